@@ -1,0 +1,172 @@
+package config
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/shunt-lb/shunt/dataplane"
+)
+
+// A Config is one configuration file, read, checked and resolved. It does not
+// change after Load has returned it.
+type Config struct {
+	// Path is the file as it was named to Load.
+	Path     string
+	Global   Global
+	Virtuals []Virtual // in the order of the file
+	// Warnings name what was accepted although ldirectord refuses it, and
+	// what cannot work as written.
+	Warnings Problems
+}
+
+// Global holds the directives outside of sections.
+type Global struct {
+	// Settings are the defaults that virtual services inherit.
+	Settings
+	AutoReload     bool
+	Callback       string // program run after the file has changed
+	LogFile        string // "" none given; "/..." a file; else a syslog facility
+	Execute        []string
+	Supervised     bool
+	Fork           bool
+	ReaddQuiescent bool
+	MaintenanceDir string
+	EmailAlertFrom string
+	Strict         bool
+	Origins        Origins
+}
+
+// Settings are the directives that may stand outside of sections, as defaults,
+// and inside of one, for it alone.
+type Settings struct {
+	CheckTimeout     time.Duration
+	NegotiateTimeout time.Duration
+	CheckInterval    time.Duration
+	FastInterval     time.Duration // between checks of a server about to change; never 0
+	DownInterval     time.Duration // between checks of a server that is down; never 0
+	CheckCount       int           // attempts of a ping check
+	FailureCount     int           // consecutive failures until down
+	RiseCount        int           // consecutive successes until up
+	Fallback         *Fallback     // nil: none
+	FallbackCommand  string
+	EmailAlert       []string
+	EmailAlertFreq   time.Duration // between reminders, 0 none
+	EmailAlertStatus AlertStates
+	SMTP             string // relay host; "": the local mail program
+	Quiescent        bool
+	CleanStop        bool
+	// Dataplane is "", "proxy" or "ipvs".
+	Dataplane      string
+	ConnectTimeout time.Duration // 0: the dataplane's choice
+	IdleTimeout    time.Duration // 0: the dataplane's choice
+	DrainTimeout   time.Duration // how long a graceful stop waits for connections
+	SorryPage      string        // file or folder, "" the built-in page
+	SorryStatus    int           // HTTP status of the sorry page, 503 unless set
+}
+
+// AlertStates is the set of daemon states in which mail is sent.
+type AlertStates uint8
+
+// The daemon states of emailalertstatus.
+const (
+	AlertStarting AlertStates = 1 << iota
+	AlertRunning
+	AlertStopping
+	AlertReloading
+	AlertAll = AlertStarting | AlertRunning | AlertStopping | AlertReloading
+)
+
+// A Fallback is what answers while no real server of a service can.
+type Fallback struct {
+	// Sorry: the built-in sorry server answers (`fallback = sorry`), Addr is
+	// the zero value.
+	Sorry bool
+	// Addr has port 0 only in Global, when each service puts in its own, and
+	// behind firewall marks.
+	Addr    netip.AddrPort
+	Forward dataplane.Forward
+	Pos     Pos
+}
+
+// CheckType is how a real server is checked.
+type CheckType uint8
+
+// The check types of ldirectord.cf. CheckCombined is checktype=N.
+const (
+	CheckNegotiate CheckType = iota
+	CheckConnect
+	CheckPing
+	CheckExternal
+	CheckExternalPerl
+	CheckOff
+	CheckOn
+	CheckCombined
+)
+
+// A Virtual is one virtual service with everything that is in force for it.
+type Virtual struct {
+	Settings
+	ID           dataplane.ServiceID
+	Pos          Pos // of the virtual line
+	Reals        []Real
+	CheckType    CheckType
+	CombinedN    int    // connects between two negotiations, with CheckCombined
+	Service      string // what a negotiate check speaks
+	CheckPort    uint16 // 0: as CheckAddr says
+	CheckCommand string
+	Request      string   // as the file has it, with its leading slash
+	Receive      *Pattern // nil: anything will do
+	HTTPMethod   string   // GET or HEAD
+	VirtualHost  string
+	Login        string
+	Passwd       string
+	Database     string
+	Secret       string
+	Load         string
+	Scheduler    string
+	SchedFlags   []string
+	Persistent   time.Duration
+	// PersistentBits is the prefix length of netmask, 32 or 128 without one.
+	PersistentBits int
+	OnePacket      bool // ops
+	MonitorFile    string
+	ServiceName    string
+	Comment        string
+	Origins        Origins
+}
+
+// A Real is one real server of a section. A range has become one Real for
+// each of its addresses.
+type Real struct {
+	// Addr is as the file has it: port 0 where it names none.
+	Addr         netip.AddrPort
+	Name         string // the host as written: an address or a name
+	Forward      dataplane.Forward
+	Weight       int
+	Upper, Lower uint32
+	// Request and Receive are in force for this server: its own, else those
+	// of the section.
+	Request string
+	Receive *Pattern
+	Pos     Pos
+}
+
+// Pos is a place in a configuration file.
+type Pos struct {
+	File string
+	Line int // from 1; 0: nowhere
+	Col  int // from 1, counted in characters; 0: the line as a whole
+}
+
+// Origins tell, by directive, where a value came from. A directive that is
+// not in it has its default.
+type Origins map[string]Origin
+
+// An Origin is where a value came from.
+type Origin struct {
+	// Pos is the line that set the value; its Line is 0 when no line did.
+	Pos Pos
+	// Note explains a value that was inherited or derived: "global",
+	// "from port 80", "from checktimeout".
+	Note string
+}

@@ -1,0 +1,40 @@
+package dataplane
+
+import "context"
+
+// A Dataplane forwards the traffic of virtual services to their real servers.
+//
+// All methods may be called from several goroutines at once.
+type Dataplane interface {
+	// Apply makes the dataplane serve want exactly as it says, creating or
+	// changing it in place: additions and weights first, removals last.
+	// Connections that exist keep their real server, also when it is
+	// quiescent or removed. UDP flows to a removed real server go to another
+	// one with their next datagram. Applying an equal service again writes
+	// nothing; after an error, applying it again is always safe. Services
+	// that were never applied here belong to somebody else and are not
+	// touched. The dataplane keeps no reference to want's slices.
+	Apply(ctx context.Context, want VirtualService) error
+
+	// Remove stops serving id: new connections are refused when it returns.
+	// Removing what is not there is no error.
+	Remove(ctx context.Context, id ServiceID) error
+
+	// Snapshot reads back what is served now, with counters, ordered by
+	// service. The result belongs to the caller.
+	Snapshot(ctx context.Context) ([]ServiceStatus, error)
+
+	// Close frees resources and ends every connection that this process
+	// carries itself; what the kernel holds stays programmed. After Close
+	// every method returns ErrClosed, Close itself returns nil.
+	Close() error
+}
+
+// A Drainer is a Dataplane whose connections end with this process, so that a
+// graceful stop has to wait for them.
+type Drainer interface {
+	// Drain stops taking new connections for every service and waits until
+	// the existing ones have ended or ctx is done, whichever comes first. It
+	// returns ctx's error in the second case. Close still has to be called.
+	Drain(ctx context.Context) error
+}

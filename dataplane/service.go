@@ -1,0 +1,174 @@
+package dataplane
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// Protocol is what a virtual service is told apart by beside its address.
+type Protocol uint8
+
+// The protocols of ldirectord.cf. FWMark stands for its `fwm`: the packets
+// that carry a firewall mark, whatever their protocol.
+const (
+	TCP Protocol = iota + 1
+	UDP
+	FWMark
+)
+
+// String returns the word ldirectord.cf uses: tcp, udp or fwm.
+func (p Protocol) String() string {
+	switch p {
+	case TCP:
+		return "tcp"
+	case UDP:
+		return "udp"
+	case FWMark:
+		return "fwm"
+	}
+	return "protocol(" + strconv.Itoa(int(p)) + ")"
+}
+
+// A ServiceID tells one virtual service from every other. It is comparable.
+type ServiceID struct {
+	Protocol Protocol
+	// Addr is the VIP and port; the zero value with FWMark.
+	Addr netip.AddrPort
+	// Mark is the firewall mark, above 0 with FWMark and 0 otherwise.
+	Mark uint32
+	// IPv6 is the address family of a firewall mark. It is false for
+	// services with an address, which says the family itself.
+	IPv6 bool
+}
+
+// String returns the service as messages, metrics and commands name it:
+// "tcp 10.0.0.1:80", "udp [fd00::1]:53", "fwm 5", "fwm6 5".
+func (id ServiceID) String() string {
+	if id.Protocol != FWMark {
+		return id.Protocol.String() + " " + id.Addr.String()
+	}
+	family := ""
+	if id.IPv6 {
+		family = "6"
+	}
+	return fmt.Sprintf("fwm%s %d", family, id.Mark)
+}
+
+// Compare orders services by protocol, address, mark and family.
+func (id ServiceID) Compare(other ServiceID) int {
+	return cmp.Or(
+		cmp.Compare(id.Protocol, other.Protocol),
+		id.Addr.Compare(other.Addr),
+		cmp.Compare(id.Mark, other.Mark),
+		compareBool(id.IPv6, other.IPv6),
+	)
+}
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
+}
+
+// Forward is a forwarding method. A dataplane in which it makes no difference
+// accepts all of them.
+type Forward uint8
+
+// The forwarding methods, with the words of ldirectord.cf.
+const (
+	Gate Forward = iota // direct routing
+	Masq                // NAT
+	IPIP                // tunnelling
+)
+
+// String returns the word ldirectord.cf uses: gate, masq or ipip.
+func (f Forward) String() string {
+	switch f {
+	case Gate:
+		return "gate"
+	case Masq:
+		return "masq"
+	case IPIP:
+		return "ipip"
+	}
+	return "forward(" + strconv.Itoa(int(f)) + ")"
+}
+
+// A RealServer is a server behind a virtual service. It is comparable.
+type RealServer struct {
+	// Addr is where connections go. It tells the real servers of one service
+	// apart. MappedPort has been applied: its port is never 0, except behind
+	// a firewall mark, where 0 keeps the port of the packet.
+	Addr    netip.AddrPort
+	Forward Forward
+	// Weight is 0 to 65535. 0 takes no new connection and keeps the old ones.
+	Weight int
+	// Upper is the number of connections from which on no new one is taken
+	// until there are fewer than Lower, or than three quarters of Upper when
+	// Lower is 0, as in the kernel's ip_vs_conn.c. 0 is no limit.
+	Upper, Lower uint32
+	// Sorry says that the built-in sorry server answers: always, where Addr
+	// is the zero value, otherwise when nobody listens at Addr.
+	Sorry bool
+}
+
+// MappedPort returns the port that traffic reaches a real server on, which is
+// configured with the port own (0 for none) behind a service on port
+// service. Direct routing and tunnelling leave packets as they are, so the
+// port of the service is what arrives, whatever the configuration says.
+func MappedPort(f Forward, own, service uint16) uint16 {
+	if f == Masq && own != 0 {
+		return own
+	}
+	return service
+}
+
+// A VirtualService is the whole wanted state of one service.
+type VirtualService struct {
+	ID ServiceID
+	// Scheduler is one of the kernel's names: rr, wrr, lc, wlc, sh, ...
+	Scheduler string
+	// SchedFlags are names such as sh-port and sh-fallback.
+	SchedFlags []string
+	// Persistent is for how long a client keeps its real server after its
+	// last connection. 0 is no persistence.
+	Persistent time.Duration
+	// PersistentBits is the length of the prefix by which persistence takes
+	// clients for one: 32 or 128 for single clients. Meaningless when
+	// Persistent is 0.
+	PersistentBits int
+	// OnePacket schedules every datagram of a UDP service by itself.
+	OnePacket bool
+	// ConnectTimeout limits one attempt to reach a real server, IdleTimeout
+	// a connection or flow on which nothing moves, where the dataplane makes
+	// connections itself. 0 leaves the choice to the dataplane.
+	ConnectTimeout, IdleTimeout time.Duration
+	// RealServers are in the order of the configuration, which is the order
+	// rr and wrr begin with. No two have the same Addr.
+	RealServers []RealServer
+}
+
+// Equal reports whether applying v and applying w ask for the same.
+func (v VirtualService) Equal(w VirtualService) bool {
+	return v.ID == w.ID && v.Scheduler == w.Scheduler &&
+		slices.Equal(v.SchedFlags, w.SchedFlags) &&
+		v.Persistent == w.Persistent && v.PersistentBits == w.PersistentBits &&
+		v.OnePacket == w.OnePacket &&
+		v.ConnectTimeout == w.ConnectTimeout && v.IdleTimeout == w.IdleTimeout &&
+		slices.Equal(v.RealServers, w.RealServers)
+}
+
+// Clone returns a copy that shares no memory with v.
+func (v VirtualService) Clone() VirtualService {
+	v.SchedFlags = slices.Clone(v.SchedFlags)
+	v.RealServers = slices.Clone(v.RealServers)
+	return v
+}

@@ -1,0 +1,47 @@
+package dataplane
+
+// Counters only ever grow while a service is served. They count what has been
+// forwarded, as far as the dataplane can see it; packets are 0 where it does
+// not see packets.
+type Counters struct {
+	Connections uint64 // TCP connections and UDP flows given to a real server
+	InPackets   uint64 // from clients to real servers
+	OutPackets  uint64 // from real servers to clients
+	InBytes     uint64
+	OutBytes    uint64
+	// Failures are attempts to reach a real server that came to nothing.
+	Failures uint64
+	// Refused are clients that no real server could take.
+	Refused uint64
+}
+
+// Add returns the sums of c and d, field by field.
+func (c Counters) Add(d Counters) Counters {
+	c.Connections += d.Connections
+	c.InPackets += d.InPackets
+	c.OutPackets += d.OutPackets
+	c.InBytes += d.InBytes
+	c.OutBytes += d.OutBytes
+	c.Failures += d.Failures
+	c.Refused += d.Refused
+	return c
+}
+
+// A ServiceStatus is a virtual service as it is served now.
+type ServiceStatus struct {
+	// Service is what is in force; its RealServers are as in Servers.
+	Service VirtualService
+	// Counters are those of the service since it was created, real servers
+	// that have left included.
+	Counters Counters
+	Servers  []ServerStatus
+}
+
+// A ServerStatus is one real server of a service as it is served now.
+type ServerStatus struct {
+	RealServer
+	Counters Counters
+	// Active connections and flows carry traffic, Inactive ones are known
+	// but ended (IPVS only), Persistent are the clients pinned here.
+	Active, Inactive, Persistent int
+}

@@ -1,0 +1,114 @@
+package director
+
+import (
+	"time"
+
+	"github.com/shunt-lb/shunt/dataplane"
+)
+
+// A Status is everything the director knows, at one moment. It is a copy: the
+// caller may keep it. Its JSON form is the API's.
+type Status struct {
+	Started   time.Time       `json:"started"`
+	Dataplane DataplaneStatus `json:"dataplane"`
+	Config    ConfigStatus    `json:"config"`
+	// Ready: every real server has been checked at least once.
+	Ready    bool            `json:"ready"`
+	Services []ServiceStatus `json:"services"` // in the order of the configuration
+	// Transitions are the latest ones, oldest first.
+	Transitions []Transition `json:"transitions"`
+}
+
+// A DataplaneStatus says what forwards and why that.
+type DataplaneStatus struct {
+	Name   string `json:"name"`   // proxy or ipvs
+	Reason string `json:"reason"` // "asked for", "auto: the kernel has no IPVS"
+	// Error is why the dataplane could not be read, if it could not.
+	Error string `json:"error,omitempty"`
+	// Repairs counts services put right after somebody else changed them.
+	Repairs uint64 `json:"repairs"`
+}
+
+// A ConfigStatus says which configuration is in force.
+type ConfigStatus struct {
+	Path   string    `json:"path"`
+	Loaded time.Time `json:"loaded"` // when the one in force was put in force
+	// Reloads and ReloadFailures count attempts after the start.
+	Reloads        uint64 `json:"reloads"`
+	ReloadFailures uint64 `json:"reload_failures"`
+	// ReloadError is why the latest attempt failed, a line for each problem;
+	// empty when it succeeded.
+	ReloadError string    `json:"reload_error,omitempty"`
+	ReloadTried time.Time `json:"reload_tried,omitzero"`
+	Warnings    []string  `json:"warnings,omitempty"`
+}
+
+// A ServiceStatus is one virtual service.
+type ServiceStatus struct {
+	ID         dataplane.ServiceID `json:"-"`
+	Service    string              `json:"service"` // ID.String()
+	Name       string              `json:"name,omitempty"`
+	Scheduler  string              `json:"scheduler"`
+	Persistent time.Duration       `json:"persistent,omitempty"`
+	Check      string              `json:"check"` // "negotiate http", "connect"
+	// Fallback is what answers when no real server can: an address or
+	// "sorry"; empty for none.
+	Fallback       string         `json:"fallback,omitempty"`
+	FallbackActive bool           `json:"fallback_active"`
+	Servers        []ServerStatus `json:"servers"`
+	// Error is why the dataplane does not serve the service as wanted.
+	Error string `json:"error,omitempty"`
+	// Counters cover the fallback and real servers that have left, too.
+	Counters         dataplane.Counters `json:"counters"`
+	FallbackCounters dataplane.Counters `json:"fallback_counters"`
+}
+
+// A ServerStatus is one real server of a service.
+type ServerStatus struct {
+	Server  string `json:"server"` // address and port as configured
+	Forward string `json:"forward"`
+	// Weight is the configured one, Current the one in force: 0 for a
+	// quiescent server.
+	Weight  int `json:"weight"`
+	Current int `json:"current_weight"`
+	// State is "up", "down" or "maintenance".
+	State State     `json:"state"`
+	Since time.Time `json:"since"` // of the latest transition
+	// Cause is why the server is in this state.
+	Cause string `json:"cause"`
+	// Checked is when the latest check ended, zero before the first one.
+	Checked  time.Time     `json:"checked,omitzero"`
+	Duration time.Duration `json:"duration,omitempty"`
+	// Result is the latest check's error, empty if it succeeded.
+	Result string `json:"result,omitempty"`
+	// Fails and Rises are consecutive results; one of them is 0.
+	Fails       int                `json:"fails"`
+	Rises       int                `json:"rises"`
+	ChecksOK    uint64             `json:"checks_ok"`
+	ChecksBad   uint64             `json:"checks_failed"`
+	Transitions uint64             `json:"transitions"`
+	Active      int                `json:"active"`
+	Inactive    int                `json:"inactive"`
+	Pinned      int                `json:"persistent"`
+	Counters    dataplane.Counters `json:"counters"`
+}
+
+// A State is what the director makes of a real server.
+type State string
+
+// The states of a real server. Maintenance is the operator's and wins.
+const (
+	Up          State = "up"
+	Down        State = "down"
+	Maintenance State = "maintenance"
+)
+
+// A Transition is one change of a real server's or a fallback's state.
+type Transition struct {
+	Time    time.Time `json:"time"`
+	Service string    `json:"service"`
+	Server  string    `json:"server"` // an address, or "fallback"
+	From    State     `json:"from"`
+	To      State     `json:"to"`
+	Cause   string    `json:"cause"`
+}
