@@ -1,6 +1,7 @@
 package director
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/shunt-lb/shunt/dataplane"
@@ -91,6 +92,8 @@ type ServerStatus struct {
 	Inactive    int                `json:"inactive"`
 	Pinned      int                `json:"persistent"`
 	Counters    dataplane.Counters `json:"counters"`
+
+	addr netip.AddrPort // where the dataplane knows it
 }
 
 // A State is what the director makes of a real server.

@@ -1,0 +1,121 @@
+# make          builds bin/shunt
+# make demo     shows what it does, on this machine, without root
+# make test     runs everything CI runs, and installs what that needs
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := build
+
+GO      ?= go
+TAGS    := urfave_cli_no_docs
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+
+# Tools, at pinned versions, outside of the module.
+TOOLS         := $(CURDIR)/bin/tools
+GOLANGCI      := $(TOOLS)/golangci-lint-v2.15.0
+MD2MAN        := $(TOOLS)/go-md2man-v2.0.7
+FUZZTIME      ?= 20s
+PREFIX        ?= /usr/local
+
+.PHONY: build
+build: need-go
+	CGO_ENABLED=0 $(GO) build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' -o bin/shunt ./cmd/shunt
+
+.PHONY: demo
+demo: build
+	bin/shunt demo
+
+# --- tests ----------------------------------------------------------------
+
+.PHONY: test
+test: need-go deps fmt-check lint tidy-check test-unit test-root
+
+.PHONY: test-unit
+test-unit: deps
+	$(GO) test -race -timeout 15m ./...
+
+# Network namespaces need root. Under CI=true a test that cannot run fails.
+.PHONY: test-root
+test-root: build deps
+	$(SUDO) env PATH="$$PATH" CI=$(CI) SHUNT=$(CURDIR)/bin/shunt $(GO) test -timeout 15m -count=1 ./internal/walkthrough/...
+
+.PHONY: lint
+lint: need-go $(GOLANGCI)
+	$(GOLANGCI) run ./...
+
+.PHONY: fmt
+fmt: $(GOLANGCI)
+	$(GOLANGCI) fmt ./...
+
+.PHONY: fmt-check
+fmt-check: $(GOLANGCI)
+	$(GOLANGCI) fmt --diff ./...
+
+.PHONY: tidy-check
+tidy-check:
+	$(GO) mod tidy -diff
+
+# Every fuzz target of every package, for FUZZTIME each.
+.PHONY: fuzz
+fuzz: need-go
+	for pkg in $$($(GO) list ./...); do \
+	  for f in $$($(GO) test -list '^Fuzz' "$$pkg" | grep '^Fuzz' || true); do \
+	    echo "== $$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) "$$pkg"; \
+	  done; \
+	done
+
+.PHONY: bench
+bench: need-go
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+# --- what people read ------------------------------------------------------
+
+.PHONY: man
+man: need-go $(MD2MAN)
+	mkdir -p bin/man
+	$(GO) run ./cmd/shunt man > bin/man/shunt.8
+	{ echo '% ldirectord.cf 5'; echo; sed 1d CONFIGURATION.md; } | $(MD2MAN) > bin/man/ldirectord.cf.5
+
+.PHONY: install
+install: build man
+	install -D -m 755 bin/shunt $(DESTDIR)$(PREFIX)/sbin/shunt
+	install -D -m 644 bin/man/shunt.8 $(DESTDIR)$(PREFIX)/share/man/man8/shunt.8
+	install -D -m 644 bin/man/ldirectord.cf.5 $(DESTDIR)$(PREFIX)/share/man/man5/ldirectord.cf.5
+	install -D -m 644 cmd/shunt/shunt.service $(DESTDIR)$(PREFIX)/lib/systemd/system/shunt.service
+
+.PHONY: clean
+clean:
+	rm -rf bin
+
+# --- what all of this needs ------------------------------------------------
+
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+
+.PHONY: need-go
+need-go:
+	@command -v $(GO) >/dev/null || { echo 'make: Go 1.26 or newer is needed: https://go.dev/dl' >&2; exit 1; }
+
+# Packages of Debian that the tests use: a compiler for the race detector, and
+# real servers and clients.
+PACKAGES := gcc libc6-dev nginx-light curl iproute2 iputils-ping perl
+
+.PHONY: deps
+deps:
+	@missing=; for p in $(PACKAGES); do \
+	  dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; \
+	done; \
+	if [ -n "$$missing" ]; then \
+	  $(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends $$missing; \
+	fi
+
+$(GOLANGCI):
+	mkdir -p $(TOOLS)
+	GOBIN=$(TOOLS)/tmp $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+	mv $(TOOLS)/tmp/golangci-lint $@
+
+$(MD2MAN):
+	mkdir -p $(TOOLS)
+	GOBIN=$(TOOLS)/tmp $(GO) install github.com/cpuguy83/go-md2man/v2@v2.0.7
+	mv $(TOOLS)/tmp/go-md2man $@

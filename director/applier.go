@@ -1,0 +1,234 @@
+package director
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/shunt-lb/shunt/dataplane"
+)
+
+const (
+	applyTimeout = 10 * time.Second // for one call of the dataplane
+	retryFirst   = time.Second      // after a failed apply, then twice as long
+	retryLast    = 30 * time.Second
+	driftPeriod  = 10 * time.Second // between two looks at what is served
+)
+
+// An applier brings wanted virtual services into the dataplane, one at a
+// time, in its own goroutine, so that a slow dataplane never blocks the loop.
+// Of several wishes for one service only the latest counts. What fails is
+// tried again, and what somebody else has changed is put right.
+type applier struct {
+	dp     dataplane.Dataplane
+	report func(ctx context.Context, id dataplane.ServiceID, err error)
+	log    *slog.Logger
+	// repairs counts services put right after somebody else changed them.
+	repairs atomic.Uint64
+
+	mu      sync.Mutex
+	queue   []dataplane.ServiceID
+	pending map[dataplane.ServiceID]wish
+	wake    chan struct{}
+
+	// Owned by the goroutine: what is in force, what has to be tried again.
+	served map[dataplane.ServiceID]dataplane.VirtualService
+	retry  map[dataplane.ServiceID]*retry
+
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+// A wish is what a service should be: want, or gone when it is nil.
+type wish struct {
+	want  *dataplane.VirtualService
+	carry func() // run instead, for barriers
+}
+
+type retry struct {
+	wish  wish
+	at    time.Time
+	delay time.Duration
+}
+
+func newApplier(dp dataplane.Dataplane, log *slog.Logger) *applier {
+	return &applier{
+		dp: dp, log: log, wake: make(chan struct{}, 1), done: make(chan struct{}),
+		pending: map[dataplane.ServiceID]wish{},
+		served:  map[dataplane.ServiceID]dataplane.VirtualService{},
+		retry:   map[dataplane.ServiceID]*retry{},
+	}
+}
+
+func (a *applier) start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	a.cancel = cancel
+	go a.loop(ctx)
+}
+
+// close ends the applier and waits for it. What is still queued is dropped.
+func (a *applier) close() {
+	a.cancel()
+	<-a.done
+}
+
+// apply asks for a service; remove asks for it to go. Neither waits.
+func (a *applier) apply(v dataplane.VirtualService) { a.put(v.ID, wish{want: &v}) }
+func (a *applier) remove(id dataplane.ServiceID)    { a.put(id, wish{}) }
+
+// flush waits until everything asked for so far has been tried, or ctx is
+// done.
+func (a *applier) flush(ctx context.Context) error {
+	reached := make(chan struct{})
+	// No service has the zero ID, so this key is free for a barrier.
+	a.put(dataplane.ServiceID{}, wish{carry: func() { close(reached) }})
+	select {
+	case <-reached:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (a *applier) put(id dataplane.ServiceID, w wish) {
+	a.mu.Lock()
+	if _, queued := a.pending[id]; !queued {
+		a.queue = append(a.queue, id)
+	}
+	a.pending[id] = w
+	a.mu.Unlock()
+	select {
+	case a.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (a *applier) take() (dataplane.ServiceID, wish, bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.queue) == 0 {
+		return dataplane.ServiceID{}, wish{}, false
+	}
+	id := a.queue[0]
+	a.queue = a.queue[1:]
+	w := a.pending[id]
+	delete(a.pending, id)
+	return id, w, true
+}
+
+func (a *applier) loop(ctx context.Context) {
+	defer close(a.done)
+	drift := time.NewTicker(driftPeriod)
+	defer drift.Stop()
+	for ctx.Err() == nil {
+		if id, w, ok := a.take(); ok {
+			delete(a.retry, id)
+			a.fulfil(ctx, id, w, retryFirst)
+			continue
+		}
+		a.sleep(ctx, drift.C)
+	}
+}
+
+// sleep waits for something to do and does what is due by time.
+func (a *applier) sleep(ctx context.Context, drift <-chan time.Time) {
+	timer := time.NewTimer(a.nextRetry())
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-a.wake:
+	case <-timer.C:
+		a.retryDue(ctx)
+	case <-drift:
+		a.repair(ctx)
+	}
+}
+
+func (a *applier) nextRetry() time.Duration {
+	next := time.Hour
+	for _, r := range a.retry {
+		next = min(next, time.Until(r.at))
+	}
+	return max(0, next)
+}
+
+func (a *applier) retryDue(ctx context.Context) {
+	for id, r := range a.retry {
+		if time.Until(r.at) <= 0 {
+			delete(a.retry, id)
+			a.fulfil(ctx, id, r.wish, min(2*r.delay, retryLast))
+		}
+	}
+}
+
+// fulfil makes one wish come true, or notes to try again after delay.
+func (a *applier) fulfil(ctx context.Context, id dataplane.ServiceID, w wish, delay time.Duration) {
+	if w.carry != nil {
+		w.carry()
+		return
+	}
+	err := a.do(ctx, id, w)
+	if err != nil && ctx.Err() == nil {
+		a.retry[id] = &retry{wish: w, at: time.Now().Add(delay), delay: delay}
+	}
+	a.report(ctx, id, err)
+}
+
+func (a *applier) do(ctx context.Context, id dataplane.ServiceID, w wish) error {
+	ctx, cancel := context.WithTimeout(ctx, applyTimeout)
+	defer cancel()
+	if w.want == nil {
+		delete(a.served, id)
+		return a.dp.Remove(ctx, id)
+	}
+	err := a.dp.Apply(ctx, *w.want)
+	if err == nil {
+		a.served[id] = *w.want
+	}
+	return err
+}
+
+// repair reads back what is served and puts right what somebody else has
+// changed.
+func (a *applier) repair(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, applyTimeout)
+	defer cancel()
+	found, err := a.dp.Snapshot(ctx)
+	if err != nil {
+		a.log.Warn("dataplane cannot be read", "err", err)
+		return
+	}
+	have := map[dataplane.ServiceID]dataplane.VirtualService{}
+	for _, f := range found {
+		have[f.Service.ID] = f.Service
+	}
+	for id, want := range a.served {
+		if h, ok := have[id]; !ok || !sameService(h, want) {
+			a.log.Warn("virtual service was changed by somebody else and is put right", "service", id.String())
+			a.repairs.Add(1)
+			a.fulfil(ctx, id, wish{want: &want}, retryFirst)
+		}
+	}
+}
+
+// sameService compares what every dataplane can read back: the scheduler,
+// persistence, and the real servers in whatever order.
+func sameService(have, want dataplane.VirtualService) bool {
+	if have.Scheduler != want.Scheduler || have.Persistent != want.Persistent || len(have.RealServers) != len(want.RealServers) {
+		return false
+	}
+	servers := map[string]dataplane.RealServer{}
+	for _, r := range have.RealServers {
+		r.Sorry = false
+		servers[r.Addr.String()] = r
+	}
+	for _, r := range want.RealServers {
+		r.Sorry = false
+		if servers[r.Addr.String()] != r {
+			return false
+		}
+	}
+	return true
+}

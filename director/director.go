@@ -1,0 +1,279 @@
+package director
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/checks"
+	"github.com/shunt-lb/shunt/config"
+	"github.com/shunt-lb/shunt/dataplane"
+)
+
+// ErrStopped is what a director returns that is not running.
+var ErrStopped = errors.New("the director is not running")
+
+// Options are what a director works with. Path, Parse and Dataplane are
+// needed.
+type Options struct {
+	// Path is the configuration file, read at Start, at Reload and whenever
+	// it changes.
+	Path string
+	// Parse turns the file's text into a configuration that can be put in
+	// force as it is, or into an error. It is called from one goroutine at a
+	// time and may take its time.
+	Parse func(ctx context.Context, text []byte) (*config.Config, error)
+	// InForce is told each configuration when it is put in force. It must
+	// not block. May be nil.
+	InForce func(*config.Config)
+	// Dataplane forwards. The director does not close it.
+	Dataplane dataplane.Dataplane
+	// Forwarding is what status says about the dataplane.
+	Forwarding DataplaneStatus
+	// Mail sends an alert; it must not block. May be nil.
+	Mail func(Mail)
+	// Checks finds a check by name, nil for checks.For.
+	Checks func(name string) (checks.Func, bool)
+	// MaxChecks bounds the checks under way at once; 0 derives the bound from
+	// the limit of open files.
+	MaxChecks int
+	// Log gets what happens; nil for nothing.
+	Log *slog.Logger
+}
+
+// A Director keeps virtual services forwarding to the real servers that are
+// well. One goroutine owns its state; all methods may be called from any
+// goroutine.
+type Director struct {
+	o       Options
+	log     *slog.Logger
+	started time.Time
+
+	// Owned by the loop.
+	cluster *cluster
+	conf    ConfigStatus
+
+	events  chan func()
+	prober  *prober
+	applier *applier
+	hooks   *hooks
+	file    *file
+
+	reloading sync.Mutex // one reload at a time
+	ctx       context.Context
+	cancel    context.CancelFunc
+	wg        sync.WaitGroup // watchers
+	loopDone  chan struct{}
+	quit      chan struct{}
+}
+
+// New returns a director that does nothing before Start.
+func New(o Options) *Director {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.MaxChecks <= 0 {
+		o.MaxChecks = maxChecks()
+	}
+	d := &Director{o: o, log: o.Log, events: make(chan func()), loopDone: make(chan struct{}), quit: make(chan struct{})}
+	d.applier = newApplier(o.Dataplane, o.Log)
+	d.applier.report = d.applied
+	d.hooks = newHooks(o.Log)
+	d.prober = newProber(o.MaxChecks, o.Log)
+	d.prober.report = d.checked
+	if o.Checks != nil {
+		d.prober.find = o.Checks
+	}
+	d.cluster = newCluster(d, o.Log)
+	d.file = &file{path: o.Path}
+	d.ctx, d.cancel = context.WithCancel(context.Background())
+	return d
+}
+
+// maxChecks leaves three quarters of the open files to everything else.
+func maxChecks() int {
+	var r unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &r); err != nil {
+		return 256
+	}
+	return int(min(max(r.Cur/4, 64), 16384))
+}
+
+// Start reads the configuration, puts it in force and begins checking. An
+// error leaves nothing running and the dataplane untouched. ctx bounds the
+// start alone.
+func (d *Director) Start(ctx context.Context) error {
+	conf, err := d.read(ctx)
+	if err != nil {
+		return err
+	}
+	found, err := d.o.Dataplane.Snapshot(ctx)
+	if err != nil {
+		return fmt.Errorf("read the dataplane: %w", err)
+	}
+	d.started = time.Now()
+	d.applier.start()
+	go d.loop()
+	_ = d.do(ctx, func() { d.enforce(conf, found) })
+	d.wg.Go(d.watchFile)
+	d.wg.Go(d.watchMaintenance)
+	return nil
+}
+
+// loop owns the state until Stop.
+func (d *Director) loop() {
+	defer close(d.loopDone)
+	second := time.NewTicker(time.Second)
+	defer second.Stop()
+	for {
+		select {
+		case <-d.quit:
+			return
+		case f := <-d.events:
+			f()
+		case now := <-second.C:
+			d.cluster.tick(now)
+		}
+	}
+}
+
+// do runs f in the loop and waits for it. It returns an error if the loop
+// could not be reached.
+func (d *Director) do(ctx context.Context, f func()) error {
+	done := make(chan struct{})
+	select {
+	case d.events <- func() { f(); close(done) }:
+		<-done
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-d.loopDone:
+		return ErrStopped
+	}
+}
+
+// enforce puts a configuration in force. It runs in the loop.
+func (d *Director) enforce(conf *config.Config, found []dataplane.ServiceStatus) {
+	now := time.Now()
+	d.cluster.configure(now, conf, found)
+	d.conf.Path, d.conf.Loaded, d.conf.Warnings = conf.Path, now, warnings(conf)
+	d.syncProbes()
+	if d.o.InForce != nil {
+		d.o.InForce(conf)
+	}
+}
+
+func warnings(conf *config.Config) []string {
+	var texts []string
+	for _, p := range conf.Warnings {
+		texts = append(texts, p.String())
+	}
+	return texts
+}
+
+// syncProbes makes the running probes those that the cluster needs.
+func (d *Director) syncProbes() {
+	specs := map[identity]*spec{}
+	for id, members := range d.cluster.checkedBy {
+		specs[id] = members[0].s.probe
+	}
+	d.prober.set(specs)
+	d.pauseProbes()
+}
+
+// pauseProbes spares real servers in maintenance their checks.
+func (d *Director) pauseProbes() {
+	for id, members := range d.cluster.checkedBy {
+		idle := true
+		for _, m := range members {
+			idle = idle && m.s.maintenance != ""
+		}
+		d.prober.pause(id, idle)
+	}
+}
+
+// checked brings a result into the loop and returns the time from the start
+// of that check to the start of the next.
+func (d *Director) checked(ctx context.Context, id identity, r checkResult) time.Duration {
+	pace := id.interval
+	_ = d.do(ctx, func() {
+		d.cluster.checked(id, r)
+		pace = d.cluster.pace(id)
+		d.running()
+	})
+	return pace
+}
+
+// running ends the phase of starting or reloading once all is known.
+func (d *Director) running() {
+	if d.cluster.phase != config.AlertRunning && d.cluster.settled() {
+		d.cluster.phase = config.AlertRunning
+		d.log.Info("every real server has been checked")
+	}
+}
+
+// applied brings the fate of an apply into the loop.
+func (d *Director) applied(ctx context.Context, id dataplane.ServiceID, err error) {
+	_ = d.do(ctx, func() { d.cluster.applied(id, err) })
+}
+
+// The director is its cluster's outside.
+var _ outside = (*Director)(nil)
+
+func (d *Director) apply(v dataplane.VirtualService) { d.applier.apply(v) }
+func (d *Director) remove(id dataplane.ServiceID)    { d.applier.remove(id) }
+func (d *Director) monitor(path, line string)        { d.hooks.append(path, line) }
+
+func (d *Director) mail(m Mail) {
+	if d.o.Mail != nil {
+		d.o.Mail(m)
+	}
+}
+
+func (d *Director) fallbackCommand(v *config.Virtual, word string) {
+	d.hooks.run("fallbackcommand "+v.ID.String(), fallbackCommand(v, word))
+}
+
+// Stop ends the checks and then does what cleanstop says of each service:
+// those with cleanstop=yes are removed from the dataplane, the others stay,
+// and if their connections end with this process, Stop waits for them, for
+// their draintimeout at the most. A done ctx cuts all waiting short. Stop may
+// be called once, after Start has succeeded.
+func (d *Director) Stop(ctx context.Context) error {
+	d.cancel()
+	d.wg.Wait()
+	d.prober.close()
+	var kept []*service
+	_ = d.do(ctx, func() { kept = d.cluster.stop() })
+	err := d.applier.flush(ctx)
+	err = errors.Join(err, d.drain(ctx, kept))
+	d.applier.close()
+	close(d.quit)
+	<-d.loopDone
+	d.hooks.close(ctx)
+	return err
+}
+
+// drain waits for the connections of services that were not removed.
+func (d *Director) drain(ctx context.Context, kept []*service) error {
+	dr, ok := d.o.Dataplane.(dataplane.Drainer)
+	if !ok || len(kept) == 0 {
+		return nil
+	}
+	var limit time.Duration
+	for _, sv := range kept {
+		limit = max(limit, sv.conf.DrainTimeout)
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	d.log.Info("waiting for connections to end", "limit", limit)
+	if err := dr.Drain(ctx); err != nil {
+		d.log.Warn("connections were cut", "err", err)
+	}
+	return nil
+}

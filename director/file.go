@@ -1,0 +1,166 @@
+package director
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/shunt-lb/shunt/config"
+)
+
+// filePeriod is the time between two looks at the configuration file.
+const filePeriod = time.Second
+
+// readTimeout bounds what reading a configuration may take, host names
+// included.
+const readTimeout = time.Minute
+
+// A file is the configuration file and what was seen of it last. Its methods
+// are called with Director.reloading held.
+type file struct {
+	path    string
+	stamp   stamp
+	digest  [sha256.Size]byte
+	missing bool
+}
+
+// A stamp tells cheaply that a file may have changed.
+type stamp struct {
+	size    int64
+	changed time.Time
+}
+
+// load reads the file and remembers what it has read.
+func (f *file) load() ([]byte, error) {
+	stamp := f.look()
+	text, err := os.ReadFile(f.path)
+	if err != nil {
+		return nil, err
+	}
+	f.stamp, f.digest, f.missing = stamp, sha256.Sum256(text), false
+	return text, nil
+}
+
+func (f *file) look() stamp {
+	info, err := os.Stat(f.path)
+	if err != nil {
+		return stamp{}
+	}
+	return stamp{size: info.Size(), changed: info.ModTime()}
+}
+
+// changed reports whether the file's content differs from what was read last,
+// and an error when the file has become unreadable, once.
+func (f *file) changed() (bool, error) {
+	if now := f.look(); now == f.stamp && !f.missing && now != (stamp{}) {
+		return false, nil
+	}
+	before := f.digest
+	_, err := f.load()
+	if err != nil {
+		told := f.missing
+		f.missing = true
+		if told {
+			err = nil
+		}
+		return false, err
+	}
+	return f.digest != before, nil
+}
+
+// read reads and parses the file. Errors of the file itself are fit to be
+// shown as they are.
+func (d *Director) read(ctx context.Context) (*config.Config, error) {
+	text, err := d.file.load()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	return d.o.Parse(ctx, text)
+}
+
+// Reload reads the configuration and puts it in force, or leaves the old one
+// in force, whole, and returns why. Real servers whose check has not changed
+// keep their state and connections.
+func (d *Director) Reload(ctx context.Context) error {
+	d.reloading.Lock()
+	defer d.reloading.Unlock()
+	return d.reload(ctx)
+}
+
+// reload is Reload with d.reloading held.
+func (d *Director) reload(ctx context.Context) error {
+	conf, err := d.read(ctx)
+	if e := d.do(ctx, func() { d.reloaded(conf, err) }); e != nil {
+		return e
+	}
+	return err
+}
+
+// reloaded records one attempt to reload and puts conf in force if err is
+// nil. It runs in the loop.
+func (d *Director) reloaded(conf *config.Config, err error) {
+	d.conf.ReloadTried = time.Now()
+	if err != nil {
+		d.conf.ReloadFailures++
+		d.conf.ReloadError = err.Error()
+		d.log.Error("configuration is refused; the old one stays in force", "err", err)
+		return
+	}
+	d.conf.Reloads++
+	d.conf.ReloadError = ""
+	d.cluster.phase = config.AlertReloading
+	d.enforce(conf, nil)
+	d.running()
+	d.log.Info("configuration reloaded", "services", len(conf.Virtuals), "warnings", len(conf.Warnings))
+}
+
+// watchFile notices that the configuration file has changed on disk, reloads
+// it if autoreload says so, and runs the callback either way.
+func (d *Director) watchFile() {
+	tick := time.NewTicker(filePeriod)
+	defer tick.Stop()
+	for {
+		select {
+		case <-d.ctx.Done():
+			return
+		case <-tick.C:
+			d.lookAtFile()
+		}
+	}
+}
+
+func (d *Director) lookAtFile() {
+	d.reloading.Lock()
+	defer d.reloading.Unlock()
+	changed, err := d.file.changed()
+	if err != nil {
+		d.fileUnreadable(err)
+	}
+	if !changed {
+		return
+	}
+	var global config.Global
+	_ = d.do(d.ctx, func() { global = d.cluster.global })
+	if global.AutoReload {
+		d.log.Info("configuration file has changed on disk, reading it", "file", d.file.path)
+		_ = d.reload(d.ctx) // logged and kept for status where it happens
+	} else {
+		d.log.Info("configuration file has changed on disk, ignored: autoreload=no", "file", d.file.path)
+	}
+	if global.Callback != "" {
+		d.hooks.run("callback", command{argv: []string{global.Callback, d.file.path}})
+	}
+}
+
+func (d *Director) fileUnreadable(err error) {
+	if errors.Is(err, fs.ErrNotExist) {
+		d.log.Warn("configuration file is gone, the configuration stays in force", "file", d.file.path)
+		return
+	}
+	d.log.Warn("configuration file cannot be read, the configuration stays in force", "file", d.file.path, "err", err)
+}

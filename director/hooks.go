@@ -1,0 +1,140 @@
+package director
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/config"
+	"github.com/shunt-lb/shunt/dataplane"
+)
+
+const (
+	commandTimeout = time.Minute // for one operator's command
+	hookQueue      = 1024        // commands or lines that may wait for one target
+	outputKept     = 4096        // bytes of a failing command's output
+)
+
+// hooks run the operator's commands and write monitor files: one queue for
+// each, so that the order of what concerns one thing is kept and a command or
+// file system that hangs holds up nothing else.
+type hooks struct {
+	log *slog.Logger
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+	mu     sync.Mutex
+	queues map[string][]func(context.Context) // a key is there while its goroutine runs
+}
+
+// A command is a program of the operator's with its arguments.
+type command struct{ argv []string }
+
+func newHooks(log *slog.Logger) *hooks {
+	h := &hooks{log: log, queues: map[string][]func(context.Context){}}
+	h.ctx, h.cancel = context.WithCancel(context.Background())
+	return h
+}
+
+// close waits for what is queued until ctx is done, then ends it.
+func (h *hooks) close(ctx context.Context) {
+	stop := context.AfterFunc(ctx, h.cancel)
+	h.wg.Wait()
+	stop()
+	h.cancel()
+}
+
+// fallbackCommand is how a service's fallbackcommand is called: through the
+// shell, with the word, the service and its protocol.
+func fallbackCommand(v *config.Virtual, word string) command {
+	where := v.ID.Addr.String()
+	if v.ID.Protocol == dataplane.FWMark {
+		where = fmt.Sprintf("%d:0", v.ID.Mark)
+	}
+	line := strings.Join([]string{v.FallbackCommand, word, where, v.ID.Protocol.String()}, " ")
+	return command{argv: []string{"/bin/sh", "-c", line}}
+}
+
+// run runs c after everything else that was given the same key.
+func (h *hooks) run(key string, c command) {
+	h.enqueue(key, func(ctx context.Context) { h.exec(ctx, key, c) })
+}
+
+// append adds a line to a file, after the lines before it.
+func (h *hooks) append(path, line string) {
+	h.enqueue("file "+path, func(context.Context) {
+		if err := appendLine(path, line); err != nil {
+			h.log.Warn("monitorfile cannot be written", "err", err)
+		}
+	})
+}
+
+func (h *hooks) enqueue(key string, f func(context.Context)) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	queue, running := h.queues[key]
+	if len(queue) >= hookQueue {
+		h.log.Warn("too much is waiting, dropped", "what", key)
+		return
+	}
+	h.queues[key] = append(queue, f)
+	if !running {
+		h.wg.Go(func() { h.work(key) })
+	}
+}
+
+// work runs what is queued for key until nothing is left.
+func (h *hooks) work(key string) {
+	for f := h.next(key); f != nil; f = h.next(key) {
+		f(h.ctx)
+	}
+}
+
+func (h *hooks) next(key string) func(context.Context) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	queue := h.queues[key]
+	if len(queue) == 0 {
+		delete(h.queues, key)
+		return nil
+	}
+	h.queues[key] = queue[1:]
+	return queue[0]
+}
+
+// exec runs one command to its end, or ends it and all its children when it
+// takes too long.
+func (h *hooks) exec(ctx context.Context, key string, c command) {
+	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, c.argv[0], c.argv[1:]...)
+	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) }
+	cmd.WaitDelay = time.Second
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		h.log.Error("command failed", "what", key, "command", c.argv, "err", err, "output", string(out[:min(len(out), outputKept)]))
+		return
+	}
+	h.log.Info("command run", "what", key, "command", c.argv)
+}
+
+func appendLine(path, line string) error {
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(line)
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	return err
+}

@@ -1,0 +1,97 @@
+package director
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/shunt-lb/shunt/config"
+)
+
+// A Mail is one alert, addressed and worded; how it travels is not the
+// director's business.
+type Mail struct {
+	To                   []string
+	From                 string // "": the sender's choice
+	Relay                string // "": the local mail program
+	Subject              string
+	Status               string // starting, running, stopping or reloading
+	ServiceName, Comment string
+}
+
+// mailServer tells that a server entered or left a service, in ldirectord's
+// words, because people filter their mail by them.
+func (c *cluster) mailServer(sv *service, s *server) {
+	where := fmt.Sprintf("real server: %s (%s)", s.conf.Addr, bareName(sv.conf))
+	switch up, quiescent := s.state() == Up, sv.conf.Quiescent; {
+	case up && quiescent:
+		c.mailAbout(sv, fmt.Sprintf("Restored %s (Weight set to %d)", where, s.conf.Weight))
+	case up:
+		c.mailAbout(sv, fmt.Sprintf("Added %s (Weight set to %d)", where, s.conf.Weight))
+	case quiescent:
+		c.mailAbout(sv, fmt.Sprintf("Quiescent %s (Weight set to 0)", where))
+	default:
+		c.mailAbout(sv, "Deleted "+where)
+	}
+}
+
+func (c *cluster) mailFallback(sv *service, on bool) {
+	where := fmt.Sprintf("fallback server: %s (%s)", sv.fallbackName(), bareName(sv.conf))
+	if on {
+		c.mailAbout(sv, fmt.Sprintf("Added %s (Weight set to 1)", where))
+	} else {
+		c.mailAbout(sv, "Deleted "+where)
+	}
+}
+
+// bareName is a service without its protocol, as ldirectord's messages have
+// it: address and port, or the mark.
+func bareName(v *config.Virtual) string {
+	if v.ID.Mark != 0 {
+		return fmt.Sprint(v.ID.Mark)
+	}
+	return v.ID.Addr.String()
+}
+
+func (c *cluster) mailAbout(sv *service, text string) {
+	v := sv.conf
+	if len(v.EmailAlert) == 0 || v.EmailAlertStatus&c.phase == 0 {
+		return
+	}
+	c.out.mail(Mail{
+		To: v.EmailAlert, From: c.global.EmailAlertFrom, Relay: v.SMTP,
+		Subject: text, Status: phaseName(c.phase), ServiceName: v.ServiceName, Comment: v.Comment,
+	})
+}
+
+func phaseName(p config.AlertStates) string {
+	switch p {
+	case config.AlertStarting:
+		return "starting"
+	case config.AlertStopping:
+		return "stopping"
+	case config.AlertReloading:
+		return "reloading"
+	}
+	return "running"
+}
+
+// remind starts or ends the reminders about a server that is down.
+func (c *cluster) remind(now time.Time, sv *service, s *server) {
+	s.remindAt = time.Time{}
+	if s.state() != Up && sv.conf.EmailAlertFreq > 0 {
+		s.remindAt = now.Add(sv.conf.EmailAlertFreq)
+	}
+}
+
+// tick sends the reminders that are due.
+func (c *cluster) tick(now time.Time) {
+	for _, sv := range c.services {
+		for _, s := range sv.servers {
+			if s.remindAt.IsZero() || now.Before(s.remindAt) {
+				continue
+			}
+			c.remind(now, sv, s)
+			c.mailAbout(sv, fmt.Sprintf("Inaccessible real server: %s (%s)", s.conf.Addr, bareName(sv.conf)))
+		}
+	}
+}

@@ -1,0 +1,65 @@
+package director
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/shunt-lb/shunt/config"
+)
+
+// monitorTime is the layout of ldirectord's time stamps.
+const monitorTime = "Mon Jan _2 15:04:05 2006"
+
+// monitor notes a result in the service's monitorfile, one line each, in the
+// layout that ldirectord writes.
+func (c *cluster) monitor(sv *service, s *server, r checkResult) {
+	if sv.conf.MonitorFile == "" {
+		return
+	}
+	state := "up"
+	if r.err != nil {
+		state = "down"
+	}
+	message := "-"
+	if r.err != nil {
+		message = escapeMonitor.Replace(r.err.Error())
+	}
+	c.out.monitor(sv.conf.MonitorFile, fmt.Sprintf("[%s] [%d] %s [%s] %s\n",
+		r.at.Local().Format(monitorTime), os.Getpid(), monitorID(sv.conf, s), state, message))
+}
+
+// escapeMonitor keeps a message within its line and its field.
+var escapeMonitor = strings.NewReplacer("%", "%25", "|", "%7c", "\r", "%0d", "\n", "%0a")
+
+// monitorID is the check's identity: the parts that are set, one blank apart.
+func monitorID(v *config.Virtual, s *server) string {
+	r := s.conf
+	parts := []string{v.CheckType.String()}
+	switch v.CheckType {
+	case config.CheckNegotiate, config.CheckCombined:
+		parts = append(parts, v.Service)
+	case config.CheckExternal, config.CheckExternalPerl:
+		parts = append(parts, v.CheckCommand)
+	}
+	parts = append(parts, v.ID.Protocol.String(), hostArg(r.Addr.Addr()), strconv.Itoa(int(r.Addr.Port())), v.VirtualHost)
+	if v.CheckPort != 0 {
+		parts = append(parts, strconv.Itoa(int(v.CheckPort)))
+	}
+	parts = append(parts, strconv.Itoa(r.Weight), r.Forward.String(), r.Request)
+	if r.Receive != nil {
+		parts = append(parts, r.Receive.String())
+	}
+	return strings.Join(nonEmpty(parts), " ")
+}
+
+func nonEmpty(parts []string) []string {
+	kept := parts[:0]
+	for _, p := range parts {
+		if p != "" {
+			kept = append(kept, p)
+		}
+	}
+	return kept
+}

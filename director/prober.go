@@ -1,0 +1,220 @@
+package director
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/shunt-lb/shunt/checks"
+	"github.com/shunt-lb/shunt/config"
+)
+
+// firstSpread bounds the time over which first checks are spread.
+const firstSpread = time.Second
+
+// A prober runs probes: each in a goroutine of its own, at its own offset
+// within the interval, never twice at once, and no more than a bounded number
+// of all of them at any moment. How long one takes delays no other, as long
+// as the bound is not reached.
+type prober struct {
+	find   func(name string) (checks.Func, bool)
+	report func(ctx context.Context, id identity, r checkResult) (pace time.Duration)
+	slots  chan struct{}
+	log    *slog.Logger
+	warned atomic.Int64 // when the bound was last complained about, Unix seconds
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+	probes map[identity]*probe // owned by whoever calls set
+}
+
+// A probe is one check, repeated.
+type probe struct {
+	*spec
+	// connects is how many connect checks are left before the next
+	// negotiation, with checktype=N.
+	connects int
+	kicked   chan struct{}
+	paused   atomic.Bool
+	cancel   context.CancelFunc
+}
+
+func newProber(limit int, log *slog.Logger) *prober {
+	p := &prober{find: checks.For, slots: make(chan struct{}, limit), log: log, probes: map[identity]*probe{}}
+	p.ctx, p.cancel = context.WithCancel(context.Background())
+	return p
+}
+
+// set makes the running probes those of specs. Probes that stay are left
+// alone. It does not wait for those that go: a result of theirs may still
+// come in.
+func (p *prober) set(specs map[identity]*spec) {
+	for id, pr := range p.probes {
+		if specs[id] == nil {
+			pr.cancel()
+			delete(p.probes, id)
+		}
+	}
+	for id, s := range specs {
+		if p.probes[id] == nil {
+			p.start(s)
+		}
+	}
+}
+
+func (p *prober) start(s *spec) {
+	pr := &probe{spec: s, kicked: make(chan struct{}, 1)}
+	var ctx context.Context
+	ctx, pr.cancel = context.WithCancel(p.ctx)
+	p.probes[s.identity] = pr
+	p.wg.Go(func() { p.loop(ctx, pr) })
+}
+
+// pause keeps a probe from running, or lets it run again, at once.
+func (p *prober) pause(id identity, paused bool) {
+	pr := p.probes[id]
+	if pr == nil || pr.paused.Swap(paused) == paused || paused {
+		return
+	}
+	pr.kick()
+}
+
+func (pr *probe) kick() {
+	select {
+	case pr.kicked <- struct{}{}:
+	default:
+	}
+}
+
+// close ends all probes and waits for them. set must not be called after it.
+func (p *prober) close() {
+	p.cancel()
+	p.wg.Wait()
+}
+
+// loop runs one probe until ctx is done. The first check comes soon, the
+// second at the probe's own place within the interval, the others each an
+// interval later: so that neither start nor steady state has all of them at
+// once, and no two checks are further apart than the interval.
+func (p *prober) loop(ctx context.Context, pr *probe) {
+	place := pr.place()
+	timer := time.NewTimer(scale(min(pr.interval/10, firstSpread), place))
+	defer timer.Stop()
+	for wait(ctx, timer, pr) {
+		start := time.Now()
+		pace := pr.interval
+		if !pr.paused.Load() {
+			r, ok := p.once(ctx, pr)
+			if !ok {
+				return
+			}
+			pace = p.report(ctx, pr.identity, r)
+		}
+		timer.Reset(max(0, time.Until(start.Add(scale(pace, place)))))
+		place = 1
+	}
+}
+
+func scale(d time.Duration, f float64) time.Duration { return time.Duration(float64(d) * f) }
+
+// place is where in the interval the probe belongs, above 0 and at most 1.
+func (pr *probe) place() float64 {
+	h := fnv.New32a()
+	fmt.Fprint(h, pr.target.Addr, pr.kind, pr.service, pr.target.Request, pr.target.Command) //nolint:errcheck // a hash takes everything
+	return (float64(h.Sum32()) + 1) / (1 << 32)
+}
+
+// wait waits for the next run and reports whether there is one.
+func wait(ctx context.Context, timer *time.Timer, pr *probe) bool {
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	case <-pr.kicked:
+	}
+	return ctx.Err() == nil
+}
+
+// once makes one check. It returns false if the probe ended meanwhile.
+func (p *prober) once(ctx context.Context, pr *probe) (checkResult, bool) {
+	if !p.acquire(ctx) {
+		return checkResult{}, false
+	}
+	defer func() { <-p.slots }()
+	name, timeout := pr.next()
+	start := time.Now()
+	attempt, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	err := p.check(attempt, name, pr)
+	pr.account(err)
+	now := time.Now()
+	return checkResult{at: now, duration: now.Sub(start), err: err}, ctx.Err() == nil
+}
+
+func (p *prober) acquire(ctx context.Context) bool {
+	select {
+	case p.slots <- struct{}{}:
+		return true
+	default:
+		p.complain()
+	}
+	select {
+	case p.slots <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// complain says, at most once a minute, that checks have to wait.
+func (p *prober) complain() {
+	now, last := time.Now().Unix(), p.warned.Load()
+	if now-last >= 60 && p.warned.CompareAndSwap(last, now) {
+		p.log.Warn("checks wait for one another: too many of them hang at once; raise the limit of open files", "limit", cap(p.slots))
+	}
+}
+
+// check runs the check of a name. A check that panics has failed; it takes
+// nothing else with it.
+func (p *prober) check(ctx context.Context, name string, pr *probe) (err error) {
+	f, ok := p.find(name)
+	if !ok {
+		return fmt.Errorf("no check is called %q", name)
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			p.log.Error("check panicked", "check", name, "err", v, "stack", string(debug.Stack()))
+			err = fmt.Errorf("%s: internal error: %v", name, v)
+		}
+	}()
+	target := pr.target
+	target.Receive = pr.receive
+	return f(ctx, target)
+}
+
+// next is the check to run now and how long it may take.
+func (pr *probe) next() (name string, timeout time.Duration) {
+	names := pr.names()
+	if pr.kind == config.CheckNegotiate || pr.kind == config.CheckCombined && pr.connects == 0 {
+		return names[0], pr.negotiateTimeout
+	}
+	return names[len(names)-1], pr.connectTimeout * time.Duration(max(1, pr.target.Attempts))
+}
+
+// account counts down the connects between two negotiations: a success of a
+// negotiation buys n of them, any failure makes the next check a negotiation.
+func (pr *probe) account(err error) {
+	switch {
+	case err != nil:
+		pr.connects = 0
+	case pr.connects > 0:
+		pr.connects--
+	default:
+		pr.connects = pr.n
+	}
+}

@@ -1,0 +1,93 @@
+package director
+
+import (
+	"context"
+	"slices"
+
+	"github.com/shunt-lb/shunt/dataplane"
+)
+
+// Status returns everything the director knows at this moment, with the
+// dataplane's counters. An unreadable dataplane is reported in it and is no
+// error; an error means that the director did not answer.
+func (d *Director) Status(ctx context.Context) (Status, error) {
+	s := Status{Started: d.started, Dataplane: d.o.Forwarding}
+	if err := d.do(ctx, func() { d.fill(&s) }); err != nil {
+		return Status{}, err
+	}
+	s.Dataplane.Repairs = d.applier.repairs.Load()
+	served, err := d.o.Dataplane.Snapshot(ctx)
+	if err != nil {
+		s.Dataplane.Error = err.Error()
+		return s, nil
+	}
+	s.count(served)
+	return s, nil
+}
+
+// fill copies the loop's state. It runs in the loop.
+func (d *Director) fill(s *Status) {
+	s.Config = d.conf
+	s.Ready = d.cluster.settled()
+	s.Transitions = slices.Clone(d.cluster.recent)
+	for _, sv := range d.cluster.services {
+		s.Services = append(s.Services, sv.status())
+	}
+}
+
+func (sv *service) status() ServiceStatus {
+	v := sv.conf
+	st := ServiceStatus{
+		ID: v.ID, Service: v.ID.String(), Name: v.ServiceName, Scheduler: v.Scheduler, Persistent: v.Persistent,
+		Check: title(v), Fallback: sv.fallbackName(),
+	}
+	st.FallbackActive = sv.fallbackOn && st.Fallback != ""
+	if sv.applyErr != nil {
+		st.Error = sv.applyErr.Error()
+	}
+	for _, s := range sv.servers {
+		st.Servers = append(st.Servers, s.status())
+	}
+	return st
+}
+
+func (s *server) status() ServerStatus {
+	st := ServerStatus{
+		Server: s.conf.Addr.String(), addr: s.addr, Forward: s.conf.Forward.String(),
+		Weight: s.conf.Weight, Current: s.weight(),
+		State: s.state(), Since: s.since, Cause: s.cause,
+		Checked: s.last.at, Duration: s.last.duration,
+		Fails: s.health.fails, Rises: s.health.rises, ChecksOK: s.good, ChecksBad: s.bad,
+		Transitions: s.transitions,
+	}
+	if s.last.err != nil {
+		st.Result = s.last.err.Error()
+	}
+	return st
+}
+
+// count puts the dataplane's counters beside the state they belong to.
+func (s *Status) count(served []dataplane.ServiceStatus) {
+	byID := map[dataplane.ServiceID]dataplane.ServiceStatus{}
+	for _, sv := range served {
+		byID[sv.Service.ID] = sv
+	}
+	for i := range s.Services {
+		sv := &s.Services[i]
+		have := byID[sv.ID]
+		sv.Counters = have.Counters
+		sv.countServers(have.Servers)
+	}
+}
+
+func (sv *ServiceStatus) countServers(have []dataplane.ServerStatus) {
+	for _, h := range have {
+		i := slices.IndexFunc(sv.Servers, func(s ServerStatus) bool { return s.addr == h.Addr })
+		if i < 0 {
+			sv.FallbackCounters = h.Counters
+			continue
+		}
+		s := &sv.Servers[i]
+		s.Active, s.Inactive, s.Pinned, s.Counters = h.Active, h.Inactive, h.Persistent, h.Counters
+	}
+}

@@ -1,0 +1,121 @@
+package director
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/shunt-lb/shunt/config"
+	"github.com/shunt-lb/shunt/dataplane"
+)
+
+// notChecked is the cause of a server's state before its first check.
+const notChecked = "not checked yet"
+
+// A server is a real server in one virtual service: health, which checks
+// decide, and what the operator says, which wins over it.
+type server struct {
+	conf  *config.Real
+	probe *spec // nil: no checks (checktype on and off)
+	// addr is where the dataplane sends traffic; it differs from conf.Addr
+	// where the forwarding method cannot change ports.
+	addr   netip.AddrPort
+	health health
+	// maintenance names the file that keeps the server out, "" for none.
+	maintenance string
+
+	cause       string
+	since       time.Time
+	transitions uint64
+	last        checkResult
+	good, bad   uint64
+	// remindAt is when the next mail about the server being down is due,
+	// zero for none.
+	remindAt time.Time
+}
+
+// A checkResult is one finished check.
+type checkResult struct {
+	at       time.Time
+	duration time.Duration
+	err      error
+}
+
+func newServer(v *config.Virtual, r *config.Real) *server {
+	s := &server{conf: r, probe: newSpec(v, r), addr: mappedAddr(v, r.Addr, r.Forward), cause: notChecked}
+	switch v.CheckType {
+	case config.CheckOn:
+		s.health.up, s.cause = true, "checktype=on"
+	case config.CheckOff:
+		s.cause = "checktype=off"
+	}
+	return s
+}
+
+// mappedAddr is where traffic for a real server or fallback at a arrives.
+func mappedAddr(v *config.Virtual, a netip.AddrPort, f dataplane.Forward) netip.AddrPort {
+	if v.ID.Protocol == dataplane.FWMark {
+		return a
+	}
+	return netip.AddrPortFrom(a.Addr(), dataplane.MappedPort(f, a.Port(), v.ID.Addr.Port()))
+}
+
+func (s *server) state() State {
+	switch {
+	case s.maintenance != "":
+		return Maintenance
+	case s.health.up:
+		return Up
+	}
+	return Down
+}
+
+// usable reports whether new connections can go to the server.
+func (s *server) usable() bool { return s.state() == Up && s.conf.Weight > 0 }
+
+// settled reports whether the server's state is known rather than assumed.
+func (s *server) settled() bool {
+	return s.probe == nil || s.state() != Down || !s.last.at.IsZero()
+}
+
+// inherit takes over what was known about the same server before a reload.
+// A check that has changed starts counting anew, from the state the server
+// is in: an edit of a check takes no server out before the new check fails.
+func (s *server) inherit(old *server) {
+	conf, probe, addr := s.conf, s.probe, s.addr
+	fixed := s.probe == nil && s.health.up // checktype=on needs no past
+	fresh := *s
+	*s = *old
+	s.conf, s.probe, s.addr = conf, probe, addr
+	if fixed {
+		s.health, s.cause = fresh.health, fresh.cause
+	} else if !sameProbe(old.probe, probe) {
+		s.health.set(old.health.up)
+		s.last = checkResult{}
+	}
+}
+
+// weight is the weight in force.
+func (s *server) weight() int {
+	if s.state() == Up {
+		return s.conf.Weight
+	}
+	return 0
+}
+
+func (s *server) wanted() dataplane.RealServer {
+	return dataplane.RealServer{
+		Addr: s.addr, Forward: s.conf.Forward, Weight: s.weight(),
+		Upper: s.conf.Upper, Lower: s.conf.Lower,
+	}
+}
+
+// pace is the time between two checks that the server's health asks for.
+func (s *server) pace() time.Duration {
+	switch {
+	case s.health.undecided():
+		return s.probe.fast
+	case !s.health.up:
+		return s.probe.slow
+	}
+	return s.probe.interval
+}

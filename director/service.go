@@ -1,0 +1,147 @@
+package director
+
+import (
+	"github.com/shunt-lb/shunt/config"
+	"github.com/shunt-lb/shunt/dataplane"
+)
+
+// A service is one virtual service: the configuration, its real servers, and
+// what follows from their states.
+type service struct {
+	conf    *config.Virtual
+	servers []*server
+	// fallbackOn: no real server is usable, the fallback answers.
+	fallbackOn bool
+	// announced: log and mail have said that the fallback answers.
+	announced bool
+	// command is the latest word given to fallbackcommand: start or stop.
+	command string
+	// asked is what the dataplane was last asked for, nil for nothing yet.
+	asked *dataplane.VirtualService
+	// applyErr is why the dataplane does not serve that.
+	applyErr error
+}
+
+func newService(v *config.Virtual) *service {
+	sv := &service{conf: v}
+	for i := range v.Reals {
+		sv.servers = append(sv.servers, newServer(v, &v.Reals[i]))
+	}
+	return sv
+}
+
+// inherit takes over what was known about the same service before a reload.
+func (sv *service) inherit(old *service) {
+	sv.fallbackOn, sv.announced, sv.command, sv.asked, sv.applyErr = old.fallbackOn, old.announced, old.command, old.asked, old.applyErr
+	past := map[string]*server{}
+	for _, s := range old.servers {
+		past[s.conf.Addr.String()] = s
+	}
+	for _, s := range sv.servers {
+		if o := past[s.conf.Addr.String()]; o != nil {
+			s.inherit(o)
+		}
+	}
+}
+
+// adopt takes real servers that were found in the dataplane with a weight for
+// well until a check says otherwise, as ldirectord does.
+func (sv *service) adopt(found dataplane.VirtualService) {
+	weights := map[string]int{}
+	for _, r := range found.RealServers {
+		weights[r.Addr.String()] = r.Weight
+	}
+	for _, s := range sv.servers {
+		if weights[s.addr.String()] > 0 {
+			s.health.up, s.cause = true, "found in the dataplane with weight above 0"
+		}
+	}
+}
+
+// settled reports whether the state of every real server is known.
+func (sv *service) settled() bool {
+	for _, s := range sv.servers {
+		if !s.settled() {
+			return false
+		}
+	}
+	return true
+}
+
+func (sv *service) usable() bool {
+	for _, s := range sv.servers {
+		if s.usable() {
+			return true
+		}
+	}
+	return false
+}
+
+// wanted is the virtual service as the dataplane should serve it now.
+func (sv *service) wanted() dataplane.VirtualService {
+	v := sv.conf
+	w := dataplane.VirtualService{
+		ID: v.ID, Scheduler: v.Scheduler, SchedFlags: v.SchedFlags, OnePacket: v.OnePacket,
+		Persistent: v.Persistent, PersistentBits: v.PersistentBits,
+		ConnectTimeout: v.ConnectTimeout, IdleTimeout: v.IdleTimeout,
+	}
+	for _, s := range sv.servers {
+		if s.state() == Up || sv.keepsDown() {
+			w.RealServers = addServer(w.RealServers, s.wanted())
+		}
+	}
+	if f, ok := sv.fallback(); ok && sv.fallbackOn {
+		w.RealServers = addServer(w.RealServers, f)
+	}
+	return w
+}
+
+// keepsDown reports whether servers that are down stay known to the
+// dataplane, with weight 0.
+func (sv *service) keepsDown() bool {
+	return sv.conf.Quiescent && sv.conf.CheckType != config.CheckOff
+}
+
+// addServer appends r. Where two entries of a section come to the same
+// address, the one that takes connections wins.
+func addServer(rs []dataplane.RealServer, r dataplane.RealServer) []dataplane.RealServer {
+	for i := range rs {
+		if rs[i].Addr == r.Addr {
+			if rs[i].Weight == 0 {
+				rs[i] = r
+			}
+			return rs
+		}
+	}
+	return append(rs, r)
+}
+
+// fallback is the real server that answers while no other can; false if the
+// service has none. With checktype=off neither real servers nor fallback are
+// activated, as the manual of ldirectord says.
+func (sv *service) fallback() (dataplane.RealServer, bool) {
+	f := sv.conf.Fallback
+	if f == nil || sv.conf.CheckType == config.CheckOff {
+		return dataplane.RealServer{}, false
+	}
+	r := dataplane.RealServer{Weight: 1, Forward: f.Forward, Sorry: f.Sorry || f.Addr.Addr().IsLoopback()}
+	// A service that is its own fallback would forward to itself.
+	if addr := mappedAddr(sv.conf, f.Addr, f.Forward); !f.Sorry && addr != sv.conf.ID.Addr {
+		r.Addr = addr
+	} else {
+		r.Sorry = true
+	}
+	return r, true
+}
+
+// fallbackName is the fallback as people read it, "" for none.
+func (sv *service) fallbackName() string {
+	r, ok := sv.fallback()
+	switch {
+	case !ok:
+		return ""
+	case !r.Addr.IsValid():
+		return "sorry"
+	}
+	return r.Addr.String()
+}

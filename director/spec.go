@@ -1,0 +1,129 @@
+package director
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/shunt-lb/shunt/checks"
+	"github.com/shunt-lb/shunt/config"
+	"github.com/shunt-lb/shunt/dataplane"
+)
+
+// A spec is everything that makes up the check of a real server. Servers with
+// the same identity, in whatever services, share one probe.
+type spec struct {
+	identity
+	receive checks.Matcher
+}
+
+// An identity is what tells probes apart. It is comparable, which is why the
+// pattern stands in it as text and target.Receive is nil.
+type identity struct {
+	kind    config.CheckType
+	service string // of a negotiate check
+	n       int    // of checktype=N
+	target  checks.Target
+	receive string
+	// What a check of the real server may take, by kind of check.
+	connectTimeout, negotiateTimeout time.Duration
+	interval, fast, slow             time.Duration
+}
+
+// newSpec returns how to check r, nil if it is not checked at all.
+func newSpec(v *config.Virtual, r *config.Real) *spec {
+	if v.CheckType == config.CheckOn || v.CheckType == config.CheckOff {
+		return nil
+	}
+	s := &spec{identity: identity{
+		kind: v.CheckType, service: v.Service, n: v.CombinedN,
+		connectTimeout: v.CheckTimeout, negotiateTimeout: v.NegotiateTimeout,
+		interval: v.CheckInterval, fast: v.FastInterval, slow: v.DownInterval,
+		target: checks.Target{Addr: v.CheckAddr(r), UDP: v.ID.Protocol == dataplane.UDP},
+	}}
+	s.describe(v, r)
+	return s
+}
+
+// describe fills in what the kind of check looks at and leaves out the rest,
+// so that sections which differ elsewhere share a probe.
+func (s *spec) describe(v *config.Virtual, r *config.Real) {
+	t := &s.target
+	switch {
+	case s.kind == config.CheckExternal || s.kind == config.CheckExternalPerl:
+		t.Command = v.CheckCommand
+		t.VirtualAddr, t.VirtualPort = virtualArgs(v.ID)
+		t.RealAddr, t.RealPort = hostArg(r.Addr.Addr()), strconv.Itoa(int(r.Addr.Port()))
+	case s.pings():
+		t.Attempts = v.CheckCount
+	}
+	if s.kind != config.CheckNegotiate && s.kind != config.CheckCombined {
+		s.service, s.n = "", 0
+		return
+	}
+	t.Request, t.Method, t.VirtualHost = r.Request, v.HTTPMethod, v.VirtualHost
+	t.Login, t.Passwd, t.Database, t.Secret = v.Login, v.Passwd, v.Database, v.Secret
+	if r.Receive != nil {
+		s.receive, s.identity.receive = r.Receive, r.Receive.String()
+	}
+}
+
+// pings reports whether connect means ping: UDP has nothing to connect to.
+func (s *spec) pings() bool {
+	return s.kind == config.CheckPing || s.target.UDP && s.kind != config.CheckNegotiate
+}
+
+func virtualArgs(id dataplane.ServiceID) (addr, port string) {
+	if id.Protocol == dataplane.FWMark {
+		return strconv.FormatUint(uint64(id.Mark), 10), "0"
+	}
+	return hostArg(id.Addr.Addr()), strconv.Itoa(int(id.Addr.Port()))
+}
+
+// hostArg writes an address as ldirectord does: IPv6 in brackets.
+func hostArg(a netip.Addr) string {
+	if a.Is6() {
+		return "[" + a.String() + "]"
+	}
+	return a.String()
+}
+
+// names returns the checks that the spec needs, by checks.For's names.
+func (s *spec) names() []string {
+	connect := "connect"
+	if s.pings() {
+		connect = "ping"
+	}
+	switch s.kind {
+	case config.CheckNegotiate:
+		return []string{s.service}
+	case config.CheckCombined:
+		return []string{s.service, connect}
+	case config.CheckExternal:
+		return []string{"external"}
+	case config.CheckExternalPerl:
+		return []string{"external-perl"}
+	}
+	return []string{connect}
+}
+
+// title is the check as people read it: "negotiate http", "connect".
+func title(v *config.Virtual) string {
+	switch v.CheckType {
+	case config.CheckNegotiate:
+		return "negotiate " + v.Service
+	case config.CheckCombined:
+		return fmt.Sprintf("negotiate %s, then %d connects", v.Service, v.CombinedN)
+	case config.CheckExternal, config.CheckExternalPerl:
+		return v.CheckType.String() + " " + v.CheckCommand
+	}
+	return v.CheckType.String()
+}
+
+func sameProbe(a, b *spec) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.identity == b.identity
+}

@@ -1,0 +1,78 @@
+package director
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/shunt-lb/shunt/checks"
+	"github.com/shunt-lb/shunt/config"
+	"github.com/shunt-lb/shunt/dataplane"
+)
+
+// Limits says why a dataplane cannot serve a service, nil if it can. It is a
+// pure function of the service.
+type Limits func(dataplane.VirtualService) []*dataplane.Limit
+
+// Validate returns what keeps a configuration from being run although it is
+// well formed: checks that do not exist, and services that the dataplane
+// cannot serve. Each problem names the directive and its line.
+func Validate(conf *config.Config, limits Limits) config.Problems {
+	var ps config.Problems
+	for i := range conf.Virtuals {
+		v := &conf.Virtuals[i]
+		ps = append(ps, missingChecks(v)...)
+		for _, l := range limits(everything(v)) {
+			ps = append(ps, limitProblem(v, l))
+		}
+	}
+	return ps
+}
+
+// missingChecks names the checks of a service that do not exist.
+func missingChecks(v *config.Virtual) config.Problems {
+	s := newSpec(v, &config.Real{})
+	if s == nil {
+		return nil
+	}
+	var ps config.Problems
+	for _, name := range s.names() {
+		if _, ok := checks.For(name); !ok {
+			ps = append(ps, config.Problem{
+				Severity: config.Error, Pos: at(v, "service"),
+				Text: fmt.Sprintf("virtual service %s: checks of service %s are not supported by this version", v.ID, name),
+				Hint: "use checktype=connect, checktype=external or a service that is supported",
+			})
+		}
+	}
+	return ps
+}
+
+// everything is the service with all of its real servers and its fallback in
+// use, which is the most a dataplane can be asked for.
+func everything(v *config.Virtual) dataplane.VirtualService {
+	sv := newService(v)
+	for _, s := range sv.servers {
+		s.health.up = true
+	}
+	sv.fallbackOn = true
+	return sv.wanted()
+}
+
+func limitProblem(v *config.Virtual, l *dataplane.Limit) config.Problem {
+	pos := at(v, l.Directive)
+	if l.Directive == "real" {
+		i := slices.IndexFunc(v.Reals, func(r config.Real) bool { return mappedAddr(v, r.Addr, r.Forward) == l.Server })
+		if i >= 0 {
+			pos = v.Reals[i].Pos
+		}
+	}
+	return config.Problem{Severity: config.Error, Pos: pos, Text: fmt.Sprintf("virtual service %s: %s", v.ID, l.Reason)}
+}
+
+// at is the line of a directive, or that of the service where no line sets it.
+func at(v *config.Virtual, directive string) config.Pos {
+	if o, ok := v.Origins[directive]; ok && o.Pos.Line > 0 {
+		return o.Pos
+	}
+	return v.Pos
+}
