@@ -170,3 +170,9 @@ type Origin struct {
 	// "from port 80", "from checktimeout".
 	Note string
 }
+
+// String returns the word that ldirectord.cf uses. CheckCombined has none of
+// its own, the file gives its number: "combined" stands for it.
+func (t CheckType) String() string {
+	return [...]string{"negotiate", "connect", "ping", "external", "external-perl", "off", "on", "combined"}[t]
+}
