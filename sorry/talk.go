@@ -1,0 +1,69 @@
+package sorry
+
+import (
+	"io"
+	"net"
+	"time"
+)
+
+// A client is a connection being answered.
+type client struct {
+	net.Conn
+	s    *Server
+	sv   *service
+	site *site
+}
+
+// A talk answers one client. The caller closes the connection afterwards.
+type talk func(*client)
+
+// talkOf returns how to answer the clients of a protocol.
+func talkOf(protocol string) talk {
+	switch protocol {
+	case "http", "http_proxy":
+		return web
+	case "dns":
+		return resolver
+	case "https", "imaps", "pops", "ldap", "ldaps", "mysql", "oracle", "pgsql", "radius", "sip":
+		return hangUp
+	}
+	if l, ok := lines[protocol]; ok {
+		return l.say
+	}
+	return guess
+}
+
+// hangUp resets a connection whose protocol has no short way to say sorry.
+func hangUp(c *client) {
+	c.sv.resets.Add(1)
+	reset(c.Conn)
+}
+
+// reset closes c so that the other side sees a reset, not an end.
+func reset(c net.Conn) {
+	if l, ok := c.(interface{ SetLinger(int) error }); ok {
+		_ = l.SetLinger(0) // closing will do without
+	}
+	_ = c.Close() // nobody is left to tell
+}
+
+const lingerMax = 64 << 10
+
+// finish ends the sending side and waits a little for the client to end its
+// own. Closing at once while bytes of the client are under way would make the
+// kernel send a reset, which can overtake the answer and destroy it.
+func (c *client) finish() {
+	if c.CloseWrite() != nil {
+		return
+	}
+	_ = c.SetReadDeadline(time.Now().Add(c.s.pace.linger))
+	_, _ = io.CopyN(io.Discard, c.Conn, lingerMax) // the end, the deadline or the bound: all the same
+}
+
+// CloseWrite ends the sending side. net/http looks for it.
+func (c *client) CloseWrite() error {
+	if w, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return w.CloseWrite()
+	}
+	return c.Close()
+}
