@@ -22,7 +22,8 @@ const readTimeout = time.Minute
 // are called with Director.reloading held.
 type file struct {
 	path    string
-	stamp   stamp
+	stamp   stamp // when it was read last
+	seen    stamp // when it was looked at last
 	digest  [sha256.Size]byte
 	missing bool
 }
@@ -53,12 +54,15 @@ func (f *file) look() stamp {
 }
 
 // changed reports whether the file's content differs from what was read last,
-// and an error when the file has become unreadable, once.
+// and an error when the file has become unreadable, once. A file that is
+// being written is left alone until two looks in a row find it the same.
 func (f *file) changed() (bool, error) {
-	if now := f.look(); now == f.stamp && !f.missing && now != (stamp{}) {
+	now, before := f.look(), f.seen
+	f.seen = now
+	if now != before || now == f.stamp && !f.missing {
 		return false, nil
 	}
-	before := f.digest
+	digest := f.digest
 	_, err := f.load()
 	if err != nil {
 		told := f.missing
@@ -68,7 +72,7 @@ func (f *file) changed() (bool, error) {
 		}
 		return false, err
 	}
-	return f.digest != before, nil
+	return f.digest != digest, nil
 }
 
 // read reads and parses the file. Errors of the file itself are fit to be

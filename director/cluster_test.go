@@ -1,0 +1,358 @@
+package director
+
+import (
+	"errors"
+	"net/netip"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/shunt-lb/shunt/config"
+	"github.com/shunt-lb/shunt/dataplane"
+)
+
+var (
+	t0     = time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)
+	errBad = errors.New("connect: connection refused")
+)
+
+// A replay drives a cluster with events and compares what comes out.
+type replay struct {
+	t   *testing.T
+	c   *cluster
+	out *script
+	now time.Time
+}
+
+func newReplay(t *testing.T, conf *config.Config) *replay {
+	out := &script{}
+	r := &replay{t: t, c: newCluster(out, quiet()), out: out, now: t0}
+	r.c.configure(r.now, conf, nil)
+	return r
+}
+
+// result lets the checks of the real server at addr end with err, in every
+// service that has it.
+func (r *replay) result(addr string, err error) {
+	r.t.Helper()
+	r.now = r.now.Add(time.Second)
+	done := map[identity]bool{}
+	for id, members := range r.c.checkedBy {
+		if members[0].s.conf.Addr.String() == addr && !done[id] {
+			done[id] = true
+			r.c.checked(id, checkResult{at: r.now, err: err})
+		}
+	}
+	if len(done) == 0 {
+		r.t.Fatalf("no probe checks %s", addr)
+	}
+}
+
+func (r *replay) up(addr string, want ...string) {
+	r.t.Helper()
+	r.result(addr, nil)
+	r.out.want(r.t, addr+" succeeds", want...)
+}
+
+func (r *replay) down(addr string, want ...string) {
+	r.t.Helper()
+	r.result(addr, errBad)
+	r.out.want(r.t, addr+" fails", want...)
+}
+
+const (
+	rs1 = "192.168.80.110:80"
+	rs2 = "192.168.80.120:80"
+	vip = "10.0.0.100:80"
+)
+
+// The story of every guide: two servers, both fail, both return.
+func TestStory(t *testing.T) {
+	for name, tt := range map[string]struct {
+		quiescent bool
+		want      [7]string
+	}{
+		"quiescent=no": {false, [7]string{
+			"apply 10.0.0.100:80: 127.0.0.1:80=1",
+			"apply 10.0.0.100:80: 192.168.80.110:80=2",
+			"apply 10.0.0.100:80: 192.168.80.110:80=2 192.168.80.120:80=1",
+			"apply 10.0.0.100:80: 192.168.80.120:80=1",
+			"apply 10.0.0.100:80: 127.0.0.1:80=1",
+			"apply 10.0.0.100:80: 192.168.80.110:80=2",
+			"apply 10.0.0.100:80: 192.168.80.110:80=2 192.168.80.120:80=1",
+		}},
+		"quiescent=yes": {true, [7]string{
+			"apply 10.0.0.100:80: 192.168.80.110:80=0 192.168.80.120:80=0 127.0.0.1:80=1",
+			"apply 10.0.0.100:80: 192.168.80.110:80=2 192.168.80.120:80=0",
+			"apply 10.0.0.100:80: 192.168.80.110:80=2 192.168.80.120:80=1",
+			"apply 10.0.0.100:80: 192.168.80.110:80=0 192.168.80.120:80=1",
+			"apply 10.0.0.100:80: 192.168.80.110:80=0 192.168.80.120:80=0 127.0.0.1:80=1",
+			"apply 10.0.0.100:80: 192.168.80.110:80=2 192.168.80.120:80=0",
+			"apply 10.0.0.100:80: 192.168.80.110:80=2 192.168.80.120:80=1",
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := virtual(vip, rs1+" 2", rs2+" 1")
+			v.Fallback, v.Quiescent = fallback("127.0.0.1:80"), tt.quiescent
+			r := newReplay(t, conf(v))
+			r.out.want(t, "start", tt.want[0])
+			r.up(rs1, tt.want[1])
+			r.up(rs2, tt.want[2])
+			r.up(rs2)
+			r.down(rs1, tt.want[3])
+			r.down(rs2, tt.want[4])
+			r.down(rs2)
+			r.up(rs1, tt.want[5])
+			r.up(rs2, tt.want[6])
+		})
+	}
+}
+
+// A check shared by three services counts once in each of them: all three
+// lose the server with the same failure, the failurecount-th.
+func TestFailureCountOfASharedCheck(t *testing.T) {
+	var vs []config.Virtual
+	for _, addr := range []string{"10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"} {
+		v := virtual(addr, rs1)
+		v.FailureCount = 3
+		vs = append(vs, v)
+	}
+	r := newReplay(t, conf(vs...))
+	if len(r.c.checkedBy) != 1 {
+		t.Fatalf("%d probes for one check", len(r.c.checkedBy))
+	}
+	r.out.take()
+	r.up(rs1, "apply 10.0.0.1:80: "+rs1+"=1", "apply 10.0.0.2:80: "+rs1+"=1", "apply 10.0.0.3:80: "+rs1+"=1")
+	r.down(rs1)
+	r.down(rs1)
+	r.down(rs1, "apply 10.0.0.1:80: ", "apply 10.0.0.2:80: ", "apply 10.0.0.3:80: ")
+}
+
+func TestRiseCount(t *testing.T) {
+	v := virtual(vip, rs1)
+	v.RiseCount = 2
+	r := newReplay(t, conf(v))
+	r.out.take()
+	r.up(rs1)
+	r.down(rs1)
+	r.up(rs1)
+	r.up(rs1, "apply 10.0.0.100:80: "+rs1+"=1")
+}
+
+// Sections that differ in how they check do not share a check.
+func TestProbesAreToldApart(t *testing.T) {
+	base := virtual("10.0.0.1:80", rs1)
+	base.CheckType = config.CheckNegotiate
+	for name, change := range map[string]func(*config.Virtual){
+		"method":   func(v *config.Virtual) { v.HTTPMethod = "HEAD" },
+		"timeout":  func(v *config.Virtual) { v.NegotiateTimeout++ },
+		"login":    func(v *config.Virtual) { v.Login = "x" },
+		"request":  func(v *config.Virtual) { v.Reals = []config.Real{v.Reals[0]}; v.Reals[0].Request = "/x" },
+		"interval": func(v *config.Virtual) { v.CheckInterval++ },
+		"type":     func(v *config.Virtual) { v.CheckType = config.CheckConnect },
+	} {
+		other := virtual("10.0.0.2:80", rs1)
+		other.CheckType = config.CheckNegotiate
+		change(&other)
+		if r := newReplay(t, conf(base, other)); len(r.c.checkedBy) != 2 {
+			t.Errorf("%s: %d probes, want 2", name, len(r.c.checkedBy))
+		}
+	}
+}
+
+// At start nothing flaps: fallback bridges, and its command hears of it only
+// once the checks have decided.
+func TestFallbackCommand(t *testing.T) {
+	v := virtual(vip, rs1, rs2)
+	v.Fallback, v.FallbackCommand = fallback("sorry"), "/bin/notify"
+	v.EmailAlert = []string{"ops@example.test"}
+	r := newReplay(t, conf(v))
+	r.out.want(t, "start", "apply 10.0.0.100:80: sorry=1")
+	r.down(rs1)
+	r.down(rs2,
+		"mail starting ops@example.test: Added fallback server: sorry (10.0.0.100:80) (Weight set to 1)",
+		"fallbackcommand start")
+	r.up(rs1,
+		"mail starting ops@example.test: Added real server: 192.168.80.110:80 (10.0.0.100:80) (Weight set to 1)",
+		"mail starting ops@example.test: Deleted fallback server: sorry (10.0.0.100:80)",
+		"fallbackcommand stop",
+		"apply 10.0.0.100:80: 192.168.80.110:80=1")
+	r.up(rs2,
+		"mail starting ops@example.test: Added real server: 192.168.80.120:80 (10.0.0.100:80) (Weight set to 1)",
+		"apply 10.0.0.100:80: 192.168.80.110:80=1 192.168.80.120:80=1")
+}
+
+func TestStop(t *testing.T) {
+	cut, keep := virtual("10.0.0.1:80", rs1), virtual("10.0.0.2:80", rs1)
+	cut.FallbackCommand, keep.CleanStop = "/bin/notify", false
+	r := newReplay(t, conf(cut, keep))
+	r.down(rs1, "apply 10.0.0.1:80: ", "apply 10.0.0.2:80: ", "fallbackcommand start")
+	if kept := r.c.stop(); len(kept) != 1 || kept[0].conf.ID != keep.ID {
+		t.Errorf("kept %v", kept)
+	}
+	r.out.want(t, "stop", "fallbackcommand stop", "remove 10.0.0.1:80")
+}
+
+// A fallback that is one of the real servers takes nothing away from it.
+func TestFallbackEqualToRealServer(t *testing.T) {
+	v := virtual(vip, rs1, rs2)
+	v.Fallback, v.Quiescent = fallback(rs1), true
+	r := newReplay(t, conf(v))
+	r.out.want(t, "start", "apply 10.0.0.100:80: "+rs1+"=1 "+rs2+"=0")
+	r.up(rs1) // nothing changes for the dataplane
+	r.down(rs1)
+	r.up(rs2, "apply 10.0.0.100:80: "+rs1+"=0 "+rs2+"=1")
+	r.up(rs1, "apply 10.0.0.100:80: "+rs1+"=1 "+rs2+"=1")
+}
+
+// A service whose own address is its fallback would forward to itself.
+func TestFallbackEqualToService(t *testing.T) {
+	v := virtual("127.0.0.1:80", rs1)
+	v.Fallback = fallback("127.0.0.1:80")
+	newReplay(t, conf(v)).out.want(t, "start", "apply 127.0.0.1:80: sorry=1")
+}
+
+// Servers that are well but have weight 0 serve nobody: the fallback stays.
+func TestWeightZeroIsNotUsable(t *testing.T) {
+	v := virtual(vip, rs1+" 0")
+	v.Fallback = fallback("sorry")
+	r := newReplay(t, conf(v))
+	r.out.take()
+	r.up(rs1, "apply 10.0.0.100:80: "+rs1+"=0 sorry=1")
+}
+
+func TestCheckTypeOnAndOff(t *testing.T) {
+	on, off := virtual("10.0.0.1:80", rs1), virtual("10.0.0.2:80", rs1)
+	on.CheckType, off.CheckType = config.CheckOn, config.CheckOff
+	on.Fallback, off.Fallback = fallback("sorry"), fallback("sorry")
+	off.Quiescent = true
+	r := newReplay(t, conf(on, off))
+	r.out.want(t, "start", "apply 10.0.0.1:80: "+rs1+"=1", "apply 10.0.0.2:80: ")
+	if !r.c.settled() {
+		t.Error("services without checks are not settled")
+	}
+}
+
+// Real servers found with a weight are up until a check says otherwise.
+func TestAdopt(t *testing.T) {
+	v := virtual(vip, rs1, rs2)
+	out := &script{}
+	c := newCluster(out, quiet())
+	c.configure(t0, conf(v), []dataplane.ServiceStatus{{Service: dataplane.VirtualService{
+		ID: v.ID, RealServers: []dataplane.RealServer{
+			{Addr: netip.MustParseAddrPort(rs1), Weight: 3}, {Addr: netip.MustParseAddrPort(rs2), Weight: 0},
+		},
+	}}})
+	out.want(t, "start", "apply 10.0.0.100:80: "+rs1+"=1")
+}
+
+func TestMaintenance(t *testing.T) {
+	v := virtual(vip, rs1, rs2)
+	v.FailureCount = 3
+	r := newReplay(t, conf(v))
+	r.result(rs1, nil)
+	r.result(rs2, nil)
+	r.out.take()
+	r.c.maintain(r.now, map[string]string{rs1: "192.168.80.110"})
+	r.out.want(t, "file appears", "apply 10.0.0.100:80: "+rs2+"=1")
+	r.up(rs1) // a good check does not end maintenance
+	r.c.maintain(r.now, map[string]string{})
+	r.out.want(t, "file goes") // nor does its end alone bring the server back
+	r.up(rs1, "apply 10.0.0.100:80: "+rs1+"=1 "+rs2+"=1")
+}
+
+// What is known about a server survives a reload that does not concern it.
+func TestReloadKeepsHealth(t *testing.T) {
+	v := virtual(vip, rs1, rs2)
+	v.FailureCount = 2
+	r := newReplay(t, conf(v))
+	r.result(rs1, nil)
+	r.result(rs2, nil)
+	r.result(rs2, errBad)
+	r.out.take()
+
+	next := virtual(vip, rs1+" 5", rs2, "192.168.80.130:80")
+	next.FailureCount = 2
+	r.c.configure(r.now, conf(next), nil)
+	r.out.want(t, "reload", "apply 10.0.0.100:80: "+rs1+"=5 "+rs2+"=1")
+	r.down(rs2, "apply 10.0.0.100:80: "+rs1+"=5") // the failure before the reload counts
+
+	changed := virtual(vip, rs1+" 5", rs2)
+	changed.CheckType, changed.FailureCount = config.CheckNegotiate, 2
+	r.c.configure(r.now, conf(changed), nil)
+	r.out.want(t, "another check takes no server out")
+	r.down(rs1)
+	r.down(rs1, "apply 10.0.0.100:80: ")
+}
+
+func TestReloadRemovesServices(t *testing.T) {
+	a, b := virtual("10.0.0.1:80", rs1), virtual("10.0.0.2:80", rs1)
+	b.CleanStop = false
+	r := newReplay(t, conf(a, b))
+	r.out.take()
+	r.c.configure(r.now, conf(a), nil)
+	r.out.want(t, "reload", "remove 10.0.0.2:80")
+}
+
+func TestReminders(t *testing.T) {
+	v := virtual(vip, rs1)
+	v.EmailAlert, v.EmailAlertFreq = []string{"ops@example.test"}, time.Minute
+	v.EmailAlertStatus = config.AlertRunning
+	r := newReplay(t, conf(v))
+	r.c.phase = config.AlertRunning
+	r.result(rs1, nil)
+	r.out.take()
+	r.down(rs1, "mail running ops@example.test: Deleted real server: 192.168.80.110:80 (10.0.0.100:80)", "apply 10.0.0.100:80: ")
+	reminder := "mail running ops@example.test: Inaccessible real server: 192.168.80.110:80 (10.0.0.100:80)"
+	r.c.tick(r.now.Add(59 * time.Second))
+	r.out.want(t, "59 s later")
+	r.c.tick(r.now.Add(60 * time.Second))
+	r.out.want(t, "60 s later", reminder)
+	r.c.tick(r.now.Add(119 * time.Second))
+	r.out.want(t, "119 s later")
+	r.c.tick(r.now.Add(120 * time.Second))
+	r.out.want(t, "120 s later", reminder)
+	r.result(rs1, nil)
+	r.out.take()
+	r.c.tick(r.now.Add(time.Hour))
+	r.out.want(t, "after recovery")
+}
+
+// No mail in a state that emailalertstatus leaves out.
+func TestMailStates(t *testing.T) {
+	v := virtual(vip, rs1)
+	v.EmailAlert, v.EmailAlertStatus = []string{"ops@example.test"}, config.AlertRunning|config.AlertStopping
+	r := newReplay(t, conf(v))
+	r.out.take()
+	r.up(rs1, "apply 10.0.0.100:80: "+rs1+"=1")
+}
+
+func TestMonitorFile(t *testing.T) {
+	v := virtual(vip, rs1)
+	v.CheckType, v.Service, v.MonitorFile = config.CheckNegotiate, "http", "/var/log/m"
+	v.Reals[0].Request = "/x"
+	r := newReplay(t, conf(v))
+	r.out.take()
+	r.result(rs1, errors.New("status 500|50%\n"))
+	got := r.out.take()
+	stamp := r.now.Local().Format(monitorTime)
+	want := "monitor /var/log/m: [" + stamp + "] [" + strconv.Itoa(os.Getpid()) + "] negotiate http tcp 192.168.80.110 80 1 masq /x [down] status 500%7c50%25%0a\n"
+	if len(got) != 1 || got[0] != want {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+}
+
+func TestRecentTransitionsAreBounded(t *testing.T) {
+	r := newReplay(t, conf(virtual(vip, rs1)))
+	for range recentTransitions {
+		r.result(rs1, nil)
+		r.result(rs1, errBad)
+	}
+	if n := len(r.c.recent); n != recentTransitions {
+		t.Fatalf("%d transitions kept", n)
+	}
+	if last := r.c.recent[recentTransitions-1]; last.To != Down || last.Cause != errBad.Error() {
+		t.Errorf("last transition %+v", last)
+	}
+}

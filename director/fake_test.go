@@ -1,0 +1,166 @@
+package director
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/shunt-lb/shunt/config"
+	"github.com/shunt-lb/shunt/dataplane"
+)
+
+// A conf is a configuration made by hand, from the values a file would give.
+func conf(vs ...config.Virtual) *config.Config {
+	return &config.Config{Path: "test.cf", Virtuals: vs}
+}
+
+// virtual is a TCP service on addr with defaults, checked every 10 seconds by
+// connect, and the real servers "ADDR:PORT WEIGHT".
+func virtual(addr string, reals ...string) config.Virtual {
+	v := config.Virtual{
+		ID:        dataplane.ServiceID{Protocol: dataplane.TCP, Addr: netip.MustParseAddrPort(addr)},
+		Scheduler: "wrr", CheckType: config.CheckConnect, Service: "http", HTTPMethod: "GET",
+	}
+	v.CheckTimeout, v.NegotiateTimeout = 3*time.Second, 3*time.Second
+	v.CheckInterval, v.FastInterval, v.DownInterval = 10*time.Second, 10*time.Second, 10*time.Second
+	v.CheckCount, v.FailureCount, v.RiseCount = 1, 1, 1
+	v.CleanStop, v.EmailAlertStatus = true, config.AlertAll
+	v.DrainTimeout = 30 * time.Second
+	for _, r := range reals {
+		v.Reals = append(v.Reals, realServer(r))
+	}
+	return v
+}
+
+func realServer(text string) config.Real {
+	addr, weight, _ := strings.Cut(text, " ")
+	r := config.Real{Addr: netip.MustParseAddrPort(addr), Forward: dataplane.Masq, Weight: 1}
+	if weight != "" {
+		fmt.Sscan(weight, &r.Weight)
+	}
+	return r
+}
+
+func fallback(addr string) *config.Fallback {
+	if addr == "sorry" {
+		return &config.Fallback{Sorry: true}
+	}
+	return &config.Fallback{Addr: netip.MustParseAddrPort(addr), Forward: dataplane.Masq}
+}
+
+// show is a wanted service in one line.
+func show(v dataplane.VirtualService) string {
+	var rs []string
+	for _, r := range v.RealServers {
+		name := r.Addr.String()
+		if !r.Addr.IsValid() {
+			name = "sorry"
+		}
+		rs = append(rs, fmt.Sprintf("%s=%d", name, r.Weight))
+	}
+	return v.ID.Addr.String() + ": " + strings.Join(rs, " ")
+}
+
+// A script records what a cluster asks of its outside, in order.
+type script struct{ lines []string }
+
+func (s *script) add(format string, a ...any)      { s.lines = append(s.lines, fmt.Sprintf(format, a...)) }
+func (s *script) apply(v dataplane.VirtualService) { s.add("apply %s", show(v)) }
+func (s *script) remove(id dataplane.ServiceID)    { s.add("remove %s", id.Addr) }
+func (s *script) mail(m Mail)                      { s.add("mail %s %s: %s", m.Status, m.To[0], m.Subject) }
+func (s *script) monitor(path, line string)        { s.add("monitor %s: %s", path, line) }
+func (s *script) fallbackCommand(_ *config.Virtual, word string) {
+	s.add("fallbackcommand %s", word)
+}
+
+// take returns what was recorded since the last call.
+func (s *script) take() []string {
+	lines := s.lines
+	s.lines = nil
+	return lines
+}
+
+// want fails the test unless exactly lines have been recorded since.
+func (s *script) want(t *testing.T, event string, lines ...string) {
+	t.Helper()
+	if got := s.take(); !slices.Equal(got, lines) {
+		t.Fatalf("%s:\n got %s\nwant %s", event, strings.Join(got, "\n     "), strings.Join(lines, "\n     "))
+	}
+}
+
+// A plane is a dataplane in memory.
+type plane struct {
+	mu      sync.Mutex
+	served  map[dataplane.ServiceID]dataplane.VirtualService
+	trace   []string
+	fail    error
+	drained bool
+}
+
+func newPlane() *plane {
+	return &plane{served: map[dataplane.ServiceID]dataplane.VirtualService{}}
+}
+
+func (p *plane) Apply(_ context.Context, v dataplane.VirtualService) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.fail != nil {
+		return p.fail
+	}
+	p.served[v.ID] = v.Clone()
+	p.trace = append(p.trace, show(v))
+	return nil
+}
+
+func (p *plane) Remove(_ context.Context, id dataplane.ServiceID) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.served, id)
+	p.trace = append(p.trace, "remove "+id.Addr.String())
+	return nil
+}
+
+func (p *plane) Snapshot(context.Context) ([]dataplane.ServiceStatus, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var all []dataplane.ServiceStatus
+	for _, v := range p.served {
+		st := dataplane.ServiceStatus{Service: v.Clone()}
+		for i, r := range v.RealServers {
+			st.Servers = append(st.Servers, dataplane.ServerStatus{RealServer: r, Active: i + 1})
+		}
+		all = append(all, st)
+	}
+	return all, nil
+}
+
+func (p *plane) Close() error { return nil }
+
+func (p *plane) Drain(ctx context.Context) error {
+	p.mu.Lock()
+	p.drained = true
+	p.mu.Unlock()
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (p *plane) setFail(err error) {
+	p.mu.Lock()
+	p.fail = err
+	p.mu.Unlock()
+}
+
+// now returns what is served for the first service of vs, in one line.
+func (p *plane) now(v config.Virtual) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return show(p.served[v.ID])
+}
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }

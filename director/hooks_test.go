@@ -1,0 +1,108 @@
+package director
+
+import (
+	"context"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/shunt-lb/shunt/config"
+	"github.com/shunt-lb/shunt/dataplane"
+)
+
+// The words of one service arrive in order, whatever else hangs.
+func TestHooks(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "out")
+	v := virtual(vip)
+	v.FallbackCommand = "echo >>" + out
+	h := newHooks(quiet())
+	h.run("other", command{argv: []string{"/bin/sleep", "60"}})
+	for _, word := range []string{"start", "stop", "start"} {
+		h.run("this", fallbackCommand(&v, word))
+	}
+	for end := time.Now().Add(30 * time.Second); lines(out) < 3 && time.Now().Before(end); {
+		time.Sleep(5 * time.Millisecond)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	h.close(ctx) // ends the one that hangs
+	text, _ := os.ReadFile(out)
+	if want := "start " + vip + " tcp\nstop " + vip + " tcp\nstart " + vip + " tcp\n"; string(text) != want {
+		t.Errorf("got %q, want %q", text, want)
+	}
+}
+
+func lines(path string) int {
+	text, _ := os.ReadFile(path)
+	return strings.Count(string(text), "\n")
+}
+
+func TestFallbackCommandOfAMark(t *testing.T) {
+	v := config.Virtual{ID: dataplane.ServiceID{Protocol: dataplane.FWMark, Mark: 5}}
+	v.FallbackCommand = "/bin/x"
+	if got := fallbackCommand(&v, "start").argv[2]; got != "/bin/x start 5:0 fwm" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// A file that cannot be written is a log line, not the end of the daemon.
+func TestMonitorFileUnwritable(t *testing.T) {
+	h := newHooks(quiet())
+	h.append("/nowhere/at/all", "line\n")
+	h.close(context.Background())
+}
+
+func TestMaintenanceNames(t *testing.T) {
+	real4 := realName{addr: realServer("192.168.80.110:80").Addr, name: "web1.example.test"}
+	real6 := realName{addr: realServer("[fd00::1]:80").Addr, name: "fd00::1"}
+	for file, want := range map[string]string{
+		"192.168.80.110:80":    "4",
+		"192.168.80.110":       "4",
+		"192.168.80.110:81":    "",
+		"web1.example.test":    "4",
+		"web1.example.test:80": "4",
+		"[fd00::1]:80":         "6",
+		"[fd00::1]":            "6",
+		"README":               "",
+	} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, file), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		m := &maintainer{names: map[netip.Addr]hostName{}}
+		m.names[real4.addr.Addr()] = hostName{at: time.Now()}
+		m.names[real6.addr.Addr()] = hostName{at: time.Now()}
+		got, err := m.look(context.Background(), dir, []realName{real4, real6})
+		if err != nil {
+			t.Fatal(err)
+		}
+		matched := ""
+		if got[real4.addr.String()] != "" {
+			matched += "4"
+		}
+		if got[real6.addr.String()] != "" {
+			matched += "6"
+		}
+		if matched != want {
+			t.Errorf("file %s keeps out %q, want %q", file, matched, want)
+		}
+	}
+}
+
+func TestMaintenanceByHostName(t *testing.T) {
+	r := realName{addr: realServer("192.168.80.110:80").Addr, name: "192.168.80.110"}
+	for _, file := range []string{"Web1.example.test", "Web1", "Web1:80"} {
+		m := &maintainer{names: map[netip.Addr]hostName{r.addr.Addr(): {name: "Web1.example.test", at: time.Now()}}}
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, file), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		got, err := m.look(context.Background(), dir, []realName{r})
+		if err != nil || got[r.addr.String()] != file {
+			t.Errorf("file %s: %v, %v", file, got, err)
+		}
+	}
+}
