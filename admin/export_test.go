@@ -1,0 +1,28 @@
+package admin
+
+import (
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/shunt-lb/shunt/director"
+)
+
+// Patience is how long the director may take to answer.
+const Patience = patience
+
+// Public is what the TCP address serves, for tests that must not open one.
+func (s *Server) Public() http.Handler { return s.public() }
+
+// Gatherer is what /metrics reads.
+func (s *Server) Gatherer() prometheus.Gatherer { return s.registry }
+
+// Reason classifies the latest check of r.
+func Reason(r director.ServerStatus) string { return reason(&r) }
+
+// Formats of the status table and the page.
+var (
+	Ago  = ago
+	Took = took
+	Size = size
+)

@@ -1,0 +1,123 @@
+package admin
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/director"
+)
+
+// Every metric about the director stands here and in METRICS.md.
+var (
+	whole   = scope[director.Status]{}
+	service = scope[director.ServiceStatus]{prefix: "service_", labels: []string{"service"}}
+	server  = scope[director.ServerStatus]{prefix: "real_server_", labels: []string{"service", "real"}}
+)
+
+var statusMetrics = []metric[director.Status]{
+	whole.timestamp("start_timestamp_seconds", "When the director started, in seconds since 1970.",
+		func(st *director.Status) time.Time { return st.Started }),
+	whole.gauge("ready", "1 if a configuration is in force and every real server has been checked at least once.",
+		func(st *director.Status) float64 { return truth(unready(*st) == nil) }),
+	whole.info("dataplane_info", "Always 1; which dataplane forwards, and why that one.", []string{"name", "reason"},
+		func(st *director.Status) []string { return []string{st.Dataplane.Name, st.Dataplane.Reason} }),
+	whole.gauge("dataplane_up", "1 if the dataplane could be read back. At 0 the counters of traffic are old.",
+		func(st *director.Status) float64 { return truth(st.Dataplane.Error == "") }),
+	whole.counter("dataplane_repairs_total", "Services put right after somebody else changed them.",
+		func(st *director.Status) uint64 { return st.Dataplane.Repairs }),
+	whole.gauge("config_last_reload_successful", "0 if the latest reload was refused and the configuration before it stays in force, else 1.",
+		func(st *director.Status) float64 { return truth(st.Config.ReloadError == "") }),
+	whole.timestamp("config_last_reload_success_timestamp_seconds", "When the configuration in force was put in force, in seconds since 1970.",
+		func(st *director.Status) time.Time { return st.Config.Loaded }),
+	whole.timestamp("config_last_reload_attempt_timestamp_seconds", "When a reload was last tried, in seconds since 1970; missing before the first one.",
+		func(st *director.Status) time.Time { return st.Config.ReloadTried }),
+	whole.counter("config_reloads_total", "Reloads tried since the start.",
+		func(st *director.Status) uint64 { return st.Config.Reloads }),
+	whole.counter("config_reload_failures_total", "Reloads refused since the start.",
+		func(st *director.Status) uint64 { return st.Config.ReloadFailures }),
+	whole.gauge("config_warnings", "Warnings about the configuration in force.",
+		func(st *director.Status) float64 { return float64(len(st.Config.Warnings)) }),
+}
+
+var serviceMetrics = append([]metric[director.ServiceStatus]{
+	service.info("info", "Always 1; how the service is configured. The name is its servicename.", []string{"name", "scheduler", "check", "fallback"},
+		func(sv *director.ServiceStatus) []string {
+			return []string{sv.Name, sv.Scheduler, sv.Check, sv.Fallback}
+		}),
+	service.metric(prometheus.GaugeValue, "real_servers", "Real servers of the service in each state: up, down, maintenance.", []string{"state"}, serversByState),
+	service.gauge("fallback_active", "1 while the fallback answers because no real server can.",
+		func(sv *director.ServiceStatus) float64 { return truth(sv.FallbackActive) }),
+	service.gauge("apply_error", "1 while the dataplane does not serve the service as configured; the status says why.",
+		func(sv *director.ServiceStatus) float64 { return truth(sv.Error != "") }),
+	service.counter("refused_connections_total", "Clients that no real server could take.",
+		func(sv *director.ServiceStatus) uint64 { return sv.Counters.Refused }),
+}, append(
+	traffic(service, "", "", func(sv *director.ServiceStatus) *dataplane.Counters { return &sv.Counters }),
+	traffic(service, "fallback_", " Those of the fallback alone.", func(sv *director.ServiceStatus) *dataplane.Counters { return &sv.FallbackCounters })...,
+)...)
+
+var serverMetrics = append([]metric[director.ServerStatus]{
+	server.info("info", "Always 1; the forwarding method of the real server.", []string{"forward"},
+		func(r *director.ServerStatus) []string { return []string{r.Forward} }),
+	server.gauge("up", "1 if the real server is in use: not found down by its check and not taken out by the operator.",
+		func(r *director.ServerStatus) float64 { return truth(r.State == director.Up) }),
+	server.gauge("maintenance", "1 if the operator has taken the real server out.",
+		func(r *director.ServerStatus) float64 { return truth(r.State == director.Maintenance) }),
+	server.gauge("weight", "The weight in force: 0 takes no new connection.",
+		func(r *director.ServerStatus) float64 { return float64(r.Current) }),
+	server.gauge("configured_weight", "The weight in the configuration.",
+		func(r *director.ServerStatus) float64 { return float64(r.Weight) }),
+	server.metric(prometheus.CounterValue, "checks_total", "Checks by result: ok, failed.", []string{"result"},
+		func(r *director.ServerStatus, emit sample) {
+			emit(float64(r.ChecksOK), "ok")
+			emit(float64(r.ChecksBad), "failed")
+		}),
+	server.metric(prometheus.GaugeValue, "last_check_duration_seconds", "How long the latest check took; missing before the first one.", nil,
+		func(r *director.ServerStatus, emit sample) {
+			if !r.Checked.IsZero() {
+				emit(r.Duration.Seconds())
+			}
+		}),
+	server.timestamp("last_check_timestamp_seconds", "When the latest check ended, in seconds since 1970; missing before the first one.",
+		func(r *director.ServerStatus) time.Time { return r.Checked }),
+	server.info("last_check_reason", "Always 1; what the latest check came to, as one of the words in METRICS.md.", []string{"reason"},
+		func(r *director.ServerStatus) []string { return []string{reason(r)} }),
+	server.counter("transitions_total", "Changes of the real server's state.",
+		func(r *director.ServerStatus) uint64 { return r.Transitions }),
+	server.timestamp("last_transition_timestamp_seconds", "When the real server came into its state, in seconds since 1970.",
+		func(r *director.ServerStatus) time.Time { return r.Since }),
+	server.gauge("active_connections", "Connections and UDP flows that carry traffic now.",
+		func(r *director.ServerStatus) float64 { return float64(r.Active) }),
+	server.gauge("inactive_connections", "Connections that have ended and are still known; always 0 on the proxy.",
+		func(r *director.ServerStatus) float64 { return float64(r.Inactive) }),
+	server.gauge("persistent_clients", "Clients that persistence keeps on the real server.",
+		func(r *director.ServerStatus) float64 { return float64(r.Pinned) }),
+}, traffic(server, "", "", func(r *director.ServerStatus) *dataplane.Counters { return &r.Counters })...)
+
+// traffic returns the metrics of what was forwarded. In is from clients to
+// real servers, as in dataplane.Counters.
+func traffic[T any](sc scope[T], prefix, note string, of func(*T) *dataplane.Counters) []metric[T] {
+	count := func(name, help string, field func(*dataplane.Counters) uint64) metric[T] {
+		return sc.counter(prefix+name, help+note, func(v *T) uint64 { return field(of(v)) })
+	}
+	return []metric[T]{
+		count("connections_total", "Connections and UDP flows given to a real server.", func(c *dataplane.Counters) uint64 { return c.Connections }),
+		count("connect_failures_total", "Attempts to reach a real server that came to nothing.", func(c *dataplane.Counters) uint64 { return c.Failures }),
+		count("in_bytes_total", "Bytes from clients to real servers.", func(c *dataplane.Counters) uint64 { return c.InBytes }),
+		count("out_bytes_total", "Bytes from real servers to clients.", func(c *dataplane.Counters) uint64 { return c.OutBytes }),
+		count("in_packets_total", "Packets from clients to real servers; 0 where the dataplane sees none.", func(c *dataplane.Counters) uint64 { return c.InPackets }),
+		count("out_packets_total", "Packets from real servers to clients; 0 where the dataplane sees none.", func(c *dataplane.Counters) uint64 { return c.OutPackets }),
+	}
+}
+
+func serversByState(sv *director.ServiceStatus, emit sample) {
+	n := map[director.State]int{}
+	for _, r := range sv.Servers {
+		n[r.State]++
+	}
+	for _, state := range []director.State{director.Up, director.Down, director.Maintenance} {
+		emit(float64(n[state]), string(state))
+	}
+}

@@ -1,0 +1,190 @@
+package admin_test
+
+import (
+	"context"
+	"flag"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/shunt-lb/shunt/admin"
+	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/director"
+	"github.com/shunt-lb/shunt/internal/leak"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files and the table in METRICS.md")
+
+func TestMain(m *testing.M) {
+	time.Local = time.UTC // golden files hold local times
+	leak.Main(m)
+}
+
+// A source is a director made of two functions.
+type source struct {
+	status func(context.Context) (director.Status, error)
+	reload func(context.Context) error
+}
+
+func (s source) Status(ctx context.Context) (director.Status, error) { return s.status(ctx) }
+func (s source) Reload(ctx context.Context) error                    { return s.reload(ctx) }
+
+// tells is a source that always has st.
+func tells(st director.Status) source {
+	return source{
+		status: func(context.Context) (director.Status, error) { return st, nil },
+		reload: func(context.Context) error { return nil },
+	}
+}
+
+// stuck is a source whose loop does not answer any more.
+func stuck() source {
+	return source{
+		status: func(ctx context.Context) (director.Status, error) {
+			<-ctx.Done()
+			return director.Status{}, ctx.Err()
+		},
+		reload: func(ctx context.Context) error {
+			<-ctx.Done()
+			return ctx.Err()
+		},
+	}
+}
+
+// newServer returns a server that is closed with the test.
+func newServer(t testing.TB, src admin.Source) *admin.Server {
+	t.Helper()
+	s := admin.New(admin.Options{
+		Source: src, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Version: "1.2.3", Commit: "0123abcd",
+		Sorry: func() map[string]admin.SorryStats {
+			return map[string]admin.SorryStats{"tcp 10.0.0.100:80": {
+				Connections: 31, Active: 1, Refused: 2, Requests: 40, Lines: 3, Queries: 4, Resets: 5, Ignored: 6,
+			}}
+		},
+	})
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+	return s
+}
+
+// golden compares got with a file in testdata.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", path, diff)
+	}
+}
+
+var now = time.Date(2026, 3, 14, 15, 9, 26, 0, time.UTC)
+
+func before(d time.Duration) time.Time { return now.Add(-d) }
+
+// troubled is a director on a bad night.
+func troubled() director.Status {
+	return director.Status{
+		Started:   before(75 * time.Hour),
+		Dataplane: director.DataplaneStatus{Name: "proxy", Reason: "auto: the kernel has no IPVS", Repairs: 2},
+		Config: director.ConfigStatus{
+			Path: "/etc/ha.d/ldirectord.cf", Loaded: before(27 * time.Hour), Reloads: 5, ReloadFailures: 1,
+			ReloadError: "/etc/ha.d/ldirectord.cf:12:2: error: unknown directive `persistence` (did you mean `persistent`?)\n" +
+				"/etc/ha.d/ldirectord.cf:19: error: real server 192.168.80.120 has no port",
+			ReloadTried: before(5 * time.Minute),
+			Warnings:    []string{"/etc/ha.d/ldirectord.cf:3:9: warning: typographic quotes taken for plain ones"},
+		},
+		Services: []director.ServiceStatus{web(), dns(), mail()},
+		Transitions: []director.Transition{
+			{Time: before(40 * time.Minute), Service: "tcp 10.0.0.100:80", Server: "192.168.80.130:80", From: director.Up, To: director.Maintenance, Cause: "file /etc/ha.d/maintenance/web3"},
+			{Time: before(95 * time.Second), Service: "tcp 10.0.0.100:80", Server: "192.168.80.120:80", From: director.Up, To: director.Down, Cause: "connect 192.168.80.120:80: connection refused"},
+			{Time: before(9 * time.Second), Service: "tcp 10.0.0.100:25", Server: "fallback", From: director.Down, To: director.Up, Cause: "no real server is left"},
+		},
+	}
+}
+
+func web() director.ServiceStatus {
+	return director.ServiceStatus{
+		Service: "tcp 10.0.0.100:80", Name: "www.example.com", Scheduler: "wrr", Persistent: 10 * time.Minute,
+		Check: "negotiate http", Fallback: "sorry",
+		Counters:         dataplane.Counters{Connections: 918273, InBytes: 514_322_115, OutBytes: 88_123_456_789, Failures: 14, Refused: 3},
+		FallbackCounters: dataplane.Counters{Connections: 31, InBytes: 4100, OutBytes: 52_000, Failures: 1},
+		Servers: []director.ServerStatus{
+			{
+				Server: "192.168.80.110:80", Forward: "masq", Weight: 2, Current: 2, State: director.Up,
+				Since: before(27 * time.Hour), Cause: "check succeeded", Checked: before(time.Second), Duration: 3141 * time.Microsecond,
+				Rises: 97200, ChecksOK: 97200, ChecksBad: 1, Transitions: 1, Active: 112, Pinned: 40,
+				Counters: dataplane.Counters{Connections: 612345, InBytes: 342_881_400, OutBytes: 58_123_456_789},
+			},
+			{
+				Server: "192.168.80.120:80", Forward: "masq", Weight: 1, Current: 0, State: director.Down,
+				Since: before(95 * time.Second), Cause: "connect 192.168.80.120:80: connection refused",
+				Checked: before(500 * time.Millisecond), Duration: 210 * time.Microsecond,
+				Result: "connect 192.168.80.120:80: connection refused", Fails: 95, ChecksOK: 97000, ChecksBad: 95, Transitions: 3, Active: 7,
+				Counters: dataplane.Counters{Connections: 305897, InBytes: 171_436_615, OutBytes: 29_999_948_000, Failures: 13},
+			},
+			{
+				Server: "192.168.80.130:80", Forward: "gate", Weight: 1, Current: 0, State: director.Maintenance,
+				Since: before(40 * time.Minute), Cause: "file /etc/ha.d/maintenance/web3",
+				Checked: before(700 * time.Millisecond), Duration: 2 * time.Millisecond, Rises: 2400, ChecksOK: 2400, Transitions: 1,
+			},
+		},
+	}
+}
+
+func dns() director.ServiceStatus {
+	return director.ServiceStatus{
+		Service: "udp [2001:db8:85a3:8d3:1319:8a2e:370:7348]:53", Scheduler: "rr", Check: "connect",
+		Error:    "listen udp [2001:db8:85a3:8d3:1319:8a2e:370:7348]:53: address already in use",
+		Counters: dataplane.Counters{Connections: 5, InPackets: 10, OutPackets: 11},
+		Servers: []director.ServerStatus{
+			{Server: "[2001:db8:85a3:8d3:1319:8a2e:370:1001]:53", Forward: "masq", Weight: 1, State: director.Down, Since: before(75 * time.Hour), Cause: "start"},
+			{
+				Server: "[2001:db8::2]:53", Forward: "masq", Weight: 10, Current: 10, State: director.Up, Since: before(75 * time.Hour),
+				Checked: before(2 * time.Second), Duration: 2500 * time.Millisecond, Fails: 1, ChecksOK: 10, ChecksBad: 1,
+				Result:   "dns [2001:db8::2]:53: no answer within 2.5s",
+				Counters: dataplane.Counters{Connections: 5, InPackets: 10, OutPackets: 11},
+				Inactive: 4,
+			},
+		},
+	}
+}
+
+func mail() director.ServiceStatus {
+	return director.ServiceStatus{
+		Service: "tcp 10.0.0.100:25", Scheduler: "sh", Check: "negotiate smtp", Fallback: "10.0.0.9:25", FallbackActive: true,
+		Servers: []director.ServerStatus{{
+			Server: "192.168.80.140:25", Forward: "ipip", Weight: 1, State: director.Down, Since: before(9 * time.Second),
+			Checked: before(4 * time.Second), Duration: time.Second, Fails: 3, ChecksBad: 3, Transitions: 1,
+			Result: "smtp 192.168.80.140:25: status 554 no SMTP service here for you, come back another day, want 220",
+		}},
+	}
+}
+
+// calm is a director with nothing to complain about.
+func calm() director.Status {
+	st := director.Status{
+		Started: before(time.Hour), Ready: true,
+		Dataplane: director.DataplaneStatus{Name: "ipvs", Reason: "asked for"},
+		Config:    director.ConfigStatus{Path: "/etc/ha.d/ldirectord.cf", Loaded: before(time.Hour)},
+		Services:  []director.ServiceStatus{web()},
+	}
+	st.Services[0].Servers = st.Services[0].Servers[:1]
+	return st
+}

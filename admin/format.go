@@ -1,0 +1,94 @@
+package admin
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// ago says how long before now t was, in the two largest units: "3d4h",
+// "12m5s". It is "never" for the zero time, and "0s" for one in the future,
+// which another clock has told.
+func ago(now, t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	return span(max(0, now.Sub(t)))
+}
+
+// span writes a duration of seconds or more in its two largest units.
+func span(d time.Duration) string {
+	s := int(d / time.Second)
+	switch {
+	case s >= 86400:
+		return units(s/86400, "d", s%86400/3600, "h")
+	case s >= 3600:
+		return units(s/3600, "h", s%3600/60, "m")
+	case s >= 60:
+		return units(s/60, "m", s%60, "s")
+	}
+	return fmt.Sprintf("%ds", s)
+}
+
+func units(a int, unit string, b int, smaller string) string {
+	if b == 0 {
+		return fmt.Sprintf("%d%s", a, unit)
+	}
+	return fmt.Sprintf("%d%s%d%s", a, unit, b, smaller)
+}
+
+// times writes how often something happened.
+func times(n uint64) string {
+	switch n {
+	case 0:
+		return "never"
+	case 1:
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
+}
+
+// took writes how long a check took, with three digits at most.
+func took(d time.Duration) string {
+	switch {
+	case d >= 100*time.Millisecond:
+		return d.Round(10 * time.Millisecond).String()
+	case d >= time.Millisecond:
+		return d.Round(100 * time.Microsecond).String()
+	}
+	return d.Round(time.Microsecond).String()
+}
+
+// size writes a number of bytes: "512 B", "1.4 MiB".
+func size(n uint64) string {
+	if n < 1024 {
+		return fmt.Sprintf("%d B", n)
+	}
+	f, unit := float64(n)/1024, 0
+	for ; f >= 1023.95 && unit < len(sizes)-1; unit++ {
+		f /= 1024
+	}
+	return fmt.Sprintf("%.1f %s", f, sizes[unit])
+}
+
+var sizes = []string{"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"}
+
+// clock writes a moment for people, in their own time zone.
+func clock(t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	return t.Local().Format("2006-01-02 15:04:05")
+}
+
+// printable replaces what a terminal would act on. Parts of a status come from
+// real servers, and must not move the cursor of whoever looks at them.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '\uFFFD'
+		}
+		return r
+	}, s)
+}

@@ -1,0 +1,86 @@
+package admin
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// maxScrapes is how many scrapes may be under way at once; more are told to
+// come back.
+const maxScrapes = 8
+
+// public is what the TCP address serves. A pattern with GET takes HEAD too
+// and leaves 405 for the rest.
+func (s *Server) public() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{
+		ErrorLog:            scrapeLog{s.log.Warn},
+		ErrorHandling:       promhttp.ContinueOnError,
+		MaxRequestsInFlight: maxScrapes,
+	}))
+	mux.HandleFunc("GET /healthz", s.healthz)
+	mux.HandleFunc("GET /readyz", s.readyz)
+	mux.HandleFunc("GET /api/v1/status", s.getStatus)
+	mux.HandleFunc("GET /{$}", s.page)
+	return secure(mux)
+}
+
+// control is what the control socket serves.
+func (s *Server) control() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /api/v1/status", s.getStatus)
+	mux.HandleFunc("POST /api/v1/reload", s.postReload)
+	return secure(mux)
+}
+
+// secure sets what holds for every answer: nothing is kept, guessed about or
+// shown inside another page.
+func secure(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Cache-Control", "no-store")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Content-Security-Policy", pagePolicy)
+		h.Set("Referrer-Policy", "no-referrer")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// A failure is the JSON of every answer that is not the one asked for.
+type failure struct {
+	Error string `json:"error"`
+}
+
+func (s *Server) getStatus(w http.ResponseWriter, r *http.Request) {
+	st, err := s.status(r.Context())
+	if err != nil {
+		writeJSON(w, r, http.StatusServiceUnavailable, failure{err.Error()})
+		return
+	}
+	writeJSON(w, r, http.StatusOK, st)
+}
+
+func (s *Server) postReload(w http.ResponseWriter, r *http.Request) {
+	err := s.source.Reload(r.Context())
+	switch {
+	case err == nil:
+		writeJSON(w, r, http.StatusOK, struct{}{})
+	case r.Context().Err() != nil:
+		writeJSON(w, r, http.StatusServiceUnavailable, failure{"shunt is stopping: " + err.Error()})
+	default:
+		writeJSON(w, r, http.StatusConflict, failure{err.Error()})
+	}
+}
+
+// writeJSON writes v, indented when the request has a parameter pretty.
+func writeJSON(w http.ResponseWriter, r *http.Request, code int, v any) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(code)
+	enc := json.NewEncoder(w)
+	if r.URL.Query().Has("pretty") {
+		enc.SetIndent("", "  ")
+	}
+	_ = enc.Encode(v) // the client has gone: there is nobody to tell
+}

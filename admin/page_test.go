@@ -1,0 +1,93 @@
+package admin_test
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/shunt-lb/shunt/director"
+)
+
+const hostile = `"'><script>alert(1)</script><img src=x onerror=alert(2)>{{.}}` + "\x1b[2J\x00"
+
+// poison puts the hostile string wherever v holds one.
+func poison(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Struct:
+		for f, value := range v.Fields() {
+			if f.IsExported() {
+				poison(value)
+			}
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			poison(v.Index(i))
+		}
+	case reflect.String:
+		v.SetString(hostile)
+	}
+}
+
+func poisoned() director.Status {
+	st := whole()
+	poison(reflect.ValueOf(&st).Elem())
+	return st
+}
+
+func TestPageEscapes(t *testing.T) {
+	body := get(newServer(t, tells(poisoned())), "/").Body.String()
+	if n := strings.Count(body, "&lt;script&gt;alert(1)"); n < 20 {
+		t.Errorf("only %d of the hostile strings are shown", n)
+	}
+	for _, bad := range []string{"<script>alert", "<img"} {
+		if strings.Contains(body, bad) {
+			t.Errorf("%s gets through", bad)
+		}
+	}
+	if !strings.HasSuffix(body, "</html>\n") {
+		t.Error("the page breaks off")
+	}
+}
+
+// TestPagePolicy: the policy names what is inline on the page, and nothing
+// else would run.
+func TestPagePolicy(t *testing.T) {
+	w := get(newServer(t, tells(troubled())), "/")
+	policy := w.Header().Get("Content-Security-Policy")
+	for _, tag := range []string{"style", "script"} {
+		parts := regexp.MustCompile(`(?s)<`+tag+`>(.*?)</`+tag+`>`).FindAllStringSubmatch(w.Body.String(), -1)
+		if len(parts) != 1 {
+			t.Fatalf("%d times %s", len(parts), tag)
+		}
+		sum := sha256.Sum256([]byte(parts[0][1]))
+		if want := tag + "-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"; !strings.Contains(policy, want) {
+			t.Errorf("no %s in %s", want, policy)
+		}
+	}
+	if regexp.MustCompile(`\s(style|on[a-z]+)=`).MatchString(w.Body.String()) {
+		t.Error("an attribute that the policy forbids")
+	}
+}
+
+func TestPageTells(t *testing.T) {
+	body := get(newServer(t, tells(troubled())), "/").Body.String()
+	for _, want := range []string{
+		"auto: the kernel has no IPVS", "Reload refused at 2026-03-14 15:04:26", "ldirectord.cf:12:2: error: unknown directive",
+		"Not ready", "configuration: 1</summary>", "Not served as configured", "address already in use", "fallback active",
+		"connect 192.168.80.120:80: connection refused", "file /etc/ha.d/maintenance/web3", "82.1 GiB out",
+		`<noscript><meta http-equiv="refresh"`, "no real server is left",
+	} {
+		if !strings.Contains(body, want) {
+			t.Errorf("no %q", want)
+		}
+	}
+	if strings.Index(body, "no real server is left") > strings.LastIndex(body, "2026-03-14 15:07:51") {
+		t.Error("the latest transition is not first")
+	}
+	if body := get(newServer(t, tells(director.Status{})), "/").Body.String(); !strings.Contains(body, "No virtual services.") {
+		t.Error("an empty status shows nothing")
+	}
+}

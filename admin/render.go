@@ -1,0 +1,162 @@
+package admin
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/text"
+
+	"github.com/shunt-lb/shunt/director"
+)
+
+// RenderOptions say where a status is going to be read.
+type RenderOptions struct {
+	// Color marks states with ANSI colours.
+	Color bool
+	// Width is that of the terminal in columns; 0 is no limit.
+	Width int
+	// Now is what ages count from; zero is the time of the call.
+	Now time.Time
+}
+
+// Render writes s for people: what is in force, what is wrong with it, and a
+// table of all services with their real servers. Under a row stands what else
+// there is to say about it. A table with IPv4 addresses fits into 80 columns, one
+// with IPv6 addresses into 120. Control characters come out as replacement
+// characters. The error is w's.
+func Render(w io.Writer, s director.Status, o RenderOptions) error {
+	if o.Now.IsZero() {
+		o.Now = time.Now()
+	}
+	r := renderer{RenderOptions: o}
+	r.header(s)
+	r.problems(s)
+	r.table(s.Services)
+	_, err := w.Write(r.out.Bytes())
+	return err
+}
+
+// A renderer collects the text, so that a terminal gets it in one piece.
+type renderer struct {
+	RenderOptions
+	out bytes.Buffer
+}
+
+type colour string
+
+const (
+	green  colour = "32"
+	yellow colour = "33"
+	red    colour = "31;1"
+	bold   colour = "1"
+	faint  colour = "2"
+	plain  colour = ""
+)
+
+// paint makes s fit for a terminal, in colour where that is wanted.
+func (r *renderer) paint(c colour, s string) string {
+	s = printable(s)
+	if !r.Color || s == "" || c == plain {
+		return s
+	}
+	return "\x1b[" + string(c) + "m" + s + "\x1b[0m"
+}
+
+func (r *renderer) line(format string, args ...any) {
+	fmt.Fprintf(&r.out, format+"\n", args...)
+}
+
+// item writes one line of the header, with the label in a column of its own.
+func (r *renderer) item(label, text string) {
+	if text == "" {
+		text = "-"
+	}
+	r.line("%s %s", r.paint(bold, fmt.Sprintf("%-10s", label)), r.paint(plain, text))
+}
+
+// detail writes a text of any length with an indent, in lines that fit.
+func (r *renderer) detail(indent string, c colour, text string) {
+	for _, l := range wrap(printable(text), r.Width-len(indent)) {
+		r.line("%s%s", indent, r.paint(c, l))
+	}
+}
+
+// wrap breaks s between words into lines of at most width columns, which a
+// longer word exceeds: addresses and file names stay whole, to be copied. Below
+// forty columns nothing is broken.
+func wrap(s string, width int) []string {
+	if width < 40 {
+		return []string{s}
+	}
+	var lines []string
+	line := ""
+	for word := range strings.FieldsSeq(s) {
+		switch {
+		case line == "":
+			line = word
+		case text.StringWidth(line)+1+text.StringWidth(word) <= width:
+			line += " " + word
+		default:
+			lines = append(lines, line)
+			line = "  " + word
+		}
+	}
+	return append(lines, line)
+}
+
+func (r *renderer) header(s director.Status) {
+	forwards := s.Dataplane.Name
+	if s.Dataplane.Reason != "" {
+		forwards += " (" + s.Dataplane.Reason + ")"
+	}
+	if n := s.Dataplane.Repairs; n > 0 {
+		forwards += ", repaired " + times(n)
+	}
+	loaded := r.moment(s.Config.Loaded)
+	if n := s.Config.Reloads; n > 0 {
+		loaded += fmt.Sprintf("; reloaded %s, refused %s", times(n), times(s.Config.ReloadFailures))
+	}
+	r.item("dataplane", forwards)
+	r.item("config", s.Config.Path)
+	r.item("loaded", loaded)
+	r.item("started", r.moment(s.Started))
+}
+
+func (r *renderer) moment(t time.Time) string {
+	if t.IsZero() {
+		return "not yet"
+	}
+	return fmt.Sprintf("%s, %s ago", clock(t), ago(r.Now, t))
+}
+
+// problems writes what an operator has to act on, the worst first.
+func (r *renderer) problems(s director.Status) {
+	if e := s.Config.ReloadError; e != "" {
+		r.alarm(red, fmt.Sprintf("RELOAD REFUSED %s ago; the configuration from before stays in force", ago(r.Now, s.Config.ReloadTried)),
+			strings.Split(e, "\n")...)
+	}
+	if e := s.Dataplane.Error; e != "" {
+		r.alarm(red, "THE DATAPLANE CANNOT BE READ; the figures below are old", e)
+	}
+	for _, sv := range s.Services {
+		if sv.Error != "" {
+			r.alarm(red, "NOT SERVED AS CONFIGURED: "+sv.Service, sv.Error)
+		}
+	}
+	if err := unready(s); err != nil {
+		r.alarm(yellow, "NOT READY", err.Error())
+	}
+	if n := len(s.Config.Warnings); n > 0 {
+		r.alarm(yellow, fmt.Sprintf("WARNINGS about the configuration: %d", n), s.Config.Warnings...)
+	}
+}
+
+func (r *renderer) alarm(c colour, title string, details ...string) {
+	r.line("\n%s", r.paint(c, title))
+	for _, d := range details {
+		r.detail("  ", plain, d)
+	}
+}

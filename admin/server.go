@@ -1,0 +1,201 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/net/netutil"
+
+	"github.com/shunt-lb/shunt/director"
+)
+
+const (
+	// patience is how long the director may take to tell its status before
+	// it counts as stuck. It stays below the ten seconds after which
+	// Prometheus gives up on a scrape.
+	patience = 3 * time.Second
+	// grace is how long Close lets requests under way finish.
+	grace = time.Second
+	// maxConns keeps whoever reaches the admin address from using up the
+	// descriptors that the traffic needs.
+	maxConns = 128
+)
+
+// A Source is the director, as far as this package needs it. Both methods are
+// called from many goroutines at once and return soon after ctx is done.
+type Source interface {
+	Status(ctx context.Context) (director.Status, error)
+	// Reload reads the configuration again and returns when it is in force,
+	// or was refused: then the error has one problem a line.
+	Reload(ctx context.Context) error
+}
+
+// Options are what a Server is made of. Source and Log are needed.
+type Options struct {
+	Source Source
+	Log    *slog.Logger
+	// Version and Commit say which shunt this is.
+	Version, Commit string
+	// Sorry reads the built-in sorry server's counters, by service, at every
+	// scrape; nil where there is none. It is called from many goroutines at
+	// once and the map is the caller's.
+	Sorry func() map[string]SorryStats
+}
+
+// A Server answers on the addresses given to ListenTCP and ListenControl until
+// it is closed.
+type Server struct {
+	source   Source
+	log      *slog.Logger
+	version  string
+	registry *prometheus.Registry
+	life     context.Context // of every request; end ends them
+	end      context.CancelFunc
+
+	mu        sync.Mutex
+	closed    bool
+	endpoints []*endpoint
+}
+
+// New returns a Server that does not listen yet.
+func New(o Options) *Server {
+	life, end := context.WithCancel(context.Background())
+	s := &Server{source: o.Source, log: o.Log, version: o.Version, life: life, end: end}
+	s.registry = s.newRegistry(o)
+	return s
+}
+
+// ListenTCP serves metrics, health, status and page on addr, in the form
+// host:port, and returns the address it got. Nothing there changes anything,
+// but everybody who reaches it can read all of it.
+func (s *Server) ListenTCP(ctx context.Context, addr string) (net.Addr, error) {
+	var lc net.ListenConfig
+	ln, err := lc.Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("admin address %s: %w", addr, err)
+	}
+	e := newEndpoint("admin address", netutil.LimitListener(ln, maxConns), s.public())
+	e.http.ReadTimeout, e.http.WriteTimeout = 10*time.Second, 30*time.Second
+	return ln.Addr(), s.serve(e)
+}
+
+// ListenControl serves the control socket on path, which only the user that
+// shunt runs as (and root) can open. A socket left by a dead process is
+// replaced; one that is in use is an error. It is gone when Close returns.
+func (s *Server) ListenControl(ctx context.Context, path string) error {
+	ln, err := listenControl(ctx, path)
+	if err != nil {
+		return err
+	}
+	return s.serve(newEndpoint("control socket", ln, s.control()))
+}
+
+// Close stops listening, gives requests under way a moment to finish, and
+// returns when every connection and goroutine is gone. A second Close does
+// nothing.
+func (s *Server) Close() error {
+	s.mu.Lock()
+	endpoints := s.endpoints
+	s.closed, s.endpoints = true, nil
+	s.mu.Unlock()
+
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	var wg sync.WaitGroup
+	for _, e := range endpoints {
+		wg.Go(func() { e.shutdown(ctx) })
+	}
+	wg.Wait()
+	s.end()
+	for _, e := range endpoints {
+		e.stop()
+	}
+	return nil
+}
+
+func (s *Server) serve(e *endpoint) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		_ = e.listener.Close() // nobody has been promised anything on it
+		return errors.New("admin server is closed")
+	}
+	e.http.BaseContext = func(net.Listener) context.Context { return s.life }
+	e.http.ErrorLog = slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)
+	s.endpoints = append(s.endpoints, e)
+	e.start(s.log)
+	return nil
+}
+
+// status asks the director, for as long as patience lasts.
+func (s *Server) status(ctx context.Context) (director.Status, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	st, err := s.source.Status(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return st, fmt.Errorf("the director has not answered for %v", patience)
+	}
+	if err != nil {
+		return st, fmt.Errorf("the director does not tell its status: %w", err)
+	}
+	return st, nil
+}
+
+// An endpoint is one listener with its HTTP server, and counts connections so
+// that their end can be waited for.
+type endpoint struct {
+	name     string
+	listener net.Listener
+	http     *http.Server
+	running  sync.WaitGroup // the accept loop and one for each connection
+}
+
+func newEndpoint(name string, ln net.Listener, h http.Handler) *endpoint {
+	e := &endpoint{name: name, listener: ln}
+	e.http = &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 5 * time.Second,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ConnState:         e.count,
+	}
+	return e
+}
+
+// count is told of a new connection by the accept loop, before it accepts the
+// next, and of a closed one by the goroutine that served it, at its very end.
+func (e *endpoint) count(_ net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		e.running.Add(1)
+	case http.StateClosed, http.StateHijacked:
+		e.running.Done()
+	}
+}
+
+func (e *endpoint) start(log *slog.Logger) {
+	e.running.Go(func() {
+		err := e.http.Serve(e.listener)
+		if !errors.Is(err, http.ErrServerClosed) {
+			log.Error("admin endpoint stopped answering", "endpoint", e.name, "err", err)
+		}
+	})
+}
+
+// shutdown stops accepting and waits for requests under way until ctx is done.
+func (e *endpoint) shutdown(ctx context.Context) {
+	_ = e.http.Shutdown(ctx) // what is left over, stop ends
+}
+
+// stop cuts what is left and waits for it.
+func (e *endpoint) stop() {
+	_ = e.http.Close() // the listener is closed already
+	e.running.Wait()
+}

@@ -1,0 +1,275 @@
+package admin_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/shunt-lb/shunt/admin"
+	"github.com/shunt-lb/shunt/director"
+)
+
+// listen serves s on loopback and returns its URL and a client without
+// connections of its own.
+func listen(t testing.TB, s *admin.Server) (string, *http.Client) {
+	t.Helper()
+	addr, err := s.ListenTCP(t.Context(), "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "http://" + addr.String(), &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+}
+
+func ask(t testing.TB, c *http.Client, method, url string) (int, http.Header, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := c.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, resp.Header, string(body)
+}
+
+func TestRoutes(t *testing.T) {
+	url, c := listen(t, newServer(t, tells(calm())))
+	for _, r := range []struct {
+		method, path string
+		code         int
+		kind, body   string // prefix of the type, part of the body
+	}{
+		{"GET", "/", 200, "text/html", "<!doctype html>"},
+		{"HEAD", "/", 200, "text/html", ""},
+		{"GET", "/metrics", 200, "text/plain", "shunt_director_up 1"},
+		{"HEAD", "/metrics", 200, "text/plain", ""},
+		{"GET", "/healthz", 200, "text/plain", "ok\n"},
+		{"GET", "/readyz", 200, "text/plain", "ok\n"},
+		{"GET", "/api/v1/status", 200, "application/json", `{"started":"2026-03-14T14:09:26Z",`},
+		{"GET", "/api/v1/status?pretty", 200, "application/json", "{\n  \"started\": \"2026-03-14T14:09:26Z\",\n"},
+		{"POST", "/", 405, "text/plain", ""},
+		{"POST", "/metrics", 405, "text/plain", ""},
+		{"DELETE", "/api/v1/status", 405, "text/plain", ""},
+		{"POST", "/api/v1/reload", 404, "text/plain", ""},
+		{"GET", "/api/v1/reload", 404, "text/plain", ""},
+		{"GET", "/debug/pprof/", 404, "text/plain", ""},
+		{"GET", "/index.html", 404, "text/plain", ""},
+	} {
+		code, h, body := ask(t, c, r.method, url+r.path)
+		if code != r.code || !strings.HasPrefix(h.Get("Content-Type"), r.kind) || !strings.Contains(body, r.body) {
+			t.Errorf("%s %s: %d %s %.60q, want %d %s %q", r.method, r.path, code, h.Get("Content-Type"), body, r.code, r.kind, r.body)
+		}
+		if r.method == "HEAD" && body != "" {
+			t.Errorf("HEAD %s has a body", r.path)
+		}
+		if h.Get("Cache-Control") != "no-store" || h.Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("%s %s: headers %v", r.method, r.path, h)
+		}
+	}
+}
+
+func TestListenTCPv6(t *testing.T) {
+	s := newServer(t, tells(calm()))
+	addr, err := s.ListenTCP(t.Context(), "[::1]:0")
+	if err != nil {
+		t.Skip("no IPv6 on loopback:", err)
+	}
+	c := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	if code, _, _ := ask(t, c, "GET", "http://"+addr.String()+"/healthz"); code != 200 {
+		t.Errorf("status %d", code)
+	}
+}
+
+func TestListenTCPTaken(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	_, err = newServer(t, tells(calm())).ListenTCP(t.Context(), ln.Addr().String())
+	if err == nil || !strings.Contains(err.Error(), "admin address "+ln.Addr().String()) || !strings.Contains(err.Error(), "address already in use") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestReady(t *testing.T) {
+	loading := calm()
+	loading.Config.Loaded = time.Time{}
+	vague := calm()
+	vague.Ready = false
+	for _, c := range []struct {
+		name string
+		st   director.Status
+		code int
+		want string
+	}{
+		{"calm", calm(), 200, "ok\n"},
+		{"before the configuration", loading, 503, "no configuration is in force yet\n"},
+		{"unchecked", troubled(), 503, "real servers that have not been checked yet: 1, the first of them " +
+			"[2001:db8:85a3:8d3:1319:8a2e:370:1001]:53 of udp [2001:db8:85a3:8d3:1319:8a2e:370:7348]:53\n"},
+		{"not ready for another reason", vague, 503, "the real servers have not all been checked yet\n"},
+	} {
+		w := get(newServer(t, tells(c.st)), "/readyz")
+		if w.Code != c.code || w.Body.String() != c.want {
+			t.Errorf("%s: %d %q, want %d %q", c.name, w.Code, w.Body, c.code, c.want)
+		}
+	}
+}
+
+// TestHealthIsNotReadiness: bad real servers and a refused reload are no
+// reason to kill the director.
+func TestHealthIsNotReadiness(t *testing.T) {
+	if w := get(newServer(t, tells(troubled())), "/healthz"); w.Code != 200 {
+		t.Errorf("status %d: %s", w.Code, w.Body)
+	}
+}
+
+func TestStuck(t *testing.T) {
+	for _, path := range []string{"/healthz", "/readyz", "/api/v1/status", "/"} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newServer(t, stuck())
+			start := time.Now()
+			w := get(s, path)
+			if took := time.Since(start); w.Code != 503 || took != admin.Patience {
+				t.Errorf("%s: status %d after %v, want 503 after %v", path, w.Code, took, admin.Patience)
+			}
+			if want := "the director has not answered for 3s"; !strings.Contains(w.Body.String(), want) {
+				t.Errorf("%s: no %q in %s", path, want, w.Body)
+			}
+		})
+	}
+}
+
+func TestStatusRefused(t *testing.T) {
+	src := source{status: func(context.Context) (director.Status, error) {
+		return director.Status{}, errors.New("the director is closed")
+	}}
+	s := newServer(t, src)
+	for _, path := range []string{"/healthz", "/api/v1/status", "/"} {
+		w := get(s, path)
+		if want := "the director does not tell its status: the director is closed"; w.Code != 503 || !strings.Contains(w.Body.String(), want) {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+	}
+}
+
+// TestScrapesDuringClose: every scrape gets a whole answer or none, and Close
+// returns with all of them gone.
+func TestScrapesDuringClose(t *testing.T) {
+	s := newServer(t, tells(troubled()))
+	url, c := listen(t, s)
+	started := make(chan struct{}, 64)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for {
+				resp, err := c.Get(url + "/metrics")
+				if err != nil {
+					return // closed
+				}
+				body, err := io.ReadAll(resp.Body)
+				_ = resp.Body.Close()
+				if err == nil && resp.StatusCode == 200 && !strings.Contains(string(body), "shunt_start_timestamp_seconds") {
+					t.Errorf("half an answer:\n%s", own(string(body)))
+				}
+				select {
+				case started <- struct{}{}:
+				default:
+				}
+			}
+		})
+	}
+	for range 32 {
+		<-started
+	}
+	var closers sync.WaitGroup
+	for range 2 {
+		closers.Go(func() { _ = s.Close() })
+	}
+	closers.Wait()
+	wg.Wait()
+}
+
+// TestCloseWhileStuck: a director that does not answer and a client that does
+// not ask keep nobody from closing.
+func TestCloseWhileStuck(t *testing.T) {
+	asked := make(chan struct{})
+	src := stuck()
+	block := src.status
+	src.status = func(ctx context.Context) (director.Status, error) {
+		close(asked)
+		return block(ctx)
+	}
+	s := newServer(t, src)
+	url, c := listen(t, s)
+	mute, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mute.Close()
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if resp, err := c.Get(url + "/api/v1/status"); err == nil {
+			_ = resp.Body.Close()
+		}
+	})
+	<-asked
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	wg.Wait()
+	if _, err := mute.Read(make([]byte, 1)); err == nil {
+		t.Error("the connection without a request is still open")
+	}
+}
+
+func TestListenAfterClose(t *testing.T) {
+	s := newServer(t, tells(calm()))
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.ListenTCP(t.Context(), "127.0.0.1:0"); err == nil {
+		t.Error("a closed server listens")
+	}
+	path := t.TempDir() + "/s"
+	if err := s.ListenControl(t.Context(), path); err == nil {
+		t.Error("a closed server listens")
+	}
+	if left := entries(t, path); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+func BenchmarkScrape(b *testing.B) {
+	st := calm()
+	for range 10 {
+		sv := web()
+		sv.Service += string(rune('a' + len(st.Services)))
+		for len(sv.Servers) < 200 {
+			r := sv.Servers[len(sv.Servers)%3]
+			r.Server += string(rune('0' + len(sv.Servers)))
+			sv.Servers = append(sv.Servers, r)
+		}
+		st.Services = append(st.Services, sv)
+	}
+	s := newServer(b, tells(st))
+	b.ReportAllocs()
+	for b.Loop() {
+		w := httptest.NewRecorder()
+		s.Public().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	}
+}

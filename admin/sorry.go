@@ -1,0 +1,54 @@
+package admin
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// SorryStats are the counters of the built-in sorry server for one service.
+// The fields are those of the sorry server's own, so that one converts to the
+// other.
+type SorryStats struct {
+	Connections uint64 // taken on
+	Active      int64  // open now
+	Refused     uint64 // reset because a bound was reached
+	Requests    uint64 // HTTP requests answered
+	Lines       uint64 // connections answered with a line of their protocol
+	Queries     uint64 // DNS queries answered
+	Resets      uint64 // connections reset because their protocol has no answer
+	Ignored     uint64 // datagrams without an answer
+}
+
+// A sorryCollector reads the counters by service at each scrape.
+type sorryCollector func() map[string]SorryStats
+
+var sorry = scope[SorryStats]{prefix: "sorry_", labels: []string{"service"}}
+
+var sorryMetrics = []metric[SorryStats]{
+	sorry.counter("connections_total", "Connections the sorry server has taken on.",
+		func(s *SorryStats) uint64 { return s.Connections }),
+	sorry.gauge("active_connections", "Connections the sorry server has open now.",
+		func(s *SorryStats) float64 { return float64(s.Active) }),
+	sorry.counter("refused_connections_total", "Connections the sorry server has reset because it had too many.",
+		func(s *SorryStats) uint64 { return s.Refused }),
+	sorry.metric(prometheus.CounterValue, "answers_total",
+		"What the sorry server has answered with: page (HTTP), line (of another protocol), dns, reset, none (a datagram passed over).",
+		[]string{"answer"}, sorryAnswers),
+}
+
+func sorryAnswers(s *SorryStats, emit sample) {
+	emit(float64(s.Requests), "page")
+	emit(float64(s.Lines), "line")
+	emit(float64(s.Queries), "dns")
+	emit(float64(s.Resets), "reset")
+	emit(float64(s.Ignored), "none")
+}
+
+// Describe implements prometheus.Collector.
+func (c sorryCollector) Describe(ch chan<- *prometheus.Desc) { describe(ch, sorryMetrics) }
+
+// Collect implements prometheus.Collector.
+func (c sorryCollector) Collect(ch chan<- prometheus.Metric) {
+	for service, stats := range c() {
+		for _, m := range sorryMetrics {
+			m.send(ch, &stats, service)
+		}
+	}
+}

@@ -1,0 +1,164 @@
+package admin
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+
+	"github.com/shunt-lb/shunt/director"
+)
+
+var columns = table.Row{"SERVICE / REAL SERVER", "FWD", "WEIGHT", "STATE", "ACTIVE", "TOTAL", "CHECK"}
+
+// A row is one line of the table, with what stands under it.
+type row struct {
+	cells table.Row
+	note  string
+	color colour // of the note
+}
+
+func (r *renderer) table(services []director.ServiceStatus) {
+	r.line("")
+	if len(services) == 0 {
+		r.line("no virtual services")
+		return
+	}
+	var rows []row
+	for _, sv := range services {
+		rows = append(rows, r.service(sv))
+		for _, rs := range sv.Servers {
+			rows = append(rows, r.server(rs))
+		}
+		if sv.Fallback != "" {
+			rows = append(rows, r.fallback(sv))
+		}
+	}
+	r.layout(rows)
+}
+
+// layout writes rows without lines between them, as ipvsadm does. No cell has
+// a line break, so that each row is one line under the header's.
+func (r *renderer) layout(rows []row) {
+	t := table.NewWriter()
+	t.SetStyle(table.StyleDefault)
+	t.Style().Options = table.OptionsNoBordersAndSeparators
+	t.Style().Box.PaddingLeft, t.Style().Box.PaddingRight = "", "  "
+	t.AppendHeader(columns)
+	for _, row := range rows {
+		t.AppendRow(row.cells)
+	}
+	right := func(n int) table.ColumnConfig {
+		return table.ColumnConfig{Number: n, Align: text.AlignRight, AlignHeader: text.AlignRight}
+	}
+	t.SetColumnConfigs([]table.ColumnConfig{right(3), right(5), right(6)})
+	for i, l := range strings.Split(t.Render(), "\n") {
+		r.line("%s", strings.TrimRight(l, " "))
+		if i > 0 && rows[i-1].note != "" {
+			r.detail("    ", rows[i-1].color, rows[i-1].note)
+		}
+	}
+}
+
+func (r *renderer) service(sv director.ServiceStatus) row {
+	up, active := 0, 0
+	for _, rs := range sv.Servers {
+		up += int(truth(rs.State == director.Up))
+		active += rs.Active
+	}
+	c := green
+	switch {
+	case up == 0:
+		c = red
+	case up < len(sv.Servers):
+		c = yellow
+	}
+	return row{
+		cells: table.Row{
+			r.paint(bold, sv.Service), "", "",
+			r.paint(c, fmt.Sprintf("%d/%d up", up, len(sv.Servers))), active, sv.Counters.Connections, "",
+		},
+		note: about(sv), color: faint,
+	}
+}
+
+// about says how sv is configured.
+func about(sv director.ServiceStatus) string {
+	var parts []string
+	if sv.Name != "" {
+		parts = append(parts, sv.Name)
+	}
+	parts = append(parts, sv.Scheduler, "check "+sv.Check)
+	if sv.Persistent > 0 {
+		parts = append(parts, "persistent "+span(sv.Persistent))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (r *renderer) server(rs director.ServerStatus) row {
+	weight := fmt.Sprint(rs.Current)
+	if rs.Current != rs.Weight {
+		weight = fmt.Sprintf("%d/%d", rs.Current, rs.Weight)
+	}
+	return row{
+		cells: table.Row{
+			r.paint(plain, "  "+rs.Server), r.paint(plain, rs.Forward), weight, r.state(rs),
+			rs.Active, rs.Counters.Connections, latestCheck(rs),
+		},
+		note: trouble(rs),
+	}
+}
+
+// state says what the director makes of rs, and since when.
+func (r *renderer) state(rs director.ServerStatus) string {
+	word, c := string(rs.State), plain
+	switch rs.State {
+	case director.Up:
+		c = green
+	case director.Down:
+		word, c = "DOWN", red
+	case director.Maintenance:
+		word, c = "maint", yellow
+	}
+	return r.paint(c, word) + " " + ago(r.Now, rs.Since)
+}
+
+func (r *renderer) fallback(sv director.ServiceStatus) row {
+	state := "standby"
+	if sv.FallbackActive {
+		state = r.paint(red, "ACTIVE")
+	}
+	return row{cells: table.Row{
+		r.paint(plain, "  "+sv.Fallback+" (fallback)"), "", "", state, "", sv.FallbackCounters.Connections, "",
+	}}
+}
+
+// latestCheck says in a word or two what the latest check came to.
+func latestCheck(rs director.ServerStatus) string {
+	switch {
+	case rs.Checked.IsZero():
+		return "none yet"
+	case rs.Result == "":
+		return "ok " + took(rs.Duration)
+	}
+	return "failed " + took(rs.Duration)
+}
+
+// trouble says why rs is not up, or what is about to change that it is; it is
+// empty where all is well.
+func trouble(rs director.ServerStatus) string {
+	var parts []string
+	if rs.State != director.Up && rs.Cause != "" && rs.Cause != rs.Result {
+		parts = append(parts, rs.Cause)
+	}
+	switch {
+	case rs.Result != "" && rs.Fails > 1:
+		parts = append(parts, fmt.Sprintf("%s (%s in a row)", rs.Result, times(uint64(rs.Fails))))
+	case rs.Result != "":
+		parts = append(parts, rs.Result)
+	case rs.State == director.Down && rs.Rises > 0:
+		parts = append(parts, "check ok "+times(uint64(rs.Rises)))
+	}
+	return strings.Join(parts, "; ")
+}
