@@ -60,7 +60,7 @@ func stuck() source {
 func newServer(t testing.TB, src admin.Source) *admin.Server {
 	t.Helper()
 	s := admin.New(admin.Options{
-		Source: src, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Source: src, Log: slog.New(slog.DiscardHandler),
 		Version: "1.2.3", Commit: "0123abcd",
 		Sorry: func() map[string]admin.SorryStats {
 			return map[string]admin.SorryStats{"tcp 10.0.0.100:80": {
@@ -74,6 +74,14 @@ func newServer(t testing.TB, src admin.Source) *admin.Server {
 		}
 	})
 	return s
+}
+
+// closing closes what a test has opened.
+func closing(t testing.TB, c io.Closer) {
+	t.Helper()
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
 }
 
 // golden compares got with a file in testdata.

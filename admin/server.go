@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"sync"
 	"time"
 
@@ -59,6 +58,7 @@ type Server struct {
 	life     context.Context // of every request; end ends them
 	end      context.CancelFunc
 
+	once      sync.Once // of Close
 	mu        sync.Mutex
 	closed    bool
 	endpoints []*endpoint
@@ -83,7 +83,10 @@ func (s *Server) ListenTCP(ctx context.Context, addr string) (net.Addr, error) {
 	}
 	e := newEndpoint("admin address", netutil.LimitListener(ln, maxConns), s.public())
 	e.http.ReadTimeout, e.http.WriteTimeout = 10*time.Second, 30*time.Second
-	return ln.Addr(), s.serve(e)
+	if err := s.serve(e); err != nil {
+		return nil, err
+	}
+	return ln.Addr(), nil
 }
 
 // ListenControl serves the control socket on path, which only the user that
@@ -98,9 +101,14 @@ func (s *Server) ListenControl(ctx context.Context, path string) error {
 }
 
 // Close stops listening, gives requests under way a moment to finish, and
-// returns when every connection and goroutine is gone. A second Close does
-// nothing.
+// returns nil when every connection and goroutine is gone. A second Close does
+// nothing but wait for the first.
 func (s *Server) Close() error {
+	s.once.Do(s.close)
+	return nil
+}
+
+func (s *Server) close() {
 	s.mu.Lock()
 	endpoints := s.endpoints
 	s.closed, s.endpoints = true, nil
@@ -117,7 +125,6 @@ func (s *Server) Close() error {
 	for _, e := range endpoints {
 		e.stop()
 	}
-	return nil
 }
 
 func (s *Server) serve(e *endpoint) error {
@@ -146,56 +153,4 @@ func (s *Server) status(ctx context.Context) (director.Status, error) {
 		return st, fmt.Errorf("the director does not tell its status: %w", err)
 	}
 	return st, nil
-}
-
-// An endpoint is one listener with its HTTP server, and counts connections so
-// that their end can be waited for.
-type endpoint struct {
-	name     string
-	listener net.Listener
-	http     *http.Server
-	running  sync.WaitGroup // the accept loop and one for each connection
-}
-
-func newEndpoint(name string, ln net.Listener, h http.Handler) *endpoint {
-	e := &endpoint{name: name, listener: ln}
-	e.http = &http.Server{
-		Handler:           h,
-		ReadHeaderTimeout: 5 * time.Second,
-		IdleTimeout:       time.Minute,
-		MaxHeaderBytes:    16 << 10,
-		ConnState:         e.count,
-	}
-	return e
-}
-
-// count is told of a new connection by the accept loop, before it accepts the
-// next, and of a closed one by the goroutine that served it, at its very end.
-func (e *endpoint) count(_ net.Conn, state http.ConnState) {
-	switch state {
-	case http.StateNew:
-		e.running.Add(1)
-	case http.StateClosed, http.StateHijacked:
-		e.running.Done()
-	}
-}
-
-func (e *endpoint) start(log *slog.Logger) {
-	e.running.Go(func() {
-		err := e.http.Serve(e.listener)
-		if !errors.Is(err, http.ErrServerClosed) {
-			log.Error("admin endpoint stopped answering", "endpoint", e.name, "err", err)
-		}
-	})
-}
-
-// shutdown stops accepting and waits for requests under way until ctx is done.
-func (e *endpoint) shutdown(ctx context.Context) {
-	_ = e.http.Shutdown(ctx) // what is left over, stop ends
-}
-
-// stop cuts what is left and waits for it.
-func (e *endpoint) stop() {
-	_ = e.http.Close() // the listener is closed already
-	e.running.Wait()
 }

@@ -38,7 +38,7 @@ func ask(t testing.TB, c *http.Client, method, url string) (int, http.Header, st
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close()
+	defer closing(t, resp.Body)
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
 		t.Fatal(err)
@@ -99,7 +99,7 @@ func TestListenTCPTaken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ln.Close()
+	defer closing(t, ln)
 	_, err = newServer(t, tells(calm())).ListenTCP(t.Context(), ln.Addr().String())
 	if err == nil || !strings.Contains(err.Error(), "admin address "+ln.Addr().String()) || !strings.Contains(err.Error(), "address already in use") {
 		t.Errorf("got %v", err)
@@ -220,7 +220,7 @@ func TestCloseWhileStuck(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer mute.Close()
+	defer closing(t, mute)
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		if resp, err := c.Get(url + "/api/v1/status"); err == nil {

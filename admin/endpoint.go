@@ -1,0 +1,63 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// An endpoint is one listener with its HTTP server, and counts connections so
+// that their end can be waited for.
+type endpoint struct {
+	name     string
+	listener net.Listener
+	http     *http.Server
+	running  sync.WaitGroup // the accept loop and one for each connection
+}
+
+func newEndpoint(name string, ln net.Listener, h http.Handler) *endpoint {
+	e := &endpoint{name: name, listener: ln}
+	e.http = &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 5 * time.Second,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ConnState:         e.count,
+	}
+	return e
+}
+
+// count is told of a new connection by the accept loop, before it accepts the
+// next, and of a closed one by the goroutine that served it, at its very end.
+func (e *endpoint) count(_ net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		e.running.Add(1)
+	case http.StateClosed, http.StateHijacked:
+		e.running.Done()
+	}
+}
+
+func (e *endpoint) start(log *slog.Logger) {
+	e.running.Go(func() {
+		err := e.http.Serve(e.listener)
+		if !errors.Is(err, http.ErrServerClosed) {
+			log.Error("admin endpoint stopped answering", "endpoint", e.name, "err", err)
+		}
+	})
+}
+
+// shutdown stops accepting and waits for requests under way until ctx is done.
+func (e *endpoint) shutdown(ctx context.Context) {
+	_ = e.http.Shutdown(ctx) // what is left over, stop ends
+}
+
+// stop cuts what is left and waits for it.
+func (e *endpoint) stop() {
+	_ = e.http.Close() // the listener is closed already
+	e.running.Wait()
+}

@@ -1,0 +1,25 @@
+package admin_test
+
+import (
+	"os"
+
+	"github.com/shunt-lb/shunt/admin"
+)
+
+// The table of `shunt status`, for a terminal of 80 columns.
+func ExampleRender() {
+	if err := admin.Render(os.Stdout, calm(), admin.RenderOptions{Width: 80, Now: now}); err != nil {
+		panic(err)
+	}
+	// Output:
+	// dataplane  ipvs (asked for)
+	// config     /etc/ha.d/ldirectord.cf
+	// loaded     2026-03-14 14:09:26, 1h ago
+	// started    2026-03-14 14:09:26, 1h ago
+	//
+	// SERVICE / REAL SERVER  FWD   WEIGHT  STATE    ACTIVE   TOTAL  CHECK
+	// tcp 10.0.0.100:80                    1/1 up      112  918273
+	//     www.example.com, wrr, check negotiate http, persistent 10m
+	//   192.168.80.110:80    masq       2  up 1d3h     112  612345  ok 3.1ms
+	//   sorry (fallback)                   standby              31
+}
