@@ -23,6 +23,9 @@ type Config struct {
 type Global struct {
 	// Settings are the defaults that virtual services inherit.
 	Settings
+	// Fallback6 is the fallback that services of IPv6 inherit; Fallback is
+	// that of the others, and of all where there is only one.
+	Fallback6      *Fallback
 	AutoReload     bool
 	Callback       string // program run after the file has changed
 	LogFile        string // "" none given; "/..." a file; else a syslog facility

@@ -1,10 +1,19 @@
 package config
 
 import (
+	"bytes"
 	"context"
-	"errors"
+	"fmt"
+	"io"
+	"net"
 	"net/netip"
+	"os"
+
+	"github.com/shunt-lb/shunt/dataplane"
 )
+
+// maxSize is how large a configuration file may be.
+const maxSize = 16 << 20
 
 // Options change how a file is read. The zero value is ready to use.
 type Options struct {
@@ -25,18 +34,109 @@ type Resolver interface {
 // cannot be read the error is that of the operating system. ctx bounds the
 // look-up of host names.
 func Load(ctx context.Context, path string, o Options) (*Config, error) {
-	return nil, errors.ErrUnsupported
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	text, err := io.ReadAll(io.LimitReader(f, maxSize+1))
+	if err != nil {
+		return nil, err
+	}
+	return Parse(ctx, path, text, o)
 }
 
 // Parse is Load for text that is already in memory; name stands for the file
-// in messages.
+// in messages. It looks at the files that the configuration names, and
+// changes none.
 func Parse(ctx context.Context, name string, text []byte, o Options) (*Config, error) {
-	return nil, errors.ErrUnsupported
+	if len(text) > maxSize {
+		return nil, Problems{{
+			Severity: Error, Pos: Pos{File: name},
+			Text: fmt.Sprintf("the file is larger than %d MiB", maxSize>>20), Hint: "is it a configuration?",
+		}}
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookupBudget)
+	defer cancel()
+	p := newParser(ctx, name, o)
+	p.file(text)
+	problems, bad := p.problems(o.Strict || p.cfg.Global.Strict)
+	if bad {
+		return nil, problems
+	}
+	p.cfg.Warnings = problems
+	return p.cfg, nil
+}
+
+func newParser(ctx context.Context, name string, o Options) *parser {
+	res := o.Resolver
+	if res == nil {
+		res = net.DefaultResolver
+	}
+	return &parser{
+		collector: &collector{file: name},
+		names:     &names{ctx: ctx, res: res, ports: systemPorts(), known: map[string]lookup{}},
+		cfg:       &Config{Path: name},
+		lines:     map[string]int{},
+	}
+}
+
+var byteOrderMark = []byte("\uFEFF")
+
+func (p *parser) file(text []byte) {
+	text, marked := bytes.CutPrefix(text, byteOrderMark)
+	lines, dos := splitLines(string(text))
+	if marked {
+		p.lenient(&stmt{line: 1, src: firstLine(lines)}, 0, "a byte order mark before the first line", "save the file as UTF-8 without it")
+	}
+	if dos > 0 {
+		p.lenient(&stmt{line: dos, src: lines[dos-1]}, 0, "DOS line ends", "save the file with Unix line ends")
+	}
+	b := &blocks{collector: p.collector}
+	b.scan(lines)
+	p.global(b.global)
+	for _, sec := range b.sections {
+		p.section(sec)
+	}
+}
+
+func firstLine(lines []string) string {
+	if len(lines) == 0 {
+		return ""
+	}
+	return lines[0]
 }
 
 // CheckAddr is where checks of r connect to: checkport, else the port of the
 // real server, else the usual port of the service. Its port is 0 if there is
 // none at all.
 func (v *Virtual) CheckAddr(r *Real) netip.AddrPort {
-	return netip.AddrPort{}
+	port := v.CheckPort
+	if port == 0 {
+		port = r.Addr.Port()
+	}
+	if port == 0 {
+		port = usualPort(v.Service)
+	}
+	return netip.AddrPortFrom(r.Addr.Addr(), port)
+}
+
+// serviceText is the value of the virtual line of id.
+func serviceText(id dataplane.ServiceID) string {
+	if id.Protocol == dataplane.FWMark {
+		return fmt.Sprint(id.Mark)
+	}
+	return id.Addr.String()
+}
+
+// endpointText writes an address, with its port if it has one and with
+// brackets if it needs them.
+func endpointText(a netip.AddrPort) string {
+	switch {
+	case a.Port() != 0:
+		return a.String()
+	case a.Addr().Is6():
+		return "[" + a.Addr().String() + "]"
+	}
+	return a.Addr().String()
 }

@@ -1,16 +1,131 @@
 package config
 
-import "regexp"
+import (
+	"errors"
+	"regexp"
+	"regexp/syntax"
+	"strings"
+	"unicode/utf8"
+)
 
 // A Pattern is a receive pattern: a Perl regular expression as far as Go has
 // them, matched against bytes, unanchored.
+//
+// As in Perl, `.` and a class match one byte, and `$` also matches in front
+// of a newline that ends the text. A Pattern may be used by many goroutines.
 type Pattern struct {
 	source string
 	re     *regexp.Regexp
+}
+
+// CompilePattern makes a Pattern of source. Its error is a *syntax.Error of
+// package regexp/syntax.
+func CompilePattern(source string) (*Pattern, error) {
+	tree, err := syntax.Parse(string(latin1([]byte(source))), syntax.Perl)
+	if err != nil {
+		return nil, err
+	}
+	re, err := regexp.Compile(perlEnd(tree).String())
+	if err != nil {
+		return nil, err
+	}
+	return &Pattern{source: source, re: re}, nil
 }
 
 // String returns the pattern as the file has it.
 func (p *Pattern) String() string { return p.source }
 
 // Match reports whether the pattern occurs in b.
-func (p *Pattern) Match(b []byte) bool { return p.re.Match(b) }
+func (p *Pattern) Match(b []byte) bool {
+	return p.re.Match(latin1(b))
+}
+
+// Equal reports whether p and q are the same pattern. Two nil ones are.
+func (p *Pattern) Equal(q *Pattern) bool {
+	if p == nil || q == nil {
+		return p == q
+	}
+	return p.source == q.source
+}
+
+// perlEnd makes every `$` of the tree match in front of a final newline too.
+func perlEnd(re *syntax.Regexp) *syntax.Regexp {
+	if re.Op == syntax.OpEndText && re.Flags&syntax.WasDollar != 0 {
+		newline := &syntax.Regexp{Op: syntax.OpLiteral, Rune: []rune{'\n'}}
+		return &syntax.Regexp{Op: syntax.OpConcat, Sub: []*syntax.Regexp{
+			{Op: syntax.OpQuest, Sub: []*syntax.Regexp{newline}},
+			{Op: syntax.OpEndText},
+		}}
+	}
+	for i, sub := range re.Sub {
+		re.Sub[i] = perlEnd(sub)
+	}
+	return re
+}
+
+// latin1 returns b with every byte made a character of its own. ASCII, the
+// usual case, is returned as it is.
+func latin1(b []byte) []byte {
+	high := 0
+	for _, c := range b {
+		if c >= utf8.RuneSelf {
+			high++
+		}
+	}
+	if high == 0 {
+		return b
+	}
+	wide := make([]byte, 0, len(b)+high)
+	for _, c := range b {
+		wide = utf8.AppendRune(wide, rune(c))
+	}
+	return wide
+}
+
+// pattern compiles source, which stands at the offset at of the line.
+func (f *field) pattern(source string, at int) (*Pattern, bool) {
+	p, err := CompilePattern(source)
+	if err == nil {
+		return p, true
+	}
+	text, hint := "broken regular expression", ""
+	var bad *syntax.Error
+	if errors.As(err, &bad) {
+		text += ": " + patternFault(bad)
+		hint = patternHint(bad)
+		at += offsetOf(bad.Expr, source)
+	}
+	return nil, f.fail(at, text, hint)
+}
+
+func patternFault(e *syntax.Error) string {
+	if e.Expr == "" {
+		return string(e.Code)
+	}
+	return string(e.Code) + " `" + e.Expr + "`"
+}
+
+// offsetOf finds the fragment of a pattern that the compiler complains of.
+// Characters of the fragment are bytes of the source.
+func offsetOf(fragment, source string) int {
+	before, _, found := strings.Cut(string(latin1([]byte(source))), fragment)
+	if !found {
+		return 0
+	}
+	return utf8.RuneCountInString(before)
+}
+
+// patternHint tells apart what is wrong from what Go does not have.
+func patternHint(e *syntax.Error) string {
+	switch x := e.Expr; {
+	case strings.HasPrefix(x, "(?=") || strings.HasPrefix(x, "(?!") || strings.HasPrefix(x, "(?<"):
+		return "Go's regular expressions (RE2) have no look-around: look-ahead (?= (?! and look-behind (?<= (?<! have to be said in another way"
+	case len(x) > 1 && x[0] == '\\' && isDigit(x[1]) || strings.HasPrefix(x, `\g`) || strings.HasPrefix(x, `\k`):
+		return `Go's regular expressions (RE2) have no back references such as \1`
+	case e.Code == syntax.ErrInvalidEscape || e.Code == syntax.ErrInvalidPerlOp:
+		return "Go's regular expressions (RE2) are used: no look-around, no back references and not every escape of Perl"
+	case e.Code == syntax.ErrInvalidRepeatSize:
+		return "a repeat count is at most 1000"
+	}
+	return "receive is a regular expression; put a \\ in front of a character that stands for itself"
+}

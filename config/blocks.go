@@ -1,0 +1,192 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+)
+
+// A section is a virtual line and the lines that belong to it.
+type section struct {
+	head stmt
+	six  bool // virtual6
+	body []stmt
+}
+
+// blocks sorts the lines of a file into global ones and sections. Nothing is
+// known about values yet.
+type blocks struct {
+	*collector
+	global   []stmt
+	sections []*section
+
+	open   *section // what indented lines belong to
+	closer stmt     // the global line that ended the last section
+	gap    bool     // an empty line stands between open and here
+	lost   bool     // inside of a run of indented lines that belong nowhere
+	runs   []*run
+}
+
+// A run is a block of lines with the same wrong indentation, which is
+// reported once.
+type run struct {
+	sec   *section // nil: global lines
+	first stmt
+	lines int
+}
+
+func (b *blocks) scan(lines []string) {
+	for i, src := range lines {
+		s := newStmt(i+1, src)
+		if at := controlAt(s.text); at >= 0 {
+			b.fail(&s, at, fmt.Sprintf("control character %U", rune(s.text[at])), "remove it")
+			continue
+		}
+		rest := s.text[s.keyAt:]
+		switch {
+		case rest == "":
+			b.empty(&s)
+		case rest[0] == '#':
+		case s.key == "":
+			b.prose(&s)
+		default:
+			b.place(&s)
+		}
+	}
+	b.reportRuns()
+}
+
+func (b *blocks) empty(s *stmt) {
+	if s.indent > 4 {
+		b.lenient(s, 0, "a line of nothing but blanks", "make it empty")
+		return
+	}
+	b.gap = b.open != nil
+}
+
+// place puts s where its indentation says.
+func (b *blocks) place(s *stmt) {
+	if s.text != s.src && strings.IndexFunc(s.src[:len(s.src)-len(comment(s))], foreignBlank) >= 0 {
+		b.lenient(s, 0, "a blank that is not the plain one, as web pages have them", "write plain blanks")
+	}
+	switch {
+	case s.key == "virtual" || s.key == "virtual6":
+		b.begin(s)
+	case s.indent == 0:
+		b.outer(s)
+	default:
+		b.inner(s)
+	}
+}
+
+func comment(s *stmt) string {
+	if i := strings.IndexByte(s.src, '#'); i >= 0 {
+		return s.src[i:]
+	}
+	return ""
+}
+
+func (b *blocks) begin(s *stmt) {
+	if s.indent > 0 {
+		b.fail(s, s.keyAt, fmt.Sprintf("`%s` is indented", s.key), "a section begins at the first column")
+	}
+	b.open = &section{head: *s, six: s.key == "virtual6"}
+	b.sections = append(b.sections, b.open)
+	b.gap, b.lost = false, false
+}
+
+// outer takes a line that begins at the first column. One that cannot stand
+// there does not end the section: it is reported alone, not with everything
+// that follows it.
+func (b *blocks) outer(s *stmt) {
+	d := byName[s.key]
+	if d == nil || d.scope&inGlobal == 0 {
+		b.misplaced(s, inGlobal)
+		return
+	}
+	if b.open != nil {
+		b.closer = *s
+	}
+	b.open, b.gap, b.lost = nil, false, false
+	b.global = append(b.global, *s)
+}
+
+func (b *blocks) inner(s *stmt) {
+	switch {
+	case b.open != nil:
+		b.member(s)
+	case len(b.sections) == 0:
+		b.indented(nil, s)
+		if d := byName[s.key]; d == nil || d.scope&inGlobal == 0 {
+			b.misplaced(s, inGlobal)
+			return
+		}
+		b.global = append(b.global, *s)
+	case !b.lost:
+		b.lost = true
+		b.fail(s, s.keyAt, fmt.Sprintf("`%s` is indented but in no section", s.key),
+			fmt.Sprintf("the global directive `%s` of line %d ended the section above", b.closer.key, b.closer.line))
+	}
+}
+
+func (b *blocks) member(s *stmt) {
+	if b.gap {
+		b.gap = false
+		b.lenient(s, s.keyAt, "an empty line stands inside of the section, above this line",
+			"remove it or put a # on it: for ldirectord an empty line ends the section")
+	}
+	if s.indent < 4 {
+		b.indented(b.open, s)
+	}
+	if d := byName[s.key]; d == nil || d.scope&inSection == 0 {
+		b.misplaced(s, inSection)
+		return
+	}
+	b.open.body = append(b.open.body, *s)
+}
+
+// indented notes that the indentation of s is wrong for where it stands.
+func (b *blocks) indented(sec *section, s *stmt) {
+	if n := len(b.runs); n > 0 && b.runs[n-1].sec == sec {
+		b.runs[n-1].lines++
+		return
+	}
+	b.runs = append(b.runs, &run{sec: sec, first: *s, lines: 1})
+}
+
+func (b *blocks) reportRuns() {
+	for _, r := range b.runs {
+		text, hint := "a global directive is indented", "begin it at the first column"
+		if r.sec != nil {
+			text = fmt.Sprintf("indented with %s only", plural(r.first.indent, "blank"))
+			hint = "indent the lines of a section with 4 blanks or a tab"
+		}
+		if r.lines > 1 {
+			text += fmt.Sprintf(" (here and on %s below)", plural(r.lines-1, "line"))
+		}
+		b.lenient(&r.first, r.first.keyAt, text, hint)
+	}
+}
+
+func plural(n int, word string) string {
+	if n != 1 {
+		word += "s"
+	}
+	return fmt.Sprintf("%d %s", n, word)
+}
+
+// prose takes a line without an equals sign where one belongs.
+func (b *blocks) prose(s *stmt) {
+	rest := s.text[s.keyAt:]
+	word := rest[:nameLen(rest)]
+	behind, _, _ := strings.Cut(rest[len(word):], "#")
+	behind = strings.TrimSpace(behind)
+	switch {
+	case word == "supervised" && behind == "":
+		s.key, s.val, s.valAt = word, "", s.keyAt+len(word)
+		b.place(s)
+	case byName[word] != nil && (behind == "" || behind[0] == ':' || len(strings.Fields(behind)) == 1):
+		b.fail(s, s.keyAt+len(word), fmt.Sprintf("no `=` behind `%s`", word), fmt.Sprintf("write %s=VALUE", word))
+	default:
+		b.fail(s, s.keyAt, "this line is no directive", "put a # in front of it if it is a comment")
+	}
+}

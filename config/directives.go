@@ -1,0 +1,224 @@
+package config
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/shunt-lb/shunt/dataplane"
+)
+
+// A scope says where a directive may stand.
+type scope uint8
+
+const (
+	inGlobal scope = 1 << iota
+	inSection
+	asHead // begins a section
+	both   = inGlobal | inSection
+)
+
+// A directive is a word of the language.
+type directive struct {
+	name  string
+	scope scope
+	value
+	def     string // the default in words
+	doc     string
+	own     bool // ldirectord does not have it
+	secret  bool // the value is not shown
+	repeats bool // each line adds something
+	late    bool // it needs the rest of its section to be known
+}
+
+// table is the language: reading, writing, showing and suggesting all go by
+// it, and CONFIGURATION.md describes it. Its order is that of output.
+var table = []directive{
+	{name: "virtual", scope: asHead, value: value{kind: "address and port, or firewall mark"}, def: "none", doc: "begins a section: an IPv4 virtual service", repeats: true},
+	{name: "virtual6", scope: asHead, value: value{kind: "[address] and port, or firewall mark"}, def: "none", doc: "begins a section: an IPv6 virtual service", repeats: true},
+
+	{name: "strict", scope: inGlobal, own: true, def: "no", doc: "refuse what ldirectord refuses", value: yesNo(func(t target) *bool { return &t.g.Strict })},
+	{name: "autoreload", scope: inGlobal, def: "no", doc: "read the file again when it has changed", value: yesNo(func(t target) *bool { return &t.g.AutoReload })},
+	{name: "callback", scope: inGlobal, def: "none", doc: "program run after the file has changed", value: text(func(t target) *string { return &t.g.Callback })},
+	{name: "logfile", scope: inGlobal, def: "standard error", doc: "file, or syslog facility, that the log goes to", value: text(func(t target) *string { return &t.g.LogFile })},
+	{name: "execute", scope: inGlobal, def: "none", doc: "another configuration, for which a second shunt is started", repeats: true, value: execute},
+	{name: "supervised", scope: inGlobal, def: "no", doc: "no meaning of its own: shunt always stays in the foreground", value: supervised},
+	{name: "fork", scope: inGlobal, def: "no", doc: "no meaning of its own: checks always run side by side", value: fork},
+	{name: "readdquiescent", scope: inGlobal, def: "no", doc: "add a quiescent server that is missing again, with weight 0", value: yesNo(func(t target) *bool { return &t.g.ReaddQuiescent })},
+	{name: "maintenancedir", scope: inGlobal, def: "none", doc: "folder in which a file named after a server takes it out of use", value: folder(func(t target) *string { return &t.g.MaintenanceDir })},
+	{name: "emailalertfrom", scope: inGlobal, def: "none", doc: "sender of mail", value: rest(func(t target) *string { return &t.g.EmailAlertFrom })},
+
+	{name: "protocol", scope: inSection, def: "udp on port 53, else tcp; fwm for marks", doc: "protocol of the virtual service", value: protocol},
+	{name: "service", scope: inSection, def: "by the port of the virtual service, else none", doc: "what a negotiate check speaks", value: word(serviceNames...)(func(t target) *string { return &t.v.Service })},
+	{name: "scheduler", scope: inSection, def: "wrr", doc: "how connections are distributed", value: bind("name of a scheduler", (*field).scheduler, asIs)(func(t target) *string { return &t.v.Scheduler })},
+	{name: "schedflags", scope: inSection, def: "none", doc: "flags of the scheduler", value: bind("flags, separated by commas", (*field).schedFlags, writeList)(func(t target) *[]string { return &t.v.SchedFlags })},
+	{name: "persistent", scope: inSection, def: "none", doc: "for how long a client keeps its real server", value: persistent},
+	{name: "netmask", scope: inSection, def: "single clients", doc: "which clients persistence takes for one", value: netmask},
+	{name: "ops", scope: inSection, def: "no", doc: "schedule every datagram of a udp service by itself", value: yesNo(func(t target) *bool { return &t.v.OnePacket })},
+	{name: "real", scope: inSection, value: value{kind: "ADDRESS[->ADDRESS][:PORT] gate|masq|ipip [WEIGHT] [\"REQUEST\",\"RECEIVE\"] [l:LOWER] [u:UPPER]"}, def: "none", doc: "a real server, or a range of them", repeats: true, late: true},
+	{name: "real6", scope: inSection, value: value{kind: "as real, with [ADDRESS]"}, def: "none", doc: "an IPv6 real server", repeats: true, late: true},
+	{name: "fallback", scope: both, def: "none", doc: "what answers while no real server can", late: true, value: value{kind: "ADDRESS[:PORT] [gate|masq|ipip], or sorry", get: getFallback}},
+	{name: "fallback6", scope: both, def: "none", doc: "fallback of IPv6 services", late: true, value: value{kind: "[ADDRESS][:PORT] [gate|masq|ipip], or sorry", get: getFallback6}},
+	{name: "fallbackcommand", scope: both, def: "none", doc: "command run when the last server goes and when the first returns", value: fallbackCommand},
+
+	{name: "checktype", scope: inSection, def: "negotiate", doc: "how real servers are checked", value: checkType},
+	{name: "checktimeout", scope: both, def: "5", doc: "limit of connect, ping and external checks", value: seconds(func(t target) *time.Duration { return &t.s.CheckTimeout })},
+	{name: "negotiatetimeout", scope: both, def: "30", doc: "limit of negotiate checks", value: seconds(func(t target) *time.Duration { return &t.s.NegotiateTimeout })},
+	{name: "checkinterval", scope: both, def: "10", doc: "between the starts of two checks of one server", value: seconds(func(t target) *time.Duration { return &t.s.CheckInterval })},
+	{name: "fastinterval", scope: both, own: true, def: "checkinterval", doc: "instead of checkinterval while a server is about to change", value: length(func(t target) *time.Duration { return &t.s.FastInterval })},
+	{name: "downinterval", scope: both, own: true, def: "checkinterval", doc: "instead of checkinterval while a server is down", value: length(func(t target) *time.Duration { return &t.s.DownInterval })},
+	{name: "checkcount", scope: both, def: "1", doc: "attempts of a ping check", value: checkCount},
+	{name: "failurecount", scope: both, def: "1", doc: "consecutive failed checks until a server is down", value: attempts(func(t target) *int { return &t.s.FailureCount })},
+	{name: "risecount", scope: both, own: true, def: "1", doc: "consecutive good checks until a server is up", value: attempts(func(t target) *int { return &t.s.RiseCount })},
+	{name: "checkport", scope: inSection, def: "port of the real server, else the usual one of the service", doc: "port that is checked", value: checkPort},
+	{name: "checkcommand", scope: inSection, def: "/bin/true", doc: "program of an external check", value: path(func(t target) *string { return &t.v.CheckCommand })},
+	{name: "request", scope: inSection, def: "/", doc: "what a check asks for", value: request},
+	{name: "receive", scope: inSection, def: "anything", doc: "pattern that the answer has to match", value: receive},
+	{name: "httpmethod", scope: inSection, def: "GET", doc: "method of HTTP checks", value: httpMethod},
+	{name: "virtualhost", scope: inSection, def: "address of the real server", doc: "Host header of HTTP checks", value: bind("host name, quotes optional", (*field).virtualHost, inQuotes)(func(t target) *string { return &t.v.VirtualHost })},
+	{name: "login", scope: inSection, def: "anonymous for ftp, ldirectord@HOST for sip, else none", doc: "user name of checks", value: text(func(t target) *string { return &t.v.Login })},
+	{name: "passwd", scope: inSection, def: "ldirectord@HOST for ftp, else none", doc: "password of checks", secret: true, value: text(func(t target) *string { return &t.v.Passwd })},
+	{name: "database", scope: inSection, def: "none", doc: "database of SQL checks", value: text(func(t target) *string { return &t.v.Database })},
+	{name: "secret", scope: inSection, def: "none", doc: "secret of radius checks", secret: true, value: text(func(t target) *string { return &t.v.Secret })},
+	{name: "load", scope: inSection, def: "none", doc: "accepted and unused, as in ldirectord", value: load},
+	{name: "monitorfile", scope: inSection, def: "none", doc: "file that every check result is appended to", value: path(func(t target) *string { return &t.v.MonitorFile })},
+
+	{name: "quiescent", scope: both, def: "no", doc: "a server that is down gets weight 0 instead of being removed", value: yesNo(func(t target) *bool { return &t.s.Quiescent })},
+	{name: "cleanstop", scope: both, def: "yes", doc: "remove the virtual service when shunt stops", value: yesNo(func(t target) *bool { return &t.s.CleanStop })},
+	{name: "emailalert", scope: both, def: "none", doc: "who gets mail about changes", value: people(func(t target) *[]string { return &t.s.EmailAlert })},
+	{name: "emailalertfreq", scope: both, def: "0", doc: "between reminders of a server that is down", value: period(func(t target) *time.Duration { return &t.s.EmailAlertFreq })},
+	{name: "emailalertstatus", scope: both, def: "all", doc: "in which states of the daemon mail is sent", value: states(func(t target) *AlertStates { return &t.s.EmailAlertStatus })},
+	{name: "smtp", scope: both, def: "the local mail program", doc: "mail relay", value: relay(func(t target) *string { return &t.s.SMTP })},
+	{name: "servicename", scope: inSection, def: "none", doc: "name of the service in mail", value: rest(func(t target) *string { return &t.v.ServiceName })},
+	{name: "comment", scope: inSection, def: "none", doc: "remark in mail", value: rest(func(t target) *string { return &t.v.Comment })},
+
+	{name: "dataplane", scope: both, own: true, def: "as the command line says", doc: "what forwards", value: word("proxy", "ipvs")(func(t target) *string { return &t.s.Dataplane })},
+	{name: "connecttimeout", scope: both, own: true, def: "the dataplane's choice", doc: "limit of one connection attempt of the proxy", value: connectTimeout},
+	{name: "idletimeout", scope: both, own: true, def: "the dataplane's choice", doc: "when the proxy ends a connection on which nothing moves", value: length(func(t target) *time.Duration { return &t.s.IdleTimeout })},
+	{name: "draintimeout", scope: both, own: true, def: "30", doc: "how long a stop with cleanstop=no waits for connections", value: wait(func(t target) *time.Duration { return &t.s.DrainTimeout })},
+	{name: "sorrypage", scope: both, own: true, def: "the built-in page", doc: "page of the sorry server", value: page(func(t target) *string { return &t.s.SorryPage })},
+	{name: "sorrystatus", scope: both, own: true, def: "503", doc: "HTTP status of the sorry page", value: status(func(t target) *int { return &t.s.SorryStatus })},
+}
+
+// byName finds directives. It is filled by init because values refer to it.
+var byName = map[string]*directive{}
+
+func init() {
+	for i := range table {
+		byName[table[i].name] = &table[i]
+	}
+}
+
+var execute = value{
+	kind: "name of a configuration",
+	set: func(f *field, t target) bool {
+		name, ok := f.raw()
+		if ok {
+			t.g.Execute = append(t.g.Execute, name)
+		}
+		return ok
+	},
+	get: func(t target) []string { return t.g.Execute },
+}
+
+var supervised = noticed(yesNo(func(t target) *bool { return &t.g.Supervised }), func(f *field, t target) {
+	if t.g.Supervised {
+		f.warn(f.keyAt, "`supervised` means nothing here", "shunt always stays in the foreground")
+	}
+})
+
+var fork = noticed(yesNo(func(t target) *bool { return &t.g.Fork }), func(f *field, t target) {
+	if t.g.Fork {
+		f.warn(f.keyAt, "`fork` means nothing here", "checks always run side by side")
+	}
+})
+
+var checkCount = noticed(attempts(func(t target) *int { return &t.s.CheckCount }), func(f *field, _ target) {
+	f.warn(f.keyAt, "`checkcount` is deprecated: it counts the attempts of a ping check only", "did you mean `failurecount`?")
+})
+
+var connectTimeout = noticed(length(func(t target) *time.Duration { return &t.s.ConnectTimeout }), func(f *field, _ target) {
+	f.lenient(f.keyAt, "`connecttimeout` limits connection attempts of the proxy, not checks",
+		"checks have `checktimeout` and `negotiatetimeout`; ldirectord refuses this obsolete directive")
+})
+
+// noticed adds a remark to a value that has been read.
+func noticed(v value, remark func(*field, target)) value {
+	set := v.set
+	v.set = func(f *field, t target) bool {
+		bare := f.key == "supervised" && f.val == ""
+		if bare {
+			f.warn(f.keyAt, "`supervised` stands without a value", "write supervised=yes")
+			t.g.Supervised = true
+		} else if !set(f, t) {
+			return false
+		}
+		remark(f, t)
+		return true
+	}
+	return v
+}
+
+func folder(at func(target) *string) value {
+	return noticed(rest(at), func(f *field, t target) {
+		if !isDir(*at(t)) {
+			f.warn(f.valAt, "there is no folder "+*at(t), "make it, or no server can be taken out of use by it")
+		}
+	})
+}
+
+var protocol = value{
+	kind: "`tcp`, `udp`; `fwm` for firewall marks",
+	set: func(f *field, t target) bool {
+		w, ok := f.oneOf([]string{"tcp", "udp", "fwm"}, "")
+		t.v.ID.Protocol = map[string]dataplane.Protocol{"tcp": dataplane.TCP, "udp": dataplane.UDP, "fwm": dataplane.FWMark}[w]
+		return ok
+	},
+	get: func(t target) []string { return []string{t.v.ID.Protocol.String()} },
+}
+
+// maxPersistent is the most that ipvsadm takes: 31 days.
+const maxPersistent = 31 * 24 * 3600
+
+var persistent = bind("seconds, 0 to 31 days", secondsFrom(0, maxPersistent), func(d time.Duration) string {
+	if d == 0 {
+		return ""
+	}
+	return writeSeconds(d)
+})(func(t target) *time.Duration { return &t.v.Persistent })
+
+var netmask = value{
+	kind: "netmask; prefix length for IPv6",
+	set: func(f *field, t target) (ok bool) {
+		t.v.PersistentBits, ok = f.netmask(t.six)
+		return ok
+	},
+	get: func(t target) []string {
+		switch bits := t.v.PersistentBits; {
+		case bits == fullBits(t.six):
+			return nil
+		case t.six:
+			return []string{strconv.Itoa(bits)}
+		default:
+			return []string{mask4(bits).String()}
+		}
+	},
+}
+
+func fullBits(six bool) int {
+	if six {
+		return 128
+	}
+	return 32
+}
+
+var checkPort = bind("port, 1 to 65535",
+	func(f *field) (uint16, bool) {
+		n, ok := f.number(1, 65535)
+		return uint16(n), ok
+	},
+	func(p uint16) string {
+		if p == 0 {
+			return ""
+		}
+		return strconv.Itoa(int(p))
+	})(func(t target) *uint16 { return &t.v.CheckPort })

@@ -1,0 +1,74 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/shunt-lb/shunt/dataplane"
+)
+
+// sorryWord stands for the built-in sorry server.
+const sorryWord = "sorry"
+
+// fallback reads HOST[:PORT] [METHOD], or `sorry`. A port that is missing is
+// own.
+func (n *names) fallback(f *field, proto dataplane.Protocol, own uint16) (*Fallback, bool) {
+	f.straighten()
+	f.comment(true)
+	f.dequote()
+	words := strings.Fields(f.val)
+	fb := &Fallback{Pos: f.pos(&f.stmt, f.keyAt)}
+	switch {
+	case len(words) == 0:
+		f.warn(f.valAt, "an empty fallback is 127.0.0.1", fmt.Sprintf("write %s=ADDRESS:PORT", f.key))
+		words = []string{loopback(f.key == "fallback6")}
+	case len(words) == 1 && words[0] == sorryWord:
+		fb.Sorry = true
+		return fb, true
+	case len(words) > 2:
+		return nil, f.fail(f.valAt+strings.LastIndex(f.val, words[2]), fmt.Sprintf("`%s` is not understood", words[2]), "write ADDRESS:PORT [METHOD]; a fallback has no weight")
+	}
+	if len(words) == 2 {
+		var ok bool
+		if fb.Forward, _, ok = f.forward(f.val[len(words[0]):]); !ok {
+			return nil, false
+		}
+	}
+	addr, ok := n.endpoint(f, words[0], proto, own)
+	fb.Addr = addr
+	return fb, ok
+}
+
+// dequote takes off quotes around the whole value.
+func (f *field) dequote() {
+	if len(f.val) > 1 && f.val[0] == '"' && f.val[len(f.val)-1] == '"' {
+		f.lenient(f.valAt, fmt.Sprintf("the value of `%s` stands in quotes", f.key), "write it without")
+		f.val = strings.Trim(f.val, `" `+"\t")
+		f.valAt++
+	}
+}
+
+func loopback(six bool) string {
+	if six {
+		return "[::1]"
+	}
+	return "127.0.0.1"
+}
+
+func (n *names) endpoint(f *field, word string, proto dataplane.Protocol, own uint16) (a netip.AddrPort, ok bool) {
+	six := f.key == "fallback6"
+	e, rest := takeEndpoint(word, f.valAt, hostChars)
+	if e.host == "" || rest != "" {
+		return a, f.fail(f.valAt, fmt.Sprintf("`%s` is no ADDRESS:PORT", word), "")
+	}
+	addr, ok := n.addr(f, e, six)
+	if !ok {
+		return a, false
+	}
+	port, ok := n.number(f, e, proto)
+	if port == 0 {
+		port = own
+	}
+	return netip.AddrPortFrom(addr, port), ok
+}

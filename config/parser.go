@@ -1,0 +1,144 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"time"
+)
+
+// A parser makes a Config of the lines of one file.
+type parser struct {
+	*collector
+	*names
+	cfg   *Config
+	lines map[string]int // of the services so far
+	total int            // of real servers so far
+}
+
+// defaults is a file without a line.
+func defaults() Global {
+	return Global{
+		Settings: Settings{
+			CheckTimeout:     5 * time.Second,
+			NegotiateTimeout: 30 * time.Second,
+			CheckInterval:    10 * time.Second,
+			FastInterval:     10 * time.Second,
+			DownInterval:     10 * time.Second,
+			CheckCount:       1,
+			FailureCount:     1,
+			RiseCount:        1,
+			EmailAlertStatus: AlertAll,
+			CleanStop:        true,
+			DrainTimeout:     30 * time.Second,
+			SorryStatus:      503,
+		},
+		Origins: Origins{},
+	}
+}
+
+// global reads the lines outside of sections. They count for all sections,
+// wherever they stand.
+func (p *parser) global(lines []stmt) {
+	g := &p.cfg.Global
+	*g = defaults()
+	t := target{g: g, s: &g.Settings, o: g.Origins}
+	for i := range lines {
+		p.apply(&lines[i], t)
+	}
+	timeouts(&g.Settings, g.Origins)
+	intervals(&g.Settings, g.Origins)
+}
+
+// apply does what one line says.
+func (p *parser) apply(s *stmt, t target) {
+	d := byName[s.key]
+	if old := t.o[s.key]; old.set() && !d.repeats {
+		p.warn(s, s.keyAt, fmt.Sprintf("`%s` has been set on line %d", s.key, old.Pos.Line), "this line counts; remove the other")
+	}
+	f := &field{collector: p.collector, stmt: *s, global: t.v == nil}
+	ok := false
+	switch {
+	case !d.late:
+		ok = d.set(f, t)
+	case t.v == nil:
+		ok = p.globalFallback(f, t)
+	}
+	if ok {
+		t.o[d.name] = Origin{Pos: p.pos(s, s.keyAt)}
+	}
+}
+
+func (p *parser) globalFallback(f *field, t target) (ok bool) {
+	at := &t.s.Fallback
+	if f.key == "fallback6" {
+		at = &t.g.Fallback6
+	}
+	*at, ok = p.fallback(f, 0, 0)
+	return ok
+}
+
+// set reports whether a line of the scope itself set the value.
+func (o Origin) set() bool { return o.Pos.Line > 0 && o.Note == "" }
+
+// given reports whether a line set the value, there or in the globals.
+func (o Origin) given() bool { return o.Pos.Line > 0 && (o.Note == "" || o.Note == "global") }
+
+// timeouts lets each of the two timeouts stand in for the other where only
+// one is set.
+func timeouts(s *Settings, o Origins) {
+	check, negotiate := o["checktimeout"], o["negotiatetimeout"]
+	switch {
+	case check.set() && !negotiate.set():
+		s.NegotiateTimeout = s.CheckTimeout
+		o["negotiatetimeout"] = Origin{Pos: check.Pos, Note: "from checktimeout"}
+	case negotiate.set() && !check.set():
+		s.CheckTimeout = s.NegotiateTimeout
+		o["checktimeout"] = Origin{Pos: negotiate.Pos, Note: "from negotiatetimeout"}
+	}
+}
+
+// intervals lets checkinterval stand in for the others.
+func intervals(s *Settings, o Origins) {
+	if !o["fastinterval"].given() {
+		s.FastInterval = s.CheckInterval
+		derive(o, "fastinterval", "checkinterval")
+	}
+	if !o["downinterval"].given() {
+		s.DownInterval = s.CheckInterval
+		derive(o, "downinterval", "checkinterval")
+	}
+}
+
+func derive(o Origins, name, from string) {
+	if src, ok := o[from]; ok {
+		o[name] = Origin{Pos: src.Pos, Note: "from " + from}
+	}
+}
+
+// inherit begins a section: defaults, and what the globals say.
+func inherit(g *Global, six bool) *Virtual {
+	v := &Virtual{
+		Settings: g.Settings, CheckCommand: "/bin/true", Request: "/", HTTPMethod: "GET", Scheduler: "wrr",
+		PersistentBits: fullBits(six), Origins: Origins{},
+	}
+	v.EmailAlert = slices.Clone(g.EmailAlert)
+	for name, o := range maps.All(g.Origins) {
+		if byName[name].scope&inSection == 0 || byName[name].late {
+			continue
+		}
+		note := "global"
+		if o.Note != "" {
+			note += ", " + o.Note
+		}
+		v.Origins[name] = Origin{Pos: o.Pos, Note: note}
+	}
+	v.Fallback = nil
+	return v
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}

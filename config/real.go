@@ -1,0 +1,322 @@
+package config
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/shunt-lb/shunt/dataplane"
+)
+
+// maxRange is how many real servers one line may stand for.
+const maxRange = 1 << 16
+
+// maxWeight is what the kernel's table has room for.
+const maxWeight = 65535
+
+var forwards = map[string]dataplane.Forward{"gate": dataplane.Gate, "masq": dataplane.Masq, "ipip": dataplane.IPIP}
+
+// forwardWords are other names of the forwarding methods.
+var forwardWords = map[string]string{
+	"nat": "masq", "masquerade": "masq", "dr": "gate", "droute": "gate", "direct": "gate", "route": "gate",
+	"gatewaying": "gate", "tun": "ipip", "tunnel": "ipip",
+}
+
+// real reads a real line into the real servers it stands for.
+func (n *names) real(f *field, v *Virtual, six bool) []Real {
+	f.cut(oddQuotes)
+	first, last, rest, ok := n.servers(f, six)
+	if !ok {
+		return nil
+	}
+	model := Real{Weight: 1, Request: v.Request, Receive: v.Receive, Pos: f.pos(&f.stmt, f.keyAt)}
+	if model.Forward, rest, ok = f.forward(rest); !ok {
+		return nil
+	}
+	if !f.options(rest, &model) {
+		return nil
+	}
+	port, ok := n.number(f, first.endpoint, 0)
+	if !ok {
+		return nil
+	}
+	return f.expand(model, first, last, port)
+}
+
+// A host is an endpoint with its address.
+type host struct {
+	endpoint
+	addr netip.Addr
+}
+
+// servers reads ADDRESS[->ADDRESS][:PORT] and returns the text from the
+// forwarding method on.
+func (n *names) servers(f *field, six bool) (first, last host, rest string, ok bool) {
+	first.endpoint, rest = takeHost(f.val, f.valAt, ".-")
+	if first.host == "" {
+		return first, last, rest, f.badServer(rest)
+	}
+	at := func() int { return f.valAt + len(f.val) - len(rest) }
+	ranged := strings.HasPrefix(rest, "->")
+	if ranged {
+		last.endpoint, rest = takeHost(rest[2:], at()+2, ".-")
+		if last.host == "" {
+			return first, last, rest, f.fail(at(), "the address behind `->` is missing", "write FIRST->LAST without blanks")
+		}
+	}
+	first.endpoint, rest = first.takePort(rest, at())
+	if rest != "" && rest[0] != ' ' && rest[0] != '\t' {
+		return first, last, rest, f.badServer(rest)
+	}
+	if first.addr, ok = n.addr(f, first.endpoint, six); !ok || !ranged {
+		return first, first, rest, ok
+	}
+	if six {
+		return first, last, rest, f.fail(f.valAt, "a range of IPv6 addresses", "write one line for each address")
+	}
+	last.addr, ok = n.addr(f, last.endpoint, six)
+	return first, last, rest, ok
+}
+
+// badServer says what is wrong where an address was expected.
+func (f *field) badServer(rest string) bool {
+	at := f.valAt + len(f.val) - len(rest)
+	hint := "write ADDRESS:PORT gate|masq|ipip [WEIGHT]"
+	switch {
+	case strings.HasPrefix(rest, "://"):
+		hint = "write the address alone, without http://"
+	case strings.HasPrefix(rest, "::"):
+		hint = "one colon stands between address and port"
+	case strings.HasPrefix(rest, "_"):
+		hint = "a host name has no underscore"
+	case strings.HasPrefix(rest, ":"):
+		hint = "the port behind the colon is missing"
+	}
+	return f.fail(at, fmt.Sprintf("`%s` is no real server", firstWord(f.val)), hint)
+}
+
+func firstWord(s string) string {
+	if i := strings.IndexAny(s, " \t"); i >= 0 {
+		return s[:i]
+	}
+	return s
+}
+
+// forward reads the forwarding method at the start of rest.
+func (f *field) forward(rest string) (dataplane.Forward, string, bool) {
+	rest = strings.TrimLeft(rest, " \t")
+	at := f.valAt + len(f.val) - len(rest)
+	word := firstWord(rest)
+	m, ok := forwards[word]
+	if ok {
+		return m, rest[len(word):], true
+	}
+	if word == "" {
+		return 0, "", f.fail(at, "the forwarding method is missing", "write gate, masq or ipip behind the address")
+	}
+	if strings.HasPrefix(word, "->") {
+		return 0, "", f.fail(at, "a blank stands before `->`", "write FIRST->LAST without blanks")
+	}
+	hint := "write gate, masq or ipip"
+	if meant, known := forwardWords[strings.ToLower(word)]; known {
+		hint = fmt.Sprintf("did you mean `%s`?", meant)
+	} else if _, known := forwards[strings.ToLower(word)]; known {
+		hint = "write it in lower case"
+	}
+	return 0, "", f.fail(at, fmt.Sprintf("`%s` is no forwarding method", word), hint)
+}
+
+// expand makes a real server of each address from first to last.
+func (f *field) expand(model Real, first, last host, port uint16) []Real {
+	if first.addr == last.addr {
+		model.Name, model.Addr = first.host, netip.AddrPortFrom(first.addr, port)
+		return []Real{model}
+	}
+	from, to := number4(first.addr), number4(last.addr)
+	if to < from {
+		f.fail(first.hostAt, fmt.Sprintf("the range %s->%s ends before it begins", first.addr, last.addr), "write the lower address first")
+		return nil
+	}
+	if to-from >= maxRange {
+		f.fail(first.hostAt, fmt.Sprintf("the range has %d addresses", uint64(to-from)+1), fmt.Sprintf("the most is %d", maxRange))
+		return nil
+	}
+	reals := make([]Real, 0, to-from+1)
+	for i := range to - from + 1 {
+		addr := netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, from+i)))
+		model.Name, model.Addr = addr.String(), netip.AddrPortFrom(addr, port)
+		reals = append(reals, model)
+	}
+	return reals
+}
+
+func number4(a netip.Addr) uint32 {
+	b := a.As4()
+	return binary.BigEndian.Uint32(b[:])
+}
+
+// A realReader reads what follows the forwarding method.
+type realReader struct {
+	*field
+	rest     string
+	r        *Real
+	weighted bool
+	paired   bool
+}
+
+// options reads [WEIGHT] ["REQUEST","RECEIVE"] [l:LOWER] [u:UPPER] into r, in
+// any order.
+func (f *field) options(rest string, r *Real) bool {
+	o := &realReader{field: f, rest: rest, r: r}
+	for {
+		o.rest = strings.TrimLeft(o.rest, " \t")
+		if o.rest == "" {
+			return o.thresholds()
+		}
+		step := o.token
+		if startsWithAny(o.rest, `"`+curly) {
+			step = o.pair
+		}
+		if !step() {
+			return false
+		}
+	}
+}
+
+func (o *realReader) at() int { return o.valAt + len(o.val) - len(o.rest) }
+
+func (o *realReader) token() bool {
+	at, word := o.at(), firstWord(o.rest)
+	o.rest = o.rest[len(word):]
+	switch {
+	case digitsLen(word) == len(word) && !o.weighted:
+		return o.weight(at, word)
+	case strings.HasPrefix(word, "l:"):
+		return o.threshold(at, word, &o.r.Lower)
+	case strings.HasPrefix(word, "u:"):
+		return o.threshold(at, word, &o.r.Upper)
+	case !o.weighted && o.weightFollows():
+		o.warn(at, fmt.Sprintf("`%s` is ignored", word), "write the weight alone")
+		return true
+	}
+	return o.leftOver(at, word)
+}
+
+func (o *realReader) weightFollows() bool {
+	words := strings.Fields(o.rest)
+	return len(words) > 0 && digitsLen(words[0]) == len(words[0])
+}
+
+func (o *realReader) leftOver(at int, word string) bool {
+	hint := `write ADDRESS:PORT METHOD [WEIGHT] ["REQUEST","RECEIVE"] [l:LOWER] [u:UPPER]`
+	switch {
+	case strings.HasPrefix(word, "weight"):
+		hint = "write the weight alone: a number"
+	case word[0] == '-' && digitsLen(word[1:]) > 0:
+		hint = fmt.Sprintf("a weight is 0 to %d", maxWeight)
+	}
+	return o.fail(at, fmt.Sprintf("`%s` is not understood", word), hint)
+}
+
+func (o *realReader) weight(at int, digits string) bool {
+	n, err := strconv.Atoi(digits)
+	if err != nil || n > maxWeight {
+		return o.fail(at, fmt.Sprintf("the weight %s is too much", digits), fmt.Sprintf("a weight is 0 to %d", maxWeight))
+	}
+	o.r.Weight, o.weighted = n, true
+	return true
+}
+
+func (o *realReader) threshold(at int, word string, to *uint32) bool {
+	n, err := strconv.ParseUint(word[2:], 10, 32)
+	if err != nil {
+		return o.fail(at, fmt.Sprintf("`%s` is no threshold", word), fmt.Sprintf("write %s and a number of connections", word[:2]))
+	}
+	*to = uint32(n)
+	return true
+}
+
+// thresholds refuses what the kernel refuses.
+func (o *realReader) thresholds() bool {
+	switch {
+	case o.r.Upper != 0 && o.r.Lower > o.r.Upper:
+		return o.fail(o.valAt, fmt.Sprintf("the lower threshold %d is above the upper threshold %d", o.r.Lower, o.r.Upper), "")
+	case o.r.Lower != 0 && o.r.Upper == 0:
+		o.warn(o.valAt, "a lower threshold without an upper one has no effect", "add u:UPPER")
+		o.r.Lower = 0
+	}
+	return true
+}
+
+// pair reads "REQUEST","RECEIVE".
+func (o *realReader) pair() bool {
+	start := o.at()
+	if o.paired {
+		return o.leftOver(start, firstWord(o.rest))
+	}
+	request, _, ok := o.text()
+	if !ok {
+		return false
+	}
+	if !o.separator() {
+		return o.fail(start, "the pattern behind the request is missing", `write "REQUEST","RECEIVE"`)
+	}
+	receive, at, ok := o.text()
+	if !ok {
+		return false
+	}
+	o.paired = true
+	o.r.Request, o.r.Receive = withSlash(request), nil
+	if receive != "" {
+		o.r.Receive, ok = o.pattern(receive, at)
+	}
+	return ok
+}
+
+// separator skips what stands between the two texts of a pair.
+func (o *realReader) separator() bool {
+	before := len(o.rest)
+	o.rest = strings.TrimLeft(o.rest, " \t")
+	blanks := before > len(o.rest)
+	if strings.HasPrefix(o.rest, ",") {
+		if blanks {
+			o.lenient(o.at()-1, "a blank before the comma", `write "REQUEST","RECEIVE"`)
+		}
+		o.rest = strings.TrimLeft(o.rest[1:], " \t")
+	}
+	return startsWithAny(o.rest, `"`+curly)
+}
+
+// text reads a text in quotes and returns it with where it stands.
+func (o *realReader) text() (s string, at int, ok bool) {
+	open, n := utf8.DecodeRuneInString(o.rest)
+	at = o.at() + n
+	if open != '"' {
+		o.lenient(o.at(), "typographic quotes", `write plain double quotes: "`)
+	}
+	closers := `"`
+	if open != '"' || !strings.Contains(o.rest[n:], `"`) {
+		closers += curly
+	}
+	end := strings.IndexAny(o.rest[n:], closers)
+	if end < 0 {
+		return "", at, o.fail(o.at(), "no closing quote", "")
+	}
+	s = o.rest[n : n+end]
+	_, width := utf8.DecodeRuneInString(o.rest[n+end:])
+	o.rest = o.rest[n+end+width:]
+	if i := strings.IndexByte(s, '#'); i >= 0 {
+		o.hashInQuotes(at + i)
+	}
+	return strings.ReplaceAll(s, "\t", "    "), at, true
+}
+
+func withSlash(request string) string {
+	if strings.HasPrefix(request, "/") {
+		return request
+	}
+	return "/" + request
+}

@@ -1,0 +1,209 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+
+	"github.com/shunt-lb/shunt/dataplane"
+)
+
+// maxReals is how many real servers a file may have.
+const maxReals = 1 << 18
+
+// section reads one section and what it inherits into a Virtual.
+func (p *parser) section(sec *section) {
+	v := inherit(&p.cfg.Global, sec.six)
+	v.Pos = p.pos(&sec.head, sec.head.keyAt)
+	t := target{g: &p.cfg.Global, s: &v.Settings, v: v, o: v.Origins, six: sec.six}
+	f := &field{collector: p.collector, stmt: sec.head}
+	h, ok := p.head(f, sec.six)
+	for i := range sec.body {
+		p.apply(&sec.body[i], t)
+	}
+	if ok {
+		ok = p.identify(f, sec, v, &h)
+	}
+	timeouts(&v.Settings, v.Origins)
+	intervals(&v.Settings, v.Origins)
+	p.late(sec, v, ok)
+	if !ok {
+		return
+	}
+	p.review(sec, v)
+	p.cfg.Virtuals = append(p.cfg.Virtuals, *v)
+}
+
+// identify settles protocol, port and service.
+func (p *parser) identify(f *field, sec *section, v *Virtual, h *head) (ok bool) {
+	proto := v.ID.Protocol
+	if proto == 0 {
+		proto = h.defaultProtocol()
+	} else if (proto == dataplane.FWMark) != (h.mark != 0) {
+		s := sec.line("protocol")
+		p.fail(s, s.valAt, fmt.Sprintf("protocol %s does not fit `%s=%s`", proto, sec.head.key, f.val), "addresses have tcp or udp, firewall marks fwm")
+		return false
+	}
+	if v.ID, ok = p.id(f, h, sec.six, proto); !ok {
+		return false
+	}
+	if proto == dataplane.UDP {
+		v.note("protocol", fmt.Sprintf("from port %d", v.ID.Addr.Port()))
+	}
+	p.unique(sec, v)
+	serviceDefaults(v)
+	return true
+}
+
+// note explains a value that no line has set.
+func (v *Virtual) note(name, why string) {
+	if !v.Origins[name].given() {
+		v.Origins[name] = Origin{Note: why}
+	}
+}
+
+func (p *parser) unique(sec *section, v *Virtual) {
+	key := v.ID.String()
+	if old, dup := p.lines[key]; dup {
+		p.fail(&sec.head, sec.head.valAt, fmt.Sprintf("the virtual service %s is already on line %d", key, old), "make one section of both")
+		return
+	}
+	p.lines[key] = sec.head.line
+}
+
+// serviceDefaults fills in what follows from the port and the service.
+func serviceDefaults(v *Virtual) {
+	if v.Service == "" {
+		v.Service = serviceOn(v.ID.Addr.Port())
+		if v.Service != "none" {
+			v.note("service", fmt.Sprintf("from port %d", v.ID.Addr.Port()))
+		}
+	}
+	login, passwd := credentials(v.Service)
+	if v.Login == "" && login != "" {
+		v.Login = login
+		v.note("login", "from service "+v.Service)
+	}
+	if v.Passwd == "" && passwd != "" {
+		v.Passwd = passwd
+		v.note("passwd", "from service "+v.Service)
+	}
+}
+
+// credentials are what checks of a service use when nothing else is said.
+func credentials(service string) (login, passwd string) {
+	switch service {
+	case "ftp":
+		return "anonymous", "ldirectord@" + hostname()
+	case "sip":
+		return "ldirectord@" + hostname(), ""
+	}
+	return "", ""
+}
+
+func hostname() string {
+	if h := os.Getenv("HOSTNAME"); h != "" && controlAt(h) < 0 {
+		return h
+	}
+	h, err := os.Hostname()
+	if err != nil {
+		return "localhost"
+	}
+	return h
+}
+
+// late reads the lines that need the rest of the section. If the virtual line
+// is wrong they are read for their own mistakes alone.
+func (p *parser) late(sec *section, v *Virtual, known bool) {
+	inheritFallback(&p.cfg.Global, v, sec.six)
+	for i := range sec.body {
+		s := &sec.body[i]
+		f := &field{collector: p.collector, stmt: *s}
+		switch s.key {
+		case "real", "real6":
+			six := s.key == "real6"
+			if known && six != sec.six {
+				p.fail(s, s.keyAt, fmt.Sprintf("`%s` in a `%s` section", s.key, sec.head.key), fmt.Sprintf("write %s=", realKey(sec.six)))
+				continue
+			}
+			p.addReals(f, v, p.names.real(f, v, six))
+		case "fallback", "fallback6":
+			p.sectionFallback(f, v)
+		}
+	}
+}
+
+func realKey(six bool) string {
+	if six {
+		return "real6"
+	}
+	return "real"
+}
+
+// inheritFallback gives v the fallback of the globals.
+func inheritFallback(g *Global, v *Virtual, six bool) {
+	fb, name := globalFallback(g, six)
+	if fb == nil {
+		return
+	}
+	own := *fb
+	if own.Addr.IsValid() && own.Addr.Port() == 0 {
+		own.Addr = netip.AddrPortFrom(own.Addr.Addr(), v.ID.Addr.Port())
+	}
+	v.Fallback = &own
+	v.Origins[shownAs(&own)] = Origin{Pos: g.Origins[name].Pos, Note: "global"}
+}
+
+// globalFallback is the global fallback of a family, else that of the other
+// one, and the directive that it was set by.
+func globalFallback(g *Global, six bool) (fb *Fallback, name string) {
+	if g.Fallback6 != nil && (six || g.Fallback == nil) {
+		return g.Fallback6, "fallback6"
+	}
+	return g.Fallback, "fallback"
+}
+
+// shownAs is the directive that a fallback of a section is shown as.
+func shownAs(fb *Fallback) string {
+	if !fb.Sorry && fb.Addr.Addr().Is6() {
+		return "fallback6"
+	}
+	return "fallback"
+}
+
+func (p *parser) sectionFallback(f *field, v *Virtual) {
+	proto := v.ID.Protocol
+	if proto == dataplane.FWMark {
+		proto = 0
+	}
+	fb, ok := p.fallback(f, proto, v.ID.Addr.Port())
+	if !ok {
+		return
+	}
+	delete(v.Origins, "fallback")
+	delete(v.Origins, "fallback6")
+	v.Fallback = fb
+	v.Origins[shownAs(fb)] = Origin{Pos: fb.Pos}
+}
+
+// addReals adds the servers of one line, each address once.
+func (p *parser) addReals(f *field, v *Virtual, reals []Real) {
+	if p.total += len(reals); p.total > maxReals {
+		if p.total-len(reals) <= maxReals {
+			f.fail(f.valAt, fmt.Sprintf("more than %d real servers in one file", maxReals), "")
+		}
+		return
+	}
+	v.Reals = append(v.Reals, reals...)
+}
+
+// line returns the line of a section that set a directive, the virtual line
+// if none did.
+func (sec *section) line(name string) *stmt {
+	for i := len(sec.body) - 1; i >= 0; i-- {
+		if sec.body[i].key == name {
+			return &sec.body[i]
+		}
+	}
+	return &sec.head
+}

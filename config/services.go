@@ -1,0 +1,127 @@
+package config
+
+import (
+	"bufio"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/shunt-lb/shunt/dataplane"
+)
+
+// servicePorts are the services that a port stands for when a section has no
+// `service`, and the ports that checks of them use when there is no other.
+var servicePorts = []struct {
+	name string
+	port uint16
+}{
+	{"ftp", 21},
+	{"smtp", 25},
+	{"dns", 53},
+	{"http", 80},
+	{"pop", 110},
+	{"nntp", 119},
+	{"imap", 143},
+	{"ldap", 389},
+	{"https", 443},
+	{"submission", 587},
+	{"ldaps", 636},
+	{"imaps", 993},
+	{"pops", 995},
+	{"oracle", 1521},
+	{"radius", 1812},
+	{"http_proxy", 3128},
+	{"mysql", 3306},
+	{"sip", 5060},
+	{"pgsql", 5432},
+}
+
+// serviceNames are the values of `service`.
+var serviceNames = []string{
+	"dns", "ftp", "http", "https", "http_proxy", "imap", "imaps", "ldap", "ldaps", "mysql", "nntp",
+	"none", "oracle", "pgsql", "pop", "pops", "radius", "simpletcp", "sip", "smtp", "submission",
+}
+
+// serviceOn returns the service usual on port, "none" if there is none.
+func serviceOn(port uint16) string {
+	for _, s := range servicePorts {
+		if s.port == port {
+			return s.name
+		}
+	}
+	return "none"
+}
+
+// usualPort returns the port a service is usually on, 0 if there is none.
+func usualPort(service string) uint16 {
+	for _, s := range servicePorts {
+		if s.name == service {
+			return s.port
+		}
+	}
+	return 0
+}
+
+// A portDB knows ports by the names of the services database: "http/tcp".
+type portDB map[string]uint16
+
+// port finds the port of a name. Without a protocol tcp is tried before udp.
+func (db portDB) port(name string, p dataplane.Protocol) (uint16, bool) {
+	protos := []string{"tcp", "udp"}
+	if p == dataplane.TCP || p == dataplane.UDP {
+		protos = []string{p.String()}
+	}
+	for _, proto := range protos {
+		if n, ok := db[name+"/"+proto]; ok {
+			return n, true
+		}
+	}
+	n, ok := wellKnown[name]
+	return n, ok
+}
+
+// wellKnown are the names for machines without a services database.
+var wellKnown = map[string]uint16{
+	"ftp": 21, "ssh": 22, "telnet": 23, "smtp": 25, "domain": 53, "http": 80, "www": 80, "pop3": 110, "nntp": 119, "ntp": 123,
+	"imap2": 143, "imap": 143, "ldap": 389, "https": 443, "submission": 587, "ldaps": 636, "imaps": 993, "pop3s": 995,
+	"oracle": 1521, "radius": 1812, "squid": 3128, "mysql": 3306, "sip": 5060, "postgresql": 5432,
+}
+
+// systemPorts returns a reader of the system's services database that reads
+// it when it is first asked. A machine without one has wellKnown alone.
+func systemPorts() func() portDB {
+	return sync.OnceValue(func() portDB {
+		f, err := os.Open("/etc/services")
+		if err != nil {
+			return portDB{}
+		}
+		defer func() { _ = f.Close() }() // it was only read
+		return readPorts(f)
+	})
+}
+
+// readPorts reads the format of services(5). Lines it does not understand
+// are skipped.
+func readPorts(r io.Reader) portDB {
+	db := portDB{}
+	for lines := bufio.NewScanner(r); lines.Scan(); {
+		text, _, _ := strings.Cut(lines.Text(), "#")
+		words := strings.Fields(text)
+		if len(words) < 2 {
+			continue
+		}
+		number, proto, ok := strings.Cut(words[1], "/")
+		port, err := strconv.ParseUint(number, 10, 16)
+		if !ok || err != nil {
+			continue
+		}
+		for _, name := range append(words[:1:1], words[2:]...) {
+			if _, dup := db[name+"/"+proto]; !dup {
+				db[name+"/"+proto] = uint16(port)
+			}
+		}
+	}
+	return db
+}

@@ -1,0 +1,218 @@
+package config
+
+import (
+	"fmt"
+	"io"
+	"net/netip"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/shunt-lb/shunt/dataplane"
+)
+
+// An Explained is the globals or one section with everything in force there.
+type Explained struct {
+	// Name is "global", or the virtual line: "virtual=10.0.0.1:80".
+	Name string `json:"name"`
+	// Service names the virtual service as status and metrics do. It is
+	// empty for the globals.
+	Service  string          `json:"service,omitempty"`
+	Line     int             `json:"line,omitempty"`
+	Settings []ExplainedLine `json:"settings"`
+	Reals    []ExplainedReal `json:"reals,omitempty"`
+}
+
+// An ExplainedLine is one directive with its value and where that came from.
+type ExplainedLine struct {
+	Directive string `json:"directive"`
+	// Value is as a file would have it, "***" for passwords.
+	Value string `json:"value"`
+	// Origin is "line 12", "global line 3", "default", "from port 80".
+	Origin string `json:"origin"`
+}
+
+// An ExplainedReal is one real server with how it is checked.
+type ExplainedReal struct {
+	Addr    string `json:"addr"`
+	Name    string `json:"name,omitempty"` // as the file has it, if that is no address
+	Forward string `json:"forward"`
+	Weight  int    `json:"weight"`
+	Lower   uint32 `json:"lower,omitempty"`
+	Upper   uint32 `json:"upper,omitempty"`
+	// Check is the check and what it looks at: "http http://10.0.0.1:80/",
+	// "connect 10.0.0.1:80".
+	Check   string `json:"check"`
+	Receive string `json:"receive,omitempty"`
+	Line    int    `json:"line"`
+}
+
+// Explain tells what is in force and why, the globals first. Directives
+// without a value are left out.
+func Explain(c *Config) []Explained {
+	global := Explained{Name: "global", Settings: explain(target{g: &c.Global, s: &c.Global.Settings, o: c.Global.Origins}, inGlobal)}
+	all := []Explained{global}
+	for i := range c.Virtuals {
+		all = append(all, explainVirtual(c, &c.Virtuals[i]))
+	}
+	return all
+}
+
+func explainVirtual(c *Config, v *Virtual) Explained {
+	e := Explained{
+		Name:     headKey(v.six()) + "=" + serviceText(v.ID),
+		Service:  v.ID.String(),
+		Line:     v.Pos.Line,
+		Settings: explain(target{g: &c.Global, s: &v.Settings, v: v, o: v.Origins, six: v.six()}, inSection),
+	}
+	for i := range v.Reals {
+		e.Reals = append(e.Reals, explainReal(v, &v.Reals[i]))
+	}
+	return e
+}
+
+func explain(t target, where scope) []ExplainedLine {
+	var lines []ExplainedLine
+	for i := range table {
+		d := &table[i]
+		if d.get == nil || d.scope&where == 0 {
+			continue
+		}
+		for _, v := range d.get(t) {
+			if d.secret {
+				v = "***"
+			}
+			if t.unchosen(d.name) {
+				v = "-"
+			}
+			lines = append(lines, ExplainedLine{Directive: d.name, Value: v, Origin: t.o[d.name].String()})
+		}
+	}
+	return lines
+}
+
+// unchosen reports whether a duration of 0 means that nothing is configured.
+func (t target) unchosen(name string) bool {
+	return name == "connecttimeout" && t.s.ConnectTimeout == 0 || name == "idletimeout" && t.s.IdleTimeout == 0
+}
+
+// String says where a value came from: "line 12", "global line 3", "default",
+// "from port 80", "from checktimeout (line 3)".
+func (o Origin) String() string {
+	switch {
+	case o.Note == "" && o.Pos.Line == 0:
+		return "default"
+	case o.Note == "":
+		return fmt.Sprintf("line %d", o.Pos.Line)
+	case o.Pos.Line == 0:
+		return o.Note
+	case o.Note == "global":
+		return fmt.Sprintf("global line %d", o.Pos.Line)
+	}
+	return fmt.Sprintf("%s (line %d)", o.Note, o.Pos.Line)
+}
+
+func explainReal(v *Virtual, r *Real) ExplainedReal {
+	e := ExplainedReal{
+		Addr: endpointText(r.Addr), Forward: r.Forward.String(), Weight: r.Weight, Lower: r.Lower, Upper: r.Upper,
+		Check: v.checkText(r), Line: r.Pos.Line,
+	}
+	if _, err := netip.ParseAddr(r.Name); err != nil {
+		e.Name = r.Name
+	}
+	if v.negotiates() {
+		e.Receive = r.Receive.text()
+	}
+	return e
+}
+
+func (v *Virtual) negotiates() bool {
+	return v.CheckType == CheckNegotiate || v.CheckType == CheckCombined
+}
+
+// checkText says what a check of r does.
+func (v *Virtual) checkText(r *Real) string {
+	at := v.CheckAddr(r)
+	switch v.CheckType {
+	case CheckOff, CheckOn:
+		return v.CheckType.String()
+	case CheckExternal, CheckExternalPerl:
+		return v.CheckType.String() + " " + v.CheckCommand
+	case CheckConnect:
+		if v.ID.Protocol != dataplane.UDP {
+			return "connect " + endpointText(at)
+		}
+		return "ping " + r.Addr.Addr().String()
+	case CheckPing:
+		return "ping " + r.Addr.Addr().String()
+	}
+	if v.Service == "none" {
+		return "none"
+	}
+	return v.Service + " " + v.negotiated(at, r.Request)
+}
+
+// negotiated is what a negotiate check asks: a URL, or an address with a
+// request.
+func (v *Virtual) negotiated(at netip.AddrPort, request string) string {
+	switch v.Service {
+	case "http", "https":
+		if absolute(request) {
+			return strings.TrimPrefix(request, "/")
+		}
+		return v.Service + "://" + endpointText(at) + request
+	case "http_proxy":
+		return endpointText(at) + " " + strings.TrimPrefix(request, "/")
+	}
+	if request == "/" {
+		return endpointText(at)
+	}
+	return endpointText(at) + " " + request
+}
+
+// Show writes what is in force and where it came from, for people. The error
+// is that of w.
+func Show(w io.Writer, c *Config) error {
+	out := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	for i, e := range Explain(c) {
+		if i > 0 {
+			fmt.Fprintln(out)
+		}
+		fmt.Fprintln(out, e.title())
+		for _, l := range e.Settings {
+			fmt.Fprintf(out, "    %s\t%s\t# %s\n", l.Directive, l.Value, l.Origin)
+		}
+		for _, r := range e.Reals {
+			fmt.Fprintf(out, "    real\t%s\t# line %d: %s\n", r.text(), r.Line, r.checked())
+		}
+	}
+	return out.Flush()
+}
+
+func (e *Explained) title() string {
+	if e.Service == "" {
+		return e.Name
+	}
+	return fmt.Sprintf("%s (%s, line %d)", e.Name, e.Service, e.Line)
+}
+
+func (r *ExplainedReal) text() string {
+	s := fmt.Sprintf("%s %s %d", r.Addr, r.Forward, r.Weight)
+	if r.Lower != 0 {
+		s += fmt.Sprintf(" l:%d", r.Lower)
+	}
+	if r.Upper != 0 {
+		s += fmt.Sprintf(" u:%d", r.Upper)
+	}
+	return s
+}
+
+func (r *ExplainedReal) checked() string {
+	s := "check " + r.Check
+	if r.Receive != "" {
+		s += fmt.Sprintf(` receive "%s"`, r.Receive)
+	}
+	if r.Name != "" {
+		s += ", " + r.Name
+	}
+	return s
+}

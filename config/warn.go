@@ -1,0 +1,225 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/shunt-lb/shunt/dataplane"
+)
+
+// review warns of what ldirectord accepts although it cannot work, and drops
+// what has no effect.
+func (p *parser) review(sec *section, v *Virtual) {
+	p.reviewService(sec, v)
+	p.reviewReals(sec, v)
+	p.reviewCheck(sec, v)
+	p.reviewRequest(sec, v)
+	p.reviewFallback(sec, v)
+	p.reviewFiles(sec, v)
+}
+
+func (p *parser) reviewService(sec *section, v *Virtual) {
+	if v.ID.Protocol != dataplane.FWMark && v.ID.Addr.Port() == 0 && v.Persistent == 0 {
+		p.warn(&sec.head, sec.head.valAt, "a service on port 0 takes no traffic unless it is persistent", "write the port, or add persistent=SECONDS")
+	}
+	if v.Origins["persistent"].set() && v.Persistent == 0 {
+		s := sec.line("persistent")
+		p.warn(s, s.valAt, "persistent=0 is no persistence", "remove the line")
+	}
+	if v.Origins["netmask"].set() && v.Persistent == 0 {
+		s := sec.line("netmask")
+		p.warn(s, s.keyAt, "`netmask` has no effect without `persistent`", "add persistent=SECONDS")
+	}
+	if v.OnePacket && v.ID.Protocol != dataplane.UDP {
+		s := sec.line("ops")
+		p.warn(s, s.keyAt, fmt.Sprintf("`ops` has no effect on a %s service", v.ID.Protocol), "it is for protocol=udp")
+		v.OnePacket = false
+	}
+	for _, flag := range v.SchedFlags {
+		if name, _, _ := strings.Cut(flag, "-"); name != "flag" && name != v.Scheduler {
+			s := sec.line("schedflags")
+			p.warn(s, s.valAt, fmt.Sprintf("the flag %s means nothing to scheduler %s", flag, v.Scheduler), "")
+		}
+	}
+}
+
+// reviewReals warns of ports that direct routing cannot reach, and keeps one
+// of several real servers that are the same to the dataplane.
+func (p *parser) reviewReals(sec *section, v *Virtual) {
+	seen := make(map[netip.AddrPort]int, len(v.Reals))
+	kept := v.Reals[:0]
+	for i := range v.Reals {
+		r := &v.Reals[i]
+		s := sec.at(r.Pos.Line)
+		to := v.mapped(r.Addr, r.Forward)
+		if old, dup := seen[to]; dup {
+			if p.first(s, "duplicate") {
+				p.warn(s, s.valAt, fmt.Sprintf("the real server %s is already on line %d", endpointText(to), old), "the first line counts; remove this one")
+			}
+			continue
+		}
+		seen[to] = r.Pos.Line
+		kept = append(kept, *r)
+		p.reviewReal(s, v, r, to)
+	}
+	v.Reals = slices.Clip(kept)
+}
+
+func (p *parser) reviewReal(s *stmt, v *Virtual, r *Real, to netip.AddrPort) {
+	if own := r.Addr.Port(); own != 0 && own != to.Port() && v.ID.Protocol != dataplane.FWMark && p.first(s, "port") {
+		p.warn(s, s.valAt, fmt.Sprintf("%s cannot change the port: traffic goes to port %d, not to %d", r.Forward, to.Port(), own),
+			fmt.Sprintf("write masq, or port %d with checkport=%d", to.Port(), own))
+	}
+	if a := r.Addr.Addr(); (a.IsUnspecified() || a.IsMulticast()) && p.first(s, "address") {
+		p.warn(s, s.valAt, fmt.Sprintf("%s is no address of a server", a), "")
+	}
+	if v.needsPort() && v.CheckAddr(r).Port() == 0 && p.first(s, "checkport") {
+		p.warn(s, s.valAt, fmt.Sprintf("there is no port to check %s on: the check always fails", r.Addr.Addr()), "add a port, or checkport=PORT to the section")
+	}
+}
+
+// mapped is where traffic for a server at a reaches it.
+func (v *Virtual) mapped(a netip.AddrPort, f dataplane.Forward) netip.AddrPort {
+	if v.ID.Protocol == dataplane.FWMark {
+		return netip.AddrPortFrom(a.Addr(), dataplane.MappedPort(f, a.Port(), 0))
+	}
+	return netip.AddrPortFrom(a.Addr(), dataplane.MappedPort(f, a.Port(), v.ID.Addr.Port()))
+}
+
+// needsPort reports whether checks of v connect to a port.
+func (v *Virtual) needsPort() bool {
+	switch v.CheckType {
+	case CheckNegotiate:
+		return v.Service != "none"
+	case CheckConnect:
+		return v.ID.Protocol != dataplane.UDP
+	case CheckCombined:
+		return true
+	}
+	return false
+}
+
+func (p *parser) reviewCheck(sec *section, v *Virtual) {
+	if v.CheckType == CheckNegotiate && v.Service == "none" && len(v.Reals) > 0 {
+		s := sec.line("service")
+		p.warn(s, s.keyAt, "service none is not checked: its real servers are always up", "write service=NAME, or checktype=connect")
+	}
+	if v.CheckType == CheckExternal || v.CheckType == CheckExternalPerl {
+		p.reviewCommand(sec, v)
+	}
+}
+
+func (p *parser) reviewCommand(sec *section, v *Virtual) {
+	s := sec.line("checkcommand")
+	if !v.Origins["checkcommand"].set() {
+		s = sec.line("checktype")
+		p.warn(s, s.keyAt, "an external check without `checkcommand` is always good", "add checkcommand=PROGRAM")
+		return
+	}
+	if _, err := os.Stat(v.CheckCommand); err == nil {
+		return
+	}
+	hint := "the check always fails until it is there"
+	if strings.ContainsAny(v.CheckCommand, " ") {
+		hint = "the whole value is the name of the program: it gets no arguments of yours"
+	}
+	p.warn(s, s.valAt, fmt.Sprintf("there is no program %s", v.CheckCommand), hint)
+}
+
+func (p *parser) reviewRequest(sec *section, v *Virtual) {
+	if v.CheckType != CheckNegotiate && v.CheckType != CheckCombined {
+		return
+	}
+	switch v.Service {
+	case "http", "https", "http_proxy":
+		if v.HTTPMethod == "HEAD" && v.anyReceive() {
+			s := sec.line("httpmethod")
+			p.warn(s, s.keyAt, "the answer to HEAD has no body: the pattern never matches", "write httpmethod=GET, or remove receive")
+		}
+	case "mysql", "pgsql", "oracle":
+		if v.Login == "" || !v.Origins["request"].set() {
+			s := sec.line("service")
+			p.warn(s, s.keyAt, fmt.Sprintf("a %s check needs `login` and `request`: it always fails", v.Service), "add both")
+		}
+	}
+	if v.Service == "http_proxy" && v.anyRequest(relative) {
+		s := sec.line("request")
+		p.warn(s, s.keyAt, "a proxy is asked for a whole URL: the check always fails", `write request="http://HOST/PATH"`)
+	}
+}
+
+func relative(request string) bool { return !absolute(request) }
+
+// absolute reports whether a request is a URL with its scheme.
+func absolute(request string) bool {
+	scheme, _, ok := strings.Cut(strings.TrimPrefix(request, "/"), "://")
+	return ok && scheme != "" && nameLen(scheme) == len(scheme)
+}
+
+func (v *Virtual) anyReceive() bool {
+	return slices.ContainsFunc(v.Reals, func(r Real) bool { return r.Receive != nil })
+}
+
+func (v *Virtual) anyRequest(is func(string) bool) bool {
+	return slices.ContainsFunc(v.Reals, func(r Real) bool { return is(r.Request) })
+}
+
+func (p *parser) reviewFallback(sec *section, v *Virtual) {
+	fb := v.Fallback
+	if fb == nil || fb.Sorry {
+		return
+	}
+	s := sec.fallbackLine()
+	warn := func(text, hint string) { p.warn(s, s.keyAt, "fallback "+endpointText(fb.Addr)+": "+text, hint) }
+	to := v.mapped(fb.Addr, fb.Forward)
+	marked := v.ID.Protocol == dataplane.FWMark
+	if !marked && fb.Addr.Port() != 0 && to.Port() != fb.Addr.Port() {
+		warn(fmt.Sprintf("%s cannot change the port, traffic goes to port %d", fb.Forward, to.Port()), "let it listen on that port, or write fallback=sorry")
+	}
+	if fb.Forward == dataplane.Masq && fb.Addr.Addr().IsLoopback() {
+		warn("masq to a loopback address does not work with IPVS", "use gate, another address, or write fallback=sorry")
+	}
+	if fb.Addr.Addr().Is6() != sec.six {
+		warn("the address family is not that of the service, which only the proxy can do", "write fallback=sorry, or an address of the other family")
+	}
+	if !marked && to == v.ID.Addr {
+		warn("it is the virtual service itself", "write fallback=sorry")
+	}
+	for i := range v.Reals {
+		if v.mapped(v.Reals[i].Addr, v.Reals[i].Forward) == to {
+			warn(fmt.Sprintf("it is the real server of line %d", v.Reals[i].Pos.Line), "a server that is down cannot stand in for itself")
+			break
+		}
+	}
+}
+
+func (p *parser) reviewFiles(sec *section, v *Virtual) {
+	if v.MonitorFile == "" {
+		return
+	}
+	if dir := filepath.Dir(v.MonitorFile); !isDir(dir) {
+		s := sec.line("monitorfile")
+		p.warn(s, s.valAt, "there is no folder "+dir, "make it, or nothing can be written there")
+	}
+}
+
+// at returns the line of a section with a number.
+func (sec *section) at(num int) *stmt {
+	i, _ := slices.BinarySearchFunc(sec.body, num, func(s stmt, n int) int { return s.line - n })
+	return &sec.body[i]
+}
+
+// fallbackLine is the line that set the fallback, the virtual line if it is
+// inherited.
+func (sec *section) fallbackLine() *stmt {
+	for i := len(sec.body) - 1; i >= 0; i-- {
+		if k := sec.body[i].key; k == "fallback" || k == "fallback6" {
+			return &sec.body[i]
+		}
+	}
+	return &sec.head
+}
