@@ -1,0 +1,10 @@
+// Package alert sends the mails of the emailalert directives.
+//
+// A mail says that the table of a virtual service changed. Subject and body
+// have the layout of ldirectord's mails, because people filter by it. Mails go
+// through a relay, or through the local mail program if there is none.
+//
+// Sending never holds up who sends: mails wait in a bounded queue, one worker
+// delivers them, and neither a dead relay nor a hanging mail program takes
+// more than about a minute of its time.
+package alert

@@ -1,0 +1,154 @@
+package alert
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/textproto"
+	"strings"
+
+	"github.com/wneessen/go-mail/smtp"
+)
+
+// relayAddr splits what the directive smtp says.
+func relayAddr(relay string) (host, address string) {
+	host, port, err := net.SplitHostPort(relay)
+	if err != nil {
+		host, port = strings.Trim(relay, "[]"), "25"
+	}
+	return host, net.JoinHostPort(host, port)
+}
+
+// errTLS marks a relay that offers TLS and cannot do it.
+var errTLS = errors.New("TLS")
+
+// A trouble is what is left after an attempt: who may get the letter in
+// another one and why not in this one, and why others never will.
+type trouble struct {
+	again      []string
+	soft, hard error
+}
+
+// add notes that to did not get the letter. What a relay says with a code from
+// 500 on is final (RFC 5321, section 4.2.1).
+func (t *trouble) add(to []string, err error) {
+	var said *textproto.Error
+	if errors.As(err, &said) && said.Code >= 500 {
+		t.hard = both(t.hard, err)
+		return
+	}
+	t.soft = both(t.soft, err)
+	t.again = append(t.again, to...)
+}
+
+// both makes one line of two errors, each of which may be nil.
+func both(a, b error) error {
+	switch {
+	case a == nil:
+		return b
+	case b == nil:
+		return a
+	}
+	return fmt.Errorf("%w; %w", a, b)
+}
+
+// viaRelay gives l to its relay.
+func (l letter) viaRelay(ctx context.Context, helo string) (t trouble) {
+	host, address := relayAddr(l.relay)
+	c, hangUp, err := connect(ctx, host, address, helo, true)
+	if errors.Is(err, errTLS) {
+		c, hangUp, err = connect(ctx, host, address, helo, false)
+	}
+	if err != nil {
+		t.add(l.to, fmt.Errorf("relay %s: %w", address, both(ctx.Err(), err)))
+		return t
+	}
+	defer hangUp()
+	t = l.hand(c)
+	if t.soft != nil {
+		t.soft = fmt.Errorf("relay %s: %w", address, both(ctx.Err(), t.soft))
+	}
+	if t.hard != nil {
+		t.hard = fmt.Errorf("relay %s: %w", address, t.hard)
+	}
+	return t
+}
+
+// connect greets the relay, over TLS if it can and secure is set. Nothing is
+// verified: a mail in the clear would be the alternative. When ctx ends, so
+// does the connection.
+func connect(ctx context.Context, host, address, helo string, secure bool) (*smtp.Client, func(), error) {
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+	if err != nil {
+		return nil, nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	hangUp := func() {
+		stop()
+		_ = conn.Close() // QUIT has closed it in the best case
+	}
+	c, err := greet(conn, host, helo, secure)
+	if err != nil {
+		hangUp()
+		return nil, nil, err
+	}
+	return c, hangUp, nil
+}
+
+func greet(conn net.Conn, host, helo string, secure bool) (*smtp.Client, error) {
+	c, err := smtp.NewClient(conn, host)
+	if err != nil {
+		return nil, fmt.Errorf("greeting: %w", err)
+	}
+	if err := c.Hello(helo); err != nil {
+		return nil, fmt.Errorf("EHLO: %w", err)
+	}
+	if offered, _ := c.Extension("STARTTLS"); !offered || !secure {
+		return c, nil
+	}
+	if err := c.StartTLS(&tls.Config{ServerName: host, InsecureSkipVerify: true}); err != nil {
+		return nil, fmt.Errorf("%w: %w", errTLS, err)
+	}
+	return c, nil
+}
+
+// hand gives the letter to c, for as many recipients as it accepts.
+func (l letter) hand(c *smtp.Client) (t trouble) {
+	if err := c.Mail("<" + l.sender + ">"); err != nil {
+		t.add(l.to, fmt.Errorf("sender %s: %w", l.sender, err))
+		return t
+	}
+	var accepted []string
+	for _, to := range l.to {
+		if err := c.Rcpt("<" + to + ">"); err != nil {
+			t.add([]string{to}, fmt.Errorf("recipient %s: %w", to, err))
+		} else {
+			accepted = append(accepted, to)
+		}
+	}
+	if len(accepted) == 0 {
+		return t
+	}
+	if err := l.write(c); err != nil {
+		t.add(accepted, err)
+		return t
+	}
+	_ = c.Quit() // the mail is theirs by now
+	return t
+}
+
+func (l letter) write(c *smtp.Client) error {
+	w, err := c.Data()
+	if err != nil {
+		return fmt.Errorf("DATA: %w", err)
+	}
+	if _, err := l.msg.WriteTo(w); err != nil {
+		return fmt.Errorf("message: %w", err)
+	}
+	if err := w.Close(); err != nil {
+		return fmt.Errorf("message: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,193 @@
+package alert
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// settings are what tests change.
+type settings struct {
+	queue    int             // mails that may wait
+	attempt  time.Duration   // for one attempt
+	pauses   []time.Duration // before each further attempt
+	programs []string
+	me       identity
+}
+
+func normal() settings {
+	return settings{
+		queue:    256,
+		attempt:  15 * time.Second,
+		pauses:   []time.Duration{2 * time.Second, 10 * time.Second},
+		programs: programs,
+		me:       whoami(),
+	}
+}
+
+// A Sender delivers mails, one after the other. Its methods may be called from
+// many goroutines at once.
+type Sender struct {
+	log  *slog.Logger
+	set  settings
+	ctx  context.Context // ends deliveries
+	stop context.CancelFunc
+	done chan struct{} // closed when the worker is
+
+	mu      sync.Mutex
+	closed  bool
+	dropped int // since the queue was full for the first time
+	queue   chan Mail
+}
+
+// New returns a Sender that says in log what it sends and what it cannot send.
+// The caller closes it.
+func New(log *slog.Logger) *Sender { return newSender(log, normal()) }
+
+func newSender(log *slog.Logger, set settings) *Sender {
+	ctx, stop := context.WithCancel(context.Background())
+	s := &Sender{
+		log: log, set: set, ctx: ctx, stop: stop,
+		done: make(chan struct{}), queue: make(chan Mail, set.queue),
+	}
+	go s.work() // until Close
+	return s
+}
+
+// Send queues m and returns at once. A mail without recipients is nothing to
+// send. When the queue is full the mail is dropped, which the log says once
+// for each time the queue fills up.
+func (s *Sender) Send(m Mail) {
+	if len(m.To) == 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		s.log.Warn("email alert dropped, stopping", "subject", m.title())
+		return
+	}
+	select {
+	case s.queue <- m:
+		s.recovered()
+	default:
+		s.overflow(m)
+	}
+}
+
+func (s *Sender) overflow(m Mail) {
+	if s.dropped++; s.dropped == 1 {
+		s.log.Error("email alerts dropped, too many are waiting", "subject", m.title(), "waiting", len(s.queue))
+	}
+}
+
+func (s *Sender) recovered() {
+	if s.dropped > 0 {
+		s.log.Warn("email alerts are taken again", "dropped", s.dropped)
+		s.dropped = 0
+	}
+}
+
+// Close delivers what is queued until ctx is done, gives up on the rest and
+// waits for the worker. It returns an error if mails were given up.
+func (s *Sender) Close(ctx context.Context) error {
+	s.mu.Lock()
+	if !s.closed {
+		s.closed = true
+		close(s.queue)
+	}
+	s.mu.Unlock()
+	select {
+	case <-s.done:
+	case <-ctx.Done():
+	}
+	s.stop()
+	<-s.done
+	if n := len(s.queue); n > 0 {
+		return fmt.Errorf("%d email alerts given up undelivered", n)
+	}
+	return nil
+}
+
+func (s *Sender) work() {
+	defer close(s.done)
+	for s.ctx.Err() == nil {
+		m, ok := <-s.queue
+		if !ok {
+			return
+		}
+		s.deliver(m)
+	}
+}
+
+// deliver sends m, in several attempts if need be.
+func (s *Sender) deliver(m Mail) {
+	l, bad, err := compose(m, s.set.me)
+	if len(bad) > 0 {
+		s.log.Warn("email alert names what is no address", "subject", m.title(), "bad", bad)
+	}
+	if err != nil {
+		s.failed(m, err)
+		return
+	}
+	s.log.Info("emailalert", "subject", l.title, "to", l.to)
+	if err := s.insist(l); err != nil {
+		s.failed(m, err)
+	}
+}
+
+// failed logs in words that log scrapers know.
+func (s *Sender) failed(m Mail, err error) {
+	if m.Relay == "" {
+		s.log.Error("failed to send email message", "subject", m.title(), "to", m.To, "err", err)
+		return
+	}
+	s.log.Error("failed to send SMTP email message", "subject", m.title(), "to", m.To, "relay", m.Relay, "err", err)
+}
+
+// insist makes attempts until nobody is left who could still get l, and
+// returns why somebody did not get it.
+func (s *Sender) insist(l letter) error {
+	var hard error
+	for i := 0; ; i++ {
+		t := s.try(l)
+		hard = both(hard, t.hard)
+		if len(t.again) == 0 || i == len(s.set.pauses) || !pause(s.ctx, s.set.pauses[i]) {
+			return both(hard, t.soft)
+		}
+		s.log.Debug("email alert will be tried again", "subject", l.title, "to", t.again, "err", t.soft)
+		l.to = t.again
+	}
+}
+
+// try makes one attempt.
+func (s *Sender) try(l letter) (t trouble) {
+	ctx, cancel := context.WithTimeout(s.ctx, s.set.attempt)
+	defer cancel()
+	if l.relay != "" {
+		return l.viaRelay(ctx, s.set.me.host)
+	}
+	err := l.viaProgram(ctx, s.set.programs)
+	if errors.Is(err, errNoProgram) {
+		return trouble{hard: err}
+	}
+	if err != nil {
+		t.add(l.to, err)
+	}
+	return t
+}
+
+// pause waits, and returns false if ctx ends first.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
