@@ -1,0 +1,210 @@
+package proxy
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/shunt-lb/shunt/dataplane"
+)
+
+var (
+	_ dataplane.Dataplane = (*Dataplane)(nil)
+	_ dataplane.Drainer   = (*Dataplane)(nil)
+)
+
+// Options are what a Dataplane is made with. The zero value is usable.
+type Options struct {
+	Log       *slog.Logger // nil: nothing is logged
+	Responder Responder    // nil: sorry servers refuse
+	Limits    Limits
+}
+
+// A Responder is the built-in sorry server. service is ServiceID.String() of
+// the virtual service. Both methods are called from many goroutines at once.
+type Responder interface {
+	// ServeConn answers one connection. It owns and closes c, and returns
+	// when done; it has to return soon after c has been closed by somebody
+	// else.
+	ServeConn(service string, c net.Conn)
+	// Answer returns what to send back for a datagram, nil for nothing. It
+	// must neither wait nor keep datagram.
+	Answer(service string, datagram []byte) []byte
+}
+
+// A Dataplane forwards in userspace. All methods may be called from several
+// goroutines at once.
+type Dataplane struct {
+	log       *slog.Logger
+	responder Responder
+	clock     clock
+	sessions  *population[*session]
+	flows     *flows
+	writes    atomic.Uint64
+	complain  rate.Sometimes // about what is wrong with this host
+
+	ctx    context.Context // over when Close begins
+	cancel context.CancelFunc
+	work   sync.WaitGroup // every goroutine there is
+
+	mu       sync.Mutex
+	services map[dataplane.ServiceID]*service
+	draining bool
+	closed   bool
+}
+
+// New returns a Dataplane that serves nothing yet. Close has to be called.
+func New(o Options) *Dataplane {
+	limits := o.Limits.orDefault()
+	d := &Dataplane{
+		log:       o.Log,
+		responder: o.Responder,
+		sessions:  newPopulation[*session](limits.Connections),
+		complain:  rate.Sometimes{Interval: time.Minute},
+		services:  map[dataplane.ServiceID]*service{},
+	}
+	if d.log == nil {
+		d.log = slog.New(slog.DiscardHandler)
+	}
+	d.flows = newFlows(limits.Flows, &d.clock)
+	d.ctx, d.cancel = context.WithCancel(context.Background())
+	d.work.Go(d.sweep)
+	return d
+}
+
+// Apply implements [dataplane.Dataplane]. What Unsupported says is returned
+// before anything else is done.
+func (d *Dataplane) Apply(ctx context.Context, want dataplane.VirtualService) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.usable(ctx); err != nil {
+		return err
+	}
+	if limits := Unsupported(want); len(limits) > 0 {
+		return &dataplane.OpError{Op: "apply", Service: want.ID, Server: limits[0].Server, Err: limits[0]}
+	}
+	s := d.services[want.ID]
+	if s == nil {
+		return d.add(ctx, want)
+	}
+	if !s.table.Spec().Equal(want) {
+		s.apply(want)
+		d.writes.Add(1)
+	}
+	return nil
+}
+
+func (d *Dataplane) add(ctx context.Context, want dataplane.VirtualService) error {
+	s := newService(d, want)
+	if err := s.listen(ctx); err != nil {
+		return &dataplane.OpError{Op: "listen", Service: want.ID, Err: err}
+	}
+	if d.draining {
+		s.front.drain()
+	}
+	d.services[want.ID] = s
+	d.writes.Add(1)
+	return nil
+}
+
+// Remove implements [dataplane.Dataplane]. TCP connections go on to their end;
+// UDP flows end with the socket they are answered from.
+func (d *Dataplane) Remove(ctx context.Context, id dataplane.ServiceID) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.usable(ctx); err != nil {
+		return err
+	}
+	s := d.services[id]
+	if s == nil {
+		return nil
+	}
+	s.front.close()
+	delete(d.services, id)
+	d.writes.Add(1)
+	return nil
+}
+
+// Snapshot implements [dataplane.Dataplane].
+func (d *Dataplane) Snapshot(ctx context.Context) ([]dataplane.ServiceStatus, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.usable(ctx); err != nil {
+		return nil, err
+	}
+	all := make([]dataplane.ServiceStatus, 0, len(d.services))
+	for _, s := range d.services {
+		all = append(all, s.table.Status())
+	}
+	slices.SortFunc(all, func(a, b dataplane.ServiceStatus) int { return a.Service.ID.Compare(b.Service.ID) })
+	return all, nil
+}
+
+// Writes returns how many changes have been made: services opened, changed and
+// closed. An Apply of what is in force makes none.
+func (d *Dataplane) Writes() uint64 { return d.writes.Load() }
+
+func (d *Dataplane) usable(ctx context.Context) error {
+	if d.closed {
+		return dataplane.ErrClosed
+	}
+	return ctx.Err()
+}
+
+// Drain implements [dataplane.Drainer]. TCP connections are refused from when
+// it begins. UDP flows keep their real server and end when nothing has moved
+// for ten seconds, or their idle timeout if that is less. Services can still
+// be changed.
+func (d *Dataplane) Drain(ctx context.Context) error {
+	if err := d.refuseNew(); err != nil {
+		return err
+	}
+	if err := d.sessions.wait(ctx); err != nil {
+		return err
+	}
+	return d.flows.wait(ctx)
+}
+
+func (d *Dataplane) refuseNew() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return dataplane.ErrClosed
+	}
+	d.draining = true
+	d.flows.draining.Store(true)
+	for _, s := range d.services {
+		s.front.drain()
+	}
+	return nil
+}
+
+// Close implements [dataplane.Dataplane]. Connections are reset. It returns
+// when every goroutine has ended, for which a Responder may have to do its
+// part.
+func (d *Dataplane) Close() error {
+	d.shut()
+	for _, s := range d.sessions.all() {
+		s.cut()
+	}
+	d.work.Wait()
+	return nil
+}
+
+// shut stops everything that begins connections.
+func (d *Dataplane) shut() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.closed = true
+	d.cancel()
+	for _, s := range d.services {
+		s.front.close()
+	}
+	clear(d.services)
+}

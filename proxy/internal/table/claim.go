@@ -1,0 +1,54 @@
+package table
+
+import "net/netip"
+
+// A Claim is the place that one connection or flow has at a real server. It
+// ends with Done or Failed, exactly once.
+type Claim struct {
+	service *Service
+	server  *Server
+	pin     *pin
+	sorry   bool
+}
+
+// Server returns the real server.
+func (c Claim) Server() *Server { return c.server }
+
+// Addr returns the address of the real server.
+func (c Claim) Addr() netip.AddrPort { return c.server.addr }
+
+// Sorry reports whether the built-in sorry server stands in for this one.
+func (c Claim) Sorry() bool { return c.sorry }
+
+// Removed reports whether the real server has been taken out of the service
+// since.
+func (c Claim) Removed() bool { return c.server.removed.Load() }
+
+// Established counts a connection or flow that has reached its real server.
+func (c Claim) Established() {
+	c.server.count.connections.Add(1)
+	c.service.count.connections.Add(1)
+}
+
+// In counts what went from the client to the real server.
+func (c Claim) In(packets, bytes uint64) {
+	c.server.count.in(packets, bytes)
+	c.service.count.in(packets, bytes)
+}
+
+// Out counts what went from the real server to the client.
+func (c Claim) Out(packets, bytes uint64) {
+	c.server.count.out(packets, bytes)
+	c.service.count.out(packets, bytes)
+}
+
+// Done gives the place back.
+func (c Claim) Done() { c.service.release(c) }
+
+// Failed counts that the real server could not be reached and gives the place
+// back.
+func (c Claim) Failed() {
+	c.server.count.failures.Add(1)
+	c.service.count.failures.Add(1)
+	c.service.release(c)
+}

@@ -1,0 +1,62 @@
+package table
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+)
+
+// A scheduler chooses a real server for a new client. It is called under the
+// lock of its service. Real servers for which takes is false are passed over.
+type scheduler interface {
+	// update says which real servers there are from now on; also called
+	// when one has another weight. A scheduler with a position goes on from
+	// where it was.
+	update(servers []*Server)
+	// next returns the server for r, or nil when none takes it.
+	next(r request) *Server
+}
+
+// A request is what a scheduler may know about a client.
+type request struct {
+	client netip.AddrPort
+	tried  []*Server
+}
+
+// A kind is a scheduler that can be asked for by name.
+type kind struct {
+	flags []string // those it knows
+	make  func(flags []string) scheduler
+}
+
+var kinds = map[string]kind{
+	"rr":  {make: func([]string) scheduler { return &rr{at: -1} }},
+	"wrr": {make: func([]string) scheduler { return &wrr{at: -1} }},
+	"lc":  {make: func([]string) scheduler { return &lc{} }},
+	"wlc": {make: func([]string) scheduler { return &wlc{} }},
+	"sh":  {flags: []string{"sh-fallback", "sh-port"}, make: newSH},
+}
+
+func newScheduler(name string, flags []string) scheduler { return kinds[name].make(flags) }
+
+// Schedulers returns the names of the schedulers there are, sorted.
+func Schedulers() []string { return slices.Sorted(maps.Keys(kinds)) }
+
+// Flags returns the scheduler flags that mean something to the scheduler
+// called name, sorted, and whether there is such a scheduler.
+func Flags(name string) ([]string, bool) {
+	k, ok := kinds[name]
+	return slices.Clone(k.flags), ok
+}
+
+// follow returns where in now the server is that was at position i of was. If
+// that one has gone it is the nearest before it that has not, so that whose
+// turn was next is next; -1 if there is none.
+func follow(was, now []*Server, i int) int {
+	for ; i >= 0; i-- {
+		if at := slices.Index(now, was[i]); at >= 0 {
+			return at
+		}
+	}
+	return -1
+}

@@ -1,0 +1,78 @@
+package table
+
+import (
+	"net/netip"
+	"slices"
+	"sync/atomic"
+
+	"github.com/shunt-lb/shunt/dataplane"
+)
+
+// A Server is one real server of a service. Its identity outlasts changes of
+// its weight and, as long as it has connections, its removal: one that comes
+// back finds its counts.
+type Server struct {
+	addr    netip.AddrPort
+	count   counters
+	removed atomic.Bool
+
+	// The rest belongs to the service's lock.
+	spec       dataplane.RealServer
+	active     int
+	pinned     int
+	overloaded bool
+}
+
+// Addr is where the server is reached; the zero value for a built-in sorry
+// server.
+func (sv *Server) Addr() netip.AddrPort { return sv.addr }
+
+// set puts spec into force. A server over its new threshold is overloaded at
+// once, one that has become so before keeps waiting for the lower threshold.
+func (sv *Server) set(spec dataplane.RealServer) {
+	sv.spec = spec
+	sv.removed.Store(false)
+	sv.overloaded = sv.full() || sv.overloaded && !sv.relieved()
+}
+
+// takes reports whether a scheduler may choose the server.
+func (sv *Server) takes(r request) bool {
+	return sv.spec.Weight > 0 && !sv.overloaded && !slices.Contains(r.tried, sv)
+}
+
+// enter and leave count connections and keep the overload flag as
+// ip_vs_bind_dest and ip_vs_unbind_dest do.
+func (sv *Server) enter() {
+	sv.active++
+	sv.overloaded = sv.overloaded || sv.full()
+}
+
+func (sv *Server) leave() {
+	sv.active--
+	sv.overloaded = sv.overloaded && !sv.relieved()
+}
+
+func (sv *Server) full() bool {
+	return sv.spec.Upper != 0 && sv.active >= int(sv.spec.Upper)
+}
+
+// relieved reports whether an overloaded server may be chosen again: below
+// the lower threshold, or without one below three quarters of the upper.
+func (sv *Server) relieved() bool {
+	switch {
+	case sv.spec.Upper == 0:
+		return true
+	case sv.spec.Lower != 0:
+		return sv.active < int(sv.spec.Lower)
+	}
+	return sv.active*4 < int(sv.spec.Upper)*3
+}
+
+func (sv *Server) status() dataplane.ServerStatus {
+	return dataplane.ServerStatus{
+		RealServer: sv.spec,
+		Counters:   sv.count.read(),
+		Active:     sv.active,
+		Persistent: sv.pinned,
+	}
+}

@@ -1,0 +1,189 @@
+package table
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/shunt-lb/shunt/dataplane"
+)
+
+// A Service keeps the books of one virtual service. All methods may be called
+// from several goroutines at once; choices are made one after the other, so
+// that the shares of a scheduler are exact however many ask.
+type Service struct {
+	count counters
+
+	mu      sync.Mutex
+	spec    dataplane.VirtualService
+	sched   scheduler
+	servers []*Server // as in spec
+	pins    pins
+	// leaving are removed servers that still have connections.
+	leaving map[netip.AddrPort]*Server
+}
+
+// New returns the books of v. It panics if there is no such scheduler.
+func New(v dataplane.VirtualService) *Service {
+	s := &Service{leaving: map[netip.AddrPort]*Server{}}
+	s.Update(v)
+	return s
+}
+
+// Update puts v into force. Servers that stay keep their connections, counts
+// and pins, the scheduler its position.
+func (s *Service) Update(v dataplane.VirtualService) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.sched == nil || v.Scheduler != s.spec.Scheduler || !slices.Equal(v.SchedFlags, s.spec.SchedFlags) {
+		s.sched = newScheduler(v.Scheduler, v.SchedFlags)
+	}
+	s.pins.configure(v.Persistent, v.PersistentBits)
+	s.replace(v.RealServers)
+	s.spec = v.Clone()
+}
+
+func (s *Service) replace(specs []dataplane.RealServer) {
+	old, known := s.servers, s.known()
+	s.servers = make([]*Server, 0, len(specs))
+	for _, spec := range specs {
+		sv := known[spec.Addr]
+		if sv == nil {
+			sv = &Server{addr: spec.Addr}
+		}
+		sv.set(spec)
+		if spec.Sorry {
+			s.pins.forget(sv)
+		}
+		delete(s.leaving, spec.Addr)
+		delete(known, spec.Addr)
+		s.servers = append(s.servers, sv)
+	}
+	for _, sv := range old {
+		if known[sv.addr] == sv {
+			s.retire(sv)
+		}
+	}
+	s.sched.update(regular(s.servers))
+}
+
+// known returns every server there is a record of.
+func (s *Service) known() map[netip.AddrPort]*Server {
+	all := make(map[netip.AddrPort]*Server, len(s.servers)+len(s.leaving))
+	maps.Copy(all, s.leaving)
+	for _, sv := range s.servers {
+		all[sv.addr] = sv
+	}
+	return all
+}
+
+func (s *Service) retire(sv *Server) {
+	sv.removed.Store(true)
+	s.pins.forget(sv)
+	if sv.active > 0 {
+		s.leaving[sv.addr] = sv
+	}
+}
+
+// regular returns servers without the sorry ones, which no scheduler chooses.
+func regular(servers []*Server) []*Server {
+	return slices.DeleteFunc(slices.Clone(servers), func(sv *Server) bool { return sv.spec.Sorry })
+}
+
+// Pick gives client to a real server and counts it there; tried are those that
+// could not be reached for it. A client that is pinned goes where it is
+// pinned, also when that server is quiescent or over its threshold, as in the
+// kernel, but not when it has been tried. When no other can, a sorry server
+// with a weight takes the client, also one that has been tried: then the
+// built-in answer is left. False is nobody.
+func (s *Service) Pick(client netip.AddrPort, tried []*Server) (Claim, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sv, p := s.choose(request{client, tried})
+	if sv == nil {
+		return Claim{}, false
+	}
+	sv.enter()
+	return Claim{service: s, server: sv, pin: p, sorry: sv.spec.Sorry}, true
+}
+
+func (s *Service) choose(r request) (*Server, *pin) {
+	if !s.pins.on() {
+		return s.schedule(r), nil
+	}
+	now := time.Now()
+	if p := s.pins.find(r.client.Addr(), now); p != nil && !slices.Contains(r.tried, p.server) {
+		s.pins.renew(p, now)
+		return p.server, p
+	}
+	sv := s.schedule(r)
+	if sv == nil || sv.spec.Sorry {
+		// Nobody is to see the sorry page for longer than it is needed.
+		return sv, nil
+	}
+	return sv, s.pins.pin(r.client.Addr(), sv, now)
+}
+
+func (s *Service) schedule(r request) *Server {
+	if sv := s.sched.next(r); sv != nil {
+		return sv
+	}
+	var last *Server
+	for _, sv := range s.servers {
+		if !sv.spec.Sorry || sv.spec.Weight == 0 {
+			continue
+		}
+		if last = sv; !slices.Contains(r.tried, sv) {
+			break
+		}
+	}
+	return last
+}
+
+// release ends a claim.
+func (s *Service) release(c Claim) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.server.leave()
+	if c.server.active == 0 && s.leaving[c.server.addr] == c.server {
+		delete(s.leaving, c.server.addr)
+	}
+	if c.pin != nil {
+		s.pins.release(c.pin)
+	}
+}
+
+// Refused counts a client that no real server could take.
+func (s *Service) Refused() { s.count.refused.Add(1) }
+
+// Expire lets go of clients whose persistence has run out. Pick never uses a
+// pin that has, so that it matters little how often this is called.
+func (s *Service) Expire() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pins.expire(time.Now())
+}
+
+// Spec returns what is in force. It must not be changed.
+func (s *Service) Spec() dataplane.VirtualService {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.spec
+}
+
+// Status returns what is in force, with counters. It belongs to the caller.
+func (s *Service) Status() dataplane.ServiceStatus {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := dataplane.ServiceStatus{
+		Service:  s.spec.Clone(),
+		Counters: s.count.read(),
+		Servers:  make([]dataplane.ServerStatus, 0, len(s.servers)),
+	}
+	for _, sv := range s.servers {
+		st.Servers = append(st.Servers, sv.status())
+	}
+	return st
+}

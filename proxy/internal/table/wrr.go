@@ -1,0 +1,79 @@
+package table
+
+// wrr is weighted round robin in the kernel's order. It makes passes over the
+// real servers, in each of which those get a client whose weight reaches the
+// level of the pass. Levels are counted in units of the weights' greatest
+// common divisor, from the greatest weight down to one: weights 2 and 1 give
+// A, A B, A, A B and so on.
+type wrr struct {
+	servers []*Server
+	at      int // who was last
+	unit    int // greatest common divisor
+	top     int // the greatest weight in units
+	level   int // of the pass under way
+}
+
+// update keeps the level as far as the new weights have it.
+func (s *wrr) update(servers []*Server) {
+	below := (s.level - 1) * s.unit
+	s.at = follow(s.servers, servers, s.at)
+	s.servers, s.unit, s.top = servers, 0, 0
+	for _, sv := range servers {
+		s.unit = gcd(s.unit, sv.spec.Weight)
+		s.top = max(s.top, sv.spec.Weight)
+	}
+	s.unit = max(s.unit, 1)
+	s.top /= s.unit
+	if s.level == 0 { // there were no weights to make passes over
+		s.level = s.top
+		return
+	}
+	s.level = min(below/s.unit+1, s.top)
+}
+
+func (s *wrr) next(r request) *Server {
+	was := s.at
+	if sv := s.pass(r); sv != nil {
+		return sv
+	}
+	reach := s.reach(r)
+	if reach == 0 {
+		s.at = was
+		return nil
+	}
+	s.at = -1
+	if s.level--; s.level < 1 {
+		s.level = s.top
+	}
+	// Passes above what anybody here reaches would find nobody.
+	s.level = min(s.level, reach)
+	return s.pass(r)
+}
+
+// pass goes on with the pass under way and returns nil at its end.
+func (s *wrr) pass(r request) *Server {
+	for s.at++; s.at < len(s.servers); s.at++ {
+		if sv := s.servers[s.at]; sv.spec.Weight/s.unit >= s.level && sv.takes(r) {
+			return sv
+		}
+	}
+	return nil
+}
+
+// reach is the highest level at which anybody takes r.
+func (s *wrr) reach(r request) int {
+	reach := 0
+	for _, sv := range s.servers {
+		if sv.takes(r) {
+			reach = max(reach, sv.spec.Weight/s.unit)
+		}
+	}
+	return reach
+}
+
+func gcd(a, b int) int {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
+}

@@ -1,0 +1,44 @@
+package proxy
+
+import "golang.org/x/sys/unix"
+
+// Limits bound what a Dataplane carries at a time, over all services. A field
+// that is 0 or below is derived from the number of descriptors the process
+// may open (RLIMIT_NOFILE) when the Dataplane is made.
+type Limits struct {
+	// Connections is the number of TCP connections, at two descriptors each
+	// and four more while a stream is spliced. Those beyond it are reset and
+	// counted as refused. The default takes six tenths of the descriptors
+	// and is 262,144 at most.
+	Connections int
+	// Flows is the number of UDP flows, at one descriptor each. A new one
+	// beyond it takes the place of the one that was silent longest, if that
+	// was silent for a second; otherwise its datagram is dropped and counted
+	// as refused. The default takes two tenths of the descriptors and is
+	// 65,536 at most.
+	Flows int
+}
+
+const (
+	maxConnections = 1 << 18
+	maxFlows       = 1 << 16
+)
+
+// orDefault puts the defaults in. What they leave over is for listeners,
+// splicing, and whatever else the process does.
+func (l Limits) orDefault() Limits {
+	files := 1024
+	var rl unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &rl); err == nil {
+		files = int(min(rl.Cur, 1<<30))
+	}
+	if l.Connections <= 0 {
+		l.Connections = clamp(files*6/10/2, maxConnections)
+	}
+	if l.Flows <= 0 {
+		l.Flows = clamp(files*2/10, maxFlows)
+	}
+	return l
+}
+
+func clamp(n, most int) int { return max(1, min(n, most)) }
