@@ -1,11 +1,3 @@
-// Package checks finds out whether a real server is well: one attempt, one
-// error that says why not.
-//
-// A check does nothing else. It counts nothing, logs nothing, keeps nothing
-// and ends when its context does, whatever the other side is up to. What
-// results mean over time is the director's business.
-//
-// The package imports nothing else of the project.
 package checks
 
 import (
@@ -13,11 +5,17 @@ import (
 	"net/netip"
 )
 
+// MaxAnswer bounds, in bytes, what a check reads of an answer: the body of
+// HTTP, all lines of simpletcp. What lies behind it is not looked at.
+const MaxAnswer = 1 << 20
+
 // A Func checks target once. It returns nil if the real server is well and
 // otherwise an error in words fit for a status page: "connect
 // 192.0.2.1:80: connection refused", "http 192.0.2.1:80: status 503, want
-// 2xx". The whole attempt is over soon after ctx is; every Func may be called
-// from many goroutines at once.
+// 2xx". The error is an [*Error]; it matches context.Canceled or
+// context.DeadlineExceeded if the check ended for that reason. The whole
+// attempt is over soon after ctx is and leaves no goroutine, descriptor or
+// process behind; every Func may be called from many goroutines at once.
 type Func func(ctx context.Context, target Target) error
 
 // A Target says what to check and how. Which fields count depends on the
@@ -55,4 +53,15 @@ func For(name string) (Func, bool) {
 	return f, ok
 }
 
-var byName = map[string]Func{}
+var byName = map[string]Func{
+	"connect":       Connect,
+	"ping":          Ping,
+	"external":      External,
+	"external-perl": ExternalPerl,
+
+	"http":       HTTP,
+	"https":      HTTPS,
+	"http_proxy": HTTPProxy,
+	"simpletcp":  SimpleTCP,
+	"none":       None,
+}

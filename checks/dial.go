@@ -1,0 +1,59 @@
+package checks
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+)
+
+var errNoPort = errors.New("there is no port to check: set checkport")
+
+// dialer leaves out what a connection of milliseconds has no use for.
+var dialer = net.Dialer{KeepAlive: -1, FallbackDelay: -1}
+
+// reach connects to addr, over "tcp" or "udp".
+func reach(ctx context.Context, network string, addr netip.AddrPort) (net.Conn, error) {
+	if addr.Port() == 0 {
+		return nil, errNoPort
+	}
+	// Not DialTCP: without a local address it binds to port 0, and then one
+	// range of 28,000 ports in TIME_WAIT serves all real servers together
+	// instead of each one.
+	conn, err := dialer.DialContext(ctx, network, addr.String())
+	if err != nil {
+		return nil, &failure{err: err}
+	}
+	return conn, nil
+}
+
+// A link is a connection that ends with its context at the latest.
+type link struct {
+	net.Conn
+	release func() bool
+}
+
+// dial reaches addr for longer than a moment.
+func dial(ctx context.Context, network string, addr netip.AddrPort) (*link, error) {
+	conn, err := reach(ctx, network, addr)
+	if f, ok := errors.AsType[*failure](err); ok {
+		f.when = "while connecting" // and not later on
+	}
+	if err != nil {
+		return nil, err
+	}
+	if deadline, ok := ctx.Deadline(); ok {
+		if err := conn.SetDeadline(deadline); err != nil {
+			return nil, errors.Join(&failure{err: err}, conn.Close())
+		}
+	}
+	// The deadline covers the time, this covers a cancelled context and what
+	// sets deadlines of its own: crypto/tls does when it says goodbye.
+	return &link{conn, context.AfterFunc(ctx, func() { _ = conn.Close() })}, nil
+}
+
+// Close ends the connection, if its context has not done so.
+func (l *link) Close() error {
+	l.release()
+	return l.Conn.Close()
+}

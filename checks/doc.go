@@ -1,0 +1,42 @@
+// Package checks finds out whether a real server is well: one attempt, one
+// error that says why not.
+//
+// A check does nothing else. It counts nothing, logs nothing, keeps nothing
+// and ends when its context does, whatever the other side is up to. What
+// results mean over time is the director's business.
+//
+// # What is checked
+//
+//	connect        a TCP connection can be made
+//	ping           an ICMP echo request is answered, IPv4 and IPv6
+//	external       a program ends with exit status 0
+//	external-perl  the same, run by perl
+//	http, https    an answer with status 2xx whose body matches
+//	http_proxy     the same, asked of the real server as a proxy
+//	simpletcp      a line of the answer matches
+//	none           nothing: always well
+//
+// # Where the rules come from
+//
+// Whoever points shunt at an ldirectord.cf expects a server that ldirectord
+// calls well to be well here. The rules are ldirectord's as it was observed to
+// work (4.12), not as its manual page has them. Where its behaviour is a
+// defect the check does what the manual page promises, and the function's
+// comment says so. In short:
+//
+//   - A ping of an IPv6 address can succeed, and all attempts together keep
+//     within the timeout.
+//   - A program that was ended by a signal has failed, and its whole process
+//     group ends with the check.
+//   - https tells the server the name of the virtual host (SNI) and takes any
+//     certificate.
+//   - Only the real server can vouch for itself. Redirects and absolute
+//     request URLs are asked of the real server and never of another host.
+//   - simpletcp without a receive pattern succeeds with any answer, whatever
+//     the request.
+//   - No answer is read without a bound: see [MaxAnswer].
+//
+// HTTP follows RFC 9110 and RFC 9112, ping RFC 792 and RFC 4443.
+//
+// The package imports nothing else of the project.
+package checks

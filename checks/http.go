@@ -1,0 +1,145 @@
+package checks
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+)
+
+// maxRedirects is how many redirects a check follows, as many as ldirectord.
+const maxRedirects = 7
+
+// HTTP asks for one page by GET or, if target.Method says so, HEAD, without
+// keep-alive, compression, cookies or proxy. It succeeds if the final status
+// is 2xx and target.Receive, unless it is nil, matches the body.
+//
+// The page is http:// with the real server's address and target.Request,
+// which may have a leading slash or not; blanks and all that is not ASCII are
+// percent-encoded. The Host header is target.VirtualHost, or else the address
+// without a port. A request that is a whole URL says everything itself: its
+// host goes into the Host header, its scheme decides about TLS.
+//
+// Whatever the page, it is the real server that is asked for it. Up to seven
+// redirects are followed while they stay on the same host, which is the one
+// asked for or the real server's address: to the checked port if the URL's
+// port is that or was left as it was, and otherwise to the URL's port at the
+// real server's address. A redirect to another host is a failure. (ldirectord
+// lets the other host decide: a defect. It would call a dead server well.)
+//
+// If the time is over or the connection ends in the middle of the body of a
+// 2xx answer, or the body goes on after MaxAnswer, the part that has arrived
+// counts.
+func HTTP(ctx context.Context, target Target) error {
+	return get(ctx, &visit{check: "http", scheme: "http", target: target})
+}
+
+// HTTPS is HTTP over TLS. The server is told the name in target.VirtualHost
+// (SNI); its certificate is not verified, so that a self-signed one will do,
+// and all versions and ciphers are welcome that Go has: the check asks whether
+// the server works, not whether it is up to date.
+func HTTPS(ctx context.Context, target Target) error {
+	return get(ctx, &visit{check: "https", scheme: "https", target: target})
+}
+
+// HTTPProxy is HTTP with the real server as a proxy. target.Request without
+// its leading slash has to be a whole URL; that is what the proxy is asked
+// for. Redirects lead to other hosts as well: it is the proxy that goes there.
+func HTTPProxy(ctx context.Context, target Target) error {
+	return get(ctx, &visit{check: "http_proxy", target: target, proxy: true})
+}
+
+// A visit is one check with all its redirects.
+type visit struct {
+	check  string
+	scheme string // of a request that has none
+	proxy  bool
+	target Target
+	first  page
+}
+
+func get(ctx context.Context, v *visit) error {
+	return attempt(ctx, v.check, v.target.Addr.String(), func() error {
+		if v.head() && v.target.Receive != nil {
+			return fmt.Errorf("an answer to HEAD has no body: receive %q can never match", v.target.Receive)
+		}
+		a, err := v.walk(ctx)
+		if err != nil {
+			return err
+		}
+		return a.judge(v.target.Receive)
+	})
+}
+
+// walk asks for page after page until an answer is no redirect.
+func (v *visit) walk(ctx context.Context) (*answer, error) {
+	p, err := v.start()
+	if err != nil {
+		return nil, err
+	}
+	v.first = p
+	for range maxRedirects + 1 {
+		a, err := v.ask(ctx, p)
+		if err != nil || !a.redirects() {
+			return a, err
+		}
+		if p, err = v.follow(p, a.location); err != nil {
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("more than %d redirects, the last one to %s", maxRedirects, p)
+}
+
+// start is the page that the request means.
+func (v *visit) start() (page, error) {
+	request := encode(strings.TrimPrefix(v.target.Request, "/"))
+	if p, ok := parsePage(request); ok {
+		return p, p.check()
+	}
+	if v.proxy {
+		return page{}, fmt.Errorf("request %q is not a whole URL, which a proxy needs", request)
+	}
+	p := page{scheme: v.scheme, host: v.target.VirtualHost, target: "/" + request}
+	if p.host == "" {
+		p.host = bracketed(v.target.Addr.Addr())
+	}
+	return p, p.check()
+}
+
+// follow is the page that a redirect leads to.
+func (v *visit) follow(from page, location string) (page, error) {
+	to, err := from.resolve(location)
+	if err != nil {
+		return page{}, err
+	}
+	if v.proxy || to.name() == v.first.name() || to.is(v.target.Addr.Addr()) {
+		return to, nil
+	}
+	return page{}, fmt.Errorf("redirected to %s, which is another host", to)
+}
+
+// door is where the real server is asked for p.
+func (v *visit) door(p page) netip.AddrPort {
+	if v.proxy || p.scheme == v.first.scheme && p.port() == v.first.port() {
+		return v.target.Addr
+	}
+	return netip.AddrPortFrom(v.target.Addr.Addr(), p.port())
+}
+
+func (v *visit) head() bool { return strings.EqualFold(v.target.Method, "HEAD") }
+
+// judge says whether the last answer is a good one.
+func (a *answer) judge(want Matcher) error {
+	switch {
+	case a.status < 200 || a.status > 299:
+		return fmt.Errorf("status %d, want 2xx", a.status)
+	case want == nil || want.Match(a.body):
+		return nil
+	case a.cut != nil:
+		return fmt.Errorf("body does not match %q: only %d bytes of it arrived", want, len(a.body))
+	case a.endless:
+		return fmt.Errorf("the first %d bytes of the body do not match %q", len(a.body), want)
+	default:
+		return fmt.Errorf("body does not match %q", want)
+	}
+}

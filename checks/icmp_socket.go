@@ -1,0 +1,195 @@
+package checks
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/net/icmp"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// pingData is the length of the data in an echo request. It begins with a
+	// nonce.
+	pingData = 64
+	// socketBuffer has room for the answers to some thousand pings that were
+	// sent at once, and for as many requests that wait in the kernel until
+	// somebody tells the hardware address of a dead host.
+	socketBuffer = 8 << 20
+	// sendPause is how long a full send buffer is left alone.
+	sendPause = 5 * time.Millisecond
+)
+
+var errNoRight = errors.New("needs CAP_NET_RAW or a group within net.ipv4.ping_group_range")
+
+// An icmpSocket sends the echo requests of one address family and takes the
+// answers to the checks that wait for them. It is not an icmp.PacketConn
+// because that one blocks in WriteTo, beyond any context, while the kernel
+// keeps too many requests to dead hosts.
+type icmpSocket struct {
+	fam  *family
+	file *os.File
+	raw  rawConn
+	// id is the identifier of all requests. The kernel has a datagram socket
+	// use another one, and gives it no one else's answers.
+	id       int
+	datagram bool
+	closed   chan struct{} // when nobody receives any more
+
+	mu      sync.Mutex
+	waiting map[uint16]*echo // by sequence number
+	last    uint16
+	broken  error // why nobody receives any more
+}
+
+// rawConn is what is needed of syscall.RawConn.
+type rawConn interface {
+	Read(func(fd uintptr) (done bool)) error
+	Write(func(fd uintptr) (done bool)) error
+}
+
+// An echo is a request under way.
+type echo struct {
+	dst    netip.Addr // without zone
+	nonce  uint64
+	result chan error // takes one
+}
+
+// openICMP opens a socket and starts to receive. close ends both.
+func openICMP(fam *family) (*icmpSocket, error) {
+	kind := unix.SOCK_RAW
+	fd, err := unix.Socket(fam.domain, kind|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, fam.protocol)
+	if denied(err) {
+		kind = unix.SOCK_DGRAM
+		fd, err = unix.Socket(fam.domain, kind|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, fam.protocol)
+	}
+	if denied(err) {
+		return nil, fmt.Errorf("%w: %w", errNoRight, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open a socket for %s: %w", fam.name, err)
+	}
+	s := &icmpSocket{
+		fam: fam, file: os.NewFile(uintptr(fd), fam.name), id: rand.IntN(1 << 16), datagram: kind == unix.SOCK_DGRAM,
+		closed: make(chan struct{}), waiting: map[uint16]*echo{}, last: uint16(rand.Uint32()),
+	}
+	if err := s.prepare(fd); err != nil {
+		return nil, errors.Join(err, s.file.Close())
+	}
+	go s.receive()
+	return s, nil
+}
+
+func denied(err error) bool { return errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) }
+
+func (s *icmpSocket) prepare(fd int) error {
+	for _, force := range [][2]int{{unix.SO_RCVBUFFORCE, unix.SO_RCVBUF}, {unix.SO_SNDBUFFORCE, unix.SO_SNDBUF}} {
+		if unix.SetsockoptInt(fd, unix.SOL_SOCKET, force[0], socketBuffer) != nil {
+			// Without CAP_NET_ADMIN it is as much as the system lets have.
+			_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, force[1], socketBuffer)
+		}
+	}
+	if !s.datagram {
+		if err := s.fam.filter(fd); err != nil {
+			return fmt.Errorf("filter a socket for %s: %w", s.fam.name, err)
+		}
+	}
+	raw, err := s.file.SyscallConn()
+	s.raw = raw
+	return err
+}
+
+// close ends the socket and waits until nobody receives any more.
+func (s *icmpSocket) close() {
+	_ = s.file.Close()
+	<-s.closed
+}
+
+// echo sends one request to dst and waits for what comes of it.
+func (s *icmpSocket) echo(ctx context.Context, dst netip.Addr) error {
+	e := &echo{dst: dst.WithZone(""), nonce: rand.Uint64(), result: make(chan error, 1)}
+	data := binary.BigEndian.AppendUint64(make([]byte, 0, pingData), e.nonce)[:pingData]
+	seq, err := s.register(e)
+	if err != nil {
+		return err
+	}
+	defer s.forget(seq)
+	if err := s.send(ctx, dst, &icmp.Echo{ID: s.id, Seq: int(seq), Data: data}); err != nil {
+		return err
+	}
+	select {
+	case err := <-e.result:
+		return err
+	case <-ctx.Done():
+		return &failure{err: ctx.Err(), when: "without an answer"}
+	}
+}
+
+// register finds a sequence number for e.
+func (s *icmpSocket) register(e *echo) (uint16, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.broken != nil {
+		return 0, s.broken
+	}
+	for range 1 << 16 {
+		s.last++
+		if s.waiting[s.last] == nil {
+			s.waiting[s.last] = e
+			return s.last, nil
+		}
+	}
+	return 0, errors.New("too many pings at once")
+}
+
+func (s *icmpSocket) forget(seq uint16) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.waiting, seq)
+}
+
+// send writes one request, waiting for room until ctx ends. The wait polls
+// because the buffer is everybody's: a writer that blocked would hold up the
+// others and could not be told apart from them.
+func (s *icmpSocket) send(ctx context.Context, dst netip.Addr, body *icmp.Echo) error {
+	packet, err := (&icmp.Message{Type: s.fam.request, Body: body}).Marshal(nil)
+	if err != nil {
+		return err
+	}
+	to, err := sockaddr(dst)
+	if err != nil {
+		return err
+	}
+	for {
+		var sent error
+		err := s.raw.Write(func(fd uintptr) bool {
+			sent = unix.Sendto(int(fd), packet, unix.MSG_DONTWAIT, to)
+			return true
+		})
+		if err == nil {
+			err = sent
+		}
+		if !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.ENOBUFS) {
+			return sending(err)
+		}
+		select {
+		case <-time.After(sendPause):
+		case <-ctx.Done():
+			return &failure{err: ctx.Err(), when: "with the send buffer full"}
+		}
+	}
+}
+
+func sending(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &failure{err: err, when: "while sending"}
+}

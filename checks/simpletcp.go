@@ -1,0 +1,106 @@
+package checks
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+)
+
+var errNoAnswer = errors.New("connection closed without an answer")
+
+const untilLine = "while waiting for a line that matches"
+
+// SimpleTCP sends target.Request without its leading slash, the two
+// characters \n standing for a newline and nothing else for anything else,
+// and then closes its sending direction. A request that is empty then sends
+// nothing.
+//
+// The check succeeds with the first line of the answer that target.Receive
+// matches. A line is matched with its newline; the last one may have none
+// once the server has closed. Without Receive any answer will do, be it a
+// single byte (ldirectord never succeeds then if the request has a \n: a
+// defect). No answer at all is a failure.
+//
+// With target.UDP the request is one datagram, the sending direction stays as
+// it is and each datagram of the answer ends with a line of its own.
+func SimpleTCP(ctx context.Context, target Target) error {
+	return attempt(ctx, "simpletcp", target.Addr.String(), func() error {
+		if target.UDP {
+			return overUDP(ctx, target)
+		}
+		return overTCP(ctx, target)
+	})
+}
+
+func overTCP(ctx context.Context, target Target) error {
+	conn, err := dial(ctx, "tcp", target.Addr)
+	if err != nil {
+		return err
+	}
+	defer conn.Close() //nolint:errcheck // the verdict is in
+	// A server may answer and close before it is asked. So a request that
+	// cannot be sent is no verdict; the answer is, or the want of one.
+	_, _ = io.WriteString(conn, payload(target.Request))
+	_ = conn.Conn.(*net.TCPConn).CloseWrite()
+	return findLine(io.LimitReader(conn, MaxAnswer), target.Receive)
+}
+
+func overUDP(ctx context.Context, target Target) error {
+	conn, err := dial(ctx, "udp", target.Addr)
+	if err != nil {
+		return err
+	}
+	defer conn.Close() //nolint:errcheck // the verdict is in
+	if request := payload(target.Request); request != "" {
+		if _, err := io.WriteString(conn, request); err != nil {
+			return &failure{err: err, when: "while sending"}
+		}
+	}
+	datagram := make([]byte, 1<<16)
+	for {
+		n, err := conn.Read(datagram)
+		if err != nil {
+			return &failure{err: err, when: untilLine}
+		}
+		if findLine(bytes.NewReader(datagram[:n]), target.Receive) == nil {
+			return nil
+		}
+	}
+}
+
+// payload is what a request stands for.
+func payload(request string) string {
+	return strings.ReplaceAll(strings.TrimPrefix(request, "/"), `\n`, "\n")
+}
+
+// findLine reads r until a line matches or, if there is nothing to match, a
+// byte has come.
+func findLine(r io.Reader, want Matcher) error {
+	lines := bufio.NewReader(r)
+	if _, err := lines.Peek(1); errors.Is(err, io.EOF) {
+		return errNoAnswer
+	} else if err != nil {
+		return &failure{err: err, when: "while waiting for an answer"}
+	}
+	if want == nil {
+		return nil
+	}
+	for {
+		line, err := lines.ReadBytes('\n')
+		end := errors.Is(err, io.EOF)
+		if err != nil && !end {
+			return &failure{err: err, when: untilLine}
+		}
+		if len(line) > 0 && want.Match(line) {
+			return nil
+		}
+		if end {
+			return fmt.Errorf("no line of the answer matches %q", want)
+		}
+	}
+}
