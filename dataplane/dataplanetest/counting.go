@@ -1,0 +1,100 @@
+package dataplanetest
+
+import "github.com/shunt-lb/shunt/dataplane"
+
+var counting = []promise{
+	{"count/connections", "connections and bytes are counted for each real server and the service", (*stage).countConnections},
+	{"count/datagrams", "flows and bytes of UDP are counted", (*stage).countDatagrams},
+	{"count/only grows", "a service's counters grow, also when real servers leave", (*stage).countOnlyGrows},
+	{"count/active", "connections are active as long as they last", (*stage).countActive},
+	{"count/refused", "clients that no real server could take are counted", (*stage).countRefused},
+}
+
+// The commands and greetings of the suite.
+const (
+	sentIn  = len("echo\nhello\n")
+	sentOut = len("a\nhello\n")
+)
+
+func (s *stage) countConnections() {
+	p := s.tcpSite("wrr", 2, 1)
+	p.apply()
+	s.check("nine connections", p.visits(0, 9))
+	p.idle()
+	p.counts("the service", func() dataplane.Counters { return p.own().Counters }, 9, 9*sentIn, 9*sentOut)
+	p.counts("real server a", func() dataplane.Counters { return p.server(0).Counters }, 6, 6*sentIn, 6*sentOut)
+	p.counts("real server b", func() dataplane.Counters { return p.server(1).Counters }, 3, 3*sentIn, 3*sentOut)
+}
+
+func (s *stage) countDatagrams() {
+	const in, out = len("question 0"), len("a question 0")
+	p := s.udpSite("rr", 1, 1)
+	p.apply()
+	for range 4 {
+		p.asks(p.flow(0), 5)
+	}
+	p.counts("the service", func() dataplane.Counters { return p.own().Counters }, 4, 20*in, 20*out)
+	p.counts("real server b", func() dataplane.Counters { return p.server(1).Counters }, 2, 10*in, 10*out)
+}
+
+// counts waits until the counters of what have come to what they have to be:
+// a dataplane may be late by seconds.
+func (p *site) counts(what string, read func() dataplane.Counters, conns, in, out int) {
+	p.Helper()
+	if p.lab.Lacks.OneWay {
+		out = 0
+	}
+	p.until(what+" has counted all", func() bool {
+		c := read()
+		return c.Connections >= uint64(conns) && c.InBytes >= uint64(in) && c.OutBytes >= uint64(out)
+	})
+	c := read()
+	exact := c.InBytes == uint64(in) && c.OutBytes == uint64(out)
+	if c.Connections != uint64(conns) || !exact && !p.lab.Lacks.ForwardsPackets {
+		p.Errorf("%s has counted %d connections, %d bytes in, %d out; there were %d, %d, %d",
+			what, c.Connections, c.InBytes, c.OutBytes, conns, in, out)
+	}
+}
+
+func (s *stage) countOnlyGrows() {
+	p := s.tcpSite("rr", 1, 1)
+	p.apply()
+	var total int
+	for _, weights := range [][]int{{1, 1}, {1, gone}, {gone, 1}, {0, 1}, {1, 1}} {
+		p.weigh(weights...)
+		s.check("four connections", p.visits(0, 4))
+		total += 4
+		p.idle()
+		p.counts("the service", func() dataplane.Counters { return p.own().Counters }, total, total*sentIn, total*sentOut)
+	}
+}
+
+func (s *stage) countActive() {
+	p := s.tcpSite("rr", 1, 1)
+	p.apply()
+	a, b, a2 := p.held(0), p.held(0), p.held(0)
+	active := func(i, want int) {
+		s.Helper()
+		s.until("Active is the number of connections", func() bool { return p.server(i).Active == want })
+	}
+	active(0, 2)
+	active(1, 1)
+	a2.close()
+	active(0, 1)
+	b.abort()
+	active(1, 0)
+	a.alive("when others have ended")
+}
+
+func (s *stage) countRefused() {
+	s.unless(s.lab.Lacks.ForwardsPackets, "refusals are not counted")
+	p := s.tcpSite("rr", 0)
+	p.apply()
+	for range 3 {
+		p.refuses("weight 0")
+	}
+	s.until("refused clients are counted", func() bool { return p.own().Counters.Refused == 3 })
+	if n := p.own().Counters.Connections; n != 0 {
+		s.Errorf("%d connections counted, none was taken", n)
+	}
+}

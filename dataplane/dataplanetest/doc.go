@@ -1,0 +1,8 @@
+// Package dataplanetest holds the promises of package dataplane as tests over
+// real traffic: real clients talk through the dataplane under test to real
+// servers that identify themselves, and the answers tell what happened.
+//
+// The suite is the same for every dataplane. A Lab says where it runs: the
+// addresses, the hosts they belong to, how to open the dataplane, and what it
+// is let off. Everything needed otherwise is made by the suite itself.
+package dataplanetest

@@ -1,0 +1,43 @@
+package dataplanetest
+
+import (
+	"slices"
+
+	"github.com/shunt-lb/shunt/dataplane"
+)
+
+var reading = []promise{
+	{"snapshot/all of it", "Snapshot says what is in force", (*stage).snapshotWhole},
+	{"snapshot/order", "Snapshot is ordered by service", (*stage).snapshotOrder},
+}
+
+func (s *stage) snapshotWhole() {
+	if all, err := s.dp.Snapshot(s.Context()); err != nil || len(all) > 0 {
+		s.Fatalf("Snapshot of a new dataplane: %v, %v, want nothing", all, err)
+	}
+	p := s.tcpSite("wlc", 5, 0)
+	p.want.RealServers[0].Upper, p.want.RealServers[0].Lower = 100, 50
+	p.apply()
+	p.shows("just applied")
+	if got, want := p.server(0).RealServer, p.want.RealServers[0]; got != want {
+		s.Errorf("Snapshot has real server %+v, want %+v", got, want)
+	}
+}
+
+func (s *stage) snapshotOrder() {
+	var want []dataplane.ServiceID
+	for _, p := range []*site{s.udpSite("rr", 1), s.tcpSite("rr", 1), s.udpSite("rr", 1), s.tcpSite("rr", 1)} {
+		p.apply()
+		want = append(want, p.want.ID)
+	}
+	slices.SortFunc(want, dataplane.ServiceID.Compare)
+	all, err := s.dp.Snapshot(s.Context())
+	s.check("Snapshot", err)
+	var got []dataplane.ServiceID
+	for _, st := range all {
+		got = append(got, st.Service.ID)
+	}
+	if !slices.Equal(got, want) {
+		s.Errorf("Snapshot lists %v, want %v", got, want)
+	}
+}

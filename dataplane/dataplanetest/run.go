@@ -1,0 +1,55 @@
+package dataplanetest
+
+import (
+	"slices"
+	"testing"
+)
+
+// A promise is one sentence of the contract and what holds it against a
+// dataplane.
+type promise struct {
+	name string
+	says string
+	keep func(*stage)
+}
+
+// promises returns all of them, in the order in which a new dataplane would
+// come to keep them.
+func promises() []promise {
+	return slices.Concat(
+		applying, removing, reading,
+		streaming, scheduling, quiescing, replacing,
+		datagrams, persisting, limiting, counting,
+		closing, sharing,
+	)
+}
+
+// Run holds the contract against the dataplanes that lab opens, with IPv4 and
+// with IPv6. With -short the heavy promises carry a tenth.
+func Run(t *testing.T, lab Lab) {
+	for _, family := range []struct {
+		name string
+		six  bool
+	}{{"ipv4", false}, {"ipv6", true}} {
+		if vip := lab.vip(family.six); !vip.IsValid() {
+			continue
+		}
+		t.Run(family.name, func(t *testing.T) {
+			for _, p := range promises() {
+				t.Run(p.name, func(t *testing.T) { p.hold(t, lab, family.six) })
+			}
+		})
+	}
+}
+
+// hold runs the promise on a stage of its own.
+func (p promise) hold(t testing.TB, lab Lab, six bool) {
+	t.Helper()
+	// The first cleanup is the last to run: the verdict after all complaints.
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("broken promise: %s", p.says)
+		}
+	})
+	p.keep(newStage(t, lab, six))
+}

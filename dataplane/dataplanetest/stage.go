@@ -1,0 +1,162 @@
+package dataplanetest
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/dataplane"
+)
+
+// patience is how long anything may take that has to come. It is long, so
+// that only what never comes runs into it.
+var patience = 20 * time.Second
+
+// A stage is where one promise is kept: a new dataplane and the hosts.
+type stage struct {
+	testing.TB
+	lab Lab
+	six bool
+	dp  dataplane.Dataplane
+}
+
+func newStage(t testing.TB, lab Lab, six bool) *stage {
+	t.Helper()
+	return &stage{TB: t, lab: lab, six: six, dp: openDataplane(t, lab)}
+}
+
+// openDataplane opens a dataplane that leaves nothing behind.
+func openDataplane(t testing.TB, lab Lab) dataplane.Dataplane {
+	t.Helper()
+	dp := lab.Open(t)
+	t.Cleanup(func() {
+		ctx := context.Background()
+		left, err := dp.Snapshot(ctx)
+		if err != nil && !errors.Is(err, dataplane.ErrClosed) {
+			t.Errorf("Snapshot at the end: %v", err)
+		}
+		for _, s := range left {
+			if err := dp.Remove(ctx, s.Service.ID); err != nil {
+				t.Errorf("Remove %v at the end: %v", s.Service.ID, err)
+			}
+		}
+		if err := dp.Close(); err != nil {
+			t.Errorf("Close at the end: %v", err)
+		}
+	})
+	return dp
+}
+
+func (l Lab) vip(six bool) netip.Addr {
+	if six {
+		return l.VIP6
+	}
+	return l.VIP4
+}
+
+// size returns n, or a tenth of it with -short.
+func (s *stage) size(n int) int {
+	if testing.Short() {
+		return n / 10
+	}
+	return n
+}
+
+// unless skips the promise where the dataplane is let off.
+func (s *stage) unless(lacks bool, reason string) {
+	s.Helper()
+	if lacks {
+		s.Skip(reason)
+	}
+}
+
+// check ends the promise with an error.
+func (s *stage) check(what string, err error) {
+	s.Helper()
+	if err != nil {
+		s.Fatalf("%s: %v", what, err)
+	}
+}
+
+// until waits for something that has to come.
+func (s *stage) until(what string, come func() bool) {
+	s.Helper()
+	for end := time.Now().Add(patience); !come(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(end) {
+			s.Fatalf("not within %v: %s", patience, what)
+		}
+	}
+}
+
+// returns waits for a call that has to return.
+func (s *stage) returns(what string, result <-chan error) error {
+	s.Helper()
+	select {
+	case err := <-result:
+		return err
+	case <-time.After(patience):
+		s.Fatalf("%s does not return within %v", what, patience)
+	}
+	return nil
+}
+
+// status returns what the dataplane says about a service, or fails.
+func (s *stage) status(id dataplane.ServiceID) dataplane.ServiceStatus {
+	s.Helper()
+	st, ok := s.find(id)
+	if !ok {
+		s.Fatalf("Snapshot does not list %v", id)
+	}
+	return st
+}
+
+func (s *stage) find(id dataplane.ServiceID) (dataplane.ServiceStatus, bool) {
+	s.Helper()
+	all, err := s.dp.Snapshot(s.Context())
+	s.check("Snapshot", err)
+	for _, st := range all {
+		if st.Service.ID == id {
+			return st, true
+		}
+	}
+	return dataplane.ServiceStatus{}, false
+}
+
+// nextPort runs below the ports that the kernel gives away by itself, so that
+// nobody's connection has one of ours for its own end.
+var nextPort atomic.Uint32
+
+func init() { nextPort.Store(rand.Uint32()) }
+
+// freePort returns a port that nobody uses with addr. Addresses that are not
+// those of the test's own host cannot be looked at and are free.
+func (s *stage) freePort(addr netip.Addr) uint16 {
+	s.Helper()
+	for range 10000 {
+		port := uint16(10000 + nextPort.Add(1)%22000)
+		if free(netip.AddrPortFrom(addr, port)) {
+			return port
+		}
+	}
+	s.Fatalf("no free port at %v", addr)
+	return 0
+}
+
+func free(at netip.AddrPort) bool {
+	ln, err := net.Listen("tcp", at.String())
+	if err == nil {
+		_ = ln.Close()
+	}
+	pc, errUDP := net.ListenPacket("udp", at.String())
+	if errUDP == nil {
+		_ = pc.Close()
+	}
+	return !errors.Is(err, unix.EADDRINUSE) && !errors.Is(errUDP, unix.EADDRINUSE)
+}

@@ -1,0 +1,194 @@
+package dataplanetest
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"time"
+)
+
+var streaming = []promise{
+	{"stream/client ends first", "a client that has finished sending still gets the whole answer", (*stage).clientEndsFirst},
+	{"stream/server ends first", "a real server that has finished sending still hears the client", (*stage).serverEndsFirst},
+	{"stream/reset by server", "a real server's reset reaches the client as a reset", (*stage).serverResets},
+	{"stream/reset by client", "a client's reset reaches the real server as a reset", (*stage).clientResets},
+	{"stream/proper end", "a proper end is never turned into a reset", (*stage).properEnd},
+	{"stream/upload", "what clients send arrives unchanged", (*stage).upload},
+	{"stream/download", "what real servers send arrives unchanged", (*stage).download},
+	{"stream/both ways", "streams in both directions do not disturb each other", (*stage).bothWays},
+	{"stream/backpressure", "a client that does not read holds its real server back", (*stage).backpressure},
+	{"stream/short connections", "thousands of short connections all succeed", (*stage).shortConnections},
+}
+
+const mib = 1 << 20
+
+func (s *stage) clientEndsFirst() {
+	p := s.tcpSite("rr", 1)
+	p.apply()
+	c := p.connect(0)
+	c.command("echo")
+	c.alive("at first")
+	s.check("finish sending", c.CloseWrite())
+	s.check("the end of the echo", c.ended())
+
+	c = p.connect(0)
+	s.exchange(c, 0, mib)
+}
+
+func (s *stage) serverEndsFirst() {
+	p := s.tcpSite("rr", 1)
+	p.apply()
+	c := p.connect(0)
+	c.command("shut")
+	s.check("the end of a real server that has nothing to say", c.ended())
+	_, err := io.WriteString(c.TCPConn, "I go on")
+	s.check("send to a real server that has finished", err)
+	s.check("finish sending", c.CloseWrite())
+	if r := p.heard(0); r.err != nil || r.text != "I go on" {
+		s.Errorf("the real server heard %q and %v, want all of it and a proper end", r.text, r.err)
+	}
+}
+
+// heard waits for what the i-th real server reports.
+func (p *site) heard(i int) report {
+	p.Helper()
+	select {
+	case r := <-p.tcp[i].reports:
+		return r
+	case <-time.After(patience):
+		p.Fatalf("real server %s does not notice within %v how its client ends", letter(i), patience)
+	}
+	return report{}
+}
+
+func (s *stage) serverResets() {
+	p := s.tcpSite("rr", 1)
+	p.apply()
+	c := p.connect(0)
+	c.command("reset")
+	if _, err := c.line(); !reset(err) {
+		s.Errorf("the client of a real server that resets gets %v, want a reset", err)
+	}
+}
+
+func (s *stage) clientResets() {
+	p := s.tcpSite("rr", 1)
+	p.apply()
+	c := p.connect(0)
+	c.command("hold")
+	c.abort()
+	if r := p.heard(0); !reset(r.err) {
+		s.Errorf("the real server of a client that resets gets %v, want a reset", r.err)
+	}
+}
+
+func (s *stage) properEnd() {
+	p := s.tcpSite("rr", 1)
+	p.apply()
+	for range s.size(100) {
+		c := p.connect(0)
+		c.command("hold")
+		_, err := io.WriteString(c.TCPConn, "bye")
+		s.check("send", err)
+		c.close()
+		if r := p.heard(0); r.err != nil || r.text != "bye" {
+			s.Fatalf("the real server of a client that closes heard %q and %v, want %q and a proper end", r.text, r.err, "bye")
+		}
+	}
+}
+
+func (s *stage) upload()   { s.transfer(32*mib, 0) }
+func (s *stage) download() { s.transfer(0, 32*mib) }
+func (s *stage) bothWays() { s.transfer(24*mib, 24*mib) }
+
+func (s *stage) transfer(up, down int) {
+	p := s.tcpSite("rr", 1)
+	p.apply()
+	s.exchange(p.connect(0), s.size(up), s.size(down))
+}
+
+// exchange sends and receives at the same time and compares digests. The
+// client finishes sending first, even if it sends nothing.
+func (s *stage) exchange(c *conn, up, down int) {
+	s.Helper()
+	c.command("swap %d", down)
+	var sending sync.WaitGroup
+	sending.Go(func() {
+		if _, err := io.Copy(c.TCPConn, noise(int64(up))); err != nil {
+			s.Errorf("send %d bytes: %v", up, err)
+		}
+		if err := c.CloseWrite(); err != nil {
+			s.Errorf("finish sending: %v", err)
+		}
+	})
+	s.receive(c, down)
+	sending.Wait()
+	said, err := c.line()
+	s.check("wait for what the real server says it got", err)
+	if want := digest(noise(int64(up))); said != want {
+		s.Errorf("the real server got %s, want %s", said, want)
+	}
+	s.check("the end", c.ended())
+}
+
+// receive takes n bytes of noise.
+func (s *stage) receive(c *conn, n int) {
+	s.Helper()
+	got, want := digest(io.LimitReader(c.r, int64(n))), digest(noise(int64(n)))
+	if got != want {
+		s.Errorf("the client got %s, want %s", got, want)
+	}
+}
+
+// backpressure has a client stop reading. What the real server gets rid of
+// then are the buffers on the way; it must come to a halt.
+func (s *stage) backpressure() {
+	const all, most = 128 * mib, 96 * mib
+	p := s.tcpSite("rr", 1)
+	p.apply()
+	c := p.connect(0)
+	s.check("have a small buffer", c.SetReadBuffer(64<<10))
+	c.command("swap %d", all)
+	s.check("finish sending", c.CloseWrite())
+	sent := int64(-1)
+	s.until("a real server whose client does not read comes to a halt", func() bool {
+		before := sent
+		time.Sleep(100 * time.Millisecond) // a halt is something that lasts
+		sent = p.tcp[0].sent.Load()
+		return sent == before && sent > 0
+	})
+	if sent > most {
+		s.Fatalf("the real server got rid of %d MiB while its client read nothing", sent/mib)
+	}
+	s.receive(c, all)
+	_, err := c.line()
+	s.check("wait for what the real server says it got", err)
+	s.check("the end", c.ended())
+}
+
+func (s *stage) shortConnections() {
+	const clients = 8
+	p := s.tcpSite("rr", 1, 1)
+	p.apply()
+	each := s.size(2000) / clients
+	var crowd sync.WaitGroup
+	for i := range clients {
+		crowd.Go(func() {
+			if err := p.visits(i, each); err != nil {
+				s.Errorf("client %d of %d at once, %d connections each: %v", i, clients, each, err)
+			}
+		})
+	}
+	crowd.Wait()
+	p.idle()
+}
+
+// visits makes n short connections one after the other.
+func (p *site) visits(client, n int) error {
+	for i := range n {
+		if _, err := p.visit(client); err != nil {
+			return fmt.Errorf("connection %d: %w", i, err)
+		}
+	}
+	return nil
+}
