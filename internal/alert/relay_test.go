@@ -163,6 +163,13 @@ func (r *relay) commands(verb string) (found []string) {
 	return found
 }
 
+// sessions is how many connections were made.
+func (r *relay) sessions() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.conns)
+}
+
 func (r *relay) received() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
