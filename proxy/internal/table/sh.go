@@ -10,8 +10,8 @@ import (
 const shSlots = 256
 
 // sh is source hashing: the client's address, with sh-port its port too,
-// chooses a slot of a table in which each real server has as many slots in a
-// row as its weight. Where the one in the slot takes no client another slot
+// chooses a slot of a table in which each real server has slots in a row in
+// proportion to its weight. Where the one in the slot takes no client another slot
 // is tried, as the kernel does with sh-fallback; without that flag it would
 // refuse the client, which helps nobody.
 type sh struct {
@@ -26,13 +26,14 @@ func newSH(flags []string) scheduler { return &sh{port: slices.Contains(flags, "
 func (s *sh) update(servers []*Server) {
 	servers = slices.DeleteFunc(slices.Clone(servers), func(sv *Server) bool { return sv.spec.Weight == 0 })
 	clear(s.slots[:])
-	total := 0
+	unit, total := 0, 0
 	for _, sv := range servers {
+		unit = gcd(unit, sv.spec.Weight)
 		total += sv.spec.Weight
 	}
 	for slot := 0; slot < shSlots && len(servers) > 0; {
 		for _, sv := range servers {
-			for range shShare(sv.spec.Weight, total, len(servers)) {
+			for range shShare(sv.spec.Weight/unit, total/unit, len(servers)) {
 				if slot < shSlots {
 					s.slots[slot] = sv
 					slot++
@@ -57,8 +58,9 @@ func (s *sh) next(r request) *Server {
 	if sv := s.slots[slot]; sv != nil && sv.takes(r) {
 		return sv
 	}
-	// Beginning at twice the slot spreads the clients of one server that
-	// takes none over all the others.
+	// Beginning at twice the slot, as the kernel does, spreads the clients of
+	// a server that takes none better than the next slot would. The shorter
+	// the rows the better, for which weights are brought to their least.
 	for i := range shSlots {
 		if sv := s.slots[(2*slot+i)%shSlots]; sv != nil && sv.takes(r) {
 			return sv

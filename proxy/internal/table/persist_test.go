@@ -1,0 +1,178 @@
+package table_test
+
+import (
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/proxy/internal/table"
+)
+
+func persistent(keep time.Duration, bits int, weights ...int) dataplane.VirtualService {
+	v := service("rr", weights...)
+	v.Persistent, v.PersistentBits = keep, bits
+	return v
+}
+
+func from(addr string) netip.AddrPort { return netip.AddrPortFrom(netip.MustParseAddr(addr), 4711) }
+
+// visit is a connection that is over at once.
+func visit(t *testing.T, s *table.Service, addr string) string {
+	t.Helper()
+	c, ok := s.Pick(from(addr), nil)
+	if !ok {
+		t.Fatalf("%s is refused", addr)
+	}
+	defer c.Done()
+	return letter(c)
+}
+
+func wantVisit(t *testing.T, s *table.Service, addr, want, when string) {
+	t.Helper()
+	if got := visit(t, s, addr); got != want {
+		t.Errorf("%s: %s goes to %s, want %s", when, addr, got, want)
+	}
+}
+
+func TestPersistenceTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := table.New(persistent(time.Minute, 32, 1, 1))
+		wantVisit(t, s, "198.51.100.1", "A", "first")
+		wantVisit(t, s, "198.51.100.2", "B", "another client")
+		for range 3 { // each connection begins the time anew
+			time.Sleep(50 * time.Second)
+			wantVisit(t, s, "198.51.100.1", "A", "within the time")
+		}
+		time.Sleep(time.Minute)
+		wantVisit(t, s, "198.51.100.9", "A", "the scheduler's turn")
+		wantVisit(t, s, "198.51.100.1", "B", "after the time")
+	})
+}
+
+// A connection holds the pin beyond its time, and no longer.
+func TestPersistenceWhileConnected(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := table.New(persistent(time.Minute, 32, 1, 1))
+		c, _ := s.Pick(from("198.51.100.1"), nil)
+		time.Sleep(time.Hour)
+		s.Expire()
+		if st := s.Status().Servers[0]; st.Persistent != 1 {
+			t.Errorf("%d clients pinned to A while connected, want 1", st.Persistent)
+		}
+		c.Done()
+		if table.Pins(s) != 0 {
+			t.Error("the pin outlives both its time and its connection")
+		}
+		c, _ = s.Pick(from("198.51.100.1"), nil)
+		time.Sleep(time.Second)
+		c.Done()
+		wantVisit(t, s, "198.51.100.1", "B", "after a short connection")
+	})
+}
+
+func TestPersistenceNetmask(t *testing.T) {
+	s := table.New(persistent(time.Hour, 24, 1, 1))
+	wantVisit(t, s, "198.51.100.1", "A", "first of a network")
+	wantVisit(t, s, "198.51.101.1", "B", "another network")
+	wantVisit(t, s, "198.51.100.200", "A", "second of the network")
+
+	six := persistent(time.Hour, 64, 1, 1)
+	six.ID.Addr = netip.MustParseAddrPort("[2001:db8::1]:80")
+	s = table.New(six)
+	wantVisit(t, s, "2001:db8:1::1", "A", "first of a network")
+	wantVisit(t, s, "2001:db8:2::1", "B", "another network")
+	wantVisit(t, s, "2001:db8:1::2", "A", "second of the network")
+}
+
+func TestPersistenceAndServers(t *testing.T) {
+	s := table.New(persistent(time.Hour, 32, 1, 1))
+	visit(t, s, "198.51.100.1")
+	s.Update(persistent(time.Hour, 32, 0, 1))
+	wantVisit(t, s, "198.51.100.1", "A", "A quiescent")
+	s.Update(persistent(time.Hour, 32, 0, 1, 1))
+	wantVisit(t, s, "198.51.100.1", "A", "another one added")
+	s.Update(persistent(time.Hour, 32, -1, 1))
+	wantVisit(t, s, "198.51.100.1", "B", "A removed")
+	s.Update(persistent(time.Hour, 32, 1, 1))
+	wantVisit(t, s, "198.51.100.1", "B", "A back")
+}
+
+// Who could not be reached loses the client for good.
+func TestPersistenceAfterFailure(t *testing.T) {
+	s := table.New(persistent(time.Hour, 32, 1, 1))
+	a, _ := s.Pick(from("198.51.100.1"), nil)
+	a.Failed()
+	b, _ := s.Pick(from("198.51.100.1"), []*table.Server{a.Server()})
+	b.Done()
+	wantVisit(t, s, "198.51.100.1", "B", "after A was not reached")
+	if st := s.Status().Servers; st[0].Persistent != 0 || st[1].Persistent != 1 {
+		t.Errorf("pinned %d and %d, want 0 and 1", st[0].Persistent, st[1].Persistent)
+	}
+}
+
+func TestPersistenceNotToSorry(t *testing.T) {
+	v := persistent(time.Hour, 32, 0)
+	v.RealServers = append(v.RealServers, dataplane.RealServer{Addr: addrOf('S'), Weight: 1, Sorry: true})
+	s := table.New(v)
+	wantVisit(t, s, "198.51.100.1", "S", "A quiescent")
+	v = v.Clone()
+	v.RealServers[0].Weight = 1
+	s.Update(v)
+	wantVisit(t, s, "198.51.100.1", "A", "A back")
+}
+
+func TestPersistenceOff(t *testing.T) {
+	s := table.New(persistent(time.Hour, 32, 1, 1))
+	visit(t, s, "198.51.100.1")
+	s.Update(persistent(time.Hour, 24, 1, 1))
+	if table.Pins(s) != 0 {
+		t.Error("pins of another prefix length are kept")
+	}
+	wantVisit(t, s, "198.51.100.1", "B", "other prefix length")
+	s.Update(persistent(0, 24, 1, 1))
+	wantVisit(t, s, "198.51.100.1", "A", "switched off")
+	wantVisit(t, s, "198.51.100.1", "B", "switched off")
+}
+
+// A connection may outlive its pin.
+func TestPersistenceOffWhileConnected(t *testing.T) {
+	s := table.New(persistent(time.Hour, 32, 1))
+	c, _ := s.Pick(from("198.51.100.1"), nil)
+	s.Update(persistent(0, 32, 1))
+	c.Done()
+	if st := s.Status().Servers[0]; st.Persistent != 0 || st.Active != 0 {
+		t.Errorf("%d pinned and %d active, want none", st.Persistent, st.Active)
+	}
+}
+
+func TestPersistenceBound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := table.New(persistent(time.Hour, 32, 1, 1, 1))
+		table.LimitPins(s, 2)
+		held, _ := s.Pick(from("198.51.100.1"), nil) // A, and connected
+		visit(t, s, "198.51.100.2")                  // B
+		wantVisit(t, s, "198.51.100.3", "C", "in place of B's")
+		wantVisit(t, s, "198.51.100.1", "A", "still pinned")
+		wantVisit(t, s, "198.51.100.3", "C", "still pinned")
+		if table.Pins(s) != 2 {
+			t.Fatalf("%d clients remembered, want 2", table.Pins(s))
+		}
+		wantVisit(t, s, "198.51.100.2", "A", "forgotten and scheduled anew")
+
+		other, _ := s.Pick(from("198.51.100.2"), nil) // now both are connected
+		c, ok := s.Pick(from("198.51.100.7"), nil)
+		if !ok || table.Pins(s) != 2 {
+			t.Errorf("with no room for its pin a client is taken: %v; %d pins", ok, table.Pins(s))
+		}
+		for _, c := range []table.Claim{held, other, c} {
+			c.Done()
+		}
+		time.Sleep(time.Hour)
+		s.Expire()
+		if st := s.Status().Servers; table.Pins(s) != 0 || st[0].Persistent+st[1].Persistent+st[2].Persistent != 0 {
+			t.Errorf("%d pins left after their time: %+v", table.Pins(s), st)
+		}
+	})
+}
