@@ -1,10 +1,13 @@
 package admin_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"net/netip"
 	"path/filepath"
 	"reflect"
@@ -158,5 +161,36 @@ func TestClientForeign(t *testing.T) {
 	_, err = admin.Dial(path).Status(t.Context())
 	if want := "control socket " + path; err == nil || !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestClientKeepsNothing: there is no Close, so nothing may stay open.
+func TestClientKeepsNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	ln, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closing(t, ln)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() {
+		c, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		defer closing(t, c)
+		in := bufio.NewReader(c)
+		if _, err := http.ReadRequest(in); err != nil {
+			t.Error(err)
+		}
+		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+		_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
+		if _, err := in.ReadByte(); err != io.EOF {
+			t.Errorf("the connection stays open: %v", err)
+		}
+	})
+	if _, err := admin.Dial(path).Status(t.Context()); err != nil {
+		t.Error(err)
 	}
 }

@@ -15,19 +15,18 @@ var reasons = []struct {
 	parts []string
 }{
 	{"refused", []string{"connection refused"}},
-	{"timeout", []string{"timeout", "timed out", "deadline exceeded", "no answer", "no reply"}},
-	{"unreachable", []string{"unreachable", "no route to host", "network is down", "host is down"}},
-	{"closed", []string{"connection reset", "broken pipe", "unexpected eof", ": eof", "closed by", "closed the connection"}},
-	{"dns", []string{"no such host", "server misbehaving", "lookup "}},
-	{"tls", []string{"tls:", "x509:", "certificate", "handshake"}},
-	{"command", []string{"exit status", "exit code", "exited", "signal: ", "fork/exec", "executable"}},
+	{"timeout", []string{"timed out", "timeout", "deadline exceeded", "without an answer", "no answer", "no reply"}},
+	{"unreachable", []string{"unreachable", "no route to host", "network is down", "host is down", "too many hops"}},
+	{"closed", []string{"connection closed", "connection reset", "broken pipe"}},
+	{"dns", []string{"no such host", "server misbehaving"}},
+	{"tls", []string{"tls: ", "x509: ", "certificate", "handshake"}},
+	{"status", []string{"status ", "redirect"}},
 	{"auth", []string{"authentication", "login", "password", "access denied"}},
-	{"status", []string{"status "}},
 	{"mismatch", []string{"not match", "mismatch", "unexpected", "want "}},
 }
 
 // reason says in one of a few words, fit for a label, what r's latest check
-// came to: "ok", "unchecked", one of reasons, or "other".
+// came to: "ok", "unchecked", "command", one of reasons, or "other".
 func reason(r *director.ServerStatus) string {
 	switch {
 	case r.Checked.IsZero():
@@ -35,7 +34,19 @@ func reason(r *director.ServerStatus) string {
 	case r.Result == "":
 		return "ok"
 	}
-	text := strings.ToLower(r.Result)
+	// The check and what it asked come first: "http 192.0.2.1:80: status 503".
+	check, text, found := strings.Cut(strings.ToLower(r.Result), ": ")
+	if !found {
+		check, text = "", check
+	}
+	word := classify(text)
+	if strings.HasPrefix(check, "external") && word != "timeout" {
+		return "command" // whatever it wrote
+	}
+	return word
+}
+
+func classify(text string) string {
 	for _, why := range reasons {
 		for _, part := range why.parts {
 			if strings.Contains(text, part) {

@@ -111,6 +111,7 @@ func TestReady(t *testing.T) {
 	loading.Config.Loaded = time.Time{}
 	vague := calm()
 	vague.Ready = false
+	vague.Services[0].Servers = []director.ServerStatus{{Server: "192.0.2.1:80", State: director.Maintenance}} // nobody waits for it
 	for _, c := range []struct {
 		name string
 		st   director.Status
@@ -207,33 +208,62 @@ func TestScrapesDuringClose(t *testing.T) {
 // TestCloseWhileStuck: a director that does not answer and a client that does
 // not ask keep nobody from closing.
 func TestCloseWhileStuck(t *testing.T) {
-	asked := make(chan struct{})
-	src := stuck()
-	block := src.status
-	src.status = func(ctx context.Context) (director.Status, error) {
-		close(asked)
-		return block(ctx)
+	for _, path := range []string{"/api/v1/status", "/metrics"} {
+		asked, ended := make(chan struct{}), make(chan error, 1)
+		s := newServer(t, source{status: func(ctx context.Context) (director.Status, error) {
+			close(asked)
+			<-ctx.Done()
+			ended <- ctx.Err()
+			return director.Status{}, ctx.Err()
+		}})
+		url, c := listen(t, s)
+		mute, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if resp, err := c.Get(url + path); err == nil {
+				_ = resp.Body.Close()
+			}
+		})
+		<-asked
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		wg.Wait()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: Close has waited for the director: %v", path, err)
+		}
+		if _, err := mute.Read(make([]byte, 1)); err == nil {
+			t.Error("the connection without a request is still open")
+		}
+		closing(t, mute)
 	}
-	s := newServer(t, src)
-	url, c := listen(t, s)
-	mute, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+}
+
+// TestCloseWhileUnread: neither does one who does not read the answer.
+func TestCloseWhileUnread(t *testing.T) {
+	asked := make(chan struct{})
+	s := newServer(t, source{status: func(context.Context) (director.Status, error) {
+		close(asked)
+		return director.Status{Config: director.ConfigStatus{ReloadError: strings.Repeat("long ", 1<<20)}}, nil
+	}})
+	path := t.TempDir() + "/s"
+	if err := s.ListenControl(t.Context(), path); err != nil {
+		t.Fatal(err)
+	}
+	c, err := net.Dial("unix", path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer closing(t, mute)
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		if resp, err := c.Get(url + "/api/v1/status"); err == nil {
-			_ = resp.Body.Close()
-		}
-	})
+	defer closing(t, c)
+	if _, err := io.WriteString(c, "GET /api/v1/status HTTP/1.1\r\nHost: shunt\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
 	<-asked
 	if err := s.Close(); err != nil {
 		t.Error(err)
-	}
-	wg.Wait()
-	if _, err := mute.Read(make([]byte, 1)); err == nil {
-		t.Error("the connection without a request is still open")
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -128,6 +129,37 @@ func TestControlRace(t *testing.T) {
 		if left := entries(t, path); len(left) > 0 {
 			t.Fatalf("left behind: %v", left)
 		}
+	}
+}
+
+// TestControlTurns: however fast one goes and the next comes, there is never a
+// second one, and who is refused is told the true reason.
+func TestControlTurns(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	var holders atomic.Int32
+	turn := func() {
+		s := newServer(t, tells(calm()))
+		switch err := s.ListenControl(t.Context(), path); {
+		case err != nil && !strings.Contains(err.Error(), "another shunt"):
+			t.Error(err)
+		case err == nil && holders.Add(1) > 1:
+			t.Error("two at once")
+		case err == nil:
+			holders.Add(-1)
+		}
+		_ = s.Close() // never an error
+	}
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 600 {
+				turn()
+			}
+		})
+	}
+	wg.Wait()
+	if left := entries(t, path); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
 	}
 }
 
