@@ -55,7 +55,7 @@ func (s *stage) persistNetwork() {
 func (s *stage) persistTimeout() {
 	s.unless(s.lab.Lacks.RemembersEnded, "persistence outlives connections that have ended")
 	p := s.persistentSite(1, 1)
-	p.want.Persistent = 2 * time.Second
+	p.want.Persistent = time.Second
 	p.apply()
 	p.takes("the first connection", 0, "a")
 	for range 5 {

@@ -3,6 +3,7 @@ package dataplanetest
 import (
 	"context"
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -26,6 +27,7 @@ type toy struct {
 	sites  map[dataplane.ServiceID]*toySite
 
 	removed map[dataplane.ServiceID]bool
+	left    []*toySite // removed ones that go on
 }
 
 // A lobby is where the toys of one lab see each other, which none should.
@@ -40,8 +42,9 @@ type toySite struct {
 	want  dataplane.VirtualService
 	ln    *net.TCPListener
 	pc    *net.UDPConn
-	at    int // the real server that was taken last
-	level int // of wrr
+	at    int  // the real server that was taken last
+	gone  bool // it listens no more
+	level int  // of wrr
 	total dataplane.Counters
 	reals map[netip.AddrPort]*toyReal
 	pins  map[netip.Prefix]*toyPin
@@ -134,6 +137,7 @@ func (t *toy) site(want dataplane.VirtualService) *toySite {
 }
 
 func (s *toySite) listen() (err error) {
+	s.gone = false
 	if s.want.ID.Protocol == dataplane.UDP {
 		if s.pc, err = net.ListenUDP("udp", net.UDPAddrFromAddrPort(s.want.ID.Addr)); err == nil {
 			s.work.Go(func() { s.receive(s.pc) })
@@ -185,6 +189,7 @@ func (s *toySite) index(addr netip.AddrPort) int {
 }
 
 func (s *toySite) shut() {
+	s.gone = true
 	if s.ln != nil {
 		_ = s.ln.Close()
 	}
@@ -213,7 +218,9 @@ func (t *toy) Remove(_ context.Context, id dataplane.ServiceID) error {
 		}
 		return nil
 	}
-	if !t.is("goes on") {
+	if t.is("goes on") {
+		t.left = append(t.left, s)
+	} else {
 		s.shut()
 	}
 	delete(t.sites, id)
@@ -291,7 +298,7 @@ func (t *toy) Close() error {
 		return dataplane.ErrClosed
 	}
 	t.closed = true
-	for _, s := range t.sites {
+	for _, s := range append(t.left, slices.Collect(maps.Values(t.sites))...) {
 		s.shut()
 		for c := range s.conns {
 			if !t.is("lets go on") {
@@ -300,7 +307,7 @@ func (t *toy) Close() error {
 		}
 	}
 	t.mu.Unlock()
-	if !t.is("lets go on") && !t.is("goes on") {
+	if !t.is("lets go on") {
 		t.work.Wait()
 	}
 	return nil

@@ -1,6 +1,7 @@
 package dataplanetest
 
 import (
+	"errors"
 	"io"
 	"net"
 	"net/netip"
@@ -146,7 +147,7 @@ func (s *toySite) finish(c *toyConn, to *net.TCPConn, err error) {
 		c.close()
 	case reset(err) && !s.is("swallows resets"), s.is("resets at the end"):
 		c.abort()
-	case s.is("swallows resets"), err == io.EOF:
+	case s.is("swallows resets"), errors.Is(err, io.EOF):
 		_ = to.CloseWrite()
 	default:
 		c.close()
@@ -210,7 +211,11 @@ func (s *toySite) receive(pc *net.UDPConn) {
 			continue
 		}
 		s.mu.Lock()
-		if f := s.flow(client); f != nil && !s.closed {
+		if s.gone {
+			s.mu.Unlock()
+			continue
+		}
+		if f := s.flow(client); f != nil {
 			_, _ = f.Write(buf[:n])
 			s.count(f.to, dataplane.Counters{InBytes: uint64(n)})
 		}
