@@ -1,6 +1,7 @@
 package checks_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -89,23 +90,48 @@ func TestExternalCannotStart(t *testing.T) {
 	}
 }
 
+func TestExternalTimeout(t *testing.T) {
+	path := program(t, sh+"exec sleep 1000")
+	if got, words := errText(run(t, "external", brief, external(path))), "external "+path+": timed out after 200ms"; got != words {
+		t.Errorf("got  %q\nwant %q", got, words)
+	}
+}
+
 // A program that hangs is ended with all its children.
 func TestExternalHangs(t *testing.T) {
 	pids := filepath.Join(t.TempDir(), "pids")
 	path := program(t, fmt.Sprintf(`#!/bin/sh
 trap '' TERM INT HUP
+echo waiting for the database
 (sleep 1000 & echo $! >>%[1]s; wait) &
 sleep 1000 &
 echo $! $$ >>%[1]s
-echo waiting for the database
 wait; wait; sleep 1000
 `, pids))
-	err := run(t, "external", 2*time.Second, external(path))
-	words := `external ` + path + `: timed out after 2s having written "waiting for the database"`
-	if errText(err) != words {
-		t.Errorf("got  %q\nwant %q", errText(err), words)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		defer cancel()
+		eventually(t, "the program runs", func() bool {
+			b, _ := os.ReadFile(pids)
+			return len(strings.Fields(string(b))) == 3
+		})
+	}()
+	got := errText(checks.External(ctx, external(path)))
+	if words := `external ` + path + `: cancelled having written "waiting for the database"`; got != words {
+		t.Errorf("got  %q\nwant %q", got, words)
 	}
 	gone(t, pids, 3)
+}
+
+// eventually waits for a condition.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(long); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Errorf("not yet: %s", what)
+			return
+		}
+	}
 }
 
 // What a program leaves behind in its group is ended too, and does not hold up
@@ -141,11 +167,7 @@ func gone(t *testing.T, path string, n int) {
 		t.Errorf("%d processes wrote their number, want %d", len(list), n)
 	}
 	for _, pid := range list {
-		for end := time.Now().Add(long); running(pid); time.Sleep(time.Millisecond) {
-			if time.Now().After(end) {
-				t.Fatalf("process %d still runs", pid)
-			}
-		}
+		eventually(t, fmt.Sprintf("process %d is gone", pid), func() bool { return !running(pid) })
 	}
 }
 
@@ -162,7 +184,7 @@ func numbers(t *testing.T, path string) (list []int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range strings.Fields(string(b)) {
+	for s := range strings.FieldsSeq(string(b)) {
 		n, err := strconv.Atoi(s)
 		if err != nil {
 			t.Fatal(err)

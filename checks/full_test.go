@@ -12,7 +12,7 @@ import (
 func full(t *testing.T) netip.AddrPort {
 	t.Helper()
 	fd := must(unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0))(t)
-	t.Cleanup(func() { unix.Close(fd) })
+	t.Cleanup(func() { _ = unix.Close(fd) })
 	local := &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}
 	if err := unix.Bind(fd, local); err != nil {
 		t.Fatal(err)
@@ -23,7 +23,7 @@ func full(t *testing.T) netip.AddrPort {
 	sa := must(unix.Getsockname(fd))(t).(*unix.SockaddrInet4)
 	for range 4 { // one is queued, the others' SYNs are dropped
 		c := must(unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0))(t)
-		t.Cleanup(func() { unix.Close(c) })
+		t.Cleanup(func() { _ = unix.Close(c) })
 		if err := unix.Connect(c, sa); err != nil && err != unix.EINPROGRESS {
 			t.Fatal(err)
 		}

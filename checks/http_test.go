@@ -26,7 +26,7 @@ func start(t testing.TB, s *httptest.Server, host string, start func(*httptest.S
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Listener.Close()
+	_ = s.Listener.Close()
 	s.Listener = ln
 	start(s)
 	t.Cleanup(s.Close)
@@ -82,10 +82,14 @@ func TestHTTPRequest(t *testing.T) {
 		{"whole URL", "http", "GET", "/http://other.example/x y", "www", "GET /x%20y HTTP/1.1\r\nHost: other.example\r\n"},
 		{"whole URL with port", "http", "GET", "HTTP://other:81?q", "", "GET /?q HTTP/1.1\r\nHost: other:81\r\n"},
 		{"URL in the query", "http", "GET", "/to?u=http://a/", "", "GET /to?u=http://a/ HTTP/1.1\r\nHost: 127.0.0.1\r\n"},
-		{"proxy", "http_proxy", "GET", "/http://www.example.com/a", "",
-			"GET http://www.example.com/a HTTP/1.1\r\nHost: www.example.com\r\n"},
-		{"proxy, TLS behind", "http_proxy", "GET", "https://www.example.com", "",
-			"GET https://www.example.com/ HTTP/1.1\r\nHost: www.example.com\r\n"},
+		{
+			"proxy", "http_proxy", "GET", "/http://www.example.com/a", "",
+			"GET http://www.example.com/a HTTP/1.1\r\nHost: www.example.com\r\n",
+		},
+		{
+			"proxy, TLS behind", "http_proxy", "GET", "https://www.example.com", "",
+			"GET https://www.example.com/ HTTP/1.1\r\nHost: www.example.com\r\n",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -157,34 +161,44 @@ func TestHTTPBadServers(t *testing.T) {
 		{"close at once", write(""), false, "connection closed while waiting for the answer"},
 		{"close in the status line", write("HTTP/1.1 2"), false, "connection closed while waiting for the answer"},
 		{"close in the headers", write(head200 + "Server: x"), false, "connection closed while waiting for the answer"},
-		{"reset", func(_ context.Context, c *net.TCPConn) { readHead(c); _ = c.SetLinger(0) }, false,
-			"connection reset by peer while waiting for the answer"},
+		{
+			"reset", func(_ context.Context, c *net.TCPConn) { readHead(c); _ = c.SetLinger(0) }, false,
+			"connection reset by peer while waiting for the answer",
+		},
 		{"not HTTP", write("SSH-2.0-x\r\n\r\n"), false, `malformed HTTP response "SSH-2.0-x"`},
-		{"not HTTP at length", write(strings.Repeat("x", 300) + "\r\n\r\n"), false,
-			`malformed HTTP response "` + strings.Repeat("x", 175) + "..."},
+		{
+			"not HTTP at length", write(strings.Repeat("x", 300) + "\r\n\r\n"), false,
+			`malformed HTTP response "` + strings.Repeat("x", 175) + "...",
+		},
 		{"endless line", afterHead(func(c *net.TCPConn) { endless(c, "x") }), false, "headers of more than 65536 bytes"},
 		{"endless headers", afterHead(func(c *net.TCPConn) {
 			_, _ = io.WriteString(c, head200)
 			endless(c, "X: y\r\n")
 		}), false, "headers of more than 65536 bytes"},
-		{"endless interim answers", afterHead(func(c *net.TCPConn) { endless(c, "HTTP/1.1 100 Continue\r\n\r\n") }), false,
-			"headers of more than 65536 bytes"},
+		{
+			"endless interim answers", afterHead(func(c *net.TCPConn) { endless(c, "HTTP/1.1 100 Continue\r\n\r\n") }), false,
+			"headers of more than 65536 bytes",
+		},
 		{"interim answer", write("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + head200 + "\r\nTest Page"), false, ""},
 		{"switching protocols", write("HTTP/1.1 101 Switching Protocols\r\n\r\n"), false, "status 101, want 2xx"},
 		{"byte at a time", afterHead(func(c *net.TCPConn) { slowly(c, head200+"\r\nTest Page") }), false, ""},
 		{"HTTP/1.0", write("HTTP/1.0 200 OK\r\n\r\nTest Page"), false, ""},
 		{"chunks", write(head200 + "Transfer-Encoding: chunked\r\n\r\n5\r\nTest \r\n4\r\nPage\r\n0\r\n\r\n"), false, ""},
 		{"body that does not end, matched", hold(head200 + "Content-Length: 99\r\n\r\nTest Page"), true, ""},
-		{"body that does not end, not matched", hold(head200 + "Content-Length: 99\r\n\r\nTest"), true,
-			`body does not match "Test Page": only 4 bytes of it arrived`},
+		{
+			"body that does not end, not matched", hold(head200 + "Content-Length: 99\r\n\r\nTest"), true,
+			`body does not match "Test Page": only 4 bytes of it arrived`,
+		},
 		{"body cut short, matched", write(head200 + "Content-Length: 99\r\n\r\nTest Page"), false, ""},
 		{"endless body, matched", afterHead(func(c *net.TCPConn) { endless(c, head200+"\r\nTest Page") }), false, ""},
 		{"endless body, not matched", afterHead(func(c *net.TCPConn) {
 			_, _ = io.WriteString(c, head200+"\r\n")
 			endless(c, "x")
 		}), false, `the first 1048576 bytes of the body do not match "Test Page"`},
-		{"error whose body does not end", hold("HTTP/1.1 503 No\r\nContent-Length: 99\r\n\r\nTest Page"), false,
-			"status 503, want 2xx"},
+		{
+			"error whose body does not end", hold("HTTP/1.1 503 No\r\nContent-Length: 99\r\n\r\nTest Page"), false,
+			"status 503, want 2xx",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 // receive hands out answers until the socket is closed.
 func (s *icmpSocket) receive() {
 	defer close(s.closed)
-	packet := make([]byte, 1<<16)
+	packet := make([]byte, maxPacket)
 	for {
 		n, from, err := s.read(packet)
 		if err != nil {

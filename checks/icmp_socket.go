@@ -19,6 +19,9 @@ const (
 	// pingData is the length of the data in an echo request. It begins with a
 	// nonce.
 	pingData = 64
+	// maxPacket has room for an answer and for what a router quotes: 576 bytes
+	// in IPv4, 1280 in IPv6. Longer ones are cut off and answer no ping.
+	maxPacket = 2048
 	// socketBuffer has room for the answers to some thousand pings that were
 	// sent at once, and for as many requests that wait in the kernel until
 	// somebody tells the hardware address of a dead host.
@@ -128,7 +131,7 @@ func (s *icmpSocket) echo(ctx context.Context, dst netip.Addr) error {
 	case err := <-e.result:
 		return err
 	case <-ctx.Done():
-		return &failure{err: ctx.Err(), when: "without an answer"}
+		return &failure{err: ctx.Err()}
 	}
 }
 
@@ -182,7 +185,7 @@ func (s *icmpSocket) send(ctx context.Context, dst netip.Addr, body *icmp.Echo) 
 		select {
 		case <-time.After(sendPause):
 		case <-ctx.Done():
-			return &failure{err: ctx.Err(), when: "with the send buffer full"}
+			return &failure{err: ctx.Err()}
 		}
 	}
 }

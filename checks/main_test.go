@@ -82,14 +82,14 @@ func server(t testing.TB, host string, serve handler) netip.AddrPort {
 				return
 			}
 			wg.Go(func() {
-				defer conn.Close()
-				defer context.AfterFunc(ctx, func() { conn.Close() })()
+				defer conn.Close() //nolint:errcheck // the test looks at the other end
+				defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 				serve(ctx, conn.(*net.TCPConn))
 			})
 		}
 	})
 	t.Cleanup(func() {
-		ln.Close()
+		_ = ln.Close()
 		cancel()
 		wg.Wait()
 	})
@@ -103,8 +103,11 @@ func refused(t testing.TB) netip.AddrPort {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ln.Close()
-	return ln.Addr().(*net.TCPAddr).AddrPort()
+	addr := ln.Addr().(*net.TCPAddr).AddrPort()
+	if err := ln.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return addr
 }
 
 // silent is a server that neither answers nor closes.
@@ -151,7 +154,4 @@ func readHead(conn net.Conn) string {
 	}
 }
 
-// pattern is a receive pattern.
-type pattern struct{ *regexp.Regexp }
-
-func receive(s string) checks.Matcher { return pattern{regexp.MustCompile(s)} }
+func receive(s string) checks.Matcher { return regexp.MustCompile(s) }

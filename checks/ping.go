@@ -32,19 +32,27 @@ func Ping(ctx context.Context, target Target) error {
 }
 
 func (s *icmpSocket) ping(ctx context.Context, addr netip.Addr, attempts int) error {
-	var err error
+	var why error // that says more than a timeout does
 	for left := attempts; left > 0; left-- {
-		if err = s.tryOnce(ctx, addr, left); err == nil {
-			return nil
+		err := s.tryOnce(ctx, addr, left)
+		if err == nil || errors.Is(err, context.Canceled) {
+			return err
 		}
-		if ctx.Err() != nil {
-			break
+		if !errors.Is(err, context.DeadlineExceeded) {
+			why = err
 		}
 	}
-	if attempts > 1 && errors.Is(err, context.DeadlineExceeded) {
-		return &failure{err: err, when: fmt.Sprintf("without an answer to %d echo requests", attempts)}
+	if why != nil {
+		return why
 	}
-	return err
+	return &failure{err: context.DeadlineExceeded, when: unanswered(attempts)}
+}
+
+func unanswered(attempts int) string {
+	if attempts == 1 {
+		return "without an answer"
+	}
+	return fmt.Sprintf("without an answer to %d echo requests", attempts)
 }
 
 // tryOnce sends one of the requests that are left.

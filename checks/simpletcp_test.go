@@ -61,14 +61,14 @@ func optional(s string) checks.Matcher {
 
 func TestSimpleTCPRequest(t *testing.T) {
 	tests := map[string]string{
-		"":                "",
-		"/":               "",
-		"/ping":           "ping",
-		"//x":             "/x",
-		`/a\nb\n`:         "a\nb\n",
-		`/QUIT\r\n`:       `QUIT\r` + "\n",
-		`/\t\\n`:          `\t\` + "\n",
-		"/höhe\xff":       "höhe\xff",
+		"":                 "",
+		"/":                "",
+		"/ping":            "ping",
+		"//x":              "/x",
+		`/a\nb\n`:          "a\nb\n",
+		`/QUIT\r\n`:        `QUIT\r` + "\n",
+		`/\t\\n`:           `\t\` + "\n",
+		"/höhe\xff":        "höhe\xff",
 		`no leading\slash`: `no leading\slash`,
 	}
 	for request, sent := range tests {
@@ -100,12 +100,18 @@ func TestSimpleTCPBadServers(t *testing.T) {
 			<-ctx.Done()
 		}, "OK", brief, timedOut + "a line that matches"},
 		{"byte at a time", func(_ context.Context, conn *net.TCPConn) { slowly(conn, "hello\nOK\n") }, "OK", long, ""},
-		{"endless line", func(_ context.Context, conn *net.TCPConn) { endless(conn, "x") }, "OK", long,
-			`simpletcp ADDR: no line of the answer matches "OK"`},
-		{"endless lines", func(_ context.Context, conn *net.TCPConn) { endless(conn, "x\n") }, "OK", long,
-			`simpletcp ADDR: no line of the answer matches "OK"`},
-		{"reset", func(_ context.Context, conn *net.TCPConn) { _, _ = io.ReadAll(conn); _ = conn.SetLinger(0) }, "OK", long,
-			"simpletcp ADDR: connection reset by peer while waiting for an answer"},
+		{
+			"endless line", func(_ context.Context, conn *net.TCPConn) { endless(conn, "x") }, "OK", long,
+			`simpletcp ADDR: no line of the answer matches "OK"`,
+		},
+		{
+			"endless lines", func(_ context.Context, conn *net.TCPConn) { endless(conn, "x\n") }, "OK", long,
+			`simpletcp ADDR: no line of the answer matches "OK"`,
+		},
+		{
+			"reset", func(_ context.Context, conn *net.TCPConn) { _, _ = io.ReadAll(conn); _ = conn.SetLinger(0) }, "OK", long,
+			"simpletcp ADDR: connection reset by peer while waiting for an answer",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -154,7 +160,7 @@ func udpServer(t *testing.T, answer func(request string) []string) netip.AddrPor
 		}
 	}()
 	t.Cleanup(func() {
-		pc.Close()
+		_ = pc.Close()
 		<-done
 	})
 	return pc.LocalAddr().(*net.UDPAddr).AddrPort()

@@ -1,0 +1,160 @@
+package checks
+
+import (
+	"bytes"
+	"errors"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"golang.org/x/net/icmp"
+	"golang.org/x/net/ipv4"
+	"golang.org/x/net/ipv6"
+	"golang.org/x/sys/unix"
+)
+
+// FuzzFindLine compares the reader of simpletcp with a slow model, whatever
+// pieces the answer comes in.
+func FuzzFindLine(f *testing.F) {
+	for _, answer := range []string{"", "\n", "OK", "OK\n", "hello\nOK", "a\nb\n", "\xff\n\n", strings.Repeat("x", 5000)} {
+		f.Add([]byte(answer), "OK")
+		f.Add([]byte(answer), `^\n$`)
+	}
+	f.Fuzz(func(t *testing.T, answer []byte, expr string) {
+		re, err := regexp.Compile(expr)
+		if err != nil {
+			t.Skip()
+		}
+		want := false
+		for line := range bytes.Lines(answer) {
+			want = want || re.Match(line)
+		}
+		whole := findLine(bytes.NewReader(answer), re)
+		single := findLine(iotest.OneByteReader(bytes.NewReader(answer)), re)
+		if (whole == nil) != want || (single == nil) != want {
+			t.Errorf("%q in %q: %v as a whole and %v byte by byte, want a match: %v", expr, answer, whole, single, want)
+		}
+		if none := findLine(bytes.NewReader(answer), nil); (none == nil) != (len(answer) > 0) {
+			t.Errorf("any of %q: %v", answer, none)
+		}
+		if errors.Is(whole, errNoAnswer) != (len(answer) == 0) {
+			t.Errorf("%q counts as no answer", answer)
+		}
+	})
+}
+
+// FuzzEncode holds the request against what may stand in a request line.
+func FuzzEncode(f *testing.F) {
+	for _, s := range []string{"", "/", "index.html", "/a b?c=ü#d", "//x", "%zz%20", "a\r\nHost: b", "\x00\xff", "http://h/x"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		e := encode(s)
+		if strings.ContainsFunc(e, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '#' }) {
+			t.Errorf("%q is encoded as %q", s, e)
+		}
+		if again := encode(e); again != e {
+			t.Errorf("%q is encoded as %q, and that as %q", s, e, again)
+		}
+		clear, _, _ := strings.Cut(s, "#")
+		if back, err := url.PathUnescape(e); !strings.Contains(s, "%") && (err != nil || back != clear) {
+			t.Errorf("%q is encoded as %q, which is %q (%v)", s, e, back, err)
+		}
+	})
+}
+
+// FuzzPage: every page that is asked for can be, of a host that the user or
+// the redirect named, and never outside of the real server.
+func FuzzPage(f *testing.F) {
+	for _, s := range []string{"", "/x", "http://www.example.com", "https://[2001:db8::1]:8443/?q", "//other/x", "http:x", "?a", "http://a@b/", "http://127.0.0.1:0/"} {
+		f.Add("/index.html", "www.example.com", s)
+		f.Add(s, "", "/x")
+	}
+	server := netip.MustParseAddrPort("127.0.0.1:8080")
+	f.Fuzz(func(t *testing.T, request, host, location string) {
+		v := &visit{scheme: "http", target: Target{Addr: server, Request: request, VirtualHost: host}}
+		p, err := v.start()
+		if err != nil {
+			return
+		}
+		v.first = p
+		sane(t, v, p)
+		if v.door(p) != server {
+			t.Errorf("%s is asked for at %s", p, v.door(p))
+		}
+		if p, err = v.follow(p, location); err != nil {
+			return
+		}
+		sane(t, v, p)
+		if p.name() != v.first.name() && !p.is(server.Addr()) {
+			t.Errorf("%s leads to %s", v.first, p)
+		}
+	})
+}
+
+func sane(t *testing.T, v *visit, p page) {
+	t.Helper()
+	if n := bytes.Count(v.request(p), []byte("\r\n")); n != 6 {
+		t.Errorf("the request for %q has %d lines", p, n)
+	}
+	if line, _, _ := bytes.Cut(v.request(p), []byte("\r\n")); bytes.Count(line, []byte(" ")) != 2 {
+		t.Errorf("request line %q", line)
+	}
+	if p.target[0] != '/' || v.door(p).Addr() != v.target.Addr.Addr() {
+		t.Errorf("%q is asked for at %s", p, v.door(p))
+	}
+}
+
+// FuzzICMP: nothing that comes in by ICMP ends a ping but its own answer, and
+// what a router quotes is read back as it was sent.
+func FuzzICMP(f *testing.F) {
+	answer, _ := (&icmp.Message{Type: ipv6.ICMPTypeEchoReply, Body: &icmp.Echo{ID: 1, Seq: 2, Data: make([]byte, pingData)}}).Marshal(nil)
+	f.Add(answer, uint16(1), uint16(2), []byte{10, 0, 0, 1})
+	f.Add([]byte{0x45}, uint16(1), uint16(2), bytes.Repeat([]byte{0xfd}, 16))
+	f.Add([]byte{}, uint16(0), uint16(0), []byte{})
+	f.Fuzz(func(t *testing.T, packet []byte, id, seq uint16, addr []byte) {
+		for _, fam := range []*family{icmp4, icmp6} {
+			dst := netip.IPv6Loopback()
+			s := &icmpSocket{fam: fam, id: int(id), waiting: map[uint16]*echo{}}
+			e := &echo{dst: dst, nonce: 1<<63 | 1, result: make(chan error, 1)}
+			s.waiting[seq] = e
+			s.take(packet, netip.Addr{})
+			s.undeliverable(packet, errors.New("undeliverable"))
+			if q, _ := fam.quoted(packet); len(e.result) > 0 && (q.seq != seq || q.id != id || q.dst != dst) {
+				t.Errorf("%x ended ping %d/%d", packet, id, seq)
+			}
+		}
+		if dst, ok := netip.AddrFromSlice(addr); ok {
+			roundTrip(t, dst, id, seq)
+		}
+	})
+}
+
+func roundTrip(t *testing.T, dst netip.Addr, id, seq uint16) {
+	t.Helper()
+	fam := familyOf(dst)
+	header := make([]byte, ipv6.HeaderLen)
+	header[0], header[6] = 0x60, unix.IPPROTO_ICMPV6
+	copy(header[24:], dst.AsSlice())
+	if dst.Is4() {
+		header = make([]byte, ipv4.HeaderLen+4) // with an option
+		header[0], header[9] = 0x46, unix.IPPROTO_ICMP
+		copy(header[16:], dst.AsSlice())
+	}
+	request, err := (&icmp.Message{Type: fam.request, Body: &icmp.Echo{ID: int(id), Seq: int(seq)}}).Marshal(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	datagram := append(header, request...)
+	if q, ok := fam.quoted(datagram); !ok || q != (quote{dst, id, seq}) {
+		t.Errorf("a request to %s, %d/%d is read as %v, %v", dst, id, seq, q, ok)
+	}
+	for n := range datagram {
+		if _, ok := fam.quoted(datagram[:n]); ok {
+			t.Errorf("the first %d bytes of %d are enough", n, len(datagram))
+		}
+	}
+}
