@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -54,6 +55,8 @@ func (c collector) Describe(ch chan<- *prometheus.Desc) {
 	describe(ch, statusMetrics)
 	describe(ch, serviceMetrics)
 	describe(ch, serverMetrics)
+	describe(ch, serviceTraffic)
+	describe(ch, serverTraffic)
 }
 
 // Collect implements prometheus.Collector.
@@ -63,37 +66,41 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	if err != nil {
 		return
 	}
-	for _, m := range statusMetrics {
-		m.send(ch, &st)
+	sendAll(ch, statusMetrics, &st)
+	services, servers := serviceMetrics, serverMetrics
+	if st.Dataplane.Error == "" {
+		services = slices.Concat(services, serviceTraffic)
+		servers = slices.Concat(servers, serverTraffic)
 	}
-	seen := map[[2]string]bool{}
+	first := newOnce()
 	for i := range st.Services {
-		collectService(ch, &st.Services[i], seen)
+		sv := &st.Services[i]
+		if first(sv.Service, "") {
+			sendAll(ch, services, sv, sv.Service)
+		}
+		for j := range sv.Servers {
+			if r := &sv.Servers[j]; first(sv.Service, r.Server) {
+				sendAll(ch, servers, r, sv.Service, r.Server)
+			}
+		}
 	}
 }
 
-// collectService sends a service and its real servers. What has been seen is
-// passed over: the same labels twice would cost the whole scrape.
-func collectService(ch chan<- prometheus.Metric, sv *director.ServiceStatus, seen map[[2]string]bool) {
-	first := func(real string) bool {
-		key := [2]string{sv.Service, real}
+func sendAll[T any](ch chan<- prometheus.Metric, ms []metric[T], v *T, labels ...string) {
+	for _, m := range ms {
+		m.send(ch, v, labels...)
+	}
+}
+
+// newOnce returns a function that tells whether it sees a service and real
+// server for the first time: the same labels twice would cost the scrape.
+func newOnce() func(service, real string) bool {
+	seen := map[[2]string]bool{}
+	return func(service, real string) bool {
+		key := [2]string{service, real}
 		again := seen[key]
 		seen[key] = true
 		return !again
-	}
-	if first("") {
-		for _, m := range serviceMetrics {
-			m.send(ch, sv, sv.Service)
-		}
-	}
-	for i := range sv.Servers {
-		r := &sv.Servers[i]
-		if !first(r.Server) {
-			continue
-		}
-		for _, m := range serverMetrics {
-			m.send(ch, r, sv.Service, r.Server)
-		}
 	}
 }
 

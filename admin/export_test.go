@@ -11,6 +11,9 @@ import (
 // Patience is how long the director may take to answer.
 const Patience = patience
 
+// Claim takes a control socket's path and listens there.
+var Claim = listenControl
+
 // Public is what the TCP address serves, for tests that must not open one.
 func (s *Server) Public() http.Handler { return s.public() }
 

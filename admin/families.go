@@ -5,7 +5,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/director"
 )
 
@@ -23,7 +22,7 @@ var statusMetrics = []metric[director.Status]{
 		func(st *director.Status) float64 { return truth(unready(*st) == nil) }),
 	whole.info("dataplane_info", "Always 1; which dataplane forwards, and why that one.", []string{"name", "reason"},
 		func(st *director.Status) []string { return []string{st.Dataplane.Name, st.Dataplane.Reason} }),
-	whole.gauge("dataplane_up", "1 if the dataplane could be read back. At 0 the counters of traffic are old.",
+	whole.gauge("dataplane_up", "1 if the dataplane could be read back. At 0 all metrics of traffic and connections are missing.",
 		func(st *director.Status) float64 { return truth(st.Dataplane.Error == "") }),
 	whole.counter("dataplane_repairs_total", "Services put right after somebody else changed them.",
 		func(st *director.Status) uint64 { return st.Dataplane.Repairs }),
@@ -41,7 +40,7 @@ var statusMetrics = []metric[director.Status]{
 		func(st *director.Status) float64 { return float64(len(st.Config.Warnings)) }),
 }
 
-var serviceMetrics = append([]metric[director.ServiceStatus]{
+var serviceMetrics = []metric[director.ServiceStatus]{
 	service.info("info", "Always 1; how the service is configured. The name is its servicename.", []string{"name", "scheduler", "check", "fallback"},
 		func(sv *director.ServiceStatus) []string {
 			return []string{sv.Name, sv.Scheduler, sv.Check, sv.Fallback}
@@ -51,14 +50,9 @@ var serviceMetrics = append([]metric[director.ServiceStatus]{
 		func(sv *director.ServiceStatus) float64 { return truth(sv.FallbackActive) }),
 	service.gauge("apply_error", "1 while the dataplane does not serve the service as configured; the status says why.",
 		func(sv *director.ServiceStatus) float64 { return truth(sv.Error != "") }),
-	service.counter("refused_connections_total", "Clients that no real server could take.",
-		func(sv *director.ServiceStatus) uint64 { return sv.Counters.Refused }),
-}, append(
-	traffic(service, "", "", func(sv *director.ServiceStatus) *dataplane.Counters { return &sv.Counters }),
-	traffic(service, "fallback_", " Those of the fallback alone.", func(sv *director.ServiceStatus) *dataplane.Counters { return &sv.FallbackCounters })...,
-)...)
+}
 
-var serverMetrics = append([]metric[director.ServerStatus]{
+var serverMetrics = []metric[director.ServerStatus]{
 	server.info("info", "Always 1; the forwarding method of the real server.", []string{"forward"},
 		func(r *director.ServerStatus) []string { return []string{r.Forward} }),
 	server.gauge("up", "1 if the real server is in use: not found down by its check and not taken out by the operator.",
@@ -88,28 +82,6 @@ var serverMetrics = append([]metric[director.ServerStatus]{
 		func(r *director.ServerStatus) uint64 { return r.Transitions }),
 	server.timestamp("last_transition_timestamp_seconds", "When the real server came into its state, in seconds since 1970.",
 		func(r *director.ServerStatus) time.Time { return r.Since }),
-	server.gauge("active_connections", "Connections and UDP flows that carry traffic now.",
-		func(r *director.ServerStatus) float64 { return float64(r.Active) }),
-	server.gauge("inactive_connections", "Connections that have ended and are still known; always 0 on the proxy.",
-		func(r *director.ServerStatus) float64 { return float64(r.Inactive) }),
-	server.gauge("persistent_clients", "Clients that persistence keeps on the real server.",
-		func(r *director.ServerStatus) float64 { return float64(r.Pinned) }),
-}, traffic(server, "", "", func(r *director.ServerStatus) *dataplane.Counters { return &r.Counters })...)
-
-// traffic returns the metrics of what was forwarded. In is from clients to
-// real servers, as in dataplane.Counters.
-func traffic[T any](sc scope[T], prefix, note string, of func(*T) *dataplane.Counters) []metric[T] {
-	count := func(name, help string, field func(*dataplane.Counters) uint64) metric[T] {
-		return sc.counter(prefix+name, help+note, func(v *T) uint64 { return field(of(v)) })
-	}
-	return []metric[T]{
-		count("connections_total", "Connections and UDP flows given to a real server.", func(c *dataplane.Counters) uint64 { return c.Connections }),
-		count("connect_failures_total", "Attempts to reach a real server that came to nothing.", func(c *dataplane.Counters) uint64 { return c.Failures }),
-		count("in_bytes_total", "Bytes from clients to real servers.", func(c *dataplane.Counters) uint64 { return c.InBytes }),
-		count("out_bytes_total", "Bytes from real servers to clients.", func(c *dataplane.Counters) uint64 { return c.OutBytes }),
-		count("in_packets_total", "Packets from clients to real servers; 0 where the dataplane sees none.", func(c *dataplane.Counters) uint64 { return c.InPackets }),
-		count("out_packets_total", "Packets from real servers to clients; 0 where the dataplane sees none.", func(c *dataplane.Counters) uint64 { return c.OutPackets }),
-	}
 }
 
 func serversByState(sv *director.ServiceStatus, emit sample) {

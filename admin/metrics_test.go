@@ -143,6 +143,22 @@ func TestMetricsWhenStuck(t *testing.T) {
 	})
 }
 
+// TestMetricsWithoutDataplane: counters that cannot be read are missing. At 0
+// they would look as if they had begun anew, and later as a burst of traffic.
+func TestMetricsWithoutDataplane(t *testing.T) {
+	st := troubled()
+	st.Dataplane.Error = "netlink: timed out"
+	got := own(get(newServer(t, tells(st)), "/metrics").Body.String())
+	for _, want := range []string{"shunt_dataplane_up 0", "shunt_real_server_up{", "shunt_real_server_checks_total{", "shunt_service_apply_error{"} {
+		if !strings.Contains(got, "\n"+want) {
+			t.Errorf("no %s", want)
+		}
+	}
+	if bad := regexp.MustCompile(`(?m)^shunt_(service|real_server)_\w*(bytes|packets|connect)\w*{`).FindString(got); bad != "" {
+		t.Errorf("%s is still there", bad)
+	}
+}
+
 // TestMetricsHostile has whatever a configuration might bring: the same
 // service and real server twice, names that are no UTF-8, a reload error.
 func TestMetricsHostile(t *testing.T) {

@@ -139,7 +139,7 @@ func (r *renderer) problems(s director.Status) {
 			strings.Split(e, "\n")...)
 	}
 	if e := s.Dataplane.Error; e != "" {
-		r.alarm(red, "THE DATAPLANE CANNOT BE READ; the figures below are old", e)
+		r.alarm(red, "THE DATAPLANE CANNOT BE READ; connections show as 0", e)
 	}
 	for _, sv := range s.Services {
 		if sv.Error != "" {

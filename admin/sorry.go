@@ -47,8 +47,6 @@ func (c sorryCollector) Describe(ch chan<- *prometheus.Desc) { describe(ch, sorr
 // Collect implements prometheus.Collector.
 func (c sorryCollector) Collect(ch chan<- prometheus.Metric) {
 	for service, stats := range c() {
-		for _, m := range sorryMetrics {
-			m.send(ch, &stats, service)
-		}
+		sendAll(ch, sorryMetrics, &stats, service)
 	}
 }

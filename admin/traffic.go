@@ -1,0 +1,47 @@
+package admin
+
+import (
+	"slices"
+
+	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/director"
+)
+
+// What the dataplane has counted stands apart from the rest: it is left out
+// while the dataplane cannot be read, because a counter that goes to 0 and
+// comes back looks like all of its traffic once more.
+var (
+	serviceTraffic = slices.Concat(
+		traffic(service, "", "", func(sv *director.ServiceStatus) *dataplane.Counters { return &sv.Counters }),
+		traffic(service, "fallback_", " Those of the fallback alone.", func(sv *director.ServiceStatus) *dataplane.Counters { return &sv.FallbackCounters }),
+		[]metric[director.ServiceStatus]{
+			service.counter("refused_connections_total", "Clients that no real server could take.",
+				func(sv *director.ServiceStatus) uint64 { return sv.Counters.Refused }),
+		},
+	)
+	serverTraffic = append(
+		traffic(server, "", "", func(r *director.ServerStatus) *dataplane.Counters { return &r.Counters }),
+		server.gauge("active_connections", "Connections and UDP flows that carry traffic now.",
+			func(r *director.ServerStatus) float64 { return float64(r.Active) }),
+		server.gauge("inactive_connections", "Connections that have ended and are still known; always 0 on the proxy.",
+			func(r *director.ServerStatus) float64 { return float64(r.Inactive) }),
+		server.gauge("persistent_clients", "Clients that persistence keeps on the real server.",
+			func(r *director.ServerStatus) float64 { return float64(r.Pinned) }),
+	)
+)
+
+// traffic returns the metrics of what was forwarded. In is from clients to
+// real servers, as in dataplane.Counters.
+func traffic[T any](sc scope[T], prefix, note string, of func(*T) *dataplane.Counters) []metric[T] {
+	count := func(name, help string, field func(*dataplane.Counters) uint64) metric[T] {
+		return sc.counter(prefix+name, help+note, func(v *T) uint64 { return field(of(v)) })
+	}
+	return []metric[T]{
+		count("connections_total", "Connections and UDP flows given to a real server.", func(c *dataplane.Counters) uint64 { return c.Connections }),
+		count("connect_failures_total", "Attempts to reach a real server that came to nothing.", func(c *dataplane.Counters) uint64 { return c.Failures }),
+		count("in_bytes_total", "Bytes from clients to real servers.", func(c *dataplane.Counters) uint64 { return c.InBytes }),
+		count("out_bytes_total", "Bytes from real servers to clients.", func(c *dataplane.Counters) uint64 { return c.OutBytes }),
+		count("in_packets_total", "Packets from clients to real servers; 0 where the dataplane sees none.", func(c *dataplane.Counters) uint64 { return c.InPackets }),
+		count("out_packets_total", "Packets from real servers to clients; 0 where the dataplane sees none.", func(c *dataplane.Counters) uint64 { return c.OutPackets }),
+	}
+}
