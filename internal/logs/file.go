@@ -1,0 +1,79 @@
+package logs
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A file is a log file. It notices when it was moved or removed, as programs
+// do that open their log for each line, so that rotating it needs no signal.
+type file struct {
+	path   string
+	f      *os.File
+	sink   *Sink
+	looked time.Time // at what the path means
+	torn   bool      // the last line was written in part
+	stuck  bool      // in a file that was moved
+}
+
+func openFile(path string, s *Sink) (*file, error) {
+	l := &file{path: path, sink: s}
+	return l, l.reopen()
+}
+
+func (l *file) reopen() error {
+	// O_NONBLOCK: opening or writing to a pipe without a reader must not hang.
+	f, err := os.OpenFile(l.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|unix.O_NONBLOCK, 0o640)
+	if err != nil {
+		return fmt.Errorf("log file: %w", err)
+	}
+	old := l.f
+	l.f, l.looked, l.torn, l.stuck = f, time.Now(), false, false
+	if old == nil {
+		return nil
+	}
+	return old.Close()
+}
+
+func (l *file) write(_ slog.Level, line []byte) error {
+	l.follow()
+	if l.torn {
+		line = append([]byte("\n"), line...)
+	}
+	_ = l.f.SetWriteDeadline(time.Now().Add(l.sink.set.write)) // only pipes and the like have one
+	n, err := l.f.Write(line)
+	l.torn = err != nil && (n > 0 || l.torn)
+	if pe, ok := errors.AsType[*os.PathError](err); ok {
+		err = pe.Err // the path is said already
+	}
+	return err
+}
+
+// follow opens the path anew if it means another file by now. If that fails
+// the lines go on into the old one, which is better than nowhere.
+func (l *file) follow() {
+	if time.Since(l.looked) < l.sink.set.moved {
+		return
+	}
+	l.looked = time.Now()
+	there, err := os.Stat(l.path)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return
+	}
+	here, hereErr := l.f.Stat()
+	if err == nil && hereErr == nil && os.SameFile(here, there) {
+		return
+	}
+	if err := l.reopen(); err != nil && !l.stuck {
+		l.stuck = true
+		l.sink.complain("%v: writing on into the file that had that name before", err)
+	}
+}
+
+func (l *file) close() error   { return l.f.Close() }
+func (l *file) String() string { return "file " + l.path }

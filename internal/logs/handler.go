@@ -1,0 +1,68 @@
+package logs
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+)
+
+// A handler renders records with one of slog's own handlers and passes them
+// on, each with its level.
+type handler struct {
+	sink  *Sink
+	inner slog.Handler // writes to page
+	page  *page
+}
+
+// A page holds one rendered record at a time.
+type page struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (p *page) Write(b []byte) (int, error) { return p.b.Write(b) }
+
+func newHandler(format string, s *Sink) (slog.Handler, error) {
+	p := &page{}
+	o := &slog.HandlerOptions{Level: &s.level}
+	switch format {
+	case "", "text":
+		return &handler{sink: s, page: p, inner: slog.NewTextHandler(p, o)}, nil
+	case "json":
+		return &handler{sink: s, page: p, inner: slog.NewJSONHandler(p, o)}, nil
+	}
+	return nil, fmt.Errorf("log format %q: want text or json", format)
+}
+
+// Enabled reports whether records of level l are written.
+func (h *handler) Enabled(ctx context.Context, l slog.Level) bool { return h.inner.Enabled(ctx, l) }
+
+// Handle writes a record.
+func (h *handler) Handle(ctx context.Context, r slog.Record) error {
+	line, err := h.render(ctx, r)
+	if err != nil {
+		return err
+	}
+	h.sink.put(r.Level, line)
+	return nil
+}
+
+func (h *handler) render(ctx context.Context, r slog.Record) ([]byte, error) {
+	h.page.mu.Lock()
+	defer h.page.mu.Unlock()
+	h.page.b.Reset()
+	err := h.inner.Handle(ctx, r)
+	return bytes.Clone(h.page.b.Bytes()), err
+}
+
+// WithAttrs returns a handler that adds attributes.
+func (h *handler) WithAttrs(a []slog.Attr) slog.Handler {
+	return &handler{sink: h.sink, page: h.page, inner: h.inner.WithAttrs(a)}
+}
+
+// WithGroup returns a handler that opens a group.
+func (h *handler) WithGroup(name string) slog.Handler {
+	return &handler{sink: h.sink, page: h.page, inner: h.inner.WithGroup(name)}
+}
