@@ -25,6 +25,9 @@ func TestMain(m *testing.M) {
 	leak.Main(m)
 }
 
+// The director is what the server reads.
+var _ admin.Source = (*director.Director)(nil)
+
 // A source is a director made of two functions.
 type source struct {
 	status func(context.Context) (director.Status, error)
