@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"os"
 	"sync"
-	"time"
 
 	"golang.org/x/net/icmp"
 	"golang.org/x/sys/unix"
@@ -22,12 +21,9 @@ const (
 	// maxPacket has room for an answer and for what a router quotes: 576 bytes
 	// in IPv4, 1280 in IPv6. Longer ones are cut off and answer no ping.
 	maxPacket = 2048
-	// socketBuffer has room for the answers to some thousand pings that were
-	// sent at once, and for as many requests that wait in the kernel until
-	// somebody tells the hardware address of a dead host.
-	socketBuffer = 8 << 20
-	// sendPause is how long a full send buffer is left alone.
-	sendPause = 5 * time.Millisecond
+	// receiveBuffer has room for the answers to some thousand pings that were
+	// sent at once.
+	receiveBuffer = 8 << 20
 )
 
 var errNoRight = errors.New("needs CAP_NET_RAW or a group within net.ipv4.ping_group_range")
@@ -93,11 +89,9 @@ func openICMP(fam *family) (*icmpSocket, error) {
 func denied(err error) bool { return errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) }
 
 func (s *icmpSocket) prepare(fd int) error {
-	for _, force := range [][2]int{{unix.SO_RCVBUFFORCE, unix.SO_RCVBUF}, {unix.SO_SNDBUFFORCE, unix.SO_SNDBUF}} {
-		if unix.SetsockoptInt(fd, unix.SOL_SOCKET, force[0], socketBuffer) != nil {
-			// Without CAP_NET_ADMIN it is as much as the system lets have.
-			_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, force[1], socketBuffer)
-		}
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer) != nil {
+		// Without CAP_NET_ADMIN it is as much as the system lets have.
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer)
 	}
 	if !s.datagram {
 		if err := s.fam.filter(fd); err != nil {
@@ -156,43 +150,4 @@ func (s *icmpSocket) forget(seq uint16) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.waiting, seq)
-}
-
-// send writes one request, waiting for room until ctx ends. The wait polls
-// because the buffer is everybody's: a writer that blocked would hold up the
-// others and could not be told apart from them.
-func (s *icmpSocket) send(ctx context.Context, dst netip.Addr, body *icmp.Echo) error {
-	packet, err := (&icmp.Message{Type: s.fam.request, Body: body}).Marshal(nil)
-	if err != nil {
-		return err
-	}
-	to, err := sockaddr(dst)
-	if err != nil {
-		return err
-	}
-	for {
-		var sent error
-		err := s.raw.Write(func(fd uintptr) bool {
-			sent = unix.Sendto(int(fd), packet, unix.MSG_DONTWAIT, to)
-			return true
-		})
-		if err == nil {
-			err = sent
-		}
-		if !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.ENOBUFS) {
-			return sending(err)
-		}
-		select {
-		case <-time.After(sendPause):
-		case <-ctx.Done():
-			return &failure{err: ctx.Err()}
-		}
-	}
-}
-
-func sending(err error) error {
-	if err == nil {
-		return nil
-	}
-	return &failure{err: err, when: "while sending"}
 }

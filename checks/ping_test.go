@@ -113,7 +113,7 @@ func TestPingMany(t *testing.T) {
 			if !alive {
 				target = pingTarget(fmt.Sprintf("10.0.%d.%d", 1+i/200, 1+i%200))
 			}
-			if err := run(t, "ping", time.Second, target); (err == nil) != alive {
+			if err := run(t, "ping", 2*time.Second, target); (err == nil) != alive {
 				wrong <- errText(err)
 			}
 		})

@@ -105,7 +105,7 @@ func TestSimpleTCPBadServers(t *testing.T) {
 			`simpletcp ADDR: no line of the answer matches "OK"`,
 		},
 		{
-			"endless lines", func(_ context.Context, conn *net.TCPConn) { endless(conn, "x\n") }, "OK", long,
+			"endless lines", func(_ context.Context, conn *net.TCPConn) { endless(conn, strings.Repeat("x", 99)+"\n") }, "OK", long,
 			`simpletcp ADDR: no line of the answer matches "OK"`,
 		},
 		{
