@@ -64,7 +64,7 @@ var (
 	rest     = bind("text to the end of the line", (*field).raw, asIs)
 	states   = bind("`all`, `none`, or a list of `starting`, `running`, `stopping`, `reloading`", (*field).alertStates, AlertStates.String)
 	people   = bind("addresses, separated by commas", (*field).addresses, writeAddresses)
-	length   = bind("duration: `5`, `5s`, `250ms`, `1m`", durationFrom(minDuration), writeDuration)
+	length   = bind("duration: `5`, `5s`, `250ms`, `1m`", durationFrom(minDuration), writeLength)
 	wait     = bind("duration: `5`, `5s`, `250ms`, `1m`; 0 allowed", durationFrom(0), writeDuration)
 	page     = bind("path of a file, or of a folder with an index.html", (*field).sorryPage, inQuotes)
 	relay    = bind("host name or address", (*field).relay, asIs)
@@ -102,6 +102,14 @@ func writeDuration(d time.Duration) string {
 		return writeSeconds(d)
 	}
 	return d.String()
+}
+
+// writeLength leaves 0 out, which is no length but none chosen.
+func writeLength(d time.Duration) string {
+	if d == 0 {
+		return ""
+	}
+	return writeDuration(d)
 }
 
 func writeYesNo(yes bool) string {

@@ -26,6 +26,8 @@ func (n *names) fallback(f *field, proto dataplane.Protocol, own uint16) (*Fallb
 	case len(words) == 1 && words[0] == sorryWord:
 		fb.Sorry = true
 		return fb, true
+	case len(words) == 2 && words[0] == sorryWord:
+		return nil, f.fail(f.valAt+strings.LastIndex(f.val, words[1]), "a forwarding method behind `sorry`", "write sorry alone")
 	case len(words) > 2:
 		return nil, f.fail(f.valAt+strings.LastIndex(f.val, words[2]), fmt.Sprintf("`%s` is not understood", words[2]), "write ADDRESS:PORT [METHOD]; a fallback has no weight")
 	}

@@ -89,8 +89,7 @@ func (f *field) pattern(source string, at int) (*Pattern, bool) {
 		return p, true
 	}
 	text, hint := "broken regular expression", ""
-	var bad *syntax.Error
-	if errors.As(err, &bad) {
+	if bad, ok := errors.AsType[*syntax.Error](err); ok {
 		text += ": " + patternFault(bad)
 		hint = patternHint(bad)
 		at += offsetOf(bad.Expr, source)

@@ -23,15 +23,16 @@ func (f *field) straighten() {
 func startsWithAny(s, chars string) bool { return strings.IndexAny(s, chars) == 0 }
 
 // singles takes off single quotes around the whole value.
-func (f *field) singles() {
+func (f *field) singles() (found bool) {
 	for _, q := range []string{"'", "‘", "’"} {
 		closed := strings.HasSuffix(f.val, "'") || strings.HasSuffix(f.val, "’") || strings.HasSuffix(f.val, "‘")
 		if len(f.val) > 2*len(q)-1 && strings.HasPrefix(f.val, q) && closed {
 			f.lenient(f.valAt, "single quotes", `write plain double quotes: "`)
 			f.val = strings.Trim(f.val, "'‘’")
-			return
+			return true
 		}
 	}
+	return false
 }
 
 // cut takes the comment off the value: it begins at the first # that open
@@ -58,4 +59,4 @@ func unlessBlank(before string) bool {
 
 func unclosed(before string) bool { return strings.Count(before, `"`) < 2 }
 
-func oddQuotes(before string) bool { return strings.Count(before, `"`)%2 == 1 }
+func oddQuotes(before string) bool { return strings.Count(straight.Replace(before), `"`)%2 == 1 }

@@ -85,6 +85,9 @@ func (n *names) servers(f *field, six bool) (first, last host, rest string, ok b
 func (f *field) badServer(rest string) bool {
 	at := f.valAt + len(f.val) - len(rest)
 	hint := "write ADDRESS:PORT gate|masq|ipip [WEIGHT]"
+	if f.val == "" {
+		return f.fail(at, fmt.Sprintf("`%s` is empty", f.key), hint)
+	}
 	switch {
 	case strings.HasPrefix(rest, "://"):
 		hint = "write the address alone, without http://"

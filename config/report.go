@@ -50,9 +50,7 @@ func (p *Problem) source() (text, pad string) {
 			line.WriteRune('…')
 			break
 		}
-		if r != '\t' && !unicode.IsPrint(r) {
-			r = unicode.ReplacementChar
-		}
+		r = visible(r)
 		line.WriteRune(r)
 		if col < p.Pos.Col {
 			under.WriteString(blank(r))
@@ -60,6 +58,17 @@ func (p *Problem) source() (text, pad string) {
 		col++
 	}
 	return line.String(), under.String()
+}
+
+// visible returns what to show for r.
+func visible(r rune) rune {
+	switch {
+	case foreignBlank(r):
+		return '␣'
+	case r != '\t' && !unicode.IsPrint(r):
+		return unicode.ReplacementChar
+	}
+	return r
 }
 
 // blank is as wide as r.

@@ -126,7 +126,7 @@ func (p *parser) late(sec *section, v *Virtual, known bool) {
 				p.fail(s, s.keyAt, fmt.Sprintf("`%s` in a `%s` section", s.key, sec.head.key), fmt.Sprintf("write %s=", realKey(sec.six)))
 				continue
 			}
-			p.addReals(f, v, p.names.real(f, v, six))
+			p.addReals(f, v, p.real(f, v, six))
 		case "fallback", "fallback6":
 			p.sectionFallback(f, v)
 		}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net/netip"
@@ -81,18 +82,10 @@ func explain(t target, where scope) []ExplainedLine {
 			if d.secret {
 				v = "***"
 			}
-			if t.unchosen(d.name) {
-				v = "-"
-			}
 			lines = append(lines, ExplainedLine{Directive: d.name, Value: v, Origin: t.o[d.name].String()})
 		}
 	}
 	return lines
-}
-
-// unchosen reports whether a duration of 0 means that nothing is configured.
-func (t target) unchosen(name string) bool {
-	return name == "connecttimeout" && t.s.ConnectTimeout == 0 || name == "idletimeout" && t.s.IdleTimeout == 0
 }
 
 // String says where a value came from: "line 12", "global line 3", "default",
@@ -174,18 +167,26 @@ func (v *Virtual) negotiated(at netip.AddrPort, request string) string {
 func Show(w io.Writer, c *Config) error {
 	out := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
 	for i, e := range Explain(c) {
+		var b bytes.Buffer
 		if i > 0 {
-			fmt.Fprintln(out)
+			b.WriteByte('\n')
 		}
-		fmt.Fprintln(out, e.title())
-		for _, l := range e.Settings {
-			fmt.Fprintf(out, "    %s\t%s\t# %s\n", l.Directive, l.Value, l.Origin)
-		}
-		for _, r := range e.Reals {
-			fmt.Fprintf(out, "    real\t%s\t# line %d: %s\n", r.text(), r.Line, r.checked())
+		e.write(&b)
+		if _, err := out.Write(b.Bytes()); err != nil {
+			return err
 		}
 	}
 	return out.Flush()
+}
+
+func (e *Explained) write(b *bytes.Buffer) {
+	fmt.Fprintln(b, e.title())
+	for _, l := range e.Settings {
+		fmt.Fprintf(b, "    %s\t%s\t# %s\n", l.Directive, l.Value, l.Origin)
+	}
+	for _, r := range e.Reals {
+		fmt.Fprintf(b, "    real\t%s\t# line %d: %s\n", r.text(), r.Line, r.checked())
+	}
 }
 
 func (e *Explained) title() string {

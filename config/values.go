@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -76,7 +77,6 @@ func digitsLen(s string) int {
 
 // yesNo reads yes or no.
 func (f *field) yesNo() (yes, ok bool) {
-	hadComment := strings.Contains(f.val, "#")
 	f.straighten()
 	if f.cut(never) {
 		f.behindYes()
@@ -87,7 +87,7 @@ func (f *field) yesNo() (yes, ok bool) {
 	if word != "yes" && word != "no" {
 		return false, f.fail(f.valAt, fmt.Sprintf("`%s` is yes or no, not `%s`", f.key, f.val), "")
 	}
-	if word != f.val && !hadComment {
+	if word != f.val {
 		f.lenient(f.valAt, fmt.Sprintf("`%s` is read as %s", f.val, word), fmt.Sprintf("write %s=%s", f.key, word))
 	}
 	return word == "yes", true
@@ -131,8 +131,7 @@ func (f *field) unquoted(optional bool) (string, bool) {
 	if f.cut(never) && f.global && optional {
 		f.foundComment(false)
 	}
-	f.singles()
-	if !optional && f.val != "" {
+	if !f.singles() && !optional && f.val != "" {
 		f.lenient(f.valAt, fmt.Sprintf("the value of `%s` stands without quotes", f.key), fmt.Sprintf(`write %s="..."`, f.key))
 	}
 	return f.filled(f.val)
@@ -190,10 +189,8 @@ func (f *field) oneOf(known []string, more string) (string, bool) {
 	if !ok {
 		return "", false
 	}
-	for _, k := range known {
-		if w == k {
-			return w, true
-		}
+	if slices.Contains(known, w) {
+		return w, true
 	}
 	return "", f.fail(f.valAt, fmt.Sprintf("`%s` is no %s", w, f.key), choice(w, known))
 }
