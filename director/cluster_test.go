@@ -334,7 +334,7 @@ func TestMonitorFile(t *testing.T) {
 	v.Reals[0].Request = "/x"
 	r := newReplay(t, conf(v))
 	r.out.take()
-	r.result(rs1, errors.New("status 500|50%\n"))
+	r.result(rs1, errors.New("status 500|50%\n")) //nolint:revive // the newline is the point
 	got := r.out.take()
 	stamp := r.now.Local().Format(monitorTime)
 	want := "monitor /var/log/m: [" + stamp + "] [" + strconv.Itoa(os.Getpid()) + "] negotiate http tcp 192.168.80.110 80 1 masq /x [down] status 500%7c50%25%0a\n"

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -42,7 +44,7 @@ func realServer(text string) config.Real {
 	addr, weight, _ := strings.Cut(text, " ")
 	r := config.Real{Addr: netip.MustParseAddrPort(addr), Forward: dataplane.Masq, Weight: 1}
 	if weight != "" {
-		fmt.Sscan(weight, &r.Weight)
+		r.Weight, _ = strconv.Atoi(weight)
 	}
 	return r
 }
@@ -164,3 +166,10 @@ func (p *plane) now(v config.Virtual) string {
 }
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+func writeFile(t testing.TB, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}

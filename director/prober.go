@@ -126,7 +126,7 @@ func scale(d time.Duration, f float64) time.Duration { return time.Duration(floa
 // place is where in the interval the probe belongs, above 0 and at most 1.
 func (pr *probe) place() float64 {
 	h := fnv.New32a()
-	fmt.Fprint(h, pr.target.Addr, pr.kind, pr.service, pr.target.Request, pr.target.Command) //nolint:errcheck // a hash takes everything
+	fmt.Fprint(h, pr.target.Addr, pr.kind, pr.service, pr.target.Request, pr.target.Command)
 	return (float64(h.Sum32()) + 1) / (1 << 32)
 }
 

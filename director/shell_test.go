@@ -116,9 +116,7 @@ func (r *rig) stop() {
 
 func (r *rig) write(text string) {
 	r.t.Helper()
-	if err := os.WriteFile(r.path, []byte(text), 0o644); err != nil {
-		r.t.Fatal(err)
-	}
+	writeFile(r.t, r.path, text)
 }
 
 // edit changes the file and what it means.

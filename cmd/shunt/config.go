@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/shunt-lb/shunt/config"
+	"github.com/shunt-lb/shunt/internal/daemon"
+)
+
+func configCommand() *cli.Command {
+	flags := []cli.Flag{
+		&cli.BoolFlag{Name: "json", Usage: "print JSON"},
+		&cli.BoolFlag{Name: "strict", Usage: "refuse what ldirectord refuses"},
+	}
+	return &cli.Command{
+		Name:            "config",
+		Usage:           "check and explain a configuration file",
+		HideHelpCommand: true,
+		Subcommands: []*cli.Command{{
+			Name: "check", ArgsUsage: "[FILE]", Flags: flags, Action: checkConfig,
+			Usage:       "say whether a file can be run, and what is wrong with it",
+			Description: "Exits with 0 if the file can be run, warnings or not, 2 if it has errors, 1 if it cannot be read.",
+		}, {
+			Name: "show", ArgsUsage: "[FILE]", Flags: flags, Action: showConfig,
+			Usage: "print every value in force and where it came from",
+		}},
+		Action: func(c *cli.Context) error {
+			if c.Args().Present() {
+				return fmt.Errorf("config has no command %q: see shunt config --help", c.Args().First())
+			}
+			return cli.ShowSubcommandHelp(c)
+		},
+	}
+}
+
+// load reads the file that a config command was given.
+func load(c *cli.Context) (string, *config.Config, error) {
+	path := defaultConfig
+	switch c.NArg() {
+	case 0:
+	case 1:
+		path = c.Args().First()
+	default:
+		return "", nil, errors.New("one file at a time; options come before it")
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return path, nil, err
+	}
+	conf, err := daemon.Check(context.Background(), path, text, c.Bool("strict"))
+	return path, conf, err
+}
+
+// A verdict is what `config check --json` prints.
+type verdict struct {
+	File     string          `json:"file"`
+	OK       bool            `json:"ok"`
+	Problems config.Problems `json:"problems"`
+}
+
+func checkConfig(c *cli.Context) error {
+	path, conf, err := load(c)
+	var problems config.Problems
+	if err != nil && !errors.As(err, &problems) {
+		return err
+	}
+	if err == nil {
+		problems = conf.Warnings
+	}
+	if c.Bool("json") {
+		return checkJSON(c, verdict{File: path, OK: err == nil, Problems: append(config.Problems{}, problems...)})
+	}
+	if e := config.Report(c.App.ErrWriter, problems); e != nil {
+		return e
+	}
+	if err != nil {
+		return cli.Exit("", exitConfig)
+	}
+	_, err = fmt.Fprintf(c.App.Writer, "%s: good: %d virtual services, %d warnings\n", path, len(conf.Virtuals), len(problems))
+	return err
+}
+
+func checkJSON(c *cli.Context, v verdict) error {
+	if err := printJSON(c.App.Writer, v); err != nil {
+		return err
+	}
+	if !v.OK {
+		return cli.Exit("", exitConfig)
+	}
+	return nil
+}
+
+func showConfig(c *cli.Context) error {
+	_, conf, err := load(c)
+	if err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		return printJSON(c.App.Writer, config.Explain(conf))
+	}
+	return config.Show(c.App.Writer, conf)
+}

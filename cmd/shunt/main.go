@@ -1,0 +1,126 @@
+// Command shunt is a director for Linux Virtual Server clusters: it reads
+// ldirectord.cf, checks real servers and keeps virtual services forwarding to
+// those that are well.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/shunt-lb/shunt/config"
+)
+
+// Set by the linker.
+var version, commit = "unknown", "unknown"
+
+// The exit codes, which are ldirectord's where it has them.
+const (
+	exitFailure = 1 // something failed: a file that is not there, an address in use
+	exitConfig  = 2 // the configuration has errors
+	exitStopped = 3 // status: no shunt is running
+)
+
+// defaultConfig is where ldirectord's users have their file.
+const defaultConfig = "/etc/ha.d/ldirectord.cf"
+
+func main() { os.Exit(run(os.Args, os.Stdout, os.Stderr)) }
+
+// run is main with its surroundings given, and returns the exit code.
+func run(args []string, stdout, stderr io.Writer) int {
+	app := newApp(stdout, stderr)
+	err := app.RunContext(context.Background(), flagsFirst(args))
+	return report(stderr, err)
+}
+
+// flagsFirst lets the flags of `config check FILE --json` stand behind the
+// file, where the library would take them for more files. The flags of
+// config's commands take no values, so that they can be moved.
+func flagsFirst(args []string) []string {
+	if len(args) < 3 || args[1] != "config" {
+		return args
+	}
+	isFlag := func(a string) bool { return len(a) > 1 && a[0] == '-' }
+	sorted := slices.Clone(args)
+	slices.SortStableFunc(sorted[3:], func(a, b string) int {
+		switch {
+		case isFlag(a) == isFlag(b):
+			return 0
+		case isFlag(a):
+			return -1
+		}
+		return 1
+	})
+	return sorted
+}
+
+func newApp(stdout, stderr io.Writer) *cli.App {
+	return &cli.App{
+		Name:      "shunt",
+		Usage:     "director for Linux Virtual Server clusters",
+		UsageText: "shunt command [options]",
+		Description: "shunt reads the ldirectord.cf of an LVS cluster, checks its real servers and keeps its\n" +
+			"virtual services forwarding to those that are well.\n\n" +
+			"Exit codes: 0 success, 1 failure, 2 errors in the configuration, 3 no shunt is running.",
+		Version:         version,
+		HideVersion:     true,
+		HideHelpCommand: true,
+		Writer:          stdout,
+		ErrWriter:       stderr,
+		ExitErrHandler:  func(*cli.Context, error) {}, // report does it
+		OnUsageError:    func(_ *cli.Context, err error, _ bool) error { return err },
+		Commands: append([]*cli.Command{
+			runCommand(), configCommand(), statusCommand(), reloadCommand(), demoCommand(), versionCommand(),
+		}, extraCommands()...),
+		Action: func(c *cli.Context) error {
+			if c.Args().Present() {
+				return fmt.Errorf("no command is called %q: see shunt --help", c.Args().First())
+			}
+			return cli.ShowAppHelp(c)
+		},
+	}
+}
+
+// report prints an error and returns the exit code that belongs to it.
+func report(w io.Writer, err error) int {
+	var problems config.Problems
+	var exit cli.ExitCoder
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &problems):
+		_ = config.Report(w, problems) // there is nowhere else to say it
+		return exitConfig
+	case errors.As(err, &exit):
+		if text := exit.Error(); text != "" {
+			fmt.Fprintln(w, "shunt:", text)
+		}
+		return exit.ExitCode()
+	}
+	fmt.Fprintln(w, "shunt:", err)
+	return exitFailure
+}
+
+func versionCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "version",
+		Usage: "say which shunt this is",
+		Action: func(c *cli.Context) error {
+			_, err := fmt.Fprintf(c.App.Writer, "shunt %s (%s)\n", version, commit)
+			return err
+		},
+	}
+}
+
+// noArguments refuses what a command would otherwise pass over in silence.
+func noArguments(c *cli.Context) error {
+	if c.Args().Present() {
+		return fmt.Errorf("%s takes no arguments, got %q", c.Command.Name, c.Args().First())
+	}
+	return nil
+}

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Every command that README.md shows in a block works as it is written, one
+// block after the other, in a folder where bin/shunt is.
+func TestREADME(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "bin"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(shuntBinary, filepath.Join(dir, "bin", "shunt")); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "site.cf"), walkthroughCF)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	s := &shell{t: t, ctx: ctx, dir: dir}
+	defer s.wait(cancel)
+	for _, block := range regexp.MustCompile("(?ms)^```sh\n(.*?)^```$").FindAllSubmatch(text, -1) {
+		s.block(string(block[1]))
+	}
+	if s.ran < 7 {
+		t.Errorf("only %d blocks were found", s.ran)
+	}
+}
+
+// A shell runs the blocks of a document.
+type shell struct {
+	t          *testing.T
+	ctx        context.Context
+	dir        string
+	ran        int
+	background []*exec.Cmd
+}
+
+func (s *shell) block(text string) {
+	s.t.Helper()
+	s.ran++
+	// The file of an LVS user is at a place where a test may not write.
+	text = strings.ReplaceAll(text, "/etc/ha.d/ldirectord.cf", "site.cf")
+	text = strings.TrimPrefix(text, "make\n") // TestMain has built it
+	cmd := exec.CommandContext(s.ctx, "bash", "-euo", "pipefail", "-c", text)
+	cmd.Dir = s.dir
+	cmd.Env = append(os.Environ(), "SHUNT_CONTROL="+filepath.Join(s.dir, "control.sock"))
+	cmd.WaitDelay = time.Second
+	inGroup(cmd)
+	if strings.HasPrefix(text, "bin/shunt run") {
+		s.start(cmd)
+		return
+	}
+	if strings.HasSuffix(strings.SplitN(text, "\n", 2)[0], "&") {
+		cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
+		s.background = append(s.background, cmd)
+		if err := cmd.Run(); err != nil {
+			s.t.Fatalf("%s\n%v", text, err)
+		}
+		return
+	}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		s.t.Fatalf("%s\n%v\n%s", text, err, out)
+	} else {
+		s.t.Logf("$ %s\n%s", text, out)
+	}
+}
+
+// start runs the director in the background and waits until it answers.
+func (s *shell) start(cmd *exec.Cmd) {
+	s.t.Helper()
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	s.background = append(s.background, cmd)
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		if exec.Command(shuntBinary, "status", "--control", filepath.Join(s.dir, "control.sock")).Run() == nil {
+			return
+		}
+		if time.Now().After(end) {
+			s.t.Fatal("shunt run does not answer")
+		}
+	}
+}
+
+// wait ends what runs in the background, by process group.
+func (s *shell) wait(cancel func()) {
+	for _, cmd := range s.background {
+		killGroup(cmd)
+	}
+	cancel()
+	for _, cmd := range s.background {
+		_ = cmd.Wait()
+	}
+}
+
+// Every make target that README.md and CONTRIBUTING.md show exists.
+func TestMakeTargets(t *testing.T) {
+	makefile, err := os.ReadFile("../../Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, doc := range []string{"README.md", "CONTRIBUTING.md"} {
+		text, err := os.ReadFile(filepath.Join("..", "..", doc))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile("(?m)(?:^    |`)make ([a-z-]+)").FindAllSubmatch(text, -1) {
+			if !strings.Contains(string(makefile), "\n"+string(m[1])+":") {
+				t.Errorf("%s shows `make %s`, which does not exist", doc, m[1])
+			}
+		}
+	}
+}

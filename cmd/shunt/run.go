@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"os/signal"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/internal/daemon"
+)
+
+func configFlag() cli.Flag {
+	return &cli.StringFlag{
+		Name: "config", Aliases: []string{"c"}, Value: defaultConfig, EnvVars: []string{"SHUNT_CONFIG"},
+		Usage: "read this `FILE`; a bare name is looked for in /etc/ha.d first", TakesFile: true,
+	}
+}
+
+func controlFlag() cli.Flag {
+	return &cli.StringFlag{
+		Name: "control", EnvVars: []string{"SHUNT_CONTROL"},
+		Usage: "`PATH` of the control socket (default: one for each configuration file, in /run/shunt)",
+	}
+}
+
+func runCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "run",
+		Usage: "run the director in the foreground",
+		Description: "SIGHUP reloads the configuration, SIGUSR1 reopens the log file, SIGTERM and SIGINT stop as\n" +
+			"cleanstop says; a second one stops at once.",
+		Flags: []cli.Flag{
+			configFlag(), controlFlag(),
+			&cli.StringFlag{Name: "dataplane", Value: "auto", EnvVars: []string{"SHUNT_DATAPLANE"}, Usage: "what forwards: auto, ipvs or proxy"},
+			&cli.StringFlag{Name: "admin", Value: "127.0.0.1:9910", EnvVars: []string{"SHUNT_ADMIN"}, Usage: "`ADDRESS` of metrics and status page; empty for none"},
+			&cli.StringFlag{Name: "log-format", Value: "text", EnvVars: []string{"SHUNT_LOG_FORMAT"}, Usage: "text or json"},
+			&cli.StringFlag{Name: "log-level", Value: "info", EnvVars: []string{"SHUNT_LOG_LEVEL"}, Usage: "debug, info, warn or error"},
+			&cli.BoolFlag{Name: "strict", Usage: "refuse what ldirectord refuses"},
+		},
+		Action: runDirector,
+	}
+}
+
+func options(c *cli.Context) (daemon.Options, error) {
+	o := daemon.Options{
+		Strict: c.Bool("strict"), Dataplane: c.String("dataplane"), Admin: c.String("admin"),
+		LogFormat: c.String("log-format"), Version: version, Commit: commit,
+	}
+	if err := o.LogLevel.UnmarshalText([]byte(c.String("log-level"))); err != nil {
+		return o, fmt.Errorf("log level %q: want debug, info, warn or error", c.String("log-level"))
+	}
+	var err error
+	if o.Config, err = daemon.FindConfig(c.String("config")); err != nil {
+		return o, err
+	}
+	o.Control = controlPath(c, o.Config)
+	return o, nil
+}
+
+func runDirector(c *cli.Context) error {
+	if err := noArguments(c); err != nil {
+		return err
+	}
+	o, err := options(c)
+	if err != nil {
+		return err
+	}
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT, unix.SIGHUP, unix.SIGUSR1)
+	defer signal.Stop(signals)
+	d := daemon.New(o)
+	if err := start(c.Context, d, signals); err != nil {
+		return err
+	}
+	serve(c.Context, d, signals)
+	return stop(d, signals)
+}
+
+// start starts the daemon; a signal to stop that comes meanwhile ends that.
+func start(ctx context.Context, d *daemon.Daemon, signals <-chan os.Signal) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	started := make(chan error, 1)
+	go func() { started <- d.Start(ctx) }()
+	for {
+		select {
+		case err := <-started:
+			return tellMissing(err)
+		case s := <-signals:
+			if ends(s) {
+				cancel()
+			}
+		}
+	}
+}
+
+func tellMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: name the configuration with --config", err)
+	}
+	return err
+}
+
+func ends(s os.Signal) bool {
+	return s == unix.SIGTERM || s == unix.SIGINT || s == unix.SIGQUIT
+}
+
+// serve follows signals until one says to stop. Reloads run beside it, so
+// that one that hangs does not keep the director from being stopped.
+func serve(ctx context.Context, d *daemon.Daemon, signals <-chan os.Signal) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	for s := range signals {
+		switch s {
+		case unix.SIGHUP:
+			go func() { _ = d.Reload(ctx) }() // logged where it happens
+		case unix.SIGUSR1:
+			if err := d.Reopen(); err != nil {
+				slog.New(slog.NewTextHandler(os.Stderr, nil)).Error("log file cannot be reopened", "err", err)
+			}
+		default:
+			return
+		}
+	}
+}
+
+// stop stops the daemon; another signal to stop cuts short what it waits for.
+func stop(d *daemon.Daemon, signals <-chan os.Signal) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	stopped := make(chan error, 1)
+	go func() { stopped <- d.Stop(ctx) }()
+	for {
+		select {
+		case err := <-stopped:
+			return err
+		case s := <-signals:
+			if ends(s) {
+				cancel()
+			}
+		}
+	}
+}

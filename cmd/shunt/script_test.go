@@ -1,0 +1,54 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// The command line, end to end: testdata/script/*.txtar.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("PATH", filepath.Dir(shuntBinary)+string(os.PathListSeparator)+os.Getenv("PATH"))
+			e.Setenv("SHUNT_CONTROL", filepath.Join(e.WorkDir, "control.sock"))
+			e.Setenv("SHUNT_ADMIN", "127.0.0.1:0")
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "waitfor": waitFor},
+	})
+}
+
+// waitFor runs a command of shunt's until it succeeds: waitfor status.
+func waitFor(ts *testscript.TestScript, _ bool, args []string) {
+	var err error
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		if err = ts.Exec("shunt", args...); err == nil {
+			return
+		}
+	}
+	ts.Fatalf("%v", err)
+}
+
+// exits runs a program and checks its exit code: exits CODE PROGRAM ARGS.
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	code := 0
+	var exit *exec.ExitError
+	if err := ts.Exec(args[1], args[2:]...); errors.As(err, &exit) {
+		code = exit.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if code != want {
+		ts.Fatalf("exit code %d, want %d", code, want)
+	}
+}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"time"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/admin"
+	"github.com/shunt-lb/shunt/director"
+)
+
+// askTimeout bounds one question to a running shunt.
+const askTimeout = 10 * time.Second
+
+func statusCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "status",
+		Usage: "show virtual services, real servers and their health",
+		Flags: []cli.Flag{
+			configFlag(), controlFlag(),
+			&cli.BoolFlag{Name: "json", Usage: "print the API's JSON"},
+			&cli.BoolFlag{Name: "watch", Aliases: []string{"w"}, Usage: "go on, once a second, until Ctrl-C"},
+		},
+		Action: status,
+	}
+}
+
+func status(c *cli.Context) error {
+	if err := noArguments(c); err != nil {
+		return err
+	}
+	client := admin.Dial(askPath(c))
+	if !c.Bool("watch") {
+		return showStatus(c, client)
+	}
+	ctx, cancel := signal.NotifyContext(c.Context, unix.SIGINT, unix.SIGTERM)
+	defer cancel()
+	return watch(ctx, c, client)
+}
+
+func watch(ctx context.Context, c *cli.Context, client *admin.Client) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		if terminal(c.App.Writer) {
+			fmt.Fprint(c.App.Writer, "\x1b[H\x1b[2J")
+		}
+		if err := showStatus(c, client); err != nil {
+			fmt.Fprintln(c.App.Writer, err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+func showStatus(c *cli.Context, client *admin.Client) error {
+	ctx, cancel := context.WithTimeout(c.Context, askTimeout)
+	defer cancel()
+	s, err := client.Status(ctx)
+	if err != nil {
+		return notRunning(err)
+	}
+	if c.Bool("json") {
+		return printJSON(c.App.Writer, s)
+	}
+	return render(c.App.Writer, s)
+}
+
+func render(w io.Writer, s director.Status) error {
+	return admin.Render(w, s, admin.RenderOptions{Color: terminal(w) && os.Getenv("NO_COLOR") == "", Width: width(w)})
+}
+
+func printJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+// notRunning gives the case that nobody is there its own exit code.
+func notRunning(err error) error {
+	if errors.Is(err, admin.ErrNotRunning) {
+		return cli.Exit(err.Error(), exitStopped)
+	}
+	return err
+}
+
+// width is the terminal's width in columns, 0 where there is none.
+func width(w io.Writer) int {
+	f, ok := w.(*os.File)
+	if !ok {
+		return 0
+	}
+	size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
+	if err != nil {
+		return 0
+	}
+	return int(size.Col)
+}
+
+func terminal(w io.Writer) bool { return width(w) > 0 }
+
+func reloadCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "reload",
+		Usage: "make the running director read its configuration again",
+		Description: "Returns when the new configuration is in force, or says why it was refused. In that case the\n" +
+			"old one stays in force, whole.",
+		Flags:  []cli.Flag{configFlag(), controlFlag()},
+		Action: reload,
+	}
+}
+
+func reload(c *cli.Context) error {
+	if err := noArguments(c); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(c.Context, 2*time.Minute)
+	defer cancel()
+	err := admin.Dial(askPath(c)).Reload(ctx)
+	if refused, ok := errors.AsType[*admin.RefusedError](err); ok {
+		return cli.Exit("the configuration was refused, the old one stays in force\n"+refused.Text, exitConfig)
+	}
+	return notRunning(err)
+}
