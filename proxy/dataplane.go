@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"slices"
@@ -103,7 +104,7 @@ func (d *Dataplane) Apply(ctx context.Context, want dataplane.VirtualService) er
 func (d *Dataplane) add(ctx context.Context, want dataplane.VirtualService) error {
 	s := newService(d, want)
 	if err := s.listen(ctx); err != nil {
-		return &dataplane.OpError{Op: "listen", Service: want.ID, Err: err}
+		return &dataplane.OpError{Op: "listen", Service: want.ID, Err: cause(err)}
 	}
 	if d.draining {
 		s.front.drain()
@@ -111,6 +112,14 @@ func (d *Dataplane) add(ctx context.Context, want dataplane.VirtualService) erro
 	d.services[want.ID] = s
 	d.writes.Add(1)
 	return nil
+}
+
+// cause takes from a net.OpError what an OpError of ours says itself.
+func cause(err error) error {
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		return op.Err
+	}
+	return err
 }
 
 // Remove implements [dataplane.Dataplane]. TCP connections go on to their end;

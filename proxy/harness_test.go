@@ -236,8 +236,6 @@ func silent(t testing.TB) netip.AddrPort {
 
 func mustAddr(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
 
-func portOf(a netip.AddrPort, port uint16) netip.AddrPort { return netip.AddrPortFrom(a.Addr(), port) }
-
 // exhaust leaves no descriptor to be had until lift is called.
 func exhaust(t *testing.T) (lift func()) {
 	t.Helper()

@@ -33,11 +33,14 @@ func TestServesBothFamilies(t *testing.T) {
 // Both wildcards fit beside each other.
 func TestWildcards(t *testing.T) {
 	d := newPlane(t, proxy.Options{})
-	six := serviceAt(dataplane.TCP, freePort(t, "tcp", "::"), tcpServer(t, "::1", says("6")))
-	four := serviceAt(dataplane.TCP, freePort(t, "tcp", "0.0.0.0"), tcpServer(t, "127.0.0.1", says("4")))
-	four.ID.Addr = portOf(four.ID.Addr, six.ID.Addr.Port())
+	four := serviceAt(dataplane.TCP, netip.AddrPort{}, tcpServer(t, "127.0.0.1", says("4")))
+	six := serviceAt(dataplane.TCP, netip.AddrPort{}, tcpServer(t, "::1", says("6")))
+	eventually(t, "a port is free in both families", func() bool {
+		six.ID.Addr = freePort(t, "tcp", "::")
+		four.ID.Addr = netip.AddrPortFrom(netip.IPv4Unspecified(), six.ID.Addr.Port())
+		return d.Apply(t.Context(), four) == nil
+	})
 	apply(t, d, six)
-	apply(t, d, four)
 	six.ID.Addr = netip.AddrPortFrom(netip.IPv6Loopback(), six.ID.Addr.Port()) // net dials IPv4 for [::]
 	wantAnswer(t, six, "6")
 	wantAnswer(t, four, "4")
