@@ -87,7 +87,7 @@ func exchange(t *testing.T, address, request string) (string, error) {
 	if err != nil {
 		return "", err // a reset may be as quick as this
 	}
-	defer c.Close() //nolint:errcheck // reading has shown what there is to know
+	defer c.Close()
 	if err := c.SetDeadline(time.Now().Add(generous)); err != nil {
 		t.Fatal(err)
 	}

@@ -62,7 +62,7 @@ func readPage(name string) (p page, folder string, err error) {
 	if err != nil {
 		return page{}, "", fmt.Errorf("sorry page: %w", err)
 	}
-	defer f.Close() //nolint:errcheck // it was only read
+	defer f.Close()
 	if size > pageMax {
 		return page{}, "", fmt.Errorf("sorry page %s: %d bytes, want at most %d", f.Name(), size, pageMax)
 	}
@@ -103,7 +103,7 @@ func openInside(dir, name string, flags int) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer root.Close() //nolint:errcheck // the file stays open without it
+	defer root.Close()
 	return root.OpenFile(name, flags, 0)
 }
 

@@ -96,7 +96,7 @@ func (s *site) serveFile(w http.ResponseWriter, r *http.Request) bool {
 	if err != nil {
 		return false
 	}
-	defer f.Close() //nolint:errcheck // it was only read
+	defer f.Close()
 	kind, status := kindOf(name, nil), http.StatusOK
 	if isHTML(kind) {
 		status = s.status

@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"bytes"
 	"log/slog"
 	"time"
 )
@@ -19,6 +20,17 @@ func NewWith(log *slog.Logger, s Settings) *Sender {
 		queue: s.Queue, attempt: s.Attempt, pauses: s.Pauses, programs: s.Programs,
 		me: identity{user: "shunt", host: "lb1.example.com"},
 	})
+}
+
+// Compose returns what would be sent, and to whom.
+func Compose(m Mail) (raw []byte, to []string, err error) {
+	l, _, err := compose(m, identity{user: "shunt", host: "lb1.example.com"})
+	if err != nil {
+		return nil, nil, err
+	}
+	var b bytes.Buffer
+	_, err = l.msg.WriteTo(&b)
+	return b.Bytes(), append(l.to, l.sender), err
 }
 
 // RelayAddr splits what the directive smtp says.

@@ -32,12 +32,11 @@ func (l *file) reopen() error {
 	if err != nil {
 		return fmt.Errorf("log file: %w", err)
 	}
-	old := l.f
-	l.f, l.looked, l.torn, l.stuck = f, time.Now(), false, false
-	if old == nil {
-		return nil
+	if l.f != nil {
+		l.sink.retire(l)
 	}
-	return old.Close()
+	l.f, l.looked, l.torn, l.stuck = f, time.Now(), false, false
+	return nil
 }
 
 func (l *file) write(_ slog.Level, line []byte) error {

@@ -133,14 +133,21 @@ func (s *Sink) Use(target string) error {
 		return err
 	}
 	err = s.order(func() error {
-		old := s.out
+		s.retire(s.out)
 		s.out, s.reported, s.hung = out, false, nil
-		return old.close()
+		return nil
 	})
 	if errors.Is(err, ErrClosed) || errors.Is(err, errHanging) {
 		_ = out.close() // nothing was written to it
 	}
 	return err
+}
+
+// retire closes what is no longer written to.
+func (s *Sink) retire(old output) {
+	if err := old.close(); err != nil {
+		s.complain("log %v: %v: its last lines may be missing", old, err)
+	}
 }
 
 // Reopen opens a log file anew, after it was moved away for example, or

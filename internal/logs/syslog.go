@@ -133,7 +133,7 @@ func (l *syslog) close() error {
 	return nil
 }
 
-func (l *syslog) String() string { return "to syslog " + l.name }
+func (l *syslog) String() string { return "to syslog facility " + l.name }
 
 var facilities = map[string]stdsyslog.Priority{
 	"kern": stdsyslog.LOG_KERN, "user": stdsyslog.LOG_USER, "mail": stdsyslog.LOG_MAIL,

@@ -90,13 +90,13 @@ func TestSyslogStream(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close() //nolint:errcheck // a test's listener
+	defer l.Close()
 	s, _ := open(t, logs.Options{Target: "user"}, logs.Settings{Sockets: []string{path}})
 	c, err := l.Accept()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close() //nolint:errcheck // it was only read
+	defer c.Close()
 	s.Logger().Info("one")
 	s.Logger().Info("two")
 	in := bufio.NewReader(c)
