@@ -1,0 +1,100 @@
+package config_test
+
+import (
+	"context"
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/shunt-lb/shunt/config"
+)
+
+// countingHosts notes what is asked for.
+type countingHosts struct{ asked []string }
+
+func (h *countingHosts) LookupNetIP(_ context.Context, network, host string) ([]netip.Addr, error) {
+	h.asked = append(h.asked, network+" "+host)
+	if network == "ip6" {
+		return []netip.Addr{netip.MustParseAddr("2001:db8::7")}, nil
+	}
+	// The C library's resolver may hand out IPv4 addresses in IPv6 clothes.
+	return []netip.Addr{netip.MustParseAddr("::ffff:192.0.2.7"), netip.MustParseAddr("192.0.2.8")}, nil
+}
+
+func TestNamesResolvedOnce(t *testing.T) {
+	h := &countingHosts{}
+	c, err := config.Parse(t.Context(), "test.cf", []byte(`virtual=a:80
+    real=b:80 gate
+    real=b:81 masq
+    fallback=a
+virtual6=a:80
+    real6=b:80 gate
+`), config.Options{Resolver: h})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"ip4 a", "ip4 b", "ip6 a", "ip6 b"}, h.asked); diff != "" {
+		t.Errorf("look-ups (-want +got):\n%s", diff)
+	}
+	v := c.Virtuals[0]
+	if v.ID.Addr != netip.MustParseAddrPort("192.0.2.7:80") || v.Reals[0].Addr != netip.MustParseAddrPort("192.0.2.7:80") || v.Reals[0].Name != "b" {
+		t.Errorf("service %v, real %v named %q", v.ID, v.Reals[0].Addr, v.Reals[0].Name)
+	}
+}
+
+// silentHosts never answers.
+type silentHosts struct{}
+
+func (silentHosts) LookupNetIP(ctx context.Context, _, _ string) ([]netip.Addr, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// TestSilentResolver: names that nobody answers for delay a load by half a
+// minute in all, not by five seconds each.
+func TestSilentResolver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b strings.Builder
+		b.WriteString("virtual=192.0.2.80:80\n")
+		for i := range 40 {
+			b.WriteString("    real=host" + strings.Repeat("x", i) + ":80 gate\n")
+		}
+		start := time.Now()
+		ps := wrong(t, b.String(), config.Options{Resolver: silentHosts{}})
+		if len(ps) != 40 {
+			t.Errorf("%d problems, want 40", len(ps))
+		}
+		if took := time.Since(start); took != 30*time.Second {
+			t.Errorf("took %v, want 30s", took)
+		}
+	})
+}
+
+func TestCheckAddr(t *testing.T) {
+	c := mustParse(t, `virtual=192.0.2.80:8080
+    service=http
+    real=192.0.2.1 masq
+    real=192.0.2.2:8081 masq
+virtual=192.0.2.81:80
+    checkport=9000
+    real=192.0.2.1:80 gate
+virtual=5
+    real=192.0.2.1 gate
+virtual6=[2001:db8::80]:443
+    real6=[2001:db8::1] gate
+`)
+	var got []string
+	for _, v := range c.Virtuals {
+		for i := range v.Reals {
+			got = append(got, v.CheckAddr(&v.Reals[i]).String())
+		}
+	}
+	want := []string{"192.0.2.1:80", "192.0.2.2:8081", "192.0.2.1:9000", "192.0.2.1:0", "[2001:db8::1]:443"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}

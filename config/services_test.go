@@ -1,0 +1,125 @@
+package config
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/shunt-lb/shunt/dataplane"
+)
+
+const database = `# comment
+http		80/tcp		www	# WorldWideWeb
+http		8080/tcp
+syslog		514/udp
+shell		514/tcp		cmd
+broken
+broken		many/tcp
+broken		99999/tcp
+`
+
+func TestReadPorts(t *testing.T) {
+	db := readPorts(strings.NewReader(database))
+	tests := []struct {
+		name  string
+		proto dataplane.Protocol
+		port  uint16
+		ok    bool
+	}{
+		{"http", dataplane.TCP, 80, true},
+		{"www", dataplane.TCP, 80, true},
+		{"www", 0, 80, true},
+		{"syslog", dataplane.UDP, 514, true},
+		{"syslog", dataplane.TCP, 0, false},
+		{"syslog", 0, 514, true},
+		{"cmd", dataplane.FWMark, 514, true},
+		{"http", dataplane.UDP, 80, true}, // well known, whatever the database lacks
+		{"sip", dataplane.UDP, 5060, true},
+		{"broken", 0, 0, false},
+	}
+	for _, tt := range tests {
+		if port, ok := db.port(tt.name, tt.proto); port != tt.port || ok != tt.ok {
+			t.Errorf("%s/%d: %d, %v, want %d, %v", tt.name, tt.proto, port, ok, tt.port, tt.ok)
+		}
+	}
+}
+
+func TestUsualPorts(t *testing.T) {
+	for _, s := range servicePorts {
+		if serviceOn(s.port) != s.name || usualPort(s.name) != s.port {
+			t.Errorf("%s and %d do not find each other", s.name, s.port)
+		}
+	}
+	if serviceOn(8080) != "none" || usualPort("none") != 0 {
+		t.Error("8080 has a service, or none has a port")
+	}
+}
+
+func TestDistance(t *testing.T) {
+	tests := []struct {
+		a, b string
+		want int
+	}{
+		{"", "", 0},
+		{"abc", "", 3},
+		{"", "abc", 3},
+		{"abc", "abc", 0},
+		{"abc", "abd", 1},
+		{"abc", "acb", 1},
+		{"persistence", "persistent", 2},
+		{"shceduler", "scheduler", 1},
+		{"kitten", "sitting", 3},
+	}
+	for _, tt := range tests {
+		if got := distance(tt.a, tt.b); got != tt.want {
+			t.Errorf("distance of %q and %q is %d, want %d", tt.a, tt.b, got, tt.want)
+		}
+	}
+}
+
+func TestClassic(t *testing.T) {
+	tests := []struct{ text, want string }{
+		{"127.1", "127.0.0.1"},
+		{"0x7f000001", "127.0.0.1"},
+		{"2130706433", "127.0.0.1"},
+		{"127.0.0.02", "127.0.0.2"},
+		{"10.1.300", "10.1.1.44"},
+		{"010.0.0.1", "8.0.0.1"},
+	}
+	for _, tt := range tests {
+		if a, ok := classic(tt.text); !ok || a.String() != tt.want {
+			t.Errorf("%s is %v, %v, want %s", tt.text, a, ok, tt.want)
+		}
+	}
+	for _, bad := range []string{"", "www", "1.2.3.4.5", "256.0.0.1", "1.2.3.256", "4294967296", "1_0.1", "0b1.1", "-1"} {
+		if a, ok := classic(bad); ok {
+			t.Errorf("%q is read as %v", bad, a)
+		}
+	}
+}
+
+// TestTable: every directive can be written, and says what it is.
+func TestTable(t *testing.T) {
+	seen := map[string]bool{}
+	for _, d := range table {
+		if seen[d.name] {
+			t.Errorf("%s stands twice in the table", d.name)
+		}
+		seen[d.name] = true
+		if d.kind == "" || d.def == "" || d.doc == "" || d.scope == 0 {
+			t.Errorf("%s is not described", d.name)
+		}
+		if (d.set == nil) != (d.late || d.scope == asHead) {
+			t.Errorf("%s cannot be read, or is read twice", d.name)
+		}
+	}
+	for name := range confusions {
+		if seen[name] {
+			t.Errorf("%s is a directive and a mistake", name)
+		}
+	}
+	for _, name := range planned {
+		if seen[name] {
+			t.Errorf("%s is there and planned", name)
+		}
+	}
+}
