@@ -64,7 +64,7 @@ func (c *Client) do(ctx context.Context, method, path string, answer any) error 
 	if err != nil {
 		return c.explain(err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // it was only read
+	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
 		return refusal(resp)
 	}

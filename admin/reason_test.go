@@ -23,7 +23,7 @@ var reasonCases = []struct{ result, want string }{
 	{"http www.example.com:80: no such host", "dns"},
 	{"https 192.0.2.1:443: tls: first record does not look like a TLS handshake", "tls"},
 	{"http 192.0.2.1:80: status 503, want 2xx", "status"},
-	{"http 192.0.2.1:80: redirected to http://www.example.com/, which is another host", "status"},
+	{"http 192.0.2.1:80: redirected to \"ftp://www.example.com/\", which is not HTTP", "status"},
 	{"pop 192.0.2.1:110: login refused: bad password", "auth"},
 	{"http 192.0.2.1:80: body does not match \"Test Page\"", "mismatch"},
 	{"smtp 192.0.2.1:25: answer \"554 go away\", want 220", "mismatch"},

@@ -85,13 +85,10 @@ func FuzzPage(f *testing.F) {
 		if v.door(p) != server {
 			t.Errorf("%s is asked for at %s", p, v.door(p))
 		}
-		if p, err = v.follow(p, location); err != nil {
+		if p, err = p.resolve(location); err != nil {
 			return
 		}
 		sane(t, v, p)
-		if p.name() != v.first.name() && !p.is(server.Addr()) {
-			t.Errorf("%s leads to %s", v.first, p)
-		}
 	})
 }
 

@@ -21,11 +21,11 @@ const maxRedirects = 7
 // host goes into the Host header, its scheme decides about TLS.
 //
 // Whatever the page, it is the real server that is asked for it. Up to seven
-// redirects are followed while they stay on the same host, which is the one
-// asked for or the real server's address: to the checked port if the URL's
-// port is that or was left as it was, and otherwise to the URL's port at the
-// real server's address. A redirect to another host is a failure. (ldirectord
-// lets the other host decide: a defect. It would call a dead server well.)
+// redirects are followed, all of them at the real server's address, with the
+// Host header that the new URL asks for: at the checked port if the URL's port
+// is the first one's, and otherwise at the URL's port. (ldirectord asks the
+// host of the URL instead, a defect: it calls a server well because another
+// one answers.)
 //
 // If the time is over or the connection ends in the middle of the body of a
 // 2xx answer, or the body goes on after MaxAnswer, the part that has arrived
@@ -83,7 +83,7 @@ func (v *visit) walk(ctx context.Context) (*answer, error) {
 		if err != nil || !a.redirects() {
 			return a, err
 		}
-		if p, err = v.follow(p, a.location); err != nil {
+		if p, err = p.resolve(a.location); err != nil {
 			return nil, err
 		}
 	}
@@ -104,18 +104,6 @@ func (v *visit) start() (page, error) {
 		p.host = bracketed(v.target.Addr.Addr())
 	}
 	return p, p.check()
-}
-
-// follow is the page that a redirect leads to.
-func (v *visit) follow(from page, location string) (page, error) {
-	to, err := from.resolve(location)
-	if err != nil {
-		return page{}, err
-	}
-	if v.proxy || to.name() == v.first.name() || to.is(v.target.Addr.Addr()) {
-		return to, nil
-	}
-	return page{}, fmt.Errorf("redirected to %s, which is another host", to)
 }
 
 // door is where the real server is asked for p.

@@ -44,7 +44,7 @@ func (v *visit) ask(ctx context.Context, p page) (*answer, error) {
 	if p.scheme == "https" && !v.proxy {
 		conn = tls.Client(l, tlsConfig(p))
 	}
-	defer conn.Close() //nolint:errcheck // the answer is read
+	defer conn.Close()
 	if t, ok := conn.(*tls.Conn); ok {
 		if err := t.Handshake(); err != nil { // ends with the link
 			return nil, &failure{err: err, when: "in the TLS handshake"}

@@ -68,17 +68,8 @@ func (p page) check() error {
 	}
 }
 
-// name returns the host without its port, as two names are compared.
-func (p page) name() string {
-	name := (&url.URL{Host: p.host}).Hostname()
-	return strings.ToLower(strings.TrimSuffix(name, "."))
-}
-
-// is reports whether the host is written as the address a.
-func (p page) is(a netip.Addr) bool {
-	host, err := netip.ParseAddr(p.name())
-	return err == nil && host == a.WithZone("").Unmap()
-}
+// name returns the host without its port.
+func (p page) name() string { return (&url.URL{Host: p.host}).Hostname() }
 
 // port returns the port in the URL, or else the scheme's; 0 for nonsense.
 func (p page) port() uint16 {

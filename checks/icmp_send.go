@@ -58,7 +58,7 @@ func (f *family) sendAside(packet []byte, to unix.Sockaddr) error {
 	if err != nil {
 		return err
 	}
-	defer unix.Close(fd) //nolint:errcheck // what is sent is sent
+	defer unix.Close(fd)
 	return unix.Sendto(fd, packet, 0, to)
 }
 

@@ -82,7 +82,7 @@ func server(t testing.TB, host string, serve handler) netip.AddrPort {
 				return
 			}
 			wg.Go(func() {
-				defer conn.Close() //nolint:errcheck // the test looks at the other end
+				defer conn.Close()
 				defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 				serve(ctx, conn.(*net.TCPConn))
 			})

@@ -163,7 +163,7 @@ func enter(ns *netlab.Namespace) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close() //nolint:errcheck // opened for reading
+	defer f.Close()
 	return unix.Setns(int(f.Fd()), unix.CLONE_NEWNET)
 }
 

@@ -42,7 +42,7 @@ func overTCP(ctx context.Context, target Target) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close() //nolint:errcheck // the verdict is in
+	defer conn.Close()
 	// A server may answer and close before it is asked. So a request that
 	// cannot be sent is no verdict; the answer is, or the want of one.
 	_, _ = io.WriteString(conn, payload(target.Request))
@@ -55,7 +55,7 @@ func overUDP(ctx context.Context, target Target) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close() //nolint:errcheck // the verdict is in
+	defer conn.Close()
 	if request := payload(target.Request); request != "" {
 		if _, err := io.WriteString(conn, request); err != nil {
 			return &failure{err: err, when: "while sending"}
