@@ -71,7 +71,7 @@ var serverMetrics = []metric[director.ServerStatus]{
 	server.metric(prometheus.GaugeValue, "last_check_duration_seconds", "How long the latest check took; missing before the first one.", nil,
 		func(r *director.ServerStatus, emit sample) {
 			if !r.Checked.IsZero() {
-				emit(r.Duration.Seconds())
+				emit(time.Duration(r.Duration).Seconds())
 			}
 		}),
 	server.timestamp("last_check_timestamp_seconds", "When the latest check ended, in seconds since 1970; missing before the first one.",

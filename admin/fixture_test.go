@@ -132,28 +132,28 @@ func troubled() director.Status {
 
 func web() director.ServiceStatus {
 	return director.ServiceStatus{
-		Service: "tcp 10.0.0.100:80", Name: "www.example.com", Scheduler: "wrr", Persistent: 10 * time.Minute,
+		Service: "tcp 10.0.0.100:80", Name: "www.example.com", Scheduler: "wrr", Persistent: director.Seconds(10 * time.Minute),
 		Check: "negotiate http", Fallback: "sorry",
 		Counters:         dataplane.Counters{Connections: 918273, InBytes: 514_322_115, OutBytes: 88_123_456_789, Failures: 14, Refused: 3},
 		FallbackCounters: dataplane.Counters{Connections: 31, InBytes: 4100, OutBytes: 52_000, Failures: 1},
 		Servers: []director.ServerStatus{
 			{
 				Server: "192.168.80.110:80", Forward: "masq", Weight: 2, Current: 2, State: director.Up,
-				Since: before(27 * time.Hour), Cause: "check succeeded", Checked: before(time.Second), Duration: 3141 * time.Microsecond,
+				Since: before(27 * time.Hour), Cause: "check succeeded", Checked: before(time.Second), Duration: director.Seconds(3141 * time.Microsecond),
 				Rises: 97200, ChecksOK: 97200, ChecksBad: 1, Transitions: 1, Active: 112, Pinned: 40,
 				Counters: dataplane.Counters{Connections: 612345, InBytes: 342_881_400, OutBytes: 58_123_456_789},
 			},
 			{
 				Server: "192.168.80.120:80", Forward: "masq", Weight: 1, Current: 0, State: director.Down,
 				Since: before(95 * time.Second), Cause: "connect 192.168.80.120:80: connection refused",
-				Checked: before(500 * time.Millisecond), Duration: 210 * time.Microsecond,
+				Checked: before(500 * time.Millisecond), Duration: director.Seconds(210 * time.Microsecond),
 				Result: "connect 192.168.80.120:80: connection refused", Fails: 95, ChecksOK: 97000, ChecksBad: 95, Transitions: 3, Active: 7,
 				Counters: dataplane.Counters{Connections: 305897, InBytes: 171_436_615, OutBytes: 29_999_948_000, Failures: 13},
 			},
 			{
 				Server: "192.168.80.130:80", Forward: "gate", Weight: 1, Current: 0, State: director.Maintenance,
 				Since: before(40 * time.Minute), Cause: "file /etc/ha.d/maintenance/web3",
-				Checked: before(700 * time.Millisecond), Duration: 2 * time.Millisecond, Rises: 2400, ChecksOK: 2400, Transitions: 1,
+				Checked: before(700 * time.Millisecond), Duration: director.Seconds(2 * time.Millisecond), Rises: 2400, ChecksOK: 2400, Transitions: 1,
 			},
 		},
 	}
@@ -168,7 +168,7 @@ func dns() director.ServiceStatus {
 			{Server: "[2001:db8:85a3:8d3:1319:8a2e:370:1001]:53", Forward: "masq", Weight: 1, State: director.Down, Since: before(75 * time.Hour), Cause: "start"},
 			{
 				Server: "[2001:db8::2]:53", Forward: "masq", Weight: 10, Current: 10, State: director.Up, Since: before(75 * time.Hour),
-				Checked: before(2 * time.Second), Duration: 2500 * time.Millisecond, Fails: 1, ChecksOK: 10, ChecksBad: 1,
+				Checked: before(2 * time.Second), Duration: director.Seconds(2500 * time.Millisecond), Fails: 1, ChecksOK: 10, ChecksBad: 1,
 				Result:   "dns [2001:db8::2]:53: no answer within 2.5s",
 				Counters: dataplane.Counters{Connections: 5, InPackets: 10, OutPackets: 11},
 				Inactive: 4,
@@ -182,7 +182,7 @@ func mail() director.ServiceStatus {
 		Service: "tcp 10.0.0.100:25", Scheduler: "sh", Check: "negotiate smtp", Fallback: "10.0.0.9:25", FallbackActive: true,
 		Servers: []director.ServerStatus{{
 			Server: "192.168.80.140:25", Forward: "ipip", Weight: 1, State: director.Down, Since: before(9 * time.Second),
-			Checked: before(4 * time.Second), Duration: time.Second, Fails: 3, ChecksBad: 3, Transitions: 1,
+			Checked: before(4 * time.Second), Duration: director.Seconds(time.Second), Fails: 3, ChecksBad: 3, Transitions: 1,
 			Result: "smtp 192.168.80.140:25: status 554 no SMTP service here for you, come back another day, want 220",
 		}},
 	}

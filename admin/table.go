@@ -3,6 +3,7 @@ package admin
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
@@ -91,7 +92,7 @@ func about(sv director.ServiceStatus) string {
 	}
 	parts = append(parts, sv.Scheduler, "check "+sv.Check)
 	if sv.Persistent > 0 {
-		parts = append(parts, "persistent "+span(sv.Persistent))
+		parts = append(parts, "persistent "+span(time.Duration(sv.Persistent)))
 	}
 	return strings.Join(parts, ", ")
 }
@@ -140,9 +141,9 @@ func latestCheck(rs director.ServerStatus) string {
 	case rs.Checked.IsZero():
 		return "none yet"
 	case rs.Result == "":
-		return "ok " + took(rs.Duration)
+		return "ok " + took(time.Duration(rs.Duration))
 	}
-	return "failed " + took(rs.Duration)
+	return "failed " + took(time.Duration(rs.Duration))
 }
 
 // trouble says why rs is not up, or what is about to change that it is; it is

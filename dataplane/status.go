@@ -4,15 +4,15 @@ package dataplane
 // forwarded, as far as the dataplane can see it; packets are 0 where it does
 // not see packets.
 type Counters struct {
-	Connections uint64 // TCP connections and UDP flows given to a real server
-	InPackets   uint64 // from clients to real servers
-	OutPackets  uint64 // from real servers to clients
-	InBytes     uint64
-	OutBytes    uint64
+	Connections uint64 `json:"connections"` // TCP connections and UDP flows given to a real server
+	InPackets   uint64 `json:"in_packets"`  // from clients to real servers
+	OutPackets  uint64 `json:"out_packets"` // from real servers to clients
+	InBytes     uint64 `json:"in_bytes"`
+	OutBytes    uint64 `json:"out_bytes"`
 	// Failures are attempts to reach a real server that came to nothing.
-	Failures uint64
+	Failures uint64 `json:"failures"`
 	// Refused are clients that no real server could take.
-	Refused uint64
+	Refused uint64 `json:"refused"`
 }
 
 // Add returns the sums of c and d, field by field.

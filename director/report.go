@@ -11,7 +11,8 @@ import (
 // dataplane's counters. An unreadable dataplane is reported in it and is no
 // error; an error means that the director did not answer.
 func (d *Director) Status(ctx context.Context) (Status, error) {
-	s := Status{Started: d.started, Dataplane: d.o.Forwarding}
+	// JSON shows empty lists as lists.
+	s := Status{Started: d.started, Dataplane: d.o.Forwarding, Services: []ServiceStatus{}}
 	if err := d.do(ctx, func() { d.fill(&s) }); err != nil {
 		return Status{}, err
 	}
@@ -29,7 +30,7 @@ func (d *Director) Status(ctx context.Context) (Status, error) {
 func (d *Director) fill(s *Status) {
 	s.Config = d.conf
 	s.Ready = d.cluster.settled()
-	s.Transitions = slices.Clone(d.cluster.recent)
+	s.Transitions = append([]Transition{}, d.cluster.recent...)
 	for _, sv := range d.cluster.services {
 		s.Services = append(s.Services, sv.status())
 	}
@@ -38,8 +39,8 @@ func (d *Director) fill(s *Status) {
 func (sv *service) status() ServiceStatus {
 	v := sv.conf
 	st := ServiceStatus{
-		ID: v.ID, Service: v.ID.String(), Name: v.ServiceName, Scheduler: v.Scheduler, Persistent: v.Persistent,
-		Check: title(v), Fallback: sv.fallbackName(),
+		ID: v.ID, Service: v.ID.String(), Name: v.ServiceName, Scheduler: v.Scheduler, Persistent: Seconds(v.Persistent),
+		Check: title(v), Fallback: sv.fallbackName(), Servers: []ServerStatus{},
 	}
 	st.FallbackActive = sv.fallbackOn && st.Fallback != ""
 	if sv.applyErr != nil {
@@ -56,7 +57,7 @@ func (s *server) status() ServerStatus {
 		Server: s.conf.Addr.String(), addr: s.addr, Forward: s.conf.Forward.String(),
 		Weight: s.conf.Weight, Current: s.weight(),
 		State: s.state(), Since: s.since, Cause: s.cause,
-		Checked: s.last.at, Duration: s.last.duration,
+		Checked: s.last.at, Duration: Seconds(s.last.duration),
 		Fails: s.health.fails, Rises: s.health.rises, ChecksOK: s.good, ChecksBad: s.bad,
 		Transitions: s.transitions,
 	}

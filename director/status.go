@@ -50,7 +50,7 @@ type ServiceStatus struct {
 	Service    string              `json:"service"` // ID.String()
 	Name       string              `json:"name,omitempty"`
 	Scheduler  string              `json:"scheduler"`
-	Persistent time.Duration       `json:"persistent,omitempty"`
+	Persistent Seconds             `json:"persistent_seconds,omitempty"`
 	Check      string              `json:"check"` // "negotiate http", "connect"
 	// Fallback is what answers when no real server can: an address or
 	// "sorry"; empty for none.
@@ -78,8 +78,8 @@ type ServerStatus struct {
 	// Cause is why the server is in this state.
 	Cause string `json:"cause"`
 	// Checked is when the latest check ended, zero before the first one.
-	Checked  time.Time     `json:"checked,omitzero"`
-	Duration time.Duration `json:"duration,omitempty"`
+	Checked  time.Time `json:"checked,omitzero"`
+	Duration Seconds   `json:"check_seconds,omitempty"`
 	// Result is the latest check's error, empty if it succeeded.
 	Result string `json:"result,omitempty"`
 	// Fails and Rises are consecutive results; one of them is 0.
