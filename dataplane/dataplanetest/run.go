@@ -19,7 +19,7 @@ func promises() []promise {
 	return slices.Concat(
 		applying, removing, reading,
 		streaming, scheduling, quiescing, replacing,
-		datagrams, persisting, limiting, counting,
+		datagrams, persisting, limiting, counting, timing,
 		closing, sharing,
 	)
 }

@@ -97,8 +97,8 @@ func (s *stage) properEnd() {
 	}
 }
 
-func (s *stage) upload()   { s.transfer(32*mib, 0) }
-func (s *stage) download() { s.transfer(0, 32*mib) }
+func (s *stage) upload()   { s.transfer(24*mib, 0) }
+func (s *stage) download() { s.transfer(0, 24*mib) }
 func (s *stage) bothWays() { s.transfer(24*mib, 24*mib) }
 
 func (s *stage) transfer(up, down int) {
@@ -143,7 +143,7 @@ func (s *stage) receive(c *conn, n int) {
 // backpressure has a client stop reading. What the real server gets rid of
 // then are the buffers on the way; it must come to a halt.
 func (s *stage) backpressure() {
-	const all, most = 128 * mib, 96 * mib
+	const all, most = 64 * mib, 48 * mib
 	p := s.tcpSite("rr", 1)
 	p.apply()
 	c := p.connect(0)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"math/rand/v2"
 	"net"
 	"net/netip"
 	"slices"
@@ -257,7 +256,6 @@ func (t *toy) Snapshot(context.Context) ([]dataplane.ServiceStatus, error) {
 	all = append(all, t.list()...)
 	slices.SortFunc(all, func(a, b dataplane.ServiceStatus) int { return a.Service.ID.Compare(b.Service.ID) })
 	if t.is("unordered") {
-		rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 		slices.Reverse(all)
 	}
 	t.mu.Lock()

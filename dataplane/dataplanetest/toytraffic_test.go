@@ -15,6 +15,7 @@ import (
 type toyConn struct {
 	client, server *net.TCPConn
 	to             netip.AddrPort
+	timer          *time.Timer
 }
 
 func (c *toyConn) close() {
@@ -61,6 +62,10 @@ func (s *toySite) carry(c *toyConn) {
 		return
 	}
 	defer s.leave(c)
+	s.mu.Lock()
+	c.timer = s.after(c.close)
+	s.mu.Unlock()
+	defer c.timer.Stop()
 	var ways sync.WaitGroup
 	ways.Go(func() {
 		s.move(c, c.server, c.client, func(n uint64) dataplane.Counters { return dataplane.Counters{InBytes: n} })
@@ -72,6 +77,35 @@ func (s *toySite) carry(c *toyConn) {
 	c.close()
 }
 
+func (s *toySite) dial(to netip.AddrPort) (net.Conn, error) {
+	s.mu.Lock()
+	dialer := net.Dialer{Timeout: s.want.ConnectTimeout}
+	s.mu.Unlock()
+	if s.is("waits to connect") {
+		dialer.Timeout = 0
+	}
+	return dialer.Dial("tcp", to.String())
+}
+
+// after has fn run when nothing has moved for too long. The lock is held.
+func (s *toySite) after(fn func()) *time.Timer { return time.AfterFunc(s.idleTime(), fn) }
+
+// moved puts the end off.
+func (s *toySite) moved(timer *time.Timer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.is("limits life") {
+		timer.Reset(s.idleTime())
+	}
+}
+
+func (s *toySite) idleTime() time.Duration {
+	if idle := s.want.IdleTimeout; idle > 0 && !s.is("never tires") {
+		return idle
+	}
+	return time.Hour
+}
+
 // connect finds a real server that can be reached.
 func (s *toySite) connect(c *toyConn) bool {
 	client := netip.MustParseAddrPort(c.client.RemoteAddr().String()).Addr()
@@ -81,13 +115,16 @@ func (s *toySite) connect(c *toyConn) bool {
 		if !ok {
 			return false
 		}
-		raw, err := net.Dial("tcp", to.String())
+		raw, err := s.dial(to)
 		s.mu.Lock()
 		if err == nil && !s.closed {
 			c.server, c.to = raw.(*net.TCPConn), to
 			s.conns[c] = true
 			s.mu.Unlock()
 			return true
+		}
+		if err == nil {
+			_ = raw.Close()
 		}
 		s.real(to).active--
 		s.count(to, dataplane.Counters{Failures: 1})
@@ -121,6 +158,7 @@ func (s *toySite) move(c *toyConn, to, from *net.TCPConn, as func(uint64) datapl
 	var all int
 	for {
 		n, err := r.Read(buf)
+		s.moved(c.timer)
 		if all += n; s.is("garbles") && all > mib && n > 0 {
 			buf[0] ^= 1
 			all = 0
@@ -194,7 +232,8 @@ func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 // A toyFlow is the socket to a real server for one client.
 type toyFlow struct {
 	*net.UDPConn
-	to netip.AddrPort
+	to    netip.AddrPort
+	timer *time.Timer
 }
 
 func (s *toySite) receive(pc *net.UDPConn) {
@@ -216,6 +255,7 @@ func (s *toySite) receive(pc *net.UDPConn) {
 			continue
 		}
 		if f := s.flow(client); f != nil {
+			f.timer.Reset(s.idleTime())
 			_, _ = f.Write(buf[:n])
 			s.count(f.to, dataplane.Counters{InBytes: uint64(n)})
 		}
@@ -246,14 +286,27 @@ func (s *toySite) flow(client netip.AddrPort) *toyFlow {
 		// It still has answers to bring; the toy forgets to close it before its end.
 		s.work.Go(func() { time.Sleep(10 * time.Millisecond); _ = old.Close() })
 	}
-	f := &toyFlow{pc, to}
+	f := &toyFlow{UDPConn: pc, to: to}
+	f.timer = s.after(func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		_ = f.Close()
+		delete(s.flows, client)
+	})
 	s.flows[client] = f
+	s.real(to).active++
 	s.count(to, dataplane.Counters{Connections: 1})
 	s.work.Go(func() { s.reply(f, s.pc, client) })
 	return f
 }
 
 func (s *toySite) reply(f *toyFlow, pc *net.UDPConn, client netip.AddrPort) {
+	defer func() {
+		f.timer.Stop()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.real(f.to).active--
+	}()
 	buf := make([]byte, maxDatagram)
 	for n := 0; ; n++ {
 		size, err := f.Read(buf)
