@@ -113,7 +113,7 @@ func detached() (handle netns.NsHandle, err error) {
 			runtime.UnlockOSThread()
 			return
 		}
-		defer home.Close() //nolint:errcheck // opened for reading
+		defer home.Close()
 		handle, err = netns.New()
 		goHome(home)
 	})

@@ -56,7 +56,7 @@ func (n *Namespace) visit(fn func() error) error {
 		runtime.UnlockOSThread()
 		return err
 	}
-	defer home.Close() //nolint:errcheck // opened for reading
+	defer home.Close()
 	defer goHome(home)
 	if err := n.enter(); err != nil {
 		return err
