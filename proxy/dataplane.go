@@ -8,7 +8,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"golang.org/x/time/rate"
 
@@ -67,7 +66,7 @@ func New(o Options) *Dataplane {
 		log:       o.Log,
 		responder: o.Responder,
 		sessions:  newPopulation[*session](limits.Connections),
-		complain:  rate.Sometimes{Interval: time.Minute},
+		complain:  onceAMinute(),
 		services:  map[dataplane.ServiceID]*service{},
 	}
 	if d.log == nil {

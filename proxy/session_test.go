@@ -406,6 +406,7 @@ func TestNoDescriptors(t *testing.T) {
 	v := tcpService(t, tcpServer(t, "127.0.0.1", says("hello")))
 	apply(t, d, v)
 	wantAnswer(t, v, "hello")
+	eventually(t, "its connection is over", func() bool { return active(t, d) == 0 })
 
 	c := need[int](t)(unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0))
 	defer unix.Close(c)

@@ -8,18 +8,20 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+	"golang.org/x/time/rate"
 
 	"github.com/shunt-lb/shunt/proxy/internal/table"
 )
 
 // tcpFront accepts the connections of one service.
 type tcpFront struct {
-	service *service
-	ln      *net.TCPListener
-	stop    context.Context
-	cancel  context.CancelFunc
-	once    sync.Once
-	done    chan struct{} // closed when nothing is accepted any more
+	service  *service
+	ln       *net.TCPListener
+	complain rate.Sometimes
+	stop     context.Context
+	cancel   context.CancelFunc
+	once     sync.Once
+	done     chan struct{} // closed when nothing is accepted any more
 }
 
 func listenSessions(ctx context.Context, s *service) (front, error) {
@@ -27,7 +29,7 @@ func listenSessions(ctx context.Context, s *service) (front, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &tcpFront{service: s, ln: ln, done: make(chan struct{})}
+	f := &tcpFront{service: s, ln: ln, complain: onceAMinute(), done: make(chan struct{})}
 	f.stop, f.cancel = context.WithCancel(s.plane.ctx)
 	s.plane.work.Go(f.accept)
 	return f, nil
@@ -45,20 +47,20 @@ func (f *tcpFront) close() {
 
 func (f *tcpFront) accept() {
 	defer close(f.done)
-	var b backoff
+	var pause backoff
 	for {
 		c, err := f.ln.AcceptTCP()
 		switch {
 		case err == nil:
-			b.reset()
+			pause.reset()
 			f.admit(c)
 		case errors.Is(err, net.ErrClosed):
 			return
 		default:
-			if b.first() {
+			f.complain.Do(func() {
 				f.service.plane.log.Error("cannot accept connections", "service", f.service.name, "err", err)
-			}
-			b.wait(f.stop)
+			})
+			pause.wait(f.stop)
 		}
 	}
 }
@@ -92,6 +94,9 @@ func (d *Dataplane) unreached(s *service, c table.Claim, err error) {
 	}
 }
 
+// onceAMinute is how often the log hears of what happens to every client.
+func onceAMinute() rate.Sometimes { return rate.Sometimes{Interval: time.Minute} }
+
 // A backoff paces what goes wrong again and again.
 type backoff struct{ pause time.Duration }
 
@@ -101,9 +106,6 @@ const (
 )
 
 func (b *backoff) reset() { b.pause = 0 }
-
-// first reports whether nothing has gone wrong since the last reset.
-func (b *backoff) first() bool { return b.pause == 0 }
 
 // wait pauses, each time longer, or until ctx is done.
 func (b *backoff) wait(ctx context.Context) {

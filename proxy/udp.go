@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/net/ipv4"
 	"golang.org/x/net/ipv6"
+	"golang.org/x/time/rate"
 )
 
 // socketBuffer is asked for at the socket of a UDP service; the kernel gives
@@ -17,13 +18,14 @@ const socketBuffer = 4 << 20
 
 // udpFront receives the datagrams of one service and sends the replies.
 type udpFront struct {
-	service *service
-	conn    *net.UDPConn
-	local   localAddr // nil unless the service is on a wildcard address
-	stop    context.Context
-	cancel  context.CancelFunc
-	once    sync.Once
-	done    chan struct{} // closed when nothing is received any more
+	service  *service
+	conn     *net.UDPConn
+	local    localAddr // nil unless the service is on a wildcard address
+	complain rate.Sometimes
+	stop     context.Context
+	cancel   context.CancelFunc
+	once     sync.Once
+	done     chan struct{} // closed when nothing is received any more
 
 	mu       sync.Mutex
 	flows    map[flowKey]*flow
@@ -38,7 +40,10 @@ func listenFlows(ctx context.Context, s *service) (front, error) {
 		return nil, err
 	}
 	_ = conn.SetReadBuffer(socketBuffer)
-	f := &udpFront{service: s, conn: conn, done: make(chan struct{}), flows: map[flowKey]*flow{}}
+	f := &udpFront{
+		service: s, conn: conn, complain: onceAMinute(),
+		done: make(chan struct{}), flows: map[flowKey]*flow{},
+	}
 	if addr.Addr().IsUnspecified() {
 		if f.local, err = newLocalAddr(conn, addr.Addr()); err != nil {
 			_ = conn.Close()
@@ -84,9 +89,9 @@ func (f *udpFront) receive() {
 		case errors.Is(err, net.ErrClosed):
 			return
 		default:
-			if pause.first() {
+			f.complain.Do(func() {
 				f.service.plane.log.Error("cannot receive datagrams", "service", f.service.name, "err", err)
-			}
+			})
 			pause.wait(f.stop)
 		}
 	}
