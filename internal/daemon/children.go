@@ -68,7 +68,8 @@ func (c *children) run(path string, o Options) error {
 	cmd := exec.CommandContext(c.ctx, self, "run", "--config", path, "--admin", "",
 		"--dataplane", o.Dataplane, "--log-format", o.LogFormat, "--log-level", o.LogLevel.String())
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET=", "WATCHDOG_USEC=")
+	// What the environment says about this shunt is not meant for that one.
+	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET=", "WATCHDOG_USEC=", "SHUNT_CONTROL=")
 	// If this process is killed, the child goes too.
 	cmd.SysProcAttr = &unix.SysProcAttr{Pdeathsig: unix.SIGTERM}
 	cmd.Cancel = func() error { return cmd.Process.Signal(unix.SIGTERM) }

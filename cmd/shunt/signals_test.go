@@ -1,0 +1,92 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// loopbackAddr is an address that nobody listens on.
+func loopbackAddr(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return ln.Addr().String()
+}
+
+func listening(addr string) bool {
+	c, err := net.DialTimeout("tcp", addr, time.Second)
+	if err == nil {
+		c.Close()
+	}
+	return err == nil
+}
+
+// eventually waits until cond holds.
+func eventually(t *testing.T, what string, cond func() bool) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if cond() {
+			return
+		}
+	}
+	t.Fatalf("%s: not within 20 seconds", what)
+}
+
+// SIGHUP reloads, SIGUSR1 reopens the log, SIGTERM ends all of it; a second
+// configuration named by execute is started, reloaded and stopped along.
+func TestSignalsAndExecute(t *testing.T) {
+	dir := t.TempDir()
+	log, one, two := filepath.Join(dir, "log"), filepath.Join(dir, "one.cf"), filepath.Join(dir, "two.cf")
+	first, second, third := loopbackAddr(t), loopbackAddr(t), loopbackAddr(t)
+	service := "virtual = %s\n\tfallback = sorry\n\tservice = http\n"
+	write(t, one, fmt.Sprintf("logfile = \"%s\"\nexecute = %s\n"+service, log, two, first))
+	write(t, two, fmt.Sprintf(service, second))
+	cmd := exec.CommandContext(t.Context(), shuntBinary, "run", "--config", one, "--admin", "")
+	cmd.Env = append(os.Environ(), "RUNTIME_DIRECTORY="+dir, "SHUNT_CONTROL=")
+	cmd.Stderr = os.Stderr
+	inGroup(cmd)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer killGroup(cmd)
+	eventually(t, "both services", func() bool { return listening(first) && listening(second) })
+
+	write(t, two, fmt.Sprintf(service, third))
+	send(t, cmd, unix.SIGHUP)
+	eventually(t, "reload", func() bool { return listening(third) && !listening(second) })
+
+	if err := os.Rename(log, log+".1"); err != nil {
+		t.Fatal(err)
+	}
+	send(t, cmd, unix.SIGUSR1)
+	eventually(t, "new log file", func() bool { _, err := os.Stat(log); return err == nil })
+	if text, err := os.ReadFile(log + ".1"); err != nil || !strings.Contains(string(text), "configuration reloaded") {
+		t.Errorf("the old log file has %q, %v", text, err)
+	}
+
+	send(t, cmd, unix.SIGTERM)
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("shunt: %v", err)
+	}
+	if listening(first) || listening(third) {
+		t.Error("somebody still listens")
+	}
+}
+
+func send(t *testing.T, cmd *exec.Cmd, s unix.Signal) {
+	t.Helper()
+	if err := cmd.Process.Signal(s); err != nil {
+		t.Fatal(err)
+	}
+}
