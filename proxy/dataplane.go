@@ -61,7 +61,7 @@ type Dataplane struct {
 
 // New returns a Dataplane that serves nothing yet. Close has to be called.
 func New(o Options) *Dataplane {
-	limits := o.Limits.orDefault()
+	limits := o.Limits.within(openFiles())
 	d := &Dataplane{
 		log:       o.Log,
 		responder: o.Responder,

@@ -24,14 +24,9 @@ const (
 	maxFlows       = 1 << 16
 )
 
-// orDefault puts the defaults in. What they leave over is for listeners,
-// splicing, and whatever else the process does.
-func (l Limits) orDefault() Limits {
-	files := 1024
-	var rl unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &rl); err == nil {
-		files = int(min(rl.Cur, 1<<30))
-	}
+// within puts in the defaults for a process that may open so many files. What
+// they leave over is for listeners, splicing, and whatever else it does.
+func (l Limits) within(files int) Limits {
 	if l.Connections <= 0 {
 		l.Connections = clamp(files*6/10/2, maxConnections)
 	}
@@ -39,6 +34,15 @@ func (l Limits) orDefault() Limits {
 		l.Flows = clamp(files*2/10, maxFlows)
 	}
 	return l
+}
+
+// openFiles returns how many descriptors the process may have.
+func openFiles() int {
+	var rl unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &rl); err != nil {
+		return 1024 // what Linux starts a process with
+	}
+	return int(min(rl.Cur, 1<<30))
 }
 
 func clamp(n, most int) int { return max(1, min(n, most)) }
