@@ -164,7 +164,7 @@ func TestCloseEndsProcesses(t *testing.T) {
 	a, err := lab.Namespace("a")
 	must(t, err)
 	var running []*netlab.Process
-	for _, script := range []string{"sleep 1000", "trap '' TERM; sleep 1000 & wait; wait; sleep 1000"} {
+	for _, script := range []string{"exec sleep 1000", "sleep 1000 & wait", "trap '' TERM; sleep 1000 & wait; sleep 1000"} {
 		p, err := a.Start(exec.Command("sh", "-c", script))
 		must(t, err)
 		running = append(running, p)
@@ -174,9 +174,9 @@ func TestCloseEndsProcesses(t *testing.T) {
 		if err := p.Wait(); err == nil {
 			t.Errorf("process %d ended well, want a signal", p.Pid())
 		}
-		if err := unix.Kill(p.Pid(), 0); !errors.Is(err, unix.ESRCH) {
-			t.Errorf("process %d is still there: %v", p.Pid(), err)
-		}
+		until(t, "the process and what it left in its group are gone", func() bool {
+			return errors.Is(unix.Kill(-p.Pid(), 0), unix.ESRCH)
+		})
 	}
 	if _, err := a.Start(exec.Command("true")); !errors.Is(err, netlab.ErrClosed) {
 		t.Errorf("start in a closed lab: %v, want ErrClosed", err)

@@ -1,6 +1,7 @@
 package netlab
 
 import (
+	"errors"
 	"fmt"
 	"os/exec"
 	"time"
@@ -12,7 +13,8 @@ import (
 const stopGrace = 2 * time.Second
 
 // A Process runs inside a namespace. It does not outlive its lab, nor the
-// program that started it, however that ends.
+// program that started it, however that ends. What it leaves in its process
+// group when it ends is killed; daemons that leave the group are on their own.
 type Process struct {
 	cmd  *exec.Cmd
 	done chan struct{}
@@ -47,9 +49,22 @@ func (p *Process) run(n *Namespace, started chan<- error) {
 		if err != nil {
 			return err
 		}
+		p.sweep()
 		return p.cmd.Wait()
 	})
 	started <- p.err
+}
+
+// sweep waits for the process and kills what it leaves in its group. It has
+// not been reaped yet, so that its number cannot be anybody else's.
+func (p *Process) sweep() {
+	for {
+		err := unix.Waitid(unix.P_PID, p.Pid(), nil, unix.WEXITED|unix.WNOWAIT, nil)
+		if !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	_ = unix.Kill(-p.Pid(), unix.SIGKILL)
 }
 
 // Pid returns the process's number.
@@ -64,15 +79,15 @@ func (p *Process) Wait() error {
 	return p.err
 }
 
-// Stop ends the process and waits for it: first with SIGTERM, and if that does
-// not help with SIGKILL to all of its group.
+// Stop ends the process and waits for it: with SIGTERM, and if that does not
+// help with SIGKILL.
 func (p *Process) Stop() {
 	// An error says that it has ended already.
 	_ = p.cmd.Process.Signal(unix.SIGTERM)
 	select {
 	case <-p.done:
 	case <-time.After(stopGrace):
-		_ = unix.Kill(-p.Pid(), unix.SIGKILL)
+		_ = p.cmd.Process.Kill()
 		<-p.done
 	}
 }
