@@ -115,33 +115,3 @@ func addServer(rs []dataplane.RealServer, r dataplane.RealServer) []dataplane.Re
 	}
 	return append(rs, r)
 }
-
-// fallback is the real server that answers while no other can; false if the
-// service has none. With checktype=off neither real servers nor fallback are
-// activated, as the manual of ldirectord says.
-func (sv *service) fallback() (dataplane.RealServer, bool) {
-	f := sv.conf.Fallback
-	if f == nil || sv.conf.CheckType == config.CheckOff {
-		return dataplane.RealServer{}, false
-	}
-	r := dataplane.RealServer{Weight: 1, Forward: f.Forward, Sorry: f.Sorry || f.Addr.Addr().IsLoopback()}
-	// A service that is its own fallback would forward to itself.
-	if addr := mappedAddr(sv.conf, f.Addr, f.Forward); !f.Sorry && addr != sv.conf.ID.Addr {
-		r.Addr = addr
-	} else {
-		r.Sorry = true
-	}
-	return r, true
-}
-
-// fallbackName is the fallback as people read it, "" for none.
-func (sv *service) fallbackName() string {
-	r, ok := sv.fallback()
-	switch {
-	case !ok:
-		return ""
-	case !r.Addr.IsValid():
-		return "sorry"
-	}
-	return r.Addr.String()
-}

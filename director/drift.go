@@ -1,0 +1,50 @@
+package director
+
+import (
+	"context"
+
+	"github.com/shunt-lb/shunt/dataplane"
+)
+
+// repair reads back what is served and puts right what somebody else has
+// changed.
+func (a *applier) repair(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, applyTimeout)
+	defer cancel()
+	found, err := a.dp.Snapshot(ctx)
+	if err != nil {
+		a.log.Warn("dataplane cannot be read", "err", err)
+		return
+	}
+	have := map[dataplane.ServiceID]dataplane.VirtualService{}
+	for _, f := range found {
+		have[f.Service.ID] = f.Service
+	}
+	for id, want := range a.served {
+		if h, ok := have[id]; !ok || !sameService(h, want) {
+			a.log.Warn("virtual service was changed by somebody else and is put right", "service", id.String())
+			a.repairs.Add(1)
+			a.fulfil(ctx, id, wish{want: &want}, retryFirst)
+		}
+	}
+}
+
+// sameService compares what every dataplane can read back: the scheduler,
+// persistence, and the real servers in whatever order.
+func sameService(have, want dataplane.VirtualService) bool {
+	if have.Scheduler != want.Scheduler || have.Persistent != want.Persistent || len(have.RealServers) != len(want.RealServers) {
+		return false
+	}
+	servers := map[string]dataplane.RealServer{}
+	for _, r := range have.RealServers {
+		r.Sorry = false
+		servers[r.Addr.String()] = r
+	}
+	for _, r := range want.RealServers {
+		r.Sorry = false
+		if servers[r.Addr.String()] != r {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,79 @@
+package director
+
+import (
+	"time"
+
+	"github.com/shunt-lb/shunt/config"
+	"github.com/shunt-lb/shunt/dataplane"
+)
+
+// setFallback records whether the fallback has to answer, and tells whoever
+// wants to know. Nobody is told before the first checks have ended: until
+// then the fallback bridges the start and means nothing.
+func (c *cluster) setFallback(now time.Time, sv *service, on bool) {
+	sv.fallbackOn = on
+	switch {
+	case !on:
+		c.announceFallback(now, sv, false)
+		c.sayFallback(sv, "stop")
+	case sv.settled():
+		c.announceFallback(now, sv, true)
+		c.sayFallback(sv, "start")
+	}
+}
+
+func (c *cluster) announceFallback(now time.Time, sv *service, on bool) {
+	if _, exists := sv.fallback(); !exists || sv.announced == on {
+		return
+	}
+	sv.announced = on
+	c.recordFallback(now, sv, on)
+}
+
+func (c *cluster) recordFallback(now time.Time, sv *service, on bool) {
+	t := Transition{Time: now, Service: sv.conf.ID.String(), Server: "fallback " + sv.fallbackName(), From: Down, To: Up, Cause: "no real server is usable"}
+	if !on {
+		t.From, t.To, t.Cause = Up, Down, "a real server is usable"
+	}
+	c.record(t)
+	c.mailFallback(sv, on)
+}
+
+// sayFallback gives fallbackcommand its word, once for each change.
+func (c *cluster) sayFallback(sv *service, word string) {
+	if sv.conf.FallbackCommand == "" || sv.command == word {
+		return
+	}
+	sv.command = word
+	c.out.fallbackCommand(sv.conf, word)
+}
+
+// fallback is the real server that answers while no other can; false if the
+// service has none. With checktype=off neither real servers nor fallback are
+// activated, as the manual of ldirectord says.
+func (sv *service) fallback() (dataplane.RealServer, bool) {
+	f := sv.conf.Fallback
+	if f == nil || sv.conf.CheckType == config.CheckOff {
+		return dataplane.RealServer{}, false
+	}
+	r := dataplane.RealServer{Weight: 1, Forward: f.Forward, Sorry: f.Sorry || f.Addr.Addr().IsLoopback()}
+	// A service that is its own fallback would forward to itself.
+	if addr := mappedAddr(sv.conf, f.Addr, f.Forward); !f.Sorry && addr != sv.conf.ID.Addr {
+		r.Addr = addr
+	} else {
+		r.Sorry = true
+	}
+	return r, true
+}
+
+// fallbackName is the fallback as people read it, "" for none.
+func (sv *service) fallbackName() string {
+	r, ok := sv.fallback()
+	switch {
+	case !ok:
+		return ""
+	case !r.Addr.IsValid():
+		return "sorry"
+	}
+	return r.Addr.String()
+}

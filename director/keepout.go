@@ -1,0 +1,37 @@
+package director
+
+import (
+	"time"
+
+	"github.com/shunt-lb/shunt/config"
+)
+
+// maintain takes in which real servers are kept out by a file, keyed by their
+// configured address.
+func (c *cluster) maintain(now time.Time, files map[string]string) {
+	for _, sv := range c.services {
+		for _, s := range sv.servers {
+			if file := files[s.conf.Addr.String()]; file != s.maintenance {
+				c.setMaintenance(now, sv, s, file)
+			}
+		}
+		c.refresh(now, sv)
+	}
+}
+
+// setMaintenance takes a server out, or gives it back to its checks, which
+// have to succeed before it is used again.
+func (c *cluster) setMaintenance(now time.Time, sv *service, s *server, file string) {
+	before := s.state()
+	s.maintenance = file
+	why := "maintenance file " + file
+	if file == "" {
+		why = "maintenance file is gone"
+		s.health.set(s.probe == nil && sv.conf.CheckType == config.CheckOn)
+	}
+	if s.state() != before {
+		c.changed(now, sv, s, before, why)
+	} else {
+		s.cause = why
+	}
+}
