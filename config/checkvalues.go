@@ -96,52 +96,27 @@ var load = bind("text in double quotes, with a letter or digit in it", func(f *f
 	return v, ok
 }, inQuotes)(func(t target) *string { return &t.v.Load })
 
-// fallbackCommand keeps its quotes outside of sections, where they are the
-// shell's.
-var fallbackCommand = value{
-	kind: "command, quotes optional",
-	set: func(f *field, t target) (ok bool) {
-		if f.global {
-			t.s.FallbackCommand, ok = f.raw()
-			return ok
+// virtualHost reads a name that ends at the second quote.
+func (f *field) virtualHost() (string, bool) {
+	f.straighten()
+	if !strings.HasPrefix(f.val, `"`) {
+		f.cut(never)
+		f.singles()
+		if i := strings.IndexByte(f.val, '"'); i >= 0 {
+			return "", f.fail(f.valAt+i, "a quote inside of the name", "")
 		}
-		t.s.FallbackCommand, ok = f.quoted(true)
-		return ok
-	},
-	get: func(t target) []string {
-		if t.v == nil {
-			return line(t.s.FallbackCommand)
-		}
-		return line(inQuotes(t.s.FallbackCommand))
-	},
-}
-
-func getFallback(t target) []string {
-	fb := t.s.Fallback
-	if fb == nil || !fb.Sorry && fb.Addr.Addr().Is6() {
-		return nil
+		return f.filled(f.val)
 	}
-	return []string{fb.String()}
-}
-
-func getFallback6(t target) []string {
-	fb := t.s.Fallback
-	if t.v == nil {
-		fb = t.g.Fallback6
-	} else if fb != nil && fb.Sorry {
-		return nil // told by fallback
+	f.cut(unclosed)
+	name, behind, closed := strings.Cut(f.val[1:], `"`)
+	if !closed {
+		return "", f.fail(f.valAt, "no closing quote", "")
 	}
-	if fb == nil || !fb.Sorry && fb.Addr.Addr().Is4() {
-		return nil
+	if behind != "" {
+		f.warn(f.valAt+len(name)+2, "text behind the closing quote is ignored", "put comments behind a #")
 	}
-	return []string{fb.String()}
-}
-
-// String returns the fallback as a file would name it: "sorry",
-// "127.0.0.1:80 gate", without a port where it has none.
-func (fb *Fallback) String() string {
-	if fb.Sorry {
-		return sorryWord
+	if i := strings.IndexByte(name, '#'); i >= 0 {
+		f.hashInQuotes(f.valAt + 1 + i)
 	}
-	return endpointText(fb.Addr) + " " + fb.Forward.String()
+	return f.filled(name)
 }

@@ -186,31 +186,6 @@ var persistent = bind("seconds, 0 to 31 days", secondsFrom(0, maxPersistent), fu
 	return writeSeconds(d)
 })(func(t target) *time.Duration { return &t.v.Persistent })
 
-var netmask = value{
-	kind: "netmask; prefix length for IPv6",
-	set: func(f *field, t target) (ok bool) {
-		t.v.PersistentBits, ok = f.netmask(t.six)
-		return ok
-	},
-	get: func(t target) []string {
-		switch bits := t.v.PersistentBits; {
-		case bits == fullBits(t.six):
-			return nil
-		case t.six:
-			return []string{strconv.Itoa(bits)}
-		default:
-			return []string{mask4(bits).String()}
-		}
-	},
-}
-
-func fullBits(six bool) int {
-	if six {
-		return 128
-	}
-	return 32
-}
-
 var checkPort = bind("port, 1 to 65535",
 	func(f *field) (uint16, bool) {
 		n, ok := f.number(1, 65535)

@@ -74,3 +74,53 @@ func (n *names) endpoint(f *field, word string, proto dataplane.Protocol, own ui
 	}
 	return netip.AddrPortFrom(addr, port), ok
 }
+
+// fallbackCommand keeps its quotes outside of sections, where they are the
+// shell's.
+var fallbackCommand = value{
+	kind: "command, quotes optional",
+	set: func(f *field, t target) (ok bool) {
+		if f.global {
+			t.s.FallbackCommand, ok = f.raw()
+			return ok
+		}
+		t.s.FallbackCommand, ok = f.quoted(true)
+		return ok
+	},
+	get: func(t target) []string {
+		if t.v == nil {
+			return line(t.s.FallbackCommand)
+		}
+		return line(inQuotes(t.s.FallbackCommand))
+	},
+}
+
+func getFallback(t target) []string {
+	fb := t.s.Fallback
+	if fb == nil || !fb.Sorry && fb.Addr.Addr().Is6() {
+		return nil
+	}
+	return []string{fb.String()}
+}
+
+func getFallback6(t target) []string {
+	fb := t.s.Fallback
+	if t.v == nil {
+		fb = t.g.Fallback6
+	} else if fb != nil && fb.Sorry {
+		return nil // told by fallback
+	}
+	if fb == nil || !fb.Sorry && fb.Addr.Addr().Is4() {
+		return nil
+	}
+	return []string{fb.String()}
+}
+
+// String returns the fallback as a file would name it: "sorry",
+// "127.0.0.1:80 gate", without a port where it has none.
+func (fb *Fallback) String() string {
+	if fb.Sorry {
+		return sorryWord
+	}
+	return endpointText(fb.Addr) + " " + fb.Forward.String()
+}

@@ -1,6 +1,9 @@
 package config
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // curly are the double quotes that word processors and web pages make.
 const curly = "“”„‟«»″＂"
@@ -20,7 +23,10 @@ func (f *field) straighten() {
 	f.text = f.text[:f.valAt] + f.val
 }
 
-func startsWithAny(s, chars string) bool { return strings.IndexAny(s, chars) == 0 }
+func startsWithAny(s, chars string) bool {
+	r, n := utf8.DecodeRuneInString(s)
+	return n > 0 && r != utf8.RuneError && strings.ContainsRune(chars, r)
+}
 
 // singles takes off single quotes around the whole value.
 func (f *field) singles() (found bool) {
@@ -36,27 +42,42 @@ func (f *field) singles() (found bool) {
 }
 
 // cut takes the comment off the value: it begins at the first # that open
-// does not claim for the value before it.
-func (f *field) cut(open func(before string) bool) (found bool) {
-	for i := range len(f.val) {
-		if f.val[i] == '#' && !open(f.val[:i]) {
+// does not claim for the value.
+func (f *field) cut(open func(before) bool) (found bool) {
+	var b before
+	for i, r := range f.val {
+		if r == '#' && !open(b) {
 			f.hash = f.valAt + i
 			f.val = strings.TrimRight(f.val[:i], " \t")
 			f.tail = false
 			return true
 		}
+		b.see(r)
 	}
 	return false
 }
 
-// Where a # is part of the value: nowhere, where no blank stands before it,
-// until the quotes are closed, while there is an odd number of them.
-func never(string) bool { return false }
-
-func unlessBlank(before string) bool {
-	return before != "" && before[len(before)-1] != ' ' && before[len(before)-1] != '\t'
+// before is what stands in front of a #.
+type before struct {
+	straight, curly int // quotes
+	last            rune
 }
 
-func unclosed(before string) bool { return strings.Count(before, `"`) < 2 }
+func (b *before) see(r rune) {
+	b.last = r
+	if r == '"' {
+		b.straight++
+	} else if r >= 0x80 && strings.ContainsRune(curly, r) {
+		b.curly++
+	}
+}
 
-func oddQuotes(before string) bool { return strings.Count(straight.Replace(before), `"`)%2 == 1 }
+// Where a # is part of the value: nowhere, where no blank stands before it,
+// until the quotes are closed, while there is an odd number of them.
+func never(before) bool { return false }
+
+func unlessBlank(b before) bool { return b.last != 0 && b.last != ' ' && b.last != '\t' }
+
+func unclosed(b before) bool { return b.straight < 2 }
+
+func oddQuotes(b before) bool { return (b.straight+b.curly)%2 == 1 }

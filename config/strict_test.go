@@ -187,3 +187,20 @@ func TestSorryPageOfAFolderWithoutIndex(t *testing.T) {
 	}
 	mustParse(t, "sorrypage="+dir+"\n")
 }
+
+// TestLongLines reads lines that took minutes while their length counted
+// squared.
+func TestLongLines(t *testing.T) {
+	const n = 1 << 18
+	for _, text := range []string{
+		"virtual=1\n    receive=\"" + strings.Repeat("#", n) + "\n",
+		"virtual=1\n    real=192.0.2.1 gate \"" + strings.Repeat("#", n) + "\n",
+		"virtual=1\n    real=192.0.2.1 gate 1 " + strings.Repeat("l:0 ", n) + "\n",
+		"virtual=1\n    real=192.0.2.1 gate " + strings.Repeat("x ", n) + "\n",
+		"emailalert=" + strings.Repeat("a,", n) + "\n",
+	} {
+		if _, err := parse(t, text); err != nil && !strings.Contains(err.Error(), "error: ") {
+			t.Errorf("%.40s...: %v", text, err)
+		}
+	}
+}

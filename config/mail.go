@@ -1,0 +1,144 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+)
+
+var alertWords = []struct {
+	word  string
+	state AlertStates
+}{
+	{"starting", AlertStarting},
+	{"running", AlertRunning},
+	{"stopping", AlertStopping},
+	{"reloading", AlertReloading},
+}
+
+// String returns the states as emailalertstatus lists them: all, none, or
+// words with commas.
+func (a AlertStates) String() string {
+	switch a & AlertAll {
+	case 0:
+		return "none"
+	case AlertAll:
+		return "all"
+	}
+	var words []string
+	for _, w := range alertWords {
+		if a&w.state != 0 {
+			words = append(words, w.word)
+		}
+	}
+	return strings.Join(words, ",")
+}
+
+func (f *field) alertStates() (AlertStates, bool) {
+	f.straighten()
+	f.comment(true)
+	f.dequote()
+	if f.val == "" {
+		f.warn(f.valAt, "an empty emailalertstatus is none", "write emailalertstatus=none")
+		return 0, true
+	}
+	var all AlertStates
+	words := strings.Split(f.val, ",")
+	for _, w := range words {
+		w = strings.TrimSpace(w)
+		if w == "none" {
+			if len(words) > 1 {
+				return 0, f.fail(f.valAt, "`none` stands beside another state", "write none alone")
+			}
+			return 0, true
+		}
+		s, ok := alertState(w)
+		if !ok {
+			return 0, f.fail(f.valAt+strings.Index(f.val, w), fmt.Sprintf("`%s` is no emailalertstatus", w),
+				choice(w, []string{"all", "none", "starting", "running", "stopping", "reloading"}))
+		}
+		all |= s
+	}
+	return all, true
+}
+
+func alertState(word string) (AlertStates, bool) {
+	if word == "all" {
+		return AlertAll, true
+	}
+	for _, w := range alertWords {
+		if w.word == word {
+			return w.state, true
+		}
+	}
+	return 0, false
+}
+
+// addresses reads mail addresses. Quotes around the whole value go; a comma
+// inside of other quotes separates nothing.
+func (f *field) addresses() ([]string, bool) {
+	f.straighten()
+	open := never
+	if strings.HasPrefix(f.val, `"`) {
+		open = unclosed
+	} else if f.global {
+		open = unlessBlank
+	}
+	if f.cut(open) && f.global {
+		f.foundComment(false)
+	}
+	v := f.val
+	if len(v) > 1 && v[0] == '"' && v[len(v)-1] == '"' {
+		v = v[1 : len(v)-1]
+	}
+	if strings.Count(v, `"`)%2 != 0 {
+		return nil, f.fail(f.valAt, "no closing quote", "")
+	}
+	if strings.Contains(v, "#") && !f.global {
+		f.hashInQuotes(f.valAt + strings.Index(f.val, "#"))
+	}
+	v, ok := f.filled(strings.TrimSpace(v))
+	if !ok {
+		return nil, false
+	}
+	list := splitAddresses(v)
+	if len(list) == 0 {
+		return nil, f.fail(f.valAt, "`emailalert` is empty", "leave the line out")
+	}
+	return list, true
+}
+
+func splitAddresses(v string) []string {
+	var list []string
+	quoted, start := false, 0
+	for i := range len(v) + 1 {
+		switch {
+		case i == len(v) || v[i] == ',' && !quoted:
+			if a := strings.TrimSpace(v[start:i]); a != "" {
+				list = append(list, a)
+			}
+			start = i + 1
+		case v[i] == '"':
+			quoted = !quoted
+		}
+	}
+	return list
+}
+
+func writeAddresses(list []string) string { return inQuotes(strings.Join(list, ", ")) }
+
+// relay reads the leading run of what a host name may consist of.
+func (f *field) relay() (string, bool) {
+	f.straighten()
+	f.comment(false)
+	f.dequote()
+	e, behind := takeHost(f.val, f.valAt, hostChars)
+	switch {
+	case e.six || e.host == "":
+		return "", f.fail(f.valAt, fmt.Sprintf("`%s` is no host", f.val), "write a host name or an IPv4 address")
+	case strings.HasPrefix(behind, ":"):
+		f.warn(f.valAt+len(e.host), "the port is ignored", "mail goes to port 25")
+	case behind != "":
+		f.warn(f.valAt+len(e.host), "text behind the host is ignored", "remove it")
+	}
+	return e.host, true
+}
