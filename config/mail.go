@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -126,7 +127,7 @@ func splitAddresses(v string) []string {
 
 func writeAddresses(list []string) string { return inQuotes(strings.Join(list, ", ")) }
 
-// relay reads the leading run of what a host name may consist of.
+// relay reads a host with or without a port. ldirectord cuts the port off.
 func (f *field) relay() (string, bool) {
 	f.straighten()
 	f.comment(false)
@@ -136,9 +137,18 @@ func (f *field) relay() (string, bool) {
 	case e.six || e.host == "":
 		return "", f.fail(f.valAt, fmt.Sprintf("`%s` is no host", f.val), "write a host name or an IPv4 address")
 	case strings.HasPrefix(behind, ":"):
-		f.warn(f.valAt+len(e.host), "the port is ignored", "mail goes to port 25")
+		return f.relayPort(e.host, behind[1:])
 	case behind != "":
 		f.warn(f.valAt+len(e.host), "text behind the host is ignored", "remove it")
 	}
 	return e.host, true
+}
+
+func (f *field) relayPort(host, port string) (string, bool) {
+	at := f.valAt + len(host)
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return "", f.fail(at, fmt.Sprintf("`%s` is no port", port), "write a number from 1 to 65535, or none for 25")
+	}
+	f.warn(at, "ldirectord ignores this port and takes 25", "")
+	return host + ":" + port, true
 }

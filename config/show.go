@@ -34,12 +34,13 @@ type ExplainedLine struct {
 
 // An ExplainedReal is one real server with how it is checked.
 type ExplainedReal struct {
-	Addr    string `json:"addr"`
-	Name    string `json:"name,omitempty"` // as the file has it, if that is no address
-	Forward string `json:"forward"`
-	Weight  int    `json:"weight"`
-	Lower   uint32 `json:"lower,omitempty"`
-	Upper   uint32 `json:"upper,omitempty"`
+	Directive string `json:"directive"` // real or real6
+	Addr      string `json:"addr"`
+	Name      string `json:"name,omitempty"` // as the file has it, if that is no address
+	Forward   string `json:"forward"`
+	Weight    int    `json:"weight"`
+	Lower     uint32 `json:"lower,omitempty"`
+	Upper     uint32 `json:"upper,omitempty"`
 	// Check is the check and what it looks at: "http http://10.0.0.1:80/",
 	// "connect 10.0.0.1:80".
 	Check   string `json:"check"`
@@ -106,7 +107,7 @@ func (o Origin) String() string {
 
 func explainReal(v *Virtual, r *Real) ExplainedReal {
 	e := ExplainedReal{
-		Addr: endpointText(r.Addr), Forward: r.Forward.String(), Weight: r.Weight, Lower: r.Lower, Upper: r.Upper,
+		Directive: realKey(v.six()), Addr: endpointText(r.Addr), Forward: r.Forward.String(), Weight: r.Weight, Lower: r.Lower, Upper: r.Upper,
 		Check: v.checkText(r), Line: r.Pos.Line,
 	}
 	if _, err := netip.ParseAddr(r.Name); err != nil {
@@ -185,7 +186,7 @@ func (e *Explained) write(b *bytes.Buffer) {
 		fmt.Fprintf(b, "    %s\t%s\t# %s\n", l.Directive, l.Value, l.Origin)
 	}
 	for _, r := range e.Reals {
-		fmt.Fprintf(b, "    real\t%s\t# line %d: %s\n", r.text(), r.Line, r.checked())
+		fmt.Fprintf(b, "    %s\t%s\t# line %d: %s\n", r.Directive, r.text(), r.Line, r.checked())
 	}
 }
 

@@ -142,7 +142,7 @@ func TestExplainJSON(t *testing.T) {
 	for _, part := range []string{
 		`"name":"virtual=192.0.2.80:80","service":"tcp 192.0.2.80:80","line":1`,
 		`{"directive":"service","value":"http","origin":"from port 80"}`,
-		`"reals":[{"addr":"192.0.2.1:80","forward":"gate","weight":2,"check":"http http://192.0.2.1:80/","line":2}]`,
+		`"reals":[{"directive":"real","addr":"192.0.2.1:80","forward":"gate","weight":2,"check":"http http://192.0.2.1:80/","line":2}]`,
 	} {
 		if !strings.Contains(string(text), part) {
 			t.Errorf("%s lacks %s", text, part)
