@@ -213,6 +213,32 @@ func TestFallbackEqualToService(t *testing.T) {
 	newReplay(t, conf(v)).out.want(t, "start", "apply 127.0.0.1:80: sorry=1")
 }
 
+// Direct routing cannot change ports: traffic, quiescing and restoring all
+// speak of the service's port, the check alone of the configured one.
+func TestPortRule(t *testing.T) {
+	v := virtual(vip, "192.168.80.110:8080", "192.168.80.120:8080")
+	v.Quiescent, v.Reals[0].Forward, v.Reals[1].Forward = true, dataplane.Gate, dataplane.Masq
+	r := newReplay(t, conf(v))
+	r.out.want(t, "start", "apply 10.0.0.100:80: 192.168.80.110:80=0 192.168.80.120:8080=0")
+	if a := r.c.services[0].servers[0].probe.target.Addr; a.Port() != 8080 {
+		t.Errorf("the check goes to %s", a)
+	}
+	r.up("192.168.80.110:8080", "apply 10.0.0.100:80: 192.168.80.110:80=1 192.168.80.120:8080=0")
+	r.down("192.168.80.110:8080", "apply 10.0.0.100:80: 192.168.80.110:80=0 192.168.80.120:8080=0")
+	r.up("192.168.80.110:8080", "apply 10.0.0.100:80: 192.168.80.110:80=1 192.168.80.120:8080=0")
+}
+
+// A firewall mark has the fallback that its configuration says.
+func TestFallbackOfAMark(t *testing.T) {
+	v := virtual(vip, rs1)
+	v.ID = dataplane.ServiceID{Protocol: dataplane.FWMark, Mark: 5}
+	v.Fallback = fallback("127.0.0.1:0")
+	r := newReplay(t, conf(v))
+	if got := r.c.services[0].asked.RealServers; len(got) != 1 || got[0].Addr != netip.MustParseAddrPort("127.0.0.1:0") {
+		t.Errorf("real servers %v", got)
+	}
+}
+
 // Servers that are well but have weight 0 serve nobody: the fallback stays.
 func TestWeightZeroIsNotUsable(t *testing.T) {
 	v := virtual(vip, rs1+" 0")

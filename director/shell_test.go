@@ -356,6 +356,13 @@ func TestAutoReload(t *testing.T) {
 		if s := r.status().Config; s.ReloadError != "test.cf:7: error: nonsense" || s.ReloadFailures != 1 {
 			t.Errorf("status %+v", s)
 		}
+		// The old configuration is not only kept but alive.
+		r.farm.set(rs1, "broken")
+		time.Sleep(v.CheckInterval + v.CheckTimeout)
+		r.want(v, vip+": ")
+		r.farm.set(rs1, "")
+		time.Sleep(v.CheckInterval + v.CheckTimeout)
+		r.want(v, vip+": "+rs1+"=1")
 		next := virtual(vip, rs1+" 7")
 		r.edit("third", conf(next), nil)
 		time.Sleep(3 * time.Second)
@@ -446,6 +453,28 @@ func TestStopDoesWhatCleanstopSays(t *testing.T) {
 		}
 		if _, err := r.Status(t.Context()); !errors.Is(err, ErrStopped) {
 			t.Errorf("status after stop: %v", err)
+		}
+	})
+}
+
+// Checks that hang hold up neither a stop nor a reload.
+func TestHangingChecksHoldUpNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v, addrs := many(20)
+		v.CheckTimeout = time.Hour
+		r := newRig(t, conf(v))
+		for _, a := range addrs {
+			r.farm.set(a, "hang")
+		}
+		r.start()
+		time.Sleep(10 * time.Second)
+		begin := time.Now()
+		if err := r.Reload(t.Context()); err != nil {
+			t.Error(err)
+		}
+		r.stop()
+		if took := time.Since(begin); took != 0 {
+			t.Errorf("reload and stop took %v", took)
 		}
 	})
 }

@@ -2,6 +2,8 @@ package daemon
 
 import (
 	"context"
+	"fmt"
+	"os"
 	"strings"
 
 	"github.com/shunt-lb/shunt/config"
@@ -19,7 +21,30 @@ func Check(ctx context.Context, name string, text []byte, strict bool) (*config.
 	if ps := director.Validate(conf, unsupported); len(ps) > 0 {
 		return nil, append(withLines(ps, text), conf.Warnings...)
 	}
+	if p, ok := readable(name, conf); ok {
+		conf.Warnings = append(conf.Warnings, p)
+	}
 	return conf, nil
+}
+
+// readable warns of passwords in a file that others than its owner may read.
+func readable(name string, conf *config.Config) (config.Problem, bool) {
+	info, err := os.Stat(name)
+	if err != nil || info.Mode().Perm()&0o044 == 0 {
+		return config.Problem{}, false
+	}
+	for i := range conf.Virtuals {
+		for _, directive := range []string{"passwd", "secret"} {
+			if o := conf.Virtuals[i].Origins[directive]; o.Pos.Line > 0 {
+				return config.Problem{
+					Severity: config.Warning, Pos: o.Pos,
+					Text: fmt.Sprintf("`%s` stands in a file that others than its owner may read", directive),
+					Hint: fmt.Sprintf("chmod 600 %s", name),
+				}, true
+			}
+		}
+	}
+	return config.Problem{}, false
 }
 
 // withLines adds to each problem the line of the file it is about.

@@ -287,6 +287,27 @@ func TestNotify(t *testing.T) {
 	hear("STOPPING=1")
 }
 
+// Passwords in a file that everybody may read are worth a warning.
+func TestReadablePassword(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "test.cf")
+	text := []byte("virtual = 127.0.0.1:80\n\tpasswd = \"x\"\n")
+	for mode, want := range map[os.FileMode]int{0o600: 0, 0o640: 1, 0o604: 1} {
+		if err := os.WriteFile(file, text, mode); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(file, mode); err != nil {
+			t.Fatal(err)
+		}
+		conf, err := Check(t.Context(), file, text, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(conf.Warnings) != want || want == 1 && conf.Warnings[0].Pos.Line != 2 {
+			t.Errorf("mode %o: %v", mode, conf.Warnings)
+		}
+	}
+}
+
 func TestFindConfig(t *testing.T) {
 	t.Chdir(t.TempDir())
 	if err := os.WriteFile("my.cf", nil, 0o600); err != nil {
