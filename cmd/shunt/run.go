@@ -75,23 +75,25 @@ func runDirector(c *cli.Context) error {
 	signal.Notify(signals, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT, unix.SIGHUP, unix.SIGUSR1)
 	defer signal.Stop(signals)
 	d := daemon.New(o)
-	if err := start(c.Context, d, signals); err != nil {
-		return err
+	if err := interruptible(c.Context, signals, d.Start); err != nil {
+		return tellMissing(err)
 	}
 	serve(c.Context, d, signals)
-	return stop(d, signals)
+	// A second signal cuts short what the stop waits for.
+	return interruptible(context.Background(), signals, d.Stop)
 }
 
-// start starts the daemon; a signal to stop that comes meanwhile ends that.
-func start(ctx context.Context, d *daemon.Daemon, signals <-chan os.Signal) error {
+// interruptible runs f to its end; a signal to stop that comes meanwhile ends
+// f's context.
+func interruptible(ctx context.Context, signals <-chan os.Signal, f func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	started := make(chan error, 1)
-	go func() { started <- d.Start(ctx) }()
+	done := make(chan error, 1)
+	go func() { done <- f(ctx) }()
 	for {
 		select {
-		case err := <-started:
-			return tellMissing(err)
+		case err := <-done:
+			return err
 		case s := <-signals:
 			if ends(s) {
 				cancel()
@@ -126,24 +128,6 @@ func serve(ctx context.Context, d *daemon.Daemon, signals <-chan os.Signal) {
 			}
 		default:
 			return
-		}
-	}
-}
-
-// stop stops the daemon; another signal to stop cuts short what it waits for.
-func stop(d *daemon.Daemon, signals <-chan os.Signal) error {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	stopped := make(chan error, 1)
-	go func() { stopped <- d.Stop(ctx) }()
-	for {
-		select {
-		case err := <-stopped:
-			return err
-		case s := <-signals:
-			if ends(s) {
-				cancel()
-			}
 		}
 	}
 }
