@@ -5,6 +5,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -24,12 +25,15 @@ func TestStreamIsSpliced(t *testing.T) {
 		sum <- [32]byte(h.Sum(nil))
 	}))
 	apply(t, d, v)
+	runtime.GC() // pipes of other tests
+	runtime.GC()
+	pipes := openFiles(t, "pipe:")
 	c := dial(t, v)
 	h := sha256.New()
 	if _, err := io.CopyN(h, c, size/2); err != nil {
 		t.Fatal(err)
 	}
-	if n := openFiles(t, "pipe:"); n == 0 {
+	if n := openFiles(t, "pipe:"); n <= pipes {
 		t.Error("no pipe in the middle of a stream: it is not spliced")
 	}
 	if n := status(t, d).Counters.OutBytes; n < size/4 {

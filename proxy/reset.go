@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// settleTime is how long a reset waits for what has been read to be
-	// acknowledged by the other side, settleStep how often it looks.
+	// settleTime is how long a reset waits for the other side to take more of
+	// what has been sent to it, settleStep how often it looks.
 	settleTime = time.Second
 	settleStep = 5 * time.Millisecond
 )
@@ -20,18 +20,23 @@ func reset(c *net.TCPConn) {
 	_ = c.Close()
 }
 
-// settle waits until c's other side has what was sent to it: a reset would
-// take it away, and without a director between them it would have arrived.
+// settle waits until c's other side has what was sent to it, or takes no more,
+// or c is closed: a reset would take it away, and without a director between
+// them it would have arrived.
 func settle(c *net.TCPConn) {
 	raw, err := c.SyscallConn()
 	if err != nil {
 		return
 	}
-	for range settleTime / settleStep {
-		unsent := 0
-		err := raw.Control(func(fd uintptr) { unsent, _ = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ) })
-		if err != nil || unsent == 0 {
+	left := 0 // not acknowledged yet
+	for patience := settleTime; patience > 0; patience -= settleStep {
+		before := left
+		err := raw.Control(func(fd uintptr) { left, _ = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ) })
+		if err != nil || left == 0 {
 			return
+		}
+		if left < before {
+			patience = settleTime
 		}
 		time.Sleep(settleStep)
 	}

@@ -1,7 +1,6 @@
 package proxy_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -90,125 +89,6 @@ func TestServerEndsFirst(t *testing.T) {
 	if s := <-got; s != "one more thing" {
 		t.Errorf("after its own end the server got %q", s)
 	}
-}
-
-// ended returns a server that reports how its connections end.
-func ended(t *testing.T, before func(*net.TCPConn)) (dataplane.VirtualService, <-chan error) {
-	end := make(chan error, 1)
-	return tcpService(t, tcpServer(t, "127.0.0.1", func(c *net.TCPConn) {
-		before(c)
-		_, err := io.Copy(io.Discard, c)
-		end <- err
-	})), end
-}
-
-func TestClientResets(t *testing.T) {
-	d := newPlane(t, proxy.Options{})
-	v, end := ended(t, func(c *net.TCPConn) { _, _ = io.WriteString(c, "x") })
-	apply(t, d, v)
-	c := dial(t, v)
-	_, _ = io.ReadFull(c, make([]byte, 1))
-	_ = c.SetLinger(0)
-	_ = c.Close()
-	if err := <-end; !errors.Is(err, unix.ECONNRESET) {
-		t.Errorf("the server's connection ended with %v, want a reset", err)
-	}
-}
-
-// A client that has said its last and is then gone does not leave its real
-// server at work.
-func TestClientResetsAfterItsEnd(t *testing.T) {
-	d := newPlane(t, proxy.Options{})
-	gone, reset := make(chan struct{}), make(chan error, 1)
-	v := tcpService(t, tcpServer(t, "127.0.0.1", func(c *net.TCPConn) {
-		_, _ = io.Copy(io.Discard, c)
-		close(gone)
-		for {
-			// Nothing is written, which would reset by itself.
-			if err := socketError(c); err != nil {
-				reset <- err
-				return
-			}
-			time.Sleep(time.Millisecond)
-		}
-	}))
-	apply(t, d, v)
-	c := dial(t, v)
-	_ = c.CloseWrite()
-	<-gone
-	_ = c.SetLinger(0)
-	_ = c.Close()
-	if err := <-reset; !errors.Is(err, unix.EPIPE) && !errors.Is(err, unix.ECONNRESET) {
-		t.Errorf("the server's connection has error %v, want a reset", err)
-	}
-}
-
-func socketError(c *net.TCPConn) error {
-	raw, err := c.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var e int
-	if err := raw.Control(func(fd uintptr) { e, _ = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR) }); err != nil {
-		return err
-	}
-	if e != 0 {
-		return unix.Errno(e)
-	}
-	return nil
-}
-
-func TestServerResets(t *testing.T) {
-	d := newPlane(t, proxy.Options{})
-	v := tcpService(t, tcpServer(t, "127.0.0.1", func(c *net.TCPConn) {
-		_, _ = io.ReadFull(c, make([]byte, 1))
-		_ = c.SetLinger(0)
-	}))
-	apply(t, d, v)
-	c := dial(t, v)
-	fmt.Fprint(c, "x")
-	wantReset(t, c)
-}
-
-// What a server has sent before it resets arrives.
-func TestServerResetsAfterData(t *testing.T) {
-	const size = 300 << 10
-	d := newPlane(t, proxy.Options{})
-	v := tcpService(t, tcpServer(t, "127.0.0.1", func(c *net.TCPConn) {
-		_, _ = c.Write(make([]byte, size))
-		_, _ = io.ReadFull(c, make([]byte, 1)) // the client has begun to read
-		_ = c.SetLinger(0)
-	}))
-	apply(t, d, v)
-	c := dial(t, v)
-	_, err := io.ReadFull(c, make([]byte, size))
-	if err != nil {
-		t.Fatal(err)
-	}
-	fmt.Fprint(c, "x")
-	wantReset(t, c)
-}
-
-// A server that answers early and closes resets the rest of the request; the
-// answer reaches the client all the same.
-func TestServerAnswersEarly(t *testing.T) {
-	d := newPlane(t, proxy.Options{})
-	v := tcpService(t, tcpServer(t, "127.0.0.1", func(c *net.TCPConn) {
-		_, _ = io.ReadFull(c, make([]byte, 1000))
-		_, _ = c.Write(bytes.Repeat([]byte("too large "), 1000))
-	}))
-	apply(t, d, v)
-	for range 20 {
-		c := dial(t, v)
-		go func() { _, _ = c.Write(make([]byte, 8<<20)) }()
-		answer := make([]byte, 10_000)
-		if n, err := io.ReadFull(c, answer); err != nil {
-			t.Fatalf("%d bytes of the answer arrived: %v", n, err)
-		}
-		_, _ = io.Copy(io.Discard, c)
-		_ = c.Close()
-	}
-	eventually(t, "no connection is left", func() bool { return active(t, d) == 0 })
 }
 
 func TestNextServer(t *testing.T) {
