@@ -91,6 +91,9 @@ func (d *Daemon) onStop(what string, do func(context.Context) error) {
 // ctx cuts short what waits, and nothing is left out for it. It may be called
 // again, to no effect.
 func (d *Daemon) Stop(ctx context.Context) error {
+	if len(d.undo) > 0 {
+		d.log.Info("shunt stops")
+	}
 	var errs []error
 	for len(d.undo) > 0 {
 		last := d.undo[len(d.undo)-1]
@@ -108,7 +111,10 @@ func (d *Daemon) openLog(context.Context) error {
 		return err
 	}
 	d.sink, d.log = sink, sink.Logger()
-	d.onStop("log", func(context.Context) error { return sink.Close() })
+	d.onStop("log", func(context.Context) error {
+		d.log.Info("shunt has stopped")
+		return sink.Close()
+	})
 	d.log.Info("shunt starts", "version", d.o.Version, "config", d.o.Config)
 	return nil
 }
