@@ -36,6 +36,7 @@ type Global struct {
 	MaintenanceDir string
 	EmailAlertFrom string
 	Strict         bool
+	ManageSysctl   bool // set the kernel's settings that the services need
 	Origins        Origins
 }
 
@@ -59,7 +60,10 @@ type Settings struct {
 	Quiescent        bool
 	CleanStop        bool
 	// Dataplane is "", "proxy" or "ipvs".
-	Dataplane      string
+	Dataplane string
+	// Interface is the link that shunt puts the VIP on, "" if that is
+	// somebody else's business.
+	Interface      string
 	ConnectTimeout time.Duration // 0: the dataplane's choice
 	IdleTimeout    time.Duration // 0: the dataplane's choice
 	DrainTimeout   time.Duration // how long a graceful stop waits for connections

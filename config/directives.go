@@ -92,6 +92,8 @@ var table = []directive{
 	{name: "comment", scope: inSection, def: "none", doc: "remark in mail", value: rest(func(t target) *string { return &t.v.Comment })},
 
 	{name: "dataplane", scope: both, own: true, def: "as the command line says", doc: "what forwards", value: word("proxy", "ipvs")(func(t target) *string { return &t.s.Dataplane })},
+	{name: "interface", scope: both, own: true, def: "none", doc: "link that the VIP is put on", value: bind("name of a link", (*field).link, asIs)(func(t target) *string { return &t.s.Interface })},
+	{name: "managesysctl", scope: inGlobal, own: true, def: "no", doc: "set the kernel's settings that the services need", value: yesNo(func(t target) *bool { return &t.g.ManageSysctl })},
 	{name: "connecttimeout", scope: both, own: true, def: "the dataplane's choice", doc: "limit of one connection attempt of the proxy", value: connectTimeout},
 	{name: "idletimeout", scope: both, own: true, def: "the dataplane's choice", doc: "when the proxy ends a connection on which nothing moves", value: length(func(t target) *time.Duration { return &t.s.IdleTimeout })},
 	{name: "draintimeout", scope: both, own: true, def: "30", doc: "how long a stop with cleanstop=no waits for connections", value: wait(func(t target) *time.Duration { return &t.s.DrainTimeout })},

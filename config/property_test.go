@@ -140,6 +140,7 @@ var bothValues = map[string]generator{
 	"fallback6":        of("sorry", "[::1]", "[2001:db8::9]:81 masq", "www.example.test"),
 	"fallbackcommand":  inQuotes,
 	"dataplane":        of("proxy", "ipvs"),
+	"interface":        of("eth0", "eth0.100", "br-lan@2"),
 	"connecttimeout":   of("1", "1500ms"),
 	"idletimeout":      of("1", "1h"),
 	"draintimeout":     of("0", "10", "30", "1m"),
@@ -149,6 +150,7 @@ var bothValues = map[string]generator{
 
 var globalValues = merged(bothValues, map[string]generator{
 	"strict":         of("no"),
+	"managesysctl":   of("yes", "no"),
 	"autoreload":     of("yes", "no"),
 	"callback":       inQuotes,
 	"logfile":        inQuotes,

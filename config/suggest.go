@@ -22,7 +22,7 @@ func (c *collector) misplaced(s *stmt, where scope) {
 }
 
 // planned are directives of shunt that a later version will have.
-var planned = []string{"slowstart", "quorum", "hysteresis", "maxconn", "proxyprotocol", "managesysctl"}
+var planned = []string{"slowstart", "quorum", "hysteresis", "maxconn", "proxyprotocol"}
 
 // meant guesses what the author of an unknown directive had in mind.
 func meant(name string, where scope) string {
@@ -80,6 +80,9 @@ var confusions = map[string]string{
 	"log":                 "did you mean `logfile`?",
 	"email":               "did you mean `emailalert`?",
 	"mail":                "did you mean `emailalert`?",
+	"dev":                 "did you mean `interface`?",
+	"nic":                 "did you mean `interface`?",
+	"sysctl":              "did you mean `managesysctl`?",
 	"fwmark":              "a firewall mark is written as virtual=MARK",
 	"rise":                "did you mean `risecount`?",
 	"fall":                "did you mean `failurecount`?",

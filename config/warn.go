@@ -39,11 +39,27 @@ func (p *parser) reviewService(sec *section, v *Virtual) {
 		p.warn(s, s.keyAt, fmt.Sprintf("`ops` has no effect on a %s service", v.ID.Protocol), "it is for protocol=udp")
 		v.OnePacket = false
 	}
+	p.reviewInterface(sec, v)
 	for _, flag := range v.SchedFlags {
 		if name, _, _ := strings.Cut(flag, "-"); name != "flag" && name != v.Scheduler {
 			s := sec.line("schedflags")
 			p.warn(s, s.valAt, fmt.Sprintf("the flag %s means nothing to scheduler %s", flag, v.Scheduler), "")
 		}
+	}
+}
+
+// reviewInterface warns of a link for what has no address to put there. What
+// was meant for all sections is meant for those it suits.
+func (p *parser) reviewInterface(sec *section, v *Virtual) {
+	if v.Interface == "" || !v.Origins["interface"].set() {
+		return
+	}
+	s := sec.line("interface")
+	switch a := v.ID.Addr.Addr(); {
+	case v.ID.Protocol == dataplane.FWMark:
+		p.warn(s, s.keyAt, "`interface` has no effect on a firewall mark, which has no address", "remove the line")
+	case a.IsUnspecified() || a.IsLoopback() || a.IsMulticast():
+		p.warn(s, s.keyAt, fmt.Sprintf("`interface` has no effect: %s is no address to put on a link", a), "remove the line")
 	}
 }
 
