@@ -1,0 +1,158 @@
+package ipvs
+
+import (
+	"encoding/binary"
+	"net"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/shunt-lb/shunt/dataplane"
+)
+
+// The kernel's forwarding methods, from linux/ip_vs.h.
+const (
+	methodMasq   = 0
+	methodTunnel = 2
+	methodDirect = 3
+	methodMask   = 7 // of the connection flags they are read back in
+)
+
+// foreign is a forwarding method that shunt does not know.
+const foreign dataplane.Forward = 255
+
+var methods = map[dataplane.Forward]uint32{
+	dataplane.Gate: methodDirect,
+	dataplane.Masq: methodMasq,
+	dataplane.IPIP: methodTunnel,
+}
+
+// goal returns v in the kernel's terms. Unsupported has found nothing wrong
+// with it.
+func goal(v dataplane.VirtualService) state {
+	s := state{options: goalOptions(v)}
+	for _, r := range v.RealServers {
+		s.servers = append(s.servers, goalServer(r))
+	}
+	return s
+}
+
+func goalOptions(v dataplane.VirtualService) options {
+	o := options{
+		scheduler: v.Scheduler,
+		flags:     flagBits(v.Scheduler, v.SchedFlags),
+		netmask:   netmask(ipv6(v.ID), bitLen(v.ID)),
+	}
+	if v.OnePacket {
+		o.flags |= flagOnePacket
+	}
+	if v.Persistent > 0 {
+		o.flags |= flagPersistent
+		o.timeout = wholeSeconds(v.Persistent)
+		o.netmask = netmask(ipv6(v.ID), v.PersistentBits)
+	}
+	return o
+}
+
+// goalServer returns r in the kernel's terms. A sorry server is reached where
+// it listens, like any other.
+func goalServer(r dataplane.RealServer) server {
+	return server{addr: r.Addr, method: methods[r.Forward], weight: r.Weight, upper: r.Upper, lower: r.Lower}
+}
+
+// wholeSeconds rounds up: persistence never ends early.
+func wholeSeconds(d time.Duration) uint32 {
+	return uint32((d + time.Second - 1) / time.Second)
+}
+
+func bitLen(id dataplane.ServiceID) int {
+	if ipv6(id) {
+		return net.IPv6len * 8
+	}
+	return net.IPv4len * 8
+}
+
+// netmask returns the kernel's form of a prefix length.
+func netmask(six bool, bits int) uint32 {
+	if six {
+		return uint32(bits)
+	}
+	return binary.NativeEndian.Uint32(net.CIDRMask(bits, 32))
+}
+
+// prefixBits is the opposite of netmask. What is no prefix counts as far as it
+// is one.
+func prefixBits(six bool, mask uint32) int {
+	if six {
+		return int(mask)
+	}
+	var b net.IPMask = binary.NativeEndian.AppendUint32(nil, mask)
+	ones, _ := b.Size()
+	return ones
+}
+
+// status returns what was read of a service in the words of the contract. What
+// is as last asks for is said as last says it, also where the kernel knows
+// less than that.
+func (e entry) status(last dataplane.VirtualService) dataplane.ServiceStatus {
+	st := dataplane.ServiceStatus{Service: e.service(last), Counters: e.counters}
+	for _, s := range e.inOrder(last) {
+		r := s.real(last)
+		st.Service.RealServers = append(st.Service.RealServers, r)
+		st.Servers = append(st.Servers, dataplane.ServerStatus{
+			RealServer: r, Counters: s.counters,
+			Active: s.active, Inactive: s.inactive, Persistent: s.persistent,
+		})
+	}
+	return st
+}
+
+// service returns everything but the real servers.
+func (e entry) service(last dataplane.VirtualService) dataplane.VirtualService {
+	v := last.Clone()
+	v.RealServers = nil
+	if want := goalOptions(last); e.options != want {
+		v.Scheduler = e.scheduler
+		v.SchedFlags = flagNames(e.scheduler, e.flags)
+		v.OnePacket = e.flags&flagOnePacket != 0
+		v.Persistent, v.PersistentBits = 0, 0
+		if e.flags&flagPersistent != 0 {
+			v.Persistent = time.Duration(e.timeout) * time.Second
+			v.PersistentBits = prefixBits(ipv6(last.ID), e.netmask)
+		}
+	}
+	return v
+}
+
+// inOrder returns the real servers in the order of the configuration, and
+// after them those it does not know.
+func (e entry) inOrder(last dataplane.VirtualService) []serverEntry {
+	place := make(map[netip.AddrPort]int, len(last.RealServers))
+	for i, r := range last.RealServers {
+		place[r.Addr] = i - len(last.RealServers)
+	}
+	out := slices.Clone(e.servers)
+	slices.SortStableFunc(out, func(a, b serverEntry) int { return place[a.addr] - place[b.addr] })
+	return out
+}
+
+// real returns s in the words of the contract.
+func (s server) real(last dataplane.VirtualService) dataplane.RealServer {
+	for _, r := range last.RealServers {
+		if goalServer(r) == s {
+			return r
+		}
+	}
+	return dataplane.RealServer{Addr: s.addr, Forward: s.forward(), Weight: s.weight, Upper: s.upper, Lower: s.lower}
+}
+
+// forward returns the forwarding method, foreign for one that nobody can have
+// asked for here.
+func (s server) forward() dataplane.Forward {
+	for forward, method := range methods {
+		if method == s.method && s.tunnel == (tunnel{}) {
+			return forward
+		}
+	}
+	return foreign
+}

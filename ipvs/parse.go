@@ -1,0 +1,84 @@
+package ipvs
+
+import (
+	"cmp"
+	"net/netip"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/dataplane"
+)
+
+// content returns the attributes of the object that a message carries.
+func content(msg []byte, object uint16) (attrs, error) {
+	if len(msg) < nl.SizeofGenlmsg {
+		return nil, unix.EBADMSG
+	}
+	top, err := parse(msg[nl.SizeofGenlmsg:])
+	if err != nil {
+		return nil, err
+	}
+	return parse(top[object])
+}
+
+// parseService reads a service without its real servers.
+func parseService(msg []byte) (entry, error) {
+	a, err := content(msg, cmdAttrService)
+	if err != nil {
+		return entry{}, err
+	}
+	c, err := a.counters(svcStats, svcStats64)
+	return entry{counters: c, options: options{
+		scheduler: nl.BytesToString(a[svcScheduler]),
+		flags:     uint32(a.number(svcFlags)) &^ flagHashed,
+		timeout:   uint32(a.number(svcTimeout)),
+		netmask:   uint32(a.number(svcNetmask)),
+		engine:    nl.BytesToString(a[svcEngine]),
+	}}, err
+}
+
+// parseServer reads a real server of a service of the family.
+func parseServer(msg []byte, service uint16) (serverEntry, error) {
+	a, err := content(msg, cmdAttrDest)
+	if err != nil {
+		return serverEntry{}, err
+	}
+	// Kernels before 3.18 do not say the family: it is that of the service.
+	addr := a.address(dstAddr, cmp.Or(a.number(dstFamily), uint64(service)))
+	c, err := a.counters(dstStats, dstStats64)
+	return serverEntry{
+		server: server{
+			addr:   netip.AddrPortFrom(addr, a.port(dstPort)),
+			method: uint32(a.number(dstMethod)) & methodMask,
+			tunnel: tunnel{
+				kind:  uint8(a.number(dstTunnelKind)),
+				port:  a.port(dstTunnelPort),
+				flags: uint16(a.number(dstTunnelFlags)),
+			},
+			weight: int(int32(a.number(dstWeight))),
+			upper:  uint32(a.number(dstUpper)),
+			lower:  uint32(a.number(dstLower)),
+		},
+		counters:   c,
+		active:     int(a.number(dstActive)),
+		inactive:   int(a.number(dstInactive)),
+		persistent: int(a.number(dstPersistent)),
+	}, err
+}
+
+// counters reads statistics of 64 bits, of 32 on kernels before 4.1.
+func (a attrs) counters(narrow, wide uint16) (dataplane.Counters, error) {
+	b, ok := a[wide]
+	if !ok {
+		b = a[narrow]
+	}
+	s, err := parse(b)
+	return dataplane.Counters{
+		Connections: s.number(statConns),
+		InPackets:   s.number(statInPkts),
+		OutPackets:  s.number(statOutPkts),
+		InBytes:     s.number(statInBytes),
+		OutBytes:    s.number(statOutBytes),
+	}, err
+}

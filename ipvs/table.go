@@ -1,0 +1,84 @@
+package ipvs
+
+import (
+	"net/netip"
+
+	"github.com/shunt-lb/shunt/dataplane"
+)
+
+// A table is the virtual services of one network namespace. Errors are, or
+// wrap, errnos: ESRCH for a service that is not there, ENOENT for a real
+// server or a scheduler that is not, EEXIST for what is there already.
+// Methods are called one at a time.
+type table interface {
+	read(id dataplane.ServiceID) (entry, error)
+	addService(id dataplane.ServiceID, o options) error
+	setService(id dataplane.ServiceID, o options) error
+	delService(id dataplane.ServiceID) error
+	addServer(id dataplane.ServiceID, s server) error
+	setServer(id dataplane.ServiceID, s server) error
+	delServer(id dataplane.ServiceID, s server) error
+	close()
+}
+
+// options are what the kernel knows of a service beside which one it is.
+type options struct {
+	scheduler string
+	flags     uint32
+	timeout   uint32 // of persistence, in seconds
+	netmask   uint32 // IPv4: the mask as it lies in memory; IPv6: length of the prefix
+	engine    string // of persistence; shunt uses none
+}
+
+// A server is what the kernel knows of a real server. Its address, and
+// nothing else, tells it from others.
+type server struct {
+	addr         netip.AddrPort
+	method       uint32 // of forwarding
+	tunnel       tunnel // with methodTunnel
+	weight       int
+	upper, lower uint32
+}
+
+// A tunnel is how packets are wrapped on their way to a real server. The zero
+// value is IP in IP.
+type tunnel struct {
+	kind  uint8
+	port  uint16
+	flags uint16
+}
+
+// A state is what a service is, or is to be. Servers are in the order in
+// which schedulers go through them, which is the order of the configuration.
+type state struct {
+	options
+	servers []server
+}
+
+// An entry is a service as it was read back.
+type entry struct {
+	options
+	counters dataplane.Counters
+	servers  []serverEntry // as in state
+}
+
+// A serverEntry is a real server as it was read back.
+type serverEntry struct {
+	server
+	counters                     dataplane.Counters
+	active, inactive, persistent int
+}
+
+// state returns what can be changed about e.
+func (e entry) state() *state {
+	s := &state{options: e.options}
+	for _, srv := range e.servers {
+		s.servers = append(s.servers, srv.server)
+	}
+	return s
+}
+
+// ipv6 reports whether a service is one of IPv6.
+func ipv6(id dataplane.ServiceID) bool {
+	return id.IPv6 || id.Addr.Addr().Is6()
+}
