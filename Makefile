@@ -46,6 +46,25 @@ ifneq ($(SUDO),)
 	$(SUDO) env PATH="$$PATH" CI=$(CI) $(GO) test -timeout 15m -count=1 $(ROOT_PACKAGES)
 endif
 
+# Tests that need a kernel with IPVS have the tag kernel. They run on Debian's,
+# in virtual machines.
+VMRUN           = $(TOOLS)/vmrun
+KERNEL_PACKAGES = $$($(GO) list -tags kernel -f '{{range .TestGoFiles}}{{$$.Dir}}/{{.}} {{end}}{{range .XTestGoFiles}}{{$$.Dir}}/{{.}} {{end}}' ./... \
+  | xargs grep -l '^//go:build.*kernel' | xargs -r dirname | sort -u)
+
+.PHONY: test-kernel
+test-kernel: deps vmrun kernel
+	CGO_ENABLED=0 $(GO) test -tags kernel -exec $(VMRUN) -timeout 10m -count=1 $(KERNEL_PACKAGES)
+
+.PHONY: vmrun
+vmrun: need-go
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o $(VMRUN) ./internal/kernelvm/vmrun
+
+# The kernel is unpacked below ~/.cache/shunt and never installed.
+.PHONY: kernel
+kernel: vmrun
+	@$(VMRUN) -fetch || { $(SUDO) apt-get update -qq && $(VMRUN) -fetch; }
+
 .PHONY: lint
 lint: need-go $(GOLANGCI)
 	$(GOLANGCI) run ./...
