@@ -1,0 +1,55 @@
+package vip
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// pauses are those before each announcement of an address: three a second
+// apart as in RFC 4861 section 7.2.6, and two more for switches that hold a
+// port back for a while after it has come up.
+var pauses = [...]time.Duration{0, time.Second, time.Second, 3 * time.Second, 10 * time.Second}
+
+// An announcer sends to all neighbours on a link.
+type announcer struct{ fd int }
+
+// newAnnouncer opens a packet socket, which needs CAP_NET_RAW. It belongs to
+// the network namespace of the calling thread, whoever uses it.
+func newAnnouncer() (*announcer, error) {
+	// Protocol 0 receives nothing.
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if errors.Is(err, unix.EPERM) {
+		return nil, fmt.Errorf("open a packet socket: %w (it needs CAP_NET_RAW)", err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open a packet socket: %w", err)
+	}
+	return &announcer{fd}, nil
+}
+
+// announce tells the neighbours on the link with that index once that addr is
+// at mac.
+func (a *announcer) announce(index int, mac net.HardwareAddr, addr netip.Addr) error {
+	var errs []error
+	for _, f := range announcement(addr, mac) {
+		to := &unix.SockaddrLinklayer{Ifindex: index, Protocol: bigEndian(f.protocol), Halen: uint8(len(f.to))}
+		copy(to.Addr[:], f.to)
+		errs = append(errs, unix.Sendto(a.fd, f.payload, 0, to))
+	}
+	return errors.Join(errs...)
+}
+
+func (a *announcer) close() error { return unix.Close(a.fd) }
+
+// bigEndian returns n so that it lies in memory as on the wire.
+func bigEndian(n uint16) uint16 {
+	var b [2]byte
+	binary.BigEndian.PutUint16(b[:], n)
+	return binary.NativeEndian.Uint16(b[:])
+}

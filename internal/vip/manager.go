@@ -1,0 +1,179 @@
+package vip
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+// ErrClosed is what a closed Manager returns.
+var ErrClosed = errors.New("the addresses are no longer looked after")
+
+const (
+	// answerWait is how long the kernel may take to answer; it does so at once.
+	answerWait = 3 * time.Second
+	// lookAgain is how often the links are looked at without an occasion, in
+	// case the kernel had more to tell than could be listened to.
+	lookAgain = 30 * time.Second
+)
+
+// A Manager keeps a set of addresses on their links: it adds what is missing,
+// also when a link comes later, returns or has lost an address to somebody
+// else, and announces what it adds. Its methods may be called from several
+// goroutines at once.
+type Manager struct {
+	log    *slog.Logger
+	links  *netlink.Handle
+	events *nl.NetlinkSocket
+	air    *announcer // nil without the right to announce
+	look   chan struct{}
+	stop   chan struct{}
+	wg     sync.WaitGroup
+
+	mu     sync.Mutex
+	closed bool
+	held   map[Address]*holding // what is wanted, and what is still to be taken away
+}
+
+// A holding is what a Manager knows of one address.
+type holding struct {
+	wanted bool
+	there  bool  // at the last look
+	added  int   // index of the link that it was added to here, 0: it was there already
+	err    error // why it is not there
+	sent   int   // announcements since it was added or its link came up
+	due    time.Time
+}
+
+// A Status is one wanted address as it was found last.
+type Status struct {
+	Address
+	// Added says that the Manager has put it there, and will take it away.
+	Added bool
+	// Err is why it is not there, nil if it is.
+	Err error
+}
+
+// New returns a Manager of the network namespace of the calling thread that
+// wants nothing yet. Without the right to announce addresses it says so once
+// in log and goes on.
+func New(log *slog.Logger) (*Manager, error) {
+	links, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	if err == nil {
+		err = links.SetSocketTimeout(answerWait)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open netlink for addresses: %w", err)
+	}
+	events, err := nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR)
+	if err != nil {
+		links.Close()
+		return nil, fmt.Errorf("listen to changes of links: %w", err)
+	}
+	m := &Manager{
+		log: log, links: links, events: events,
+		look: make(chan struct{}, 1), stop: make(chan struct{}), held: map[Address]*holding{},
+	}
+	if m.air, err = newAnnouncer(); err != nil {
+		m.air = nil
+		log.Warn("virtual addresses will not be announced", "err", err)
+	}
+	m.wg.Go(m.listen)
+	m.wg.Go(m.tend)
+	return m, nil
+}
+
+// Set has m look after the addresses want and no others: missing ones are
+// added, those that m added and that are no longer wanted are taken away.
+// Setting what is there already writes nothing. The error names each address
+// that could not be put or taken away, with the reason; m goes on trying, so
+// that a caller need not.
+func (m *Manager) Set(want []Address) error {
+	var errs []error
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return ErrClosed
+	}
+	for _, h := range m.held {
+		h.wanted = false
+	}
+	for _, a := range want {
+		if err := a.check(); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if m.held[a] == nil {
+			m.held[a] = &holding{}
+		}
+		m.held[a].wanted = true
+	}
+	m.reconcile()
+	m.poke()
+	return errors.Join(append(errs, m.errors()...)...)
+}
+
+// errors returns why addresses are not as they should be, in their order.
+func (m *Manager) errors() []error {
+	var errs []error
+	for _, a := range m.addresses() {
+		if err := m.held[a].err; err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errs
+}
+
+// addresses returns what is held, in a fixed order.
+func (m *Manager) addresses() []Address {
+	return slices.SortedFunc(maps.Keys(m.held), Address.Compare)
+}
+
+// Status returns the wanted addresses in order of links and addresses.
+func (m *Manager) Status() []Status {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var all []Status
+	for _, a := range m.addresses() {
+		if h := m.held[a]; h.wanted {
+			all = append(all, Status{Address: a, Added: h.added != 0, Err: h.err})
+		}
+	}
+	return all
+}
+
+// Close takes away the addresses that m has added and leaves all others. The
+// error names those that are still there. Closing again returns nil.
+func (m *Manager) Close() error {
+	m.mu.Lock()
+	if m.closed {
+		m.mu.Unlock()
+		return nil
+	}
+	m.closed = true
+	close(m.stop)
+	m.events.Close()
+	m.mu.Unlock()
+	m.wg.Wait()
+
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, h := range m.held {
+		h.wanted = false
+	}
+	m.reconcile()
+	err := errors.Join(m.errors()...)
+	m.links.Close()
+	if m.air != nil {
+		err = errors.Join(err, m.air.close())
+	}
+	return err
+}
