@@ -1,6 +1,7 @@
 package ipvs
 
 import (
+	"bytes"
 	"encoding/binary"
 	"net/netip"
 
@@ -172,4 +173,10 @@ func (a attrs) address(i uint16, family uint64) netip.Addr {
 	}
 	addr, _ := netip.AddrFromSlice(b)
 	return addr
+}
+
+// text returns an attribute that ends with a zero byte.
+func (a attrs) text(i uint16) string {
+	b, _, _ := bytes.Cut(a[i], []byte{0})
+	return string(b)
 }

@@ -30,11 +30,11 @@ func parseService(msg []byte) (entry, error) {
 	}
 	c, err := a.counters(svcStats, svcStats64)
 	return entry{counters: c, options: options{
-		scheduler: nl.BytesToString(a[svcScheduler]),
+		scheduler: a.text(svcScheduler),
 		flags:     uint32(a.number(svcFlags)) &^ flagHashed,
 		timeout:   uint32(a.number(svcTimeout)),
 		netmask:   uint32(a.number(svcNetmask)),
-		engine:    nl.BytesToString(a[svcEngine]),
+		engine:    a.text(svcEngine),
 	}}, err
 }
 
