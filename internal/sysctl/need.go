@@ -1,0 +1,136 @@
+package sysctl
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/shunt-lb/shunt/dataplane"
+)
+
+// A Need is a setting that services need. It is comparable.
+type Need struct {
+	Name  string // net.ipv4.vs.expire_nodest_conn
+	Value string // what makes it good
+	// Unless is a value that is wrong. Where it is set, every other one is
+	// good.
+	Unless string
+	// Reason is what goes wrong otherwise, as a part of a sentence.
+	Reason string
+}
+
+// Command returns the line that meets the need, to be typed by root.
+func (n Need) Command() string { return Command(n.Name, n.Value) }
+
+// met reports whether the value have will do.
+func (n Need) met(have string) bool {
+	if n.Unless != "" {
+		return have != n.Unless
+	}
+	return have == n.Value
+}
+
+// Options are what needs depend on beside the services themselves.
+type Options struct {
+	// Quiescent reports whether real servers of a service that are down keep
+	// their place with weight 0. Nil is no service.
+	Quiescent func(dataplane.ServiceID) bool
+	// Where returns the link by which packets for an address leave, or that
+	// has the address itself, which makes it local. It is "" where that is
+	// not known; nil knows nothing.
+	Where func(netip.Addr) (link string, local bool)
+}
+
+// Needs returns what the services need when they are forwarded by IPVS, each
+// setting once. Every real server a service may get is to be among its own,
+// up or not, and its fallback too.
+//
+// Strict reverse path filtering (rp_filter) is no obstacle on a director, so
+// it is not among them; only real servers that are tunnelled to mind.
+func Needs(services []dataplane.VirtualService, opt Options) []Need {
+	if opt.Quiescent == nil {
+		opt.Quiescent = func(dataplane.ServiceID) bool { return false }
+	}
+	if opt.Where == nil {
+		opt.Where = func(netip.Addr) (string, bool) { return "", false }
+	}
+	var all []Need
+	for i := range services {
+		for _, n := range opt.needs(&services[i]) {
+			if !slices.ContainsFunc(all, func(o Need) bool { return o.Name == n.Name }) {
+				all = append(all, n)
+			}
+		}
+	}
+	return all
+}
+
+func (o *Options) needs(v *dataplane.VirtualService) []Need {
+	all := []Need{connReuse}
+	switch quiescent := o.Quiescent(v.ID); {
+	case !quiescent:
+		all = append(all, expireNodest)
+	case v.Persistent > 0:
+		all = append(all, expireTemplate)
+	}
+	for _, r := range v.RealServers {
+		all = append(all, o.forwarding(v, r)...)
+	}
+	return all
+}
+
+var (
+	connReuse = Need{
+		Name: "net.ipv4.vs.conn_reuse_mode", Value: "1", Unless: "0",
+		Reason: "a client that uses its port again is sent to its former real server, also when that is down",
+	}
+	expireNodest = Need{
+		Name: "net.ipv4.vs.expire_nodest_conn", Value: "1",
+		Reason: "clients of a real server that was removed wait in silence instead of being told",
+	}
+	expireTemplate = Need{
+		Name: "net.ipv4.vs.expire_quiescent_template", Value: "1",
+		Reason: "persistent clients stay on a real server that is down",
+	}
+	forward4 = Need{
+		Name: "net.ipv4.ip_forward", Value: "1",
+		Reason: "masq forwards nothing to IPv4 real servers",
+	}
+	forward6 = Need{
+		Name: "net.ipv6.conf.all.forwarding", Value: "1",
+		Reason: "masq forwards nothing to IPv6 real servers",
+	}
+)
+
+// forwarding returns what one real server needs. What is delivered on the
+// director itself, such as the sorry server, is not forwarded.
+func (o *Options) forwarding(v *dataplane.VirtualService, r dataplane.RealServer) []Need {
+	addr := r.Addr.Addr()
+	if r.Forward != dataplane.Masq || r.Sorry || !addr.IsValid() {
+		return nil
+	}
+	link, local := o.Where(addr)
+	switch {
+	case local:
+		return nil
+	case addr.Is6():
+		return []Need{forward6}
+	}
+	return append([]Need{forward4}, o.redirects(v, link)...)
+}
+
+// redirects returns what keeps the director from telling real servers on link
+// to go around it. The kernel takes the larger of two settings; IPv6 has none.
+func (o *Options) redirects(v *dataplane.VirtualService, link string) []Need {
+	vip := v.ID.Addr.Addr()
+	if link == "" || !vip.IsValid() {
+		return nil
+	}
+	if front, _ := o.Where(vip); front != link {
+		return nil
+	}
+	const reason = "clients and masq real servers share a link: the director tells real servers to answer past it"
+	return []Need{
+		{Name: Link("ipv4", "all", "send_redirects"), Value: "0", Reason: reason},
+		{Name: Link("ipv4", link, "send_redirects"), Value: "0", Reason: reason},
+	}
+}
