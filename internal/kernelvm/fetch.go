@@ -2,13 +2,11 @@ package kernelvm
 
 import (
 	"archive/tar"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path"
@@ -37,7 +35,7 @@ var kept = []string{"arch", "crypto", "lib", "net", "drivers/net", "virt", "mm",
 // nothing downloaded that is there already. It is kept outside of the
 // repository, below the user's cache folder, one folder for each version.
 func Fetch(ctx context.Context) (dir string, err error) {
-	cache, err := cacheDir()
+	cache, err := cacheDir(kernelFolder)
 	if err != nil {
 		return "", err
 	}
@@ -49,7 +47,8 @@ func Fetch(ctx context.Context) (dir string, err error) {
 	if _, err := os.Stat(filepath.Join(dir, indexFile)); err == nil {
 		return dir, nil
 	}
-	if err := install(ctx, pkg, dir); err != nil {
+	err = install(dir, func(tmp string) error { return makeKernel(ctx, pkg, tmp) })
+	if err != nil {
 		return "", fmt.Errorf("fetch kernel %s: %w", version, err)
 	}
 	return dir, nil
@@ -77,40 +76,16 @@ func current(ctx context.Context) (pkg, version string, err error) {
 	return pkg, string(file[1]), nil
 }
 
-// install makes dir in one step: others may be about it at the same time.
-func install(ctx context.Context, pkg, dir string) error {
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return err
-	}
-	tmp, err := os.MkdirTemp(filepath.Dir(dir), ".fetch-")
+// makeKernel makes the folder of a kernel in tmp, which is empty.
+func makeKernel(ctx context.Context, pkg, tmp string) error {
+	debs, err := download(ctx, tmp, pkg)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(tmp)
-	made := filepath.Join(tmp, "kernel")
-	if err := download(ctx, pkg, tmp, made); err != nil {
+	if err := unpack(ctx, debs[0], tmp); err != nil {
 		return err
 	}
-	err = os.Rename(made, dir)
-	if errors.Is(err, fs.ErrExist) {
-		return nil
-	}
-	return err
-}
-
-func download(ctx context.Context, pkg, tmp, dir string) error {
-	// Apt gives root's privileges away for a user who may not write to tmp.
-	if _, err := output(ctx, tmp, "apt-get", "-o", "APT::Sandbox::User=root", "download", pkg); err != nil {
-		return err
-	}
-	deb, err := filepath.Glob(filepath.Join(tmp, "*.deb"))
-	if err != nil || len(deb) != 1 {
-		return fmt.Errorf("apt-get left %d packages", len(deb))
-	}
-	if err := unpack(ctx, deb[0], dir); err != nil {
-		return err
-	}
-	index, err := kmod.Scan(filepath.Join(dir, modulesDir))
+	index, err := kmod.Scan(filepath.Join(tmp, modulesDir))
 	if err != nil {
 		return err
 	}
@@ -118,7 +93,7 @@ func download(ctx context.Context, pkg, tmp, dir string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, indexFile), data, 0o644)
+	return errors.Join(os.Remove(debs[0]), os.WriteFile(filepath.Join(tmp, indexFile), data, 0o644))
 }
 
 // unpack takes the kernel and its modules out of a package.
@@ -178,30 +153,4 @@ func keep(name string) (string, bool) {
 		}
 	}
 	return "", false
-}
-
-func save(file string, body io.Reader) error {
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		return err
-	}
-	f, err := os.Create(file)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(f, body)
-	return errors.Join(err, f.Close())
-}
-
-// output runs a command in dir and returns what it says. What it complains of
-// is part of the error.
-func output(ctx context.Context, dir, name string, args ...string) ([]byte, error) {
-	var stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Dir, cmd.Stderr = dir, &stderr
-	cmd.Env = append(os.Environ(), "LC_ALL=C")
-	out, err := cmd.Output()
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w: %s", cmd, err, bytes.TrimSpace(stderr.Bytes()))
-	}
-	return out, nil
 }

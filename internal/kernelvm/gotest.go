@@ -86,7 +86,7 @@ func (t *Test) translate(args []string, here string) error {
 	for i, a := range args {
 		name, value := split(a)
 		switch {
-		case name == "args" || a == "--":
+		case a == "--":
 			t.Args = append(t.Args, args[i:]...)
 			return nil
 		case name == "testlogfile":

@@ -4,19 +4,20 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 
 	"github.com/shunt-lb/shunt/internal/kernelvm/internal/kmod"
 )
 
+// kernelFolder is where kernels are, below the cache folder.
+const kernelFolder = "kernel"
+
 // What a kernel's folder holds.
 const (
-	imageFile   = "vmlinuz"
-	modulesDir  = "modules"
-	indexFile   = "modules.json"
-	cacheFolder = "shunt/kernel"
+	imageFile  = "vmlinuz"
+	modulesDir = "modules"
+	indexFile  = "modules.json"
 )
 
 // ErrNoKernel is what looking for an unpacked kernel gives where there is none.
@@ -44,33 +45,18 @@ func OpenKernel(dir string) (Kernel, error) {
 // Cached returns the folder of the kernel that was fetched last, or an error
 // matching ErrNoKernel.
 func Cached() (dir string, err error) {
-	cache, err := cacheDir()
+	cache, err := cacheDir(kernelFolder)
 	if err != nil {
 		return "", err
 	}
-	kernels, err := filepath.Glob(filepath.Join(cache, "*", indexFile))
+	index, err := newest(filepath.Join(cache, "*", indexFile))
 	if err != nil {
 		return "", err
 	}
-	var newest fs.FileInfo
-	for _, k := range kernels {
-		info, err := os.Stat(k)
-		if err != nil {
-			return "", err
-		}
-		if newest == nil || info.ModTime().After(newest.ModTime()) {
-			newest, dir = info, filepath.Dir(k)
-		}
-	}
-	if newest == nil {
+	if index == "" {
 		return "", fmt.Errorf("%s: %w", cache, ErrNoKernel)
 	}
-	return dir, nil
-}
-
-func cacheDir() (string, error) {
-	dir, err := os.UserCacheDir()
-	return filepath.Join(dir, cacheFolder), err
+	return filepath.Dir(index), nil
 }
 
 // modules adds the modules that the patterns match, and what they need, to r.

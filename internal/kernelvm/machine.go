@@ -82,9 +82,9 @@ func (m Machine) Run(ctx context.Context, c Command) (status int, err error) {
 		defer cancel()
 	}
 	ran := m.boot(ctx, dir)
-	status, err = receive(filepath.Join(dir, reportFile), c.Return)
-	if err != nil {
-		return 0, &Failure{Cause: cause(ctx, ran, err), Console: console(dir)}
+	if status, err = receive(filepath.Join(dir, reportFile), c.Return); err != nil {
+		said := console(dir)
+		return 0, &Failure{Cause: cause(ctx, ran, err, said), Console: said}
 	}
 	return status, nil
 }

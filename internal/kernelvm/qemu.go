@@ -113,12 +113,15 @@ func or(n, otherwise int) int {
 
 // cause says why there is no exit status: what ended the machine, as far as
 // that is known.
-func cause(ctx context.Context, ran, received error) error {
+func cause(ctx context.Context, ran, received error, said string) error {
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case ran != nil:
 		return ran
+	}
+	if strings.Contains(said, "Kernel panic") {
+		return ErrCrash
 	}
 	return fmt.Errorf("%w: %w", ErrSilent, received)
 }

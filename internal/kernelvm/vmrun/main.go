@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -51,11 +52,12 @@ func run(ctx context.Context, args []string) (status int, err error) {
 		return 0, err
 	}
 	if o.fetch {
-		dir, err := kernelvm.Fetch(ctx)
-		fmt.Println(dir)
-		return 0, err
+		return 0, o.runFetch(ctx)
 	}
 	if o.Kernel, err = o.openKernel(ctx); err != nil {
+		return 0, err
+	}
+	if err := o.unpackPackages(ctx); err != nil {
 		return 0, err
 	}
 	if o.Init, err = os.Executable(); err != nil {
@@ -66,6 +68,22 @@ func run(ctx context.Context, args []string) (status int, err error) {
 		return o.runShell(ctx)
 	}
 	return o.runTest(ctx)
+}
+
+func (o *options) runFetch(ctx context.Context) error {
+	dir, err := kernelvm.Fetch(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Println(dir)
+	if len(o.packages) == 0 {
+		return nil
+	}
+	dir, err = kernelvm.FetchPackages(ctx, o.packages...)
+	if err == nil {
+		fmt.Println(dir)
+	}
+	return err
 }
 
 func (o *options) runTest(ctx context.Context) (int, error) {
@@ -110,4 +128,14 @@ func (o *options) openKernel(ctx context.Context) (kernelvm.Kernel, error) {
 		return kernelvm.Kernel{}, err
 	}
 	return kernelvm.OpenKernel(dir)
+}
+
+// unpackPackages adds the packages before all other files, which win.
+func (o *options) unpackPackages(ctx context.Context) error {
+	if len(o.packages) == 0 {
+		return nil
+	}
+	dir, err := kernelvm.Packages(ctx, o.packages...)
+	o.Files = slices.Insert(o.Files, 0, kernelvm.File{Host: dir, Guest: "/"})
+	return err
 }

@@ -13,11 +13,12 @@ import (
 // options are what the command line and the environment say.
 type options struct {
 	kernelvm.Machine
-	args   []string
-	env    []string
-	kernel string
-	fetch  bool
-	shell  bool
+	args     []string
+	env      []string
+	packages []string
+	kernel   string
+	fetch    bool
+	shell    bool
 }
 
 // parse reads the command line. Every flag may be given as a variable of the
@@ -26,7 +27,7 @@ func parse(args []string) (*options, error) {
 	o := &options{}
 	f := flag.NewFlagSet("vmrun", flag.ContinueOnError)
 	f.StringVar(&o.kernel, "kernel", "", "boot the kernel in `folder` (default: the one fetched last)")
-	f.BoolVar(&o.fetch, "fetch", false, "fetch Debian's current kernel if it is not there, print its folder, and end")
+	f.BoolVar(&o.fetch, "fetch", false, "fetch Debian's current kernel, and the packages, as far as they are not there; print the folders and end")
 	f.BoolVar(&o.shell, "shell", false, "run a program of the machine with this terminal: /bin/sh, or as the arguments say")
 	f.IntVar(&o.Memory, "memory", 512, "`MiB` of memory")
 	f.IntVar(&o.CPUs, "cpus", 1, "`number` of processors")
@@ -34,6 +35,7 @@ func parse(args []string) (*options, error) {
 	f.Func("modules", "comma-separated `patterns` of modules to have at hand (default: networking and IPVS)", list(&o.Modules))
 	f.Func("load", "comma-separated `modules` to load first", list(&o.Load))
 	f.Func("env", "comma-separated `names` of variables to pass on", list(&o.env))
+	f.Func("packages", "comma-separated `names` of Debian packages to have in the machine", list(&o.packages))
 	f.Func("tree", "merge a `folder` into the machine's files; may be repeated", o.tree)
 	f.Func("file", "add a file or folder, `host[=guest]`; may be repeated", o.file)
 	if err := environment(f); err != nil {

@@ -14,10 +14,9 @@ import (
 func Main() {
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "init:", err)
-		drain(os.Stderr)
 	}
-	off := unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF)
-	fmt.Fprintln(os.Stderr, "init: switch off:", off)
+	err := errors.Join(drain(os.Stderr), unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF))
+	fmt.Fprintln(os.Stderr, "init: switch off:", err)
 	os.Exit(1)
 }
 
@@ -61,18 +60,16 @@ func (j Job) run() (status int, err error) {
 }
 
 func (j Job) execute(tty *os.File) (status int, err error) {
-	stdin := tty
-	if j.TTY == nil {
-		if stdin, err = os.Open(os.DevNull); err != nil {
-			return 0, err
-		}
-		defer stdin.Close()
+	stdin, err := j.stdin(tty)
+	if err != nil {
+		return 0, err
 	}
+	defer stdin.Close()
 	p, err := os.StartProcess(j.Args[0], j.Args, &os.ProcAttr{
 		Dir:   j.Dir,
 		Env:   j.Env,
 		Files: []*os.File{stdin, tty, tty},
-		Sys:   &unix.SysProcAttr{Setsid: true, Setctty: j.TTY != nil},
+		Sys:   &unix.SysProcAttr{Setsid: j.TTY == nil},
 	})
 	if err != nil {
 		return 0, err

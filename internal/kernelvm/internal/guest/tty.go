@@ -3,6 +3,7 @@ package guest
 import (
 	"fmt"
 	"os"
+	"os/signal"
 
 	"golang.org/x/sys/unix"
 )
@@ -23,6 +24,29 @@ func open(name string, size *Size) (*os.File, error) {
 		return nil, fmt.Errorf("set up %s: %w", name, err)
 	}
 	return f, nil
+}
+
+// stdin returns what the command reads from: the port, as a terminal, or else
+// nothing.
+func (j Job) stdin(port *os.File) (*os.File, error) {
+	if j.TTY == nil {
+		return os.Open(os.DevNull)
+	}
+	if err := control(port); err != nil {
+		return nil, fmt.Errorf("control %s: %w", port.Name(), err)
+	}
+	return os.OpenFile(port.Name(), os.O_RDWR|unix.O_NOCTTY, 0)
+}
+
+// control makes the terminal that of process 1, and of the command with it.
+// Were it the command's, its end would hang the line up, and with that cut off
+// what was written last.
+func control(terminal *os.File) error {
+	signal.Notify(make(chan os.Signal, 1), unix.SIGINT, unix.SIGQUIT, unix.SIGTSTP, unix.SIGHUP)
+	if _, err := unix.Setsid(); err != nil {
+		return err
+	}
+	return unix.IoctlSetInt(int(terminal.Fd()), unix.TIOCSCTTY, 0)
 }
 
 func resize(f *os.File, s Size) error {

@@ -75,7 +75,7 @@ func names(list string) []string {
 func before(softdep string) []string {
 	var pre []string
 	first := false
-	for _, word := range strings.Fields(softdep) {
+	for word := range strings.FieldsSeq(softdep) {
 		switch {
 		case strings.HasSuffix(word, ":"):
 			first = word == "pre:"
