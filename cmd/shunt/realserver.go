@@ -1,0 +1,120 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"path/filepath"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/realserver"
+	"github.com/shunt-lb/shunt/internal/sysctl"
+)
+
+func realserverCommand() *cli.Command {
+	flags := []cli.Flag{
+		&cli.StringSliceFlag{Name: "vip", Usage: "`ADDRESS` of a virtual service; may be given several times"},
+		&cli.StringFlag{Name: "forward", Value: "gate", Usage: "how the director reaches this machine: gate or ipip"},
+		&cli.StringFlag{Name: "interface", Usage: "`LINK` that has the VIPs (default: lo; tunl0 and ip6tnl0 with ipip)"},
+	}
+	return &cli.Command{
+		Name:            "realserver",
+		Usage:           "prepare this machine to be a real server by direct routing or tunnelling",
+		HideHelpCommand: true,
+		Description: "The VIP comes on lo or on the tunnel link, ARP is kept from answering for it (arp_ignore,\n" +
+			"arp_announce), and reverse path filtering from dropping what was tunnelled (rp_filter).\n" +
+			"None of it survives a restart of the machine: let a unit run apply when the network is up.",
+		Subcommands: []*cli.Command{
+			{Name: "apply", Flags: flags, Action: realserverApply, Usage: "do what is missing, and say what was done"},
+			{Name: "remove", Flags: flags, Action: realserverRemove, Usage: "take back what apply did"},
+			{
+				Name: "check", Flags: flags, Action: realserverCheck, Usage: "name what is missing, with the line to type, and change nothing",
+				Description: "Exits with 0 if nothing is missing, 1 if something is.",
+			},
+		},
+		Action: func(c *cli.Context) error {
+			if c.Args().Present() {
+				return fmt.Errorf("realserver has no command %q: see shunt realserver --help", c.Args().First())
+			}
+			return cli.ShowSubcommandHelp(c)
+		},
+	}
+}
+
+// thisHost is the machine shunt runs on. What its settings were is noted in a
+// folder that is empty after a restart, when they are what they were.
+func thisHost() *realserver.Host {
+	return &realserver.Host{Settings: sysctl.System, Note: realserver.Note(filepath.Join(runtimeDir(), "realserver.sysctl"))}
+}
+
+func realserverOptions(c *cli.Context) (realserver.Options, error) {
+	o := realserver.Options{Link: c.String("interface")}
+	if err := noArguments(c); err != nil {
+		return o, err
+	}
+	switch f := c.String("forward"); f {
+	case "gate":
+		o.Forward = dataplane.Gate
+	case "ipip":
+		o.Forward = dataplane.IPIP
+	case "masq":
+		o.Forward = dataplane.Masq
+	default:
+		return o, fmt.Errorf("forwarding method %q: want gate or ipip", f)
+	}
+	for _, text := range c.StringSlice("vip") {
+		a, err := netip.ParseAddr(text)
+		if err != nil {
+			return o, fmt.Errorf("--vip %s: want an address without a port", text)
+		}
+		o.VIPs = append(o.VIPs, a)
+	}
+	if len(o.VIPs) == 0 {
+		return o, errors.New("name the address of the virtual service with --vip")
+	}
+	return o, nil
+}
+
+func realserverCheck(c *cli.Context) error {
+	o, err := realserverOptions(c)
+	if err != nil {
+		return err
+	}
+	steps, err := thisHost().Check(o)
+	if err != nil {
+		return err
+	}
+	for _, s := range steps {
+		fmt.Fprintln(c.App.Writer, s)
+	}
+	if len(steps) > 0 {
+		return cli.Exit("", exitFailure)
+	}
+	_, err = fmt.Fprintln(c.App.Writer, "nothing is missing")
+	return err
+}
+
+func realserverApply(c *cli.Context) error {
+	return realserverChange(c, thisHost().Apply)
+}
+
+func realserverRemove(c *cli.Context) error {
+	return realserverChange(c, thisHost().Remove)
+}
+
+func realserverChange(c *cli.Context, change func(realserver.Options) ([]realserver.Step, error)) error {
+	o, err := realserverOptions(c)
+	if err != nil {
+		return err
+	}
+	done, err := change(o)
+	for _, s := range done {
+		fmt.Fprintf(c.App.Writer, "%s\t# %s\n", s.Command(), s.What)
+	}
+	if err == nil && len(done) == 0 {
+		fmt.Fprintln(c.App.Writer, "nothing to change")
+	}
+	return err
+}

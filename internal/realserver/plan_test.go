@@ -1,0 +1,167 @@
+package realserver
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/shunt-lb/shunt/dataplane"
+)
+
+// have makes a state of words: "lo up 10.0.0.100/32", "tunl0 down",
+// "all.arp_ignore=1". Settings that are not named are 0.
+func have(o *Options, words ...string) *state {
+	s := &state{links: map[string]link{"lo": {up: true, addrs: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/8"), netip.MustParsePrefix("::1/128")}}}, settings: map[string]string{}}
+	for _, v := range o.VIPs {
+		for _, want := range o.settings(v) {
+			s.settings[want.name()] = "0"
+		}
+	}
+	for _, w := range words {
+		if name, value, ok := strings.Cut(w, "="); ok {
+			s.settings["net.ipv4.conf."+name] = value
+			continue
+		}
+		f := strings.Fields(w)
+		l := s.links[f[0]]
+		l.up, l.arp = f[1] == "up", strings.HasPrefix(f[0], "eth")
+		for _, a := range f[2:] {
+			l.addrs = append(l.addrs, netip.MustParsePrefix(a))
+		}
+		s.links[f[0]] = l
+	}
+	return s
+}
+
+func vips(text string) []netip.Addr {
+	var all []netip.Addr
+	for a := range strings.FieldsSeq(text) {
+		all = append(all, netip.MustParseAddr(a))
+	}
+	return all
+}
+
+func commands(steps []Step) []string {
+	all := []string{}
+	for _, s := range steps {
+		all = append(all, s.Command())
+	}
+	return all
+}
+
+const (
+	quiet = "sysctl -w net.ipv4.conf.all.arp_ignore=1|sysctl -w net.ipv4.conf.all.arp_announce=2"
+	gate4 = quiet + "|sysctl -w net.ipv4.conf.lo.arp_ignore=1|sysctl -w net.ipv4.conf.lo.arp_announce=2"
+	tun4  = quiet + "|sysctl -w net.ipv4.conf.tunl0.arp_ignore=1|sysctl -w net.ipv4.conf.tunl0.arp_announce=2"
+)
+
+var quietWords = []string{"all.arp_ignore=1", "all.arp_announce=2", "lo.arp_ignore=1", "lo.arp_announce=2"}
+
+func TestMissing(t *testing.T) {
+	tests := []struct {
+		name    string
+		vips    string
+		forward dataplane.Forward
+		link    string
+		have    []string
+		want    string // commands, joined by |
+	}{
+		{"gate from nothing", "10.0.0.100", dataplane.Gate, "", nil, gate4 + "|ip addr add 10.0.0.100/32 dev lo"},
+		{"gate, two VIPs", "10.0.0.100 10.0.0.101", dataplane.Gate, "", nil, gate4 + "|ip addr add 10.0.0.100/32 dev lo|ip addr add 10.0.0.101/32 dev lo"},
+		{"gate, all there", "10.0.0.100", dataplane.Gate, "", slices.Concat(quietWords, []string{"lo up 10.0.0.100/32"}), ""},
+		{"gate, stricter", "10.0.0.100", dataplane.Gate, "", slices.Concat(quietWords, []string{"all.arp_ignore=2", "lo.arp_ignore=8", "lo up 10.0.0.100/32"}), ""},
+		{"gate, useless modes", "10.0.0.100", dataplane.Gate, "", slices.Concat(quietWords, []string{"all.arp_ignore=3", "all.arp_announce=1", "lo up 10.0.0.100/32"}), quiet},
+		{"gate, whole network on lo", "10.0.0.100", dataplane.Gate, "", slices.Concat(quietWords, []string{"lo up 10.0.0.100/24"}), "ip addr add 10.0.0.100/32 dev lo|ip addr del 10.0.0.100/24 dev lo"},
+		{"gate, VIP on the wire", "10.0.0.100", dataplane.Gate, "", slices.Concat(quietWords, []string{"lo up 10.0.0.100/32", "eth0 up 10.0.0.100/24"}), "ip addr del 10.0.0.100/24 dev eth0"},
+		{"gate, VIP on another quiet link", "10.0.0.100", dataplane.Gate, "", slices.Concat(quietWords, []string{"lo up 10.0.0.100/32", "dummy0 up 10.0.0.100/32"}), ""},
+		{"gate on a dummy that is down", "10.0.0.100", dataplane.Gate, "dummy0.1", slices.Concat(quietWords, []string{"dummy0.1 down"}), "ip link set dummy0.1 up|sysctl -w net.ipv4.conf.dummy0/1.arp_ignore=1|sysctl -w net.ipv4.conf.dummy0/1.arp_announce=2|ip addr add 10.0.0.100/32 dev dummy0.1"},
+		{"gate of IPv6", "fd00::100", dataplane.Gate, "", nil, "ip addr add fd00::100/128 dev lo preferred_lft 0 nodad"},
+		{"gate of IPv6, all there", "fd00::100", dataplane.Gate, "", []string{"lo up fd00::100/64"}, ""},
+		{"gate of both", "fd00::100 10.0.0.100", dataplane.Gate, "", nil, gate4 + "|ip addr add fd00::100/128 dev lo preferred_lft 0 nodad|ip addr add 10.0.0.100/32 dev lo"},
+		{"ipip from nothing", "10.0.0.100", dataplane.IPIP, "", nil, "modprobe ipip|ip link set tunl0 up|" + tun4 + "|ip addr add 10.0.0.100/32 dev tunl0"},
+		{"ipip, strict filters", "10.0.0.100", dataplane.IPIP, "", slices.Concat(quietWords, []string{"all.rp_filter=1", "tunl0.rp_filter=1", "tunl0.arp_ignore=1", "tunl0.arp_announce=2", "tunl0 up 10.0.0.100/32"}), "sysctl -w net.ipv4.conf.all.rp_filter=0|sysctl -w net.ipv4.conf.tunl0.rp_filter=0"},
+		{"ipip, loose filters", "10.0.0.100", dataplane.IPIP, "", slices.Concat(quietWords, []string{"all.rp_filter=2", "tunl0.rp_filter=2", "tunl0.arp_ignore=1", "tunl0.arp_announce=2", "tunl0 up 10.0.0.100/32"}), ""},
+		{"ipip of IPv6", "fd00::100", dataplane.IPIP, "", nil, "modprobe ip6_tunnel|ip link set ip6tnl0 up|ip addr add fd00::100/128 dev ip6tnl0 preferred_lft 0 nodad"},
+		{"ipip over a link of one's own", "10.0.0.100", dataplane.IPIP, "tun7", []string{"tun7 up"}, strings.ReplaceAll(tun4, "tunl0", "tun7") + "|ip addr add 10.0.0.100/32 dev tun7"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			o := &Options{VIPs: vips(tt.vips), Forward: tt.forward, Link: tt.link}
+			want := strings.FieldsFunc(tt.want, func(r rune) bool { return r == '|' })
+			if diff := cmp.Diff(want, commands(missing(o, have(o, tt.have...)))); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestSilentFirst: no VIP may be there to be asked for before ARP is silent.
+func TestSilentFirst(t *testing.T) {
+	o := &Options{VIPs: vips("10.0.0.100 fd00::100 10.0.0.101")}
+	steps := missing(o, have(o))
+	first := slices.IndexFunc(steps, func(s Step) bool { return s.do == addAddr })
+	if slices.ContainsFunc(steps[first:], func(s Step) bool { return s.do == set }) {
+		t.Errorf("settings come after addresses: %v", commands(steps))
+	}
+}
+
+func TestLeftover(t *testing.T) {
+	changed := map[string]string{"net.ipv4.conf.all.arp_ignore": "0", "net.ipv4.conf.lo.arp_announce": "1", "net.ipv4.conf.all.rp_filter": "1", "net.ipv4.conf.eth9.arp_ignore": "0"}
+	const restored = "sysctl -w net.ipv4.conf.all.arp_ignore=0|sysctl -w net.ipv4.conf.lo.arp_announce=1"
+	tests := []struct {
+		name    string
+		vips    string
+		forward dataplane.Forward
+		have    []string
+		before  map[string]string
+		want    string
+	}{
+		{"nothing", "10.0.0.100", dataplane.Gate, nil, nil, ""},
+		{"the last VIP", "10.0.0.100", dataplane.Gate, []string{"lo up 10.0.0.100/32"}, changed, "ip addr del 10.0.0.100/32 dev lo|" + restored},
+		{"settings of others", "10.0.0.100", dataplane.Gate, []string{"lo up 10.0.0.100/32", "all.arp_ignore=1"}, nil, "ip addr del 10.0.0.100/32 dev lo"},
+		{"one of two VIPs", "10.0.0.100", dataplane.Gate, []string{"lo up 10.0.0.100/32 10.0.0.101/32"}, changed, "ip addr del 10.0.0.100/32 dev lo"},
+		{"both VIPs", "10.0.0.100 10.0.0.101", dataplane.Gate, []string{"lo up 10.0.0.100/32 10.0.0.101/32"}, changed, "ip addr del 10.0.0.100/32 dev lo|ip addr del 10.0.0.101/32 dev lo|" + restored},
+		{"a VIP left in the tunnel", "10.0.0.100", dataplane.Gate, []string{"lo up 10.0.0.100/32", "tunl0 up 10.0.0.101/32"}, changed, "ip addr del 10.0.0.100/32 dev lo"},
+		{"an IPv6 VIP left", "10.0.0.100", dataplane.Gate, []string{"lo up 10.0.0.100/32 fd00::100/128"}, changed, "ip addr del 10.0.0.100/32 dev lo|" + restored},
+		{"an IPv6 VIP", "fd00::100", dataplane.Gate, []string{"lo up fd00::100/128"}, changed, "ip addr del fd00::100/128 dev lo"},
+		{"the tunnel", "10.0.0.100", dataplane.IPIP, []string{"tunl0 up 10.0.0.100/32"}, changed, "ip addr del 10.0.0.100/32 dev tunl0|ip link set tunl0 down|sysctl -w net.ipv4.conf.all.arp_ignore=0|sysctl -w net.ipv4.conf.all.rp_filter=1"},
+		{"the tunnel of somebody else", "10.0.0.100", dataplane.IPIP, []string{"tunl0 up 10.0.0.100/32 10.9.0.1/24"}, nil, "ip addr del 10.0.0.100/32 dev tunl0"},
+		{"the tunnel of IPv6", "fd00::100", dataplane.IPIP, []string{"ip6tnl0 up fe80::1/64 fd00::100/128"}, nil, "ip addr del fd00::100/128 dev ip6tnl0|ip link set ip6tnl0 down"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			o := &Options{VIPs: vips(tt.vips), Forward: tt.forward}
+			want := strings.FieldsFunc(tt.want, func(r rune) bool { return r == '|' })
+			if diff := cmp.Diff(want, commands(leftover(o, have(o, tt.have...), tt.before))); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestOptions(t *testing.T) {
+	for _, tt := range []struct {
+		o    Options
+		want string
+	}{
+		{Options{}, "there is no VIP"},
+		{Options{VIPs: vips("127.0.0.1")}, "127.0.0.1 cannot be a VIP"},
+		{Options{VIPs: vips("fe80::1%eth0")}, "fe80::1%eth0 cannot be a VIP"},
+		{Options{VIPs: vips("10.0.0.1"), Forward: dataplane.Masq}, "masq needs nothing here but a default route by way of the director"},
+		{Options{VIPs: vips("10.0.0.1 fd00::1"), Forward: dataplane.IPIP, Link: "tun7"}, "IPv4 and IPv6 are tunnelled to different links: not both to tun7"},
+		{Options{VIPs: vips("10.0.0.1 fd00::1"), Forward: dataplane.IPIP}, ""},
+	} {
+		err := tt.o.check()
+		if got := ""; err != nil {
+			got = err.Error()
+			if got != tt.want {
+				t.Errorf("%v: %q, want %q", tt.o, got, tt.want)
+			}
+		} else if tt.want != "" {
+			t.Errorf("%v is accepted, want %q", tt.o, tt.want)
+		}
+	}
+}
