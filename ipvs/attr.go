@@ -130,14 +130,17 @@ func protocol(id dataplane.ServiceID) uint16 {
 // zero.
 type attrs map[uint16][]byte
 
+// parse takes a message apart. The library's own parser panics where a length
+// is wrong.
 func parse(b []byte) (attrs, error) {
-	list, err := nl.ParseRouteAttr(b)
-	if err != nil {
-		return nil, err
-	}
-	a := make(attrs, len(list))
-	for _, l := range list {
-		a[l.Attr.Type&^unix.NLA_F_NESTED] = l.Value
+	a := attrs{}
+	for len(b) >= unix.SizeofRtAttr {
+		size := int(binary.NativeEndian.Uint16(b))
+		if size < unix.SizeofRtAttr || size > len(b) {
+			return nil, unix.EBADMSG
+		}
+		a[binary.NativeEndian.Uint16(b[2:])&^unix.NLA_F_NESTED] = b[unix.SizeofRtAttr:size]
+		b = b[min(len(b), (size+unix.RTA_ALIGNTO-1)&^(unix.RTA_ALIGNTO-1)):]
 	}
 	return a, nil
 }

@@ -66,8 +66,10 @@ func tableCases() []tableCase {
 			return all(t.addService(web, set(plain, func(o *options) { o.scheduler = noScheduler })), t.addServer(web, rip), t.setService(web, plain))
 		}, left: "-A -t 10.9.0.1:80 -s rr\n-a -t 10.9.0.1:80 -r 10.9.1.1:80 -m -w 1\n"},
 		{name: "IPv6 with the mask of IPv4", do: func(t table) error { return t.addService(web6, plain) }, want: unix.EINVAL},
-		{name: "server", do: func(t table) error { return all(t.addService(web, plain), t.addServer(web, rip)) },
-			left: "-A -t 10.9.0.1:80 -s rr\n-a -t 10.9.0.1:80 -r 10.9.1.1:80 -m -w 1\n"},
+		{
+			name: "server", do: func(t table) error { return all(t.addService(web, plain), t.addServer(web, rip)) },
+			left: "-A -t 10.9.0.1:80 -s rr\n-a -t 10.9.0.1:80 -r 10.9.1.1:80 -m -w 1\n",
+		},
 		{name: "server that is there", do: func(t table) error {
 			return all(t.addService(web, plain), t.addServer(web, rip), t.addServer(web, rip))
 		}, want: unix.EEXIST},

@@ -70,6 +70,10 @@ type Lacks struct {
 	// in TIME_WAIT do in IPVS: against thresholds, and for persistence.
 	RemembersEnded bool
 
+	// NewestFirst says that a real server which is added to a service comes
+	// before the others in turn, whatever the configuration says.
+	NewestFirst bool
+
 	// NoOnePacket says that OnePacket cannot be had with Lab.Forward.
 	NoOnePacket bool
 }
