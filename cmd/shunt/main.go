@@ -75,7 +75,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		ExitErrHandler:  func(*cli.Context, error) {}, // report does it
 		OnUsageError:    func(_ *cli.Context, err error, _ bool) error { return err },
 		Commands: append([]*cli.Command{
-			runCommand(), configCommand(), statusCommand(), reloadCommand(), demoCommand(), versionCommand(),
+			runCommand(), configCommand(), statusCommand(), reloadCommand(), realserverCommand(), demoCommand(), versionCommand(),
 		}, extraCommands()...),
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
