@@ -30,10 +30,10 @@ demo: build
 # --- tests ----------------------------------------------------------------
 
 .PHONY: test
-test: need-go deps fmt-check lint tidy-check test-unit test-root
+test: need-go deps fmt-check lint tidy-check test-unit test-root test-kernel
 
 .PHONY: test-unit
-test-unit: deps
+test-unit: deps kernel
 	$(GO) test -race -timeout 15m ./...
 
 # Network namespaces need root: as somebody else, the packages that use them
@@ -55,6 +55,12 @@ KERNEL_PACKAGES = $$($(GO) list -tags kernel -f '{{range .TestGoFiles}}{{$$.Dir}
 .PHONY: test-kernel
 test-kernel: deps vmrun kernel
 	CGO_ENABLED=0 $(GO) test -tags kernel -exec $(VMRUN) -timeout 10m -count=1 $(KERNEL_PACKAGES)
+
+# A shell in such a machine, with bin/shunt and ipvsadm, for a look around.
+.PHONY: shell-kernel
+shell-kernel: build deps vmrun kernel
+	$(VMRUN) -shell -packages bash,ncurses-base,busybox-static,ipvsadm,iproute2 -file bin/shunt=/usr/sbin/shunt \
+	  /usr/bin/busybox sh -c 'busybox mkdir /opt; busybox --install -s /opt; PATH=$$PATH:/opt exec bash'
 
 .PHONY: vmrun
 vmrun: need-go
@@ -122,9 +128,9 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 need-go:
 	@command -v $(GO) >/dev/null || { echo 'make: Go 1.26 or newer is needed: https://go.dev/dl' >&2; exit 1; }
 
-# Packages of Debian that the tests use: a compiler for the race detector, and
-# real servers and clients.
-PACKAGES := gcc libc6-dev nginx-light curl perl python3
+# Packages of Debian that the tests use: a compiler for the race detector, real
+# servers and clients, and an emulator for the kernel they need.
+PACKAGES := gcc libc6-dev nginx-light curl perl python3 qemu-system-x86
 
 .PHONY: deps
 deps:
