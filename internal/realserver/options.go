@@ -68,6 +68,11 @@ type setting struct {
 	why       string
 }
 
+// filter is the setting of reverse path filtering. The larger of those of a
+// link and of all counts, and 1 is strict, 2 loose: so a tunnel link can be
+// exempted without weakening the others (Documentation/networking/ip-sysctl).
+const filter = "rp_filter"
+
 func (s *setting) name() string { return sysctl.Link("ipv4", s.link, s.key) }
 
 // settings returns what matters for a VIP. IPv6 needs none of it: a VIP on lo
@@ -82,9 +87,9 @@ func (o *Options) settings(vip netip.Addr) []setting {
 			setting{l, "arp_ignore", []string{"1", "2", "8"}, "this machine answers ARP for the VIP, which is the director's"},
 			setting{l, "arp_announce", []string{"2"}, "this machine tells its neighbours that the VIP is here"},
 		)
-		if o.Forward == dataplane.IPIP {
-			all = append(all, setting{l, "rp_filter", []string{"0", "2"}, "what comes out of the tunnel is dropped as spoofed"})
-		}
+	}
+	if o.Forward == dataplane.IPIP {
+		all = append(all, setting{o.link(vip), filter, []string{"2", "0"}, "what comes out of the tunnel is dropped as spoofed"})
 	}
 	return all
 }

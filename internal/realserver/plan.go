@@ -48,7 +48,7 @@ func (p *plan) links(o *Options, have *state, v netip.Addr) {
 func (p *plan) setting(s setting, have *state) {
 	name := s.name()
 	if value := have.settings[name]; !slices.Contains(s.good, value) {
-		p.add(Step{do: set, name: name, value: s.good[0], What: fmt.Sprintf("%s is %s: %s", name, value, s.why)})
+		p.add(Step{do: set, name: name, value: s.good[0], What: fmt.Sprintf("%s is %s in effect: %s", name, value, s.why)})
 	}
 }
 

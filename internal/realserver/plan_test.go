@@ -82,8 +82,8 @@ func TestMissing(t *testing.T) {
 		{"gate of IPv6, all there", "fd00::100", dataplane.Gate, "", []string{"lo up fd00::100/64"}, ""},
 		{"gate of both", "fd00::100 10.0.0.100", dataplane.Gate, "", nil, gate4 + "|ip addr add fd00::100/128 dev lo preferred_lft 0 nodad|ip addr add 10.0.0.100/32 dev lo"},
 		{"ipip from nothing", "10.0.0.100", dataplane.IPIP, "", nil, "modprobe ipip|ip link set tunl0 up|" + tun4 + "|ip addr add 10.0.0.100/32 dev tunl0"},
-		{"ipip, strict filters", "10.0.0.100", dataplane.IPIP, "", slices.Concat(quietWords, []string{"all.rp_filter=1", "tunl0.rp_filter=1", "tunl0.arp_ignore=1", "tunl0.arp_announce=2", "tunl0 up 10.0.0.100/32"}), "sysctl -w net.ipv4.conf.all.rp_filter=0|sysctl -w net.ipv4.conf.tunl0.rp_filter=0"},
-		{"ipip, loose filters", "10.0.0.100", dataplane.IPIP, "", slices.Concat(quietWords, []string{"all.rp_filter=2", "tunl0.rp_filter=2", "tunl0.arp_ignore=1", "tunl0.arp_announce=2", "tunl0 up 10.0.0.100/32"}), ""},
+		{"ipip, strict filters", "10.0.0.100", dataplane.IPIP, "", slices.Concat(quietWords, []string{"tunl0.rp_filter=1", "tunl0.arp_ignore=1", "tunl0.arp_announce=2", "tunl0 up 10.0.0.100/32"}), "sysctl -w net.ipv4.conf.tunl0.rp_filter=2"},
+		{"ipip, loose filters", "10.0.0.100", dataplane.IPIP, "", slices.Concat(quietWords, []string{"tunl0.rp_filter=2", "tunl0.arp_ignore=1", "tunl0.arp_announce=2", "tunl0 up 10.0.0.100/32"}), ""},
 		{"ipip of IPv6", "fd00::100", dataplane.IPIP, "", nil, "modprobe ip6_tunnel|ip link set ip6tnl0 up|ip addr add fd00::100/128 dev ip6tnl0 preferred_lft 0 nodad"},
 		{"ipip over a link of one's own", "10.0.0.100", dataplane.IPIP, "tun7", []string{"tun7 up"}, strings.ReplaceAll(tun4, "tunl0", "tun7") + "|ip addr add 10.0.0.100/32 dev tun7"},
 	}
@@ -109,7 +109,7 @@ func TestSilentFirst(t *testing.T) {
 }
 
 func TestLeftover(t *testing.T) {
-	changed := map[string]string{"net.ipv4.conf.all.arp_ignore": "0", "net.ipv4.conf.lo.arp_announce": "1", "net.ipv4.conf.all.rp_filter": "1", "net.ipv4.conf.eth9.arp_ignore": "0"}
+	changed := map[string]string{"net.ipv4.conf.all.arp_ignore": "0", "net.ipv4.conf.lo.arp_announce": "1", "net.ipv4.conf.tunl0.rp_filter": "1", "net.ipv4.conf.eth9.arp_ignore": "0"}
 	const restored = "sysctl -w net.ipv4.conf.all.arp_ignore=0|sysctl -w net.ipv4.conf.lo.arp_announce=1"
 	tests := []struct {
 		name    string
@@ -127,7 +127,7 @@ func TestLeftover(t *testing.T) {
 		{"a VIP left in the tunnel", "10.0.0.100", dataplane.Gate, []string{"lo up 10.0.0.100/32", "tunl0 up 10.0.0.101/32"}, changed, "ip addr del 10.0.0.100/32 dev lo"},
 		{"an IPv6 VIP left", "10.0.0.100", dataplane.Gate, []string{"lo up 10.0.0.100/32 fd00::100/128"}, changed, "ip addr del 10.0.0.100/32 dev lo|" + restored},
 		{"an IPv6 VIP", "fd00::100", dataplane.Gate, []string{"lo up fd00::100/128"}, changed, "ip addr del fd00::100/128 dev lo"},
-		{"the tunnel", "10.0.0.100", dataplane.IPIP, []string{"tunl0 up 10.0.0.100/32"}, changed, "ip addr del 10.0.0.100/32 dev tunl0|ip link set tunl0 down|sysctl -w net.ipv4.conf.all.arp_ignore=0|sysctl -w net.ipv4.conf.all.rp_filter=1"},
+		{"the tunnel", "10.0.0.100", dataplane.IPIP, []string{"tunl0 up 10.0.0.100/32"}, changed, "ip addr del 10.0.0.100/32 dev tunl0|ip link set tunl0 down|sysctl -w net.ipv4.conf.all.arp_ignore=0|sysctl -w net.ipv4.conf.tunl0.rp_filter=1"},
 		{"the tunnel of somebody else", "10.0.0.100", dataplane.IPIP, []string{"tunl0 up 10.0.0.100/32 10.9.0.1/24"}, nil, "ip addr del 10.0.0.100/32 dev tunl0"},
 		{"the tunnel of IPv6", "fd00::100", dataplane.IPIP, []string{"ip6tnl0 up fe80::1/64 fd00::100/128"}, nil, "ip addr del fd00::100/128 dev ip6tnl0|ip link set ip6tnl0 down"},
 	}

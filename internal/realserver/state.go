@@ -60,9 +60,13 @@ func read(o *Options, d sysctl.Dir) (*state, error) {
 func (s *setting) read(d sysctl.Dir) (string, error) {
 	value, err := d.Get(s.name())
 	if errors.Is(err, fs.ErrNotExist) {
-		return d.Get(sysctl.Link("ipv4", "default", s.key))
+		value, err = d.Get(sysctl.Link("ipv4", "default", s.key))
 	}
-	return value, err
+	if err != nil || s.key != filter {
+		return value, err
+	}
+	all, err := d.Get(sysctl.Link("ipv4", "all", s.key))
+	return max(value, all), err
 }
 
 func prefixes(addrs []netlink.Addr) []netip.Prefix {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/internal/realserver"
+	"github.com/shunt-lb/shunt/internal/sysctl"
 )
 
 // tunnel has the client send what is for vip to the server, wrapped, as a
@@ -54,16 +55,24 @@ func TestTunnelling(t *testing.T) {
 			t.Errorf("what is tunnelled for %s is not served", address)
 		}
 	}
-	for value, want := range map[string]bool{"1": false, "2": true, "0": true} {
-		must(t, s.server.Sysctl("net.ipv4.conf.tunl0.rp_filter", value))
-		patience := patience
-		if !want {
-			patience = time.Second // it is dropped for good
+	for _, tt := range []struct {
+		all, tunnel string
+		served      bool
+	}{{"1", "1", false}, {"1", "0", false}, {"0", "1", false}, {"0", "0", true}, {"2", "0", true}, {"2", "1", true}, {"1", "2", true}} {
+		must(t, s.server.Sysctl("net.ipv4.conf.all.rp_filter", tt.all))
+		must(t, s.server.Sysctl("net.ipv4.conf.tunl0.rp_filter", tt.tunnel))
+		within := patience
+		if !tt.served {
+			within = time.Second / 2 // it is dropped for good
 		}
-		if got := s.reaches(four, patience); got != want {
-			t.Errorf("with rp_filter=%s it is served: %v, want %v", value, got, want)
+		if got := s.reaches(four, within); got != tt.served {
+			t.Errorf("with rp_filter %s and %s it is served: %v, want %v", tt.all, tt.tunnel, got, tt.served)
+		}
+		if missing := len(s.change(s.host.Check, o)) > 0; missing == tt.served {
+			t.Errorf("with rp_filter %s and %s check finds something: %v", tt.all, tt.tunnel, missing)
 		}
 	}
+	must(t, s.server.Sysctl("net.ipv4.conf.all.rp_filter", "1"))
 
 	t.Logf("remove: %q", s.change(s.host.Remove, o))
 	s.wantChange(s.host.Remove, o)
@@ -81,8 +90,10 @@ func TestTunnelling(t *testing.T) {
 				t.Errorf("%s is %v and has %v", name, l.Attrs().OperState, addrs)
 			}
 		}
-		if value, err := s.host.Settings.Get("net.ipv4.conf.all.rp_filter"); value != "1" {
-			t.Errorf("rp_filter is %q afterwards, want 1 as before (%v)", value, err)
+		for _, link := range []string{"all", "tunl0"} {
+			if value, err := s.host.Settings.Get(sysctl.Link("ipv4", link, "rp_filter")); value != "1" {
+				t.Errorf("rp_filter of %s is %q afterwards, want 1 as before (%v)", link, value, err)
+			}
 		}
 		return nil
 	}))
