@@ -38,3 +38,11 @@ type Drainer interface {
 	// returns ctx's error in the second case. Close still has to be called.
 	Drain(ctx context.Context) error
 }
+
+// A Finder is a Dataplane that can hold services from before this process:
+// those of a predecessor, or of somebody else.
+type Finder interface {
+	// Find returns what is served for those of ids that are there, whoever
+	// has made them, without taking them over.
+	Find(ctx context.Context, ids []ServiceID) ([]VirtualService, error)
+}
