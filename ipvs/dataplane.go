@@ -13,7 +13,10 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-var _ dataplane.Dataplane = (*Dataplane)(nil)
+var (
+	_ dataplane.Dataplane = (*Dataplane)(nil)
+	_ dataplane.Finder    = (*Dataplane)(nil)
+)
 
 // Options are what a Dataplane is made with. The zero value is usable.
 type Options struct {
@@ -141,14 +144,44 @@ func (d *Dataplane) snapshot(ctx context.Context, id dataplane.ServiceID) (st da
 	if !ours {
 		return st, false, nil
 	}
-	e, err := d.table.read(id)
-	switch {
-	case errors.Is(err, unix.ESRCH):
-		return st, false, nil
-	case err != nil:
-		return st, false, &dataplane.OpError{Op: "read", Service: id, Err: err}
+	e, there, err := d.find(id)
+	if !there {
+		return st, false, err
 	}
 	return e.status(last), true, nil
+}
+
+// find reads a service that may not be there.
+func (d *Dataplane) find(id dataplane.ServiceID) (e entry, there bool, err error) {
+	e, err = d.table.read(id)
+	switch {
+	case errors.Is(err, unix.ESRCH):
+		return e, false, nil
+	case err != nil:
+		return e, false, &dataplane.OpError{Op: "read", Service: id, Err: err}
+	}
+	return e, true, nil
+}
+
+// Find implements [dataplane.Finder]. Real servers are in the order in which
+// the kernel goes through them.
+func (d *Dataplane) Find(ctx context.Context, ids []dataplane.ServiceID) ([]dataplane.VirtualService, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var found []dataplane.VirtualService
+	for _, id := range ids {
+		if err := d.usable(ctx); err != nil {
+			return nil, err
+		}
+		e, there, err := d.find(id)
+		if err != nil {
+			return nil, err
+		}
+		if there {
+			found = append(found, e.status(dataplane.VirtualService{ID: id}).Service)
+		}
+	}
+	return found, nil
 }
 
 // Writes returns how many changes have been asked of the kernel. An Apply of

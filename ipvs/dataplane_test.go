@@ -191,6 +191,33 @@ func TestTakeOver(t *testing.T) {
 	holds(t, d, two())
 }
 
+func TestFindTakesNothingOver(t *testing.T) {
+	d, f := opened()
+	must(t, f.addService(web, options{scheduler: "sh", flags: flagPersistent | flagSched1, timeout: 9, netmask: netmask(false, 24)}))
+	must(t, f.addServer(web, rip))
+	must(t, f.addServer(web, with(goalServer(two().RealServers[0]), func(s *server) { s.weight = 0 })))
+	before, writes := f.String(), f.writes
+
+	found, err := d.Find(t.Context(), []dataplane.ServiceID{web6, web})
+	must(t, err)
+	want := []dataplane.VirtualService{{
+		ID: web, Scheduler: "sh", SchedFlags: []string{"sh-fallback"}, Persistent: 9 * time.Second, PersistentBits: 24,
+		RealServers: []dataplane.RealServer{masq("10.9.1.1:8080", 0), masq("10.9.1.1:80", 1)},
+	}}
+	if diff := cmp.Diff(want, found, cmp.Comparer(func(a, b dataplane.VirtualService) bool { return a.Equal(b) })); diff != "" {
+		t.Errorf("found (-want +got):\n%s", diff)
+	}
+	holds(t, d)
+	must(t, d.Remove(t.Context(), web))
+	if f.String() != before || f.writes != writes {
+		t.Errorf("Find has taken over:\n%s", f)
+	}
+	must(t, d.Close())
+	if _, err := d.Find(t.Context(), []dataplane.ServiceID{web}); !errors.Is(err, dataplane.ErrClosed) {
+		t.Errorf("Find after Close: %v", err)
+	}
+}
+
 func TestRemoveWhatIsGone(t *testing.T) {
 	d, f := opened()
 	must(t, d.Apply(t.Context(), two()))

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink"
 
@@ -150,6 +151,7 @@ func (s *site) suite(forward dataplane.Forward) dataplanetest.Lab {
 	lab := dataplanetest.Lab{
 		Open: func(t testing.TB) dataplane.Dataplane { return s.open(t) },
 		VIP4: vip4, VIP6: vip6, Forward: forward,
+		Patience: 2 * time.Minute, // emulated, beside other machines
 		Director: host(s.director, "10.2.0.1", "fd00:2::1"),
 		Clients: []dataplanetest.Host{
 			host(s.client, "10.1.0.2", "fd00:1:0:1::2"),

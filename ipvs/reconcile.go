@@ -4,20 +4,18 @@ import (
 	"context"
 	"errors"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
 // reconcile reads a service and makes it what it is to be.
 func (d *Dataplane) reconcile(ctx context.Context, id dataplane.ServiceID, want state) error {
+	e, there, err := d.find(id)
+	if err != nil {
+		return err
+	}
 	var have *state
-	e, err := d.table.read(id)
-	switch {
-	case err == nil:
+	if there {
 		have = e.state()
-	case !errors.Is(err, unix.ESRCH):
-		return &dataplane.OpError{Op: "read", Service: id, Err: err}
 	}
 	return d.take(ctx, id, diff(have, want), usable(want.servers))
 }

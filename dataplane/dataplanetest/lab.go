@@ -3,6 +3,7 @@ package dataplanetest
 import (
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/shunt-lb/shunt/dataplane"
 )
@@ -33,6 +34,10 @@ type Lab struct {
 
 	// Servers are at least three.
 	Servers []Host
+
+	// Patience is how long anything may take that has to come, where that is
+	// longer than on a machine of its own. 0 is 20 seconds.
+	Patience time.Duration
 
 	// Lacks is what the dataplane is let off.
 	Lacks Lacks

@@ -27,6 +27,11 @@ func promises() []promise {
 // Run holds the contract against the dataplanes that lab opens, with IPv4 and
 // with IPv6. With -short the heavy promises carry a tenth.
 func Run(t *testing.T, lab Lab) {
+	if lab.Patience > 0 {
+		before := patience
+		t.Cleanup(func() { patience = before })
+		patience = lab.Patience
+	}
 	for _, family := range []struct {
 		name string
 		six  bool
