@@ -18,6 +18,7 @@ import (
 	"github.com/shunt-lb/shunt/internal/netlab"
 	"github.com/shunt-lb/shunt/internal/realserver"
 	"github.com/shunt-lb/shunt/internal/sysctl"
+	"github.com/shunt-lb/shunt/internal/vip"
 )
 
 const patience = 20 * time.Second
@@ -100,7 +101,7 @@ func (s *site) answers(addr netip.Addr) (answered bool) {
 func (s *site) neighbour(addr netip.Addr) (state int) {
 	s.t.Helper()
 	must(s.t, s.client.Do(func() error {
-		list, err := netlink.NeighList(0, netlink.FAMILY_ALL)
+		list, err := vip.Settled(func() ([]netlink.Neigh, error) { return netlink.NeighList(0, netlink.FAMILY_ALL) })
 		for _, n := range list {
 			if n.IP.Equal(addr.AsSlice()) {
 				state = n.State

@@ -29,12 +29,12 @@ type link struct {
 // read returns the state of the machine, as far as o is concerned.
 func read(o *Options, d sysctl.Dir) (*state, error) {
 	s := &state{links: map[string]link{}, settings: map[string]string{}}
-	links, err := netlink.LinkList()
+	links, err := vip.Settled(netlink.LinkList)
 	if err != nil {
 		return nil, fmt.Errorf("list links: %w", err)
 	}
 	for _, l := range links {
-		addrs, err := netlink.AddrList(l, netlink.FAMILY_ALL)
+		addrs, err := vip.Settled(func() ([]netlink.Addr, error) { return netlink.AddrList(l, netlink.FAMILY_ALL) })
 		if err != nil {
 			return nil, fmt.Errorf("list addresses of %s: %w", l.Attrs().Name, err)
 		}

@@ -160,11 +160,16 @@ func TestWhere(t *testing.T) {
 		{"fd00:1::2", "eth7", false},
 		{"fd00:1::1", "eth7", true},
 		{"127.0.0.1", "lo", true},
+		{"127.0.0.2", "lo", true},
 		{"192.0.2.1", "", false},
 		{"2001:db8::1", "", false},
 	} {
 		err := director.Do(func() error {
-			if link, local := sysctl.Where(netip.MustParseAddr(tt.addr)); link != tt.link || local != tt.local {
+			where, err := sysctl.Where()
+			if err != nil {
+				return err
+			}
+			if link, local := where(netip.MustParseAddr(tt.addr)); link != tt.link || local != tt.local {
 				t.Errorf("%s is at %q, local %v, want %q, %v", tt.addr, link, local, tt.link, tt.local)
 			}
 			return nil

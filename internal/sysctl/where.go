@@ -1,40 +1,41 @@
 package sysctl
 
 import (
+	"fmt"
 	"net/netip"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/internal/vip"
 )
 
-// Where asks the kernel for what Options.Where is to return, in the network
-// namespace of the calling thread.
-func Where(addr netip.Addr) (link string, local bool) {
-	routes, err := netlink.RouteGet(addr.AsSlice())
-	if err != nil || len(routes) == 0 {
-		return "", false
-	}
-	index := routes[0].LinkIndex
-	if local = routes[0].Type == unix.RTN_LOCAL; local {
-		index = holder(addr)
-	}
-	l, err := netlink.LinkByIndex(index)
+// Where returns what Options.Where wants, for the network namespace of the
+// calling thread: addresses are those of this moment, routes are asked for.
+func Where() (func(netip.Addr) (link string, local bool), error) {
+	links, err := vip.Settled(netlink.LinkList)
 	if err != nil {
-		return "", local
+		return nil, fmt.Errorf("list links: %w", err)
 	}
-	return l.Attrs().Name, local
-}
-
-// holder returns the index of the link that has addr, 0 if none does.
-func holder(addr netip.Addr) int {
-	addrs, err := netlink.AddrList(nil, netlink.FAMILY_ALL)
+	addrs, err := vip.Settled(func() ([]netlink.Addr, error) { return netlink.AddrList(nil, netlink.FAMILY_ALL) })
 	if err != nil {
-		return 0
+		return nil, fmt.Errorf("list addresses: %w", err)
 	}
-	for _, a := range addrs {
-		if own, _ := netip.AddrFromSlice(a.IP); own.Unmap() == addr {
-			return a.LinkIndex
+	names, own := map[int]string{}, map[netip.Addr]string{}
+	for _, l := range links {
+		names[l.Attrs().Index] = l.Attrs().Name
+	}
+	for i := range addrs {
+		own[vip.Host(&addrs[i])] = names[addrs[i].LinkIndex]
+	}
+	return func(a netip.Addr) (string, bool) {
+		if link, ok := own[a]; ok {
+			return link, true
 		}
-	}
-	return 0
+		routes, err := netlink.RouteGet(a.AsSlice())
+		if err != nil || len(routes) == 0 {
+			return "", false
+		}
+		return names[routes[0].LinkIndex], routes[0].Type == unix.RTN_LOCAL
+	}, nil
 }

@@ -61,6 +61,17 @@ func Host(a *netlink.Addr) netip.Addr {
 	return addr.Unmap()
 }
 
+// Settled returns what list does, asking again when it changed while the
+// kernel told it.
+func Settled[T any](list func() ([]T, error)) (all []T, err error) {
+	for range 10 {
+		if all, err = list(); !errors.Is(err, netlink.ErrDumpInterrupted) {
+			break
+		}
+	}
+	return all, err
+}
+
 // errNoLink stands for links that are not there, or no longer.
 var errNoLink = errors.New("there is no such link yet")
 

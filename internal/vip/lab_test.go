@@ -85,7 +85,7 @@ func (s *site) addrs(link string) []string {
 		if err != nil {
 			return err
 		}
-		addrs, err := netlink.AddrList(l, netlink.FAMILY_ALL)
+		addrs, err := vip.Settled(func() ([]netlink.Addr, error) { return netlink.AddrList(l, netlink.FAMILY_ALL) })
 		for _, a := range addrs {
 			if ones, _ := a.Mask.Size(); !a.IP.IsLinkLocalUnicast() && ones != 24 && ones != 64 {
 				all = append(all, a.IPNet.String())
@@ -140,7 +140,7 @@ func (s *site) believe(addr string, mac net.HardwareAddr) {
 func (s *site) believed(addr string) (mac net.HardwareAddr) {
 	s.t.Helper()
 	s.in(s.neighbour, func() error {
-		list, err := netlink.NeighList(0, netlink.FAMILY_ALL)
+		list, err := vip.Settled(func() ([]netlink.Neigh, error) { return netlink.NeighList(0, netlink.FAMILY_ALL) })
 		for _, n := range list {
 			if n.IP.Equal(net.ParseIP(addr)) {
 				mac = n.HardwareAddr

@@ -37,11 +37,8 @@ func (m *Manager) readLink(name string) *link {
 		}
 		return l
 	}
-	addrs, err := m.links.AddrList(l.link, netlink.FAMILY_ALL)
-	for try := 0; errors.Is(err, netlink.ErrDumpInterrupted) && try < 10; try++ {
-		addrs, err = m.links.AddrList(l.link, netlink.FAMILY_ALL)
-	}
-	l.err = err
+	var addrs []netlink.Addr
+	addrs, l.err = Settled(func() ([]netlink.Addr, error) { return m.links.AddrList(l.link, netlink.FAMILY_ALL) })
 	for i := range addrs {
 		l.addrs[Host(&addrs[i])] = true
 	}
