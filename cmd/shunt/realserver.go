@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"path/filepath"
 
 	"github.com/urfave/cli/v2"
 
@@ -18,6 +17,9 @@ func realserverCommand() *cli.Command {
 		&cli.StringSliceFlag{Name: "vip", Usage: "`ADDRESS` of a virtual service; may be given several times"},
 		&cli.StringFlag{Name: "forward", Value: "gate", Usage: "how the director reaches this machine: gate or ipip"},
 		&cli.StringFlag{Name: "interface", Usage: "`LINK` that has the VIPs (default: lo; tunl0 and ip6tnl0 with ipip)"},
+		// Not in /run/shunt, which systemd empties when a director on this
+		// machine stops.
+		&cli.StringFlag{Name: "note", Value: "/run/shunt-realserver.sysctl", Usage: "`FILE` that keeps what settings were before apply, for remove", TakesFile: true},
 	}
 	return &cli.Command{
 		Name:            "realserver",
@@ -43,10 +45,9 @@ func realserverCommand() *cli.Command {
 	}
 }
 
-// thisHost is the machine shunt runs on. What its settings were is noted in a
-// folder that is empty after a restart, when they are what they were.
-func thisHost() *realserver.Host {
-	return &realserver.Host{Settings: sysctl.System, Note: realserver.Note(filepath.Join(runtimeDir(), "realserver.sysctl"))}
+// thisHost is the machine shunt runs on.
+func thisHost(c *cli.Context) *realserver.Host {
+	return &realserver.Host{Settings: sysctl.System, Note: realserver.Note(c.String("note"))}
 }
 
 func realserverOptions(c *cli.Context) (realserver.Options, error) {
@@ -82,7 +83,7 @@ func realserverCheck(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	steps, err := thisHost().Check(o)
+	steps, err := thisHost(c).Check(o)
 	if err != nil {
 		return err
 	}
@@ -97,11 +98,11 @@ func realserverCheck(c *cli.Context) error {
 }
 
 func realserverApply(c *cli.Context) error {
-	return realserverChange(c, thisHost().Apply)
+	return realserverChange(c, thisHost(c).Apply)
 }
 
 func realserverRemove(c *cli.Context) error {
-	return realserverChange(c, thisHost().Remove)
+	return realserverChange(c, thisHost(c).Remove)
 }
 
 func realserverChange(c *cli.Context, change func(realserver.Options) ([]realserver.Step, error)) error {

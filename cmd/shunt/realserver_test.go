@@ -1,8 +1,8 @@
 package main
 
 import (
-	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -18,7 +18,7 @@ func TestRealserver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
+	note := filepath.Join(t.TempDir(), "note")
 	const missing = `net.ipv4.conf.all.arp_ignore is 0 in effect: this machine answers ARP for the VIP, which is the director's; type: sysctl -w net.ipv4.conf.all.arp_ignore=1
 net.ipv4.conf.all.arp_announce is 0 in effect: this machine tells its neighbours that the VIP is here; type: sysctl -w net.ipv4.conf.all.arp_announce=2
 net.ipv4.conf.lo.arp_ignore is 0 in effect: this machine answers ARP for the VIP, which is the director's; type: sysctl -w net.ipv4.conf.lo.arp_ignore=1
@@ -43,8 +43,7 @@ fd00::100 is not on lo; type: ip addr add fd00::100/128 dev lo preferred_lft 0 n
 		{"remove", "nothing to change\n", 0},
 		{"check", missing, 1},
 	} {
-		cmd := exec.CommandContext(t.Context(), shuntBinary, "realserver", step.command, "--vip", "10.0.0.100", "--vip", "fd00::100")
-		cmd.Env = append(os.Environ(), "RUNTIME_DIRECTORY="+dir)
+		cmd := exec.CommandContext(t.Context(), shuntBinary, "realserver", step.command, "--vip", "10.0.0.100", "--vip", "fd00::100", "--note", note)
 		var out []byte
 		_ = server.Do(func() (err error) {
 			out, err = cmd.CombinedOutput()

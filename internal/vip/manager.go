@@ -150,9 +150,10 @@ func (m *Manager) Status() []Status {
 	return all
 }
 
-// Close takes away the addresses that m has added and leaves all others. The
-// error names those that are still there. Closing again returns nil.
-func (m *Manager) Close() error {
+// Close takes away the addresses that m has added and leaves all others, those
+// of keep among them. The error names what could not be taken away. Closing
+// again returns nil.
+func (m *Manager) Close(keep ...Address) error {
 	m.mu.Lock()
 	if m.closed {
 		m.mu.Unlock()
@@ -168,6 +169,9 @@ func (m *Manager) Close() error {
 	defer m.mu.Unlock()
 	for _, h := range m.held {
 		h.wanted = false
+	}
+	for _, a := range keep {
+		delete(m.held, a)
 	}
 	m.reconcile()
 	err := errors.Join(m.errors()...)

@@ -34,6 +34,10 @@ func TestSetAndClose(t *testing.T) {
 	must(t, m.Close())
 	s.wantAddrs("eth0")
 	must(t, m.Close())
+	keeper := s.manager(io.Discard)
+	must(t, keeper.Set(both))
+	must(t, keeper.Close(both[0]))
+	s.wantAddrs("eth0", "10.1.0.100/32")
 	if err := m.Set(both); !errors.Is(err, vip.ErrClosed) {
 		t.Errorf("setting on a closed manager: %v", err)
 	}
@@ -199,20 +203,49 @@ func TestWithoutTheRightToAnnounce(t *testing.T) {
 	}
 }
 
+// TestOneRightIsEnough: CAP_NET_ADMIN, from beginning to end.
+func TestOneRightIsEnough(t *testing.T) {
+	s := newSite(t)
+	var m *vip.Manager
+	_ = s.director.Do(func() (err error) {
+		if err = limit(1 << unix.CAP_NET_ADMIN); err != nil {
+			t.Error(err)
+			return err
+		}
+		if m, err = vip.New(slog.New(slog.DiscardHandler)); err == nil {
+			err = m.Set(both)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+		return err // the thread cannot go home and ends
+	})
+	s.wantAddrs("eth0", "10.1.0.100/32", "fd00:1::100/128")
+	if m != nil {
+		must(t, m.Close())
+		s.wantAddrs("eth0")
+	}
+}
+
 // withoutRights runs fn on a thread that has no capabilities.
 func withoutRights(t *testing.T, fn func()) {
 	t.Helper()
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		runtime.LockOSThread() // and ends with the goroutine
-		var none [2]unix.CapUserData
-		if err := unix.Capset(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &none[0]); err != nil {
+		if err := limit(0); err != nil {
 			t.Error(err)
 			return
 		}
 		fn()
 	})
 	wg.Wait()
+}
+
+// limit leaves the calling thread the capabilities of a set of bits.
+func limit(bits uint32) error {
+	caps := [2]unix.CapUserData{{Effective: bits, Permitted: bits}}
+	return unix.Capset(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &caps[0])
 }
 
 func TestNoSuchAddress(t *testing.T) {
