@@ -58,7 +58,7 @@ func (c *cluster) configure(now time.Time, conf *config.Config, found []dataplan
 	for i := range conf.Virtuals {
 		sv := newService(&conf.Virtuals[i])
 		if o := old[sv.conf.ID]; o != nil {
-			sv.inherit(o)
+			c.succeed(now, sv, o)
 		}
 		c.services = append(c.services, sv)
 		c.byID[sv.conf.ID] = sv
@@ -93,8 +93,9 @@ func (c *cluster) index() {
 }
 
 func (c *cluster) removeMissing(old map[dataplane.ServiceID]*service) {
-	for id := range old {
+	for id, sv := range old {
 		if c.byID[id] == nil {
+			c.dismissCommand(sv)
 			c.log.Info("virtual service removed", "service", id.String())
 			c.out.remove(id)
 		}
@@ -114,6 +115,9 @@ func (c *cluster) date(now time.Time, sv *service) {
 // servers up to date.
 func (c *cluster) refresh(now time.Time, sv *service) {
 	c.setFallback(now, sv, !sv.usable())
+	for _, s := range sv.servers {
+		c.remind(now, sv, s)
+	}
 	want := sv.wanted()
 	if sv.asked != nil && sv.asked.Equal(want) {
 		return

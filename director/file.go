@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"time"
@@ -34,10 +35,18 @@ type stamp struct {
 	changed time.Time
 }
 
-// load reads the file and remembers what it has read.
+// load reads the file and remembers what it has read. A pipe is refused: who
+// opens one waits for its writer, and all reloads would wait, too.
 func (f *file) load() ([]byte, error) {
-	stamp := f.look()
-	text, err := os.ReadFile(f.path)
+	info, err := os.Stat(f.path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("read %s: not a regular file", f.path)
+	}
+	stamp := stampOf(info)
+	text, err := config.ReadFile(f.path)
 	if err != nil {
 		return nil, err
 	}
@@ -50,6 +59,10 @@ func (f *file) look() stamp {
 	if err != nil {
 		return stamp{}
 	}
+	return stampOf(info)
+}
+
+func stampOf(info fs.FileInfo) stamp {
 	return stamp{size: info.Size(), changed: info.ModTime()}
 }
 

@@ -58,9 +58,7 @@ func (c *cluster) stop() (kept []*service) {
 			kept = append(kept, sv)
 			continue
 		}
-		if sv.command == "start" {
-			c.sayFallback(sv, "stop")
-		}
+		c.dismissCommand(sv)
 		c.out.remove(sv.conf.ID)
 	}
 	return kept
