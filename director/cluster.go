@@ -130,6 +130,9 @@ func (c *cluster) refresh(now time.Time, sv *service) {
 func (c *cluster) applied(id dataplane.ServiceID, err error) {
 	sv := c.byID[id]
 	if sv == nil {
+		if err != nil {
+			c.log.Error("virtual service that has left the configuration is still there", "service", id.String(), "err", err)
+		}
 		return
 	}
 	if err != nil && (sv.applyErr == nil || sv.applyErr.Error() != err.Error()) {
