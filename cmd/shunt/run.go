@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -57,7 +55,7 @@ func options(c *cli.Context) (daemon.Options, error) {
 	}
 	var err error
 	if o.Config, err = daemon.FindConfig(c.String("config")); err != nil {
-		return o, err
+		return o, fmt.Errorf("%w; name another with --config", err)
 	}
 	o.Control = controlPath(c, o.Config)
 	return o, nil
@@ -76,7 +74,7 @@ func runDirector(c *cli.Context) error {
 	defer signal.Stop(signals)
 	d := daemon.New(o)
 	if err := interruptible(c.Context, signals, d.Start); err != nil {
-		return tellMissing(err)
+		return err
 	}
 	serve(c.Context, d, signals)
 	// A second signal cuts short what the stop waits for.
@@ -100,13 +98,6 @@ func interruptible(ctx context.Context, signals <-chan os.Signal, f func(context
 			}
 		}
 	}
-}
-
-func tellMissing(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w: name the configuration with --config", err)
-	}
-	return err
 }
 
 func ends(s os.Signal) bool {

@@ -2,7 +2,9 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -121,5 +123,17 @@ func FindConfig(name string) (string, error) {
 			return filepath.Abs(path)
 		}
 	}
-	return "", fmt.Errorf("configuration %s: not found in /etc/ha.d, /etc/ha.d/conf or the working directory", name)
+	return "", notFound(name)
+}
+
+// notFound says why there is no configuration of that name.
+func notFound(name string) error {
+	_, err := os.Stat(name)
+	switch {
+	case err == nil:
+		return fmt.Errorf("configuration %s: not a regular file", name)
+	case filepath.IsAbs(name) || !errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("configuration: %w", err)
+	}
+	return fmt.Errorf("configuration %s: not found in /etc/ha.d, /etc/ha.d/conf or the working directory", name)
 }
