@@ -1,13 +1,18 @@
 package director
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
@@ -48,11 +53,64 @@ func TestFallbackCommandOfAMark(t *testing.T) {
 	}
 }
 
-// A file that cannot be written is a log line, not the end of the daemon.
+// A file that cannot be written is one log line, however many results it
+// misses, and not the end of the daemon.
 func TestMonitorFileUnwritable(t *testing.T) {
-	h := newHooks(quiet())
-	h.append("/nowhere/at/all", "line\n")
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := unix.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/nowhere/at/all", "/dev/full", pipe} {
+		var log bytes.Buffer
+		h := newHooks(slog.New(slog.NewTextHandler(&log, nil)))
+		for range 3 {
+			h.append(path, "line\n")
+		}
+		h.close(context.Background())
+		if n := strings.Count(log.String(), "monitorfile cannot be written"); n != 1 {
+			t.Errorf("%s: %d lines in the log, want 1:\n%s", path, n, &log)
+		}
+	}
+}
+
+func TestMonitorFileWritableAgain(t *testing.T) {
+	var log bytes.Buffer
+	h := newHooks(slog.New(slog.NewTextHandler(&log, nil)))
+	path := filepath.Join(t.TempDir(), "later", "file")
+	h.append(path, "lost\n")
+	h.wg.Wait()
+	if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	h.append(path, "one\n")
+	h.append(path, "two\n")
 	h.close(context.Background())
+	if n := strings.Count(log.String(), "monitorfile can be written again"); n != 1 || lines(path) != 2 {
+		t.Errorf("%d lines in the log, %d in the file:\n%s", n, lines(path), &log)
+	}
+}
+
+// What hangs for good is not waited for longer than one command may take, and
+// what does not fit into its queue is complained about once.
+func TestHooksThatHang(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		h := newHooks(slog.New(slog.NewTextHandler(&log, nil)))
+		release := make(chan struct{})
+		for range hookQueue + 10 {
+			h.enqueue("file", func(context.Context) { <-release })
+		}
+		start := time.Now()
+		h.close(t.Context())
+		if took := time.Since(start); took != commandTimeout+hookGrace {
+			t.Errorf("waited %v", took)
+		}
+		if n := strings.Count(log.String(), "too much is waiting"); n != 1 {
+			t.Errorf("%d complaints, want 1", n)
+		}
+		close(release)
+		h.wg.Wait()
+	})
 }
 
 func TestMaintenanceNames(t *testing.T) {
