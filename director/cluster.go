@@ -19,6 +19,8 @@ type cluster struct {
 	// checkedBy finds the servers that one probe checks.
 	checkedBy map[identity][]member
 	global    config.Global
+	// files keep out real servers, by their configured address.
+	files map[string]string
 	// phase is the daemon's state as mails name it.
 	phase config.AlertStates
 	// recent holds the latest transitions, oldest first.
@@ -68,6 +70,7 @@ func (c *cluster) configure(now time.Time, conf *config.Config, found []dataplan
 	c.removeMissing(old)
 	for _, sv := range c.services {
 		c.date(now, sv)
+		c.keepOut(now, sv)
 		c.refresh(now, sv)
 	}
 }

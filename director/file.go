@@ -20,7 +20,7 @@ const filePeriod = time.Second
 const readTimeout = time.Minute
 
 // A file is the configuration file and what was seen of it last. Its methods
-// are called with Director.reloading held.
+// are called with Director.reading held.
 type file struct {
 	path    string
 	stamp   stamp // when it was read last
@@ -100,41 +100,8 @@ func (d *Director) read(ctx context.Context) (*config.Config, error) {
 	return d.o.Parse(ctx, text)
 }
 
-// Reload reads the configuration and puts it in force, or leaves the old one
-// in force, whole, and returns why. Real servers whose check has not changed
-// keep their state and connections.
-func (d *Director) Reload(ctx context.Context) error {
-	d.reloading.Lock()
-	defer d.reloading.Unlock()
-	return d.reload(ctx)
-}
-
-// reload is Reload with d.reloading held.
-func (d *Director) reload(ctx context.Context) error {
-	conf, err := d.read(ctx)
-	if e := d.do(ctx, func() { d.reloaded(conf, err) }); e != nil {
-		return e
-	}
-	return err
-}
-
-// reloaded records one attempt to reload and puts conf in force if err is
-// nil. It runs in the loop.
-func (d *Director) reloaded(conf *config.Config, err error) {
-	d.conf.ReloadTried = time.Now()
-	if err != nil {
-		d.conf.ReloadFailures++
-		d.conf.ReloadError = err.Error()
-		d.log.Error("configuration is refused; the old one stays in force", "err", err)
-		return
-	}
-	d.conf.Reloads++
-	d.conf.ReloadError = ""
-	d.cluster.phase = config.AlertReloading
-	d.enforce(conf, nil)
-	d.running()
-	d.log.Info("configuration reloaded", "services", len(conf.Virtuals), "warnings", len(conf.Warnings))
-}
+// forget makes the next look find the file changed.
+func (f *file) forget() { f.stamp, f.digest = stamp{}, [sha256.Size]byte{} }
 
 // watchFile notices that the configuration file has changed on disk, reloads
 // it if autoreload says so, and runs the callback either way.
@@ -152,8 +119,10 @@ func (d *Director) watchFile() {
 }
 
 func (d *Director) lookAtFile() {
-	d.reloading.Lock()
-	defer d.reloading.Unlock()
+	if d.lock(d.ctx) != nil {
+		return
+	}
+	defer d.unlock()
 	changed, err := d.file.changed()
 	if err != nil {
 		d.fileUnreadable(err)
@@ -161,8 +130,7 @@ func (d *Director) lookAtFile() {
 	if !changed {
 		return
 	}
-	var global config.Global
-	_ = d.do(d.ctx, func() { global = d.cluster.global })
+	global := d.current.Global // the callback is that of the configuration before
 	if global.AutoReload {
 		d.log.Info("configuration file has changed on disk, reading it", "file", d.file.path)
 		_ = d.reload(d.ctx) // logged and kept for status where it happens

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -130,7 +129,7 @@ func TestMaintenanceNames(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, file), nil, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		m := &maintainer{names: map[netip.Addr]hostName{}}
+		m := newMaintainer()
 		m.names[real4.addr.Addr()] = hostName{at: time.Now()}
 		m.names[real6.addr.Addr()] = hostName{at: time.Now()}
 		got, err := m.look(context.Background(), dir, []realName{real4, real6})
@@ -153,7 +152,8 @@ func TestMaintenanceNames(t *testing.T) {
 func TestMaintenanceByHostName(t *testing.T) {
 	r := realName{addr: realServer("192.168.80.110:80").Addr, name: "192.168.80.110"}
 	for _, file := range []string{"Web1.example.test", "Web1", "Web1:80"} {
-		m := &maintainer{names: map[netip.Addr]hostName{r.addr.Addr(): {name: "Web1.example.test", at: time.Now()}}}
+		m := newMaintainer()
+		m.names[r.addr.Addr()] = hostName{name: "Web1.example.test", at: time.Now()}
 		dir := t.TempDir()
 		if err := os.WriteFile(filepath.Join(dir, file), nil, 0o644); err != nil {
 			t.Fatal(err)

@@ -13,7 +13,8 @@ type Status struct {
 	Started   time.Time       `json:"started"`
 	Dataplane DataplaneStatus `json:"dataplane"`
 	Config    ConfigStatus    `json:"config"`
-	// Ready: every real server has been checked at least once.
+	// Ready: every real server has been checked at least once, and the director
+	// is not stopping.
 	Ready    bool            `json:"ready"`
 	Services []ServiceStatus `json:"services"` // in the order of the configuration
 	// Transitions are the latest ones, oldest first.
