@@ -92,8 +92,8 @@ var table = []directive{
 	{name: "comment", scope: inSection, def: "none", doc: "remark in mail", value: rest(func(t target) *string { return &t.v.Comment })},
 
 	{name: "dataplane", scope: both, own: true, def: "as the command line says", doc: "what forwards", value: word("proxy", "ipvs")(func(t target) *string { return &t.s.Dataplane })},
-	{name: "connecttimeout", scope: both, own: true, def: "the dataplane's choice", doc: "limit of one connection attempt of the proxy", value: connectTimeout},
-	{name: "idletimeout", scope: both, own: true, def: "the dataplane's choice", doc: "when the proxy ends a connection on which nothing moves", value: length(func(t target) *time.Duration { return &t.s.IdleTimeout })},
+	{name: "connecttimeout", scope: both, own: true, def: "5s", doc: "limit of one connection attempt of the proxy", value: connectTimeout},
+	{name: "idletimeout", scope: both, own: true, def: "15m; udp: 5m", doc: "when the proxy ends a connection on which nothing moves", value: length(func(t target) *time.Duration { return &t.s.IdleTimeout })},
 	{name: "draintimeout", scope: both, own: true, def: "30", doc: "how long a stop with cleanstop=no waits for connections", value: wait(func(t target) *time.Duration { return &t.s.DrainTimeout })},
 	{name: "sorrypage", scope: both, own: true, def: "the built-in page", doc: "page of the sorry server", value: page(func(t target) *string { return &t.s.SorryPage })},
 	{name: "sorrystatus", scope: both, own: true, def: "503", doc: "HTTP status of the sorry page", value: status(func(t target) *int { return &t.s.SorryStatus })},
