@@ -2,6 +2,7 @@ package director
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -163,15 +164,26 @@ func (h *hooks) exec(ctx context.Context, key string, c command) {
 	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) }
 	cmd.WaitDelay = time.Second
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		h.log.Error("command failed", "what", key, "command", c.argv, "err", err, "output", string(out[:min(len(out), outputKept)]))
+	var out head
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err := cmd.Run()
+	// What it has left in the background may hold its output; it is done itself.
+	if err != nil && !errors.Is(err, exec.ErrWaitDelay) {
+		h.log.Error("command failed", "what", key, "command", c.argv, "err", err, "output", string(out))
 		return
 	}
 	h.log.Info("command run", "what", key, "command", c.argv)
 }
 
 // appendLine waits for nobody to read from a pipe.
+// A head keeps the beginning of what is written to it.
+type head []byte
+
+func (h *head) Write(p []byte) (int, error) {
+	*h = append(*h, p[:min(len(p), outputKept-len(*h))]...)
+	return len(p), nil
+}
+
 func appendLine(path, line string) error {
 	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY|unix.O_NONBLOCK, 0o644)
 	if err != nil {

@@ -164,3 +164,22 @@ func TestMaintenanceByHostName(t *testing.T) {
 		}
 	}
 }
+
+// Of a command's output the beginning is kept, however much it writes, and what
+// it leaves in the background makes no failure of it.
+func TestCommandOutput(t *testing.T) {
+	var log bytes.Buffer
+	h := newHooks(slog.New(slog.NewTextHandler(&log, nil)))
+	h.run("loud", command{argv: []string{"/bin/sh", "-c", "echo first; head -c 10000000 /dev/zero | tr '\\0' x; exit 1"}})
+	h.close(t.Context())
+	if text := log.String(); !strings.Contains(text, `output="first\nxxx`) || len(text) > 2*outputKept {
+		t.Errorf("%d bytes logged: %.200s", len(text), text)
+	}
+	log.Reset()
+	h = newHooks(slog.New(slog.NewTextHandler(&log, nil)))
+	h.run("daemon", command{argv: []string{"/bin/sh", "-c", "sleep 3 &"}})
+	h.close(t.Context())
+	if !strings.Contains(log.String(), `msg="command run"`) {
+		t.Error(log.String())
+	}
+}
