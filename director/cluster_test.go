@@ -211,6 +211,10 @@ func TestFallbackEqualToService(t *testing.T) {
 	v := virtual("127.0.0.1:80", rs1)
 	v.Fallback = fallback("127.0.0.1:80")
 	newReplay(t, conf(v)).out.want(t, "start", "apply 127.0.0.1:80: sorry=1")
+
+	v = virtual("0.0.0.0:80", rs1)
+	v.Fallback = fallback("127.0.0.1:80")
+	newReplay(t, conf(v)).out.want(t, "start", "apply 0.0.0.0:80: sorry=1")
 }
 
 // Direct routing cannot change ports: traffic, quiescing and restoring all

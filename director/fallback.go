@@ -62,7 +62,7 @@ func (sv *service) fallback() (dataplane.RealServer, bool) {
 	}
 	r := dataplane.RealServer{Weight: 1, Forward: f.Forward, Sorry: f.Sorry || f.Addr.Addr().IsLoopback()}
 	// A service that is its own fallback would forward to itself.
-	if addr := mappedAddr(sv.conf, f.Addr, f.Forward); !f.Sorry && addr != sv.conf.ID.Addr {
+	if addr := mappedAddr(sv.conf, f.Addr, f.Forward); !f.Sorry && !sv.conf.ID.Catches(addr) {
 		r.Addr = addr
 	} else {
 		r.Sorry = true
