@@ -9,6 +9,8 @@ import (
 	"os"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/shunt-lb/shunt/config"
 )
 
@@ -27,13 +29,19 @@ type file struct {
 	seen    stamp // when it was looked at last
 	digest  [sha256.Size]byte
 	missing bool
+	young   bool // the stamp alone does not say that it has not changed
 }
 
-// A stamp tells cheaply that a file may have changed.
+// A stamp tells cheaply that a file may have changed. It is the file's that
+// links lead to, and tells one that was put in place with its time kept.
 type stamp struct {
-	size    int64
-	changed time.Time
+	dev, ino, size    int64
+	modified, changed unix.Timespec
 }
+
+// clockGrain is how coarse the times of a file system may be. A file changed
+// less than that ago can change again and keep its times.
+const clockGrain = 2 * time.Second
 
 // load reads the file and remembers what it has read. A pipe is refused: who
 // opens one waits for its writer, and all reloads would wait, too.
@@ -45,25 +53,22 @@ func (f *file) load() ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("read %s: not a regular file", f.path)
 	}
-	stamp := stampOf(info)
+	stamp, now := f.look(), time.Now()
 	text, err := config.ReadFile(f.path)
 	if err != nil {
 		return nil, err
 	}
 	f.stamp, f.digest, f.missing = stamp, sha256.Sum256(text), false
+	f.young = now.Sub(time.Unix(stamp.changed.Unix())) < clockGrain
 	return text, nil
 }
 
 func (f *file) look() stamp {
-	info, err := os.Stat(f.path)
-	if err != nil {
+	var st unix.Stat_t
+	if err := unix.Stat(f.path, &st); err != nil {
 		return stamp{}
 	}
-	return stampOf(info)
-}
-
-func stampOf(info fs.FileInfo) stamp {
-	return stamp{size: info.Size(), changed: info.ModTime()}
+	return stamp{dev: int64(st.Dev), ino: int64(st.Ino), size: st.Size, modified: st.Mtim, changed: st.Ctim}
 }
 
 // changed reports whether the file's content differs from what was read last,
@@ -72,7 +77,7 @@ func stampOf(info fs.FileInfo) stamp {
 func (f *file) changed() (bool, error) {
 	now, before := f.look(), f.seen
 	f.seen = now
-	if now != before || now == f.stamp && !f.missing {
+	if now != before || now == f.stamp && !f.missing && !f.young {
 		return false, nil
 	}
 	digest := f.digest
@@ -101,7 +106,7 @@ func (d *Director) read(ctx context.Context) (*config.Config, error) {
 }
 
 // forget makes the next look find the file changed.
-func (f *file) forget() { f.stamp, f.digest = stamp{}, [sha256.Size]byte{} }
+func (f *file) forget() { f.digest, f.young = [sha256.Size]byte{}, true }
 
 // watchFile notices that the configuration file has changed on disk, reloads
 // it if autoreload says so, and runs the callback either way.

@@ -214,3 +214,77 @@ func TestReloadGivenUp(t *testing.T) {
 		}
 	})
 }
+
+// An edit is noticed that leaves size and time as they were: one within the
+// grain of the file system's clock, and one put in place with its time kept.
+func TestFileOfTheSameSizeAndTime(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.cf")
+	same := time.Now().Truncate(time.Second)
+	put := func(text string) {
+		t.Helper()
+		writeFile(t, path+".new", text)
+		if err := os.Chtimes(path+".new", same, same); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(path+".new", path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("first")
+	f := &file{path: path}
+	if _, err := f.load(); err != nil {
+		t.Fatal(err)
+	}
+	put("other")
+	changed := false
+	for range 3 {
+		c, err := f.changed()
+		if err != nil {
+			t.Fatal(err)
+		}
+		changed = changed || c
+	}
+	if !changed {
+		t.Error("not noticed")
+	}
+}
+
+// A configuration behind links, of which one is put elsewhere: what Kubernetes
+// does with a ConfigMap.
+func TestFileBehindLinks(t *testing.T) {
+	dir := t.TempDir()
+	for _, v := range []string{"v1", "v2"} {
+		if err := os.Mkdir(filepath.Join(dir, v), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		writeFile(t, filepath.Join(dir, v, "test.cf"), "text "+v)
+	}
+	link := func(to, name string) {
+		t.Helper()
+		if err := os.Symlink(to, filepath.Join(dir, "tmp")); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(filepath.Join(dir, "tmp"), filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	link("v1", "data")
+	link("data/test.cf", "test.cf")
+	f := &file{path: filepath.Join(dir, "test.cf")}
+	if _, err := f.load(); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = f.changed()
+	link("v2", "data")
+	changed := false
+	for range 2 {
+		c, err := f.changed()
+		if err != nil {
+			t.Fatal(err)
+		}
+		changed = changed || c
+	}
+	if !changed {
+		t.Error("not noticed")
+	}
+}
