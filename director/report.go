@@ -30,7 +30,8 @@ func (d *Director) Status(ctx context.Context) (Status, error) {
 // fill copies the loop's state. It runs in the loop.
 func (d *Director) fill(s *Status) {
 	s.Started, s.Config = d.started, d.conf
-	s.Ready = d.cluster.settled() && d.cluster.phase != config.AlertStopping
+	s.Stopping = d.cluster.phase == config.AlertStopping
+	s.Ready = d.cluster.settled() && !s.Stopping
 	s.Transitions = append([]Transition{}, d.cluster.recent...)
 	for _, sv := range d.cluster.services {
 		s.Services = append(s.Services, sv.status())
