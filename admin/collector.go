@@ -86,6 +86,12 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
+func sendAll[T any](ch chan<- prometheus.Metric, ms []metric[T], v *T, labels ...string) {
+	for _, m := range ms {
+		m.send(ch, v, labels...)
+	}
+}
+
 // newOnce returns a function that tells whether it sees a service and real
 // server for the first time: the same labels twice would cost the scrape.
 func newOnce() func(service, real string) bool {

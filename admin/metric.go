@@ -1,12 +1,10 @@
 package admin
 
 import (
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	dto "github.com/prometheus/client_model/go"
 )
 
 // A metric is one family of samples read from a T: the status, a service of
@@ -59,56 +57,21 @@ func (sc scope[T]) info(name, help string, labels []string, read func(*T) []stri
 	return sc.metric(prometheus.GaugeValue, name, help, labels, func(v *T, emit sample) { emit(1, read(v)...) })
 }
 
-// A reading is one sample of a family. Those of one service or real server
-// share their label pairs, which are most of what a scrape costs.
-type reading struct {
-	desc  *prometheus.Desc
-	kind  prometheus.ValueType
-	value float64
-	pairs []*dto.LabelPair
-}
-
-// Desc implements prometheus.Metric.
-func (r *reading) Desc() *prometheus.Desc { return r.desc }
-
-// Write implements prometheus.Metric.
-func (r *reading) Write(out *dto.Metric) error {
-	out.Label = r.pairs
-	if r.kind == prometheus.CounterValue {
-		out.Counter = &dto.Counter{Value: &r.value}
-	} else {
-		out.Gauge = &dto.Gauge{Value: &r.value}
-	}
-	return nil
-}
-
-// sendAll reads v and sends its samples to ch, with the label values of v
-// first.
-func sendAll[T any](ch chan<- prometheus.Metric, ms []metric[T], v *T, labels ...string) {
-	labels = valid(labels)
-	var shared []*dto.LabelPair
-	for _, m := range ms {
-		m.read(v, func(value float64, more ...string) {
-			pairs := shared
-			if len(more) > 0 || pairs == nil {
-				pairs = prometheus.MakeLabelPairs(m.desc, slices.Concat(labels, valid(more)))
-			}
-			if len(more) == 0 {
-				shared = pairs
-			}
-			ch <- &reading{m.desc, m.kind, value, pairs}
-		})
-	}
-}
-
-// valid returns label values that can be sent: names come from files in any
-// encoding, and one bad label would cost the whole scrape.
-func valid(labels []string) []string {
-	good := make([]string, len(labels))
-	for i, l := range labels {
-		good[i] = strings.ToValidUTF8(l, "\uFFFD")
-	}
-	return good
+// send reads v and sends its samples to ch, with the label values of v first.
+func (m metric[T]) send(ch chan<- prometheus.Metric, v *T, labels ...string) {
+	m.read(v, func(value float64, more ...string) {
+		all := append(append([]string{}, labels...), more...)
+		for i := range all {
+			// Names come from files in any encoding, and one bad label would
+			// cost the whole scrape.
+			all[i] = strings.ToValidUTF8(all[i], "\uFFFD")
+		}
+		sent, err := prometheus.NewConstMetric(m.desc, m.kind, value, all...)
+		if err != nil {
+			sent = prometheus.NewInvalidMetric(m.desc, err)
+		}
+		ch <- sent
+	})
 }
 
 func describe[T any](ch chan<- *prometheus.Desc, ms []metric[T]) {
