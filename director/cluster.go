@@ -99,6 +99,7 @@ func (c *cluster) removeMissing(old map[dataplane.ServiceID]*service) {
 	for id, sv := range old {
 		if c.byID[id] == nil {
 			c.dismissCommand(sv)
+			c.mailPurged(sv, sv.servers, "start")
 			c.log.Info("virtual service removed", "service", id.String())
 			c.out.remove(id)
 		}

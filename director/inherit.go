@@ -1,6 +1,8 @@
 package director
 
 import (
+	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/shunt-lb/shunt/config"
@@ -17,10 +19,20 @@ func (c *cluster) succeed(now time.Time, sv, old *service) {
 	if old.conf.FallbackCommand != sv.conf.FallbackCommand {
 		c.dismissCommand(old)
 	}
+	c.mailPurged(old, old.without(sv), "start")
 	sv.inherit(old)
 	for _, s := range sv.servers {
 		c.decree(now, sv, s)
 	}
+}
+
+// without returns the servers of sv that other does not have.
+func (sv *service) without(other *service) []*server {
+	stays := map[netip.AddrPort]bool{}
+	for _, o := range other.servers {
+		stays[o.conf.Addr] = true
+	}
+	return slices.DeleteFunc(slices.Clone(sv.servers), func(s *server) bool { return stays[s.conf.Addr] })
 }
 
 // dismissCommand tells a fallbackcommand that is no longer called to stop, if

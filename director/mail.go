@@ -34,6 +34,16 @@ func (c *cluster) mailServer(sv *service, s *server) {
 	}
 }
 
+// mailPurged tells that the servers of gone which are in use leave with it,
+// at a stop, or at a start or reload, which are one for ldirectord's words.
+func (c *cluster) mailPurged(sv *service, gone []*server, when string) {
+	for _, s := range gone {
+		if s.state() == Up {
+			c.mailAbout(sv, fmt.Sprintf("Purged real server (%s): %s (%s)", when, s.conf.Addr, bareName(sv.conf)))
+		}
+	}
+}
+
 func (c *cluster) mailFallback(sv *service, on bool) {
 	where := fmt.Sprintf("fallback server: %s (%s)", sv.fallbackName(), bareName(sv.conf))
 	if on {

@@ -157,3 +157,27 @@ func TestReloadOfReminders(t *testing.T) {
 	r.c.tick(r.now.Add(time.Minute))
 	r.out.want(t, "60 s after emailalertfreq = 60", reminder)
 }
+
+// Whoever gets mail hears of servers that leave with a reload or a stop.
+func TestPurgedMails(t *testing.T) {
+	v := virtual(vip, rs1, rs2)
+	v.EmailAlert = []string{"ops@example.test"}
+	other := virtual("10.0.0.101:80", rs1)
+	other.EmailAlert = v.EmailAlert
+	r := newReplay(t, conf(v, other))
+	r.result(rs1, nil)
+	r.result(rs2, nil)
+	r.c.phase = config.AlertReloading
+	r.out.take()
+	next := virtual(vip, rs1)
+	next.EmailAlert = v.EmailAlert
+	r.c.configure(r.now, conf(next), nil)
+	r.out.want(t, "reload",
+		"mail reloading ops@example.test: Purged real server (start): 192.168.80.120:80 (10.0.0.100:80)",
+		"mail reloading ops@example.test: Purged real server (start): 192.168.80.110:80 (10.0.0.101:80)",
+		"remove 10.0.0.101:80", "apply 10.0.0.100:80: "+rs1+"=1")
+	r.c.stop()
+	r.out.want(t, "stop",
+		"mail stopping ops@example.test: Purged real server (stop): 192.168.80.110:80 (10.0.0.100:80)",
+		"remove 10.0.0.100:80")
+}

@@ -72,6 +72,7 @@ func (c *cluster) stop() (kept []*service) {
 			continue
 		}
 		c.dismissCommand(sv)
+		c.mailPurged(sv, sv.servers, "stop")
 		c.out.remove(sv.conf.ID)
 	}
 	return kept
