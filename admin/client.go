@@ -19,8 +19,8 @@ import (
 // the control socket.
 var ErrNotRunning = errors.New("no shunt is running")
 
-// A RefusedError is the answer of a running shunt that did not do what it was
-// asked to. Its text has one problem a line.
+// A RefusedError is the answer of a running shunt that has refused a
+// configuration. Its text has one problem a line.
 type RefusedError struct{ Text string }
 
 // Error returns the problems, one a line.
@@ -101,6 +101,9 @@ func refusal(resp *http.Response) error {
 	var f failure
 	if err := json.NewDecoder(resp.Body).Decode(&f); err != nil || f.Error == "" {
 		return fmt.Errorf("shunt answered %s", resp.Status)
+	}
+	if resp.StatusCode != http.StatusConflict {
+		return fmt.Errorf("shunt answers: %s", f.Error)
 	}
 	return &RefusedError{Text: f.Error}
 }

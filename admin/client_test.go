@@ -93,6 +93,21 @@ func TestReload(t *testing.T) {
 	}
 }
 
+// A director that stops has not refused a configuration.
+func TestReloadWhileStopping(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	src := tells(calm())
+	src.reload = func(context.Context) error { return director.ErrStopped }
+	if err := newServer(t, src).ListenControl(t.Context(), path); err != nil {
+		t.Fatal(err)
+	}
+	var refused *admin.RefusedError
+	err := admin.Dial(path).Reload(t.Context())
+	if want := "shunt answers: shunt is stopping: the director is not running"; err == nil || errors.As(err, &refused) || err.Error() != want {
+		t.Errorf("got %#v, want %q", err, want)
+	}
+}
+
 func TestReloadCancelled(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	if err := newServer(t, stuck()).ListenControl(t.Context(), path); err != nil {

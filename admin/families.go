@@ -32,7 +32,7 @@ var statusMetrics = []metric[director.Status]{
 		func(st *director.Status) time.Time { return st.Config.Loaded }),
 	whole.timestamp("config_last_reload_attempt_timestamp_seconds", "When a reload was last tried, in seconds since 1970; missing before the first one.",
 		func(st *director.Status) time.Time { return st.Config.ReloadTried }),
-	whole.counter("config_reloads_total", "Reloads tried since the start.",
+	whole.counter("config_reloads_total", "Reloads put in force since the start.",
 		func(st *director.Status) uint64 { return st.Config.Reloads }),
 	whole.counter("config_reload_failures_total", "Reloads refused since the start.",
 		func(st *director.Status) uint64 { return st.Config.ReloadFailures }),

@@ -2,9 +2,12 @@ package admin
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/shunt-lb/shunt/director"
 )
 
 // maxScrapes is how many scrapes may be under way at once; more are told to
@@ -67,7 +70,7 @@ func (s *Server) postReload(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err == nil:
 		writeJSON(w, r, http.StatusOK, struct{}{})
-	case r.Context().Err() != nil:
+	case r.Context().Err() != nil, errors.Is(err, director.ErrStopped):
 		writeJSON(w, r, http.StatusServiceUnavailable, failure{"shunt is stopping: " + err.Error()})
 	default:
 		writeJSON(w, r, http.StatusConflict, failure{err.Error()})

@@ -18,7 +18,8 @@ func (s *Server) healthz(w http.ResponseWriter, r *http.Request) {
 }
 
 // readyz answers 200 when a configuration is in force and every real server
-// in it has been checked once, so that traffic sent here finds what is there.
+// in it has been checked once, so that traffic sent here finds what is there,
+// and until it begins to stop.
 func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 	st, err := s.status(r.Context())
 	if err == nil {
@@ -42,8 +43,11 @@ func unready(st director.Status) error {
 	if st.Config.Loaded.IsZero() {
 		return errors.New("no configuration is in force yet")
 	}
-	if st.Ready {
+	switch {
+	case st.Ready:
 		return nil
+	case st.Stopping:
+		return errors.New("shunt is stopping")
 	}
 	waiting := unchecked(st)
 	if len(waiting) == 0 {

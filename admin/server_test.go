@@ -109,6 +109,8 @@ func TestListenTCPTaken(t *testing.T) {
 func TestReady(t *testing.T) {
 	loading := calm()
 	loading.Config.Loaded = time.Time{}
+	stopping := calm()
+	stopping.Ready, stopping.Stopping = false, true
 	vague := calm()
 	vague.Ready = false
 	vague.Services[0].Servers = []director.ServerStatus{{Server: "192.0.2.1:80", State: director.Maintenance}} // nobody waits for it
@@ -120,6 +122,7 @@ func TestReady(t *testing.T) {
 	}{
 		{"calm", calm(), 200, "ok\n"},
 		{"before the configuration", loading, 503, "no configuration is in force yet\n"},
+		{"while it stops", stopping, 503, "shunt is stopping\n"},
 		{"unchecked", troubled(), 503, "real servers that have not been checked yet: 1, the first of them " +
 			"[2001:db8:85a3:8d3:1319:8a2e:370:1001]:53 of udp [2001:db8:85a3:8d3:1319:8a2e:370:7348]:53\n"},
 		{"not ready for another reason", vague, 503, "the real servers have not all been checked yet\n"},

@@ -84,7 +84,8 @@ func (r *renderer) service(sv director.ServiceStatus) row {
 	}
 }
 
-// about says how sv is configured.
+// about says how sv is configured, and how many clients it had no room or
+// real server for.
 func about(sv director.ServiceStatus) string {
 	var parts []string
 	if sv.Name != "" {
@@ -93,6 +94,9 @@ func about(sv director.ServiceStatus) string {
 	parts = append(parts, sv.Scheduler, "check "+sv.Check)
 	if sv.Persistent > 0 {
 		parts = append(parts, "persistent "+span(time.Duration(sv.Persistent)))
+	}
+	if n := sv.Counters.Refused; n > 0 {
+		parts = append(parts, fmt.Sprintf("refused %d", n))
 	}
 	return strings.Join(parts, ", ")
 }

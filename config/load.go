@@ -4,16 +4,11 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
-	"os"
 
 	"github.com/shunt-lb/shunt/dataplane"
 )
-
-// maxSize is how large a configuration file may be.
-const maxSize = 16 << 20
 
 // Options change how a file is read. The zero value is ready to use.
 type Options struct {
@@ -34,12 +29,7 @@ type Resolver interface {
 // cannot be read the error is that of the operating system. ctx bounds the
 // look-up of host names.
 func Load(ctx context.Context, path string, o Options) (*Config, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }() // it was only read
-	text, err := io.ReadAll(io.LimitReader(f, maxSize+1))
+	text, err := ReadFile(path)
 	if err != nil {
 		return nil, err
 	}

@@ -202,7 +202,7 @@ func (p *parser) reviewFallback(sec *section, v *Virtual) {
 	if fb.Addr.Addr().Is6() != sec.six {
 		warn("the address family is not that of the service, which only the proxy can do", "write fallback=sorry, or an address of the other family")
 	}
-	if !marked && to == v.ID.Addr {
+	if v.ID.Catches(to) {
 		warn("it is the virtual service itself", "write fallback=sorry")
 	}
 	for i := range v.Reals {

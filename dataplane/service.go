@@ -58,6 +58,21 @@ func (id ServiceID) String() string {
 	return fmt.Sprintf("fwm%s %d", family, id.Mark)
 }
 
+// Catches reports whether what this machine sends to addr, in the protocol of
+// the service, comes to the service itself: its own address, or for one on
+// all addresses the machine's own at the same port. It is false for firewall
+// marks.
+func (id ServiceID) Catches(addr netip.AddrPort) bool {
+	if id.Protocol == FWMark || addr.Port() != id.Addr.Port() {
+		return false
+	}
+	own, to := id.Addr.Addr().Unmap(), addr.Addr().Unmap()
+	if own.IsUnspecified() {
+		return (to.IsLoopback() || to.IsUnspecified()) && to.Is4() == own.Is4()
+	}
+	return own == to
+}
+
 // Compare orders services by protocol, address, mark and family.
 func (id ServiceID) Compare(other ServiceID) int {
 	return cmp.Or(

@@ -28,6 +28,34 @@ func TestServiceIDString(t *testing.T) {
 	}
 }
 
+func TestServiceIDCatches(t *testing.T) {
+	for _, c := range []struct {
+		own, to string
+		want    bool
+	}{
+		{"10.0.0.1:80", "10.0.0.1:80", true},
+		{"10.0.0.1:80", "10.0.0.1:81", false},
+		{"10.0.0.1:80", "10.0.0.2:80", false},
+		{"10.0.0.1:80", "[::ffff:10.0.0.1]:80", true},
+		{"0.0.0.0:80", "127.0.0.2:80", true},
+		{"0.0.0.0:80", "0.0.0.0:80", true},
+		{"0.0.0.0:80", "127.0.0.1:81", false},
+		{"0.0.0.0:80", "192.0.2.1:80", false},
+		{"0.0.0.0:80", "[::1]:80", false},
+		{"[::]:80", "[::1]:80", true},
+		{"[::]:80", "127.0.0.1:80", false},
+		{"[fd00::1]:80", "[fd00::1]:80", true},
+	} {
+		id := dataplane.ServiceID{Protocol: dataplane.TCP, Addr: netip.MustParseAddrPort(c.own)}
+		if got := id.Catches(netip.MustParseAddrPort(c.to)); got != c.want {
+			t.Errorf("%s catches %s: %v, want %v", c.own, c.to, got, c.want)
+		}
+	}
+	if (dataplane.ServiceID{Protocol: dataplane.FWMark, Mark: 5}).Catches(netip.AddrPort{}) {
+		t.Error("a mark catches what has no address")
+	}
+}
+
 func TestWords(t *testing.T) {
 	for want, word := range map[string]interface{ String() string }{
 		"tcp": dataplane.TCP, "udp": dataplane.UDP, "fwm": dataplane.FWMark, "protocol(9)": dataplane.Protocol(9),

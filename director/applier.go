@@ -132,35 +132,35 @@ func (a *applier) loop(ctx context.Context) {
 	}
 }
 
-// sleep waits for something to do and does what is due by time.
+// sleep waits for something to do and does what is due by time: one thing, so
+// that a new wish waits for no more than one call of the dataplane.
 func (a *applier) sleep(ctx context.Context, drift <-chan time.Time) {
-	timer := time.NewTimer(a.nextRetry())
+	id, r := a.nextRetry()
+	timer := time.NewTimer(time.Until(r.at))
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
 	case <-a.wake:
-	case <-timer.C:
-		a.retryDue(ctx)
 	case <-drift:
 		a.repair(ctx)
-	}
-}
-
-func (a *applier) nextRetry() time.Duration {
-	next := time.Hour
-	for _, r := range a.retry {
-		next = min(next, time.Until(r.at))
-	}
-	return max(0, next)
-}
-
-func (a *applier) retryDue(ctx context.Context) {
-	for id, r := range a.retry {
-		if time.Until(r.at) <= 0 {
+	case <-timer.C:
+		if a.retry[id] == r { // else nothing was due
 			delete(a.retry, id)
 			a.fulfil(ctx, id, r.wish, min(2*r.delay, retryLast))
 		}
 	}
+}
+
+// nextRetry is what has to be tried again first.
+func (a *applier) nextRetry() (dataplane.ServiceID, *retry) {
+	var next dataplane.ServiceID
+	first := &retry{at: time.Now().Add(time.Hour)}
+	for id, r := range a.retry {
+		if r.at.Before(first.at) {
+			next, first = id, r
+		}
+	}
+	return next, first
 }
 
 // fulfil makes one wish come true, or notes to try again after delay.

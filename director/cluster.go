@@ -19,6 +19,8 @@ type cluster struct {
 	// checkedBy finds the servers that one probe checks.
 	checkedBy map[identity][]member
 	global    config.Global
+	// files keep out real servers, by their configured address.
+	files map[string]string
 	// phase is the daemon's state as mails name it.
 	phase config.AlertStates
 	// recent holds the latest transitions, oldest first.
@@ -58,7 +60,7 @@ func (c *cluster) configure(now time.Time, conf *config.Config, found []dataplan
 	for i := range conf.Virtuals {
 		sv := newService(&conf.Virtuals[i])
 		if o := old[sv.conf.ID]; o != nil {
-			sv.inherit(o)
+			c.succeed(now, sv, o)
 		}
 		c.services = append(c.services, sv)
 		c.byID[sv.conf.ID] = sv
@@ -68,6 +70,7 @@ func (c *cluster) configure(now time.Time, conf *config.Config, found []dataplan
 	c.removeMissing(old)
 	for _, sv := range c.services {
 		c.date(now, sv)
+		c.keepOut(now, sv)
 		c.refresh(now, sv)
 	}
 }
@@ -93,8 +96,10 @@ func (c *cluster) index() {
 }
 
 func (c *cluster) removeMissing(old map[dataplane.ServiceID]*service) {
-	for id := range old {
+	for id, sv := range old {
 		if c.byID[id] == nil {
+			c.dismissCommand(sv)
+			c.mailPurged(sv, sv.servers, "start")
 			c.log.Info("virtual service removed", "service", id.String())
 			c.out.remove(id)
 		}
@@ -114,6 +119,9 @@ func (c *cluster) date(now time.Time, sv *service) {
 // servers up to date.
 func (c *cluster) refresh(now time.Time, sv *service) {
 	c.setFallback(now, sv, !sv.usable())
+	for _, s := range sv.servers {
+		c.remind(now, sv, s)
+	}
 	want := sv.wanted()
 	if sv.asked != nil && sv.asked.Equal(want) {
 		return
@@ -126,6 +134,9 @@ func (c *cluster) refresh(now time.Time, sv *service) {
 func (c *cluster) applied(id dataplane.ServiceID, err error) {
 	sv := c.byID[id]
 	if sv == nil {
+		if err != nil {
+			c.log.Error("virtual service that has left the configuration is still there", "service", id.String(), "err", err)
+		}
 		return
 	}
 	if err != nil && (sv.applyErr == nil || sv.applyErr.Error() != err.Error()) {

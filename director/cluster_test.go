@@ -172,11 +172,11 @@ func TestFallbackCommand(t *testing.T) {
 	r.down(rs1)
 	r.down(rs2,
 		"mail starting ops@example.test: Added fallback server: sorry (10.0.0.100:80) (Weight set to 1)",
-		"fallbackcommand start")
+		"/bin/notify start")
 	r.up(rs1,
 		"mail starting ops@example.test: Added real server: 192.168.80.110:80 (10.0.0.100:80) (Weight set to 1)",
 		"mail starting ops@example.test: Deleted fallback server: sorry (10.0.0.100:80)",
-		"fallbackcommand stop",
+		"/bin/notify stop",
 		"apply 10.0.0.100:80: 192.168.80.110:80=1")
 	r.up(rs2,
 		"mail starting ops@example.test: Added real server: 192.168.80.120:80 (10.0.0.100:80) (Weight set to 1)",
@@ -187,11 +187,11 @@ func TestStop(t *testing.T) {
 	cut, keep := virtual("10.0.0.1:80", rs1), virtual("10.0.0.2:80", rs1)
 	cut.FallbackCommand, keep.CleanStop = "/bin/notify", false
 	r := newReplay(t, conf(cut, keep))
-	r.down(rs1, "apply 10.0.0.1:80: ", "apply 10.0.0.2:80: ", "fallbackcommand start")
+	r.down(rs1, "apply 10.0.0.1:80: ", "apply 10.0.0.2:80: ", "/bin/notify start")
 	if kept := r.c.stop(); len(kept) != 1 || kept[0].conf.ID != keep.ID {
 		t.Errorf("kept %v", kept)
 	}
-	r.out.want(t, "stop", "fallbackcommand stop", "remove 10.0.0.1:80")
+	r.out.want(t, "stop", "/bin/notify stop", "remove 10.0.0.1:80")
 }
 
 // A fallback that is one of the real servers takes nothing away from it.
@@ -211,6 +211,10 @@ func TestFallbackEqualToService(t *testing.T) {
 	v := virtual("127.0.0.1:80", rs1)
 	v.Fallback = fallback("127.0.0.1:80")
 	newReplay(t, conf(v)).out.want(t, "start", "apply 127.0.0.1:80: sorry=1")
+
+	v = virtual("0.0.0.0:80", rs1)
+	v.Fallback = fallback("127.0.0.1:80")
+	newReplay(t, conf(v)).out.want(t, "start", "apply 0.0.0.0:80: sorry=1")
 }
 
 // Direct routing cannot change ports: traffic, quiescing and restoring all

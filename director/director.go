@@ -50,26 +50,30 @@ type Options struct {
 // well. One goroutine owns its state; all methods may be called from any
 // goroutine.
 type Director struct {
-	o       Options
-	log     *slog.Logger
-	started time.Time
+	o   Options
+	log *slog.Logger
 
 	// Owned by the loop.
 	cluster *cluster
 	conf    ConfigStatus
+	started time.Time
 
 	events  chan func()
 	prober  *prober
 	applier *applier
 	hooks   *hooks
-	file    *file
 
-	reloading sync.Mutex // one reload at a time
-	ctx       context.Context
-	cancel    context.CancelFunc
-	wg        sync.WaitGroup // watchers
-	loopDone  chan struct{}
-	quit      chan struct{}
+	// Owned by whoever holds reading.
+	file    *file
+	kept    *maintainer
+	current *config.Config // in force
+
+	reading  chan struct{}   // full until Start has succeeded and while a lock is held
+	ctx      context.Context // over when Stop begins
+	cancel   context.CancelFunc
+	wg       sync.WaitGroup // watchers
+	loopDone chan struct{}
+	quit     chan struct{}
 }
 
 // New returns a director that does nothing before Start.
@@ -80,7 +84,10 @@ func New(o Options) *Director {
 	if o.MaxChecks <= 0 {
 		o.MaxChecks = maxChecks()
 	}
-	d := &Director{o: o, log: o.Log, events: make(chan func()), loopDone: make(chan struct{}), quit: make(chan struct{})}
+	d := &Director{
+		o: o, log: o.Log, events: make(chan func()), reading: make(chan struct{}, 1),
+		loopDone: make(chan struct{}), quit: make(chan struct{}),
+	}
 	d.applier = newApplier(o.Dataplane, o.Log)
 	d.applier.report = d.applied
 	d.hooks = newHooks(o.Log)
@@ -90,8 +97,9 @@ func New(o Options) *Director {
 		d.prober.find = o.Checks
 	}
 	d.cluster = newCluster(d, o.Log)
-	d.file = &file{path: o.Path}
+	d.file, d.kept = &file{path: o.Path}, newMaintainer()
 	d.ctx, d.cancel = context.WithCancel(context.Background())
+	d.reading <- struct{}{} // Start's
 	return d
 }
 
@@ -116,14 +124,37 @@ func (d *Director) Start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the dataplane: %w", err)
 	}
-	d.started = time.Now()
+	files := d.lookAtMaintenance(ctx, conf)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	d.applier.start()
 	go d.loop()
-	_ = d.do(ctx, func() { d.enforce(conf, found) })
+	d.current = conf
+	_ = d.do(d.ctx, func() {
+		d.started = time.Now()
+		d.enforce(conf, found, files)
+	})
 	d.wg.Go(d.watchFile)
 	d.wg.Go(d.watchMaintenance)
+	d.unlock()
 	return nil
 }
+
+// lock waits until the director has started and nobody else reads the
+// configuration or what belongs to it.
+func (d *Director) lock(ctx context.Context) error {
+	select {
+	case d.reading <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-d.ctx.Done():
+		return ErrStopped
+	}
+}
+
+func (d *Director) unlock() { <-d.reading }
 
 // loop owns the state until Stop.
 func (d *Director) loop() {
@@ -157,9 +188,13 @@ func (d *Director) do(ctx context.Context, f func()) error {
 	}
 }
 
-// enforce puts a configuration in force. It runs in the loop.
-func (d *Director) enforce(conf *config.Config, found []dataplane.ServiceStatus) {
+// enforce puts a configuration in force; files keep real servers out, nil for
+// those known before. It runs in the loop.
+func (d *Director) enforce(conf *config.Config, found []dataplane.ServiceStatus, files map[string]string) {
 	now := time.Now()
+	if files != nil {
+		d.cluster.files = files
+	}
 	d.cluster.configure(now, conf, found)
 	d.conf.Path, d.conf.Loaded, d.conf.Warnings = conf.Path, now, warnings(conf)
 	d.syncProbes()
@@ -174,67 +209,4 @@ func warnings(conf *config.Config) []string {
 		texts = append(texts, p.String())
 	}
 	return texts
-}
-
-// syncProbes makes the running probes those that the cluster needs.
-func (d *Director) syncProbes() {
-	specs := map[identity]*spec{}
-	for id, members := range d.cluster.checkedBy {
-		specs[id] = members[0].s.probe
-	}
-	d.prober.set(specs)
-	d.pauseProbes()
-}
-
-// pauseProbes spares real servers in maintenance their checks.
-func (d *Director) pauseProbes() {
-	for id, members := range d.cluster.checkedBy {
-		idle := true
-		for _, m := range members {
-			idle = idle && m.s.maintenance != ""
-		}
-		d.prober.pause(id, idle)
-	}
-}
-
-// checked brings a result into the loop and returns the time from the start
-// of that check to the start of the next.
-func (d *Director) checked(ctx context.Context, id identity, r checkResult) time.Duration {
-	pace := id.interval
-	_ = d.do(ctx, func() {
-		d.cluster.checked(id, r)
-		pace = d.cluster.pace(id)
-		d.running()
-	})
-	return pace
-}
-
-// running ends the phase of starting or reloading once all is known.
-func (d *Director) running() {
-	if d.cluster.phase != config.AlertRunning && d.cluster.settled() {
-		d.cluster.phase = config.AlertRunning
-		d.log.Info("every real server has been checked")
-	}
-}
-
-// applied brings the fate of an apply into the loop.
-func (d *Director) applied(ctx context.Context, id dataplane.ServiceID, err error) {
-	_ = d.do(ctx, func() { d.cluster.applied(id, err) })
-}
-
-// The director is its cluster's outside.
-var _ outside = (*Director)(nil)
-
-func (d *Director) apply(v dataplane.VirtualService) { d.applier.apply(v) }
-func (d *Director) remove(id dataplane.ServiceID)    { d.applier.remove(id) }
-func (d *Director) monitor(path, line string)        { d.hooks.append(path, line) }
-
-func (d *Director) mail(m Mail) {
-	if d.o.Mail != nil {
-		d.o.Mail(m)
-	}
-}
-
-func (d *Director) fallbackCommand(v *config.Virtual, word string) {
-	d.hooks.run("fallbackcommand "+v.ID.String(), fallbackCommand(v, word))
 }

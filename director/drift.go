@@ -2,12 +2,14 @@ package director
 
 import (
 	"context"
+	"time"
 
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// repair reads back what is served and puts right what somebody else has
-// changed.
+// repair reads back what is served and has put right, at the next retry, what
+// somebody else has changed. Services that are being retried already are left
+// to that: what they are to be is newer than what they were.
 func (a *applier) repair(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, applyTimeout)
 	defer cancel()
@@ -21,11 +23,12 @@ func (a *applier) repair(ctx context.Context) {
 		have[f.Service.ID] = f.Service
 	}
 	for id, want := range a.served {
-		if h, ok := have[id]; !ok || !sameService(h, want) {
-			a.log.Warn("virtual service was changed by somebody else and is put right", "service", id.String())
-			a.repairs.Add(1)
-			a.fulfil(ctx, id, wish{want: &want}, retryFirst)
+		if h, ok := have[id]; a.retry[id] != nil || ok && sameService(h, want) {
+			continue
 		}
+		a.log.Warn("virtual service was changed by somebody else and is put right", "service", id.String())
+		a.repairs.Add(1)
+		a.retry[id] = &retry{wish: wish{want: &want}, at: time.Now(), delay: retryFirst / 2}
 	}
 }
 

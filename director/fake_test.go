@@ -77,8 +77,8 @@ func (s *script) apply(v dataplane.VirtualService) { s.add("apply %s", show(v)) 
 func (s *script) remove(id dataplane.ServiceID)    { s.add("remove %s", id.Addr) }
 func (s *script) mail(m Mail)                      { s.add("mail %s %s: %s", m.Status, m.To[0], m.Subject) }
 func (s *script) monitor(path, line string)        { s.add("monitor %s: %s", path, line) }
-func (s *script) fallbackCommand(_ *config.Virtual, word string) {
-	s.add("fallbackcommand %s", word)
+func (s *script) fallbackCommand(v *config.Virtual, word string) {
+	s.add("%s %s", v.FallbackCommand, word)
 }
 
 // take returns what was recorded since the last call.

@@ -27,16 +27,20 @@ func (c *cluster) announceFallback(now time.Time, sv *service, on bool) {
 		return
 	}
 	sv.announced = on
-	c.recordFallback(now, sv, on)
+	if on {
+		c.recordFallback(now, sv, Up, "no real server is usable")
+	} else {
+		c.recordFallback(now, sv, Down, "a real server is usable")
+	}
 }
 
-func (c *cluster) recordFallback(now time.Time, sv *service, on bool) {
-	t := Transition{Time: now, Service: sv.conf.ID.String(), Server: "fallback " + sv.fallbackName(), From: Down, To: Up, Cause: "no real server is usable"}
-	if !on {
-		t.From, t.To, t.Cause = Up, Down, "a real server is usable"
+func (c *cluster) recordFallback(now time.Time, sv *service, to State, cause string) {
+	t := Transition{Time: now, Service: sv.conf.ID.String(), Server: "fallback " + sv.fallbackName(), From: Down, To: to, Cause: cause}
+	if to == Down {
+		t.From = Up
 	}
 	c.record(t)
-	c.mailFallback(sv, on)
+	c.mailFallback(sv, to == Up)
 }
 
 // sayFallback gives fallbackcommand its word, once for each change.
@@ -58,7 +62,7 @@ func (sv *service) fallback() (dataplane.RealServer, bool) {
 	}
 	r := dataplane.RealServer{Weight: 1, Forward: f.Forward, Sorry: f.Sorry || f.Addr.Addr().IsLoopback()}
 	// A service that is its own fallback would forward to itself.
-	if addr := mappedAddr(sv.conf, f.Addr, f.Forward); !f.Sorry && addr != sv.conf.ID.Addr {
+	if addr := mappedAddr(sv.conf, f.Addr, f.Forward); !f.Sorry && !sv.conf.ID.Catches(addr) {
 		r.Addr = addr
 	} else {
 		r.Sorry = true

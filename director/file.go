@@ -4,9 +4,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/config"
 )
@@ -19,38 +22,53 @@ const filePeriod = time.Second
 const readTimeout = time.Minute
 
 // A file is the configuration file and what was seen of it last. Its methods
-// are called with Director.reloading held.
+// are called with Director.reading held.
 type file struct {
 	path    string
 	stamp   stamp // when it was read last
 	seen    stamp // when it was looked at last
 	digest  [sha256.Size]byte
 	missing bool
+	young   bool // the stamp alone does not say that it has not changed
 }
 
-// A stamp tells cheaply that a file may have changed.
+// A stamp tells cheaply that a file may have changed. It is the file's that
+// links lead to, and tells one that was put in place with its time kept.
 type stamp struct {
-	size    int64
-	changed time.Time
+	dev, ino, size    int64
+	modified, changed unix.Timespec
 }
 
-// load reads the file and remembers what it has read.
+// clockGrain is how coarse the times of a file system may be. A file changed
+// less than that ago can change again and keep its times.
+const clockGrain = 2 * time.Second
+
+// load reads the file and remembers what it has read. A pipe is refused: who
+// opens one waits for its writer, and all reloads would wait, too.
 func (f *file) load() ([]byte, error) {
-	stamp := f.look()
-	text, err := os.ReadFile(f.path)
+	info, err := os.Stat(f.path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("read %s: not a regular file", f.path)
+	}
+	stamp, now := f.look(), time.Now()
+	text, err := config.ReadFile(f.path)
 	if err != nil {
 		return nil, err
 	}
 	f.stamp, f.digest, f.missing = stamp, sha256.Sum256(text), false
+	f.young = now.Sub(time.Unix(stamp.changed.Unix())) < clockGrain
 	return text, nil
 }
 
 func (f *file) look() stamp {
-	info, err := os.Stat(f.path)
-	if err != nil {
+	var st unix.Stat_t
+	if err := unix.Stat(f.path, &st); err != nil {
 		return stamp{}
 	}
-	return stamp{size: info.Size(), changed: info.ModTime()}
+	return stamp{dev: int64(st.Dev), ino: int64(st.Ino), size: st.Size, modified: st.Mtim, changed: st.Ctim}
 }
 
 // changed reports whether the file's content differs from what was read last,
@@ -59,7 +77,7 @@ func (f *file) look() stamp {
 func (f *file) changed() (bool, error) {
 	now, before := f.look(), f.seen
 	f.seen = now
-	if now != before || now == f.stamp && !f.missing {
+	if now != before || now == f.stamp && !f.missing && !f.young {
 		return false, nil
 	}
 	digest := f.digest
@@ -87,41 +105,8 @@ func (d *Director) read(ctx context.Context) (*config.Config, error) {
 	return d.o.Parse(ctx, text)
 }
 
-// Reload reads the configuration and puts it in force, or leaves the old one
-// in force, whole, and returns why. Real servers whose check has not changed
-// keep their state and connections.
-func (d *Director) Reload(ctx context.Context) error {
-	d.reloading.Lock()
-	defer d.reloading.Unlock()
-	return d.reload(ctx)
-}
-
-// reload is Reload with d.reloading held.
-func (d *Director) reload(ctx context.Context) error {
-	conf, err := d.read(ctx)
-	if e := d.do(ctx, func() { d.reloaded(conf, err) }); e != nil {
-		return e
-	}
-	return err
-}
-
-// reloaded records one attempt to reload and puts conf in force if err is
-// nil. It runs in the loop.
-func (d *Director) reloaded(conf *config.Config, err error) {
-	d.conf.ReloadTried = time.Now()
-	if err != nil {
-		d.conf.ReloadFailures++
-		d.conf.ReloadError = err.Error()
-		d.log.Error("configuration is refused; the old one stays in force", "err", err)
-		return
-	}
-	d.conf.Reloads++
-	d.conf.ReloadError = ""
-	d.cluster.phase = config.AlertReloading
-	d.enforce(conf, nil)
-	d.running()
-	d.log.Info("configuration reloaded", "services", len(conf.Virtuals), "warnings", len(conf.Warnings))
-}
+// forget makes the next look find the file changed.
+func (f *file) forget() { f.digest, f.young = [sha256.Size]byte{}, true }
 
 // watchFile notices that the configuration file has changed on disk, reloads
 // it if autoreload says so, and runs the callback either way.
@@ -139,8 +124,10 @@ func (d *Director) watchFile() {
 }
 
 func (d *Director) lookAtFile() {
-	d.reloading.Lock()
-	defer d.reloading.Unlock()
+	if d.lock(d.ctx) != nil {
+		return
+	}
+	defer d.unlock()
 	changed, err := d.file.changed()
 	if err != nil {
 		d.fileUnreadable(err)
@@ -148,8 +135,7 @@ func (d *Director) lookAtFile() {
 	if !changed {
 		return
 	}
-	var global config.Global
-	_ = d.do(d.ctx, func() { global = d.cluster.global })
+	global := d.current.Global // the callback is that of the configuration before
 	if global.AutoReload {
 		d.log.Info("configuration file has changed on disk, reading it", "file", d.file.path)
 		_ = d.reload(d.ctx) // logged and kept for status where it happens

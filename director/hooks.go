@@ -2,6 +2,7 @@ package director
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -17,7 +18,8 @@ import (
 )
 
 const (
-	commandTimeout = time.Minute // for one operator's command
+	commandTimeout = time.Minute // for one operator's command, and for all that is left at a stop
+	hookGrace      = time.Second // for what was told to end
 	hookQueue      = 1024        // commands or lines that may wait for one target
 	outputKept     = 4096        // bytes of a failing command's output
 )
@@ -33,23 +35,39 @@ type hooks struct {
 	wg     sync.WaitGroup
 	mu     sync.Mutex
 	queues map[string][]func(context.Context) // a key is there while its goroutine runs
+	// trouble is what was last said about a target that does not work.
+	trouble map[string]string
 }
 
 // A command is a program of the operator's with its arguments.
 type command struct{ argv []string }
 
 func newHooks(log *slog.Logger) *hooks {
-	h := &hooks{log: log, queues: map[string][]func(context.Context){}}
+	h := &hooks{log: log, queues: map[string][]func(context.Context){}, trouble: map[string]string{}}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	return h
 }
 
-// close waits for what is queued until ctx is done, then ends it.
+// close waits for what is queued, for a minute or until ctx is done, then ends
+// it. A file system that hangs cannot be ended and is left behind.
 func (h *hooks) close(ctx context.Context) {
-	stop := context.AfterFunc(ctx, h.cancel)
-	h.wg.Wait()
-	stop()
+	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
+	defer cancel()
+	done := make(chan struct{})
+	go func() {
+		h.wg.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
 	h.cancel()
+	select {
+	case <-done:
+	case <-time.After(hookGrace):
+		h.log.Warn("a monitorfile hangs and is left behind")
+	}
 }
 
 // fallbackCommand is how a service's fallbackcommand is called: through the
@@ -71,24 +89,50 @@ func (h *hooks) run(key string, c command) {
 // append adds a line to a file, after the lines before it.
 func (h *hooks) append(path, line string) {
 	h.enqueue("file "+path, func(context.Context) {
-		if err := appendLine(path, line); err != nil {
+		err := appendLine(path, line)
+		switch {
+		case err == nil && h.news(path, ""):
+			h.log.Info("monitorfile can be written again", "file", path)
+		case err != nil && h.news(path, err.Error()):
 			h.log.Warn("monitorfile cannot be written", "err", err)
 		}
 	})
 }
 
+// news reports whether trouble is another than was last noted for a target,
+// and notes it. No trouble is "".
+func (h *hooks) news(target, trouble string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.trouble[target] == trouble {
+		return false
+	}
+	h.trouble[target] = trouble
+	return true
+}
+
 func (h *hooks) enqueue(key string, f func(context.Context)) {
+	if h.queued(key, f) {
+		return
+	}
+	if h.news(key, "crowded") {
+		h.log.Warn("too much is waiting, more is dropped", "what", key)
+	}
+}
+
+// queued reports whether there was room for f.
+func (h *hooks) queued(key string, f func(context.Context)) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	queue, running := h.queues[key]
 	if len(queue) >= hookQueue {
-		h.log.Warn("too much is waiting, dropped", "what", key)
-		return
+		return false
 	}
 	h.queues[key] = append(queue, f)
 	if !running {
 		h.wg.Go(func() { h.work(key) })
 	}
+	return true
 }
 
 // work runs what is queued for key until nothing is left.
@@ -104,6 +148,7 @@ func (h *hooks) next(key string) func(context.Context) {
 	queue := h.queues[key]
 	if len(queue) == 0 {
 		delete(h.queues, key)
+		delete(h.trouble, key)
 		return nil
 	}
 	h.queues[key] = queue[1:]
@@ -119,16 +164,28 @@ func (h *hooks) exec(ctx context.Context, key string, c command) {
 	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) }
 	cmd.WaitDelay = time.Second
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		h.log.Error("command failed", "what", key, "command", c.argv, "err", err, "output", string(out[:min(len(out), outputKept)]))
+	var out head
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err := cmd.Run()
+	// What it has left in the background may hold its output; it is done itself.
+	if err != nil && !errors.Is(err, exec.ErrWaitDelay) {
+		h.log.Error("command failed", "what", key, "command", c.argv, "err", err, "output", string(out))
 		return
 	}
 	h.log.Info("command run", "what", key, "command", c.argv)
 }
 
+// appendLine waits for nobody to read from a pipe.
+// A head keeps the beginning of what is written to it.
+type head []byte
+
+func (h *head) Write(p []byte) (int, error) {
+	*h = append(*h, p[:min(len(p), outputKept-len(*h))]...)
+	return len(p), nil
+}
+
 func appendLine(path, line string) error {
-	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY|unix.O_NONBLOCK, 0o644)
 	if err != nil {
 		return err
 	}

@@ -1,13 +1,17 @@
 package director
 
 import (
+	"bytes"
 	"context"
-	"net/netip"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
@@ -48,11 +52,64 @@ func TestFallbackCommandOfAMark(t *testing.T) {
 	}
 }
 
-// A file that cannot be written is a log line, not the end of the daemon.
+// A file that cannot be written is one log line, however many results it
+// misses, and not the end of the daemon.
 func TestMonitorFileUnwritable(t *testing.T) {
-	h := newHooks(quiet())
-	h.append("/nowhere/at/all", "line\n")
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := unix.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/nowhere/at/all", "/dev/full", pipe} {
+		var log bytes.Buffer
+		h := newHooks(slog.New(slog.NewTextHandler(&log, nil)))
+		for range 3 {
+			h.append(path, "line\n")
+		}
+		h.close(context.Background())
+		if n := strings.Count(log.String(), "monitorfile cannot be written"); n != 1 {
+			t.Errorf("%s: %d lines in the log, want 1:\n%s", path, n, &log)
+		}
+	}
+}
+
+func TestMonitorFileWritableAgain(t *testing.T) {
+	var log bytes.Buffer
+	h := newHooks(slog.New(slog.NewTextHandler(&log, nil)))
+	path := filepath.Join(t.TempDir(), "later", "file")
+	h.append(path, "lost\n")
+	h.wg.Wait()
+	if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	h.append(path, "one\n")
+	h.append(path, "two\n")
 	h.close(context.Background())
+	if n := strings.Count(log.String(), "monitorfile can be written again"); n != 1 || lines(path) != 2 {
+		t.Errorf("%d lines in the log, %d in the file:\n%s", n, lines(path), &log)
+	}
+}
+
+// What hangs for good is not waited for longer than one command may take, and
+// what does not fit into its queue is complained about once.
+func TestHooksThatHang(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		h := newHooks(slog.New(slog.NewTextHandler(&log, nil)))
+		release := make(chan struct{})
+		for range hookQueue + 10 {
+			h.enqueue("file", func(context.Context) { <-release })
+		}
+		start := time.Now()
+		h.close(t.Context())
+		if took := time.Since(start); took != commandTimeout+hookGrace {
+			t.Errorf("waited %v", took)
+		}
+		if n := strings.Count(log.String(), "too much is waiting"); n != 1 {
+			t.Errorf("%d complaints, want 1", n)
+		}
+		close(release)
+		h.wg.Wait()
+	})
 }
 
 func TestMaintenanceNames(t *testing.T) {
@@ -72,7 +129,7 @@ func TestMaintenanceNames(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, file), nil, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		m := &maintainer{names: map[netip.Addr]hostName{}}
+		m := newMaintainer()
 		m.names[real4.addr.Addr()] = hostName{at: time.Now()}
 		m.names[real6.addr.Addr()] = hostName{at: time.Now()}
 		got, err := m.look(context.Background(), dir, []realName{real4, real6})
@@ -95,7 +152,8 @@ func TestMaintenanceNames(t *testing.T) {
 func TestMaintenanceByHostName(t *testing.T) {
 	r := realName{addr: realServer("192.168.80.110:80").Addr, name: "192.168.80.110"}
 	for _, file := range []string{"Web1.example.test", "Web1", "Web1:80"} {
-		m := &maintainer{names: map[netip.Addr]hostName{r.addr.Addr(): {name: "Web1.example.test", at: time.Now()}}}
+		m := newMaintainer()
+		m.names[r.addr.Addr()] = hostName{name: "Web1.example.test", at: time.Now()}
 		dir := t.TempDir()
 		if err := os.WriteFile(filepath.Join(dir, file), nil, 0o644); err != nil {
 			t.Fatal(err)
@@ -104,5 +162,24 @@ func TestMaintenanceByHostName(t *testing.T) {
 		if err != nil || got[r.addr.String()] != file {
 			t.Errorf("file %s: %v, %v", file, got, err)
 		}
+	}
+}
+
+// Of a command's output the beginning is kept, however much it writes, and what
+// it leaves in the background makes no failure of it.
+func TestCommandOutput(t *testing.T) {
+	var log bytes.Buffer
+	h := newHooks(slog.New(slog.NewTextHandler(&log, nil)))
+	h.run("loud", command{argv: []string{"/bin/sh", "-c", "echo first; head -c 10000000 /dev/zero | tr '\\0' x; exit 1"}})
+	h.close(t.Context())
+	if text := log.String(); !strings.Contains(text, `output="first\nxxx`) || len(text) > 2*outputKept {
+		t.Errorf("%d bytes logged: %.200s", len(text), text)
+	}
+	log.Reset()
+	h = newHooks(slog.New(slog.NewTextHandler(&log, nil)))
+	h.run("daemon", command{argv: []string{"/bin/sh", "-c", "sleep 3 &"}})
+	h.close(t.Context())
+	if !strings.Contains(log.String(), `msg="command run"`) {
+		t.Error(log.String())
 	}
 }

@@ -9,13 +9,19 @@ import (
 // maintain takes in which real servers are kept out by a file, keyed by their
 // configured address.
 func (c *cluster) maintain(now time.Time, files map[string]string) {
+	c.files = files
 	for _, sv := range c.services {
-		for _, s := range sv.servers {
-			if file := files[s.conf.Addr.String()]; file != s.maintenance {
-				c.setMaintenance(now, sv, s, file)
-			}
-		}
+		c.keepOut(now, sv)
 		c.refresh(now, sv)
+	}
+}
+
+// keepOut makes a service follow the files that are known.
+func (c *cluster) keepOut(now time.Time, sv *service) {
+	for _, s := range sv.servers {
+		if file := c.files[s.conf.Addr.String()]; file != s.maintenance {
+			c.setMaintenance(now, sv, s, file)
+		}
 	}
 }
 

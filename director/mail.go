@@ -34,6 +34,16 @@ func (c *cluster) mailServer(sv *service, s *server) {
 	}
 }
 
+// mailPurged tells that the servers of gone which are in use leave with it,
+// at a stop, or at a start or reload, which are one for ldirectord's words.
+func (c *cluster) mailPurged(sv *service, gone []*server, when string) {
+	for _, s := range gone {
+		if s.state() == Up {
+			c.mailAbout(sv, fmt.Sprintf("Purged real server (%s): %s (%s)", when, s.conf.Addr, bareName(sv.conf)))
+		}
+	}
+}
+
 func (c *cluster) mailFallback(sv *service, on bool) {
 	where := fmt.Sprintf("fallback server: %s (%s)", sv.fallbackName(), bareName(sv.conf))
 	if on {
@@ -75,12 +85,22 @@ func phaseName(p config.AlertStates) string {
 	return "running"
 }
 
-// remind starts or ends the reminders about a server that is down.
+// remind starts, hastens or ends the reminders about a server, as its state
+// and emailalertfreq say.
 func (c *cluster) remind(now time.Time, sv *service, s *server) {
-	s.remindAt = time.Time{}
-	if s.state() != Up && sv.conf.EmailAlertFreq > 0 {
-		s.remindAt = now.Add(sv.conf.EmailAlertFreq)
+	next := now.Add(sv.conf.EmailAlertFreq)
+	switch {
+	case sv.conf.EmailAlertFreq <= 0 || !s.missing():
+		s.remindAt = time.Time{}
+	case s.remindAt.IsZero() || s.remindAt.After(next):
+		s.remindAt = next
 	}
+}
+
+// missing reports whether a server that should be in use is known not to be.
+func (s *server) missing() bool {
+	off := s.probe == nil && s.state() == Down // checktype=off
+	return s.settled() && s.state() != Up && !off
 }
 
 // tick sends the reminders that are due.
@@ -90,6 +110,7 @@ func (c *cluster) tick(now time.Time) {
 			if s.remindAt.IsZero() || now.Before(s.remindAt) {
 				continue
 			}
+			s.remindAt = time.Time{}
 			c.remind(now, sv, s)
 			c.mailAbout(sv, fmt.Sprintf("Inaccessible real server: %s (%s)", s.conf.Addr, bareName(sv.conf)))
 		}

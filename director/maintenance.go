@@ -11,11 +11,13 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/shunt-lb/shunt/config"
 )
 
 const (
-	maintenancePeriod = time.Second // between two looks at maintenancedir
-	lookupTimeout     = 2 * time.Second
+	maintenancePeriod = time.Second     // between two looks at maintenancedir
+	lookupTimeout     = 2 * time.Second // for all host names of one look
 	lookupKept        = 5 * time.Minute // for how long a host name is believed
 )
 
@@ -23,9 +25,13 @@ const (
 // out. Host names are looked up only when the folder holds files that could
 // be named after one.
 type maintainer struct {
-	names map[netip.Addr]hostName
-	found map[string]string // what was reported last
-	err   string            // what was complained about last
+	resolve func(ctx context.Context, addr string) ([]string, error)
+	names   map[netip.Addr]hostName
+	err     string // what was complained about last
+}
+
+func newMaintainer() *maintainer {
+	return &maintainer{resolve: net.DefaultResolver.LookupAddr, names: map[netip.Addr]hostName{}}
 }
 
 type hostName struct {
@@ -40,58 +46,60 @@ type realName struct {
 }
 
 func (d *Director) watchMaintenance() {
-	m := &maintainer{names: map[netip.Addr]hostName{}}
 	tick := time.NewTicker(maintenancePeriod)
 	defer tick.Stop()
 	for {
-		d.lookAtMaintenance(m)
 		select {
 		case <-d.ctx.Done():
 			return
 		case <-tick.C:
+			d.maintain()
 		}
 	}
 }
 
-func (d *Director) lookAtMaintenance(m *maintainer) {
-	var dir string
-	var reals []realName
-	if d.do(d.ctx, func() { dir, reals = d.cluster.global.MaintenanceDir, d.cluster.reals() }) != nil {
+// maintain brings what is in maintenancedir now into the loop.
+func (d *Director) maintain() {
+	if d.lock(d.ctx) != nil {
 		return
 	}
-	files, err := m.look(d.ctx, dir, reals)
-	if err != nil {
-		d.complainMaintenance(m, err)
+	defer d.unlock()
+	files := d.lookAtMaintenance(d.ctx, d.current)
+	if files == nil {
 		return
 	}
-	m.err = ""
-	if maps.Equal(files, m.found) {
-		return
-	}
-	m.found = files
 	_ = d.do(d.ctx, func() {
-		d.cluster.maintain(time.Now(), files)
-		d.pauseProbes()
+		if !maps.Equal(files, d.cluster.files) {
+			d.cluster.maintain(time.Now(), files)
+			d.pauseProbes()
+		}
 	})
 }
 
-// complainMaintenance says once that the folder cannot be read. Everything
-// stays as it was: a file system that fails takes no server in or out.
-func (d *Director) complainMaintenance(m *maintainer, err error) {
-	if m.err != err.Error() {
-		m.err = err.Error()
+// lookAtMaintenance returns the files that keep out real servers of conf, nil
+// if that cannot be said. It says once that the folder cannot be read: a file
+// system that fails takes no server in or out.
+func (d *Director) lookAtMaintenance(ctx context.Context, conf *config.Config) map[string]string {
+	files, err := d.kept.look(ctx, conf.Global.MaintenanceDir, reals(conf))
+	if err == nil {
+		d.kept.err = ""
+		return files
+	}
+	if d.kept.err != err.Error() {
+		d.kept.err = err.Error()
 		d.log.Warn("maintenancedir cannot be read, nothing changes", "err", err)
 	}
+	return nil
 }
 
-func (c *cluster) reals() []realName {
-	var reals []realName
-	for _, sv := range c.services {
-		for _, s := range sv.servers {
-			reals = append(reals, realName{addr: s.conf.Addr, name: s.conf.Name})
+func reals(conf *config.Config) []realName {
+	var all []realName
+	for i := range conf.Virtuals {
+		for _, r := range conf.Virtuals[i].Reals {
+			all = append(all, realName{addr: r.Addr, name: r.Name})
 		}
 	}
-	return reals
+	return all
 }
 
 // look returns the file that keeps out each real server, by its configured
@@ -105,6 +113,8 @@ func (m *maintainer) look(ctx context.Context, dir string, reals []realName) (ma
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+	defer cancel()
 	files := map[string]bool{}
 	for _, e := range entries {
 		files[e.Name()] = true
@@ -134,12 +144,17 @@ func needsNames(files map[string]bool) bool {
 }
 
 func (m *maintainer) match(ctx context.Context, files map[string]bool, r realName, lookup bool) string {
-	hosts := []string{hostArg(r.addr.Addr()), r.name}
-	if lookup && len(files) > 0 {
-		name := m.reverse(ctx, r.addr.Addr())
-		hosts = append(hosts, name, shortName(name))
-	}
 	port := ":" + strconv.Itoa(int(r.addr.Port()))
+	file := named(files, port, hostArg(r.addr.Addr()), r.name)
+	if file == "" && lookup {
+		name := m.reverse(ctx, r.addr.Addr())
+		file = named(files, port, name, shortName(name))
+	}
+	return file
+}
+
+// named returns the first file that is named after one of hosts.
+func named(files map[string]bool, port string, hosts ...string) string {
 	for _, h := range hosts {
 		if h != "" && files[h+port] {
 			return h + port
@@ -158,17 +173,21 @@ func shortName(name string) string {
 	return short
 }
 
-// reverse is the host name of an address, "" if it has none.
+// reverse is the host name of an address, "" if it has none. While no answer
+// can be had the one before counts: a resolver that fails brings no server back.
 func (m *maintainer) reverse(ctx context.Context, a netip.Addr) string {
-	if n, ok := m.names[a]; ok && time.Since(n.at) < lookupKept {
-		return n.name
+	known, ok := m.names[a]
+	if ctx.Err() != nil || ok && time.Since(known.at) < lookupKept {
+		return known.name
 	}
-	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
-	defer cancel()
-	name := ""
-	if names, err := net.DefaultResolver.LookupAddr(ctx, a.String()); err == nil && len(names) > 0 {
-		name = strings.TrimSuffix(names[0], ".")
+	names, err := m.resolve(ctx, a.String())
+	switch none := new(net.DNSError); {
+	case err == nil && len(names) > 0:
+		known.name = strings.TrimSuffix(names[0], ".")
+	case err == nil, errors.As(err, &none) && none.IsNotFound:
+		known.name = ""
 	}
-	m.names[a] = hostName{name: name, at: time.Now()}
-	return name
+	known.at = time.Now()
+	m.names[a] = known
+	return known.name
 }

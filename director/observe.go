@@ -71,7 +71,6 @@ func (c *cluster) changed(now time.Time, sv *service, s *server, before State, w
 		Time: now, Service: sv.conf.ID.String(), Server: s.conf.Addr.String(),
 		From: before, To: s.state(), Cause: why,
 	})
-	c.remind(now, sv, s)
 	if before == Up || s.state() == Up {
 		c.mailServer(sv, s)
 	}

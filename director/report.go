@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
@@ -12,7 +13,7 @@ import (
 // error; an error means that the director did not answer.
 func (d *Director) Status(ctx context.Context) (Status, error) {
 	// JSON shows empty lists as lists.
-	s := Status{Started: d.started, Dataplane: d.o.Forwarding, Services: []ServiceStatus{}}
+	s := Status{Dataplane: d.o.Forwarding, Services: []ServiceStatus{}}
 	if err := d.do(ctx, func() { d.fill(&s) }); err != nil {
 		return Status{}, err
 	}
@@ -28,8 +29,9 @@ func (d *Director) Status(ctx context.Context) (Status, error) {
 
 // fill copies the loop's state. It runs in the loop.
 func (d *Director) fill(s *Status) {
-	s.Config = d.conf
-	s.Ready = d.cluster.settled()
+	s.Started, s.Config = d.started, d.conf
+	s.Stopping = d.cluster.phase == config.AlertStopping
+	s.Ready = d.cluster.settled() && !s.Stopping
 	s.Transitions = append([]Transition{}, d.cluster.recent...)
 	for _, sv := range d.cluster.services {
 		s.Services = append(s.Services, sv.status())

@@ -77,23 +77,6 @@ func (s *server) settled() bool {
 	return s.probe == nil || s.state() != Down || !s.last.at.IsZero()
 }
 
-// inherit takes over what was known about the same server before a reload.
-// A check that has changed starts counting anew, from the state the server
-// is in: an edit of a check takes no server out before the new check fails.
-func (s *server) inherit(old *server) {
-	conf, probe, addr := s.conf, s.probe, s.addr
-	fixed := s.probe == nil && s.health.up // checktype=on needs no past
-	fresh := *s
-	*s = *old
-	s.conf, s.probe, s.addr = conf, probe, addr
-	if fixed {
-		s.health, s.cause = fresh.health, fresh.cause
-	} else if !sameProbe(old.probe, probe) {
-		s.health.set(old.health.up)
-		s.last = checkResult{}
-	}
-}
-
 // weight is the weight in force.
 func (s *server) weight() int {
 	if s.state() == Up {

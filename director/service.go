@@ -1,6 +1,8 @@
 package director
 
 import (
+	"net/netip"
+
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
 )
@@ -30,20 +32,6 @@ func newService(v *config.Virtual) *service {
 	return sv
 }
 
-// inherit takes over what was known about the same service before a reload.
-func (sv *service) inherit(old *service) {
-	sv.fallbackOn, sv.announced, sv.command, sv.asked, sv.applyErr = old.fallbackOn, old.announced, old.command, old.asked, old.applyErr
-	past := map[string]*server{}
-	for _, s := range old.servers {
-		past[s.conf.Addr.String()] = s
-	}
-	for _, s := range sv.servers {
-		if o := past[s.conf.Addr.String()]; o != nil {
-			s.inherit(o)
-		}
-	}
-}
-
 // adopt takes real servers that were found in the dataplane with a weight for
 // well until a check says otherwise, as ldirectord does.
 func (sv *service) adopt(found dataplane.VirtualService) {
@@ -52,7 +40,7 @@ func (sv *service) adopt(found dataplane.VirtualService) {
 		weights[r.Addr.String()] = r.Weight
 	}
 	for _, s := range sv.servers {
-		if weights[s.addr.String()] > 0 {
+		if s.probe != nil && weights[s.addr.String()] > 0 {
 			s.health.up, s.cause = true, "found in the dataplane with weight above 0"
 		}
 	}
@@ -85,14 +73,16 @@ func (sv *service) wanted() dataplane.VirtualService {
 		Persistent: v.Persistent, PersistentBits: v.PersistentBits,
 		ConnectTimeout: v.ConnectTimeout, IdleTimeout: v.IdleTimeout,
 	}
+	rs := newServerSet(len(sv.servers) + 1)
 	for _, s := range sv.servers {
 		if s.state() == Up || sv.keepsDown() {
-			w.RealServers = addServer(w.RealServers, s.wanted())
+			rs.add(s.wanted())
 		}
 	}
 	if f, ok := sv.fallback(); ok && sv.fallbackOn {
-		w.RealServers = addServer(w.RealServers, f)
+		rs.add(f)
 	}
+	w.RealServers = rs.list
 	return w
 }
 
@@ -102,16 +92,24 @@ func (sv *service) keepsDown() bool {
 	return sv.conf.Quiescent && sv.conf.CheckType != config.CheckOff
 }
 
-// addServer appends r. Where two entries of a section come to the same
-// address, the one that takes connections wins.
-func addServer(rs []dataplane.RealServer, r dataplane.RealServer) []dataplane.RealServer {
-	for i := range rs {
-		if rs[i].Addr == r.Addr {
-			if rs[i].Weight == 0 {
-				rs[i] = r
-			}
-			return rs
-		}
+// A serverSet has no address twice. Where two entries of a section come to the
+// same one, that which takes connections wins.
+type serverSet struct {
+	list []dataplane.RealServer
+	at   map[netip.AddrPort]int
+}
+
+func newServerSet(n int) *serverSet {
+	return &serverSet{list: make([]dataplane.RealServer, 0, n), at: make(map[netip.AddrPort]int, n)}
+}
+
+func (ss *serverSet) add(r dataplane.RealServer) {
+	i, twice := ss.at[r.Addr]
+	switch {
+	case !twice:
+		ss.at[r.Addr] = len(ss.list)
+		ss.list = append(ss.list, r)
+	case ss.list[i].Weight == 0:
+		ss.list[i] = r
 	}
-	return append(rs, r)
 }

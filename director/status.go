@@ -13,8 +13,11 @@ type Status struct {
 	Started   time.Time       `json:"started"`
 	Dataplane DataplaneStatus `json:"dataplane"`
 	Config    ConfigStatus    `json:"config"`
-	// Ready: every real server has been checked at least once.
-	Ready    bool            `json:"ready"`
+	// Ready: every real server has been checked at least once, and the director
+	// is not stopping.
+	Ready bool `json:"ready"`
+	// Stopping: Stop has begun.
+	Stopping bool            `json:"stopping,omitempty"`
 	Services []ServiceStatus `json:"services"` // in the order of the configuration
 	// Transitions are the latest ones, oldest first.
 	Transitions []Transition `json:"transitions"`
@@ -34,7 +37,8 @@ type DataplaneStatus struct {
 type ConfigStatus struct {
 	Path   string    `json:"path"`
 	Loaded time.Time `json:"loaded"` // when the one in force was put in force
-	// Reloads and ReloadFailures count attempts after the start.
+	// Reloads counts those put in force after the start, ReloadFailures those
+	// refused.
 	Reloads        uint64 `json:"reloads"`
 	ReloadFailures uint64 `json:"reload_failures"`
 	// ReloadError is why the latest attempt failed, a line for each problem;

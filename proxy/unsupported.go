@@ -17,7 +17,7 @@ const maxWeight = 65535
 func Unsupported(v dataplane.VirtualService) []*dataplane.Limit {
 	limits := slices.Concat(virtualLimits(v), schedulerLimits(v))
 	for _, rs := range v.RealServers {
-		if reason := realLimit(rs); reason != "" {
+		if reason := realLimit(v.ID, rs); reason != "" {
 			limits = append(limits, &dataplane.Limit{Directive: "real", Server: rs.Addr, Reason: reason})
 		}
 	}
@@ -61,7 +61,7 @@ func schedulerLimits(v dataplane.VirtualService) []*dataplane.Limit {
 	return limits
 }
 
-func realLimit(rs dataplane.RealServer) string {
+func realLimit(id dataplane.ServiceID, rs dataplane.RealServer) string {
 	switch {
 	case rs.Weight < 0 || rs.Weight > maxWeight:
 		return fmt.Sprintf("weight %d is not between 0 and %d", rs.Weight, maxWeight)
@@ -71,6 +71,8 @@ func realLimit(rs dataplane.RealServer) string {
 		return "a real server of the proxy needs an address"
 	case rs.Addr.Port() == 0:
 		return "the proxy needs a port to connect to: name the port of the real server"
+	case id.Catches(rs.Addr):
+		return fmt.Sprintf("real server %s is the service itself: connections would run in a circle", rs.Addr)
 	}
 	return ""
 }

@@ -31,6 +31,10 @@ func TestUnsupported(t *testing.T) {
 		{"weight above", func(v *service) { v.RealServers[0].Weight = 65536 }, "real", "weight 65536"},
 		{"real port", func(v *service) { v.RealServers[0].Addr = mustAddr("192.0.2.9:0") }, "real", "name the port"},
 		{"real address", func(v *service) { v.RealServers[0].Addr = netip.AddrPort{} }, "real", "needs an address"},
+		{"itself", func(v *service) { v.RealServers[0].Addr = v.ID.Addr }, "real", "127.0.0.1:80 is the service itself"},
+		{"itself on all addresses", func(v *service) {
+			v.ID.Addr, v.RealServers[0].Addr = mustAddr("[::]:80"), mustAddr("[::1]:80")
+		}, "real", "[::1]:80 is the service itself"},
 	}
 	d := newPlane(t, proxy.Options{})
 	for _, tt := range tests {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/urfave/cli/v2"
 
@@ -48,7 +47,7 @@ func load(c *cli.Context) (string, *config.Config, error) {
 	default:
 		return "", nil, errors.New("one file at a time; options come before it")
 	}
-	text, err := os.ReadFile(path)
+	text, err := config.ReadFile(path)
 	if err != nil {
 		return path, nil, err
 	}

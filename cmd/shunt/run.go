@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"os/signal"
+	"sync"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
@@ -57,7 +57,7 @@ func options(c *cli.Context) (daemon.Options, error) {
 	}
 	var err error
 	if o.Config, err = daemon.FindConfig(c.String("config")); err != nil {
-		return o, err
+		return o, fmt.Errorf("%w; name another with --config", err)
 	}
 	o.Control = controlPath(c, o.Config)
 	return o, nil
@@ -71,21 +71,30 @@ func runDirector(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT, unix.SIGHUP, unix.SIGUSR1)
-	defer signal.Stop(signals)
+	// Orders that come during the start wait until somebody can follow them.
+	stops, orders := make(chan os.Signal, 2), make(chan os.Signal, 8)
+	signal.Notify(stops, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT)
+	signal.Notify(orders, unix.SIGHUP, unix.SIGUSR1)
+	defer signal.Stop(stops)
+	defer signal.Stop(orders)
 	d := daemon.New(o)
-	if err := interruptible(c.Context, signals, d.Start); err != nil {
-		return tellMissing(err)
+	stopped, err := interruptible(c.Context, stops, d.Start)
+	switch {
+	case stopped && errors.Is(err, context.Canceled):
+		return nil // told to stop before it ran
+	case err != nil:
+		return err
+	case !stopped:
+		serve(c.Context, d, stops, orders)
 	}
-	serve(c.Context, d, signals)
 	// A second signal cuts short what the stop waits for.
-	return interruptible(context.Background(), signals, d.Stop)
+	_, err = interruptible(context.Background(), stops, d.Stop)
+	return err
 }
 
-// interruptible runs f to its end; a signal to stop that comes meanwhile ends
-// f's context.
-func interruptible(ctx context.Context, signals <-chan os.Signal, f func(context.Context) error) error {
+// interruptible runs f to its end. A signal that comes meanwhile ends f's
+// context, and is reported, because f may have been past looking.
+func interruptible(ctx context.Context, stops <-chan os.Signal, f func(context.Context) error) (stopped bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	done := make(chan error, 1)
@@ -93,41 +102,32 @@ func interruptible(ctx context.Context, signals <-chan os.Signal, f func(context
 	for {
 		select {
 		case err := <-done:
-			return err
-		case s := <-signals:
-			if ends(s) {
-				cancel()
-			}
+			return stopped, err
+		case <-stops:
+			stopped = true
+			cancel()
 		}
 	}
 }
 
-func tellMissing(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w: name the configuration with --config", err)
-	}
-	return err
-}
-
-func ends(s os.Signal) bool {
-	return s == unix.SIGTERM || s == unix.SIGINT || s == unix.SIGQUIT
-}
-
-// serve follows signals until one says to stop. Reloads run beside it, so
-// that one that hangs does not keep the director from being stopped.
-func serve(ctx context.Context, d *daemon.Daemon, signals <-chan os.Signal) {
+// serve follows orders until a signal says to stop. Reloads run beside it, so
+// that one that hangs does not keep the director from being stopped; they have
+// ended when it returns.
+func serve(ctx context.Context, d *daemon.Daemon, stops, orders <-chan os.Signal) {
+	var reloads sync.WaitGroup
+	defer reloads.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	for s := range signals {
-		switch s {
-		case unix.SIGHUP:
-			go func() { _ = d.Reload(ctx) }() // logged where it happens
-		case unix.SIGUSR1:
-			if err := d.Reopen(); err != nil {
+	for {
+		select {
+		case <-stops:
+			return
+		case s := <-orders:
+			if s == unix.SIGHUP {
+				reloads.Go(func() { _ = d.Reload(ctx) }) // logged where it happens
+			} else if err := d.Reopen(); err != nil {
 				slog.New(slog.NewTextHandler(os.Stderr, nil)).Error("log file cannot be reopened", "err", err)
 			}
-		default:
-			return
 		}
 	}
 }

@@ -2,11 +2,14 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"time"
 
@@ -15,7 +18,7 @@ import (
 
 const (
 	childPause = 5 * time.Second  // before one that ended is started again
-	childStop  = 15 * time.Second // for one to end when it is told to
+	childStop  = 15 * time.Second // for one to end that is told to hurry
 )
 
 // children are the shunts that the directive execute asks for, one for each
@@ -30,13 +33,17 @@ type children struct {
 	running map[string]*os.Process
 }
 
+func newChildren(log *slog.Logger) *children {
+	c := &children{log: log, running: map[string]*os.Process{}}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	return c
+}
+
 // startChildren starts another shunt for each execute of the configuration
 // that the director has started with. What a reload adds is not started.
 func (d *Daemon) startChildren(context.Context) error {
-	c := &children{log: d.log, running: map[string]*os.Process{}}
-	c.ctx, c.cancel = context.WithCancel(context.Background())
-	d.children = c
-	d.onStop("execute", func(context.Context) error { c.stop(); return nil })
+	c := d.children
+	d.onStop("execute", func(ctx context.Context) error { c.stop(ctx); return nil })
 	for _, name := range d.execute {
 		path, err := FindConfig(name)
 		if err != nil {
@@ -65,15 +72,23 @@ func (c *children) run(path string, o Options) error {
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(c.ctx, self, "run", "--config", path, "--admin", "",
-		"--dataplane", o.Dataplane, "--log-format", o.LogFormat, "--log-level", o.LogLevel.String())
+	args := []string{
+		"run", "--config", path, "--admin", "",
+		"--dataplane", o.Dataplane, "--log-format", o.LogFormat, "--log-level", o.LogLevel.String(),
+	}
+	if o.Strict {
+		args = append(args, "--strict")
+	}
+	cmd := exec.CommandContext(c.ctx, self, args...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	// What the environment says about this shunt is not meant for that one.
 	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET=", "WATCHDOG_USEC=", "SHUNT_CONTROL=")
-	// If this process is killed, the child goes too.
+	// If this process is killed, the child goes too. The kernel watches the
+	// thread that started it, which therefore has to stay.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	cmd.SysProcAttr = &unix.SysProcAttr{Pdeathsig: unix.SIGTERM}
 	cmd.Cancel = func() error { return cmd.Process.Signal(unix.SIGTERM) }
-	cmd.WaitDelay = childStop
 	if err := cmd.Start(); err != nil {
 		return err
 	}
@@ -93,23 +108,32 @@ func (c *children) note(path string, p *os.Process) {
 }
 
 // reload passes a reload on.
-func (c *children) reload() {
-	if c == nil {
-		return
-	}
+func (c *children) reload() { c.signal(unix.SIGHUP) }
+
+// signal sends s to all children.
+func (c *children) signal(s os.Signal) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for path, p := range c.running {
-		if err := p.Signal(unix.SIGHUP); err != nil {
-			c.log.Warn("shunt for another configuration cannot be told to reload", "config", path, "err", err)
+		if err := p.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
+			c.log.Warn("shunt for another configuration cannot be told", "config", path, "signal", s.String(), "err", err)
 		}
 	}
 }
 
-// stop ends all children and waits for them.
-func (c *children) stop() {
+// stop ends all children and waits for them, for as long as their own stop
+// takes. A done ctx has them hurry, as this shunt does.
+func (c *children) stop(ctx context.Context) {
 	c.cancel()
+	defer context.AfterFunc(ctx, c.hurry)()
 	c.wg.Wait()
+}
+
+// hurry has the children cut short what they wait for, and kills those that
+// do not end.
+func (c *children) hurry() {
+	c.signal(unix.SIGTERM)
+	time.AfterFunc(childStop, func() { c.signal(unix.SIGKILL) })
 }
 
 // FindConfig finds a configuration by its name, in the places and the order
@@ -121,5 +145,17 @@ func FindConfig(name string) (string, error) {
 			return filepath.Abs(path)
 		}
 	}
-	return "", fmt.Errorf("configuration %s: not found in /etc/ha.d, /etc/ha.d/conf or the working directory", name)
+	return "", notFound(name)
+}
+
+// notFound says why there is no configuration of that name.
+func notFound(name string) error {
+	_, err := os.Stat(name)
+	switch {
+	case err == nil:
+		return fmt.Errorf("configuration %s: not a regular file", name)
+	case filepath.IsAbs(name) || !errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("configuration: %w", err)
+	}
+	return fmt.Errorf("configuration %s: not found in /etc/ha.d, /etc/ha.d/conf or the working directory", name)
 }

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/shunt-lb/shunt/admin"
 	"github.com/shunt-lb/shunt/config"
@@ -48,7 +49,8 @@ type Daemon struct {
 	sites    map[string]bool // services the sorry server answers for
 	director *director.Director
 	children *children
-	execute  []string // other configurations to run
+	first    sync.Once
+	execute  []string // other configurations to run, of the first one in force
 	admin    string
 	undo     []undo
 	watchers watchers
@@ -132,6 +134,7 @@ func (d *Daemon) openDirector(context.Context) error {
 	}
 	d.onStop("dataplane", func(context.Context) error { return plane.Close() })
 	d.log.Info("dataplane chosen", "dataplane", plane.status.Name, "reason", plane.status.Reason)
+	d.children = newChildren(d.log)
 	mails := alert.New(d.log)
 	d.onStop("alert mails", mails.Close)
 	d.director = director.New(director.Options{
@@ -153,7 +156,7 @@ func alertMail(m director.Mail) alert.Mail {
 // file finds the control socket taken and touches nothing.
 func (d *Daemon) openAdmin(ctx context.Context) error {
 	s := admin.New(admin.Options{
-		Source: d.director, Log: d.log, Version: d.o.Version, Commit: d.o.Commit, Sorry: d.sorryStats,
+		Source: d, Log: d.log, Version: d.o.Version, Commit: d.o.Commit, Sorry: d.sorryStats,
 	})
 	d.onStop("admin", func(context.Context) error { return s.Close() })
 	if d.o.Control != "" {
@@ -220,7 +223,7 @@ func (d *Daemon) inForce(conf *config.Config) {
 	for _, p := range conf.Warnings {
 		d.log.Warn("configuration", "warning", p.String())
 	}
-	d.execute = conf.Global.Execute
+	d.first.Do(func() { d.execute = conf.Global.Execute })
 	gone := d.sites
 	d.sites = map[string]bool{}
 	for i := range conf.Virtuals {
@@ -236,7 +239,13 @@ func (d *Daemon) inForce(conf *config.Config) {
 	}
 }
 
-// Reload reads the configuration again; see director.Director.Reload.
+// Status is everything the director knows; see director.Director.Status.
+func (d *Daemon) Status(ctx context.Context) (director.Status, error) {
+	return d.director.Status(ctx)
+}
+
+// Reload reads the configuration again, here and in every shunt that execute
+// has started; see director.Director.Reload.
 func (d *Daemon) Reload(ctx context.Context) error {
 	done := reloading(d.log)
 	defer done()

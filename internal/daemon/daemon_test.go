@@ -317,7 +317,14 @@ func TestFindConfig(t *testing.T) {
 	if err != nil || !filepath.IsAbs(got) || filepath.Base(got) != "my.cf" {
 		t.Errorf("%q, %v", got, err)
 	}
-	if _, err := FindConfig("."); err == nil {
-		t.Error("a folder was taken for a file")
+	for name, want := range map[string]string{
+		".":            "configuration .: not a regular file",
+		"nothere.cf":   "configuration nothere.cf: not found in /etc/ha.d, /etc/ha.d/conf or the working directory",
+		"/nowhere/a":   "configuration: stat /nowhere/a: no such file or directory",
+		"my.cf/within": "configuration: stat my.cf/within: not a directory",
+	} {
+		if got, err := FindConfig(name); err == nil || err.Error() != want {
+			t.Errorf("%s: got %q, %v, want %s", name, got, err, want)
+		}
 	}
 }

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// `shunt reload` reaches the configurations of execute as SIGHUP does, and a
+// second signal to stop cuts short what they wait for too.
+func TestExecuteFollows(t *testing.T) {
+	dir := t.TempDir()
+	one, two := filepath.Join(dir, "one.cf"), filepath.Join(dir, "two.cf")
+	first, second, third := loopbackAddr(t), loopbackAddr(t), loopbackAddr(t)
+	back, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer back.Close()
+	patient := "cleanstop = no\ndraintimeout = 3600\nvirtual = %s\n\treal = " + back.Addr().String() + " masq\n\tchecktype = on\n"
+	write(t, one, fmt.Sprintf("execute = %s\nvirtual = %s\n\tfallback = sorry\n\tservice = http\n", two, first))
+	write(t, two, fmt.Sprintf(patient, second))
+	env := append(os.Environ(), "RUNTIME_DIRECTORY="+dir, "SHUNT_CONTROL=")
+	cmd := exec.CommandContext(t.Context(), shuntBinary, "run", "--config", one, "--admin", "")
+	cmd.Env, cmd.Stderr = env, os.Stderr
+	inGroup(cmd)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer killGroup(cmd)
+	eventually(t, "both services", func() bool { return listening(first) && listening(second) })
+
+	write(t, two, fmt.Sprintf(patient, third))
+	reload := exec.CommandContext(t.Context(), shuntBinary, "reload", "--config", one)
+	reload.Env = env
+	if out, err := reload.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	eventually(t, "reload", func() bool { return listening(third) && !listening(second) })
+
+	c, err := net.Dial("tcp", third)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	held, err := back.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	send(t, cmd, unix.SIGTERM)
+	eventually(t, "the drain", func() bool { return !listening(third) })
+	send(t, cmd, unix.SIGTERM)
+	_, _ = io.Copy(io.Discard, c) // until it is cut
+	_ = cmd.Wait()                // what the second signal makes of the exit code is not the matter here
+	if listening(first) {
+		t.Error("somebody still listens")
+	}
+}

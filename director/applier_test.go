@@ -1,0 +1,90 @@
+package director
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/shunt-lb/shunt/config"
+	"github.com/shunt-lb/shunt/dataplane"
+)
+
+// Putting right what somebody else has changed does not bring back what has
+// been replaced since, however the calls for either end.
+func TestRepairLeavesNewerWishesAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := virtual(vip, rs1, rs2)
+		r := newRig(t, conf(v)).start()
+		defer r.stop()
+		time.Sleep(2 * time.Second)
+		r.want(v, vip+": "+rs1+"=1 "+rs2+"=1")
+		r.plane.setFail(errors.New("no memory"))
+		r.farm.set(rs2, "broken")
+		_ = r.plane.Remove(t.Context(), v.ID)
+		time.Sleep(time.Minute)
+		r.plane.setFail(nil)
+		time.Sleep(2 * retryLast)
+		r.want(v, vip+": "+rs1+"=1")
+		if got := r.status().Services[0].Error; got != "" {
+			t.Errorf("status still says %q", got)
+		}
+	})
+}
+
+// A hung is a dataplane that hangs for all services but one.
+type hung struct {
+	*plane
+	good dataplane.ServiceID
+}
+
+func (h *hung) Apply(ctx context.Context, v dataplane.VirtualService) error {
+	if v.ID != h.good {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return h.plane.Apply(ctx, v)
+}
+
+// However many services have to be tried again, a wish for another one waits
+// for one call at the most.
+func TestRetriesHoldUpNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		good := virtual(vip, rs1)
+		h := &hung{plane: newPlane(), good: good.ID}
+		a := newApplier(h, quiet())
+		a.report = func(context.Context, dataplane.ServiceID, error) {}
+		a.start()
+		defer a.close()
+		for i := range 50 {
+			v := virtual(fmt.Sprintf("10.0.1.%d:80", i+1))
+			a.apply(dataplane.VirtualService{ID: v.ID})
+		}
+		time.Sleep(20 * time.Minute)
+		a.apply(dataplane.VirtualService{ID: good.ID})
+		time.Sleep(applyTimeout)
+		synctest.Wait()
+		if got := h.now(good); got != vip+": " {
+			t.Errorf("served %q", got)
+		}
+	})
+}
+
+// A service that is gone from the configuration but cannot be removed is
+// spoken of.
+func TestFailedRemoveIsLogged(t *testing.T) {
+	var log bytes.Buffer
+	c := newCluster(&script{}, slog.New(slog.NewTextHandler(&log, nil)))
+	gone := virtual(vip)
+	c.configure(t0, conf(gone), nil)
+	c.configure(t0, conf([]config.Virtual{}...), nil)
+	c.applied(gone.ID, errors.New("no memory"))
+	if !strings.Contains(log.String(), `level=ERROR msg="virtual service that has left the configuration is still there" service="tcp 10.0.0.100:80" err="no memory"`) {
+		t.Error(log.String())
+	}
+}

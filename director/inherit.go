@@ -1,0 +1,89 @@
+package director
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/shunt-lb/shunt/config"
+)
+
+// succeed puts sv in the place of the service that a reload found, with all
+// that was known about it. What the new configuration no longer has is told
+// so.
+func (c *cluster) succeed(now time.Time, sv, old *service) {
+	if old.announced && old.fallbackName() != sv.fallbackName() {
+		old.announced = false
+		c.recordFallback(now, old, Down, "the configuration no longer names it")
+	}
+	if old.conf.FallbackCommand != sv.conf.FallbackCommand {
+		c.dismissCommand(old)
+	}
+	c.mailPurged(old, old.without(sv), "start")
+	sv.inherit(old)
+	for _, s := range sv.servers {
+		c.decree(now, sv, s)
+	}
+}
+
+// without returns the servers of sv that other does not have.
+func (sv *service) without(other *service) []*server {
+	stays := map[netip.AddrPort]bool{}
+	for _, o := range other.servers {
+		stays[o.conf.Addr] = true
+	}
+	return slices.DeleteFunc(slices.Clone(sv.servers), func(s *server) bool { return stays[s.conf.Addr] })
+}
+
+// dismissCommand tells a fallbackcommand that is no longer called to stop, if
+// the last it has heard was start.
+func (c *cluster) dismissCommand(sv *service) {
+	if sv.command == "start" {
+		c.sayFallback(sv, "stop")
+	}
+	sv.command = ""
+}
+
+// inherit takes over what was known about the same service before a reload.
+func (sv *service) inherit(old *service) {
+	sv.fallbackOn, sv.announced, sv.command, sv.asked, sv.applyErr = old.fallbackOn, old.announced, old.command, old.asked, old.applyErr
+	past := map[string]*server{}
+	for _, s := range old.servers {
+		past[s.conf.Addr.String()] = s
+	}
+	for _, s := range sv.servers {
+		if o := past[s.conf.Addr.String()]; o != nil {
+			s.inherit(o)
+		}
+	}
+}
+
+// inherit takes over what was known about the same server before a reload.
+// A check that has changed starts counting anew, from the state the server
+// is in: an edit of a check takes no server out before the new check fails.
+func (s *server) inherit(old *server) {
+	fresh := *s
+	*s = *old
+	s.conf, s.probe, s.addr = fresh.conf, fresh.probe, fresh.addr
+	if sameProbe(old.probe, s.probe) {
+		return
+	}
+	s.health.set(old.health.up)
+	s.last = checkResult{}
+	if old.state() == Down && (old.probe == nil || s.probe == nil) {
+		s.cause = fresh.cause
+	}
+}
+
+// decree makes a server what checktype=on or off says that it is.
+func (c *cluster) decree(now time.Time, sv *service, s *server) {
+	up := sv.conf.CheckType == config.CheckOn
+	if s.probe != nil || s.health.up == up {
+		return
+	}
+	before := s.state()
+	s.health.set(up)
+	if s.state() != before {
+		c.changed(now, sv, s, before, "checktype="+sv.conf.CheckType.String())
+	}
+}

@@ -1,0 +1,68 @@
+package director
+
+import (
+	"context"
+	"time"
+
+	"github.com/shunt-lb/shunt/config"
+)
+
+// Reload reads the configuration and puts it in force, or leaves the old one
+// in force, whole, and returns why. Real servers whose check has not changed
+// keep their state and connections. It waits for Start, and returns ErrStopped
+// from when Stop begins.
+func (d *Director) Reload(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(d.ctx, cancel)()
+	err := d.lock(ctx)
+	if err == nil {
+		defer d.unlock()
+		err = d.reload(ctx)
+	}
+	if d.ctx.Err() != nil {
+		return ErrStopped
+	}
+	return err
+}
+
+// reload is Reload with d.reading held.
+func (d *Director) reload(ctx context.Context) error {
+	conf, err := d.read(ctx)
+	var files map[string]string
+	if err == nil {
+		files = d.lookAtMaintenance(ctx, conf)
+	}
+	if ctx.Err() != nil {
+		d.file.forget() // it has been read to no effect
+		return ctx.Err()
+	}
+	if e := d.do(d.ctx, func() { d.reloaded(conf, files, err) }); e != nil {
+		return e
+	}
+	if err == nil {
+		d.current = conf
+	}
+	return err
+}
+
+// reloaded records one attempt to reload and puts conf in force if err is
+// nil. It runs in the loop.
+func (d *Director) reloaded(conf *config.Config, files map[string]string, err error) {
+	if d.ctx.Err() != nil {
+		return // too late: nothing is to come back that Stop takes away
+	}
+	d.conf.ReloadTried = time.Now()
+	if err != nil {
+		d.conf.ReloadFailures++
+		d.conf.ReloadError = err.Error()
+		d.log.Error("configuration is refused; the old one stays in force", "err", err)
+		return
+	}
+	d.conf.Reloads++
+	d.conf.ReloadError = ""
+	d.cluster.phase = config.AlertReloading
+	d.enforce(conf, nil, files)
+	d.running()
+	d.log.Info("configuration reloaded", "services", len(conf.Virtuals), "warnings", len(conf.Warnings))
+}

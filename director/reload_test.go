@@ -1,0 +1,183 @@
+package director
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/shunt-lb/shunt/config"
+	"github.com/shunt-lb/shunt/dataplane"
+)
+
+// reload puts another configuration in force.
+func (r *replay) reload(vs ...config.Virtual) {
+	r.now = r.now.Add(time.Second)
+	r.c.configure(r.now, conf(vs...), nil)
+}
+
+// With checktype=off no real server is in use, with on every one is, whatever
+// the checks before have found.
+func TestReloadToAndFromNoChecks(t *testing.T) {
+	const in, out = "apply 10.0.0.100:80: " + rs1 + "=1", "apply 10.0.0.100:80: "
+	of := func(kind config.CheckType) config.Virtual {
+		v := virtual(vip, rs1)
+		v.CheckType = kind
+		return v
+	}
+	for name, tt := range map[string]struct {
+		from, to config.CheckType
+		result   error // of the checks before
+		want     string
+	}{
+		"up to off":   {config.CheckConnect, config.CheckOff, nil, out},
+		"on to off":   {config.CheckOn, config.CheckOff, nil, out},
+		"off to on":   {config.CheckOff, config.CheckOn, nil, in},
+		"down to on":  {config.CheckConnect, config.CheckOn, errBad, in},
+		"on to check": {config.CheckOn, config.CheckConnect, nil, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newReplay(t, conf(of(tt.from)))
+			if tt.from == config.CheckConnect {
+				r.result(rs1, tt.result)
+			}
+			r.out.take()
+			known := len(r.c.recent)
+			r.reload(of(tt.to))
+			if tt.want == "" {
+				r.out.want(t, "reload")
+				r.down(rs1, out) // until the new check says otherwise
+				return
+			}
+			r.out.want(t, "reload", tt.want)
+			if len(r.c.recent) != known+1 || r.c.recent[known].Cause != "checktype="+tt.to.String() {
+				t.Errorf("transitions %+v", r.c.recent[known:])
+			}
+		})
+	}
+}
+
+// What is found in the dataplane puts nothing in use that checktype=off keeps
+// out.
+func TestAdoptWithChecksOff(t *testing.T) {
+	v := virtual(vip, rs1)
+	v.CheckType = config.CheckOff
+	out := &script{}
+	c := newCluster(out, quiet())
+	c.configure(t0, conf(v), []dataplane.ServiceStatus{{Service: dataplane.VirtualService{
+		ID: v.ID, RealServers: []dataplane.RealServer{{Addr: netip.MustParseAddrPort(rs1), Weight: 1}},
+	}}})
+	out.want(t, "start", "apply 10.0.0.100:80: ")
+}
+
+// A fallbackcommand that was told start is told stop by whatever takes it
+// away; one that takes its place is told where things stand.
+func TestReloadOfFallbackCommand(t *testing.T) {
+	with := func(command string) config.Virtual {
+		v := virtual(vip, rs1)
+		v.FallbackCommand = command
+		return v
+	}
+	for name, tt := range map[string]struct {
+		next []config.Virtual
+		want []string
+	}{
+		"the same": {[]config.Virtual{with("/bin/a")}, nil},
+		"another":  {[]config.Virtual{with("/bin/b")}, []string{"/bin/a stop", "/bin/b start"}},
+		"none":     {[]config.Virtual{with("")}, []string{"/bin/a stop"}},
+		"no service": {
+			[]config.Virtual{virtual("10.0.0.101:80", rs1)},
+			[]string{"/bin/a stop", "remove 10.0.0.100:80", "apply 10.0.0.101:80: "},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newReplay(t, conf(with("/bin/a")))
+			r.out.take()
+			r.down(rs1, "/bin/a start")
+			r.reload(tt.next...)
+			r.out.want(t, "reload", tt.want...)
+		})
+	}
+	r := newReplay(t, conf(with("/bin/a")))
+	r.out.take()
+	r.up(rs1, "/bin/a stop", "apply 10.0.0.100:80: "+rs1+"=1")
+	r.reload(with("/bin/b"))
+	r.out.want(t, "another while a server is up", "/bin/b stop")
+}
+
+// A fallback that a reload takes away is no longer said to answer.
+func TestReloadOfFallback(t *testing.T) {
+	with := func(f *config.Fallback) config.Virtual {
+		v := virtual(vip, rs1)
+		v.Fallback = f
+		return v
+	}
+	r := newReplay(t, conf(with(fallback("sorry"))))
+	r.result(rs1, errBad)
+	r.reload(with(fallback("127.0.0.1:80")))
+	r.reload(with(nil))
+	r.reload(with(fallback("sorry")))
+	var got []string
+	for _, tr := range r.c.recent {
+		got = append(got, tr.Server+" "+string(tr.To)+": "+tr.Cause)
+	}
+	want := []string{
+		"fallback sorry up: no real server is usable",
+		"fallback sorry down: the configuration no longer names it",
+		"fallback 127.0.0.1:80 up: no real server is usable",
+		"fallback 127.0.0.1:80 down: the configuration no longer names it",
+		"fallback sorry up: no real server is usable",
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
+
+// Reminders follow the configuration in force, and are sent about servers that
+// have never been up too.
+func TestReloadOfReminders(t *testing.T) {
+	every := func(d time.Duration) config.Virtual {
+		v := virtual(vip, rs1)
+		v.EmailAlert, v.EmailAlertFreq = []string{"ops@example.test"}, d
+		return v
+	}
+	reminder := "mail starting ops@example.test: Inaccessible real server: 192.168.80.110:80 (10.0.0.100:80)"
+	r := newReplay(t, conf(every(time.Minute)))
+	r.result(rs1, errBad)
+	r.out.take()
+	r.c.tick(r.now.Add(time.Minute))
+	r.out.want(t, "down from the start", reminder)
+	r.reload(every(0))
+	r.c.tick(r.now.Add(time.Hour))
+	r.out.want(t, "emailalertfreq = 0")
+	r.reload(every(time.Minute))
+	r.c.tick(r.now.Add(59 * time.Second))
+	r.out.want(t, "59 s after emailalertfreq = 60")
+	r.c.tick(r.now.Add(time.Minute))
+	r.out.want(t, "60 s after emailalertfreq = 60", reminder)
+}
+
+// Whoever gets mail hears of servers that leave with a reload or a stop.
+func TestPurgedMails(t *testing.T) {
+	v := virtual(vip, rs1, rs2)
+	v.EmailAlert = []string{"ops@example.test"}
+	other := virtual("10.0.0.101:80", rs1)
+	other.EmailAlert = v.EmailAlert
+	r := newReplay(t, conf(v, other))
+	r.result(rs1, nil)
+	r.result(rs2, nil)
+	r.c.phase = config.AlertReloading
+	r.out.take()
+	next := virtual(vip, rs1)
+	next.EmailAlert = v.EmailAlert
+	r.c.configure(r.now, conf(next), nil)
+	r.out.want(t, "reload",
+		"mail reloading ops@example.test: Purged real server (start): 192.168.80.120:80 (10.0.0.100:80)",
+		"mail reloading ops@example.test: Purged real server (start): 192.168.80.110:80 (10.0.0.101:80)",
+		"remove 10.0.0.101:80", "apply 10.0.0.100:80: "+rs1+"=1")
+	r.c.stop()
+	r.out.want(t, "stop",
+		"mail stopping ops@example.test: Purged real server (stop): 192.168.80.110:80 (10.0.0.100:80)",
+		"remove 10.0.0.100:80")
+}
