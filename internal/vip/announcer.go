@@ -16,6 +16,13 @@ import (
 // port back for a while after it has come up.
 var pauses = [...]time.Duration{0, time.Second, time.Second, 3 * time.Second, 10 * time.Second}
 
+// A sender announces addresses. Only the test of when that is due has another
+// one than announcer.
+type sender interface {
+	announce(index int, mac net.HardwareAddr, addr netip.Addr) error
+	close() error
+}
+
 // An announcer sends to all neighbours on a link.
 type announcer struct{ fd int }
 

@@ -33,7 +33,7 @@ type Manager struct {
 	log    *slog.Logger
 	links  *netlink.Handle
 	events *nl.NetlinkSocket
-	air    *announcer // nil without the right to announce
+	air    sender // nil without the right to announce
 	look   chan struct{}
 	stop   chan struct{}
 	wg     sync.WaitGroup
@@ -82,9 +82,10 @@ func New(log *slog.Logger) (*Manager, error) {
 		log: log, links: links, events: events,
 		look: make(chan struct{}, 1), stop: make(chan struct{}), held: map[Address]*holding{},
 	}
-	if m.air, err = newAnnouncer(); err != nil {
-		m.air = nil
+	if air, err := newAnnouncer(); err != nil {
 		log.Warn("virtual addresses will not be announced", "err", err)
+	} else {
+		m.air = air
 	}
 	m.wg.Go(m.listen)
 	m.wg.Go(m.tend)
