@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -8,40 +9,100 @@ import (
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/director"
+	"github.com/shunt-lb/shunt/ipvs"
 	"github.com/shunt-lb/shunt/proxy"
 	"github.com/shunt-lb/shunt/sorry"
 )
 
-// A plane is the dataplane that was chosen, and why.
+// The dataplanes, as flags and directives name them.
+const (
+	onProxy = "proxy"
+	onIPVS  = "ipvs"
+	auto    = "auto"
+)
+
+// A plane is the dataplanes that were chosen, and why.
 type plane struct {
-	*proxy.Dataplane
+	*mux
 	status director.DataplaneStatus
 }
 
-// The director drains what it can.
-var _ dataplane.Drainer = plane{}
-
-// ErrNoIPVS is the error of asking for a dataplane that is not there.
-var ErrNoIPVS = errors.New("dataplane ipvs: this version of shunt cannot program IPVS; use --dataplane=proxy or --dataplane=auto")
-
-// choose returns the dataplane that is asked for.
+// choose opens the dataplanes for what is asked for. The proxy is always
+// there, because a service may ask for it.
 func choose(name string, log *slog.Logger, s *sorry.Server) (plane, error) {
-	reason := "asked for"
-	switch name {
-	case "ipvs":
-		return plane{}, ErrNoIPVS
-	case "", "auto":
-		reason = "auto: this version of shunt cannot program IPVS"
-	case "proxy":
-	default:
-		return plane{}, fmt.Errorf("dataplane %q: want auto, ipvs or proxy", name)
+	kernel, status, err := openKernel(name, log)
+	if err != nil {
+		return plane{}, err
 	}
-	p := proxy.New(proxy.Options{Log: log, Responder: s})
-	return plane{Dataplane: p, status: director.DataplaneStatus{Name: "proxy", Reason: reason}}, nil
+	planes := []named{{proxy.New(proxy.Options{Log: log, Responder: s}), onProxy}}
+	if kernel != nil {
+		planes = []named{{newDesks(kernel, s, log), onIPVS}, planes[0]}
+	}
+	return plane{mux: newMux(planes...), status: status}, nil
 }
 
-// unsupported says why a service cannot be served by any dataplane there is.
-func unsupported(v dataplane.VirtualService) []*dataplane.Limit { return proxy.Unsupported(v) }
+// openKernel opens IPVS, or returns nil where the proxy is to do.
+func openKernel(name string, log *slog.Logger) (*ipvs.Dataplane, director.DataplaneStatus, error) {
+	switch name {
+	case onProxy:
+		return nil, director.DataplaneStatus{Name: onProxy, Reason: "asked for"}, nil
+	case "", auto, onIPVS:
+	default:
+		return nil, director.DataplaneStatus{}, fmt.Errorf("dataplane %q: want auto, ipvs or proxy", name)
+	}
+	k, err := ipvs.New(ipvs.Options{Log: log})
+	switch {
+	case err == nil && name == onIPVS:
+		return k, director.DataplaneStatus{Name: onIPVS, Reason: "asked for"}, nil
+	case err == nil:
+		return k, director.DataplaneStatus{Name: onIPVS, Reason: "auto: the kernel has IPVS"}, nil
+	case name == onIPVS:
+		return nil, director.DataplaneStatus{}, fmt.Errorf("dataplane ipvs: %w", err)
+	}
+	return nil, director.DataplaneStatus{Name: onProxy, Reason: "auto: " + err.Error()}, nil
+}
+
+// usual is the dataplane that services are for which name none, on this host.
+// It changes nothing and needs no rights.
+func usual(name string) string {
+	if name == onProxy || name == onIPVS {
+		return name
+	}
+	k, err := ipvs.New(ipvs.Options{})
+	if err == nil {
+		_ = k.Close()
+		return onIPVS
+	}
+	if errors.Is(err, ipvs.ErrNoRights) {
+		return onIPVS
+	}
+	return onProxy
+}
+
+// limits says why a service cannot be served by the dataplane it is for,
+// where usual is that of services which name none.
+func limits(usual string) director.Limits {
+	return func(v *config.Virtual, s dataplane.VirtualService) []*dataplane.Limit {
+		switch {
+		case cmp.Or(v.Dataplane, usual) == onProxy:
+			return proxy.Unsupported(s)
+		case usual == onProxy:
+			return []*dataplane.Limit{{Directive: "dataplane", Reason: "there is no IPVS here: load the module ip_vs, or leave dataplane = ipvs out"}}
+		}
+		return ipvs.Unsupported(withoutDesk(s))
+	}
+}
+
+// routes is which dataplane each service of a configuration asks for.
+func routes(conf *config.Config) map[dataplane.ServiceID]string {
+	want := map[dataplane.ServiceID]string{}
+	for i := range conf.Virtuals {
+		if name := conf.Virtuals[i].Dataplane; name != "" {
+			want[conf.Virtuals[i].ID] = name
+		}
+	}
+	return want
+}
 
 // site is how the sorry server answers for a service.
 func site(v *config.Virtual) sorry.Site {
