@@ -41,7 +41,7 @@ var table = []directive{
 	{name: "callback", scope: inGlobal, def: "none", doc: "program run after the file has changed", value: text(func(t target) *string { return &t.g.Callback })},
 	{name: "logfile", scope: inGlobal, def: "standard error", doc: "file, or syslog facility, that the log goes to", value: text(func(t target) *string { return &t.g.LogFile })},
 	{name: "execute", scope: inGlobal, def: "none", doc: "another configuration, for which a second shunt is started", repeats: true, value: execute},
-	{name: "supervised", scope: inGlobal, def: "no", doc: "no meaning of its own: shunt always stays in the foreground", value: supervised},
+	{name: "supervised", scope: inGlobal, def: "no", doc: "log to standard error, whatever logfile says", value: supervised},
 	{name: "fork", scope: inGlobal, def: "no", doc: "no meaning of its own: checks always run side by side", value: fork},
 	{name: "readdquiescent", scope: inGlobal, def: "no", doc: "add a quiescent server that is missing again, with weight 0", value: yesNo(func(t target) *bool { return &t.g.ReaddQuiescent })},
 	{name: "maintenancedir", scope: inGlobal, def: "none", doc: "folder in which a file named after a server takes it out of use", value: folder(func(t target) *string { return &t.g.MaintenanceDir })},
@@ -124,7 +124,7 @@ var execute = value{
 
 var supervised = noticed(yesNo(func(t target) *bool { return &t.g.Supervised }), func(f *field, t target) {
 	if t.g.Supervised {
-		f.warn(f.keyAt, "`supervised` means nothing here", "shunt always stays in the foreground")
+		f.warn(f.keyAt, "`supervised` only sends the log to standard error, instead of logfile", "shunt always stays in the foreground")
 	}
 })
 

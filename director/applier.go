@@ -13,7 +13,7 @@ import (
 const (
 	applyTimeout = 10 * time.Second // for one call of the dataplane
 	retryFirst   = time.Second      // after a failed apply, then twice as long
-	retryLast    = 30 * time.Second
+	retryLast    = 5 * time.Second  // a freed port or address is taken soon
 	driftPeriod  = 10 * time.Second // between two looks at what is served
 )
 

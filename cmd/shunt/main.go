@@ -34,6 +34,7 @@ func main() { os.Exit(run(os.Args, os.Stdout, os.Stderr)) }
 // run is main with its surroundings given, and returns the exit code.
 func run(args []string, stdout, stderr io.Writer) int {
 	app := newApp(stdout, stderr)
+	cli.VersionPrinter = printVersion
 	err := app.RunContext(context.Background(), flagsFirst(args))
 	return report(stderr, err)
 }
@@ -67,13 +68,11 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		Description: "shunt reads the ldirectord.cf of an LVS cluster, checks its real servers and keeps its\n" +
 			"virtual services forwarding to those that are well.\n\n" +
 			"Exit codes: 0 success, 1 failure, 2 errors in the configuration, 3 no shunt is running.",
-		Version:         version,
-		HideVersion:     true,
-		HideHelpCommand: true,
-		Writer:          stdout,
-		ErrWriter:       stderr,
-		ExitErrHandler:  func(*cli.Context, error) {}, // report does it
-		OnUsageError:    func(_ *cli.Context, err error, _ bool) error { return err },
+		Version:        version,
+		Writer:         stdout,
+		ErrWriter:      stderr,
+		ExitErrHandler: func(*cli.Context, error) {}, // report does it
+		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return err },
 		Commands: append([]*cli.Command{
 			runCommand(), configCommand(), statusCommand(), reloadCommand(), realserverCommand(), demoCommand(), versionCommand(),
 		}, extraCommands()...),
@@ -111,11 +110,13 @@ func versionCommand() *cli.Command {
 		Name:  "version",
 		Usage: "say which shunt this is",
 		Action: func(c *cli.Context) error {
-			_, err := fmt.Fprintf(c.App.Writer, "shunt %s (%s)\n", version, commit)
-			return err
+			printVersion(c)
+			return nil
 		},
 	}
 }
+
+func printVersion(c *cli.Context) { fmt.Fprintf(c.App.Writer, "shunt %s (%s)\n", version, commit) }
 
 // noArguments refuses what a command would otherwise pass over in silence.
 func noArguments(c *cli.Context) error {

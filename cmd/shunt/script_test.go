@@ -20,6 +20,8 @@ func TestScripts(t *testing.T) {
 			e.Setenv("PATH", filepath.Dir(shuntBinary)+string(os.PathListSeparator)+os.Getenv("PATH"))
 			e.Setenv("SHUNT_CONTROL", filepath.Join(e.WorkDir, "control.sock"))
 			e.Setenv("SHUNT_ADMIN", "127.0.0.1:0")
+			e.Setenv("VIP", loopbackAddr(t))
+			e.Setenv("REAL", loopbackAddr(t))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "waitfor": waitFor},

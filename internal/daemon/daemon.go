@@ -213,7 +213,7 @@ func (d *Daemon) parse(ctx context.Context, text []byte) (*config.Config, error)
 		target = ""
 	}
 	if err := d.sink.Use(target); err != nil {
-		return nil, fmt.Errorf("logfile: %w", err)
+		return nil, fmt.Errorf("%s: %w", conf.Global.Origins["logfile"].Pos, err)
 	}
 	return conf, nil
 }
