@@ -126,27 +126,29 @@ func protocol(id dataplane.ServiceID) uint16 {
 	return 0
 }
 
-// attrs are the attributes of a message. What is not there, or too short, is
-// zero.
-type attrs map[uint16][]byte
+// attrs are the attributes of a message, by number. What is not there, or too
+// short, is zero.
+type attrs [16][]byte
 
 // parse takes a message apart. The library's own parser panics where a length
 // is wrong.
 func parse(b []byte) (attrs, error) {
-	a := attrs{}
+	var a attrs
 	for len(b) >= unix.SizeofRtAttr {
 		size := int(binary.NativeEndian.Uint16(b))
 		if size < unix.SizeofRtAttr || size > len(b) {
-			return nil, unix.EBADMSG
+			return a, unix.EBADMSG
 		}
-		a[binary.NativeEndian.Uint16(b[2:])&^unix.NLA_F_NESTED] = b[unix.SizeofRtAttr:size]
+		if i := binary.NativeEndian.Uint16(b[2:]) &^ unix.NLA_F_NESTED; int(i) < len(a) {
+			a[i] = b[unix.SizeofRtAttr:size]
+		}
 		b = b[min(len(b), (size+unix.RTA_ALIGNTO-1)&^(unix.RTA_ALIGNTO-1)):]
 	}
 	return a, nil
 }
 
 // number returns an attribute of whatever width in the machine's byte order.
-func (a attrs) number(i uint16) uint64 {
+func (a *attrs) number(i uint16) uint64 {
 	switch b := a[i]; {
 	case len(b) >= 8:
 		return binary.NativeEndian.Uint64(b)
@@ -161,7 +163,7 @@ func (a attrs) number(i uint16) uint64 {
 }
 
 // port returns an attribute in network byte order.
-func (a attrs) port(i uint16) uint16 {
+func (a *attrs) port(i uint16) uint16 {
 	if b := a[i]; len(b) >= 2 {
 		return binary.BigEndian.Uint16(b)
 	}
@@ -169,7 +171,7 @@ func (a attrs) port(i uint16) uint16 {
 }
 
 // address returns an address, which always has the room of one of IPv6.
-func (a attrs) address(i uint16, family uint64) netip.Addr {
+func (a *attrs) address(i uint16, family uint64) netip.Addr {
 	b := a[i]
 	if family == unix.AF_INET && len(b) > 4 {
 		b = b[:4]
@@ -179,7 +181,7 @@ func (a attrs) address(i uint16, family uint64) netip.Addr {
 }
 
 // text returns an attribute that ends with a zero byte.
-func (a attrs) text(i uint16) string {
+func (a *attrs) text(i uint16) string {
 	b, _, _ := bytes.Cut(a[i], []byte{0})
 	return string(b)
 }

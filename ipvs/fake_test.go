@@ -19,6 +19,7 @@ type fake struct {
 	refuse func(s step) error
 	// after, if it is there, is called after each write.
 	after  func(s step)
+	times  Timeouts
 	writes int
 	reads  int
 	closed bool
@@ -130,6 +131,15 @@ func (f *fake) change(v verb, id dataplane.ServiceID, s server, do func(e *entry
 			return err
 		}
 		return do(e, slices.IndexFunc(e.servers, func(other serverEntry) bool { return other.addr == s.addr }))
+	})
+}
+
+func (f *fake) timeouts() (Timeouts, error) { return f.times, nil }
+
+func (f *fake) setTimeouts(t Timeouts) error {
+	return f.write(step{}, func() error {
+		f.times = t
+		return nil
 	})
 }
 

@@ -41,7 +41,7 @@ func TestNetmask(t *testing.T) {
 
 func TestPersistenceNeverEndsEarly(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		d := time.Duration(rapid.Int64Range(1, int64(maxPersistent)).Draw(t, "persistent"))
+		d := time.Duration(rapid.Int64Range(1, int64(maxTimeout)).Draw(t, "persistent"))
 		got := time.Duration(wholeSeconds(d)) * time.Second
 		if got < d || got-d >= time.Second {
 			t.Errorf("%v becomes %v", d, got)

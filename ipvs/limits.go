@@ -13,9 +13,9 @@ import (
 const (
 	// maxWeight is what the kernel's own tools and libraries can read back.
 	maxWeight = 65535
-	// maxPersistent is ipvsadm's limit. The kernel counts in ticks and
+	// maxTimeout is the limit of ipvsadm. The kernel counts in ticks and
 	// overflows some time after it.
-	maxPersistent = 31 * 24 * time.Hour
+	maxTimeout = 31 * 24 * time.Hour
 )
 
 // Unsupported returns every reason why IPVS cannot serve v as it stands, nil
@@ -76,8 +76,8 @@ func (l *limits) persistence(v dataplane.VirtualService) {
 	if v.Persistent == 0 {
 		return
 	}
-	if v.Persistent < 0 || v.Persistent > maxPersistent {
-		l.add("persistent", "IPVS keeps clients for at most %d seconds, not for %v", int(maxPersistent.Seconds()), v.Persistent)
+	if v.Persistent < 0 || v.Persistent > maxTimeout {
+		l.add("persistent", "IPVS keeps clients for at most %d seconds, not for %v", int(maxTimeout.Seconds()), v.Persistent)
 	}
 	if v.PersistentBits < 1 || v.PersistentBits > bitLen(v.ID) {
 		l.add("netmask", "a prefix of %d bits is not between 1 and the %d of the service's addresses", v.PersistentBits, bitLen(v.ID))

@@ -13,11 +13,11 @@ import (
 // content returns the attributes of the object that a message carries.
 func content(msg []byte, object uint16) (attrs, error) {
 	if len(msg) < nl.SizeofGenlmsg {
-		return nil, unix.EBADMSG
+		return attrs{}, unix.EBADMSG
 	}
 	top, err := parse(msg[nl.SizeofGenlmsg:])
 	if err != nil {
-		return nil, err
+		return attrs{}, err
 	}
 	return parse(top[object])
 }
@@ -68,9 +68,9 @@ func parseServer(msg []byte, service uint16) (serverEntry, error) {
 }
 
 // counters reads statistics of 64 bits, of 32 on kernels before 4.1.
-func (a attrs) counters(narrow, wide uint16) (dataplane.Counters, error) {
-	b, ok := a[wide]
-	if !ok {
+func (a *attrs) counters(narrow, wide uint16) (dataplane.Counters, error) {
+	b := a[wide]
+	if b == nil {
 		b = a[narrow]
 	}
 	s, err := parse(b)

@@ -18,6 +18,8 @@ type table interface {
 	addServer(id dataplane.ServiceID, s server) error
 	setServer(id dataplane.ServiceID, s server) error
 	delServer(id dataplane.ServiceID, s server) error
+	timeouts() (Timeouts, error)
+	setTimeouts(t Timeouts) error
 	close()
 }
 

@@ -1,0 +1,97 @@
+package ipvs
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"iter"
+	"net/netip"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A Connection is one entry of the kernel's connection table.
+type Connection struct {
+	Protocol string         // TCP, UDP; IP for clients pinned by a firewall mark
+	Client   netip.AddrPort // its port is 0 for a client that is pinned by persistence
+	Virtual  netip.AddrPort
+	Server   netip.AddrPort
+	State    string        // the kernel's word: ESTABLISHED, FIN_WAIT, UDP
+	Expires  time.Duration // until it is forgotten if nothing moves
+}
+
+// Connections returns the connections that the network namespace of the
+// calling thread forwards, as they are found while they are iterated over: the
+// table may be large and is not held. An error ends the sequence.
+func Connections() iter.Seq2[Connection, error] {
+	return func(yield func(Connection, error) bool) {
+		// /proc/net would be that of the first thread.
+		runtime.LockOSThread()
+		f, err := os.Open("/proc/thread-self/net/ip_vs_conn")
+		runtime.UnlockOSThread()
+		if err != nil {
+			yield(Connection{}, fmt.Errorf("read the connections of IPVS: %w", err))
+			return
+		}
+		defer f.Close()
+		readConnections(f, yield)
+	}
+}
+
+// readConnections reads the table, whose first line is a heading.
+func readConnections(r io.Reader, yield func(Connection, error) bool) {
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		if strings.HasPrefix(lines.Text(), "Pro ") {
+			continue
+		}
+		c, err := parseConnection(lines.Text())
+		if !yield(c, err) || err != nil {
+			return
+		}
+	}
+	if err := lines.Err(); err != nil {
+		yield(Connection{}, fmt.Errorf("read the connections of IPVS: %w", err))
+	}
+}
+
+// parseConnection reads a line: protocol, three addresses each with its port,
+// state, seconds, and perhaps more.
+func parseConnection(line string) (Connection, error) {
+	f := strings.Fields(line)
+	if len(f) < 9 {
+		return Connection{}, fmt.Errorf("a connection of IPVS has %d fields, want 9: %q", len(f), line)
+	}
+	c := Connection{Protocol: f[0], State: f[7]}
+	for i, at := range []*netip.AddrPort{&c.Client, &c.Virtual, &c.Server} {
+		var err error
+		if *at, err = parseEnd(f[1+2*i], f[2+2*i]); err != nil {
+			return Connection{}, fmt.Errorf("a connection of IPVS: %w: %q", err, line)
+		}
+	}
+	seconds, err := strconv.ParseUint(f[8], 10, 32)
+	if err != nil {
+		return Connection{}, fmt.Errorf("a connection of IPVS: %w: %q", err, line)
+	}
+	c.Expires = time.Duration(seconds) * time.Second
+	return c, nil
+}
+
+// parseEnd reads eight hexadecimal digits, or an IPv6 address, and a port of
+// four hexadecimal digits.
+func parseEnd(addr, port string) (netip.AddrPort, error) {
+	p, err := strconv.ParseUint(port, 16, 16)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	if strings.Contains(addr, ":") {
+		a, err := netip.ParseAddr(addr)
+		return netip.AddrPortFrom(a, uint16(p)), err
+	}
+	n, err := strconv.ParseUint(addr, 16, 32)
+	a := netip.AddrFrom4([4]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
+	return netip.AddrPortFrom(a, uint16(p)), err
+}

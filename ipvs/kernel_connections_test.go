@@ -1,0 +1,50 @@
+//go:build kernel
+
+package ipvs
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/shunt-lb/shunt/dataplane"
+)
+
+// TestConnections finds one of each family, and a pinned client.
+func TestConnections(t *testing.T) {
+	s := newSite(t, dataplane.Masq)
+	s.serve(t, ":80")
+	d := s.open(t)
+	for _, six := range []bool{false, true} {
+		vip := netip.AddrPortFrom(vip4, 80)
+		if six {
+			vip = netip.AddrPortFrom(vip6, 80)
+		}
+		want := dataplane.VirtualService{ID: tcp(vip.String()), Scheduler: "rr", RealServers: reals(dataplane.Masq, six, 80)[:1]}
+		want.Persistent, want.PersistentBits = time.Minute, vip.Addr().BitLen()
+		must(t, d.Apply(t.Context(), want))
+		v, err := dial(s.client, vip.String())
+		must(t, err)
+		client := netip.MustParseAddrPort(v.LocalAddr().String())
+		found := map[netip.AddrPort]Connection{}
+		must(t, s.director.Do(func() error {
+			for c, err := range Connections() {
+				if err != nil {
+					return err
+				}
+				found[c.Client] = c
+			}
+			return nil
+		}))
+		_ = v.Close()
+		if c := found[client]; c.Virtual != vip || c.Server != want.RealServers[0].Addr || c.State != "ESTABLISHED" || c.Expires == 0 {
+			t.Errorf("%v: found %+v among %d", client, c, len(found))
+		}
+		if c := found[netip.AddrPortFrom(client.Addr(), 0)]; c.Server != want.RealServers[0].Addr {
+			t.Errorf("%v, pinned: found %+v among %d", client, c, len(found))
+		}
+	}
+}
+
+// TestKernelTimeouts holds the kernel to what the fake does.
+func TestKernelTimeouts(t *testing.T) { keepsTimeouts(t, over(openTest(t), nil)) }

@@ -1,0 +1,172 @@
+//go:build kernel
+
+package ipvs
+
+import (
+	"fmt"
+	"net/netip"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/netlab"
+)
+
+// The size that operators with many services have.
+const (
+	manyServices = 1000
+	manyServers  = 10
+)
+
+// many are the services.
+func many() []dataplane.VirtualService {
+	all := make([]dataplane.VirtualService, manyServices)
+	for i := range all {
+		v := &all[i]
+		v.ID = tcp(fmt.Sprintf("10.20.%d.%d:80", i/250, i%250+1))
+		v.Scheduler = "wrr"
+		for n := range manyServers {
+			v.RealServers = append(v.RealServers, masq(fmt.Sprintf("10.30.%d.%d:80", i%250, n+1), n+1))
+		}
+	}
+	return all
+}
+
+// restore is the same for ipvsadm -R.
+func restore(all []dataplane.VirtualService) string {
+	var b strings.Builder
+	for _, v := range all {
+		s := goal(v)
+		e := entry{options: s.options}
+		for _, srv := range s.servers {
+			e.servers = append(e.servers, serverEntry{server: srv})
+		}
+		b.WriteString(saved(v.ID, e))
+	}
+	return b.String()
+}
+
+// TestMany programs many services from empty, once more, and has one change.
+func TestMany(t *testing.T) {
+	d := over(openTest(t), nil)
+	all := many()
+	apply := func() {
+		for _, v := range all {
+			must(t, d.Apply(t.Context(), v))
+		}
+	}
+	begin := time.Now()
+	apply()
+	t.Logf("%d services with %d real servers each, from empty: %v", manyServices, manyServers, time.Since(begin))
+	if got, want := d.Writes(), uint64(manyServices*(manyServers+2)); got != want {
+		t.Errorf("%d writes, want %d", got, want)
+	}
+
+	begin = time.Now()
+	before := d.Writes()
+	apply()
+	t.Logf("again: %v", time.Since(begin))
+	all[500].RealServers[3].Weight = 0
+	if got := d.Writes() - before; got > 0 {
+		t.Errorf("%d writes for what is in force, want none", got)
+	}
+	begin = time.Now()
+	must(t, d.Apply(t.Context(), all[500]))
+	t.Logf("one real server quiesced: %v", time.Since(begin))
+	if got := d.Writes() - before; got != 1 {
+		t.Errorf("%d writes for one change, want 1", got)
+	}
+
+	begin = time.Now()
+	holds(t, d, all...)
+	t.Logf("read back: %v", time.Since(begin))
+}
+
+// TestQuickerThanIpvsadm needs ipvsadm in the machine. It has to be
+// beaten by far more than others at work on the same processors can spoil.
+func TestQuickerThanIpvsadm(t *testing.T) {
+	path, err := exec.LookPath("ipvsadm")
+	if err != nil {
+		t.Skip("there is no ipvsadm here")
+	}
+	if testing.Short() {
+		t.Skip("takes half a minute")
+	}
+	n := namespace(t, netlab.Test(t))
+	all := many()
+	d := over(openIn(t, n), nil)
+	apply := func() {
+		for _, v := range all {
+			must(t, d.Apply(t.Context(), v))
+		}
+	}
+	own, theirs := time.Hour, time.Hour
+	for range 2 {
+		begin := time.Now()
+		apply()
+		own = min(own, time.Since(begin))
+		flush(t, d, all)
+
+		cmd := exec.Command(path, "-R")
+		cmd.Stdin = strings.NewReader(restore(all))
+		begin = time.Now()
+		p, err := n.Start(cmd)
+		must(t, err)
+		must(t, p.Wait())
+		theirs = min(theirs, time.Since(begin))
+		// What ipvsadm has made is what would have been made here.
+		before := d.Writes()
+		apply()
+		if n := d.Writes() - before; n > 0 {
+			t.Errorf("%d writes over what ipvsadm -R has made, want none", n)
+		}
+		flush(t, d, all)
+	}
+	t.Logf("programmed in %v, by ipvsadm -R in %v: %.2f times as fast", own, theirs, theirs.Seconds()/own.Seconds())
+	if theirs < own*3/2 {
+		t.Errorf("programmed in %v, by ipvsadm -R in %v", own, theirs)
+	}
+}
+
+// flush removes all services.
+func flush(t *testing.T, d *Dataplane, all []dataplane.VirtualService) {
+	t.Helper()
+	for _, v := range all {
+		must(t, d.Remove(t.Context(), v.ID))
+	}
+}
+
+// TestSavedByIpvsadm compares what the kernel holds as ipvsadm prints it.
+func TestSavedByIpvsadm(t *testing.T) {
+	path, err := exec.LookPath("ipvsadm")
+	if err != nil {
+		t.Skip("there is no ipvsadm here")
+	}
+	n := namespace(t, netlab.Test(t))
+	d := over(openIn(t, n), nil)
+	v6 := dataplane.RealServer{Addr: netip.MustParseAddrPort("[fd00::2]:80"), Weight: 3}
+	for _, v := range []dataplane.VirtualService{
+		two(),
+		{ID: web6, Scheduler: "sh", SchedFlags: []string{"sh-port"}, Persistent: time.Minute, PersistentBits: 64, RealServers: []dataplane.RealServer{v6}},
+		{ID: udp("10.9.0.1:53"), Scheduler: "rr", OnePacket: true},
+		{ID: tcp("10.9.0.2:80"), Scheduler: "wlc", Persistent: time.Hour, PersistentBits: 24},
+		{ID: mark(5), Scheduler: "mh"},
+		{ID: mark6(6), Scheduler: "rr"},
+	} {
+		must(t, d.Apply(t.Context(), v))
+		e, err := d.table.read(v.ID)
+		must(t, err)
+		var out strings.Builder
+		cmd := exec.Command(path, "-Sn")
+		cmd.Stdout = &out
+		p, err := n.Start(cmd)
+		must(t, err)
+		must(t, p.Wait())
+		if got, want := out.String(), saved(v.ID, e); strings.Join(strings.Fields(got), " ") != strings.Join(strings.Fields(want), " ") {
+			t.Errorf("ipvsadm -Sn prints:\n%swant:\n%s", got, want)
+		}
+		must(t, d.Remove(t.Context(), v.ID))
+	}
+}
