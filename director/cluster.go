@@ -54,7 +54,7 @@ func newCluster(out outside, log *slog.Logger) *cluster {
 // configure puts a configuration in force. Services and servers that were
 // there before keep what is known about them; found is what the dataplane
 // was serving before the first configuration.
-func (c *cluster) configure(now time.Time, conf *config.Config, found []dataplane.ServiceStatus) {
+func (c *cluster) configure(now time.Time, conf *config.Config, found []dataplane.VirtualService) {
 	old := c.byID
 	c.global, c.services, c.byID = conf.Global, nil, map[dataplane.ServiceID]*service{}
 	for i := range conf.Virtuals {
@@ -75,10 +75,10 @@ func (c *cluster) configure(now time.Time, conf *config.Config, found []dataplan
 	}
 }
 
-func (c *cluster) adopt(found []dataplane.ServiceStatus) {
+func (c *cluster) adopt(found []dataplane.VirtualService) {
 	for _, f := range found {
-		if sv := c.byID[f.Service.ID]; sv != nil {
-			sv.adopt(f.Service)
+		if sv := c.byID[f.ID]; sv != nil {
+			sv.adopt(f)
 		}
 	}
 }

@@ -269,11 +269,11 @@ func TestAdopt(t *testing.T) {
 	v := virtual(vip, rs1, rs2)
 	out := &script{}
 	c := newCluster(out, quiet())
-	c.configure(t0, conf(v), []dataplane.ServiceStatus{{Service: dataplane.VirtualService{
+	c.configure(t0, conf(v), []dataplane.VirtualService{{
 		ID: v.ID, RealServers: []dataplane.RealServer{
 			{Addr: netip.MustParseAddrPort(rs1), Weight: 3}, {Addr: netip.MustParseAddrPort(rs2), Weight: 0},
 		},
-	}}})
+	}})
 	out.want(t, "start", "apply 10.0.0.100:80: "+rs1+"=1")
 }
 

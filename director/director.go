@@ -120,7 +120,7 @@ func (d *Director) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	found, err := d.o.Dataplane.Snapshot(ctx)
+	found, err := d.find(ctx, conf)
 	if err != nil {
 		return fmt.Errorf("read the dataplane: %w", err)
 	}
@@ -139,6 +139,20 @@ func (d *Director) Start(ctx context.Context) error {
 	d.wg.Go(d.watchMaintenance)
 	d.unlock()
 	return nil
+}
+
+// find returns those of conf's services that are being served before the
+// director has asked for any.
+func (d *Director) find(ctx context.Context, conf *config.Config) ([]dataplane.VirtualService, error) {
+	f, ok := d.o.Dataplane.(dataplane.Finder)
+	if !ok {
+		return nil, nil
+	}
+	var ids []dataplane.ServiceID
+	for i := range conf.Virtuals {
+		ids = append(ids, conf.Virtuals[i].ID)
+	}
+	return f.Find(ctx, ids)
 }
 
 // lock waits until the director has started and nobody else reads the
@@ -190,7 +204,7 @@ func (d *Director) do(ctx context.Context, f func()) error {
 
 // enforce puts a configuration in force; files keep real servers out, nil for
 // those known before. It runs in the loop.
-func (d *Director) enforce(conf *config.Config, found []dataplane.ServiceStatus, files map[string]string) {
+func (d *Director) enforce(conf *config.Config, found []dataplane.VirtualService, files map[string]string) {
 	now := time.Now()
 	if files != nil {
 		d.cluster.files = files

@@ -65,9 +65,9 @@ func TestAdoptWithChecksOff(t *testing.T) {
 	v.CheckType = config.CheckOff
 	out := &script{}
 	c := newCluster(out, quiet())
-	c.configure(t0, conf(v), []dataplane.ServiceStatus{{Service: dataplane.VirtualService{
+	c.configure(t0, conf(v), []dataplane.VirtualService{{
 		ID: v.ID, RealServers: []dataplane.RealServer{{Addr: netip.MustParseAddrPort(rs1), Weight: 1}},
-	}}})
+	}})
 	out.want(t, "start", "apply 10.0.0.100:80: ")
 }
 

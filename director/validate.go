@@ -9,9 +9,9 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// Limits says why a dataplane cannot serve a service, nil if it can. It is a
-// pure function of the service.
-type Limits func(dataplane.VirtualService) []*dataplane.Limit
+// Limits says why the dataplane that v is for cannot serve it, nil if it can;
+// s is v with everything in use. It is a pure function.
+type Limits func(v *config.Virtual, s dataplane.VirtualService) []*dataplane.Limit
 
 // Validate returns what keeps a configuration from being run although it is
 // well formed: checks that do not exist, and services that the dataplane
@@ -21,7 +21,7 @@ func Validate(conf *config.Config, limits Limits) config.Problems {
 	for i := range conf.Virtuals {
 		v := &conf.Virtuals[i]
 		ps = append(ps, missingChecks(v)...)
-		for _, l := range limits(everything(v)) {
+		for _, l := range limits(v, Everything(v)) {
 			ps = append(ps, limitProblem(v, l))
 		}
 	}
@@ -47,9 +47,9 @@ func missingChecks(v *config.Virtual) config.Problems {
 	return ps
 }
 
-// everything is the service with all of its real servers and its fallback in
+// Everything is the service with all of its real servers and its fallback in
 // use, which is the most a dataplane can be asked for.
-func everything(v *config.Virtual) dataplane.VirtualService {
+func Everything(v *config.Virtual) dataplane.VirtualService {
 	sv := newService(v)
 	for _, s := range sv.servers {
 		s.health.up = true

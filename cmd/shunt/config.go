@@ -15,6 +15,7 @@ func configCommand() *cli.Command {
 	flags := []cli.Flag{
 		&cli.BoolFlag{Name: "json", Usage: "print JSON"},
 		&cli.BoolFlag{Name: "strict", Usage: "refuse what ldirectord refuses"},
+		&cli.StringFlag{Name: "dataplane", Value: "auto", Usage: "what is to forward: auto (what this host has), ipvs or proxy"},
 	}
 	return &cli.Command{
 		Name:            "config",
@@ -51,7 +52,7 @@ func load(c *cli.Context) (string, *config.Config, error) {
 	if err != nil {
 		return path, nil, err
 	}
-	conf, err := daemon.Check(context.Background(), path, text, c.Bool("strict"))
+	conf, err := daemon.Check(context.Background(), path, text, c.Bool("strict"), c.String("dataplane"))
 	return path, conf, err
 }
 

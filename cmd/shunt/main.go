@@ -40,24 +40,25 @@ func run(args []string, stdout, stderr io.Writer) int {
 }
 
 // flagsFirst lets the flags of `config check FILE --json` stand behind the
-// file, where the library would take them for more files. The flags of
-// config's commands take no values, so that they can be moved.
+// file, where the library would take them for more files.
 func flagsFirst(args []string) []string {
 	if len(args) < 3 || args[1] != "config" {
 		return args
 	}
-	isFlag := func(a string) bool { return len(a) > 1 && a[0] == '-' }
-	sorted := slices.Clone(args)
-	slices.SortStableFunc(sorted[3:], func(a, b string) int {
-		switch {
-		case isFlag(a) == isFlag(b):
-			return 0
-		case isFlag(a):
-			return -1
+	sorted := slices.Clone(args[:3])
+	var files []string
+	for rest := args[3:]; len(rest) > 0; rest = rest[1:] {
+		switch a := rest[0]; {
+		case a == "--dataplane" && len(rest) > 1: // the one that takes a value
+			sorted = append(sorted, a, rest[1])
+			rest = rest[1:]
+		case len(a) > 1 && a[0] == '-':
+			sorted = append(sorted, a)
+		default:
+			files = append(files, a)
 		}
-		return 1
-	})
-	return sorted
+	}
+	return append(sorted, files...)
 }
 
 func newApp(stdout, stderr io.Writer) *cli.App {

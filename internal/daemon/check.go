@@ -12,13 +12,14 @@ import (
 
 // Check reads a configuration as `shunt run` does, up to the point where it
 // would be put in force. The errors are of type config.Problems, unless the
-// file cannot be read at all. name stands for the file in messages.
-func Check(ctx context.Context, name string, text []byte, strict bool) (*config.Config, error) {
+// file cannot be read at all. name stands for the file in messages, on is the
+// dataplane as the flag says it: with auto or nothing, what this host has.
+func Check(ctx context.Context, name string, text []byte, strict bool, on string) (*config.Config, error) {
 	conf, err := config.Parse(ctx, name, text, config.Options{Strict: strict})
 	if err != nil {
 		return nil, err
 	}
-	if ps := director.Validate(conf, unsupported); len(ps) > 0 {
+	if ps := director.Validate(conf, limits(usual(on))); len(ps) > 0 {
 		return nil, append(withLines(ps, text), conf.Warnings...)
 	}
 	if p, ok := readable(name, conf); ok {

@@ -47,6 +47,8 @@ type Daemon struct {
 	log      *slog.Logger
 	sorry    *sorry.Server
 	sites    map[string]bool // services the sorry server answers for
+	plane    plane
+	host     hostKeeper
 	director *director.Director
 	children *children
 	first    sync.Once
@@ -132,7 +134,9 @@ func (d *Daemon) openDirector(context.Context) error {
 	if err != nil {
 		return err
 	}
+	d.plane = plane
 	d.onStop("dataplane", func(context.Context) error { return plane.Close() })
+	d.onStop("virtual addresses", d.closeHost)
 	d.log.Info("dataplane chosen", "dataplane", plane.status.Name, "reason", plane.status.Reason)
 	d.children = newChildren(d.log)
 	mails := alert.New(d.log)
@@ -204,7 +208,7 @@ func (d *Daemon) startDirector(ctx context.Context) error {
 
 // parse reads a configuration and makes sure that it can be put in force.
 func (d *Daemon) parse(ctx context.Context, text []byte) (*config.Config, error) {
-	conf, err := Check(ctx, d.o.Config, text, d.o.Strict)
+	conf, err := Check(ctx, d.o.Config, text, d.o.Strict, d.plane.status.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -215,6 +219,8 @@ func (d *Daemon) parse(ctx context.Context, text []byte) (*config.Config, error)
 	if err := d.sink.Use(target); err != nil {
 		return nil, fmt.Errorf("%s: %w", conf.Global.Origins["logfile"].Pos, err)
 	}
+	// From here on nothing refuses it.
+	d.plane.route(routes(conf))
 	return conf, nil
 }
 
@@ -224,6 +230,7 @@ func (d *Daemon) inForce(conf *config.Config) {
 		d.log.Warn("configuration", "warning", p.String())
 	}
 	d.first.Do(func() { d.execute = conf.Global.Execute })
+	d.followHost(conf)
 	gone := d.sites
 	d.sites = map[string]bool{}
 	for i := range conf.Virtuals {

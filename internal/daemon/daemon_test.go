@@ -298,7 +298,7 @@ func TestReadablePassword(t *testing.T) {
 		if err := os.Chmod(file, mode); err != nil {
 			t.Fatal(err)
 		}
-		conf, err := Check(t.Context(), file, text, false)
+		conf, err := Check(t.Context(), file, text, false, "proxy")
 		if err != nil {
 			t.Fatal(err)
 		}

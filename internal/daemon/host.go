@@ -61,7 +61,7 @@ func (d *Daemon) closeHost(context.Context) error {
 
 // followSysctls sets what is to be set, and warns once of what is left.
 func (d *Daemon) followSysctls(conf *config.Config) {
-	needs, dir := d.needs(conf), sysctl.Dir("")
+	needs, dir := d.needs(conf), sysctl.System
 	var gaps []sysctl.Gap
 	if conf.Global.ManageSysctl {
 		var changed []sysctl.Gap

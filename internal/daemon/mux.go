@@ -28,6 +28,7 @@ type named struct {
 var (
 	_ dataplane.Dataplane = (*mux)(nil)
 	_ dataplane.Drainer   = (*mux)(nil)
+	_ dataplane.Finder    = (*mux)(nil)
 )
 
 func newMux(planes ...named) *mux {
@@ -125,4 +126,25 @@ func (m *mux) Close() error {
 		errs = append(errs, p.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// Find implements [dataplane.Finder] by those dataplanes that can.
+func (m *mux) Find(ctx context.Context, ids []dataplane.ServiceID) ([]dataplane.VirtualService, error) {
+	var all []dataplane.VirtualService
+	for i, p := range m.planes {
+		f, ok := p.Dataplane.(dataplane.Finder)
+		if !ok {
+			continue
+		}
+		here := slices.DeleteFunc(slices.Clone(ids), func(id dataplane.ServiceID) bool {
+			to, _ := m.target(id)
+			return to != i
+		})
+		found, err := f.Find(ctx, here)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, found...)
+	}
+	return all, nil
 }
