@@ -77,7 +77,7 @@ func (s *shell) block(text string) {
 	}
 }
 
-// start runs the director in the background and waits until it answers.
+// start runs the director in the background and waits until it serves.
 func (s *shell) start(cmd *exec.Cmd) {
 	s.t.Helper()
 	cmd.Stderr = os.Stderr
@@ -85,14 +85,8 @@ func (s *shell) start(cmd *exec.Cmd) {
 		s.t.Fatal(err)
 	}
 	s.background = append(s.background, cmd)
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		if exec.Command(shuntBinary, "status", "--control", filepath.Join(s.dir, "control.sock")).Run() == nil {
-			return
-		}
-		if time.Now().After(end) {
-			s.t.Fatal("shunt run does not answer")
-		}
-	}
+	// Nobody types the next command before this.
+	eventually(s.t, "the service of the example", func() bool { return listening("127.0.0.1:8080") })
 }
 
 // wait ends what runs in the background, by process group.

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"testing"
 	"time"
@@ -28,15 +29,17 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// waitFor runs a command of shunt's until it succeeds: waitfor status.
+// waitFor runs a command of shunt's until what it prints matches: waitfor
+// PATTERN status.
 func waitFor(ts *testscript.TestScript, _ bool, args []string) {
-	var err error
+	want, err := regexp.Compile(args[0])
+	ts.Check(err)
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		if err = ts.Exec("shunt", args...); err == nil {
+		if err = ts.Exec("shunt", args[1:]...); err == nil && want.MatchString(ts.ReadFile("stdout")) {
 			return
 		}
 	}
-	ts.Fatalf("%v", err)
+	ts.Fatalf("%s does not appear: %v", want, err)
 }
 
 // exits runs a program and checks its exit code: exits CODE PROGRAM ARGS.
