@@ -33,7 +33,9 @@ const defaultLimit = 11 * time.Minute
 
 func main() {
 	kernelvm.Main()
-	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT)
+	// SIGPIPE too: nobody reads any more, and there are files to take away.
+	ctx, stop := signal.NotifyContext(context.Background(),
+		unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT, unix.SIGPIPE)
 	status, err := run(ctx, os.Args[1:])
 	stop()
 	switch {

@@ -30,7 +30,7 @@ func build(t *testing.T) bench {
 	b := bench{filepath.Join(dir, "vmrun"), filepath.Join(dir, "outcomes.test")}
 	static(t, "build", "-o", b.vmrun, ".")
 	static(t, "test", "-c", "-cover", "-o", b.outcomes, "./testdata/outcomes")
-	if out, err := exec.Command(b.vmrun, "-fetch").CombinedOutput(); err != nil {
+	if out, err := exec.Command(b.vmrun, "-fetch", "-packages=ipvsadm").CombinedOutput(); err != nil {
 		give(t, fmt.Errorf("%w: %s", err, out))
 	}
 	return b
@@ -71,6 +71,7 @@ func TestVMRun(t *testing.T) {
 	b := build(t)
 	for name, test := range map[string]func(*testing.T, bench){
 		"outcomes": outcomes, "limit": limit, "machine": machine, "live": live, "usage": usage, "go test": goTest,
+		"packages": packages, "nobody reads": nobodyReads,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -144,7 +145,7 @@ func machine(t *testing.T, b bench) {
 
 // live waits for what a test says while it runs, and interrupts it then.
 func live(t *testing.T, b bench) {
-	cmd := exec.CommandContext(t.Context(), b.vmrun, b.outcomes, "-test.v", "-test.run=TestHang")
+	cmd := exec.CommandContext(t.Context(), b.vmrun, "-limit=1m", b.outcomes, "-test.v", "-test.run=TestHang")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -195,6 +196,38 @@ func goTest(t *testing.T, b bench) {
 	}
 	if covered, err := os.ReadFile(profile); err != nil || !bytes.Contains(covered, []byte("outcomes.go")) {
 		t.Errorf("the profile holds %q, %v", covered, err)
+	}
+}
+
+// packages runs a program that is linked dynamically, with a terminal.
+func packages(t *testing.T, b bench) {
+	out, err := exec.Command(b.vmrun, "-shell", "-packages=ipvsadm", "/usr/sbin/ipvsadm", "-Ln").CombinedOutput()
+	if err != nil || !bytes.HasPrefix(out, []byte("IP Virtual Server version")) || !bytes.Contains(out, []byte("\r\n")) {
+		t.Errorf("%v: %q", err, out)
+	}
+}
+
+// nobodyReads takes away whom the test talks to. The machine ends then, and
+// nothing is left of it.
+func nobodyReads(t *testing.T, b bench) {
+	cmd := exec.Command(b.vmrun, "-limit=1m", b.outcomes, "-test.v", "-test.run=Hang")
+	dir := t.TempDir()
+	cmd.Env = append(os.Environ(), "TMPDIR="+dir)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := out.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := cmd.Wait(); err == nil || cmd.ProcessState.ExitCode() != 125 {
+		t.Errorf("it ends with %v", err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
 	}
 }
 
