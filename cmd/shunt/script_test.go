@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/vishvananda/netlink"
 )
 
 // The command line, end to end: testdata/script/*.txtar.
@@ -21,9 +23,17 @@ func TestScripts(t *testing.T) {
 			e.Setenv("PATH", filepath.Dir(shuntBinary)+string(os.PathListSeparator)+os.Getenv("PATH"))
 			e.Setenv("SHUNT_CONTROL", filepath.Join(e.WorkDir, "control.sock"))
 			e.Setenv("SHUNT_ADMIN", "127.0.0.1:0")
+			e.Setenv("SHUNT_DATAPLANE", "proxy")
 			e.Setenv("VIP", loopbackAddr(t))
 			e.Setenv("REAL", loopbackAddr(t))
 			return nil
+		},
+		Condition: func(name string) (bool, error) {
+			if name != "ipvs" {
+				return false, fmt.Errorf("no condition is called %q", name)
+			}
+			_, err := netlink.GenlFamilyGet("IPVS")
+			return err == nil, nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "waitfor": waitFor},
 	})
