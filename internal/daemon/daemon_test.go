@@ -19,7 +19,14 @@ import (
 	"github.com/shunt-lb/shunt/internal/leak"
 )
 
-func TestMain(m *testing.M) { leak.Main(m) }
+// asChild runs instead of the tests where a test has started this program as
+// a child.
+var asChild = func() {}
+
+func TestMain(m *testing.M) {
+	asChild()
+	leak.Main(m)
+}
 
 // echo is a real server that sends back what it gets, line by line.
 func echo(t *testing.T) string {

@@ -145,6 +145,15 @@ func (c *cluster) director(text string) *Daemon {
 	c.t.Helper()
 	dir := c.t.TempDir()
 	file := filepath.Join(dir, "ldirectord.cf")
+	c.must(os.WriteFile(file, []byte(c.fill(text)), 0o600))
+	d := New(Options{Config: file, Dataplane: "ipvs", LogFormat: "text", LogLevel: slog.LevelWarn})
+	c.must(d.Start(c.t.Context()))
+	c.t.Cleanup(func() { _ = d.Stop(context.Background()) })
+	return d
+}
+
+// fill puts the cluster's addresses into a configuration.
+func (c *cluster) fill(text string) string {
 	vip, virtual, real := c.vip.String(), "virtual", "real"
 	if c.vip.Is6() {
 		vip, virtual, real = "["+vip+"]", "virtual6", "real6"
@@ -153,11 +162,7 @@ func (c *cluster) director(text string) *Daemon {
 	for i, s := range c.servers {
 		pairs = append(pairs, fmt.Sprintf("%%RS%d%%", i+1), netip.AddrPortFrom(s.addr, 80).String())
 	}
-	c.must(os.WriteFile(file, []byte(strings.NewReplacer(pairs...).Replace(text)), 0o600))
-	d := New(Options{Config: file, Dataplane: "ipvs", LogFormat: "text", LogLevel: slog.LevelWarn})
-	c.must(d.Start(c.t.Context()))
-	c.t.Cleanup(func() { _ = d.Stop(context.Background()) })
-	return d
+	return strings.NewReplacer(pairs...).Replace(text)
 }
 
 // ask makes one request from the client and returns who has answered.
