@@ -54,7 +54,7 @@ KERNEL_PACKAGES = $$($(GO) list -tags kernel -f '{{range .TestGoFiles}}{{$$.Dir}
 
 .PHONY: test-kernel
 test-kernel: deps vmrun kernel
-	CGO_ENABLED=0 $(GO) test -tags kernel -short -exec $(VMRUN) -timeout 20m -count=1 $(KERNEL_PACKAGES)
+	CGO_ENABLED=0 VMRUN_PACKAGES=ipvsadm $(GO) test -tags kernel -short -exec $(VMRUN) -timeout 20m -count=1 $(KERNEL_PACKAGES)
 
 # A shell in such a machine, with bin/shunt and ipvsadm, for a look around.
 .PHONY: shell-kernel

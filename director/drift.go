@@ -32,10 +32,16 @@ func (a *applier) repair(ctx context.Context) {
 	}
 }
 
-// sameService compares what every dataplane can read back: the scheduler,
+// sameService compares what every dataplane can read back: how is scheduled,
 // persistence, and the real servers in whatever order.
 func sameService(have, want dataplane.VirtualService) bool {
-	if have.Scheduler != want.Scheduler || have.Persistent != want.Persistent || len(have.RealServers) != len(want.RealServers) {
+	have.ConnectTimeout, have.IdleTimeout = want.ConnectTimeout, want.IdleTimeout
+	if len(have.RealServers) != len(want.RealServers) {
+		return false
+	}
+	options := want
+	options.RealServers = have.RealServers
+	if !have.Equal(options) {
 		return false
 	}
 	servers := map[string]dataplane.RealServer{}
