@@ -63,7 +63,7 @@ func openKernel(name string, log *slog.Logger) (*ipvs.Dataplane, director.Datapl
 }
 
 // usual is the dataplane that services are for which name none, on this host.
-// It changes nothing and needs no rights.
+// The kernel may load its module for it; no rights are needed.
 func usual(name string) string {
 	if name == onProxy || name == onIPVS {
 		return name
