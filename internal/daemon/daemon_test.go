@@ -79,7 +79,7 @@ func set(t *testing.T, text string) *bench {
 	b.write(strings.NewReplacer("%VIP%", b.vip, "%REAL%", echo(t), "%DIR%", b.dir).Replace(text))
 	b.Daemon = New(Options{
 		Config: b.file, Admin: "127.0.0.1:0", Control: filepath.Join(b.dir, "run", "control.sock"),
-		LogFormat: "text", LogLevel: slog.LevelError,
+		Dataplane: "proxy", LogFormat: "text", LogLevel: slog.LevelError,
 	})
 	if err := b.Start(t.Context()); err != nil {
 		t.Fatal(err)
@@ -198,7 +198,7 @@ func TestStartFails(t *testing.T) {
 	if err := os.WriteFile(file, []byte("virtual = 127.0.0.1:1\n\tscheduler = xx\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	d := New(Options{Config: file, Control: filepath.Join(dir, "c.sock"), LogFormat: "text", LogLevel: slog.LevelError})
+	d := New(Options{Config: file, Control: filepath.Join(dir, "c.sock"), Dataplane: "proxy", LogFormat: "text", LogLevel: slog.LevelError})
 	err := d.Start(t.Context())
 	if ps, ok := errors.AsType[config.Problems](err); !ok || ps[len(ps)-1].Pos.Line != 2 {
 		t.Errorf("start: %v", err)
