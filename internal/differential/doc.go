@@ -5,6 +5,6 @@
 //
 // It needs the tag kernel and a machine with both programs' surroundings:
 //
-//	CGO_ENABLED=0 VMRUN_PACKAGES=ipvsadm,ldirectord VMRUN_MEMORY=1024 \
+//	CGO_ENABLED=0 VMRUN_PACKAGES=dash,ipvsadm,ldirectord,libnet-inet6glue-perl VMRUN_MEMORY=1024 \
 //	  go test -tags kernel -exec "$PWD/bin/tools/vmrun" ./internal/differential
 package differential

@@ -13,6 +13,7 @@ import (
 type file struct {
 	name     string
 	fails    failure
+	special  bool // it goes through few events, and every section says how
 	sections []section
 }
 
@@ -210,7 +211,7 @@ var files = []file{
 	protocol=udp
 	ops=yes
 	scheduler=wrr
-	checktype=ping
+	checktype=connect
 `,
 			real:     "real=10.0.0.%N:514 gate %W",
 			service:  "-A -u 10.0.0.100:514 -s wrr -o",
@@ -246,6 +247,79 @@ var files = []file{
 			service:  "-A -t [fd00::101]:80 -s wrr -p 120 -M 64",
 			dest:     "-a -t [fd00::101]:80 -r [fd00::%N]:80 -m -w %W",
 			fallback: "-a -t [fd00::101]:80 -r [fd00::9]:80 -m -w 1",
+		},
+	}},
+	{name: "differences", fails: refuses, special: true, sections: []section{
+		{
+			text: `virtual=10.0.0.100:80
+	fallback=127.0.0.1:80 gate
+	service=http
+	scheduler=wrr
+	checktype=on
+`,
+			real:     "real=10.0.0.%N:80 gate %W",
+			service:  "-A -t 10.0.0.100:80 -s wrr",
+			dest:     "-a -t 10.0.0.100:80 -r 10.0.0.%N:80 -g -w %W",
+			fallback: "-a -t 10.0.0.100:80 -r 127.0.0.1:80 -g -w 1",
+			differs: map[string]difference{
+				"start":           {ldirectord: "1:2 2:1", shunt: "1:2 2:1"},
+				"one check fails": {ldirectord: "1:2 2:1", shunt: "1:2 2:1"},
+				"all weights 0":   {ldirectord: "1:0 2:0", shunt: "1:0 2:0 F"},
+			},
+		},
+		{
+			text: `virtual=10.0.0.101:80
+	fallback=127.0.0.1:80 gate
+	service=http
+	scheduler=wrr
+	checktype=off
+`,
+			real:     "real=10.0.0.%N:80 gate %W",
+			service:  "-A -t 10.0.0.101:80 -s wrr",
+			dest:     "-a -t 10.0.0.101:80 -r 10.0.0.%N:80 -g -w %W",
+			fallback: "-a -t 10.0.0.101:80 -r 127.0.0.1:80 -g -w 1",
+			differs: map[string]difference{
+				"start":           {ldirectord: "F", shunt: ""},
+				"one check fails": {ldirectord: "F", shunt: ""},
+				"all weights 0":   {ldirectord: "F", shunt: ""},
+			},
+		},
+		{
+			quiescent: true,
+			text: `virtual=10.0.0.102:80
+	fallback=127.0.0.1:80 gate
+	service=http
+	scheduler=wrr
+	checktype=off
+`,
+			real:     "real=10.0.0.%N:80 gate %W",
+			service:  "-A -t 10.0.0.102:80 -s wrr",
+			dest:     "-a -t 10.0.0.102:80 -r 10.0.0.%N:80 -g -w %W",
+			fallback: "-a -t 10.0.0.102:80 -r 127.0.0.1:80 -g -w 1",
+			differs: map[string]difference{
+				"start":           {ldirectord: "1:0 2:0 F", shunt: ""},
+				"one check fails": {ldirectord: "1:0 2:0 F", shunt: ""},
+				"all weights 0":   {ldirectord: "1:0 2:0 F", shunt: ""},
+			},
+		},
+		{
+			quiescent: true,
+			text: `virtual=10.0.0.103:80
+	fallback=127.0.0.1:80 gate
+	service=http
+	scheduler=wrr
+	checktype=connect
+	checkport=80
+`,
+			real:     "real=10.0.0.%N:8080 gate %W",
+			service:  "-A -t 10.0.0.103:80 -s wrr",
+			dest:     "-a -t 10.0.0.103:80 -r 10.0.0.%N:80 -g -w %W",
+			fallback: "-a -t 10.0.0.103:80 -r 127.0.0.1:80 -g -w 1",
+			differs: map[string]difference{
+				"start":           {ldirectord: "1:0 2:0", shunt: "1:2 2:1"},
+				"one check fails": {ldirectord: "1:0 2:0", shunt: "1:0 2:1"},
+				"all weights 0":   {ldirectord: "1:0 2:0", shunt: "1:0 2:0 F"},
+			},
 		},
 	}},
 }

@@ -56,6 +56,11 @@ func (s *server) listen(t *testing.T) {
 	t.Cleanup(func() { _ = s.http.Close() })
 }
 
+// notices are the names of files that keep s out, as ldirectord knows them.
+func (s *server) notices() []string {
+	return []string{s.addrs[0].Addr().String(), "[" + s.addrs[1].Addr().String() + "]"}
+}
+
 func (s *server) fail(t *testing.T, how failure) {
 	t.Helper()
 	switch how {

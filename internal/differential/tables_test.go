@@ -21,6 +21,7 @@ type walk struct {
 	path        string // of the configuration
 	maintenance string // the folder
 	cleanstop   string
+	withoutLast bool // section
 }
 
 // An event is something that happens to both directors, and how their tables
@@ -41,12 +42,30 @@ var events = []event{
 	{name: "weight edited", happens: reload("1:5 2:1"), table: "1:5 2:1"},
 	{name: "server added", happens: reload("1:5 2:1 3:3"), table: "1:5 2:1 3:3"},
 	{name: "server removed", happens: reload("2:1 3:3"), table: "2:1 3:3"},
+	{name: "service removed", happens: services(true, "2:1 3:3"), table: "2:1 3:3"},
+	{name: "service added", happens: services(false, "2:1 3:3"), table: "2:1 3:3"},
 	{name: "maintenance file", happens: maintain(3), table: "2:1", quiescent: "2:1 3:0"},
 	{name: "maintenance over", happens: release(3), table: "2:1 3:3"},
 	{name: "stop, cleanstop=no", happens: stop, table: "2:1 3:3"},
 	{name: "table changed meanwhile", happens: tamper, table: "2:7 4:1"},
 	{name: "start over that table", happens: begin("2:1 3:3", "yes"), table: "2:1 3:3"},
 	{name: "stop, cleanstop=yes", happens: stop, table: "gone"},
+}
+
+// few are the events of a file whose services are all special.
+var few = []event{
+	{name: "start", happens: begin("1:2 2:1", "yes")},
+	{name: "one check fails", happens: fail(1)},
+	{name: "all weights 0", happens: reload("1:0 2:0")},
+	{name: "stop, cleanstop=yes", happens: stop, table: "gone"},
+}
+
+// passes are the events that happen to f.
+func (f file) passes() []event {
+	if f.special {
+		return few
+	}
+	return events
 }
 
 // TestTables takes every file through all events.
@@ -56,7 +75,7 @@ func TestTables(t *testing.T) {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
 			w := newWalk(t, f, i)
-			for _, e := range events {
+			for _, e := range f.passes() {
 				e.happens(t, w)
 				w.compare(t, e)
 				if t.Failed() {
@@ -71,7 +90,7 @@ func TestTables(t *testing.T) {
 func (w *walk) compare(t *testing.T, e event) {
 	t.Helper()
 	for _, d := range w.directors {
-		d.until(t, e.name, w.file.table(e, d.name))
+		d.until(t, e.name, w.now().table(e, d.name))
 	}
 }
 
@@ -110,7 +129,7 @@ func newWalk(t *testing.T, f file, number int) *walk {
 // write replaces the configuration at once, as an editor does.
 func (w *walk) write(t *testing.T, servers string) {
 	t.Helper()
-	text := w.file.config(servers, w.cleanstop, w.maintenance)
+	text := w.now().config(servers, w.cleanstop, w.maintenance)
 	if err := os.WriteFile(w.path+".new", []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -138,6 +157,23 @@ func reload(servers string) func(*testing.T, *walk) {
 	}
 }
 
+// services reloads a file with or without its last section.
+func services(withoutLast bool, servers string) func(*testing.T, *walk) {
+	return func(t *testing.T, w *walk) {
+		w.withoutLast = withoutLast
+		reload(servers)(t, w)
+	}
+}
+
+// now is the file as it is now.
+func (w *walk) now() file {
+	f := w.file
+	if w.withoutLast {
+		f.sections = f.sections[:len(f.sections)-1]
+	}
+	return f
+}
+
 func stop(t *testing.T, w *walk) {
 	for _, d := range w.directors {
 		d.stop(t)
@@ -155,8 +191,8 @@ func mend(number int) func(*testing.T, *walk) {
 // maintain puts files named after a server into the maintenance folder.
 func maintain(number int) func(*testing.T, *walk) {
 	return func(t *testing.T, w *walk) {
-		for _, p := range w.servers[number-1].addrs {
-			if err := os.WriteFile(filepath.Join(w.maintenance, p.Addr().String()), nil, 0o600); err != nil {
+		for _, name := range w.servers[number-1].notices() {
+			if err := os.WriteFile(filepath.Join(w.maintenance, name), nil, 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -165,8 +201,8 @@ func maintain(number int) func(*testing.T, *walk) {
 
 func release(number int) func(*testing.T, *walk) {
 	return func(t *testing.T, w *walk) {
-		for _, p := range w.servers[number-1].addrs {
-			if err := os.Remove(filepath.Join(w.maintenance, p.Addr().String())); err != nil {
+		for _, name := range w.servers[number-1].notices() {
+			if err := os.Remove(filepath.Join(w.maintenance, name)); err != nil {
 				t.Fatal(err)
 			}
 		}
