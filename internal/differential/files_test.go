@@ -38,7 +38,7 @@ func (f file) config(servers, cleanstop, maintenance string) string {
 	for _, s := range f.sections {
 		head, rest, _ := strings.Cut(s.text, "\n")
 		fmt.Fprintln(&b, head)
-		for _, server := range strings.Fields(servers) {
+		for server := range strings.FieldsSeq(servers) {
 			fmt.Fprintf(&b, "\t%s\n", expand(s.real, server))
 		}
 		fmt.Fprintf(&b, "%s\tquiescent=%s\n", rest, yesno(s.quiescent))
@@ -76,7 +76,7 @@ func (s section) lines(short string) []string {
 		return nil
 	}
 	lines := []string{s.service}
-	for _, server := range strings.Fields(short) {
+	for server := range strings.FieldsSeq(short) {
 		if server == "F" {
 			lines = append(lines, s.fallback)
 		} else {
