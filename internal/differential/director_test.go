@@ -23,7 +23,7 @@ const ldirectordPath = "/usr/sbin/ldirectord"
 
 // patience is how long an event may take to arrive in a table: a Perl program
 // that starts beside others in an emulated machine takes its time.
-const patience = 60 * time.Second
+const patience = 2 * time.Minute
 
 // A director is one of the two programs in its namespace.
 type director struct {
