@@ -48,13 +48,14 @@ endif
 
 # Tests that need a kernel with IPVS have the tag kernel. They run on Debian's,
 # in virtual machines.
+VM_PACKAGES    := dash,ipvsadm,ldirectord,libnet-inet6glue-perl
 VMRUN           = $(TOOLS)/vmrun
 KERNEL_PACKAGES = $$($(GO) list -tags kernel -f '{{range .TestGoFiles}}{{$$.Dir}}/{{.}} {{end}}{{range .XTestGoFiles}}{{$$.Dir}}/{{.}} {{end}}' ./... \
   | xargs grep -l '^//go:build.*kernel' | xargs -r dirname | sort -u)
 
 .PHONY: test-kernel
 test-kernel: deps vmrun kernel
-	CGO_ENABLED=0 VMRUN_PACKAGES=ipvsadm $(GO) test -tags kernel -short -exec $(VMRUN) -timeout 20m -count=1 $(KERNEL_PACKAGES)
+	CGO_ENABLED=0 VMRUN_PACKAGES=$(VM_PACKAGES) VMRUN_MEMORY=1024 $(GO) test -tags kernel -short -exec $(VMRUN) -timeout 20m -count=1 $(KERNEL_PACKAGES)
 
 # A shell in such a machine, with bin/shunt and ipvsadm, for a look around.
 .PHONY: shell-kernel
