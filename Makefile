@@ -1,6 +1,7 @@
 # make          builds bin/shunt
 # make demo     shows what it does, on this machine, without root
 # make test     runs everything CI runs, and installs what that needs
+# make test-kernel  runs the tests on a kernel with IPVS, in virtual machines
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
@@ -30,10 +31,10 @@ demo: build
 # --- tests ----------------------------------------------------------------
 
 .PHONY: test
-test: need-go deps fmt-check lint tidy-check test-unit test-root test-kernel
+test: need-go deps fmt-check lint tidy-check test-unit test-root
 
 .PHONY: test-unit
-test-unit: deps kernel
+test-unit: deps
 	$(GO) test -race -timeout 15m ./...
 
 # Network namespaces need root: as somebody else, the packages that use them
@@ -47,19 +48,20 @@ ifneq ($(SUDO),)
 endif
 
 # Tests that need a kernel with IPVS have the tag kernel. They run on Debian's,
-# in virtual machines.
+# in virtual machines; those of the machines themselves have the tag vm.
 VM_PACKAGES    := dash,ipvsadm,ldirectord,libnet-inet6glue-perl
 VMRUN           = $(TOOLS)/vmrun
 KERNEL_PACKAGES = $$($(GO) list -tags kernel -f '{{range .TestGoFiles}}{{$$.Dir}}/{{.}} {{end}}{{range .XTestGoFiles}}{{$$.Dir}}/{{.}} {{end}}' ./... \
   | xargs grep -l '^//go:build.*kernel' | xargs -r dirname | sort -u)
 
 .PHONY: test-kernel
-test-kernel: deps vmrun kernel
+test-kernel: deps-kernel vmrun kernel
+	$(GO) test -tags vm -timeout 10m -count=1 ./internal/kernelvm/...
 	CGO_ENABLED=0 VMRUN_PACKAGES=$(VM_PACKAGES) VMRUN_MEMORY=1024 $(GO) test -tags kernel -short -exec $(VMRUN) -timeout 20m -count=1 $(KERNEL_PACKAGES)
 
 # A shell in such a machine, with bin/shunt and ipvsadm, for a look around.
 .PHONY: shell-kernel
-shell-kernel: build deps vmrun kernel
+shell-kernel: build deps-kernel vmrun kernel
 	$(VMRUN) -shell -packages bash,ncurses-base,busybox-static,ipvsadm,iproute2 -file bin/shunt=/usr/sbin/shunt \
 	  /usr/bin/busybox sh -c 'busybox mkdir /opt; busybox --install -s /opt; PATH=$$PATH:/opt exec bash'
 
@@ -130,11 +132,13 @@ need-go:
 	@command -v $(GO) >/dev/null || { echo 'make: Go 1.26 or newer is needed: https://go.dev/dl' >&2; exit 1; }
 
 # Packages of Debian that the tests use: a compiler for the race detector, real
-# servers and clients, and an emulator for the kernel they need.
-PACKAGES := gcc libc6-dev nginx-light curl perl python3 qemu-system-x86
+# servers and clients; for a kernel of their own an emulator, too.
+PACKAGES := gcc libc6-dev nginx-light curl perl python3
 
-.PHONY: deps
-deps:
+deps-kernel: PACKAGES += qemu-system-x86
+
+.PHONY: deps deps-kernel
+deps deps-kernel:
 	@missing=; for p in $(PACKAGES); do \
 	  dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; \
 	done; \

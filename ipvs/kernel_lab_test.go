@@ -79,6 +79,9 @@ func (s *site) equipDirector() error {
 		s.director.Forward(),
 		s.director.Sysctl("net.ipv4.conf.all.send_redirects", "0"),
 		s.director.Sysctl("net.ipv4.conf.eth0.send_redirects", "0"),
+		// Every refusal is to reach its client, also one of many in a row.
+		s.director.Sysctl("net.ipv4.icmp_ratelimit", "0"),
+		s.director.Sysctl("net.ipv6.icmp.ratelimit", "0"),
 	)
 }
 
