@@ -135,8 +135,8 @@ func (d *Director) Start(ctx context.Context) error {
 		d.started = time.Now()
 		d.enforce(conf, found, files)
 	})
-	d.wg.Go(d.watchFile)
-	d.wg.Go(d.watchMaintenance)
+	d.wg.Go(func() { d.every(filePeriod, d.lookAtFile) })
+	d.wg.Go(func() { d.every(maintenancePeriod, d.maintain) })
 	d.unlock()
 	return nil
 }

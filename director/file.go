@@ -108,21 +108,22 @@ func (d *Director) read(ctx context.Context) (*config.Config, error) {
 // forget makes the next look find the file changed.
 func (f *file) forget() { f.digest, f.young = [sha256.Size]byte{}, true }
 
-// watchFile notices that the configuration file has changed on disk, reloads
-// it if autoreload says so, and runs the callback either way.
-func (d *Director) watchFile() {
-	tick := time.NewTicker(filePeriod)
+// every calls look once in each period until the stop begins.
+func (d *Director) every(period time.Duration, look func()) {
+	tick := time.NewTicker(period)
 	defer tick.Stop()
 	for {
 		select {
 		case <-d.ctx.Done():
 			return
 		case <-tick.C:
-			d.lookAtFile()
+			look()
 		}
 	}
 }
 
+// lookAtFile notices that the configuration file has changed on disk, reloads
+// it if autoreload says so, and runs the callback either way.
 func (d *Director) lookAtFile() {
 	if d.lock(d.ctx) != nil {
 		return

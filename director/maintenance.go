@@ -45,19 +45,6 @@ type realName struct {
 	name string // as the configuration has it
 }
 
-func (d *Director) watchMaintenance() {
-	tick := time.NewTicker(maintenancePeriod)
-	defer tick.Stop()
-	for {
-		select {
-		case <-d.ctx.Done():
-			return
-		case <-tick.C:
-			d.maintain()
-		}
-	}
-}
-
 // maintain brings what is in maintenancedir now into the loop.
 func (d *Director) maintain() {
 	if d.lock(d.ctx) != nil {
