@@ -26,7 +26,7 @@ func FuzzFindLine(f *testing.F) {
 	f.Fuzz(func(t *testing.T, answer []byte, expr string) {
 		re, err := regexp.Compile(expr)
 		if err != nil {
-			t.Skip()
+			return // no pattern
 		}
 		want := false
 		for line := range bytes.Lines(answer) {

@@ -29,11 +29,11 @@ func TestWhatAptSays(t *testing.T) {
 	if got := kernelPackage.FindStringSubmatch("  Depends: linux-base\n"); got != nil {
 		t.Errorf("package %q", got)
 	}
-	uri := "'http://deb.debian.org/x_amd64.deb' linux-image-6.1.0-56-cloud-amd64_6.1.192-2_amd64.deb 26713492 SHA256:e7\n"
+	uri := "'http://mirror.example/x_amd64.deb' linux-image-6.1.0-56-cloud-amd64_6.1.192-2_amd64.deb 26713492 SHA256:e7\n"
 	if got := packageFile.FindStringSubmatch(uri); len(got) < 2 || got[1] != "6.1.0-56-cloud-amd64_6.1.192-2" {
 		t.Errorf("version %q", got)
 	}
-	uri = "'http://deb.debian.org/b.deb' busybox-static_1%3a1.35.0-4+deb12u1+b1_amd64.deb 928188 MD5Sum:f6\n"
+	uri = "'http://mirror.example/b.deb' busybox-static_1%3a1.35.0-4+deb12u1+b1_amd64.deb 928188 MD5Sum:f6\n"
 	if got := anyPackage.FindStringSubmatch(uri); len(got) < 3 || got[2] != "busybox-static" {
 		t.Errorf("package %q", got)
 	}

@@ -28,7 +28,7 @@ func TestNewTest(t *testing.T) {
 			want: []string{"-test.v=true", "-test.run=^TestX$", "name"},
 		},
 		"what go test adds": {
-			args:  []string{"-test.paniconexit0", "-test.testlogfile=/work/log", "-test.timeout=10m0s"},
+			args:  []string{"-test.paniconexit0", "-test.testlogfile=/somewhere/log", "-test.timeout=10m0s"},
 			want:  []string{"-test.paniconexit0", "-test.timeout=10m0s"},
 			limit: 10*time.Minute + 30*time.Second,
 		},
