@@ -135,7 +135,7 @@ func TestFoldersComeBeforeWhatIsInThem(t *testing.T) {
 func TestRunnable(t *testing.T) {
 	dynamic, err := filepath.EvalSymlinks("/bin/sh")
 	if err != nil {
-		t.Skip("this machine has no shell")
+		t.Fatal(err)
 	}
 	r := root{}
 	r.bytes("script", 0o755, []byte("#!/bin/sh\n"))
