@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/shunt-lb/shunt/dataplane"
 )
@@ -22,13 +23,8 @@ var (
 // oneWord makes values of which each has a word.
 func oneWord[T fmt.Stringer](known []T, at func(target) *T) value {
 	var words []string
-	kind := ""
-	for i, k := range known {
+	for _, k := range known {
 		words = append(words, k.String())
-		if i > 0 {
-			kind += ", "
-		}
-		kind += "`" + k.String() + "`"
 	}
 	read := func(f *field) (v T, ok bool) {
 		w, ok := f.oneOf(words, "")
@@ -37,7 +33,7 @@ func oneWord[T fmt.Stringer](known []T, at func(target) *T) value {
 		}
 		return v, ok
 	}
-	return bind(kind, read, T.String)(at)
+	return bind("`"+strings.Join(words, "`, `")+"`", read, T.String)(at)
 }
 
 func (f *field) portNumber() (uint16, bool) {

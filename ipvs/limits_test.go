@@ -67,6 +67,7 @@ func TestSupported(t *testing.T) {
 			s.ID = dataplane.ServiceID{Protocol: dataplane.FWMark, Mark: 1}
 			to(&s.RealServers[0], "10.0.1.1:0")
 		}),
+		"mark, port without meaning": service(func(s *v) { s.ID = dataplane.ServiceID{Protocol: dataplane.FWMark, Mark: 1} }),
 		"mark of IPv6": service(func(s *v) {
 			s.ID = dataplane.ServiceID{Protocol: dataplane.FWMark, Mark: 1, IPv6: true}
 			to(&s.RealServers[0], "[fd00::1]:0")
@@ -149,7 +150,6 @@ func TestUnsupported(t *testing.T) {
 		{"real", "fallback", withReal(func(s *r) { s.Sorry, s.Addr = true, netip.AddrPort{} })},
 		{"real", "port 80, not on 8080", withReal(func(s *r) { to(s, "10.0.1.1:8080") })},
 		{"real", "port 80, not on 8080", withReal(func(s *r) { s.Forward = dataplane.IPIP; to(s, "10.0.1.1:8080") })},
-		{"real", "port 0, not on 80", service(func(s *v) { s.ID = dataplane.ServiceID{Protocol: dataplane.FWMark, Mark: 1} })},
 		{"real", "needs a port", withReal(func(s *r) { s.Forward = dataplane.Masq; to(s, "10.0.1.1:0") })},
 		{"real", "forward(9)", withReal(func(s *r) { s.Forward = 9 })},
 		{"real", "weight 65536", withReal(func(s *r) { s.Weight = 65536 })},
