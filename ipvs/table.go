@@ -43,14 +43,6 @@ type server struct {
 	upper, lower uint32
 }
 
-// A tunnel is how packets are wrapped on their way to a real server. The zero
-// value is IP in IP.
-type tunnel struct {
-	kind  uint8
-	port  uint16
-	flags uint16
-}
-
 // A state is what a service is, or is to be. Servers are in the order in
 // which schedulers go through them, which is the order of the configuration.
 type state struct {
