@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 	}
 	flag.Parse()
 	// Files wait for checks most of the time, whatever the processors.
-	if err := flag.Set("test.parallel", "16"); err != nil {
+	if err := flag.Set("test.parallel", "4"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
