@@ -89,13 +89,15 @@ func (m Machine) boot(ctx context.Context, dir string) error {
 }
 
 // arguments names the accelerator: the one the emulator would choose may hang.
+// A processor that boasts of fast copying of bytes has the kernel copy and
+// clear pages byte by byte, which is slow where it is emulated.
 func (m Machine) arguments(dir string) []string {
 	signals := "off"
 	if m.Stdin == nil {
 		signals = "on"
 	}
 	return []string{
-		"-accel", "tcg,thread=multi", "-cpu", "max",
+		"-accel", "tcg,thread=multi", "-cpu", "max,erms=off,fsrm=off",
 		"-m", strconv.Itoa(or(m.Memory, 512)), "-smp", strconv.Itoa(or(m.CPUs, 1)),
 		"-nodefaults", "-no-reboot", "-display", "none", "-vga", "none", "-net", "none",
 		"-serial", "file:" + filepath.Join(dir, consoleFile),
