@@ -105,10 +105,10 @@ var wordings = []file{
 	fallback=127.0.0.1:80
 	checktype=connect
 `,
-			real:     "real=10.0.0.%N:80 gate %W u:7%N",
+			real:     "real=10.0.0.%N:80 masq %W u:7%N",
 			limits:   "-> 10.0.0.%N:80 7%N 0 0 0",
 			service:  "-A -t 10.0.0.101:80 -s wrr",
-			dest:     "-a -t 10.0.0.101:80 -r 10.0.0.%N:80 -g -w %W",
+			dest:     "-a -t 10.0.0.101:80 -r 10.0.0.%N:80 -m -w %W",
 			fallback: "-a -t 10.0.0.101:80 -r 127.0.0.1:80 -g -w 1",
 		},
 	}},
