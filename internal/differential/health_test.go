@@ -4,7 +4,7 @@ package differential
 
 // health are the files of checks.
 var health = []file{
-	{name: "requests", fails: sickens, events: ownTable, sections: []section{
+	{name: "requests", fails: sickens, events: ordinary(together, begin), sections: []section{
 		{
 			quiescent: true,
 			text: `virtual=10.0.0.100:80
@@ -47,7 +47,7 @@ var health = []file{
 			fallback: "-a -t 10.0.0.102:7 -r 10.0.0.9:7 -g -w 1",
 		},
 	}},
-	{name: "external", fails: refuses, events: othersTable, sections: []section{
+	{name: "external", fails: refuses, events: ordinary(together, succeed), sections: []section{
 		{
 			text: `virtual=10.0.0.100:80
 	fallback=127.0.0.1:80
@@ -72,7 +72,7 @@ var health = []file{
 			fallback: "-a -f 10 -r 10.0.0.9:0 -i -w 1 --tun-type ipip",
 		},
 	}},
-	{name: "counts", fails: vanishes, global: "failurecount=2\ncheckcount=2\n", events: ownTable, sections: []section{
+	{name: "counts", fails: vanishes, global: "failurecount=2\ncheckcount=2\n", events: ordinary(together, begin), sections: []section{
 		{
 			text: `virtual=10.0.0.100:80
 	fallback=127.0.0.1:80

@@ -2,20 +2,18 @@
 
 package differential
 
+import "slices"
+
 // common are the events that keepalived knows, too.
-var common = []event{
+var common = slices.Concat([]event{
 	{name: "start", happens: begin("1:2 2:1", "yes"), table: "1:2 2:1"},
 	{name: "one check fails", happens: fail(1), table: "2:1", quiescent: "1:0 2:1"},
 	{name: "all fail", happens: fail(2), table: "F", quiescent: "1:0 2:0 F"},
 	{name: "one recovers", happens: mend(2), table: "2:1", quiescent: "1:0 2:1"},
 	{name: "all recover", happens: mend(1), table: "1:2 2:1"},
-	{name: "weight edited", happens: reload("1:5 2:1"), table: "1:5 2:1"},
-	{name: "server added", happens: reload("1:5 2:1 3:3"), table: "1:5 2:1 3:3"},
-	{name: "server removed", happens: reload("2:1 3:3"), table: "2:1 3:3"},
-	{name: "service removed", happens: services(true), table: "2:1 3:3"},
-	{name: "service added", happens: services(false), table: "2:1 3:3"},
+}, apart, []event{
 	{name: "stop, cleanstop=yes", happens: stop, table: "gone"},
-}
+})
 
 // keepaliveds are the files that keepalived reads in its own language.
 var keepaliveds = []file{

@@ -4,7 +4,7 @@ package differential
 
 // protocols are the files of one protocol or address family each.
 var protocols = []file{
-	{name: "tcp", fails: sickens, events: othersTable, sections: []section{
+	{name: "tcp", fails: sickens, events: ordinary(apart, succeed), sections: []section{
 		{
 			text: `virtual=10.0.0.100:80
 	fallback=127.0.0.1:80 gate
@@ -51,7 +51,7 @@ var protocols = []file{
 			fallback: "-a -t 10.0.0.102:8080 -r 10.0.0.9:8080 -i -w 1 --tun-type ipip",
 		},
 	}},
-	{name: "marks", fails: refuses, events: ownTable, sections: []section{
+	{name: "marks", fails: refuses, events: ordinary(apart, begin), sections: []section{
 		{
 			quiescent: true,
 			text: `virtual=5
@@ -94,7 +94,7 @@ var protocols = []file{
 			fallback: "-a -t 10.0.0.100:443 -r 127.0.0.1:443 -g -w 1",
 		},
 	}},
-	{name: "udp", fails: vanishes, events: ownTable, sections: []section{
+	{name: "udp", fails: vanishes, events: ordinary(apart, begin), sections: []section{
 		{
 			text: `virtual=10.0.0.100:53
 	fallback=10.0.0.9:53 masq
@@ -123,7 +123,7 @@ var protocols = []file{
 			fallback: "-a -u 10.0.0.100:514 -r 127.0.0.1:514 -g -w 1",
 		},
 	}},
-	{name: "IPv6", fails: refuses, events: othersTable, sections: []section{
+	{name: "IPv6", fails: refuses, events: ordinary(apart, succeed), sections: []section{
 		{
 			quiescent: true,
 			text: `virtual6=[fd00::100]:80
@@ -153,7 +153,7 @@ var protocols = []file{
 			fallback: "-a -t [fd00::101]:80 -r [fd00::9]:80 -m -w 1",
 		},
 	}},
-	{name: "IPv6 marks", fails: refuses, events: ownTable, sections: []section{
+	{name: "IPv6 marks", fails: refuses, events: ordinary(together, begin), sections: []section{
 		{
 			quiescent: true,
 			text: `virtual6=7
@@ -196,7 +196,7 @@ var protocols = []file{
 			fallback: "-a -f 8 -6 -r [fd00::9]:8080 -m -w 1",
 		},
 	}},
-	{name: "schedulers", fails: refuses, events: othersTable, sections: []section{
+	{name: "schedulers", fails: refuses, events: ordinary(together, succeed), sections: []section{
 		{
 			quiescent: true,
 			text: `virtual=10.0.0.100:80

@@ -17,7 +17,7 @@ var limited = []event{
 // understood.
 var wordings = []file{
 	{
-		name: "inheritance", fails: refuses, events: othersTable,
+		name: "inheritance", fails: refuses, events: ordinary(together, succeed),
 		global: "quiescent=yes\nfallback=10.0.0.9:81 masq\nchecktimeout=1\nemailalertstatus=none\n",
 		sections: []section{
 			{
@@ -62,7 +62,7 @@ var wordings = []file{
 		},
 	},
 	{
-		name: "no fallback", fails: refuses, events: ownTable, global: "readdquiescent=yes\n",
+		name: "no fallback", fails: refuses, events: ordinary(together, begin), global: "readdquiescent=yes\n",
 		sections: []section{
 			{
 				quiescent: true,
