@@ -158,10 +158,13 @@ func (sec section) lines(s state, short string) []string {
 // thresholds are what ipvsadm prints besides of those that have been asked for.
 // ldirectord takes them away from a server that it gives weight 0.
 func (sec section) thresholds(s state, short, director string) []string {
+	if sec.limits == "" || short == "gone" {
+		return nil
+	}
 	var lines []string
 	for server := range strings.FieldsSeq(short) {
 		lost := director == ldirectord.name && strings.HasSuffix(server, ":0")
-		if sec.limits != "" && server != "F" && !lost {
+		if server != "F" && !lost {
 			lines = append(lines, s.expand(sec.limits, server))
 		}
 	}
