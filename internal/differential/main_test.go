@@ -30,7 +30,8 @@ func TestMain(m *testing.M) {
 		return
 	}
 	flag.Parse()
-	// Files wait for checks most of the time, whatever the processors.
+	// Files wait for checks a part of the time, whatever the processors. With
+	// more of them at once each would do more passes of checks meanwhile.
 	if err := flag.Set("test.parallel", "4"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
