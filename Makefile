@@ -1,7 +1,7 @@
 # make          builds bin/shunt
 # make demo     shows what it does, on this machine, without root
 # make test     runs everything CI runs, and installs what that needs
-# make test-kernel  runs the tests on a kernel with IPVS, in virtual machines
+# make test-kernel  runs those of its tests that need a kernel with IPVS, in virtual machines
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
@@ -31,7 +31,7 @@ demo: build
 # --- tests ----------------------------------------------------------------
 
 .PHONY: test
-test: need-go deps fmt-check lint tidy-check test-unit test-root
+test: need-go deps fmt-check lint tidy-check test-unit test-root test-kernel
 
 .PHONY: test-unit
 test-unit: deps
@@ -48,16 +48,17 @@ ifneq ($(SUDO),)
 endif
 
 # Tests that need a kernel with IPVS have the tag kernel. They run on Debian's,
-# in virtual machines; those of the machines themselves have the tag vm.
+# in virtual machines; those of the machines themselves have the tag vm. The
+# package that takes longest comes first, beside the others.
 VM_PACKAGES    := dash,ipvsadm,keepalived,ldirectord,libnet-inet6glue-perl
 VMRUN           = $(TOOLS)/vmrun
 KERNEL_PACKAGES = $$($(GO) list -tags kernel -f '{{range .TestGoFiles}}{{$$.Dir}}/{{.}} {{end}}{{range .XTestGoFiles}}{{$$.Dir}}/{{.}} {{end}}' ./... \
-  | xargs grep -l '^//go:build.*kernel' | xargs -r dirname | sort -u)
+  | xargs grep -l '^//go:build.*kernel' | xargs -r dirname | sort -u | grep -v /internal/differential$$)
 
 .PHONY: test-kernel
 test-kernel: deps-kernel vmrun kernel
 	$(GO) test -tags vm -timeout 10m -count=1 ./internal/kernelvm/...
-	CGO_ENABLED=0 VMRUN_PACKAGES=$(VM_PACKAGES) VMRUN_MEMORY=1024 $(GO) test -tags kernel -short -exec $(VMRUN) -timeout 20m -count=1 $(KERNEL_PACKAGES)
+	CGO_ENABLED=0 VMRUN_PACKAGES=$(VM_PACKAGES) VMRUN_MEMORY=1024 $(GO) test -tags kernel -short -exec $(VMRUN) -timeout 20m -count=1 ./internal/differential $(KERNEL_PACKAGES)
 
 # A shell in such a machine, with bin/shunt and ipvsadm, for a look around.
 .PHONY: shell-kernel

@@ -59,8 +59,11 @@ func (d *director) start(t *testing.T, path string) {
 	}
 }
 
+// signal sends a signal once the program is at rest: one that comes in the
+// middle of a check fails it, in ldirectord.
 func (d *director) signal(t *testing.T, s unix.Signal) {
 	t.Helper()
+	d.settle(t)
 	if err := unix.Kill(d.process.Pid(), s); err != nil {
 		t.Fatalf("%s: %v\n%s", d.name, err, d.tail())
 	}
