@@ -18,6 +18,7 @@ type Server struct {
 
 	// The rest belongs to the service's lock.
 	spec       dataplane.RealServer
+	lastWeight int // not counting that it was made quiescent
 	active     int
 	pinned     int
 	overloaded bool
@@ -31,6 +32,9 @@ func (sv *Server) Addr() netip.AddrPort { return sv.addr }
 // once, one that has become so before keeps waiting for the lower threshold.
 func (sv *Server) set(spec dataplane.RealServer) {
 	sv.spec = spec
+	if spec.Weight > 0 || sv.removed.Load() {
+		sv.lastWeight = spec.Weight
+	}
 	sv.removed.Store(false)
 	sv.overloaded = sv.full() || sv.overloaded && !sv.relieved()
 }

@@ -33,15 +33,20 @@ func New(v dataplane.VirtualService) *Service {
 }
 
 // Update puts v into force. Servers that stay keep their connections, counts
-// and pins, the scheduler its position.
+// and pins. A scheduler with a position keeps it as the kernel's does: rr goes
+// on from where it was, wrr begins its pass again when real servers change.
 func (s *Service) Update(v dataplane.VirtualService) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.sched == nil || v.Scheduler != s.spec.Scheduler || !slices.Equal(v.SchedFlags, s.spec.SchedFlags) {
-		s.sched = newScheduler(v.Scheduler, v.SchedFlags)
+	other := s.sched == nil || v.Scheduler != s.spec.Scheduler || !slices.Equal(v.SchedFlags, s.spec.SchedFlags)
+	if other {
+		s.sched = newScheduler(v)
 	}
 	s.pins.configure(v.Persistent, v.PersistentBits)
-	s.replace(v.RealServers)
+	if other || !slices.Equal(v.RealServers, s.spec.RealServers) {
+		s.replace(v.RealServers)
+		s.sched.update(regular(s.servers))
+	}
 	s.spec = v.Clone()
 }
 
@@ -66,7 +71,6 @@ func (s *Service) replace(specs []dataplane.RealServer) {
 			s.retire(sv)
 		}
 	}
-	s.sched.update(regular(s.servers))
 }
 
 // known returns every server there is a record of.
