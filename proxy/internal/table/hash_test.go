@@ -210,7 +210,7 @@ func TestMaglevPort(t *testing.T) {
 	for _, tt := range []struct {
 		flags []string
 		want  int
-	}{{nil, 1}, {[]string{"mh-fallback"}, 1}, {[]string{"mh-port"}, 3}} {
+	}{{nil, 1}, {[]string{"mh-fallback"}, 1}, {[]string{"mh-port"}, 3}, {[]string{"flag-2"}, 3}} {
 		v := service("mh", 1, 1, 1)
 		v.SchedFlags = tt.flags
 		s, seen := table.New(v), map[string]bool{}

@@ -58,7 +58,7 @@ var duels = []struct {
 	{scheduler: "sh", weights: []int{5, 7, 80, 1}, flags: []string{"sh-port"}, six: true},
 	{scheduler: "mh", weights: []int{5, 1, 3, 2}},
 	{scheduler: "mh", weights: []int{300, 1000, 7, 50}, flags: []string{"mh-port"}},
-	{scheduler: "mh", weights: []int{5, 1, 3, 2}, upper: 12, six: true},
+	{scheduler: "mh", weights: []int{5, 1, 3, 2}, flags: []string{"flag-2"}, upper: 12, six: true},
 }
 
 // TestKernelChoosesAlike has the kernel and the books decide about the same

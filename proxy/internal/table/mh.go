@@ -2,7 +2,6 @@ package table
 
 import (
 	"math/bits"
-	"slices"
 
 	"github.com/shunt-lb/shunt/dataplane"
 )
@@ -31,9 +30,7 @@ type mh struct {
 	slots []*Server // nil: there is nobody
 }
 
-func newMH(v dataplane.VirtualService) scheduler {
-	return &mh{port: slices.Contains(v.SchedFlags, "mh-port")}
-}
+func newMH(v dataplane.VirtualService) scheduler { return &mh{port: byPort(v)} }
 
 // A mhRow is how one server fills the table: from a slot of its own in steps
 // of its own, for some turns at a time.

@@ -2,6 +2,7 @@ package table_test
 
 import (
 	"net/netip"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -166,6 +167,9 @@ func TestPersistenceBound(t *testing.T) {
 		if !ok || table.Pins(s) != 2 {
 			t.Errorf("with no room for its pin a client is taken: %v; %d pins", ok, table.Pins(s))
 		}
+		if n := s.Status().Counters.Unpinned; n != 3 {
+			t.Errorf("%d clients are counted as unpinned, want .2 and .3, which made room, and .7, which found none", n)
+		}
 		for _, c := range []table.Claim{held, other, c} {
 			c.Done()
 		}
@@ -175,4 +179,28 @@ func TestPersistenceBound(t *testing.T) {
 			t.Errorf("%d pins left after their time: %+v", table.Pins(s), st)
 		}
 	})
+}
+
+// BenchmarkPins measures what a client costs whose server is remembered.
+func BenchmarkPins(b *testing.B) {
+	const clients = 1 << 17
+	v := persistent(time.Hour, 128, 1, 1, 1)
+	var before, after runtime.MemStats
+	for b.Loop() {
+		s := table.New(v)
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		for i := range uint32(clients) {
+			a := netip.AddrFrom16([16]byte{0x20, 0x01, 12: byte(i >> 24), 13: byte(i >> 16), 14: byte(i >> 8), 15: byte(i)})
+			c, _ := s.Pick(netip.AddrPortFrom(a, 4711), nil)
+			c.Done()
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		if table.Pins(s) != clients {
+			b.Fatalf("%d clients are remembered, want %d", table.Pins(s), clients)
+		}
+	}
+	b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/clients, "B/client")
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/clients, "ns/client")
 }

@@ -26,7 +26,7 @@ type request struct {
 
 // A kind is a scheduler that can be asked for by name.
 type kind struct {
-	flags []string // those it knows
+	flags []string // those that have a name with it
 	make  func(v dataplane.VirtualService) scheduler
 }
 
@@ -51,11 +51,18 @@ func newScheduler(v dataplane.VirtualService) scheduler { return kinds[v.Schedul
 // Schedulers returns the names of the schedulers there are, sorted.
 func Schedulers() []string { return slices.Sorted(maps.Keys(kinds)) }
 
-// Flags returns the scheduler flags that mean something to the scheduler
-// called name, sorted, and whether there is such a scheduler.
+// Flags returns the scheduler flags that may be given to the scheduler called
+// name, and whether there is such a scheduler. The kernel's three flags may be
+// given by number to all of them.
 func Flags(name string) ([]string, bool) {
 	k, ok := kinds[name]
-	return slices.Clone(k.flags), ok
+	return append([]string{"flag-1", "flag-2", "flag-3"}, k.flags...), ok
+}
+
+// byPort reports whether the port of a client counts: that is the second flag
+// of sh and mh. The first is the fallback, which is always on.
+func byPort(v dataplane.VirtualService) bool {
+	return slices.Contains(v.SchedFlags, v.Scheduler+"-port") || slices.Contains(v.SchedFlags, "flag-2")
 }
 
 // follow returns where in now the server is that was at position i of was. If

@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/shunt-lb/shunt/dataplane"
 )
@@ -117,7 +116,7 @@ func (s *Service) choose(r request) (*Server, *pin) {
 	if !s.pins.on() {
 		return s.schedule(r), nil
 	}
-	now := time.Now()
+	now := s.pins.now()
 	if p := s.pins.find(r.client.Addr(), now); p != nil && !slices.Contains(r.tried, p.server) {
 		s.pins.renew(p, now)
 		return p.server, p
@@ -167,7 +166,7 @@ func (s *Service) Refused() { s.count.refused.Add(1) }
 func (s *Service) Expire() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.pins.expire(time.Now())
+	s.pins.expire(s.pins.now())
 }
 
 // Spec returns what is in force. It must not be changed.
@@ -186,6 +185,7 @@ func (s *Service) Status() dataplane.ServiceStatus {
 		Counters: s.count.read(),
 		Servers:  make([]dataplane.ServerStatus, 0, len(s.servers)),
 	}
+	st.Counters.Unpinned = s.pins.lost
 	for _, sv := range s.servers {
 		st.Servers = append(st.Servers, sv.status())
 	}

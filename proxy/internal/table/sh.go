@@ -1,10 +1,6 @@
 package table
 
-import (
-	"slices"
-
-	"github.com/shunt-lb/shunt/dataplane"
-)
+import "github.com/shunt-lb/shunt/dataplane"
 
 // sh is source hashing: the client's address, with sh-port its port too,
 // chooses a slot of a table in which each real server has as many slots in a
@@ -16,9 +12,7 @@ type sh struct {
 	table hashTable
 }
 
-func newSH(v dataplane.VirtualService) scheduler {
-	return &sh{port: slices.Contains(v.SchedFlags, "sh-port")}
-}
+func newSH(v dataplane.VirtualService) scheduler { return &sh{port: byPort(v)} }
 
 // update deals the slots out, again from the first server when all have had
 // theirs. A quiescent one keeps a slot, as in the kernel, so that the table is
