@@ -100,6 +100,30 @@ func TestPersistenceAndServers(t *testing.T) {
 	wantVisit(t, s, "198.51.100.1", "B", "A back")
 }
 
+// With ExpireQuiescent a client does not stay at a quiescent server, and not
+// where it has connections.
+func TestPersistenceExpiresQuiescent(t *testing.T) {
+	with := func(weights ...int) dataplane.VirtualService {
+		v := persistent(time.Hour, 32, weights...)
+		v.ExpireQuiescent = true
+		return v
+	}
+	s := table.New(with(1, 1))
+	held, _ := s.Pick(from("198.51.100.1"), nil)
+	s.Update(with(0, 1))
+	wantVisit(t, s, "198.51.100.1", "B", "A quiescent")
+	s.Update(with(1, 1))
+	wantVisit(t, s, "198.51.100.1", "B", "A back")
+	held.Done()
+	if st := s.Status().Servers; st[0].Active != 0 || st[0].Persistent != 0 || st[1].Persistent != 1 {
+		t.Errorf("active %d, pinned %d and %d, want 0, 0 and 1", st[0].Active, st[0].Persistent, st[1].Persistent)
+	}
+	s.Update(with(0, 0))
+	if _, ok := s.Pick(from("198.51.100.1"), nil); ok {
+		t.Error("with all quiescent a pinned client is taken")
+	}
+}
+
 // Who could not be reached loses the client for good.
 func TestPersistenceAfterFailure(t *testing.T) {
 	s := table.New(persistent(time.Hour, 32, 1, 1))

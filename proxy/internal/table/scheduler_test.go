@@ -1,8 +1,6 @@
 package table_test
 
 import (
-	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -201,44 +199,51 @@ func TestFlags(t *testing.T) {
 	}
 }
 
-func TestPickAllocations(t *testing.T) {
+// Whatever happens at once, in the end nothing is left of it.
+func TestChangesWhilePicking(t *testing.T) {
 	for _, scheduler := range table.Schedulers() {
-		for _, persistent := range []bool{false, true} {
-			v := service(scheduler, 3, 2, 1)
-			if persistent {
-				v.Persistent, v.PersistentBits = 1<<40, 24
+		t.Run(scheduler, func(t *testing.T) {
+			with := func(weights ...int) dataplane.VirtualService {
+				v := service(scheduler, weights...)
+				v.Persistent, v.PersistentBits, v.ExpireQuiescent = 1, 32, true
+				return v
 			}
-			s := table.New(v)
-			one := func() {
-				c, _ := s.Pick(client(1), nil)
-				c.Established()
-				c.In(1, 1)
-				c.Done()
+			s := table.New(with(3, 2, 1))
+			var all sync.WaitGroup
+			for n := range 4 {
+				all.Go(func() {
+					var held []table.Claim
+					for i := range 500 {
+						if c, ok := s.Pick(client(n*100+i%50), nil); ok {
+							held = append(held, c)
+						}
+						if len(held) > 20 {
+							held[0].Done()
+							held = held[1:]
+						}
+					}
+					for _, c := range held {
+						c.Done()
+					}
+				})
 			}
-			one()
-			if n := testing.AllocsPerRun(1000, one); n != 0 {
-				t.Errorf("%s, persistent %v: %v allocations a connection, want none", scheduler, persistent, n)
-			}
-		}
-	}
-}
-
-func BenchmarkPick(b *testing.B) {
-	for _, scheduler := range table.Schedulers() {
-		for _, servers := range []int{2, 10, 100} {
-			v := service(scheduler)
-			for i := range servers {
-				a := netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})
-				v.RealServers = append(v.RealServers, dataplane.RealServer{Addr: netip.AddrPortFrom(a, 80), Weight: 1 + i%7})
-			}
-			b.Run(fmt.Sprintf("%s/%d", scheduler, servers), func(b *testing.B) {
-				s := table.New(v)
-				b.ReportAllocs()
-				for i := 0; b.Loop(); i++ {
-					c, _ := s.Pick(client(i), nil)
-					c.Done()
+			all.Go(func() {
+				for i := range 100 {
+					s.Update(with([][]int{{3, 0, 1}, {-1, 2, 1}, {1, 2, -1, 4}, {0, 0, 0}, {3, 2, 1}}[i%5]...))
+					s.Expire()
 				}
 			})
-		}
+			all.Wait()
+			s.Update(with(1, 1, 1))
+			s.Expire()
+			for i, sv := range s.Status().Servers {
+				if sv.Active != 0 || sv.Persistent != 0 {
+					t.Errorf("%c has %d connections and %d clients, want none", 'A'+i, sv.Active, sv.Persistent)
+				}
+			}
+			if n := table.Pins(s); n != 0 {
+				t.Errorf("%d clients are remembered, want none", n)
+			}
+		})
 	}
 }

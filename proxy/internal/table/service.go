@@ -98,7 +98,8 @@ func regular(servers []*Server) []*Server {
 // Pick gives client to a real server and counts it there; tried are those that
 // could not be reached for it. A client that is pinned goes where it is
 // pinned, also when that server is quiescent or over its threshold, as in the
-// kernel, but not when it has been tried. When no other can, a sorry server
+// kernel, but not when it has been tried, and not when it is quiescent and the
+// service says ExpireQuiescent. When no other can, a sorry server
 // with a weight takes the client, also one that has been tried: then the
 // built-in answer is left. False is nobody.
 func (s *Service) Pick(client netip.AddrPort, tried []*Server) (Claim, bool) {
@@ -117,7 +118,7 @@ func (s *Service) choose(r request) (*Server, *pin) {
 		return s.schedule(r), nil
 	}
 	now := s.pins.now()
-	if p := s.pins.find(r.client.Addr(), now); p != nil && !slices.Contains(r.tried, p.server) {
+	if p := s.pins.find(r.client.Addr(), now); p != nil && s.keeps(p, r) {
 		s.pins.renew(p, now)
 		return p.server, p
 	}
@@ -127,6 +128,14 @@ func (s *Service) choose(r request) (*Server, *pin) {
 		return sv, nil
 	}
 	return sv, s.pins.pin(r.client.Addr(), sv, now)
+}
+
+// keeps reports whether the client of p stays where it is.
+func (s *Service) keeps(p *pin, r request) bool {
+	if s.spec.ExpireQuiescent && p.server.spec.Weight == 0 {
+		return false
+	}
+	return !slices.Contains(r.tried, p.server)
 }
 
 func (s *Service) schedule(r request) *Server {
