@@ -5,9 +5,14 @@ import (
 	"time"
 )
 
-// maxPins bounds the clients remembered for one service, at about 150 bytes
-// each.
-const maxPins = 1 << 18
+const (
+	// maxPins bounds the clients remembered for one service, at about 150
+	// bytes each.
+	maxPins = 1 << 18
+	// expireBatch bounds for how long a sweep holds up the service: many
+	// clients that came together are over together.
+	expireBatch = 1 << 12
+)
 
 // pins remember which real server a client has. A pin lasts for a time from
 // the client's last new connection and longer while it has connections, as
@@ -143,10 +148,15 @@ func (ps *pins) release(p *pin) {
 	}
 }
 
-// expire removes pins that are over. They are in the order in which they became
-// idle, so that one may be late by what a pin is kept.
+// expire removes pins that are over, some thousands at a time. They are in the
+// order in which they became idle, so that one may be late by what a pin is
+// kept.
 func (ps *pins) expire(now time.Duration) {
-	for p := ps.idle.oldest; p != nil && p.over(now); p = ps.idle.oldest {
+	for range expireBatch {
+		p := ps.idle.oldest
+		if p == nil || !p.over(now) {
+			return
+		}
 		ps.remove(p)
 	}
 }

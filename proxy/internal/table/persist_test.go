@@ -205,6 +205,30 @@ func TestPersistenceBound(t *testing.T) {
 	})
 }
 
+// Many clients that are over at once are let go of in steps.
+func TestPersistenceExpiresInSteps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := table.New(persistent(time.Minute, 32, 1))
+		const clients = 10_000
+		for i := range clients {
+			c, _ := s.Pick(client(i), nil)
+			c.Done()
+		}
+		time.Sleep(time.Minute)
+		left := clients
+		for range 3 {
+			s.Expire()
+			if n := table.Pins(s); n >= left || left-n > 5000 {
+				t.Errorf("%d clients were remembered before a step, and %d after", left, n)
+			}
+			left = table.Pins(s)
+		}
+		if left != 0 {
+			t.Errorf("%d clients are remembered after three steps", left)
+		}
+	})
+}
+
 // BenchmarkPins measures what a client costs whose server is remembered.
 func BenchmarkPins(b *testing.B) {
 	const clients = 1 << 17
