@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/proxy/internal/table"
@@ -38,12 +39,15 @@ var duels = []struct {
 	weights   []int
 	upper     uint32
 	six       bool
+	persist   int // prefix length, 0: no persistence
 }{
 	{scheduler: "rr", weights: []int{1, 1, 1, 1}},
 	{scheduler: "rr", weights: []int{1, 1, 1}, upper: 12},
 	{scheduler: "wrr", weights: []int{4, 2, 6, 2}},
 	{scheduler: "wrr", weights: []int{5, 3, 1, 0}},
 	{scheduler: "wrr", weights: []int{3, 2, 1}, upper: 12},
+	{scheduler: "rr", weights: []int{1, 1, 1, 1}, persist: 24},
+	{scheduler: "wlc", weights: []int{4, 2, 6, 3}, upper: 25, persist: 120, six: true},
 	{scheduler: "lc", weights: []int{1, 5, 1, 2}},
 	{scheduler: "wlc", weights: []int{4, 2, 6, 3}},
 	{scheduler: "sed", weights: []int{4, 2, 6, 3}},
@@ -67,7 +71,14 @@ func TestKernelChoosesAlike(t *testing.T) {
 	p := newPlace(t)
 	var all []*duel
 	for i, d := range duels {
-		all = append(all, p.duel(i, d.scheduler, d.flags, d.weights, d.upper, d.six))
+		v := dataplane.VirtualService{
+			ID:        dataplane.ServiceID{Protocol: dataplane.TCP, Addr: netip.AddrPortFrom(vips[d.six], uint16(1000+i))},
+			Scheduler: d.scheduler, SchedFlags: d.flags,
+		}
+		if d.persist > 0 {
+			v.Persistent, v.PersistentBits = time.Hour, d.persist
+		}
+		all = append(all, p.duel(v, d.weights, d.upper))
 	}
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -89,20 +100,16 @@ func TestKernelChoosesAlike(t *testing.T) {
 }
 
 // duel begins one, with all real servers.
-func (p *place) duel(i int, scheduler string, flags []string, weights []int, upper uint32, six bool) *duel {
-	port := uint16(1000 + i)
-	v := dataplane.VirtualService{
-		ID:        dataplane.ServiceID{Protocol: dataplane.TCP, Addr: netip.AddrPortFrom(vips[six], port)},
-		Scheduler: scheduler, SchedFlags: flags,
-	}
+func (p *place) duel(v dataplane.VirtualService, weights []int, upper uint32) *duel {
+	six := v.ID.Addr.Addr().Is6()
 	for j, w := range weights {
 		a := netip.AddrFrom4([4]byte{10, 3, 0, byte('A' + j)})
 		if six {
 			a = netip.AddrFrom16([16]byte{0xfd, 0, 0, 3, 15: byte('A' + j)})
 		}
-		v.RealServers = append(v.RealServers, dataplane.RealServer{Addr: netip.AddrPortFrom(a, port), Weight: w, Upper: upper})
+		v.RealServers = append(v.RealServers, dataplane.RealServer{Addr: netip.AddrPortFrom(a, v.ID.Addr.Port()), Weight: w, Upper: upper})
 	}
-	d := &duel{place: p, name: fmt.Sprint(scheduler, flags, weights, " upper ", upper, " IPv6 ", six), six: six, full: v}
+	d := &duel{place: p, name: fmt.Sprintf("%v %s %v %v upper %d persistent /%d", v.ID, v.Scheduler, v.SchedFlags, weights, upper, v.PersistentBits), six: six, full: v}
 	d.now = p.apply(v)
 	d.books = table.New(d.now)
 	return d
@@ -128,7 +135,10 @@ func (p *place) arrive(rng *rand.Rand, all []*duel, port *uint16, n int) {
 func (d *duel) anybody(rng *rand.Rand) netip.Addr {
 	b := clients[d.six].Addr().AsSlice()
 	b[len(b)-1], b[len(b)-2] = byte(rng.Uint32()), byte(rng.Uint32())
-	if d.six {
+	switch {
+	case d.full.Persistent > 0:
+		b[len(b)-2] &= 15 // for many of one network
+	case d.six:
 		b[5] = byte(rng.Uint32())
 	}
 	a, _ := netip.AddrFromSlice(b)
@@ -214,4 +224,41 @@ func (d *duel) change(rng *rand.Rand) {
 	}
 	d.now = d.apply(next)
 	d.books.Update(d.now)
+}
+
+// TestKernelBringsClientsBack has persistent clients of servers that were
+// removed come back before and after these do.
+func TestKernelBringsClientsBack(t *testing.T) {
+	p := newPlace(t)
+	d := p.duel(dataplane.VirtualService{
+		ID:        dataplane.ServiceID{Protocol: dataplane.TCP, Addr: netip.AddrPortFrom(vips[false], 1000)},
+		Scheduler: "rr", Persistent: time.Hour, PersistentBits: 32,
+	}, []int{1, 1, 1}, 0)
+	port := uint16(1024)
+	visit := func(clients ...byte) {
+		var flows []flow
+		for _, c := range clients {
+			port++
+			flows = append(flows, flow{netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 9, 1, c}), port), d.full.ID.Addr})
+		}
+		kernel := p.send(flows, syn, ack)
+		for _, f := range flows {
+			d.compare(f, kernel[f].Server)
+		}
+	}
+	serve := func(servers ...dataplane.RealServer) {
+		d.now.RealServers = servers
+		d.now = d.apply(d.now)
+		d.books.Update(d.now)
+	}
+	all := d.full.RealServers
+	visit(1, 2, 3, 4, 5, 6)
+	serve(all[1:]...)
+	visit(1, 2)
+	serve(all...)
+	visit(4, 1, 2, 3, 5, 6)
+	p.leave(rand.New(rand.NewPCG(1, 1)), []*duel{d})
+	serve(all[:1]...)
+	serve(all...)
+	visit(6, 5, 4, 3, 2, 1)
 }

@@ -16,7 +16,8 @@ const (
 
 // pins remember which real server a client has. A pin lasts for a time from
 // the client's last new connection and longer while it has connections, as
-// the kernel's persistence templates do. When there is no room the client goes
+// the kernel's persistence templates do; also while its server is away, for the
+// case that the server is back first. When there is no room the client goes
 // that has been without a connection for longest, never one that has some.
 type pins struct {
 	keep     time.Duration

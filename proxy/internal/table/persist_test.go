@@ -100,6 +100,25 @@ func TestPersistenceAndServers(t *testing.T) {
 	wantVisit(t, s, "198.51.100.1", "B", "A back")
 }
 
+// A client that was not there while its real server was away has it back.
+func TestPersistenceAndServerBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := table.New(persistent(time.Hour, 32, 1, 1))
+		wantVisit(t, s, "198.51.100.1", "A", "first")
+		wantVisit(t, s, "198.51.100.2", "B", "another")
+		s.Update(persistent(time.Hour, 32, -1, 1))
+		s.Expire()
+		s.Update(persistent(time.Hour, 32, 1, 1))
+		wantVisit(t, s, "198.51.100.1", "A", "A back")
+		s.Update(persistent(time.Hour, 32, -1, 1))
+		time.Sleep(time.Hour)
+		s.Expire()
+		if n := table.Leaving(s); n != 0 {
+			t.Errorf("%d removed servers are remembered without clients", n)
+		}
+	})
+}
+
 // With ExpireQuiescent a client does not stay at a quiescent server, and not
 // where it has connections.
 func TestPersistenceExpiresQuiescent(t *testing.T) {

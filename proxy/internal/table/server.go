@@ -9,8 +9,8 @@ import (
 )
 
 // A Server is one real server of a service. Its identity outlasts changes of
-// its weight and, as long as it has connections, its removal: one that comes
-// back finds its counts.
+// its weight and, as long as it has connections or pinned clients, its
+// removal: one that comes back finds them and its counts.
 type Server struct {
 	addr    netip.AddrPort
 	count   counters
@@ -55,6 +55,9 @@ func (sv *Server) leave() {
 	sv.active--
 	sv.overloaded = sv.overloaded && !sv.relieved()
 }
+
+// forgotten reports whether nobody has anything to do with the server.
+func (sv *Server) forgotten() bool { return sv.active == 0 && sv.pinned == 0 }
 
 func (sv *Server) full() bool {
 	return sv.spec.Upper != 0 && sv.active >= int(sv.spec.Upper)

@@ -20,7 +20,8 @@ type Service struct {
 	sched   scheduler
 	servers []*Server // as in spec
 	pins    pins
-	// leaving are removed servers that still have connections.
+	// leaving are removed servers that still have connections, or clients
+	// that persistence will bring back to them if they return in time.
 	leaving map[netip.AddrPort]*Server
 }
 
@@ -84,8 +85,7 @@ func (s *Service) known() map[netip.AddrPort]*Server {
 
 func (s *Service) retire(sv *Server) {
 	sv.removed.Store(true)
-	s.pins.forget(sv)
-	if sv.active > 0 {
+	if !sv.forgotten() {
 		s.leaving[sv.addr] = sv
 	}
 }
@@ -132,7 +132,7 @@ func (s *Service) choose(r request) (*Server, *pin) {
 
 // keeps reports whether the client of p stays where it is.
 func (s *Service) keeps(p *pin, r request) bool {
-	if s.spec.ExpireQuiescent && p.server.spec.Weight == 0 {
+	if p.server.removed.Load() || s.spec.ExpireQuiescent && p.server.spec.Weight == 0 {
 		return false
 	}
 	return !slices.Contains(r.tried, p.server)
@@ -159,11 +159,11 @@ func (s *Service) release(c Claim) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c.server.leave()
-	if c.server.active == 0 && s.leaving[c.server.addr] == c.server {
-		delete(s.leaving, c.server.addr)
-	}
 	if c.pin != nil {
 		s.pins.release(c.pin)
+	}
+	if c.server.forgotten() && s.leaving[c.server.addr] == c.server {
+		delete(s.leaving, c.server.addr)
 	}
 }
 
@@ -176,6 +176,7 @@ func (s *Service) Expire() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.pins.expire(s.pins.now())
+	maps.DeleteFunc(s.leaving, func(_ netip.AddrPort, sv *Server) bool { return sv.forgotten() })
 }
 
 // Spec returns what is in force. It must not be changed.
