@@ -71,9 +71,11 @@ type Settings struct {
 	Interface      string
 	ConnectTimeout time.Duration // 0: the dataplane's choice
 	IdleTimeout    time.Duration // 0: the dataplane's choice
-	DrainTimeout   time.Duration // how long a graceful stop waits for connections
-	SorryPage      string        // file or folder, "" the built-in page
-	SorryStatus    int           // HTTP status of the sorry page, 503 unless set
+	// ExpireQuiescent ends persistence to servers of weight 0.
+	ExpireQuiescent bool
+	DrainTimeout    time.Duration // how long a graceful stop waits for connections
+	SorryPage       string        // file or folder, "" the built-in page
+	SorryStatus     int           // HTTP status of the sorry page, 503 unless set
 }
 
 // AlertStates is the set of daemon states in which mail is sent.

@@ -150,6 +150,7 @@ var bothValues = map[string]generator{
 	"interface":        of("eth0", "eth0.100", "br-lan@2"),
 	"connecttimeout":   of("1", "1500ms"),
 	"idletimeout":      of("1", "1h"),
+	"expirequiescent":  of("yes", "no"),
 	"draintimeout":     of("0", "10", "30", "1m"),
 	"sorrypage":        of("testdata/page", `"testdata/page/index.html"`),
 	"sorrystatus":      number(200, 599),

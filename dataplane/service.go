@@ -164,6 +164,10 @@ type VirtualService struct {
 	// clients for one: 32 or 128 for single clients. Meaningless when
 	// Persistent is 0.
 	PersistentBits int
+	// ExpireQuiescent has the clients of a real server whose weight is 0 lose
+	// it with their next connection although persistence would keep them.
+	// IPVS has one setting for all services and takes no notice of this.
+	ExpireQuiescent bool
 	// OnePacket schedules every datagram of a UDP service by itself.
 	OnePacket bool
 	// ConnectTimeout limits one attempt to reach a real server, IdleTimeout
@@ -180,6 +184,7 @@ func (v VirtualService) Equal(w VirtualService) bool {
 	return v.ID == w.ID && v.Scheduler == w.Scheduler &&
 		slices.Equal(v.SchedFlags, w.SchedFlags) &&
 		v.Persistent == w.Persistent && v.PersistentBits == w.PersistentBits &&
+		v.ExpireQuiescent == w.ExpireQuiescent &&
 		v.OnePacket == w.OnePacket &&
 		v.ConnectTimeout == w.ConnectTimeout && v.IdleTimeout == w.IdleTimeout &&
 		slices.Equal(v.RealServers, w.RealServers)

@@ -142,14 +142,15 @@ func TestMappedPort(t *testing.T) {
 
 func service() dataplane.VirtualService {
 	return dataplane.VirtualService{
-		ID:             dataplane.ServiceID{Protocol: dataplane.TCP, Addr: netip.MustParseAddrPort("10.0.0.1:80")},
-		Scheduler:      "sh",
-		SchedFlags:     []string{"sh-port"},
-		Persistent:     time.Minute,
-		PersistentBits: 24,
-		OnePacket:      true,
-		ConnectTimeout: time.Second,
-		IdleTimeout:    time.Hour,
+		ID:              dataplane.ServiceID{Protocol: dataplane.TCP, Addr: netip.MustParseAddrPort("10.0.0.1:80")},
+		Scheduler:       "sh",
+		SchedFlags:      []string{"sh-port"},
+		Persistent:      time.Minute,
+		PersistentBits:  24,
+		ExpireQuiescent: true,
+		OnePacket:       true,
+		ConnectTimeout:  time.Second,
+		IdleTimeout:     time.Hour,
 		RealServers: []dataplane.RealServer{
 			{Addr: netip.MustParseAddrPort("10.0.1.1:80"), Forward: dataplane.Masq, Weight: 1, Upper: 2, Lower: 1},
 			{Sorry: true, Weight: 1, Tunnel: dataplane.Tunnel{Type: dataplane.TunnelGRE}},

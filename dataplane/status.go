@@ -13,6 +13,9 @@ type Counters struct {
 	Failures uint64 `json:"failures"`
 	// Refused are clients that no real server could take.
 	Refused uint64 `json:"refused"`
+	// Unpinned are clients that persistence had no room for: they were
+	// scheduled anew before their time, or are with each connection.
+	Unpinned uint64 `json:"unpinned"`
 }
 
 // Add returns the sums of c and d, field by field.
@@ -24,6 +27,7 @@ func (c Counters) Add(d Counters) Counters {
 	c.OutBytes += d.OutBytes
 	c.Failures += d.Failures
 	c.Refused += d.Refused
+	c.Unpinned += d.Unpinned
 	return c
 }
 

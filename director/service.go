@@ -70,7 +70,7 @@ func (sv *service) wanted() dataplane.VirtualService {
 	v := sv.conf
 	w := dataplane.VirtualService{
 		ID: v.ID, Scheduler: v.Scheduler, SchedFlags: v.SchedFlags, OnePacket: v.OnePacket,
-		Persistent: v.Persistent, PersistentBits: v.PersistentBits,
+		Persistent: v.Persistent, PersistentBits: v.PersistentBits, ExpireQuiescent: v.ExpireQuiescent,
 		ConnectTimeout: v.ConnectTimeout, IdleTimeout: v.IdleTimeout,
 	}
 	rs := newServerSet(len(sv.servers) + 1)

@@ -48,14 +48,14 @@ func schedulerLimits(v dataplane.VirtualService) []*dataplane.Limit {
 	known, ok := table.Flags(v.Scheduler)
 	if !ok {
 		return []*dataplane.Limit{{Directive: "scheduler", Reason: fmt.Sprintf(
-			"the proxy has no scheduler %q: use one of %s, or dataplane = ipvs",
+			"the proxy has no scheduler %q: use one of %s",
 			v.Scheduler, strings.Join(table.Schedulers(), " "))}}
 	}
 	var limits []*dataplane.Limit
 	for _, flag := range v.SchedFlags {
 		if !slices.Contains(known, flag) {
 			limits = append(limits, &dataplane.Limit{Directive: "schedflags", Reason: fmt.Sprintf(
-				"scheduler %s of the proxy has no flag %q: leave it out, or use dataplane = ipvs", v.Scheduler, flag)})
+				"scheduler %s of the proxy has no flag %q: leave it out", v.Scheduler, flag)})
 		}
 	}
 	return limits

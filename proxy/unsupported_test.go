@@ -24,7 +24,7 @@ func TestUnsupported(t *testing.T) {
 		{"no address", func(v *service) { v.ID.Addr = netip.AddrPort{} }, "virtual", "needs an address"},
 		{"all ports", func(v *service) { v.ID.Addr = mustAddr("192.0.2.1:0") }, "virtual", "name the port"},
 		{"prefix", func(v *service) { v.Persistent, v.PersistentBits = time.Second, 33 }, "netmask", "33 bits"},
-		{"scheduler", func(v *service) { v.Scheduler = "mh" }, "scheduler", `"mh": use one of lc rr sh wlc wrr`},
+		{"scheduler", func(v *service) { v.Scheduler = "srr" }, "scheduler", `"srr": use one of dh fo lblc lblcr lc mh nq ovf rr sed sh wlc wrr`},
 		{"flag", func(v *service) { v.SchedFlags = []string{"mh-port"} }, "schedflags", `no flag "mh-port"`},
 		{"flag of another", func(v *service) { v.SchedFlags = []string{"sh-port"} }, "schedflags", `rr of the proxy has no flag "sh-port"`},
 		{"weight below", func(v *service) { v.RealServers[0].Weight = -1 }, "real", "weight -1"},
@@ -68,6 +68,12 @@ func TestSupported(t *testing.T) {
 		func(v *dataplane.VirtualService) { v.RealServers[0] = dataplane.RealServer{Weight: 1, Sorry: true} },
 		func(v *dataplane.VirtualService) {
 			v.Scheduler, v.SchedFlags = "sh", []string{"sh-port", "sh-fallback"}
+		},
+		func(v *dataplane.VirtualService) {
+			v.Scheduler, v.SchedFlags = "mh", []string{"mh-port", "mh-fallback"}
+		},
+		func(v *dataplane.VirtualService) {
+			v.Scheduler, v.SchedFlags = "lblcr", []string{"flag-1", "flag-2", "flag-3"}
 		},
 		func(v *dataplane.VirtualService) { v.Persistent, v.PersistentBits = time.Second, 0 },
 		func(v *dataplane.VirtualService) { v.ID.Protocol, v.OnePacket = dataplane.UDP, true },

@@ -6,6 +6,7 @@ var persisting = []promise{
 	{"persist/client", "a client keeps its real server while it is persistent", (*stage).persistClient},
 	{"persist/network", "clients of one network are taken for one", (*stage).persistNetwork},
 	{"persist/timeout", "a client is free again once persistence has run out", (*stage).persistTimeout},
+	{"persist/quiescent", "with ExpireQuiescent a client whose real server is quiescent gets another one", (*stage).persistQuiescent},
 	{"persist/removed", "a client whose real server is removed gets another one", (*stage).persistRemoved},
 }
 
@@ -71,6 +72,17 @@ func (s *stage) persistTimeout() {
 		return p.server(0).Persistent+p.server(1).Persistent == 0
 	})
 	p.takes("persistence has run out", 0, "b")
+}
+
+func (s *stage) persistQuiescent() {
+	p := s.persistentSite(1, 1)
+	p.want.ExpireQuiescent = true
+	p.apply()
+	p.takes("the first client", 0, "aa")
+	p.weigh(0, 1)
+	p.takes("its real server is quiescent", 0, "bb")
+	p.weigh(1, 1)
+	p.takes("its first real server takes clients again", 0, "bb")
 }
 
 func (s *stage) persistRemoved() {

@@ -8,7 +8,10 @@ var scheduling = []promise{
 	{"schedule/reweighted", "new weights hold from the next connection on", (*stage).reweighted},
 	{"schedule/lc", "lc takes the real server with the fewest connections", (*stage).leastConnection},
 	{"schedule/wlc", "wlc takes the real server with the fewest connections for its weight", (*stage).weightedLeastConnection},
+	{"schedule/by load", "sed, nq, fo and ovf choose by weight and by the connections that are open", (*stage).byLoad},
 	{"schedule/sh", "sh keeps a source on its real server", (*stage).sourceHashing},
+	{"schedule/mh", "mh keeps a source on its real server, also when another is quiescent", (*stage).maglevHashing},
+	{"schedule/dh", "dh keeps a service on one real server", (*stage).destinationHashing},
 	{"schedule/dead server", "a real server that refuses is passed over before the client notices", (*stage).deadServer},
 }
 
@@ -90,6 +93,55 @@ func (s *stage) sourceHashing() {
 	for client := range s.lab.Clients {
 		first := p.sequence(client, 1)
 		p.takes("sh, the same source again", client, strings.Repeat(first, 5))
+	}
+}
+
+func (s *stage) byLoad() {
+	for _, c := range []struct {
+		scheduler string
+		weights   []int
+		want      string
+	}{
+		{"sed", []int{3, 1}, "aaabaaab"},
+		{"nq", []int{3, 1}, "abaaaaab"},
+		{"fo", []int{1, 3}, "bbbbb"},
+		{"ovf", []int{1, 2}, "bbbaa"},
+	} {
+		p := s.tcpSite(c.scheduler, c.weights...)
+		p.apply()
+		for i := range c.want {
+			if got, want := p.held(0).server, c.want[i:i+1]; got != want {
+				s.Errorf("%s with weights %s: after %d lasting connections another went to %s, want %s", c.scheduler, list(c.weights), i, got, want)
+			}
+		}
+		if c.scheduler == "ovf" {
+			p.refuses("all real servers of ovf are full")
+		}
+	}
+}
+
+func (s *stage) maglevHashing() {
+	p := s.tcpSite("mh", 1, 1, 1)
+	p.apply()
+	first := p.sequence(0, 1)
+	p.takes("mh, the same source again", 0, strings.Repeat(first, 5))
+	weights := []int{0, 0, 0}
+	weights[first[0]-'a'] = 1
+	p.weigh(weights...)
+	p.takes("mh, the others are quiescent", 0, first)
+	for client := range s.lab.Clients {
+		p.takes("mh, all other real servers are quiescent", client, first+first)
+	}
+	p.weigh(1, 1, 1)
+	p.takes("mh, the others are back", 0, first)
+}
+
+func (s *stage) destinationHashing() {
+	p := s.tcpSite("dh", 1, 1, 1)
+	p.apply()
+	first := p.sequence(0, 1)
+	for client := range s.lab.Clients {
+		p.takes("dh, whatever the source", client, strings.Repeat(first, 3))
 	}
 }
 

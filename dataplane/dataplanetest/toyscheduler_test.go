@@ -1,6 +1,7 @@
 package dataplanetest
 
 import (
+	"math"
 	"net/netip"
 	"slices"
 	"time"
@@ -35,7 +36,7 @@ func (s *toySite) pick(client netip.Addr, tried map[netip.AddrPort]bool) (netip.
 	}
 	network, _ := client.Prefix(bits)
 	pin := s.pins[network]
-	if pin == nil || !s.alive(pin) || s.index(pin.to) < 0 && !s.is("pins the dead") {
+	if pin == nil || !s.alive(pin) || s.index(pin.to) < 0 && !s.is("pins the dead") || s.expires(pin) {
 		to, ok := s.schedule(client, tried)
 		if !ok {
 			return to, false
@@ -45,6 +46,12 @@ func (s *toySite) pick(client netip.Addr, tried map[netip.AddrPort]bool) (netip.
 	}
 	pin.until = time.Now().Add(s.want.Persistent)
 	return pin.to, true
+}
+
+// expires reports whether the client has to leave a quiescent server.
+func (s *toySite) expires(p *toyPin) bool {
+	i := s.index(p.to)
+	return s.want.ExpireQuiescent && i >= 0 && s.want.RealServers[i].Weight == 0 && !s.is("pins the quiescent")
 }
 
 func (s *toySite) alive(p *toyPin) bool {
@@ -82,9 +89,15 @@ func (s *toySite) schedule(client netip.Addr, tried map[netip.AddrPort]bool) (ne
 		i = s.next(open, func(int) bool { return true })
 	case "wrr":
 		i = s.weighted(open)
-	case "lc", "wlc":
-		i = s.least(open)
-	case "sh":
+	case "lc", "wlc", "sed", "nq", "fo", "ovf":
+		if i = s.least(open); math.IsInf(s.load(i), 1) {
+			return netip.AddrPort{}, false
+		}
+	case "dh":
+		if s.is("hashes nothing") {
+			i = s.next(open, func(int) bool { return true })
+		}
+	case "sh", "mh":
 		a := client.As16()
 		i = open[int(a[15])%len(open)]
 		if s.is("hashes nothing") {
@@ -138,20 +151,33 @@ func (s *toySite) weighted(open []int) int {
 
 func (s *toySite) least(open []int) int {
 	best := open[0]
-	load := func(i int) float64 {
-		r := s.want.RealServers[i]
-		n := float64(s.real(r.Addr).active)
-		if s.want.Scheduler == "lc" || s.is("ignores wlc's weights") {
-			return n
-		}
-		return n / float64(max(r.Weight, 1))
-	}
 	for _, i := range open {
-		if load(i) < load(best) != s.is("most connections") {
+		if s.load(i) < s.load(best) != s.is("most connections") {
 			best = i
 		}
 	}
 	return best
+}
+
+// load is what the scheduler takes a real server's load for.
+func (s *toySite) load(i int) float64 {
+	r := s.want.RealServers[i]
+	n, weight := float64(s.real(r.Addr).active), float64(max(r.Weight, 1))
+	next := n + 1
+	if s.is("overlooks the next") {
+		next = n
+	}
+	switch {
+	case s.want.Scheduler == "lc" || s.is("ignores wlc's weights"), s.want.Scheduler == "nq" && n == 0:
+		return n
+	case s.want.Scheduler == "sed", s.want.Scheduler == "nq":
+		return next / weight
+	case s.want.Scheduler == "ovf" && n > weight:
+		return math.Inf(1)
+	case s.want.Scheduler == "fo", s.want.Scheduler == "ovf":
+		return 1 / weight
+	}
+	return n / weight
 }
 
 // real returns what is known of a real server.

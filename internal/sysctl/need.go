@@ -72,6 +72,9 @@ func (o *Options) needs(v *dataplane.VirtualService) []Need {
 	case v.Persistent > 0:
 		all = append(all, expireTemplate)
 	}
+	if v.Persistent > 0 && v.ExpireQuiescent {
+		all = append(all, expireTemplate)
+	}
 	for _, r := range v.RealServers {
 		all = append(all, o.forwarding(v, r)...)
 	}
@@ -89,7 +92,7 @@ var (
 	}
 	expireTemplate = Need{
 		Name: "net.ipv4.vs.expire_quiescent_template", Value: "1",
-		Reason: "persistent clients stay on a real server that is down",
+		Reason: "persistent clients stay on a real server that takes no new connections",
 	}
 	forward4 = Need{
 		Name: "net.ipv4.ip_forward", Value: "1",

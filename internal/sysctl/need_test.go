@@ -61,6 +61,8 @@ func TestNeeds(t *testing.T) {
 	mark := dataplane.ServiceID{Protocol: dataplane.FWMark, Mark: 5}
 	sticky := service(vip, "10.2.0.1:80 gate")
 	sticky.Persistent = time.Minute
+	loose := sticky
+	loose.ExpireQuiescent = true
 	tests := []struct {
 		name      string
 		services  []dataplane.VirtualService
@@ -73,6 +75,7 @@ func TestNeeds(t *testing.T) {
 		{"quiescent", []dataplane.VirtualService{service(vip, "10.2.0.1:80 gate")}, true, reuse},
 		{"quiescent and persistent", []dataplane.VirtualService{sticky}, true, reuse + " " + template},
 		{"persistent", []dataplane.VirtualService{sticky}, false, reuse + " " + nodest},
+		{"persistent unless quiescent", []dataplane.VirtualService{loose}, false, reuse + " " + nodest + " " + template},
 		{"masq", []dataplane.VirtualService{service(vip, "10.2.0.1:80 masq")}, false, reuse + " " + nodest + " " + forward4},
 		{"one of them masq", []dataplane.VirtualService{service(vip, "10.2.0.1:80 gate", "10.2.0.2:80 masq")}, false, reuse + " " + nodest + " " + forward4},
 		{"masq on the link of the clients", []dataplane.VirtualService{service(vip, "10.1.0.1:80 masq")}, false, reuse + " " + nodest + " " + forward4 + " " + redirects},

@@ -10,5 +10,8 @@ func Handles(s *Service) []*Server {
 // LimitPins bounds the clients that s remembers.
 func LimitPins(s *Service, n int) { s.pins.max = n }
 
+// Leaving returns how many removed servers s remembers.
+func Leaving(s *Service) int { return len(s.leaving) }
+
 // Pins returns how many clients s remembers.
 func Pins(s *Service) int { return len(s.pins.byClient) }

@@ -1,38 +1,42 @@
 package table
 
 import (
-	"container/list"
 	"net/netip"
 	"time"
 )
 
 const (
-	// maxPins bounds the clients remembered for one service, at about 200
+	// maxPins bounds the clients remembered for one service, at about 150
 	// bytes each.
 	maxPins = 1 << 18
-	// evictTries is how many of the oldest pins are looked at for one
-	// without connections when there is no room.
-	evictTries = 16
+	// expireBatch bounds for how long a sweep holds up the service: many
+	// clients that came together are over together.
+	expireBatch = 1 << 12
 )
 
 // pins remember which real server a client has. A pin lasts for a time from
 // the client's last new connection and longer while it has connections, as
-// the kernel's persistence templates do.
+// the kernel's persistence templates do; also while its server is away, for the
+// case that the server is back first. When there is no room the client goes
+// that has been without a connection for longest, never one that has some.
 type pins struct {
 	keep     time.Duration
 	bits     int
-	max      int // 0: maxPins
+	max      int       // 0: maxPins
+	epoch    time.Time // that expiry is counted from
 	byClient map[netip.Addr]*pin
-	byAge    list.List // of *pin, the one renewed first in front
+	idle     pinList
+	lost     uint64 // clients that there was no room for
 }
 
 // A pin holds one client prefix at one real server.
 type pin struct {
-	client  netip.Addr // first address of the prefix
-	server  *Server
-	conns   int
-	expires time.Time
-	age     *list.Element
+	client       netip.Addr // first address of the prefix
+	server       *Server
+	older, newer *pin // in the list of idle ones
+	expires      time.Duration
+	conns        int32
+	removed      bool
 }
 
 func (ps *pins) on() bool { return ps.keep > 0 }
@@ -47,9 +51,13 @@ func (ps *pins) configure(keep time.Duration, bits int) {
 	}
 	ps.keep, ps.bits = keep, bits
 	if keep > 0 && ps.byClient == nil {
+		ps.epoch = time.Now()
 		ps.byClient = map[netip.Addr]*pin{}
 	}
 }
+
+// now is the time as expiry has it.
+func (ps *pins) now() time.Duration { return time.Since(ps.epoch) }
 
 // prefix returns what stands for all clients that are one with a.
 func (ps *pins) prefix(a netip.Addr) netip.Addr {
@@ -61,7 +69,7 @@ func (ps *pins) prefix(a netip.Addr) netip.Addr {
 }
 
 // find returns the pin of a client, nil if there is none or it is over.
-func (ps *pins) find(client netip.Addr, now time.Time) *pin {
+func (ps *pins) find(client netip.Addr, now time.Duration) *pin {
 	p := ps.byClient[ps.prefix(client)]
 	if p == nil || p.over(now) {
 		return nil
@@ -69,27 +77,29 @@ func (ps *pins) find(client netip.Addr, now time.Time) *pin {
 	return p
 }
 
-func (p *pin) over(now time.Time) bool { return p.conns == 0 && !now.Before(p.expires) }
+func (p *pin) over(now time.Duration) bool { return p.conns == 0 && now >= p.expires }
 
 // renew counts a new connection of the pinned client.
-func (ps *pins) renew(p *pin, now time.Time) {
+func (ps *pins) renew(p *pin, now time.Duration) {
+	if p.conns == 0 {
+		ps.idle.take(p)
+	}
 	p.conns++
-	p.expires = now.Add(ps.keep)
-	ps.byAge.MoveToBack(p.age)
+	p.expires = now + ps.keep
 }
 
 // pin binds a client to sv and counts a connection. It returns nil if there is
 // no room; the client is then scheduled anew each time.
-func (ps *pins) pin(client netip.Addr, sv *Server, now time.Time) *pin {
+func (ps *pins) pin(client netip.Addr, sv *Server, now time.Duration) *pin {
 	client = ps.prefix(client)
 	p := ps.byClient[client]
 	if p == nil {
-		if !ps.makeRoom() {
+		if !ps.makeRoom(now) {
 			return nil
 		}
 		p = &pin{client: client}
-		p.age = ps.byAge.PushBack(p)
 		ps.byClient[client] = p
+		ps.idle.add(p)
 	}
 	p.bind(sv)
 	ps.renew(p, now)
@@ -104,50 +114,51 @@ func (p *pin) bind(sv *Server) {
 	sv.pinned++
 }
 
-// makeRoom drops the oldest pin nobody is connected through if the table is
-// full.
-func (ps *pins) makeRoom() bool {
+// makeRoom drops the pin that has been idle for longest if the table is full.
+// Who loses a pin that is not over, or gets none, is counted.
+func (ps *pins) makeRoom(now time.Duration) bool {
 	limit := ps.max
 	if limit == 0 {
 		limit = maxPins
 	}
-	for range evictTries {
-		if len(ps.byClient) < limit {
-			return true
-		}
-		oldest := ps.byAge.Front().Value.(*pin)
-		if oldest.conns == 0 {
-			ps.remove(oldest)
-		} else {
-			ps.byAge.MoveToBack(oldest.age)
-		}
+	if len(ps.byClient) < limit {
+		return true
 	}
-	return len(ps.byClient) < limit
+	oldest := ps.idle.oldest
+	if oldest == nil {
+		ps.lost++
+		return false
+	}
+	if !oldest.over(now) {
+		ps.lost++
+	}
+	ps.remove(oldest)
+	return true
 }
 
 // release ends one connection of a pinned client. The pin may have been
 // removed before it.
 func (ps *pins) release(p *pin) {
 	p.conns--
-	if p.age != nil && p.over(time.Now()) {
-		ps.remove(p)
+	switch {
+	case p.removed || p.conns > 0:
+	case p.over(ps.now()):
+		ps.drop(p)
+	default:
+		ps.idle.add(p)
 	}
 }
 
-// expire removes pins that are over. The list is in order of expiry but for
-// those that outlive theirs by a connection: they go to the back and are
-// removed when it ends.
-func (ps *pins) expire(now time.Time) {
-	for range ps.byAge.Len() {
-		p := ps.byAge.Front().Value.(*pin)
-		switch {
-		case now.Before(p.expires):
+// expire removes pins that are over, some thousands at a time. They are in the
+// order in which they became idle, so that one may be late by what a pin is
+// kept.
+func (ps *pins) expire(now time.Duration) {
+	for range expireBatch {
+		p := ps.idle.oldest
+		if p == nil || !p.over(now) {
 			return
-		case p.conns > 0:
-			ps.byAge.MoveToBack(p.age)
-		default:
-			ps.remove(p)
 		}
+		ps.remove(p)
 	}
 }
 
@@ -164,8 +175,41 @@ func (ps *pins) forget(sv *Server) {
 }
 
 func (ps *pins) remove(p *pin) {
+	if p.conns == 0 {
+		ps.idle.take(p)
+	}
+	ps.drop(p)
+}
+
+// drop removes a pin that is not listed as idle.
+func (ps *pins) drop(p *pin) {
 	delete(ps.byClient, p.client)
-	ps.byAge.Remove(p.age)
-	p.age = nil
+	p.removed = true
 	p.server.pinned--
+}
+
+// A pinList has pins by age; they hold the list together themselves.
+type pinList struct{ oldest, newest *pin }
+
+func (l *pinList) add(p *pin) {
+	p.older, l.newest = l.newest, p
+	if p.older == nil {
+		l.oldest = p
+		return
+	}
+	p.older.newer = p
+}
+
+func (l *pinList) take(p *pin) {
+	if p.older == nil {
+		l.oldest = p.newer
+	} else {
+		p.older.newer = p.newer
+	}
+	if p.newer == nil {
+		l.newest = p.older
+	} else {
+		p.newer.older = p.older
+	}
+	p.older, p.newer = nil, nil
 }

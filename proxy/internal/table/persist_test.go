@@ -2,6 +2,7 @@ package table_test
 
 import (
 	"net/netip"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -99,6 +100,49 @@ func TestPersistenceAndServers(t *testing.T) {
 	wantVisit(t, s, "198.51.100.1", "B", "A back")
 }
 
+// A client that was not there while its real server was away has it back.
+func TestPersistenceAndServerBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := table.New(persistent(time.Hour, 32, 1, 1))
+		wantVisit(t, s, "198.51.100.1", "A", "first")
+		wantVisit(t, s, "198.51.100.2", "B", "another")
+		s.Update(persistent(time.Hour, 32, -1, 1))
+		s.Expire()
+		s.Update(persistent(time.Hour, 32, 1, 1))
+		wantVisit(t, s, "198.51.100.1", "A", "A back")
+		s.Update(persistent(time.Hour, 32, -1, 1))
+		time.Sleep(time.Hour)
+		s.Expire()
+		if n := table.Leaving(s); n != 0 {
+			t.Errorf("%d removed servers are remembered without clients", n)
+		}
+	})
+}
+
+// With ExpireQuiescent a client does not stay at a quiescent server, and not
+// where it has connections.
+func TestPersistenceExpiresQuiescent(t *testing.T) {
+	with := func(weights ...int) dataplane.VirtualService {
+		v := persistent(time.Hour, 32, weights...)
+		v.ExpireQuiescent = true
+		return v
+	}
+	s := table.New(with(1, 1))
+	held, _ := s.Pick(from("198.51.100.1"), nil)
+	s.Update(with(0, 1))
+	wantVisit(t, s, "198.51.100.1", "B", "A quiescent")
+	s.Update(with(1, 1))
+	wantVisit(t, s, "198.51.100.1", "B", "A back")
+	held.Done()
+	if st := s.Status().Servers; st[0].Active != 0 || st[0].Persistent != 0 || st[1].Persistent != 1 {
+		t.Errorf("active %d, pinned %d and %d, want 0, 0 and 1", st[0].Active, st[0].Persistent, st[1].Persistent)
+	}
+	s.Update(with(0, 0))
+	if _, ok := s.Pick(from("198.51.100.1"), nil); ok {
+		t.Error("with all quiescent a pinned client is taken")
+	}
+}
+
 // Who could not be reached loses the client for good.
 func TestPersistenceAfterFailure(t *testing.T) {
 	s := table.New(persistent(time.Hour, 32, 1, 1))
@@ -166,6 +210,9 @@ func TestPersistenceBound(t *testing.T) {
 		if !ok || table.Pins(s) != 2 {
 			t.Errorf("with no room for its pin a client is taken: %v; %d pins", ok, table.Pins(s))
 		}
+		if n := s.Status().Counters.Unpinned; n != 3 {
+			t.Errorf("%d clients are counted as unpinned, want .2 and .3, which made room, and .7, which found none", n)
+		}
 		for _, c := range []table.Claim{held, other, c} {
 			c.Done()
 		}
@@ -175,4 +222,52 @@ func TestPersistenceBound(t *testing.T) {
 			t.Errorf("%d pins left after their time: %+v", table.Pins(s), st)
 		}
 	})
+}
+
+// Many clients that are over at once are let go of in steps.
+func TestPersistenceExpiresInSteps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := table.New(persistent(time.Minute, 32, 1))
+		const clients = 10_000
+		for i := range clients {
+			c, _ := s.Pick(client(i), nil)
+			c.Done()
+		}
+		time.Sleep(time.Minute)
+		left := clients
+		for range 3 {
+			s.Expire()
+			if n := table.Pins(s); n >= left || left-n > 5000 {
+				t.Errorf("%d clients were remembered before a step, and %d after", left, n)
+			}
+			left = table.Pins(s)
+		}
+		if left != 0 {
+			t.Errorf("%d clients are remembered after three steps", left)
+		}
+	})
+}
+
+// BenchmarkPins measures what a client costs whose server is remembered.
+func BenchmarkPins(b *testing.B) {
+	const clients = 1 << 17
+	v := persistent(time.Hour, 128, 1, 1, 1)
+	var before, after runtime.MemStats
+	for b.Loop() {
+		s := table.New(v)
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		for i := range uint32(clients) {
+			a := netip.AddrFrom16([16]byte{0x20, 0x01, 12: byte(i >> 24), 13: byte(i >> 16), 14: byte(i >> 8), 15: byte(i)})
+			c, _ := s.Pick(netip.AddrPortFrom(a, 4711), nil)
+			c.Done()
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		if table.Pins(s) != clients {
+			b.Fatalf("%d clients are remembered, want %d", table.Pins(s), clients)
+		}
+	}
+	b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/clients, "B/client")
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/clients, "ns/client")
 }

@@ -9,8 +9,8 @@ import (
 )
 
 // A Server is one real server of a service. Its identity outlasts changes of
-// its weight and, as long as it has connections, its removal: one that comes
-// back finds its counts.
+// its weight and, as long as it has connections or pinned clients, its
+// removal: one that comes back finds them and its counts.
 type Server struct {
 	addr    netip.AddrPort
 	count   counters
@@ -18,6 +18,7 @@ type Server struct {
 
 	// The rest belongs to the service's lock.
 	spec       dataplane.RealServer
+	lastWeight int // not counting that it was made quiescent
 	active     int
 	pinned     int
 	overloaded bool
@@ -31,6 +32,9 @@ func (sv *Server) Addr() netip.AddrPort { return sv.addr }
 // once, one that has become so before keeps waiting for the lower threshold.
 func (sv *Server) set(spec dataplane.RealServer) {
 	sv.spec = spec
+	if spec.Weight > 0 || sv.removed.Load() {
+		sv.lastWeight = spec.Weight
+	}
 	sv.removed.Store(false)
 	sv.overloaded = sv.full() || sv.overloaded && !sv.relieved()
 }
@@ -51,6 +55,9 @@ func (sv *Server) leave() {
 	sv.active--
 	sv.overloaded = sv.overloaded && !sv.relieved()
 }
+
+// forgotten reports whether nobody has anything to do with the server.
+func (sv *Server) forgotten() bool { return sv.active == 0 && sv.pinned == 0 }
 
 func (sv *Server) full() bool {
 	return sv.spec.Upper != 0 && sv.active >= int(sv.spec.Upper)

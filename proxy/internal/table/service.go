@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/shunt-lb/shunt/dataplane"
 )
@@ -21,7 +20,8 @@ type Service struct {
 	sched   scheduler
 	servers []*Server // as in spec
 	pins    pins
-	// leaving are removed servers that still have connections.
+	// leaving are removed servers that still have connections, or clients
+	// that persistence will bring back to them if they return in time.
 	leaving map[netip.AddrPort]*Server
 }
 
@@ -33,15 +33,20 @@ func New(v dataplane.VirtualService) *Service {
 }
 
 // Update puts v into force. Servers that stay keep their connections, counts
-// and pins, the scheduler its position.
+// and pins. A scheduler with a position keeps it as the kernel's does: rr goes
+// on from where it was, wrr begins its pass again when real servers change.
 func (s *Service) Update(v dataplane.VirtualService) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.sched == nil || v.Scheduler != s.spec.Scheduler || !slices.Equal(v.SchedFlags, s.spec.SchedFlags) {
-		s.sched = newScheduler(v.Scheduler, v.SchedFlags)
+	other := s.sched == nil || v.Scheduler != s.spec.Scheduler || !slices.Equal(v.SchedFlags, s.spec.SchedFlags)
+	if other {
+		s.sched = newScheduler(v)
 	}
 	s.pins.configure(v.Persistent, v.PersistentBits)
-	s.replace(v.RealServers)
+	if other || !slices.Equal(v.RealServers, s.spec.RealServers) {
+		s.replace(v.RealServers)
+		s.sched.update(regular(s.servers))
+	}
 	s.spec = v.Clone()
 }
 
@@ -66,7 +71,6 @@ func (s *Service) replace(specs []dataplane.RealServer) {
 			s.retire(sv)
 		}
 	}
-	s.sched.update(regular(s.servers))
 }
 
 // known returns every server there is a record of.
@@ -81,8 +85,7 @@ func (s *Service) known() map[netip.AddrPort]*Server {
 
 func (s *Service) retire(sv *Server) {
 	sv.removed.Store(true)
-	s.pins.forget(sv)
-	if sv.active > 0 {
+	if !sv.forgotten() {
 		s.leaving[sv.addr] = sv
 	}
 }
@@ -95,7 +98,8 @@ func regular(servers []*Server) []*Server {
 // Pick gives client to a real server and counts it there; tried are those that
 // could not be reached for it. A client that is pinned goes where it is
 // pinned, also when that server is quiescent or over its threshold, as in the
-// kernel, but not when it has been tried. When no other can, a sorry server
+// kernel, but not when it has been tried, and not when it is quiescent and the
+// service says ExpireQuiescent. When no other can, a sorry server
 // with a weight takes the client, also one that has been tried: then the
 // built-in answer is left. False is nobody.
 func (s *Service) Pick(client netip.AddrPort, tried []*Server) (Claim, bool) {
@@ -113,8 +117,8 @@ func (s *Service) choose(r request) (*Server, *pin) {
 	if !s.pins.on() {
 		return s.schedule(r), nil
 	}
-	now := time.Now()
-	if p := s.pins.find(r.client.Addr(), now); p != nil && !slices.Contains(r.tried, p.server) {
+	now := s.pins.now()
+	if p := s.pins.find(r.client.Addr(), now); p != nil && s.keeps(p, r) {
 		s.pins.renew(p, now)
 		return p.server, p
 	}
@@ -124,6 +128,14 @@ func (s *Service) choose(r request) (*Server, *pin) {
 		return sv, nil
 	}
 	return sv, s.pins.pin(r.client.Addr(), sv, now)
+}
+
+// keeps reports whether the client of p stays where it is.
+func (s *Service) keeps(p *pin, r request) bool {
+	if p.server.removed.Load() || s.spec.ExpireQuiescent && p.server.spec.Weight == 0 {
+		return false
+	}
+	return !slices.Contains(r.tried, p.server)
 }
 
 func (s *Service) schedule(r request) *Server {
@@ -147,11 +159,11 @@ func (s *Service) release(c Claim) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c.server.leave()
-	if c.server.active == 0 && s.leaving[c.server.addr] == c.server {
-		delete(s.leaving, c.server.addr)
-	}
 	if c.pin != nil {
 		s.pins.release(c.pin)
+	}
+	if c.server.forgotten() && s.leaving[c.server.addr] == c.server {
+		delete(s.leaving, c.server.addr)
 	}
 }
 
@@ -163,7 +175,8 @@ func (s *Service) Refused() { s.count.refused.Add(1) }
 func (s *Service) Expire() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.pins.expire(time.Now())
+	s.pins.expire(s.pins.now())
+	maps.DeleteFunc(s.leaving, func(_ netip.AddrPort, sv *Server) bool { return sv.forgotten() })
 }
 
 // Spec returns what is in force. It must not be changed.
@@ -182,6 +195,7 @@ func (s *Service) Status() dataplane.ServiceStatus {
 		Counters: s.count.read(),
 		Servers:  make([]dataplane.ServerStatus, 0, len(s.servers)),
 	}
+	st.Counters.Unpinned = s.pins.lost
 	for _, sv := range s.servers {
 		st.Servers = append(st.Servers, sv.status())
 	}

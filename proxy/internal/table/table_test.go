@@ -77,6 +77,18 @@ func TestSequence(t *testing.T) {
 		{"wlc", []int{1, 1}, "ABAB"},
 		{"wlc", []int{2, 1}, "ABAABAABA"},
 		{"wlc", []int{0}, "-"},
+		{"sed", []int{3, 1}, "AAABAAAB"},
+		{"nq", []int{3, 1}, "ABAAAAAB"},
+		{"fo", []int{1, 3, 3}, "BBB"},
+		{"ovf", []int{1, 2}, "BBBAA--"},
+		{"lblc", []int{1, 4}, "AABBBBBB"},
+		{"lblcr", []int{1, 4}, "AABBBBBB"},
+		{"dh", []int{1, 9}, "AAAA"},
+		{"dh", []int{0, 1}, "BB"},
+		{"dh", []int{0}, "-"},
+		{"mh", []int{0, 5}, "BBBB"},
+		{"mh", []int{0}, "-"},
+		{"mh", nil, "-"},
 		{"sh", []int{0, 5}, "BBBB"},
 		{"sh", []int{0}, "-"},
 		{"sh", nil, "-"},
@@ -91,7 +103,8 @@ func TestSequence(t *testing.T) {
 	}
 }
 
-// A scheduler goes on from where it was when the real servers change.
+// When real servers change rr goes on from where it was, and wrr at the level
+// where it was, from the first server on.
 func TestSequenceAfterUpdate(t *testing.T) {
 	tests := []struct {
 		scheduler     string
@@ -107,10 +120,10 @@ func TestSequenceAfterUpdate(t *testing.T) {
 		{"rr", []int{1, 1}, 1, []int{-1, -1, 1, 1}, "CDC", "all were exchanged"},
 		{"rr", []int{1, 1, 1}, 1, []int{1, 0, 1}, "CAC", "the next one was quiesced"},
 		{"wrr", []int{2, 1}, 1, []int{2, 1}, "ABAAB", "nothing changed"},
-		{"wrr", []int{4, 2}, 1, []int{2, 1}, "ABAAB", "weights were halved"},
+		{"wrr", []int{4, 2}, 1, []int{2, 1}, "AABAA", "weights were halved"},
 		{"wrr", []int{0, 0}, 1, []int{2, 1}, "AABAAB", "there was nobody before"},
-		{"wrr", []int{3, 1}, 1, []int{1, 1}, "BAB", "the level was too high"},
-		{"wrr", []int{2, 1}, 2, []int{2, 1, 3}, "BCCAC", "a heavier one was added"},
+		{"wrr", []int{3, 1}, 1, []int{1, 1}, "ABA", "the level was too high"},
+		{"wrr", []int{2, 1}, 2, []int{2, 1, 3}, "ABCCA", "a heavier one was added"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.scheduler+" "+tt.because, func(t *testing.T) {

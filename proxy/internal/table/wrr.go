@@ -13,22 +13,30 @@ type wrr struct {
 	level   int // of the pass under way
 }
 
-// update keeps the level as far as the new weights have it.
+// update begins the pass under way again at the first server, at the level it
+// has as far as the new weights have that, as the kernel does.
 func (s *wrr) update(servers []*Server) {
-	below := (s.level - 1) * s.unit
-	s.at = follow(s.servers, servers, s.at)
-	s.servers, s.unit, s.top = servers, 0, 0
+	asked := (s.level-1)*s.unit + 1 // the least weight that reaches the level
+	s.measure(servers)
+	s.servers, s.at = servers, -1
+	switch {
+	case s.level == 0 || asked > (s.top-1)*s.unit+1:
+		s.level = s.top
+	case s.unit > 1:
+		s.level = asked/s.unit + 1
+	default:
+		s.level = asked
+	}
+}
+
+func (s *wrr) measure(servers []*Server) {
+	s.unit, s.top = 0, 0
 	for _, sv := range servers {
 		s.unit = gcd(s.unit, sv.spec.Weight)
 		s.top = max(s.top, sv.spec.Weight)
 	}
 	s.unit = max(s.unit, 1)
 	s.top /= s.unit
-	if s.level == 0 { // there were no weights to make passes over
-		s.level = s.top
-		return
-	}
-	s.level = min(below/s.unit+1, s.top)
 }
 
 func (s *wrr) next(r request) *Server {
@@ -38,7 +46,7 @@ func (s *wrr) next(r request) *Server {
 	}
 	reach := s.reach(r)
 	if reach == 0 {
-		s.at = was
+		s.miss(was)
 		return nil
 	}
 	s.at = -1
@@ -48,6 +56,16 @@ func (s *wrr) next(r request) *Server {
 	// Passes above what anybody here reaches would find nobody.
 	s.level = min(s.level, reach)
 	return s.pass(r)
+}
+
+// miss leaves things as the kernel does when nobody takes a client: the next
+// one begins a round, unless the last pass of one is under way, which goes on.
+func (s *wrr) miss(was int) {
+	if was >= 0 && s.level == 1 {
+		s.at = was
+		return
+	}
+	s.at, s.level = -1, s.top
 }
 
 // pass goes on with the pass under way and returns nil at its end.
