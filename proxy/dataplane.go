@@ -12,6 +12,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/proxy/internal/loop"
 )
 
 var (
@@ -24,6 +25,9 @@ type Options struct {
 	Log       *slog.Logger // nil: nothing is logged
 	Responder Responder    // nil: sorry servers refuse
 	Limits    Limits
+	// Workers is the number of event loops for TCP, each with a thread of its
+	// own; 0 is as many as Go has for itself, GOMAXPROCS.
+	Workers int
 }
 
 // A Responder is the built-in sorry server. service is ServiceID.String() of
@@ -44,7 +48,7 @@ type Dataplane struct {
 	log       *slog.Logger
 	responder Responder
 	clock     clock
-	sessions  *population[*session]
+	engine    *loop.Engine
 	flows     *flows
 	writes    atomic.Uint64
 	complain  rate.Sometimes // about what is wrong with this host
@@ -65,13 +69,13 @@ func New(o Options) *Dataplane {
 	d := &Dataplane{
 		log:       o.Log,
 		responder: o.Responder,
-		sessions:  newPopulation[*session](limits.Connections),
 		complain:  onceAMinute(),
 		services:  map[dataplane.ServiceID]*service{},
 	}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
 	}
+	d.engine = loop.New(loop.Options{Connections: limits.Connections, Log: d.log, Workers: o.Workers})
 	d.flows = newFlows(limits.Flows, &d.clock)
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	d.work.Go(d.sweep)

@@ -1,0 +1,91 @@
+package loop
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// ErrClosed is what Listen returns after Close.
+var ErrClosed = errors.New("engine is closed")
+
+// Options are what an Engine is made with.
+type Options struct {
+	Workers     int // 0: as many as Go runs threads, GOMAXPROCS
+	Connections int // most at a time, over all services
+	Log         *slog.Logger
+}
+
+// An Engine carries the TCP connections of any number of services. All methods
+// may be called from several goroutines at once.
+type Engine struct {
+	options Options
+	start   time.Time
+	places  places
+	guests  guests
+	herald  *herald
+	pauses  atomic.Uint64
+	loops   sync.WaitGroup
+
+	mu      sync.Mutex
+	workers []*worker
+	closed  bool
+}
+
+// New returns an engine that does nothing yet: its workers begin with the
+// first Listen. Close has to be called.
+func New(o Options) *Engine {
+	if o.Workers <= 0 {
+		o.Workers = runtime.GOMAXPROCS(0)
+	}
+	e := &Engine{options: o, start: time.Now(), herald: newHerald(o.Log)}
+	e.places.limit, e.places.vacated = int64(o.Connections), make(chan struct{}, 1)
+	e.guests.places = &e.places
+	return e
+}
+
+func (e *Engine) sinceStart() time.Duration { return time.Since(e.start) }
+
+// team returns the workers, which it starts if need be.
+func (e *Engine) team() ([]*worker, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return nil, ErrClosed
+	}
+	for len(e.workers) < e.options.Workers {
+		w, err := newWorker(e)
+		if err != nil {
+			return nil, err
+		}
+		e.workers = append(e.workers, w)
+		e.loops.Go(w.run)
+	}
+	return e.workers, nil
+}
+
+// Wait returns when there is no connection, or with ctx's error.
+func (e *Engine) Wait(ctx context.Context) error { return e.places.wait(ctx) }
+
+// Pauses returns how often a worker has stopped accepting for a moment because
+// there were no descriptors or no memory.
+func (e *Engine) Pauses() uint64 { return e.pauses.Load() }
+
+// Close resets every connection, and returns when every goroutine has ended,
+// for which sorry servers may have to do their part.
+func (e *Engine) Close() {
+	e.mu.Lock()
+	e.closed = true
+	workers := e.workers
+	e.mu.Unlock()
+	for _, w := range workers {
+		w.mailbox.post(func() { w.stopped = true })
+	}
+	e.loops.Wait()
+	e.guests.close()
+	e.herald.close()
+}
