@@ -26,7 +26,8 @@ type Options struct {
 	Responder Responder    // nil: sorry servers refuse
 	Limits    Limits
 	// Workers is the number of event loops for TCP, each with a thread of its
-	// own; 0 is as many as Go has for itself, GOMAXPROCS.
+	// own; 0 is one for each core that Go uses, GOMAXPROCS. Go is given one
+	// thread more for everything else.
 	Workers int
 }
 

@@ -15,7 +15,7 @@ var ErrClosed = errors.New("engine is closed")
 
 // Options are what an Engine is made with.
 type Options struct {
-	Workers     int // 0: as many as Go runs threads, GOMAXPROCS
+	Workers     int // 0: one for each core, as GOMAXPROCS is at first
 	Connections int // most at a time, over all services
 	Log         *slog.Logger
 }
@@ -40,7 +40,7 @@ type Engine struct {
 // first Listen. Close has to be called.
 func New(o Options) *Engine {
 	if o.Workers <= 0 {
-		o.Workers = runtime.GOMAXPROCS(0)
+		o.Workers = cores
 	}
 	e := &Engine{options: o, start: time.Now(), herald: newHerald(o.Log)}
 	e.places.limit, e.places.vacated = int64(o.Connections), make(chan struct{}, 1)
@@ -50,6 +50,17 @@ func New(o Options) *Engine {
 
 func (e *Engine) sinceStart() time.Duration { return time.Since(e.start) }
 
+var cores = runtime.GOMAXPROCS(0)
+
+// makeRoom has Go run one thread more than there are workers: they keep theirs
+// for some time when they have nothing to do, and all other goroutines would
+// wait for it.
+func makeRoom(workers int) {
+	if runtime.GOMAXPROCS(0) <= workers {
+		runtime.GOMAXPROCS(workers + 1)
+	}
+}
+
 // team returns the workers, which it starts if need be.
 func (e *Engine) team() ([]*worker, error) {
 	e.mu.Lock()
@@ -57,6 +68,7 @@ func (e *Engine) team() ([]*worker, error) {
 	if e.closed {
 		return nil, ErrClosed
 	}
+	makeRoom(e.options.Workers)
 	for len(e.workers) < e.options.Workers {
 		w, err := newWorker(e)
 		if err != nil {
