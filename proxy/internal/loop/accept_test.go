@@ -85,7 +85,7 @@ func TestListenersComeAndGo(t *testing.T) {
 			}
 		})
 	}
-	for round := 0; round < 30 && !t.Failed(); round++ {
+	for round := 0; round < 8 && !t.Failed(); round++ {
 		before := served.Load()
 		ln, err := e.Listen(t.Context(), vip, s)
 		if err != nil {

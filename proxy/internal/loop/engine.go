@@ -29,7 +29,9 @@ type Engine struct {
 	guests  guests
 	herald  *herald
 	pauses  atomic.Uint64
-	loops   sync.WaitGroup
+	// ephemeral are the ports that the kernel chooses from.
+	ephemeral ports
+	loops     sync.WaitGroup
 
 	mu      sync.Mutex
 	workers []*worker
@@ -42,7 +44,7 @@ func New(o Options) *Engine {
 	if o.Workers <= 0 {
 		o.Workers = cores
 	}
-	e := &Engine{options: o, start: time.Now(), herald: newHerald(o.Log)}
+	e := &Engine{options: o, start: time.Now(), herald: newHerald(o.Log), ephemeral: ephemeralPorts()}
 	e.places.limit, e.places.vacated = int64(o.Connections), make(chan struct{}, 1)
 	e.guests.places = &e.places
 	return e
