@@ -66,7 +66,8 @@ type Dataplane struct {
 
 // New returns a Dataplane that serves nothing yet. Close has to be called.
 func New(o Options) *Dataplane {
-	limits := o.Limits.within(openFiles())
+	files := openFiles()
+	limits := o.Limits.within(files)
 	d := &Dataplane{
 		log:       o.Log,
 		responder: o.Responder,
@@ -76,7 +77,7 @@ func New(o Options) *Dataplane {
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
 	}
-	d.engine = loop.New(loop.Options{Connections: limits.Connections, Log: d.log, Workers: o.Workers})
+	d.engine = loop.New(loop.Options{Workers: o.Workers, Connections: limits.Connections, Pipes: pipes(files), Log: d.log})
 	d.flows = newFlows(limits.Flows, &d.clock)
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	d.work.Go(d.sweep)
@@ -162,6 +163,10 @@ func (d *Dataplane) Snapshot(ctx context.Context) ([]dataplane.ServiceStatus, er
 // Writes returns how many changes have been made: services opened, changed and
 // closed. An Apply of what is in force makes none.
 func (d *Dataplane) Writes() uint64 { return d.writes.Load() }
+
+// AcceptPauses returns how often a worker has stopped accepting connections for
+// a moment because the host had no descriptors or no memory.
+func (d *Dataplane) AcceptPauses() uint64 { return d.engine.Pauses() }
 
 func (d *Dataplane) usable(ctx context.Context) error {
 	if d.closed {

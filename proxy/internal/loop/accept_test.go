@@ -62,7 +62,7 @@ func TestListenersComeAndGo(t *testing.T) {
 			}()
 		}
 	}()
-	e := New(Options{Workers: 3, Connections: 1000, Log: slog.New(slog.DiscardHandler)})
+	e := New(Options{Workers: 3, Connections: 1000, Pipes: 8, Log: slog.New(slog.DiscardHandler)})
 	defer e.Close()
 	s := newService(addr)
 	free, vip := listen(t)

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/shunt-lb/shunt/proxy/internal/table"
 )
 
 // ErrClosed is what Listen returns after Close.
@@ -17,6 +19,7 @@ var ErrClosed = errors.New("engine is closed")
 type Options struct {
 	Workers     int // 0: one for each core, as GOMAXPROCS is at first
 	Connections int // most at a time, over all services
+	Pipes       int // most at a time, for streams; others are copied
 	Log         *slog.Logger
 }
 
@@ -84,6 +87,17 @@ func (e *Engine) team() ([]*worker, error) {
 
 // Wait returns when there is no connection, or with ctx's error.
 func (e *Engine) Wait(ctx context.Context) error { return e.places.wait(ctx) }
+
+// Cut resets the connections of s to those real servers for which cut is true,
+// and returns when that is done. cut is called by one worker at a time.
+func (e *Engine) Cut(s *Service, cut func(*table.Server) bool) {
+	e.mu.Lock()
+	workers := e.workers
+	e.mu.Unlock()
+	for _, w := range workers {
+		w.mailbox.do(func() { w.cutThose(s, cut) })
+	}
+}
 
 // Pauses returns how often a worker has stopped accepting for a moment because
 // there were no descriptors or no memory.

@@ -30,7 +30,7 @@ type rig struct {
 func newRig(t testing.TB, servers ...netip.AddrPort) *rig {
 	t.Helper()
 	r := &rig{TB: t, now: tickLength / 2}
-	r.engine = New(Options{Workers: 1, Connections: 100, Log: slog.New(slog.DiscardHandler)})
+	r.engine = New(Options{Workers: 1, Connections: 100, Pipes: 8, Log: slog.New(slog.DiscardHandler)})
 	t.Cleanup(r.engine.Close)
 	r.w = r.worker()
 	r.service = newService(servers...)
