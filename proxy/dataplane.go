@@ -12,6 +12,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/proxy/internal/loop"
 )
 
 var (
@@ -24,6 +25,10 @@ type Options struct {
 	Log       *slog.Logger // nil: nothing is logged
 	Responder Responder    // nil: sorry servers refuse
 	Limits    Limits
+	// Workers is the number of event loops for TCP, each with a thread of its
+	// own; 0 is one for each core that Go uses, GOMAXPROCS. Go is given one
+	// thread more for everything else.
+	Workers int
 }
 
 // A Responder is the built-in sorry server. service is ServiceID.String() of
@@ -44,7 +49,7 @@ type Dataplane struct {
 	log       *slog.Logger
 	responder Responder
 	clock     clock
-	sessions  *population[*session]
+	engine    *loop.Engine
 	flows     *flows
 	writes    atomic.Uint64
 	complain  rate.Sometimes // about what is wrong with this host
@@ -61,17 +66,18 @@ type Dataplane struct {
 
 // New returns a Dataplane that serves nothing yet. Close has to be called.
 func New(o Options) *Dataplane {
-	limits := o.Limits.within(openFiles())
+	files := openFiles()
+	limits := o.Limits.within(files)
 	d := &Dataplane{
 		log:       o.Log,
 		responder: o.Responder,
-		sessions:  newPopulation[*session](limits.Connections),
 		complain:  onceAMinute(),
 		services:  map[dataplane.ServiceID]*service{},
 	}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
 	}
+	d.engine = loop.New(loop.Options{Workers: o.Workers, Connections: limits.Connections, Pipes: pipes(files), Log: d.log})
 	d.flows = newFlows(limits.Flows, &d.clock)
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	d.work.Go(d.sweep)
@@ -157,6 +163,10 @@ func (d *Dataplane) Snapshot(ctx context.Context) ([]dataplane.ServiceStatus, er
 // Writes returns how many changes have been made: services opened, changed and
 // closed. An Apply of what is in force makes none.
 func (d *Dataplane) Writes() uint64 { return d.writes.Load() }
+
+// AcceptPauses returns how often a worker has stopped accepting connections for
+// a moment because the host had no descriptors or no memory.
+func (d *Dataplane) AcceptPauses() uint64 { return d.engine.Pauses() }
 
 func (d *Dataplane) usable(ctx context.Context) error {
 	if d.closed {

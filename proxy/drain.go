@@ -14,7 +14,7 @@ func (d *Dataplane) Drain(ctx context.Context) error {
 	if err := d.refuseNew(); err != nil {
 		return err
 	}
-	if err := d.sessions.wait(ctx); err != nil {
+	if err := d.engine.Wait(ctx); err != nil {
 		return err
 	}
 	return d.flows.wait(ctx)
@@ -39,9 +39,7 @@ func (d *Dataplane) refuseNew() error {
 // part.
 func (d *Dataplane) Close() error {
 	d.shut()
-	for _, s := range d.sessions.all() {
-		s.cut()
-	}
+	d.engine.Close()
 	d.work.Wait()
 	return nil
 }

@@ -3,18 +3,21 @@ package proxy
 import (
 	"cmp"
 	"context"
-	"net"
 	"net/netip"
 	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/proxy/internal/loop"
 	"github.com/shunt-lb/shunt/proxy/internal/table"
 )
 
-// What the kernel's IPVS gives established TCP connections and UDP flows.
 const (
+	// defaultConnect limits an attempt to reach a real server where the
+	// service says nothing.
+	defaultConnect = 5 * time.Second
+	// What the kernel's IPVS gives established TCP connections and UDP flows.
 	defaultIdleTCP = 15 * time.Minute
 	defaultIdleUDP = 5 * time.Minute
 )
@@ -26,9 +29,10 @@ type service struct {
 	name  string
 	table *table.Service
 	front front
+	tcp   loop.Service
 
-	connect, idle atomic.Int64
-	onePacket     atomic.Bool
+	idle      atomic.Int64 // of flows
+	onePacket atomic.Bool
 }
 
 // A front accepts the traffic of one service.
@@ -53,7 +57,7 @@ func (s *service) listen(ctx context.Context) error {
 	if s.id.Protocol == dataplane.UDP {
 		s.front, err = listenFlows(ctx, s)
 	} else {
-		s.front, err = listenSessions(ctx, s)
+		s.front, err = listenTCP(ctx, s)
 	}
 	return err
 }
@@ -65,12 +69,8 @@ func (s *service) apply(v dataplane.VirtualService) {
 }
 
 func (s *service) configure(v dataplane.VirtualService) {
-	idle := defaultIdleTCP
-	if v.ID.Protocol == dataplane.UDP {
-		idle = defaultIdleUDP
-	}
-	s.connect.Store(int64(cmp.Or(v.ConnectTimeout, defaultConnect)))
-	s.idle.Store(int64(cmp.Or(v.IdleTimeout, idle)))
+	s.tcp.SetTimeouts(cmp.Or(v.ConnectTimeout, defaultConnect), cmp.Or(v.IdleTimeout, defaultIdleTCP))
+	s.idle.Store(int64(cmp.Or(v.IdleTimeout, defaultIdleUDP)))
 	s.onePacket.Store(v.OnePacket)
 }
 
@@ -80,27 +80,6 @@ func (s *service) idleTimeout() time.Duration { return time.Duration(s.idle.Load
 // without an address, otherwise when the address has been tried.
 func (s *service) sorry(c table.Claim, tried []*table.Server) bool {
 	return c.Sorry() && (c.Addr() == netip.AddrPort{} || slices.Contains(tried, c.Server()))
-}
-
-// dial connects to a real server within the service's limit.
-func (s *service) dial(ctx context.Context, addr netip.AddrPort) (*net.TCPConn, error) {
-	d := net.Dialer{Timeout: time.Duration(s.connect.Load()), KeepAliveConfig: keepAlive}
-	// Dialer.DialTCP would bind the local end to a port first, which halves
-	// how many there can be.
-	c, err := d.DialContext(ctx, "tcp", addr.String())
-	if err != nil {
-		return nil, err
-	}
-	return c.(*net.TCPConn), nil
-}
-
-// addrPort returns a with IPv4 as IPv4.
-func addrPort(a net.Addr) netip.AddrPort {
-	tcp, ok := a.(*net.TCPAddr)
-	if !ok {
-		return netip.AddrPort{}
-	}
-	return unmap(tcp.AddrPort())
 }
 
 func unmap(a netip.AddrPort) netip.AddrPort {

@@ -38,9 +38,6 @@ func (d *Dataplane) sweep() {
 }
 
 func (d *Dataplane) sweepOnce(now time.Duration) {
-	for _, s := range d.sessions.all() {
-		s.sweep(now)
-	}
 	d.flows.sweep(now)
 	d.mu.Lock()
 	services := slices.Collect(maps.Values(d.services))

@@ -1,0 +1,75 @@
+package loop
+
+import "github.com/shunt-lb/shunt/proxy/internal/table"
+
+// The sides of a connection. What is kept for each way is found under the side
+// it comes from.
+const (
+	client = iota
+	server
+)
+
+// A state is how far a connection has come.
+type state uint8
+
+const (
+	free       state = iota // the slot holds none
+	connecting              // to a real server
+	relaying                // both sides are there
+	settling                // one side was reset, the other still has something to take
+)
+
+// A conn is one connection of a client. It holds no pointer, so that the
+// collector has nothing to do with however many there are; what needs one is
+// in its owner.
+type conn struct {
+	index   int32
+	gen     uint32 // told apart by it from those that had the slot before
+	state   state
+	watched bool  // the client's socket is among the events
+	queued  bool  // there is more to do than its share
+	lasting bool  // long enough for keepalives
+	written uint8 // writes to the real server, of the first two
+	stall   uint8 // ticks in which a side that has to has taken nothing
+
+	sides [2]side
+	ways  [2]way
+
+	last uint32 // tick in which something moved
+	due  uint32 // tick at which connecting has taken too long
+	left uint32 // bytes that the side opposite one that was reset had not taken
+
+	timer timer
+}
+
+// A side is one of the two sockets.
+type side struct {
+	fd       int32
+	readable bool // there may be something to read
+	writable bool // there may be room to write
+	ending   bool // a short read does not mean that nothing is left
+	eof      bool // nothing more comes
+	broken   bool // reset, or timed out
+}
+
+// A way carries what comes from one side to the other.
+type way struct {
+	held  int32  // bytes read and not yet written, in the pipe or the stash
+	stash int32  // where in the stashes they are, if not in the pipe
+	from  int32  // where in the stash they begin
+	pipe  pipe   // the zero value if there is none
+	full  uint8  // buffers filled in a row
+	copy  bool   // its sockets do not splice
+	told  bool   // the end has been passed on
+	wake  uint32 // bytes since there was last nothing to read
+	bytes uint64 // not yet in the books
+}
+
+// An owner is what belongs to a connection and has pointers.
+type owner struct {
+	service *Service
+	claim   table.Claim
+}
+
+// ended reports whether all that comes from a side has been passed on.
+func (c *conn) ended(from int) bool { return c.sides[from].eof && c.ways[from].held == 0 }

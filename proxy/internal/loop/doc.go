@@ -1,0 +1,69 @@
+// Package loop carries TCP connections between clients and real servers, with
+// an event loop for each core instead of goroutines for each connection.
+//
+// # One connection
+//
+// A worker is a goroutine on a thread of its own with an epoll instance of its
+// own. For every service it has its own listening socket, and the kernel
+// distributes clients among those of all workers (SO_REUSEPORT). From then on
+// a connection belongs to its worker, and nothing about it is shared or locked
+// but the books of its service when it begins and ends:
+//
+//	accept   admit, begin    the listener has a client
+//	connect  reach, dial     the books choose a real server; nothing is read
+//	         progress        the answer: join, or unreached and reach again
+//	relay    move, carry     each way: fill reads, pass and drain write
+//	end      conclude        the end of one way is told, of both is the end
+//	         settle, cut     a reset on one side becomes one on the other
+//
+// # Events
+//
+// Both sockets of a connection are registered once, edge-triggered, for
+// everything. An event only notes on its side what may be possible; move then
+// tries. A read that does not fill the buffer has taken all there was, so that
+// a request costs one read and one write on its way and not a third call to
+// find nothing; only where an end or an urgent byte is known to wait behind it
+// does reading go on. A way reads at most a share of buffers before others have
+// their turn, and goes on from the queue, since there will be no other event.
+//
+// An event names its connection by place and generation. One for a connection
+// that is over finds that the generation has changed.
+//
+// # Bytes
+//
+// All ways of a worker read into one buffer and write from it at once. What
+// the other side does not take is stashed, nothing more is read for it, and its
+// sender is held back by its own window. After two full buffers a way is
+// spliced through a pipe, which it has only while there is something in it,
+// until little arrives at a time. On the path of the bytes there is no
+// allocation and no lock. Bytes are put into the books once a tick.
+//
+// # Waiting
+//
+// System calls that do not block are made without telling the Go scheduler. So
+// is the wait for the next event, for its first milliseconds: a scheduler that
+// is told takes the worker's place away, finds nothing to do with it, and has
+// its monitor thread woken up when the worker comes back. With one stream,
+// which waits thousands of times a second, the monitor took three tenths of all
+// processor time; now it takes a hundredth. Go is given one thread more than
+// there are workers, so that other goroutines do not wait for one that waits.
+//
+// A worker that is ahead of the sender is still woken up for each segment,
+// which is what one stream costs beyond what it costs in haproxy. Tried without
+// gain beyond the noise: pipes of 64 KiB and of 1 MiB, giving the thread up
+// once before the wait, and SO_RCVLOWAT, which would also hold the last bytes
+// of an answer back.
+//
+// # Time
+//
+// A tick is a tenth of a second. Something that moves only writes down the
+// tick; the wheel looks at each connection when it could be over, and puts it
+// back if it is not. A worker that has nothing to do sleeps.
+//
+// # Resets
+//
+// A reset is passed on as a reset, after what came before it. The kernel tells
+// of one once, to whichever call is first, so that a side is remembered as
+// broken from the event, the failed read or the failed write, and its end is
+// then not taken for one in good order.
+package loop

@@ -1,0 +1,119 @@
+package loop
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/shunt-lb/shunt/proxy/internal/table"
+)
+
+// ErrClosed is what Listen returns after Close.
+var ErrClosed = errors.New("engine is closed")
+
+// Options are what an Engine is made with.
+type Options struct {
+	Workers     int // 0: one for each core, as GOMAXPROCS is at first
+	Connections int // most at a time, over all services
+	Pipes       int // most at a time, for streams; others are copied
+	Log         *slog.Logger
+}
+
+// An Engine carries the TCP connections of any number of services. All methods
+// may be called from several goroutines at once.
+type Engine struct {
+	options Options
+	start   time.Time
+	places  places
+	guests  guests
+	herald  *herald
+	pauses  atomic.Uint64
+	// ephemeral are the ports that the kernel chooses from.
+	ephemeral ports
+	loops     sync.WaitGroup
+
+	mu      sync.Mutex
+	workers []*worker
+	closed  bool
+}
+
+// New returns an engine that does nothing yet: its workers begin with the
+// first Listen. Close has to be called.
+func New(o Options) *Engine {
+	if o.Workers <= 0 {
+		o.Workers = cores
+	}
+	e := &Engine{options: o, start: time.Now(), herald: newHerald(o.Log), ephemeral: ephemeralPorts()}
+	e.places.limit, e.places.vacated = int64(o.Connections), make(chan struct{}, 1)
+	e.guests.places = &e.places
+	return e
+}
+
+func (e *Engine) sinceStart() time.Duration { return time.Since(e.start) }
+
+var cores = runtime.GOMAXPROCS(0)
+
+// makeRoom has Go run one thread more than there are workers: they keep theirs
+// for some time when they have nothing to do, and all other goroutines would
+// wait for it.
+func makeRoom(workers int) {
+	if runtime.GOMAXPROCS(0) <= workers {
+		runtime.GOMAXPROCS(workers + 1)
+	}
+}
+
+// team returns the workers, which it starts if need be.
+func (e *Engine) team() ([]*worker, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return nil, ErrClosed
+	}
+	makeRoom(e.options.Workers)
+	for len(e.workers) < e.options.Workers {
+		w, err := newWorker(e)
+		if err != nil {
+			return nil, err
+		}
+		e.workers = append(e.workers, w)
+		e.loops.Go(w.run)
+	}
+	return e.workers, nil
+}
+
+// Wait returns when there is no connection, or with ctx's error.
+func (e *Engine) Wait(ctx context.Context) error { return e.places.wait(ctx) }
+
+// Cut resets the connections of s to those real servers for which cut is true,
+// and returns when that is done. cut is called by one worker at a time.
+func (e *Engine) Cut(s *Service, cut func(*table.Server) bool) {
+	e.mu.Lock()
+	workers := e.workers
+	e.mu.Unlock()
+	for _, w := range workers {
+		w.mailbox.do(func() { w.cutThose(s, cut) })
+	}
+}
+
+// Pauses returns how often a worker has stopped accepting for a moment because
+// there were no descriptors or no memory.
+func (e *Engine) Pauses() uint64 { return e.pauses.Load() }
+
+// Close resets every connection, and returns when every goroutine has ended,
+// for which sorry servers may have to do their part.
+func (e *Engine) Close() {
+	e.mu.Lock()
+	e.closed = true
+	workers := e.workers
+	e.mu.Unlock()
+	for _, w := range workers {
+		w.mailbox.post(func() { w.stopped = true })
+	}
+	e.loops.Wait()
+	e.guests.close()
+	e.herald.close()
+}

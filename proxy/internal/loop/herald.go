@@ -1,0 +1,83 @@
+package loop
+
+import (
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+	"golang.org/x/time/rate"
+
+	"github.com/shunt-lb/shunt/proxy/internal/table"
+)
+
+// A herald writes the log for workers, which must not wait for whoever reads
+// it. What it cannot keep up with is left out.
+type herald struct {
+	log     *slog.Logger
+	notices chan func()
+	done    sync.WaitGroup
+	once    sync.Once
+
+	accept, crowd, local rate.Sometimes
+}
+
+func newHerald(log *slog.Logger) *herald {
+	h := &herald{log: log, notices: make(chan func(), 64)}
+	for _, s := range []*rate.Sometimes{&h.accept, &h.crowd, &h.local} {
+		s.Interval = time.Minute // for what happens to every client
+	}
+	h.done.Go(func() {
+		for say := range h.notices {
+			say()
+		}
+	})
+	return h
+}
+
+func (h *herald) say(notice func()) {
+	select {
+	case h.notices <- notice:
+	default:
+	}
+}
+
+// close returns when everything has been said. Nobody may say anything more.
+func (h *herald) close() {
+	h.once.Do(func() { close(h.notices) })
+	h.done.Wait()
+}
+
+func (e *Engine) cannotAccept(s *Service, err unix.Errno) {
+	e.herald.accept.Do(func() {
+		e.herald.say(func() {
+			e.options.Log.Error("cannot accept connections", "service", s.Name, "err", err)
+		})
+	})
+}
+
+func (e *Engine) crowded(s *Service) {
+	e.herald.crowd.Do(func() {
+		e.herald.say(func() {
+			e.options.Log.Warn("connections refused: limit reached", "service", s.Name, "limit", e.options.Connections)
+		})
+	})
+}
+
+// unreached tells of a failed attempt: in a loud voice only if it is the fault
+// of this host.
+func (e *Engine) unreached(s *Service, c table.Claim, err unix.Errno) {
+	real := c.Addr().String()
+	e.herald.say(func() {
+		e.options.Log.Debug("real server not reached", "service", s.Name, "real", real, "err", err)
+	})
+	local := []unix.Errno{unix.EMFILE, unix.ENFILE, unix.EADDRNOTAVAIL, unix.ENOBUFS, unix.ENOMEM, unix.ENOSPC}
+	if slices.Contains(local, err) {
+		e.herald.local.Do(func() {
+			e.herald.say(func() {
+				e.options.Log.Warn("no local resources to reach a real server", "service", s.Name, "real", real, "err", err)
+			})
+		})
+	}
+}

@@ -1,0 +1,75 @@
+package loop
+
+import (
+	"os"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// batch is how many events are taken at a time.
+const batch = 256
+
+// What an event is about is said by the two words of its data: for a socket
+// of a connection twice the index and the side, and the generation; for
+// anything else a number below zero.
+const wokenUp = -1 // by the mailbox; a listener is -2 minus its place
+
+// socketEvents is what the sockets of a connection are registered for, once.
+const socketEvents = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLPRI | unix.EPOLLET
+
+// A poller is an epoll instance with the events it has brought.
+type poller struct {
+	fd     int32
+	events [batch]unix.EpollEvent
+	change unix.EpollEvent // handed to the kernel
+}
+
+func newPoller() (*poller, error) {
+	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("epoll_create1", err)
+	}
+	return &poller{fd: int32(fd)}, nil
+}
+
+// linger is for how many milliseconds a worker waits without telling the Go
+// scheduler. Among work the next event is sooner than that. To tell costs more
+// than a request does: the scheduler looks for other work, sleeps and has to
+// be woken up, all on threads of its own.
+const linger = 5
+
+// wait returns the events there are, after so many milliseconds at most; -1 is
+// no limit.
+func (p *poller) wait(limit int) []unix.EpollEvent {
+	brief := linger
+	if limit >= 0 {
+		brief = min(limit, linger)
+	}
+	n, _, e := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd),
+		uintptr(unsafe.Pointer(&p.events)), batch, uintptr(brief), 0, 0)
+	if n == 0 && brief != limit {
+		n, _, e = unix.Syscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd),
+			uintptr(unsafe.Pointer(&p.events)), batch, uintptr(limit), 0, 0)
+	}
+	if e != 0 {
+		return nil // interrupted
+	}
+	return p.events[:n]
+}
+
+func (p *poller) control(op int, fd int32, events uint32, data, more int32) unix.Errno {
+	p.change = unix.EpollEvent{Events: events, Fd: data, Pad: more}
+	_, _, e := unix.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(p.fd), uintptr(op), uintptr(fd),
+		uintptr(unsafe.Pointer(&p.change)), 0, 0)
+	return e
+}
+
+// watch registers a socket of a connection.
+func (p *poller) watch(c *conn, which int) unix.Errno {
+	return p.control(unix.EPOLL_CTL_ADD, c.sides[which].fd, socketEvents, c.index<<1|int32(which), int32(c.gen))
+}
+
+func (p *poller) forget(fd int32) { p.control(unix.EPOLL_CTL_DEL, fd, 0, 0, 0) }
+
+func (p *poller) close() { closeFD(p.fd) }

@@ -1,0 +1,191 @@
+package loop
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/proxy/internal/table"
+)
+
+// begin takes a client in, if there is room.
+func (w *worker) begin(s *Service, fd int32) {
+	if !w.engine.places.take() {
+		s.Books.Refused() // before the client can know
+		reset(fd)
+		w.engine.crowded(s)
+		return
+	}
+	c := w.slab.take()
+	c.sides[client] = side{fd: fd, writable: true}
+	w.slab.owner(c).service = s
+	w.reach(c, w.peer.addr())
+}
+
+// reach sets out for the next real server. Nothing is read from the client
+// before one is reached, so that each of them gets all of it.
+func (w *worker) reach(c *conn, from netip.AddrPort) {
+	o := w.slab.owner(c)
+	for {
+		tried := w.tried[c.index]
+		claim, ok := o.service.Books.Pick(from, tried)
+		if !ok {
+			w.refuse(c)
+			return
+		}
+		o.claim = claim
+		if sorry(claim, tried) {
+			w.apologise(c)
+			return
+		}
+		e := w.dial(c, claim.Addr())
+		if e == 0 {
+			return
+		}
+		w.miss(c, e)
+	}
+}
+
+// sorry reports whether the built-in sorry server is to answer: always without
+// an address, otherwise when the address has been tried.
+func sorry(c table.Claim, tried []*table.Server) bool {
+	return c.Sorry() && (c.Addr() == netip.AddrPort{} || slices.Contains(tried, c.Server()))
+}
+
+// dial begins to connect. The answer is an event.
+func (w *worker) dial(c *conn, to netip.AddrPort) unix.Errno {
+	fd, e := w.socket(w.to.set(to))
+	if e != 0 {
+		return e
+	}
+	// The last segment of the handshake waits for the request it goes with.
+	setOption(fd, unix.SOL_TCP, unix.TCP_QUICKACK, &off)
+	c.sides[server] = side{fd: fd}
+	if e = connect(fd, &w.to); e == 0 || e == unix.EINPROGRESS {
+		e = w.watch(c)
+	}
+	if e != 0 {
+		w.hangUp(c)
+		return e
+	}
+	c.due = w.tick + ticks(time.Duration(w.slab.owner(c).service.connect.Load()))
+	w.wheel.set(c, c.due)
+	return 0
+}
+
+// watch registers both sockets.
+func (w *worker) watch(c *conn) unix.Errno {
+	if !c.watched {
+		if e := w.poller.watch(c, client); e != 0 {
+			return e
+		}
+		c.watched = true
+	}
+	return w.poller.watch(c, server)
+}
+
+// progress sees what has become of connecting.
+func (w *worker) progress(c *conn, which int) {
+	if c.sides[client].broken {
+		w.cut(c) // nobody waits for it any more
+		return
+	}
+	if which == client {
+		return
+	}
+	s := &c.sides[server]
+	var e unix.Errno
+	if s.broken {
+		e = cmp.Or(socketError(s.fd, &w.answer, &w.size), unix.ECONNRESET)
+	} else if w.toItself(c) {
+		e = unix.ECONNREFUSED
+	}
+	switch {
+	case e != 0:
+		w.unreached(c, e)
+	case s.writable:
+		w.join(c)
+	}
+}
+
+// toItself reports whether the socket has been connected to itself: what
+// comes of connecting to a port of this host that nobody listens at, when the
+// kernel happens to choose it for the other end too.
+func (w *worker) toItself(c *conn) bool {
+	to := w.slab.owner(c).claim.Addr()
+	return w.engine.ephemeral.has(to.Port()) && nameOf(c.sides[server].fd, &w.to) == 0 && w.to.addr() == to
+}
+
+// join has a real server that is there.
+func (w *worker) join(c *conn) {
+	c.state = relaying
+	o := w.slab.owner(c)
+	o.claim.Established()
+	w.touch(c)
+	w.wheel.set(c, w.tick+min(ticks(time.Duration(o.service.idle.Load())), lookEvery))
+	w.move(c)
+	if c.state == relaying && c.ways[client].bytes == 0 {
+		// There is no request yet, and perhaps it is the server's turn.
+		setOption(c.sides[server].fd, unix.SOL_TCP, unix.TCP_QUICKACK, &on)
+	}
+}
+
+// unreached goes on to the next real server.
+func (w *worker) unreached(c *conn, err unix.Errno) {
+	w.hangUp(c)
+	w.miss(c, err)
+	if peerOf(c.sides[client].fd, &w.peer) != 0 {
+		w.dismiss(c) // reset just now
+		return
+	}
+	w.reach(c, w.peer.addr())
+}
+
+// hangUp ends an attempt.
+func (w *worker) hangUp(c *conn) {
+	fd := c.sides[server].fd
+	w.poller.forget(fd) // there is to be no event for the next one
+	closeFD(fd)
+	c.sides[server] = side{fd: none}
+}
+
+// miss gives back the claim of an attempt that has failed.
+func (w *worker) miss(c *conn, err unix.Errno) {
+	o := w.slab.owner(c)
+	o.claim.Failed()
+	w.tried[c.index] = append(w.tried[c.index], o.claim.Server())
+	w.engine.unreached(o.service, o.claim, err)
+	o.claim = table.Claim{}
+}
+
+// refuse turns a client away that nobody takes.
+func (w *worker) refuse(c *conn) {
+	w.slab.owner(c).service.Books.Refused()
+	w.dismiss(c)
+}
+
+// dismiss ends a connection that has no claim.
+func (w *worker) dismiss(c *conn) {
+	reset(c.sides[client].fd)
+	w.leave(c)
+}
+
+// apologise leaves the client to the sorry server, if there is one.
+func (w *worker) apologise(c *conn) {
+	o := *w.slab.owner(c)
+	if o.service.Sorry == nil {
+		o.claim.Done()
+		w.refuse(c)
+		return
+	}
+	fd := c.sides[client].fd
+	if c.watched {
+		w.poller.forget(fd)
+	}
+	w.release(c)
+	o.claim.Established()
+	w.engine.guests.serve(o, fd)
+}

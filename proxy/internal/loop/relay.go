@@ -1,0 +1,162 @@
+package loop
+
+import "golang.org/x/sys/unix"
+
+// share is how often a way may read before it is the turn of others.
+const share = 16
+
+// move carries both ways what there is to carry, and sees to what has come to
+// its end.
+func (w *worker) move(c *conn) {
+	up := w.carry(c, client)
+	down := w.carry(c, server)
+	if up || down {
+		w.later(c)
+	}
+	w.conclude(c)
+}
+
+// carry carries what comes from one side, and reports whether there is more
+// than its share.
+func (w *worker) carry(c *conn, from int) bool {
+	src, dst, y := &c.sides[from], &c.sides[1-from], &c.ways[from]
+	more := true
+	for n := 0; n < share && more; n++ {
+		if y.held > 0 && dst.writable && !dst.broken {
+			w.drain(c, from)
+		}
+		more = y.held == 0 && src.readable && !src.eof && dst.writable && !dst.broken
+		if more {
+			w.fill(c, from)
+		}
+	}
+	if y.held == 0 && y.pipe.there() {
+		w.pipes.put(y.pipe)
+		y.pipe = pipe{}
+	}
+	return more
+}
+
+// fill reads once, and writes what it has read if it is at hand.
+func (w *worker) fill(c *conn, from int) {
+	y := &c.ways[from]
+	if y.full >= spliceAfter && !y.copy && w.spliceIn(c, from) {
+		return
+	}
+	src := &c.sides[from]
+	n, e := recv(src.fd, &w.buffer)
+	if !w.arrived(c, from, n, e) {
+		return
+	}
+	if n < bufferSize {
+		// Level or edge, the next bytes will be an event of their own, unless
+		// an end that is known of makes none.
+		src.readable = src.ending
+		y.full = 0
+	} else if y.full < spliceAfter {
+		y.full++
+	}
+	w.pass(c, from, n)
+}
+
+// arrived takes down what reading from a side has come to, and reports
+// whether there is something.
+func (w *worker) arrived(c *conn, from, n int, e unix.Errno) bool {
+	src := &c.sides[from]
+	switch {
+	case n > 0:
+		return true
+	case n == 0:
+		src.eof = true
+		w.touch(c)
+	case e == unix.EAGAIN:
+		src.readable = false
+	case e == unix.EINTR:
+	default:
+		src.eof, src.broken = true, true
+	}
+	return false
+}
+
+// pass writes what is in the buffer, and stashes what is not taken.
+func (w *worker) pass(c *conn, from, n int) {
+	y := &c.ways[from]
+	if from == client && c.written < 2 {
+		w.hurry(c)
+	}
+	sent, e := send(c.sides[1-from].fd, w.buffer[:n])
+	sent = w.written(c, from, sent, e)
+	if sent < n && !c.sides[1-from].broken {
+		c.sides[1-from].writable = false
+		y.stash, y.from, y.held = w.stashes.keep(w.buffer[sent:n]), 0, int32(n-sent)
+	}
+}
+
+// hurry has nothing wait in the real server's socket for an acknowledgement.
+// The first write does not wait anyway, and often is the only one. The
+// sockets of clients have it from the listener.
+func (w *worker) hurry(c *conn) {
+	if c.written++; c.written == 2 {
+		setOption(c.sides[server].fd, unix.SOL_TCP, unix.TCP_NODELAY, &on)
+	}
+}
+
+// drain writes what is held.
+func (w *worker) drain(c *conn, from int) {
+	y := &c.ways[from]
+	if y.pipe.there() {
+		w.spliceOut(c, from)
+		return
+	}
+	n, e := send(c.sides[1-from].fd, w.stashes.bytes(y))
+	n = w.written(c, from, n, e)
+	y.from += int32(n)
+	if y.held -= int32(n); y.held == 0 {
+		w.stashes.put(y.stash)
+	} else {
+		c.sides[1-from].writable = false
+	}
+}
+
+// written takes down what writing to the side opposite has come to, and
+// returns how much was taken.
+func (w *worker) written(c *conn, from, n int, e unix.Errno) int {
+	dst := &c.sides[1-from]
+	switch {
+	case n > 0:
+		w.count(c, from, n)
+		return n
+	case e == unix.EAGAIN:
+		dst.writable = false
+	case e != unix.EINTR:
+		// It has been reset. There may still be something to read.
+		dst.broken, dst.readable = true, true
+		w.later(c)
+	}
+	return 0
+}
+
+// conclude passes on the ends of the ways.
+func (w *worker) conclude(c *conn) {
+	if c.sides[client].broken || c.sides[server].broken {
+		w.settle(c)
+		return
+	}
+	up, down := c.ended(client), c.ended(server)
+	switch {
+	case up && down:
+		w.end(c)
+	case up:
+		w.tell(c, client)
+	case down:
+		w.tell(c, server)
+	}
+}
+
+// tell passes the end of a way on.
+func (w *worker) tell(c *conn, from int) {
+	if y := &c.ways[from]; !y.told {
+		y.told = true
+		shutdownWrite(c.sides[1-from].fd)
+	}
+}

@@ -1,0 +1,53 @@
+package loop
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// tickLength is how coarse timeouts are: they come up to two ticks late
+	// and never early.
+	tickLength = 100 * time.Millisecond
+	// lookEvery is the number of ticks after which a connection is looked at
+	// at the latest, so that a shorter idle timeout is soon in force.
+	lookEvery = 100
+)
+
+// ticks returns how many ticks have to begin for d to be over.
+func ticks(d time.Duration) uint32 {
+	return uint32(min((d+tickLength-1)/tickLength, 1<<30)) + 1
+}
+
+// look sees what has become of a connection whose time has come.
+func (w *worker) look(c *conn) {
+	switch c.state {
+	case connecting:
+		if left := int32(c.due - w.tick); left > 0 {
+			w.wheel.set(c, w.tick+uint32(left))
+		} else {
+			w.unreached(c, unix.ETIMEDOUT)
+		}
+	case relaying:
+		w.lookIdle(c)
+	case settling:
+		w.settled(c)
+	}
+}
+
+// lookIdle cuts a connection on which nothing has moved for too long. One that
+// lasts is worth keepalives: those of the client come with the listener.
+func (w *worker) lookIdle(c *conn) {
+	limit := ticks(time.Duration(w.slab.owner(c).service.idle.Load()))
+	quiet := w.tick - c.last
+	if quiet >= limit {
+		w.cut(c)
+		return
+	}
+	if !c.lasting {
+		c.lasting = true
+		keepAlive(c.sides[server].fd)
+	}
+	w.wheel.set(c, w.tick+min(limit-quiet, lookEvery))
+}

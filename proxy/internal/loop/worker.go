@@ -1,0 +1,200 @@
+package loop
+
+import (
+	"runtime"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/proxy/internal/table"
+)
+
+// A worker is one loop with everything that it carries. Nothing in it is
+// touched from outside but the mailbox.
+type worker struct {
+	engine  *Engine
+	poller  *poller
+	mailbox *mailbox
+	clock   func() time.Duration // since before the engine was made
+
+	now  time.Duration
+	tick uint32 // of tickLength each, never 0
+
+	slab    slab
+	wheel   *wheel
+	pipes   pipes
+	stashes stashes
+	moving  []ref // what has moved in this tick
+	queue   []ref // what has more to do than its share
+	turned  []ref // the queue being worked off
+	tried   map[int32][]*table.Server
+
+	listeners []*listener
+	paused    bool
+	resume    uint32 // tick at which to accept again
+	reserve   int32  // descriptor kept for the real server of a client taken in
+	stopped   bool
+
+	// What the kernel reads and writes.
+	buffer   [bufferSize]byte
+	peer, to sockaddr
+	answer   int32
+	size     uint32
+}
+
+func newWorker(e *Engine) (*worker, error) {
+	w := &worker{engine: e, clock: e.sinceStart, reserve: none, tried: map[int32][]*table.Server{}}
+	w.wheel = newWheel(&w.slab)
+	w.pipes.limit = min(e.options.Pipes/e.options.Workers, maxPipes)
+	w.readClock()
+	w.wheel.now = w.tick
+	var err error
+	if w.poller, err = newPoller(); err != nil {
+		return nil, err
+	}
+	if w.mailbox, err = newMailbox(); err != nil {
+		w.poller.close()
+		return nil, err
+	}
+	w.poller.control(unix.EPOLL_CTL_ADD, w.mailbox.fd, unix.EPOLLIN, wokenUp, 0)
+	w.restock()
+	return w, nil
+}
+
+// run turns until the worker is stopped.
+func (w *worker) run() {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	for !w.stopped {
+		w.turn(w.rest())
+	}
+	w.shut()
+}
+
+// turn waits for events and does what they make possible.
+func (w *worker) turn(limit int) {
+	events := w.poller.wait(limit)
+	before := w.tick
+	w.readClock()
+	if w.tick != before {
+		w.bookAll()
+	}
+	for i := range events {
+		w.dispatch(&events[i])
+	}
+	w.workOff()
+	if w.tick != before {
+		w.wheel.advance(w.tick, w.look)
+		w.recover()
+		w.pipes.trim(sparePipes)
+	}
+}
+
+// readClock looks at the clock.
+func (w *worker) readClock() {
+	w.now = w.clock()
+	w.tick = uint32(w.now/tickLength) + 1
+}
+
+// rest returns for how many milliseconds there is nothing to do but for
+// events, -1 for ever.
+func (w *worker) rest() int {
+	if len(w.queue) > 0 {
+		return 0
+	}
+	n, ok := w.wheel.next()
+	if len(w.moving) > 0 || w.paused {
+		n, ok = 1, true
+	}
+	if !ok {
+		return -1
+	}
+	until := time.Duration(w.tick-1+uint32(n))*tickLength - w.now
+	return int((until + time.Millisecond - 1) / time.Millisecond)
+}
+
+func (w *worker) dispatch(ev *unix.EpollEvent) {
+	switch {
+	case ev.Fd >= 0:
+		w.handle(ref{ev.Fd >> 1, uint32(ev.Pad)}, int(ev.Fd&1), ev.Events)
+	case ev.Fd == wokenUp:
+		w.mailbox.open()
+	default:
+		if l := w.listeners[wokenUp-1-ev.Fd]; l != nil {
+			w.admit(l, acceptShare)
+		}
+	}
+}
+
+// handle takes an event of a socket, which may be one that is gone.
+func (w *worker) handle(r ref, which int, events uint32) {
+	c := w.slab.find(r)
+	if c == nil {
+		return
+	}
+	c.note(which, events)
+	if c.state == connecting {
+		w.progress(c, which)
+	} else {
+		w.move(c)
+	}
+}
+
+// note takes down what an event says about a side.
+func (c *conn) note(which int, events uint32) {
+	s := &c.sides[which]
+	if events&(unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR|unix.EPOLLPRI) != 0 {
+		s.readable = true
+	}
+	if events&unix.EPOLLOUT != 0 {
+		s.writable = true
+	}
+	if events&(unix.EPOLLRDHUP|unix.EPOLLPRI) != 0 {
+		// What follows an end that is here already, or stands behind an
+		// urgent byte, is no event of its own.
+		s.ending = true
+	}
+	if events&unix.EPOLLPRI != 0 {
+		c.ways[which].copy = true // splice does not get past it
+	}
+	// Until it has been told the end, nothing but a reset shuts a side both
+	// ways. The error itself may have been taken away by a failed write.
+	if events&unix.EPOLLERR != 0 || events&unix.EPOLLHUP != 0 && !c.ways[1-which].told {
+		s.broken = true
+	}
+}
+
+// later puts c among those that have more to do.
+func (w *worker) later(c *conn) {
+	if !c.queued {
+		c.queued = true
+		w.queue = append(w.queue, c.ref())
+	}
+}
+
+// workOff gives those that have more to do another share.
+func (w *worker) workOff() {
+	w.queue, w.turned = w.turned[:0], w.queue
+	for _, r := range w.turned {
+		if c := w.slab.find(r); c != nil {
+			c.queued = false
+			w.move(c)
+		}
+	}
+}
+
+// shut ends everything.
+func (w *worker) shut() {
+	w.mailbox.close()
+	w.slab.all(w.cut)
+	for _, l := range w.listeners {
+		if l != nil {
+			closeFD(l.fd)
+		}
+	}
+	w.pipes.trim(0)
+	if w.reserve != none {
+		closeFD(w.reserve)
+	}
+	w.poller.close()
+}
