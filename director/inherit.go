@@ -47,6 +47,9 @@ func (c *cluster) dismissCommand(sv *service) {
 // inherit takes over what was known about the same service before a reload.
 func (sv *service) inherit(old *service) {
 	sv.fallbackOn, sv.announced, sv.command, sv.asked, sv.applyErr = old.fallbackOn, old.announced, old.command, old.asked, old.applyErr
+	if sv.conf.Dataplane != old.conf.Dataplane {
+		sv.asked = nil // of the other one
+	}
 	past := map[string]*server{}
 	for _, s := range old.servers {
 		past[s.conf.Addr.String()] = s

@@ -71,6 +71,20 @@ func TestAdoptWithChecksOff(t *testing.T) {
 	out.want(t, "start", "apply 10.0.0.100:80: ")
 }
 
+// A service that changes its dataplane is asked for anew, whatever else is as
+// it was: the change is not to wait until the next real server fails.
+func TestReloadOfDataplane(t *testing.T) {
+	v := virtual(vip, rs1)
+	r := newReplay(t, conf(v))
+	r.result(rs1, nil)
+	r.out.take()
+	r.reload(v)
+	r.out.want(t, "reload of the same")
+	v.Dataplane = "proxy"
+	r.reload(v)
+	r.out.want(t, "reload", "apply 10.0.0.100:80: "+rs1+"=1")
+}
+
 // A fallbackcommand that was told start is told stop by whatever takes it
 // away; one that takes its place is told where things stand.
 func TestReloadOfFallbackCommand(t *testing.T) {
