@@ -42,7 +42,7 @@ func (d *Daemon) followVIPs(conf *config.Config) error {
 		return nil
 	}
 	if d.host.vips == nil {
-		m, err := vip.New(d.log)
+		m, err := vip.New(d.log, d.o.Config)
 		if err != nil {
 			return err
 		}
