@@ -107,7 +107,7 @@ func (d *desks) deskAt(ctx context.Context, id dataplane.ServiceID, addr netip.A
 	if k := d.open[id]; k != nil && k.asked == addr {
 		return k, nil
 	}
-	k, err := openDesk(ctx, id, addr, d.responder)
+	k, err := openDesk(ctx, id, addr, d.responder, d.log)
 	if err != nil {
 		return nil, err
 	}
