@@ -258,7 +258,7 @@ func TestCheckTypeOnAndOff(t *testing.T) {
 	on.Fallback, off.Fallback = fallback("sorry"), fallback("sorry")
 	off.Quiescent = true
 	r := newReplay(t, conf(on, off))
-	r.out.want(t, "start", "apply 10.0.0.1:80: "+rs1+"=1", "apply 10.0.0.2:80: ")
+	r.out.want(t, "start", "apply 10.0.0.1:80: "+rs1+"=1", "apply 10.0.0.2:80: "+rs1+"=0")
 	if !r.c.settled() {
 		t.Error("services without checks are not settled")
 	}

@@ -47,6 +47,9 @@ func (c *cluster) dismissCommand(sv *service) {
 // inherit takes over what was known about the same service before a reload.
 func (sv *service) inherit(old *service) {
 	sv.fallbackOn, sv.announced, sv.command, sv.asked, sv.applyErr = old.fallbackOn, old.announced, old.command, old.asked, old.applyErr
+	if sv.conf.Dataplane != old.conf.Dataplane {
+		sv.asked = nil // of the other one
+	}
 	past := map[string]*server{}
 	for _, s := range old.servers {
 		past[s.conf.Addr.String()] = s
@@ -75,14 +78,14 @@ func (s *server) inherit(old *server) {
 	}
 }
 
-// decree makes a server what checktype=on or off says that it is.
+// decree makes a server what checktype=on says that it is: up. With off it
+// stays what it is.
 func (c *cluster) decree(now time.Time, sv *service, s *server) {
-	up := sv.conf.CheckType == config.CheckOn
-	if s.probe != nil || s.health.up == up {
+	if sv.conf.CheckType != config.CheckOn || s.health.up {
 		return
 	}
 	before := s.state()
-	s.health.set(up)
+	s.health.set(true)
 	if s.state() != before {
 		c.changed(now, sv, s, before, "checktype="+sv.conf.CheckType.String())
 	}

@@ -2,8 +2,6 @@ package director
 
 import (
 	"time"
-
-	"github.com/shunt-lb/shunt/config"
 )
 
 // maintain takes in which real servers are kept out by a file, keyed by their
@@ -26,14 +24,14 @@ func (c *cluster) keepOut(now time.Time, sv *service) {
 }
 
 // setMaintenance takes a server out, or gives it back to its checks, which
-// have to succeed before it is used again.
+// have to succeed before it is used again. Without checks it is as it was.
 func (c *cluster) setMaintenance(now time.Time, sv *service, s *server, file string) {
 	before := s.state()
 	s.maintenance = file
 	why := "maintenance file " + file
 	if file == "" {
 		why = "maintenance file is gone"
-		s.health.set(s.probe == nil && sv.conf.CheckType == config.CheckOn)
+		s.health.set(s.health.up && s.probe == nil)
 	}
 	if s.state() != before {
 		c.changed(now, sv, s, before, why)

@@ -2,6 +2,7 @@ package director
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,10 +18,10 @@ func (r *replay) reload(vs ...config.Virtual) {
 	r.c.configure(r.now, conf(vs...), nil)
 }
 
-// With checktype=off no real server is in use, with on every one is, whatever
-// the checks before have found.
+// With checktype=off real servers stay in use or out of it, with on every one
+// is in use, whatever the checks before have found.
 func TestReloadToAndFromNoChecks(t *testing.T) {
-	const in, out = "apply 10.0.0.100:80: " + rs1 + "=1", "apply 10.0.0.100:80: "
+	const in, out, stays = "apply 10.0.0.100:80: " + rs1 + "=1", "apply 10.0.0.100:80: ", ""
 	of := func(kind config.CheckType) config.Virtual {
 		v := virtual(vip, rs1)
 		v.CheckType = kind
@@ -31,11 +32,12 @@ func TestReloadToAndFromNoChecks(t *testing.T) {
 		result   error // of the checks before
 		want     string
 	}{
-		"up to off":   {config.CheckConnect, config.CheckOff, nil, out},
-		"on to off":   {config.CheckOn, config.CheckOff, nil, out},
+		"up to off":   {config.CheckConnect, config.CheckOff, nil, stays},
+		"down to off": {config.CheckConnect, config.CheckOff, errBad, stays},
+		"on to off":   {config.CheckOn, config.CheckOff, nil, stays},
 		"off to on":   {config.CheckOff, config.CheckOn, nil, in},
 		"down to on":  {config.CheckConnect, config.CheckOn, errBad, in},
-		"on to check": {config.CheckOn, config.CheckConnect, nil, ""},
+		"on to check": {config.CheckOn, config.CheckConnect, nil, stays},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newReplay(t, conf(of(tt.from)))
@@ -45,9 +47,13 @@ func TestReloadToAndFromNoChecks(t *testing.T) {
 			r.out.take()
 			known := len(r.c.recent)
 			r.reload(of(tt.to))
-			if tt.want == "" {
+			if tt.want == stays {
 				r.out.want(t, "reload")
-				r.down(rs1, out) // until the new check says otherwise
+				r.reload(of(tt.to))
+				r.out.want(t, "reload again")
+				if tt.to == config.CheckConnect {
+					r.down(rs1, out) // until the new check says otherwise
+				}
 				return
 			}
 			r.out.want(t, "reload", tt.want)
@@ -58,17 +64,45 @@ func TestReloadToAndFromNoChecks(t *testing.T) {
 	}
 }
 
-// What is found in the dataplane puts nothing in use that checktype=off keeps
-// out.
+// With checktype=off a start keeps what serves, with the configured weight:
+// nobody else is there to say that it is not well. It puts nothing in use.
 func TestAdoptWithChecksOff(t *testing.T) {
+	for _, tt := range []struct {
+		quiescent bool
+		want      string
+	}{
+		{false, "apply 10.0.0.100:80: " + rs1 + "=1"},
+		{true, "apply 10.0.0.100:80: " + rs1 + "=1 " + rs2 + "=0"},
+	} {
+		v := virtual(vip, rs1, rs2)
+		v.CheckType, v.Fallback, v.Quiescent = config.CheckOff, fallback("sorry"), tt.quiescent
+		r := &replay{out: &script{}, now: t0}
+		r.c = newCluster(r.out, quiet())
+		r.c.configure(t0, conf(v), []dataplane.VirtualService{{ID: v.ID, RealServers: []dataplane.RealServer{
+			{Addr: netip.MustParseAddrPort(rs1), Weight: 7}, {Addr: netip.MustParseAddrPort(rs2)},
+		}}})
+		r.out.want(t, "start", tt.want)
+		r.reload(v)
+		r.out.want(t, "reload")
+		r.c.maintain(r.now, map[string]string{rs1: "192.168.80.110"})
+		r.out.want(t, "maintenance", strings.Replace(tt.want, rs1+"=1", map[bool]string{true: rs1 + "=0"}[tt.quiescent], 1))
+		r.c.maintain(r.now, map[string]string{})
+		r.out.want(t, "maintenance over", tt.want)
+	}
+}
+
+// A service that changes its dataplane is asked for anew, whatever else is as
+// it was: the change is not to wait until the next real server fails.
+func TestReloadOfDataplane(t *testing.T) {
 	v := virtual(vip, rs1)
-	v.CheckType = config.CheckOff
-	out := &script{}
-	c := newCluster(out, quiet())
-	c.configure(t0, conf(v), []dataplane.VirtualService{{
-		ID: v.ID, RealServers: []dataplane.RealServer{{Addr: netip.MustParseAddrPort(rs1), Weight: 1}},
-	}})
-	out.want(t, "start", "apply 10.0.0.100:80: ")
+	r := newReplay(t, conf(v))
+	r.result(rs1, nil)
+	r.out.take()
+	r.reload(v)
+	r.out.want(t, "reload of the same")
+	v.Dataplane = "proxy"
+	r.reload(v)
+	r.out.want(t, "reload", "apply 10.0.0.100:80: "+rs1+"=1")
 }
 
 // A fallbackcommand that was told start is told stop by whatever takes it

@@ -33,14 +33,15 @@ func newService(v *config.Virtual) *service {
 }
 
 // adopt takes real servers that were found in the dataplane with a weight for
-// well until a check says otherwise, as ldirectord does.
+// well until a check says otherwise, as ldirectord does; with checktype=off
+// that is until the operator does.
 func (sv *service) adopt(found dataplane.VirtualService) {
 	weights := map[string]int{}
 	for _, r := range found.RealServers {
 		weights[r.Addr.String()] = r.Weight
 	}
 	for _, s := range sv.servers {
-		if s.probe != nil && weights[s.addr.String()] > 0 {
+		if !s.health.up && weights[s.addr.String()] > 0 {
 			s.health.up, s.cause = true, "found in the dataplane with weight above 0"
 		}
 	}
@@ -75,7 +76,7 @@ func (sv *service) wanted() dataplane.VirtualService {
 	}
 	rs := newServerSet(len(sv.servers) + 1)
 	for _, s := range sv.servers {
-		if s.state() == Up || sv.keepsDown() {
+		if s.state() == Up || v.Quiescent {
 			rs.add(s.wanted())
 		}
 	}
@@ -84,12 +85,6 @@ func (sv *service) wanted() dataplane.VirtualService {
 	}
 	w.RealServers = rs.list
 	return w
-}
-
-// keepsDown reports whether servers that are down stay known to the
-// dataplane, with weight 0.
-func (sv *service) keepsDown() bool {
-	return sv.conf.Quiescent && sv.conf.CheckType != config.CheckOff
 }
 
 // A serverSet has no address twice. Where two entries of a section come to the

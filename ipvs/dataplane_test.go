@@ -3,6 +3,7 @@ package ipvs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"slices"
@@ -158,6 +159,29 @@ func TestSnapshotTellsAForeignMethodFromOurs(t *testing.T) {
 	must(t, err)
 	if got := all[0].Service.RealServers[0]; got == want.RealServers[0] {
 		t.Errorf("a tunnel that somebody else has made one of GRE reads as %+v", got)
+	}
+}
+
+// BenchmarkSnapshot is to grow with the number of real servers and not with
+// its square: it is read every few seconds, and nothing can change meanwhile.
+func BenchmarkSnapshot(b *testing.B) {
+	for _, n := range []int{100, 10_000} {
+		d, f := opened()
+		want := dataplane.VirtualService{ID: web, Scheduler: "rr"}
+		e := entry{options: goalOptions(want)}
+		for i := range n {
+			r := masq(netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 9, byte(i >> 8), byte(i)}), 80).String(), 1)
+			want.RealServers = append(want.RealServers, r)
+			e.servers = append(e.servers, serverEntry{server: goalServer(r)})
+		}
+		f.services[web] = &e
+		must(b, d.Apply(b.Context(), want))
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			for b.Loop() {
+				_, err := d.Snapshot(b.Context())
+				must(b, err)
+			}
+		})
 	}
 }
 

@@ -18,6 +18,23 @@ var ErrNoIPVS = fmt.Errorf("%w: this kernel has no IPVS: run modprobe ip_vs, ins
 // ErrNoRights is the error of New where the process may not program IPVS.
 var ErrNoRights = errors.New("this process may not program IPVS: it needs the capability CAP_NET_ADMIN")
 
+// noRights says what is missing where the kernel refuses everything. Many
+// kernels do not take the capability of a user namespace for their own.
+func noRights(err error) error {
+	if hasNetAdmin() {
+		return fmt.Errorf("%w of the host, and has that of a user namespace (a rootless container?): %w", ErrNoRights, err)
+	}
+	return fmt.Errorf("%w: %w", ErrNoRights, err)
+}
+
+// hasNetAdmin reports whether the calling thread has CAP_NET_ADMIN, of
+// whatever namespace.
+func hasNetAdmin() bool {
+	var caps [2]unix.CapUserData
+	err := unix.Capget(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &caps[0])
+	return err == nil && caps[0].Effective&(1<<unix.CAP_NET_ADMIN) != 0
+}
+
 // opError says what a step attempted and why it failed.
 func opError(id dataplane.ServiceID, s step, err error) error {
 	op := &dataplane.OpError{Op: s.verb.String(), Service: id, Err: explain(s, err)}

@@ -1,7 +1,9 @@
 package ipvs
 
 import (
+	"cmp"
 	"encoding/binary"
+	"math"
 	"net"
 	"net/netip"
 	"slices"
@@ -99,8 +101,15 @@ func prefixBits(six bool, mask uint32) int {
 // less than that.
 func (e entry) status(last dataplane.VirtualService) dataplane.ServiceStatus {
 	st := dataplane.ServiceStatus{Service: e.service(last), Counters: e.counters}
-	for _, s := range e.inOrder(last) {
-		r := s.real(last)
+	places := make(map[netip.AddrPort]int, len(last.RealServers))
+	for i, r := range last.RealServers {
+		places[r.Addr] = i
+	}
+	for _, s := range e.inOrder(places) {
+		r := s.real()
+		if i, asked := places[s.addr]; asked && goalServer(last.RealServers[i]) == s.server {
+			r = last.RealServers[i]
+		}
 		st.Service.RealServers = append(st.Service.RealServers, r)
 		st.Servers = append(st.Servers, dataplane.ServerStatus{
 			RealServer: r, Counters: s.counters,
@@ -127,25 +136,22 @@ func (e entry) service(last dataplane.VirtualService) dataplane.VirtualService {
 	return v
 }
 
-// inOrder returns the real servers in the order of the configuration, and
-// after them those it does not know.
-func (e entry) inOrder(last dataplane.VirtualService) []serverEntry {
-	place := make(map[netip.AddrPort]int, len(last.RealServers))
-	for i, r := range last.RealServers {
-		place[r.Addr] = i - len(last.RealServers)
+// inOrder returns the real servers by their places, and after them those that
+// have none.
+func (e entry) inOrder(places map[netip.AddrPort]int) []serverEntry {
+	place := func(s serverEntry) int {
+		if i, ok := places[s.addr]; ok {
+			return i
+		}
+		return math.MaxInt
 	}
 	out := slices.Clone(e.servers)
-	slices.SortStableFunc(out, func(a, b serverEntry) int { return place[a.addr] - place[b.addr] })
+	slices.SortStableFunc(out, func(a, b serverEntry) int { return cmp.Compare(place(a), place(b)) })
 	return out
 }
 
 // real returns s in the words of the contract.
-func (s server) real(last dataplane.VirtualService) dataplane.RealServer {
-	for _, r := range last.RealServers {
-		if goalServer(r) == s {
-			return r
-		}
-	}
+func (s server) real() dataplane.RealServer {
 	r := dataplane.RealServer{Addr: s.addr, Forward: s.forward(), Weight: s.weight, Upper: s.upper, Lower: s.lower}
 	if r.Forward == dataplane.IPIP {
 		r.Tunnel, _ = s.tunnel.words()

@@ -66,7 +66,7 @@ func (k *kernel) introduce(log *slog.Logger) error {
 	msgs, err := k.request(cmdGetInfo, 0)
 	switch {
 	case errors.Is(err, unix.EPERM):
-		return fmt.Errorf("%w: %w", ErrNoRights, err)
+		return noRights(err)
 	case err != nil:
 		return fmt.Errorf("ask the kernel for its version of IPVS: %w", err)
 	}

@@ -3,11 +3,14 @@
 package ipvs
 
 import (
+	"log/slog"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/netlab"
 )
 
 // TestConnections finds one of each family, and a pinned client.
@@ -48,3 +51,27 @@ func TestConnections(t *testing.T) {
 
 // TestKernelTimeouts holds the kernel to what the fake does.
 func TestKernelTimeouts(t *testing.T) { keepsTimeouts(t, over(openTest(t), nil)) }
+
+// TestListed finds services without asking IPVS for them.
+func TestListed(t *testing.T) {
+	n := namespace(t, netlab.Test(t))
+	must(t, n.Do(func() error {
+		k, err := openKernel(slog.New(slog.DiscardHandler))
+		if err != nil {
+			return err
+		}
+		defer k.close()
+		want := []dataplane.ServiceID{web, web6, udp("10.9.0.1:53")}
+		for _, id := range append(want, mark(5)) {
+			must(t, k.addService(id, options{scheduler: "rr", netmask: netmask(ipv6(id), bitLen(id))}))
+		}
+		must(t, k.addServer(web, rip))
+		got, err := Listed()
+		slices.SortFunc(got, dataplane.ServiceID.Compare)
+		slices.SortFunc(want, dataplane.ServiceID.Compare)
+		if !slices.Equal(got, want) {
+			t.Errorf("listed are %v, want %v", got, want)
+		}
+		return err
+	}))
+}

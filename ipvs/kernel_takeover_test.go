@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"strings"
 	"syscall" //nolint:depguard // Credential has no other name
 	"testing"
 
@@ -38,9 +39,9 @@ func TestChild(t *testing.T) {
 		return // nothing by itself
 	}
 	d, err := New(Options{})
-	if part == "refused" {
-		if !errors.Is(err, ErrNoRights) || !errors.Is(err, unix.EPERM) {
-			t.Errorf("New without rights: %v, want ErrNoRights", err)
+	if contained := part == "contained"; contained || part == "refused" {
+		if !errors.Is(err, ErrNoRights) || !errors.Is(err, unix.EPERM) || strings.Contains(err.Error(), "user namespace") != contained {
+			t.Errorf("New, %s: %v, want ErrNoRights", part, err)
 		}
 		return
 	}
@@ -115,6 +116,18 @@ func TestTakeOverAForeignTable(t *testing.T) {
 	}
 	if _, err := k.read(other); err != nil {
 		t.Errorf("a service of somebody else: %v", err)
+	}
+}
+
+// TestRightsOfAUserNamespace has CAP_NET_ADMIN, which does not count here, and
+// is not told to get it.
+func TestRightsOfAUserNamespace(t *testing.T) {
+	_ = openTest(t) // loads the module, which it could not either
+	cmd := child("contained")
+	self := []syscall.SysProcIDMap{{Size: 1}}
+	cmd.SysProcAttr = &unix.SysProcAttr{Cloneflags: unix.CLONE_NEWUSER | unix.CLONE_NEWNET, UidMappings: self, GidMappings: self}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
 	}
 }
 

@@ -30,7 +30,7 @@ func TestTunnelsInTheKernelsTerms(t *testing.T) {
 			t.Errorf("%+v reads as %v, known %v, and is written as %+v; want %q", c.in, w, known, goalTunnel(w), c.want)
 		}
 		s := server{addr: netip.MustParseAddrPort("10.9.1.1:80"), method: methodTunnel, tunnel: c.in}
-		r := s.real(dataplane.VirtualService{})
+		r := s.real()
 		if want := map[bool]dataplane.Forward{true: dataplane.IPIP, false: foreign}[known]; r.Forward != want {
 			t.Errorf("%+v reads as a real server by %v, want %v", c.in, r.Forward, want)
 		}

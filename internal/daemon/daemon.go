@@ -220,6 +220,7 @@ func (d *Daemon) parse(ctx context.Context, text []byte) (*config.Config, error)
 	if err := d.sink.Use(target); err != nil {
 		return nil, fmt.Errorf("%s: %w", conf.Global.Origins["logfile"].Pos, err)
 	}
+	conf.Warnings = append(conf.Warnings, withLines(d.bypassed(conf), text)...)
 	// From here on nothing refuses it.
 	d.plane.route(routes(conf))
 	return conf, nil

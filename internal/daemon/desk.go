@@ -2,10 +2,13 @@ package daemon
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"net"
 	"net/netip"
 	"sync"
 	"syscall" //nolint:depguard // net.ListenConfig.Control is declared with syscall.RawConn
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -19,16 +22,30 @@ type desk struct {
 	asked, addr netip.AddrPort
 	service     string
 	responder   proxy.Responder
+	log         *slog.Logger
+	complain    sync.Once
 	stop        func() error
+	closed      chan struct{}
 	wg          sync.WaitGroup
 
 	mu    sync.Mutex
 	conns map[net.Conn]struct{} // nil once closed
 }
 
+// shortage is how long a desk waits that got no connection for want of
+// descriptors or memory.
+const shortage = 100 * time.Millisecond
+
+func newDesk(id dataplane.ServiceID, addr netip.AddrPort, r proxy.Responder, log *slog.Logger) *desk {
+	return &desk{
+		asked: addr, service: id.String(), responder: r, log: log,
+		closed: make(chan struct{}), conns: map[net.Conn]struct{}{},
+	}
+}
+
 // openDesk listens on addr, whether the host has that address by now or not.
-func openDesk(ctx context.Context, id dataplane.ServiceID, addr netip.AddrPort, r proxy.Responder) (*desk, error) {
-	k := &desk{asked: addr, service: id.String(), responder: r, conns: map[net.Conn]struct{}{}}
+func openDesk(ctx context.Context, id dataplane.ServiceID, addr netip.AddrPort, r proxy.Responder, log *slog.Logger) (*desk, error) {
+	k := newDesk(id, addr, r, log)
 	lc := net.ListenConfig{Control: freebind}
 	if id.Protocol == dataplane.UDP {
 		pc, err := lc.ListenPacket(ctx, "udp", addr.String())
@@ -50,9 +67,12 @@ func openDesk(ctx context.Context, id dataplane.ServiceID, addr netip.AddrPort, 
 
 func (k *desk) accept(ln net.Listener) {
 	for {
-		c, err := ln.Accept()
+		c, err := ln.Accept() // the sorry server itself bounds how many there are
 		if err != nil {
-			return // closed; the sorry server itself bounds how many there are
+			if k.over(err) {
+				return
+			}
+			continue
 		}
 		if k.admit(c) {
 			k.wg.Go(func() {
@@ -60,6 +80,21 @@ func (k *desk) accept(ln net.Listener) {
 				k.dismiss(c)
 			})
 		}
+	}
+}
+
+// over reports whether err means that the desk is closed. It waits a while if
+// not.
+func (k *desk) over(err error) bool {
+	if errors.Is(err, net.ErrClosed) {
+		return true
+	}
+	k.complain.Do(func() { k.log.Error("sorry server cannot take connections", "service", k.service, "err", err) })
+	select {
+	case <-k.closed:
+		return true
+	case <-time.After(shortage):
+		return false
 	}
 }
 
@@ -85,7 +120,10 @@ func (k *desk) answer(pc net.PacketConn) {
 	for {
 		n, client, err := pc.ReadFrom(b)
 		if err != nil {
-			return
+			if k.over(err) {
+				return
+			}
+			continue
 		}
 		if reply := k.responder.Answer(k.service, b[:n]); reply != nil {
 			_, _ = pc.WriteTo(reply, client) // lost, as datagrams are
@@ -95,6 +133,7 @@ func (k *desk) answer(pc net.PacketConn) {
 
 // close stops listening, ends what is under way and waits for it.
 func (k *desk) close() {
+	close(k.closed)
 	_ = k.stop()
 	k.mu.Lock()
 	for c := range k.conns {

@@ -30,21 +30,22 @@ type desks struct {
 	responder proxy.Responder
 	log       *slog.Logger
 
-	mu   sync.Mutex
-	open map[dataplane.ServiceID]*desk
+	mu    sync.Mutex
+	open  map[dataplane.ServiceID]*desk
+	loose map[dataplane.ServiceID]dataplane.VirtualService // asked for with persistence, served without
 }
 
 var _ dataplane.Finder = (*desks)(nil)
 
 func newDesks(k *ipvs.Dataplane, r proxy.Responder, log *slog.Logger) *desks {
-	return &desks{Dataplane: k, responder: r, log: log, open: map[dataplane.ServiceID]*desk{}}
+	return &desks{Dataplane: k, responder: r, log: log, open: map[dataplane.ServiceID]*desk{}, loose: map[dataplane.ServiceID]dataplane.VirtualService{}}
 }
 
 // Apply implements [dataplane.Dataplane].
 func (d *desks) Apply(ctx context.Context, v dataplane.VirtualService) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	w := v.Clone()
+	w := d.loosen(v)
 	for i := range w.RealServers {
 		if r := &w.RealServers[i]; r.Sorry {
 			if err := d.stand(ctx, v.ID, r); err != nil {
@@ -53,6 +54,20 @@ func (d *desks) Apply(ctx context.Context, v dataplane.VirtualService) error {
 		}
 	}
 	return d.Dataplane.Apply(ctx, w)
+}
+
+// loosen takes persistence from a firewall mark whose connections are for a
+// desk: the kernel does not change the port of a client that it pins, and the
+// desk has one port for all of them.
+func (d *desks) loosen(v dataplane.VirtualService) dataplane.VirtualService {
+	w := v.Clone()
+	delete(d.loose, v.ID)
+	atDesk := func(r dataplane.RealServer) bool { return r.Sorry && !r.Addr.IsValid() }
+	if v.ID.Protocol == dataplane.FWMark && v.Persistent > 0 && slices.ContainsFunc(v.RealServers, atDesk) {
+		d.loose[v.ID] = v
+		w.Persistent, w.PersistentBits = 0, 0
+	}
+	return w
 }
 
 // stand makes r a real server that the kernel can reach.
@@ -92,7 +107,7 @@ func (d *desks) deskAt(ctx context.Context, id dataplane.ServiceID, addr netip.A
 	if k := d.open[id]; k != nil && k.asked == addr {
 		return k, nil
 	}
-	k, err := openDesk(ctx, id, addr, d.responder)
+	k, err := openDesk(ctx, id, addr, d.responder, d.log)
 	if err != nil {
 		return nil, err
 	}
@@ -116,6 +131,7 @@ func (d *desks) Remove(ctx context.Context, id dataplane.ServiceID) error {
 	err := d.Dataplane.Remove(ctx, id)
 	if err == nil {
 		d.shut(id)
+		delete(d.loose, id)
 	}
 	return err
 }
@@ -127,6 +143,9 @@ func (d *desks) Snapshot(ctx context.Context) ([]dataplane.ServiceStatus, error)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for i := range all {
+		if v, loose := d.loose[all[i].Service.ID]; loose && all[i].Service.Persistent == 0 {
+			all[i].Service.Persistent, all[i].Service.PersistentBits = v.Persistent, v.PersistentBits
+		}
 		k := d.open[all[i].Service.ID]
 		if k == nil || k.asked.Port() != 0 {
 			continue

@@ -42,7 +42,7 @@ func (d *Daemon) followVIPs(conf *config.Config) error {
 		return nil
 	}
 	if d.host.vips == nil {
-		m, err := vip.New(d.log)
+		m, err := vip.New(d.log, d.o.Config)
 		if err != nil {
 			return err
 		}
@@ -95,9 +95,11 @@ func (d *Daemon) needs(conf *config.Config) []sysctl.Need {
 		quiescent[v.ID] = v.Quiescent
 		services = append(services, withoutDesk(director.Everything(v)))
 	}
-	where, err := sysctl.Where()
+	where, done, err := sysctl.Where()
 	if err != nil {
 		d.log.Warn("routes of this host cannot be read", "err", fmt.Errorf("kernel settings: %w", err))
+	} else {
+		defer done()
 	}
 	return sysctl.Needs(services, sysctl.Options{Where: where, Quiescent: func(id dataplane.ServiceID) bool { return quiescent[id] }})
 }

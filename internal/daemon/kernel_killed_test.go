@@ -140,6 +140,10 @@ func TestKilledOnIPVS(t *testing.T) {
 			t.Errorf("a connection was lost: %v", err)
 		}
 	}
+	c.must(d.Stop(t.Context()))
+	if own, err := hostPrefixes(); err != nil || slices.Contains(own, c.vip) {
+		t.Errorf("the VIP that the killed one had added stays after a stop: %v, %v", own, err)
+	}
 }
 
 // busy makes requests until stop is closed, each answered by the same server.

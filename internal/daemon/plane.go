@@ -88,7 +88,7 @@ func limits(usual string) director.Limits {
 		case cmp.Or(v.Dataplane, usual) == onProxy:
 			return proxy.Unsupported(s)
 		case usual == onProxy:
-			return []*dataplane.Limit{{Directive: "dataplane", Reason: "there is no IPVS here: load the module ip_vs, or leave dataplane = ipvs out"}}
+			return []*dataplane.Limit{{Directive: "dataplane", Reason: "this shunt has the proxy alone: leave --dataplane=proxy out, or load the module ip_vs if the kernel has none, or leave dataplane = ipvs out"}}
 		}
 		return ipvs.Unsupported(withoutDesk(s))
 	}

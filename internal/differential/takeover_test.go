@@ -30,6 +30,13 @@ var edits = []event{
 	{name: "stop, cleanstop=yes", happens: stop, table: "gone"},
 }
 
+// over are events of services that are found in the kernel.
+var over = []event{
+	{name: "table of somebody", happens: leave, table: "1:7 4:1"},
+	{name: "start over that table", happens: begin("1:2 2:1", "yes"), table: "1:2", quiescent: "1:2 2:0"},
+	{name: "stop, cleanstop=yes", happens: stop, table: "gone"},
+}
+
 // pair are two services that share their real servers.
 var pair = []section{
 	{
@@ -61,4 +68,27 @@ var takeovers = []file{
 	{name: "takeover", fails: refuses, events: rough, sections: pair},
 	{name: "takeover, readdquiescent=yes", fails: refuses, events: rough, global: "readdquiescent=yes\n", sections: pair},
 	{name: "methods", fails: refuses, events: edits, sections: pair},
+	{name: "checktype=off over a table", fails: refuses, events: over, sections: []section{
+		{
+			text: `virtual=10.0.0.100:80
+	fallback=127.0.0.1
+	checktype=off
+`,
+			real:     "real=10.0.0.%N:80 gate %W",
+			service:  "-A -t 10.0.0.100:80 -s wrr",
+			dest:     "-a -t 10.0.0.100:80 -r 10.0.0.%N:80 -g -w %W",
+			fallback: "-a -t 10.0.0.100:80 -r 127.0.0.1:80 -g -w 1",
+		},
+		{
+			quiescent: true,
+			text: `virtual=10.0.0.101:80
+	fallback=127.0.0.1
+	checktype=off
+`,
+			real:     "real=10.0.0.%N:80 masq %W",
+			service:  "-A -t 10.0.0.101:80 -s wrr",
+			dest:     "-a -t 10.0.0.101:80 -r 10.0.0.%N:80 -m -w %W",
+			fallback: "-a -t 10.0.0.101:80 -r 127.0.0.1:80 -g -w 1",
+		},
+	}},
 }

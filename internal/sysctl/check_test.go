@@ -165,10 +165,11 @@ func TestWhere(t *testing.T) {
 		{"2001:db8::1", "", false},
 	} {
 		err := director.Do(func() error {
-			where, err := sysctl.Where()
+			where, done, err := sysctl.Where()
 			if err != nil {
 				return err
 			}
+			defer done()
 			if link, local := where(netip.MustParseAddr(tt.addr)); link != tt.link || local != tt.local {
 				t.Errorf("%s is at %q, local %v, want %q, %v", tt.addr, link, local, tt.link, tt.local)
 			}

@@ -17,10 +17,11 @@ import (
 
 // everything needs all settings there are.
 func everything(t *testing.T) []sysctl.Need {
-	where, err := sysctl.Where()
+	where, done, err := sysctl.Where()
 	if err != nil {
-		t.Error(err)
+		t.Fatal(err)
 	}
+	defer done()
 	masq := service(tcp("10.1.0.100:80"), "10.1.0.2:80 masq")
 	six := service(tcp("[fd00:1::100]:80"), "[fd00:1::2]:80 masq")
 	six.Persistent = time.Minute

@@ -2,6 +2,7 @@ package vip_test
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -40,6 +41,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 type site struct {
 	t                   *testing.T
 	director, neighbour *netlab.Namespace
+	owners              int
 }
 
 func newSite(t *testing.T) *site {
@@ -63,12 +65,19 @@ func (s *site) in(n *netlab.Namespace, fn func() error) {
 	must(s.t, n.Do(fn))
 }
 
-// manager starts a Manager on the director that is closed with the test.
+// manager starts a Manager of an owner of its own on the director that is
+// closed with the test.
 func (s *site) manager(log io.Writer) *vip.Manager {
+	s.t.Helper()
+	s.owners++
+	return s.managerOf(fmt.Sprint(s.owners), log)
+}
+
+func (s *site) managerOf(owner string, log io.Writer) *vip.Manager {
 	s.t.Helper()
 	var m *vip.Manager
 	s.in(s.director, func() (err error) {
-		m, err = vip.New(slog.New(slog.NewTextHandler(log, nil)))
+		m, err = vip.New(slog.New(slog.NewTextHandler(log, nil)), owner)
 		return err
 	})
 	s.t.Cleanup(func() { _ = m.Close() })

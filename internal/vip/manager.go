@@ -32,22 +32,24 @@ const (
 type Manager struct {
 	log    *slog.Logger
 	links  *netlink.Handle
+	own    *marker
 	events *nl.NetlinkSocket
 	air    sender // nil without the right to announce
 	look   chan struct{}
 	stop   chan struct{}
 	wg     sync.WaitGroup
 
-	mu     sync.Mutex
-	closed bool
-	held   map[Address]*holding // what is wanted, and what is still to be taken away
+	mu      sync.Mutex
+	closed  bool
+	resumed bool
+	held    map[Address]*holding // what is wanted, and what is still to be taken away
 }
 
 // A holding is what a Manager knows of one address.
 type holding struct {
 	wanted bool
 	there  bool  // at the last look
-	added  int   // index of the link that it was added to here, 0: it was there already
+	added  int   // index of the link that it was added to by this owner, 0: it was there already
 	err    error // why it is not there
 	sent   int   // announcements since it was added or its link came up
 	due    time.Time
@@ -56,7 +58,8 @@ type holding struct {
 // A Status is one wanted address as it was found last.
 type Status struct {
 	Address
-	// Added says that the Manager has put it there, and will take it away.
+	// Added says that the Manager, or one before it of the same owner, has put
+	// it there, and that the Manager will take it away.
 	Added bool
 	// Err is why it is not there, nil if it is.
 	Err error
@@ -65,7 +68,11 @@ type Status struct {
 // New returns a Manager of the network namespace of the calling thread that
 // wants nothing yet. Without the right to announce addresses it says so once
 // in log and goes on.
-func New(log *slog.Logger) (*Manager, error) {
+//
+// Addresses that it adds are marked as those of owner, from Linux 5.18 on:
+// what a Manager of the same owner has left, because it was killed, is the
+// next one's.
+func New(log *slog.Logger, owner string) (*Manager, error) {
 	links, err := netlink.NewHandle(unix.NETLINK_ROUTE)
 	if err == nil {
 		err = links.SetSocketTimeout(answerWait)
@@ -73,13 +80,19 @@ func New(log *slog.Logger) (*Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open netlink for addresses: %w", err)
 	}
+	own, err := newMarker(owner)
+	if err != nil {
+		links.Close()
+		return nil, fmt.Errorf("open netlink for addresses: %w", err)
+	}
 	events, err := nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR)
 	if err != nil {
 		links.Close()
+		own.close()
 		return nil, fmt.Errorf("listen to changes of links: %w", err)
 	}
 	m := &Manager{
-		log: log, links: links, events: events,
+		log: log, links: links, own: own, events: events,
 		look: make(chan struct{}, 1), stop: make(chan struct{}), held: map[Address]*holding{},
 	}
 	if air, err := newAnnouncer(); err != nil {
@@ -93,7 +106,8 @@ func New(log *slog.Logger) (*Manager, error) {
 }
 
 // Set has m look after the addresses want and no others: missing ones are
-// added, those that m added and that are no longer wanted are taken away.
+// added, those that m or one before it added and that are no longer wanted are
+// taken away.
 // Setting what is there already writes nothing. The error names each address
 // that could not be put or taken away, with the reason; m goes on trying, so
 // that a caller need not.
@@ -104,6 +118,7 @@ func (m *Manager) Set(want []Address) error {
 	if m.closed {
 		return ErrClosed
 	}
+	m.resume()
 	for _, h := range m.held {
 		h.wanted = false
 	}
@@ -120,6 +135,30 @@ func (m *Manager) Set(want []Address) error {
 	m.reconcile()
 	m.poke()
 	return errors.Join(append(errs, m.errors()...)...)
+}
+
+// resume takes up, once, what an owner that was killed has left.
+func (m *Manager) resume() {
+	if m.resumed {
+		return
+	}
+	m.resumed = true
+	left, err := m.own.find()
+	for index, addrs := range left {
+		l, e := m.links.LinkByIndex(index)
+		if e != nil {
+			err = errors.Join(err, e)
+			continue
+		}
+		for _, addr := range addrs {
+			a := Address{Addr: addr, Link: l.Attrs().Name}
+			m.held[a] = &holding{there: true, added: index}
+			m.log.Info("virtual address of a former run found", "address", a.Addr, "link", a.Link)
+		}
+	}
+	if err != nil {
+		m.log.Warn("virtual addresses of a former run may stay when shunt stops", "err", err)
+	}
 }
 
 // errors returns why addresses are not as they should be, in their order.
@@ -177,6 +216,7 @@ func (m *Manager) Close(keep ...Address) error {
 	m.reconcile()
 	err := errors.Join(m.errors()...)
 	m.links.Close()
+	m.own.close()
 	if m.air != nil {
 		err = errors.Join(err, m.air.close())
 	}

@@ -5,7 +5,9 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -96,6 +98,42 @@ func TestAdoptedStays(t *testing.T) {
 	s.wantAddrs("eth0", "10.1.0.100/32", "fd00:1::100/128")
 	must(t, first.Close())
 	s.wantAddrs("eth0", "10.1.0.100/32")
+}
+
+// TestLeftBehind: what a Manager has left that was killed, which an address
+// that is kept stands for, is that of the next one of the same owner. Others
+// leave it alone.
+func TestLeftBehind(t *testing.T) {
+	s := newSite(t)
+	must(t, s.director.AddVIP("eth0", netip.MustParseAddr("10.1.0.101")))
+	left := append(want("10.1.0.102", "eth0"), both...)
+	killed := s.managerOf("/etc/a.cf", io.Discard)
+	must(t, killed.Set(left))
+	must(t, killed.Close(left...))
+
+	other := s.managerOf("/etc/b.cf", io.Discard)
+	must(t, other.Set(both))
+	if st := other.Status(); st[0].Added || st[1].Added {
+		t.Errorf("another owner takes for its own: %+v", st)
+	}
+	must(t, other.Close())
+	s.wantAddrs("eth0", "10.1.0.100/32", "10.1.0.101/32", "10.1.0.102/32", "fd00:1::100/128")
+
+	log := &journal{}
+	next := s.managerOf("/etc/a.cf", log)
+	s.wantAddrs("eth0", "10.1.0.100/32", "10.1.0.101/32", "10.1.0.102/32", "fd00:1::100/128")
+	must(t, next.Set(append(want("10.1.0.101", "eth0"), both...)))
+	s.wantAddrs("eth0", "10.1.0.100/32", "10.1.0.101/32", "fd00:1::100/128")
+	for _, st := range next.Status() {
+		if st.Added != slices.Contains(both, st.Address) || st.Err != nil {
+			t.Errorf("%v: added is %v, error %v", st.Address, st.Added, st.Err)
+		}
+	}
+	if log.count("of a former run") != 3 || log.count("was there already") != 1 {
+		t.Errorf("the log says %s", &log.buf)
+	}
+	must(t, next.Close())
+	s.wantAddrs("eth0", "10.1.0.101/32")
 }
 
 // TestTakenAwayReturns: somebody else cannot take an address away for good.
@@ -192,7 +230,7 @@ func TestSetAgainWritesNothing(t *testing.T) {
 func TestWithoutTheRightToAnnounce(t *testing.T) {
 	log := &journal{}
 	withoutRights(t, func() {
-		m, err := vip.New(slog.New(slog.NewTextHandler(log, nil)))
+		m, err := vip.New(slog.New(slog.NewTextHandler(log, nil)), "test")
 		if err != nil {
 			t.Error(err)
 			return
@@ -213,7 +251,7 @@ func TestOneRightIsEnough(t *testing.T) {
 			t.Error(err)
 			return err
 		}
-		if m, err = vip.New(slog.New(slog.DiscardHandler)); err == nil {
+		if m, err = vip.New(slog.New(slog.DiscardHandler), "test"); err == nil {
 			err = m.Set(both)
 		}
 		if err != nil {

@@ -80,7 +80,7 @@ func (m *Manager) put(a Address, h *holding, l *link) {
 }
 
 func (m *Manager) add(a Address, h *holding, l *link) {
-	err := m.links.AddrAdd(l.link, Bare(a.Addr))
+	err := m.own.add(l.link.Attrs().Index, a.Addr)
 	if errors.Is(err, unix.EEXIST) {
 		return // somebody was faster: the kernel reports it, and it is seen then
 	}
