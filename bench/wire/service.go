@@ -1,0 +1,33 @@
+package wire
+
+import (
+	"net"
+	"net/netip"
+)
+
+// The ways a packet goes from a director to a real server.
+const (
+	Gate  = "gate"  // the same packet in another Ethernet frame
+	Masq  = "masq"  // addresses and ports rewritten
+	IPIP  = "ipip"  // the same packet in another IP packet
+	Proxy = "proxy" // the bytes of a connection in another connection
+)
+
+// A Service is the traffic to watch: one virtual service and what is behind
+// it. Its slices are not to be changed while it is watched.
+type Service struct {
+	Protocol string         // tcp or udp
+	Addr     netip.AddrPort // what clients connect to
+	Method   string         // Gate, Masq, IPIP or Proxy, for all real servers
+	Reals    []Real         // in the order of the configuration; results number them from 0
+}
+
+// A Real is a real server.
+type Real struct {
+	Addr   netip.AddrPort // with ipip the end of the tunnel; the port counts with masq and proxy
+	Weight int
+	// MAC is where frames for the real server go: its own address, or that
+	// of the router before it. Real servers by gate are told apart by it;
+	// elsewhere none leaves it unchecked.
+	MAC net.HardwareAddr
+}
