@@ -1,0 +1,182 @@
+package report
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/shunt-lb/shunt/bench/result"
+)
+
+// shares are those whose latencies the tables name.
+var shares = []struct {
+	name  string
+	share float64
+}{{"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}, {"p99.9", 0.999}}
+
+// bounded marks a figure that the load generator limited.
+const bounded = " *"
+
+func measures(g result.Group, inks inks) section {
+	ref, _ := g.Reference()
+	s := section{
+		title: g.Scenario + ": " + g.Work,
+		about: fmt.Sprintf("An operation is a %s. Figures are medians of %s", g.Unit, rounds(g.Measures)),
+		notes: measureNotes(g),
+	}
+	if ref.Subject != "" {
+		s.about += "; ratios are to " + ref.Subject
+	}
+	s.about += "."
+	s.tables = []grid{measureTable(g, ref).lean()}
+	s.figures = measureFigures(g, inks)
+	return s
+}
+
+// rounds says how many rounds ms have.
+func rounds(ms []result.Measure) string {
+	least, most := len(ms[0].Rounds), len(ms[0].Rounds)
+	for _, m := range ms {
+		least, most = min(least, len(m.Rounds)), max(most, len(m.Rounds))
+	}
+	switch {
+	case least != most:
+		return fmt.Sprintf("%d to %d rounds", least, most)
+	case most == 1:
+		return "one round"
+	}
+	return fmt.Sprintf("%d rounds", most)
+}
+
+func measureTable(g result.Group, ref result.Measure) grid {
+	right := func(name, about string) column { return column{name, true, about} }
+	t := grid{names: 1, columns: []column{
+		{name: "SUBJECT"},
+		right("OPS/S", "operations per second"),
+		right("±", "half the distance between the quartiles of the rounds"),
+		right("RATIO", "operations per second of those of "+ref.Subject),
+		right("CPU/OP", "processor time of the subject for one operation, user and system"),
+		right("±", "half the distance between the quartiles of the rounds"),
+		right("RATIO", "processor time for one operation of that of "+ref.Subject),
+	}}
+	for _, s := range shares {
+		t.columns = append(t.columns, right(s.name, "latency that this share of operations did not exceed"))
+	}
+	t.columns = append(t.columns,
+		right("MEM/CONN", "memory of one connection, the subject's and the kernel's"),
+		right("ERRORS", "in all rounds"),
+		right("GENERATOR", "what clients and real servers took of one processor"))
+	for _, m := range g.Measures {
+		t.add(measureRow(m, ref)...)
+	}
+	return t
+}
+
+func measureRow(m, ref result.Measure) []cell {
+	rate, cost := result.SpreadOf(m.Each(result.Round.Rate)), result.SpreadOf(m.Each(result.Round.Cost))
+	speed := cell{text: number(rate.Median)}
+	if m.Bounded {
+		speed = cell{speed.text + bounded, doubt}
+	}
+	row := []cell{
+		{text: m.Subject},
+		speed,
+		{spread(rate), faint},
+		{text: times(result.Ratio(rate.Median, result.Median(ref.Each(result.Round.Rate))))},
+		{text: some(cost.Median, period)},
+		{spread(cost), faint},
+		{text: times(result.Ratio(cost.Median, result.Median(ref.Each(result.Round.Cost))))},
+	}
+	for _, s := range shares {
+		row = append(row, cell{text: latency(m, s.share)})
+	}
+	memory := result.Median(m.Each(func(r result.Round) float64 { return r.Memory.PerConnection() }))
+	return append(row,
+		cell{text: some(memory, volume)},
+		problems(m.Errors()),
+		cell{text: whole(result.Median(m.Each(result.Round.Generating)))})
+}
+
+func spread(s result.Spread) string {
+	if s.Median == 0 {
+		return none
+	}
+	return fmt.Sprintf("%.1f %%", s.Relative()*100)
+}
+
+func latency(m result.Measure, share float64) string {
+	x, ok := m.Latency(share)
+	if !ok {
+		return none
+	}
+	return period(x)
+}
+
+func measureNotes(g result.Group) []string {
+	var notes []string
+	for _, m := range g.Measures {
+		if m.Bounded {
+			notes = append(notes, strings.TrimSpace(bounded)+" "+m.Subject+
+				": bounded by the generator; its operations per second say nothing about it")
+		}
+		if m.Note != "" {
+			notes = append(notes, m.Subject+": "+m.Note)
+		}
+		if f := failures(m); f != "" {
+			notes = append(notes, m.Subject+", errors: "+f)
+		}
+	}
+	return notes
+}
+
+// failures says what went wrong how often in all rounds of m, the most frequent
+// first.
+func failures(m result.Measure) string {
+	counts := map[string]int{}
+	for _, r := range m.Rounds {
+		for kind, n := range r.Failures {
+			counts[kind] += n
+		}
+	}
+	kinds := slices.Sorted(maps.Keys(counts))
+	slices.SortStableFunc(kinds, func(a, b string) int { return counts[b] - counts[a] })
+	for i, kind := range kinds {
+		kinds[i] = fmt.Sprintf("%s (%s)", kind, thousands(float64(counts[kind])))
+	}
+	return strings.Join(kinds, ", ")
+}
+
+func measureFigures(g result.Group, inks inks) []figure {
+	rate := dots{
+		title: "Operations per second", unit: g.Unit + "s per second", write: short, figure: result.Round.Rate,
+	}
+	cost := dots{
+		title: "Processor time for one operation", unit: "user and system, for one " + g.Unit, write: period, figure: result.Round.Cost,
+	}
+	figures := []figure{rate.of(g, inks), cost.of(g, inks)}
+	var curves []curve
+	for _, m := range g.Measures {
+		curves = append(curves, curve{m.Subject, typical(m)})
+	}
+	figures = append(figures, latencies("Latency", g.Scenario+", "+g.Work, curves, inks))
+	return slices.DeleteFunc(figures, func(f figure) bool { return f.svg == "" })
+}
+
+// typical returns the medians, over the rounds of m, of the latencies at all
+// shares that it knows.
+func typical(m result.Measure) []result.Quantile {
+	known := map[float64]bool{}
+	for _, r := range m.Rounds {
+		for _, q := range r.Latency {
+			known[q.Share] = true
+		}
+	}
+	var qs []result.Quantile
+	for _, share := range slices.Sorted(maps.Keys(known)) {
+		if x, ok := m.Latency(share); ok {
+			qs = append(qs, result.Quantile{Share: share, Seconds: x})
+		}
+	}
+	return qs
+}
