@@ -20,6 +20,9 @@ type Service struct {
 	Addr     netip.AddrPort // what clients connect to
 	Method   string         // Gate, Masq, IPIP or Proxy, for all real servers
 	Reals    []Real         // in the order of the configuration; results number them from 0
+	// Held says that every connection stays open while it is watched, as
+	// SYNs that nobody follows up do.
+	Held bool
 }
 
 // A Real is a real server.
