@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"time"
 )
@@ -171,7 +172,7 @@ func (p *Process) end(w word, said error) {
 	case w.Err != "":
 		p.err = errors.New(w.Err)
 	default:
-		p.err = fmt.Errorf("load process %d ended without an outcome (%w, %w): %s", p.Pid(), err, said,
+		p.err = fmt.Errorf("load process %d ended without an outcome: %w %s", p.Pid(), errors.Join(err, said),
 			strings.TrimSpace(p.stderr.String()))
 	}
 }
@@ -184,7 +185,25 @@ func Main() {
 	}
 }
 
-func serve(_, out *os.File) int {
-	_ = json.NewEncoder(out).Encode(word{Err: "not built yet"})
-	return 1
+// serve reads a job, does it and says what came of it.
+func serve(in, out *os.File) int {
+	runtime.GOMAXPROCS(1)
+	say := json.NewEncoder(out)
+	var j Job
+	err := json.NewDecoder(in).Decode(&j)
+	if err == nil {
+		err = errors.Join(j.check(), pin(j.Processors))
+	}
+	var o Outcome
+	if err == nil {
+		o, err = run(j, int(in.Fd()), func(w word) { _ = say.Encode(w) })
+	}
+	w := word{Outcome: &o}
+	if err != nil {
+		w = word{Err: err.Error()}
+	}
+	if say.Encode(w) != nil || err != nil {
+		return 1
+	}
+	return 0
 }
