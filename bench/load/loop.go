@@ -70,22 +70,33 @@ func (l *loop) again(owner, slot int32, events uint32) {
 // run turns until somebody sets stopped.
 func (l *loop) run() error {
 	for !l.stopped {
-		wake, now := never, l.now()
-		for _, o := range l.owners {
-			wake = min(wake, o.tick(now))
+		if err := l.turn(); err != nil {
+			return err
 		}
-		if len(l.retry) > 0 {
-			wake = 0
-		}
-		n, errno := l.wait(wake)
-		if errno != 0 && errno != unix.EINTR {
-			return fmt.Errorf("wait for sockets: %w", errno)
-		}
-		l.dispatch(l.events[:n])
-		due := l.retry
-		l.retry, l.spare = l.spare[:0], due
-		l.dispatch(due)
 	}
+	return nil
+}
+
+// turn lets every owner do what is due, waits, and hands out what happened.
+func (l *loop) turn() error {
+	wake, now := never, l.now()
+	for _, o := range l.owners {
+		wake = min(wake, o.tick(now))
+	}
+	if l.stopped {
+		return nil
+	}
+	if len(l.retry) > 0 {
+		wake = 0
+	}
+	n, errno := l.wait(wake)
+	if errno != 0 && errno != unix.EINTR {
+		return fmt.Errorf("wait for sockets: %w", errno)
+	}
+	l.dispatch(l.events[:n])
+	due := l.retry
+	l.retry, l.spare = l.spare[:0], due
+	l.dispatch(due)
 	return nil
 }
 
