@@ -33,7 +33,7 @@ func latencies(title, of string, curves []curve, inks inks) figure {
 	right, low, high := extent(curves)
 	p := blank(0, right, low, high)
 	p.Y.Scale = plot.LogScale{}
-	x, y := nines(right), marks(decades(low, high), period)
+	x, y := nines(right), marks(decades(low, high), trimmed(period))
 	p.X.Tick.Marker, p.Y.Tick.Marker = x, y
 	p.X.Label.Text = "share of operations that were no slower"
 	p.Add(lattice(x, y))

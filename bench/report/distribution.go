@@ -22,7 +22,7 @@ func distribution(s result.Scheduler, inks inks) figure {
 	}
 	n := len(s.Got)
 	p := blank(-0.6, float64(n)-0.4, 0, float64(top)*1.08)
-	y := marks(steps(0, float64(top), 3), short)
+	y := marks(steps(0, float64(top), 4), short)
 	p.Y.Tick.Marker, p.X.Tick.Marker = y, servers(n)
 	p.X.Tick.Length = 0
 	p.X.Padding = 2
@@ -30,7 +30,10 @@ func distribution(s result.Scheduler, inks inks) figure {
 	title := fmt.Sprintf("%s, %s, %s", s.Subject, s.Name, s.Protocol)
 	f := figure{title: title, small: true, data: distributionTable(s)}
 	f.svg = render(p, narrow, 150, title+": connections for each real server", "Got "+list(s.Got, n)+". Expected "+list(s.Expected, n)+".")
-	f.note = "verdict: " + s.Verdict
+	f.note = "Verdict: " + s.Verdict
+	if len(s.Expected) > 0 {
+		f.note += ". A line is what was expected."
+	}
 	return f
 }
 

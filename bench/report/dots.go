@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
@@ -29,7 +30,7 @@ func (d dots) of(g result.Group, inks inks) figure {
 	})
 	n := len(g.Measures)
 	p := blank(0, top*1.2, 0.4, float64(n)+0.6) // a fifth for the figure at the end of a row
-	ticks := marks(steps(0, top*1.1, 4), d.write)
+	ticks := marks(steps(0, top*1.1, 4), trimmed(d.write))
 	p.X.Tick.Marker, p.X.Label.Text = ticks, d.unit
 	var names []string
 	for _, m := range g.Measures {
@@ -80,11 +81,12 @@ func (d dots) row(m result.Measure, y float64, ink ink) drawing {
 }
 
 func (d dots) describe(g result.Group) string {
-	desc := "Medians."
+	var desc strings.Builder
+	desc.WriteString("Medians.")
 	for _, m := range g.Measures {
-		desc += fmt.Sprintf(" %s: %s.", m.Subject, d.write(result.Median(m.Each(d.figure))))
+		fmt.Fprintf(&desc, " %s: %s.", m.Subject, d.write(result.Median(m.Each(d.figure))))
 	}
-	return desc
+	return desc.String()
 }
 
 func (d dots) table(g result.Group) grid {

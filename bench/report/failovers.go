@@ -10,7 +10,7 @@ func failovers(all []result.Failover, inks inks) section {
 		about: "What one fault cost the clients, at a fixed rate of requests. " +
 			"LAST is the time from the fault to the start of the last request that was lost.",
 	}
-	table := grid{names: 2, columns: []column{
+	table := grid{title: "All figures", names: 2, columns: []column{
 		{name: "SUBJECT"},
 		{name: "FAULT"},
 		{name: "REQUESTS", right: true},
@@ -20,6 +20,7 @@ func failovers(all []result.Failover, inks inks) section {
 		{name: "BROKEN", right: true, about: "established connections that ended"},
 		{name: "NOTE"},
 	}}
+	lost := lostTable(all)
 	for _, fault := range faults(all) {
 		some := ofFault(all, fault)
 		for _, f := range some {
@@ -29,7 +30,7 @@ func failovers(all []result.Failover, inks inks) section {
 			s.figures = append(s.figures, f)
 		}
 	}
-	s.tables = []grid{table.lean()}
+	s.tables = []grid{lost, table.lean()}
 	return s
 }
 
@@ -48,6 +49,38 @@ func failoverRow(f result.Failover) []cell {
 		problems(f.Broken),
 		{text: f.Note},
 	}
+}
+
+// lostTable has a row for each fault and a column for each subject: the first
+// thing to look at.
+func lostTable(all []result.Failover) grid {
+	t := grid{title: "Requests lost, and when the last of them began", names: 1, columns: []column{{name: "FAULT"}}}
+	at := map[string]int{}
+	for _, f := range all {
+		if _, ok := at[f.Subject]; !ok {
+			at[f.Subject] = len(at) + 1
+			t.columns = append(t.columns, column{name: f.Subject, right: true})
+		}
+	}
+	for _, fault := range faults(all) {
+		row := make([]cell, len(t.columns))
+		row[0].text = fault
+		for i := range row[1:] {
+			row[i+1].text = none
+		}
+		for _, f := range ofFault(all, fault) {
+			row[at[f.Subject]] = lostCell(f)
+		}
+		t.add(row...)
+	}
+	return t
+}
+
+func lostCell(f result.Failover) cell {
+	if f.Lost == 0 {
+		return cell{"0", good}
+	}
+	return cell{thousands(float64(f.Lost)) + ", " + period(f.Last), bad}
 }
 
 // faults returns the faults of all in order of appearance.

@@ -74,10 +74,21 @@ func short(x float64) string { return scaled(x, 1000, "", "k", "M", "G", "T") }
 func volume(bytes float64) string { return scaled(bytes, 1024, " B", " KiB", " MiB", " GiB", " TiB") }
 
 func period(seconds float64) string {
-	if math.Abs(seconds) >= 0.9995 {
+	if seconds == 0 || math.Abs(seconds) >= 0.9995 {
 		return scaled(seconds, math.MaxFloat64, " s")
 	}
 	return scaled(seconds*1e9, 1000, " ns", " µs", " ms")
+}
+
+// trimmed writes as write does without zeros at the end, for the axis of a plot.
+func trimmed(write func(float64) string) func(float64) string {
+	return func(x float64) string {
+		figure, unit, _ := strings.Cut(write(x), " ")
+		if strings.Contains(figure, ".") {
+			figure = strings.TrimRight(strings.TrimRight(figure, "0"), ".")
+		}
+		return strings.TrimSpace(figure + " " + unit)
+	}
 }
 
 func percent(share float64) string {

@@ -40,7 +40,7 @@ type pageSection struct {
 	ID, Title, About string
 	Tables           []pageTable
 	Notes            []string
-	Figures          []pageFigure
+	Plots, Small     []pageFigure // those to a row of their own size
 }
 
 type pageTable struct {
@@ -64,5 +64,4 @@ type pageFigure struct {
 	SVG         template.HTML
 	Legend      []key
 	Data        pageTable
-	Small       bool
 }

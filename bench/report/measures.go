@@ -149,7 +149,7 @@ func failures(m result.Measure) string {
 
 func measureFigures(g result.Group, inks inks) []figure {
 	rate := dots{
-		title: "Operations per second", unit: g.Unit + "s per second", write: short, figure: result.Round.Rate,
+		title: "Operations per second", unit: plural(g.Unit) + " per second", write: short, figure: result.Round.Rate,
 	}
 	cost := dots{
 		title: "Processor time for one operation", unit: "user and system, for one " + g.Unit, write: period, figure: result.Round.Cost,
@@ -161,6 +161,14 @@ func measureFigures(g result.Group, inks inks) []figure {
 	}
 	figures = append(figures, latencies("Latency", g.Scenario+", "+g.Work, curves, inks))
 	return slices.DeleteFunc(figures, func(f figure) bool { return f.svg == "" })
+}
+
+// plural returns more than one of unit: MiB stays as it is.
+func plural(unit string) string {
+	if strings.HasSuffix(unit, "B") {
+		return unit
+	}
+	return unit + "s"
 }
 
 // typical returns the medians, over the rounds of m, of the latencies at all

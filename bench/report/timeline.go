@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
@@ -23,7 +24,7 @@ func timeline(fault string, all []result.Failover, inks inks) figure {
 	from, to := span(all)
 	n := len(all)
 	p := blank(from, to+(to-from)*0.22, 0.8, float64(n)+1) // room for the figure at the end of a row
-	ticks := marks(steps(from, to, 5), func(x float64) string { return number(x) + " s" })
+	ticks := marks(steps(from, to, 5), trimmed(func(x float64) string { return number(x) + " s" }))
 	p.X.Tick.Marker, p.X.Label.Text = ticks, "after the fault"
 	var names []string
 	for _, f := range all {
@@ -31,16 +32,16 @@ func timeline(fault string, all []result.Failover, inks inks) figure {
 	}
 	rows(p, names)
 	p.Add(lattice(ticks, nil), faultLine)
-	desc := ""
+	var desc strings.Builder
 	for i, f := range all {
 		p.Add(strip(f, float64(n-i), to, inks[f.Subject]))
-		desc += fmt.Sprintf("%s lost %d of %d requests. ", f.Subject, f.Lost, f.Requests)
+		fmt.Fprintf(&desc, "%s lost %d of %d requests. ", f.Subject, f.Lost, f.Requests)
 	}
 	title := "Requests lost: " + fault
 	return figure{
 		title: title,
-		note:  "Height is the share of requests that was lost, up to all of them; the dashed line is the fault.",
-		svg:   render(p, wide, 44+34*float64(n), title, desc),
+		note:  "Height is the share of requests that was lost, the figure their number, the dashed line the fault.",
+		svg:   render(p, wide, 44+34*float64(n), title, desc.String()),
 		data:  momentTable(all),
 	}
 }
@@ -73,7 +74,7 @@ func strip(f result.Failover, y, to float64, ink ink) drawing {
 			}
 		}
 		c.StrokeLine2(stroke(ink.strong(), 1.5), tx(f.Timeline[0].At), ty(y), tx(to), ty(y))
-		c.FillText(lettering(inkText), vg.Point{X: tx(to) + 10, Y: ty(y) + 5}, "lost "+thousands(float64(f.Lost)))
+		c.FillText(lettering(inkText), vg.Point{X: tx(to) + 8, Y: ty(y) + 5}, thousands(float64(f.Lost)))
 	}
 }
 

@@ -44,9 +44,12 @@ func viewSection(id string, s section) pageSection {
 		v.Tables = append(v.Tables, viewTable(t))
 	}
 	for _, f := range s.figures {
-		v.Figures = append(v.Figures, pageFigure{
-			Title: printable(f.title), Note: printable(f.note), SVG: f.svg, Legend: f.legend, Data: viewTable(f.data), Small: f.small,
-		})
+		plot := pageFigure{Title: printable(f.title), Note: printable(f.note), SVG: f.svg, Legend: f.legend, Data: viewTable(f.data)}
+		if f.small {
+			v.Small = append(v.Small, plot)
+		} else {
+			v.Plots = append(v.Plots, plot)
+		}
 	}
 	return v
 }
