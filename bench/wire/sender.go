@@ -99,7 +99,10 @@ func (s *Sender) Send(ctx context.Context, n uint64, rate float64) (sent uint64,
 			return sent, err
 		}
 	}
-	return sent, ctx.Err()
+	if sent < n {
+		return sent, ctx.Err()
+	}
+	return sent, nil
 }
 
 // send sends the next n packets, at most batch, or fewer.
