@@ -11,24 +11,26 @@ import (
 )
 
 // Write leaves report.json, report.csv and report.html in the directory dir,
-// which it makes where there is none, and returns their paths. A file of an
-// earlier run is replaced only once the new one is whole.
+// which it makes where there is none, and returns the paths of those it could
+// write. A file of an earlier run is replaced only once the new one is whole.
 func Write(dir string, run result.Run) ([]string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("directory of the report: %w", err)
 	}
 	var paths []string
+	var errs []error
 	for _, f := range []struct {
 		name  string
 		write func(io.Writer, result.Run) error
 	}{{"report.json", JSON}, {"report.csv", CSV}, {"report.html", HTML}} {
 		path := filepath.Join(dir, f.name)
 		if err := replace(path, func(w io.Writer) error { return f.write(w, run) }); err != nil {
-			return paths, fmt.Errorf("write %s: %w", path, err)
+			errs = append(errs, fmt.Errorf("write %s: %w", path, err))
+			continue
 		}
 		paths = append(paths, path)
 	}
-	return paths, nil
+	return paths, errors.Join(errs...)
 }
 
 // replace makes path hold what write writes, or leaves it as it was.

@@ -60,6 +60,7 @@ type Round struct {
 	Generator  CPU            `json:"generator"`          // of clients and real servers together
 	Idle       []float64      `json:"idle,omitempty"`     // share of each processor that was idle
 	Memory     Memory         `json:"memory"`
+	Reals      map[int]uint64 `json:"reals,omitempty"` // operations by the number of the real server, from 0
 }
 
 // A Quantile is a latency and the share of operations that were no slower.

@@ -126,8 +126,9 @@ func (s *site) flood(t testing.TB, v wire.Service, n uint64) {
 	}
 }
 
-// rate is a load that a director made of Go's simplest means bears.
-const rate = 10000
+// rate is a load that a director made of Go's simplest means bears, and an
+// emulated processor.
+var rate = 10000.0
 
 func within(t testing.TB) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)

@@ -1,0 +1,62 @@
+package subject
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// shunt is this project's director, with one of its dataplanes.
+func shunt(plane string) *Subject {
+	return &Subject{
+		Name: "shunt-" + plane, Kernel: plane == "ipvs",
+		version: []string{"version"},
+		file:    "ldirectord.cf",
+		config:  lvs,
+		args: func(s *Setting, config string) []string {
+			return []string{
+				"run", "--config", config, "--dataplane", plane, "--admin", "",
+				"--control", filepath.Join(s.Dir, "control.sock"), "--log-level", "warn",
+			}
+		},
+		reload: unix.SIGHUP,
+	}
+}
+
+// ldirectord is the Perl program whose configuration shunt reads.
+func ldirectord() *Subject {
+	return &Subject{
+		Name: "ldirectord", Kernel: true, program: "ldirectord",
+		version: []string{"--version"},
+		file:    "ldirectord.cf",
+		config:  func(s *Setting) string { return "supervised=yes\n" + lvs(s) },
+		args:    func(_ *Setting, config string) []string { return []string{config, "start"} },
+		reload:  unix.SIGHUP,
+	}
+}
+
+// lvs writes a configuration that both read.
+func lvs(s *Setting) string {
+	var b strings.Builder
+	check := "on"
+	if s.Interval > 0 {
+		check = "connect"
+	}
+	six := ""
+	if s.VIP.Addr().Is6() {
+		six = "6"
+	}
+	protocol := "tcp"
+	if s.udp() {
+		protocol = "udp"
+	}
+	fmt.Fprintf(&b, "checkinterval=%d\nchecktimeout=%d\nquiescent=no\n", s.seconds(), s.seconds())
+	fmt.Fprintf(&b, "virtual%s=%v\n", six, s.VIP)
+	for _, r := range s.Reals {
+		fmt.Fprintf(&b, "\treal%s=%v %v %d\n", six, r.Addr, s.Forward, r.Weight)
+	}
+	fmt.Fprintf(&b, "\tscheduler=%s\n\tprotocol=%s\n\tservice=none\n\tchecktype=%s\n", s.scheduler(), protocol, check)
+	return b.String()
+}
