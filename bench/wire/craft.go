@@ -22,6 +22,9 @@ type Traffic struct {
 	// Payload is the size of datagrams, at least 8: they begin with the
 	// packet's number, big endian. 0 is 8.
 	Payload int
+	// First is the number of the first packet. A director that remembers
+	// connections has to be sent others in the next run.
+	First uint64
 }
 
 // ports are those of the sources: firstPort and as many as this.

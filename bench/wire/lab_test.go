@@ -27,12 +27,34 @@ type site struct {
 	lab              *netlab.Lab
 	client, director *netlab.Namespace
 	real             []*netlab.Namespace
+	sent             uint64 // crafted packets, no two of them of one connection
 }
 
 func newSite(t testing.TB) *site {
 	t.Helper()
 	s := &site{lab: netlab.Test(t)}
 	s.client, s.director = s.namespace(t, "client"), s.namespace(t, "director")
+	s.build(t)
+	return s
+}
+
+// newSiteHere is a site whose director is the process's own namespace, for
+// those that open sockets wherever they are.
+func newSiteHere(t testing.TB) *site {
+	t.Helper()
+	s := &site{lab: netlab.Test(t)}
+	s.client = s.namespace(t, "client")
+	var err error
+	s.director, err = s.lab.Here("director")
+	must(t, err)
+	s.build(t)
+	must(t, s.director.AddVIP("eth0", vip4.Addr()), s.director.AddVIP("eth0", vip6.Addr()),
+		s.director.Route(netip.MustParsePrefix("10.1.64.0/18"), netip.MustParseAddr("10.1.0.2")))
+	return s
+}
+
+func (s *site) build(t testing.TB) {
+	t.Helper()
 	must(t, s.lab.Connect(
 		end(s.client, "eth0", "10.1.0.2/16", "fd00:1::2/48"),
 		end(s.director, "eth0", "10.1.0.1/16", "fd00:1::1/48")))
@@ -48,7 +70,6 @@ func newSite(t testing.TB) *site {
 		must(t, r.Gateway(netip.MustParseAddr("10.2.0.1"), netip.MustParseAddr("fd00:2::1")), wire.Plain(r, "eth0"))
 	}
 	must(t, wire.Plain(s.client, "eth0"), wire.Plain(s.director, "eth0"), wire.Plain(s.director, "eth1"))
-	return s
 }
 
 func (s *site) namespace(t testing.TB, name string) *netlab.Namespace {
@@ -116,10 +137,11 @@ func (s *site) flood(t testing.TB, v wire.Service, n uint64) {
 		from = netip.MustParsePrefix("fd00:1:0:64::/64")
 	}
 	sender, err := wire.NewSender(within(t), s.client, "eth0",
-		wire.Traffic{Protocol: v.Protocol, To: v.Addr, From: from, Sources: 1000, Payload: 100})
+		wire.Traffic{Protocol: v.Protocol, To: v.Addr, From: from, Sources: 1000, Payload: 100, First: s.sent})
 	must(t, err)
 	defer sender.Close()
 	sent, err := sender.Send(within(t), n, rate)
+	s.sent += sent
 	must(t, err)
 	if sent != n {
 		t.Fatalf("sent %d packets of %d", sent, n)

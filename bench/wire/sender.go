@@ -42,7 +42,7 @@ func NewSender(ctx context.Context, in *netlab.Namespace, link string, t Traffic
 	if err != nil {
 		return nil, err
 	}
-	s := &Sender{}
+	s := &Sender{next: t.First}
 	if err := inside(in, func() error { return s.open(link) }); err != nil {
 		return nil, fmt.Errorf("send over %s: %w", Point{In: in, Link: link}, err)
 	}
