@@ -44,73 +44,80 @@ func good(t *testing.T, o *wire.Observation, scheduler string, want []uint64) {
 	}
 }
 
-// TestBrokenDirector has each measure find what it is there for.
-func TestBrokenDirector(t *testing.T) {
-	const n = 4000
-	s := newSite(t)
-	every := func(k int, fn func(h *headers)) func(h *headers) {
-		var i int
-		return func(h *headers) {
-			if i++; i%k == 0 {
-				fn(h)
-			}
+// many is how many connections a broken director is given.
+const many = 3000
+
+// wrongs are directors and what has to be said of them.
+var wrongs = []struct {
+	name, method       string
+	broken             *forwarder
+	scheduler, rewrite string // what is said of it
+}{
+	{
+		"one in ten goes elsewhere", wire.Masq,
+		&forwarder{choose: inTurn(0, 1, 2, 0, 1, 2, 0, 1, 2, 2)},
+		"connection 10 of 3000 went to real server 2, by the rule it is for 0; distribution [900 900 1200], expected", "ok",
+	},
+	{
+		"two change places in a thousand", wire.Gate,
+		&forwarder{choose: func(n int, _ netip.Addr) int { return (n + swapped(n)) % 3 }},
+		"connection 1000 of 3000 went to real server 1, by the rule it is for 0", "ok",
+	},
+	{
+		"one in a thousand lost", wire.Masq, &forwarder{choose: inTurn(0, 1, 2), lose: 1000},
+		"3 packets lost in the director", "ok",
+	},
+	{
+		"TTL kept", wire.Masq,
+		&forwarder{choose: inTurn(0, 1, 2), tamper: every(100, func(h *headers) { h.addTTL(1) })},
+		"ok", "TTL not one less in 30 of 3000 packets",
+	},
+	{
+		"wrong checksum", wire.Gate,
+		&forwarder{choose: inTurn(0, 1, 2), spoil: func(frame []byte) { frame[14+20+16] ^= 1 }},
+		"ok", "checksums not right in 3000 of 3000 packets",
+	},
+	{
+		"wrong MAC", wire.Masq,
+		&forwarder{choose: inTurn(0, 1, 2), tamper: every(1000, func(h *headers) { h.eth.DstMAC = []byte{2, 0, 0, 0, 0, 9} })},
+		"3 packets not seen where they were sent", "destination MAC not the real server's in 3 of 3000 packets",
+	},
+	{
+		"wrong MAC, by gate", wire.Gate,
+		&forwarder{choose: inTurn(0, 1, 2), tamper: every(1000, func(h *headers) { h.eth.DstMAC = []byte{2, 0, 0, 0, 0, 9} })},
+		"went to real server -1", "destination MAC not the real server's in 3 of 3000 packets",
+	},
+	{
+		"wrong port", wire.Masq,
+		&forwarder{choose: inTurn(0, 1, 2), tamper: every(3000, func(h *headers) { h.tcp.DstPort = 80 })},
+		"1 connections to no real server", "destination port not rewritten to the real server's in 1 of 3000 packets",
+	},
+	{
+		"bare where a tunnel is promised", wire.IPIP,
+		&forwarder{choose: inTurn(0, 1, 2), tamper: every(1500, func(h *headers) { h.outer = nil })},
+		"ok", "encapsulation not from the director to the real server in 2 of 3000 packets",
+	},
+}
+
+// every harms one packet in k.
+func every(k int, fn func(h *headers)) func(h *headers) {
+	var i int
+	return func(h *headers) {
+		if i++; i%k == 0 {
+			fn(h)
 		}
 	}
-	for _, c := range []struct {
-		name, method       string
-		broken             *forwarder
-		scheduler, rewrite string // what is said of it
-	}{
-		{
-			"one in ten goes elsewhere", wire.Masq,
-			&forwarder{choose: inTurn(0, 1, 2, 0, 1, 2, 0, 1, 2, 2)},
-			"connection 10 of 4000 went to real server 2, by the rule it is for 0; distribution [1200 1200 1600], expected", "ok",
-		},
-		{
-			"two change places in a thousand", wire.Gate,
-			&forwarder{choose: func(n int, _ netip.Addr) int { return (n + swapped(n)) % 3 }},
-			"connection 1000 of 4000 went to real server 1, by the rule it is for 0", "ok",
-		},
-		{
-			"one in a thousand lost", wire.Masq, &forwarder{choose: inTurn(0, 1, 2), lose: 1000},
-			"4 packets lost in the director", "ok",
-		},
-		{
-			"TTL kept", wire.Masq,
-			&forwarder{choose: inTurn(0, 1, 2), tamper: every(100, func(h *headers) { h.addTTL(1) })},
-			"ok", "TTL not one less in 40 of 4000 packets",
-		},
-		{
-			"wrong checksum", wire.Gate,
-			&forwarder{choose: inTurn(0, 1, 2), spoil: func(frame []byte) { frame[14+20+16] ^= 1 }},
-			"ok", "checksums not right in 4000 of 4000 packets",
-		},
-		{
-			"wrong MAC", wire.Masq,
-			&forwarder{choose: inTurn(0, 1, 2), tamper: every(1000, func(h *headers) { h.eth.DstMAC = []byte{2, 0, 0, 0, 0, 9} })},
-			"4 packets not seen where they were sent", "destination MAC not the real server's in 4 of 4000 packets",
-		},
-		{
-			"wrong MAC, by gate", wire.Gate,
-			&forwarder{choose: inTurn(0, 1, 2), tamper: every(1000, func(h *headers) { h.eth.DstMAC = []byte{2, 0, 0, 0, 0, 9} })},
-			"went to real server -1", "destination MAC not the real server's in 4 of 4000 packets",
-		},
-		{
-			"wrong port", wire.Masq,
-			&forwarder{choose: inTurn(0, 1, 2), tamper: every(4000, func(h *headers) { h.tcp.DstPort = 80 })},
-			"1 connections to no real server", "destination port not rewritten to the real server's in 1 of 4000 packets",
-		},
-		{
-			"bare where a tunnel is promised", wire.IPIP,
-			&forwarder{choose: inTurn(0, 1, 2), tamper: every(2000, func(h *headers) { h.outer = nil })},
-			"ok", "encapsulation not from the director to the real server in 2 of 4000 packets",
-		},
-	} {
+}
+
+// TestBrokenDirector has each measure find what it is there for.
+func TestBrokenDirector(t *testing.T) {
+	s := newSite(t)
+	for _, c := range wrongs {
 		t.Run(c.name, func(t *testing.T) {
 			v := s.service(t, c.method, "tcp", false, 1, 1, 1)
 			c.broken.service = v
 			s.forward(t, c.broken)
-			o := s.watch(t, v, func() { s.flood(t, v, n) })
+			o := s.watch(t, v, func() { s.flood(t, v, many) })
 			said(t, "scheduler", o.Scheduler("test", "rr").Verdict, c.scheduler)
 			said(t, "rewrite", o.Rewrite("test").Verdict, c.rewrite)
 		})
@@ -147,9 +154,17 @@ func TestAddedLatency(t *testing.T) {
 		})
 		return q
 	}
-	quick, slow := median(0), median(5*time.Millisecond)
-	t.Logf("medians %v and %v", quick, slow)
-	if slow.Seconds < 0.005 || quick.Seconds > slow.Seconds-0.002 {
-		t.Errorf("5 ms more raise the median from %v s to %v s", quick.Seconds, slow.Seconds)
+	slow := median(5 * time.Millisecond)
+	if slow.Seconds < 0.005 {
+		t.Errorf("median %v s, want 5 ms at least", slow.Seconds)
 	}
+	// A busy machine may hold packets back for as long by itself.
+	for range 20 {
+		quick := median(0)
+		t.Logf("median %v s with a delay, %v s without", slow.Seconds, quick.Seconds)
+		if quick.Seconds < 0.005 {
+			return
+		}
+	}
+	t.Error("no median below 5 ms without a delay")
 }

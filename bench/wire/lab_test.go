@@ -121,7 +121,7 @@ func (s *site) points() []wire.Point {
 // watch observes the service while load runs.
 func (s *site) watch(t testing.TB, v wire.Service, load func()) *wire.Observation {
 	t.Helper()
-	w, err := wire.Watch(wire.Options{Service: v}, s.points()...)
+	w, err := wire.Watch(wire.Options{Service: v, Ring: 2 << 20, Settle: patience}, s.points()...)
 	must(t, err)
 	load()
 	o, err := w.Stop(within(t))
@@ -147,6 +147,10 @@ func (s *site) flood(t testing.TB, v wire.Service, n uint64) {
 		t.Fatalf("sent %d packets of %d", sent, n)
 	}
 }
+
+// patience is for how long a director may hold a packet back while others use
+// the processors.
+const patience = 200 * time.Millisecond
 
 // rate is a load that a director made of Go's simplest means bears, and an
 // emulated processor.

@@ -106,7 +106,9 @@ func (o *Observation) Dropped() (n uint64) {
 func (o *Observation) Packets() int { return len(o.packets) }
 
 // Sequence returns the real servers of all connections, by number, in the
-// order in which they were chosen; -1 is none of the service.
+// order in which the connections left the director; -1 is none of the service.
+// A director that works on several processors may have chosen in another order
+// than this where connections came at once.
 func (o *Observation) Sequence() []int {
 	out := make([]int, len(o.choices))
 	for i, c := range o.choices {

@@ -72,7 +72,7 @@ func amend(out []promise, method string, reply bool) []promise {
 // proxied compares the first packets of two connections.
 func proxied() []promise {
 	return []promise{
-		{"source address", "the director's", sourceAddr, func(o *Observation, m pair) bool { return own(m.after, m.after.src.Addr()) }},
+		{"source address", "the director's", sourceAddr, func(_ *Observation, m pair) bool { return own(m.after, m.after.src.Addr()) }},
 		{"source port", "the director's", sourcePort, func(*Observation, pair) bool { return true }},
 		{"destination address", "the real server's", destAddr, toReal},
 		{"destination port", "the real server's", destPort, toReal},

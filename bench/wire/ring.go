@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"sync/atomic"
@@ -93,7 +94,7 @@ func (r *ring) allocate(size int) (err error) {
 // wait returns when there is something to read, or after ms milliseconds.
 func (r *ring) wait(ms int) error {
 	_, err := unix.Poll([]unix.PollFd{{Fd: int32(r.fd), Events: unix.POLLIN | unix.POLLERR}}, ms)
-	if err != nil && err != unix.EINTR {
+	if err != nil && !errors.Is(err, unix.EINTR) {
 		return fmt.Errorf("wait for packets: %w", err)
 	}
 	return nil

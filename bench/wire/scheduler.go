@@ -81,7 +81,7 @@ func (o *Observation) general() []string {
 	problems := []string{
 		some(uint64(foreign), "connections to no real server of the service"),
 		some(uint64(quiescent), "connections to real servers of weight 0"),
-		some(o.lost, "packets lost in the director"),
+		some(o.lost, o.unit()+" lost in the director"),
 		some(o.astray, "packets not seen where they were sent"),
 		some(o.Dropped(), "packets missed by the observer: the figures are incomplete"),
 	}
@@ -89,6 +89,14 @@ func (o *Observation) general() []string {
 		problems = append(problems, "no connection was seen on both sides")
 	}
 	return problems
+}
+
+// unit is what is lost.
+func (o *Observation) unit() string {
+	if o.service.Method == Proxy && o.service.Protocol == "tcp" {
+		return "connections"
+	}
+	return "packets"
 }
 
 func some(n uint64, what string) string {

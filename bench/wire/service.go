@@ -1,8 +1,10 @@
 package wire
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 )
 
 // The ways a packet goes from a director to a real server.
@@ -30,7 +32,19 @@ type Real struct {
 	Addr   netip.AddrPort // with ipip the end of the tunnel; the port counts with masq and proxy
 	Weight int
 	// MAC is where frames for the real server go: its own address, or that
-	// of the router before it. Real servers by gate are told apart by it;
-	// elsewhere none leaves it unchecked.
+	// of the router before it. Nil is the address of its link where that is
+	// watched, and unchecked elsewhere. Real servers by gate are told apart
+	// by it, so there it has to be known.
 	MAC net.HardwareAddr
+}
+
+// tellable reports how real servers cannot be told apart by what is watched.
+func (s Service) tellable(points []Point) error {
+	for i, r := range s.Reals {
+		watched := slices.ContainsFunc(points, func(p Point) bool { return p.Real == i })
+		if s.Method == Gate && r.MAC == nil && !watched {
+			return fmt.Errorf("watch %v by gate: the Ethernet address of real server %v is not known", s.Addr, r.Addr)
+		}
+	}
+	return nil
 }

@@ -37,13 +37,13 @@ func (p Point) String() string {
 // Options say what to watch and how. Everything but Service may be left out.
 type Options struct {
 	Service Service
-	// Snap is how many bytes of a frame are kept; 0 is 256. Checksums of
-	// longer packets cannot be verified.
+	// Snap is how many bytes of a frame are kept; less than 256 is 256.
+	// Checksums of longer packets cannot be verified.
 	Snap int
 	// Ring is the size of the kernel's buffer for each link in bytes; 0 is
 	// 16 MiB.
 	Ring int
-	// Limit is how many packets are kept of each link; 0 is one million.
+	// Limit is how many packets are kept of each link; 0 is 500,000.
 	// Those above it count as dropped.
 	Limit int
 	// Settle is for how long a link has to be silent before Stop takes the
@@ -53,9 +53,9 @@ type Options struct {
 }
 
 func (o Options) complete() Options {
-	o.Snap = cmp.Or(o.Snap, 256)
+	o.Snap = max(o.Snap, 256)
 	o.Ring = cmp.Or(o.Ring, 16<<20)
-	o.Limit = cmp.Or(o.Limit, 1_000_000)
+	o.Limit = cmp.Or(o.Limit, 500_000)
 	o.Settle = cmp.Or(o.Settle, 100*time.Millisecond)
 	return o
 }
@@ -73,6 +73,9 @@ type Watcher struct {
 // the check that what left the director arrived. Stop has to be called.
 func Watch(o Options, points ...Point) (*Watcher, error) {
 	w := &Watcher{options: o.complete()}
+	if err := o.Service.tellable(points); err != nil {
+		return nil, err
+	}
 	filter, err := o.Service.filter(w.options.Snap)
 	if err != nil {
 		return nil, err
