@@ -22,9 +22,9 @@ type Options struct {
 	Warmup    time.Duration      // before it; 300 ms if 0
 	// Connections replaces that of the scenarios' own kinds of work.
 	Connections int
-	Weights     []int  // one real server each; 1, 1 if empty
-	Scheduler   string // name of one of IPVS; wrr if empty
-	Forward     dataplane.Forward
+	Weights     []int        // one real server each; 1, 1 if empty
+	Scheduler   string       // name of one of IPVS; wrr if empty
+	Forward     string       // how IPVS forwards: masq, gate or ipip; masq if empty
 	Topology    lab.Topology // loopback if empty, where links do not matter
 	IPv6        bool
 	MTU         int
@@ -57,6 +57,7 @@ func (o *Options) complete() error {
 	o.Warmup = or(o.Warmup, 300*time.Millisecond)
 	o.DirectorProcessors = or(o.DirectorProcessors, 1)
 	o.Scheduler = or(o.Scheduler, "wrr")
+	o.Forward = or(o.Forward, dataplane.Masq.String())
 	if len(o.Scenarios) == 0 {
 		o.Scenarios = Scenarios()
 	}
@@ -82,6 +83,9 @@ func (o *Options) checkNames() error {
 	}
 	if !slices.Contains(schedulers, o.Scheduler) {
 		return fmt.Errorf("no scheduler is called %q: there are %s", o.Scheduler, strings.Join(schedulers, ", "))
+	}
+	if _, err := forward(o.Forward); err != nil {
+		return err
 	}
 	if o.Pcap != "" {
 		if err := os.MkdirAll(o.Pcap, 0o755); err != nil {
@@ -119,4 +123,13 @@ var schedulers = strings.Fields("rr wrr lc wlc sed nq sh dh mh lblc lblcr fo ovf
 // Scenarios returns the names of all scenarios.
 func Scenarios() []string {
 	return []string{"throughput", "connections", "requests", "idle", "udp"}
+}
+
+func forward(word string) (dataplane.Forward, error) {
+	for _, f := range []dataplane.Forward{dataplane.Masq, dataplane.Gate, dataplane.IPIP} {
+		if f.String() == word {
+			return f, nil
+		}
+	}
+	return 0, fmt.Errorf("no forwarding method is called %q: there are masq, gate and ipip", word)
 }

@@ -85,16 +85,18 @@ func (st *stage) close() {
 }
 
 func (r *Runner) lab(t lab.Topology) (*lab.Lab, error) {
+	f, _ := forward(r.Forward) // looked at by New
 	return lab.New(lab.Options{
-		Topology: t, RealServers: len(r.Weights), IPv6: r.IPv6, Forward: r.Forward,
+		Topology: t, RealServers: len(r.Weights), IPv6: r.IPv6, Forward: f,
 		MTU: r.MTU, Delay: r.Delay, Loss: r.Loss, Processors: r.processors,
 	})
 }
 
 // setting is what a subject has to do for a work, without a place to do it.
 func (r *Runner) setting(w *work) subject.Setting {
+	f, _ := forward(r.Forward) // looked at by New
 	set := subject.Setting{
-		Processors: r.processors.Director, Shunt: r.Shunt, Scheduler: r.Scheduler, Forward: r.Forward,
+		Processors: r.processors.Director, Shunt: r.Shunt, Scheduler: r.Scheduler, Forward: f,
 		Bulk: w.client.Kind == load.Bulk, Hold: max(w.client.Connections, w.client.Flows), Protocol: "tcp",
 	}
 	if w.client.Kind == load.Datagrams {
@@ -202,14 +204,10 @@ func (st *stage) await(ctx context.Context) (subject.Usage, error) {
 // round converts what a load process says.
 func (w *work) round(o load.Outcome) result.Round {
 	r := result.Round{
-		Seconds: o.Seconds, Operations: w.operations(o), Errors: o.Errors, Failures: o.Failures, Generator: o.CPU,
+		Seconds: o.Seconds, Operations: w.operations(o), Errors: o.Errors, Failures: o.Failures, Generator: o.CPU, Reals: o.Reals,
 	}
 	if o.Latency.Count() > 0 {
 		r.Latency = o.Latency.Quantiles(shares...)
-	}
-	r.Reals = map[int]uint64{}
-	for n, count := range o.Reals {
-		r.Reals[n] = count
 	}
 	return r
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/shunt-lb/shunt/bench/lab"
@@ -92,12 +93,9 @@ func (r *Runner) take(ctx context.Context) error {
 
 // limit says what not to conclude, once.
 func (r *Runner) limit(sentence string) {
-	for _, s := range r.result.Limits {
-		if s == sentence {
-			return
-		}
+	if !slices.Contains(r.result.Limits, sentence) {
+		r.result.Limits = append(r.result.Limits, sentence)
 	}
-	r.result.Limits = append(r.result.Limits, sentence)
 }
 
 // choose takes the subjects that run on this machine where none were asked
@@ -161,6 +159,9 @@ func (r *Runner) planWork(w work) {
 func (r *Runner) conclude() {
 	var measured []result.Measure
 	for _, m := range r.result.Measures {
+		if m.Note == "" {
+			m.Note = r.unfair(m)
+		}
 		if len(m.Rounds) > 0 || m.Note != "" {
 			measured = append(measured, m)
 		}

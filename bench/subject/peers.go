@@ -28,8 +28,8 @@ func haproxy() *Subject {
 			_, err := balance(s, map[string]string{"wrr": "roundrobin", "rr": "roundrobin", "lc": "leastconn", "wlc": "leastconn", "sh": "source"})
 			return err
 		},
-		reload: unix.SIGUSR2,
-		ready:  "Loading success",
+		reloads: unix.SIGUSR2,
+		heeds:   "Reloading HAProxy",
 	}
 }
 
@@ -71,7 +71,7 @@ func nginx() *Subject {
 			_, err := balance(s, nginxBalance)
 			return err
 		},
-		reload: unix.SIGHUP,
+		reloads: unix.SIGHUP,
 	}
 }
 
@@ -140,7 +140,7 @@ func keepalived() *Subject {
 				"--pid", filepath.Join(s.Dir, "main.pid"), "--checkers_pid", filepath.Join(s.Dir, "checkers.pid"),
 			}
 		},
-		reload: unix.SIGHUP,
+		reloads: unix.SIGHUP,
 	}
 }
 

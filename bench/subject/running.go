@@ -105,23 +105,26 @@ func (r *Running) Configure(reals []Real) error {
 	if err := r.write(); err != nil {
 		return err
 	}
-	if err := r.settled(); err != nil {
-		return err
-	}
-	return r.Signal(r.reload)
+	return r.reload()
 }
 
-// settled waits until the subject has said that it follows signals.
-func (r *Running) settled() error {
-	for end := time.Now().Add(patience); !r.said.has(r.ready); time.Sleep(time.Millisecond) {
-		if err := r.Err(); err != nil {
+// reload tells the subject to read its configuration. One that says when it
+// does is told until then: haproxy loses a signal while it starts.
+func (r *Running) reload() error {
+	before := r.said.count(r.heeds)
+	for end := time.Now().Add(patience); ; {
+		if err := errors.Join(r.Err(), r.Signal(r.reloads)); err != nil || r.heeds == "" {
 			return err
 		}
+		for again := time.Now().Add(patience / 20); time.Now().Before(again); time.Sleep(time.Millisecond) {
+			if r.said.count(r.heeds) > before {
+				return nil
+			}
+		}
 		if time.Now().After(end) {
-			return fmt.Errorf("%s has not said %q within %v", r.Name, r.ready, patience)
+			return fmt.Errorf("%s has not said %q within %v", r.Name, r.heeds, patience)
 		}
 	}
-	return nil
 }
 
 // patience is how long a program may take to start.
@@ -236,11 +239,11 @@ func (o *output) Write(p []byte) (int, error) {
 	return o.text.Write(p)
 }
 
-// has reports whether the program has said text lately.
-func (o *output) has(text string) bool {
+// count returns how often the program has said text lately.
+func (o *output) count(text string) int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return bytes.Contains(o.text.Bytes(), []byte(text))
+	return bytes.Count(o.text.Bytes(), []byte(text))
 }
 
 // last returns the last lines, in one.

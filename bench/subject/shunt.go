@@ -21,7 +21,7 @@ func shunt(plane string) *Subject {
 				"--control", filepath.Join(s.Dir, "control.sock"), "--log-level", "warn",
 			}
 		},
-		reload: unix.SIGHUP,
+		reloads: unix.SIGHUP,
 	}
 }
 
@@ -33,7 +33,7 @@ func ldirectord() *Subject {
 		file:    "ldirectord.cf",
 		config:  func(s *Setting) string { return "supervised=yes\n" + lvs(s) },
 		args:    func(_ *Setting, config string) []string { return []string{config, "start"} },
-		reload:  unix.SIGHUP,
+		reloads: unix.SIGHUP,
 	}
 }
 

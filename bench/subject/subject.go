@@ -52,8 +52,8 @@ type Subject struct {
 	config  func(*Setting) string
 	args    func(s *Setting, config string) []string
 	refuse  func(*Setting) error
-	reload  unix.Signal
-	ready   string // what it says once reload is not lost on it; "" if that is at once
+	reloads unix.Signal
+	heeds   string // what it says when it reloads; "" if it says nothing
 }
 
 // Direct is the absence of a director: clients go to the real servers.
@@ -81,6 +81,15 @@ func Find(name string) (*Subject, error) {
 		return nil, fmt.Errorf("no subject is called %q: there are %s", name, strings.Join(Names(), ", "))
 	}
 	return all[i], nil
+}
+
+// Program returns a subject of its own: a program that is told everything by
+// its arguments, and knows no configuration.
+func Program(name, path string, args func(*Setting) []string) *Subject {
+	return &Subject{
+		Name: name, program: path, file: "nothing", config: func(*Setting) string { return "" }, version: []string{"--version"},
+		args: func(s *Setting, _ string) []string { return args(s) }, reloads: unix.SIGHUP,
+	}
 }
 
 // Refuses returns why the subject cannot do what s wants, in words for a

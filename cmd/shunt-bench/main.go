@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -29,10 +30,11 @@ func main() {
 // run is main with its surroundings given, and returns the exit status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	err := newApp(stdout, stderr).RunContext(ctx, args)
-	if err == nil {
+	var exit statusError
+	switch {
+	case err == nil:
 		return 0
-	}
-	if exit, ok := err.(statusError); ok {
+	case errors.As(err, &exit):
 		return int(exit)
 	}
 	fmt.Fprintln(stderr, "shunt-bench:", err)

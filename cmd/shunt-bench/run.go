@@ -14,7 +14,6 @@ import (
 	"github.com/shunt-lb/shunt/bench/lab"
 	"github.com/shunt-lb/shunt/bench/report"
 	"github.com/shunt-lb/shunt/bench/subject"
-	"github.com/shunt-lb/shunt/dataplane"
 )
 
 func runCommand() *cli.Command {
@@ -64,6 +63,10 @@ func measure(c *cli.Context) error {
 	} else if again {
 		return exit(status)
 	}
+	// Before an hour of work, rather than behind it.
+	if err := os.MkdirAll(c.String("out"), 0o755); err != nil {
+		return fmt.Errorf("folder of the report: %w", err)
+	}
 	r, err := bench.New(o)
 	if err != nil {
 		return err
@@ -89,7 +92,7 @@ func options(c *cli.Context) (bench.Options, error) {
 		Scenarios: names(c, "scenario"), Rounds: c.Int("rounds"), Duration: c.Duration("duration"), Warmup: c.Duration("warmup"),
 		Connections: c.Int("connections"), Scheduler: c.String("scheduler"), Topology: lab.Topology(c.String("topology")),
 		IPv6: c.Bool("ipv6"), MTU: c.Int("mtu"), Delay: c.Duration("delay"), Loss: c.Float64("loss"),
-		DirectorProcessors: c.Int("processors"), Shunt: c.String("shunt"), Pcap: c.String("pcap"), Command: os.Args,
+		DirectorProcessors: c.Int("processors"), Shunt: c.String("shunt"), Pcap: c.String("pcap"), Forward: c.String("forward"), Command: os.Args,
 	}
 	for _, name := range names(c, "subjects") {
 		s, err := subject.Find(name)
@@ -100,9 +103,6 @@ func options(c *cli.Context) (bench.Options, error) {
 	}
 	var err error
 	if o.Weights, err = weights(c.String("weights")); err != nil {
-		return o, err
-	}
-	if o.Forward, err = forward(c.String("forward")); err != nil {
 		return o, err
 	}
 	if o.Shunt == "" {
@@ -133,15 +133,6 @@ func weights(text string) ([]int, error) {
 		all = append(all, n)
 	}
 	return all, nil
-}
-
-func forward(word string) (dataplane.Forward, error) {
-	for _, f := range []dataplane.Forward{dataplane.Masq, dataplane.Gate, dataplane.IPIP} {
-		if f.String() == word {
-			return f, nil
-		}
-	}
-	return 0, fmt.Errorf("no forwarding method is called %q: there are masq, gate and ipip", word)
 }
 
 // beside returns the path of a program in the folder of this one.
