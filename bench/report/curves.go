@@ -52,7 +52,7 @@ func drawable(curves []curve) []curve {
 	var some []curve
 	for _, c := range curves {
 		qs := slices.DeleteFunc(slices.Clone(c.quantiles), func(q result.Quantile) bool {
-			return !finite(q.Seconds) || q.Seconds <= 0 || !(q.Share > 0 && q.Share < 1)
+			return !plottable(q.Seconds) || q.Seconds < 1e-15 || !(q.Share > 0 && q.Share < 1)
 		})
 		slices.SortFunc(qs, func(a, b result.Quantile) int {
 			return int(math.Copysign(1, a.Share-b.Share))

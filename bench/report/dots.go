@@ -21,17 +21,18 @@ type dots struct {
 }
 
 func (d dots) of(g result.Group, inks inks) figure {
+	g.Measures = slices.DeleteFunc(slices.Clone(g.Measures), func(m result.Measure) bool {
+		s := result.SpreadOf(m.Each(d.figure))
+		return s.Median == 0 || s.Min < 0 // nothing to show, as of direct's processor time
+	})
 	top := d.top(g)
-	if top <= 0 {
+	if top < 1e-12 || !plottable(top) {
 		return figure{}
 	}
-	g.Measures = slices.DeleteFunc(slices.Clone(g.Measures), func(m result.Measure) bool {
-		return result.Median(m.Each(d.figure)) == 0 // nothing to show, as of direct's processor time
-	})
 	n := len(g.Measures)
 	p := blank(0, top*1.2, 0.4, float64(n)+0.6) // a fifth for the figure at the end of a row
 	ticks := marks(steps(0, top*1.1, 4), trimmed(d.write))
-	p.X.Tick.Marker, p.X.Label.Text = ticks, d.unit
+	p.X.Tick.Marker, p.X.Label.Text = ticks, printable(d.unit)
 	var names []string
 	for _, m := range g.Measures {
 		name := m.Subject

@@ -100,7 +100,7 @@ func percent(share float64) string {
 
 // whole is percent without places behind the point.
 func whole(share float64) string {
-	if !finite(share) {
+	if !finite(share * 100) {
 		return none
 	}
 	return thousands(math.Round(share*100)) + " %"

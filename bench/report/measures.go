@@ -99,7 +99,7 @@ func measureRow(m, ref result.Measure) []cell {
 }
 
 func spread(s result.Spread) string {
-	if s.Median == 0 {
+	if s.Median == 0 || !plottable(s.Relative()) {
 		return none
 	}
 	return fmt.Sprintf("%.1f %%", s.Relative()*100)

@@ -17,6 +17,10 @@ const (
 	nameLimit = 16  // letters of a name beside an axis
 )
 
+// plottable reports whether a plot has a place for x: arithmetic on greater
+// figures, which nothing measured has, overflows.
+func plottable(x float64) bool { return math.Abs(x) < 1e15 }
+
 // A drawing is a part of a plot.
 type drawing func(c draw.Canvas, p *plot.Plot)
 
@@ -81,8 +85,11 @@ func steps(low, high float64, n int) []float64 {
 		}
 	}
 	var values []float64
-	for i := math.Ceil(low / size); i*size <= high; i++ {
-		values = append(values, i*size)
+	first := math.Ceil(low / size)
+	for i := range 3 * n { // far from 0 a step may be too small to be one
+		if v := (first + float64(i)) * size; v <= high {
+			values = append(values, v)
+		}
 	}
 	return values
 }

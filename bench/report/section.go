@@ -34,7 +34,7 @@ type key struct {
 }
 
 func keyOf(subject string, inks inks) key {
-	k := key{Name: subject, Ink: inks[subject], Dashes: "none"}
+	k := key{Name: printable(subject), Ink: inks[subject], Dashes: "none"}
 	if d := dashes[k.Ink]; len(d) > 0 {
 		k.Dashes = strings.Trim(fmt.Sprint(d), "[]")
 	}

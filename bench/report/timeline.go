@@ -17,7 +17,7 @@ import (
 // timeline plots, in a row for each subject, which share of the requests was
 // lost when.
 func timeline(fault string, all []result.Failover, inks inks) figure {
-	all = slices.DeleteFunc(slices.Clone(all), func(f result.Failover) bool { return len(f.Timeline) < 2 })
+	all = timed(all)
 	if len(all) == 0 {
 		return figure{}
 	}
@@ -44,6 +44,19 @@ func timeline(fault string, all []result.Failover, inks inks) figure {
 		svg:   render(p, wide, 44+34*float64(n), title, desc.String()),
 		data:  momentTable(all),
 	}
+}
+
+// timed returns those of all that have a timeline, with the moments that a plot
+// has a place for.
+func timed(all []result.Failover) []result.Failover {
+	var some []result.Failover
+	for _, f := range all {
+		f.Timeline = slices.DeleteFunc(slices.Clone(f.Timeline), func(m result.Moment) bool { return !plottable(m.At) })
+		if len(f.Timeline) > 1 {
+			some = append(some, f)
+		}
+	}
+	return some
 }
 
 // span returns when the first moment of all begins and the last one does.

@@ -10,7 +10,10 @@ import (
 
 // pageOf turns run into what the page's template shows.
 func pageOf(run result.Run) pageData {
-	d := pageData{Style: template.CSS(pageStyle), Began: began(run), Limits: run.Limits}
+	d := pageData{Style: template.CSS(pageStyle), Began: began(run)}
+	for _, l := range run.Limits {
+		d.Limits = append(d.Limits, printable(l))
+	}
 	for _, f := range facts(run) {
 		d.Facts = append(d.Facts, pageFact{f.name, printable(f.text)})
 	}
@@ -57,7 +60,7 @@ func viewSection(id string, s section) pageSection {
 func viewTable(g grid) pageTable {
 	t := pageTable{Title: printable(g.title)}
 	for _, c := range g.columns {
-		t.Columns = append(t.Columns, pageColumn{printable(c.name), c.about, c.right})
+		t.Columns = append(t.Columns, pageColumn{printable(c.name), printable(c.about), c.right})
 	}
 	for _, r := range g.rows {
 		var row []pageCell
