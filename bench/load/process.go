@@ -60,8 +60,8 @@ func Start(ctx context.Context, j Job) (*Process, error) {
 // StartCommand is Start with a command made by Command, to which environment
 // or attributes were added.
 func StartCommand(ctx context.Context, j Job, cmd *exec.Cmd) (*Process, error) {
-	if err := j.check(); err != nil {
-		return nil, err
+	if err := errors.Join(ctx.Err(), j.check()); err != nil {
+		return nil, fmt.Errorf("start a load process: %w", err)
 	}
 	p := &Process{cmd: cmd, begun: make(chan struct{}), done: make(chan struct{})}
 	in, err := cmd.StdinPipe()
@@ -94,7 +94,9 @@ func (p *Process) Pid() int { return p.cmd.Process.Pid }
 func (p *Process) Listening() []netip.AddrPort { return p.listening }
 
 // Begun is closed when the measured time begins: warm-up is over and, where
-// connections are kept, they are open. A job without a client never begins.
+// connections are kept, they are open. A job without a client never begins,
+// nor does one that is stopped before: whoever waits for Begun waits for Done
+// too.
 func (p *Process) Begun() <-chan struct{} { return p.begun }
 
 // Began is when the measured time began; zero until Begun is closed.
