@@ -11,4 +11,5 @@ import (
 func Main() {
 	lab.Main()
 	load.Main()
+	healthMain()
 }

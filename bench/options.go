@@ -122,7 +122,7 @@ var schedulers = strings.Fields("rr wrr lc wlc sed nq sh dh mh lblc lblcr fo ovf
 
 // Scenarios returns the names of all scenarios.
 func Scenarios() []string {
-	return []string{"throughput", "connections", "requests", "idle", "udp"}
+	return []string{"throughput", "connections", "requests", "idle", "udp", "failover"}
 }
 
 func forward(word string) (dataplane.Forward, error) {

@@ -127,6 +127,9 @@ func (r *Runner) choose() error {
 
 // plan adds the steps of a scenario.
 func (r *Runner) plan(scenario string) {
+	if scenario == "failover" {
+		r.planFailover()
+	}
 	for _, w := range steady(scenario, r.Connections) {
 		r.planWork(w)
 	}

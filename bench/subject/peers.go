@@ -40,7 +40,14 @@ func haproxyConfig(s *Setting) string {
 	fmt.Fprintf(&b, "global\n\tnbthread %d\n\tmaxconn %d\n", s.workers(), hold)
 	fmt.Fprintf(&b, "\tstats socket %s mode 600 level admin\n", filepath.Join(s.Dir, "admin.sock"))
 	fmt.Fprintf(&b, "defaults\n\tmode tcp\n\tmaxconn %d\n\tbacklog 32768\n", hold)
-	b.WriteString("\ttimeout connect 5s\n\ttimeout client 15m\n\ttimeout server 15m\n\toption redispatch 1\n")
+	b.WriteString("\ttimeout client 15m\n\ttimeout server 15m\n\toption redispatch 1\n")
+	fmt.Fprintf(&b, "\ttimeout connect %ds\n", s.connect())
+	if s.Interval > 0 {
+		fmt.Fprintf(&b, "\ttimeout check %ds\n", s.seconds())
+	}
+	if s.HealthPort > 0 {
+		b.WriteString("\toption httpchk GET /\n")
+	}
 	if s.Bulk {
 		b.WriteString("\toption splice-auto\n\toption splice-request\n\toption splice-response\n")
 	}
@@ -49,6 +56,9 @@ func haproxyConfig(s *Setting) string {
 		fmt.Fprintf(&b, "\tserver r%d %v weight %d", i+1, r.Addr, weight(s, r))
 		if s.Interval > 0 {
 			fmt.Fprintf(&b, " check inter %dms fall 1 rise 1", s.Interval.Milliseconds())
+			if s.HealthPort > 0 {
+				fmt.Fprintf(&b, " port %d", s.HealthPort)
+			}
 		}
 		b.WriteByte('\n')
 	}
@@ -94,7 +104,7 @@ func nginxConfig(s *Setting) string {
 	for _, r := range s.Reals {
 		fmt.Fprintf(&b, "\t\tserver %v %s;\n", r.Addr, nginxWeight(s, r))
 	}
-	fmt.Fprintf(&b, "\t}\n\tserver {\n\t\tlisten %v %s;\n\t\tproxy_pass reals;\n\t\tproxy_connect_timeout 5s;\n", s.VIP, nginxListen(s))
+	fmt.Fprintf(&b, "\t}\n\tserver {\n\t\tlisten %v %s;\n\t\tproxy_pass reals;\n\t\tproxy_connect_timeout %ds;\n", s.VIP, nginxListen(s), s.connect())
 	switch {
 	case s.udp():
 		b.WriteString("\t\tproxy_timeout 30s;\n")
@@ -156,7 +166,11 @@ func keepalivedConfig(s *Setting) string {
 	for _, r := range s.Reals {
 		fmt.Fprintf(&b, "\treal_server %v %d {\n\t\tweight %d\n", r.Addr.Addr(), r.Addr.Port(), r.Weight)
 		if s.Interval > 0 {
-			fmt.Fprintf(&b, "\t\tTCP_CHECK {\n\t\t\tconnect_timeout %d\n\t\t\tretry 0\n\t\t\tdelay_loop %d\n\t\t\twarmup 0\n\t\t}\n", s.seconds(), s.seconds())
+			check := "TCP_CHECK {"
+			if s.HealthPort > 0 {
+				check = fmt.Sprintf("HTTP_GET {\n\t\t\turl {\n\t\t\t\tpath /\n\t\t\t\tstatus_code 200\n\t\t\t}\n\t\t\tconnect_port %d", s.HealthPort)
+			}
+			fmt.Fprintf(&b, "\t\t%s\n\t\t\tconnect_timeout %d\n\t\t\tretry 0\n\t\t\tdelay_loop %d\n\t\t\twarmup 0\n\t\t}\n", check, s.seconds(), s.seconds())
 		}
 		b.WriteString("\t}\n")
 	}

@@ -14,7 +14,7 @@ func shunt(plane string) *Subject {
 		Name: "shunt-" + plane, Kernel: plane == "ipvs",
 		version: []string{"version"},
 		file:    "ldirectord.cf",
-		config:  lvs,
+		config:  func(s *Setting) string { return fmt.Sprintf("connecttimeout=%d\n", s.connect()) + lvs(s) },
 		args: func(s *Setting, config string) []string {
 			return []string{
 				"run", "--config", config, "--dataplane", plane, "--admin", "",
@@ -40,9 +40,12 @@ func ldirectord() *Subject {
 // lvs writes a configuration that both read.
 func lvs(s *Setting) string {
 	var b strings.Builder
-	check := "on"
-	if s.Interval > 0 {
-		check = "connect"
+	check := "\tservice=none\n\tchecktype=on\n"
+	switch {
+	case s.Interval > 0 && s.HealthPort > 0:
+		check = fmt.Sprintf("\tservice=http\n\tchecktype=negotiate\n\tcheckport=%d\n\trequest=\"/\"\n\treceive=\"well\"\n", s.HealthPort)
+	case s.Interval > 0:
+		check = "\tservice=none\n\tchecktype=connect\n"
 	}
 	six := ""
 	if s.VIP.Addr().Is6() {
@@ -57,6 +60,6 @@ func lvs(s *Setting) string {
 	for _, r := range s.Reals {
 		fmt.Fprintf(&b, "\treal%s=%v %v %d\n", six, r.Addr, s.Forward, r.Weight)
 	}
-	fmt.Fprintf(&b, "\tscheduler=%s\n\tprotocol=%s\n\tservice=none\n\tchecktype=%s\n", s.scheduler(), protocol, check)
+	fmt.Fprintf(&b, "\tscheduler=%s\n\tprotocol=%s\n%s", s.scheduler(), protocol, check)
 	return b.String()
 }

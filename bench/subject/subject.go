@@ -31,6 +31,9 @@ type Setting struct {
 	// Interval is between two checks of one real server, in whole seconds. At
 	// 0 none is checked and all are up.
 	Interval time.Duration
+	// HealthPort is where real servers answer HTTP checks. At 0 a connection
+	// to where they serve is the check.
+	HealthPort uint16
 }
 
 // A Real is a real server.
@@ -118,6 +121,15 @@ func (s *Setting) hold() int {
 
 // seconds returns the interval of checks, which old programs want whole.
 func (s *Setting) seconds() int { return max(1, int(s.Interval/time.Second)) }
+
+// connect returns the seconds that a connection to a real server may take:
+// where servers are checked, no longer than their check.
+func (s *Setting) connect() int {
+	if s.Interval > 0 {
+		return s.seconds()
+	}
+	return 5
+}
 
 func (s *Setting) scheduler() string {
 	if s.Scheduler == "" {
