@@ -9,6 +9,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"golang.org/x/net/html"
@@ -24,6 +25,22 @@ func pageText(t testing.TB, run result.Run) string {
 		t.Fatal(err)
 	}
 	return b.String()
+}
+
+// bigPage is drawn once: the plots take their time under the race detector.
+var bigPage = sync.OnceValues(func() (string, error) {
+	var b bytes.Buffer
+	err := report.HTML(&b, big())
+	return b.String(), err
+})
+
+func everything(t testing.TB) string {
+	t.Helper()
+	page, err := bigPage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return page
 }
 
 // texts returns the text of all elements of that name.
@@ -54,7 +71,7 @@ func inside(n *html.Node) string {
 
 func TestHTMLShowsEverything(t *testing.T) {
 	run := big()
-	page := pageText(t, run)
+	page := everything(t)
 	all := strings.Join(texts(t, page, "body"), "")
 	var want []string
 	for _, m := range run.Measures {
@@ -81,7 +98,7 @@ func TestHTMLShowsEverything(t *testing.T) {
 // Each plot is an image with a name, drawn in the colours of the style sheet,
 // and well-formed.
 func TestHTMLPlots(t *testing.T) {
-	page := pageText(t, big())
+	page := everything(t)
 	plots := regexp.MustCompile(`(?s)<svg xmlns=.*?</svg>`).FindAllString(page, -1)
 	if len(plots) == 0 {
 		t.Fatal("no plots")
@@ -116,7 +133,7 @@ func wellFormed(t *testing.T, s string) {
 
 // Nothing is fetched from elsewhere, and nothing runs.
 func TestHTMLStandsAlone(t *testing.T) {
-	page := pageText(t, big())
+	page := everything(t)
 	page = strings.ReplaceAll(page, `xmlns="http://www.w3.org/2000/svg"`, "")
 	if found := regexp.MustCompile(`(?i)<script|<link|<img|<iframe|@import|url\(|https?:|\son[a-z]+=`).FindString(page); found != "" {
 		t.Errorf("page holds %s", found)
@@ -165,7 +182,7 @@ func TestHTMLToLookAt(t *testing.T) {
 	if path == "" {
 		t.Skip("SHUNT_BENCH_PAGE names no file to leave the page in")
 	}
-	if err := os.WriteFile(path, []byte(pageText(t, big())), 0o644); err != nil {
+	if err := os.WriteFile(path, []byte(everything(t)), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -16,7 +16,7 @@ import (
 
 func TestJSONKeepsEverything(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		want := runs().Draw(t, "run")
+		want := runs(2).Draw(t, "run")
 		var b bytes.Buffer
 		if err := report.JSON(&b, want); err != nil {
 			t.Fatal(err)

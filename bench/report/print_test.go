@@ -107,7 +107,7 @@ func outputs(t testing.TB, run result.Run) map[string]string {
 
 func TestAnyRun(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		run := runs().Draw(rt, "run")
+		run := runs(1).Draw(rt, "run")
 		for name, text := range outputs(t, run) {
 			if found := infinite.FindString(text); found != "" {
 				rt.Errorf("%s holds %s", name, found)
