@@ -48,7 +48,8 @@ func TestPatchedPacketsAreWhole(t *testing.T) {
 func anew(frame []byte) []byte {
 	p := gopacket.NewPacket(frame, layers.LayerTypeEthernet, gopacket.Default)
 	all := []gopacket.SerializableLayer{}
-	for _, l := range p.Layers() {
+	// What gopacket takes the payload for depends on the port.
+	for _, l := range p.Layers()[:3] {
 		all = append(all, l.(gopacket.SerializableLayer))
 		switch l := l.(type) {
 		case *layers.TCP:
@@ -57,10 +58,7 @@ func anew(frame []byte) []byte {
 			_ = l.SetNetworkLayerForChecksum(p.NetworkLayer())
 		}
 	}
-	if udp, ok := p.TransportLayer().(*layers.UDP); ok {
-		// What gopacket takes the payload for depends on the port.
-		all = append(all[:3], gopacket.Payload(udp.Payload))
-	}
+	all = append(all, gopacket.Payload(p.TransportLayer().LayerPayload()))
 	buf := gopacket.NewSerializeBuffer()
 	if err := gopacket.SerializeLayers(buf, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}, all...); err != nil {
 		panic(err)

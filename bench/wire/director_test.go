@@ -15,6 +15,7 @@ import (
 // TestGoodDirector finds nothing wrong where nothing is, with each method,
 // family and protocol.
 func TestGoodDirector(t *testing.T) {
+	onHost(t)
 	s := newSite(t)
 	for _, method := range []string{wire.Gate, wire.Masq, wire.IPIP} {
 		for _, six := range []bool{false, true} {
@@ -27,6 +28,19 @@ func TestGoodDirector(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// TestOneArm tells what comes from what goes on one link.
+func TestOneArm(t *testing.T) {
+	onHost(t)
+	s := newOneArm(t)
+	for _, method := range []string{wire.Gate, wire.Masq, wire.IPIP} {
+		t.Run(method, func(t *testing.T) {
+			v := s.service(t, method, "udp", false, 1, 1, 1)
+			s.forward(t, &forwarder{service: v, choose: inTurn(0, 1, 2)})
+			good(t, s.watch(t, v, func() { s.flood(t, v, 300) }), "rr", []uint64{100, 100, 100})
+		})
 	}
 }
 
@@ -111,6 +125,7 @@ func every(k int, fn func(h *headers)) func(h *headers) {
 
 // TestBrokenDirector has each measure find what it is there for.
 func TestBrokenDirector(t *testing.T) {
+	onHost(t)
 	s := newSite(t)
 	for _, c := range wrongs {
 		t.Run(c.name, func(t *testing.T) {
@@ -145,6 +160,7 @@ func said(t *testing.T, what, got, want string) {
 
 // TestAddedLatency compares a director with one that holds packets back.
 func TestAddedLatency(t *testing.T) {
+	onHost(t)
 	s := newSite(t)
 	v := s.service(t, wire.Masq, "udp", false, 1, 1, 1)
 	median := func(delay time.Duration) (q result.Quantile) {

@@ -62,7 +62,7 @@ func (s *site) forward(t testing.TB, f *forwarder) {
 	var err error
 	f.client, err = wire.MAC(s.client, "eth0")
 	must(t, err)
-	f.front, f.back = openPort(t, s.director, "eth0"), openPort(t, s.director, "eth1")
+	f.front, f.back = openPort(t, s.director, "eth0"), openPort(t, s.director, s.back)
 	f.work.Go(func() { f.pump(f.front, f.towards, f.harm) })
 	f.work.Go(func() { f.pump(f.back, f.backwards, (*headers).serialize) })
 	t.Cleanup(func() {

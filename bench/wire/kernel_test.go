@@ -17,7 +17,7 @@ import (
 // equipIPVS makes the site's director one of the kernel's.
 func (s *site) equipIPVS(t *testing.T) *ipvs.Dataplane {
 	t.Helper()
-	rate = 500
+	s.rate = 500 // an emulated processor
 	must(t, s.director.AddVIP("eth0", vip4.Addr()), s.director.AddVIP("eth0", vip6.Addr()), s.director.Forward(),
 		// What answers crafted packets has to find its way to the client.
 		s.director.Route(netip.MustParsePrefix("10.1.64.0/18"), netip.MustParseAddr("10.1.0.2")),

@@ -28,11 +28,13 @@ type site struct {
 	client, director *netlab.Namespace
 	real             []*netlab.Namespace
 	sent             uint64 // crafted packets, no two of them of one connection
+	rate             float64
+	back             string // the director's link towards the real servers
 }
 
 func newSite(t testing.TB) *site {
 	t.Helper()
-	s := &site{lab: netlab.Test(t)}
+	s := &site{lab: netlab.Test(t), rate: 10000, back: "eth1"}
 	s.client, s.director = s.namespace(t, "client"), s.namespace(t, "director")
 	s.build(t)
 	return s
@@ -42,7 +44,7 @@ func newSite(t testing.TB) *site {
 // those that open sockets wherever they are.
 func newSiteHere(t testing.TB) *site {
 	t.Helper()
-	s := &site{lab: netlab.Test(t)}
+	s := &site{lab: netlab.Test(t), rate: 10000, back: "eth1"}
 	s.client = s.namespace(t, "client")
 	var err error
 	s.director, err = s.lab.Here("director")
@@ -72,6 +74,23 @@ func (s *site) build(t testing.TB) {
 	must(t, wire.Plain(s.client, "eth0"), wire.Plain(s.director, "eth0"), wire.Plain(s.director, "eth1"))
 }
 
+// newOneArm is a site in one network, with IPv4: what comes to the director
+// and what leaves it pass the same link.
+func newOneArm(t testing.TB) *site {
+	t.Helper()
+	s := &site{lab: netlab.Test(t), rate: 10000, back: "eth0"}
+	s.client, s.director = s.namespace(t, "client"), s.namespace(t, "director")
+	ends := []netlab.End{end(s.client, "eth0", "10.1.0.2/8"), end(s.director, "eth0", "10.1.0.1/8", "10.2.0.1/8")}
+	for i := 11; i <= 13; i++ {
+		r := s.namespace(t, fmt.Sprintf("real%d", i))
+		s.real = append(s.real, r)
+		ends = append(ends, end(r, "eth0", fmt.Sprintf("10.2.0.%d/8", i)))
+	}
+	_, err := s.lab.Bridge("net", ends...)
+	must(t, err, s.client.Route(netip.MustParsePrefix("10.9.0.0/16"), netip.MustParseAddr("10.1.0.1")))
+	return s
+}
+
 func (s *site) namespace(t testing.TB, name string) *netlab.Namespace {
 	t.Helper()
 	n, err := s.lab.Namespace(name)
@@ -85,6 +104,16 @@ func end(in *netlab.Namespace, link string, addrs ...string) netlab.End {
 		e.Addrs = append(e.Addrs, netip.MustParsePrefix(a))
 	}
 	return e
+}
+
+// onHost is for tests with a director of their own, which is too slow on an
+// emulated processor. They run beside each other.
+func onHost(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("a director in a test needs a processor that is not emulated")
+	}
+	t.Parallel()
 }
 
 // service is what the site serves, by real servers of these weights.
@@ -111,7 +140,10 @@ func (s *site) service(t testing.TB, method, protocol string, six bool, weights 
 
 // points are the director's links, and those of the real servers.
 func (s *site) points() []wire.Point {
-	out := []wire.Point{{In: s.director, Link: "eth0", Real: wire.Director}, {In: s.director, Link: "eth1", Real: wire.Director}}
+	out := []wire.Point{{In: s.director, Link: "eth0", Real: wire.Director}}
+	if s.back != "eth0" {
+		out = append(out, wire.Point{In: s.director, Link: s.back, Real: wire.Director})
+	}
 	for i, r := range s.real {
 		out = append(out, wire.Point{In: r, Link: "eth0", Real: i})
 	}
@@ -121,7 +153,7 @@ func (s *site) points() []wire.Point {
 // watch observes the service while load runs.
 func (s *site) watch(t testing.TB, v wire.Service, load func()) *wire.Observation {
 	t.Helper()
-	w, err := wire.Watch(wire.Options{Service: v, Ring: 2 << 20, Settle: patience}, s.points()...)
+	w, err := wire.Watch(wire.Options{Service: v, Settle: patience}, s.points()...)
 	must(t, err)
 	load()
 	o, err := w.Stop(within(t))
@@ -140,7 +172,7 @@ func (s *site) flood(t testing.TB, v wire.Service, n uint64) {
 		wire.Traffic{Protocol: v.Protocol, To: v.Addr, From: from, Sources: 1000, Payload: 100, First: s.sent})
 	must(t, err)
 	defer sender.Close()
-	sent, err := sender.Send(within(t), n, rate)
+	sent, err := sender.Send(within(t), n, s.rate)
 	s.sent += sent
 	must(t, err)
 	if sent != n {
@@ -151,10 +183,6 @@ func (s *site) flood(t testing.TB, v wire.Service, n uint64) {
 // patience is for how long a director may hold a packet back while others use
 // the processors.
 const patience = 200 * time.Millisecond
-
-// rate is a load that a director made of Go's simplest means bears, and an
-// emulated processor.
-var rate = 10000.0
 
 func within(t testing.TB) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)

@@ -17,7 +17,8 @@ import (
 // TestPlain sees segments longer than a packet on a veth pair as it is made,
 // and none on a plain one.
 func TestPlain(t *testing.T) {
-	s := &site{lab: netlab.Test(t)}
+	onHost(t)
+	s := &site{lab: netlab.Test(t), rate: 10000}
 	s.client, s.director = s.namespace(t, "client"), s.namespace(t, "server")
 	must(t, s.lab.Connect(end(s.client, "eth0", "10.1.0.2/16"), end(s.director, "eth0", "10.1.0.1/16")))
 	ln, err := s.director.Listen("tcp", "10.1.0.1:80")
@@ -82,7 +83,7 @@ func BenchmarkFlood(b *testing.B) {
 	v := s.service(b, wire.Gate, "tcp", false, 1)
 	w, err := wire.Watch(wire.Options{Service: v, Ring: 64 << 20}, wire.Point{In: s.director, Link: "eth0", Real: wire.Director})
 	must(b, err)
-	rate = 0
+	s.rate = 0
 	b.ResetTimer()
 	s.flood(b, v, uint64(b.N))
 	b.StopTimer()

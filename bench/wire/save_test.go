@@ -44,6 +44,7 @@ func shark(t *testing.T, file, filter string, fields ...string) [][]string {
 // TestFileInTshark has somebody else read what was captured, and compares what
 // it sees before and after the director with what was reported.
 func TestFileInTshark(t *testing.T) {
+	onHost(t)
 	s := newSite(t)
 	for _, method := range []string{wire.Masq, wire.Gate, wire.IPIP} {
 		t.Run(method, func(t *testing.T) {

@@ -75,6 +75,7 @@ func (p toyProxy) pass(to, from net.Conn) {
 // TestBrokenProxy has each measure find what it is there for where connections
 // are made anew.
 func TestBrokenProxy(t *testing.T) {
+	onHost(t)
 	s := newSite(t)
 	s.echo(t, 8080)
 	must(t, s.director.AddVIP("eth0", vip4.Addr()))
@@ -113,6 +114,7 @@ func nowhere(n int) int {
 // TestBulkThroughProxy pairs segments of long streams, of whatever sizes they
 // are on both sides.
 func TestBulkThroughProxy(t *testing.T) {
+	onHost(t)
 	const size = 4 << 20
 	s := newSite(t)
 	must(t, s.director.AddVIP("eth0", vip4.Addr()))

@@ -12,6 +12,7 @@ import (
 
 // TestHashingIsHeldToItsWord has sources change their real server.
 func TestHashingIsHeldToItsWord(t *testing.T) {
+	onHost(t)
 	s := newSite(t)
 	v := s.service(t, wire.Gate, "udp", false, 1, 1, 1)
 	by := func(a netip.Addr) int { return int(a.As4()[3]) }
@@ -49,6 +50,7 @@ func TestHashingIsHeldToItsWord(t *testing.T) {
 
 // TestLimit keeps the observer's memory within bounds, and says so.
 func TestLimit(t *testing.T) {
+	onHost(t)
 	s := newSite(t)
 	v := s.service(t, wire.Gate, "udp", false, 1, 1, 1)
 	w, err := wire.Watch(wire.Options{Service: v, Limit: 100}, wire.Point{In: s.director, Link: "eth0", Real: wire.Director})
@@ -63,6 +65,7 @@ func TestLimit(t *testing.T) {
 
 // TestNothingSeen has an observation of nothing be no success.
 func TestNothingSeen(t *testing.T) {
+	onHost(t)
 	s := newSite(t)
 	for _, method := range []string{wire.Gate, wire.Proxy} {
 		v := s.service(t, method, "tcp", false, 1)
@@ -112,6 +115,7 @@ func TestWatchSaysWhatItCannotWatch(t *testing.T) {
 // TestGateNeedsAddresses has real servers be told apart, by what is said of
 // them or by their links.
 func TestGateNeedsAddresses(t *testing.T) {
+	onHost(t)
 	s := newSite(t)
 	v := s.service(t, wire.Gate, "udp", false, 1, 1, 1)
 	for i := range v.Reals {
