@@ -1,6 +1,7 @@
 package load_test
 
 import (
+	"os"
 	"testing"
 
 	"github.com/shunt-lb/shunt/bench/load"
@@ -8,6 +9,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	// Else each process of a race-detecting test takes a second to end.
+	if os.Getenv("GORACE") == "" {
+		_ = os.Setenv("GORACE", "atexit_sleep_ms=0")
+	}
 	load.Main()
 	leak.Main(m)
 }
