@@ -77,7 +77,9 @@ func MAC(in *netlab.Namespace, link string) (addr net.HardwareAddr, err error) {
 
 // NextHop returns the Ethernet address to which a namespace sends packets for
 // an address: its own if it is on one of the links, else that of the gateway.
-// It asks for it on the link, at most until ctx is done.
+// It asks for it on the link, at most until ctx is done. The kernel knows it
+// from then on: a director that has been asked for its next hops before a
+// burst loses none of it while it looks for them.
 func NextHop(ctx context.Context, in *netlab.Namespace, to netip.Addr) (mac net.HardwareAddr, err error) {
 	for {
 		err = inside(in, func() (err error) {

@@ -9,10 +9,14 @@ import (
 
 // The ways a packet goes from a director to a real server.
 const (
-	Gate  = "gate"  // the same packet in another Ethernet frame
-	Masq  = "masq"  // addresses and ports rewritten
-	IPIP  = "ipip"  // the same packet in another IP packet
-	Proxy = "proxy" // the bytes of a connection in another connection
+	Gate = "gate" // the same packet in another Ethernet frame
+	Masq = "masq" // addresses and ports rewritten
+	IPIP = "ipip" // the same packet in another IP packet
+	// Proxy is the bytes of a connection in another connection. The two are
+	// paired by the first 32 bytes from the client, which have to be passed
+	// on as they are and first, without a PROXY header, and among equal ones
+	// by their order. So clients do well to begin with something unique.
+	Proxy = "proxy"
 )
 
 // A Service is the traffic to watch: one virtual service and what is behind
