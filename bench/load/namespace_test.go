@@ -108,13 +108,17 @@ func TestSources(t *testing.T) {
 	}
 	for kind, target := range to {
 		t.Run(string(kind), func(t *testing.T) {
+			mu.Lock()
 			clear(seen)
+			mu.Unlock()
 			o := run(t, load.Client{
 				Kind: kind, Targets: []netip.AddrPort{target}, Connections: 4, Flows: 12, Request: requestSize, Response: answerSize,
 				Sources:  []netip.Prefix{netip.MustParsePrefix("127.3.0.0/30"), netip.MustParsePrefix("127.4.0.8/31")},
 				Duration: 60 * time.Millisecond, Rate: 1000,
 			})
 			only(t, o, "")
+			mu.Lock()
+			defer mu.Unlock()
 			if len(seen) != 6 || seen[netip.MustParseAddr("127.3.0.3")] != 10 || seen[netip.MustParseAddr("127.4.0.9")] != 10 {
 				t.Errorf("came from %v, want 10 from each of six", seen)
 			}
