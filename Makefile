@@ -1,6 +1,7 @@
 # make          builds bin/shunt
 # make demo     shows what it does, on this machine, without root
 # make test     runs everything CI runs, and installs what that needs
+# make bench    measures shunt beside haproxy, nginx and no director at all
 # make test-kernel  runs the tests on a kernel with IPVS, in virtual machines
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -99,8 +100,36 @@ fuzz: need-go
 	  done; \
 	done
 
+# --- benchmarks -----------------------------------------------------------
+
+BENCH_OUT   ?= bin/bench
+BENCH_FLAGS ?=
+
+# Everything that runs on this machine, side by side, in under ten minutes.
+# The report is report.html; BENCH_FLAGS has the options of shunt-bench run.
 .PHONY: bench
-bench: need-go
+bench: build build-bench deps-bench
+	$(SUDO) bin/shunt-bench run --out $(BENCH_OUT) $(BENCH_FLAGS)
+	@echo; echo "$(BENCH_OUT)/report.html"
+
+.PHONY: build-bench
+build-bench: need-go
+	CGO_ENABLED=0 $(GO) build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' -o bin/shunt-bench ./cmd/shunt-bench
+
+# What needs IPVS, in a virtual machine. It is emulated: what is right and what
+# is lost means something there, and time only as far as it is a timer's.
+BENCH_KERNEL_FLAGS ?= --scenario schedulers,failover --subjects shunt-proxy,shunt-ipvs,ldirectord,keepalived
+BENCH_VM_PACKAGES  := dash,perl,ldirectord,libnet-inet6glue-perl,ipvsadm,keepalived
+
+.PHONY: bench-kernel
+bench-kernel: build build-bench deps-kernel vmrun kernel
+	$(VMRUN) -shell -memory 2048 -cpus 2 -limit 60m -packages $(BENCH_VM_PACKAGES) -load ip_vs,ipip,ip6_tunnel,veth,bridge \
+	  -file bin/shunt=/usr/sbin/shunt -file bin/shunt-bench=/usr/sbin/shunt-bench \
+	  /usr/sbin/shunt-bench run --out /tmp $(BENCH_KERNEL_FLAGS)
+
+# Micro-benchmarks.
+.PHONY: bench-go
+bench-go: need-go
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 # --- what people read ------------------------------------------------------
@@ -136,9 +165,10 @@ need-go:
 PACKAGES := gcc libc6-dev nginx-light curl perl python3 cpio
 
 deps-kernel: PACKAGES += qemu-system-x86
+deps-bench: PACKAGES += haproxy libnginx-mod-stream
 
-.PHONY: deps deps-kernel
-deps deps-kernel:
+.PHONY: deps deps-kernel deps-bench
+deps deps-kernel deps-bench:
 	@missing=; for p in $(PACKAGES); do \
 	  dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; \
 	done; \

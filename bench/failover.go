@@ -87,7 +87,7 @@ func (r *Runner) failover(ctx context.Context, s *subject.Subject, f fault) erro
 }
 
 func (r *Runner) struck(ctx context.Context, s *subject.Subject, f fault, got *result.Failover) error {
-	c, err := r.cluster(ctx, s)
+	c, err := r.cluster(ctx, s, checkInterval)
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ type Options struct {
 	// Connections replaces that of the scenarios' own kinds of work.
 	Connections int
 	Weights     []int        // one real server each; 1, 1 if empty
-	Scheduler   string       // name of one of IPVS; wrr if empty
+	Scheduler   string       // name of one of IPVS; if empty schedulers looks at each, and the others at wrr
 	Forward     string       // how IPVS forwards: masq, gate or ipip; masq if empty
 	Topology    lab.Topology // loopback if empty, where links do not matter
 	IPv6        bool
@@ -36,6 +36,9 @@ type Options struct {
 	Shunt              string   // path of shunt's program
 	Pcap               string   // folder that packets are kept in; "" keeps none
 	Command            []string // what was typed, for the report
+
+	every bool // scheduler, because none was asked for
+	usual bool // weights, likewise
 }
 
 // A Progress is told what happens. report.Progress is one.
@@ -56,12 +59,14 @@ func (o *Options) complete() error {
 	o.Duration = or(o.Duration, time.Second)
 	o.Warmup = or(o.Warmup, 300*time.Millisecond)
 	o.DirectorProcessors = or(o.DirectorProcessors, 1)
+	o.every = o.Scheduler == ""
 	o.Scheduler = or(o.Scheduler, "wrr")
 	o.Forward = or(o.Forward, dataplane.Masq.String())
 	if len(o.Scenarios) == 0 {
 		o.Scenarios = Scenarios()
 	}
-	if len(o.Weights) == 0 {
+	o.usual = len(o.Weights) == 0
+	if o.usual {
 		o.Weights = []int{1, 1}
 	}
 	return errors.Join(o.checkNames(), o.checkNumbers())
@@ -122,7 +127,7 @@ var schedulers = strings.Fields("rr wrr lc wlc sed nq sh dh mh lblc lblcr fo ovf
 
 // Scenarios returns the names of all scenarios.
 func Scenarios() []string {
-	return []string{"throughput", "connections", "requests", "idle", "udp", "failover"}
+	return []string{"throughput", "connections", "requests", "idle", "udp", "schedulers", "failover"}
 }
 
 func forward(word string) (dataplane.Forward, error) {

@@ -12,6 +12,7 @@ import (
 	"github.com/shunt-lb/shunt/bench/load"
 	"github.com/shunt-lb/shunt/bench/result"
 	"github.com/shunt-lb/shunt/bench/subject"
+	"github.com/shunt-lb/shunt/dataplane"
 )
 
 // The ports of virtual services and of real servers, which differ because
@@ -119,6 +120,9 @@ func (r *Runner) furnish(set *subject.Setting, l *lab.Lab) (err error) {
 // realAddr returns where real server i listens. What is not rewritten comes
 // with the port of the service.
 func (r *Runner) realAddr(l *lab.Lab, i int) netip.AddrPort {
+	if r.Forward != dataplane.Masq.String() {
+		return netip.AddrPortFrom(l.RealAddr(i), servicePort)
+	}
 	return netip.AddrPortFrom(l.RealAddr(i), realPort)
 }
 

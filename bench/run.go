@@ -127,7 +127,10 @@ func (r *Runner) choose() error {
 
 // plan adds the steps of a scenario.
 func (r *Runner) plan(scenario string) {
-	if scenario == "failover" {
+	switch scenario {
+	case "schedulers":
+		r.planSchedulers()
+	case "failover":
 		r.planFailover()
 	}
 	for _, w := range steady(scenario, r.Connections) {

@@ -14,6 +14,9 @@ var (
 	back6  = netip.MustParsePrefix("fd00:2::/64")
 	vip4   = netip.MustParseAddr("10.1.0.100")
 	vip6   = netip.MustParseAddr("fd00:1::64")
+	// Those that clients may come from, all of them in the front network.
+	sources4 = netip.MustParsePrefix("10.1.240.0/20")
+	sources6 = netip.MustParsePrefix("fd00:1::f000/116")
 )
 
 // Hosts of the networks by number.
@@ -21,7 +24,7 @@ const (
 	directorOffset = 1
 	clientOffset   = 2
 	realOffset     = 0x1001
-	maxReal        = 0xe000
+	maxReal        = 0xd000
 )
 
 func pick(six bool, a4, a6 netip.Addr) netip.Addr {

@@ -114,7 +114,7 @@ func (o *Options) complete() error {
 }
 
 func (l *Lab) build() error {
-	steps := []func() error{l.connect, l.tune, l.disturb}
+	steps := []func() error{l.connect, l.crowd, l.tune, l.disturb}
 	for _, do := range steps {
 		if err := do(); err != nil {
 			return err
@@ -143,6 +143,14 @@ func (l *Lab) machines() (err error) {
 
 // VIP returns the address of virtual services, which the director has.
 func (l *Lab) VIP() netip.Addr { return pick(l.IPv6, vip4, vip6) }
+
+// Sources returns 4096 addresses of the client, beside its own.
+func (l *Lab) Sources() netip.Prefix {
+	if l.IPv6 {
+		return sources6
+	}
+	return sources4
+}
 
 // RealAddr returns the address of a real server, counted from 0.
 func (l *Lab) RealAddr(i int) netip.Addr {

@@ -161,7 +161,7 @@ func TestDelayOrOneClearLine(t *testing.T) {
 func TestRefused(t *testing.T) {
 	for want, o := range map[string]lab.Options{
 		`no topology is called "star": loopback, routed and bridged are`: {Topology: "star"},
-		"100000 real servers are more than the 57344 there is room for":  {RealServers: 100000},
+		"100000 real servers are more than the 53248 there is room for":  {RealServers: 100000},
 		"a loss of 1.5 is not a share between 0 and 1":                   {Loss: 1.5},
 		"delay and loss are of links, and a loopback network has none":   {Topology: lab.Loopback, Loss: 0.1},
 	} {

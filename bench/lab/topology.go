@@ -135,6 +135,29 @@ func (l *Lab) prepareReal() error {
 	return nil
 }
 
+// crowd gives the client the addresses of Sources, and tells the others.
+func (l *Lab) crowd() error {
+	if l.Topology == Loopback {
+		return nil
+	}
+	for _, p := range []netip.Prefix{sources4, sources6} {
+		if err := ownAll(l.Client, p); err != nil {
+			return err
+		}
+		via := pick(p.Addr().Is6(), nth(front4.Addr(), clientOffset), nth(front6.Addr(), clientOffset))
+		neighbours := []*netlab.Namespace{l.Director}
+		if l.Topology == Bridged {
+			neighbours = append(neighbours, l.Real...)
+		}
+		for _, n := range neighbours {
+			if err := n.Route(p, via); err != nil {
+				return err
+			}
+		}
+	}
+	return l.Client.Sysctl("net.ipv6.ip_nonlocal_bind", "1")
+}
+
 // ownAll has every address of p be one of the machine itself.
 func ownAll(n *netlab.Namespace, p netip.Prefix) error {
 	err := n.Do(func() error {

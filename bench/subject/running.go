@@ -2,6 +2,7 @@ package subject
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -87,13 +88,13 @@ func (r *Running) Err() error {
 	}
 	select {
 	case <-r.process.Done():
-		return fmt.Errorf("%s ended: %w: %s", r.Name, errors.Join(r.process.Wait(), errEnded), r.said.last())
+		return fmt.Errorf("%s ended (%w): %s", r.Name, cmp.Or(r.process.Wait(), errEnded), r.said.last())
 	default:
 		return nil
 	}
 }
 
-var errEnded = errors.New("nobody had told it to")
+var errEnded = errors.New("exit status 0")
 
 // Configure has the subject direct otherwise without an interruption, as far
 // as it can.
@@ -251,5 +252,8 @@ func (o *output) last() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	lines := strings.Split(strings.TrimSpace(o.text.String()), "\n")
-	return strings.Join(lines[max(0, len(lines)-3):], "; ")
+	for i := range lines {
+		lines[i] = strings.TrimSpace(lines[i])
+	}
+	return strings.Join(lines[max(0, len(lines)-6):], "; ")
 }

@@ -3,6 +3,7 @@ package subject
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -21,8 +22,17 @@ func shunt(plane string) *Subject {
 				"--control", filepath.Join(s.Dir, "control.sock"), "--log-level", "warn",
 			}
 		},
+		refuse:  func(s *Setting) error { return has(plane, s.scheduler()) },
 		reloads: unix.SIGHUP,
 	}
+}
+
+// has returns an error where a dataplane has no such scheduler.
+func has(plane, scheduler string) error {
+	if plane == "ipvs" || slices.Contains([]string{"rr", "wrr", "lc", "wlc", "sh"}, scheduler) {
+		return nil
+	}
+	return fmt.Errorf("has no scheduler %s", scheduler)
 }
 
 // ldirectord is the Perl program whose configuration shunt reads.

@@ -95,6 +95,10 @@ func Program(name, path string, args func(*Setting) []string) *Subject {
 	}
 }
 
+// LVS reports whether the subject's schedulers are those of IPVS, down to the
+// sequence, and not others like them.
+func (s *Subject) LVS() bool { return s.Kernel || s.Name == "shunt-proxy" }
+
 // Refuses returns why the subject cannot do what s wants, in words for a
 // report, and nil if it can.
 func (s *Subject) Refuses(set *Setting) error {

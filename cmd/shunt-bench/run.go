@@ -33,8 +33,8 @@ func runCommand() *cli.Command {
 			&cli.DurationFlag{Name: "duration", Value: time.Second, Usage: "`TIME` that each round measures"},
 			&cli.DurationFlag{Name: "warmup", Value: 300 * time.Millisecond, Usage: "`TIME` before it that does not count"},
 			&cli.IntFlag{Name: "connections", Usage: "connections at once (default: those of each scenario)"},
-			&cli.StringFlag{Name: "weights", Value: "1,1", Usage: "`WEIGHTS` of the real servers, one each"},
-			&cli.StringFlag{Name: "scheduler", Value: "wrr", Usage: "`NAME` of a scheduler of IPVS"},
+			&cli.StringFlag{Name: "weights", Usage: "`WEIGHTS` of the real servers, one each (default: 1,1; for schedulers 3,2,1)"},
+			&cli.StringFlag{Name: "scheduler", Usage: "`NAME` of a scheduler of IPVS (default: wrr; for schedulers each of them)"},
 			&cli.StringFlag{Name: "forward", Value: "masq", Usage: "`METHOD` of IPVS: masq, gate or ipip"},
 			&cli.StringFlag{Name: "topology", Usage: "loopback, routed or bridged (default: as the scenario needs)"},
 			&cli.BoolFlag{Name: "ipv6", Usage: "measure IPv6"},
@@ -125,6 +125,9 @@ func names(c *cli.Context, flag string) []string {
 
 func weights(text string) ([]int, error) {
 	var all []int
+	if text == "" {
+		return nil, nil
+	}
 	for word := range strings.SplitSeq(text, ",") {
 		n, err := strconv.Atoi(strings.TrimSpace(word))
 		if err != nil {
