@@ -70,8 +70,13 @@ func (r *Runner) serve(ctx context.Context, c *cluster, i int) (err error) {
 	if err != nil {
 		return err
 	}
+	// What comes by gate or ipip is for the VIP.
+	everywhere := netip.AddrPortFrom(netip.IPv4Unspecified(), r.realAddr(c.lab, i).Port())
+	if r.IPv6 {
+		everywhere = netip.AddrPortFrom(netip.IPv6Unspecified(), everywhere.Port())
+	}
 	real.load, err = load.Start(ctx, load.Job{
-		Serve:      []load.Serve{{Address: r.realAddr(c.lab, i), Number: i, Namespace: c.lab.Real[i].Path()}},
+		Serve:      []load.Serve{{Address: everywhere, Number: i, Namespace: c.lab.Real[i].Path()}},
 		Processors: r.processors.Others,
 	})
 	return err

@@ -60,7 +60,7 @@ func (r *Runner) round(ctx context.Context, s *subject.Subject, w work, row int)
 
 // set builds the lab and starts the subject in it.
 func (r *Runner) set(s *subject.Subject, w *work) (*stage, error) {
-	l, err := r.lab(or(r.Topology, lab.Loopback))
+	l, err := r.lab(or(r.Topology, r.cheapest()))
 	if err != nil {
 		return nil, err
 	}
@@ -77,6 +77,17 @@ func (r *Runner) set(s *subject.Subject, w *work) (*stage, error) {
 	}
 	st.job = r.job(st)
 	return st, nil
+}
+
+// cheapest is the topology of a steady load, the same for all subjects: IPVS
+// needs links between its clients and its real servers.
+func (r *Runner) cheapest() lab.Topology {
+	for _, s := range r.Subjects {
+		if s.Kernel {
+			return lab.Routed
+		}
+	}
+	return lab.Loopback
 }
 
 func (st *stage) close() {

@@ -132,6 +132,8 @@ func (r *Runner) plan(scenario string) {
 		r.planSchedulers()
 	case "failover":
 		r.planFailover()
+	case "checks":
+		r.planChecks()
 	}
 	for _, w := range steady(scenario, r.Connections) {
 		r.planWork(w)

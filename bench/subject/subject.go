@@ -99,6 +99,9 @@ func Program(name, path string, args func(*Setting) []string) *Subject {
 // sequence, and not others like them.
 func (s *Subject) LVS() bool { return s.Kernel || s.Name == "shunt-proxy" }
 
+// Checks reports whether the subject looks after real servers by itself.
+func (s *Subject) Checks() bool { return s.Name != Direct && s.Name != "nginx" }
+
 // Refuses returns why the subject cannot do what s wants, in words for a
 // report, and nil if it can.
 func (s *Subject) Refuses(set *Setting) error {
