@@ -40,7 +40,7 @@ test-unit: deps
 
 # Network namespaces need root: as somebody else, the packages that use them
 # are tested once more with sudo. Under CI=true a test that cannot run fails.
-ROOT_PACKAGES := ./checks ./cmd/shunt ./internal/netlab ./proxy
+ROOT_PACKAGES := ./bench/... ./checks ./cmd/... ./internal/netlab ./proxy
 
 .PHONY: test-root
 test-root: deps
@@ -103,12 +103,12 @@ fuzz: need-go
 # --- benchmarks -----------------------------------------------------------
 
 BENCH_OUT   ?= bin/bench
-BENCH_FLAGS ?=
+BENCH_FLAGS ?= --duration 500ms --warmup 200ms
 
 # Everything that runs on this machine, side by side, in under ten minutes.
 # The report is report.html; BENCH_FLAGS has the options of shunt-bench run.
 .PHONY: bench
-bench: build build-bench deps-bench
+bench: build build-bench deps
 	$(SUDO) bin/shunt-bench run --out $(BENCH_OUT) $(BENCH_FLAGS)
 	@echo; echo "$(BENCH_OUT)/report.html"
 
@@ -162,13 +162,12 @@ need-go:
 
 # Packages of Debian that the tests use: a compiler for the race detector, real
 # servers and clients; for a kernel of their own an emulator, too.
-PACKAGES := gcc libc6-dev nginx-light curl perl python3 cpio
+PACKAGES := gcc libc6-dev nginx-light libnginx-mod-stream haproxy curl perl python3 cpio
 
 deps-kernel: PACKAGES += qemu-system-x86
-deps-bench: PACKAGES += haproxy libnginx-mod-stream
 
-.PHONY: deps deps-kernel deps-bench
-deps deps-kernel deps-bench:
+.PHONY: deps deps-kernel
+deps deps-kernel:
 	@missing=; for p in $(PACKAGES); do \
 	  dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; \
 	done; \

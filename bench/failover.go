@@ -37,6 +37,15 @@ var faults = []fault{
 	{"crash", nil, func(_ context.Context, _ *Runner, c *cluster) error { c.subject.Kill(); return c.subject.Again() }},
 }
 
+// Faults returns the names of all faults.
+func Faults() []string {
+	var names []string
+	for _, f := range faults {
+		names = append(names, f.name)
+	}
+	return names
+}
+
 func drain(_ context.Context, _ *Runner, c *cluster) error {
 	reals := slices.Clone(c.subject.Reals)
 	reals[victim].Weight = 0
@@ -61,6 +70,9 @@ const (
 // planFailover has the subjects take turns with each fault.
 func (r *Runner) planFailover() {
 	for _, f := range faults {
+		if len(r.Faults) > 0 && !slices.Contains(r.Faults, f.name) {
+			continue
+		}
 		for _, s := range r.Subjects {
 			set := r.setting(&work{})
 			if err := s.Refuses(&set); s.Name == subject.Direct || err != nil {

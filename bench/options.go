@@ -17,6 +17,7 @@ import (
 type Options struct {
 	Scenarios []string           // names of Scenarios; all if empty
 	Subjects  []*subject.Subject // what runs here if empty
+	Faults    []string           // of failover; all if empty
 	Rounds    int                // of each subject; 5 if 0
 	Duration  time.Duration      // of a round; 1 second if 0
 	Warmup    time.Duration      // before it; 300 ms if 0
@@ -84,6 +85,11 @@ func (o *Options) checkNames() error {
 	for _, s := range o.Scenarios {
 		if !slices.Contains(Scenarios(), s) {
 			return fmt.Errorf("no scenario is called %q: there are %s", s, strings.Join(Scenarios(), ", "))
+		}
+	}
+	for _, f := range o.Faults {
+		if !slices.Contains(Faults(), f) {
+			return fmt.Errorf("no fault is called %q: there are %s", f, strings.Join(Faults(), ", "))
 		}
 	}
 	if !slices.Contains(schedulers, o.Scheduler) {

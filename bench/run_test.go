@@ -167,6 +167,37 @@ func TestFiveMillisecondsAreFoundOut(t *testing.T) {
 	}
 }
 
+func TestFaultsAreCounted(t *testing.T) {
+	run := measure(t, bench.Options{
+		Scenarios: []string{"failover"}, Faults: []string{"frozen", "reload"},
+		Subjects: []*subject.Subject{find(t, "shunt-proxy")}, Shunt: program(t),
+	})
+	if len(run.Failovers) != 2 {
+		t.Fatalf("%d faults", len(run.Failovers))
+	}
+	frozen, reload := run.Failovers[0], run.Failovers[1]
+	for _, f := range run.Failovers {
+		var counted, before uint64
+		for _, m := range f.Timeline {
+			counted += m.Good + m.Lost
+			if m.At < 0 {
+				before += m.Good
+			}
+		}
+		if f.Note != "" || f.Requests == 0 || before == 0 || counted != f.Requests {
+			t.Errorf("%s: %d requests, %d in the timeline, %d before it: %s", f.Fault, f.Requests, counted, before, f.Note)
+		}
+	}
+	// The real server takes connections, and says nothing until a check has
+	// waited in vain.
+	if frozen.Lost == 0 || frozen.Last <= 0 {
+		t.Errorf("frozen: %d lost, the last after %v s", frozen.Lost, frozen.Last)
+	}
+	if reload.Lost != 0 {
+		t.Errorf("reload: %d lost", reload.Lost)
+	}
+}
+
 func TestInterrupted(t *testing.T) {
 	netlab.Test(t)
 	r, err := bench.New(bench.Options{

@@ -24,7 +24,7 @@ func steady(scenario string, connections int) []work {
 	case "throughput":
 		return works(connections, []int{1, 64}, func(n int) work {
 			return work{scenario, count(n, "connection") + ", bulk to the client", "MiB", load.Client{
-				Kind: load.Bulk, Connections: n, Response: 64 * mib, Buffer: 128 << 10, Trust: true,
+				Kind: load.Bulk, Connections: n, Response: max(1, 32/n) * mib, Buffer: 128 << 10, Trust: true,
 			}}
 		})
 	case "connections":

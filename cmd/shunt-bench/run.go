@@ -29,6 +29,7 @@ func runCommand() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.StringSliceFlag{Name: "scenario", Aliases: []string{"s"}, Usage: "`NAMES` of what to measure (default: all)"},
 			&cli.StringSliceFlag{Name: "subjects", Usage: "`NAMES` of who is measured (default: all that run here)"},
+			&cli.StringSliceFlag{Name: "fault", Usage: "`NAMES` of what happens in failover: " + strings.Join(bench.Faults(), ", ") + " (default: all)"},
 			&cli.IntFlag{Name: "rounds", Value: 5, Usage: "how often each subject is measured"},
 			&cli.DurationFlag{Name: "duration", Value: time.Second, Usage: "`TIME` that each round measures"},
 			&cli.DurationFlag{Name: "warmup", Value: 300 * time.Millisecond, Usage: "`TIME` before it that does not count"},
@@ -89,7 +90,7 @@ func exit(status int) error {
 
 func options(c *cli.Context) (bench.Options, error) {
 	o := bench.Options{
-		Scenarios: names(c, "scenario"), Rounds: c.Int("rounds"), Duration: c.Duration("duration"), Warmup: c.Duration("warmup"),
+		Scenarios: names(c, "scenario"), Faults: names(c, "fault"), Rounds: c.Int("rounds"), Duration: c.Duration("duration"), Warmup: c.Duration("warmup"),
 		Connections: c.Int("connections"), Scheduler: c.String("scheduler"), Topology: lab.Topology(c.String("topology")),
 		IPv6: c.Bool("ipv6"), MTU: c.Int("mtu"), Delay: c.Duration("delay"), Loss: c.Float64("loss"),
 		DirectorProcessors: c.Int("processors"), Shunt: c.String("shunt"), Pcap: c.String("pcap"), Forward: c.String("forward"), Command: os.Args,
