@@ -50,7 +50,7 @@ endif
 
 # Tests that need a kernel with IPVS have the tag kernel. They run on Debian's,
 # in virtual machines; those of the machines themselves have the tag vm.
-VM_PACKAGES    := dash,ipvsadm,ldirectord,libnet-inet6glue-perl
+VM_PACKAGES    := dash,ipvsadm,keepalived,ldirectord,libnet-inet6glue-perl
 VMRUN           = $(TOOLS)/vmrun
 KERNEL_PACKAGES = $$($(GO) list -tags kernel -f '{{range .TestGoFiles}}{{$$.Dir}}/{{.}} {{end}}{{range .XTestGoFiles}}{{$$.Dir}}/{{.}} {{end}}' ./... \
   | xargs grep -l '^//go:build.*kernel' | xargs -r dirname | sort -u)

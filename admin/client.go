@@ -56,22 +56,32 @@ func (c *Client) Reload(ctx context.Context) error {
 }
 
 func (c *Client) do(ctx context.Context, method, path string, answer any) error {
-	req, err := http.NewRequestWithContext(ctx, method, "http://shunt"+path, nil)
+	resp, err := c.ask(ctx, method, path)
 	if err != nil {
 		return err
 	}
-	resp, err := c.http.Do(req)
-	if err != nil {
-		return c.explain(err)
-	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return refusal(resp)
-	}
 	if err := json.NewDecoder(resp.Body).Decode(answer); err != nil {
 		return fmt.Errorf("control socket %s: read the answer: %w", c.path, err)
 	}
 	return nil
+}
+
+// ask returns an answer that is none of refusal. Its body has to be closed.
+func (c *Client) ask(ctx context.Context, method, path string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://shunt"+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, c.explain(err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		defer resp.Body.Close()
+		return nil, refusal(resp)
+	}
+	return resp, nil
 }
 
 func (c *Client) dial(ctx context.Context, _, _ string) (net.Conn, error) {

@@ -181,7 +181,7 @@ func mail() director.ServiceStatus {
 	return director.ServiceStatus{
 		Service: "tcp 10.0.0.100:25", Scheduler: "sh", Check: "negotiate smtp", Fallback: "10.0.0.9:25", FallbackActive: true,
 		Servers: []director.ServerStatus{{
-			Server: "192.168.80.140:25", Forward: "ipip", Weight: 1, State: director.Down, Since: before(9 * time.Second),
+			Server: "192.168.80.140:25", Forward: "ipip", Tunnel: "gue port 6080", Weight: 1, State: director.Down, Since: before(9 * time.Second),
 			Checked: before(4 * time.Second), Duration: director.Seconds(time.Second), Fails: 3, ChecksBad: 3, Transitions: 1,
 			Result: "smtp 192.168.80.140:25: status 554 no SMTP service here for you, come back another day, want 220",
 		}},

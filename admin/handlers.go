@@ -34,6 +34,7 @@ func (s *Server) public() http.Handler {
 func (s *Server) control() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /api/v1/status", s.getStatus)
+	mux.HandleFunc("GET /api/v1/connections", s.getConnections)
 	mux.HandleFunc("POST /api/v1/reload", s.postReload)
 	return secure(mux)
 }

@@ -32,6 +32,7 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{
 	"size":    size,
 	"times":   times,
 	"trouble": trouble,
+	"wrapped": wrapped,
 	"verdict": latestCheck,
 }).Parse(pageHTML))
 

@@ -46,17 +46,21 @@ type Options struct {
 	// scrape; nil where there is none. It is called from many goroutines at
 	// once and the map is the caller's.
 	Sorry func() map[string]SorryStats
+	// Connections reads the connections that are being forwarded; nil where
+	// that cannot be. It is called from many goroutines at once.
+	Connections func() Connections
 }
 
 // A Server answers on the addresses given to ListenTCP and ListenControl until
 // it is closed.
 type Server struct {
-	source   Source
-	log      *slog.Logger
-	version  string
-	registry *prometheus.Registry
-	life     context.Context // of every request; end ends them
-	end      context.CancelFunc
+	source      Source
+	log         *slog.Logger
+	version     string
+	registry    *prometheus.Registry
+	connections func() Connections
+	life        context.Context // of every request; end ends them
+	end         context.CancelFunc
 
 	once      sync.Once // of Close
 	mu        sync.Mutex
@@ -67,7 +71,7 @@ type Server struct {
 // New returns a Server that does not listen yet.
 func New(o Options) *Server {
 	life, end := context.WithCancel(context.Background())
-	s := &Server{source: o.Source, log: o.Log, version: o.Version, life: life, end: end}
+	s := &Server{source: o.Source, log: o.Log, version: o.Version, connections: o.Connections, life: life, end: end}
 	s.registry = s.newRegistry(o)
 	return s
 }

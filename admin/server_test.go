@@ -58,6 +58,7 @@ func TestRoutes(t *testing.T) {
 		{"GET", "/metrics", 200, "text/plain", "shunt_director_up 1"},
 		{"HEAD", "/metrics", 200, "text/plain", ""},
 		{"GET", "/healthz", 200, "text/plain", "ok\n"},
+		{"GET", "/api/v1/connections", 404, "", ""},
 		{"GET", "/readyz", 200, "text/plain", "ok\n"},
 		{"GET", "/api/v1/status", 200, "application/json", `{"started":"2026-03-14T14:09:26Z",`},
 		{"GET", "/api/v1/status?pretty", 200, "application/json", "{\n  \"started\": \"2026-03-14T14:09:26Z\",\n"},

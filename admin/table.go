@@ -108,11 +108,21 @@ func (r *renderer) server(rs director.ServerStatus) row {
 	}
 	return row{
 		cells: table.Row{
-			r.paint(plain, "  "+rs.Server), r.paint(plain, rs.Forward), weight, r.state(rs),
+			r.paint(plain, "  "+rs.Server), r.paint(plain, wrapped(rs)), weight, r.state(rs),
 			rs.Active, rs.Counters.Connections, latestCheck(rs),
 		},
 		note: trouble(rs),
 	}
+}
+
+// wrapped is how rs is reached: the forwarding method, or the tunnel type that
+// is not told by it. What else there is to a tunnel is in the JSON.
+func wrapped(rs director.ServerStatus) string {
+	if rs.Tunnel == "" {
+		return rs.Forward
+	}
+	word, _, _ := strings.Cut(rs.Tunnel, " ")
+	return word
 }
 
 // state says what the director makes of rs, and since when.

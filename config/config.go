@@ -37,7 +37,10 @@ type Global struct {
 	EmailAlertFrom string
 	Strict         bool
 	ManageSysctl   bool // set the kernel's settings that the services need
-	Origins        Origins
+	// After how long IPVS forgets a connection on which nothing moves, in
+	// whole seconds; 0 leaves the kernel's value alone.
+	TCPTimeout, TCPFinTimeout, UDPTimeout time.Duration
+	Origins                               Origins
 }
 
 // Settings are the directives that may stand outside of sections, as defaults,
@@ -61,6 +64,8 @@ type Settings struct {
 	CleanStop        bool
 	// Dataplane is "", "proxy" or "ipvs".
 	Dataplane string
+	// Tunnel is what the directives say; TunnelTo is what comes of it.
+	Tunnel dataplane.Tunnel
 	// Interface is the link that shunt puts the VIP on, "" if that is
 	// somebody else's business.
 	Interface      string

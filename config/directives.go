@@ -1,7 +1,7 @@
 package config
 
 import (
-	"strconv"
+	"fmt"
 	"time"
 
 	"github.com/shunt-lb/shunt/dataplane"
@@ -92,6 +92,12 @@ var table = []directive{
 	{name: "comment", scope: inSection, def: "none", doc: "remark in mail", value: rest(func(t target) *string { return &t.v.Comment })},
 
 	{name: "dataplane", scope: both, own: true, def: "as the command line says", doc: "what forwards", value: word("proxy", "ipvs")(func(t target) *string { return &t.s.Dataplane })},
+	{name: "tunneltype", scope: both, own: true, def: "ipip", doc: "what wraps packets for servers that are reached by ipip", value: tunnelType},
+	{name: "tunnelport", scope: both, own: true, def: "none", doc: "UDP port that real servers take tunnels of type gue on", value: tunnelPort},
+	{name: "tunnelchecksum", scope: both, own: true, def: "no", doc: "checksum of tunnels of type gre and gue", value: tunnelSum},
+	{name: "tcptimeout", scope: inGlobal, own: true, def: "as the kernel has it", doc: "when IPVS forgets a TCP connection on which nothing moves", value: kernelTimeout(func(t target) *time.Duration { return &t.g.TCPTimeout })},
+	{name: "tcpfintimeout", scope: inGlobal, own: true, def: "as the kernel has it", doc: "when IPVS forgets a TCP connection that both sides have ended", value: kernelTimeout(func(t target) *time.Duration { return &t.g.TCPFinTimeout })},
+	{name: "udptimeout", scope: inGlobal, own: true, def: "as the kernel has it", doc: "when IPVS forgets a UDP flow on which nothing moves", value: kernelTimeout(func(t target) *time.Duration { return &t.g.UDPTimeout })},
 	{name: "interface", scope: both, own: true, def: "none", doc: "link that the VIP is put on", value: bind("name of a link", (*field).link, asIs)(func(t target) *string { return &t.s.Interface })},
 	{name: "managesysctl", scope: inGlobal, own: true, def: "no", doc: "set the kernel's settings that the services need", value: yesNo(func(t target) *bool { return &t.g.ManageSysctl })},
 	{name: "connecttimeout", scope: both, own: true, def: "5s", doc: "limit of one connection attempt of the proxy", value: connectTimeout},
@@ -188,14 +194,18 @@ var persistent = bind("seconds, 0 to 31 days", secondsFrom(0, maxPersistent), fu
 	return writeSeconds(d)
 })(func(t target) *time.Duration { return &t.v.Persistent })
 
-var checkPort = bind("port, 1 to 65535",
-	func(f *field) (uint16, bool) {
-		n, ok := f.number(1, 65535)
-		return uint16(n), ok
-	},
-	func(p uint16) string {
-		if p == 0 {
-			return ""
-		}
-		return strconv.Itoa(int(p))
-	})(func(t target) *uint16 { return &t.v.CheckPort })
+// kernelTimeout is in whole seconds, as the kernel counts, and no more than
+// ipvsadm takes.
+var kernelTimeout = bind("duration, 1s to 31 days, in whole seconds", func(f *field) (time.Duration, bool) {
+	d, ok := f.duration(time.Second)
+	switch {
+	case !ok:
+	case d > maxPersistent*time.Second:
+		return 0, f.fail(f.valAt, fmt.Sprintf("%s is too much for `%s`", f.val, f.key), "the most is 31 days: 744h")
+	case d%time.Second != 0:
+		return 0, f.fail(f.valAt, fmt.Sprintf("%s is not a number of whole seconds", f.val), "the kernel counts seconds")
+	}
+	return d, ok
+}, writeLength)
+
+var checkPort = bind("port, 1 to 65535", (*field).portNumber, writePort)(func(t target) *uint16 { return &t.v.CheckPort })

@@ -88,6 +88,9 @@ func (p *parser) file(text []byte) {
 	for _, sec := range b.sections {
 		p.section(sec)
 	}
+	if len(p.cfg.Virtuals) == len(b.sections) {
+		p.reviewTunnels()
+	}
 }
 
 func firstLine(lines []string) string {

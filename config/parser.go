@@ -12,9 +12,10 @@ import (
 type parser struct {
 	*collector
 	*names
-	cfg   *Config
-	lines map[string]int // of the services so far
-	total int            // of real servers so far
+	cfg     *Config
+	globals []stmt         // the lines outside of sections
+	lines   map[string]int // of the services so far
+	total   int            // of real servers so far
 }
 
 // defaults is a file without a line.
@@ -43,6 +44,7 @@ func defaults() Global {
 func (p *parser) global(lines []stmt) {
 	g := &p.cfg.Global
 	*g = defaults()
+	p.globals = lines
 	t := target{g: g, s: &g.Settings, o: g.Origins}
 	for i := range lines {
 		p.apply(&lines[i], t)

@@ -61,7 +61,7 @@ func printVirtual(b *bytes.Buffer, c *Config, v *Virtual) {
 	want := target{g: &c.Global, s: &v.Settings, v: v, six: six}
 	printDifferences(b, indent, have, want, inSection, timeouts)
 	for i := range v.Reals {
-		fmt.Fprintf(b, "%s%s=%s\n", indent, realKey(six), realText(v, &v.Reals[i]))
+		fmt.Fprintf(b, "%s%s=%s\n", indent, realKey(v.Reals[i].Addr.Addr().Is6()), realText(v, &v.Reals[i]))
 	}
 }
 

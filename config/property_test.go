@@ -56,8 +56,10 @@ func sectionLines(t *rapid.T) string {
 	var b strings.Builder
 	for i := range rapid.IntRange(0, 4).Draw(t, "sections") {
 		head, real, addr := "virtual", "real", address4
+		other, otherAddr := "real6", address6
 		if rapid.Bool().Draw(t, "six") {
 			head, real, addr = "virtual6", "real6", address6
+			other, otherAddr = "real", address4
 		}
 		mark := rapid.Bool().Draw(t, "mark")
 		if mark {
@@ -71,7 +73,11 @@ func sectionLines(t *rapid.T) string {
 		}
 		b.WriteString(lines(t, "    ", sectionValues))
 		for range rapid.IntRange(0, 4).Draw(t, "reals") {
-			fmt.Fprintf(&b, "    %s=%s\n", real, realLine(t, addr))
+			if rapid.Bool().Draw(t, "other family") {
+				fmt.Fprintf(&b, "    %s=%s\n", other, realLine(t, otherAddr, "ipip"))
+				continue
+			}
+			fmt.Fprintf(&b, "    %s=%s\n", real, realLine(t, addr, "gate", "masq", "ipip"))
 		}
 	}
 	return b.String()
@@ -81,12 +87,12 @@ func address4(t *rapid.T, n int) string { return fmt.Sprintf("192.0.2.%d", n) }
 
 func address6(t *rapid.T, n int) string { return fmt.Sprintf("[2001:db8::%x]", n) }
 
-func realLine(t *rapid.T, addr func(*rapid.T, int) string) string {
+func realLine(t *rapid.T, addr func(*rapid.T, int) string, forward ...string) string {
 	s := addr(t, rapid.IntRange(1, 20).Draw(t, "real"))
 	if rapid.Bool().Draw(t, "with port") {
 		s += fmt.Sprintf(":%d", rapid.IntRange(1, 65535).Draw(t, "port"))
 	}
-	s += " " + rapid.SampledFrom([]string{"gate", "masq", "ipip"}).Draw(t, "forward")
+	s += " " + rapid.SampledFrom(forward).Draw(t, "forward")
 	if rapid.Bool().Draw(t, "with weight") {
 		s += fmt.Sprintf(" %d", rapid.IntRange(0, 65535).Draw(t, "weight"))
 	}
@@ -140,6 +146,7 @@ var bothValues = map[string]generator{
 	"fallback6":        of("sorry", "[::1]", "[2001:db8::9]:81 masq", "www.example.test"),
 	"fallbackcommand":  inQuotes,
 	"dataplane":        of("proxy", "ipvs"),
+	"tunneltype":       of("ipip", "gre", "gue\ntunnelport=6080"),
 	"interface":        of("eth0", "eth0.100", "br-lan@2"),
 	"connecttimeout":   of("1", "1500ms"),
 	"idletimeout":      of("1", "1h"),
@@ -151,6 +158,10 @@ var bothValues = map[string]generator{
 var globalValues = merged(bothValues, map[string]generator{
 	"strict":         of("no"),
 	"managesysctl":   of("yes", "no"),
+	"tunnelport":     number(1, 65535),
+	"tcptimeout":     of("1", "15m", "744h"),
+	"tcpfintimeout":  of("1", "2m"),
+	"udptimeout":     of("1", "5m"),
 	"autoreload":     of("yes", "no"),
 	"callback":       inQuotes,
 	"logfile":        inQuotes,
@@ -197,7 +208,8 @@ func lines(t *rapid.T, indent string, values map[string]generator) string {
 	names := slices.Sorted(maps.Keys(values)) // draws must not depend on the order of a map
 	var b strings.Builder
 	for _, name := range rapid.SliceOfNDistinct(rapid.SampledFrom(names), 0, 8, rapid.ID[string]).Draw(t, "directives") {
-		fmt.Fprintf(&b, "%s%s=%s\n", indent, name, values[name](t))
+		text := strings.ReplaceAll(values[name](t), "\n", "\n"+indent) // some mean something only together
+		fmt.Fprintf(&b, "%s%s=%s\n", indent, name, text)
 	}
 	return b.String()
 }

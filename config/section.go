@@ -122,11 +122,12 @@ func (p *parser) late(sec *section, v *Virtual, known bool) {
 		switch s.key {
 		case "real", "real6":
 			six := s.key == "real6"
-			if known && six != sec.six {
-				p.fail(s, s.keyAt, fmt.Sprintf("`%s` in a `%s` section", s.key, sec.head.key), fmt.Sprintf("write %s=", realKey(sec.six)))
+			reals := p.real(f, v, six)
+			if len(reals) > 0 && known && six != sec.six && reals[0].Forward != dataplane.IPIP {
+				p.fail(s, s.keyAt, fmt.Sprintf("`%s` in a `%s` section", s.key, sec.head.key), fmt.Sprintf("write %s=, or ipip: only a tunnel leads to the other address family", realKey(sec.six)))
 				continue
 			}
-			p.addReals(f, v, p.real(f, v, six))
+			p.addReals(f, v, reals)
 		case "fallback", "fallback6":
 			p.sectionFallback(f, v)
 		}
@@ -200,10 +201,8 @@ func (p *parser) addReals(f *field, v *Virtual, reals []Real) {
 // line returns the line of a section that set a directive, the virtual line
 // if none did.
 func (sec *section) line(name string) *stmt {
-	for i := len(sec.body) - 1; i >= 0; i-- {
-		if sec.body[i].key == name {
-			return &sec.body[i]
-		}
+	if s := lastLine(sec.body, name); s != nil {
+		return s
 	}
 	return &sec.head
 }

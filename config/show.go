@@ -38,9 +38,12 @@ type ExplainedReal struct {
 	Addr      string `json:"addr"`
 	Name      string `json:"name,omitempty"` // as the file has it, if that is no address
 	Forward   string `json:"forward"`
-	Weight    int    `json:"weight"`
-	Lower     uint32 `json:"lower,omitempty"`
-	Upper     uint32 `json:"upper,omitempty"`
+	// Tunnel is how packets are wrapped with ipip, if not as IP in IP:
+	// "gre", "gue port 6080".
+	Tunnel string `json:"tunnel,omitempty"`
+	Weight int    `json:"weight"`
+	Lower  uint32 `json:"lower,omitempty"`
+	Upper  uint32 `json:"upper,omitempty"`
 	// Check is the check and what it looks at: "http http://10.0.0.1:80/",
 	// "connect 10.0.0.1:80".
 	Check   string `json:"check"`
@@ -107,11 +110,14 @@ func (o Origin) String() string {
 
 func explainReal(v *Virtual, r *Real) ExplainedReal {
 	e := ExplainedReal{
-		Directive: realKey(v.six()), Addr: endpointText(r.Addr), Forward: r.Forward.String(), Weight: r.Weight, Lower: r.Lower, Upper: r.Upper,
+		Directive: realKey(r.Addr.Addr().Is6()), Addr: endpointText(r.Addr), Forward: r.Forward.String(), Weight: r.Weight, Lower: r.Lower, Upper: r.Upper,
 		Check: v.checkText(r), Line: r.Pos.Line,
 	}
 	if _, err := netip.ParseAddr(r.Name); err != nil {
 		e.Name = r.Name
+	}
+	if t := v.TunnelTo(r.Forward); t != (dataplane.Tunnel{}) {
+		e.Tunnel = t.String()
 	}
 	if v.negotiates() {
 		e.Receive = r.Receive.text()
@@ -212,6 +218,9 @@ func (r *ExplainedReal) checked() string {
 	s := "check " + r.Check
 	if r.Receive != "" {
 		s += fmt.Sprintf(` receive "%s"`, r.Receive)
+	}
+	if r.Tunnel != "" {
+		s += ", tunnel " + r.Tunnel
 	}
 	if r.Name != "" {
 		s += ", " + r.Name

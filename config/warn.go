@@ -19,6 +19,7 @@ func (p *parser) review(sec *section, v *Virtual) {
 	p.reviewCheck(sec, v)
 	p.reviewRequest(sec, v)
 	p.reviewFallback(sec, v)
+	p.reviewTunnel(sec, v)
 	p.reviewFiles(sec, v)
 }
 
@@ -199,8 +200,8 @@ func (p *parser) reviewFallback(sec *section, v *Virtual) {
 	if fb.Forward == dataplane.Masq && fb.Addr.Addr().IsLoopback() {
 		warn("masq to a loopback address does not work with IPVS", "use gate, another address, or write fallback=sorry")
 	}
-	if fb.Addr.Addr().Is6() != sec.six {
-		warn("the address family is not that of the service, which only the proxy can do", "write fallback=sorry, or an address of the other family")
+	if fb.Addr.Addr().Is6() != sec.six && fb.Forward != dataplane.IPIP {
+		warn("the address family is not that of the service, which only the proxy and ipip can do", "write fallback=sorry, or an address of the other family")
 	}
 	if v.ID.Catches(to) {
 		warn("it is the virtual service itself", "write fallback=sorry")

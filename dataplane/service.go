@@ -121,9 +121,13 @@ func (f Forward) String() string {
 type RealServer struct {
 	// Addr is where connections go. It tells the real servers of one service
 	// apart. MappedPort has been applied: its port is never 0, except behind
-	// a firewall mark, where 0 keeps the port of the packet.
+	// a firewall mark, where 0 keeps the port of the packet, and only Masq
+	// heeds another.
 	Addr    netip.AddrPort
 	Forward Forward
+	// Tunnel is how packets are wrapped with IPIP, the zero value otherwise.
+	// A dataplane in which Forward makes no difference accepts all of them.
+	Tunnel Tunnel
 	// Weight is 0 to 65535. 0 takes no new connection and keeps the old ones.
 	Weight int
 	// Upper is the number of connections from which on no new one is taken

@@ -152,7 +152,7 @@ func service() dataplane.VirtualService {
 		IdleTimeout:    time.Hour,
 		RealServers: []dataplane.RealServer{
 			{Addr: netip.MustParseAddrPort("10.0.1.1:80"), Forward: dataplane.Masq, Weight: 1, Upper: 2, Lower: 1},
-			{Sorry: true, Weight: 1},
+			{Sorry: true, Weight: 1, Tunnel: dataplane.Tunnel{Type: dataplane.TunnelGRE}},
 		},
 	}
 }

@@ -60,7 +60,7 @@ func (sv *service) fallback() (dataplane.RealServer, bool) {
 	if f == nil || sv.conf.CheckType == config.CheckOff {
 		return dataplane.RealServer{}, false
 	}
-	r := dataplane.RealServer{Weight: 1, Forward: f.Forward, Sorry: f.Sorry || f.Addr.Addr().IsLoopback()}
+	r := dataplane.RealServer{Weight: 1, Forward: f.Forward, Tunnel: sv.conf.TunnelTo(f.Forward), Sorry: f.Sorry || f.Addr.Addr().IsLoopback()}
 	// A service that is its own fallback would forward to itself.
 	if addr := mappedAddr(sv.conf, f.Addr, f.Forward); !f.Sorry && !sv.conf.ID.Catches(addr) {
 		r.Addr = addr

@@ -63,6 +63,9 @@ func (s *server) status() ServerStatus {
 		Fails: s.health.fails, Rises: s.health.rises, ChecksOK: s.good, ChecksBad: s.bad,
 		Transitions: s.transitions,
 	}
+	if s.tunnel != (dataplane.Tunnel{}) {
+		st.Tunnel = s.tunnel.String()
+	}
 	if s.last.err != nil {
 		st.Result = s.last.err.Error()
 	}

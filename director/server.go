@@ -19,6 +19,7 @@ type server struct {
 	// addr is where the dataplane sends traffic; it differs from conf.Addr
 	// where the forwarding method cannot change ports.
 	addr   netip.AddrPort
+	tunnel dataplane.Tunnel
 	health health
 	// maintenance names the file that keeps the server out, "" for none.
 	maintenance string
@@ -41,7 +42,7 @@ type checkResult struct {
 }
 
 func newServer(v *config.Virtual, r *config.Real) *server {
-	s := &server{conf: r, probe: newSpec(v, r), addr: mappedAddr(v, r.Addr, r.Forward), cause: notChecked}
+	s := &server{conf: r, probe: newSpec(v, r), addr: mappedAddr(v, r.Addr, r.Forward), tunnel: v.TunnelTo(r.Forward), cause: notChecked}
 	switch v.CheckType {
 	case config.CheckOn:
 		s.health.up, s.cause = true, "checktype=on"
@@ -87,7 +88,7 @@ func (s *server) weight() int {
 
 func (s *server) wanted() dataplane.RealServer {
 	return dataplane.RealServer{
-		Addr: s.addr, Forward: s.conf.Forward, Weight: s.weight(),
+		Addr: s.addr, Forward: s.conf.Forward, Tunnel: s.tunnel, Weight: s.weight(),
 		Upper: s.conf.Upper, Lower: s.conf.Lower,
 	}
 }

@@ -72,6 +72,9 @@ type ServiceStatus struct {
 type ServerStatus struct {
 	Server  string `json:"server"` // address and port as configured
 	Forward string `json:"forward"`
+	// Tunnel is how packets are wrapped with ipip, if not as IP in IP:
+	// "gre", "gue port 6080".
+	Tunnel string `json:"tunnel,omitempty"`
 	// Weight is the configured one, Current the one in force: 0 for a
 	// quiescent server.
 	Weight  int `json:"weight"`

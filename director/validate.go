@@ -2,6 +2,7 @@ package director
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"github.com/shunt-lb/shunt/checks"
@@ -22,7 +23,10 @@ func Validate(conf *config.Config, limits Limits) config.Problems {
 		v := &conf.Virtuals[i]
 		ps = append(ps, missingChecks(v)...)
 		for _, l := range limits(v, Everything(v)) {
-			ps = append(ps, limitProblem(v, l))
+			// Those of a range differ in nothing that is told.
+			if p := limitProblem(v, l); !slices.Contains(ps, p) {
+				ps = append(ps, p)
+			}
 		}
 	}
 	return ps
@@ -61,12 +65,23 @@ func Everything(v *config.Virtual) dataplane.VirtualService {
 func limitProblem(v *config.Virtual, l *dataplane.Limit) config.Problem {
 	pos := at(v, l.Directive)
 	if l.Directive == "real" {
-		i := slices.IndexFunc(v.Reals, func(r config.Real) bool { return mappedAddr(v, r.Addr, r.Forward) == l.Server })
-		if i >= 0 {
-			pos = v.Reals[i].Pos
-		}
+		pos = serverPos(v, l.Server)
 	}
 	return config.Problem{Severity: config.Error, Pos: pos, Text: fmt.Sprintf("virtual service %s: %s", v.ID, l.Reason)}
+}
+
+// serverPos is the line of the real server, or else the fallback, which the
+// dataplane knows at addr.
+func serverPos(v *config.Virtual, addr netip.AddrPort) config.Pos {
+	for i := range v.Reals {
+		if mappedAddr(v, v.Reals[i].Addr, v.Reals[i].Forward) == addr {
+			return v.Reals[i].Pos
+		}
+	}
+	if f := v.Fallback; f != nil && mappedAddr(v, f.Addr, f.Forward) == addr {
+		return f.Pos
+	}
+	return v.Pos
 }
 
 // at is the line of a directive, or that of the service where no line sets it.

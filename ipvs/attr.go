@@ -13,6 +13,8 @@ import (
 
 // Commands, from linux/ip_vs.h, as far as requests of our own use them.
 const (
+	cmdNewService = 1
+	cmdSetService = 2
 	cmdGetService = 4
 	cmdNewDest    = 5
 	cmdSetDest    = 6
@@ -89,6 +91,17 @@ func serviceAttr(id dataplane.ServiceID) *nl.RtAttr {
 	a.AddRtAttr(svcAddr, id.Addr.Addr().AsSlice())
 	a.AddRtAttr(svcPort, nl.BEUint16Attr(id.Addr.Port()))
 	return a
+}
+
+// addOptions adds all there is to say about a service.
+func addOptions(service *nl.RtAttr, o options) {
+	service.AddRtAttr(svcScheduler, nl.ZeroTerminated(o.scheduler))
+	if o.engine != "" {
+		service.AddRtAttr(svcEngine, nl.ZeroTerminated(o.engine))
+	}
+	service.AddRtAttr(svcFlags, append(nl.Uint32Attr(o.flags), 0xff, 0xff, 0xff, 0xff)) // all of them
+	service.AddRtAttr(svcTimeout, nl.Uint32Attr(o.timeout))
+	service.AddRtAttr(svcNetmask, nl.Uint32Attr(o.netmask))
 }
 
 // serverAttr is all there is to say about a real server.

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/dataplane"
@@ -79,6 +81,27 @@ func tableCases() []tableCase {
 			second := with(rip, func(s *server) { s.addr = netip.MustParseAddrPort("10.9.1.2:80") })
 			return all(t.addService(web, plain), t.addServer(web, rip), t.addServer(web, second))
 		}, left: "-A -t 10.9.0.1:80 -s rr\n-a -t 10.9.0.1:80 -r 10.9.1.2:80 -m -w 1\n-a -t 10.9.0.1:80 -r 10.9.1.1:80 -m -w 1\n"},
+		{name: "several steps at once, one of them bad", do: func(t table) error {
+			shut := set(plain, func(o *options) { o.scheduler = noScheduler })
+			second := with(rip, func(s *server) { s.addr = netip.MustParseAddrPort("10.9.1.2:80") })
+			errs := t.take(web, []step{
+				{verb: setService, options: plain},
+				{verb: addService, options: shut},
+				{verb: addServer, server: rip},
+				{verb: addServer, server: with(rip, func(s *server) { s.weight = -1 })},
+				{verb: addServer, server: second},
+				{verb: addServer, server: second},
+				{verb: setServer, server: with(second, func(s *server) { s.weight = 5 })},
+				{verb: delServer, server: rip},
+				{verb: delServer, server: rip},
+				{verb: setService, options: set(plain, func(o *options) { o.scheduler, o.timeout, o.flags = "wrr", 60, flagPersistent })},
+			})
+			want := []error{unix.ESRCH, nil, nil, unix.ERANGE, nil, unix.EEXIST, nil, nil, unix.ENOENT, nil}
+			if diff := cmp.Diff(want, errs, cmpopts.EquateErrors()); diff != "" {
+				return fmt.Errorf("(-want +got):\n%s", diff)
+			}
+			return nil
+		}, left: "-A -t 10.9.0.1:80 -s wrr -p 60\n-a -t 10.9.0.1:80 -r 10.9.1.2:80 -m -w 5\n"},
 		{name: "everything about a server", do: func(t table) error {
 			return all(t.addService(web, plain), t.addServer(web, rip), t.setServer(web, with(rip, func(s *server) {
 				s.method, s.weight, s.upper, s.lower = methodDirect, 65535, 20, 10

@@ -345,11 +345,15 @@ func TestApplyRefusesWhatIsUnsupported(t *testing.T) {
 	}
 }
 
+// TestCancelled is cancelled after what comes and before what goes.
 func TestCancelled(t *testing.T) {
 	d, f := opened()
+	must(t, d.Apply(t.Context(), two()))
 	ctx, cancel := context.WithCancel(t.Context())
-	f.after = func(step) { cancel() }
-	if err := d.Apply(ctx, two()); !errors.Is(err, context.Canceled) {
+	f.after, f.writes = func(step) { cancel() }, 0
+	other := two()
+	other.RealServers[0].Addr = netip.MustParseAddrPort("10.9.1.9:80")
+	if err := d.Apply(ctx, other); !errors.Is(err, context.Canceled) {
 		t.Errorf("Apply cancelled in the middle: %v", err)
 	}
 	if f.writes != 1 {

@@ -134,6 +134,14 @@ func (f *fake) change(v verb, id dataplane.ServiceID, s server, do func(e *entry
 	})
 }
 
+func (f *fake) take(id dataplane.ServiceID, steps []step) []error {
+	errs := make([]error, len(steps))
+	for i, s := range steps {
+		errs[i] = s.on(f, id)
+	}
+	return errs
+}
+
 func (f *fake) timeouts() (Timeouts, error) { return f.times, nil }
 
 func (f *fake) setTimeouts(t Timeouts) error {

@@ -57,7 +57,10 @@ func goalOptions(v dataplane.VirtualService) options {
 // goalServer returns r in the kernel's terms. A sorry server is reached where
 // it listens, like any other.
 func goalServer(r dataplane.RealServer) server {
-	return server{addr: r.Addr, method: methods[r.Forward], weight: r.Weight, upper: r.Upper, lower: r.Lower}
+	return server{
+		addr: r.Addr, method: methods[r.Forward], tunnel: goalTunnel(r.Tunnel),
+		weight: r.Weight, upper: r.Upper, lower: r.Lower,
+	}
 }
 
 // wholeSeconds rounds up: persistence never ends early.
@@ -143,14 +146,19 @@ func (s server) real(last dataplane.VirtualService) dataplane.RealServer {
 			return r
 		}
 	}
-	return dataplane.RealServer{Addr: s.addr, Forward: s.forward(), Weight: s.weight, Upper: s.upper, Lower: s.lower}
+	r := dataplane.RealServer{Addr: s.addr, Forward: s.forward(), Weight: s.weight, Upper: s.upper, Lower: s.lower}
+	if r.Forward == dataplane.IPIP {
+		r.Tunnel, _ = s.tunnel.words()
+	}
+	return r
 }
 
 // forward returns the forwarding method, foreign for one that nobody can have
 // asked for here.
 func (s server) forward() dataplane.Forward {
+	_, known := s.tunnel.words()
 	for forward, method := range methods {
-		if method == s.method && s.tunnel == (tunnel{}) {
+		if method == s.method && (s.tunnel == tunnel{} || forward == dataplane.IPIP && known) {
 			return forward
 		}
 	}

@@ -81,13 +81,19 @@ func (k *kernel) introduce(log *slog.Logger) error {
 
 // request sends one command and returns the answers.
 func (k *kernel) request(cmd uint8, flags int, data ...nl.NetlinkRequestData) ([][]byte, error) {
-	req := nl.NewNetlinkRequest(int(k.family), flags)
+	req := k.newRequest(cmd, flags, data...)
 	req.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_GENERIC: k.socket}
+	return req.Execute(unix.NETLINK_GENERIC, 0)
+}
+
+// newRequest makes one command.
+func (k *kernel) newRequest(cmd uint8, flags int, data ...nl.NetlinkRequestData) *nl.NetlinkRequest {
+	req := nl.NewNetlinkRequest(int(k.family), flags)
 	req.AddData(&nl.Genlmsg{Command: cmd, Version: 1})
 	for _, d := range data {
 		req.AddData(d)
 	}
-	return req.Execute(unix.NETLINK_GENERIC, 0)
+	return req
 }
 
 // read implements table.

@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vishvananda/netlink"
-
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/dataplane/dataplanetest"
 	"github.com/shunt-lb/shunt/internal/netlab"
@@ -99,37 +97,11 @@ func equip(r *netlab.Namespace, forward dataplane.Forward) error {
 	errs = append(errs, r.AddVIP("lo", vip4), r.AddVIP("lo", vip6))
 	if forward == dataplane.IPIP {
 		errs = append(errs, r.Do(tunnelEnds))
-		for _, link := range []string{"all", "tun4", "tun6"} {
+		for _, link := range []string{"all", "tun4", "tun6", "sit"} {
 			errs = append(errs, r.Sysctl("net.ipv4.conf."+link+".rp_filter", "0"))
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// tunnelEnds adds the links on which tunnelled packets arrive: IPv4 in IPv4,
-// and both in IPv6.
-func tunnelEnds() error {
-	eth0, err := netlink.LinkByName("eth0")
-	if err != nil {
-		return err
-	}
-	v4, err4 := netlink.AddrList(eth0, netlink.FAMILY_V4)
-	v6, err6 := netlink.AddrList(eth0, netlink.FAMILY_V6)
-	if err := errors.Join(err4, err6); err != nil {
-		return err
-	}
-	for _, l := range []netlink.Link{
-		&netlink.Iptun{LinkAttrs: netlink.LinkAttrs{Name: "tun4"}, Local: v4[0].IP},
-		&netlink.Ip6tnl{LinkAttrs: netlink.LinkAttrs{Name: "tun6"}, Local: v6[0].IP},
-	} {
-		if err := netlink.LinkAdd(l); err != nil {
-			return fmt.Errorf("add %s: %w", l.Attrs().Name, err)
-		}
-		if err := netlink.LinkSetUp(l); err != nil {
-			return fmt.Errorf("set %s up: %w", l.Attrs().Name, err)
-		}
-	}
-	return nil
 }
 
 // open opens the director's dataplane and sets what clients of real servers

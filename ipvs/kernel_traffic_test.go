@@ -180,6 +180,14 @@ func TestFirewallMarks(t *testing.T) {
 				if got := s.visits(t, vip+":80", 3) + s.visits(t, vip+":443", 3); got != "abcabc" {
 					t.Errorf("%v: connections went to %s, want abcabc", id, got)
 				}
+				want.RealServers = reals(forward, six, 80) // means nothing to gate
+				if forward == dataplane.Gate {
+					must(t, d.Apply(t.Context(), want))
+					if got := s.visits(t, vip+":80", 3) + s.visits(t, vip+":443", 3); got != "abcabc" {
+						t.Errorf("%v, real servers with a port: connections went to %s, want abcabc", id, got)
+					}
+				}
+				want.RealServers = reals(forward, six, 0)
 				want.Persistent, want.PersistentBits = time.Minute, bitLen(id)
 				must(t, d.Apply(t.Context(), want))
 				if got := s.visits(t, vip+":80", 2) + s.visits(t, vip+":443", 2); got != strings.Repeat(got[:1], 4) {
@@ -220,23 +228,5 @@ func TestHashingFallsBack(t *testing.T) {
 		if got := s.visits(t, "10.2.0.100:80", 3); strings.Contains(got, first) {
 			t.Errorf("%s: connections went to %s, %s is quiescent", scheduler, got, first)
 		}
-	}
-}
-
-// TestTunnelOfAnotherFamily serves an IPv4 service from IPv6 real servers.
-func TestTunnelOfAnotherFamily(t *testing.T) {
-	s := newSite(t, dataplane.IPIP)
-	s.serve(t, "10.2.0.100:80")
-	d := s.open(t)
-	want := dataplane.VirtualService{ID: tcp("10.2.0.100:80"), Scheduler: "rr", RealServers: reals(dataplane.IPIP, true, 80)}
-	must(t, d.Apply(t.Context(), want))
-	if got := s.visits(t, "10.2.0.100:80", 6); got != "abcabc" {
-		t.Errorf("connections went to %s, want abcabc", got)
-	}
-	want.RealServers = append(want.RealServers[1:], reals(dataplane.IPIP, false, 80)[0])
-	must(t, d.Apply(t.Context(), want))
-	holds(t, d, want)
-	if got := s.visits(t, "10.2.0.100:80", 3); !strings.Contains(got, "a") || !strings.Contains(got, "b") || !strings.Contains(got, "c") {
-		t.Errorf("real servers of both families: connections went to %s, want each once", got)
 	}
 }

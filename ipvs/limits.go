@@ -91,10 +91,25 @@ func (l *limits) onePacket(v dataplane.VirtualService) {
 }
 
 func (l *limits) real(v dataplane.VirtualService, r dataplane.RealServer) {
+	l.tunnel(r)
 	for _, reason := range []string{address(v, r), forwarding(v, r), load(r)} {
 		if reason != "" {
 			*l = append(*l, &dataplane.Limit{Directive: "real", Server: r.Addr, Reason: reason})
 		}
+	}
+}
+
+// tunnel finds what is wrong with how packets for r are wrapped, once for all
+// real servers of which the same is wrong.
+func (l *limits) tunnel(r dataplane.RealServer) {
+	if r.Forward != dataplane.IPIP && r.Tunnel != (dataplane.Tunnel{}) {
+		l.add("real", "%s is no tunnel: a tunnel type is for ipip", r.Forward)
+		(*l)[len(*l)-1].Server = r.Addr
+		return
+	}
+	found := wrapping(r.Tunnel)
+	if found != nil && !slices.ContainsFunc(*l, func(old *dataplane.Limit) bool { return *old == *found }) {
+		*l = append(*l, found)
 	}
 }
 
@@ -108,8 +123,8 @@ func address(v dataplane.VirtualService, r dataplane.RealServer) string {
 		return fmt.Sprintf("a real server of IPVS needs a plain IPv4 or IPv6 address, %s is none", addr)
 	case addr.Is6() && !ipv6(v.ID) && r.Forward != dataplane.IPIP:
 		return "IPVS reaches an IPv6 real server from an IPv4 service by tunnel only: use ipip, or an IPv4 address"
-	case addr.Is4() && ipv6(v.ID):
-		return "an IPv6 service needs IPv6 real servers"
+	case addr.Is4() && ipv6(v.ID) && r.Forward != dataplane.IPIP:
+		return "IPVS reaches an IPv4 real server from an IPv6 service by tunnel only: use ipip, or an IPv6 address"
 	}
 	return ""
 }
@@ -124,6 +139,8 @@ func forwarding(v dataplane.VirtualService, r dataplane.RealServer) string {
 		return fmt.Sprintf("IPVS has no forwarding method %s: use gate, masq or ipip", r.Forward)
 	case v.OnePacket && r.Forward == dataplane.Masq:
 		return "replies of a masq real server would not be translated back with ops: use gate or ipip, or leave ops out"
+	case v.ID.Protocol == dataplane.FWMark: // gate and ipip keep the port of the packet, whatever is said
+		return ""
 	case own == mapped || r.Sorry && r.Addr == netip.AddrPort{}:
 		return ""
 	case r.Forward == dataplane.Masq:

@@ -27,6 +27,18 @@ func withReal(change func(r *dataplane.RealServer)) dataplane.VirtualService {
 	return service(func(v *dataplane.VirtualService) { change(&v.RealServers[0]) })
 }
 
+// withTunnel is that service with two real servers behind a tunnel.
+func withTunnel(tunnel dataplane.Tunnel) dataplane.VirtualService {
+	return service(func(v *dataplane.VirtualService) {
+		second := v.RealServers[0]
+		to(&second, "10.0.1.2:80")
+		v.RealServers = append(v.RealServers, second)
+		for i := range v.RealServers {
+			v.RealServers[i].Forward, v.RealServers[i].Tunnel = dataplane.IPIP, tunnel
+		}
+	})
+}
+
 func at(v *dataplane.VirtualService, addr string) { v.ID.Addr = netip.MustParseAddrPort(addr) }
 
 func to(r *dataplane.RealServer, addr string) { r.Addr = netip.MustParseAddrPort(addr) }
@@ -43,6 +55,9 @@ func TestSupported(t *testing.T) {
 		"masq, other port":   withReal(func(s *r) { s.Forward = dataplane.Masq; to(s, "10.0.1.1:8080") }),
 		"ipip":               withReal(func(s *r) { s.Forward = dataplane.IPIP }),
 		"ipip, IPv4 in IPv6": withReal(func(s *r) { s.Forward = dataplane.IPIP; to(s, "[fd00::1]:80") }),
+		"ipip, IPv6 in IPv4": service(func(s *v) { at(s, "[fd00::1]:80"); s.RealServers[0].Forward = dataplane.IPIP }),
+		"gre":                withTunnel(dataplane.Tunnel{Type: dataplane.TunnelGRE, Checksum: dataplane.ChecksumYes}),
+		"gue":                withTunnel(dataplane.Tunnel{Type: dataplane.TunnelGUE, Port: 6080, Checksum: dataplane.ChecksumRemote}),
 		"quiescent":          withReal(func(s *r) { s.Weight = 0 }),
 		"heaviest":           withReal(func(s *r) { s.Weight = 65535 }),
 		"upper":              withReal(func(s *r) { s.Upper = 1 }),
@@ -52,6 +67,7 @@ func TestSupported(t *testing.T) {
 			s.ID = dataplane.ServiceID{Protocol: dataplane.FWMark, Mark: 1}
 			to(&s.RealServers[0], "10.0.1.1:0")
 		}),
+		"mark, port without meaning": service(func(s *v) { s.ID = dataplane.ServiceID{Protocol: dataplane.FWMark, Mark: 1} }),
 		"mark of IPv6": service(func(s *v) {
 			s.ID = dataplane.ServiceID{Protocol: dataplane.FWMark, Mark: 1, IPv6: true}
 			to(&s.RealServers[0], "[fd00::1]:0")
@@ -114,8 +130,16 @@ func TestUnsupported(t *testing.T) {
 		})},
 		{"real", "tunnel only", withReal(func(s *r) { to(s, "[fd00::1]:80") })},
 		{"real", "tunnel only", withReal(func(s *r) { s.Forward = dataplane.Masq; to(s, "[fd00::1]:80") })},
-		{"real", "IPv6 real servers", service(func(s *v) { at(s, "[fd00::1]:80") })},
-		{"real", "IPv6 real servers", service(func(s *v) { at(s, "[fd00::1]:80"); s.RealServers[0].Forward = dataplane.IPIP })},
+		{"real", "tunnel only", service(func(s *v) { at(s, "[fd00::1]:80") })},
+		{"real", "tunnel only", service(func(s *v) { at(s, "[fd00::1]:80"); s.RealServers[0].Forward = dataplane.Masq })},
+		{"real", "gate is no tunnel", withReal(func(s *r) { s.Tunnel.Type = dataplane.TunnelGRE })},
+		{"tunneltype", "tunnel(3)", withTunnel(dataplane.Tunnel{Type: 3})},
+		{"tunneltype", "add tunnelport", withTunnel(dataplane.Tunnel{Type: dataplane.TunnelGUE})},
+		{"tunnelport", "leave tunnelport out", withTunnel(dataplane.Tunnel{Port: 6080})},
+		{"tunnelport", "leave tunnelport out", withTunnel(dataplane.Tunnel{Type: dataplane.TunnelGRE, Port: 6080})},
+		{"tunnelchecksum", "leave tunnelchecksum out", withTunnel(dataplane.Tunnel{Checksum: dataplane.ChecksumYes})},
+		{"tunnelchecksum", "leave tunnelchecksum out", withTunnel(dataplane.Tunnel{Type: dataplane.TunnelGRE, Checksum: 3})},
+		{"tunnelchecksum", "use tunnelchecksum = yes", withTunnel(dataplane.Tunnel{Type: dataplane.TunnelGRE, Checksum: dataplane.ChecksumRemote})},
 		{"real", "tunnel only", service(func(s *v) {
 			s.ID = dataplane.ServiceID{Protocol: dataplane.FWMark, Mark: 1}
 			to(&s.RealServers[0], "[fd00::1]:0")
@@ -126,7 +150,6 @@ func TestUnsupported(t *testing.T) {
 		{"real", "fallback", withReal(func(s *r) { s.Sorry, s.Addr = true, netip.AddrPort{} })},
 		{"real", "port 80, not on 8080", withReal(func(s *r) { to(s, "10.0.1.1:8080") })},
 		{"real", "port 80, not on 8080", withReal(func(s *r) { s.Forward = dataplane.IPIP; to(s, "10.0.1.1:8080") })},
-		{"real", "port 0, not on 80", service(func(s *v) { s.ID = dataplane.ServiceID{Protocol: dataplane.FWMark, Mark: 1} })},
 		{"real", "needs a port", withReal(func(s *r) { s.Forward = dataplane.Masq; to(s, "10.0.1.1:0") })},
 		{"real", "forward(9)", withReal(func(s *r) { s.Forward = 9 })},
 		{"real", "weight 65536", withReal(func(s *r) { s.Weight = 65536 })},

@@ -3,6 +3,7 @@ package ipvs
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/shunt-lb/shunt/dataplane"
 )
@@ -33,32 +34,43 @@ func usable(servers []server) int {
 
 // take takes steps. One that fails does not keep the others from being taken,
 // except where nothing would be left: serving are the usable real servers that
-// there will be if all goes well.
+// there will be if all goes well. What takes away from a service, which comes
+// last, is a go of its own.
 func (d *Dataplane) take(ctx context.Context, id dataplane.ServiceID, steps []step, serving int) error {
-	var errs []error
-	needed := serving > 0
-	for _, s := range steps {
-		if err := ctx.Err(); err != nil {
-			return errors.Join(append(errs, err)...)
-		}
-		if s.effect == closes && needed && serving == 0 {
-			break
-		}
-		d.writes.Add(1)
-		err := s.on(d.table, id)
-		if err == nil {
-			continue
-		}
-		errs = append(errs, opError(id, s, err))
-		if s.verb == addService {
-			break
-		}
-		if s.effect == opens {
-			serving--
-		}
+	n := slices.IndexFunc(steps, func(s step) bool { return s.effect == closes })
+	if n < 0 {
+		n = len(steps)
+	}
+	unserved, errs := d.attempt(id, steps[:n])
+	switch err := ctx.Err(); {
+	case n == len(steps), serving > 0 && unserved >= serving:
+	case err != nil:
+		errs = append(errs, err)
+	default:
+		_, more := d.attempt(id, steps[n:])
+		errs = append(errs, more...)
 	}
 	if len(errs) == 1 {
 		return errs[0]
 	}
 	return errors.Join(errs...)
+}
+
+// attempt takes steps in one go. It returns how many usable real servers could
+// not be had, and what went wrong.
+func (d *Dataplane) attempt(id dataplane.ServiceID, steps []step) (unserved int, failed []error) {
+	d.writes.Add(uint64(len(steps)))
+	for i, err := range d.table.take(id, steps) {
+		if err == nil {
+			continue
+		}
+		if steps[i].effect == opens {
+			unserved++
+		}
+		failed = append(failed, opError(id, steps[i], err))
+		if steps[i].verb == addService {
+			break // the others have failed for want of it
+		}
+	}
+	return unserved, failed
 }

@@ -18,6 +18,7 @@ type table interface {
 	addServer(id dataplane.ServiceID, s server) error
 	setServer(id dataplane.ServiceID, s server) error
 	delServer(id dataplane.ServiceID, s server) error
+	take(id dataplane.ServiceID, steps []step) []error // in order, all of them; an error or nil for each
 	timeouts() (Timeouts, error)
 	setTimeouts(t Timeouts) error
 	close()
@@ -40,14 +41,6 @@ type server struct {
 	tunnel       tunnel // with methodTunnel
 	weight       int
 	upper, lower uint32
-}
-
-// A tunnel is how packets are wrapped on their way to a real server. The zero
-// value is IP in IP.
-type tunnel struct {
-	kind  uint8
-	port  uint16
-	flags uint16
 }
 
 // A state is what a service is, or is to be. Servers are in the order in

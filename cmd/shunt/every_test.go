@@ -187,6 +187,12 @@ func TestEveryDirective(t *testing.T) {
 	e.has("fallbackcommand.calls", `^stop `+e.web+` tcp$`)
 	e.mailed("Subject: [Web Shop] Restored real server: " + e.rs1.Listener.Addr().String())
 
+	listed, err := e.shunt("status", "--config", e.file, "--connections").Output()
+	if err != nil || !strings.HasPrefix(string(listed), "0 connections\nnot listed, because the proxy has no table of its connections: ") ||
+		!strings.Contains(string(listed), "tcp "+e.web) {
+		t.Errorf("connections: %v\n%s", err, listed)
+	}
+
 	rs2 := e.rs2.Listener.Addr().String()
 	write(t, filepath.Join(e.dir, "maintenance", rs2), "")
 	e.status(`(?i)` + regexp.QuoteMeta(rs2) + ` .*maint`)

@@ -16,7 +16,9 @@ func realserverCommand() *cli.Command {
 	flags := []cli.Flag{
 		&cli.StringSliceFlag{Name: "vip", Usage: "`ADDRESS` of a virtual service; may be given several times"},
 		&cli.StringFlag{Name: "forward", Value: "gate", Usage: "how the director reaches this machine: gate or ipip"},
-		&cli.StringFlag{Name: "interface", Usage: "`LINK` that has the VIPs (default: lo; tunl0 and ip6tnl0 with ipip)"},
+		&cli.StringFlag{Name: "tunnel", Value: "ipip", Usage: "with ipip, how the director wraps packets: ipip, gre or gue, as tunneltype says there"},
+		&cli.IntFlag{Name: "port", Usage: "UDP `PORT` of a tunnel of type gue, as tunnelport says on the director"},
+		&cli.StringFlag{Name: "interface", Usage: "`LINK` that has the VIPs (default: lo; tunl0 and ip6tnl0 with ipip, gre0 and ip6gre0 with gre)"},
 		// Not in /run/shunt, which systemd empties when a director on this
 		// machine stops.
 		&cli.StringFlag{Name: "note", Value: "/run/shunt-realserver.sysctl", Usage: "`FILE` that keeps what settings were before apply, for remove", TakesFile: true},
@@ -65,6 +67,9 @@ func realserverOptions(c *cli.Context) (realserver.Options, error) {
 	default:
 		return o, fmt.Errorf("forwarding method %q: want gate or ipip", f)
 	}
+	if err := tunnelOptions(c, &o.Tunnel); err != nil {
+		return o, err
+	}
 	for _, text := range c.StringSlice("vip") {
 		a, err := netip.ParseAddr(text)
 		if err != nil {
@@ -76,6 +81,24 @@ func realserverOptions(c *cli.Context) (realserver.Options, error) {
 		return o, errors.New("name the address of the virtual service with --vip")
 	}
 	return o, nil
+}
+
+func tunnelOptions(c *cli.Context, to *dataplane.Tunnel) error {
+	switch t := c.String("tunnel"); t {
+	case "ipip":
+	case "gre":
+		to.Type = dataplane.TunnelGRE
+	case "gue":
+		to.Type = dataplane.TunnelGUE
+	default:
+		return fmt.Errorf("tunnel type %q: want ipip, gre or gue", t)
+	}
+	port := c.Int("port")
+	if c.IsSet("port") && (port < 1 || port > 65535) {
+		return fmt.Errorf("--port %d: want 1 to 65535", port)
+	}
+	to.Port = uint16(port)
+	return nil
 }
 
 func realserverCheck(c *cli.Context) error {

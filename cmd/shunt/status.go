@@ -26,7 +26,10 @@ func statusCommand() *cli.Command {
 		Usage: "show virtual services, real servers and their health",
 		Flags: []cli.Flag{
 			configFlag(), controlFlag(),
-			&cli.BoolFlag{Name: "json", Usage: "print the API's JSON"},
+			&cli.BoolFlag{Name: "json", Usage: "print the API's JSON; of connections, one object a line"},
+			&cli.BoolFlag{Name: "connections", Usage: "show the connections that the kernel forwards instead, one a line, as they are found"},
+			&cli.StringFlag{Name: "service", Usage: "with --connections: only those to `[tcp|udp ]ADDRESS[:PORT]`"},
+			&cli.StringFlag{Name: "real", Usage: "with --connections: only those to the real server `ADDRESS[:PORT]`"},
 			&cli.BoolFlag{Name: "watch", Aliases: []string{"w"}, Usage: "go on, once a second, until Ctrl-C"},
 		},
 		Action: status,
@@ -38,6 +41,12 @@ func status(c *cli.Context) error {
 		return err
 	}
 	client := admin.Dial(askPath(c))
+	if c.Bool("connections") {
+		return showConnections(c, client)
+	}
+	if c.IsSet("service") || c.IsSet("real") {
+		return errors.New("--service and --real choose among connections: add --connections")
+	}
 	if !c.Bool("watch") {
 		return showStatus(c, client)
 	}

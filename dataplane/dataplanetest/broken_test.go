@@ -3,6 +3,7 @@ package dataplanetest
 import (
 	"context"
 	"fmt"
+	"maps"
 	"runtime"
 	"slices"
 	"strings"
@@ -100,7 +101,7 @@ func catches(t *testing.T, name, fault string) {
 	if r := hold(t, name, fault); r.Failed() {
 		t.Logf("%s: %s", name, strings.TrimSpace(r.said()))
 	} else {
-		t.Errorf("%s was kept (skipped: %v)", name, r.skipped)
+		t.Errorf("%s was kept", name)
 	}
 }
 
@@ -110,10 +111,15 @@ func TestEveryPromiseCanBreak(t *testing.T) {
 	for _, names := range broken {
 		caught = append(caught, names...)
 	}
+	unknown := maps.Clone(exempt)
 	for _, p := range promises() {
 		if !slices.Contains(caught, p.name) {
 			t.Errorf("no fault is known that breaks %q", p.name)
 		}
+		delete(unknown, p.name)
+	}
+	for name := range unknown {
+		t.Errorf("a dataplane may be let off %q, which is no promise", name)
 	}
 }
 
@@ -146,7 +152,6 @@ type recorder struct {
 	mu       sync.Mutex
 	log      strings.Builder
 	failed   bool
-	skipped  bool
 	cleanups []func()
 }
 
@@ -197,9 +202,3 @@ func (r *recorder) Error(args ...any)                 { r.Errorf("%s", fmt.Sprin
 
 func (r *recorder) Fatalf(format string, args ...any) { r.Errorf(format, args...); runtime.Goexit() }
 func (r *recorder) Fatal(args ...any)                 { r.Fatalf("%s", fmt.Sprint(args...)) }
-
-func (r *recorder) Skip(args ...any) {
-	r.Logf("%s", fmt.Sprint(args...))
-	r.skipped = true
-	runtime.Goexit()
-}

@@ -35,7 +35,6 @@ func (s *stage) closeErrors() {
 }
 
 func (s *stage) closeConnections() {
-	s.unless(s.lab.Lacks.ForwardsPackets, "the kernel goes on by itself")
 	p, q := s.tcpSite("rr", 1), s.udpSite("rr", 1)
 	p.apply()
 	q.apply()
@@ -52,7 +51,7 @@ func (s *stage) drainer() dataplane.Drainer {
 	s.Helper()
 	d, ok := s.dp.(dataplane.Drainer)
 	if !ok {
-		s.Skip("connections do not end with this dataplane")
+		s.Fatal("connections end with this dataplane, and it does not implement dataplane.Drainer")
 	}
 	return d
 }

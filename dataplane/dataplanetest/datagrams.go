@@ -108,7 +108,6 @@ func (s *stage) removedFlow() {
 }
 
 func (s *stage) onePacket() {
-	s.unless(s.lab.Lacks.NoOnePacket, "one-packet scheduling is not to be had here")
 	p := s.udpSite("rr", 1, 1)
 	p.want.OnePacket = true
 	p.apply()

@@ -63,7 +63,7 @@ type Lacks struct {
 	CutsRemoved bool
 
 	// ForwardsPackets says that the dataplane makes no connections itself. It
-	// counts bytes with their headers, does not notice a real server that
+	// need not be a Drainer, has timeouts of its own, counts bytes with their headers, does not notice a real server that
 	// refuses, does not know whom it refused, and its connections go on when
 	// it is closed.
 	ForwardsPackets bool

@@ -31,7 +31,6 @@ func (s *stage) limitAll() {
 }
 
 func (s *stage) limitLower() {
-	s.unless(s.lab.Lacks.RemembersEnded, "ended connections still count")
 	p := s.limited(3, 2, 1)
 	open := []*conn{p.held(0), p.held(0), p.held(0)}
 	end := func(left int) {

@@ -94,7 +94,6 @@ func (s *stage) sourceHashing() {
 }
 
 func (s *stage) deadServer() {
-	s.unless(s.lab.Lacks.ForwardsPackets, "packets are forwarded, not connections made")
 	p := s.tcpSite("rr", 1, 1)
 	p.apply()
 	p.tcp[0].stop()

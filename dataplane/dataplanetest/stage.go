@@ -69,14 +69,6 @@ func (s *stage) size(n int) int {
 	return n
 }
 
-// unless skips the promise where the dataplane is let off.
-func (s *stage) unless(lacks bool, reason string) {
-	s.Helper()
-	if lacks {
-		s.Skip(reason)
-	}
-}
-
 // check ends the promise with an error.
 func (s *stage) check(what string, err error) {
 	s.Helper()

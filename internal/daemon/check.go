@@ -25,6 +25,7 @@ func Check(ctx context.Context, name string, text []byte, strict bool, on string
 	if p, ok := readable(name, conf); ok {
 		conf.Warnings = append(conf.Warnings, p)
 	}
+	conf.Warnings = append(conf.Warnings, withLines(uselessTimeouts(conf, usual(on)), text)...)
 	return conf, nil
 }
 

@@ -161,6 +161,7 @@ func alertMail(m director.Mail) alert.Mail {
 func (d *Daemon) openAdmin(ctx context.Context) error {
 	s := admin.New(admin.Options{
 		Source: d, Log: d.log, Version: d.o.Version, Commit: d.o.Commit, Sorry: d.sorryStats,
+		Connections: d.connections,
 	})
 	d.onStop("admin", func(context.Context) error { return s.Close() })
 	if d.o.Control != "" {

@@ -28,6 +28,7 @@ func (d *Daemon) followHost(conf *config.Config) {
 	}
 	if d.plane.status.Name == onIPVS {
 		d.followSysctls(conf)
+		d.followTimeouts(conf)
 	}
 }
 

@@ -30,6 +30,7 @@ import (
 type cluster struct {
 	t       *testing.T
 	method  dataplane.Forward
+	tunnel  dataplane.Tunnel
 	vip     netip.Addr
 	client  *netlab.Namespace
 	servers []*realServer
@@ -68,7 +69,12 @@ var networks = map[string]network{
 
 func newCluster(t *testing.T, n network, method dataplane.Forward) *cluster {
 	t.Helper()
-	c := &cluster{t: t, method: method, vip: n.vip}
+	return newTunnelCluster(t, n, method, dataplane.Tunnel{})
+}
+
+func newTunnelCluster(t *testing.T, n network, method dataplane.Forward, tunnel dataplane.Tunnel) *cluster {
+	t.Helper()
+	c := &cluster{t: t, method: method, tunnel: tunnel, vip: n.vip}
 	lab := netlab.Test(t)
 	machine := func(name string) *netlab.Namespace {
 		ns, err := lab.Namespace(name)
@@ -113,7 +119,7 @@ func (c *cluster) equip(s *realServer, n network) {
 		c.must(s.in.Gateway(n.routerIn.Addr()))
 		c.must(s.in.Do(func() error {
 			h := realserver.Host{Settings: sysctl.System, Note: realserver.Note(filepath.Join(c.t.TempDir(), "note"))}
-			o := realserver.Options{VIPs: []netip.Addr{c.vip}, Forward: c.method}
+			o := realserver.Options{VIPs: []netip.Addr{c.vip}, Forward: c.method, Tunnel: c.tunnel}
 			if _, err := h.Apply(o); err != nil {
 				return err
 			}
@@ -228,15 +234,21 @@ func TestWalkthroughOnIPVS(t *testing.T) {
 func walk(t *testing.T, name string, method dataplane.Forward, n network, fallback string) {
 	t.Helper()
 	c := newCluster(t, n, method)
-	c.director(strings.Replace(kernelCF, "%FALLBACK%", fallback, 1))
+	c.walk(name, strings.Replace(kernelCF, "%FALLBACK%", fallback, 1))
+}
+
+// walk has the real servers go and come back under a director with file.
+func (c *cluster) walk(name, file string) {
+	c.t.Helper()
+	c.director(file)
 	both := []string{"rs1", "rs1", "rs1", "rs1", "rs2", "rs2"}
 	c.until(name+", both well", both...)
 	c.servers[0].stop()
 	c.until(name+", rs1 stopped", six("rs2")...)
 	c.servers[1].stop()
 	c.until(name+", rs2 stopped", six("sorry")...)
-	c.servers[0].start(t)
-	c.servers[1].start(t)
+	c.servers[0].start(c.t)
+	c.servers[1].start(c.t)
 	c.until(name+", both back", both...)
 }
 

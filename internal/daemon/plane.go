@@ -24,6 +24,7 @@ const (
 // A plane is the dataplanes that were chosen, and why.
 type plane struct {
 	*mux
+	kernel *ipvs.Dataplane // nil where there is none
 	status director.DataplaneStatus
 }
 
@@ -38,7 +39,7 @@ func choose(name string, log *slog.Logger, s *sorry.Server) (plane, error) {
 	if kernel != nil {
 		planes = []named{{newDesks(kernel, s, log), onIPVS}, planes[0]}
 	}
-	return plane{mux: newMux(planes...), status: status}, nil
+	return plane{mux: newMux(planes...), kernel: kernel, status: status}, nil
 }
 
 // openKernel opens IPVS, or returns nil where the proxy is to do.

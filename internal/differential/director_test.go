@@ -4,11 +4,9 @@ package differential
 
 import (
 	"bytes"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,124 +16,64 @@ import (
 	"github.com/shunt-lb/shunt/internal/netlab"
 )
 
-// ldirectordPath is where Debian has it.
-const ldirectordPath = "/usr/sbin/ldirectord"
-
 // patience is how long an event may take to arrive in a table: a Perl program
 // that starts beside others in an emulated machine takes its time.
-const patience = 2 * time.Minute
+const patience = 4 * time.Minute
 
-// A director is one of the two programs in its namespace.
+// A director is one of the two programs, and the kernel it drives.
 type director struct {
-	name    string
-	in      *netlab.Namespace
-	command func(file string) *exec.Cmd
+	program
+	kernel  *kernel
 	log     string // path of what it writes
 	process *netlab.Process
 }
 
-func ldirectord(file string) *exec.Cmd {
-	cmd := exec.Command("perl", ldirectordPath, "-d", file, "start")
-	cmd.Env = append(os.Environ(), "LC_ALL=C")
-	return cmd
-}
-
-func shunt(file string) *exec.Cmd {
-	cmd := exec.Command("/proc/self/exe")
-	cmd.Env = append(os.Environ(), childEnv+"="+file)
-	return cmd
-}
-
-// equipped gives up where the machine lacks a program: with a skip, or with a
-// failure where CI is true.
-func equipped(t *testing.T) {
+// newDirectors makes the two directors of a file.
+func newDirectors(t *testing.T, lab *netlab.Lab, f file) []*director {
 	t.Helper()
-	for _, program := range []string{"perl", ldirectordPath, "ipvsadm"} {
-		if _, err := exec.LookPath(program); err == nil {
-			continue
-		} else if os.Getenv("CI") == "true" {
-			t.Fatalf("the machine has to have ldirectord and ipvsadm (VMRUN_PACKAGES): %v", err)
-		} else {
-			t.Skipf("the machine has no ldirectord or no ipvsadm (VMRUN_PACKAGES): %v", err)
+	var directors []*director
+	for _, p := range []program{f.peer(), shunt} {
+		in, err := lab.Namespace(p.name)
+		if err != nil {
+			t.Fatal(err)
 		}
+		directors = append(directors, &director{
+			program: p, kernel: newKernel(t, in), log: filepath.Join(t.TempDir(), p.name+".log"),
+		})
 	}
+	return directors
 }
 
-func (d *director) start(t *testing.T, file string) {
+func (d *director) start(t *testing.T, path string) {
 	t.Helper()
 	out, err := os.OpenFile(d.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer out.Close()
-	cmd := d.command(file)
+	cmd := d.command(path)
+	cmd.Env = append(os.Environ(), cmd.Env...)
 	cmd.Stdout, cmd.Stderr = out, out
-	if d.process, err = d.in.Start(cmd); err != nil {
+	if d.process, err = d.kernel.in.Start(cmd); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func (d *director) reload(t *testing.T) {
+func (d *director) signal(t *testing.T, s unix.Signal) {
 	t.Helper()
-	if err := unix.Kill(d.process.Pid(), unix.SIGHUP); err != nil {
-		t.Fatalf("%s: %v", d.name, err)
+	if err := unix.Kill(d.process.Pid(), s); err != nil {
+		t.Fatalf("%s: %v\n%s", d.name, err, d.tail())
 	}
 }
 
-// stop waits until the program has done what it does at a stop.
-func (d *director) stop(t *testing.T) {
+// ended waits until the program has done what it does at a stop.
+func (d *director) ended(t *testing.T) {
 	t.Helper()
-	if err := unix.Kill(d.process.Pid(), unix.SIGTERM); err != nil {
-		t.Fatalf("%s: %v", d.name, err)
-	}
 	select {
 	case <-d.process.Done():
 	case <-time.After(patience):
-		t.Fatalf("%s does not stop", d.name)
+		t.Fatalf("%s does not stop\n%s", d.name, d.tail())
 	}
-}
-
-// ipvsadm runs it in the director's namespace.
-func (d *director) ipvsadm(t *testing.T, args ...string) string {
-	t.Helper()
-	var out, complaint bytes.Buffer
-	err := d.in.Do(func() error {
-		cmd := exec.Command("ipvsadm", args...)
-		cmd.Stdout, cmd.Stderr = &out, &complaint
-		return cmd.Run()
-	})
-	if err != nil {
-		t.Fatalf("%s: ipvsadm %s: %v\n%s", d.name, strings.Join(args, " "), err, complaint.String())
-	}
-	return out.String()
-}
-
-// table is what ipvsadm -Sn prints. Real servers stand in the order they were
-// added in, which is of no importance.
-func (d *director) table(t *testing.T) string {
-	t.Helper()
-	lines := strings.Split(strings.TrimSpace(d.ipvsadm(t, "-Sn")), "\n")
-	for i, l := range lines {
-		lines[i] = strings.TrimSpace(l)
-	}
-	slices.Sort(lines)
-	return strings.Join(lines, "\n")
-}
-
-// until waits until the table is want and stays it for a moment.
-func (d *director) until(t *testing.T, event, want string) {
-	t.Helper()
-	began, seen, got := time.Now(), 0, ""
-	for time.Since(began) < patience {
-		if got = d.table(t); got != want {
-			seen = 0
-		} else if seen++; seen == 2 {
-			t.Logf("%-40s %-10s %4.1fs", event, d.name, time.Since(began).Seconds())
-			return
-		}
-		time.Sleep(500 * time.Millisecond)
-	}
-	t.Errorf("%s: the table of %s is\n%s\nwant\n%s\nend of its log:\n%s", event, d.name, got, want, d.tail())
 }
 
 // tail is the end of the program's log.
@@ -147,16 +85,67 @@ func (d *director) tail() string {
 	return string(text[max(0, len(text)-3000):])
 }
 
-// pair makes the two directors, with their ends of the network.
-func pair(t *testing.T, lab *netlab.Lab) []*director {
+// settle waits until the program is at rest, which may be for ever. Where that
+// cannot be told, it waits until nothing in the table has changed for a moment.
+func (d *director) settle(t *testing.T) {
 	t.Helper()
-	pair := []*director{{name: "ldirectord", command: ldirectord}, {name: "shunt", command: shunt}}
-	for _, d := range pair {
-		in, err := lab.Namespace(d.name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		d.in, d.log = in, filepath.Join(t.TempDir(), fmt.Sprintf("%s.log", d.name))
+	if d.resting == nil || d.process == nil {
+		d.kernel.settle(t)
+		return
 	}
-	return pair
+	for began := time.Now(); time.Since(began) < patience; time.Sleep(glance) {
+		select {
+		case <-d.process.Done():
+			return
+		default:
+		}
+		if d.resting(d.process.Pid()) {
+			return
+		}
+	}
+}
+
+// until waits until the table is want, with the program at rest.
+func (d *director) until(t *testing.T, event, want string, thresholds bool) {
+	t.Helper()
+	began, got := time.Now(), ""
+	for time.Since(began) < patience {
+		d.settle(t)
+		if got = d.kernel.table(t, thresholds); got == want {
+			t.Logf("%-40s %-10s %4.1fs", event, d.name, time.Since(began).Seconds())
+			return
+		}
+		d.kernel.change(t)
+	}
+	t.Errorf("%s: the table of %s is\n%s\nwant\n%s\nend of its log:\n%s", event, d.name, got, want, d.tail())
+}
+
+// equipped gives up where the machine lacks a program: with a skip, or with a
+// failure where CI is true.
+func equipped(t *testing.T) {
+	t.Helper()
+	for _, name := range []string{"perl", ldirectordPath, keepalivedPath, "ipvsadm"} {
+		if _, err := exec.LookPath(name); err == nil {
+			continue
+		} else if os.Getenv("CI") == "true" {
+			t.Fatalf("the machine has to have ldirectord, keepalived and ipvsadm (VMRUN_PACKAGES): %v", err)
+		} else {
+			t.Skipf("the machine lacks ldirectord, keepalived or ipvsadm (VMRUN_PACKAGES): %v", err)
+		}
+	}
+}
+
+// ipvsadm runs it with what it is to read.
+func (k *kernel) ipvsadm(t *testing.T, stdin string, args ...string) string {
+	t.Helper()
+	var out, complaint bytes.Buffer
+	err := k.in.Do(func() error {
+		cmd := exec.Command("ipvsadm", args...)
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &complaint
+		return cmd.Run()
+	})
+	if err != nil {
+		t.Fatalf("%v: ipvsadm %s: %v\n%s%s", k.in, strings.Join(args, " "), err, complaint.String(), stdin)
+	}
+	return out.String()
 }

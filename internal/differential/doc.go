@@ -1,10 +1,11 @@
 // Package differential holds tests alone: Debian's ldirectord and shunt, each in
 // a namespace of its own, direct the same real servers by the same file, and
-// the kernel's tables have to be the same after every event. Where they may
-// differ a test says in which way, and CONFIGURATION.md why.
+// the kernel's tables have to be the same after every event. So do keepalived
+// and shunt, each with a file in its language. Where they may differ a test says
+// in which way, and CONFIGURATION.md why.
 //
-// It needs the tag kernel and a machine with both programs' surroundings:
+// It needs the tag kernel and a machine with the programs' surroundings:
 //
-//	CGO_ENABLED=0 VMRUN_PACKAGES=dash,ipvsadm,ldirectord,libnet-inet6glue-perl VMRUN_MEMORY=1024 \
+//	CGO_ENABLED=0 VMRUN_PACKAGES=dash,ipvsadm,keepalived,ldirectord,libnet-inet6glue-perl VMRUN_MEMORY=1024 \
 //	  go test -tags kernel -exec "$PWD/bin/tools/vmrun" ./internal/differential
 package differential

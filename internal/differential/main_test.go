@@ -30,8 +30,9 @@ func TestMain(m *testing.M) {
 		return
 	}
 	flag.Parse()
-	// Files wait for checks most of the time, whatever the processors.
-	if err := flag.Set("test.parallel", "16"); err != nil {
+	// Files wait for checks a part of the time, whatever the processors. With
+	// more of them at once each would do more passes of checks meanwhile.
+	if err := flag.Set("test.parallel", "4"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

@@ -22,7 +22,8 @@ type server struct {
 	broken atomic.Bool // it answers, and with an error
 }
 
-// A failure is the way in which a real server fails.
+// A failure is the way in which a real server fails. External checks fail with
+// all of them.
 type failure int
 
 const (
@@ -40,11 +41,11 @@ func newServer(in *netlab.Namespace, number int) *server {
 
 func (s *server) listen(t *testing.T) {
 	t.Helper()
-	s.http = &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	s.http = &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.broken.Load() {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
-		fmt.Fprintln(w, "all is well")
+		fmt.Fprintf(w, "all is well with %s of %s\n", r.URL.Path, r.Host)
 	})}
 	for _, p := range s.addrs {
 		ln, err := s.in.Listen("tcp", net.JoinHostPort(p.Addr().String(), "80"))
@@ -56,8 +57,8 @@ func (s *server) listen(t *testing.T) {
 	t.Cleanup(func() { _ = s.http.Close() })
 }
 
-// notices are the names of files that keep s out, as ldirectord knows them.
-func (s *server) notices() []string {
+// names are s as ldirectord knows it, in maintenance files and external checks.
+func (s *server) names() []string {
 	return []string{s.addrs[0].Addr().String(), "[" + s.addrs[1].Addr().String() + "]"}
 }
 

@@ -26,7 +26,7 @@ func (h *Host) Check(o Options) ([]Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, ok := have.links[o.Link]; !ok && o.Link != "" && o.Link != tunnel4 && o.Link != tunnel6 {
+	if _, ok := have.links[o.Link]; !ok && o.Link != "" && tunnelModules[o.Link] == (tunnelModule{}) {
 		return nil, fmt.Errorf("there is no link %s", o.Link)
 	}
 	return missing(&o, have), nil
@@ -89,6 +89,12 @@ func (h *Host) do(s Step) error {
 		return errors.Join(h.Settings.Set(s.name, s.value), h.Note.update(func(before map[string]string) { delete(before, s.name) }))
 	case addLink:
 		return makeTunnel(s.link)
+	case addModule:
+		return loadModule(h.Settings, s.name)
+	case addPort:
+		return s.gue.add()
+	case delPort:
+		return s.gue.remove()
 	}
 	l, err := netlink.LinkByName(s.link)
 	if err != nil {
@@ -127,13 +133,13 @@ func (h *Host) change(name, value string) error {
 // makeTunnel has the kernel load a tunnel's module. The link comes with it in
 // the first network namespace; in others it may have to be made.
 func makeTunnel(name string) error {
-	kind := map[string]string{tunnel4: "ipip", tunnel6: "ip6tnl"}[name]
-	err := netlink.LinkAdd(&netlink.GenericLink{LinkAttrs: netlink.LinkAttrs{Name: name}, LinkType: kind})
+	module := tunnelModules[name]
+	err := netlink.LinkAdd(&netlink.GenericLink{LinkAttrs: netlink.LinkAttrs{Name: name}, LinkType: module.kind})
 	switch {
 	case errors.Is(err, unix.EEXIST):
 		return nil
 	case errors.Is(err, unix.EOPNOTSUPP):
-		return fmt.Errorf("the kernel has no module %s", module(name))
+		return fmt.Errorf("the kernel has no module %s", module.name)
 	}
 	return err
 }

@@ -15,8 +15,12 @@ type Options struct {
 	VIPs []netip.Addr
 	// Forward is how the director reaches this machine: Gate or IPIP.
 	Forward dataplane.Forward
-	// Link has the VIPs. "" is lo with Gate, tunl0 and ip6tnl0 with IPIP.
-	// Links other than those two are not made.
+	// Tunnel is how the director wraps packets, with IPIP. Its checksum does
+	// not matter with GUE; with GRE the kernel's own links take packets
+	// without one alone.
+	Tunnel dataplane.Tunnel
+	// Link has the VIPs. "" is lo with Gate, tunl0 and ip6tnl0 with IPIP, gre0
+	// and ip6gre0 where that is GRE. Links other than those are not made.
 	Link string
 }
 
@@ -25,7 +29,22 @@ type Options struct {
 const (
 	tunnel4 = "tunl0"
 	tunnel6 = "ip6tnl0"
+	gre4    = "gre0"
+	gre6    = "ip6gre0"
 )
+
+// A tunnelModule is what a tunnel link comes with.
+type tunnelModule struct {
+	name string
+	kind string // of link
+}
+
+var tunnelModules = map[string]tunnelModule{
+	tunnel4: {"ipip", "ipip"},
+	tunnel6: {"ip6_tunnel", "ip6tnl"},
+	gre4:    {"ip_gre", "gre"},
+	gre6:    {"ip6_gre", "ip6gre"},
+}
 
 // check refuses what no real server can be.
 func (o *Options) check() error {
@@ -44,7 +63,24 @@ func (o *Options) check() error {
 	case o.Forward == dataplane.IPIP && o.Link != "" && four && six:
 		return fmt.Errorf("IPv4 and IPv6 are tunnelled to different links: not both to %s", o.Link)
 	}
+	return o.checkTunnel()
+}
+
+func (o *Options) checkTunnel() error {
+	switch t := o.Tunnel; {
+	case o.Forward != dataplane.IPIP && t != (dataplane.Tunnel{}):
+		return fmt.Errorf("%v has no tunnel: a tunnel type is for ipip", o.Forward)
+	case t.Type == dataplane.TunnelGUE && t.Port == 0:
+		return errors.New("a tunnel of type gue needs a port, the one that tunnelport names on the director")
+	case t.Type != dataplane.TunnelGUE && t.Port != 0:
+		return fmt.Errorf("a tunnel of type %v has no port", t.Type)
+	}
 	return nil
+}
+
+// gue returns where GUE for a VIP comes in, false where it is not used.
+func (o *Options) gue(vip netip.Addr) (guePort, bool) {
+	return guePort{port: o.Tunnel.Port, six: vip.Is6()}, o.Tunnel.Type == dataplane.TunnelGUE
 }
 
 // link is where a VIP belongs.
@@ -54,6 +90,10 @@ func (o *Options) link(vip netip.Addr) string {
 		return o.Link
 	case o.Forward != dataplane.IPIP:
 		return "lo"
+	case o.Tunnel.Type == dataplane.TunnelGRE && vip.Is4():
+		return gre4
+	case o.Tunnel.Type == dataplane.TunnelGRE:
+		return gre6
 	case vip.Is4():
 		return tunnel4
 	}

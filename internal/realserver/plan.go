@@ -22,6 +22,7 @@ func missing(o *Options, have *state) []Step {
 	var p plan
 	for _, v := range o.VIPs {
 		p.links(o, have, v)
+		p.port(o, have, v)
 		for _, s := range o.settings(v) {
 			p.setting(s, have)
 		}
@@ -43,6 +44,22 @@ func (p *plan) links(o *Options, have *state, v netip.Addr) {
 	if !l.up {
 		p.add(Step{do: linkUp, link: name, What: name + " is down"})
 	}
+}
+
+// port has GUE for v taken.
+func (p *plan) port(o *Options, have *state, v netip.Addr) {
+	g, ok := o.gue(v)
+	if !ok || slices.Contains(have.gue, g) {
+		return
+	}
+	if !have.fou {
+		p.add(Step{do: addModule, name: fouModule, What: "the kernel does not take GUE yet"})
+	}
+	family := "IPv4"
+	if g.six {
+		family = "IPv6"
+	}
+	p.add(Step{do: addPort, gue: g, What: fmt.Sprintf("GUE is not taken on port %d of %s", g.port, family)})
 }
 
 func (p *plan) setting(s setting, have *state) {
@@ -104,11 +121,17 @@ func leftover(o *Options, have *state, before map[string]string) []Step {
 	}
 	for _, v := range o.VIPs {
 		l := o.link(v)
-		if (l == tunnel4 || l == tunnel6) && have.links[l].up && !slices.ContainsFunc(have.links[l].addrs, o.foreign) {
+		if tunnelModules[l] == (tunnelModule{}) || slices.ContainsFunc(have.links[l].addrs, o.foreign) {
+			continue
+		}
+		if g, ok := o.gue(v); ok && slices.Contains(have.gue, g) {
+			p.add(Step{do: delPort, gue: g, What: fmt.Sprintf("GUE is taken on port %d", g.port)})
+		}
+		if have.links[l].up {
 			p.add(Step{do: linkDown, link: l, What: l + " is up"})
 		}
 	}
-	for _, l := range []string{"lo", tunnel4, o.Link} {
+	for _, l := range []string{"lo", tunnel4, gre4, o.Link} {
 		if slices.ContainsFunc(have.links[l].addrs, func(a netip.Prefix) bool { return a.Addr().Is4() && a.IsSingleIP() && o.foreign(a) }) {
 			return p
 		}

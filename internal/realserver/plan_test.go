@@ -3,6 +3,7 @@ package realserver
 import (
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -12,7 +13,8 @@ import (
 )
 
 // have makes a state of words: "lo up 10.0.0.100/32", "tunl0 down",
-// "all.arp_ignore=1". Settings that are not named are 0.
+// "all.arp_ignore=1", "gue 6080", "gue6 6080", "gue" for the module alone.
+// Settings that are not named are 0.
 func have(o *Options, words ...string) *state {
 	s := &state{links: map[string]link{"lo": {up: true, addrs: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/8"), netip.MustParsePrefix("::1/128")}}}, settings: map[string]string{}}
 	for _, v := range o.VIPs {
@@ -21,6 +23,16 @@ func have(o *Options, words ...string) *state {
 		}
 	}
 	for _, w := range words {
+		if port, ok := strings.CutPrefix(w, "gue"); ok {
+			g := guePort{six: strings.HasPrefix(port, "6")}
+			n, _ := strconv.ParseUint(strings.TrimSpace(strings.TrimPrefix(port, "6")), 10, 16)
+			g.port = uint16(n)
+			s.fou = true
+			if n > 0 {
+				s.gue = append(s.gue, g)
+			}
+			continue
+		}
 		if name, value, ok := strings.Cut(w, "="); ok {
 			s.settings["net.ipv4.conf."+name] = value
 			continue
@@ -142,6 +154,39 @@ func TestLeftover(t *testing.T) {
 	}
 }
 
+func TestTunnels(t *testing.T) {
+	gre := dataplane.Tunnel{Type: dataplane.TunnelGRE}
+	gue := dataplane.Tunnel{Type: dataplane.TunnelGUE, Port: 6080}
+	tunl0 := []string{"all.arp_ignore=1", "all.arp_announce=2", "tunl0.rp_filter=2", "tunl0.arp_ignore=1", "tunl0.arp_announce=2", "tunl0 up 10.0.0.100/32"}
+	for _, tt := range []struct {
+		name, vips string
+		tunnel     dataplane.Tunnel
+		have       []string
+		missing    string
+		leftover   string
+	}{
+		{"gre from nothing", "10.0.0.100", gre, nil, "modprobe ip_gre|ip link set gre0 up|" + strings.ReplaceAll(tun4, "tunl0", "gre0") + "|ip addr add 10.0.0.100/32 dev gre0", ""},
+		{"gre of IPv6", "fd00::100", gre, []string{"ip6gre0 up fd00::100/128"}, "", "ip addr del fd00::100/128 dev ip6gre0|ip link set ip6gre0 down"},
+		{"gue from nothing", "10.0.0.100", gue, nil, "modprobe ipip|ip link set tunl0 up|modprobe fou|ip fou add port 6080 gue|" + tun4 + "|ip addr add 10.0.0.100/32 dev tunl0", ""},
+		{"gue of both", "10.0.0.100 fd00::100", gue, append(tunl0, "gue 6081", "ip6tnl0 up fd00::100/128"), "ip fou add port 6080 gue|ip -6 fou add port 6080 gue", "ip addr del 10.0.0.100/32 dev tunl0|ip addr del fd00::100/128 dev ip6tnl0|ip link set tunl0 down|ip link set ip6tnl0 down"},
+		{"gue, all there", "10.0.0.100", gue, append(tunl0, "gue 6080"), "", "ip addr del 10.0.0.100/32 dev tunl0|ip fou del port 6080|ip link set tunl0 down"},
+		{"gue of IPv6", "fd00::100", gue, []string{"ip6tnl0 up fd00::100/128", "gue6 6080"}, "", "ip addr del fd00::100/128 dev ip6tnl0|ip -6 fou del port 6080|ip link set ip6tnl0 down"},
+		{"gue, another VIP left", "10.0.0.100", gue, append(tunl0, "gue 6080", "tunl0 up 10.0.0.101/32"), "", "ip addr del 10.0.0.100/32 dev tunl0"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			o := &Options{VIPs: vips(tt.vips), Forward: dataplane.IPIP, Tunnel: tt.tunnel}
+			s := have(o, tt.have...)
+			split := func(text string) []string { return strings.FieldsFunc(text, func(r rune) bool { return r == '|' }) }
+			if diff := cmp.Diff(split(tt.missing), commands(missing(o, s))); diff != "" {
+				t.Errorf("missing: -want +got:\n%s", diff)
+			}
+			if diff := cmp.Diff(split(tt.leftover), commands(leftover(o, s, nil))); diff != "" {
+				t.Errorf("left over: -want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestOptions(t *testing.T) {
 	for _, tt := range []struct {
 		o    Options
@@ -153,6 +198,9 @@ func TestOptions(t *testing.T) {
 		{Options{VIPs: vips("10.0.0.1"), Forward: dataplane.Masq}, "masq needs nothing here but a default route by way of the director"},
 		{Options{VIPs: vips("10.0.0.1 fd00::1"), Forward: dataplane.IPIP, Link: "tun7"}, "IPv4 and IPv6 are tunnelled to different links: not both to tun7"},
 		{Options{VIPs: vips("10.0.0.1 fd00::1"), Forward: dataplane.IPIP}, ""},
+		{Options{VIPs: vips("10.0.0.1"), Tunnel: dataplane.Tunnel{Type: dataplane.TunnelGRE}}, "gate has no tunnel: a tunnel type is for ipip"},
+		{Options{VIPs: vips("10.0.0.1"), Forward: dataplane.IPIP, Tunnel: dataplane.Tunnel{Type: dataplane.TunnelGUE}}, "a tunnel of type gue needs a port, the one that tunnelport names on the director"},
+		{Options{VIPs: vips("10.0.0.1"), Forward: dataplane.IPIP, Tunnel: dataplane.Tunnel{Type: dataplane.TunnelGRE, Port: 1}}, "a tunnel of type gre has no port"},
 	} {
 		err := tt.o.check()
 		if got := ""; err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/internal/sysctl"
 	"github.com/shunt-lb/shunt/internal/vip"
 )
@@ -18,6 +19,8 @@ type state struct {
 	links map[string]link
 	// settings of links that are not there are those that they will have.
 	settings map[string]string
+	gue      []guePort
+	fou      bool // the module for GUE is loaded
 }
 
 type link struct {
@@ -43,6 +46,11 @@ func read(o *Options, d sysctl.Dir) (*state, error) {
 			up:    flags&unix.IFF_UP != 0,
 			arp:   flags&(unix.IFF_NOARP|unix.IFF_LOOPBACK) == 0,
 			addrs: prefixes(addrs),
+		}
+	}
+	if o.Tunnel.Type == dataplane.TunnelGUE {
+		if s.gue, s.fou, err = readGUE(); err != nil {
+			return nil, err
 		}
 	}
 	for _, v := range o.VIPs {

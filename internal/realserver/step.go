@@ -13,8 +13,9 @@ type Step struct {
 	do     action
 	link   string
 	prefix netip.Prefix // of addAddr, delAddr and byHand
-	name   string       // of set and reset
+	name   string       // of set, reset and addModule
 	value  string       // of set and reset
+	gue    guePort      // of addPort and delPort
 	// What is wrong now, as a sentence without a period.
 	What string
 }
@@ -24,6 +25,9 @@ type action uint8
 const (
 	set   action = iota + 1
 	reset        // set to what it was
+	addModule
+	addPort
+	delPort
 	addLink
 	linkUp
 	linkDown
@@ -38,7 +42,13 @@ func (s Step) Command() string {
 	case set, reset:
 		return sysctl.Command(s.name, s.value)
 	case addLink:
-		return "modprobe " + module(s.link)
+		return "modprobe " + tunnelModules[s.link].name
+	case addModule:
+		return "modprobe " + s.name
+	case addPort:
+		return s.gue.command("add")
+	case delPort:
+		return s.gue.command("del")
 	case linkUp:
 		return "ip link set " + s.link + " up"
 	case linkDown:
@@ -55,11 +65,3 @@ func (s Step) Command() string {
 
 // String says what is wrong and what to type.
 func (s Step) String() string { return s.What + "; type: " + s.Command() }
-
-// module is the kernel module that a tunnel link comes with.
-func module(link string) string {
-	if link == tunnel6 {
-		return "ip6_tunnel"
-	}
-	return "ipip"
-}

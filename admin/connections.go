@@ -1,0 +1,142 @@
+package admin
+
+import (
+	"encoding/json"
+	"fmt"
+	"iter"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"github.com/shunt-lb/shunt/director"
+)
+
+// A Connection is one entry of the connection table of the kernel's IPVS.
+type Connection struct {
+	// Protocol is TCP or UDP; IP for clients pinned by a firewall mark.
+	Protocol string `json:"protocol"`
+	// Client has port 0 where persistence has pinned it to the real server.
+	Client  netip.AddrPort `json:"client"`
+	Virtual netip.AddrPort `json:"virtual"`
+	Server  netip.AddrPort `json:"server"`
+	// State is the kernel's word: ESTABLISHED, FIN_WAIT, UDP.
+	State string `json:"state"`
+	// Expires is when it is forgotten if nothing moves.
+	Expires director.Seconds `json:"expires_seconds"`
+}
+
+// Connections are what there is to say about connections now.
+type Connections struct {
+	// All yields them as they are found, without holding the table; an error
+	// is the last. It is nil where no dataplane has a table.
+	All iter.Seq2[Connection, error]
+	// Unlisted names the services whose dataplane has no table to list.
+	Unlisted []string
+}
+
+// A ConnectionFilter says which connections are asked for. The zero value
+// takes all.
+type ConnectionFilter struct {
+	// Service is the address of a virtual service, with or without its port,
+	// and with or without "tcp" or "udp" before it.
+	Service string
+	// Real is the address of a real server, with or without its port.
+	Real string
+}
+
+// Check says what is wrong with the filter.
+func (f ConnectionFilter) Check() error {
+	_, err := f.match()
+	return err
+}
+
+// match returns what takes the connections that are asked for.
+func (f ConnectionFilter) match() (func(*Connection) bool, error) {
+	protocol, service := "", f.Service
+	if word, rest, ok := strings.Cut(service, " "); ok {
+		protocol, service = strings.ToUpper(word), rest
+	}
+	if protocol == "FWM" || protocol == "FWM6" {
+		return nil, fmt.Errorf("service %q: connections by a firewall mark have the addresses of their packets: name one of those, or a real server", f.Service)
+	}
+	if protocol != "" && protocol != "TCP" && protocol != "UDP" {
+		return nil, fmt.Errorf("service %q: want ADDRESS[:PORT], with tcp or udp before it or not", f.Service)
+	}
+	virtual, err := endOf("service", service)
+	if err != nil {
+		return nil, err
+	}
+	server, err := endOf("real server", f.Real)
+	if err != nil {
+		return nil, err
+	}
+	return func(c *Connection) bool {
+		return (protocol == "" || protocol == c.Protocol) && virtual(c.Virtual) && server(c.Server)
+	}, nil
+}
+
+// endOf returns what takes an address, or an address and port, all for "".
+func endOf(what, text string) (func(netip.AddrPort) bool, error) {
+	if text == "" {
+		return func(netip.AddrPort) bool { return true }, nil
+	}
+	if end, err := netip.ParseAddrPort(text); err == nil {
+		return func(a netip.AddrPort) bool { return a == end }, nil
+	}
+	addr, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(text, "["), "]"))
+	if err != nil {
+		return nil, fmt.Errorf("%s %q: want ADDRESS or ADDRESS:PORT", what, text)
+	}
+	return func(a netip.AddrPort) bool { return a.Addr() == addr }, nil
+}
+
+// A connectionLine is one line of the answer: a connection, or the end, which
+// tells a whole answer from one that was cut.
+type connectionLine struct {
+	*Connection
+	End *connectionsEnd `json:"end,omitempty"`
+}
+
+type connectionsEnd struct {
+	Unlisted []string `json:"unlisted,omitempty"`
+	Error    string   `json:"error,omitempty"`
+}
+
+// getConnections sends the table line by line. The director is not asked, and
+// nothing is held for a client that reads slowly.
+func (s *Server) getConnections(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	match, err := ConnectionFilter{Service: q.Get("service"), Real: q.Get("real")}.match()
+	if err != nil {
+		writeJSON(w, r, http.StatusBadRequest, failure{err.Error()})
+		return
+	}
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	var all Connections
+	if s.connections != nil {
+		all = s.connections()
+	}
+	out := json.NewEncoder(w)
+	end := connectionsEnd{Unlisted: all.Unlisted}
+	if all.All != nil {
+		if err := sendConnections(r, out, all.All, match); err != nil {
+			end.Error = err.Error()
+		}
+	}
+	_ = out.Encode(connectionLine{End: &end}) // the client has gone: there is nobody to tell
+}
+
+func sendConnections(r *http.Request, out *json.Encoder, all iter.Seq2[Connection, error], match func(*Connection) bool) error {
+	for c, err := range all {
+		if err == nil {
+			err = r.Context().Err()
+		}
+		if err == nil && match(&c) {
+			err = out.Encode(connectionLine{Connection: &c})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

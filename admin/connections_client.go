@@ -1,0 +1,49 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+)
+
+// Connections asks for the connections that f takes, and calls each with one
+// after the other as they come; its error ends that and is returned. The
+// services whose dataplane has no table to list are returned by name. Time is
+// bounded by ctx alone: the table may be large.
+func (c *Client) Connections(ctx context.Context, f ConnectionFilter, each func(Connection) error) (unlisted []string, err error) {
+	query := url.Values{}
+	for name, value := range map[string]string{"service": f.Service, "real": f.Real} {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	resp, err := c.ask(ctx, http.MethodGet, "/api/v1/connections?"+query.Encode())
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	in := json.NewDecoder(resp.Body)
+	for {
+		var l connectionLine
+		err := in.Decode(&l)
+		switch {
+		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+			return nil, fmt.Errorf("control socket %s: shunt ended before the list of connections did", c.path)
+		case err != nil:
+			return nil, fmt.Errorf("control socket %s: read the answer: %w", c.path, err)
+		case l.End != nil && l.End.Error != "":
+			return l.End.Unlisted, errors.New(l.End.Error)
+		case l.End != nil:
+			return l.End.Unlisted, nil
+		case l.Connection == nil:
+			continue
+		}
+		if err := each(*l.Connection); err != nil {
+			return nil, err
+		}
+	}
+}

@@ -1,0 +1,103 @@
+package admin
+
+import (
+	"fmt"
+	"io"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A ConnectionTable writes connections for people, a line each, as they come.
+// It holds the first few, which columns are made to fit; a longer cell further
+// down pushes the rest of its line to the right.
+type ConnectionTable struct {
+	w      io.Writer
+	held   [][]string
+	widths []int // nil until the first lines are written
+	n      int
+}
+
+const heldLines = 1000
+
+var connectionColumns = []string{"PROTO", "CLIENT", "VIRTUAL", "REAL SERVER", "STATE", "EXPIRES"}
+
+// NewConnectionTable returns a table on w.
+func NewConnectionTable(w io.Writer) *ConnectionTable { return &ConnectionTable{w: w} }
+
+// Add writes c, or keeps it for later. The error is the writer's.
+func (t *ConnectionTable) Add(c Connection) error {
+	t.n++
+	cells := []string{
+		printable(c.Protocol), end(c.Client), end(c.Virtual), end(c.Server), printable(c.State), span(time.Duration(c.Expires)),
+	}
+	if t.widths != nil {
+		return t.line(cells)
+	}
+	if t.held = append(t.held, cells); len(t.held) < heldLines {
+		return nil
+	}
+	return t.release()
+}
+
+// Close writes what was kept, how many there were, and which services are not
+// among them.
+func (t *ConnectionTable) Close(unlisted []string) error {
+	if t.widths == nil {
+		if err := t.release(); err != nil {
+			return err
+		}
+	}
+	noun := "connections"
+	if t.n == 1 {
+		noun = "connection"
+	}
+	if _, err := fmt.Fprintln(t.w, strconv.Itoa(t.n), noun); err != nil || len(unlisted) == 0 {
+		return err
+	}
+	_, err := fmt.Fprintf(t.w, "not listed, because the proxy has no table of its connections: %s\n", printable(strings.Join(unlisted, ", ")))
+	return err
+}
+
+// release settles the widths and writes what was held.
+func (t *ConnectionTable) release() error {
+	t.widths = make([]int, len(connectionColumns))
+	lines := append([][]string{connectionColumns}, t.held...)
+	t.held = nil
+	if len(lines) == 1 {
+		return nil // a heading over nothing
+	}
+	for _, cells := range lines {
+		for i, c := range cells {
+			t.widths[i] = max(t.widths[i], len(c))
+		}
+	}
+	for _, cells := range lines {
+		if err := t.line(cells); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *ConnectionTable) line(cells []string) error {
+	var b strings.Builder
+	for i, c := range cells {
+		if i == len(cells)-1 {
+			fmt.Fprintf(&b, "%*s\n", t.widths[i], c)
+		} else {
+			fmt.Fprintf(&b, "%-*s  ", t.widths[i], c)
+		}
+	}
+	_, err := io.WriteString(t.w, b.String())
+	return err
+}
+
+// end writes an address, and its port if it has one.
+func end(a netip.AddrPort) string {
+	if a.Port() == 0 {
+		return a.Addr().String()
+	}
+	return a.String()
+}

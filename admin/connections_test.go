@@ -1,0 +1,199 @@
+package admin_test
+
+import (
+	"errors"
+	"iter"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/shunt-lb/shunt/admin"
+	"github.com/shunt-lb/shunt/director"
+)
+
+func link(protocol, client, virtual, server, state string, expires int) admin.Connection {
+	return admin.Connection{
+		Protocol: protocol, Client: netip.MustParseAddrPort(client), Virtual: netip.MustParseAddrPort(virtual),
+		Server: netip.MustParseAddrPort(server), State: state, Expires: director.Seconds(time.Duration(expires) * time.Second),
+	}
+}
+
+var links = []admin.Connection{
+	link("TCP", "10.1.0.2:41394", "10.2.0.100:80", "10.2.0.11:8080", "ESTABLISHED", 899),
+	link("UDP", "10.1.0.2:41394", "10.2.0.100:80", "10.2.0.11:53", "UDP", 299),
+	link("TCP", "10.1.0.3:0", "10.2.0.100:443", "[fd00:2::11]:443", "ASSURED", 7200),
+	link("TCP", "[fd00:1::2]:5", "[fd00:2::100]:80", "10.2.0.12:80", "FIN_WAIT", 0),
+}
+
+// table yields all and then err, if there is one.
+func table(all []admin.Connection, err error) iter.Seq2[admin.Connection, error] {
+	return func(yield func(admin.Connection, error) bool) {
+		for _, c := range all {
+			if !yield(c, nil) {
+				return
+			}
+		}
+		if err != nil {
+			yield(admin.Connection{}, err)
+		}
+	}
+}
+
+// telling serves connections on a control socket and returns a client of it.
+func telling(t *testing.T, c admin.Connections) *admin.Client {
+	t.Helper()
+	s := admin.New(admin.Options{
+		Source: tells(calm()), Log: slog.New(slog.DiscardHandler), Connections: func() admin.Connections { return c },
+	})
+	path := filepath.Join(t.TempDir(), "s")
+	if err := s.ListenControl(t.Context(), path); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return admin.Dial(path)
+}
+
+func TestConnectionsAreFiltered(t *testing.T) {
+	c := telling(t, admin.Connections{All: table(links, nil), Unlisted: []string{"tcp 10.2.0.101:80"}})
+	for _, tt := range []struct {
+		filter admin.ConnectionFilter
+		want   []admin.Connection
+	}{
+		{admin.ConnectionFilter{}, links},
+		{admin.ConnectionFilter{Service: "10.2.0.100"}, links[:3]},
+		{admin.ConnectionFilter{Service: "10.2.0.100:80"}, links[:2]},
+		{admin.ConnectionFilter{Service: "udp 10.2.0.100:80"}, links[1:2]},
+		{admin.ConnectionFilter{Service: "tcp [fd00:2::100]:80"}, links[3:]},
+		{admin.ConnectionFilter{Service: "[fd00:2::100]"}, links[3:]},
+		{admin.ConnectionFilter{Real: "10.2.0.11"}, links[:2]},
+		{admin.ConnectionFilter{Real: "[fd00:2::11]:443"}, links[2:3]},
+		{admin.ConnectionFilter{Real: "10.2.0.11:8080", Service: "tcp 10.2.0.100"}, links[:1]},
+		{admin.ConnectionFilter{Real: "10.2.0.99"}, nil},
+	} {
+		var got []admin.Connection
+		unlisted, err := c.Connections(t.Context(), tt.filter, func(c admin.Connection) error {
+			got = append(got, c)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		same := cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b })
+		if diff := cmp.Diff(tt.want, got, same); diff != "" || len(unlisted) != 1 || unlisted[0] != "tcp 10.2.0.101:80" {
+			t.Errorf("%+v, unlisted %q; -want +got:\n%s", tt.filter, unlisted, diff)
+		}
+	}
+}
+
+func TestConnectionsThatCannotBeTold(t *testing.T) {
+	ignore := func(admin.Connection) error { return nil }
+	c := telling(t, admin.Connections{All: table(links, errors.New("the kernel is tired"))})
+	if _, err := c.Connections(t.Context(), admin.ConnectionFilter{}, ignore); err == nil || err.Error() != "the kernel is tired" {
+		t.Errorf("error is %v", err)
+	}
+	for _, bad := range []admin.ConnectionFilter{{Service: "web"}, {Service: "icmp 10.0.0.1"}, {Service: "fwm 5"}, {Real: "10.0.0.1:http"}} {
+		if bad.Check() == nil {
+			t.Errorf("%+v is good", bad)
+		}
+		if _, err := c.Connections(t.Context(), bad, ignore); err == nil || err.Error() != "shunt answers: "+bad.Check().Error() {
+			t.Errorf("%+v: %v", bad, err)
+		}
+	}
+	c = telling(t, admin.Connections{})
+	if _, err := c.Connections(t.Context(), admin.ConnectionFilter{}, func(c admin.Connection) error {
+		t.Errorf("there is %+v", c)
+		return nil
+	}); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestConnectionsWithoutEnd: the list is sent as it is read, and reading ends
+// with whoever asked.
+func TestConnectionsWithoutEnd(t *testing.T) {
+	ended := make(chan struct{})
+	c := telling(t, admin.Connections{All: func(yield func(admin.Connection, error) bool) {
+		defer close(ended)
+		for yield(links[0], nil) {
+		}
+	}})
+	enough, n := errors.New("enough"), 0
+	_, err := c.Connections(t.Context(), admin.ConnectionFilter{}, func(admin.Connection) error {
+		if n++; n == 10000 {
+			return enough
+		}
+		return nil
+	})
+	if !errors.Is(err, enough) {
+		t.Errorf("error is %v", err)
+	}
+	<-ended
+}
+
+// TestConnectionsCutShort: half a list is not taken for the whole.
+func TestConnectionsCutShort(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	ln, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte(`{"protocol":"TCP","client":"10.0.0.1:1","virtual":"10.0.0.2:2","server":"10.0.0.3:3","state":"NONE","expires_seconds":1}` + "\n"))
+	})}
+	done := make(chan struct{})
+	go func() { defer close(done); _ = s.Serve(ln) }()
+	defer func() { _ = s.Close(); <-done }()
+	n := 0
+	_, err = admin.Dial(path).Connections(t.Context(), admin.ConnectionFilter{}, func(admin.Connection) error { n++; return nil })
+	if n != 1 || err == nil || !strings.Contains(err.Error(), "ended before the list of connections did") {
+		t.Errorf("%d connections and %v", n, err)
+	}
+}
+
+func TestConnectionTable(t *testing.T) {
+	var b strings.Builder
+	table := admin.NewConnectionTable(&b)
+	for _, c := range links {
+		if err := table.Add(c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := table.Close([]string{"tcp 10.2.0.101:80", "udp 10.2.0.101:53"}); err != nil {
+		t.Fatal(err)
+	}
+	const want = `PROTO  CLIENT          VIRTUAL           REAL SERVER       STATE        EXPIRES
+TCP    10.1.0.2:41394  10.2.0.100:80     10.2.0.11:8080    ESTABLISHED   14m59s
+UDP    10.1.0.2:41394  10.2.0.100:80     10.2.0.11:53      UDP            4m59s
+TCP    10.1.0.3        10.2.0.100:443    [fd00:2::11]:443  ASSURED           2h
+TCP    [fd00:1::2]:5   [fd00:2::100]:80  10.2.0.12:80      FIN_WAIT          0s
+4 connections
+not listed, because the proxy has no table of its connections: tcp 10.2.0.101:80, udp 10.2.0.101:53
+`
+	if diff := cmp.Diff(want, b.String()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// TestConnectionTableFlows: what does not end is not kept.
+func TestConnectionTableFlows(t *testing.T) {
+	var b strings.Builder
+	table := admin.NewConnectionTable(&b)
+	for n := 1; n <= 3000; n++ {
+		if err := table.Add(links[0]); err != nil {
+			t.Fatal(err)
+		}
+		if lines := strings.Count(b.String(), "\n"); n-lines > 1000 {
+			t.Fatalf("%d connections and %d lines", n, lines)
+		}
+	}
+	if err := table.Close(nil); err != nil || !strings.HasSuffix(b.String(), "\n3000 connections\n") {
+		t.Errorf("%v, and it ends with %q", err, b.String()[b.Len()-40:])
+	}
+}

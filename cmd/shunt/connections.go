@@ -1,0 +1,47 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os/signal"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/admin"
+)
+
+// showConnections writes connections as they come, until Ctrl-C. There may be
+// a million of them, and minutes to read them in.
+func showConnections(c *cli.Context, client *admin.Client) error {
+	if c.Bool("watch") {
+		return errors.New("--watch is for the status: leave --connections out")
+	}
+	filter := admin.ConnectionFilter{Service: c.String("service"), Real: c.String("real")}
+	if err := filter.Check(); err != nil {
+		return err
+	}
+	ctx, cancel := signal.NotifyContext(c.Context, unix.SIGINT, unix.SIGTERM)
+	defer cancel()
+	out := bufio.NewWriter(c.App.Writer)
+	table, lines := admin.NewConnectionTable(out), json.NewEncoder(out)
+	add := table.Add
+	if c.Bool("json") {
+		add = func(c admin.Connection) error { return lines.Encode(c) }
+	}
+	unlisted, err := client.Connections(ctx, filter, add)
+	if ctx.Err() != nil {
+		err = nil // enough was seen
+	}
+	switch {
+	case err != nil:
+	case !c.Bool("json"):
+		err = table.Close(unlisted)
+	case len(unlisted) > 0:
+		fmt.Fprintf(c.App.ErrWriter, "shunt: not listed, because the proxy has no table of its connections: %s\n", strings.Join(unlisted, ", "))
+	}
+	return notRunning(errors.Join(err, out.Flush()))
+}

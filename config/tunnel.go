@@ -1,0 +1,147 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/shunt-lb/shunt/dataplane"
+)
+
+var (
+	tunnelTypes     = []dataplane.TunnelType{dataplane.TunnelIPIP, dataplane.TunnelGUE, dataplane.TunnelGRE}
+	tunnelChecksums = []dataplane.TunnelChecksum{dataplane.ChecksumNo, dataplane.ChecksumYes, dataplane.ChecksumRemote}
+)
+
+var (
+	tunnelType = oneWord(tunnelTypes, func(t target) *dataplane.TunnelType { return &t.s.Tunnel.Type })
+	tunnelSum  = oneWord(tunnelChecksums, func(t target) *dataplane.TunnelChecksum { return &t.s.Tunnel.Checksum })
+	tunnelPort = bind("port, 1 to 65535", (*field).portNumber, writePort)(func(t target) *uint16 { return &t.s.Tunnel.Port })
+)
+
+// oneWord makes values of which each has a word.
+func oneWord[T fmt.Stringer](known []T, at func(target) *T) value {
+	var words []string
+	for _, k := range known {
+		words = append(words, k.String())
+	}
+	read := func(f *field) (v T, ok bool) {
+		w, ok := f.oneOf(words, "")
+		if ok {
+			v = known[slices.Index(words, w)]
+		}
+		return v, ok
+	}
+	return bind("`"+strings.Join(words, "`, `")+"`", read, T.String)(at)
+}
+
+func (f *field) portNumber() (uint16, bool) {
+	n, ok := f.number(1, 65535)
+	return uint16(n), ok
+}
+
+func writePort(p uint16) string {
+	if p == 0 {
+		return ""
+	}
+	return strconv.Itoa(int(p))
+}
+
+// TunnelTo is how packets are wrapped on their way to a server of v, a
+// fallback included, that is reached by f: what `tunneltype` and its like say
+// as far as it means something there.
+func (v *Virtual) TunnelTo(f dataplane.Forward) dataplane.Tunnel {
+	t := v.Tunnel
+	if f != dataplane.IPIP {
+		return dataplane.Tunnel{}
+	}
+	if t.Type != dataplane.TunnelGUE {
+		t.Port = 0
+	}
+	if t.Type == dataplane.TunnelIPIP {
+		t.Checksum = dataplane.ChecksumNo
+	}
+	return t
+}
+
+// tunnels reports whether anything of v is reached by a tunnel.
+func (v *Virtual) tunnels() bool {
+	return slices.ContainsFunc(v.Reals, func(r Real) bool { return r.Forward == dataplane.IPIP }) ||
+		v.Fallback != nil && !v.Fallback.Sorry && v.Fallback.Forward == dataplane.IPIP
+}
+
+var tunnelDirectives = []string{"tunneltype", "tunnelport", "tunnelchecksum"}
+
+// reviewTunnel refuses tunnels that cannot be, and warns of directives that
+// mean nothing. What a section inherits may be meant for others.
+func (p *parser) reviewTunnel(sec *section, v *Virtual) {
+	if !v.tunnels() {
+		for _, name := range tunnelDirectives {
+			if v.Origins[name].set() {
+				s := sec.line(name)
+				p.warn(s, s.keyAt, fmt.Sprintf("`%s` has no effect: nothing in this section is reached by ipip", name), "write ipip in the real lines, or remove it")
+			}
+		}
+		return
+	}
+	t := v.Tunnel
+	if t.Type == dataplane.TunnelGUE && t.Port == 0 {
+		p.badTunnel(p.setBy(sec, "tunneltype"), "a tunnel of type gue needs a port", "add tunnelport=PORT, on which the real servers take it, such as 6080")
+	}
+	if t.Type != dataplane.TunnelGUE && v.Origins["tunnelport"].set() {
+		p.badTunnel(sec.line("tunnelport"), fmt.Sprintf("a tunnel of type %s has no port", t.Type), "remove the line, or write tunneltype=gue")
+	}
+	switch {
+	case t.Type == dataplane.TunnelGRE && t.Checksum == dataplane.ChecksumRemote:
+		p.badTunnel(p.setBy(sec, "tunnelchecksum"), "a tunnel of type gre cannot leave the checksum to the real server", "write tunnelchecksum=yes, or no, for this section")
+	case t.Type == dataplane.TunnelIPIP && t.Checksum != dataplane.ChecksumNo && v.Origins["tunnelchecksum"].set():
+		p.badTunnel(sec.line("tunnelchecksum"), "a tunnel of type ipip has no checksum", "remove the line, or write tunneltype=gre or gue")
+	}
+}
+
+// badTunnel reports an error once, however many sections inherit it.
+func (p *parser) badTunnel(s *stmt, text, hint string) {
+	if p.first(s, text) {
+		p.fail(s, s.keyAt, text, hint)
+	}
+}
+
+// reviewTunnels warns of global directives that mean something to no section.
+func (p *parser) reviewTunnels() {
+	used := map[string]bool{}
+	for i := range p.cfg.Virtuals {
+		v := &p.cfg.Virtuals[i]
+		t := v.TunnelTo(dataplane.IPIP)
+		used["tunneltype"] = used["tunneltype"] || v.tunnels()
+		used["tunnelport"] = used["tunnelport"] || v.tunnels() && t.Type == dataplane.TunnelGUE
+		used["tunnelchecksum"] = used["tunnelchecksum"] || v.tunnels() && t.Type != dataplane.TunnelIPIP
+	}
+	for _, name := range tunnelDirectives {
+		if p.cfg.Global.Origins[name].set() && !used[name] {
+			s := lastLine(p.globals, name)
+			p.warn(s, s.keyAt, fmt.Sprintf("`%s` has no effect: no server is reached by such a tunnel", name), "write ipip in the real lines, or remove it")
+		}
+	}
+}
+
+// setBy returns the line that set a directive for a section, its own or a
+// global one; the virtual line if none did.
+func (p *parser) setBy(sec *section, name string) *stmt {
+	if s := lastLine(sec.body, name); s != nil {
+		return s
+	}
+	if s := lastLine(p.globals, name); s != nil {
+		return s
+	}
+	return &sec.head
+}
+
+func lastLine(lines []stmt, name string) *stmt {
+	for i := len(lines) - 1; i >= 0; i-- {
+		if lines[i].key == name {
+			return &lines[i]
+		}
+	}
+	return nil
+}

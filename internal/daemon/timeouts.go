@@ -1,0 +1,83 @@
+package daemon
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+
+	"github.com/shunt-lb/shunt/config"
+	"github.com/shunt-lb/shunt/ipvs"
+)
+
+// timeoutDirectives are those for the timeouts of IPVS.
+var timeoutDirectives = []string{"tcptimeout", "tcpfintimeout", "udptimeout"}
+
+// onKernel reports whether a service of conf is for IPVS, where usual is the
+// dataplane of services that name none.
+func onKernel(conf *config.Config, usual string) bool {
+	for i := range conf.Virtuals {
+		if cmp.Or(conf.Virtuals[i].Dataplane, usual) == onIPVS {
+			return true
+		}
+	}
+	return false
+}
+
+// uselessTimeouts warns of timeouts of IPVS where nothing is for it.
+func uselessTimeouts(conf *config.Config, usual string) (ps config.Problems) {
+	if onKernel(conf, usual) {
+		return nil
+	}
+	for _, name := range timeoutDirectives {
+		if o := conf.Global.Origins[name]; o.Pos.Line > 0 {
+			ps = append(ps, config.Problem{
+				Severity: config.Warning, Pos: o.Pos,
+				Text: fmt.Sprintf("`%s` has no effect: it is for IPVS, and no service is on it", name),
+				Hint: "the proxy has idletimeout",
+			})
+		}
+	}
+	return ps
+}
+
+// followTimeouts sets those timeouts of IPVS that conf names. Others are left
+// alone, and nothing is set back at a stop: connections outlive shunt there.
+func (d *Daemon) followTimeouts(conf *config.Config) {
+	g := &conf.Global
+	want := ipvs.Timeouts{TCP: g.TCPTimeout, TCPFin: g.TCPFinTimeout, UDP: g.UDPTimeout}
+	if want == (ipvs.Timeouts{}) || !onKernel(conf, d.plane.status.Name) {
+		return
+	}
+	ctx := context.Background() // it is one question to the kernel, and its answer
+	before, err := d.plane.kernel.Timeouts(ctx)
+	if err == nil {
+		err = d.plane.kernel.SetTimeouts(ctx, want)
+	}
+	if err != nil {
+		d.log.Error("timeouts of IPVS are not as configured", "err", fmt.Errorf("%s: %w", timeoutsAt(conf), err))
+		return
+	}
+	for _, t := range []struct {
+		name             string
+		have, configured fmt.Stringer
+		change           bool
+	}{
+		{"tcptimeout", before.TCP, want.TCP, want.TCP != 0 && want.TCP != before.TCP},
+		{"tcpfintimeout", before.TCPFin, want.TCPFin, want.TCPFin != 0 && want.TCPFin != before.TCPFin},
+		{"udptimeout", before.UDP, want.UDP, want.UDP != 0 && want.UDP != before.UDP},
+	} {
+		if t.change {
+			d.log.Info("timeout of IPVS changed", "timeout", t.name, "from", t.have.String(), "to", t.configured.String())
+		}
+	}
+}
+
+// timeoutsAt is the first line that sets a timeout of IPVS.
+func timeoutsAt(conf *config.Config) (pos config.Pos) {
+	for _, name := range timeoutDirectives {
+		if at := conf.Global.Origins[name].Pos; at.Line > 0 && (pos.Line == 0 || at.Line < pos.Line) {
+			pos = at
+		}
+	}
+	return pos
+}
