@@ -34,19 +34,18 @@ func healthMain() {
 }
 
 // A sighting is what the process says: that a check has found a real server
-// well for the first time, or unwell, seconds after it was to be so.
+// well, or unwell, for the first time.
 type sighting struct {
-	Addr    netip.Addr `json:"addr"`
-	Unwell  bool       `json:"unwell,omitempty"`
-	Seconds float64    `json:"seconds,omitempty"`
+	Addr   netip.Addr `json:"addr"`
+	Unwell bool       `json:"unwell,omitempty"`
 }
 
 // A ward is the health of real servers by their address. Those that nobody has
 // spoken of are well.
 type ward struct {
 	mu   sync.Mutex
-	sick map[netip.Addr]time.Time // since when; zero once a check has seen it
-	seen map[netip.Addr]bool
+	sick map[netip.Addr]bool
+	seen map[sighting]bool
 	out  *json.Encoder
 }
 
@@ -60,7 +59,7 @@ func beHealth(addr string, in io.Reader, out io.Writer) error {
 }
 
 func newWard(out io.Writer) *ward {
-	return &ward{sick: map[netip.Addr]time.Time{}, seen: map[netip.Addr]bool{}, out: json.NewEncoder(out)}
+	return &ward{sick: map[netip.Addr]bool{}, seen: map[sighting]bool{}, out: json.NewEncoder(out)}
 }
 
 func (w *ward) listen(in io.Reader) {
@@ -68,7 +67,7 @@ func (w *ward) listen(in io.Reader) {
 	for lines.Scan() {
 		if a, err := netip.ParseAddr(lines.Text()); err == nil {
 			w.mu.Lock()
-			w.sick[a] = time.Now()
+			w.sick[a] = true
 			w.mu.Unlock()
 		}
 	}
@@ -87,14 +86,10 @@ func (w *ward) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 func (w *ward) well(a netip.Addr) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	since, sick := w.sick[a]
-	switch {
-	case sick && !since.IsZero():
-		w.sick[a] = time.Time{}
-		_ = w.out.Encode(sighting{a, true, time.Since(since).Seconds()}) // nobody may listen
-	case !w.seen[a]:
-		w.seen[a] = true
-		_ = w.out.Encode(sighting{Addr: a})
+	s := sighting{a, w.sick[a]}
+	if !w.seen[s] {
+		w.seen[s] = true
+		_ = w.out.Encode(s) // nobody may listen
 	}
-	return !sick
+	return !s.Unwell
 }

@@ -7,7 +7,8 @@ import (
 func checks(all []result.Checks, inks inks) section {
 	s := section{
 		title: "Health checks",
-		about: "What looking after many real servers costs, and how long the death of one goes unnoticed.",
+		about: "What looking after many real servers costs, and how long one stays in service that has become unwell: " +
+			"until the kernel's table does not have it any more where the kernel forwards, and else until the program's status says so.",
 	}
 	table := grid{names: 2, columns: []column{
 		{name: "SUBJECT"},
@@ -15,8 +16,8 @@ func checks(all []result.Checks, inks inks) section {
 		{name: "INTERVAL", right: true, about: "between checks of one real server"},
 		{name: "PROCESSOR", right: true, about: "share of one processor"},
 		{name: "MEMORY", right: true},
-		{name: "DETECTED p50", right: true, about: "from death to out of service"},
-		{name: "DETECTED p99", right: true, about: "from death to out of service"},
+		{name: "DETECTED p50", right: true, about: "until a real server that is unwell is out of service"},
+		{name: "DETECTED p99", right: true, about: "until a real server that is unwell is out of service"},
 		{name: "NOTE"},
 	}}
 	sizes := map[int][]curve{}

@@ -45,18 +45,19 @@ const (
 // compared are the figures that are set beside each other, by round.
 var compared = []struct {
 	name   string
+	rate   bool // says nothing where nothing is done
 	more   bool // is better
 	write  func(float64) string
 	values func(result.Measure) []float64
 }{
-	{"operations/s", true, number, func(m result.Measure) []float64 { return m.Each(result.Round.Rate) }},
-	{"CPU/operation", false, period, func(m result.Measure) []float64 { return m.Each(result.Round.Cost) }},
-	{"p50", false, period, func(m result.Measure) []float64 { return m.Latencies(0.5) }},
-	{"p99", false, period, func(m result.Measure) []float64 { return m.Latencies(0.99) }},
-	{"memory/connection", false, volume, func(m result.Measure) []float64 {
+	{"operations/s", true, true, number, func(m result.Measure) []float64 { return m.Each(result.Round.Rate) }},
+	{"CPU/operation", true, false, period, func(m result.Measure) []float64 { return m.Each(result.Round.Cost) }},
+	{"p50", false, false, period, func(m result.Measure) []float64 { return m.Latencies(0.5) }},
+	{"p99", false, false, period, func(m result.Measure) []float64 { return m.Latencies(0.99) }},
+	{"memory/connection", false, false, volume, func(m result.Measure) []float64 {
 		return m.Each(func(r result.Round) float64 { return r.Memory.PerConnection() })
 	}},
-	{"errors/operation", false, percent, func(m result.Measure) []float64 {
+	{"errors/operation", false, false, percent, func(m result.Measure) []float64 {
 		return m.Each(func(r result.Round) float64 { return result.Ratio(float64(r.Errors), float64(r.Errors+r.Operations)) })
 	}},
 }
@@ -88,6 +89,9 @@ func alike(a, b result.Measure) bool {
 func changes(old, now result.Measure) []Change {
 	var all []Change
 	for _, f := range compared {
+		if f.rate && !now.Rated() {
+			continue
+		}
 		a, b := measured(f.values(old)), measured(f.values(now))
 		if slices.Max(append(a, 0)) == 0 && slices.Max(append(b, 0)) == 0 {
 			continue

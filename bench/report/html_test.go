@@ -87,10 +87,10 @@ func TestHTMLShowsEverything(t *testing.T) {
 			t.Errorf("page says nothing of %q", w)
 		}
 	}
-	// Operations, processor time and latency for each of five kinds of work; a
-	// distribution for each scheduler and the latency added; a timeline for each
+	// Operations, processor time and latency for each of four kinds of work,
+	// memory and latency for idling; a distribution for each scheduler and the latency added; a timeline for each
 	// fault; detection for two numbers of real servers.
-	if got, want := len(texts(t, page, "figure")), 3*5+12+1+6+2; got != want {
+	if got, want := len(texts(t, page, "figure")), 3*4+2+12+1+6+2; got != want {
 		t.Errorf("%d figures, want %d", got, want)
 	}
 }

@@ -29,6 +29,9 @@ func measures(g result.Group, inks inks) section {
 		s.about += "; ratios are to " + ref.Subject
 	}
 	s.about += "."
+	if !g.Rated() {
+		s.about = fmt.Sprintf("Each %s is opened and then held. Figures are medians of %s.", g.Unit, rounds(g.Measures))
+	}
 	s.tables = []grid{measureTable(g, ref).lean()}
 	s.figures = measureFigures(g, inks)
 	return s
@@ -56,7 +59,7 @@ func measureTable(g result.Group, ref result.Measure) grid {
 		right("OPS/S", "operations per second"),
 		right("±", "half the distance between the quartiles of the rounds"),
 		right("RATIO", "operations per second of those of "+ref.Subject),
-		right("CPU/OP", "processor time of the subject for one operation, user and system"),
+		right("CPU/OP", "processor time of the subject for one operation, user and system; where the kernel forwards, softirq too"),
 		right("±", "half the distance between the quartiles of the rounds"),
 		right("RATIO", "processor time for one operation of that of "+ref.Subject),
 	}}
@@ -87,6 +90,9 @@ func measureRow(m, ref result.Measure) []cell {
 		{text: some(cost.Median, period)},
 		{spread(cost), faint},
 		{text: times(result.Ratio(cost.Median, result.Median(ref.Each(result.Round.Cost))))},
+	}
+	if !m.Rated() {
+		row = append([]cell{row[0]}, words(none, none, none, none, none, none)...)
 	}
 	for _, s := range shares {
 		row = append(row, cell{text: latency(m, s.share)})
@@ -120,6 +126,9 @@ func measureNotes(g result.Group) []string {
 			notes = append(notes, strings.TrimSpace(bounded)+" "+m.Subject+
 				": bounded by the generator; its operations per second say nothing about it")
 		}
+		if forwards(m) {
+			notes = append(notes, m.Subject+": the kernel forwards for it; CPU/OP has all the time its processors were in softirq, for whomever")
+		}
 		if m.Note != "" {
 			notes = append(notes, m.Subject+": "+m.Note)
 		}
@@ -128,6 +137,11 @@ func measureNotes(g result.Group) []string {
 		}
 	}
 	return notes
+}
+
+// forwards reports whether the kernel does the work of m's subject.
+func forwards(m result.Measure) bool {
+	return m.Rated() && slices.ContainsFunc(m.Rounds, func(r result.Round) bool { return r.Subject.Forwards })
 }
 
 // failures says what went wrong how often in all rounds of m, the most frequent
@@ -152,16 +166,25 @@ func measureFigures(g result.Group, inks inks) []figure {
 		title: "Operations per second", unit: plural(g.Unit) + " per second", write: short, figure: result.Round.Rate,
 	}
 	cost := dots{
-		title: "Processor time for one operation", unit: "user and system, for one " + g.Unit, write: period, figure: result.Round.Cost,
+		title: "Processor time for one operation", unit: "for one " + g.Unit, write: period, figure: result.Round.Cost,
+	}
+	memory := dots{
+		title: "Memory of one " + g.Unit, unit: "the subject's and the kernel's", write: volume,
+		figure: func(r result.Round) float64 { return r.Memory.PerConnection() },
 	}
 	figures := []figure{rate.of(g, inks), cost.of(g, inks)}
+	if !g.Rated() {
+		figures = []figure{memory.of(g, inks)}
+	}
 	var curves []curve
 	for _, m := range g.Measures {
 		curves = append(curves, curve{m.Subject, typical(m)})
 	}
 	figures = append(figures, latencies("Latency", g.Scenario+", "+g.Work, curves, inks))
-	return slices.DeleteFunc(figures, func(f figure) bool { return f.svg == "" })
+	return slices.DeleteFunc(figures, empty)
 }
+
+func empty(f figure) bool { return f.svg == "" }
 
 // plural returns more than one of unit: MiB stays as it is.
 func plural(unit string) string {

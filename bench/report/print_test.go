@@ -96,12 +96,12 @@ func TestNeverInfinite(t *testing.T) {
 
 func outputs(t testing.TB, run result.Run) map[string]string {
 	t.Helper()
-	var csv, html, beside bytes.Buffer
-	if err := errors.Join(report.CSV(&csv, run), report.HTML(&html, run), report.Compare(run, run).Print(&beside, report.Options{})); err != nil {
+	var csv, html, beside, marked bytes.Buffer
+	if err := errors.Join(report.CSV(&csv, run), report.HTML(&html, run), report.Markdown(&marked, run), report.Compare(run, run).Print(&beside, report.Options{})); err != nil {
 		t.Fatal(err)
 	}
 	return map[string]string{
-		"terminal": printed(t, run, report.Options{}), "csv": csv.String(), "html": html.String(), "comparison": beside.String(),
+		"terminal": printed(t, run, report.Options{}), "csv": csv.String(), "html": html.String(), "comparison": beside.String(), "markdown": marked.String(),
 	}
 }
 

@@ -11,7 +11,7 @@ const headroom = 2
 func MarkBounded(measures []Measure) {
 	for _, g := range (Run{Measures: measures}).Groups() {
 		direct, ok := find(g.Measures, "direct")
-		if !ok || g.Scenario == "idle" {
+		if !ok || !direct.Rated() {
 			continue
 		}
 		limit := median(direct) / headroom

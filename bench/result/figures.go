@@ -7,16 +7,25 @@ func (r Round) Rate() float64 {
 	return Ratio(float64(r.Operations), r.Seconds)
 }
 
-// Cost returns the processor time, user and system, that the subject spent on
-// one operation, in seconds; 0 for a round without operations.
+// Cost returns the processor time that was spent for the subject on one
+// operation, in seconds, as CPU.Busy counts it; 0 for a round without operations.
 func (r Round) Cost() float64 {
 	return Ratio(r.Subject.Busy(), float64(r.Operations))
 }
 
 // Busy returns the time spent in user and system mode together, in seconds.
+// Where the kernel forwards, the time in SoftIRQ is added: the whole of it, as
+// nobody can tell for whom a processor was in it.
 func (c CPU) Busy() float64 {
+	if c.Forwards {
+		return c.User + c.System + c.SoftIRQ
+	}
 	return c.User + c.System
 }
+
+// Rated reports whether operations per second, and what one of them cost, say
+// anything: connections that are held only are no work.
+func (m Measure) Rated() bool { return m.Scenario != "idle" }
 
 // Generating returns how many processors clients and real servers kept busy
 // together: 0.5 is half of one.
@@ -84,6 +93,9 @@ type Group struct {
 	Scenario, Work, Unit string
 	Measures             []Measure
 }
+
+// Rated reports what Measure.Rated does of the measures of g.
+func (g Group) Rated() bool { return Measure{Scenario: g.Scenario}.Rated() }
 
 // Groups returns the measures of r in groups, both in order of appearance.
 func (r Run) Groups() []Group {

@@ -20,6 +20,10 @@ func TestRound(t *testing.T) {
 	if diff := cmp.Diff([]float64{500, 0.0015, 0.5, 5}, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
+	r.Subject.Forwards = true
+	if got := r.Cost(); got != 0.0105 {
+		t.Errorf("where the kernel forwards, one operation takes %v s", got)
+	}
 	for share, want := range map[float64]float64{0.1: 1, 0.5: 1, 0.9: 2, 0.99: 2} {
 		if got, ok := r.At(share); !ok || got != want {
 			t.Errorf("At(%v) = %v, %v, want %v", share, got, ok, want)

@@ -74,6 +74,9 @@ type CPU struct {
 	User    float64 `json:"user"`
 	System  float64 `json:"system"`
 	SoftIRQ float64 `json:"softirq"` // of the processors the subject ran on; 0 where it cannot be told
+	// Forwards says that the kernel forwards for the subject: what it does in
+	// SoftIRQ is the subject's work.
+	Forwards bool `json:"forwards,omitempty"`
 }
 
 // Memory is what the subject held at the end of a round, in bytes, above what
@@ -148,6 +151,6 @@ type Checks struct {
 	Interval    float64    `json:"interval"`  // seconds between checks of one real server
 	Processor   float64    `json:"processor"` // share of one processor
 	Memory      uint64     `json:"memory"`
-	Detection   []Quantile `json:"detection"` // from death to out of service
+	Detection   []Quantile `json:"detection"` // from unwell to out of service: not in the table, or down in the status
 	Note        string     `json:"note,omitempty"`
 }

@@ -30,15 +30,18 @@ func haproxy() *Subject {
 		},
 		reloads: unix.SIGUSR2,
 		heeds:   "Reloading HAProxy",
+		serves:  inStats,
 	}
 }
+
+func (s *Setting) stats() string { return filepath.Join(s.Dir, "admin.sock") }
 
 func haproxyConfig(s *Setting) string {
 	var b strings.Builder
 	hold := s.hold()
 	how, _ := balance(s, map[string]string{"wrr": "roundrobin", "rr": "roundrobin", "lc": "leastconn", "wlc": "leastconn", "sh": "source"})
 	fmt.Fprintf(&b, "global\n\tnbthread %d\n\tmaxconn %d\n", s.workers(), hold)
-	fmt.Fprintf(&b, "\tstats socket %s mode 600 level admin\n", filepath.Join(s.Dir, "admin.sock"))
+	fmt.Fprintf(&b, "\tstats socket %s mode 600 level admin\n", s.stats())
 	fmt.Fprintf(&b, "defaults\n\tmode tcp\n\tmaxconn %d\n\tbacklog 32768\n", hold)
 	b.WriteString("\ttimeout client 15m\n\ttimeout server 15m\n\toption redispatch 1\n")
 	fmt.Fprintf(&b, "\ttimeout connect %ds\n", s.connect())
@@ -197,8 +200,8 @@ func weight(s *Setting, r Real) int {
 	return r.Weight
 }
 
-// ipvs returns an error where the kernel has none.
-func ipvs() error {
+// hasIPVS returns an error where the kernel has none.
+func hasIPVS() error {
 	if _, err := os.Stat("/proc/net/ip_vs"); err != nil {
 		return errors.New("the kernel has no IPVS, or its module ip_vs is not loaded")
 	}

@@ -198,7 +198,7 @@ func (s *Subject) Here(shunt string) error {
 		return err
 	}
 	if s.Kernel {
-		return ipvs()
+		return hasIPVS()
 	}
 	return nil
 }

@@ -19,13 +19,16 @@ func shunt(plane string) *Subject {
 		args: func(s *Setting, config string) []string {
 			return []string{
 				"run", "--config", config, "--dataplane", plane, "--admin", "",
-				"--control", filepath.Join(s.Dir, "control.sock"), "--log-level", "warn",
+				"--control", s.control(), "--log-level", "warn",
 			}
 		},
 		refuse:  func(s *Setting) error { return has(plane, s.scheduler()) },
 		reloads: unix.SIGHUP,
+		serves:  inStatus,
 	}
 }
+
+func (s *Setting) control() string { return filepath.Join(s.Dir, "control.sock") }
 
 // has returns an error where a dataplane has no such scheduler.
 func has(plane, scheduler string) error {

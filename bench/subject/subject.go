@@ -3,6 +3,7 @@
 package subject
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -57,6 +58,7 @@ type Subject struct {
 	refuse  func(*Setting) error
 	reloads unix.Signal
 	heeds   string // what it says when it reloads; "" if it says nothing
+	serves  func(context.Context, *Running, int) (bool, error)
 }
 
 // Direct is the absence of a director: clients go to the real servers.

@@ -123,6 +123,15 @@ func direct(t *testing.T, s *subject.Subject, shunt string, six bool) {
 	}
 	must(t, r.Configure([]subject.Real{{Addr: set.Reals[0].Addr}, set.Reals[1]}))
 	until(t, "the drained real server is left alone", func() bool { return heard(l.Client, target())["b"] == 10 })
+	if s.Checks() {
+		for i, want := range []bool{false, true} {
+			got, err := r.Serves(t.Context(), i)
+			must(t, err)
+			if got != want {
+				t.Errorf("real server %d in service: %v, want %v", i+1, got, want)
+			}
+		}
+	}
 	used(t, r)
 
 	r.Kill()

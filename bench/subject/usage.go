@@ -31,7 +31,7 @@ type Usage struct {
 // Usage looks at what the subject's processes have used. Direct has no
 // processes.
 func (r *Running) Usage() (Usage, error) {
-	u := Usage{At: time.Now()}
+	u := Usage{At: time.Now(), CPU: result.CPU{Forwards: r.Kernel}}
 	pids, err := r.pids()
 	if err != nil {
 		return u, err
@@ -53,9 +53,10 @@ func (u Usage) Since(before Usage, seconds float64) (result.CPU, []float64) {
 	wall := u.At.Sub(before.At).Seconds()
 	scale := result.Ratio(seconds, wall)
 	c := result.CPU{
-		User:    scale * max(0, u.CPU.User-before.CPU.User),
-		System:  scale * max(0, u.CPU.System-before.CPU.System),
-		SoftIRQ: scale * max(0, u.CPU.SoftIRQ-before.CPU.SoftIRQ),
+		Forwards: u.CPU.Forwards,
+		User:     scale * max(0, u.CPU.User-before.CPU.User),
+		System:   scale * max(0, u.CPU.System-before.CPU.System),
+		SoftIRQ:  scale * max(0, u.CPU.SoftIRQ-before.CPU.SoftIRQ),
 	}
 	var idle []float64
 	for i := range min(len(u.Idle), len(before.Idle)) {

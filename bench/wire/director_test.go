@@ -20,6 +20,9 @@ func TestGoodDirector(t *testing.T) {
 	for _, method := range []string{wire.Gate, wire.Masq, wire.IPIP} {
 		for _, six := range []bool{false, true} {
 			for _, protocol := range []string{"tcp", "udp"} {
+				if method != wire.Masq && six == (protocol == "tcp") {
+					continue // what the methods that rewrite no port do is the same for both
+				}
 				t.Run(fmt.Sprintf("%s ipv6=%v %s", method, six, protocol), func(t *testing.T) {
 					v := s.service(t, method, protocol, six, 2, 1, 1)
 					s.forward(t, &forwarder{service: v, choose: inTurn(0, 0, 1, 2)})
