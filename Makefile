@@ -118,14 +118,16 @@ build-bench: need-go
 
 # What needs IPVS, in a virtual machine. It is emulated: what is right and what
 # is lost means something there, and time only as far as it is a timer's.
-BENCH_KERNEL_FLAGS ?= --scenario schedulers,failover --subjects shunt-proxy,shunt-ipvs,ldirectord,keepalived
-BENCH_VM_PACKAGES  := dash,perl,ldirectord,libnet-inet6glue-perl,ipvsadm,keepalived
+BENCH_KERNEL_OUT   ?= bin/bench-kernel
+BENCH_KERNEL_FLAGS ?= --scenario schedulers,failover --subjects shunt-proxy,haproxy,shunt-ipvs,ldirectord,keepalived
+BENCH_VM_PACKAGES  := dash,perl,ldirectord,libnet-inet6glue-perl,ipvsadm,keepalived,haproxy
 
 .PHONY: bench-kernel
 bench-kernel: build build-bench deps-kernel vmrun kernel
 	$(VMRUN) -shell -memory 2048 -cpus 2 -limit 60m -packages $(BENCH_VM_PACKAGES) -load ip_vs,ipip,ip6_tunnel,veth,bridge \
 	  -file bin/shunt=/usr/sbin/shunt -file bin/shunt-bench=/usr/sbin/shunt-bench \
-	  /usr/sbin/shunt-bench run --out /tmp $(BENCH_KERNEL_FLAGS)
+	  -return /tmp/report=$(BENCH_KERNEL_OUT) /usr/sbin/shunt-bench run --out /tmp/report --pcap /tmp/report/packets $(BENCH_KERNEL_FLAGS)
+	@echo; echo "$(BENCH_KERNEL_OUT)/report.html"
 
 # Micro-benchmarks.
 .PHONY: bench-go

@@ -27,9 +27,10 @@ const checkInterval = time.Second
 // A cluster is a subject with real servers that are processes of their own,
 // to be stopped one by one, and that it checks.
 type cluster struct {
-	lab     *lab.Lab
-	subject *subject.Running
-	reals   []*realServer
+	lab      *lab.Lab
+	subject  *subject.Running
+	reals    []*realServer
+	patience time.Duration // until clients are answered as expected
 }
 
 // A realServer is one with what answers its checks.
@@ -45,7 +46,10 @@ func (r *Runner) cluster(ctx context.Context, s *subject.Subject, interval time.
 	if r.Topology != "" && r.Topology != lab.Loopback {
 		topology = r.Topology
 	}
-	c = &cluster{}
+	c = &cluster{patience: 2 * patience}
+	if r.result.Machine.Emulated {
+		c.patience *= 4
+	}
 	if c.lab, err = r.lab(topology); err != nil {
 		return nil, err
 	}
@@ -115,7 +119,7 @@ func (r *Runner) inService(first int) []int {
 // await waits until clients are answered without an error by these real
 // servers, all of them and no other; where none are named, by any.
 func (c *cluster) await(ctx context.Context, want ...int) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*patience)
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	job := load.Job{Client: c.client(load.Connections, 4)}
 	job.Client.Sources = []netip.Prefix{c.crowd()}
@@ -125,7 +129,7 @@ func (c *cluster) await(ctx context.Context, want ...int) error {
 		got := slices.Sorted(maps.Keys(o.Reals))
 		switch {
 		case ctx.Err() != nil:
-			return fmt.Errorf("clients were not answered by real servers %v within %v, but by %v: %v", want, 2*patience, got, o.Failures)
+			return fmt.Errorf("clients were not answered by real servers %v within %v, but by %v: %v", want, c.patience, got, o.Failures)
 		case err != nil:
 			return err
 		case c.subject.Err() != nil:

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/shunt-lb/shunt/bench/lab"
 	"github.com/shunt-lb/shunt/bench/result"
 	"github.com/shunt-lb/shunt/bench/subject"
 )
@@ -56,11 +57,15 @@ func processor() string {
 }
 
 // limits are those of the method.
-func limits() []string {
+func limits(p lab.Processors) []string {
+	latency := "Clients and real servers share one thread, so latency includes the time an answer waits for it."
+	if len(p.Others) > 1 {
+		latency = "Clients share one thread, and real servers another, so latency includes the time an answer waits for them."
+	}
 	return []string{
 		"Everything runs on one machine: no network card, no driver and no switch takes part.",
 		"Absolute figures are those of this machine at this hour; compare subjects within one run.",
 		"Congestion control is reno without pacing, and at most 2000 connections wait in TIME_WAIT.",
-		"Clients and real servers share one thread, so latency includes the time an answer waits for it.",
+		latency,
 	}
 }

@@ -137,7 +137,7 @@ func (r *Runner) realAddr(l *lab.Lab, i int) netip.AddrPort {
 	return netip.AddrPortFrom(l.RealAddr(i), realPort)
 }
 
-// job is the load: client and real servers in one thread, which costs least.
+// job is the load.
 func (r *Runner) job(st *stage) load.Job {
 	c := st.work.client
 	c.Targets, c.Namespace = st.subject.Targets(), st.lab.Client.Path()
@@ -155,12 +155,12 @@ func (st *stage) measure(ctx context.Context) (result.Round, error) {
 	if err != nil {
 		return result.Round{}, err
 	}
-	p, err := load.Start(ctx, st.job)
+	g, err := generate(ctx, st.job)
 	if err != nil {
 		return result.Round{}, err
 	}
-	begin, end, err := st.watch(ctx, p)
-	o, err2 := p.Wait()
+	begin, end, err := st.watch(ctx, g.client)
+	o, err2 := g.wait()
 	if err := errors.Join(err, err2, st.subject.Err()); err != nil {
 		return result.Round{}, err
 	}

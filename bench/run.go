@@ -44,7 +44,7 @@ func New(o Options) (*Runner, error) {
 		return nil, err
 	}
 	r.result = result.Run{
-		Version: result.Version, Command: o.Command, Pinning: r.processors.String(), Limits: limits(),
+		Version: result.Version, Command: o.Command, Pinning: r.processors.String(), Limits: limits(r.processors),
 	}
 	for _, s := range r.Scenarios {
 		r.plan(s)

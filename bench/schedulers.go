@@ -16,7 +16,7 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// planSchedulers looks at each scheduler on each subject that has those of IPVS, and at
+// planSchedulers looks at each scheduler on each of shunt's dataplanes, and at
 // what each way of forwarding rewrites.
 func (r *Runner) planSchedulers() {
 	names := []string{r.Scheduler}
@@ -24,7 +24,7 @@ func (r *Runner) planSchedulers() {
 		names = schedulers
 	}
 	for _, s := range r.Subjects {
-		if !s.LVS() {
+		if !s.Own() {
 			continue
 		}
 		for _, name := range names {

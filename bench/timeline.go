@@ -28,6 +28,16 @@ func last(timeline []result.Moment, at float64) float64 {
 	return seconds
 }
 
+// early returns how many requests were lost that were to start before a moment.
+func early(timeline []result.Moment, before float64) (lost uint64) {
+	for _, m := range timeline {
+		if m.At < before {
+			lost += m.Lost
+		}
+	}
+	return lost
+}
+
 // coarse returns moments of a tenth of a second, counted from the fault.
 func coarse(timeline []result.Moment, at float64) []result.Moment {
 	var all []result.Moment

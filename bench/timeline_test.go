@@ -21,7 +21,10 @@ func TestTally(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	if early := last([]result.Moment{{At: 0.5, Lost: 1}}, 1); early != 0 {
-		t.Errorf("lost before the fault: %v", early)
+	if at := last([]result.Moment{{At: 0.5, Lost: 1}}, 1); at != 0 {
+		t.Errorf("the last loss was before the fault, not %v s after it", at)
+	}
+	if n := early(fresh.Timeline, 1); n != 1 {
+		t.Errorf("%d lost before the fault, want 1", n)
 	}
 }

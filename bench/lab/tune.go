@@ -20,7 +20,9 @@ import (
 var settings = [][2]string{
 	// Pacing, as bbr has it, would be what is measured.
 	{"net.ipv4.tcp_congestion_control", "reno"},
-	{"net.ipv4.ip_local_port_range", "1024 65535"},
+	// A client that came from the port of a service would keep that from its
+	// director, which may start later.
+	{"net.ipv4.ip_local_port_range", "10240 65535"},
 	// Ports that wait make the search for a free one longer from second to
 	// second; rounds would not be alike.
 	{"net.ipv4.tcp_max_tw_buckets", "2000"},

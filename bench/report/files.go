@@ -33,6 +33,21 @@ func Write(dir string, run result.Run) ([]string, error) {
 	return paths, errors.Join(errs...)
 }
 
+// InsertFile is Insert for the file at path.
+func InsertFile(path, name string, run result.Run) error {
+	document, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if document, err = Insert(document, name, run); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return replace(path, func(w io.Writer) error {
+		_, err := w.Write(document)
+		return err
+	})
+}
+
 // replace makes path hold what write writes, or leaves it as it was.
 func replace(path string, write func(io.Writer) error) error {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-")

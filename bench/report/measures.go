@@ -69,6 +69,7 @@ func measureTable(g result.Group, ref result.Measure) grid {
 	t.columns = append(t.columns,
 		right("MEM/CONN", "memory of one connection, the subject's and the kernel's"),
 		right("ERRORS", "in all rounds"),
+		right("DIRECTOR", "what the subject took of one processor"),
 		right("GENERATOR", "what clients and real servers took of one processor"))
 	for _, m := range g.Measures {
 		t.add(measureRow(m, ref)...)
@@ -101,6 +102,7 @@ func measureRow(m, ref result.Measure) []cell {
 	return append(row,
 		cell{text: some(memory, volume)},
 		problems(m.Errors()),
+		cell{text: some(result.Median(m.Each(result.Round.Directing)), whole)},
 		cell{text: whole(result.Median(m.Each(result.Round.Generating)))})
 }
 
@@ -123,8 +125,7 @@ func measureNotes(g result.Group) []string {
 	var notes []string
 	for _, m := range g.Measures {
 		if m.Bounded {
-			notes = append(notes, strings.TrimSpace(bounded)+" "+m.Subject+
-				": bounded by the generator; its operations per second say nothing about it")
+			notes = append(notes, strings.TrimSpace(bounded)+" "+m.Subject+": bounded by the generator"+headroom(g, m))
 		}
 		if forwards(m) {
 			notes = append(notes, m.Subject+": the kernel forwards for it; CPU/OP has all the time its processors were in softirq, for whomever")
@@ -137,6 +138,18 @@ func measureNotes(g result.Group) []string {
 		}
 	}
 	return notes
+}
+
+// headroom says by how much clients and real servers were faster without m's
+// subject, and what that means for its operations per second.
+func headroom(g result.Group, m result.Measure) string {
+	i := slices.IndexFunc(g.Measures, func(d result.Measure) bool { return d.Subject == "direct" })
+	own := result.Median(m.Each(result.Round.Rate))
+	if i < 0 || own == 0 {
+		return ": go by the processor time"
+	}
+	return fmt.Sprintf(", which is only %s as fast without a director, not 2×: go by the processor time",
+		times(result.Median(g.Measures[i].Each(result.Round.Rate))/own))
 }
 
 // forwards reports whether the kernel does the work of m's subject.

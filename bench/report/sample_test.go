@@ -24,7 +24,7 @@ func small() result.Run {
 	}
 	run.Measures[0].Rounds[1].Errors = 2
 	run.Measures[0].Rounds[1].Failures = map[string]int{"reset by the peer": 2}
-	run.Measures[2].Bounded = true
+	run.Measures[0].Bounded = true
 	run.Schedulers = []result.Scheduler{
 		scheduler("shunt-proxy", "wrr", []int{2, 1}, 300, nil),
 		scheduler("haproxy", "rr", []int{1, 1}, 300, func(seq []int) { seq[40] = seq[39] }),

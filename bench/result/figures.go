@@ -33,6 +33,11 @@ func (r Round) Generating() float64 {
 	return Ratio(r.Generator.Busy(), r.Seconds)
 }
 
+// Directing returns how many processors were kept busy for the subject.
+func (r Round) Directing() float64 {
+	return Ratio(r.Subject.Busy(), r.Seconds)
+}
+
 // PerConnection returns the memory of one connection, the subject's own and the
 // kernel's, in bytes; 0 where no connections were counted.
 func (m Memory) PerConnection() float64 {

@@ -16,8 +16,8 @@ func TestRound(t *testing.T) {
 		Memory:    result.Memory{Connections: 10, PSS: 30, Kernel: 20},
 		Latency:   []result.Quantile{{Share: 0.5, Seconds: 1}, {Share: 0.99, Seconds: 2}},
 	}
-	got := []float64{r.Rate(), r.Cost(), r.Generating(), r.Memory.PerConnection()}
-	if diff := cmp.Diff([]float64{500, 0.0015, 0.5, 5}, got); diff != "" {
+	got := []float64{r.Rate(), r.Cost(), r.Directing(), r.Generating(), r.Memory.PerConnection()}
+	if diff := cmp.Diff([]float64{500, 0.0015, 0.75, 0.5, 5}, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 	r.Subject.Forwards = true
@@ -33,7 +33,7 @@ func TestRound(t *testing.T) {
 		t.Error("a latency beyond the last")
 	}
 	var none result.Round
-	if none.Rate() != 0 || none.Cost() != 0 || none.Generating() != 0 || none.Memory.PerConnection() != 0 {
+	if none.Rate() != 0 || none.Cost() != 0 || none.Directing() != 0 || none.Generating() != 0 || none.Memory.PerConnection() != 0 {
 		t.Error("an empty round has figures")
 	}
 }

@@ -213,7 +213,9 @@ func (s *Subject) Version(shunt string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	out, err := exec.Command(path, s.version...).CombinedOutput()
+	cmd := exec.Command(path, s.version...)
+	cmd.Env = append(os.Environ(), "LC_ALL=C") // without complaints of a locale that is not there
+	out, err := cmd.CombinedOutput()
 	for line := range strings.Lines(string(out)) {
 		if line = strings.TrimSpace(line); line != "" {
 			return line, nil

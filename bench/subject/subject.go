@@ -97,9 +97,10 @@ func Program(name, path string, args func(*Setting) []string) *Subject {
 	}
 }
 
-// LVS reports whether the subject's schedulers are those of IPVS, down to the
-// sequence, and not others like them.
-func (s *Subject) LVS() bool { return s.Kernel || s.Name == "shunt-proxy" }
+// Own reports whether the subject is shunt with one of its dataplanes. Their
+// schedulers are those of IPVS, down to the sequence; others bring ones that
+// are like them, or have the kernel's, as shunt has.
+func (s *Subject) Own() bool { return strings.HasPrefix(s.Name, "shunt-") }
 
 // Checks reports whether the subject looks after real servers by itself.
 func (s *Subject) Checks() bool { return s.Name != Direct && s.Name != "nginx" }

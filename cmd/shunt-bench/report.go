@@ -34,19 +34,32 @@ func terminal(w io.Writer) report.Options {
 func reportCommand() *cli.Command {
 	return &cli.Command{
 		Name: "report", Usage: "show an earlier run", ArgsUsage: "RUN.json", OnUsageError: usage,
-		Description: "It prints the tables of a run. With --out it writes report.json, report.csv and report.html, too.",
-		Flags:       []cli.Flag{&cli.StringFlag{Name: "out", Usage: "`FOLDER` to write the report to", TakesFile: true}},
-		Action: func(c *cli.Context) error {
-			runs, err := read(c, 1)
-			if err != nil {
-				return err
-			}
-			if c.String("out") != "" {
-				return leave(c.App.Writer, runs[0], c.String("out"))
-			}
-			return report.Print(c.App.Writer, runs[0], terminal(c.App.Writer))
+		Description: "It prints the tables of a run. With --out it writes report.json, report.csv and report.html, too.\n" +
+			"With --into it replaces, in a document in Markdown, what is between the lines <!-- NAME --> and\n" +
+			"<!-- /NAME -->, the name being that of --mark.",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "out", Usage: "`FOLDER` to write the report to", TakesFile: true},
+			&cli.BoolFlag{Name: "markdown", Usage: "print Markdown"},
+			&cli.StringFlag{Name: "into", Usage: "`DOCUMENT` to put the tables into", TakesFile: true},
+			&cli.StringFlag{Name: "mark", Value: "run", Usage: "`NAME` of their place there"},
 		},
+		Action: show,
 	}
+}
+
+func show(c *cli.Context) error {
+	runs, err := read(c, 1)
+	switch {
+	case err != nil:
+		return err
+	case c.String("into") != "":
+		return report.InsertFile(c.String("into"), c.String("mark"), runs[0])
+	case c.Bool("markdown"):
+		return report.Markdown(c.App.Writer, runs[0])
+	case c.String("out") != "":
+		return leave(c.App.Writer, runs[0], c.String("out"))
+	}
+	return report.Print(c.App.Writer, runs[0], terminal(c.App.Writer))
 }
 
 func compareCommand() *cli.Command {
