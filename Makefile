@@ -2,6 +2,7 @@
 # make demo     shows what it does, on this machine, without root
 # make test     runs everything CI runs, and installs what that needs
 # make bench    measures shunt beside haproxy, nginx and no director at all
+# make bench-kernel  measures IPVS, ldirectord and keepalived, in a virtual machine
 # make test-kernel  runs the tests on a kernel with IPVS, in virtual machines
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -106,7 +107,7 @@ BENCH_OUT   ?= bin/bench
 BENCH_FLAGS ?= --duration 500ms --warmup 200ms
 
 # Everything that runs on this machine, side by side, in under ten minutes.
-# The report is report.html; BENCH_FLAGS has the options of shunt-bench run.
+# BENCH_FLAGS has the options of shunt-bench run.
 .PHONY: bench
 bench: build build-bench deps
 	$(SUDO) bin/shunt-bench run --out $(BENCH_OUT) $(BENCH_FLAGS)
@@ -128,6 +129,12 @@ bench-kernel: build build-bench deps-kernel vmrun kernel
 	  -file bin/shunt=/usr/sbin/shunt -file bin/shunt-bench=/usr/sbin/shunt-bench \
 	  -return /tmp/report=$(BENCH_KERNEL_OUT) /usr/sbin/shunt-bench run --out /tmp/report --pcap /tmp/report/packets $(BENCH_KERNEL_FLAGS)
 	@echo; echo "$(BENCH_KERNEL_OUT)/report.html"
+
+# Puts the last reports into BENCHMARKS.md.
+.PHONY: benchmarks
+benchmarks: build-bench
+	bin/shunt-bench report --into BENCHMARKS.md --mark host $(BENCH_OUT)/report.json
+	bin/shunt-bench report --into BENCHMARKS.md --mark kernel $(BENCH_KERNEL_OUT)/report.json
 
 # Micro-benchmarks.
 .PHONY: bench-go

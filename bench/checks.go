@@ -18,8 +18,8 @@ import (
 
 // What is asked of those who check thousands of real servers.
 const (
-	manyInterval = 5 * time.Second // between the checks of each
-	manyWatch    = 10 * time.Second
+	manyInterval = 5 * time.Second       // between the checks of each
+	manyWatch    = manyInterval          // what checks cost is looked at for so long
 	manyDie      = 20                    // real servers that become unwell then
 	manyLook     = 20 * time.Millisecond // how exactly it is known when that shows
 )

@@ -69,7 +69,7 @@ type pace struct {
 // An emulated processor is many times slower, but for its timers: what is asked
 // of it is so little that what is lost is lost by the fault.
 var (
-	swift  = pace{1500 * time.Millisecond, 5 * time.Second, time.Second, 300, 100}
+	swift  = pace{1500 * time.Millisecond, 4 * time.Second, time.Second, 300, 100}
 	gentle = pace{4 * time.Second, 10 * time.Second, 3 * time.Second, 40, 20}
 )
 

@@ -173,9 +173,7 @@ func TestRefused(t *testing.T) {
 
 func TestPin(t *testing.T) {
 	p, err := lab.Share(1)
-	if err != nil {
-		t.Skip(err)
-	}
+	must(t, err)
 	cmd := lab.Pin(exec.CommandContext(t.Context(), "/bin/sh", "-c", "grep Cpus_allowed_list /proc/self/status; exit 3"), p.Director)
 	out, err := cmd.Output()
 	var exit *exec.ExitError

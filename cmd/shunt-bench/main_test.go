@@ -64,13 +64,33 @@ func TestRunLeavesAReport(t *testing.T) {
 	if err != nil || len(run.Measures) != 2 {
 		t.Fatalf("%d measures, %v", len(run.Measures), err)
 	}
-	for _, again := range [][]string{{"report", file}, {"compare", file, file}} {
+	for _, again := range [][]string{{"report", file}, {"report", "--markdown", file}, {"compare", file, file}} {
 		if status, stdout, stderr := call(t, again...); status != 0 || stdout == "" {
 			t.Errorf("%v: status %d, %q, %q", again, status, stdout, stderr)
 		}
 	}
 	if _, err := os.Stat(filepath.Join(dir, "report.csv")); err != nil {
 		t.Error(err)
+	}
+	into(t, file)
+}
+
+// into puts the tables of a run into a document.
+func into(t *testing.T, file string) {
+	t.Helper()
+	document := filepath.Join(t.TempDir(), "document.md")
+	if err := os.WriteFile(document, []byte("# A\n<!-- host -->\n<!-- /host -->\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if status, _, stderr := call(t, "report", "--into", document, "--mark", "host", file); status != 0 {
+		t.Fatalf("status %d, %s", status, stderr)
+	}
+	text, err := os.ReadFile(document)
+	if err != nil || !strings.Contains(string(text), "| SUBJECT | OPS/S |") {
+		t.Errorf("the document holds %s, %v", text, err)
+	}
+	if status, _, stderr := call(t, "report", "--into", document, "--mark", "guest", file); status != 1 || !strings.Contains(stderr, "<!-- guest -->") {
+		t.Errorf("status %d, %s", status, stderr)
 	}
 }
 
