@@ -50,27 +50,23 @@ func markdownTable(b *bytes.Buffer, g grid) {
 	case title != "":
 		fmt.Fprintf(b, "\n%s:\n", title)
 	}
-	b.WriteString("\n|")
-	rule := "|"
-	for _, c := range g.columns {
-		fmt.Fprintf(b, " %s |", inline(c.name))
-		if c.right {
-			rule += "---:|"
-		} else {
-			rule += "---|"
-		}
-	}
-	b.WriteString("\n" + rule + "\n")
+	b.WriteByte('\n')
+	markdownRow(b, g.columns, func(c column) string { return " " + inline(c.name) + " " })
+	markdownRow(b, g.columns, func(c column) string { return map[bool]string{false: "---", true: "---:"}[c.right] })
 	for _, r := range g.rows {
-		b.WriteByte('|')
-		for _, c := range r {
-			fmt.Fprintf(b, " %s |", marked(c))
-		}
-		b.WriteByte('\n')
+		markdownRow(b, r, func(c cell) string { return " " + marked(c) + " " })
 	}
 	if fold {
 		b.WriteString("\n</details>\n")
 	}
+}
+
+func markdownRow[T any](b *bytes.Buffer, cells []T, write func(T) string) {
+	b.WriteByte('|')
+	for _, c := range cells {
+		b.WriteString(write(c) + "|")
+	}
+	b.WriteByte('\n')
 }
 
 // marked is a cell with what is wrong in bold.
