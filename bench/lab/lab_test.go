@@ -36,7 +36,7 @@ func build(t *testing.T, o lab.Options) *lab.Lab {
 }
 
 // greet has in answer at addr with its name, and returns what from hears there.
-func greet(t *testing.T, from, in *netlab.Namespace, addr netip.AddrPort) (string, error) {
+func greet(t *testing.T, from, in *netlab.Namespace, addr netip.AddrPort, patience time.Duration) (string, error) {
 	t.Helper()
 	ln, err := in.Listen("tcp", addr.String())
 	must(t, err)
@@ -49,7 +49,7 @@ func greet(t *testing.T, from, in *netlab.Namespace, addr netip.AddrPort) (strin
 	}()
 	var text []byte
 	err = from.Do(func() error {
-		c, err := net.DialTimeout("tcp", addr.String(), 200*time.Millisecond)
+		c, err := net.DialTimeout("tcp", addr.String(), patience)
 		if err != nil {
 			return err
 		}
@@ -75,7 +75,7 @@ func TestEverybodyReachesWhatTheyHaveTo(t *testing.T) {
 					{l.Director, l.Real[0], l.RealAddr(0)},
 					{l.Client, l.Real[1], l.RealAddr(1)},
 				} {
-					got, err := greet(t, v.from, v.in, netip.AddrPortFrom(v.addr, 8080))
+					got, err := greet(t, v.from, v.in, netip.AddrPortFrom(v.addr, 8080), 10*time.Second)
 					if err != nil || got != v.in.String() {
 						t.Errorf("%v to %v: %q, %v", v.from, v.addr, got, err)
 					}
@@ -89,12 +89,12 @@ func TestTheDirectorAloneAnswersForTheVIP(t *testing.T) {
 	l := build(t, lab.Options{Topology: lab.Bridged, RealServers: 3, Forward: dataplane.Gate})
 	vip := netip.AddrPortFrom(l.VIP(), 8080)
 	for range 3 {
-		if got, err := greet(t, l.Client, l.Director, vip); err != nil || got != "director" {
+		if got, err := greet(t, l.Client, l.Director, vip, 10*time.Second); err != nil || got != "director" {
 			t.Errorf("%q, %v answered for the VIP", got, err)
 		}
 	}
 	// A real server has it, too.
-	if got, err := greet(t, l.Real[0], l.Real[0], vip); err != nil || got != "real1" {
+	if got, err := greet(t, l.Real[0], l.Real[0], vip, 10*time.Second); err != nil || got != "real1" {
 		t.Errorf("%q, %v at the VIP of a real server", got, err)
 	}
 }
@@ -103,13 +103,13 @@ func TestUnplugged(t *testing.T) {
 	l := build(t, lab.Options{RealServers: 2})
 	addr := netip.AddrPortFrom(l.RealAddr(0), 8080)
 	must(t, l.Unplug(0))
-	if got, err := greet(t, l.Client, l.Real[0], addr); err == nil {
+	if got, err := greet(t, l.Client, l.Real[0], addr, 200*time.Millisecond); err == nil {
 		t.Errorf("an unplugged real server answered %q", got)
 	}
 	must(t, l.Plug(0))
 	end := time.Now().Add(10 * time.Second)
 	for {
-		got, err := greet(t, l.Client, l.Real[0], addr)
+		got, err := greet(t, l.Client, l.Real[0], addr, time.Second)
 		if err == nil && got == "real1" {
 			break
 		}
@@ -150,7 +150,7 @@ func TestDelayOrOneClearLine(t *testing.T) {
 	must(t, err)
 	defer l.Close()
 	began := time.Now()
-	if _, err := greet(t, l.Client, l.Director, netip.AddrPortFrom(l.VIP(), 8080)); err != nil {
+	if _, err := greet(t, l.Client, l.Director, netip.AddrPortFrom(l.VIP(), 8080), 10*time.Second); err != nil {
 		t.Fatal(err)
 	}
 	if took := time.Since(began); took < 50*time.Millisecond {

@@ -93,9 +93,10 @@ func TestKilled(t *testing.T) {
 			if o.Operations+o.Errors != rate*uint64(duration/time.Millisecond)/1000 || o.Operations == 0 || o.Errors == 0 {
 				t.Errorf("%d operations and %d errors, want both and 200 in all", o.Operations, o.Errors)
 			}
-			// One that is under way may break when the others do.
-			if o.Broken < broken || o.Broken > 8 {
-				t.Errorf("%d connections broke, want %d", o.Broken, broken)
+			// While descriptors close one after the other, one that broke may be
+			// taken anew, and break again.
+			if o.Broken < broken || o.Broken > 16 {
+				t.Errorf("%d connections broke, want %d or a few more", o.Broken, broken)
 			}
 			checkTimeline(t, o, killed.Seconds(), interval.Seconds())
 		})
