@@ -13,6 +13,7 @@ import (
 type Comparison struct {
 	Warnings []string // why the runs may not be comparable
 	Changes  []Change // of figures with rounds, one kind of work after the other
+	Ratios   []Ratio  // between subjects, of which no verdict is made
 	Findings []string // what else got worse: verdicts, losses, what is not measured any more
 }
 
@@ -65,7 +66,7 @@ var compared = []struct {
 // Compare returns what became of old's figures in now. What only now has is no
 // part of it.
 func Compare(old, now result.Run) Comparison {
-	c := Comparison{Warnings: differences(old, now), Findings: findings(old, now)}
+	c := Comparison{Warnings: differences(old, now), Findings: findings(old, now), Ratios: ratios(old, now)}
 	for _, g := range now.Groups() {
 		for _, m := range g.Measures {
 			if i := slices.IndexFunc(old.Measures, func(o result.Measure) bool { return alike(o, m) }); i >= 0 {

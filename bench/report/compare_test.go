@@ -2,6 +2,7 @@ package report_test
 
 import (
 	"bytes"
+	"math"
 	"slices"
 	"testing"
 
@@ -23,6 +24,7 @@ func slower(run result.Run, subject string, factor float64) result.Run {
 		for j := range m.Rounds {
 			m.Rounds[j].Seconds *= factor
 			m.Rounds[j].Subject.User *= factor
+			m.Rounds[j].Subject.System *= factor
 		}
 	}
 	return run
@@ -114,4 +116,22 @@ func TestComparePrints(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden(t, "compare.txt", b.String())
+}
+
+// What doubles for one subject changes its ratio to the others, and what slows
+// all of them down changes none.
+func TestCompareRatios(t *testing.T) {
+	all, one := small(), slower(small(), "shunt-proxy", 2)
+	for _, name := range []string{"shunt-proxy", "haproxy", "direct"} {
+		all = slower(all, name, 3)
+	}
+	for name, c := range map[string]struct {
+		now  result.Run
+		want float64
+	}{"all": {all, 0}, "one": {one, 1}} {
+		got := report.Compare(small(), c.now).Ratios
+		if len(got) != 1 || got[0].Subject != "shunt-proxy" || got[0].To != "haproxy" || math.Abs(got[0].Change()-c.want) > 1e-9 {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
 }

@@ -16,7 +16,11 @@ func (c Comparison) Print(w io.Writer, o Options) error {
 			p.text("- ", t)
 		}
 	}
-	for _, g := range c.grids() {
+	all := c.grids()
+	if len(c.Ratios) > 0 {
+		all = append(all, ratioGrid(c.Ratios))
+	}
+	for _, g := range all {
 		p.line("\n%s\n", p.paint("1", g.title))
 		p.grid(g)
 	}
