@@ -61,7 +61,7 @@ func away(ctx context.Context, r *Runner, c *cluster) error {
 type pace struct {
 	after   time.Duration // the fault happens that long after the begin
 	watch   time.Duration // clients go on that long behind it
-	timeout time.Duration // of each request
+	timeout time.Duration // of each request; longer than a director tries a real server
 	rate    float64       // new connections a second
 	kept    float64       // requests a second over those that are kept
 }
@@ -69,7 +69,7 @@ type pace struct {
 // An emulated processor is many times slower, but for its timers: what is asked
 // of it is so little that what is lost is lost by the fault.
 var (
-	swift  = pace{1500 * time.Millisecond, 4 * time.Second, time.Second, 300, 100}
+	swift  = pace{2500 * time.Millisecond, 4 * time.Second, 2 * time.Second, 300, 100}
 	gentle = pace{4 * time.Second, 10 * time.Second, 3 * time.Second, 40, 20}
 )
 

@@ -31,7 +31,7 @@ func latencies(title, of string, curves []curve, inks inks) figure {
 		return figure{}
 	}
 	right, low, high := extent(curves)
-	p := blank(0, right, low, high)
+	p := blank(0, right*1.04, low, high) // the last label is half to the right of its mark
 	p.Y.Scale = plot.LogScale{}
 	x, y := nines(right), marks(decades(low, high), trimmed(period))
 	p.X.Tick.Marker, p.Y.Tick.Marker = x, y

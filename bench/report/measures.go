@@ -79,6 +79,8 @@ func measureTable(g result.Group, ref result.Measure) grid {
 
 func measureRow(m, ref result.Measure) []cell {
 	rate, cost := result.SpreadOf(m.Each(result.Round.Rate)), result.SpreadOf(m.Each(result.Round.Cost))
+	director := some(result.Median(m.Each(result.Round.Directing)), whole)
+	generator := whole(result.Median(m.Each(result.Round.Generating)))
 	speed := cell{text: number(rate.Median)}
 	if m.Bounded {
 		speed = cell{speed.text + bounded, doubt}
@@ -94,6 +96,7 @@ func measureRow(m, ref result.Measure) []cell {
 	}
 	if !m.Rated() {
 		row = append([]cell{row[0]}, words(none, none, none, none, none, none)...)
+		director, generator = none, none
 	}
 	for _, s := range shares {
 		row = append(row, cell{text: latency(m, s.share)})
@@ -102,8 +105,8 @@ func measureRow(m, ref result.Measure) []cell {
 	return append(row,
 		cell{text: some(memory, volume)},
 		problems(m.Errors()),
-		cell{text: some(result.Median(m.Each(result.Round.Directing)), whole)},
-		cell{text: whole(result.Median(m.Each(result.Round.Generating)))})
+		cell{text: director},
+		cell{text: generator})
 }
 
 func spread(s result.Spread) string {
@@ -182,8 +185,9 @@ func measureFigures(g result.Group, inks inks) []figure {
 		title: "Processor time for one operation", unit: "for one " + g.Unit, write: period, figure: result.Round.Cost,
 	}
 	memory := dots{
-		title: "Memory of one " + g.Unit, unit: "the subject's and the kernel's", write: volume,
-		figure: func(r result.Round) float64 { return r.Memory.PerConnection() },
+		title: "Memory of one " + g.Unit, unit: "the subject's and the kernel's",
+		write:  func(kib float64) string { return number(kib) + " KiB" }, // axes are decimal
+		figure: func(r result.Round) float64 { return r.Memory.PerConnection() / 1024 },
 	}
 	figures := []figure{rate.of(g, inks), cost.of(g, inks)}
 	if !g.Rated() {

@@ -58,7 +58,7 @@ type Subject struct {
 	refuse  func(*Setting) error
 	reloads unix.Signal
 	heeds   string // what it says when it reloads; "" if it says nothing
-	serves  func(context.Context, *Running, int) (bool, error)
+	serves  func(context.Context, *Running, []int) (map[int]bool, error)
 }
 
 // Direct is the absence of a director: clients go to the real servers.

@@ -15,63 +15,81 @@ import (
 	"github.com/shunt-lb/shunt/ipvs"
 )
 
-// Serves reports whether the subject sends new connections to its real server
-// i: by the kernel's table where the kernel forwards, and else by what the
-// program says of itself. Only subjects that Checks can tell.
-func (r *Running) Serves(ctx context.Context, i int) (bool, error) {
+// Serves returns which of these real servers, by their number, the subject
+// sends new connections to: by the kernel's table where the kernel forwards,
+// and else by what the program says of itself. Only subjects that Checks can
+// tell.
+func (r *Running) Serves(ctx context.Context, reals []int) (map[int]bool, error) {
 	ask := r.serves
 	if r.Kernel {
 		ask = inKernel
 	}
 	if ask == nil {
-		return false, fmt.Errorf("%s does not tell which real servers are in service", r.Name)
+		return nil, fmt.Errorf("%s does not tell which real servers are in service", r.Name)
 	}
-	ok, err := ask(ctx, r, i)
+	serving, err := ask(ctx, r, reals)
 	if err != nil {
-		return false, fmt.Errorf("ask whether %s serves by %v: %w", r.Name, r.Reals[i].Addr, err)
+		return nil, fmt.Errorf("ask %s which real servers are in service: %w", r.Name, err)
 	}
-	return ok, nil
+	return serving, nil
 }
 
 // inKernel looks into the table of IPVS.
-func inKernel(ctx context.Context, r *Running, i int) (serves bool, err error) {
+func inKernel(ctx context.Context, r *Running, reals []int) (map[int]bool, error) {
+	serving := map[int]bool{}
 	id := dataplane.ServiceID{Protocol: dataplane.TCP, Addr: r.VIP}
 	if r.udp() {
 		id.Protocol = dataplane.UDP
 	}
-	err = r.In.Do(func() error {
+	err := r.In.Do(func() error {
 		d, err := ipvs.New(ipvs.Options{})
 		if err != nil {
 			return err
 		}
 		found, err := d.Find(ctx, []dataplane.ServiceID{id})
-		serves = len(found) > 0 && slices.ContainsFunc(found[0].RealServers, func(s dataplane.RealServer) bool {
-			return s.Addr == r.Reals[i].Addr && s.Weight > 0
-		})
+		for _, i := range reals {
+			serving[i] = len(found) > 0 && slices.ContainsFunc(found[0].RealServers, func(s dataplane.RealServer) bool {
+				return s.Addr == r.Reals[i].Addr && s.Weight > 0
+			})
+		}
 		return errors.Join(err, d.Close())
 	})
-	return serves, err
+	return serving, err
 }
 
 // inStatus asks shunt.
-func inStatus(ctx context.Context, r *Running, i int) (bool, error) {
+func inStatus(ctx context.Context, r *Running, reals []int) (map[int]bool, error) {
 	st, err := admin.Dial(r.control()).Status(ctx)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
+	up := map[string]bool{}
 	for _, v := range st.Services {
 		for _, s := range v.Servers {
-			if s.Server == r.Reals[i].Addr.String() {
-				// What was not put in force leaves the table as it was.
-				return v.Error != "" || s.State == director.Up && s.Current > 0, nil
-			}
+			// What was not put in force leaves the table as it was.
+			up[s.Server] = v.Error != "" || s.State == director.Up && s.Current > 0
 		}
 	}
-	return false, nil
+	serving := map[int]bool{}
+	for _, i := range reals {
+		serving[i] = up[r.Reals[i].Addr.String()]
+	}
+	return serving, nil
 }
 
-// inStats asks haproxy, of one server alone.
-func inStats(ctx context.Context, r *Running, i int) (bool, error) {
+// inStats asks haproxy, of each server alone.
+func inStats(ctx context.Context, r *Running, reals []int) (map[int]bool, error) {
+	serving := map[int]bool{}
+	for _, i := range reals {
+		var err error
+		if serving[i], err = inStat(ctx, r, i); err != nil {
+			return nil, err
+		}
+	}
+	return serving, nil
+}
+
+func inStat(ctx context.Context, r *Running, i int) (bool, error) {
 	c, err := (&net.Dialer{}).DialContext(ctx, "unix", r.stats())
 	if err != nil {
 		return false, err
