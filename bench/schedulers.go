@@ -33,6 +33,9 @@ func (r *Runner) planSchedulers() {
 			if r.usual {
 				o.Weights = []int{3, 2, 1}
 			}
+			if r.usual && name == "ovf" {
+				o.Weights = []int{150, 100, 100} // how many connections each takes
+			}
 			r.planWatch(s, o, "schedulers: "+s.Name+", "+name, r.scheduler)
 		}
 		r.planRewrites(s)

@@ -61,7 +61,7 @@ func measureTable(g result.Group, ref result.Measure) grid {
 		right("RATIO", "operations per second of those of "+ref.Subject),
 		right("CPU/OP", "processor time of the subject for one operation, user and system; where the kernel forwards, softirq too"),
 		right("±", "half the distance between the quartiles of the rounds"),
-		right("RATIO", "processor time for one operation of that of "+ref.Subject),
+		right("RATIO", "processor time for one operation of that of "+ref.Subject+", round by round"),
 	}}
 	for _, s := range shares {
 		t.columns = append(t.columns, right(s.name, "latency that this share of operations did not exceed"))
@@ -92,7 +92,7 @@ func measureRow(m, ref result.Measure) []cell {
 		{text: times(result.Ratio(rate.Median, result.Median(ref.Each(result.Round.Rate))))},
 		{text: some(cost.Median, period)},
 		{spread(cost), faint},
-		{text: times(result.Ratio(cost.Median, result.Median(ref.Each(result.Round.Cost))))},
+		{text: times(m.Dearer(ref))},
 	}
 	if !m.Rated() {
 		row = append([]cell{row[0]}, words(none, none, none, none, none, none)...)

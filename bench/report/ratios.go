@@ -45,14 +45,13 @@ func ratios(old, now result.Run) []Ratio {
 // dearer returns the processor time for one operation of subject in a ratio to
 // that of another one; 0 where there is none.
 func dearer(g result.Group, subject, other string) float64 {
-	cost := func(name string) float64 {
-		i := slices.IndexFunc(g.Measures, func(m result.Measure) bool { return m.Subject == name })
-		if i < 0 {
-			return 0
+	find := func(name string) (m result.Measure) {
+		if i := slices.IndexFunc(g.Measures, func(m result.Measure) bool { return m.Subject == name }); i >= 0 {
+			m = g.Measures[i]
 		}
-		return result.Median(measured(g.Measures[i].Each(result.Round.Cost)))
+		return m
 	}
-	return result.Ratio(cost(subject), cost(other))
+	return find(subject).Dearer(find(other))
 }
 
 // ratioGrid is a table of ratios; those that differ by a tenth are marked.

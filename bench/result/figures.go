@@ -99,6 +99,21 @@ type Group struct {
 	Measures             []Measure
 }
 
+// Dearer returns the cost of an operation of m in a ratio to that of other: the
+// median of the ratios of rounds of the same number, which were taken right
+// after each other, so that what the machine does meanwhile meets both. Where
+// the numbers of rounds differ it is the ratio of the medians.
+func (m Measure) Dearer(other Measure) float64 {
+	own, its := m.Each(Round.Cost), other.Each(Round.Cost)
+	if len(own) != len(its) {
+		return Ratio(Median(own), Median(its))
+	}
+	for i := range own {
+		own[i] = Ratio(own[i], its[i])
+	}
+	return Median(own)
+}
+
 // Rated reports what Measure.Rated does of the measures of g.
 func (g Group) Rated() bool { return Measure{Scenario: g.Scenario}.Rated() }
 

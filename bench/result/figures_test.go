@@ -82,3 +82,27 @@ func TestGroups(t *testing.T) {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
+
+// A machine that is slower from round to round has no part in the ratio.
+func TestDearer(t *testing.T) {
+	costs := func(seconds ...float64) (m result.Measure) {
+		for _, s := range seconds {
+			m.Rounds = append(m.Rounds, result.Round{Operations: 1, Subject: result.CPU{User: s}})
+		}
+		return m
+	}
+	for _, c := range []struct {
+		a, b result.Measure
+		want float64
+	}{
+		{costs(2, 4, 16), costs(1, 2, 8), 2},
+		{costs(1, 9, 3), costs(1, 2, 3), 1},
+		{costs(6, 6), costs(2, 3, 4), 2},
+		{costs(6), costs(0), 0},
+		{costs(), costs(), 0},
+	} {
+		if got := c.a.Dearer(c.b); got != c.want {
+			t.Errorf("%v to %v is %v, want %v", c.a.Each(result.Round.Cost), c.b.Each(result.Round.Cost), got, c.want)
+		}
+	}
+}
