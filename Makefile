@@ -2,6 +2,8 @@
 # make demo     shows what it does, on this machine, without root
 # make test     runs everything CI runs, and installs what that needs
 # make test-kernel  runs those of its tests that need a kernel with IPVS, in virtual machines
+# make bench    measures shunt beside haproxy, nginx and no director at all
+# make bench-kernel  measures IPVS, ldirectord and keepalived, in a virtual machine
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
@@ -39,7 +41,7 @@ test-unit: deps
 
 # Network namespaces need root: as somebody else, the packages that use them
 # are tested once more with sudo. Under CI=true a test that cannot run fails.
-ROOT_PACKAGES := ./checks ./cmd/shunt ./internal/netlab ./proxy
+ROOT_PACKAGES := ./bench/... ./checks ./cmd/... ./internal/netlab ./proxy
 
 .PHONY: test-root
 test-root: deps
@@ -100,8 +102,44 @@ fuzz: need-go
 	  done; \
 	done
 
+# --- benchmarks -----------------------------------------------------------
+
+BENCH_OUT   ?= bin/bench
+BENCH_FLAGS ?= --duration 500ms --warmup 200ms
+
+# Everything that runs on this machine, side by side, in under ten minutes.
+# BENCH_FLAGS has the options of shunt-bench run.
 .PHONY: bench
-bench: need-go
+bench: build build-bench deps
+	$(SUDO) bin/shunt-bench run --out $(BENCH_OUT) $(BENCH_FLAGS)
+	@echo; echo "$(BENCH_OUT)/report.html"
+
+.PHONY: build-bench
+build-bench: need-go
+	CGO_ENABLED=0 $(GO) build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' -o bin/shunt-bench ./cmd/shunt-bench
+
+# What needs IPVS, in a virtual machine. It is emulated: what is right and what
+# is lost means something there, and time only as far as it is a timer's.
+BENCH_KERNEL_OUT   ?= bin/bench-kernel
+BENCH_KERNEL_FLAGS ?= --scenario schedulers,failover --subjects shunt-proxy,haproxy,shunt-ipvs,ldirectord,keepalived
+BENCH_VM_PACKAGES  := dash,perl,ldirectord,libnet-inet6glue-perl,ipvsadm,keepalived,haproxy
+
+.PHONY: bench-kernel
+bench-kernel: build build-bench deps-kernel vmrun kernel
+	$(VMRUN) -shell -memory 2048 -cpus 2 -limit 60m -packages $(BENCH_VM_PACKAGES) -load ip_vs,ipip,ip6_tunnel,veth,bridge \
+	  -file bin/shunt=/usr/sbin/shunt -file bin/shunt-bench=/usr/sbin/shunt-bench \
+	  -return /tmp/report=$(BENCH_KERNEL_OUT) /usr/sbin/shunt-bench run --out /tmp/report --pcap /tmp/report/packets $(BENCH_KERNEL_FLAGS)
+	@echo; echo "$(BENCH_KERNEL_OUT)/report.html"
+
+# Puts the last reports into BENCHMARKS.md.
+.PHONY: benchmarks
+benchmarks: build-bench
+	bin/shunt-bench report --into BENCHMARKS.md --mark host $(BENCH_OUT)/report.json
+	bin/shunt-bench report --into BENCHMARKS.md --mark kernel $(BENCH_KERNEL_OUT)/report.json
+
+# Micro-benchmarks.
+.PHONY: bench-go
+bench-go: need-go
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 # --- what people read ------------------------------------------------------
@@ -134,7 +172,7 @@ need-go:
 
 # Packages of Debian that the tests use: a compiler for the race detector, real
 # servers and clients; for a kernel of their own an emulator, too.
-PACKAGES := gcc libc6-dev nginx-light curl perl python3 cpio
+PACKAGES := gcc libc6-dev nginx-light libnginx-mod-stream haproxy curl perl python3 cpio
 
 deps-kernel: PACKAGES += qemu-system-x86
 

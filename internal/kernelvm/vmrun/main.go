@@ -103,6 +103,7 @@ func (o *options) runTest(ctx context.Context) (int, error) {
 	if o.Limit == 0 {
 		o.Limit = defaultLimit
 	}
+	t.Return = append(t.Return, o.back...)
 	return o.Run(ctx, t.Command)
 }
 
@@ -113,7 +114,7 @@ func (o *options) runShell(ctx context.Context) (int, error) {
 	}
 	o.Stdin = os.Stdin
 	env := append(kernelvm.Environment(o.env), "TERM="+os.Getenv("TERM"))
-	return o.Run(ctx, kernelvm.Command{Args: args, Env: env, Dir: "/root"})
+	return o.Run(ctx, kernelvm.Command{Args: args, Env: env, Dir: "/root", Return: o.back})
 }
 
 // openKernel opens the kernel that was asked for: a folder, or what was

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -16,6 +17,7 @@ type options struct {
 	args     []string
 	env      []string
 	packages []string
+	back     []kernelvm.File
 	kernel   string
 	fetch    bool
 	shell    bool
@@ -38,6 +40,7 @@ func parse(args []string) (*options, error) {
 	f.Func("packages", "comma-separated `names` of Debian packages to have in the machine", list(&o.packages))
 	f.Func("tree", "merge a `folder` into the machine's files; may be repeated", o.tree)
 	f.Func("file", "add a file or folder, `host[=guest]`; may be repeated", o.file)
+	f.Func("return", "bring a file or folder back at the end, `guest=host`; may be repeated", o.bring)
 	if err := environment(f); err != nil {
 		return nil, err
 	}
@@ -85,5 +88,14 @@ func (o *options) file(spec string) error {
 		guest = abs
 	}
 	o.Files = append(o.Files, kernelvm.File{Host: host, Guest: guest})
+	return nil
+}
+
+func (o *options) bring(spec string) error {
+	guest, host, named := strings.Cut(spec, "=")
+	if !named || !filepath.IsAbs(guest) || host == "" {
+		return errors.New("want an absolute path in the machine, =, and a path here")
+	}
+	o.back = append(o.back, kernelvm.File{Host: host, Guest: guest})
 	return nil
 }

@@ -127,7 +127,7 @@ func machine(t *testing.T, b bench) {
 	profile := filepath.Join(dir, "profiles/cover.out")
 	touch(t, profile, "to be replaced")
 	said, status := b.run(t,
-		[]string{"-env=SENT", "-tree=" + dir + "/tree", "-file=" + dir + "/one=/etc/one"},
+		[]string{"-env=SENT", "-tree=" + dir + "/tree", "-file=" + dir + "/one=/etc/one", "-return=/opt/tree=" + dir + "/back"},
 		"-test.v", "-test.run=Pass|Flood|Machine", "-test.coverprofile="+profile)
 	if status != 0 {
 		t.Fatalf("status %d: %s", status, said[max(0, len(said)-10000):])
@@ -135,6 +135,9 @@ func machine(t *testing.T, b bench) {
 	covered, err := os.ReadFile(profile)
 	if err != nil || !strings.Contains(string(covered), "outcomes/outcomes.go:5.") {
 		t.Errorf("the profile holds %q, %v", covered, err)
+	}
+	if back, err := os.ReadFile(filepath.Join(dir, "back/file")); err != nil || string(back) != "in a tree" {
+		t.Errorf("of the folder came %q, %v", back, err)
 	}
 	var flood bytes.Buffer
 	for i := range 2 << 20 / 64 {
@@ -180,6 +183,7 @@ func usage(t *testing.T, b bench) {
 		{[]string{"-file=/nowhere"}, "/nowhere: no such file"},
 		{[]string{"-load=nothing"}, "modules nothing: no such module"},
 		{[]string{"-limit=soon"}, "soon"},
+		{[]string{"-return=here=there"}, "an absolute path in the machine"},
 	} {
 		if said, status := b.run(t, test.flags); status != 125 || !strings.Contains(said, test.says) {
 			t.Errorf("%v: status %d: %s", test.flags, status, said)
@@ -203,9 +207,13 @@ func goTest(t *testing.T, b bench) {
 
 // packages runs a program that is linked dynamically, with a terminal.
 func packages(t *testing.T, b bench) {
-	out, err := exec.Command(b.vmrun, "-shell", "-packages=ipvsadm", "/usr/sbin/ipvsadm", "-Ln").CombinedOutput()
+	back := filepath.Join(t.TempDir(), "hosts")
+	out, err := exec.Command(b.vmrun, "-shell", "-packages=ipvsadm", "-return=/etc/hosts="+back, "/usr/sbin/ipvsadm", "-Ln").CombinedOutput()
 	if err != nil || !bytes.HasPrefix(out, []byte("IP Virtual Server version")) || !bytes.Contains(out, []byte("\r\n")) {
 		t.Errorf("%v: %q", err, out)
+	}
+	if hosts, err := os.ReadFile(back); err != nil || !bytes.Contains(hosts, []byte("localhost")) {
+		t.Errorf("/etc/hosts came back as %q, %v", hosts, err)
 	}
 }
 

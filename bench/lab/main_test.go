@@ -1,0 +1,13 @@
+package lab_test
+
+import (
+	"testing"
+
+	"github.com/shunt-lb/shunt/bench/lab"
+	"github.com/shunt-lb/shunt/internal/leak"
+)
+
+func TestMain(m *testing.M) {
+	lab.Main()
+	leak.Main(m)
+}

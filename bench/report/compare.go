@@ -1,0 +1,189 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+
+	"golang.org/x/perf/benchmath"
+
+	"github.com/shunt-lb/shunt/bench/result"
+)
+
+// A Comparison is what became of one run's figures in another.
+type Comparison struct {
+	Warnings []string // why the runs may not be comparable
+	Changes  []Change // of figures with rounds, one kind of work after the other
+	Ratios   []Ratio  // between subjects, of which no verdict is made
+	Findings []string // what else got worse: verdicts, losses, what is not measured any more
+}
+
+// A Change is one figure of one measure in both runs.
+type Change struct {
+	Scenario, Work, Subject string
+	Figure                  string  // "operations/s"
+	Old, New                float64 // medians over the rounds
+	Ratio                   float64 // New/Old; 0 where there is none
+	P                       float64 // chance of such a difference, or a greater one, between equals
+	Verdict                 Verdict
+
+	write func(float64) string
+}
+
+// A Verdict says what a difference means.
+type Verdict string
+
+// The verdicts. Same is a difference that chance explains at a level of 0.05,
+// by the Mann-Whitney U test; TooFew is one that no test could tell from chance
+// with so few rounds. Bounded is one of the generator, not of the subject.
+const (
+	Same    Verdict = "same"
+	Better  Verdict = "better"
+	Worse   Verdict = "WORSE"
+	TooFew  Verdict = "too few rounds"
+	Bounded Verdict = "bounded by the generator"
+)
+
+// compared are the figures that are set beside each other, by round.
+var compared = []struct {
+	name   string
+	rate   bool // says nothing where nothing is done
+	more   bool // is better
+	write  func(float64) string
+	values func(result.Measure) []float64
+}{
+	{"operations/s", true, true, number, func(m result.Measure) []float64 { return m.Each(result.Round.Rate) }},
+	{"CPU/operation", true, false, period, func(m result.Measure) []float64 { return m.Each(result.Round.Cost) }},
+	{"p50", false, false, period, func(m result.Measure) []float64 { return m.Latencies(0.5) }},
+	{"p99", false, false, period, func(m result.Measure) []float64 { return m.Latencies(0.99) }},
+	{"memory/connection", false, false, volume, func(m result.Measure) []float64 {
+		return m.Each(func(r result.Round) float64 { return r.Memory.PerConnection() })
+	}},
+	{"errors/operation", false, false, percent, func(m result.Measure) []float64 {
+		return m.Each(func(r result.Round) float64 { return result.Ratio(float64(r.Errors), float64(r.Errors+r.Operations)) })
+	}},
+}
+
+// Compare returns what became of old's figures in now. What only now has is no
+// part of it.
+func Compare(old, now result.Run) Comparison {
+	c := Comparison{Warnings: differences(old, now), Findings: findings(old, now), Ratios: ratios(old, now)}
+	for _, g := range now.Groups() {
+		for _, m := range g.Measures {
+			if i := slices.IndexFunc(old.Measures, func(o result.Measure) bool { return alike(o, m) }); i >= 0 {
+				c.Changes = append(c.Changes, changes(old.Measures[i], m)...)
+			}
+		}
+	}
+	return c
+}
+
+// Worse reports whether anything got worse.
+func (c Comparison) Worse() bool {
+	return len(c.Findings) > 0 || slices.ContainsFunc(c.Changes, func(ch Change) bool { return ch.Verdict == Worse })
+}
+
+func alike(a, b result.Measure) bool {
+	return a.Scenario == b.Scenario && a.Work == b.Work && a.Unit == b.Unit && a.Subject == b.Subject
+}
+
+// changes compares all figures that both old and now have.
+func changes(old, now result.Measure) []Change {
+	var all []Change
+	for _, f := range compared {
+		if f.rate && !now.Rated() {
+			continue
+		}
+		a, b := measured(f.values(old)), measured(f.values(now))
+		if slices.Max(append(a, 0)) == 0 && slices.Max(append(b, 0)) == 0 {
+			continue
+		}
+		ch := Change{
+			Scenario: now.Scenario, Work: now.Work, Subject: now.Subject, Figure: f.name, write: f.write,
+			Old: result.Median(a), New: result.Median(b),
+		}
+		ch.Ratio = result.Ratio(ch.New, ch.Old)
+		ch.P, ch.Verdict = test(a, b, f.more)
+		if f.name == "operations/s" && (old.Bounded || now.Bounded) {
+			ch.Verdict = Bounded
+		}
+		all = append(all, ch)
+	}
+	return all
+}
+
+// measured returns the finite numbers of xs.
+func measured(xs []float64) []float64 {
+	return slices.DeleteFunc(xs, func(x float64) bool { return !finite(x) })
+}
+
+// test tells a difference between old and now from chance without assuming how
+// rounds are distributed.
+func test(old, now []float64, more bool) (float64, Verdict) {
+	if len(old) == 0 || len(now) == 0 {
+		return 1, TooFew
+	}
+	t := benchmath.DefaultThresholds
+	c := benchmath.AssumeNothing.Compare(
+		benchmath.NewSample(slices.Clone(old), &t), benchmath.NewSample(slices.Clone(now), &t))
+	up := result.Median(now) > result.Median(old)
+	switch {
+	case c.P > c.Alpha && fewest(len(old), len(now)) > c.Alpha:
+		return c.P, TooFew
+	case c.P > c.Alpha, result.Median(now) == result.Median(old):
+		return c.P, Same
+	case up == more:
+		return c.P, Better
+	}
+	return c.P, Worse
+}
+
+// fewest returns the least chance that the test can find for samples of n and m
+// values, both sides of it: two of all ways to mix them.
+func fewest(n, m int) float64 {
+	ways := 1.0
+	for i := 1; i <= m; i++ {
+		ways *= float64(n+i) / float64(i)
+	}
+	return 2 / ways
+}
+
+// differences says why old and now may not be comparable.
+func differences(old, now result.Run) []string {
+	var all []string
+	differ := func(what string, a, b any) {
+		if a != b {
+			all = append(all, fmt.Sprintf("%s: %v before, %v now", what, a, b))
+		}
+	}
+	a, b := old.Machine, now.Machine
+	differ("processor", or(a.Processor), or(b.Processor))
+	differ("processors", a.Processors, b.Processors)
+	differ("memory", volume(float64(a.Memory)), volume(float64(b.Memory)))
+	differ("kernel", or(a.Kernel), or(b.Kernel))
+	differ("emulated", a.Emulated, b.Emulated)
+	differ("pinning", or(old.Pinning), or(now.Pinning))
+	for _, name := range names(a.Programs, b.Programs) {
+		differ("version of "+name, or(a.Programs[name]), or(b.Programs[name]))
+	}
+	return all
+}
+
+// or returns s, or what stands for nothing.
+func or(s string) string {
+	if s == "" {
+		return "unknown"
+	}
+	return s
+}
+
+// names returns the keys of both in order.
+func names(a, b map[string]string) []string {
+	var all []string
+	for _, m := range []map[string]string{a, b} {
+		for name := range m {
+			all = append(all, name)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}

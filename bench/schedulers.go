@@ -1,0 +1,248 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"slices"
+
+	"github.com/shunt-lb/shunt/bench/lab"
+	"github.com/shunt-lb/shunt/bench/load"
+	"github.com/shunt-lb/shunt/bench/result"
+	"github.com/shunt-lb/shunt/bench/subject"
+	"github.com/shunt-lb/shunt/bench/wire"
+	"github.com/shunt-lb/shunt/dataplane"
+)
+
+// planSchedulers looks at each scheduler on each of shunt's dataplanes, and at
+// what each way of forwarding rewrites.
+func (r *Runner) planSchedulers() {
+	names := []string{r.Scheduler}
+	if r.every {
+		names = schedulers
+	}
+	for _, s := range r.Subjects {
+		if !s.Own() {
+			continue
+		}
+		for _, name := range names {
+			o := r.Options
+			o.Scheduler, o.Topology = name, lab.Routed
+			if r.usual {
+				o.Weights = []int{3, 2, 1}
+			}
+			if r.usual && name == "ovf" {
+				o.Weights = []int{150, 100, 100} // how many connections each takes
+			}
+			r.planWatch(s, o, "schedulers: "+s.Name+", "+name, r.scheduler)
+		}
+		r.planRewrites(s)
+	}
+}
+
+// planRewrites adds a look at packets for each method and family. A program
+// that carries bytes has one method of its own.
+func (r *Runner) planRewrites(s *subject.Subject) {
+	methods := []dataplane.Forward{dataplane.Masq, dataplane.Gate, dataplane.IPIP}
+	if !s.Kernel {
+		methods = methods[:1]
+	}
+	for _, f := range methods {
+		for _, six := range []bool{false, true} {
+			o := r.Options
+			o.Forward, o.IPv6, o.Scheduler, o.Topology = f.String(), six, "wrr", lab.Bridged
+			if f == dataplane.Masq {
+				o.Topology = lab.Routed
+			}
+			r.planWatch(s, o, fmt.Sprintf("packets: %s, %s, %s", s.Name, method(s, o.Forward), family(six)), r.rewrite)
+		}
+	}
+}
+
+// planWatch adds a step with options of its own.
+func (r *Runner) planWatch(s *subject.Subject, o Options, what string, do func(context.Context, *subject.Subject) error) {
+	plain := Runner{Options: o, processors: r.processors}
+	set := plain.setting(&work{})
+	if err := s.Refuses(&set); s.Name == subject.Direct || err != nil {
+		return
+	}
+	r.steps = append(r.steps, step{what, func(ctx context.Context) error {
+		usual := r.Options
+		r.Options = o
+		defer func() { r.Options = usual }()
+		return do(ctx, s)
+	}})
+}
+
+func family(six bool) string {
+	if six {
+		return "IPv6"
+	}
+	return "IPv4"
+}
+
+// method is how the subject forwards.
+func method(s *subject.Subject, forward string) string {
+	if s.Kernel {
+		return forward
+	}
+	return wire.Proxy
+}
+
+// scheduler looks at how connections are distributed, and keeps it.
+func (r *Runner) scheduler(ctx context.Context, s *subject.Subject) error {
+	got := result.Scheduler{Subject: s.Name, Name: r.Scheduler, Protocol: "tcp", Weights: r.Weights}
+	err := r.distribution(ctx, s, &got)
+	if ctx.Err() != nil {
+		return nil
+	}
+	if err != nil {
+		got.Verdict = err.Error()
+	}
+	r.result.Schedulers = append(r.result.Schedulers, got)
+	return nil
+}
+
+func (r *Runner) distribution(ctx context.Context, s *subject.Subject, got *result.Scheduler) error {
+	c, err := r.cluster(ctx, s, 0)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	seen, err := r.watch(ctx, c, "")
+	if err != nil {
+		return err
+	}
+	*got = seen.Scheduler(s.Name, r.Scheduler)
+	if r.Scheduler != "mh" || len(r.Weights) < 3 {
+		return nil
+	}
+	gone := len(r.Weights) - 1
+	reals := slices.Clone(c.subject.Reals)
+	reals[gone].Weight = 0
+	if err := errors.Join(c.subject.Configure(reals), c.await(ctx, r.inService(0)[:gone]...)); err != nil {
+		return err
+	}
+	after, err := r.watch(ctx, c, "-moved")
+	if err != nil {
+		return err
+	}
+	moved := wire.Moved(seen, after, gone)
+	got.Moved = &moved
+	return nil
+}
+
+// rewrite looks at what becomes of packets, and keeps it.
+func (r *Runner) rewrite(ctx context.Context, s *subject.Subject) error {
+	got := result.Rewrite{Subject: s.Name, Method: method(s, r.Forward), Family: family(r.IPv6)}
+	c, err := r.cluster(ctx, s, 0)
+	if err == nil {
+		var seen *wire.Observation
+		if seen, err = r.watch(ctx, c, "-"+got.Method+"-"+got.Family); err == nil {
+			got = seen.Rewrite(s.Name)
+			got.File = r.packets(c, "-"+got.Method+"-"+got.Family)
+		}
+		c.close()
+	}
+	if ctx.Err() != nil {
+		return nil
+	}
+	if err != nil {
+		got.Verdict = err.Error()
+	}
+	r.result.Rewrites = append(r.result.Rewrites, got)
+	return nil
+}
+
+// holding are the schedulers that look at the connections there are, and are
+// judged by connections that stay.
+var holding = []string{"lc", "wlc", "sed", "nq", "ovf"}
+
+// watchRate is how many connections a second come while packets are looked at:
+// so few that they come one after the other.
+const watchRate = 300
+
+// watch has clients come while packets are looked at. One at a time, their
+// order is that of the scheduler.
+func (r *Runner) watch(ctx context.Context, c *cluster, suffix string) (*wire.Observation, error) {
+	v, points, err := r.watched(c)
+	if err != nil {
+		return nil, err
+	}
+	w, err := wire.Watch(wire.Options{Service: v}, points...)
+	if err != nil {
+		return nil, err
+	}
+	client := c.client(load.Connections, 1)
+	client.Sources, client.Duration = []netip.Prefix{c.crowd()}, r.Duration
+	// Each is awaited, also the last: at a rate, what has begun ends.
+	client.Rate = watchRate
+	if v.Held {
+		client.Rate = 0
+		client.Kind, client.Connections = load.Idle, 300
+	}
+	o, err := load.Run(ctx, load.Job{Client: client, Processors: r.processors.Others})
+	seen, err2 := w.Stop(ctx)
+	switch {
+	case err != nil || err2 != nil:
+		return nil, errors.Join(err, err2)
+	case o.Operations == 0 && o.Standing == 0:
+		return nil, fmt.Errorf("no client was answered: %v", o.Failures)
+	}
+	if file := r.packets(c, suffix); file != "" {
+		return seen, seen.Save(file)
+	}
+	return seen, nil
+}
+
+// crowd is where clients come from: few enough for each to come more than once.
+func (c *cluster) crowd() netip.Prefix {
+	p := c.lab.Sources()
+	return netip.PrefixFrom(p.Addr(), p.Addr().BitLen()-6)
+}
+
+// packets returns the file that packets are kept in; "" if they are not.
+func (r *Runner) packets(c *cluster, suffix string) string {
+	if r.Pcap == "" {
+		return ""
+	}
+	return filepath.Join(r.Pcap, c.subject.Name+"-"+r.Scheduler+suffix+".pcapng")
+}
+
+// watched returns what to look at, and where.
+func (r *Runner) watched(c *cluster) (wire.Service, []wire.Point, error) {
+	set := c.subject.Setting
+	v := wire.Service{
+		Protocol: "tcp", Addr: set.VIP, Method: method(c.subject.Subject, r.Forward), Held: slices.Contains(holding, r.Scheduler),
+	}
+	points := []wire.Point{{In: c.lab.Director, Link: c.lab.Front, Real: wire.Director}}
+	if c.lab.Back != c.lab.Front {
+		points = append(points, wire.Point{In: c.lab.Director, Link: c.lab.Back, Real: wire.Director})
+	}
+	for i, real := range set.Reals {
+		mac, err := wire.MAC(c.lab.Real[i], lab.RealLink)
+		if err != nil {
+			return v, nil, err
+		}
+		v.Reals = append(v.Reals, wire.Real{Addr: real.Addr, Weight: real.Weight, MAC: mac})
+		points = append(points, wire.Point{In: c.lab.Real[i], Link: lab.RealLink, Real: i})
+	}
+	return v, points, r.plain(c, points)
+}
+
+// plain has all links carry packets as they are on a wire.
+func (r *Runner) plain(c *cluster, points []wire.Point) error {
+	err := wire.Plain(c.lab.Client, lab.ClientLink)
+	for _, p := range points {
+		err = errors.Join(err, wire.Plain(p.In, p.Link))
+	}
+	for port := range len(c.reals) + 1 {
+		err = errors.Join(err, wire.Plain(c.lab.Switch, fmt.Sprintf("port%d", port)))
+	}
+	if c.lab.Topology == lab.Bridged {
+		err = errors.Join(err, wire.Plain(c.lab.Switch, fmt.Sprintf("port%d", len(c.reals)+1)))
+	}
+	return err
+}
