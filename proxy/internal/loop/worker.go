@@ -20,7 +20,7 @@ type worker struct {
 	now  time.Duration
 	tick uint32 // of tickLength each, never 0
 
-	slab    slab
+	slab    conns
 	wheel   *wheel
 	pipes   pipes
 	stashes stashes
