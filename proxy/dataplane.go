@@ -9,8 +9,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"golang.org/x/time/rate"
-
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/proxy/internal/loop"
 )
@@ -25,8 +23,7 @@ type Options struct {
 	Log       *slog.Logger // nil: nothing is logged
 	Responder Responder    // nil: sorry servers refuse
 	Limits    Limits
-	// Workers is the number of event loops for TCP, each with a thread of its
-	// own; 0 is as many as Go has for itself, GOMAXPROCS.
+	// Workers is the number of event loops, each with a thread of its own; 0 is as many as Go has for itself, GOMAXPROCS.
 	Workers int
 }
 
@@ -47,11 +44,8 @@ type Responder interface {
 type Dataplane struct {
 	log       *slog.Logger
 	responder Responder
-	clock     clock
 	engine    *loop.Engine
-	flows     *flows
 	writes    atomic.Uint64
-	complain  rate.Sometimes // about what is wrong with this host
 
 	ctx    context.Context // over when Close begins
 	cancel context.CancelFunc
@@ -69,14 +63,12 @@ func New(o Options) *Dataplane {
 	d := &Dataplane{
 		log:       o.Log,
 		responder: o.Responder,
-		complain:  onceAMinute(),
 		services:  map[dataplane.ServiceID]*service{},
 	}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
 	}
-	d.engine = loop.New(loop.Options{Connections: limits.Connections, Log: d.log, Workers: o.Workers})
-	d.flows = newFlows(limits.Flows, &d.clock)
+	d.engine = loop.New(loop.Options{Connections: limits.Connections, Flows: limits.Flows, Log: d.log, Workers: o.Workers})
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	d.work.Go(d.sweep)
 	return d

@@ -17,19 +17,23 @@ var ErrClosed = errors.New("engine is closed")
 type Options struct {
 	Workers     int // 0: as many as Go runs threads, GOMAXPROCS
 	Connections int // most at a time, over all services
+	Flows       int // likewise
 	Log         *slog.Logger
 }
 
-// An Engine carries the TCP connections of any number of services. All methods
+// An Engine carries the TCP connections and UDP flows of any number of services. All methods
 // may be called from several goroutines at once.
 type Engine struct {
 	options Options
 	start   time.Time
-	places  places
+	places  places // of connections
+	rooms   places // of flows
 	guests  guests
 	herald  *herald
 	pauses  atomic.Uint64
-	loops   sync.WaitGroup
+
+	evictions atomic.Uint64
+	loops     sync.WaitGroup
 
 	mu      sync.Mutex
 	workers []*worker
@@ -37,13 +41,14 @@ type Engine struct {
 }
 
 // New returns an engine that does nothing yet: its workers begin with the
-// first Listen. Close has to be called.
+// first Listen or Receive. Close has to be called.
 func New(o Options) *Engine {
 	if o.Workers <= 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
 	e := &Engine{options: o, start: time.Now(), herald: newHerald(o.Log)}
 	e.places.limit, e.places.vacated = int64(o.Connections), make(chan struct{}, 1)
+	e.rooms.limit, e.rooms.vacated = int64(o.Flows), make(chan struct{}, 1)
 	e.guests.places = &e.places
 	return e
 }
@@ -68,12 +73,21 @@ func (e *Engine) team() ([]*worker, error) {
 	return e.workers, nil
 }
 
-// Wait returns when there is no connection, or with ctx's error.
-func (e *Engine) Wait(ctx context.Context) error { return e.places.wait(ctx) }
+// Wait returns when there has been no connection and then no flow, or with
+// ctx's error.
+func (e *Engine) Wait(ctx context.Context) error {
+	if err := e.places.wait(ctx); err != nil {
+		return err
+	}
+	return e.rooms.wait(ctx)
+}
 
-// Pauses returns how often a worker has stopped accepting for a moment because
-// there were no descriptors or no memory.
+// Pauses returns how often a worker has taken no new connections or flows for
+// a moment because there were no descriptors or no memory.
 func (e *Engine) Pauses() uint64 { return e.pauses.Load() }
+
+// Evictions returns how many flows have given way to others before their time.
+func (e *Engine) Evictions() uint64 { return e.evictions.Load() }
 
 // Close resets every connection, and returns when every goroutine has ended,
 // for which sorry servers may have to do their part.

@@ -101,19 +101,18 @@ func (w *worker) progress(c *conn, which int) {
 	switch {
 	case e != 0:
 		w.unreached(c, e)
-	case w.toItself(c):
+	case w.reachesItself(s.fd, w.slab.owner(c).claim.Addr()):
 		w.unreached(c, unix.ECONNREFUSED)
 	case s.writable:
 		w.join(c)
 	}
 }
 
-// toItself reports whether the socket has been connected to itself: what
+// reachesItself reports whether a socket has been connected to itself: what
 // comes of connecting to a port of this host that nobody listens at, when the
 // kernel happens to choose it for the other end too.
-func (w *worker) toItself(c *conn) bool {
-	to := w.slab.owner(c).claim.Addr()
-	return to.Port() >= 1024 && nameOf(c.sides[server].fd, &w.to) == 0 && w.to.addr() == to
+func (w *worker) reachesItself(fd int32, to netip.AddrPort) bool {
+	return to.Port() >= 1024 && nameOf(fd, &w.to) == 0 && w.to.addr() == to
 }
 
 // join has a real server that is there.

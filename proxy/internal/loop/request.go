@@ -1,0 +1,130 @@
+package loop
+
+import "golang.org/x/sys/unix"
+
+// receive takes a batch of datagrams from the clients of a service and passes
+// them on. The event comes again if there are more.
+func (w *worker) receive(p *port) {
+	w.flush() // replies are in the same buffers
+	b := w.batch
+	n, e := b.receive(p.fd, 0, batchSize, true)
+	if e != 0 && e != unix.EAGAIN && e != unix.EINTR {
+		w.engine.cannotReceive(p.service, e)
+	}
+	for i := range n {
+		b.again[i] = false
+		w.route(p, i)
+	}
+	for k := 0; k < len(b.runs); k++ { // it may grow on the way
+		w.forward(p, w.flows.at(b.runs[k]))
+	}
+	b.runs = b.runs[:0]
+}
+
+// route finds the flow of a datagram and puts it behind what the flow has in
+// this batch already, so that each has one turn.
+func (w *worker) route(p *port, i int) {
+	b := w.batch
+	f := w.flowFor(p, i)
+	if f == nil {
+		return
+	}
+	w.stir(p, f)
+	if f.rank == answered {
+		w.flows.raise(p, f, assured)
+	}
+	b.next[i] = none
+	if f.head == none {
+		f.head = int8(i)
+		b.runs = append(b.runs, f.index)
+	} else {
+		b.next[f.tail] = int8(i)
+	}
+	f.tail = int8(i)
+}
+
+// flowFor returns the flow of a datagram, nil if there is none to be had.
+func (w *worker) flowFor(p *port, i int) *flow {
+	o := &w.origin
+	local, _ := w.batch.arrival(i)
+	*o = origin{client: w.batch.names[i], port: p.place}
+	if p.family == unix.AF_INET {
+		clear(o.client[unix.SizeofSockaddrInet4/4:]) // of whoever was there before
+	}
+	if local[0] != 0xff || p.family == unix.AF_INET { // no multicast
+		o.local = local
+	}
+	if !p.service.onePacket.Load() {
+		if f := w.flows.lookup(o, nil); f != nil {
+			if f.head != none || w.current(p, f) {
+				return f
+			}
+			w.drop(f)
+		}
+	}
+	return w.embark(p, o, i)
+}
+
+// current reports whether the real server of a flow is still in the service.
+func (w *worker) current(p *port, f *flow) bool {
+	epoch := p.service.epoch.Load()
+	if f.epoch != epoch {
+		f.epoch = epoch
+		return !w.flows.patron(f).claim.Removed()
+	}
+	return true
+}
+
+// forward passes on what a flow has in the batch.
+func (w *worker) forward(p *port, f *flow) {
+	b := w.batch
+	i := f.head
+	if i == none { // its place in the runs is that of one before it
+		return
+	}
+	f.head = none
+	stopped, e := w.ship(p, f, i)
+	if e == 0 {
+		return
+	}
+	w.fail(f, e)
+	for i = int8(stopped); i != none; {
+		next := b.next[i]
+		if !b.again[i] {
+			b.again[i] = true
+			w.route(p, int(i))
+		}
+		i = next
+	}
+}
+
+// ship sends the datagrams from i on to the real server.
+func (w *worker) ship(p *port, f *flow, i int8) (stopped int, e unix.Errno) {
+	b, out := w.batch, w.post
+	if b.next[i] == none && b.messages[i].header.Controllen == 0 {
+		return int(i), w.sendAlone(f, int(i))
+	}
+	out.fd, out.way, out.plain, out.family = f.fd, client, p.plain, 0
+	for ; i != none && e == 0; i = b.next[i] {
+		_, segment := b.arrival(int(i))
+		out.add(f, int(i), b.bytes(int(i)), segment)
+	}
+	return out.send()
+}
+
+// sendAlone is what happens nearly always where there are many flows.
+func (w *worker) sendAlone(f *flow, i int) unix.Errno {
+	b := w.batch.bytes(i)
+	for {
+		_, e := send(f.fd, b)
+		switch {
+		case e == 0:
+			f.count(client, 1, len(b))
+		case e == unix.EINTR:
+			continue
+		case unreachable(e):
+			return e
+		}
+		return 0
+	}
+}
