@@ -101,12 +101,20 @@ func (p *post) send() (stopped int, why unix.Errno) {
 	for k := range p.n {
 		p.address(k)
 	}
+	short := false
 	for k := 0; k < p.n; k++ {
 		if p.apart(k) {
 			p.split(k)
 			continue
 		}
-		n, e := sendBatch(p.fd, p.messages[k:p.upTo(k)])
+		end := p.upTo(k)
+		if short {
+			// The error that has stopped the last ones was not told, and is no
+			// more. If it is the real server, this one brings it back.
+			end = k + 1
+		}
+		n, e := sendBatch(p.fd, p.messages[k:end])
+		short = k+n < end
 		for i := range n {
 			t := &p.parts[k+i]
 			t.flow.count(p.way, t.count, t.bytes)
