@@ -23,7 +23,9 @@ type Options struct {
 	Log       *slog.Logger // nil: nothing is logged
 	Responder Responder    // nil: sorry servers refuse
 	Limits    Limits
-	// Workers is the number of event loops, each with a thread of its own; 0 is as many as Go has for itself, GOMAXPROCS.
+	// Workers is the number of event loops, each with a thread of its own; 0 is
+	// one for each core that Go uses, GOMAXPROCS. Go is given one thread more
+	// for everything else.
 	Workers int
 }
 
@@ -59,7 +61,8 @@ type Dataplane struct {
 
 // New returns a Dataplane that serves nothing yet. Close has to be called.
 func New(o Options) *Dataplane {
-	limits := o.Limits.within(openFiles())
+	files := openFiles()
+	limits := o.Limits.within(files)
 	d := &Dataplane{
 		log:       o.Log,
 		responder: o.Responder,
@@ -68,7 +71,9 @@ func New(o Options) *Dataplane {
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
 	}
-	d.engine = loop.New(loop.Options{Connections: limits.Connections, Flows: limits.Flows, Log: d.log, Workers: o.Workers})
+	d.engine = loop.New(loop.Options{
+		Workers: o.Workers, Connections: limits.Connections, Flows: limits.Flows, Pipes: pipes(files), Log: d.log,
+	})
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	d.work.Go(d.sweep)
 	return d
@@ -153,6 +158,10 @@ func (d *Dataplane) Snapshot(ctx context.Context) ([]dataplane.ServiceStatus, er
 // Writes returns how many changes have been made: services opened, changed and
 // closed. An Apply of what is in force makes none.
 func (d *Dataplane) Writes() uint64 { return d.writes.Load() }
+
+// AcceptPauses returns how often a worker has stopped accepting connections for
+// a moment because the host had no descriptors or no memory.
+func (d *Dataplane) AcceptPauses() uint64 { return d.engine.Pauses() }
 
 func (d *Dataplane) usable(ctx context.Context) error {
 	if d.closed {

@@ -3,10 +3,9 @@
 // connections of its own. It needs nothing from the kernel but sockets.
 //
 // What is decided and counted is kept by an internal package without sockets;
-// this package is the engine around it. A TCP connection is carried by two
-// goroutines, one for each direction, which hold neither a buffer nor a pipe
-// while nothing moves: small pieces are copied, streams are spliced. A UDP
-// flow is a connected socket and one goroutine.
+// TCP connections are carried by another one, with an event loop for each
+// core. This package is what both serve. A UDP flow is a connected socket and
+// one goroutine.
 //
 // Real servers see the director's address as the client's. Forwarding methods
 // make no difference here but for the port, which the caller has mapped.

@@ -6,9 +6,8 @@ import "golang.org/x/sys/unix"
 // that is 0 or below is derived from the number of descriptors the process
 // may open (RLIMIT_NOFILE) when the Dataplane is made.
 type Limits struct {
-	// Connections is the number of TCP connections, at two descriptors each
-	// and four more while a stream is spliced. Those beyond it are reset and
-	// counted as refused. The default takes six tenths of the descriptors
+	// Connections is the number of TCP connections, at two descriptors each.
+	// Those beyond it are reset and counted as refused. The default takes six tenths of the descriptors
 	// and is 262,144 at most.
 	Connections int
 	// Flows is the number of UDP flows, at one descriptor each. A new one
@@ -35,6 +34,9 @@ func (l Limits) within(files int) Limits {
 	}
 	return l
 }
+
+// pipes returns how many there may be, at two descriptors each, for streams.
+func pipes(files int) int { return max(1, files/20) }
 
 // openFiles returns how many descriptors the process may have.
 func openFiles() int {

@@ -305,4 +305,7 @@ func TestNoDescriptors(t *testing.T) {
 	if n := log.count("cannot accept connections"); n != 1 {
 		t.Errorf("logged %d times, want once", n)
 	}
+	if n := d.AcceptPauses(); n == 0 {
+		t.Error("no pause is counted")
+	}
 }

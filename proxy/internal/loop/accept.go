@@ -1,8 +1,6 @@
 package loop
 
-import (
-	"golang.org/x/sys/unix"
-)
+import "golang.org/x/sys/unix"
 
 // acceptShare is how many connections a listener may give before it is the
 // turn of others.
@@ -62,12 +60,13 @@ func (w *worker) admit(l *listener, n int) {
 			w.begin(l.service, fd)
 		case unix.EAGAIN:
 			return
-		case unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM:
+		case unix.EINTR, unix.ECONNABORTED, unix.EPERM, unix.EPROTO, unix.ENOPROTOOPT, unix.EOPNOTSUPP,
+			unix.ENETDOWN, unix.ENETUNREACH, unix.EHOSTDOWN, unix.EHOSTUNREACH, unix.ENONET, unix.ETIMEDOUT:
+			// accept(2): what has become of this one client.
+		default:
 			w.pause()
 			w.engine.cannotAccept(l.service, e)
 			return
-		default:
-			// The client has gone again, or the network has an error for it.
 		}
 	}
 }

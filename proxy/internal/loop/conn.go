@@ -29,6 +29,7 @@ type conn struct {
 	watched bool  // the client's socket is among the events
 	queued  bool  // there is more to do than its share
 	lasting bool  // long enough for keepalives
+	written uint8 // writes to the real server, of the first two
 	stall   uint8 // ticks in which a side that has to has taken nothing
 
 	sides [2]side

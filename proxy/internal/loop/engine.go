@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/shunt-lb/shunt/proxy/internal/table"
 )
 
 // ErrClosed is what Listen returns after Close.
@@ -15,24 +17,26 @@ var ErrClosed = errors.New("engine is closed")
 
 // Options are what an Engine is made with.
 type Options struct {
-	Workers     int // 0: as many as Go runs threads, GOMAXPROCS
+	Workers     int // 0: one for each core, as GOMAXPROCS is at first
 	Connections int // most at a time, over all services
 	Flows       int // likewise
+	Pipes       int // most at a time, for streams; others are copied
 	Log         *slog.Logger
 }
 
 // An Engine carries the TCP connections and UDP flows of any number of services. All methods
 // may be called from several goroutines at once.
 type Engine struct {
-	options Options
-	start   time.Time
-	places  places // of connections
-	rooms   places // of flows
-	guests  guests
-	herald  *herald
-	pauses  atomic.Uint64
-
+	options   Options
+	start     time.Time
+	places    places // of connections
+	rooms     places // of flows
+	guests    guests
+	herald    *herald
+	pauses    atomic.Uint64
 	evictions atomic.Uint64
+	// ephemeral are the ports that the kernel chooses from.
+	ephemeral ports
 	loops     sync.WaitGroup
 
 	mu      sync.Mutex
@@ -44,9 +48,9 @@ type Engine struct {
 // first Listen or Receive. Close has to be called.
 func New(o Options) *Engine {
 	if o.Workers <= 0 {
-		o.Workers = runtime.GOMAXPROCS(0)
+		o.Workers = cores
 	}
-	e := &Engine{options: o, start: time.Now(), herald: newHerald(o.Log)}
+	e := &Engine{options: o, start: time.Now(), herald: newHerald(o.Log), ephemeral: ephemeralPorts()}
 	e.places.limit, e.places.vacated = int64(o.Connections), make(chan struct{}, 1)
 	e.rooms.limit, e.rooms.vacated = int64(o.Flows), make(chan struct{}, 1)
 	e.guests.places = &e.places
@@ -55,6 +59,17 @@ func New(o Options) *Engine {
 
 func (e *Engine) sinceStart() time.Duration { return time.Since(e.start) }
 
+var cores = runtime.GOMAXPROCS(0)
+
+// makeRoom has Go run one thread more than there are workers: they keep theirs
+// for some time when they have nothing to do, and all other goroutines would
+// wait for it.
+func makeRoom(workers int) {
+	if runtime.GOMAXPROCS(0) <= workers {
+		runtime.GOMAXPROCS(workers + 1)
+	}
+}
+
 // team returns the workers, which it starts if need be.
 func (e *Engine) team() ([]*worker, error) {
 	e.mu.Lock()
@@ -62,6 +77,7 @@ func (e *Engine) team() ([]*worker, error) {
 	if e.closed {
 		return nil, ErrClosed
 	}
+	makeRoom(e.options.Workers)
 	for len(e.workers) < e.options.Workers {
 		w, err := newWorker(e)
 		if err != nil {
@@ -80,6 +96,17 @@ func (e *Engine) Wait(ctx context.Context) error {
 		return err
 	}
 	return e.rooms.wait(ctx)
+}
+
+// Cut resets the connections of s to those real servers for which cut is true,
+// or ends its flows, and returns when that is done. cut is called by one worker at a time.
+func (e *Engine) Cut(s *Service, cut func(*table.Server) bool) {
+	e.mu.Lock()
+	workers := e.workers
+	e.mu.Unlock()
+	for _, w := range workers {
+		w.mailbox.do(func() { w.cutThose(s, cut) })
+	}
 }
 
 // Pauses returns how often a worker has taken no new connections or flows for

@@ -3,6 +3,7 @@ package loop
 import (
 	"runtime"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -69,6 +70,7 @@ func TestNoAllocation(t *testing.T) {
 	q.service.Books.Update(spec(addrOf(s)))
 	c := q.client()
 	from := q.ask(c, s, "first")
+	_, _ = c.SetDeadline(time.Now().Add(time.Minute)), s.SetDeadline(time.Now().Add(time.Minute))
 	buffer := make([]byte, 100)
 	turn := func() {
 		for range 3 {

@@ -6,7 +6,7 @@ const (
 	// pipeSize is asked for; a user who has many large pipes already gets
 	// smaller ones.
 	pipeSize = 256 << 10
-	// maxPipes bounds those of a worker. A way that finds none is copied.
+	// maxPipes bounds those of a worker.
 	maxPipes = 256
 	// sparePipes are kept for the next stream.
 	sparePipes = 16
@@ -24,19 +24,21 @@ func (p pipe) close() {
 
 // pipes are those of a worker. None is held while it is empty.
 type pipes struct {
+	limit int
 	spare []pipe
 	open  int
 	fds   [2]int32
 }
 
-// take returns an empty pipe, the zero value if there is none to be had.
+// take returns an empty pipe, the zero value if there is none to be had. The
+// way that wants it is then copied.
 func (ps *pipes) take() pipe {
 	if last := len(ps.spare) - 1; last >= 0 {
 		p := ps.spare[last]
 		ps.spare = ps.spare[:last]
 		return p
 	}
-	if ps.open >= maxPipes || makePipe(&ps.fds) != 0 {
+	if ps.open >= ps.limit || makePipe(&ps.fds) != 0 {
 		return pipe{}
 	}
 	ps.open++

@@ -38,12 +38,25 @@ func newPoller() (*poller, error) {
 	return &poller{fd: int32(fd)}, nil
 }
 
+// linger is for how many milliseconds a worker waits without telling the Go
+// scheduler. Among work the next event is sooner than that. To tell costs more
+// than a request does: the scheduler looks for other work, sleeps and has to
+// be woken up, all on threads of its own.
+const linger = 5
+
 // wait returns the events there are, after so many milliseconds at most; -1 is
-// no limit. This is where a worker sleeps, and so the one call that tells the
-// Go scheduler.
+// no limit.
 func (p *poller) wait(limit int) []unix.EpollEvent {
-	n, _, e := unix.Syscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd),
-		uintptr(unsafe.Pointer(&p.events)), batch, uintptr(limit), 0, 0)
+	brief := linger
+	if limit >= 0 {
+		brief = min(limit, linger)
+	}
+	n, _, e := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd),
+		uintptr(unsafe.Pointer(&p.events)), batch, uintptr(brief), 0, 0)
+	if n == 0 && brief != limit {
+		n, _, e = unix.Syscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd),
+			uintptr(unsafe.Pointer(&p.events)), batch, uintptr(limit), 0, 0)
+	}
 	if e != 0 {
 		return nil // interrupted
 	}

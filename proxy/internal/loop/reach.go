@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"time"
@@ -60,7 +61,6 @@ func (w *worker) dial(c *conn, to netip.AddrPort) unix.Errno {
 	if e != 0 {
 		return e
 	}
-	setOption(fd, unix.SOL_TCP, unix.TCP_NODELAY, &on)
 	// The last segment of the handshake waits for the request it goes with.
 	setOption(fd, unix.SOL_TCP, unix.TCP_QUICKACK, &off)
 	c.sides[server] = side{fd: fd}
@@ -97,12 +97,15 @@ func (w *worker) progress(c *conn, which int) {
 		return
 	}
 	s := &c.sides[server]
-	e := socketError(s.fd, &w.answer, &w.size)
+	var e unix.Errno
+	if s.broken {
+		e = cmp.Or(socketError(s.fd, &w.answer, &w.size), unix.ECONNRESET)
+	} else if w.reachesItself(s.fd, w.slab.owner(c).claim.Addr()) {
+		e = unix.ECONNREFUSED
+	}
 	switch {
 	case e != 0:
 		w.unreached(c, e)
-	case w.reachesItself(s.fd, w.slab.owner(c).claim.Addr()):
-		w.unreached(c, unix.ECONNREFUSED)
 	case s.writable:
 		w.join(c)
 	}
@@ -112,7 +115,7 @@ func (w *worker) progress(c *conn, which int) {
 // comes of connecting to a port of this host that nobody listens at, when the
 // kernel happens to choose it for the other end too.
 func (w *worker) reachesItself(fd int32, to netip.AddrPort) bool {
-	return to.Port() >= 1024 && nameOf(fd, &w.to) == 0 && w.to.addr() == to
+	return w.engine.ephemeral.has(to.Port()) && nameOf(fd, &w.to) == 0 && w.to.addr() == to
 }
 
 // join has a real server that is there.

@@ -81,11 +81,23 @@ func (w *worker) arrived(c *conn, from, n int, e unix.Errno) bool {
 // pass writes what is in the buffer, and stashes what is not taken.
 func (w *worker) pass(c *conn, from, n int) {
 	y := &c.ways[from]
+	if from == client && c.written < 2 {
+		w.hurry(c)
+	}
 	sent, e := send(c.sides[1-from].fd, w.buffer[:n])
 	sent = w.written(c, from, sent, e)
 	if sent < n && !c.sides[1-from].broken {
 		c.sides[1-from].writable = false
 		y.stash, y.from, y.held = w.stashes.keep(w.buffer[sent:n]), 0, int32(n-sent)
+	}
+}
+
+// hurry has nothing wait in the real server's socket for an acknowledgement.
+// The first write does not wait anyway, and often is the only one. The
+// sockets of clients have it from the listener.
+func (w *worker) hurry(c *conn) {
+	if c.written++; c.written == 2 {
+		setOption(c.sides[server].fd, unix.SOL_TCP, unix.TCP_NODELAY, &on)
 	}
 }
 

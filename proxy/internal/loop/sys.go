@@ -8,7 +8,7 @@ import (
 
 // The system calls of this file never block, and are made without telling the
 // scheduler of the Go runtime, which would cost more than some of them do.
-// Only waiting for events tells it. What the kernel reads or writes is on the
+// What the kernel reads or writes is on the
 // heap: a stack may move. All return -1 with an error.
 
 // recv reads what there is, up to the size of b.

@@ -48,6 +48,7 @@ type worker struct {
 func newWorker(e *Engine) (*worker, error) {
 	w := &worker{engine: e, clock: e.sinceStart, reserve: none, tried: map[int32][]*table.Server{}}
 	w.wheel = newWheel(&w.slab)
+	w.pipes.limit = min(e.options.Pipes/e.options.Workers, maxPipes)
 	w.readClock()
 	w.wheel.now = w.tick
 	var err error

@@ -1,0 +1,231 @@
+package loop
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"io"
+	"math/rand/v2"
+	"net"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// descriptor returns the socket of c, for calls that allocate nothing.
+func descriptor(t testing.TB, c *net.TCPConn) int {
+	t.Helper()
+	raw, err := c.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var n int
+	if err := raw.Control(func(fd uintptr) { n = int(fd) }); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// carry has the worker bring n bytes from one socket to the other.
+func (r *rig) carry(from, to int, b, got []byte) {
+	if _, err := unix.Write(from, b); err != nil {
+		r.Fatal(err)
+	}
+	for n := 0; n < len(b); {
+		r.w.turn(0)
+		if m, _ := unix.Read(to, got); m > 0 {
+			n += m
+		}
+	}
+}
+
+func TestNoAllocations(t *testing.T) {
+	l, addr := listen(t)
+	for _, size := range []int{1, 1000, bufferSize, 3 * bufferSize} {
+		r := newRig(t, addr)
+		c, s := r.pair(l)
+		from, to := descriptor(t, c), descriptor(t, s)
+		b, got := make([]byte, size), make([]byte, size)
+		if n := testing.AllocsPerRun(100, func() {
+			r.carry(from, to, b, got)
+			r.carry(to, from, b, got)
+			r.now += tickLength / 4
+		}); n != 0 {
+			t.Errorf("%d bytes there and back: %v allocations", size, n)
+		}
+	}
+}
+
+// A connection whose client does not read keeps what it holds, its server is
+// held back, and its end comes last.
+func TestEndWaitsForWhatIsHeld(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		piece int // what is written at a time
+		pipe  bool
+	}{
+		{"stash", 30_000, false},
+		{"pipe", 8 << 20, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			l, addr := listen(t)
+			r := newRig(t, addr)
+			c, s := r.pair(l)
+			_ = unix.SetsockoptInt(int(r.only().sides[client].fd), unix.SOL_SOCKET, unix.SO_SNDBUF, 128<<10)
+			h := sha256.New()
+			noise := rand.NewChaCha8([32]byte{})
+			sent := make(chan struct{})
+			go func() {
+				defer close(sent)
+				for n := 0; n < 8<<20; n += tt.piece {
+					b := make([]byte, tt.piece)
+					_, _ = noise.Read(b)
+					_, _ = h.Write(b)
+					_, _ = s.Write(b)
+					if !tt.pipe {
+						time.Sleep(time.Millisecond) // pieces, not a stream
+					}
+				}
+				_ = s.CloseWrite()
+			}()
+			r.until("something is held", func() bool {
+				y := r.only().ways[server]
+				return y.held > 0 && y.pipe.there() == tt.pipe
+			})
+			if r.only().ways[server].told {
+				t.Error("the client has been told the end with something held for it")
+			}
+			got := sha256.New()
+			done := make(chan error, 1)
+			go func() {
+				_, err := io.Copy(got, c)
+				done <- err
+			}()
+			r.until("the end", func() bool {
+				select {
+				case err := <-done:
+					return err == nil
+				default:
+					return false
+				}
+			})
+			<-sent
+			if !bytes.Equal(got.Sum(nil), h.Sum(nil)) {
+				t.Error("what arrived is not what was sent")
+			}
+			_ = c.Close()
+			r.until("the connection is over", r.gone)
+			if r.w.pipes.open != len(r.w.pipes.spare) {
+				t.Errorf("%d pipes are open and %d of them given back", r.w.pipes.open, len(r.w.pipes.spare))
+			}
+			if r.w.stashes.spare > spareStashes || len(r.w.stashes.unused) != len(r.w.stashes.buffers) {
+				t.Error("a stash was not given back")
+			}
+		})
+	}
+}
+
+// A stream does not keep others waiting: in one turn it has its share.
+func TestShare(t *testing.T) {
+	l, addr := listen(t)
+	r := newRig(t, addr)
+	c, s := r.pair(l)
+	for _, conn := range []*net.TCPConn{c, s} {
+		_ = conn.SetReadBuffer(16 << 20)
+		_ = conn.SetWriteBuffer(16 << 20)
+	}
+	stop := make(chan struct{})
+	streaming := make(chan struct{})
+	go func() {
+		defer close(streaming)
+		b := make([]byte, 1<<20)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				if _, err := s.Write(b); err != nil {
+					return
+				}
+			}
+		}
+	}()
+	go func() { _, _ = io.Copy(io.Discard, c) }()
+	r.until("there is more than a share", func() bool { return len(r.w.queue) > 0 })
+	if r.w.rest() != 0 {
+		t.Error("the worker rests with something in its queue")
+	}
+	close(stop)
+	_ = c.Close()
+	r.until("the connection is over", r.gone)
+	<-streaming
+}
+
+// What stands behind an urgent byte is read without an event of its own.
+func TestUrgentByte(t *testing.T) {
+	l, addr := listen(t)
+	r := newRig(t, addr)
+	c, s := r.pair(l)
+	fd := descriptor(t, c)
+	r.must(unix.Sendto(fd, []byte("ab!"), unix.MSG_OOB, nil))
+	_, err := c.Write([]byte("cd"))
+	r.must(err)
+	r.must(c.CloseWrite())
+	go func() { _ = s.CloseWrite() }()
+	if got, err := r.receive(s); string(got) != "ab!cd" || err != nil {
+		t.Errorf("%q and %v arrived, want all of it in its place", got, err)
+	}
+}
+
+// An event for a connection that is over does nothing to the one that has its
+// place now.
+func TestStaleEvent(t *testing.T) {
+	l, addr := listen(t)
+	r := newRig(t, addr)
+	c, _ := r.pair(l)
+	old := r.only().ref()
+	_ = c.SetLinger(0)
+	_ = c.Close()
+	r.until("the connection is over", r.gone)
+	_, _ = r.pair(l)
+	if now := r.only().ref(); now.index != old.index {
+		t.Fatalf("place %d, want %d again", now.index, old.index)
+	}
+	r.w.handle(old, client, unix.EPOLLERR|unix.EPOLLHUP)
+	if c := r.only(); c.state != relaying || c.sides[client].broken {
+		t.Error("the event of another connection was taken for its own")
+	}
+}
+
+// Streams and requests change places: after little at a time a stream is
+// copied again.
+func TestSpliceBothWays(t *testing.T) {
+	l, addr := listen(t)
+	r := newRig(t, addr)
+	c, s := r.pair(l)
+	_ = c.SetWriteBuffer(4 << 20)
+	y := func() *way { return &r.only().ways[client] }
+	go func() { _, _ = c.Write(make([]byte, 1<<20)) }()
+	got := make(chan int, 1)
+	read := func(n int) {
+		go func() {
+			n, _ := io.ReadFull(s, make([]byte, n))
+			got <- n
+		}()
+		r.until("it arrives", func() bool { return len(got) > 0 })
+		if m := <-got; m != n {
+			t.Fatalf("%d bytes arrived, want %d", m, n)
+		}
+	}
+	read(1 << 20)
+	if r.w.pipes.open == 0 {
+		t.Error("a stream was copied")
+	}
+	for range 3 {
+		_, _ = c.Write([]byte("x"))
+		read(1)
+	}
+	if y().full != 0 || y().pipe.there() {
+		t.Error("single bytes are spliced")
+	}
+}

@@ -1,0 +1,155 @@
+package loop
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/proxy/internal/table"
+)
+
+// A reset waits for a client that does not read no longer than its patience.
+func TestResetLosesPatience(t *testing.T) {
+	l, addr := listen(t)
+	r := newRig(t, addr)
+	c, s := r.pair(l)
+	_ = c.SetReadBuffer(8 << 10)
+	go func() { _, _ = s.Write(make([]byte, 16<<20)) }()
+	r.until("the client is full", func() bool { return !r.only().sides[client].writable })
+	_ = s.SetLinger(0)
+	_ = s.Close()
+	r.until("the reset waits", func() bool { return r.only().state == settling })
+	r.pass(patience / 2 * tickLength)
+	if r.gone() {
+		t.Fatal("the connection was reset with something on its way")
+	}
+	r.pass((patience + 2) * tickLength)
+	if !r.gone() {
+		t.Fatal("a client that does not read holds a reset up")
+	}
+	if _, err := io.Copy(io.Discard, c); !errors.Is(err, unix.ECONNRESET) {
+		t.Errorf("the client's connection ended with %v, want a reset", err)
+	}
+}
+
+func TestResetIsPassedOn(t *testing.T) {
+	l, addr := listen(t)
+	for _, who := range []string{"client", "server"} {
+		r := newRig(t, addr)
+		c, s := r.pair(l)
+		other := s
+		if who == "server" {
+			c, other = s, c
+		}
+		_ = c.SetLinger(0)
+		_ = c.Close()
+		r.wantReset("other side of the "+who, other)
+		r.until("the connection is over", r.gone)
+	}
+}
+
+// Timeouts are never early.
+func TestIdle(t *testing.T) {
+	l, addr := listen(t)
+	r := newRig(t, addr)
+	r.service.SetTimeouts(time.Second, 20*time.Second)
+	c, s := r.pair(l)
+	r.pass(19 * time.Second)
+	r.carry(descriptor(t, c), descriptor(t, s), []byte("x"), make([]byte, 1))
+	r.pass(20*time.Second - tickLength)
+	if r.gone() {
+		t.Fatal("cut before its time")
+	}
+	r.pass(3 * tickLength)
+	if !r.gone() {
+		t.Fatal("not cut")
+	}
+	r.wantReset("client", c)
+	r.wantReset("server", s)
+}
+
+// A shorter timeout is in force for connections that exist.
+func TestIdleShortened(t *testing.T) {
+	l, addr := listen(t)
+	r := newRig(t, addr)
+	r.service.SetTimeouts(time.Second, time.Hour)
+	_, _ = r.pair(l)
+	r.pass(time.Minute)
+	r.service.SetTimeouts(time.Second, time.Second)
+	r.pass(lookEvery*tickLength + tickLength)
+	if !r.gone() {
+		t.Error("a connection has the timeout of before")
+	}
+}
+
+func TestConnectTimeout(t *testing.T) {
+	l, addr := listen(t)
+	r := newRig(t, silent(t), addr)
+	c := r.dial()
+	_, _ = io.WriteString(c, "early")
+	r.until("the attempt has begun", func() bool { return r.only().state == connecting })
+	r.pass(time.Second - tickLength)
+	if st := r.service.Books.Status(); st.Counters.Failures != 0 {
+		t.Fatal("the attempt was given up before its time")
+	}
+	r.pass(3 * tickLength)
+	r.until("the next real server is reached", func() bool { return r.only().state == relaying })
+	s, err := l.AcceptTCP()
+	r.must(err)
+	defer s.Close()
+	b := make([]byte, 5)
+	r.settle()
+	if _, err := io.ReadFull(s, b); string(b) != "early" || err != nil {
+		t.Errorf("the next real server got %q, %v", b, err)
+	}
+	st := r.service.Books.Status()
+	if st.Counters.Failures != 1 || st.Servers[0].Active != 0 || st.Servers[1].Active != 1 {
+		t.Errorf("books %+v, want one failure and one connection at the second", st)
+	}
+}
+
+// Only those that are meant are cut, also while they are being connected.
+func TestCut(t *testing.T) {
+	l, addr := listen(t)
+	e := New(Options{Workers: 2, Connections: 10, Log: slog.New(slog.DiscardHandler)})
+	defer e.Close()
+	s := newService(addr, silent(t))
+	free, vip := listen(t)
+	_ = free.Close()
+	ln, err := e.Listen(t.Context(), vip, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	var clients [2]net.Conn
+	for i := range clients {
+		clients[i], err = net.Dial("tcp", vip.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer clients[i].Close()
+		_ = clients[i].SetDeadline(time.Now().Add(10 * time.Second))
+		for s.Books.Status().Servers[i].Active == 0 {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	server, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	e.Cut(newService(addr), func(*table.Server) bool { return true })
+	e.Cut(s, func(sv *table.Server) bool { return sv.Addr() != addr })
+	if _, err := clients[1].Read(make([]byte, 1)); !errors.Is(err, unix.ECONNRESET) {
+		t.Errorf("the one that is meant got %v, want a reset", err)
+	}
+	_, _ = io.WriteString(server, "x")
+	if _, err := clients[0].Read(make([]byte, 1)); err != nil {
+		t.Errorf("the one that is not got %v", err)
+	}
+}

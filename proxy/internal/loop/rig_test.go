@@ -1,0 +1,207 @@
+package loop
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/proxy/internal/table"
+)
+
+// A rig is a worker that turns when the test says so and whose clock the test
+// moves, with one service.
+type rig struct {
+	testing.TB
+	engine  *Engine
+	w       *worker
+	now     time.Duration
+	service *Service
+	vip     netip.AddrPort
+	fd      int32 // the listener
+}
+
+func newRig(t testing.TB, servers ...netip.AddrPort) *rig {
+	t.Helper()
+	r := &rig{TB: t, now: tickLength / 2}
+	r.engine = New(Options{Workers: 1, Connections: 100, Pipes: 8, Log: slog.New(slog.DiscardHandler)})
+	t.Cleanup(r.engine.Close)
+	r.w = r.worker()
+	r.service = newService(servers...)
+	fd, err := bound(netip.MustParseAddrPort("127.0.0.1:0"), stream, false)
+	r.must(err)
+	r.fd = fd
+	r.must(unix.Listen(int(fd), 100))
+	r.must(r.w.open(fd, r.service))
+	name := new(sockaddr)
+	nameOf(fd, name)
+	r.vip = name.addr()
+	return r
+}
+
+func (r *rig) worker() *worker {
+	w, err := newWorker(r.engine)
+	r.must(err)
+	w.clock = func() time.Duration { return r.now }
+	w.readClock()
+	w.wheel.now = w.tick
+	r.Cleanup(w.shut)
+	return w
+}
+
+func newService(servers ...netip.AddrPort) *Service {
+	v := dataplane.VirtualService{ID: dataplane.ServiceID{Protocol: dataplane.TCP}, Scheduler: "rr"}
+	for _, addr := range servers {
+		v.RealServers = append(v.RealServers, dataplane.RealServer{Addr: addr, Weight: 1})
+	}
+	s := &Service{Name: "test", Books: table.New(v)}
+	s.SetTimeouts(time.Second, time.Minute)
+	return s
+}
+
+func (r *rig) must(err error) {
+	r.Helper()
+	if err != nil {
+		r.Fatal(err)
+	}
+}
+
+// until turns until ok is true.
+func (r *rig) until(what string, ok func() bool) {
+	r.Helper()
+	for end := time.Now().Add(10 * time.Second); !ok(); r.w.turn(1) {
+		if time.Now().After(end) {
+			r.Fatalf("waited in vain: %s", what)
+		}
+	}
+}
+
+// pass lets time pass, tick by tick.
+func (r *rig) pass(d time.Duration) {
+	for end := r.now + d; r.now < end; r.w.turn(0) {
+		r.now += tickLength
+	}
+}
+
+// settle turns until nothing happens any more.
+func (r *rig) settle() {
+	for quiet := 0; quiet < 20; {
+		if len(r.w.poller.wait(0)) == 0 && len(r.w.queue) == 0 {
+			quiet++
+			time.Sleep(time.Millisecond)
+		}
+		r.w.turn(0)
+	}
+}
+
+func (r *rig) dial() *net.TCPConn {
+	r.Helper()
+	c, err := net.Dial("tcp", r.vip.String())
+	r.must(err)
+	r.Cleanup(func() { _ = c.Close() })
+	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+	return c.(*net.TCPConn)
+}
+
+// pair has a client at a real server.
+func (r *rig) pair(l *net.TCPListener) (c, s *net.TCPConn) {
+	r.Helper()
+	c = r.dial()
+	accepted := make(chan *net.TCPConn, 1)
+	go func() {
+		s, err := l.AcceptTCP()
+		if err != nil {
+			s = nil
+		}
+		accepted <- s
+	}()
+	r.until("the real server is reached", func() bool {
+		select {
+		case s = <-accepted:
+			return true
+		default:
+			return false
+		}
+	})
+	r.Cleanup(func() { _ = s.Close() })
+	_ = s.SetDeadline(time.Now().Add(20 * time.Second))
+	r.until("the connection stands", func() bool { return r.only().state == relaying })
+	return c, s
+}
+
+// only returns the one connection there is; one that is free if there is none.
+func (r *rig) only() *conn {
+	only := &conn{}
+	r.w.slab.all(func(c *conn) { only = c })
+	return only
+}
+
+func (r *rig) gone() bool { return r.only().state == free }
+
+func listen(t testing.TB) (*net.TCPListener, netip.AddrPort) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	return l.(*net.TCPListener), netip.MustParseAddrPort(l.Addr().String())
+}
+
+// silent is an address that does not answer: the backlog there is full.
+func silent(t testing.TB) netip.AddrPort {
+	t.Helper()
+	fd, err := bound(netip.MustParseAddrPort("127.0.0.1:0"), stream, false)
+	if err == nil {
+		err = unix.Listen(int(fd), 0)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closeFD(fd) })
+	name := new(sockaddr)
+	nameOf(fd, name)
+	for {
+		c, err := net.DialTimeout("tcp", name.addr().String(), 50*time.Millisecond)
+		if err != nil {
+			return name.addr()
+		}
+		t.Cleanup(func() { _ = c.Close() })
+	}
+}
+
+// receive reads in the background while the worker turns.
+func (r *rig) receive(c net.Conn) ([]byte, error) {
+	type result struct {
+		b   []byte
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		b, err := io.ReadAll(c)
+		done <- result{b, err}
+	}()
+	var got result
+	r.until("the end", func() bool {
+		select {
+		case got = <-done:
+			return true
+		default:
+			return false
+		}
+	})
+	return got.b, got.err
+}
+
+func (r *rig) wantReset(who string, c net.Conn) {
+	r.Helper()
+	if _, err := r.receive(c); !errors.Is(err, unix.ECONNRESET) {
+		r.Errorf("the connection of the %s ended with %v, want a reset", who, err)
+	}
+}
