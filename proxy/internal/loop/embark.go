@@ -12,10 +12,10 @@ import (
 // errCrowded is that there are too many flows.
 const errCrowded = unix.EUSERS
 
-// embark makes a flow to the first real server that a socket can be had to. The
-// datagram is the i-th of the batch.
-func (w *worker) embark(p *port, o *origin, i int) *flow {
+// embark makes a flow to the first real server that a socket can be had to.
+func (w *worker) embark(p *port, datagram []byte, segment int) *flow {
 	var failed []*table.Server
+	o := &w.origin
 	from := w.name(o)
 	for !p.draining {
 		claim, sorry, ok := p.service.pick(from, failed)
@@ -23,7 +23,7 @@ func (w *worker) embark(p *port, o *origin, i int) *flow {
 			break
 		}
 		if sorry {
-			w.excuse(p, o, claim, i)
+			w.excuse(p, claim, datagram, segment)
 			return nil
 		}
 		f, e := w.board(p, o, claim)
@@ -140,34 +140,4 @@ func (w *worker) starve(p *port, c table.Claim, e unix.Errno) unix.Errno {
 // watchFlow has a socket tell of what arrives.
 func (w *worker) watchFlow(op int, f *flow) unix.Errno {
 	return w.poller.control(op, f.fd, unix.EPOLLIN|unix.EPOLLET, flowEvents|f.index, int32(f.gen))
-}
-
-// excuse sends the sorry server's answer, if there is one.
-func (w *worker) excuse(p *port, o *origin, claim table.Claim, i int) {
-	defer claim.Done()
-	s := p.service
-	if s.Answer == nil {
-		s.Books.Refused()
-		return
-	}
-	b := w.batch.bytes(i)
-	claim.Established()
-	claim.In(1, uint64(len(b)))
-	if a := s.Answer(b); a != nil && w.post.speak(p, o, a) == 0 {
-		claim.Out(1, uint64(len(a)))
-	}
-}
-
-// speak sends b to a client.
-func (p *post) speak(from *port, o *origin, b []byte) unix.Errno {
-	p.piece.Base = unsafe.SliceData(b)
-	p.piece.SetLen(len(b))
-	h := &p.one.header
-	*h = unix.Msghdr{Name: (*byte)(unsafe.Pointer(&o.client)), Namelen: o.client.size(), Iov: &p.piece}
-	h.SetIovlen(1)
-	if from.anywhere && o.local != [16]byte{} {
-		h.Control = (*byte)(unsafe.Pointer(&p.controls[0]))
-		h.SetControllen(p.controls[0].from(from.family, &o.local))
-	}
-	return sendOne(from.fd, h)
 }

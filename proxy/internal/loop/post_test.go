@@ -2,12 +2,14 @@ package loop
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 	"testing"
 
-	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
+
+	"github.com/shunt-lb/shunt/dataplane"
 )
 
 func times(n, size int) []int { return slices.Repeat([]int{size}, n) }
@@ -97,11 +99,7 @@ func TestRunArrives(t *testing.T) {
 		}
 		const size, count, last = 1000, 20, 300
 		whole := numbered(0, size*count+last)
-		raw, err := c.SyscallConn()
-		q.must(err)
-		q.must(raw.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.SOL_UDP, unix.UDP_SEGMENT, size) }))
-		q.must(err)
-		q.write(c, whole)
+		q.writeRun(c, whole, size)
 		got := ""
 		for i := range count + 1 {
 			b, _ := q.read(s)
@@ -123,5 +121,42 @@ func TestRunArrives(t *testing.T) {
 		if got != string(whole) {
 			t.Error("the answers have changed on their way")
 		}
+	}
+}
+
+// A run is taken apart where every datagram is to be scheduled by itself.
+func TestRunScattered(t *testing.T) {
+	q := newQuay(t, "127.0.0.1", 10)
+	a, b := q.socket("127.0.0.1"), q.socket("127.0.0.1")
+	q.service.Books.Update(spec(addrOf(a), addrOf(b)))
+	q.service.SetOnePacket(true)
+	c := q.client()
+	q.writeRun(c, []byte("aabbaabba"), 2)
+	for i, want := range []string{"aa", "bb", "aa", "bb", "a"} {
+		if got, _ := q.read([]*net.UDPConn{a, b}[i%2]); string(got) != want {
+			t.Errorf("datagram %d is %q, want %q", i, got, want)
+		}
+	}
+	if q.flows() != 2 {
+		t.Errorf("%d flows, want one to each real server", q.flows())
+	}
+}
+
+// The sorry server answers each datagram of a run.
+func TestRunExcused(t *testing.T) {
+	q := newQuay(t, "::1", 10)
+	v := spec()
+	v.RealServers = []dataplane.RealServer{{Weight: 1, Sorry: true}}
+	q.service.Books.Update(v)
+	q.service.Answer = func(b []byte) []byte { return append([]byte("sorry for "), b...) }
+	c := q.client()
+	q.writeRun(c, []byte("aabbc"), 2)
+	for _, want := range []string{"aa", "bb", "c"} {
+		if got, _ := q.read(c); string(got) != "sorry for "+want {
+			t.Errorf("answer %q, want one for %q", got, want)
+		}
+	}
+	if got := q.service.Books.Status().Counters; got.InPackets != 3 || got.OutPackets != 3 || q.flows() != 0 {
+		t.Errorf("counted %+v and %d flows, want three each way and none", got, q.flows())
 	}
 }

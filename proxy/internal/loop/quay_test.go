@@ -87,7 +87,7 @@ func (q *quay) pass(d time.Duration) {
 
 func (q *quay) flows() int { return int(q.engine.rooms.taken.Load()) }
 
-// server is a socket of a real server, or of a client if it is connected.
+// socket is that of a real server.
 func (q *quay) socket(at string) *net.UDPConn {
 	q.Helper()
 	c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(at), 0)))
@@ -229,6 +229,17 @@ func (q *quay) wantBurst(c *net.UDPConn, sizes []int) (from netip.AddrPort) {
 		from = a
 	}
 	return from
+}
+
+// writeRun sends b as datagrams of so many bytes, which stay together on their
+// way through loopback.
+func (q *quay) writeRun(c *net.UDPConn, b []byte, size int) {
+	q.Helper()
+	raw, err := c.SyscallConn()
+	q.must(err)
+	q.must(raw.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.SOL_UDP, unix.UDP_SEGMENT, size) }))
+	q.must(err)
+	q.write(c, b)
 }
 
 // refuseRuns has the kernel cut up no runs for a socket.

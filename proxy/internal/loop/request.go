@@ -22,17 +22,22 @@ func (w *worker) receive(p *port) {
 }
 
 // route finds the flow of a datagram and puts it behind what the flow has in
-// this batch already, so that each has one turn.
+// this batch already, so that each has one turn. A run of datagrams has one
+// flow too, unless every datagram is to be scheduled by itself.
 func (w *worker) route(p *port, i int) {
 	b := w.batch
-	f := w.flowFor(p, i)
+	datagram := b.bytes(i)
+	local, segment := b.arrival(i)
+	w.identify(p, &b.names[i], local)
+	if segment > 0 && p.service.onePacket.Load() {
+		w.scatter(p, datagram, segment)
+		return
+	}
+	f := w.flowFor(p, datagram, segment)
 	if f == nil {
 		return
 	}
-	w.stir(p, f)
-	if f.rank == answered {
-		w.flows.raise(p, f, assured)
-	}
+	w.asked(p, f)
 	b.next[i] = none
 	if f.head == none {
 		f.head = int8(i)
@@ -43,26 +48,57 @@ func (w *worker) route(p *port, i int) {
 	f.tail = int8(i)
 }
 
-// flowFor returns the flow of a datagram, nil if there is none to be had.
-func (w *worker) flowFor(p *port, i int) *flow {
-	o := &w.origin
-	local, _ := w.batch.arrival(i)
-	*o = origin{client: w.batch.names[i], port: p.place}
+// identify takes down who has sent the datagram at hand.
+func (w *worker) identify(p *port, name *address, local [16]byte) {
+	w.origin = origin{client: *name, port: p.place}
 	if p.family == unix.AF_INET {
-		clear(o.client[unix.SizeofSockaddrInet4/4:]) // of whoever was there before
+		clear(w.origin.client[unix.SizeofSockaddrInet4/4:]) // of whoever was there before
 	}
-	if local[0] != 0xff || p.family == unix.AF_INET { // no multicast
-		o.local = local
+	if p.family == unix.AF_INET || local[0] != 0xff { // nothing comes from a multicast address
+		w.origin.local = local
 	}
+}
+
+// asked notes that the client of a flow has sent something.
+func (w *worker) asked(p *port, f *flow) {
+	w.stir(p, f)
+	if f.rank == answered {
+		w.flows.raise(p, f, assured)
+	}
+}
+
+// scatter passes the datagrams of a run on by themselves.
+func (w *worker) scatter(p *port, run []byte, segment int) {
+	for len(run) > 0 {
+		datagram := run[:min(segment, len(run))]
+		run = run[len(datagram):]
+		for range 2 { // the first flow may turn out to be dead
+			f := w.flowFor(p, datagram, 0)
+			if f == nil {
+				break
+			}
+			w.asked(p, f)
+			e := w.sendAlone(f, datagram)
+			if e == 0 {
+				break
+			}
+			w.fail(f, e)
+		}
+	}
+}
+
+// flowFor returns the flow of a datagram or a run, nil if there is none to be
+// had. Then it has been answered, or counted as refused.
+func (w *worker) flowFor(p *port, datagram []byte, segment int) *flow {
 	if !p.service.onePacket.Load() {
-		if f := w.flows.lookup(o, nil); f != nil {
+		if f := w.flows.lookup(&w.origin, nil); f != nil {
 			if f.head != none || w.current(p, f) {
 				return f
 			}
 			w.drop(f)
 		}
 	}
-	return w.embark(p, o, i)
+	return w.embark(p, datagram, segment)
 }
 
 // current reports whether the real server of a flow is still in the service.
@@ -102,7 +138,7 @@ func (w *worker) forward(p *port, f *flow) {
 func (w *worker) ship(p *port, f *flow, i int8) (stopped int, e unix.Errno) {
 	b, out := w.batch, w.post
 	if b.next[i] == none && b.messages[i].header.Controllen == 0 {
-		return int(i), w.sendAlone(f, int(i))
+		return int(i), w.sendAlone(f, b.bytes(int(i)))
 	}
 	out.fd, out.way, out.plain, out.family = f.fd, client, p.plain, 0
 	for ; i != none && e == 0; i = b.next[i] {
@@ -113,8 +149,7 @@ func (w *worker) ship(p *port, f *flow, i int8) (stopped int, e unix.Errno) {
 }
 
 // sendAlone is what happens nearly always where there are many flows.
-func (w *worker) sendAlone(f *flow, i int) unix.Errno {
-	b := w.batch.bytes(i)
+func (w *worker) sendAlone(f *flow, b []byte) unix.Errno {
 	for {
 		_, e := send(f.fd, b)
 		switch {
