@@ -1,10 +1,14 @@
 package proxy_test
 
 import (
+	"errors"
+	"net"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/proxy"
@@ -101,5 +105,22 @@ func TestManyWorkers(t *testing.T) {
 		if n := active(t, d); n != 32 {
 			t.Errorf("%s: %d flows, want 32", host, n)
 		}
+	}
+}
+
+// Sockets of our own share an address, but nobody else's.
+func TestDatagramAddressTaken(t *testing.T) {
+	d := newPlane(t, proxy.Options{})
+	server, _ := udpServer(t, "127.0.0.1", same)
+	v := udpService(t, server)
+	other := need[net.PacketConn](t)(net.ListenPacket("udp", v.ID.Addr.String()))
+	if err := d.Apply(t.Context(), v); !errors.Is(err, unix.EADDRINUSE) {
+		t.Errorf("Apply where somebody else listens: %v, want %v", err, unix.EADDRINUSE)
+	}
+	_ = other.Close()
+	apply(t, d, v)
+	if c, err := net.ListenPacket("udp", v.ID.Addr.String()); err == nil {
+		_ = c.Close()
+		t.Error("somebody else can listen at the address of a service")
 	}
 }

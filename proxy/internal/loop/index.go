@@ -35,7 +35,8 @@ func (x *index) head(hash uint32) *int32 { return &x.heads[hash&uint32(len(x.hea
 // lookup returns the flows from an origin, one after the other: the first after
 // nil.
 func (s *flows) lookup(o *origin, after *flow) *flow {
-	hash, i := uint32(0), int32(none)
+	var hash uint32
+	var i int32
 	if after == nil {
 		hash = s.index.hash(o)
 		i = *s.index.head(hash)

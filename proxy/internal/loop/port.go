@@ -35,7 +35,8 @@ func (e *Engine) Receive(ctx context.Context, addr netip.AddrPort, s *Service) (
 	p := &Port{engine: e, fds: fds}
 	for i, w := range team {
 		if !w.mailbox.do(func() { err = w.openPort(fds[i], addr, s) }) {
-			err = ErrClosed
+			closeAll(fds[i:])
+			return nil, ErrClosed
 		}
 		if err != nil {
 			p.Close()

@@ -24,7 +24,7 @@ func (s *slab[T, O]) at(i int32) *T { return &s.chunks[uint32(i)/chunkSize][uint
 
 func (s *slab[T, O]) ownerAt(i int32) *O { return &s.owners[uint32(i)/chunkSize][uint32(i)%chunkSize] }
 
-// take returns the index of a slot, with what was left there.
+// take returns the index of a slot, which holds what was left there.
 func (s *slab[T, O]) take() int32 {
 	if len(s.unused) == 0 {
 		s.grow()
