@@ -14,8 +14,8 @@ import (
 // begin takes a client in, if there is room.
 func (w *worker) begin(s *Service, fd int32) {
 	if !w.engine.places.take() {
+		s.Books.Refused() // before the client can know
 		reset(fd)
-		s.Books.Refused()
 		w.engine.crowded(s)
 		return
 	}

@@ -40,7 +40,7 @@ func (w *worker) carry(c *conn, from int) bool {
 // fill reads once, and writes what it has read if it is at hand.
 func (w *worker) fill(c *conn, from int) {
 	y := &c.ways[from]
-	if y.full >= spliceAfter && w.spliceIn(c, from) {
+	if y.full >= spliceAfter && !y.copy && w.spliceIn(c, from) {
 		return
 	}
 	src := &c.sides[from]
@@ -53,7 +53,7 @@ func (w *worker) fill(c *conn, from int) {
 		// an end that is known of makes none.
 		src.readable = src.ending
 		y.full = 0
-	} else if y.full < spliceAfter && !y.copy {
+	} else if y.full < spliceAfter {
 		y.full++
 	}
 	w.pass(c, from, n)

@@ -177,6 +177,25 @@ func TestUrgentByte(t *testing.T) {
 	}
 }
 
+// An urgent byte in a stream ends neither the splicing of it nor the stream.
+func TestUrgentByteInStream(t *testing.T) {
+	const size = 2 << 20
+	l, addr := listen(t)
+	r := newRig(t, addr)
+	c, s := r.pair(l)
+	fd := descriptor(t, c)
+	go func() {
+		_, _ = c.Write(make([]byte, size))
+		_ = unix.Sendto(fd, []byte("!"), unix.MSG_OOB, nil)
+		_, _ = c.Write(make([]byte, size))
+		_ = c.CloseWrite()
+	}()
+	go func() { _ = s.CloseWrite() }()
+	if got, err := r.receive(s); len(got) != 2*size+1 || bytes.IndexByte(got, '!') != size || err != nil {
+		t.Errorf("%d bytes and %v arrived, want all of it in its place", len(got), err)
+	}
+}
+
 // An event for a connection that is over does nothing to the one that has its
 // place now.
 func TestStaleEvent(t *testing.T) {

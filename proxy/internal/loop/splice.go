@@ -19,9 +19,14 @@ func (w *worker) spliceIn(c *conn, from int) bool {
 		}
 	}
 	n, e := splice(src.fd, y.pipe.in, pipeSize)
-	if e == unix.EINVAL {
+	switch {
+	case e == unix.EINVAL:
 		// Some sockets cannot, such as those with a protocol on top.
-		y.copy, y.full = true, 0
+		y.copy = true
+		return false
+	case n == 0:
+		// Before an urgent byte there is nothing to splice either. Reading
+		// tells that from the end.
 		return false
 	}
 	if w.arrived(c, from, n, e) {

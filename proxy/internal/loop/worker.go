@@ -169,6 +169,9 @@ func (c *conn) note(which int, events uint32) {
 		// urgent byte, is no event of its own.
 		s.ending = true
 	}
+	if events&unix.EPOLLPRI != 0 {
+		c.ways[which].copy = true // splice does not get past it
+	}
 	// Until it has been told the end, nothing but a reset shuts a side both
 	// ways. The error itself may have been taken away by a failed write.
 	if events&unix.EPOLLERR != 0 || events&unix.EPOLLHUP != 0 && !c.ways[1-which].told {
