@@ -27,7 +27,7 @@ func BenchmarkCostOfExchange(b *testing.B) {
 }
 
 // echoBatches is a real server that costs little.
-func echoBatches(b *testing.B) netip.AddrPort {
+func echoBatches(b testing.TB) netip.AddrPort {
 	c := need[net.PacketConn](b)(net.ListenPacket("udp4", "127.0.0.1:0"))
 	_ = c.(*net.UDPConn).SetReadBuffer(4 << 20)
 	done := make(chan struct{})
@@ -70,7 +70,7 @@ func batchOf(n, oob int) []ipv4.Message {
 // A generator sends from many addresses of loopback through one socket, 64
 // datagrams at a time.
 type generator struct {
-	b        *testing.B
+	b        testing.TB
 	conn     *net.UDPConn
 	batches  *ipv4.PacketConn
 	in, out  []ipv4.Message
@@ -80,7 +80,7 @@ type generator struct {
 	lost     int
 }
 
-func newGenerator(b *testing.B, to netip.AddrPort, flows int) *generator {
+func newGenerator(b testing.TB, to netip.AddrPort, flows int) *generator {
 	conn := need[*net.UDPConn](b)(net.ListenUDP("udp4", nil))
 	b.Cleanup(func() { _ = conn.Close() })
 	_ = conn.SetReadBuffer(4 << 20)

@@ -126,3 +126,41 @@ func TestDatagramAddressTaken(t *testing.T) {
 		t.Error("somebody else can listen at the address of a service")
 	}
 }
+
+// Workers that flood each other keep to the limit they share, who is at work
+// keeps its flow, and a newcomer gets a place.
+func TestFloodOfWorkers(t *testing.T) {
+	const workers, limit = 4, 64
+	d := newPlane(t, proxy.Options{Workers: workers, Limits: proxy.Limits{Flows: limit}})
+	server, _ := udpServer(t, "127.0.0.1", func(s string) []string {
+		if s == "at work" {
+			return []string{s}
+		}
+		return nil // who does not exist is not answered
+	})
+	v := udpService(t, server)
+	apply(t, d, v)
+	g := newGenerator(t, v.ID.Addr, 20000)
+	old := dialUDP(t, v)
+	for range 100 {
+		g.send(64)
+		if got := exchange(t, old, "at work"); got != "at work" {
+			t.Fatalf("answer %q", got)
+		}
+		// Each worker may just have chosen for one that is then refused.
+		if n := active(t, d); n > limit+workers {
+			t.Fatalf("%d flows, want %d at most", n, limit)
+		}
+	}
+	eventually(t, "a newcomer gets a place", func() bool {
+		g.send(64)
+		late := dialUDP(t, v)
+		send(t, late, "at work")
+		_ = late.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+		_, err := late.Read(make([]byte, 10))
+		return err == nil
+	})
+	if c := status(t, d).Counters; c.Refused == 0 || c.Failures != 0 {
+		t.Errorf("%+v, want some refused and no failures", c)
+	}
+}
