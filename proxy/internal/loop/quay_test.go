@@ -2,7 +2,6 @@ package loop
 
 import (
 	"encoding/binary"
-	"log/slog"
 	"net"
 	"net/netip"
 	"testing"
@@ -16,13 +15,9 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/table"
 )
 
-// A quay is a worker with one service for datagrams. It turns when the test
-// says so, and the test moves its clock.
+// A quay is a crank with one service for datagrams.
 type quay struct {
-	testing.TB
-	engine  *Engine
-	w       *worker
-	now     time.Duration
+	*crank
 	service *Service
 	port    *port
 	vip     netip.AddrPort
@@ -30,16 +25,8 @@ type quay struct {
 
 func newQuay(t testing.TB, at string, limit int, servers ...netip.AddrPort) *quay {
 	t.Helper()
-	q := &quay{TB: t, now: tickLength / 2}
-	q.engine = New(Options{Workers: 1, Flows: limit, Log: slog.New(slog.DiscardHandler)})
-	t.Cleanup(q.engine.Close)
-	w, err := newWorker(q.engine)
-	q.must(err)
-	t.Cleanup(w.shut)
-	w.clock = func() time.Duration { return q.now }
-	w.readClock()
-	w.wheel.now = w.tick
-	q.w = w
+	q := &quay{crank: newCrank(t, Options{Flows: limit})}
+	w := q.w
 	q.service = &Service{Name: "test", Books: table.New(spec(servers...))}
 	q.service.SetTimeouts(time.Second, time.Minute)
 	addr := netip.AddrPortFrom(netip.MustParseAddr(at), 0)
@@ -59,30 +46,6 @@ func spec(servers ...netip.AddrPort) dataplane.VirtualService {
 		v.RealServers = append(v.RealServers, dataplane.RealServer{Addr: addr, Weight: 1})
 	}
 	return v
-}
-
-func (q *quay) must(err error) {
-	q.Helper()
-	if err != nil {
-		q.Fatal(err)
-	}
-}
-
-// until turns until ok is true.
-func (q *quay) until(what string, ok func() bool) {
-	q.Helper()
-	for end := time.Now().Add(10 * time.Second); !ok(); q.w.turn(1) {
-		if time.Now().After(end) {
-			q.Fatalf("waited in vain: %s", what)
-		}
-	}
-}
-
-// pass lets time pass, tick by tick.
-func (q *quay) pass(d time.Duration) {
-	for end := q.now + d; q.now < end; q.w.turn(0) {
-		q.now += tickLength
-	}
 }
 
 func (q *quay) flows() int { return int(q.engine.rooms.taken.Load()) }
