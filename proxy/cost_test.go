@@ -23,19 +23,18 @@ import (
 // process of its own, whose processor time they report beside the time that
 // passes.
 
-// childEnv has the test binary be that process: it holds the address of the
-// real server.
+// childEnv has the test binary be that process: it holds the network and the
+// address of the real server.
 const childEnv = "SHUNT_PROXY_CHILD"
 
 // serveAsChild serves until standard input ends.
 func serveAsChild(server string) error {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	network, server, _ := strings.Cut(server, " ")
+	v, err := childService(network, netip.MustParseAddrPort(server))
 	if err != nil {
 		return err
 	}
-	v := serviceAt(dataplane.TCP, netip.MustParseAddrPort(ln.Addr().String()), netip.MustParseAddrPort(server))
-	_ = ln.Close()
-	d := proxy.New(proxy.Options{Workers: 1})
+	d := proxy.New(proxy.Options{Workers: 1, Limits: proxy.Limits{Flows: 15000}})
 	if err := d.Apply(context.Background(), v); err != nil {
 		return err
 	}
@@ -44,16 +43,31 @@ func serveAsChild(server string) error {
 	return d.Close()
 }
 
+func childService(network string, server netip.AddrPort) (v dataplane.VirtualService, err error) {
+	if network == "udp" {
+		c, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			return v, err
+		}
+		return serviceAt(dataplane.UDP, netip.MustParseAddrPort(c.LocalAddr().String()), server), c.Close()
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return v, err
+	}
+	return serviceAt(dataplane.TCP, netip.MustParseAddrPort(ln.Addr().String()), server), ln.Close()
+}
+
 // A child is the process of a proxy.
 type child struct {
 	addr string
 	pid  int
 }
 
-func startChild(b *testing.B, server netip.AddrPort) child {
+func startChild(b *testing.B, network string, server netip.AddrPort) child {
 	b.Helper()
 	cmd := exec.CommandContext(b.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), childEnv+"="+server.String())
+	cmd.Env = append(os.Environ(), childEnv+"="+network+" "+server.String())
 	cmd.Stderr = os.Stderr
 	in := need[io.WriteCloser](b)(cmd.StdinPipe())
 	out := need[io.ReadCloser](b)(cmd.StdoutPipe())
@@ -101,7 +115,7 @@ func lasting(c *net.TCPConn) { _ = c.SetDeadline(time.Time{}); echo(c) }
 // way at a time.
 func BenchmarkCostOfRequest(b *testing.B) {
 	const conns, size = 64, 64
-	p := startChild(b, tcpServer(b, "127.0.0.1", lasting))
+	p := startChild(b, "tcp", tcpServer(b, "127.0.0.1", lasting))
 	var clients []net.Conn
 	for range conns {
 		c := need[net.Conn](b)(net.Dial("tcp", p.addr))
@@ -130,7 +144,7 @@ func BenchmarkCostOfRequest(b *testing.B) {
 // at a time.
 func BenchmarkCostOfConnection(b *testing.B) {
 	const clients = 16
-	p := startChild(b, tcpServer(b, "127.0.0.1", func(c *net.TCPConn) {
+	p := startChild(b, "tcp", tcpServer(b, "127.0.0.1", func(c *net.TCPConn) {
 		_, _ = io.ReadFull(c, make([]byte, 100))
 		_, _ = c.Write(make([]byte, 128))
 		_, _ = io.Copy(io.Discard, c)
@@ -167,7 +181,7 @@ func short(addr string) error {
 // BenchmarkCostOfStream receives 1 MiB for each operation, over one
 // connection.
 func BenchmarkCostOfStream(b *testing.B) {
-	p := startChild(b, tcpServer(b, "127.0.0.1", func(c *net.TCPConn) {
+	p := startChild(b, "tcp", tcpServer(b, "127.0.0.1", func(c *net.TCPConn) {
 		_ = c.SetDeadline(time.Time{})
 		piece := make([]byte, 256<<10)
 		for {

@@ -9,8 +9,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"golang.org/x/time/rate"
-
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/proxy/internal/loop"
 )
@@ -25,9 +23,9 @@ type Options struct {
 	Log       *slog.Logger // nil: nothing is logged
 	Responder Responder    // nil: sorry servers refuse
 	Limits    Limits
-	// Workers is the number of event loops for TCP, each with a thread of its
-	// own; 0 is one for each core that Go uses, GOMAXPROCS. Go is given one
-	// thread more for everything else.
+	// Workers is the number of event loops, each with a thread of its own; 0 is
+	// one for each core that Go uses, GOMAXPROCS. Go is given one thread more
+	// for everything else.
 	Workers int
 }
 
@@ -48,11 +46,8 @@ type Responder interface {
 type Dataplane struct {
 	log       *slog.Logger
 	responder Responder
-	clock     clock
 	engine    *loop.Engine
-	flows     *flows
 	writes    atomic.Uint64
-	complain  rate.Sometimes // about what is wrong with this host
 
 	ctx    context.Context // over when Close begins
 	cancel context.CancelFunc
@@ -71,14 +66,14 @@ func New(o Options) *Dataplane {
 	d := &Dataplane{
 		log:       o.Log,
 		responder: o.Responder,
-		complain:  onceAMinute(),
 		services:  map[dataplane.ServiceID]*service{},
 	}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
 	}
-	d.engine = loop.New(loop.Options{Workers: o.Workers, Connections: limits.Connections, Pipes: pipes(files), Log: d.log})
-	d.flows = newFlows(limits.Flows, &d.clock)
+	d.engine = loop.New(loop.Options{
+		Workers: o.Workers, Connections: limits.Connections, Flows: limits.Flows, Pipes: pipes(files), Log: d.log,
+	})
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	d.work.Go(d.sweep)
 	return d

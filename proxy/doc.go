@@ -3,9 +3,8 @@
 // connections of its own. It needs nothing from the kernel but sockets.
 //
 // What is decided and counted is kept by an internal package without sockets;
-// TCP connections are carried by another one, with an event loop for each
-// core. This package is what both serve. A UDP flow is a connected socket and
-// one goroutine.
+// connections and flows are carried by another one, with an event loop for each
+// core. This package is what both serve.
 //
 // Real servers see the director's address as the client's. Forwarding methods
 // make no difference here but for the port, which the caller has mapped.

@@ -14,10 +14,7 @@ func (d *Dataplane) Drain(ctx context.Context) error {
 	if err := d.refuseNew(); err != nil {
 		return err
 	}
-	if err := d.engine.Wait(ctx); err != nil {
-		return err
-	}
-	return d.flows.wait(ctx)
+	return d.engine.Wait(ctx)
 }
 
 func (d *Dataplane) refuseNew() error {
@@ -27,7 +24,6 @@ func (d *Dataplane) refuseNew() error {
 		return dataplane.ErrClosed
 	}
 	d.draining = true
-	d.flows.draining.Store(true)
 	for _, s := range d.services {
 		s.front.drain()
 	}

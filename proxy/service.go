@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"context"
 	"net/netip"
-	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/shunt-lb/shunt/dataplane"
@@ -29,10 +27,7 @@ type service struct {
 	name  string
 	table *table.Service
 	front front
-	tcp   loop.Service
-
-	idle      atomic.Int64 // of flows
-	onePacket atomic.Bool
+	loop  loop.Service
 }
 
 // A front accepts the traffic of one service.
@@ -47,6 +42,7 @@ type front interface {
 
 func newService(d *Dataplane, v dataplane.VirtualService) *service {
 	s := &service{plane: d, id: v.ID, name: v.ID.String(), table: table.New(v)}
+	s.loop.Name, s.loop.Books = s.name, s.table
 	s.configure(v)
 	return s
 }
@@ -55,7 +51,7 @@ func newService(d *Dataplane, v dataplane.VirtualService) *service {
 func (s *service) listen(ctx context.Context) error {
 	var err error
 	if s.id.Protocol == dataplane.UDP {
-		s.front, err = listenFlows(ctx, s)
+		s.front, err = listenUDP(ctx, s)
 	} else {
 		s.front, err = listenTCP(ctx, s)
 	}
@@ -66,20 +62,16 @@ func (s *service) listen(ctx context.Context) error {
 func (s *service) apply(v dataplane.VirtualService) {
 	s.table.Update(v)
 	s.configure(v)
+	s.loop.Changed()
 }
 
 func (s *service) configure(v dataplane.VirtualService) {
-	s.tcp.SetTimeouts(cmp.Or(v.ConnectTimeout, defaultConnect), cmp.Or(v.IdleTimeout, defaultIdleTCP))
-	s.idle.Store(int64(cmp.Or(v.IdleTimeout, defaultIdleUDP)))
-	s.onePacket.Store(v.OnePacket)
-}
-
-func (s *service) idleTimeout() time.Duration { return time.Duration(s.idle.Load()) }
-
-// sorry reports whether the built-in sorry server is to answer: always
-// without an address, otherwise when the address has been tried.
-func (s *service) sorry(c table.Claim, tried []*table.Server) bool {
-	return c.Sorry() && (c.Addr() == netip.AddrPort{} || slices.Contains(tried, c.Server()))
+	idle := defaultIdleTCP
+	if v.ID.Protocol == dataplane.UDP {
+		idle = defaultIdleUDP
+	}
+	s.loop.SetTimeouts(cmp.Or(v.ConnectTimeout, defaultConnect), cmp.Or(v.IdleTimeout, idle))
+	s.loop.SetOnePacket(v.OnePacket)
 }
 
 func unmap(a netip.AddrPort) netip.AddrPort {

@@ -11,11 +11,10 @@ import (
 type tcpFront struct{ *loop.Listener }
 
 func listenTCP(ctx context.Context, s *service) (front, error) {
-	s.tcp.Name, s.tcp.Books = s.name, s.table
 	if r := s.plane.responder; r != nil {
-		s.tcp.Sorry = func(c net.Conn) { r.ServeConn(s.name, c) }
+		s.loop.Sorry = func(c net.Conn) { r.ServeConn(s.name, c) }
 	}
-	ln, err := s.plane.engine.Listen(ctx, unmap(s.id.Addr), &s.tcp)
+	ln, err := s.plane.engine.Listen(ctx, unmap(s.id.Addr), &s.loop)
 	if err != nil {
 		return nil, err
 	}

@@ -8,17 +8,35 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// bind returns n sockets at addr, made by open.
+func bind(addr netip.AddrPort, n int, open func(family uint16) (int32, unix.Errno)) ([]int32, error) {
+	var fds []int32
+	for i := range n {
+		fd, err := bound(addr, open, i > 0)
+		if err != nil {
+			closeAll(fds)
+			return nil, err
+		}
+		fds = append(fds, fd)
+	}
+	return fds, nil
+}
+
+func closeAll(fds []int32) {
+	for _, fd := range fds {
+		closeFD(fd)
+	}
+}
+
 // bound returns a socket at addr. The first one is bound alone, so that an
 // address at which somebody listens already is an error; it then shares the
 // address with those that join it.
-func bound(addr netip.AddrPort, joins bool) (int32, error) {
+func bound(addr netip.AddrPort, open func(family uint16) (int32, unix.Errno), joins bool) (int32, error) {
 	to := new(sockaddr)
-	family := to.set(addr)
-	fd, e := socket(family)
+	fd, e := open(to.set(addr))
 	if e != 0 {
 		return none, os.NewSyscallError("socket", e)
 	}
-	prepare(fd, family)
 	if joins {
 		setOption(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, &on)
 	}
@@ -31,18 +49,29 @@ func bound(addr netip.AddrPort, joins bool) (int32, error) {
 	return fd, nil
 }
 
-// prepare sets what has to be there before bind, and what the sockets of
-// clients inherit.
-func prepare(fd int32, family uint16) {
+// stream makes a socket to listen at, with what has to be there before bind,
+// and what the sockets of clients inherit.
+func stream(family uint16) (int32, unix.Errno) {
+	fd, e := socket(family)
+	if e != 0 {
+		return none, e
+	}
 	setOption(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, &on)
+	foreign(fd, family)
+	setOption(fd, unix.SOL_TCP, unix.TCP_NODELAY, &on)
+	// An urgent byte keeps its place in the stream.
+	setOption(fd, unix.SOL_SOCKET, unix.SO_OOBINLINE, &on)
+	keepAlive(fd)
+	return fd, 0
+}
+
+// foreign lets a socket have an address that the host does not have by now,
+// and one on all addresses leave those of IPv4 to others.
+func foreign(fd int32, family uint16) {
 	if family == unix.AF_INET6 {
 		setOption(fd, unix.SOL_IPV6, unix.IPV6_V6ONLY, &on)
 		setOption(fd, unix.SOL_IPV6, unix.IPV6_FREEBIND, &on)
 	} else {
 		setOption(fd, unix.SOL_IP, unix.IP_FREEBIND, &on)
 	}
-	setOption(fd, unix.SOL_TCP, unix.TCP_NODELAY, &on)
-	// An urgent byte keeps its place in the stream.
-	setOption(fd, unix.SOL_SOCKET, unix.SO_OOBINLINE, &on)
-	keepAlive(fd)
 }

@@ -20,13 +20,15 @@ func (w *worker) cut(c *conn) {
 	w.finish(c)
 }
 
-// cutThose cuts the connections of s whose real server is meant.
+// cutThose cuts the connections of s whose real server is meant, and ends the
+// flows.
 func (w *worker) cutThose(s *Service, meant func(*table.Server) bool) {
 	w.slab.all(func(c *conn) {
 		if o := w.slab.owner(c); o.service == s && meant(o.claim.Server()) {
 			w.cut(c)
 		}
 	})
+	w.dropThose(s, meant)
 }
 
 // reset closes a socket, if it is one, with RST.

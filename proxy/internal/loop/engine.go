@@ -19,19 +19,22 @@ var ErrClosed = errors.New("engine is closed")
 type Options struct {
 	Workers     int // 0: one for each core, as GOMAXPROCS is at first
 	Connections int // most at a time, over all services
+	Flows       int // likewise
 	Pipes       int // most at a time, for streams; others are copied
 	Log         *slog.Logger
 }
 
-// An Engine carries the TCP connections of any number of services. All methods
+// An Engine carries the TCP connections and UDP flows of any number of services. All methods
 // may be called from several goroutines at once.
 type Engine struct {
-	options Options
-	start   time.Time
-	places  places
-	guests  guests
-	herald  *herald
-	pauses  atomic.Uint64
+	options   Options
+	start     time.Time
+	places    places // of connections
+	rooms     places // of flows
+	guests    guests
+	herald    *herald
+	pauses    atomic.Uint64
+	evictions atomic.Uint64
 	// ephemeral are the ports that the kernel chooses from.
 	ephemeral ports
 	loops     sync.WaitGroup
@@ -42,13 +45,14 @@ type Engine struct {
 }
 
 // New returns an engine that does nothing yet: its workers begin with the
-// first Listen. Close has to be called.
+// first Listen or Receive. Close has to be called.
 func New(o Options) *Engine {
 	if o.Workers <= 0 {
 		o.Workers = cores
 	}
 	e := &Engine{options: o, start: time.Now(), herald: newHerald(o.Log), ephemeral: ephemeralPorts()}
 	e.places.limit, e.places.vacated = int64(o.Connections), make(chan struct{}, 1)
+	e.rooms.limit, e.rooms.vacated = int64(o.Flows), make(chan struct{}, 1)
 	e.guests.places = &e.places
 	return e
 }
@@ -85,11 +89,17 @@ func (e *Engine) team() ([]*worker, error) {
 	return e.workers, nil
 }
 
-// Wait returns when there is no connection, or with ctx's error.
-func (e *Engine) Wait(ctx context.Context) error { return e.places.wait(ctx) }
+// Wait returns when there has been no connection and then no flow, or with
+// ctx's error.
+func (e *Engine) Wait(ctx context.Context) error {
+	if err := e.places.wait(ctx); err != nil {
+		return err
+	}
+	return e.rooms.wait(ctx)
+}
 
 // Cut resets the connections of s to those real servers for which cut is true,
-// and returns when that is done. cut is called by one worker at a time.
+// or ends its flows, and returns when that is done. cut is called by one worker at a time.
 func (e *Engine) Cut(s *Service, cut func(*table.Server) bool) {
 	e.mu.Lock()
 	workers := e.workers
@@ -99,9 +109,12 @@ func (e *Engine) Cut(s *Service, cut func(*table.Server) bool) {
 	}
 }
 
-// Pauses returns how often a worker has stopped accepting for a moment because
-// there were no descriptors or no memory.
+// Pauses returns how often a worker has taken no new connections or flows for
+// a moment because there were no descriptors or no memory.
 func (e *Engine) Pauses() uint64 { return e.pauses.Load() }
+
+// Evictions returns how many flows have given way to others before their time.
+func (e *Engine) Evictions() uint64 { return e.evictions.Load() }
 
 // Close resets every connection, and returns when every goroutine has ended,
 // for which sorry servers may have to do their part.

@@ -20,12 +20,12 @@ type herald struct {
 	done    sync.WaitGroup
 	once    sync.Once
 
-	accept, crowd, local rate.Sometimes
+	accept, crowd, local, receive, flood rate.Sometimes
 }
 
 func newHerald(log *slog.Logger) *herald {
 	h := &herald{log: log, notices: make(chan func(), 64)}
-	for _, s := range []*rate.Sometimes{&h.accept, &h.crowd, &h.local} {
+	for _, s := range []*rate.Sometimes{&h.accept, &h.crowd, &h.local, &h.receive, &h.flood} {
 		s.Interval = time.Minute // for what happens to every client
 	}
 	h.done.Go(func() {
@@ -61,6 +61,22 @@ func (e *Engine) crowded(s *Service) {
 	e.herald.crowd.Do(func() {
 		e.herald.say(func() {
 			e.options.Log.Warn("connections refused: limit reached", "service", s.Name, "limit", e.options.Connections)
+		})
+	})
+}
+
+func (e *Engine) cannotReceive(s *Service, err unix.Errno) {
+	e.herald.receive.Do(func() {
+		e.herald.say(func() {
+			e.options.Log.Error("cannot receive datagrams", "service", s.Name, "err", err)
+		})
+	})
+}
+
+func (e *Engine) crowdedFlows(s *Service) {
+	e.herald.flood.Do(func() {
+		e.herald.say(func() {
+			e.options.Log.Warn("datagrams refused: limit of flows reached", "service", s.Name, "limit", e.options.Flows)
 		})
 	})
 }

@@ -31,36 +31,18 @@ func (e *Engine) Listen(ctx context.Context, addr netip.AddrPort, s *Service) (*
 	if err != nil {
 		return nil, err
 	}
-	l := &Listener{engine: e}
-	if err := l.bind(addr, len(team)); err != nil {
-		l.abandon()
+	fds, err := bind(addr, len(team), stream)
+	if err != nil {
 		return nil, err
 	}
-	return l, l.open(team, s)
-}
-
-// bind makes the sockets.
-func (l *Listener) bind(addr netip.AddrPort, n int) error {
-	for i := range n {
-		fd, err := bound(addr, i > 0)
-		if err != nil {
-			return err
-		}
-		l.fds = append(l.fds, fd)
-	}
-	for _, fd := range l.fds {
+	for _, fd := range fds {
 		if err := unix.Listen(int(fd), backlog); err != nil {
-			return os.NewSyscallError("listen", err)
+			closeAll(fds)
+			return nil, os.NewSyscallError("listen", err)
 		}
 	}
-	return nil
-}
-
-// abandon closes sockets that nobody accepts from.
-func (l *Listener) abandon() {
-	for _, fd := range l.fds {
-		closeFD(fd)
-	}
+	l := &Listener{engine: e, fds: fds}
+	return l, l.open(team, s)
 }
 
 func (l *Listener) open(team []*worker, s *Service) error {

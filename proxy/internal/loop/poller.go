@@ -11,9 +11,14 @@ import (
 const batch = 256
 
 // What an event is about is said by the two words of its data: for a socket
-// of a connection twice the index and the side, and the generation; for
-// anything else a number below zero.
-const wokenUp = -1 // by the mailbox; a listener is -2 minus its place
+// of a connection twice the index and the side, and the generation; for that
+// of a flow the index above flowEvents, and the generation; for anything else a
+// number below zero.
+const (
+	wokenUp    = -1 // by the mailbox; a listener is -2 minus its place
+	flowEvents = 1 << 30
+	portEvents = -1 << 30 // plus its place
+)
 
 // socketEvents is what the sockets of a connection are registered for, once.
 const socketEvents = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLPRI | unix.EPOLLET

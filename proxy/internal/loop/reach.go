@@ -100,7 +100,7 @@ func (w *worker) progress(c *conn, which int) {
 	var e unix.Errno
 	if s.broken {
 		e = cmp.Or(socketError(s.fd, &w.answer, &w.size), unix.ECONNRESET)
-	} else if w.toItself(c) {
+	} else if w.reachesItself(s.fd, w.slab.owner(c).claim.Addr()) {
 		e = unix.ECONNREFUSED
 	}
 	switch {
@@ -111,12 +111,11 @@ func (w *worker) progress(c *conn, which int) {
 	}
 }
 
-// toItself reports whether the socket has been connected to itself: what
+// reachesItself reports whether a socket has been connected to itself: what
 // comes of connecting to a port of this host that nobody listens at, when the
 // kernel happens to choose it for the other end too.
-func (w *worker) toItself(c *conn) bool {
-	to := w.slab.owner(c).claim.Addr()
-	return w.engine.ephemeral.has(to.Port()) && nameOf(c.sides[server].fd, &w.to) == 0 && w.to.addr() == to
+func (w *worker) reachesItself(fd int32, to netip.AddrPort) bool {
+	return w.engine.ephemeral.has(to.Port()) && nameOf(fd, &w.to) == 0 && w.to.addr() == to
 }
 
 // join has a real server that is there.

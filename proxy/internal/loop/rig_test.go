@@ -3,7 +3,6 @@ package loop
 import (
 	"errors"
 	"io"
-	"log/slog"
 	"net"
 	"net/netip"
 	"testing"
@@ -15,13 +14,9 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/table"
 )
 
-// A rig is a worker that turns when the test says so and whose clock the test
-// moves, with one service.
+// A rig is a crank with one service for connections.
 type rig struct {
-	testing.TB
-	engine  *Engine
-	w       *worker
-	now     time.Duration
+	*crank
 	service *Service
 	vip     netip.AddrPort
 	fd      int32 // the listener
@@ -29,12 +24,9 @@ type rig struct {
 
 func newRig(t testing.TB, servers ...netip.AddrPort) *rig {
 	t.Helper()
-	r := &rig{TB: t, now: tickLength / 2}
-	r.engine = New(Options{Workers: 1, Connections: 100, Pipes: 8, Log: slog.New(slog.DiscardHandler)})
-	t.Cleanup(r.engine.Close)
-	r.w = r.worker()
+	r := &rig{crank: newCrank(t, Options{Connections: 100, Pipes: 8})}
 	r.service = newService(servers...)
-	fd, err := bound(netip.MustParseAddrPort("127.0.0.1:0"), false)
+	fd, err := bound(netip.MustParseAddrPort("127.0.0.1:0"), stream, false)
 	r.must(err)
 	r.fd = fd
 	r.must(unix.Listen(int(fd), 100))
@@ -45,16 +37,6 @@ func newRig(t testing.TB, servers ...netip.AddrPort) *rig {
 	return r
 }
 
-func (r *rig) worker() *worker {
-	w, err := newWorker(r.engine)
-	r.must(err)
-	w.clock = func() time.Duration { return r.now }
-	w.readClock()
-	w.wheel.now = w.tick
-	r.Cleanup(w.shut)
-	return w
-}
-
 func newService(servers ...netip.AddrPort) *Service {
 	v := dataplane.VirtualService{ID: dataplane.ServiceID{Protocol: dataplane.TCP}, Scheduler: "rr"}
 	for _, addr := range servers {
@@ -63,30 +45,6 @@ func newService(servers ...netip.AddrPort) *Service {
 	s := &Service{Name: "test", Books: table.New(v)}
 	s.SetTimeouts(time.Second, time.Minute)
 	return s
-}
-
-func (r *rig) must(err error) {
-	r.Helper()
-	if err != nil {
-		r.Fatal(err)
-	}
-}
-
-// until turns until ok is true.
-func (r *rig) until(what string, ok func() bool) {
-	r.Helper()
-	for end := time.Now().Add(10 * time.Second); !ok(); r.w.turn(1) {
-		if time.Now().After(end) {
-			r.Fatalf("waited in vain: %s", what)
-		}
-	}
-}
-
-// pass lets time pass, tick by tick.
-func (r *rig) pass(d time.Duration) {
-	for end := r.now + d; r.now < end; r.w.turn(0) {
-		r.now += tickLength
-	}
 }
 
 // settle turns until nothing happens any more.
@@ -157,7 +115,7 @@ func listen(t testing.TB) (*net.TCPListener, netip.AddrPort) {
 // silent is an address that does not answer: the backlog there is full.
 func silent(t testing.TB) netip.AddrPort {
 	t.Helper()
-	fd, err := bound(netip.MustParseAddrPort("127.0.0.1:0"), false)
+	fd, err := bound(netip.MustParseAddrPort("127.0.0.1:0"), stream, false)
 	if err == nil {
 		err = unix.Listen(int(fd), 0)
 	}

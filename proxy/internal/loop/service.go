@@ -16,7 +16,14 @@ type Service struct {
 	// the connection, and is called from a goroutine of its own. nil refuses.
 	Sorry func(net.Conn)
 
+	// Answer returns what the built-in sorry server sends back for a datagram,
+	// nil for nothing. It must neither wait nor keep the datagram. nil refuses.
+	Answer func(datagram []byte) []byte
+
 	connect, idle atomic.Int64
+	onePacket     atomic.Bool
+	epoch         atomic.Uint32
+	refusing      refusals
 }
 
 // SetTimeouts limits each attempt to reach a real server, and for how long
@@ -26,3 +33,12 @@ func (s *Service) SetTimeouts(connect, idle time.Duration) {
 	s.connect.Store(int64(connect))
 	s.idle.Store(int64(idle))
 }
+
+// SetOnePacket has every datagram scheduled by itself, or not. It may be called
+// at any time.
+func (s *Service) SetOnePacket(on bool) { s.onePacket.Store(on) }
+
+// Changed has every flow see with its next datagram whether its real server is
+// still there. It has to be called after real servers have been taken out of
+// the books.
+func (s *Service) Changed() { s.epoch.Add(1) }

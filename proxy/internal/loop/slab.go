@@ -11,22 +11,54 @@ const (
 	none      = -1
 )
 
-// A slab holds the connections of a worker. It grows by chunks, so that
-// nothing is ever copied, and does not shrink.
-type slab struct {
-	conns  []*[chunkSize]conn
-	owners []*[chunkSize]owner
+// A slab holds things of one kind, T, that have no pointers, and for each its
+// owner, O, which may have some. It grows by chunks, so that nothing is ever
+// copied, and does not shrink.
+type slab[T, O any] struct {
+	chunks []*[chunkSize]T
+	owners []*[chunkSize]O
 	unused []int32
 }
 
-func (s *slab) at(i int32) *conn { return &s.conns[uint32(i)/chunkSize][uint32(i)%chunkSize] }
+func (s *slab[T, O]) at(i int32) *T { return &s.chunks[uint32(i)/chunkSize][uint32(i)%chunkSize] }
 
-func (s *slab) owner(c *conn) *owner {
-	return &s.owners[uint32(c.index)/chunkSize][uint32(c.index)%chunkSize]
+func (s *slab[T, O]) ownerAt(i int32) *O { return &s.owners[uint32(i)/chunkSize][uint32(i)%chunkSize] }
+
+// take returns the index of a slot, which holds what was left there.
+func (s *slab[T, O]) take() int32 {
+	if len(s.unused) == 0 {
+		s.grow()
+	}
+	last := len(s.unused) - 1
+	i := s.unused[last]
+	s.unused = s.unused[:last]
+	return i
 }
 
+func (s *slab[T, O]) put(i int32) {
+	var nobody O
+	*s.ownerAt(i) = nobody
+	s.unused = append(s.unused, i)
+}
+
+func (s *slab[T, O]) grow() {
+	first := int32(len(s.chunks) * chunkSize)
+	s.chunks = append(s.chunks, new([chunkSize]T))
+	s.owners = append(s.owners, new([chunkSize]O))
+	for i := first + chunkSize - 1; i >= first; i-- {
+		s.unused = append(s.unused, i)
+	}
+}
+
+// conns are the connections of a worker.
+type conns struct{ slots slab[conn, owner] }
+
+func (s *conns) at(i int32) *conn { return s.slots.at(i) }
+
+func (s *conns) owner(c *conn) *owner { return s.slots.ownerAt(c.index) }
+
 // find returns the connection that r was made for, nil if it is over.
-func (s *slab) find(r ref) *conn {
+func (s *conns) find(r ref) *conn {
 	if c := s.at(r.index); c.gen == r.gen && c.state != free {
 		return c
 	}
@@ -36,38 +68,23 @@ func (s *slab) find(r ref) *conn {
 func (c *conn) ref() ref { return ref{c.index, c.gen} }
 
 // take returns a slot as new.
-func (s *slab) take() *conn {
-	if len(s.unused) == 0 {
-		s.grow()
-	}
-	last := len(s.unused) - 1
-	c := s.at(s.unused[last])
-	s.unused = s.unused[:last]
-	*c = conn{index: c.index, gen: c.gen + 1, state: connecting}
+func (s *conns) take() *conn {
+	i := s.slots.take()
+	c := s.at(i)
+	*c = conn{index: i, gen: c.gen + 1, state: connecting}
 	c.sides[client].fd, c.sides[server].fd = none, none
 	c.timer.slot = none
 	return c
 }
 
-func (s *slab) put(c *conn) {
-	*s.owner(c) = owner{}
+func (s *conns) put(c *conn) {
 	c.state = free
-	s.unused = append(s.unused, c.index)
-}
-
-func (s *slab) grow() {
-	first := int32(len(s.conns) * chunkSize)
-	s.conns = append(s.conns, new([chunkSize]conn))
-	s.owners = append(s.owners, new([chunkSize]owner))
-	for i := first + chunkSize - 1; i >= first; i-- {
-		s.at(i).index = i
-		s.unused = append(s.unused, i)
-	}
+	s.slots.put(c.index)
 }
 
 // all calls f with every connection there is. f may end it.
-func (s *slab) all(f func(*conn)) {
-	for _, chunk := range s.conns {
+func (s *conns) all(f func(*conn)) {
+	for _, chunk := range s.slots.chunks {
 		for i := range chunk {
 			if chunk[i].state != free {
 				f(&chunk[i])

@@ -12,13 +12,13 @@ type timer struct{ next, prev, slot int32 }
 // again. Nothing is moved when something moves on a connection: when its time
 // has come it is found out whether that is so, and if not it is put back.
 type wheel struct {
-	slab  *slab
+	slab  *conns
 	now   uint32
 	heads [wheelSlots]int32
 	used  [wheelSlots / 64]uint64
 }
 
-func newWheel(s *slab) *wheel {
+func newWheel(s *conns) *wheel {
 	wh := &wheel{slab: s}
 	for i := range wh.heads {
 		wh.heads[i] = none

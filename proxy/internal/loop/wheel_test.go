@@ -11,7 +11,7 @@ import (
 // starts again from 0.
 func TestWheel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		var s slab
+		var s conns
 		wh := newWheel(&s)
 		wh.now = rapid.Uint32().Draw(t, "now")
 		due := map[int32]uint32{} // in ticks from now

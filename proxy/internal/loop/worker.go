@@ -20,7 +20,7 @@ type worker struct {
 	now  time.Duration
 	tick uint32 // of tickLength each, never 0
 
-	slab    slab
+	slab    conns
 	wheel   *wheel
 	pipes   pipes
 	stashes stashes
@@ -33,7 +33,10 @@ type worker struct {
 	paused    bool
 	resume    uint32 // tick at which to accept again
 	reserve   int32  // descriptor kept for the real server of a client taken in
-	stopped   bool
+
+	datagrams
+
+	stopped bool
 
 	// What the kernel reads and writes.
 	buffer   [bufferSize]byte
@@ -78,11 +81,14 @@ func (w *worker) turn(limit int) {
 	w.readClock()
 	if w.tick != before {
 		w.bookAll()
+		w.bookFlows()
 	}
 	for i := range events {
 		w.dispatch(&events[i])
 	}
+	w.flush()
 	w.workOff()
+	w.expire()
 	if w.tick != before {
 		w.wheel.advance(w.tick, w.look)
 		w.recover()
@@ -103,22 +109,31 @@ func (w *worker) rest() int {
 		return 0
 	}
 	n, ok := w.wheel.next()
-	if len(w.moving) > 0 || w.paused {
+	if len(w.moving) > 0 || len(w.stirred) > 0 || w.paused {
 		n, ok = 1, true
+	}
+	if due, any := w.flowsNext(); any && (due < n || !ok) {
+		n, ok = due, true
 	}
 	if !ok {
 		return -1
 	}
 	until := time.Duration(w.tick-1+uint32(n))*tickLength - w.now
-	return int((until + time.Millisecond - 1) / time.Millisecond)
+	return max(0, int((until+time.Millisecond-1)/time.Millisecond))
 }
 
 func (w *worker) dispatch(ev *unix.EpollEvent) {
 	switch {
+	case ev.Fd >= flowEvents:
+		w.collect(ref{ev.Fd - flowEvents, uint32(ev.Pad)}, ev.Events)
 	case ev.Fd >= 0:
 		w.handle(ref{ev.Fd >> 1, uint32(ev.Pad)}, int(ev.Fd&1), ev.Events)
 	case ev.Fd == wokenUp:
 		w.mailbox.open()
+	case ev.Fd < portEvents/2:
+		if p := w.ports[ev.Fd-portEvents]; p != nil {
+			w.receive(p)
+		}
 	default:
 		if l := w.listeners[wokenUp-1-ev.Fd]; l != nil {
 			w.admit(l, acceptShare)
@@ -190,6 +205,11 @@ func (w *worker) shut() {
 	for _, l := range w.listeners {
 		if l != nil {
 			closeFD(l.fd)
+		}
+	}
+	for _, p := range w.ports {
+		if p != nil {
+			w.closePort(p.fd)
 		}
 	}
 	w.pipes.trim(0)

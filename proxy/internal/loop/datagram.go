@@ -1,0 +1,76 @@
+package loop
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// sendBatch returns how many messages were sent and why not the next.
+func sendBatch(fd int32, m []message) (int, unix.Errno) {
+	n, _, e := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(m))),
+		uintptr(len(m)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
+	if e != 0 {
+		return 0, e
+	}
+	return int(n), 0
+}
+
+func sendOne(fd int32, h *unix.Msghdr) unix.Errno {
+	_, _, e := unix.RawSyscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(h)),
+		unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+	return e
+}
+
+// unreachable reports whether e is what an ICMP message made of a socket.
+func unreachable(e unix.Errno) bool {
+	return e == unix.ECONNREFUSED || e == unix.EHOSTUNREACH || e == unix.ENETUNREACH
+}
+
+func datagramSocket(family uint16) (int32, unix.Errno) {
+	n, _, e := unix.RawSyscall(unix.SYS_SOCKET, uintptr(family),
+		unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, unix.IPPROTO_UDP)
+	return int32(n), e
+}
+
+// What is asked for at the socket of a service, through which everything from
+// and to its clients goes: some milliseconds of the datagrams of all of them.
+// Only who administers the network gets more than net.core.rmem_max and
+// wmem_max allow.
+//
+// The socket of a flow has a burst of replies to hold, and none of requests: it
+// is sent to as they come.
+var (
+	serviceBuffer int32 = 4 << 20
+	flowBuffer    int32 = 1 << 20
+)
+
+// dock makes a socket to receive the datagrams of a service at.
+func dock(family uint16) (int32, unix.Errno) {
+	fd, e := datagramSocket(family)
+	if e != 0 {
+		return none, e
+	}
+	foreign(fd, family)
+	for _, option := range []int{unix.SO_RCVBUF, unix.SO_SNDBUF, unix.SO_RCVBUFFORCE, unix.SO_SNDBUFFORCE} {
+		setOption(fd, unix.SOL_SOCKET, option, &serviceBuffer)
+	}
+	setOption(fd, unix.SOL_UDP, unix.UDP_GRO, &on)
+	return fd, 0
+}
+
+// tellLocal has every datagram say where it was sent to.
+func tellLocal(fd int32, family uint16) {
+	if family == unix.AF_INET6 {
+		setOption(fd, unix.SOL_IPV6, unix.IPV6_RECVPKTINFO, &on)
+	} else {
+		setOption(fd, unix.SOL_IP, unix.IP_PKTINFO, &on)
+	}
+}
+
+// cutsUp reports whether the kernel can cut runs up for a socket. One that does
+// not know the request would send the whole run as one datagram.
+func cutsUp(fd int32) bool {
+	_, err := unix.GetsockoptInt(int(fd), unix.SOL_UDP, unix.UDP_SEGMENT)
+	return err == nil
+}

@@ -1,0 +1,59 @@
+package loop
+
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/proxy/internal/table"
+)
+
+// drop ends a flow, so that the next datagram makes another.
+func (w *worker) drop(f *flow) {
+	w.replace(f)
+	w.engine.rooms.leave()
+}
+
+// replace is drop, but the place of the flow is left to another.
+func (w *worker) replace(f *flow) {
+	w.depart(f)
+	w.flows.patron(f).claim.Done()
+	w.flows.put(f)
+}
+
+// fail ends a flow whose real server was found not to listen, and has that one
+// avoided.
+func (w *worker) fail(f *flow, e unix.Errno) {
+	t := *w.flows.patron(f)
+	w.depart(f)
+	w.engine.unreached(t.port.service, t.claim, e)
+	t.port.service.refusing.add(t.claim.Server())
+	t.claim.Failed()
+	w.flows.put(f)
+	w.engine.rooms.leave()
+}
+
+// depart takes a flow from where it can be found.
+func (w *worker) depart(f *flow) {
+	w.flush() // what it has got may be waiting
+	w.bookFlow(f)
+	closeFD(f.fd)
+	w.flows.remove(f)
+	w.flows.quit(w.flows.patron(f).port, f)
+}
+
+// dropThose drops the flows of s whose real server is meant.
+func (w *worker) dropThose(s *Service, meant func(*table.Server) bool) {
+	for _, p := range w.ports {
+		if p == nil || p.service != s {
+			continue
+		}
+		for r := range ranks {
+			for i := p.ages[r].oldest; i != none; {
+				f := w.flows.at(i)
+				i = f.newer
+				if meant(w.flows.patron(f).claim.Server()) {
+					w.drop(f)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,143 @@
+package loop
+
+import (
+	"net/netip"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/proxy/internal/table"
+)
+
+// errCrowded is that there are too many flows.
+const errCrowded = unix.EUSERS
+
+// embark makes a flow to the first real server that a socket can be had to.
+func (w *worker) embark(p *port, datagram []byte, segment int) *flow {
+	var failed []*table.Server
+	o := &w.origin
+	from := w.name(o)
+	for !p.draining {
+		claim, sorry, ok := p.service.pick(from, failed)
+		if !ok {
+			break
+		}
+		if sorry {
+			w.excuse(p, claim, datagram, segment)
+			return nil
+		}
+		f, e := w.board(p, o, claim)
+		if e == 0 {
+			return f
+		}
+		if e == errCrowded {
+			claim.Done()
+			break
+		}
+		claim.Failed()
+		w.engine.unreached(p.service, claim, e)
+		failed = append(failed, claim.Server())
+	}
+	p.service.Books.Refused()
+	return nil
+}
+
+// name returns the address of a client.
+func (w *worker) name(o *origin) netip.AddrPort {
+	*(*address)(unsafe.Pointer(&w.peer.raw)) = o.client
+	return w.peer.addr()
+}
+
+// pick asks for a real server that has not refused lately, else for any.
+// apologise says that the built-in sorry server is to answer.
+func (s *Service) pick(from netip.AddrPort, failed []*table.Server) (c table.Claim, apologise, ok bool) {
+	tried := append(s.refusing.all(), failed...)
+	if c, ok = s.Books.Pick(from, tried); !ok && len(tried) > len(failed) {
+		tried = failed
+		c, ok = s.Books.Pick(from, tried)
+	}
+	return c, ok && sorry(c, tried), ok
+}
+
+// board returns the flow of a claim that has just been made: a new one, but
+// with one-packet scheduling the one there is.
+func (w *worker) board(p *port, o *origin, claim table.Claim) (*flow, unix.Errno) {
+	if p.service.onePacket.Load() {
+		for f := w.flows.lookup(o, nil); f != nil; f = w.flows.lookup(o, f) {
+			if w.flows.patron(f).claim.Server() == claim.Server() {
+				claim.Done()
+				return f, 0
+			}
+		}
+	}
+	if w.tick == w.starved || !w.place(p) {
+		return nil, errCrowded
+	}
+	f, e := w.launch(p, o, claim)
+	if e != 0 {
+		w.engine.rooms.leave()
+	}
+	return f, e
+}
+
+// launch makes a flow.
+func (w *worker) launch(p *port, o *origin, claim table.Claim) (*flow, unix.Errno) {
+	fd, e := w.dialFlow(claim.Addr())
+	if e != 0 {
+		return nil, w.starve(p, claim, e)
+	}
+	f := w.flows.take(o)
+	f.fd = fd
+	f.epoch = p.service.epoch.Load()
+	if claim.Removed() {
+		f.epoch-- // it is to be looked at again
+	}
+	f.last = w.tick - 1
+	*w.flows.patron(f) = patron{port: p, claim: claim}
+	if e = w.watchFlow(unix.EPOLL_CTL_ADD, f); e != 0 {
+		closeFD(fd)
+		w.flows.put(f)
+		return nil, w.starve(p, claim, e)
+	}
+	w.flows.enter(f)
+	w.flows.join(p, f)
+	w.lookBy(p.limit())
+	claim.Established()
+	return f, 0
+}
+
+// dialFlow makes a socket for one real server.
+func (w *worker) dialFlow(to netip.AddrPort) (int32, unix.Errno) {
+	fd, e := datagramSocket(w.to.set(to))
+	if e != 0 {
+		return none, e
+	}
+	setOption(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, &flowBuffer)
+	setOption(fd, unix.SOL_UDP, unix.UDP_GRO, &on)
+	if e = connect(fd, &w.to); e == 0 && w.reachesItself(fd, to) {
+		e = unix.ECONNREFUSED
+	}
+	if e != 0 {
+		closeFD(fd)
+		return none, e
+	}
+	return fd, 0
+}
+
+// starve sees whether a socket could not be had because there is nothing to
+// make one of. Then no flow is made in this tick any more.
+func (w *worker) starve(p *port, c table.Claim, e unix.Errno) unix.Errno {
+	switch e {
+	case unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM, unix.ENOSPC:
+		w.starved = w.tick
+		w.engine.pauses.Add(1)
+		w.engine.unreached(p.service, c, e)
+		return errCrowded
+	}
+	return e
+}
+
+// watchFlow has a socket tell of what arrives.
+func (w *worker) watchFlow(op int, f *flow) unix.Errno {
+	return w.poller.control(op, f.fd, unix.EPOLLIN|unix.EPOLLET, flowEvents|f.index, int32(f.gen))
+}

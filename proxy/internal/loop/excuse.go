@@ -1,0 +1,51 @@
+package loop
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/proxy/internal/table"
+)
+
+// excuse sends the sorry server's answer to each datagram of a run, if there
+// is one.
+func (w *worker) excuse(p *port, claim table.Claim, run []byte, segment int) {
+	defer claim.Done()
+	if segment == 0 {
+		segment = len(run)
+	}
+	for {
+		w.excuseOne(p, claim, run[:min(segment, len(run))])
+		if run = run[min(segment, len(run)):]; len(run) == 0 {
+			return
+		}
+	}
+}
+
+func (w *worker) excuseOne(p *port, claim table.Claim, datagram []byte) {
+	s := p.service
+	if s.Answer == nil {
+		s.Books.Refused()
+		return
+	}
+	claim.Established()
+	claim.In(1, uint64(len(datagram)))
+	if a := s.Answer(datagram); a != nil && w.post.speak(p, &w.origin, a) == 0 {
+		claim.Out(1, uint64(len(a)))
+	}
+}
+
+// speak sends b to a client.
+func (p *post) speak(from *port, o *origin, b []byte) unix.Errno {
+	p.piece.Base = unsafe.SliceData(b)
+	p.piece.SetLen(len(b))
+	h := &p.one.header
+	*h = unix.Msghdr{Name: (*byte)(unsafe.Pointer(&o.client)), Namelen: o.client.size(), Iov: &p.piece}
+	h.SetIovlen(1)
+	if from.anywhere && o.local != [16]byte{} {
+		h.Control = (*byte)(unsafe.Pointer(&p.controls[0]))
+		h.SetControllen(p.controls[0].from(from.family, &o.local))
+	}
+	return sendOne(from.fd, h)
+}

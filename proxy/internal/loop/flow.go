@@ -1,0 +1,129 @@
+package loop
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/proxy/internal/table"
+)
+
+// A rank is how much a flow has to show for itself. When there is no room, those
+// with the least give way first: whoever sends from addresses that are not his
+// gets no further than the second.
+type rank uint8
+
+const (
+	unanswered rank = iota // nothing has come back
+	answered               // something has
+	assured                // and the client has sent more since
+	ranks
+)
+
+// An address is that of a client as the kernel writes it, AF_INET or AF_INET6,
+// the rest zero.
+type address [unix.SizeofSockaddrInet6 / 4]uint32
+
+func (a *address) family() uint16 { return *(*uint16)(unsafe.Pointer(a)) }
+
+// size returns how much of it the kernel is to read.
+func (a *address) size() uint32 {
+	if a.family() == unix.AF_INET {
+		return unix.SizeofSockaddrInet4
+	}
+	return unix.SizeofSockaddrInet6
+}
+
+// An origin tells the flows of a worker apart.
+type origin struct {
+	client address
+	port   int32    // place of the service's socket
+	local  [16]byte // where the client sends to, if the service is on a wildcard
+}
+
+// A flow carries the datagrams of one client to one real server over a socket
+// of its own, and any number of replies back. It holds no pointer; what needs
+// one is in its patron.
+type flow struct {
+	origin origin
+	index  int32
+	gen    uint32
+	fd     int32 // none: the slot holds no flow
+	hash   uint32
+	chain  int32 // the next of those with a similar hash
+
+	// Its place among those of its rank, by when something last moved.
+	rank         rank
+	newer, older int32
+	last         uint32 // tick in which something moved
+
+	// What it has in the batch at hand, none or the first and the last.
+	head, tail int8
+	single     [2]bool // each way: datagrams cannot be sent as segments of one
+	epoch      uint32  // of the service, when its real server was last looked at
+
+	moved [2]traffic // each way, not yet in the books
+}
+
+// A traffic is so many datagrams.
+type traffic struct{ packets, bytes uint64 }
+
+// A patron is what belongs to a flow and has pointers.
+type patron struct {
+	port  *port
+	claim table.Claim
+}
+
+func (f *flow) ref() ref { return ref{f.index, f.gen} }
+
+// flows are those of a worker.
+type flows struct {
+	slots slab[flow, patron]
+	index index
+}
+
+func (s *flows) at(i int32) *flow { return s.slots.at(i) }
+
+func (s *flows) patron(f *flow) *patron { return s.slots.ownerAt(f.index) }
+
+// datagrams are what a worker has to carry them. There is no batch before the
+// first port.
+type datagrams struct {
+	ports    []*port
+	flows    flows
+	batch    *intake
+	post     *post
+	origin   origin // of the datagram at hand
+	stirred  []ref  // what has moved in this tick
+	flowsDue uint32 // tick at which to look for those that are over; 0 is never
+	starved  uint32 // tick in which there was nothing to make a socket of
+	pleaded  uint32 // tick in which there was no place
+}
+
+// find returns the flow that r was made for, nil if it is over.
+func (s *flows) find(r ref) *flow {
+	if f := s.at(r.index); f.gen == r.gen && f.fd != none {
+		return f
+	}
+	return nil
+}
+
+// take returns a slot as new. It is not among the others yet.
+func (s *flows) take(o *origin) *flow {
+	i := s.slots.take()
+	f := s.at(i)
+	*f = flow{origin: *o, index: i, gen: f.gen + 1, fd: none, head: none, chain: none, newer: none, older: none}
+	return f
+}
+
+func (s *flows) put(f *flow) {
+	f.fd = none
+	s.slots.put(f.index)
+}
+
+// count notes that datagrams have been passed on.
+func (f *flow) count(way, packets, bytes int) {
+	t := &f.moved[way]
+	t.packets += uint64(packets)
+	t.bytes += uint64(bytes)
+}

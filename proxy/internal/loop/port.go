@@ -1,0 +1,154 @@
+package loop
+
+import (
+	"context"
+	"net/netip"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Port takes the datagrams of one service: a socket for each worker at one
+// address, among which the kernel distributes clients.
+type Port struct {
+	engine *Engine
+	fds    []int32
+	once   sync.Once
+}
+
+// Receive begins to take datagrams for s at addr, whether or not the host has
+// that address by now. IPv6 sockets are for IPv6 alone. Nobody else may be
+// there. On a wildcard address clients are answered from the one they have
+// sent to.
+func (e *Engine) Receive(ctx context.Context, addr netip.AddrPort, s *Service) (*Port, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	team, err := e.team()
+	if err != nil {
+		return nil, err
+	}
+	fds, err := bind(addr, len(team), dock)
+	if err != nil {
+		return nil, err
+	}
+	p := &Port{engine: e, fds: fds}
+	for i, w := range team {
+		if !w.mailbox.do(func() { err = w.openPort(fds[i], addr, s) }) {
+			closeAll(fds[i:])
+			return nil, ErrClosed
+		}
+		if err != nil {
+			p.Close()
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// Drain takes no new flow from when it returns on. Those that there are end
+// when nothing has moved for ten seconds, or their idle timeout if that is
+// less.
+func (p *Port) Drain() {
+	p.each(func(w *worker, fd int32) { w.drainPort(fd) })
+}
+
+// Close gives the address back, and ends the flows too: without the socket
+// nothing can be answered. Closing again does nothing.
+func (p *Port) Close() {
+	p.once.Do(func() {
+		p.each(func(w *worker, fd int32) { w.closePort(fd) })
+	})
+}
+
+// each has every worker do something with its socket.
+func (p *Port) each(f func(w *worker, fd int32)) {
+	p.engine.mu.Lock()
+	team := p.engine.workers
+	p.engine.mu.Unlock()
+	for i, fd := range p.fds {
+		if i >= len(team) || !team[i].mailbox.do(func() { f(team[i], fd) }) {
+			return // closed with the engine
+		}
+	}
+}
+
+// A port is one worker's part of a Port.
+type port struct {
+	fd       int32
+	place    int32
+	service  *Service
+	family   uint16
+	anywhere bool // on a wildcard address
+	plain    bool // the kernel cannot cut runs up for it
+	draining bool
+	ages     [ranks]ages
+}
+
+// openPort begins to receive.
+func (w *worker) openPort(fd int32, addr netip.AddrPort, s *Service) error {
+	p := &port{fd: fd, service: s, family: unix.AF_INET6, anywhere: addr.Addr().IsUnspecified(), plain: !cutsUp(fd)}
+	if addr.Addr().Unmap().Is4() {
+		p.family = unix.AF_INET
+	}
+	if p.anywhere {
+		tellLocal(fd, p.family)
+	}
+	for i := range p.ages {
+		p.ages[i] = ages{none, none}
+	}
+	if w.batch == nil {
+		w.batch, w.post = newIntake(), new(post)
+		w.flows.index = newIndex()
+	}
+	p.place = w.berth()
+	w.ports[p.place] = p
+	if e := w.poller.control(unix.EPOLL_CTL_ADD, fd, unix.EPOLLIN, portEvents+p.place, 0); e != 0 {
+		return e
+	}
+	return nil
+}
+
+// berth returns a place for a port.
+func (w *worker) berth() int32 {
+	for i, p := range w.ports {
+		if p == nil {
+			return int32(i)
+		}
+	}
+	w.ports = append(w.ports, nil)
+	return int32(len(w.ports) - 1)
+}
+
+func (w *worker) portOf(fd int32) *port {
+	for _, p := range w.ports {
+		if p != nil && p.fd == fd {
+			return p
+		}
+	}
+	return nil
+}
+
+func (w *worker) drainPort(fd int32) {
+	if p := w.portOf(fd); p != nil {
+		p.draining = true
+		w.flowsDue = w.tick
+	}
+}
+
+func (w *worker) closePort(fd int32) {
+	p := w.portOf(fd)
+	if p == nil {
+		closeFD(fd) // never opened
+		return
+	}
+	for r := range ranks {
+		for f := w.flows.oldest(p, r); f != nil; f = w.flows.oldest(p, r) {
+			w.drop(f)
+		}
+	}
+	w.flush()
+	w.ports[p.place] = nil
+	w.poller.forget(fd)
+	closeFD(fd)
+}

@@ -1,0 +1,165 @@
+package loop
+
+import "golang.org/x/sys/unix"
+
+// receive takes a batch of datagrams from the clients of a service and passes
+// them on. The event comes again if there are more.
+func (w *worker) receive(p *port) {
+	w.flush() // replies are in the same buffers
+	b := w.batch
+	n, e := b.receive(p.fd, 0, batchSize, true)
+	if e != 0 && e != unix.EAGAIN && e != unix.EINTR {
+		w.engine.cannotReceive(p.service, e)
+	}
+	for i := range n {
+		b.again[i] = false
+		w.route(p, i)
+	}
+	for k := 0; k < len(b.runs); k++ { // it may grow on the way
+		w.forward(p, w.flows.at(b.runs[k]))
+	}
+	b.runs = b.runs[:0]
+}
+
+// route finds the flow of a datagram and puts it behind what the flow has in
+// this batch already, so that each has one turn. A run of datagrams has one
+// flow too, unless every datagram is to be scheduled by itself.
+func (w *worker) route(p *port, i int) {
+	b := w.batch
+	datagram := b.bytes(i)
+	local, segment := b.arrival(i)
+	w.identify(p, &b.names[i], local)
+	if segment > 0 && p.service.onePacket.Load() {
+		w.scatter(p, datagram, segment)
+		return
+	}
+	f := w.flowFor(p, datagram, segment)
+	if f == nil {
+		return
+	}
+	w.asked(p, f)
+	b.next[i] = none
+	if f.head == none {
+		f.head = int8(i)
+		b.runs = append(b.runs, f.index)
+	} else {
+		b.next[f.tail] = int8(i)
+	}
+	f.tail = int8(i)
+}
+
+// identify takes down who has sent the datagram at hand.
+func (w *worker) identify(p *port, name *address, local [16]byte) {
+	w.origin = origin{client: *name, port: p.place}
+	if p.family == unix.AF_INET {
+		clear(w.origin.client[unix.SizeofSockaddrInet4/4:]) // of whoever was there before
+	}
+	if p.family == unix.AF_INET || local[0] != 0xff { // nothing comes from a multicast address
+		w.origin.local = local
+	}
+}
+
+// asked notes that the client of a flow has sent something.
+func (w *worker) asked(p *port, f *flow) {
+	w.stir(p, f)
+	if f.rank == answered {
+		w.flows.raise(p, f, assured)
+	}
+}
+
+// scatter passes the datagrams of a run on by themselves.
+func (w *worker) scatter(p *port, run []byte, segment int) {
+	for len(run) > 0 {
+		datagram := run[:min(segment, len(run))]
+		run = run[len(datagram):]
+		for range 2 { // the first flow may turn out to be dead
+			f := w.flowFor(p, datagram, 0)
+			if f == nil {
+				break
+			}
+			w.asked(p, f)
+			e := w.sendAlone(f, datagram)
+			if e == 0 {
+				break
+			}
+			w.fail(f, e)
+		}
+	}
+}
+
+// flowFor returns the flow of a datagram or a run, nil if there is none to be
+// had. Then it has been answered, or counted as refused.
+func (w *worker) flowFor(p *port, datagram []byte, segment int) *flow {
+	if !p.service.onePacket.Load() {
+		if f := w.flows.lookup(&w.origin, nil); f != nil {
+			if f.head != none || w.current(p, f) {
+				return f
+			}
+			w.drop(f)
+		}
+	}
+	return w.embark(p, datagram, segment)
+}
+
+// current reports whether the real server of a flow is still in the service.
+func (w *worker) current(p *port, f *flow) bool {
+	epoch := p.service.epoch.Load()
+	if f.epoch != epoch {
+		f.epoch = epoch
+		return !w.flows.patron(f).claim.Removed()
+	}
+	return true
+}
+
+// forward passes on what a flow has in the batch.
+func (w *worker) forward(p *port, f *flow) {
+	b := w.batch
+	i := f.head
+	if i == none { // its place in the runs is that of one before it
+		return
+	}
+	f.head = none
+	stopped, e := w.ship(p, f, i)
+	if e == 0 {
+		return
+	}
+	w.fail(f, e)
+	for i = int8(stopped); i != none; {
+		next := b.next[i]
+		if !b.again[i] {
+			b.again[i] = true
+			w.route(p, int(i))
+		}
+		i = next
+	}
+}
+
+// ship sends the datagrams from i on to the real server.
+func (w *worker) ship(p *port, f *flow, i int8) (stopped int, e unix.Errno) {
+	b, out := w.batch, w.post
+	if b.next[i] == none && b.messages[i].header.Controllen == 0 {
+		return int(i), w.sendAlone(f, b.bytes(int(i)))
+	}
+	out.fd, out.way, out.plain, out.family = f.fd, client, p.plain, 0
+	for ; i != none && e == 0; i = b.next[i] {
+		_, segment := b.arrival(int(i))
+		out.add(f, int(i), b.bytes(int(i)), segment)
+	}
+	return out.send()
+}
+
+// sendAlone is what happens nearly always where there are many flows.
+func (w *worker) sendAlone(f *flow, b []byte) unix.Errno {
+	for {
+		_, e := send(f.fd, b)
+		switch {
+		case e == 0:
+			f.count(client, 1, len(b))
+		case e == unix.EINTR:
+			continue
+		case unreachable(e):
+			return e
+		}
+		return 0
+	}
+}
