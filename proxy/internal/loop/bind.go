@@ -42,7 +42,6 @@ func prepare(fd int32, family uint16) {
 		setOption(fd, unix.SOL_IP, unix.IP_FREEBIND, &on)
 	}
 	setOption(fd, unix.SOL_TCP, unix.TCP_NODELAY, &on)
-	// An urgent byte keeps its place in the stream.
-	setOption(fd, unix.SOL_SOCKET, unix.SO_OOBINLINE, &on)
+	inlineUrgent(fd)
 	keepAlive(fd)
 }
