@@ -8,9 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// bound returns a socket at addr. The first one is bound alone, so that an
-// address at which somebody listens already is an error; it then shares the
-// address with those that join it.
+// bound returns a socket that listens at addr. The first one does so alone, so
+// that an address at which somebody listens already is an error; it then
+// shares the address with those that join it. It has to listen by then: as long
+// as it is only bound, the first one of somebody else fits beside it.
 func bound(addr netip.AddrPort, joins bool) (int32, error) {
 	to := new(sockaddr)
 	family := to.set(addr)
@@ -22,13 +23,20 @@ func bound(addr netip.AddrPort, joins bool) (int32, error) {
 	if joins {
 		setOption(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, &on)
 	}
-	_, _, e = unix.RawSyscall(unix.SYS_BIND, uintptr(fd), uintptr(unsafe.Pointer(&to.raw)), uintptr(to.size))
-	if e != 0 {
+	if err := listenAt(fd, to); err != nil {
 		closeFD(fd)
-		return none, os.NewSyscallError("bind", e)
+		return none, err
 	}
 	setOption(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, &on)
 	return fd, nil
+}
+
+func listenAt(fd int32, to *sockaddr) error {
+	_, _, e := unix.RawSyscall(unix.SYS_BIND, uintptr(fd), uintptr(unsafe.Pointer(&to.raw)), uintptr(to.size))
+	if e != 0 {
+		return os.NewSyscallError("bind", e)
+	}
+	return os.NewSyscallError("listen", unix.Listen(int(fd), backlog))
 }
 
 // prepare sets what has to be there before bind, and what the sockets of
