@@ -118,7 +118,7 @@ func TestEndWaitsForWhatIsHeld(t *testing.T) {
 			if r.w.pipes.open != len(r.w.pipes.spare) {
 				t.Errorf("%d pipes are open and %d of them given back", r.w.pipes.open, len(r.w.pipes.spare))
 			}
-			if r.w.stashes.spare > spareStashes || len(r.w.stashes.unused) != len(r.w.stashes.buffers) {
+			if r.w.stashes.used() != 0 {
 				t.Error("a stash was not given back")
 			}
 		})

@@ -31,8 +31,8 @@ func TestUrgentByteInStreamNobodyReads(t *testing.T) {
 		t.Errorf("%d bytes and %v arrived, want all of it in its place", len(got), err)
 	}
 	r.until("the connection is over", r.gone)
-	if n := len(r.w.stashes.buffers); len(r.w.stashes.unused) != n {
-		t.Errorf("%d of %d stashes are in use", n-len(r.w.stashes.unused), n)
+	if n := r.w.stashes.used(); n != 0 {
+		t.Errorf("%d stashes were not given back", n)
 	}
 }
 
