@@ -24,8 +24,11 @@ func TestUrgentByteInStreamNobodyReads(t *testing.T) {
 		_ = c.CloseWrite()
 	}()
 	y := func() *way { return &r.only().ways[client] }
-	r.until("the pipe holds something", func() bool { return y().held > 0 && y().pipe.there() })
-	y().copy = true // as an urgent byte far behind it has it
+	r.until("the pipe holds something", func() bool {
+		y().full = spliceAfter
+		return y().held > 0 && y().pipe.there()
+	})
+	y().copy = true // the event of the urgent byte can come as early as this
 	go func() { _ = s.CloseWrite() }()
 	if got, err := r.receive(s); len(got) != 2*size+1 || bytes.IndexByte(got, '!') != size || err != nil {
 		t.Errorf("%d bytes and %v arrived, want all of it in its place", len(got), err)
