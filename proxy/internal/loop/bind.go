@@ -8,11 +8,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// bind returns n sockets at addr, made by open.
-func bind(addr netip.AddrPort, n int, open func(family uint16) (int32, unix.Errno)) ([]int32, error) {
+// A kind of socket is how it is made, and what has to be done after bind for
+// nobody else to fit beside it.
+type kind struct {
+	open  func(family uint16) (int32, unix.Errno)
+	claim func(fd int32) error
+}
+
+// stream listens: as long as it is only bound, that of somebody else fits
+// beside it.
+var stream = kind{openStream, func(fd int32) error { return unix.Listen(int(fd), backlog) }}
+
+// bind returns n sockets at addr.
+func bind(addr netip.AddrPort, n int, k kind) ([]int32, error) {
 	var fds []int32
 	for i := range n {
-		fd, err := bound(addr, open, i > 0)
+		fd, err := bound(addr, k, i > 0)
 		if err != nil {
 			closeAll(fds)
 			return nil, err
@@ -28,30 +39,37 @@ func closeAll(fds []int32) {
 	}
 }
 
-// bound returns a socket at addr. The first one is bound alone, so that an
-// address at which somebody listens already is an error; it then shares the
-// address with those that join it.
-func bound(addr netip.AddrPort, open func(family uint16) (int32, unix.Errno), joins bool) (int32, error) {
+// bound returns a socket at addr. The first one is there alone, so that an
+// address which somebody has already is an error; it then shares the address
+// with those that join it.
+func bound(addr netip.AddrPort, k kind, joins bool) (int32, error) {
 	to := new(sockaddr)
-	fd, e := open(to.set(addr))
+	fd, e := k.open(to.set(addr))
 	if e != 0 {
 		return none, os.NewSyscallError("socket", e)
 	}
 	if joins {
 		setOption(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, &on)
 	}
-	_, _, e = unix.RawSyscall(unix.SYS_BIND, uintptr(fd), uintptr(unsafe.Pointer(&to.raw)), uintptr(to.size))
-	if e != 0 {
+	if err := place(fd, to, k); err != nil {
 		closeFD(fd)
-		return none, os.NewSyscallError("bind", e)
+		return none, err
 	}
 	setOption(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, &on)
 	return fd, nil
 }
 
-// stream makes a socket to listen at, with what has to be there before bind,
-// and what the sockets of clients inherit.
-func stream(family uint16) (int32, unix.Errno) {
+func place(fd int32, to *sockaddr, k kind) error {
+	_, _, e := unix.RawSyscall(unix.SYS_BIND, uintptr(fd), uintptr(unsafe.Pointer(&to.raw)), uintptr(to.size))
+	if e != 0 {
+		return os.NewSyscallError("bind", e)
+	}
+	return os.NewSyscallError("listen", k.claim(fd))
+}
+
+// openStream makes a socket to listen at, with what has to be there before
+// bind, and what the sockets of clients inherit.
+func openStream(family uint16) (int32, unix.Errno) {
 	fd, e := socket(family)
 	if e != 0 {
 		return none, e
@@ -59,8 +77,7 @@ func stream(family uint16) (int32, unix.Errno) {
 	setOption(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, &on)
 	foreign(fd, family)
 	setOption(fd, unix.SOL_TCP, unix.TCP_NODELAY, &on)
-	// An urgent byte keeps its place in the stream.
-	setOption(fd, unix.SOL_SOCKET, unix.SO_OOBINLINE, &on)
+	inlineUrgent(fd)
 	keepAlive(fd)
 	return fd, 0
 }

@@ -45,8 +45,11 @@ var (
 	flowBuffer    int32 = 1 << 20
 )
 
-// dock makes a socket to receive the datagrams of a service at.
-func dock(family uint16) (int32, unix.Errno) {
+// dock is alone where it is bound.
+var dock = kind{openDock, func(int32) error { return nil }}
+
+// openDock makes a socket to receive the datagrams of a service at.
+func openDock(family uint16) (int32, unix.Errno) {
 	fd, e := datagramSocket(family)
 	if e != 0 {
 		return none, e

@@ -3,7 +3,6 @@ package loop
 import (
 	"context"
 	"net/netip"
-	"os"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -15,9 +14,9 @@ const backlog = 65535
 // A Listener accepts the connections of one service: a socket for each worker
 // at one address, among which the kernel distributes clients.
 type Listener struct {
-	engine *Engine
-	fds    []int32
-	once   sync.Once
+	fds  []int32
+	team []*worker // who accepts from them; what a worker has only it may touch
+	once sync.Once
 }
 
 // Listen begins to accept connections for s at addr, whether or not the host
@@ -35,26 +34,24 @@ func (e *Engine) Listen(ctx context.Context, addr netip.AddrPort, s *Service) (*
 	if err != nil {
 		return nil, err
 	}
-	for _, fd := range fds {
-		if err := unix.Listen(int(fd), backlog); err != nil {
-			closeAll(fds)
-			return nil, os.NewSyscallError("listen", err)
-		}
+	l := &Listener{fds: fds}
+	if err := l.open(team, s); err != nil {
+		l.Close()
+		closeAll(l.fds[len(l.team):]) // nobody accepts from them
+		return nil, err
 	}
-	l := &Listener{engine: e, fds: fds}
-	return l, l.open(team, s)
+	return l, nil
 }
 
+// open has the workers accept.
 func (l *Listener) open(team []*worker, s *Service) error {
 	for i, w := range team {
-		var err error
-		if !w.mailbox.do(func() { err = w.open(l.fds[i], s) }) {
-			err = ErrClosed
-		}
+		err := ErrClosed
+		w.mailbox.do(func() { err = w.open(l.fds[i], s) })
 		if err != nil {
-			l.Close()
 			return err
 		}
+		l.team = append(l.team, w)
 	}
 	return nil
 }
@@ -62,23 +59,24 @@ func (l *Listener) open(team []*worker, s *Service) error {
 // Close gives the address back. What has connected by then is served, and
 // nothing more is accepted when Close returns. Closing again does nothing.
 func (l *Listener) Close() {
-	l.once.Do(l.close)
+	l.once.Do(func() {
+		// One socket is closed after the other, and those that are still open
+		// must not get what cannot be accepted any more.
+		l.each(deafen)
+		l.each((*worker).close)
+	})
 }
 
-func (l *Listener) close() {
-	l.engine.mu.Lock()
-	team := l.engine.workers
-	l.engine.mu.Unlock()
-	// One socket is closed after the other, and those that are still open must
-	// not get what cannot be accepted any more.
-	for _, fd := range l.fds {
-		_ = unix.SetsockoptSockFprog(int(fd), unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &nothingNew)
+// each has all workers do something with their part, but for those that have
+// closed it because they have ended.
+func (l *Listener) each(f func(w *worker, fd int32)) {
+	for i, w := range l.team {
+		w.mailbox.do(func() { f(w, l.fds[i]) })
 	}
-	for i, fd := range l.fds {
-		if i >= len(team) || !team[i].mailbox.do(func() { team[i].close(fd) }) {
-			return // closed with the engine
-		}
-	}
+}
+
+func deafen(_ *worker, fd int32) {
+	_ = unix.SetsockoptSockFprog(int(fd), unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &nothingNew)
 }
 
 // nothingNew passes what belongs to connections being made and drops the

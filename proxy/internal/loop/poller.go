@@ -38,18 +38,25 @@ func newPoller() (*poller, error) {
 	return &poller{fd: int32(fd)}, nil
 }
 
-// linger is for how many milliseconds a worker waits without telling the Go
-// scheduler. Among work the next event is sooner than that. To tell costs more
-// than a request does: the scheduler looks for other work, sleeps and has to
-// be woken up, all on threads of its own.
+// A worker that is lively waits for linger milliseconds without telling the Go
+// scheduler: the next event is sooner than that. To tell costs more than a
+// request does: the scheduler looks for other work, sleeps and has to be woken
+// up, all on threads of its own. To linger in vain costs much more still, for
+// the scheduler's monitor looks after the worker every few microseconds.
 const linger = 5
+
+// livelyAfter is how many turns in a row have to begin within linger.
+const livelyAfter = 16
 
 // wait returns the events there are, after so many milliseconds at most; -1 is
 // no limit.
-func (p *poller) wait(limit int) []unix.EpollEvent {
-	brief := linger
+func (p *poller) wait(limit int, lively bool) []unix.EpollEvent {
+	brief := 0
+	if lively {
+		brief = linger
+	}
 	if limit >= 0 {
-		brief = min(limit, linger)
+		brief = min(limit, brief)
 	}
 	n, _, e := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd),
 		uintptr(unsafe.Pointer(&p.events)), batch, uintptr(brief), 0, 0)

@@ -63,6 +63,7 @@ func (w *worker) dial(c *conn, to netip.AddrPort) unix.Errno {
 	}
 	// The last segment of the handshake waits for the request it goes with.
 	setOption(fd, unix.SOL_TCP, unix.TCP_QUICKACK, &off)
+	inlineUrgent(fd)
 	c.sides[server] = side{fd: fd}
 	if e = connect(fd, &w.to); e == 0 || e == unix.EINPROGRESS {
 		e = w.watch(c)

@@ -30,9 +30,8 @@ func (w *worker) carry(c *conn, from int) bool {
 			w.fill(c, from)
 		}
 	}
-	if y.held == 0 && y.pipe.there() {
-		w.pipes.put(y.pipe)
-		y.pipe = pipe{}
+	if y.held == 0 {
+		w.unpipe(y)
 	}
 	return more
 }
@@ -43,6 +42,7 @@ func (w *worker) fill(c *conn, from int) {
 	if y.full >= spliceAfter && !y.copy && w.spliceIn(c, from) {
 		return
 	}
+	w.unpipe(y) // what is read now is held in a stash, if at all
 	src := &c.sides[from]
 	n, e := recv(src.fd, &w.buffer)
 	if !w.arrived(c, from, n, e) {

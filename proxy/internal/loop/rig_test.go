@@ -50,7 +50,7 @@ func newService(servers ...netip.AddrPort) *Service {
 // settle turns until nothing happens any more.
 func (r *rig) settle() {
 	for quiet := 0; quiet < 20; {
-		if len(r.w.poller.wait(0)) == 0 && len(r.w.queue) == 0 {
+		if len(r.w.poller.wait(0, false)) == 0 && len(r.w.queue) == 0 {
 			quiet++
 			time.Sleep(time.Millisecond)
 		}

@@ -48,3 +48,11 @@ func (w *worker) spliceOut(c *conn, from int) {
 	n, e := splice(y.pipe.out, c.sides[1-from].fd, int(y.held))
 	y.held -= int32(w.written(c, from, n, e))
 }
+
+// unpipe takes from a way its pipe, which is empty.
+func (w *worker) unpipe(y *way) {
+	if y.pipe.there() {
+		w.pipes.put(y.pipe)
+		y.pipe = pipe{}
+	}
+}

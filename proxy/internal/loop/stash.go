@@ -10,35 +10,41 @@ const spareStashes = 64
 // more is read for that side then, so that one is enough for each way.
 type stashes struct {
 	buffers []*[bufferSize]byte
-	unused  []int32
-	spare   int // of the unused, those that have memory
+	spare   []int32 // unused, with memory
+	bare    []int32 // unused, without
 }
 
 // keep puts b into a stash and returns where.
 func (s *stashes) keep(b []byte) int32 {
-	if len(s.unused) == 0 {
-		s.unused = append(s.unused, int32(len(s.buffers)))
+	at := s.take()
+	copy(s.buffers[at][:], b)
+	return at
+}
+
+func (s *stashes) take() int32 {
+	if last := len(s.spare) - 1; last >= 0 {
+		at := s.spare[last]
+		s.spare = s.spare[:last]
+		return at
+	}
+	if len(s.bare) == 0 {
+		s.bare = append(s.bare, int32(len(s.buffers)))
 		s.buffers = append(s.buffers, nil)
 	}
-	last := len(s.unused) - 1
-	at := s.unused[last]
-	s.unused = s.unused[:last]
-	if s.buffers[at] == nil {
-		s.buffers[at] = new([bufferSize]byte)
-	} else {
-		s.spare--
-	}
-	copy(s.buffers[at][:], b)
+	last := len(s.bare) - 1
+	at := s.bare[last]
+	s.bare = s.bare[:last]
+	s.buffers[at] = new([bufferSize]byte)
 	return at
 }
 
 func (s *stashes) bytes(y *way) []byte { return s.buffers[y.stash][y.from : y.from+y.held] }
 
 func (s *stashes) put(at int32) {
-	if s.spare >= spareStashes {
-		s.buffers[at] = nil
-	} else {
-		s.spare++
+	if len(s.spare) < spareStashes {
+		s.spare = append(s.spare, at)
+		return
 	}
-	s.unused = append(s.unused, at)
+	s.buffers[at] = nil
+	s.bare = append(s.bare, at)
 }

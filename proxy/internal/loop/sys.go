@@ -89,6 +89,9 @@ func keepAlive(fd int32) {
 	setOption(fd, unix.SOL_TCP, unix.TCP_KEEPCNT, &keepCount)
 }
 
+// inlineUrgent has an urgent byte keep its place in the stream.
+func inlineUrgent(fd int32) { setOption(fd, unix.SOL_SOCKET, unix.SO_OOBINLINE, &on) }
+
 func shutdownWrite(fd int32) {
 	_, _, _ = unix.RawSyscall(unix.SYS_SHUTDOWN, uintptr(fd), unix.SHUT_WR, 0)
 }

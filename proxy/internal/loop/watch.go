@@ -15,9 +15,13 @@ const (
 	lookEvery = 100
 )
 
+// longest is more than a timeout of any use and fits the arithmetic of ticks.
+const longest = tickLength << 30
+
 // ticks returns how many ticks have to begin for d to be over.
 func ticks(d time.Duration) uint32 {
-	return uint32(min((d+tickLength-1)/tickLength, 1<<30)) + 1
+	d = min(max(d, 0), longest)
+	return uint32((d+tickLength-1)/tickLength) + 1
 }
 
 // look sees what has become of a connection whose time has come.

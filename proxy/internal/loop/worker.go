@@ -19,6 +19,8 @@ type worker struct {
 
 	now  time.Duration
 	tick uint32 // of tickLength each, never 0
+	// lively counts the turns that began soon after the one before.
+	lively uint8
 
 	slab    conns
 	wheel   *wheel
@@ -76,7 +78,7 @@ func (w *worker) run() {
 
 // turn waits for events and does what they make possible.
 func (w *worker) turn(limit int) {
-	events := w.poller.wait(limit)
+	events := w.poller.wait(limit, w.lively == livelyAfter)
 	before := w.tick
 	w.readClock()
 	if w.tick != before {
@@ -98,7 +100,13 @@ func (w *worker) turn(limit int) {
 
 // readClock looks at the clock.
 func (w *worker) readClock() {
-	w.now = w.clock()
+	now := w.clock()
+	if now-w.now > linger*time.Millisecond {
+		w.lively = 0
+	} else if w.lively < livelyAfter {
+		w.lively++
+	}
+	w.now = now
 	w.tick = uint32(w.now/tickLength) + 1
 }
 

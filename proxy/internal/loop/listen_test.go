@@ -1,0 +1,113 @@
+package loop
+
+import (
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func quietEngine(t testing.TB, workers int) *Engine {
+	e := New(Options{Workers: workers, Connections: 100, Pipes: 8, Log: slog.New(slog.DiscardHandler)})
+	t.Cleanup(e.Close)
+	return e
+}
+
+// unused returns an address nobody listens at.
+func unused(t testing.TB) netip.AddrPort {
+	l, addr := listen(t)
+	_ = l.Close()
+	return addr
+}
+
+// A listener that cannot be opened gives back every socket it has made.
+func TestListenFailsWhole(t *testing.T) {
+	e := quietEngine(t, 3)
+	team, err := e.team()
+	if err != nil {
+		t.Fatal(err)
+	}
+	team[2].mailbox.post(func() { team[2].stopped = true })
+	for team[2].mailbox.do(func() {}) {
+		time.Sleep(time.Millisecond)
+	}
+	at := unused(t)
+	if _, err := e.Listen(t.Context(), at, newService()); err == nil {
+		t.Fatal("listening with a worker that has ended")
+	}
+	l, err := net.Listen("tcp", at.String())
+	if err != nil {
+		t.Fatalf("the address is still taken: %v", err)
+	}
+	_ = l.Close()
+}
+
+// A listener that has been closed with its engine does not touch descriptors
+// that have other owners by now.
+func TestCloseAfterEngine(t *testing.T) {
+	e := quietEngine(t, 1)
+	l, err := e.Listen(t.Context(), unused(t), newService())
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Close()
+	// As if another socket had the number now.
+	other, err := bound(netip.MustParseAddrPort("127.0.0.1:0"), stream, false)
+	if err == nil {
+		err = unix.Listen(int(other), backlog)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeFD(other)
+	name := new(sockaddr)
+	nameOf(other, name)
+	l.fds[0] = other
+	l.Close()
+	c, err := net.DialTimeout("tcp", name.addr().String(), 3*time.Second)
+	if err != nil {
+		t.Fatalf("another listener does not answer any more: %v", err)
+	}
+	_ = c.Close()
+}
+
+// Of those that begin to listen at an address at the same time one succeeds.
+func TestListenAtOnce(t *testing.T) {
+	const rivals = 2
+	var engines [rivals]*Engine
+	for i := range engines {
+		engines[i] = quietEngine(t, 1)
+		if _, err := engines[i].team(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 200 {
+		at := unused(t)
+		var won atomic.Int32
+		var wg sync.WaitGroup
+		start, listening := make(chan struct{}), make(chan *Listener, rivals)
+		for _, e := range engines {
+			wg.Go(func() {
+				<-start
+				if l, err := e.Listen(t.Context(), at, newService()); err == nil {
+					won.Add(1)
+					listening <- l
+				}
+			})
+		}
+		close(start)
+		wg.Wait()
+		close(listening)
+		for l := range listening {
+			l.Close()
+		}
+		if n := won.Load(); n != 1 {
+			t.Fatalf("%d of %d have the address, want one", n, rivals)
+		}
+	}
+}
