@@ -100,6 +100,26 @@ func TestPersistenceAndServers(t *testing.T) {
 	wantVisit(t, s, "198.51.100.1", "B", "A back")
 }
 
+// A client that came while its real server was away is free, also if nobody
+// could take it.
+func TestPersistenceAfterARefusal(t *testing.T) {
+	weighed := func(weights ...int) dataplane.VirtualService {
+		v := persistent(time.Hour, 32, weights...)
+		v.Scheduler = "wlc"
+		return v
+	}
+	s := table.New(weighed(1, 0))
+	c, _ := s.Pick(from("198.51.100.1"), nil)
+	s.Update(weighed(-1, 0))
+	if _, ok := s.Pick(from("198.51.100.1"), nil); ok {
+		t.Error("a real server of weight 0 takes a client that it did not have")
+	}
+	s.Update(weighed(1, 9))
+	wantVisit(t, s, "198.51.100.1", "B", "A is back, with a connection still open")
+	c.Done()
+	wantVisit(t, s, "198.51.100.1", "B", "pinned anew")
+}
+
 // A client that was not there while its real server was away has it back.
 func TestPersistenceAndServerBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

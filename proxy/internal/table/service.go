@@ -118,7 +118,12 @@ func (s *Service) choose(r request) (*Server, *pin) {
 		return s.schedule(r), nil
 	}
 	now := s.pins.now()
-	if p := s.pins.find(r.client.Addr(), now); p != nil && s.keeps(p, r) {
+	switch p := s.pins.find(r.client.Addr(), now); {
+	case p == nil:
+	case s.left(p):
+		// Also if nobody can take the client now, as in the kernel.
+		s.pins.remove(p)
+	case !slices.Contains(r.tried, p.server):
 		s.pins.renew(p, now)
 		return p.server, p
 	}
@@ -130,12 +135,9 @@ func (s *Service) choose(r request) (*Server, *pin) {
 	return sv, s.pins.pin(r.client.Addr(), sv, now)
 }
 
-// keeps reports whether the client of p stays where it is.
-func (s *Service) keeps(p *pin, r request) bool {
-	if p.server.removed.Load() || s.spec.ExpireQuiescent && p.server.spec.Weight == 0 {
-		return false
-	}
-	return !slices.Contains(r.tried, p.server)
+// left reports whether the client of p is not to go where it is pinned.
+func (s *Service) left(p *pin) bool {
+	return p.server.removed.Load() || s.spec.ExpireQuiescent && p.server.spec.Weight == 0
 }
 
 func (s *Service) schedule(r request) *Server {
