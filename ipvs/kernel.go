@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
@@ -34,7 +33,8 @@ func openKernel(log *slog.Logger) (*kernel, error) {
 	}
 	k := &kernel{family: family, socket: &nl.SocketHandle{Socket: socket}}
 	// The kernel answers before send returns; this only guards against never.
-	_ = socket.SetReceiveTimeout(&unix.Timeval{Sec: int64(patience / time.Second)})
+	limit := unix.NsecToTimeval(patience.Nanoseconds())
+	_ = socket.SetReceiveTimeout(&limit)
 	if err := k.introduce(log); err != nil {
 		socket.Close()
 		return nil, err
