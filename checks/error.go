@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -28,6 +29,17 @@ func (e *Error) Error() string { return e.Check + " " + e.Object + ": " + e.Err.
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
+
+// Local reports whether a check could not be made for want of something on this
+// host, descriptors, memory or local ports, so that it says nothing about the
+// real server.
+func Local(err error) bool {
+	return slices.ContainsFunc(lacks, func(e unix.Errno) bool { return errors.Is(err, e) })
+}
+
+// lacks are those of socket(2), connect(2) and pipe(2) that are no answer of
+// anybody.
+var lacks = []unix.Errno{unix.EMFILE, unix.ENFILE, unix.ENOMEM, unix.ENOBUFS, unix.EADDRNOTAVAIL}
 
 // attempt runs f as the check of object and puts its error in words.
 func attempt(ctx context.Context, check, object string, f func() error) error {

@@ -26,7 +26,7 @@ type prober struct {
 	report func(ctx context.Context, id identity, r checkResult) (pace time.Duration)
 	slots  chan struct{}
 	log    *slog.Logger
-	warned atomic.Int64 // when the bound was last complained about, Unix seconds
+	warned atomic.Int64 // when the last complaint was, Unix seconds
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -111,10 +111,14 @@ func (p *prober) loop(ctx context.Context, pr *probe) {
 		pace := pr.interval
 		if !pr.paused.Load() {
 			r, ok := p.once(ctx, pr)
-			if !ok {
+			switch {
+			case !ok:
 				return
+			case checks.Local(r.err):
+				p.lacking(r.err)
+			default:
+				pace = p.report(ctx, pr.identity, r)
 			}
-			pace = p.report(ctx, pr.identity, r)
 		}
 		timer.Reset(max(0, time.Until(start.Add(scale(pace, place)))))
 		place = 1
@@ -161,7 +165,7 @@ func (p *prober) acquire(ctx context.Context) bool {
 	case p.slots <- struct{}{}:
 		return true
 	default:
-		p.complain()
+		p.crowded()
 	}
 	select {
 	case p.slots <- struct{}{}:
@@ -171,12 +175,24 @@ func (p *prober) acquire(ctx context.Context) bool {
 	}
 }
 
-// complain says, at most once a minute, that checks have to wait.
-func (p *prober) complain() {
-	now, last := time.Now().Unix(), p.warned.Load()
-	if now-last >= 60 && p.warned.CompareAndSwap(last, now) {
+// crowded says that checks have to wait.
+func (p *prober) crowded() {
+	if p.due() {
 		p.log.Warn("checks wait for one another: too many of them hang at once; raise the limit of open files", "limit", cap(p.slots))
 	}
+}
+
+// lacking says that checks could not be made.
+func (p *prober) lacking(err error) {
+	if p.due() {
+		p.log.Warn("this host cannot make its checks; real servers keep their states until it can", "err", err)
+	}
+}
+
+// due reports whether it is time to complain again, a minute after the last.
+func (p *prober) due() bool {
+	now, last := time.Now().Unix(), p.warned.Load()
+	return now-last >= 60 && p.warned.CompareAndSwap(last, now)
 }
 
 // check runs the check of a name. A check that panics has failed; it takes

@@ -12,6 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
@@ -68,6 +70,8 @@ func (f *farm) check(ctx context.Context, name string, t checks.Target) error {
 		return fmt.Errorf("connect %s: timed out", addr)
 	case "panic":
 		panic("oops")
+	case "no descriptor":
+		return fmt.Errorf("connect %s: %w", addr, unix.EMFILE)
 	}
 	return errors.New(state)
 }
@@ -323,6 +327,31 @@ func TestApplyIsTriedAgain(t *testing.T) {
 		if got := r.status().Services[0].Error; got != "" {
 			t.Errorf("status still says %q", got)
 		}
+	})
+}
+
+// A check that this host could not make says nothing about a real server.
+func TestChecksThatCannotBeMade(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := virtual(vip, rs1, rs2)
+		r := newRig(t, conf(v))
+		r.farm.set(rs2, "broken")
+		r.start()
+		defer r.stop()
+		time.Sleep(2 * time.Second)
+		r.want(v, vip+": "+rs1+"=1")
+		r.farm.set(rs1, "no descriptor")
+		r.farm.set(rs2, "no descriptor")
+		checked := r.farm.count(rs1)
+		time.Sleep(3 * v.CheckInterval)
+		r.want(v, vip+": "+rs1+"=1")
+		if r.farm.count(rs1) < checked+2 {
+			t.Error("checks have ended")
+		}
+		r.farm.set(rs1, "broken")
+		r.farm.set(rs2, "")
+		time.Sleep(v.CheckInterval + v.CheckTimeout)
+		r.want(v, vip+": "+rs2+"=1")
 	})
 }
 
