@@ -3,7 +3,6 @@ package subject
 import (
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -22,21 +21,12 @@ func shunt(plane string) *Subject {
 				"--control", s.control(), "--log-level", "warn",
 			}
 		},
-		refuse:  func(s *Setting) error { return has(plane, s.scheduler()) },
 		reloads: unix.SIGHUP,
 		serves:  inStatus,
 	}
 }
 
 func (s *Setting) control() string { return filepath.Join(s.Dir, "control.sock") }
-
-// has returns an error where a dataplane has no such scheduler.
-func has(plane, scheduler string) error {
-	if plane == "ipvs" || slices.Contains([]string{"rr", "wrr", "lc", "wlc", "sh"}, scheduler) {
-		return nil
-	}
-	return fmt.Errorf("has no scheduler %s", scheduler)
-}
 
 // ldirectord is the Perl program whose configuration shunt reads.
 func ldirectord() *Subject {
