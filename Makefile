@@ -172,7 +172,7 @@ need-go:
 
 # Packages of Debian that the tests use: a compiler for the race detector, real
 # servers and clients; for a kernel of their own an emulator, too.
-PACKAGES := gcc libc6-dev nginx-light libnginx-mod-stream haproxy curl perl python3 cpio
+PACKAGES := gcc libc6-dev nginx-light libnginx-mod-stream haproxy tshark curl perl python3 cpio
 
 deps-kernel: PACKAGES += qemu-system-x86
 
