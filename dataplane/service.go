@@ -134,6 +134,10 @@ type RealServer struct {
 	// until there are fewer than Lower, or than three quarters of Upper when
 	// Lower is 0, as in the kernel's ip_vs_conn.c. 0 is no limit.
 	Upper, Lower uint32
+	// MaxConn is the number of connections at a time that the server is given;
+	// those for which no server of the service has room wait, see QueueTimeout.
+	// UDP flows do not wait. 0 is no limit. IPVS has none.
+	MaxConn uint32
 	// Sorry says that the built-in sorry server answers: always, where Addr
 	// is the zero value, otherwise when nobody listens at Addr.
 	Sorry bool
@@ -174,6 +178,13 @@ type VirtualService struct {
 	// a connection or flow on which nothing moves, where the dataplane makes
 	// connections itself. 0 leaves the choice to the dataplane.
 	ConnectTimeout, IdleTimeout time.Duration
+	// Cut names real servers whose connections and flows end now, whether or
+	// not they are still among RealServers. Those that are have weight 0, and
+	// persistence brings nobody back to them.
+	Cut []netip.AddrPort
+	// Carry is how connections are carried where the dataplane makes them
+	// itself.
+	Carry
 	// RealServers are in the order of the configuration, which is the order
 	// rr and wrr begin with. No two have the same Addr.
 	RealServers []RealServer
@@ -187,12 +198,15 @@ func (v VirtualService) Equal(w VirtualService) bool {
 		v.ExpireQuiescent == w.ExpireQuiescent &&
 		v.OnePacket == w.OnePacket &&
 		v.ConnectTimeout == w.ConnectTimeout && v.IdleTimeout == w.IdleTimeout &&
+		slices.Equal(v.Cut, w.Cut) && v.Carry.Equal(w.Carry) &&
 		slices.Equal(v.RealServers, w.RealServers)
 }
 
 // Clone returns a copy that shares no memory with v.
 func (v VirtualService) Clone() VirtualService {
 	v.SchedFlags = slices.Clone(v.SchedFlags)
+	v.Cut = slices.Clone(v.Cut)
+	v.Carry = v.Carry.Clone()
 	v.RealServers = slices.Clone(v.RealServers)
 	return v
 }

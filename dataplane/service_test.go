@@ -151,10 +151,22 @@ func service() dataplane.VirtualService {
 		OnePacket:       true,
 		ConnectTimeout:  time.Second,
 		IdleTimeout:     time.Hour,
+		Cut:             []netip.AddrPort{netip.MustParseAddrPort("10.0.1.2:80")},
+		Carry:           carry(),
 		RealServers: []dataplane.RealServer{
-			{Addr: netip.MustParseAddrPort("10.0.1.1:80"), Forward: dataplane.Masq, Weight: 1, Upper: 2, Lower: 1},
+			{Addr: netip.MustParseAddrPort("10.0.1.1:80"), Forward: dataplane.Masq, Weight: 1, Upper: 2, Lower: 1, MaxConn: 3},
 			{Sorry: true, Weight: 1, Tunnel: dataplane.Tunnel{Type: dataplane.TunnelGRE}},
 		},
+	}
+}
+
+func carry() dataplane.Carry {
+	nets := func() []netip.Prefix { return []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")} }
+	return dataplane.Carry{
+		QueueTimeout: time.Second, MaxQueue: 1, KeepAlive: time.Minute, UserTimeout: time.Second,
+		ProxyProtocol: 2, TrustedProxies: nets(), Transparent: true,
+		Allow: nets(), Deny: nets(), SourceConns: 1, SourceRate: dataplane.Rate{Count: 1, Per: time.Second},
+		SourceBits4: 24, SourceBits6: 56,
 	}
 }
 
@@ -167,6 +179,13 @@ func TestEqualMindsEveryField(t *testing.T) {
 	each(reflect.TypeFor[dataplane.VirtualService](), func(i int, name string) {
 		v := service()
 		reflect.ValueOf(&v).Elem().Field(i).SetZero()
+		if v.Equal(service()) || service().Equal(v) {
+			t.Errorf("services that differ in %s are equal", name)
+		}
+	})
+	each(reflect.TypeFor[dataplane.Carry](), func(i int, name string) {
+		v := service()
+		reflect.ValueOf(&v.Carry).Elem().Field(i).SetZero()
 		if v.Equal(service()) || service().Equal(v) {
 			t.Errorf("services that differ in %s are equal", name)
 		}
@@ -203,7 +222,13 @@ func TestCloneSharesNothing(t *testing.T) {
 	if !v.Equal(w) {
 		t.Fatal("a clone is not equal")
 	}
-	each(reflect.TypeFor[dataplane.VirtualService](), func(i int, name string) {
+	apart(t, v, w)
+	apart(t, v.Carry, w.Carry)
+}
+
+// apart fails if a slice of v is one of w.
+func apart[T any](t *testing.T, v, w T) {
+	each(reflect.TypeFor[T](), func(i int, name string) {
 		f, g := reflect.ValueOf(v).Field(i), reflect.ValueOf(w).Field(i)
 		if f.Kind() == reflect.Slice && f.Pointer() == g.Pointer() {
 			t.Errorf("a clone shares %s", name)

@@ -16,6 +16,17 @@ type Counters struct {
 	// Unpinned are clients that persistence had no room for: they were
 	// scheduled anew before their time, or are with each connection.
 	Unpinned uint64 `json:"unpinned"`
+	// Denied are clients that are not allowed, Throttled those beyond the
+	// limits of their source, Unintroduced those of trusted proxies that did
+	// not say who they are. None of them are among Refused.
+	Denied       uint64 `json:"denied"`
+	Throttled    uint64 `json:"throttled"`
+	Unintroduced uint64 `json:"unintroduced"`
+	// Queued are clients that had to wait for a real server; those that waited
+	// in vain are among Refused.
+	Queued uint64 `json:"queued"`
+	// Cut are connections and flows ended because their real server is down.
+	Cut uint64 `json:"cut"`
 }
 
 // Add returns the sums of c and d, field by field.
@@ -28,6 +39,11 @@ func (c Counters) Add(d Counters) Counters {
 	c.Failures += d.Failures
 	c.Refused += d.Refused
 	c.Unpinned += d.Unpinned
+	c.Denied += d.Denied
+	c.Throttled += d.Throttled
+	c.Unintroduced += d.Unintroduced
+	c.Queued += d.Queued
+	c.Cut += d.Cut
 	return c
 }
 
@@ -39,6 +55,8 @@ type ServiceStatus struct {
 	// that have left included.
 	Counters Counters
 	Servers  []ServerStatus
+	// Waiting are the clients that wait for a real server now.
+	Waiting int
 }
 
 // A ServerStatus is one real server of a service as it is served now.

@@ -36,7 +36,7 @@ func (a *applier) repair(ctx context.Context) {
 // persistence, and the real servers in whatever order.
 func sameService(have, want dataplane.VirtualService) bool {
 	have.ConnectTimeout, have.IdleTimeout = want.ConnectTimeout, want.IdleTimeout
-	have.ExpireQuiescent = want.ExpireQuiescent
+	have.ExpireQuiescent, have.Cut, have.Carry = want.ExpireQuiescent, want.Cut, want.Carry
 	if len(have.RealServers) != len(want.RealServers) {
 		return false
 	}

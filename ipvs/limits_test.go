@@ -79,6 +79,7 @@ func TestSupported(t *testing.T) {
 		}),
 		"persistent networks":      service(func(s *v) { s.Persistent, s.PersistentBits = 31*24*time.Hour, 1 }),
 		"bits without persistence": service(func(s *v) { s.PersistentBits = 999 }),
+		"made connections":         service(func(s *v) { s.KeepAlive, s.QueueTimeout, s.Transparent = time.Minute, time.Second, true }),
 		"one packet":               service(func(s *v) { s.ID.Protocol, s.OnePacket = dataplane.UDP, true }),
 		"flags of sh":              service(func(s *v) { s.Scheduler, s.SchedFlags = "sh", []string{"sh-port", "sh-fallback", "flag-3"} }),
 		"flags of mh":              service(func(s *v) { s.Scheduler, s.SchedFlags = "mh", []string{"mh-port", "mh-fallback"} }),
@@ -123,6 +124,14 @@ func TestUnsupported(t *testing.T) {
 			s.RealServers = nil
 			s.Persistent, s.PersistentBits = time.Minute, 129
 		})},
+		{"proxyprotocol", "as it is", service(func(s *v) { s.ProxyProtocol = 2 })},
+		{"trustedproxies", "PROXY", service(func(s *v) { s.TrustedProxies = []netip.Prefix{{}} })},
+		{"allow", "nftables", service(func(s *v) { s.Allow = []netip.Prefix{{}} })},
+		{"deny", "nftables", service(func(s *v) { s.Deny = []netip.Prefix{{}} })},
+		{"sourceconnections", "nftables", service(func(s *v) { s.SourceConns = 1 })},
+		{"sourcerate", "nftables", service(func(s *v) { s.SourceRate = dataplane.Rate{Count: 1, Per: time.Second} })},
+		{"maxconn", "u:UPPER", withReal(func(r *r) { r.MaxConn = 1 })},
+		{"ondown", "managesysctl", service(func(s *v) { s.Cut = []netip.AddrPort{{}} })},
 		{"ops", "udp", service(func(s *v) { s.OnePacket = true })},
 		{"real", "leave ops out", service(func(s *v) {
 			s.ID.Protocol, s.OnePacket = dataplane.UDP, true

@@ -70,8 +70,11 @@ func (s *service) configure(v dataplane.VirtualService) {
 	if v.ID.Protocol == dataplane.UDP {
 		idle = defaultIdleUDP
 	}
-	s.loop.SetTimeouts(cmp.Or(v.ConnectTimeout, defaultConnect), cmp.Or(v.IdleTimeout, idle))
-	s.loop.SetOnePacket(v.OnePacket)
+	s.loop.Set(loop.Settings{
+		Connect:   cmp.Or(v.ConnectTimeout, defaultConnect),
+		Idle:      cmp.Or(v.IdleTimeout, idle),
+		OnePacket: v.OnePacket,
+	})
 }
 
 func unmap(a netip.AddrPort) netip.AddrPort {

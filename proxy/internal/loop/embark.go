@@ -62,7 +62,7 @@ func (s *Service) pick(from netip.AddrPort, failed []*table.Server) (c table.Cla
 // board returns the flow of a claim that has just been made: a new one, but
 // with one-packet scheduling the one there is.
 func (w *worker) board(p *port, o *origin, claim table.Claim) (*flow, unix.Errno) {
-	if p.service.onePacket.Load() {
+	if p.service.settings.Load().OnePacket {
 		for f := w.flows.lookup(o, nil); f != nil; f = w.flows.lookup(o, f) {
 			if w.flows.patron(f).claim.Server() == claim.Server() {
 				claim.Done()

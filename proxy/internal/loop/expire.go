@@ -12,7 +12,7 @@ const (
 
 // limit returns how many ticks a flow may be silent for.
 func (p *port) limit() uint32 {
-	idle := time.Duration(p.service.idle.Load())
+	idle := p.service.settings.Load().Idle
 	if p.draining {
 		idle = min(idle, drainIdle)
 	}

@@ -45,7 +45,7 @@ func TestFlowExpiryChanges(t *testing.T) {
 	s := q.socket("127.0.0.1")
 	q.service.Books.Update(spec(addrOf(s)))
 	q.ask(q.client(), s, "question")
-	q.service.SetTimeouts(time.Second, 2*time.Second)
+	q.service.Set(Settings{Connect: time.Second, Idle: 2 * time.Second})
 	q.pass(10*time.Second + 2*tickLength)
 	if q.flows() != 0 {
 		t.Errorf("%d flows, want none", q.flows())

@@ -129,7 +129,7 @@ func TestRunScattered(t *testing.T) {
 	q := newQuay(t, "127.0.0.1", 10)
 	a, b := q.socket("127.0.0.1"), q.socket("127.0.0.1")
 	q.service.Books.Update(spec(addrOf(a), addrOf(b)))
-	q.service.SetOnePacket(true)
+	q.service.Set(Settings{Connect: longest, Idle: longest, OnePacket: true})
 	c := q.client()
 	q.writeRun(c, []byte("aabbaabba"), 2)
 	for i, want := range []string{"aa", "bb", "aa", "bb", "a"} {

@@ -28,7 +28,7 @@ func newQuay(t testing.TB, at string, limit int, servers ...netip.AddrPort) *qua
 	q := &quay{crank: newCrank(t, Options{Flows: limit})}
 	w := q.w
 	q.service = &Service{Name: "test", Books: table.New(spec(servers...))}
-	q.service.SetTimeouts(time.Second, time.Minute)
+	q.service.Set(Settings{Connect: time.Second, Idle: time.Minute})
 	addr := netip.AddrPortFrom(netip.MustParseAddr(at), 0)
 	fds, err := bind(addr, 1, dock)
 	q.must(err)

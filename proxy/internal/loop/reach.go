@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -72,7 +71,7 @@ func (w *worker) dial(c *conn, to netip.AddrPort) unix.Errno {
 		w.hangUp(c)
 		return e
 	}
-	c.due = w.tick + ticks(time.Duration(w.slab.owner(c).service.connect.Load()))
+	c.due = w.tick + ticks(w.slab.owner(c).service.settings.Load().Connect)
 	w.wheel.set(c, c.due)
 	return 0
 }
@@ -125,7 +124,7 @@ func (w *worker) join(c *conn) {
 	o := w.slab.owner(c)
 	o.claim.Established()
 	w.touch(c)
-	w.wheel.set(c, w.tick+min(ticks(time.Duration(o.service.idle.Load())), lookEvery))
+	w.wheel.set(c, w.tick+min(ticks(o.service.settings.Load().Idle), lookEvery))
 	w.move(c)
 	if c.state == relaying && c.ways[client].bytes == 0 {
 		// There is no request yet, and perhaps it is the server's turn.

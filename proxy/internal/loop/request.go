@@ -29,7 +29,7 @@ func (w *worker) route(p *port, i int) {
 	datagram := b.bytes(i)
 	local, segment := b.arrival(i)
 	w.identify(p, &b.names[i], local)
-	if segment > 0 && p.service.onePacket.Load() {
+	if segment > 0 && p.service.settings.Load().OnePacket {
 		w.scatter(p, datagram, segment)
 		return
 	}
@@ -90,7 +90,7 @@ func (w *worker) scatter(p *port, run []byte, segment int) {
 // flowFor returns the flow of a datagram or a run, nil if there is none to be
 // had. Then it has been answered, or counted as refused.
 func (w *worker) flowFor(p *port, datagram []byte, segment int) *flow {
-	if !p.service.onePacket.Load() {
+	if !p.service.settings.Load().OnePacket {
 		if f := w.flows.lookup(&w.origin, nil); f != nil {
 			if f.head != none || w.current(p, f) {
 				return f

@@ -57,7 +57,7 @@ func TestResetIsPassedOn(t *testing.T) {
 func TestIdle(t *testing.T) {
 	l, addr := listen(t)
 	r := newRig(t, addr)
-	r.service.SetTimeouts(time.Second, 20*time.Second)
+	r.service.Set(Settings{Connect: time.Second, Idle: 20 * time.Second})
 	c, s := r.pair(l)
 	r.pass(19 * time.Second)
 	r.carry(descriptor(t, c), descriptor(t, s), []byte("x"), make([]byte, 1))
@@ -77,10 +77,10 @@ func TestIdle(t *testing.T) {
 func TestIdleShortened(t *testing.T) {
 	l, addr := listen(t)
 	r := newRig(t, addr)
-	r.service.SetTimeouts(time.Second, time.Hour)
+	r.service.Set(Settings{Connect: time.Second, Idle: time.Hour})
 	_, _ = r.pair(l)
 	r.pass(time.Minute)
-	r.service.SetTimeouts(time.Second, time.Second)
+	r.service.Set(Settings{Connect: time.Second, Idle: time.Second})
 	r.pass(lookEvery*tickLength + tickLength)
 	if !r.gone() {
 		t.Error("a connection has the timeout of before")

@@ -43,7 +43,7 @@ func newService(servers ...netip.AddrPort) *Service {
 		v.RealServers = append(v.RealServers, dataplane.RealServer{Addr: addr, Weight: 1})
 	}
 	s := &Service{Name: "test", Books: table.New(v)}
-	s.SetTimeouts(time.Second, time.Minute)
+	s.Set(Settings{Connect: time.Second, Idle: time.Minute})
 	return s
 }
 

@@ -20,23 +20,24 @@ type Service struct {
 	// nil for nothing. It must neither wait nor keep the datagram. nil refuses.
 	Answer func(datagram []byte) []byte
 
-	connect, idle atomic.Int64
-	onePacket     atomic.Bool
-	epoch         atomic.Uint32
-	refusing      refusals
+	settings atomic.Pointer[Settings]
+	epoch    atomic.Uint32
+	refusing refusals
 }
 
-// SetTimeouts limits each attempt to reach a real server, and for how long
-// nothing may move on a connection. It may be called at any time; connections
-// that exist have the new limit within ten seconds.
-func (s *Service) SetTimeouts(connect, idle time.Duration) {
-	s.connect.Store(int64(connect))
-	s.idle.Store(int64(idle))
+// Settings are what may change while a service is served.
+type Settings struct {
+	// Connect limits each attempt to reach a real server, Idle for how long
+	// nothing may move on a connection or flow.
+	Connect, Idle time.Duration
+	// OnePacket has every datagram scheduled by itself.
+	OnePacket bool
 }
 
-// SetOnePacket has every datagram scheduled by itself, or not. It may be called
-// at any time.
-func (s *Service) SetOnePacket(on bool) { s.onePacket.Store(on) }
+// Set puts settings in force. It has to be called before the service is
+// listened for, and may be called at any time after; connections that exist
+// have a new idle timeout within ten seconds.
+func (s *Service) Set(settings Settings) { s.settings.Store(&settings) }
 
 // Changed has every flow see with its next datagram whether its real server is
 // still there. It has to be called after real servers have been taken out of

@@ -43,7 +43,7 @@ func (w *worker) look(c *conn) {
 // lookIdle cuts a connection on which nothing has moved for too long. One that
 // lasts is worth keepalives: those of the client come with the listener.
 func (w *worker) lookIdle(c *conn) {
-	limit := ticks(time.Duration(w.slab.owner(c).service.idle.Load()))
+	limit := ticks(w.slab.owner(c).service.settings.Load().Idle)
 	quiet := w.tick - c.last
 	if quiet >= limit {
 		w.cut(c)
