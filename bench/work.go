@@ -22,7 +22,7 @@ const mib = 1 << 20
 func steady(scenario string, connections int) []work {
 	switch scenario {
 	case "throughput":
-		return works(connections, []int{1, 64}, func(n int) work {
+		return works(connections, []int{1, 8, 64}, func(n int) work {
 			return work{scenario, count(n, "connection") + ", bulk to the client", "MiB", load.Client{
 				Kind: load.Bulk, Connections: n, Response: max(1, 32/n) * mib, Buffer: 128 << 10, Trust: true,
 			}}
@@ -46,9 +46,9 @@ func steady(scenario string, connections int) []work {
 			}}
 		})
 	case "udp":
-		return works(connections, []int{64}, func(n int) work {
-			return work{scenario, fmt.Sprintf("%d at once from 1000 flows, 64 B there and back", n), "datagram", load.Client{
-				Kind: load.Datagrams, Connections: n, Flows: 1000, Request: 64, Response: 64,
+		return works(connections, []int{1, 100, 10000}, func(n int) work {
+			return work{scenario, fmt.Sprintf("64 at once from %s, 64 B there and back", count(n, "flow")), "datagram", load.Client{
+				Kind: load.Datagrams, Connections: 64, Flows: n, Request: 64, Response: 64,
 			}}
 		})
 	}

@@ -45,6 +45,9 @@ func keyOf(subject string, inks inks) key {
 func sections(run result.Run) []section {
 	inks := inksOf(run)
 	var all []section
+	if s := summary(run); len(s.tables) > 0 {
+		all = append(all, s)
+	}
 	for _, g := range run.Groups() {
 		all = append(all, measures(g, inks))
 	}

@@ -152,6 +152,9 @@ func (g Group) Reference() (Measure, bool) {
 
 func median(m Measure) float64 { return Median(m.Each(Round.Rate)) }
 
+// Peer reports whether m is that of a program that shunt stands beside.
+func (m Measure) Peer() bool { return rank(m) == 2 }
+
 // rank prefers peers to direct, and takes none of shunt's own dataplanes.
 func rank(m Measure) int {
 	switch {
