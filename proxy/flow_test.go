@@ -220,11 +220,12 @@ func TestFlowLimit(t *testing.T) {
 	v := udpService(t, server)
 	apply(t, d, v)
 	a, b, c := dialUDP(t, v), dialUDP(t, v), dialUDP(t, v)
-	exchange(t, a, "a")
-	exchange(t, b, "b")
+	for _, at := range []net.Conn{a, b, a, b} {
+		exchange(t, at, "hello")
+	}
 	send(t, c, "too many")
 	eventually(t, "the third client is refused", func() bool { return status(t, d).Counters.Refused == 1 })
-	// Whoever is silent for a second makes room; a keeps talking.
+	// Whoever was at work makes room after a second of silence; a keeps talking.
 	eventually(t, "the third client takes the place of the second", func() bool {
 		exchange(t, a, "a")
 		send(t, c, "c")

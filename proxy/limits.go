@@ -11,11 +11,11 @@ type Limits struct {
 	// and is 262,144 at most.
 	Connections int
 	// Flows is the number of UDP flows, at one descriptor each. A new one
-	// beyond it takes the place of another: of those to which nothing has come
-	// back yet the one that has been silent longest, if it has been for 200
-	// milliseconds, otherwise one that has been silent for a second, those
-	// last whose client went on after an answer. If there is none the datagram
-	// is dropped and counted as refused. The default takes two tenths of the descriptors and is
+	// beyond it takes the place of another, the one that has been silent
+	// longest: of those to which nothing has come back yet, for 200 milliseconds
+	// at least; else of those that have had an answer and no more; else, for
+	// a second at least, of those whose client went on after one. If there is
+	// none the datagram is dropped and counted as refused. The default takes two tenths of the descriptors and is
 	// 65,536 at most.
 	Flows int
 }

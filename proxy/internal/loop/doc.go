@@ -70,6 +70,7 @@
 // of one once, to whichever call is first, so that a side is remembered as
 // broken from the event, the failed read or the failed write, and its end is
 // then not taken for one in good order.
+//
 // # Flows
 //
 // A flow is what one client sends to one service by UDP, and what comes back.

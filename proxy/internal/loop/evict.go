@@ -4,10 +4,11 @@ import "time"
 
 // What a flow of a rank has to have been silent for to make room for another: a
 // flood of clients that do not exist can take the place of forgotten flows, but
-// not of those at work, and a real server has the time to answer.
+// not of those at work, and a real server has the time to answer. Who has had
+// an answer is likely to be done: each query of a resolver is a flow.
 var spare = [ranks]uint32{
 	unanswered: uint32(200 * time.Millisecond / tickLength),
-	answered:   ticks(time.Second),
+	answered:   0,
 	assured:    ticks(time.Second),
 }
 

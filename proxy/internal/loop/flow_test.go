@@ -136,6 +136,21 @@ func TestEvictionSpares(t *testing.T) {
 	}
 }
 
+// Clients that have had their answer leave room for as many others as there
+// may be in a moment: each query of a resolver comes from another port.
+func TestEvictionOfTheAnswered(t *testing.T) {
+	q := newQuay(t, "127.0.0.1", 3)
+	s := q.socket("127.0.0.1")
+	q.service.Books.Update(spec(addrOf(s)))
+	for range 20 {
+		c := q.client()
+		q.reply(c, s, q.ask(c, s, "question"), "answer")
+	}
+	if n := q.service.Books.Status().Counters.Refused; n != 0 {
+		t.Errorf("%d were refused, want none", n)
+	}
+}
+
 // A real server that refuses is found out whether the news come with reading
 // or with sending, and what is left of the batch goes to another one.
 func TestRefusal(t *testing.T) {
