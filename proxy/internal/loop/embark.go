@@ -127,14 +127,13 @@ func (w *worker) dialFlow(to netip.AddrPort) (int32, unix.Errno) {
 // starve sees whether a socket could not be had because there is nothing to
 // make one of. Then no flow is made in this tick any more.
 func (w *worker) starve(p *port, c table.Claim, e unix.Errno) unix.Errno {
-	switch e {
-	case unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM, unix.ENOSPC:
-		w.starved = w.tick
-		w.engine.pauses.Add(1)
-		w.engine.unreached(p.service, c, e)
-		return errCrowded
+	if !scarce(e) {
+		return e
 	}
-	return e
+	w.starved = w.tick
+	w.engine.pauses.Add(1)
+	w.engine.unreached(p.service, c, e)
+	return errCrowded
 }
 
 // watchFlow has a socket tell of what arrives.

@@ -6,8 +6,6 @@ import (
 	"net/netip"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // A flow is over when nothing has moved for as long as the service says, not
@@ -198,10 +196,7 @@ func TestNoDescriptors(t *testing.T) {
 	q.service.Books.Update(spec(addrOf(s)))
 	c, late := q.client(), q.client()
 	from := q.ask(c, s, "before")
-	var was unix.Rlimit
-	q.must(unix.Getrlimit(unix.RLIMIT_NOFILE, &was))
-	q.must(unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: was.Max}))
-	t.Cleanup(func() { _ = unix.Setrlimit(unix.RLIMIT_NOFILE, &was) })
+	lift := noDescriptors(t)
 	for range 5 {
 		q.write(late, []byte("too late"))
 	}
@@ -211,7 +206,7 @@ func TestNoDescriptors(t *testing.T) {
 	}
 	q.reply(c, s, from, "answer")
 	q.ask(c, s, "another")
-	q.must(unix.Setrlimit(unix.RLIMIT_NOFILE, &was))
+	lift()
 	q.pass(tickLength)
 	q.ask(late, s, "in time")
 	if got := q.service.Books.Status(); got.Counters.Failures != 0 {

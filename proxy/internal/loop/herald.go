@@ -2,7 +2,6 @@ package loop
 
 import (
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -88,8 +87,7 @@ func (e *Engine) unreached(s *Service, c table.Claim, err unix.Errno) {
 	e.herald.say(func() {
 		e.options.Log.Debug("real server not reached", "service", s.Name, "real", real, "err", err)
 	})
-	local := []unix.Errno{unix.EMFILE, unix.ENFILE, unix.EADDRNOTAVAIL, unix.ENOBUFS, unix.ENOMEM, unix.ENOSPC}
-	if slices.Contains(local, err) {
+	if scarce(err) || err == unix.EADDRNOTAVAIL {
 		e.herald.local.Do(func() {
 			e.herald.say(func() {
 				e.options.Log.Warn("no local resources to reach a real server", "service", s.Name, "real", real, "err", err)

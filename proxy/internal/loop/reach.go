@@ -44,6 +44,10 @@ func (w *worker) reach(c *conn, from netip.AddrPort) {
 		if e == 0 {
 			return
 		}
+		if scarce(e) {
+			w.forsake(c, e)
+			return
+		}
 		w.miss(c, e)
 	}
 }

@@ -1,0 +1,49 @@
+package loop
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// noDescriptors has the process get none until lift is called, or the test
+// ends.
+func noDescriptors(t *testing.T) (lift func()) {
+	t.Helper()
+	var was unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &was); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: was.Max}); err != nil {
+		t.Fatal(err)
+	}
+	lift = func() { _ = unix.Setrlimit(unix.RLIMIT_NOFILE, &was) }
+	t.Cleanup(lift)
+	return lift
+}
+
+// That no socket is to be had says nothing about the real server it was for.
+func TestNoDescriptorToDialWith(t *testing.T) {
+	l, addr := listen(t)
+	r := newRig(t, silent(t), addr)
+	c := r.dial()
+	r.until("the first real server is tried", func() bool { return r.only().state == connecting })
+	lift := noDescriptors(t)
+	r.pass(2 * time.Second)
+	if _, err := r.receive(c); !errors.Is(err, unix.ECONNRESET) {
+		t.Errorf("the client got %v, want a reset", err)
+	}
+	got := r.service.Books.Status()
+	if got.Counters.Refused != 1 || got.Servers[0].Counters.Failures != 1 || got.Servers[1].Counters.Failures != 0 {
+		t.Errorf("counted %+v and %+v, want one refused, and a failure of the first alone", got.Counters, got.Servers)
+	}
+	if r.engine.Pauses() != 1 {
+		t.Errorf("%d pauses, want 1", r.engine.Pauses())
+	}
+	lift()
+	r.pass(time.Second)
+	r.service.Books.Update(spec(addr))
+	r.pair(l)
+}
