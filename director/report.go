@@ -2,6 +2,7 @@ package director
 
 import (
 	"context"
+	"net/netip"
 	"slices"
 
 	"github.com/shunt-lb/shunt/config"
@@ -87,13 +88,16 @@ func (s *Status) count(served []dataplane.ServiceStatus) {
 }
 
 func (sv *ServiceStatus) countServers(have []dataplane.ServerStatus) {
+	at := make(map[netip.AddrPort]*ServerStatus, len(sv.Servers))
+	for i := range slices.Backward(sv.Servers) { // of two at one address the first
+		at[sv.Servers[i].addr] = &sv.Servers[i]
+	}
 	for _, h := range have {
-		i := slices.IndexFunc(sv.Servers, func(s ServerStatus) bool { return s.addr == h.Addr })
-		if i < 0 {
+		s := at[h.Addr]
+		if s == nil {
 			sv.FallbackCounters = h.Counters
 			continue
 		}
-		s := &sv.Servers[i]
 		s.Active, s.Inactive, s.Pinned, s.Counters = h.Active, h.Inactive, h.Persistent, h.Counters
 	}
 }
