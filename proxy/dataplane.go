@@ -55,6 +55,7 @@ type Dataplane struct {
 
 	mu       sync.Mutex
 	services map[dataplane.ServiceID]*service
+	latest   ruling
 	draining bool
 	closed   bool
 }

@@ -53,7 +53,7 @@ func New(o Options) *Engine {
 	e := &Engine{options: o, start: time.Now(), herald: newHerald(o.Log), ephemeral: ephemeralPorts()}
 	e.places.limit, e.places.vacated = int64(o.Connections), make(chan struct{}, 1)
 	e.rooms.limit, e.rooms.vacated = int64(o.Flows), make(chan struct{}, 1)
-	e.guests.places = &e.places
+	e.guests.vacate = e.vacate
 	return e
 }
 

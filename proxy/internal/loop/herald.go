@@ -2,6 +2,7 @@ package loop
 
 import (
 	"log/slog"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 	"golang.org/x/time/rate"
 
+	"github.com/shunt-lb/shunt/proxy/internal/screen"
 	"github.com/shunt-lb/shunt/proxy/internal/table"
 )
 
@@ -20,12 +22,12 @@ type herald struct {
 	done    sync.WaitGroup
 	once    sync.Once
 
-	accept, crowd, local, receive, flood rate.Sometimes
+	accept, crowd, local, receive, flood, turn rate.Sometimes
 }
 
 func newHerald(log *slog.Logger) *herald {
 	h := &herald{log: log, notices: make(chan func(), 64)}
-	for _, s := range []*rate.Sometimes{&h.accept, &h.crowd, &h.local, &h.receive, &h.flood} {
+	for _, s := range []*rate.Sometimes{&h.accept, &h.crowd, &h.local, &h.receive, &h.flood, &h.turn} {
 		s.Interval = time.Minute // for what happens to every client
 	}
 	h.done.Go(func() {
@@ -96,4 +98,13 @@ func (e *Engine) unreached(s *Service, c table.Claim, err unix.Errno) {
 			})
 		})
 	}
+}
+
+// turnedAway names one of the clients that a screen does not let in.
+func (e *Engine) turnedAway(s *Service, client netip.AddrPort, v screen.Verdict) {
+	e.herald.turn.Do(func() {
+		e.herald.say(func() {
+			e.options.Log.Warn("clients turned away", "service", s.Name, "client", client.String(), "reason", v.String())
+		})
+	})
 }

@@ -18,6 +18,11 @@ const (
 	Throttled
 )
 
+// String says it in words for a log.
+func (v Verdict) String() string {
+	return [...]string{"admitted", "denied by its address", "beyond the limits of its source"}[v]
+}
+
 // A Screen decides for one virtual service. The zero value admits everybody.
 // All methods may be called from several goroutines at once.
 type Screen struct {
@@ -47,7 +52,7 @@ func (s *Screen) Set(r *Rules, l Limits) {
 func (s *Screen) Open() bool { return s.order.Load() == nil }
 
 // Admit decides about a client. If that one counts as one of its source the
-// result is not nil, and has to be given to Leave when it is over.
+// result is not nil, and its Leave has to be called when it is over.
 func (s *Screen) Admit(client netip.Addr) (*Source, Verdict) {
 	o := s.order.Load()
 	switch {
@@ -59,13 +64,6 @@ func (s *Screen) Admit(client netip.Addr) (*Source, Verdict) {
 		return nil, Admitted
 	}
 	return s.sources.admit(o.limits.prefix(client), o.limits)
-}
-
-// Leave takes back what Admit has given; nil is nothing.
-func (s *Screen) Leave(from *Source) {
-	if from != nil {
-		s.sources.leave(from)
-	}
 }
 
 // Expire forgets sources that have nothing and may begin as much as one that

@@ -40,9 +40,9 @@ func wantAdmitted(t *testing.T, s *Screen, client netip.Addr, n, want int) (admi
 	return admitted
 }
 
-func leaveAll(s *Screen, all []*Source) {
+func leaveAll(all []*Source) {
 	for _, from := range all {
-		s.Leave(from)
+		from.Leave()
 	}
 }
 
@@ -77,10 +77,10 @@ func TestConns(t *testing.T) {
 	s.Set(nil, perSource(3, dataplane.Rate{}))
 	all := wantAdmitted(t, s, one, 5, 3)
 	wantAdmitted(t, s, two, 1, 1)
-	s.Leave(all[0])
+	all[0].Leave()
 	all = append(all[1:], wantAdmitted(t, s, one, 2, 1)...)
 	wantSources(t, s, 2, 4)
-	leaveAll(s, all)
+	leaveAll(all)
 	wantSources(t, s, 1, 1)
 	wantAdmitted(t, s, one, 5, 3)
 }
@@ -112,16 +112,16 @@ func TestRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := new(Screen)
 		s.Set(nil, perSource(0, rate(10, time.Second)))
-		leaveAll(s, wantAdmitted(t, s, one, 20, 10))
-		leaveAll(s, wantAdmitted(t, s, two, 1, 1))
+		leaveAll(wantAdmitted(t, s, one, 20, 10))
+		leaveAll(wantAdmitted(t, s, two, 1, 1))
 		time.Sleep(100*time.Millisecond - 1)
 		wantAdmitted(t, s, one, 1, 0)
 		time.Sleep(1)
-		leaveAll(s, wantAdmitted(t, s, one, 2, 1))
+		leaveAll(wantAdmitted(t, s, one, 2, 1))
 		time.Sleep(350 * time.Millisecond)
-		leaveAll(s, wantAdmitted(t, s, one, 9, 3))
+		leaveAll(wantAdmitted(t, s, one, 9, 3))
 		time.Sleep(time.Hour)
-		leaveAll(s, wantAdmitted(t, s, one, 20, 10))
+		leaveAll(wantAdmitted(t, s, one, 20, 10))
 	})
 }
 
@@ -138,7 +138,7 @@ func TestRateHolds(t *testing.T) {
 			for _, gap := range gaps {
 				time.Sleep(time.Duration(gap) * time.Millisecond)
 				from, v := s.Admit(one)
-				s.Leave(from)
+				from.Leave()
 				if v == Admitted {
 					began++
 				}
@@ -157,8 +157,8 @@ func TestThrottledCostsNothing(t *testing.T) {
 		s := new(Screen)
 		s.Set(nil, perSource(1, rate(2, time.Second)))
 		all := wantAdmitted(t, s, one, 100, 1)
-		leaveAll(s, all)
-		leaveAll(s, wantAdmitted(t, s, one, 1, 1))
+		leaveAll(all)
+		leaveAll(wantAdmitted(t, s, one, 1, 1))
 		wantAdmitted(t, s, one, 100, 0)
 		time.Sleep(500 * time.Millisecond)
 		wantAdmitted(t, s, one, 1, 1)
@@ -175,14 +175,14 @@ func TestChange(t *testing.T) {
 		all = append(all, wantAdmitted(t, s, one, 9, 1)...)
 		s.Set(nil, perSource(1, rate(4, time.Minute)))
 		wantAdmitted(t, s, one, 1, 0)
-		leaveAll(s, all)
+		leaveAll(all)
 		wantSources(t, s, 1, 0)
 		s.Set(nil, perSource(9, rate(4, time.Minute)))
-		leaveAll(s, wantAdmitted(t, s, one, 9, 1))
+		leaveAll(wantAdmitted(t, s, one, 9, 1))
 		// Nobody is held back for longer than the rate in force can say.
 		s.Set(nil, perSource(9, rate(4, time.Second)))
 		time.Sleep(time.Second)
-		leaveAll(s, wantAdmitted(t, s, one, 9, 4))
+		leaveAll(wantAdmitted(t, s, one, 9, 4))
 		// Another length of prefix makes other sources of them, and back.
 		s.Set(nil, Limits{Conns: 4, Bits4: 24})
 		wantAdmitted(t, s, one, 9, 4)
@@ -192,7 +192,7 @@ func TestChange(t *testing.T) {
 		wantAdmitted(t, s, one, 9, 0)
 		// Whoever was admitted while there was no limit does not count.
 		s.Set(nil, Limits{})
-		leaveAll(s, wantAdmitted(t, s, two, 9, 9))
+		leaveAll(wantAdmitted(t, s, two, 9, 9))
 		s.Expire()
 		wantSources(t, s, 2, 8)
 	})
@@ -203,8 +203,8 @@ func TestExpire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := new(Screen)
 		s.Set(nil, perSource(0, rate(2, time.Second)))
-		leaveAll(s, wantAdmitted(t, s, one, 2, 2))
-		leaveAll(s, wantAdmitted(t, s, two, 1, 1))
+		leaveAll(wantAdmitted(t, s, one, 2, 2))
+		leaveAll(wantAdmitted(t, s, two, 1, 1))
 		s.Expire()
 		wantSources(t, s, 2, 0)
 		time.Sleep(500 * time.Millisecond)
@@ -229,9 +229,9 @@ func TestForget(t *testing.T) {
 		s.sources.most = 100
 		s.Set(nil, perSource(0, rate(5, time.Minute)))
 		busy := wantAdmitted(t, s, one, 1, 1)
-		leaveAll(s, wantAdmitted(t, s, two, 9, 5))
+		leaveAll(wantAdmitted(t, s, two, 9, 5))
 		for i := range 1000 {
-			leaveAll(s, wantAdmitted(t, s, host(i), 1, 1))
+			leaveAll(wantAdmitted(t, s, host(i), 1, 1))
 			time.Sleep(time.Millisecond)
 			wantAdmitted(t, s, two, 1, 0)
 		}
@@ -240,7 +240,7 @@ func TestForget(t *testing.T) {
 			t.Errorf("%d were forgotten before their time, want 902", n)
 		}
 		wantAdmitted(t, s, one, 9, 4)
-		leaveAll(s, busy)
+		leaveAll(busy)
 	})
 }
 
@@ -255,7 +255,7 @@ func TestFull(t *testing.T) {
 	}
 	wantAdmitted(t, s, host(3), 1, 0)
 	all = append(all, wantAdmitted(t, s, host(0), 2, 1)...)
-	s.Leave(all[1])
+	all[1].Leave()
 	wantAdmitted(t, s, host(3), 1, 1)
 	wantSources(t, s, 3, 4)
 }
@@ -273,7 +273,7 @@ func TestManyAtOnce(t *testing.T) {
 					mine = append(mine, from)
 				}
 				if i%3 == 0 {
-					leaveAll(s, mine)
+					leaveAll(mine)
 					mine = mine[:0]
 				}
 				if w == 0 && i%100 == 0 {
@@ -281,7 +281,7 @@ func TestManyAtOnce(t *testing.T) {
 					s.Expire()
 				}
 			}
-			leaveAll(s, mine)
+			leaveAll(mine)
 		})
 	}
 	all.Wait()
@@ -296,7 +296,7 @@ func BenchmarkAdmit(b *testing.B) {
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		from, _ := s.Admit(host(i & 0xffff))
-		s.Leave(from)
+		from.Leave()
 	}
 }
 
@@ -304,6 +304,6 @@ func BenchmarkAdmitOpen(b *testing.B) {
 	s := new(Screen)
 	for b.Loop() {
 		from, _ := s.Admit(one)
-		s.Leave(from)
+		from.Leave()
 	}
 }

@@ -14,8 +14,9 @@ import (
 // them have something a new one is not admitted.
 const maxSources = 1 << 18
 
-// A Source is a prefix that clients come from. It belongs to its Screen.
+// A Source is a prefix that clients come from.
 type Source struct {
+	of     *sources
 	prefix netip.Prefix
 	conns  int
 	// full is when the source has its whole rate again: the theoretical arrival
@@ -86,7 +87,7 @@ func (t *sources) find(p netip.Prefix, now time.Time) *Source {
 	if t.all == nil {
 		t.all = map[netip.Prefix]*Source{}
 	}
-	s := &Source{prefix: p, place: none}
+	s := &Source{of: t, prefix: p, place: none}
 	t.all[p] = s
 	return s
 }
@@ -121,6 +122,13 @@ func (t *sources) adapt(l Limits) {
 		if s.full.After(latest) {
 			s.full = latest
 		}
+	}
+}
+
+// Leave takes back one that Admit has counted. nil is none.
+func (s *Source) Leave() {
+	if s != nil {
+		s.of.leave(s)
 	}
 }
 
