@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -85,12 +86,12 @@ func (c *Clients) add(item string, more []netip.Prefix, word string) {
 	if len(c.Written) == 1 && c.Written[0] == word {
 		c.Written = nil
 	}
-	c.Written = append(c.Written[:len(c.Written):len(c.Written)], item)
+	c.Written = append(slices.Clip(c.Written), item)
 	if len(c.Prefixes) == 0 {
 		c.Prefixes = more
 		return
 	}
-	c.Prefixes = append(c.Prefixes[:len(c.Prefixes):len(c.Prefixes)], more...)
+	c.Prefixes = append(slices.Clip(c.Prefixes), more...)
 }
 
 // parsePrefix reads a network or an address. wrong says why it is none, remark

@@ -116,7 +116,7 @@ func TestRate(t *testing.T) {
 		leaveAll(wantAdmitted(t, s, two, 1, 1))
 		time.Sleep(100*time.Millisecond - 1)
 		wantAdmitted(t, s, one, 1, 0)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		leaveAll(wantAdmitted(t, s, one, 2, 1))
 		time.Sleep(350 * time.Millisecond)
 		leaveAll(wantAdmitted(t, s, one, 9, 3))
