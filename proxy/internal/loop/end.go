@@ -69,6 +69,6 @@ func (w *worker) spill(y *way) {
 	case y.pipe.there():
 		w.pipes.discard(y.pipe)
 	case y.held > 0:
-		w.stashes.put(y.stash)
+		w.unstash(y)
 	}
 }

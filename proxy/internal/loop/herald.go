@@ -62,7 +62,7 @@ func (e *Engine) cannotAccept(s *Service, err unix.Errno) {
 func (e *Engine) crowded(s *Service) {
 	e.herald.crowd.Do(func() {
 		e.herald.say(func() {
-			e.options.Log.Warn("connections refused: limit reached", "service", s.Name, "limit", e.options.Connections)
+			e.options.Log.Warn("connections refused: limit reached", "service", s.Name, "limit", e.places.limit.Load())
 		})
 	})
 }
@@ -78,7 +78,7 @@ func (e *Engine) cannotReceive(s *Service, err unix.Errno) {
 func (e *Engine) crowdedFlows(s *Service) {
 	e.herald.flood.Do(func() {
 		e.herald.say(func() {
-			e.options.Log.Warn("datagrams refused: limit of flows reached", "service", s.Name, "limit", e.options.Flows)
+			e.options.Log.Warn("datagrams refused: limit of flows reached", "service", s.Name, "limit", e.rooms.limit.Load())
 		})
 	})
 }

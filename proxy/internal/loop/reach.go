@@ -14,6 +14,7 @@ import (
 func (w *worker) begin(s *Service, fd int32) {
 	if !w.engine.places.take() {
 		s.Books.Refused() // before the client can know
+		w.engine.places.refused.Add(1)
 		reset(fd)
 		w.engine.crowded(s)
 		return
