@@ -53,6 +53,7 @@ func buildInfo(o Options) prometheus.Collector {
 func (c collector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- directorUp
 	describe(ch, statusMetrics)
+	describe(ch, loadMetrics)
 	describe(ch, serviceMetrics)
 	describe(ch, serverMetrics)
 	describe(ch, serviceTraffic)
@@ -67,6 +68,9 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		return
 	}
 	sendAll(ch, statusMetrics, &st)
+	if st.Dataplane.Load != nil {
+		sendAll(ch, loadMetrics, st.Dataplane.Load)
+	}
 	services, servers := serviceMetrics, serverMetrics
 	if st.Dataplane.Error == "" {
 		services = slices.Concat(services, serviceTraffic)

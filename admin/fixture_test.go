@@ -112,8 +112,16 @@ func before(d time.Duration) time.Time { return now.Add(-d) }
 // troubled is a director on a bad night.
 func troubled() director.Status {
 	return director.Status{
-		Started:   before(75 * time.Hour),
-		Dataplane: director.DataplaneStatus{Name: "proxy", Reason: "auto: the kernel has no IPVS", Repairs: 2},
+		Started: before(75 * time.Hour),
+		Dataplane: director.DataplaneStatus{
+			Name: "proxy", Reason: "auto: the kernel has no IPVS", Repairs: 2,
+			Load: &dataplane.Load{
+				Connections: dataplane.Room{Used: 20000, Limit: 20000, Refused: 17},
+				Flows:       dataplane.Room{Used: 812, Limit: 65536},
+				Buffers:     dataplane.Room{Used: 3 << 20, Limit: 256 << 20, Refused: 5},
+				Evicted:     9, Pauses: 1, Forgotten: 4,
+			},
+		},
 		Config: director.ConfigStatus{
 			Path: "/etc/ha.d/ldirectord.cf", Loaded: before(27 * time.Hour), Reloads: 5, ReloadFailures: 1,
 			ReloadError: "/etc/ha.d/ldirectord.cf:12:2: error: unknown directive `persistence` (did you mean `persistent`?)\n" +
@@ -134,7 +142,7 @@ func web() director.ServiceStatus {
 	return director.ServiceStatus{
 		Service: "tcp 10.0.0.100:80", Name: "www.example.com", Scheduler: "wrr", Persistent: director.Seconds(10 * time.Minute),
 		Check: "negotiate http", Fallback: "sorry",
-		Counters:         dataplane.Counters{Connections: 918273, InBytes: 514_322_115, OutBytes: 88_123_456_789, Failures: 14, Refused: 3},
+		Counters:         dataplane.Counters{Connections: 918273, InBytes: 514_322_115, OutBytes: 88_123_456_789, Failures: 14, Refused: 3, Denied: 12, Throttled: 7},
 		FallbackCounters: dataplane.Counters{Connections: 31, InBytes: 4100, OutBytes: 52_000, Failures: 1},
 		Servers: []director.ServerStatus{
 			{

@@ -123,6 +123,11 @@ func (r *renderer) header(s director.Status) {
 	r.item("config", s.Config.Path)
 	r.item("loaded", loaded)
 	r.item("started", r.moment(s.Started))
+	label := "bounds"
+	for _, b := range bounds(s.Dataplane.Load) {
+		r.item(label, b)
+		label = ""
+	}
 }
 
 func (r *renderer) moment(t time.Time) string {
@@ -145,6 +150,9 @@ func (r *renderer) problems(s director.Status) {
 		if sv.Error != "" {
 			r.alarm(red, "NOT SERVED AS CONFIGURED: "+sv.Service, sv.Error)
 		}
+	}
+	if f := full(s.Dataplane.Load); f != "" {
+		r.alarm(yellow, "FULL", f)
 	}
 	if err := unready(s); err != nil {
 		r.alarm(yellow, "NOT READY", err.Error())

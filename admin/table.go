@@ -85,7 +85,7 @@ func (r *renderer) service(sv director.ServiceStatus) row {
 }
 
 // about says how sv is configured, and how many clients it had no room or
-// real server for.
+// real server for, or has turned away.
 func about(sv director.ServiceStatus) string {
 	var parts []string
 	if sv.Name != "" {
@@ -97,6 +97,12 @@ func about(sv director.ServiceStatus) string {
 	}
 	if n := sv.Counters.Refused; n > 0 {
 		parts = append(parts, fmt.Sprintf("refused %d", n))
+	}
+	if n := sv.Counters.Denied; n > 0 {
+		parts = append(parts, fmt.Sprintf("denied %d", n))
+	}
+	if n := sv.Counters.Throttled; n > 0 {
+		parts = append(parts, fmt.Sprintf("throttled %d", n))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -17,6 +17,10 @@ var (
 		[]metric[director.ServiceStatus]{
 			service.counter("refused_connections_total", "Clients that no real server could take.",
 				func(sv *director.ServiceStatus) uint64 { return sv.Counters.Refused }),
+			service.counter("denied_clients_total", "Clients turned away because they are not allowed; with UDP, datagrams. 0 where the dataplane does not choose clients.",
+				func(sv *director.ServiceStatus) uint64 { return sv.Counters.Denied }),
+			service.counter("throttled_clients_total", "Clients turned away because of the limits of their source; with UDP, datagrams.",
+				func(sv *director.ServiceStatus) uint64 { return sv.Counters.Throttled }),
 			service.counter("unpinned_clients_total", "Clients that persistence had no room for, and that were scheduled anew before their time.",
 				func(sv *director.ServiceStatus) uint64 { return sv.Counters.Unpinned }),
 		},

@@ -64,6 +64,10 @@ var (
 	length   = bind("duration: `5`, `5s`, `250ms`, `1m`", durationFrom(minDuration), writeLength)
 	wait     = bind("duration: `5`, `5s`, `250ms`, `1m`; 0 allowed", durationFrom(0), writeDuration)
 	page     = bind("path of a file, or of a folder with an index.html", (*field).sorryPage, inQuotes)
+	count    = bind("number, 1 or more", numberFrom(1, maxCount), writeCount)
+	size     = bind("bytes, 1M or more: `268435456`, `256M`, `1G`", (*field).size, writeSize)
+	bits4    = bind("number, 1 to 32", numberFrom(1, 32), writeCount)
+	bits6    = bind("number, 1 to 128", numberFrom(1, 128), writeCount)
 	relay    = bind("host name or address", (*field).relay, asIs)
 )
 

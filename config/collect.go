@@ -12,6 +12,7 @@ type collector struct {
 	file  string
 	found []finding
 	said  map[string]bool
+	lists map[string]listing // files of clients, by path
 }
 
 // A finding is a Problem that knows whether ldirectord refuses the same.
@@ -68,7 +69,7 @@ func masked(s *stmt) string {
 	return head + "=***"
 }
 
-// problems returns what was found, in the order of the lines. With strict,
+// problems returns what was found, file by file in the order of the lines. With strict,
 // what ldirectord refuses is an error.
 func (c *collector) problems(strict bool) (all Problems, bad bool) {
 	for _, f := range c.found {
@@ -80,7 +81,15 @@ func (c *collector) problems(strict bool) (all Problems, bad bool) {
 		all = append(all, f.Problem)
 	}
 	slices.SortStableFunc(all, func(a, b Problem) int {
-		return cmp.Or(cmp.Compare(a.Pos.Line, b.Pos.Line), cmp.Compare(a.Pos.Col, b.Pos.Col))
+		return cmp.Or(cmp.Compare(c.foreign(a), c.foreign(b)), cmp.Compare(a.Pos.Line, b.Pos.Line), cmp.Compare(a.Pos.Col, b.Pos.Col))
 	})
 	return all, bad
+}
+
+// foreign is the file of p if it is not that of c.
+func (c *collector) foreign(p Problem) string {
+	if p.Pos.File == c.file {
+		return ""
+	}
+	return p.Pos.File
 }

@@ -40,7 +40,10 @@ type Global struct {
 	// After how long IPVS forgets a connection on which nothing moves, in
 	// whole seconds; 0 leaves the kernel's value alone.
 	TCPTimeout, TCPFinTimeout, UDPTimeout time.Duration
-	Origins                               Origins
+	// The bounds of the proxy as a whole; 0 is as the machine allows.
+	MaxConnections, MaxFlows int
+	MaxBuffers               int64 // bytes
+	Origins                  Origins
 }
 
 // Settings are the directives that may stand outside of sections, as defaults,
@@ -76,6 +79,15 @@ type Settings struct {
 	DrainTimeout    time.Duration // how long a graceful stop waits for connections
 	SorryPage       string        // file or folder, "" the built-in page
 	SorryStatus     int           // HTTP status of the sorry page, 503 unless set
+	// Allow are the clients that are served, all if there are none, Deny those
+	// of them that are not.
+	Allow, Deny Clients
+	// SourceConns and SourceRate limit each source; 0 is no limit.
+	SourceConns int
+	SourceRate  dataplane.Rate
+	// SourceBits4 and SourceBits6 are the lengths of the prefixes that are one
+	// source; 0 is 32 and 64.
+	SourceBits4, SourceBits6 int
 }
 
 // AlertStates is the set of daemon states in which mail is sent.

@@ -40,6 +40,7 @@ func (p *parser) reviewService(sec *section, v *Virtual) {
 		p.warn(s, s.keyAt, fmt.Sprintf("`ops` has no effect on a %s service", v.ID.Protocol), "it is for protocol=udp")
 		v.OnePacket = false
 	}
+	p.reviewSources(sec, v)
 	p.reviewInterface(sec, v)
 	for _, flag := range v.SchedFlags {
 		if name, _, _ := strings.Cut(flag, "-"); name != "flag" && name != v.Scheduler {

@@ -40,7 +40,8 @@ type Carry struct {
 
 	// Allow are the clients that are served, all if there are none, and Deny
 	// those of them that are not; of two prefixes that a client is in the
-	// longer one counts, of equal ones that in Deny.
+	// longer one counts, of equal ones that in Deny. The lists may be long:
+	// nobody changes one that is in a Carry, and clones share it.
 	Allow, Deny []netip.Prefix
 	// SourceConns limits the connections, or flows, of one source at a time.
 	// 0 is no limit.
@@ -65,14 +66,18 @@ func (c Carry) Equal(d Carry) bool {
 		c.KeepAlive == d.KeepAlive && c.UserTimeout == d.UserTimeout &&
 		c.ProxyProtocol == d.ProxyProtocol && c.Transparent == d.Transparent &&
 		slices.Equal(c.TrustedProxies, d.TrustedProxies) &&
-		slices.Equal(c.Allow, d.Allow) && slices.Equal(c.Deny, d.Deny) &&
+		samePrefixes(c.Allow, d.Allow) && samePrefixes(c.Deny, d.Deny) &&
 		c.SourceConns == d.SourceConns && c.SourceRate == d.SourceRate &&
 		c.SourceBits4 == d.SourceBits4 && c.SourceBits6 == d.SourceBits6
 }
 
-// Clone returns a copy that shares no memory with c.
+// samePrefixes is soon done with what is the same list.
+func samePrefixes(a, b []netip.Prefix) bool {
+	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0] || slices.Equal(a, b))
+}
+
+// Clone returns a copy that shares no memory with c but Allow and Deny.
 func (c Carry) Clone() Carry {
 	c.TrustedProxies = slices.Clone(c.TrustedProxies)
-	c.Allow, c.Deny = slices.Clone(c.Allow), slices.Clone(c.Deny)
 	return c
 }

@@ -202,7 +202,7 @@ func (v VirtualService) Equal(w VirtualService) bool {
 		slices.Equal(v.RealServers, w.RealServers)
 }
 
-// Clone returns a copy that shares no memory with v.
+// Clone returns a copy that shares no memory with v but the lists of clients.
 func (v VirtualService) Clone() VirtualService {
 	v.SchedFlags = slices.Clone(v.SchedFlags)
 	v.Cut = slices.Clone(v.Cut)

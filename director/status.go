@@ -31,6 +31,10 @@ type DataplaneStatus struct {
 	Error string `json:"error,omitempty"`
 	// Repairs counts services put right after somebody else changed them.
 	Repairs uint64 `json:"repairs"`
+	// Load is what is carried as a whole, beside its bounds, by a dataplane that
+	// makes connections itself. The director leaves it nil: who knows that
+	// dataplane puts it in.
+	Load *dataplane.Load `json:"load,omitempty"`
 }
 
 // A ConfigStatus says which configuration is in force.

@@ -55,14 +55,15 @@ type Dataplane struct {
 
 	mu       sync.Mutex
 	services map[dataplane.ServiceID]*service
-	draining bool
-	closed   bool
+	latest   ruling
+	// forgotten are the sources of services that are gone.
+	forgotten uint64
+	draining  bool
+	closed    bool
 }
 
 // New returns a Dataplane that serves nothing yet. Close has to be called.
 func New(o Options) *Dataplane {
-	files := openFiles()
-	limits := o.Limits.within(files)
 	d := &Dataplane{
 		log:       o.Log,
 		responder: o.Responder,
@@ -72,7 +73,7 @@ func New(o Options) *Dataplane {
 		d.log = slog.New(slog.DiscardHandler)
 	}
 	d.engine = loop.New(loop.Options{
-		Workers: o.Workers, Connections: limits.Connections, Flows: limits.Flows, Pipes: pipes(files), Log: d.log,
+		Bounds: o.Limits.bounds(), Workers: o.Workers, Pipes: pipes(OpenFiles()), Log: d.log,
 	})
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	d.work.Go(d.sweep)
@@ -136,6 +137,7 @@ func (d *Dataplane) Remove(ctx context.Context, id dataplane.ServiceID) error {
 	}
 	s.front.close()
 	delete(d.services, id)
+	d.forgotten += s.loop.Screen.Forgotten()
 	d.writes.Add(1)
 	return nil
 }

@@ -1,38 +1,83 @@
 package proxy
 
-import "golang.org/x/sys/unix"
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/proxy/internal/loop"
+)
 
 // Limits bound what a Dataplane carries at a time, over all services. A field
 // that is 0 or below is derived from the number of descriptors the process
-// may open (RLIMIT_NOFILE) when the Dataplane is made.
+// may open (RLIMIT_NOFILE) and the memory it may use when they are put in
+// force.
 type Limits struct {
 	// Connections is the number of TCP connections, at two descriptors each.
-	// Those beyond it are reset and counted as refused. The default takes six tenths of the descriptors
-	// and is 262,144 at most.
+	// Those beyond it are reset and counted as refused. The default takes six
+	// tenths of the descriptors
+	// and 16 KiB of memory for each, and is 262,144 at most.
 	Connections int
 	// Flows is the number of UDP flows, at one descriptor each. A new one
 	// beyond it takes the place of another, the one that has been silent
 	// longest: of those to which nothing has come back yet, for 200 milliseconds
 	// at least; else of those that have had an answer and no more; else, for
 	// a second at least, of those whose client went on after one. If there is
-	// none the datagram is dropped and counted as refused. The default takes two tenths of the descriptors and is
-	// 65,536 at most.
+	// none the datagram is dropped and counted as refused. The default takes two
+	// tenths of the descriptors and 32 KiB of memory for each, and is 65,536 at
+	// most.
 	Flows int
+	// Buffers is the memory in bytes for what has been read and its receiver
+	// has not taken, in pieces of 64 KiB. Beyond it, what a receiver does not
+	// take stays in the socket that it came from, which costs a system call
+	// for each read. The default is an eighth of the memory.
+	Buffers int64
 }
 
 const (
 	maxConnections = 1 << 18
 	maxFlows       = 1 << 16
+	// What a connection and a flow cost with their sockets, while little is
+	// under way.
+	perConnection = 16 << 10
+	perFlow       = 32 << 10
 )
 
-// within puts in the defaults for a process that may open so many files. What
-// they leave over is for listeners, splicing, and whatever else it does.
-func (l Limits) within(files int) Limits {
+// Files returns how many descriptors a process has to be able to open for l to
+// be reached: what connections and flows leave over is for listeners, splicing,
+// and whatever else it does.
+func (l Limits) Files() int { return (2*max(0, l.Connections) + max(0, l.Flows)) * 10 / 8 }
+
+// within puts in the defaults for a process that may open so many files and use
+// so many bytes.
+func (l Limits) within(files int, memory int64) Limits {
 	if l.Connections <= 0 {
-		l.Connections = clamp(files*6/10/2, maxConnections)
+		l.Connections = clamp(min(files*6/10/2, int(memory/perConnection)), maxConnections)
 	}
 	if l.Flows <= 0 {
-		l.Flows = clamp(files*2/10, maxFlows)
+		l.Flows = clamp(min(files*2/10, int(memory/perFlow)), maxFlows)
+	}
+	if l.Buffers <= 0 {
+		l.Buffers = max(1, memory/8)
+	}
+	return l
+}
+
+// bounds are l on this machine.
+func (l Limits) bounds() loop.Bounds { return loop.Bounds(l.within(OpenFiles(), memory())) }
+
+// SetLimits puts other limits in force, as [Options] have them. Connections and
+// flows that exist stay; where there are too many no new one is taken in until
+// there are fewer, and flows that are idle end with each new one.
+func (d *Dataplane) SetLimits(l Limits) { d.engine.Bound(l.bounds()) }
+
+// Load returns what is carried now, over all services.
+func (d *Dataplane) Load() dataplane.Load {
+	l := d.engine.Load()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	l.Forgotten = d.forgotten
+	for _, s := range d.services {
+		l.Forgotten += s.loop.Screen.Forgotten()
 	}
 	return l
 }
@@ -40,8 +85,9 @@ func (l Limits) within(files int) Limits {
 // pipes returns how many there may be, at two descriptors each, for streams.
 func pipes(files int) int { return max(1, files/20) }
 
-// openFiles returns how many descriptors the process may have.
-func openFiles() int {
+// OpenFiles returns how many descriptors this process may have. Go raises the
+// limit to the hard one when a program starts.
+func OpenFiles() int {
 	var rl unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &rl); err != nil {
 		return 1024 // what Linux starts a process with

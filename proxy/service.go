@@ -28,6 +28,7 @@ type service struct {
 	table *table.Service
 	front front
 	loop  loop.Service
+	rules ruling
 }
 
 // A front accepts the traffic of one service.
@@ -75,6 +76,7 @@ func (s *service) configure(v dataplane.VirtualService) {
 		Idle:      cmp.Or(v.IdleTimeout, idle),
 		OnePacket: v.OnePacket,
 	})
+	s.screen(v)
 }
 
 func unmap(a netip.AddrPort) netip.AddrPort {

@@ -29,5 +29,6 @@ func (d *Dataplane) sweepOnce() {
 	d.mu.Unlock()
 	for _, s := range services {
 		s.table.Expire()
+		s.loop.Screen.Expire()
 	}
 }

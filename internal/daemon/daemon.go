@@ -17,6 +17,7 @@ import (
 	"github.com/shunt-lb/shunt/director"
 	"github.com/shunt-lb/shunt/internal/alert"
 	"github.com/shunt-lb/shunt/internal/logs"
+	"github.com/shunt-lb/shunt/proxy"
 	"github.com/shunt-lb/shunt/sorry"
 )
 
@@ -221,8 +222,10 @@ func (d *Daemon) parse(ctx context.Context, text []byte) (*config.Config, error)
 		return nil, fmt.Errorf("%s: %w", conf.Global.Origins["logfile"].Pos, err)
 	}
 	conf.Warnings = append(conf.Warnings, withLines(d.bypassed(conf), text)...)
+	conf.Warnings = append(conf.Warnings, withLines(unreachable(conf, proxy.OpenFiles()), text)...)
 	// From here on nothing refuses it.
 	d.plane.route(routes(conf))
+	d.plane.proxy.SetLimits(bounds(conf))
 	return conf, nil
 }
 
@@ -248,9 +251,13 @@ func (d *Daemon) inForce(conf *config.Config) {
 	}
 }
 
-// Status is everything the director knows; see director.Director.Status.
+// Status is everything the director knows, and the load of the proxy; see
+// director.Director.Status.
 func (d *Daemon) Status(ctx context.Context) (director.Status, error) {
-	return d.director.Status(ctx)
+	s, err := d.director.Status(ctx)
+	load := d.plane.proxy.Load()
+	s.Dataplane.Load = &load
+	return s, err
 }
 
 // Reload reads the configuration again, here and in every shunt that execute

@@ -25,6 +25,7 @@ const (
 type plane struct {
 	*mux
 	kernel *ipvs.Dataplane // nil where there is none
+	proxy  *proxy.Dataplane
 	status director.DataplaneStatus
 }
 
@@ -35,11 +36,12 @@ func choose(name string, log *slog.Logger, s *sorry.Server) (plane, error) {
 	if err != nil {
 		return plane{}, err
 	}
-	planes := []named{{proxy.New(proxy.Options{Log: log, Responder: s}), onProxy}}
+	p := proxy.New(proxy.Options{Log: log, Responder: s})
+	planes := []named{{p, onProxy}}
 	if kernel != nil {
 		planes = []named{{newDesks(kernel, s, log), onIPVS}, planes[0]}
 	}
-	return plane{mux: newMux(planes...), kernel: kernel, status: status}, nil
+	return plane{mux: newMux(planes...), kernel: kernel, proxy: p, status: status}, nil
 }
 
 // openKernel opens IPVS, or returns nil where the proxy is to do.

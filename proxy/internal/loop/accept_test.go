@@ -62,7 +62,7 @@ func TestListenersComeAndGo(t *testing.T) {
 			}()
 		}
 	}()
-	e := New(Options{Workers: 3, Connections: 1000, Pipes: 8, Log: slog.New(slog.DiscardHandler)})
+	e := New(Options{Workers: 3, Bounds: Bounds{Connections: 1000}, Pipes: 8, Log: slog.New(slog.DiscardHandler)})
 	defer e.Close()
 	s := newService(addr)
 	free, vip := listen(t)
@@ -119,9 +119,9 @@ func visit(to netip.AddrPort) error {
 }
 
 func TestAddressInUse(t *testing.T) {
-	e := New(Options{Workers: 2, Connections: 10, Log: slog.New(slog.DiscardHandler)})
+	e := New(Options{Workers: 2, Bounds: Bounds{Connections: 10}, Log: slog.New(slog.DiscardHandler)})
 	defer e.Close()
-	other := New(Options{Workers: 2, Connections: 10, Log: slog.New(slog.DiscardHandler)})
+	other := New(Options{Workers: 2, Bounds: Bounds{Connections: 10}, Log: slog.New(slog.DiscardHandler)})
 	defer other.Close()
 	free, at := listen(t)
 	if _, err := e.Listen(t.Context(), at, newService()); !errors.Is(err, unix.EADDRINUSE) {

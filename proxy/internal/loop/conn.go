@@ -1,6 +1,9 @@
 package loop
 
-import "github.com/shunt-lb/shunt/proxy/internal/table"
+import (
+	"github.com/shunt-lb/shunt/proxy/internal/screen"
+	"github.com/shunt-lb/shunt/proxy/internal/table"
+)
 
 // The sides of a connection. What is kept for each way is found under the side
 // it comes from.
@@ -68,6 +71,7 @@ type way struct {
 // An owner is what belongs to a connection and has pointers.
 type owner struct {
 	service *Service
+	source  *screen.Source // nil: it is not counted
 	claim   table.Claim
 }
 

@@ -12,11 +12,28 @@ import (
 // errCrowded is that there are too many flows.
 const errCrowded = unix.EUSERS
 
-// embark makes a flow to the first real server that a socket can be had to.
+// embark makes a flow for a client that is let in. With one-packet scheduling a
+// flow is nothing that a client has: it is each datagram that counts, and is
+// over at once.
 func (w *worker) embark(p *port, datagram []byte, segment int) *flow {
+	from := w.name(&w.origin)
+	source, ok := w.screen(p.service, from)
+	if !ok {
+		return nil
+	}
+	f := w.assign(p, from, datagram, segment)
+	if f != nil && !p.service.settings.Load().OnePacket && w.flows.patron(f).source == nil {
+		w.flows.patron(f).source = source
+	} else {
+		source.Leave()
+	}
+	return f
+}
+
+// assign makes a flow to the first real server that a socket can be had to.
+func (w *worker) assign(p *port, from netip.AddrPort, datagram []byte, segment int) *flow {
 	var failed []*table.Server
 	o := &w.origin
-	from := w.name(o)
 	for !p.draining {
 		claim, sorry, ok := p.service.pick(from, failed)
 		if !ok {

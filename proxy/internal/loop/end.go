@@ -48,8 +48,9 @@ func (w *worker) finish(c *conn) {
 
 // leave gives back what a connection holds but for its sockets and its claim.
 func (w *worker) leave(c *conn) {
+	o := *w.slab.owner(c)
 	w.release(c)
-	w.engine.places.leave()
+	w.engine.vacate(o)
 }
 
 // release is leave for a connection that keeps its place.
@@ -68,6 +69,6 @@ func (w *worker) spill(y *way) {
 	case y.pipe.there():
 		w.pipes.discard(y.pipe)
 	case y.held > 0:
-		w.stashes.put(y.stash)
+		w.unstash(y)
 	}
 }

@@ -17,11 +17,10 @@ var ErrClosed = errors.New("engine is closed")
 
 // Options are what an Engine is made with.
 type Options struct {
-	Workers     int // 0: one for each core, as GOMAXPROCS is at first
-	Connections int // most at a time, over all services
-	Flows       int // likewise
-	Pipes       int // most at a time, for streams; others are copied
-	Log         *slog.Logger
+	Bounds
+	Workers int // 0: one for each core, as GOMAXPROCS is at first
+	Pipes   int // most at a time, for streams; others are copied
+	Log     *slog.Logger
 }
 
 // An Engine carries the TCP connections and UDP flows of any number of services. All methods
@@ -31,6 +30,7 @@ type Engine struct {
 	start     time.Time
 	places    places // of connections
 	rooms     places // of flows
+	stashed   places // stashes
 	guests    guests
 	herald    *herald
 	pauses    atomic.Uint64
@@ -51,9 +51,9 @@ func New(o Options) *Engine {
 		o.Workers = cores
 	}
 	e := &Engine{options: o, start: time.Now(), herald: newHerald(o.Log), ephemeral: ephemeralPorts()}
-	e.places.limit, e.places.vacated = int64(o.Connections), make(chan struct{}, 1)
-	e.rooms.limit, e.rooms.vacated = int64(o.Flows), make(chan struct{}, 1)
-	e.guests.places = &e.places
+	e.places.vacated, e.rooms.vacated = make(chan struct{}, 1), make(chan struct{}, 1)
+	e.Bound(o.Bounds)
+	e.guests.vacate = e.vacate
 	return e
 }
 

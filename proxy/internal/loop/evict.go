@@ -23,10 +23,24 @@ func (w *worker) place(p *port) bool {
 	if f := w.idlest(); f != nil {
 		w.engine.evictions.Add(1)
 		w.replace(f)
+		w.shrink()
 		return true
 	}
+	w.engine.rooms.refused.Add(1)
 	w.plead(p.service)
 	return false
+}
+
+// shrink ends a flow more where there are too many since the limit has become
+// lower.
+func (w *worker) shrink() {
+	if !w.engine.rooms.over() {
+		return
+	}
+	if f := w.idlest(); f != nil {
+		w.engine.evictions.Add(1)
+		w.drop(f)
+	}
 }
 
 // idlest returns the flow to evict: of the lowest rank the one that has been
@@ -69,7 +83,7 @@ func (w *worker) plead(s *Service) {
 
 // yield makes room for others.
 func (w *worker) yield() {
-	for range 1 + w.engine.options.Flows/evictShare {
+	for range 1 + w.engine.rooms.limit.Load()/evictShare {
 		f := w.idlest()
 		if f == nil {
 			return

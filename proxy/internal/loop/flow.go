@@ -5,6 +5,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/shunt-lb/shunt/proxy/internal/screen"
 	"github.com/shunt-lb/shunt/proxy/internal/table"
 )
 
@@ -70,8 +71,9 @@ type traffic struct{ packets, bytes uint64 }
 
 // A patron is what belongs to a flow and has pointers.
 type patron struct {
-	port  *port
-	claim table.Claim
+	port   *port
+	source *screen.Source // nil: it is not counted
+	claim  table.Claim
 }
 
 func (f *flow) ref() ref { return ref{f.index, f.gen} }
@@ -116,7 +118,9 @@ func (s *flows) take(o *origin) *flow {
 	return f
 }
 
+// put ends a flow, wherever it comes from: what its source has is given back.
 func (s *flows) put(f *flow) {
+	s.patron(f).source.Leave()
 	f.fd = none
 	s.slots.put(f.index)
 }

@@ -8,7 +8,7 @@ import (
 
 // guests are the connections left to sorry servers.
 type guests struct {
-	places  *places
+	vacate  func(owner)
 	serving sync.WaitGroup
 
 	mu     sync.Mutex
@@ -19,7 +19,7 @@ type guests struct {
 // serve has the sorry server answer on a socket, which it owns from now on.
 func (g *guests) serve(o owner, fd int32) {
 	g.serving.Go(func() {
-		defer g.places.leave()
+		defer g.vacate(o)
 		defer o.claim.Done()
 		c, err := netConn(fd)
 		if err != nil {

@@ -2,12 +2,14 @@ package loop
 
 import (
 	"log/slog"
+	"net/netip"
 	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
 	"golang.org/x/time/rate"
 
+	"github.com/shunt-lb/shunt/proxy/internal/screen"
 	"github.com/shunt-lb/shunt/proxy/internal/table"
 )
 
@@ -19,12 +21,12 @@ type herald struct {
 	done    sync.WaitGroup
 	once    sync.Once
 
-	accept, crowd, local, receive, flood rate.Sometimes
+	accept, crowd, local, receive, flood, turn rate.Sometimes
 }
 
 func newHerald(log *slog.Logger) *herald {
 	h := &herald{log: log, notices: make(chan func(), 64)}
-	for _, s := range []*rate.Sometimes{&h.accept, &h.crowd, &h.local, &h.receive, &h.flood} {
+	for _, s := range []*rate.Sometimes{&h.accept, &h.crowd, &h.local, &h.receive, &h.flood, &h.turn} {
 		s.Interval = time.Minute // for what happens to every client
 	}
 	h.done.Go(func() {
@@ -59,7 +61,7 @@ func (e *Engine) cannotAccept(s *Service, err unix.Errno) {
 func (e *Engine) crowded(s *Service) {
 	e.herald.crowd.Do(func() {
 		e.herald.say(func() {
-			e.options.Log.Warn("connections refused: limit reached", "service", s.Name, "limit", e.options.Connections)
+			e.options.Log.Warn("connections refused: limit reached", "service", s.Name, "limit", e.places.limit.Load())
 		})
 	})
 }
@@ -75,7 +77,7 @@ func (e *Engine) cannotReceive(s *Service, err unix.Errno) {
 func (e *Engine) crowdedFlows(s *Service) {
 	e.herald.flood.Do(func() {
 		e.herald.say(func() {
-			e.options.Log.Warn("datagrams refused: limit of flows reached", "service", s.Name, "limit", e.options.Flows)
+			e.options.Log.Warn("datagrams refused: limit of flows reached", "service", s.Name, "limit", e.rooms.limit.Load())
 		})
 	})
 }
@@ -94,4 +96,13 @@ func (e *Engine) unreached(s *Service, c table.Claim, err unix.Errno) {
 			})
 		})
 	}
+}
+
+// turnedAway names one of the clients that a screen does not let in.
+func (e *Engine) turnedAway(s *Service, client netip.AddrPort, v screen.Verdict) {
+	e.herald.turn.Do(func() {
+		e.herald.say(func() {
+			e.options.Log.Warn("clients turned away", "service", s.Name, "client", client.String(), "reason", v.String())
+		})
+	})
 }

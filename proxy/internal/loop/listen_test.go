@@ -13,7 +13,7 @@ import (
 )
 
 func quietEngine(t testing.TB, workers int) *Engine {
-	e := New(Options{Workers: workers, Connections: 100, Pipes: 8, Log: slog.New(slog.DiscardHandler)})
+	e := New(Options{Workers: workers, Bounds: Bounds{Connections: 100}, Pipes: 8, Log: slog.New(slog.DiscardHandler)})
 	t.Cleanup(e.Close)
 	return e
 }

@@ -25,7 +25,7 @@ type quay struct {
 
 func newQuay(t testing.TB, at string, limit int, servers ...netip.AddrPort) *quay {
 	t.Helper()
-	q := &quay{crank: newCrank(t, Options{Flows: limit})}
+	q := &quay{crank: newCrank(t, Options{Bounds: Bounds{Flows: limit}})}
 	w := q.w
 	q.service = &Service{Name: "test", Books: table.New(spec(servers...))}
 	q.service.Set(Settings{Connect: time.Second, Idle: time.Minute})

@@ -14,6 +14,7 @@ import (
 func (w *worker) begin(s *Service, fd int32) {
 	if !w.engine.places.take() {
 		s.Books.Refused() // before the client can know
+		w.engine.places.refused.Add(1)
 		reset(fd)
 		w.engine.crowded(s)
 		return
@@ -21,7 +22,18 @@ func (w *worker) begin(s *Service, fd int32) {
 	c := w.slab.take()
 	c.sides[client] = side{fd: fd, writable: true}
 	w.slab.owner(c).service = s
-	w.reach(c, w.peer.addr())
+	w.enter(c, w.peer.addr())
+}
+
+// enter has a client that is known by its address. What the books say of it may
+// take a while.
+func (w *worker) enter(c *conn, from netip.AddrPort) {
+	o, ok := w.slab.owner(c), false
+	if o.source, ok = w.screen(o.service, from); !ok {
+		w.dismiss(c)
+		return
+	}
+	w.reach(c, from)
 }
 
 // reach sets out for the next real server. Nothing is read from the client

@@ -43,11 +43,20 @@ func (w *worker) fill(c *conn, from int) {
 		return
 	}
 	w.unpipe(y) // what is read now is held in a stash, if at all
-	src := &c.sides[from]
-	n, e := recv(src.fd, &w.buffer)
-	if !w.arrived(c, from, n, e) {
+	if w.engine.stashed.full() {
+		w.sip(c, from)
 		return
 	}
+	n, e := recv(c.sides[from].fd, &w.buffer)
+	if w.arrived(c, from, n, e) {
+		w.taken(c, from, n)
+		w.pass(c, from, n)
+	}
+}
+
+// taken notes that n bytes have been read from a side.
+func (w *worker) taken(c *conn, from, n int) {
+	src, y := &c.sides[from], &c.ways[from]
 	if n < bufferSize {
 		// Level or edge, the next bytes will be an event of their own, unless
 		// an end that is known of makes none.
@@ -56,7 +65,6 @@ func (w *worker) fill(c *conn, from int) {
 	} else if y.full < spliceAfter {
 		y.full++
 	}
-	w.pass(c, from, n)
 }
 
 // arrived takes down what reading from a side has come to, and reports
@@ -80,16 +88,19 @@ func (w *worker) arrived(c *conn, from, n int, e unix.Errno) bool {
 
 // pass writes what is in the buffer, and stashes what is not taken.
 func (w *worker) pass(c *conn, from, n int) {
-	y := &c.ways[from]
+	if sent := w.offer(c, from, n); sent < n && !c.sides[1-from].broken {
+		c.sides[1-from].writable = false
+		w.stash(&c.ways[from], w.buffer[sent:n])
+	}
+}
+
+// offer writes n bytes that are in the buffer, and returns how many are taken.
+func (w *worker) offer(c *conn, from, n int) int {
 	if from == client && c.written < 2 {
 		w.hurry(c)
 	}
 	sent, e := send(c.sides[1-from].fd, w.buffer[:n])
-	sent = w.written(c, from, sent, e)
-	if sent < n && !c.sides[1-from].broken {
-		c.sides[1-from].writable = false
-		y.stash, y.from, y.held = w.stashes.keep(w.buffer[sent:n]), 0, int32(n-sent)
-	}
+	return w.written(c, from, sent, e)
 }
 
 // hurry has nothing wait in the real server's socket for an acknowledgement.
@@ -112,7 +123,7 @@ func (w *worker) drain(c *conn, from int) {
 	n = w.written(c, from, n, e)
 	y.from += int32(n)
 	if y.held -= int32(n); y.held == 0 {
-		w.stashes.put(y.stash)
+		w.unstash(y)
 	} else {
 		c.sides[1-from].writable = false
 	}

@@ -116,7 +116,7 @@ func TestConnectTimeout(t *testing.T) {
 // Only those that are meant are cut, also while they are being connected.
 func TestCut(t *testing.T) {
 	l, addr := listen(t)
-	e := New(Options{Workers: 2, Connections: 10, Log: slog.New(slog.DiscardHandler)})
+	e := New(Options{Workers: 2, Bounds: Bounds{Connections: 10}, Log: slog.New(slog.DiscardHandler)})
 	defer e.Close()
 	s := newService(addr, silent(t))
 	free, vip := listen(t)

@@ -24,7 +24,7 @@ type rig struct {
 
 func newRig(t testing.TB, servers ...netip.AddrPort) *rig {
 	t.Helper()
-	r := &rig{crank: newCrank(t, Options{Connections: 100, Pipes: 8})}
+	r := &rig{crank: newCrank(t, Options{Bounds: Bounds{Connections: 100}, Pipes: 8})}
 	r.service = newService(servers...)
 	fd, err := bound(netip.MustParseAddrPort("127.0.0.1:0"), stream, false)
 	r.must(err)

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/shunt-lb/shunt/proxy/internal/screen"
 	"github.com/shunt-lb/shunt/proxy/internal/table"
 )
 
@@ -19,6 +20,9 @@ type Service struct {
 	// Answer returns what the built-in sorry server sends back for a datagram,
 	// nil for nothing. It must neither wait nor keep the datagram. nil refuses.
 	Answer func(datagram []byte) []byte
+
+	// Screen decides who is let in.
+	Screen screen.Screen
 
 	settings atomic.Pointer[Settings]
 	epoch    atomic.Uint32

@@ -48,3 +48,16 @@ func (s *stashes) put(at int32) {
 	s.buffers[at] = nil
 	s.bare = append(s.bare, at)
 }
+
+// stash holds what a way could not pass on. There may be a few more than the
+// bound says: the workers do not wait for each other.
+func (w *worker) stash(y *way, b []byte) {
+	y.stash, y.from, y.held = w.stashes.keep(b), 0, int32(len(b))
+	w.engine.stashed.taken.Add(1)
+}
+
+// unstash gives the stash of a way back.
+func (w *worker) unstash(y *way) {
+	w.stashes.put(y.stash)
+	w.engine.stashed.leave()
+}

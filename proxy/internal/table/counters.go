@@ -9,6 +9,7 @@ import (
 // counters are dataplane.Counters that many may add to at once.
 type counters struct {
 	connections, failures, refused           atomic.Uint64
+	denied, throttled                        atomic.Uint64
 	inPackets, outPackets, inBytes, outBytes atomic.Uint64
 }
 
@@ -31,5 +32,7 @@ func (c *counters) read() dataplane.Counters {
 		OutBytes:    c.outBytes.Load(),
 		Failures:    c.failures.Load(),
 		Refused:     c.refused.Load(),
+		Denied:      c.denied.Load(),
+		Throttled:   c.throttled.Load(),
 	}
 }

@@ -172,6 +172,12 @@ func (s *Service) release(c Claim) {
 // Refused counts a client that no real server could take.
 func (s *Service) Refused() { s.count.refused.Add(1) }
 
+// Denied counts a client that is not allowed.
+func (s *Service) Denied() { s.count.denied.Add(1) }
+
+// Throttled counts a client beyond the limits of its source.
+func (s *Service) Throttled() { s.count.throttled.Add(1) }
+
 // Expire lets go of clients whose persistence has run out. Pick never uses a
 // pin that has, so that it matters little how often this is called.
 func (s *Service) Expire() {

@@ -1,0 +1,120 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// Clients are a list of networks, as `allow` and `deny` have it. Nobody changes
+// one: sections share what they inherit.
+type Clients struct {
+	// Prefixes are all of them, those of files included, without host bits.
+	Prefixes []netip.Prefix
+	// Written is the list as the configuration has it: prefixes, @ with the
+	// path of a file, or one word for a list that is empty.
+	Written []string
+}
+
+// clients makes values that are lists of clients, in which a word of their own
+// takes back what was said before.
+func clients(word string, at func(target) *Clients) value {
+	return value{
+		kind: "networks and addresses, separated by commas; `@/PATH` for a file of them; `" + word + "`",
+		set: func(f *field, t target) bool {
+			c := *at(t)
+			if !t.o[f.key].set() {
+				c = Clients{} // a section has its own list or inherits one
+			}
+			ok := f.clients(word, &c)
+			if ok {
+				*at(t) = c
+			}
+			return ok
+		},
+		get: func(t target) []string { return line(strings.Join(at(t).Written, ", ")) },
+	}
+}
+
+// clients reads a line of a list and adds it to c.
+func (f *field) clients(word string, c *Clients) (ok bool) {
+	f.straighten()
+	f.comment(false)
+	if f.val == "" {
+		return f.fail(f.valAt, fmt.Sprintf("`%s` is empty", f.key), "write "+word+", or leave the line out")
+	}
+	ok = true
+	at := f.valAt
+	for item := range strings.SplitSeq(f.val, ",") {
+		w := strings.TrimLeft(item, " \t")
+		start := at + len(item) - len(w)
+		at += len(item) + 1
+		ok = f.client(start, strings.TrimRight(w, " \t"), word, c) && ok
+	}
+	return ok
+}
+
+// client adds one item, which stands at the offset at.
+func (f *field) client(at int, item, word string, c *Clients) bool {
+	switch item {
+	case "":
+		return f.fail(at, "nothing stands here", "remove the comma")
+	case word:
+		*c = Clients{Written: []string{word}}
+		return true
+	}
+	more, ok := []netip.Prefix(nil), true
+	if path, isFile := strings.CutPrefix(item, "@"); isFile {
+		more, ok = f.clientFile(at, path)
+	} else if p, wrong, remark := parsePrefix(item); wrong != "" {
+		return f.fail(at, wrong, "write a network such as 192.0.2.0/24 or 2001:db8::/32, an address, @/PATH, or "+word)
+	} else {
+		if remark != "" {
+			f.warn(at, remark, "write "+p.String())
+		}
+		more, item = []netip.Prefix{p}, p.String()
+	}
+	if ok {
+		c.add(item, more, word)
+	}
+	return ok
+}
+
+// add leaves the lists alone that c shares with others.
+func (c *Clients) add(item string, more []netip.Prefix, word string) {
+	if len(c.Written) == 1 && c.Written[0] == word {
+		c.Written = nil
+	}
+	c.Written = append(slices.Clip(c.Written), item)
+	if len(c.Prefixes) == 0 {
+		c.Prefixes = more
+		return
+	}
+	c.Prefixes = append(slices.Clip(c.Prefixes), more...)
+}
+
+// parsePrefix reads a network or an address. wrong says why it is none, remark
+// what was passed over.
+func parsePrefix(s string) (p netip.Prefix, wrong, remark string) {
+	if !strings.Contains(s, "/") {
+		a, err := netip.ParseAddr(s)
+		switch {
+		case err != nil:
+			return p, fmt.Sprintf("`%s` is no network and no address", s), ""
+		case a.Zone() != "":
+			return p, fmt.Sprintf("`%s` has a zone, which means nothing here", s), ""
+		}
+		return netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen()), "", ""
+	}
+	p, err := netip.ParsePrefix(s)
+	switch {
+	case err != nil:
+		return p, fmt.Sprintf("`%s` is no network", s), ""
+	case p.Addr().Is4In6():
+		return p, fmt.Sprintf("`%s` is an IPv4 network written as IPv6", s), ""
+	case p.Masked() != p:
+		return p.Masked(), "", fmt.Sprintf("`%s` has bits behind its prefix: it is read as %s", s, p.Masked())
+	}
+	return p, "", ""
+}

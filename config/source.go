@@ -1,0 +1,108 @@
+package config
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/shunt-lb/shunt/dataplane"
+)
+
+const (
+	// maxRate is how many a rate may have.
+	maxRate = 1_000_000
+	maxPer  = 24 * time.Hour
+)
+
+// rate reads `100`, `100/10s` or `100/m`; a number alone is for a second.
+func (f *field) rate() (r dataplane.Rate, ok bool) {
+	f.comment(false)
+	count, per, timed := strings.Cut(f.val, "/")
+	count = strings.TrimSpace(count)
+	n, err := strconv.Atoi(count)
+	if err != nil || digitsLen(count) != len(count) {
+		return r, f.fail(f.valAt, fmt.Sprintf("`%s` is no rate", f.val), "write a number, or NUMBER/DURATION: 100/1s, 10/m")
+	}
+	if n > maxRate {
+		return r, f.fail(f.valAt, fmt.Sprintf("%d is too much for `%s`", n, f.key), fmt.Sprintf("the most is %d", maxRate))
+	}
+	r = dataplane.Rate{Count: n, Per: time.Second}
+	if timed {
+		r.Per, ok = f.per(strings.TrimSpace(per))
+		if !ok {
+			return r, false
+		}
+	}
+	if n == 0 {
+		r = dataplane.Rate{}
+	}
+	return r, true
+}
+
+// per reads the time of a rate, in which a unit stands for one of it.
+func (f *field) per(text string) (time.Duration, bool) {
+	g := *f
+	g.valAt += len(g.val) - len(text)
+	if g.val = text; text != "" && digitsLen(text) == 0 {
+		g.val = "1" + text
+	}
+	d, ok := g.duration(minDuration)
+	if ok && d > maxPer {
+		return 0, g.fail(g.valAt, fmt.Sprintf("%s is too much for `%s`", g.val, g.key), "the most is 24h")
+	}
+	return d, ok
+}
+
+func writeRate(r dataplane.Rate) string {
+	per := writeDuration(r.Per)
+	if digitsLen(per) == len(per) {
+		per += "s"
+	}
+	return fmt.Sprintf("%d/%s", r.Count, per)
+}
+
+// limit makes values of which the zero value is none: a section writes it to be
+// rid of the one that is global.
+func limit[T comparable](kind string, read func(*field) (T, bool), write func(T) string) func(at func(*Settings) *T) value {
+	return func(at func(*Settings) *T) value {
+		v := bind(kind, read, write)(func(t target) *T { return at(t.s) })
+		get := v.get
+		v.get = func(t target) []string {
+			var none T
+			if have := *at(t.s); have != none {
+				return get(t)
+			}
+			if *at(&t.g.Settings) != none {
+				return []string{"0"}
+			}
+			return nil
+		}
+		return v
+	}
+}
+
+var (
+	sourceConns = limit("number; 0 is no limit", numberFrom(0, maxCount), strconv.Itoa)
+	sourceRate  = limit("`100`, `100/10s`, `100/m`; 0 is no limit", (*field).rate, writeRate)
+)
+
+// reviewSources warns of what says nothing.
+func (p *parser) reviewSources(sec *section, v *Virtual) {
+	if v.OnePacket && v.SourceConns > 0 {
+		if v.Origins["sourceconnections"].set() {
+			s := sec.line("sourceconnections")
+			p.warn(s, s.keyAt, "`sourceconnections` has no effect with ops=yes: there, every datagram stands for itself", "limit them with sourcerate")
+		}
+		v.SourceConns = 0
+	}
+	if v.SourceConns > 0 || v.SourceRate.Count > 0 {
+		return
+	}
+	for _, name := range []string{"sourceprefix", "sourceprefix6"} {
+		if v.Origins[name].set() {
+			s := sec.line(name)
+			p.warn(s, s.keyAt, fmt.Sprintf("`%s` has no effect without a limit", name), "add sourceconnections or sourcerate")
+		}
+	}
+}

@@ -1,0 +1,3 @@
+// Package screen decides which clients of a virtual service are let in: by
+// their address, and by what their source has of the service already.
+package screen

@@ -1,0 +1,43 @@
+package screen
+
+import (
+	"net/netip"
+
+	"github.com/gaissmai/bart"
+)
+
+// Rules say which clients are served. They do not change; nil serves all.
+type Rules struct {
+	table bart.Table[bool]
+	// others is what becomes of those that are in no prefix.
+	others bool
+}
+
+// NewRules returns the rules of two lists, as dataplane.Carry has them; nil if
+// both are empty. A look-up takes as long however long they are.
+func NewRules(allow, deny []netip.Prefix) *Rules {
+	if len(allow)+len(deny) == 0 {
+		return nil
+	}
+	r := &Rules{others: len(allow) == 0}
+	for _, p := range allow {
+		r.table.Insert(p, true)
+	}
+	for _, p := range deny { // after the others: of two equal ones this counts
+		r.table.Insert(p, false)
+	}
+	return r
+}
+
+// Serve reports whether a client is served. An IPv4 address that is written as
+// an IPv6 one is an IPv4 address.
+func (r *Rules) Serve(client netip.Addr) bool {
+	if r == nil {
+		return true
+	}
+	serve, listed := r.table.Lookup(client.Unmap().WithZone(""))
+	if !listed {
+		return r.others
+	}
+	return serve
+}

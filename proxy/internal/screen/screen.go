@@ -1,0 +1,99 @@
+package screen
+
+import (
+	"net/netip"
+	"sync/atomic"
+
+	"github.com/shunt-lb/shunt/dataplane"
+)
+
+// A Verdict is what becomes of a client.
+type Verdict uint8
+
+// Denied are clients that are not served, Throttled those whose source has all
+// that it may have.
+const (
+	Admitted Verdict = iota
+	Denied
+	Throttled
+)
+
+// String says it in words for a log.
+func (v Verdict) String() string {
+	return [...]string{"admitted", "denied by its address", "beyond the limits of its source"}[v]
+}
+
+// A Screen decides for one virtual service. The zero value admits everybody.
+// All methods may be called from several goroutines at once.
+type Screen struct {
+	order   atomic.Pointer[order] // nil: there is nothing to decide
+	sources sources
+}
+
+// An order is what is in force.
+type order struct {
+	rules  *Rules
+	limits Limits
+}
+
+// Set puts rules and limits in force, both at once. Who has been admitted
+// stays, and what sources have goes on counting, unless their prefixes have
+// another length now: then only what they get from now on does.
+func (s *Screen) Set(r *Rules, l Limits) {
+	var o *order
+	if r != nil || l.on() {
+		o = &order{r, l}
+	}
+	s.order.Store(o)
+	s.sources.adapt(l)
+}
+
+// Open reports whether everybody is admitted.
+func (s *Screen) Open() bool { return s.order.Load() == nil }
+
+// Admit decides about a client. If that one counts as one of its source the
+// result is not nil, and its Leave has to be called when it is over.
+func (s *Screen) Admit(client netip.Addr) (*Source, Verdict) {
+	o := s.order.Load()
+	switch {
+	case o == nil:
+		return nil, Admitted
+	case !o.rules.Serve(client):
+		return nil, Denied
+	case !o.limits.on():
+		return nil, Admitted
+	}
+	return s.sources.admit(o.limits.prefix(client), o.limits)
+}
+
+// Expire forgets sources that have nothing and may begin as much as one that
+// was never seen. Admit takes no notice of whether they have been forgotten.
+func (s *Screen) Expire() { s.sources.expire() }
+
+// Forgotten returns how many sources have been forgotten before their time, to
+// make room for others.
+func (s *Screen) Forgotten() uint64 { return s.sources.forgotten.Load() }
+
+// Sources returns how many are remembered, and what all of them have.
+func (s *Screen) Sources() (known, having int) { return s.sources.count() }
+
+// Limits are those of each source. The zero value is none.
+type Limits struct {
+	Conns int            // at a time; 0 is no limit
+	Rate  dataplane.Rate // of new ones
+	// Bits4 and Bits6 are the lengths of the prefixes that are one source.
+	Bits4, Bits6 int
+}
+
+func (l Limits) on() bool { return l.Conns > 0 || l.Rate.Count > 0 }
+
+// prefix returns the source of a client.
+func (l Limits) prefix(client netip.Addr) netip.Prefix {
+	client = client.Unmap()
+	bits := l.Bits6
+	if client.Is4() {
+		bits = l.Bits4
+	}
+	p, _ := client.Prefix(bits) // the zero value, one source, if there is no such length
+	return p
+}
