@@ -8,7 +8,7 @@ import (
 
 // counters are dataplane.Counters that many may add to at once.
 type counters struct {
-	connections, failures, refused           atomic.Uint64
+	connections, failures, refused, cut      atomic.Uint64
 	inPackets, outPackets, inBytes, outBytes atomic.Uint64
 }
 
@@ -31,5 +31,6 @@ func (c *counters) read() dataplane.Counters {
 		OutBytes:    c.outBytes.Load(),
 		Failures:    c.failures.Load(),
 		Refused:     c.refused.Load(),
+		Cut:         c.cut.Load(),
 	}
 }
