@@ -16,7 +16,7 @@ type queue struct {
 	// kin are the waiters of each client that persistence knows, since what
 	// becomes of one decides where the others have to wait.
 	kin map[netip.Addr]map[*Waiter]struct{}
-	// stirred: the pin of somebody who waits has changed.
+	// stirred: what somebody waits for has changed.
 	stirred bool
 	called  []*Waiter // who is to be told
 }

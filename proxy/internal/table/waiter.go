@@ -168,7 +168,10 @@ func (s *Service) admit() []*Waiter {
 	for w := s.foremost(); w != nil; w = s.foremost() {
 		s.grant(w)
 	}
-	s.queue.stirred = false
+	if s.queue.stirred {
+		s.dismiss()
+		s.queue.stirred = false
+	}
 	return s.queue.take()
 }
 
@@ -195,19 +198,23 @@ func (s *Service) grant(w *Waiter) {
 }
 
 // reorder brings the queue in line with a service that has changed, and returns
-// who is to be told: also those for whom nobody is left.
+// who is to be told.
 func (s *Service) reorder() []*Waiter {
-	if s.queue.waiting == 0 {
-		return nil
+	if s.queue.waiting > 0 {
+		s.realign(s.queue.all())
+		s.queue.stirred = true
 	}
-	s.realign(s.queue.all())
-	called := s.admit()
+	return s.admit()
+}
+
+// dismiss calls those for whom nobody is left.
+func (s *Service) dismiss() {
 	for _, l := range slices.Clone(s.queue.lines) {
-		if l.server == nil && !s.promising(request{tried: l.tried}) {
-			for l.first != nil {
-				s.call(l.first)
-			}
+		if l.server != nil || s.promising(request{tried: l.tried}) {
+			continue
+		}
+		for l.first != nil {
+			s.call(l.first)
 		}
 	}
-	return append(called, s.queue.take()...)
 }
