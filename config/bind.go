@@ -54,6 +54,7 @@ var (
 	seconds  = bind("seconds, 1 or more", secondsFrom(1, maxSeconds), writeSeconds)
 	period   = bind("seconds, 0 or more", secondsFrom(0, maxSeconds), writeSeconds)
 	attempts = bind("number, 1 or more", numberFrom(1, maxCount), strconv.Itoa)
+	count    = bind("number, 0 or more", numberFrom(0, maxCount), strconv.Itoa)
 	status   = bind("number, 200 to 599", numberFrom(200, 599), strconv.Itoa)
 	yesNo    = bind("`yes` or `no`", (*field).yesNo, writeYesNo)
 	text     = bind("text in double quotes", quoted, inQuotes)
