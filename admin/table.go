@@ -84,8 +84,8 @@ func (r *renderer) service(sv director.ServiceStatus) row {
 	}
 }
 
-// about says how sv is configured, and how many clients it had no room or
-// real server for.
+// about says how sv is configured, how many clients wait, how many it had no
+// room or real server for, and how many connections were cut.
 func about(sv director.ServiceStatus) string {
 	var parts []string
 	if sv.Name != "" {
@@ -95,8 +95,16 @@ func about(sv director.ServiceStatus) string {
 	if sv.Persistent > 0 {
 		parts = append(parts, "persistent "+span(time.Duration(sv.Persistent)))
 	}
-	if n := sv.Counters.Refused; n > 0 {
-		parts = append(parts, fmt.Sprintf("refused %d", n))
+	if sv.Waiting > 0 {
+		parts = append(parts, fmt.Sprintf("waiting %d", sv.Waiting))
+	}
+	for _, c := range []struct {
+		what string
+		n    uint64
+	}{{"refused", sv.Counters.Refused}, {"cut", sv.Counters.Cut}} {
+		if c.n > 0 {
+			parts = append(parts, fmt.Sprintf("%s %d", c.what, c.n))
+		}
 	}
 	return strings.Join(parts, ", ")
 }
