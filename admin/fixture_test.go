@@ -142,7 +142,11 @@ func web() director.ServiceStatus {
 	return director.ServiceStatus{
 		Service: "tcp 10.0.0.100:80", Name: "www.example.com", Scheduler: "wrr", Persistent: director.Seconds(10 * time.Minute),
 		Check: "negotiate http", Fallback: "sorry",
-		Counters:         dataplane.Counters{Connections: 918273, InBytes: 514_322_115, OutBytes: 88_123_456_789, Failures: 14, Refused: 3, Denied: 12, Throttled: 7},
+		Counters: dataplane.Counters{
+			Connections: 918273, InBytes: 514_322_115, OutBytes: 88_123_456_789, Failures: 14,
+			Refused: 3, Denied: 12, Throttled: 7, Queued: 40, Cut: 5,
+		},
+		Waiting: 2,
 		FallbackCounters: dataplane.Counters{Connections: 31, InBytes: 4100, OutBytes: 52_000, Failures: 1},
 		Servers: []director.ServerStatus{
 			{

@@ -84,8 +84,8 @@ func (r *renderer) service(sv director.ServiceStatus) row {
 	}
 }
 
-// about says how sv is configured, and how many clients it had no room or
-// real server for, or has turned away.
+// about says how sv is configured, how many clients wait, how many it had no
+// room or real server for or has turned away, and how many connections were cut.
 func about(sv director.ServiceStatus) string {
 	var parts []string
 	if sv.Name != "" {
@@ -95,14 +95,19 @@ func about(sv director.ServiceStatus) string {
 	if sv.Persistent > 0 {
 		parts = append(parts, "persistent "+span(time.Duration(sv.Persistent)))
 	}
-	if n := sv.Counters.Refused; n > 0 {
-		parts = append(parts, fmt.Sprintf("refused %d", n))
+	if sv.Waiting > 0 {
+		parts = append(parts, fmt.Sprintf("waiting %d", sv.Waiting))
 	}
-	if n := sv.Counters.Denied; n > 0 {
-		parts = append(parts, fmt.Sprintf("denied %d", n))
-	}
-	if n := sv.Counters.Throttled; n > 0 {
-		parts = append(parts, fmt.Sprintf("throttled %d", n))
+	for _, c := range []struct {
+		what string
+		n    uint64
+	}{
+		{"refused", sv.Counters.Refused}, {"denied", sv.Counters.Denied},
+		{"throttled", sv.Counters.Throttled}, {"cut", sv.Counters.Cut},
+	} {
+		if c.n > 0 {
+			parts = append(parts, fmt.Sprintf("%s %d", c.what, c.n))
+		}
 	}
 	return strings.Join(parts, ", ")
 }

@@ -74,6 +74,16 @@ type Settings struct {
 	Interface      string
 	ConnectTimeout time.Duration // 0: the dataplane's choice
 	IdleTimeout    time.Duration // 0: the dataplane's choice
+	// MaxConn is the number of connections that a real server is given at a
+	// time, unless its line says otherwise, MaxQueue how many clients wait for
+	// one; 0 is no limit.
+	MaxConn, MaxQueue int
+	// For how long a client waits, how long a connection is silent before a
+	// keepalive, and what was sent unacknowledged; 0: the dataplane's choice.
+	QueueTimeout, KeepAlive, UserTimeout time.Duration
+	// OnDown is "keep" or "cut": what becomes of connections to a server that
+	// is found down.
+	OnDown string
 	// ExpireQuiescent ends persistence to servers of weight 0.
 	ExpireQuiescent bool
 	DrainTimeout    time.Duration // how long a graceful stop waits for connections
@@ -170,6 +180,7 @@ type Real struct {
 	Forward      dataplane.Forward
 	Weight       int
 	Upper, Lower uint32
+	MaxConn      uint32 // its own, else that of the section
 	// Request and Receive are in force for this server: its own, else those
 	// of the section.
 	Request string

@@ -54,7 +54,7 @@ var table = []directive{
 	{name: "persistent", scope: inSection, def: "none", doc: "for how long a client keeps its real server", value: persistent},
 	{name: "netmask", scope: inSection, def: "single clients", doc: "which clients persistence takes for one", value: netmask},
 	{name: "ops", scope: inSection, def: "no", doc: "schedule every datagram of a udp service by itself", value: yesNo(func(t target) *bool { return &t.v.OnePacket })},
-	{name: "real", scope: inSection, value: value{kind: "ADDRESS[->ADDRESS][:PORT] gate|masq|ipip [WEIGHT] [\"REQUEST\",\"RECEIVE\"] [l:LOWER] [u:UPPER]"}, def: "none", doc: "a real server, or a range of them", repeats: true, late: true},
+	{name: "real", scope: inSection, value: value{kind: "ADDRESS[->ADDRESS][:PORT] gate|masq|ipip [WEIGHT] [\"REQUEST\",\"RECEIVE\"] [l:LOWER] [u:UPPER] [m:MAXCONN]"}, def: "none", doc: "a real server, or a range of them", repeats: true, late: true},
 	{name: "real6", scope: inSection, value: value{kind: "as real, with [ADDRESS]"}, def: "none", doc: "an IPv6 real server", repeats: true, late: true},
 	{name: "fallback", scope: both, def: "none", doc: "what answers while no real server can", late: true, value: value{kind: "ADDRESS[:PORT] [gate|masq|ipip], or sorry", get: getFallback}},
 	{name: "fallback6", scope: both, def: "none", doc: "fallback of IPv6 services", late: true, value: value{kind: "[ADDRESS][:PORT] [gate|masq|ipip], or sorry", get: getFallback6}},
@@ -108,9 +108,15 @@ var table = []directive{
 	{name: "sourcerate", scope: both, own: true, def: "none", doc: "connections and flows that one source may begin", value: sourceRate(func(s *Settings) *dataplane.Rate { return &s.SourceRate })},
 	{name: "sourceprefix", scope: both, own: true, def: "32", doc: "length of the prefix that is one source, IPv4", value: bits4(func(t target) *int { return &t.s.SourceBits4 })},
 	{name: "sourceprefix6", scope: both, own: true, def: "64", doc: "length of the prefix that is one source, IPv6", value: bits6(func(t target) *int { return &t.s.SourceBits6 })},
-	{name: "maxconnections", scope: inGlobal, own: true, def: "as the machine allows", doc: "connections of the proxy at a time", value: count(func(t target) *int { return &t.g.MaxConnections })},
-	{name: "maxflows", scope: inGlobal, own: true, def: "as the machine allows", doc: "UDP flows of the proxy at a time", value: count(func(t target) *int { return &t.g.MaxFlows })},
+	{name: "maxconnections", scope: inGlobal, own: true, def: "as the machine allows", doc: "connections of the proxy at a time", value: bound(func(t target) *int { return &t.g.MaxConnections })},
+	{name: "maxflows", scope: inGlobal, own: true, def: "as the machine allows", doc: "UDP flows of the proxy at a time", value: bound(func(t target) *int { return &t.g.MaxFlows })},
 	{name: "maxbuffers", scope: inGlobal, own: true, def: "as the machine allows", doc: "memory for what slow readers leave", value: size(func(t target) *int64 { return &t.g.MaxBuffers })},
+	{name: "maxconn", scope: both, own: true, def: "0, no limit", doc: "connections that the proxy gives a real server at a time; more wait", value: count(func(t target) *int { return &t.s.MaxConn })},
+	{name: "maxqueue", scope: both, own: true, def: "0, no limit", doc: "clients that wait for the real servers of a service at a time", value: count(func(t target) *int { return &t.s.MaxQueue })},
+	{name: "queuetimeout", scope: both, own: true, def: "5s", doc: "how long a client waits for a real server", value: length(func(t target) *time.Duration { return &t.s.QueueTimeout })},
+	{name: "keepalive", scope: both, own: true, def: "60", doc: "silence after which the proxy asks whether the other side of a connection is there", value: keepAlive},
+	{name: "tcpusertimeout", scope: both, own: true, def: "as the kernel has it", doc: "how long what the proxy sent may go unacknowledged", value: length(func(t target) *time.Duration { return &t.s.UserTimeout })},
+	{name: "ondown", scope: both, own: true, def: "keep", doc: "what becomes of connections to a server that is found down", value: word("keep", "cut")(func(t target) *string { return &t.s.OnDown })},
 	{name: "expirequiescent", scope: both, own: true, def: "no", doc: "persistence does not keep clients on a server of weight 0", value: yesNo(func(t target) *bool { return &t.s.ExpireQuiescent })},
 	{name: "draintimeout", scope: both, own: true, def: "30", doc: "how long a stop with cleanstop=no waits for connections", value: wait(func(t target) *time.Duration { return &t.s.DrainTimeout })},
 	{name: "sorrypage", scope: both, own: true, def: "the built-in page", doc: "page of the sorry server", value: page(func(t target) *string { return &t.s.SorryPage })},
@@ -217,5 +223,19 @@ var kernelTimeout = bind("duration, 1s to 31 days, in whole seconds", func(f *fi
 	}
 	return d, ok
 }, writeLength)
+
+// keepAlive is in whole seconds, as the kernel counts, and no more than it
+// takes.
+var keepAlive = bind("duration, 1s to 9h, in whole seconds", func(f *field) (time.Duration, bool) {
+	d, ok := f.duration(time.Second)
+	switch {
+	case !ok:
+	case d > 9*time.Hour:
+		return 0, f.fail(f.valAt, fmt.Sprintf("%s is too much for `%s`", f.val, f.key), "the most is 9h")
+	case d%time.Second != 0:
+		return 0, f.fail(f.valAt, fmt.Sprintf("%s is not a number of whole seconds", f.val), "the kernel counts seconds")
+	}
+	return d, ok
+}, writeLength)(func(t target) *time.Duration { return &t.s.KeepAlive })
 
 var checkPort = bind("port, 1 to 65535", (*field).portNumber, writePort)(func(t target) *uint16 { return &t.v.CheckPort })

@@ -34,6 +34,7 @@ func defaults() Global {
 			CleanStop:        true,
 			DrainTimeout:     30 * time.Second,
 			SorryStatus:      503,
+			OnDown:           "keep",
 		},
 		Origins: Origins{},
 	}

@@ -113,6 +113,9 @@ func realText(v *Virtual, r *Real) string {
 	if r.Upper != 0 {
 		fmt.Fprintf(&b, " u:%d", r.Upper)
 	}
+	if r.MaxConn != uint32(v.MaxConn) {
+		fmt.Fprintf(&b, " m:%d", r.MaxConn)
+	}
 	return b.String()
 }
 

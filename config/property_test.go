@@ -103,6 +103,9 @@ func realLine(t *rapid.T, addr func(*rapid.T, int) string, forward ...string) st
 		upper := rapid.IntRange(1, 1000).Draw(t, "upper")
 		s += fmt.Sprintf(" u:%d l:%d", upper, rapid.IntRange(0, upper).Draw(t, "lower"))
 	}
+	if rapid.Bool().Draw(t, "with limit") {
+		s += fmt.Sprintf(" m:%d", rapid.IntRange(0, 3).Draw(t, "maxconn"))
+	}
 	return s
 }
 
@@ -150,6 +153,12 @@ var bothValues = map[string]generator{
 	"interface":        of("eth0", "eth0.100", "br-lan@2"),
 	"connecttimeout":   of("1", "1500ms"),
 	"idletimeout":      of("1", "1h"),
+	"maxconn":          number(0, 1000),
+	"maxqueue":         number(0, 1000),
+	"queuetimeout":     of("1", "250ms", "2m"),
+	"keepalive":        of("1", "90s", "9h"),
+	"tcpusertimeout":   of("1", "1500ms", "1h"),
+	"ondown":           of("keep", "cut"),
 	"expirequiescent":  of("yes", "no"),
 	"draintimeout":     of("0", "10", "30", "1m"),
 	"sorrypage":        of("testdata/page", `"testdata/page/index.html"`),

@@ -30,7 +30,7 @@ func (n *names) real(f *field, v *Virtual, six bool) []Real {
 	if !ok {
 		return nil
 	}
-	model := Real{Weight: 1, Request: v.Request, Receive: v.Receive, Pos: f.pos(&f.stmt, f.keyAt)}
+	model := Real{Weight: 1, Request: v.Request, Receive: v.Receive, MaxConn: uint32(v.MaxConn), Pos: f.pos(&f.stmt, f.keyAt)}
 	if model.Forward, rest, ok = f.forward(rest); !ok {
 		return nil
 	}

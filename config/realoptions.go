@@ -16,8 +16,8 @@ type realReader struct {
 	paired   bool
 }
 
-// options reads [WEIGHT] ["REQUEST","RECEIVE"] [l:LOWER] [u:UPPER] into r, in
-// any order.
+// options reads [WEIGHT] ["REQUEST","RECEIVE"] [l:LOWER] [u:UPPER]
+// [m:MAXCONN] into r, in any order.
 func (f *field) options(rest string, r *Real) bool {
 	o := &realReader{field: f, rest: rest, r: r}
 	for {
@@ -47,6 +47,8 @@ func (o *realReader) token() bool {
 		return o.threshold(at, word, &o.r.Lower)
 	case strings.HasPrefix(word, "u:"):
 		return o.threshold(at, word, &o.r.Upper)
+	case strings.HasPrefix(word, "m:"):
+		return o.threshold(at, word, &o.r.MaxConn)
 	case !o.weighted && o.weightFollows():
 		o.warn(at, fmt.Sprintf("`%s` is ignored", word), "write the weight alone")
 		return true
@@ -60,7 +62,7 @@ func (o *realReader) weightFollows() bool {
 }
 
 func (o *realReader) leftOver(at int, word string) bool {
-	hint := `write ADDRESS:PORT METHOD [WEIGHT] ["REQUEST","RECEIVE"] [l:LOWER] [u:UPPER]`
+	hint := `write ADDRESS:PORT METHOD [WEIGHT] ["REQUEST","RECEIVE"] [l:LOWER] [u:UPPER] [m:MAXCONN]`
 	switch {
 	case strings.HasPrefix(word, "weight"):
 		hint = "write the weight alone: a number"

@@ -44,6 +44,8 @@ type ExplainedReal struct {
 	Weight int    `json:"weight"`
 	Lower  uint32 `json:"lower,omitempty"`
 	Upper  uint32 `json:"upper,omitempty"`
+	// MaxConn is that of the section if the line has none.
+	MaxConn uint32 `json:"maxconn,omitempty"`
 	// Check is the check and what it looks at: "http http://10.0.0.1:80/",
 	// "connect 10.0.0.1:80".
 	Check   string `json:"check"`
@@ -110,7 +112,7 @@ func (o Origin) String() string {
 
 func explainReal(v *Virtual, r *Real) ExplainedReal {
 	e := ExplainedReal{
-		Directive: realKey(r.Addr.Addr().Is6()), Addr: endpointText(r.Addr), Forward: r.Forward.String(), Weight: r.Weight, Lower: r.Lower, Upper: r.Upper,
+		Directive: realKey(r.Addr.Addr().Is6()), Addr: endpointText(r.Addr), Forward: r.Forward.String(), Weight: r.Weight, Lower: r.Lower, Upper: r.Upper, MaxConn: r.MaxConn,
 		Check: v.checkText(r), Line: r.Pos.Line,
 	}
 	if _, err := netip.ParseAddr(r.Name); err != nil {
@@ -210,6 +212,9 @@ func (r *ExplainedReal) text() string {
 	}
 	if r.Upper != 0 {
 		s += fmt.Sprintf(" u:%d", r.Upper)
+	}
+	if r.MaxConn != 0 {
+		s += fmt.Sprintf(" m:%d", r.MaxConn)
 	}
 	return s
 }

@@ -7,6 +7,9 @@ type health struct {
 	up bool
 	// fails and rises count consecutive results; at most one is above 0.
 	fails, rises int
+	// failed: while it is down a check has failed, so that it is not merely
+	// waiting for its first one.
+	failed bool
 }
 
 // observe takes in one result and reports whether the server has changed
@@ -18,14 +21,16 @@ func (h *health) observe(ok bool, fall, rise int) bool {
 		return h.turn(true, h.rises >= rise)
 	}
 	h.fails, h.rises = h.fails+1, 0
-	return h.turn(false, h.fails >= fall)
+	turned := h.turn(false, h.fails >= fall)
+	h.failed = !h.up
+	return turned
 }
 
 func (h *health) turn(up, enough bool) bool {
 	if h.up == up || !enough {
 		return false
 	}
-	h.up = up
+	h.up, h.failed = up, false
 	return true
 }
 

@@ -82,7 +82,7 @@ func (s *Status) count(served []dataplane.ServiceStatus) {
 	for i := range s.Services {
 		sv := &s.Services[i]
 		have := byID[sv.ID]
-		sv.Counters = have.Counters
+		sv.Counters, sv.Waiting = have.Counters, have.Waiting
 		sv.countServers(have.Servers)
 	}
 }

@@ -78,6 +78,10 @@ func (s *server) settled() bool {
 	return s.probe == nil || s.state() != Down || !s.last.at.IsZero()
 }
 
+// foundDown reports whether a check has found the server down, and nothing else
+// keeps it out.
+func (s *server) foundDown() bool { return s.state() == Down && s.health.failed }
+
 // weight is the weight in force.
 func (s *server) weight() int {
 	if s.state() == Up {
@@ -89,7 +93,7 @@ func (s *server) weight() int {
 func (s *server) wanted() dataplane.RealServer {
 	return dataplane.RealServer{
 		Addr: s.addr, Forward: s.conf.Forward, Tunnel: s.tunnel, Weight: s.weight(),
-		Upper: s.conf.Upper, Lower: s.conf.Lower,
+		Upper: s.conf.Upper, Lower: s.conf.Lower, MaxConn: s.conf.MaxConn,
 	}
 }
 

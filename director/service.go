@@ -72,12 +72,7 @@ func (sv *service) wanted() dataplane.VirtualService {
 	w := dataplane.VirtualService{
 		ID: v.ID, Scheduler: v.Scheduler, SchedFlags: v.SchedFlags, OnePacket: v.OnePacket,
 		Persistent: v.Persistent, PersistentBits: v.PersistentBits, ExpireQuiescent: v.ExpireQuiescent,
-		ConnectTimeout: v.ConnectTimeout, IdleTimeout: v.IdleTimeout,
-		Carry: dataplane.Carry{
-			Allow: v.Allow.Prefixes, Deny: v.Deny.Prefixes,
-			SourceConns: v.SourceConns, SourceRate: v.SourceRate,
-			SourceBits4: v.SourceBits4, SourceBits6: v.SourceBits6,
-		},
+		ConnectTimeout: v.ConnectTimeout, IdleTimeout: v.IdleTimeout, Carry: carry(v),
 	}
 	rs := newServerSet(len(sv.servers) + 1)
 	for _, s := range sv.servers {
@@ -89,6 +84,7 @@ func (sv *service) wanted() dataplane.VirtualService {
 		rs.add(f)
 	}
 	w.RealServers = rs.list
+	w.Cut = sv.cut(w.RealServers)
 	return w
 }
 

@@ -68,7 +68,9 @@ type ServiceStatus struct {
 	// Error is why the dataplane does not serve the service as wanted.
 	Error string `json:"error,omitempty"`
 	// Counters cover the fallback and real servers that have left, too.
-	Counters         dataplane.Counters `json:"counters"`
+	Counters dataplane.Counters `json:"counters"`
+	// Waiting are the clients that wait for a real server now.
+	Waiting          int                `json:"waiting,omitempty"`
 	FallbackCounters dataplane.Counters `json:"fallback_counters"`
 }
 

@@ -59,7 +59,11 @@ func Everything(v *config.Virtual) dataplane.VirtualService {
 		s.health.up = true
 	}
 	sv.fallbackOn = true
-	return sv.wanted()
+	w := sv.wanted()
+	if v.OnDown == "cut" {
+		w.Cut = sv.all()
+	}
+	return w
 }
 
 func limitProblem(v *config.Virtual, l *dataplane.Limit) config.Problem {

@@ -81,8 +81,17 @@ func New(o Options) *Dataplane {
 }
 
 // Apply implements [dataplane.Dataplane]. What Unsupported says is returned
-// before anything else is done.
+// before anything else is done. It waits until what is to be cut has been,
+// during which other services can be changed.
 func (d *Dataplane) Apply(ctx context.Context, want dataplane.VirtualService) error {
+	if err := d.put(ctx, want); err != nil || len(want.Cut) == 0 {
+		return err
+	}
+	return d.cut(ctx, want.ID)
+}
+
+// put puts want into force.
+func (d *Dataplane) put(ctx context.Context, want dataplane.VirtualService) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := d.usable(ctx); err != nil {

@@ -15,6 +15,8 @@ const (
 	// defaultConnect limits an attempt to reach a real server where the
 	// service says nothing.
 	defaultConnect = 5 * time.Second
+	// defaultQueue is for how long a client waits for a real server likewise.
+	defaultQueue = 5 * time.Second
 	// What the kernel's IPVS gives established TCP connections and UDP flows.
 	defaultIdleTCP = 15 * time.Minute
 	defaultIdleUDP = 5 * time.Minute
@@ -36,6 +38,8 @@ type front interface {
 	// drain refuses new connections and flows from when it returns on.
 	// Those that exist go on.
 	drain()
+	// tune has new clients have what the settings of the service say.
+	tune()
 	// close is drain, and gives the address back. It returns when nothing
 	// more is read from it. Both may be called again.
 	close()
@@ -61,9 +65,13 @@ func (s *service) listen(ctx context.Context) error {
 
 // apply puts v into force.
 func (s *service) apply(v dataplane.VirtualService) {
+	was := s.table.Spec()
 	s.table.Update(v)
 	s.configure(v)
 	s.loop.Changed()
+	if was.KeepAlive != v.KeepAlive || was.UserTimeout != v.UserTimeout {
+		s.front.tune()
+	}
 }
 
 func (s *service) configure(v dataplane.VirtualService) {
@@ -75,6 +83,10 @@ func (s *service) configure(v dataplane.VirtualService) {
 		Connect:   cmp.Or(v.ConnectTimeout, defaultConnect),
 		Idle:      cmp.Or(v.IdleTimeout, idle),
 		OnePacket: v.OnePacket,
+
+		Queue:       cmp.Or(v.QueueTimeout, defaultQueue),
+		KeepAlive:   v.KeepAlive,
+		UserTimeout: v.UserTimeout,
 	})
 	s.screen(v)
 }

@@ -23,3 +23,4 @@ func listenTCP(ctx context.Context, s *service) (front, error) {
 
 func (f tcpFront) drain() { f.Close() }
 func (f tcpFront) close() { f.Close() }
+func (f tcpFront) tune()  { f.Tune() }

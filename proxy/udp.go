@@ -22,3 +22,4 @@ func listenUDP(ctx context.Context, s *service) (front, error) {
 
 func (f udpFront) drain() { f.Drain() }
 func (f udpFront) close() { f.Close() }
+func (f udpFront) tune()  {}

@@ -78,7 +78,6 @@ func openStream(family uint16) (int32, unix.Errno) {
 	foreign(fd, family)
 	setOption(fd, unix.SOL_TCP, unix.TCP_NODELAY, &on)
 	inlineUrgent(fd)
-	keepAlive(fd)
 	return fd, 0
 }
 

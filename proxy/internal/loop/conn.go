@@ -18,6 +18,7 @@ type state uint8
 const (
 	free       state = iota // the slot holds none
 	connecting              // to a real server
+	waiting                 // for a place at one
 	relaying                // both sides are there
 	settling                // one side was reset, the other still has something to take
 )

@@ -1,10 +1,6 @@
 package loop
 
-import (
-	"golang.org/x/sys/unix"
-
-	"github.com/shunt-lb/shunt/proxy/internal/table"
-)
+import "golang.org/x/sys/unix"
 
 // drop ends a flow, so that the next datagram makes another.
 func (w *worker) drop(f *flow) {
@@ -38,22 +34,4 @@ func (w *worker) depart(f *flow) {
 	closeFD(f.fd)
 	w.flows.remove(f)
 	w.flows.quit(w.flows.patron(f).port, f)
-}
-
-// dropThose drops the flows of s whose real server is meant.
-func (w *worker) dropThose(s *Service, meant func(*table.Server) bool) {
-	for _, p := range w.ports {
-		if p == nil || p.service != s {
-			continue
-		}
-		for r := range ranks {
-			for i := p.ages[r].oldest; i != none; {
-				f := w.flows.at(i)
-				i = f.newer
-				if meant(w.flows.patron(f).claim.Server()) {
-					w.drop(f)
-				}
-			}
-		}
-	}
 }

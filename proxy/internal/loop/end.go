@@ -1,7 +1,5 @@
 package loop
 
-import "github.com/shunt-lb/shunt/proxy/internal/table"
-
 // end closes a connection that has come to its end both ways.
 func (w *worker) end(c *conn) {
 	for i := range c.sides {
@@ -14,21 +12,14 @@ func (w *worker) end(c *conn) {
 
 // cut ends a connection with RST.
 func (w *worker) cut(c *conn) {
+	if c.state == waiting {
+		w.abandon(c)
+		return
+	}
 	for i := range c.sides {
 		reset(c.sides[i].fd)
 	}
 	w.finish(c)
-}
-
-// cutThose cuts the connections of s whose real server is meant, and ends the
-// flows.
-func (w *worker) cutThose(s *Service, meant func(*table.Server) bool) {
-	w.slab.all(func(c *conn) {
-		if o := w.slab.owner(c); o.service == s && meant(o.claim.Server()) {
-			w.cut(c)
-		}
-	})
-	w.dropThose(s, meant)
 }
 
 // reset closes a socket, if it is one, with RST.

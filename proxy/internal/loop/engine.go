@@ -8,8 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/shunt-lb/shunt/proxy/internal/table"
 )
 
 // ErrClosed is what Listen returns after Close.
@@ -96,17 +94,6 @@ func (e *Engine) Wait(ctx context.Context) error {
 		return err
 	}
 	return e.rooms.wait(ctx)
-}
-
-// Cut resets the connections of s to those real servers for which cut is true,
-// or ends its flows, and returns when that is done. cut is called by one worker at a time.
-func (e *Engine) Cut(s *Service, cut func(*table.Server) bool) {
-	e.mu.Lock()
-	workers := e.workers
-	e.mu.Unlock()
-	for _, w := range workers {
-		w.mailbox.do(func() { w.cutThose(s, cut) })
-	}
 }
 
 // Pauses returns how often a worker has taken no new connections or flows for

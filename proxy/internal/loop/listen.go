@@ -35,6 +35,9 @@ func (e *Engine) Listen(ctx context.Context, addr netip.AddrPort, s *Service) (*
 		return nil, err
 	}
 	l := &Listener{fds: fds}
+	for _, fd := range fds {
+		s.settings.Load().vigil.bequeath(fd)
+	}
 	if err := l.open(team, s); err != nil {
 		l.Close()
 		closeAll(l.fds[len(l.team):]) // nobody accepts from them

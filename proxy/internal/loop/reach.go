@@ -41,27 +41,34 @@ func (w *worker) enter(c *conn, from netip.AddrPort) {
 func (w *worker) reach(c *conn, from netip.AddrPort) {
 	o := w.slab.owner(c)
 	for {
-		tried := w.tried[c.index]
-		claim, ok := o.service.Books.Pick(from, tried)
+		claim, ok := o.service.Books.Pick(from, w.tried[c.index])
 		if !ok {
-			w.refuse(c)
+			if claim, ok = w.await(c, from); !ok {
+				return
+			}
+		}
+		if w.try(c, claim) {
 			return
 		}
-		o.claim = claim
-		if sorry(claim, tried) {
-			w.apologise(c)
-			return
-		}
-		e := w.dial(c, claim.Addr())
-		if e == 0 {
-			return
-		}
-		if scarce(e) {
-			w.forsake(c, e)
-			return
-		}
+	}
+}
+
+// try sets out for one real server. False is that it is not there.
+func (w *worker) try(c *conn, claim table.Claim) bool {
+	w.slab.owner(c).claim = claim
+	if claim.Sorry() && sorry(claim, w.tried[c.index]) {
+		w.apologise(c)
+		return true
+	}
+	e := w.dial(c, claim.Addr())
+	if scarce(e) {
+		w.forsake(c, e)
+		return true
+	}
+	if e != 0 {
 		w.miss(c, e)
 	}
+	return e == 0
 }
 
 // sorry reports whether the built-in sorry server is to answer: always without
@@ -94,11 +101,8 @@ func (w *worker) dial(c *conn, to netip.AddrPort) unix.Errno {
 
 // watch registers both sockets.
 func (w *worker) watch(c *conn) unix.Errno {
-	if !c.watched {
-		if e := w.poller.watch(c, client); e != 0 {
-			return e
-		}
-		c.watched = true
+	if e := w.watchClient(c); e != 0 {
+		return e
 	}
 	return w.poller.watch(c, server)
 }
@@ -140,7 +144,11 @@ func (w *worker) join(c *conn) {
 	o := w.slab.owner(c)
 	o.claim.Established()
 	w.touch(c)
-	w.wheel.set(c, w.tick+min(ticks(o.service.settings.Load().Idle), lookEvery))
+	settings := o.service.settings.Load()
+	if settings.vigil.unheard > 0 {
+		settings.vigil.heed(c.sides[server].fd)
+	}
+	w.wheel.set(c, w.tick+min(ticks(settings.Idle), settings.vigil.lazy))
 	w.move(c)
 	if c.state == relaying && c.ways[client].bytes == 0 {
 		// There is no request yet, and perhaps it is the server's turn.
@@ -152,6 +160,11 @@ func (w *worker) join(c *conn) {
 func (w *worker) unreached(c *conn, err unix.Errno) {
 	w.hangUp(c)
 	w.miss(c, err)
+	w.again(c)
+}
+
+// again chooses anew.
+func (w *worker) again(c *conn) {
 	if peerOf(c.sides[client].fd, &w.peer) != 0 {
 		w.dismiss(c) // reset just now
 		return

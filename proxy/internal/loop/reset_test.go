@@ -3,14 +3,10 @@ package loop
 import (
 	"errors"
 	"io"
-	"log/slog"
-	"net"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/shunt-lb/shunt/proxy/internal/table"
 )
 
 // A reset waits for a client that does not read no longer than its patience.
@@ -110,46 +106,5 @@ func TestConnectTimeout(t *testing.T) {
 	st := r.service.Books.Status()
 	if st.Counters.Failures != 1 || st.Servers[0].Active != 0 || st.Servers[1].Active != 1 {
 		t.Errorf("books %+v, want one failure and one connection at the second", st)
-	}
-}
-
-// Only those that are meant are cut, also while they are being connected.
-func TestCut(t *testing.T) {
-	l, addr := listen(t)
-	e := New(Options{Workers: 2, Bounds: Bounds{Connections: 10}, Log: slog.New(slog.DiscardHandler)})
-	defer e.Close()
-	s := newService(addr, silent(t))
-	free, vip := listen(t)
-	_ = free.Close()
-	ln, err := e.Listen(t.Context(), vip, s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	var clients [2]net.Conn
-	for i := range clients {
-		clients[i], err = net.Dial("tcp", vip.String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer clients[i].Close()
-		_ = clients[i].SetDeadline(time.Now().Add(10 * time.Second))
-		for s.Books.Status().Servers[i].Active == 0 {
-			time.Sleep(time.Millisecond)
-		}
-	}
-	server, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer server.Close()
-	e.Cut(newService(addr), func(*table.Server) bool { return true })
-	e.Cut(s, func(sv *table.Server) bool { return sv.Addr() != addr })
-	if _, err := clients[1].Read(make([]byte, 1)); !errors.Is(err, unix.ECONNRESET) {
-		t.Errorf("the one that is meant got %v, want a reset", err)
-	}
-	_, _ = io.WriteString(server, "x")
-	if _, err := clients[0].Read(make([]byte, 1)); err != nil {
-		t.Errorf("the one that is not got %v", err)
 	}
 }

@@ -85,7 +85,7 @@ func TestSourceGetsBack(t *testing.T) {
 		},
 		"cut": func() {
 			related()
-			r.w.cutThose(r.service, func(*table.Server) bool { return true })
+			cutAll(r.w, r.service)
 		},
 		"sorry": func() {
 			servers(dataplane.RealServer{Sorry: true, Weight: 1})
@@ -186,7 +186,7 @@ func TestSourceOfFlows(t *testing.T) {
 	wantHaving(t, q.service, 0)
 
 	q.ask(q.client(), s, "question")
-	q.w.dropThose(q.service, func(*table.Server) bool { return true })
+	cutAll(q.w, q.service)
 	wantHaving(t, q.service, 0)
 
 	// Nobody listens: the flow ends, and its source has nothing.
@@ -233,4 +233,14 @@ func TestSourceOfDatagrams(t *testing.T) {
 		q.must(err)
 	}
 	wantHaving(t, q.service, 0)
+}
+
+// cutAll has everything at the first real server of a service cut.
+func cutAll(w *worker, s *Service) {
+	v := s.Books.Spec()
+	now := v.Clone()
+	now.Cut, now.RealServers = []netip.AddrPort{v.RealServers[0].Addr}, nil
+	s.Books.Update(now)
+	(&severing{worker: w, service: s, done: make(chan struct{}, 1)}).share()
+	s.Books.Update(v)
 }

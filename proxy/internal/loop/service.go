@@ -34,14 +34,26 @@ type Settings struct {
 	// Connect limits each attempt to reach a real server, Idle for how long
 	// nothing may move on a connection or flow.
 	Connect, Idle time.Duration
+	// Queue limits for how long a client waits for a real server that is full.
+	Queue time.Duration
+	// KeepAlive is the silence after which a connection is asked for a sign of
+	// life, in whole seconds; 0 is a minute. UserTimeout is for how long what
+	// was sent may go unacknowledged; 0 is the kernel's choice. Both are for
+	// new connections, those of clients see Listener.Tune.
+	KeepAlive, UserTimeout time.Duration
 	// OnePacket has every datagram scheduled by itself.
 	OnePacket bool
+
+	vigil vigil
 }
 
 // Set puts settings in force. It has to be called before the service is
 // listened for, and may be called at any time after; connections that exist
 // have a new idle timeout within ten seconds.
-func (s *Service) Set(settings Settings) { s.settings.Store(&settings) }
+func (s *Service) Set(settings Settings) {
+	settings.vigil = newVigil(settings.KeepAlive, settings.UserTimeout)
+	s.settings.Store(&settings)
+}
 
 // Changed has every flow see with its next datagram whether its real server is
 // still there. It has to be called after real servers have been taken out of

@@ -50,6 +50,9 @@ func (s *slab[T, O]) grow() {
 	}
 }
 
+// size is above every index there is.
+func (s *slab[T, O]) size() int32 { return int32(len(s.chunks)) * chunkSize }
+
 // conns are the connections of a worker.
 type conns struct{ slots slab[conn, owner] }
 

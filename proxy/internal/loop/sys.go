@@ -60,11 +60,8 @@ func connect(fd int32, to *sockaddr) unix.Errno {
 
 // The values of socket options.
 var (
-	off, on   int32 = 0, 1
-	abortive        = unix.Linger{Onoff: 1}
-	keepIdle  int32 = 60
-	keepEvery int32 = 15
-	keepCount int32 = 4
+	off, on  int32 = 0, 1
+	abortive       = unix.Linger{Onoff: 1}
 )
 
 // setOption ignores errors: everything set here makes things better, not
@@ -78,15 +75,6 @@ func setOption(fd int32, level, option int, value *int32) {
 func setAbortive(fd int32) {
 	_, _, _ = unix.RawSyscall6(unix.SYS_SETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, unix.SO_LINGER,
 		uintptr(unsafe.Pointer(&abortive)), unsafe.Sizeof(abortive), 0)
-}
-
-// keepAlive finds out within two minutes that the other side of a silent
-// connection is gone.
-func keepAlive(fd int32) {
-	setOption(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, &on)
-	setOption(fd, unix.SOL_TCP, unix.TCP_KEEPIDLE, &keepIdle)
-	setOption(fd, unix.SOL_TCP, unix.TCP_KEEPINTVL, &keepEvery)
-	setOption(fd, unix.SOL_TCP, unix.TCP_KEEPCNT, &keepCount)
 }
 
 // inlineUrgent has an urgent byte keep its place in the stream.

@@ -33,6 +33,12 @@ func (w *worker) look(c *conn) {
 		} else {
 			w.unreached(c, unix.ETIMEDOUT)
 		}
+	case waiting:
+		if left := int32(c.due - w.tick); left > 0 {
+			w.wheel.set(c, w.tick+uint32(left))
+		} else {
+			w.overdue(c)
+		}
 	case relaying:
 		w.lookIdle(c)
 	case settling:
@@ -43,7 +49,8 @@ func (w *worker) look(c *conn) {
 // lookIdle cuts a connection on which nothing has moved for too long. One that
 // lasts is worth keepalives: those of the client come with the listener.
 func (w *worker) lookIdle(c *conn) {
-	limit := ticks(w.slab.owner(c).service.settings.Load().Idle)
+	settings := w.slab.owner(c).service.settings.Load()
+	limit := ticks(settings.Idle)
 	quiet := w.tick - c.last
 	if quiet >= limit {
 		w.cut(c)
@@ -51,7 +58,7 @@ func (w *worker) lookIdle(c *conn) {
 	}
 	if !c.lasting {
 		c.lasting = true
-		keepAlive(c.sides[server].fd)
+		settings.vigil.keep(c.sides[server].fd)
 	}
 	w.wheel.set(c, w.tick+min(limit-quiet, lookEvery))
 }

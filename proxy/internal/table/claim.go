@@ -24,6 +24,17 @@ func (c Claim) Sorry() bool { return c.sorry }
 // since.
 func (c Claim) Removed() bool { return c.server.removed.Load() }
 
+// Doomed reports whether the service has come to want nobody at the real
+// server, see Cut of [dataplane.VirtualService].
+func (c Claim) Doomed() bool { return c.server.cut.Load() }
+
+// Cut counts a connection or flow that ends for that. It does not give the
+// place back.
+func (c Claim) Cut() {
+	c.server.count.cut.Add(1)
+	c.service.count.cut.Add(1)
+}
+
 // Established counts a connection or flow that has reached its real server.
 func (c Claim) Established() {
 	c.server.count.connections.Add(1)

@@ -8,7 +8,7 @@ import (
 
 // counters are dataplane.Counters that many may add to at once.
 type counters struct {
-	connections, failures, refused           atomic.Uint64
+	connections, failures, refused, cut      atomic.Uint64
 	denied, throttled                        atomic.Uint64
 	inPackets, outPackets, inBytes, outBytes atomic.Uint64
 }
@@ -34,5 +34,6 @@ func (c *counters) read() dataplane.Counters {
 		Refused:     c.refused.Load(),
 		Denied:      c.denied.Load(),
 		Throttled:   c.throttled.Load(),
+		Cut:         c.cut.Load(),
 	}
 }

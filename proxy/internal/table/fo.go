@@ -26,9 +26,11 @@ func (s *ovf) update(servers []*Server) { s.servers = servers }
 func (s *ovf) next(r request) *Server {
 	var top *Server
 	for _, sv := range s.servers {
-		if sv.active <= sv.spec.Weight && sv.takes(r) && (top == nil || sv.spec.Weight > top.spec.Weight) {
+		if s.fits(sv) && sv.takes(r) && (top == nil || sv.spec.Weight > top.spec.Weight) {
 			top = sv
 		}
 	}
 	return top
 }
+
+func (*ovf) fits(sv *Server) bool { return sv.active <= sv.spec.Weight }

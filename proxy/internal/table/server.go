@@ -15,6 +15,7 @@ type Server struct {
 	addr    netip.AddrPort
 	count   counters
 	removed atomic.Bool
+	cut     atomic.Bool // nobody is to be there
 
 	// The rest belongs to the service's lock.
 	spec       dataplane.RealServer
@@ -40,8 +41,16 @@ func (sv *Server) set(spec dataplane.RealServer) {
 }
 
 // takes reports whether a scheduler may choose the server.
-func (sv *Server) takes(r request) bool {
-	return sv.spec.Weight > 0 && !sv.overloaded && !slices.Contains(r.tried, sv)
+func (sv *Server) takes(r request) bool { return !sv.occupied() && sv.wants(r) }
+
+// wants is takes, but for MaxConn.
+func (sv *Server) wants(r request) bool {
+	return sv.spec.Weight > 0 && !sv.overloaded && !sv.cut.Load() && !slices.Contains(r.tried, sv)
+}
+
+// occupied reports whether the server has as many connections as it may.
+func (sv *Server) occupied() bool {
+	return sv.spec.MaxConn != 0 && sv.active >= int(sv.spec.MaxConn)
 }
 
 // enter and leave count connections and keep the overload flag as

@@ -23,6 +23,7 @@ type Service struct {
 	// leaving are removed servers that still have connections, or clients
 	// that persistence will bring back to them if they return in time.
 	leaving map[netip.AddrPort]*Server
+	queue   queue
 }
 
 // New returns the books of v. It panics if there is no such scheduler.
@@ -37,7 +38,13 @@ func New(v dataplane.VirtualService) *Service {
 // on from where it was, wrr begins its pass again when real servers change.
 func (s *Service) Update(v dataplane.VirtualService) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.update(v)
+	called := s.reorder()
+	s.mu.Unlock()
+	tellAll(called)
+}
+
+func (s *Service) update(v dataplane.VirtualService) {
 	other := s.sched == nil || v.Scheduler != s.spec.Scheduler || !slices.Equal(v.SchedFlags, s.spec.SchedFlags)
 	if other {
 		s.sched = newScheduler(v)
@@ -47,6 +54,7 @@ func (s *Service) Update(v dataplane.VirtualService) {
 		s.replace(v.RealServers)
 		s.sched.update(regular(s.servers))
 	}
+	s.condemn(v.Cut)
 	s.spec = v.Clone()
 }
 
@@ -101,16 +109,35 @@ func regular(servers []*Server) []*Server {
 // kernel, but not when it has been tried, and not when it is quiescent and the
 // service says ExpireQuiescent. When no other can, a sorry server
 // with a weight takes the client, also one that has been tried: then the
-// built-in answer is left. False is nobody.
+// built-in answer is left. Nobody is given to a server that has as many
+// connections as its MaxConn, and no sorry server stands in for one that could
+// take the client but for that. False is nobody; Join may be for who
+// can wait.
 func (s *Service) Pick(client netip.AddrPort, tried []*Server) (Claim, bool) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	sv, p := s.choose(request{client, tried})
+	c, called, ok := s.pick(request{client, tried})
+	s.mu.Unlock()
+	tellAll(called)
+	return c, ok
+}
+
+// pick also returns who is to be told: the pin of a client may take others with
+// it to where there is a place.
+func (s *Service) pick(r request) (Claim, []*Waiter, bool) {
+	sv, p := s.choose(r)
 	if sv == nil {
-		return Claim{}, false
+		return Claim{}, nil, false
 	}
 	sv.enter()
-	return Claim{service: s, server: sv, pin: p, sorry: sv.spec.Sorry}, true
+	var called []*Waiter
+	if s.queue.stirred {
+		called = s.admit()
+	}
+	return s.claim(sv, p), called, true
+}
+
+func (s *Service) claim(sv *Server, p *pin) Claim {
+	return Claim{service: s, server: sv, pin: p, sorry: sv.spec.Sorry}
 }
 
 func (s *Service) choose(r request) (*Server, *pin) {
@@ -124,6 +151,9 @@ func (s *Service) choose(r request) (*Server, *pin) {
 		// Also if nobody can take the client now, as in the kernel.
 		s.pins.remove(p)
 	case !slices.Contains(r.tried, p.server):
+		if p.server.occupied() {
+			return nil, nil
+		}
 		s.pins.renew(p, now)
 		return p.server, p
 	}
@@ -132,17 +162,24 @@ func (s *Service) choose(r request) (*Server, *pin) {
 		// Nobody is to see the sorry page for longer than it is needed.
 		return sv, nil
 	}
-	return sv, s.pins.pin(r.client.Addr(), sv, now)
+	p := s.pins.pin(r.client.Addr(), sv, now)
+	if p != nil && s.queue.waiting > 0 {
+		s.regroup(p.client)
+	}
+	return sv, p
 }
 
 // left reports whether the client of p is not to go where it is pinned.
 func (s *Service) left(p *pin) bool {
-	return p.server.removed.Load() || s.spec.ExpireQuiescent && p.server.spec.Weight == 0
+	return p.server.removed.Load() || p.server.cut.Load() || s.spec.ExpireQuiescent && p.server.spec.Weight == 0
 }
 
 func (s *Service) schedule(r request) *Server {
 	if sv := s.sched.next(r); sv != nil {
 		return sv
+	}
+	if s.promising(r) {
+		return nil
 	}
 	var last *Server
 	for _, sv := range s.servers {
@@ -159,7 +196,13 @@ func (s *Service) schedule(r request) *Server {
 // release ends a claim.
 func (s *Service) release(c Claim) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.vacate(c)
+	called := s.admit()
+	s.mu.Unlock()
+	tellAll(called)
+}
+
+func (s *Service) vacate(c Claim) {
 	c.server.leave()
 	if c.pin != nil {
 		s.pins.release(c.pin)
@@ -204,6 +247,7 @@ func (s *Service) Status() dataplane.ServiceStatus {
 		Servers:  make([]dataplane.ServerStatus, 0, len(s.servers)),
 	}
 	st.Counters.Unpinned = s.pins.lost
+	st.Counters.Queued, st.Waiting = s.queue.joined, s.queue.waiting
 	for _, sv := range s.servers {
 		st.Servers = append(st.Servers, sv.status())
 	}

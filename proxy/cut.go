@@ -1,0 +1,23 @@
+package proxy
+
+import (
+	"context"
+
+	"github.com/shunt-lb/shunt/dataplane"
+)
+
+// cut ends the connections and flows that are left at real servers where the
+// service wants none. It is not for the lock: there may be very many, and
+// those that are given a place meanwhile are not given one there.
+func (d *Dataplane) cut(ctx context.Context, id dataplane.ServiceID) error {
+	d.mu.Lock()
+	s := d.services[id]
+	d.mu.Unlock()
+	if s == nil || !s.table.Doomed() {
+		return nil
+	}
+	if err := d.engine.Cut(ctx, &s.loop); err != nil {
+		return &dataplane.OpError{Op: "cut", Service: id, Err: err}
+	}
+	return nil
+}

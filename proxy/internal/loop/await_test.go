@@ -1,0 +1,219 @@
+package loop
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// newCounter is a rig whose real servers have room for one client each, and
+// where one waits for ten seconds.
+func newCounter(t *testing.T, servers ...netip.AddrPort) *rig {
+	r := newRig(t, servers...)
+	v := r.service.Books.Spec().Clone()
+	for i := range v.RealServers {
+		v.RealServers[i].MaxConn = 1
+	}
+	r.service.Books.Update(v)
+	r.service.Set(Settings{Connect: time.Second, Idle: time.Minute, Queue: 10 * time.Second})
+	return r
+}
+
+// queue returns a client who waits.
+func (r *rig) queue() *net.TCPConn {
+	r.Helper()
+	had := r.service.Books.Status().Waiting
+	c := r.dial()
+	r.until("somebody waits", func() bool { return r.service.Books.Status().Waiting > had })
+	return c
+}
+
+// awaiting returns a connection that waits.
+func (r *rig) awaiting() *conn {
+	found := &conn{}
+	r.w.slab.all(func(c *conn) {
+		if c.state == waiting {
+			found = c
+		}
+	})
+	return found
+}
+
+func (r *rig) wantBooks(active, waiting int, refused uint64) {
+	r.Helper()
+	st := r.service.Books.Status()
+	if st.Servers[0].Active != active || st.Waiting != waiting || st.Counters.Refused != refused {
+		r.Errorf("%d active, %d waiting, %d refused; want %d, %d, %d",
+			st.Servers[0].Active, st.Waiting, st.Counters.Refused, active, waiting, refused)
+	}
+	if len(r.w.waiting) != waiting {
+		r.Errorf("the worker has %d waiting, want %d", len(r.w.waiting), waiting)
+	}
+}
+
+func TestAwaitIsServed(t *testing.T) {
+	l, addr := listen(t)
+	r := newCounter(t, addr)
+	first, there := r.pair(l)
+	second := r.queue()
+	_, _ = io.WriteString(second, "request")
+	_ = second.CloseWrite() // it still wants the answer
+	r.until("the end of the request is noticed", func() bool { return r.awaiting().sides[client].ending })
+	r.wantBooks(1, 1, 0)
+	_, _ = first.Close(), there.Close()
+	r.until("the first one is gone and the second there", func() bool {
+		st := r.service.Books.Status()
+		return st.Waiting == 0 && st.Servers[0].Counters.Connections == 2
+	})
+	s, err := l.AcceptTCP()
+	r.must(err)
+	defer s.Close()
+	if b, err := r.receive(s); string(b) != "request" || err != nil {
+		t.Errorf("the server got %q, %v", b, err)
+	}
+	_, _ = io.WriteString(s, "answer")
+	_ = s.Close()
+	if b, err := r.receive(second); string(b) != "answer" || err != nil {
+		t.Errorf("the client got %q, %v", b, err)
+	}
+	r.until("the end", r.gone)
+	r.wantBooks(0, 0, 0)
+	if n := r.engine.places.taken.Load(); n != 0 {
+		t.Errorf("%d places are taken, want none", n)
+	}
+}
+
+func TestAwaitTimesOut(t *testing.T) {
+	l, addr := listen(t)
+	r := newCounter(t, addr)
+	r.pair(l)
+	c := r.queue()
+	r.pass(10 * time.Second)
+	r.wantBooks(1, 1, 0)
+	r.pass(3 * tickLength)
+	r.wantBooks(1, 0, 1)
+	r.wantReset("client", c)
+}
+
+// Longer than the wheel sees.
+func TestAwaitForLong(t *testing.T) {
+	l, addr := listen(t)
+	r := newCounter(t, addr)
+	r.service.Set(Settings{Connect: time.Second, Idle: time.Hour, Queue: 10 * time.Minute})
+	r.pair(l)
+	c := r.queue()
+	r.pass(10 * time.Minute)
+	r.wantBooks(1, 1, 0)
+	r.pass(3 * tickLength)
+	r.wantBooks(1, 0, 1)
+	r.wantReset("client", c)
+}
+
+func TestAwaitClientGoes(t *testing.T) {
+	l, addr := listen(t)
+	r := newCounter(t, addr)
+	r.pair(l)
+	c := r.queue()
+	stays := r.queue()
+	_ = c.SetLinger(0)
+	_ = c.Close()
+	r.until("the queue notices", func() bool { return r.service.Books.Status().Waiting == 1 })
+	_ = stays.CloseWrite()
+	r.until("the end of the other is noticed", func() bool { return r.awaiting().sides[client].ending })
+	r.wantBooks(1, 1, 0)
+}
+
+// Who waits for a server that is then found not to be there goes on to the
+// next, and in the end is refused.
+func TestAwaitInVain(t *testing.T) {
+	l, addr := listen(t)
+	r := newCounter(t, addr)
+	first, there := r.pair(l)
+	c := r.queue()
+	_ = l.Close()
+	_, _ = first.Close(), there.Close()
+	r.wantReset("client", c)
+	r.until("the end", r.gone)
+	r.wantBooks(0, 0, 1)
+}
+
+func TestAwaitServerGoes(t *testing.T) {
+	l, addr := listen(t)
+	_, other := listen(t)
+	r := newCounter(t, addr)
+	r.pair(l)
+	c := r.queue()
+	v := r.service.Books.Spec().Clone()
+	v.RealServers[0].Addr = other
+	r.service.Books.Update(v)
+	r.until("the other server takes the client", func() bool {
+		st := r.service.Books.Status()
+		return st.Waiting == 0 && st.Servers[0].Counters.Connections == 1
+	})
+	v.RealServers = nil
+	d := r.dial()
+	r.until("another waits", func() bool { return r.service.Books.Status().Waiting == 1 })
+	r.service.Books.Update(v)
+	r.wantReset("client for whom nobody is left", d)
+	_ = c.SetReadDeadline(time.Now())
+	if _, err := c.Read(make([]byte, 1)); errors.Is(err, unix.ECONNRESET) {
+		t.Error("the client that has a server was reset")
+	}
+}
+
+// A client that has been given a place may be gone, out of time or cut before
+// its worker knows: the place is not lost.
+func TestAwaitRaces(t *testing.T) {
+	given := func(t *testing.T) (*rig, *net.TCPConn, *conn) {
+		l, addr := listen(t)
+		r := newCounter(t, addr)
+		r.pair(l)
+		holder := r.only()
+		c := r.queue()
+		waits := r.awaiting()
+		r.w.slab.owner(holder).claim.Done()
+		v := r.service.Books.Spec()
+		if st := r.service.Books.Status(); st.Waiting != 0 || st.Servers[0].Active != 1 {
+			t.Fatalf("books of %v: %+v, want the place given", v.ID, st)
+		}
+		// The test has ended the claim, the worker is not to end it once more.
+		closeFD(holder.sides[client].fd)
+		closeFD(holder.sides[server].fd)
+		r.w.leave(holder)
+		return r, c, waits
+	}
+	t.Run("gone", func(t *testing.T) {
+		r, c, _ := given(t)
+		_ = c.SetLinger(0)
+		_ = c.Close()
+		r.until("the end", r.gone)
+		r.wantBooks(0, 0, 0)
+	})
+	t.Run("out of time", func(t *testing.T) {
+		r, _, waits := given(t)
+		r.w.overdue(waits)
+		r.until("it is served all the same", func() bool { return waits.state == relaying })
+		r.wantBooks(1, 0, 0)
+	})
+	t.Run("ended", func(t *testing.T) {
+		r, c, waits := given(t)
+		r.w.cut(waits)
+		r.wantReset("client", c)
+		r.wantBooks(0, 0, 0)
+	})
+	t.Run("cut", func(t *testing.T) {
+		r, c, _ := given(t)
+		cut(r.service, 0)
+		r.wantReset("client", c)
+		r.until("the end", r.gone)
+		r.wantBooks(0, 0, 1)
+		if n := r.service.Books.Status().Counters.Cut; n != 0 {
+			t.Errorf("%d are cut, want none", n)
+		}
+	})
+}

@@ -1,0 +1,172 @@
+package loop
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/dataplane"
+)
+
+// cut has the books of a service want nobody at the i-th server.
+func cut(s *Service, i int) {
+	v := s.Books.Spec().Clone()
+	v.Cut = []netip.AddrPort{v.RealServers[i].Addr}
+	v.RealServers[i].Weight = 0
+	s.Books.Update(v)
+}
+
+// Of the connections to a server that is cut those that stand are reset on
+// both sides; those that are being made go on to another server.
+func TestCut(t *testing.T) {
+	e := New(Options{Workers: 2, Bounds: Bounds{Connections: 1000}, Log: slog.New(slog.DiscardHandler)})
+	defer e.Close()
+	a, addr := listen(t)
+	b, other := listen(t)
+	s := newService(addr, other, silent(t))
+	free, vip := listen(t)
+	_ = free.Close()
+	ln, err := e.Listen(t.Context(), vip, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	client := func(at int) net.Conn {
+		had := s.Books.Status().Servers[at].Active
+		c, err := net.Dial("tcp", vip.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+		for s.Books.Status().Servers[at].Active == had {
+			time.Sleep(time.Millisecond)
+		}
+		return c
+	}
+	accepted := func(l *net.TCPListener) net.Conn {
+		c, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+		return c
+	}
+	said := func(who string, c net.Conn, want error) {
+		t.Helper()
+		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, want) {
+			t.Errorf("%s got %v, want %v", who, err, want)
+		}
+	}
+	var ours [2 * severShare]net.Conn
+	var stays, connecting net.Conn
+	for i := range ours {
+		ours[i] = client(0)
+		stays = client(1)
+		connecting = client(2)
+	}
+	cut(s, 0)
+	if err := e.Cut(t.Context(), newService(addr)); err != nil {
+		t.Error(err)
+	}
+	if got := s.Books.Status().Servers[0].Active; got != len(ours) {
+		t.Fatalf("%d connections after those of another service were cut, want %d", got, len(ours))
+	}
+	if err := e.Cut(t.Context(), s); err != nil {
+		t.Error(err)
+	}
+	for _, c := range ours {
+		said("a client", c, unix.ECONNRESET)
+		said("the server", accepted(a), unix.ECONNRESET)
+	}
+	if st := s.Books.Status(); st.Counters.Cut != uint64(len(ours)) || st.Servers[0].Active != 0 || st.Servers[0].Counters.Cut != st.Counters.Cut {
+		t.Errorf("%d are cut and %d left, want %d and none", st.Counters.Cut, st.Servers[0].Active, len(ours))
+	}
+	_, _ = accepted(b).Write([]byte("x"))
+	cut(s, 2)
+	if err := e.Cut(t.Context(), s); err != nil {
+		t.Error(err)
+	}
+	for range 2*len(ours) - 1 {
+		_, _ = accepted(b).Write([]byte("x"))
+	}
+	said("the client of another server", stays, nil)
+	said("the client who was being connected", connecting, nil)
+	if got := s.Books.Status().Counters.Cut; got != uint64(len(ours)) {
+		t.Errorf("%d are cut, want no more than %d", got, len(ours))
+	}
+}
+
+// Cutting ends with the engine, and waiting for it with the context.
+func TestCutWhileClosing(t *testing.T) {
+	for range 50 {
+		e := New(Options{Workers: 2, Bounds: Bounds{Connections: 10}, Log: slog.New(slog.DiscardHandler)})
+		_, addr := listen(t)
+		s := newService(addr)
+		free, vip := listen(t)
+		_ = free.Close()
+		if _, err := e.Listen(t.Context(), vip, s); err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error, 1)
+		go func() { done <- e.Cut(t.Context(), s) }()
+		e.Close()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if err := e.Cut(t.Context(), s); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestCutHonoursItsContext(t *testing.T) {
+	r := newRig(t, dead(t))
+	r.engine.workers = []*worker{r.w} // which nobody turns
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := r.engine.Cut(ctx, r.service); !errors.Is(err, context.Canceled) {
+		t.Errorf("cutting without time: %v", err)
+	}
+	r.engine.workers = nil
+}
+
+// A flow to a server that is cut ends, and the client's next datagram goes to
+// another.
+func TestCutFlows(t *testing.T) {
+	q := newQuay(t, "127.0.0.1", 10)
+	s, other := q.socket("127.0.0.1"), q.socket("127.0.0.1")
+	v := spec(addrOf(s))
+	q.service.Books.Update(v)
+	c := q.client()
+	q.ask(c, s, "one")
+	v.RealServers[0].Weight = 0
+	v.RealServers = append(v.RealServers, dataplane.RealServer{Addr: addrOf(other), Weight: 1})
+	v.Cut = []netip.AddrPort{addrOf(s)}
+	q.service.Books.Update(v)
+	done := make(chan struct{}, 1)
+	(&severing{worker: q.w, service: q.service, done: done}).next()
+	q.w.turn(0)
+	<-done
+	if n := q.flows(); n != 0 {
+		t.Errorf("%d flows are left, want none", n)
+	}
+	q.ask(c, other, "two")
+	if st := q.service.Books.Status(); st.Counters.Cut != 1 || st.Servers[0].Counters.Cut != 1 || st.Servers[0].Counters.InPackets != 1 {
+		t.Errorf("books %+v, want one flow that is cut, with its datagram", st)
+	}
+}
+
+// dead is an address where nobody listens.
+func dead(t testing.TB) netip.AddrPort {
+	l, addr := listen(t)
+	_ = l.Close()
+	return addr
+}

@@ -1,0 +1,119 @@
+package loop
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// vigilOf reads back what the kernel has been told about a socket. With
+// keepalives off there is no idle.
+func vigilOf(t testing.TB, fd int32) vigil {
+	t.Helper()
+	get := func(level, option int) int32 {
+		n, err := unix.GetsockoptInt(int(fd), level, option)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return int32(n)
+	}
+	v := vigil{unheard: get(unix.SOL_TCP, unix.TCP_USER_TIMEOUT)}
+	if get(unix.SOL_SOCKET, unix.SO_KEEPALIVE) != 0 {
+		v.idle, v.every = get(unix.SOL_TCP, unix.TCP_KEEPIDLE), get(unix.SOL_TCP, unix.TCP_KEEPINTVL)
+		v.probes = get(unix.SOL_TCP, unix.TCP_KEEPCNT)
+	}
+	return v
+}
+
+func TestVigil(t *testing.T) {
+	tests := []struct {
+		keep, unheard time.Duration
+		want          vigil
+		late          time.Duration // when the server's side has its keepalives
+	}{
+		{0, 0, vigil{60, 15, 4, 0, lookEvery}, 10 * time.Second},
+		{time.Second, 0, vigil{1, 1, 4, 0, 11}, time.Second},
+		{20 * time.Second, 1500 * time.Millisecond, vigil{20, 5, 4, 1500, lookEvery}, 10 * time.Second},
+		{1500 * time.Millisecond, time.Minute, vigil{2, 1, 4, 60_000, 16}, 1500 * time.Millisecond},
+		{1e6 * time.Hour, 1e6 * time.Hour, vigil{32767, 8191, 4, 1<<31 - 1, lookEvery}, 10 * time.Second},
+	}
+	for _, tt := range tests {
+		t.Run(tt.keep.String(), func(t *testing.T) {
+			v := newVigil(tt.keep, tt.unheard)
+			if v != tt.want {
+				t.Errorf("%+v, want %+v", v, tt.want)
+			}
+			l, addr := listen(t)
+			r := newRig(t, addr)
+			r.service.Set(Settings{Connect: time.Second, Idle: time.Hour, KeepAlive: tt.keep, UserTimeout: tt.unheard})
+			r.w.tune(r.fd)
+			r.pair(l)
+			tt.want.lazy = 0
+			if got := vigilOf(t, r.only().sides[client].fd); got != tt.want {
+				t.Errorf("client's side: %+v, want %+v", got, tt.want)
+			}
+			if got := vigilOf(t, r.only().sides[server].fd); got != (vigil{unheard: tt.want.unheard}) {
+				t.Errorf("server's side at first: %+v", got)
+			}
+			r.pass(tt.late + 2*tickLength)
+			if got := vigilOf(t, r.only().sides[server].fd); got != tt.want {
+				t.Errorf("server's side: %+v, want %+v", got, tt.want)
+			}
+		})
+	}
+}
+
+// Clients have from their listener what the settings were when it was made,
+// and after Tune what they have become.
+func TestTune(t *testing.T) {
+	e := New(Options{Workers: 2, Connections: 10, Log: slog.New(slog.DiscardHandler)})
+	defer e.Close()
+	_, addr := listen(t)
+	s := newService(addr)
+	s.Set(Settings{Connect: time.Second, Idle: time.Minute, KeepAlive: 20 * time.Second})
+	free, vip := listen(t)
+	_ = free.Close()
+	ln, err := e.Listen(context.Background(), vip, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := func(idle, unheard int32) {
+		t.Helper()
+		c, err := net.Dial("tcp", vip.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		n := 0
+		for end := time.Now().Add(10 * time.Second); n == 0 && time.Now().Before(end); time.Sleep(time.Millisecond) {
+			for _, w := range e.workers {
+				w.mailbox.do(func() {
+					w.slab.all(func(c *conn) {
+						n++
+						if got := vigilOf(t, c.sides[client].fd); got.idle != idle || got.unheard != unheard {
+							t.Errorf("client's side: %+v, want %d s and %d ms", got, idle, unheard)
+						}
+						w.cut(c)
+					})
+				})
+			}
+		}
+		if n != 1 {
+			t.Errorf("%d connections, want one", n)
+		}
+	}
+	want(20, 0)
+	s.Set(Settings{Connect: time.Second, Idle: time.Minute, UserTimeout: 3 * time.Second})
+	ln.Tune()
+	want(60, 3000)
+	s.Set(Settings{Connect: time.Second, Idle: time.Minute})
+	ln.Tune()
+	want(60, 0)
+	// The numbers of its sockets may be somebody else's after this.
+	ln.Close()
+	ln.Tune()
+}

@@ -1,0 +1,145 @@
+package table
+
+import (
+	"net/netip"
+	"slices"
+)
+
+// A queue holds the clients that wait for a place because every server that
+// could take them has as many connections as its MaxConn. It belongs to the
+// lock of its service. Between two changes of the service nobody waits while
+// there is a place that it could have.
+type queue struct {
+	lines   []*line
+	waiting int
+	joined  uint64 // ever
+	// kin are the waiters of each client that persistence knows, since what
+	// becomes of one decides where the others have to wait.
+	kin map[netip.Addr]map[*Waiter]struct{}
+	// stirred: what somebody waits for has changed.
+	stirred bool
+	called  []*Waiter // who is to be told
+}
+
+// A line is the waiters that wait for the same places, in the order in which
+// they came.
+type line struct {
+	server      *Server   // the one that persistence keeps them at; nil is any
+	tried       []*Server // but these, if any
+	first, last *Waiter
+}
+
+// of reports whether a line is that of waiters kept at server, or who
+// have tried those.
+func (l *line) of(server *Server, tried []*Server) bool {
+	if server != nil || l.server != nil {
+		return l.server == server
+	}
+	return len(l.tried) == len(tried) && !slices.ContainsFunc(tried, func(sv *Server) bool {
+		return !slices.Contains(l.tried, sv)
+	})
+}
+
+// find returns the line for them, which it makes if need be.
+func (q *queue) find(server *Server, tried []*Server) *line {
+	for _, l := range q.lines {
+		if l.of(server, tried) {
+			return l
+		}
+	}
+	l := &line{server: server, tried: tried}
+	q.lines = append(q.lines, l)
+	return l
+}
+
+// insert puts w where its turn is.
+func (l *line) insert(w *Waiter) {
+	before := l.last
+	for before != nil && before.turn > w.turn {
+		before = before.before
+	}
+	w.line, w.before = l, before
+	if before == nil {
+		w.after, l.first = l.first, w
+	} else {
+		w.after, before.after = before.after, w
+	}
+	if w.after == nil {
+		l.last = w
+	} else {
+		w.after.before = w
+	}
+}
+
+// remove takes w out of its line, which goes with the last one.
+func (q *queue) remove(w *Waiter) {
+	l := w.line
+	if w.before == nil {
+		l.first = w.after
+	} else {
+		w.before.after = w.after
+	}
+	if w.after == nil {
+		l.last = w.before
+	} else {
+		w.after.before = w.before
+	}
+	w.line, w.before, w.after = nil, nil, nil
+	if l.first == nil {
+		q.lines = slices.DeleteFunc(q.lines, func(other *line) bool { return other == l })
+	}
+}
+
+// all returns everybody who waits, in the order in which they came.
+func (q *queue) all() []*Waiter {
+	all := make([]*Waiter, 0, q.waiting)
+	for _, l := range q.lines {
+		for w := l.first; w != nil; w = w.after {
+			all = append(all, w)
+		}
+	}
+	return inTurn(all)
+}
+
+func inTurn(ws []*Waiter) []*Waiter {
+	slices.SortFunc(ws, func(a, b *Waiter) int {
+		if a.turn < b.turn {
+			return -1
+		}
+		return 1
+	})
+	return ws
+}
+
+// know and disown keep track of kin.
+func (q *queue) know(w *Waiter, client netip.Addr) {
+	if q.kin == nil {
+		q.kin = map[netip.Addr]map[*Waiter]struct{}{}
+	}
+	if q.kin[client] == nil {
+		q.kin[client] = map[*Waiter]struct{}{}
+	}
+	q.kin[client][w] = struct{}{}
+	w.kin = client
+}
+
+func (q *queue) disown(w *Waiter) {
+	delete(q.kin[w.kin], w)
+	if len(q.kin[w.kin]) == 0 {
+		delete(q.kin, w.kin)
+	}
+}
+
+// take returns those who are to be told, of whom it is for the caller to tell
+// them when the lock is free.
+func (q *queue) take() []*Waiter {
+	called := q.called
+	q.called = nil
+	return called
+}
+
+func tellAll(called []*Waiter) {
+	for _, w := range called {
+		w.tell(w)
+	}
+}

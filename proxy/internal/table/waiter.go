@@ -1,0 +1,220 @@
+package table
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+)
+
+// A Waiter is a client that waits for a place at a real server.
+type Waiter struct {
+	service *Service
+	request request
+	tell    func(*Waiter)
+	turn    uint64
+
+	// The rest belongs to the service's lock.
+	line          *line // nil: it waits no more
+	before, after *Waiter
+	kin           netip.Addr // its client as persistence has it
+	pin           *pin       // held meanwhile, if persistence keeps it at its line's server
+	claim         Claim
+	granted       bool
+}
+
+// Join is Pick for a client that Pick had nobody for. If there is a server
+// that is passed over only because it has as many connections as its MaxConn,
+// or that the client is pinned to, and the service has room for one more to
+// wait, a Waiter is returned, and tell is called once as soon as it has a
+// place or there is none that it could wait for: then Leave says which. tell
+// is called by whoever has brought that about, without any lock, and must
+// neither wait nor call anything of the service. Who waits is served in the
+// order of Join, as far as it is for the same servers. No claim and no Waiter
+// is nobody.
+func (s *Service) Join(client netip.AddrPort, tried []*Server, tell func(*Waiter)) (Claim, *Waiter, bool) {
+	s.mu.Lock()
+	r := request{client, tried}
+	c, called, ok := s.pick(r)
+	var w *Waiter
+	if !ok && s.mayWait(r) {
+		s.queue.joined++
+		s.queue.waiting++
+		w = &Waiter{service: s, request: r, tell: tell, turn: s.queue.joined}
+		s.lineUp(w)
+	}
+	s.mu.Unlock()
+	tellAll(called)
+	return c, w, ok
+}
+
+// Leave ends the waiting. True is that there has been a place, and the claim
+// on it is the caller's. It has to be called once for each Waiter.
+func (w *Waiter) Leave() (Claim, bool) {
+	s := w.service
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if w.line != nil {
+		s.standDown(w)
+	}
+	return w.claim, w.granted
+}
+
+// mayWait reports whether r, for which there is nobody now, has something to
+// wait for.
+func (s *Service) mayWait(r request) bool {
+	if most := s.spec.MaxQueue; most > 0 && s.queue.waiting >= most {
+		return false
+	}
+	return s.pinOf(r) != nil || s.promising(r)
+}
+
+// promising reports whether a server would take r with fewer connections than
+// its MaxConn.
+func (s *Service) promising(r request) bool {
+	return slices.ContainsFunc(s.servers, func(sv *Server) bool {
+		return sv.occupied() && sv.wants(r) && !sv.spec.Sorry && s.fits(sv)
+	})
+}
+
+// open reports whether there is a place for those in l.
+func (s *Service) open(l *line) bool {
+	if l.server != nil {
+		return !l.server.occupied()
+	}
+	r := request{tried: l.tried}
+	return slices.ContainsFunc(s.servers, func(sv *Server) bool {
+		return sv.takes(r) && !sv.spec.Sorry && s.fits(sv)
+	})
+}
+
+// fits reports whether the scheduler could choose sv, as far as that depends
+// on more than whom all of them pass over.
+func (s *Service) fits(sv *Server) bool {
+	picky, ok := s.sched.(interface{ fits(*Server) bool })
+	return !ok || picky.fits(sv)
+}
+
+// pinOf is the pin that decides where r goes, nil if none does.
+func (s *Service) pinOf(r request) *pin {
+	if !s.pins.on() {
+		return nil
+	}
+	p := s.pins.find(r.client.Addr(), s.pins.now())
+	if p == nil || s.left(p) || slices.Contains(r.tried, p.server) {
+		return nil
+	}
+	return p
+}
+
+// lineUp puts a waiter where its turn is among those who wait for the same.
+// The pin of one that has one stays as long as it waits.
+func (s *Service) lineUp(w *Waiter) {
+	if s.pins.on() {
+		s.queue.know(w, s.pins.prefix(w.request.client.Addr()))
+	}
+	var at *Server
+	if w.pin = s.pinOf(w.request); w.pin != nil {
+		s.pins.renew(w.pin, s.pins.now())
+		at = w.pin.server
+	}
+	s.queue.find(at, w.request.tried).insert(w)
+}
+
+// unline is the reverse of lineUp.
+func (s *Service) unline(w *Waiter) {
+	s.queue.remove(w)
+	s.queue.disown(w)
+	if w.pin != nil {
+		s.pins.release(w.pin)
+		w.pin = nil
+	}
+}
+
+// standDown takes a waiter out of the queue.
+func (s *Service) standDown(w *Waiter) {
+	s.unline(w)
+	s.queue.waiting--
+}
+
+// call is standDown for one that is to be told.
+func (s *Service) call(w *Waiter) {
+	s.standDown(w)
+	s.queue.called = append(s.queue.called, w)
+}
+
+// regroup puts those of one client into the lines where they have to wait now
+// that persistence says something else about it.
+func (s *Service) regroup(client netip.Addr) {
+	kin := inTurn(slices.Collect(maps.Keys(s.queue.kin[client])))
+	s.realign(kin)
+	s.queue.stirred = s.queue.stirred || len(kin) > 0
+}
+
+func (s *Service) realign(ws []*Waiter) {
+	for _, w := range ws {
+		s.unline(w)
+	}
+	for _, w := range ws {
+		s.lineUp(w)
+	}
+}
+
+// admit gives out the places there are, to each place the one of those it is
+// for who has waited longest, and returns who is to be told.
+func (s *Service) admit() []*Waiter {
+	if s.queue.waiting == 0 {
+		return nil
+	}
+	for w := s.foremost(); w != nil; w = s.foremost() {
+		s.grant(w)
+	}
+	if s.queue.stirred {
+		s.dismiss()
+		s.queue.stirred = false
+	}
+	return s.queue.take()
+}
+
+// foremost is the first of those there is a place for.
+func (s *Service) foremost() *Waiter {
+	var first *Waiter
+	for _, l := range s.queue.lines {
+		if (first == nil || l.first.turn < first.turn) && s.open(l) {
+			first = l.first
+		}
+	}
+	return first
+}
+
+// grant gives a waiter its place. One for whom the scheduler finds nobody all
+// the same is told that there is none.
+func (s *Service) grant(w *Waiter) {
+	sv, p := s.choose(w.request)
+	if sv != nil {
+		sv.enter()
+		w.claim, w.granted = s.claim(sv, p), true
+	}
+	s.call(w)
+}
+
+// reorder brings the queue in line with a service that has changed, and returns
+// who is to be told.
+func (s *Service) reorder() []*Waiter {
+	if s.queue.waiting > 0 {
+		s.realign(s.queue.all())
+		s.queue.stirred = true
+	}
+	return s.admit()
+}
+
+// dismiss calls those for whom nobody is left.
+func (s *Service) dismiss() {
+	for _, l := range slices.Clone(s.queue.lines) {
+		if l.server != nil || s.promising(request{tried: l.tried}) {
+			continue
+		}
+		for l.first != nil {
+			s.call(l.first)
+		}
+	}
+}
