@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -174,8 +175,8 @@ func TestListsChangeAtOnce(t *testing.T) {
 		long = append(long, netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), 0}), 24))
 	}
 	lists := [2]dataplane.Carry{
-		{Allow: append(long[:len(long):len(long)], prefix("127.0.0.1/32"))},
-		{Deny: append(long[:len(long):len(long)], prefix("127.0.0.2/32"))},
+		{Allow: append(slices.Clip(long), prefix("127.0.0.1/32"))},
+		{Deny: append(slices.Clip(long), prefix("127.0.0.2/32"))},
 	}
 	v.Carry = lists[0]
 	apply(t, d, v)

@@ -124,6 +124,7 @@ func newEstate(t *testing.T) *estate {
 		"%RS1%", port(e.rs1.Listener.Addr().String()), "%RS2%", port(e.rs2.Listener.Addr().String())).Replace(string(text)))
 	write(t, filepath.Join(e.dir, "other.cf"), "virtual = "+loopbackAddr(t)+"\n\tchecktype = connect\n")
 	write(t, filepath.Join(e.dir, "page.html"), "<p>back soon</p>\n")
+	write(t, filepath.Join(e.dir, "blocked"), "# nobody here\n198.51.100.0/24\n2001:db8::/32\n")
 	for _, program := range []string{"callback", "fallbackcommand", "check"} {
 		path := filepath.Join(e.dir, program)
 		write(t, path, "#!/bin/sh\necho \"$@\" >> "+path+".calls\n")

@@ -70,7 +70,7 @@ func TestVigil(t *testing.T) {
 // Clients have from their listener what the settings were when it was made,
 // and after Tune what they have become.
 func TestTune(t *testing.T) {
-	e := New(Options{Workers: 2, Connections: 10, Log: slog.New(slog.DiscardHandler)})
+	e := New(Options{Workers: 2, Bounds: Bounds{Connections: 10}, Log: slog.New(slog.DiscardHandler)})
 	defer e.Close()
 	_, addr := listen(t)
 	s := newService(addr)
