@@ -15,6 +15,7 @@ type state uint8
 const (
 	free       state = iota // the slot holds none
 	connecting              // to a real server
+	introducing             // a trusted proxy has to say who its client is
 	relaying                // both sides are there
 	settling                // one side was reset, the other still has something to take
 )
@@ -31,6 +32,8 @@ type conn struct {
 	lasting bool  // long enough for keepalives
 	written uint8 // writes to the real server, of the first two
 	stall   uint8 // ticks in which a side that has to has taken nothing
+	named   bool  // who the client is has been said, and is in worker.named
+	preface uint8 // bytes of the PROXY header that the real server has not taken
 
 	sides [2]side
 	ways  [2]way

@@ -24,7 +24,8 @@ func (w *worker) cut(c *conn) {
 // flows.
 func (w *worker) cutThose(s *Service, meant func(*table.Server) bool) {
 	w.slab.all(func(c *conn) {
-		if o := w.slab.owner(c); o.service == s && meant(o.claim.Server()) {
+		o := w.slab.owner(c)
+		if sv := o.claim.Server(); o.service == s && sv != nil && meant(sv) {
 			w.cut(c)
 		}
 	})
@@ -59,6 +60,9 @@ func (w *worker) release(c *conn) {
 	}
 	w.wheel.clear(c)
 	delete(w.tried, c.index)
+	if c.named {
+		delete(w.named, c.index)
+	}
 	w.slab.put(c)
 }
 

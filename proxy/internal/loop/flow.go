@@ -38,6 +38,7 @@ func (a *address) size() uint32 {
 type origin struct {
 	client address
 	port   int32    // place of the service's socket
+	via    int32    // which of those that the client speaks for, in flows.named; 0 is itself
 	local  [16]byte // where the client sends to, if the service is on a wildcard
 }
 
@@ -79,6 +80,7 @@ func (f *flow) ref() ref { return ref{f.index, f.gen} }
 // flows are those of a worker.
 type flows struct {
 	slots slab[flow, patron]
+	named register
 	index index
 }
 
@@ -96,6 +98,7 @@ type datagrams struct {
 	origin   origin // of the datagram at hand
 	stirred  []ref  // what has moved in this tick
 	flowsDue uint32 // tick at which to look for those that are over; 0 is never
+	letter   letter
 	starved  uint32 // tick in which there was nothing to make a socket of
 	pleaded  uint32 // tick in which there was no place
 }
@@ -112,11 +115,13 @@ func (s *flows) find(r ref) *flow {
 func (s *flows) take(o *origin) *flow {
 	i := s.slots.take()
 	f := s.at(i)
+	s.named.hold(o.via)
 	*f = flow{origin: *o, index: i, gen: f.gen + 1, fd: none, head: none, chain: none, newer: none, older: none}
 	return f
 }
 
 func (s *flows) put(f *flow) {
+	s.named.release(f.origin.via)
 	f.fd = none
 	s.slots.put(f.index)
 }

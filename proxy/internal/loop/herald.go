@@ -2,6 +2,7 @@ package loop
 
 import (
 	"log/slog"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -20,12 +21,12 @@ type herald struct {
 	done    sync.WaitGroup
 	once    sync.Once
 
-	accept, crowd, local, receive, flood rate.Sometimes
+	accept, crowd, local, receive, flood, stranger rate.Sometimes
 }
 
 func newHerald(log *slog.Logger) *herald {
 	h := &herald{log: log, notices: make(chan func(), 64)}
-	for _, s := range []*rate.Sometimes{&h.accept, &h.crowd, &h.local, &h.receive, &h.flood} {
+	for _, s := range []*rate.Sometimes{&h.accept, &h.crowd, &h.local, &h.receive, &h.flood, &h.stranger} {
 		s.Interval = time.Minute // for what happens to every client
 	}
 	h.done.Go(func() {
@@ -88,7 +89,7 @@ func (e *Engine) unreached(s *Service, c table.Claim, err unix.Errno) {
 	e.herald.say(func() {
 		e.options.Log.Debug("real server not reached", "service", s.Name, "real", real, "err", err)
 	})
-	local := []unix.Errno{unix.EMFILE, unix.ENFILE, unix.EADDRNOTAVAIL, unix.ENOBUFS, unix.ENOMEM, unix.ENOSPC}
+	local := []unix.Errno{unix.EPERM, unix.EMFILE, unix.ENFILE, unix.EADDRNOTAVAIL, unix.ENOBUFS, unix.ENOMEM, unix.ENOSPC}
 	if slices.Contains(local, err) {
 		e.herald.local.Do(func() {
 			e.herald.say(func() {
@@ -96,4 +97,13 @@ func (e *Engine) unreached(s *Service, c table.Claim, err unix.Errno) {
 			})
 		})
 	}
+}
+
+// unintroduced tells of a trusted proxy that has not said who its client is.
+func (e *Engine) unintroduced(s *Service, from netip.AddrPort, err error) {
+	e.herald.stranger.Do(func() {
+		e.herald.say(func() {
+			e.options.Log.Warn("trusted proxy does not introduce its client", "service", s.Name, "proxy", from, "err", err)
+		})
+	})
 }

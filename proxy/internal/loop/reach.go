@@ -21,7 +21,12 @@ func (w *worker) begin(s *Service, fd int32) {
 	c := w.slab.take()
 	c.sides[client] = side{fd: fd, writable: true}
 	w.slab.owner(c).service = s
-	w.reach(c, w.peer.addr())
+	from := w.peer.addr()
+	if s.settings.Load().trusts(from.Addr()) {
+		w.await(c)
+		return
+	}
+	w.reach(c, from)
 }
 
 // reach sets out for the next real server. Nothing is read from the client
@@ -40,7 +45,7 @@ func (w *worker) reach(c *conn, from netip.AddrPort) {
 			w.apologise(c)
 			return
 		}
-		e := w.dial(c, claim.Addr())
+		e := w.dial(c, from.Addr(), claim.Addr())
 		if e == 0 {
 			return
 		}
@@ -55,10 +60,17 @@ func sorry(c table.Claim, tried []*table.Server) bool {
 }
 
 // dial begins to connect. The answer is an event.
-func (w *worker) dial(c *conn, to netip.AddrPort) unix.Errno {
+func (w *worker) dial(c *conn, from netip.Addr, to netip.AddrPort) unix.Errno {
+	settings := w.slab.owner(c).service.settings.Load()
 	fd, e := w.socket(w.to.set(to))
 	if e != 0 {
 		return e
+	}
+	if settings.Transparent {
+		if e = w.disguise(fd, from, to.Addr()); e != 0 {
+			closeFD(fd)
+			return e
+		}
 	}
 	// The last segment of the handshake waits for the request it goes with.
 	setOption(fd, unix.SOL_TCP, unix.TCP_QUICKACK, &off)
@@ -71,7 +83,7 @@ func (w *worker) dial(c *conn, to netip.AddrPort) unix.Errno {
 		w.hangUp(c)
 		return e
 	}
-	c.due = w.tick + ticks(w.slab.owner(c).service.settings.Load().Connect)
+	c.due = w.tick + ticks(settings.Connect)
 	w.wheel.set(c, c.due)
 	return 0
 }
@@ -124,7 +136,11 @@ func (w *worker) join(c *conn) {
 	o := w.slab.owner(c)
 	o.claim.Established()
 	w.touch(c)
-	w.wheel.set(c, w.tick+min(ticks(o.service.settings.Load().Idle), lookEvery))
+	settings := o.service.settings.Load()
+	w.wheel.set(c, w.tick+min(ticks(settings.Idle), lookEvery))
+	if settings.ProxyProtocol != 0 {
+		w.introduce(c, settings.ProxyProtocol)
+	}
 	w.move(c)
 	if c.state == relaying && c.ways[client].bytes == 0 {
 		// There is no request yet, and perhaps it is the server's turn.
@@ -136,11 +152,12 @@ func (w *worker) join(c *conn) {
 func (w *worker) unreached(c *conn, err unix.Errno) {
 	w.hangUp(c)
 	w.miss(c, err)
-	if peerOf(c.sides[client].fd, &w.peer) != 0 {
+	from, ok := w.clientOf(c)
+	if !ok {
 		w.dismiss(c) // reset just now
 		return
 	}
-	w.reach(c, w.peer.addr())
+	w.reach(c, from)
 }
 
 // hangUp ends an attempt.

@@ -33,6 +33,8 @@ func (w *worker) look(c *conn) {
 		} else {
 			w.unreached(c, unix.ETIMEDOUT)
 		}
+	case introducing:
+		w.unheard(c)
 	case relaying:
 		w.lookIdle(c)
 	case settling:

@@ -30,6 +30,7 @@ type worker struct {
 	queue   []ref // what has more to do than its share
 	turned  []ref // the queue being worked off
 	tried   map[int32][]*table.Server
+	named   map[int32]parties // of those that were introduced
 
 	listeners []*listener
 	paused    bool
@@ -48,7 +49,7 @@ type worker struct {
 }
 
 func newWorker(e *Engine) (*worker, error) {
-	w := &worker{engine: e, clock: e.sinceStart, reserve: none, tried: map[int32][]*table.Server{}}
+	w := &worker{engine: e, clock: e.sinceStart, reserve: none, tried: map[int32][]*table.Server{}, named: map[int32]parties{}}
 	w.wheel = newWheel(&w.slab)
 	w.pipes.limit = min(e.options.Pipes/e.options.Workers, maxPipes)
 	w.readClock()
@@ -156,9 +157,12 @@ func (w *worker) handle(r ref, which int, events uint32) {
 		return
 	}
 	c.note(which, events)
-	if c.state == connecting {
+	switch c.state {
+	case connecting:
 		w.progress(c, which)
-	} else {
+	case introducing:
+		w.hear(c)
+	default:
 		w.move(c)
 	}
 }

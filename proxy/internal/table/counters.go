@@ -10,6 +10,7 @@ import (
 type counters struct {
 	connections, failures, refused           atomic.Uint64
 	inPackets, outPackets, inBytes, outBytes atomic.Uint64
+	unintroduced                             atomic.Uint64
 }
 
 func (c *counters) in(packets, bytes uint64) {
@@ -31,5 +32,7 @@ func (c *counters) read() dataplane.Counters {
 		OutBytes:    c.outBytes.Load(),
 		Failures:    c.failures.Load(),
 		Refused:     c.refused.Load(),
+
+		Unintroduced: c.unintroduced.Load(),
 	}
 }

@@ -172,6 +172,9 @@ func (s *Service) release(c Claim) {
 // Refused counts a client that no real server could take.
 func (s *Service) Refused() { s.count.refused.Add(1) }
 
+// Unintroduced counts a client of a trusted proxy that did not say who it is.
+func (s *Service) Unintroduced() { s.count.unintroduced.Add(1) }
+
 // Expire lets go of clients whose persistence has run out. Pick never uses a
 // pin that has, so that it matters little how often this is called.
 func (s *Service) Expire() {
