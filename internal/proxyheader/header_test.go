@@ -135,7 +135,8 @@ func TestAppend(t *testing.T) {
 func TestWritingAllocatesNothing(t *testing.T) {
 	b := make([]byte, 0, proxyheader.MaxWritten)
 	for _, pair := range [][2]netip.AddrPort{
-		{addr("192.168.0.1:56324"), addr("192.168.0.11:443")}, {addr("[2001:db8::1]:1"), addr("[2001:db8::2]:2")},
+		{addr("192.168.0.1:56324"), addr("192.168.0.11:443")},
+		{addr("[2001:db8::1]:1"), addr("[2001:db8::2]:2")},
 		{addr("192.168.0.1:56324"), addr("[2001:db8::2]:2")},
 	} {
 		n := testing.AllocsPerRun(100, func() {

@@ -13,11 +13,11 @@ const (
 type state uint8
 
 const (
-	free       state = iota // the slot holds none
-	connecting              // to a real server
-	introducing             // a trusted proxy has to say who its client is
-	relaying                // both sides are there
-	settling                // one side was reset, the other still has something to take
+	free        state = iota // the slot holds none
+	connecting               // to a real server
+	introducing              // a trusted proxy has to say who its client is
+	relaying                 // both sides are there
+	settling                 // one side was reset, the other still has something to take
 )
 
 // A conn is one connection of a client. It holds no pointer, so that the
