@@ -98,6 +98,9 @@ func about(sv director.ServiceStatus) string {
 	if n := sv.Counters.Refused; n > 0 {
 		parts = append(parts, fmt.Sprintf("refused %d", n))
 	}
+	if n := sv.Counters.Unintroduced; n > 0 {
+		parts = append(parts, fmt.Sprintf("unintroduced %d", n))
+	}
 	return strings.Join(parts, ", ")
 }
 

@@ -17,6 +17,8 @@ var (
 		[]metric[director.ServiceStatus]{
 			service.counter("refused_connections_total", "Clients that no real server could take.",
 				func(sv *director.ServiceStatus) uint64 { return sv.Counters.Refused }),
+			service.counter("unintroduced_connections_total", "Connections and datagrams of trusted proxies that did not say who their client is.",
+				func(sv *director.ServiceStatus) uint64 { return sv.Counters.Unintroduced }),
 			service.counter("unpinned_clients_total", "Clients that persistence had no room for, and that were scheduled anew before their time.",
 				func(sv *director.ServiceStatus) uint64 { return sv.Counters.Unpinned }),
 		},

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/shunt-lb/shunt/dataplane"
@@ -102,6 +103,9 @@ var table = []directive{
 	{name: "managesysctl", scope: inGlobal, own: true, def: "no", doc: "set the kernel's settings that the services need", value: yesNo(func(t target) *bool { return &t.g.ManageSysctl })},
 	{name: "connecttimeout", scope: both, own: true, def: "5s", doc: "limit of one connection attempt of the proxy", value: connectTimeout},
 	{name: "idletimeout", scope: both, own: true, def: "15m; udp: 5m", doc: "when the proxy ends a connection on which nothing moves", value: length(func(t target) *time.Duration { return &t.s.IdleTimeout })},
+	{name: "proxyprotocol", scope: both, own: true, def: "no", doc: "version of the PROXY header by which the proxy tells real servers the client's address", value: proxyProtocol},
+	{name: "trustedproxies", scope: both, own: true, def: "none", doc: "those whose connections begin with a PROXY header that names the client", value: prefixes(func(t target) *[]netip.Prefix { return &t.s.TrustedProxies })},
+	{name: "transparent", scope: both, own: true, def: "no", doc: "real servers see the client's address as where connections of the proxy come from", value: yesNo(func(t target) *bool { return &t.s.Transparent })},
 	{name: "expirequiescent", scope: both, own: true, def: "no", doc: "persistence does not keep clients on a server of weight 0", value: yesNo(func(t target) *bool { return &t.s.ExpireQuiescent })},
 	{name: "draintimeout", scope: both, own: true, def: "30", doc: "how long a stop with cleanstop=no waits for connections", value: wait(func(t target) *time.Duration { return &t.s.DrainTimeout })},
 	{name: "sorrypage", scope: both, own: true, def: "the built-in page", doc: "page of the sorry server", value: page(func(t target) *string { return &t.s.SorryPage })},

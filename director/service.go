@@ -73,6 +73,9 @@ func (sv *service) wanted() dataplane.VirtualService {
 		ID: v.ID, Scheduler: v.Scheduler, SchedFlags: v.SchedFlags, OnePacket: v.OnePacket,
 		Persistent: v.Persistent, PersistentBits: v.PersistentBits, ExpireQuiescent: v.ExpireQuiescent,
 		ConnectTimeout: v.ConnectTimeout, IdleTimeout: v.IdleTimeout,
+		Carry: dataplane.Carry{
+			ProxyProtocol: v.ProxyProtocol, TrustedProxies: v.TrustedProxies, Transparent: v.Transparent,
+		},
 	}
 	rs := newServerSet(len(sv.servers) + 1)
 	for _, s := range sv.servers {
