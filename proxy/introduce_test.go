@@ -2,6 +2,7 @@ package proxy_test
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net"
 	"net/netip"
@@ -28,7 +29,7 @@ func announced(t testing.TB, c net.Conn) proxyheader.Header {
 				t.Errorf("a header of %d bytes in %q", n, b)
 			}
 			return h
-		} else if err != proxyheader.ErrShort {
+		} else if !errors.Is(err, proxyheader.ErrShort) {
 			t.Errorf("%q: %v", b, err)
 			return proxyheader.Header{}
 		}
