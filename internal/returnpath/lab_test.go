@@ -87,17 +87,20 @@ func (s scene) greet(udp bool, at string) netip.AddrPort {
 	}
 	l := must[net.Listener](s.T)(s.server.Listen("tcp", at))
 	s.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			_, _ = io.WriteString(c, host(c.RemoteAddr()))
-			_ = c.Close()
-		}
-	}()
+	go welcome(l)
 	return netip.MustParseAddrPort(l.Addr().String())
+}
+
+// welcome says to everybody who comes who it is.
+func welcome(l net.Listener) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		_, _ = io.WriteString(c, host(c.RemoteAddr()))
+		_ = c.Close()
+	}
 }
 
 func host(a net.Addr) string { return netip.MustParseAddrPort(a.String()).Addr().String() }
@@ -156,6 +159,7 @@ func TestServersSeeTheClient(t *testing.T) {
 			}
 		}
 	}
+	local(s, d)
 	// A check from the director itself gets its answer, too.
 	for _, a := range want {
 		if a.UDP {
@@ -167,6 +171,32 @@ func TestServersSeeTheClient(t *testing.T) {
 			t.Errorf("%v: the real server sees the director as %s", a, got)
 		}
 		_ = c.Close()
+	}
+}
+
+// local has real servers on the director itself see the client, too.
+func local(s scene, d *proxy.Dataplane) {
+	log := slog.New(slog.DiscardHandler)
+	for i, at := range []string{"127.0.0.1:8081", "10.2.0.1:8082", "[::1]:8083", "[fd02::1]:8084"} {
+		l := must[net.Listener](s.T)(net.Listen("tcp", at))
+		s.Cleanup(func() { _ = l.Close() })
+		go welcome(l)
+		vip, want := netip.MustParseAddr("10.1.0.1"), "10.1.0.2"
+		if i > 1 {
+			vip, want = netip.MustParseAddr("fd01::1"), "fd01::2"
+		}
+		v := dataplane.VirtualService{
+			ID:        dataplane.ServiceID{Protocol: dataplane.TCP, Addr: netip.AddrPortFrom(vip, uint16(90+i))},
+			Scheduler: "rr", Carry: dataplane.Carry{Transparent: true},
+			RealServers: []dataplane.RealServer{{Addr: netip.MustParseAddrPort(at), Weight: 1}},
+		}
+		check(s.T, d.Apply(s.Context(), v))
+		k := must[*returnpath.Keeper](s.T)(returnpath.New(log, "local"))
+		check(s.T, k.Set([]returnpath.Answer{{From: v.RealServers[0].Addr}}))
+		if got, err := s.ask(v); got != want || err != nil {
+			s.Errorf("%s: the real server sees %q (%v), want %s", at, got, err, want)
+		}
+		check(s.T, k.Close())
 	}
 }
 

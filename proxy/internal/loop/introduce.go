@@ -2,12 +2,13 @@ package loop
 
 // introduce tells a real server that has just been reached who the client is.
 // What the client has sent by now goes into the same segment: it costs one
-// write, as without a header, and the server has no reason to wait for more.
-func (w *worker) introduce(c *conn, version int) {
+// write, as without a header, and the server has no reason to wait for more. It
+// is false for a client that has just been reset: what it has sent must not go
+// without saying whose it is.
+func (w *worker) introduce(c *conn, version int) bool {
 	who, ok := w.partiesOf(c)
 	if !ok {
-		c.sides[client].broken = true
-		return
+		return false
 	}
 	n := len(who.header(w.buffer[:0], version, false))
 	c.preface = uint8(n)
@@ -27,6 +28,7 @@ func (w *worker) introduce(c *conn, version int) {
 		y := &c.ways[client]
 		y.stash, y.from, y.held = w.stashes.keep(w.buffer[sent:n]), 0, int32(n-sent)
 	}
+	return true
 }
 
 // discount takes what the real server has got of the header out of what is

@@ -115,6 +115,33 @@ func TestHeaderThatIsNotTaken(t *testing.T) {
 	}
 }
 
+// TestNobodyIsIntroduced has a client that sends something and resets get
+// through to a real server neither with a header nor without.
+func TestNobodyIsIntroduced(t *testing.T) {
+	r, l := announcing(t, 1)
+	c := r.dial()
+	_, err := c.Write([]byte("request"))
+	r.must(err)
+	r.until("it is on its way", func() bool { return r.only().state == connecting })
+	r.must(c.SetLinger(0))
+	r.must(c.Close())
+	s, err := l.AcceptTCP()
+	r.must(err)
+	defer s.Close()
+	x := r.only()
+	x.sides[server].writable = true
+	r.w.join(x)
+	if !r.gone() {
+		t.Error("it is still there")
+	}
+	if b, err := r.receive(s); len(b) > 0 {
+		t.Errorf("the real server got %q (%v)", b, err)
+	}
+	if n := r.engine.places.taken.Load(); n != 0 {
+		t.Errorf("%d places are taken", n)
+	}
+}
+
 // TestWaitingEnds has whoever waits for an introduction lose its place in every
 // way there is, and nothing of it left.
 func TestWaitingEnds(t *testing.T) {

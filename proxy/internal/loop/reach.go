@@ -138,8 +138,9 @@ func (w *worker) join(c *conn) {
 	w.touch(c)
 	settings := o.service.settings.Load()
 	w.wheel.set(c, w.tick+min(ticks(settings.Idle), lookEvery))
-	if settings.ProxyProtocol != 0 {
-		w.introduce(c, settings.ProxyProtocol)
+	if settings.ProxyProtocol != 0 && !w.introduce(c, settings.ProxyProtocol) {
+		w.cut(c)
+		return
 	}
 	w.move(c)
 	if c.state == relaying && c.ways[client].bytes == 0 {
