@@ -109,6 +109,9 @@ func about(sv director.ServiceStatus) string {
 			parts = append(parts, fmt.Sprintf("%s %d", c.what, c.n))
 		}
 	}
+	if n := sv.Counters.Unintroduced; n > 0 {
+		parts = append(parts, fmt.Sprintf("unintroduced %d", n))
+	}
 	return strings.Join(parts, ", ")
 }
 

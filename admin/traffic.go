@@ -21,6 +21,8 @@ var (
 				func(sv *director.ServiceStatus) uint64 { return sv.Counters.Denied }),
 			service.counter("throttled_clients_total", "Clients turned away because of the limits of their source; with UDP, datagrams.",
 				func(sv *director.ServiceStatus) uint64 { return sv.Counters.Throttled }),
+			service.counter("unintroduced_connections_total", "Connections and datagrams of trusted proxies that did not say who their client is.",
+				func(sv *director.ServiceStatus) uint64 { return sv.Counters.Unintroduced }),
 			service.counter("unpinned_clients_total", "Clients that persistence had no room for, and that were scheduled anew before their time.",
 				func(sv *director.ServiceStatus) uint64 { return sv.Counters.Unpinned }),
 			service.counter("queued_clients_total", "Clients that had to wait because every real server that could take them had as many connections as its maxconn.",

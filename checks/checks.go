@@ -35,6 +35,10 @@ type Target struct {
 	Method                                       string  // GET or HEAD
 	VirtualHost                                  string
 	Login, Passwd, Database, Secret              string
+	// ProxyProtocol is the version of the PROXY protocol that the real server
+	// wants connections to Addr to begin with: checks over TCP and simpletcp
+	// then do. 0 is none.
+	ProxyProtocol int
 	// Attempts is how many echo requests a ping check may send; each may
 	// take an equal share of the time left. Below 1 is 1.
 	Attempts int

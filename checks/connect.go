@@ -13,7 +13,7 @@ import "context"
 // server only, 60 of 28,000 at a check a second.
 func Connect(ctx context.Context, target Target) error {
 	return attempt(ctx, "connect", target.Addr.String(), func() error {
-		conn, err := reach(ctx, "tcp", target.Addr)
+		conn, err := target.reach(ctx, "tcp", target.Addr)
 		if err != nil {
 			return err
 		}

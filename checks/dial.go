@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+
+	"github.com/shunt-lb/shunt/internal/proxyheader"
 )
 
 var errNoPort = errors.New("there is no port to check: set checkport")
@@ -12,8 +14,9 @@ var errNoPort = errors.New("there is no port to check: set checkport")
 // dialer leaves out what a connection of milliseconds has no use for.
 var dialer = net.Dialer{KeepAlive: -1, FallbackDelay: -1}
 
-// reach connects to addr, over "tcp" or "udp".
-func reach(ctx context.Context, network string, addr netip.AddrPort) (net.Conn, error) {
+// reach connects to addr, over "tcp" or "udp", and says over TCP by a PROXY
+// header whose connection it is, if t wants one there.
+func (t *Target) reach(ctx context.Context, network string, addr netip.AddrPort) (net.Conn, error) {
 	if addr.Port() == 0 {
 		return nil, errNoPort
 	}
@@ -24,7 +27,28 @@ func reach(ctx context.Context, network string, addr netip.AddrPort) (net.Conn, 
 	if err != nil {
 		return nil, &failure{err: err}
 	}
+	if h := t.header(conn, addr); h != nil && network == "tcp" {
+		if _, err := conn.Write(h); err != nil {
+			_ = conn.Close()
+			return nil, &failure{err: err, when: "while sending the PROXY header"}
+		}
+	}
 	return conn, nil
+}
+
+// header returns what a connection to addr has to begin with. It names the
+// director's own address in version 1, where servers refuse a header without
+// addresses (section 2.1 of proxy-protocol.txt).
+func (t *Target) header(conn net.Conn, addr netip.AddrPort) []byte {
+	switch {
+	case t.ProxyProtocol == 0 || addr != t.Addr:
+		return nil
+	case t.ProxyProtocol == 1:
+		if own, err := netip.ParseAddrPort(conn.LocalAddr().String()); err == nil {
+			return proxyheader.Append1(nil, own, addr)
+		}
+	}
+	return proxyheader.AppendLocal(nil)
 }
 
 // A link is a connection that ends with its context at the latest.
@@ -34,9 +58,9 @@ type link struct {
 }
 
 // dial reaches addr for longer than a moment.
-func dial(ctx context.Context, network string, addr netip.AddrPort) (*link, error) {
-	conn, err := reach(ctx, network, addr)
-	if f, ok := errors.AsType[*failure](err); ok {
+func (t *Target) dial(ctx context.Context, network string, addr netip.AddrPort) (*link, error) {
+	conn, err := t.reach(ctx, network, addr)
+	if f, ok := errors.AsType[*failure](err); ok && f.when == "" {
 		f.when = "while connecting" // and not later on
 	}
 	if err != nil {

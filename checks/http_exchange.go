@@ -36,7 +36,7 @@ func (a *answer) redirects() bool {
 // by hand and not by an http.Transport, which has two goroutines for each
 // connection and an end that cannot be waited for.
 func (v *visit) ask(ctx context.Context, p page) (*answer, error) {
-	l, err := dial(ctx, "tcp", v.door(p))
+	l, err := v.target.dial(ctx, "tcp", v.door(p))
 	if err != nil {
 		return nil, err
 	}

@@ -38,7 +38,7 @@ func SimpleTCP(ctx context.Context, target Target) error {
 }
 
 func overTCP(ctx context.Context, target Target) error {
-	conn, err := dial(ctx, "tcp", target.Addr)
+	conn, err := target.dial(ctx, "tcp", target.Addr)
 	if err != nil {
 		return err
 	}
@@ -51,13 +51,13 @@ func overTCP(ctx context.Context, target Target) error {
 }
 
 func overUDP(ctx context.Context, target Target) error {
-	conn, err := dial(ctx, "udp", target.Addr)
+	conn, err := target.dial(ctx, "udp", target.Addr)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
 	if request := payload(target.Request); request != "" {
-		if _, err := io.WriteString(conn, request); err != nil {
+		if _, err := conn.Write(append(target.header(conn, target.Addr), request...)); err != nil {
 			return &failure{err: err, when: "while sending"}
 		}
 	}

@@ -84,6 +84,12 @@ type Settings struct {
 	// OnDown is "keep" or "cut": what becomes of connections to a server that
 	// is found down.
 	OnDown string
+	// ProxyProtocol is the version of the PROXY header that real servers get, 0
+	// for none.
+	ProxyProtocol int
+	// TrustedProxies are those whose connections begin with such a header.
+	TrustedProxies []netip.Prefix
+	Transparent    bool // real servers see the client's address
 	// ExpireQuiescent ends persistence to servers of weight 0.
 	ExpireQuiescent bool
 	DrainTimeout    time.Duration // how long a graceful stop waits for connections

@@ -42,6 +42,10 @@ func newSpec(v *config.Virtual, r *config.Real) *spec {
 		interval: v.CheckInterval, fast: v.FastInterval, slow: v.DownInterval,
 		target: checks.Target{Addr: v.CheckAddr(r), UDP: v.ID.Protocol == dataplane.UDP},
 	}}
+	if s.target.Addr.Port() == dataplane.MappedPort(r.Forward, r.Addr.Port(), v.ID.Addr.Port()) {
+		// Where clients are announced, so has the check to be.
+		s.target.ProxyProtocol = v.ProxyProtocol
+	}
 	s.describe(v, r)
 	return s
 }

@@ -100,6 +100,9 @@ func (d *Dataplane) put(ctx context.Context, want dataplane.VirtualService) erro
 	if limits := Unsupported(want); len(limits) > 0 {
 		return &dataplane.OpError{Op: "apply", Service: want.ID, Server: limits[0].Server, Err: limits[0]}
 	}
+	if err := may(want); err != nil {
+		return &dataplane.OpError{Op: "apply", Service: want.ID, Err: err}
+	}
 	s := d.services[want.ID]
 	if s == nil {
 		return d.add(ctx, want)

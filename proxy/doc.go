@@ -6,6 +6,8 @@
 // connections and flows are carried by another one, with an event loop for each
 // core. This package is what both serve.
 //
-// Real servers see the director's address as the client's. Forwarding methods
-// make no difference here but for the port, which the caller has mapped.
+// Real servers see the director's address as the client's, unless the service
+// tells them the client's by the PROXY protocol or as the source of connections.
+// Forwarding methods make no difference here but for the port, which the caller
+// has mapped.
 package proxy

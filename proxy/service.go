@@ -47,7 +47,7 @@ type front interface {
 
 func newService(d *Dataplane, v dataplane.VirtualService) *service {
 	s := &service{plane: d, id: v.ID, name: v.ID.String(), table: table.New(v)}
-	s.loop.Name, s.loop.Books = s.name, s.table
+	s.loop.Name, s.loop.Books, s.loop.Addr = s.name, s.table, unmap(v.ID.Addr)
 	s.configure(v)
 	return s
 }
@@ -84,11 +84,26 @@ func (s *service) configure(v dataplane.VirtualService) {
 		Idle:      cmp.Or(v.IdleTimeout, idle),
 		OnePacket: v.OnePacket,
 
-		Queue:       cmp.Or(v.QueueTimeout, defaultQueue),
-		KeepAlive:   v.KeepAlive,
-		UserTimeout: v.UserTimeout,
+		Queue:         cmp.Or(v.QueueTimeout, defaultQueue),
+		KeepAlive:     v.KeepAlive,
+		UserTimeout:   v.UserTimeout,
+		ProxyProtocol: v.ProxyProtocol,
+		Trusted:       unmapPrefixes(v.TrustedProxies),
+		Transparent:   v.Transparent,
 	})
 	s.screen(v)
+}
+
+// unmapPrefixes has the loops compare IPv4 within IPv6 as IPv4.
+func unmapPrefixes(all []netip.Prefix) []netip.Prefix {
+	var plain []netip.Prefix
+	for _, p := range all {
+		if a := p.Addr(); a.Is4In6() && p.Bits() >= 96 {
+			p = netip.PrefixFrom(a.Unmap(), p.Bits()-96)
+		}
+		plain = append(plain, p)
+	}
+	return plain
 }
 
 func unmap(a netip.AddrPort) netip.AddrPort {

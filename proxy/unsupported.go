@@ -15,7 +15,7 @@ const maxWeight = 65535
 // Unsupported returns every reason why the proxy cannot serve v as it stands,
 // nil if there is none. It depends on v alone.
 func Unsupported(v dataplane.VirtualService) []*dataplane.Limit {
-	limits := slices.Concat(virtualLimits(v), schedulerLimits(v))
+	limits := slices.Concat(virtualLimits(v), schedulerLimits(v), addressLimits(v))
 	for _, rs := range v.RealServers {
 		if reason := realLimit(v.ID, rs); reason != "" {
 			limits = append(limits, &dataplane.Limit{Directive: "real", Server: rs.Addr, Reason: reason})

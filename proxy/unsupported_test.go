@@ -31,6 +31,11 @@ func TestUnsupported(t *testing.T) {
 		{"weight above", func(v *service) { v.RealServers[0].Weight = 65536 }, "real", "weight 65536"},
 		{"real port", func(v *service) { v.RealServers[0].Addr = mustAddr("192.0.2.9:0") }, "real", "name the port"},
 		{"real address", func(v *service) { v.RealServers[0].Addr = netip.AddrPort{} }, "real", "needs an address"},
+		{"PROXY protocol of UDP", func(v *service) { v.ID.Protocol, v.ProxyProtocol = dataplane.UDP, 1 }, "proxyprotocol", "use v2"},
+		{"PROXY protocol of the future", func(v *service) { v.ProxyProtocol = 3 }, "proxyprotocol", "no version 3"},
+		{"transparent between families", func(v *service) {
+			v.Transparent, v.RealServers[0].Addr = true, mustAddr("[2001:db8::9]:80")
+		}, "transparent", "real server [2001:db8::9]:80 cannot see"},
 		{"itself", func(v *service) { v.RealServers[0].Addr = v.ID.Addr }, "real", "127.0.0.1:80 is the service itself"},
 		{"itself on all addresses", func(v *service) {
 			v.ID.Addr, v.RealServers[0].Addr = mustAddr("[::]:80"), mustAddr("[::1]:80")
@@ -77,6 +82,11 @@ func TestSupported(t *testing.T) {
 		},
 		func(v *dataplane.VirtualService) { v.Persistent, v.PersistentBits = time.Second, 0 },
 		func(v *dataplane.VirtualService) { v.ID.Protocol, v.OnePacket = dataplane.UDP, true },
+		func(v *dataplane.VirtualService) { v.ID.Protocol, v.ProxyProtocol = dataplane.UDP, 2 },
+		func(v *dataplane.VirtualService) { v.ProxyProtocol, v.TrustedProxies = 1, loopback },
+		func(v *dataplane.VirtualService) {
+			v.Transparent, v.RealServers[0] = true, dataplane.RealServer{Weight: 1, Sorry: true}
+		},
 	} {
 		v := serviceAt(dataplane.TCP, mustAddr("192.0.2.1:80"), mustAddr("192.0.2.9:80"))
 		change(&v)

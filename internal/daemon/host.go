@@ -2,12 +2,14 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/director"
+	"github.com/shunt-lb/shunt/internal/returnpath"
 	"github.com/shunt-lb/shunt/internal/sysctl"
 	"github.com/shunt-lb/shunt/internal/vip"
 )
@@ -18,6 +20,8 @@ type hostKeeper struct {
 	vips *vip.Manager // nil until a configuration names an interface
 	kept []vip.Address
 	told []string // warnings about settings that were given last
+	// returns is nil until a service is transparent.
+	returns *returnpath.Keeper
 }
 
 // followHost brings the host in line with a configuration. It runs in the
@@ -25,6 +29,9 @@ type hostKeeper struct {
 func (d *Daemon) followHost(conf *config.Config) {
 	if err := d.followVIPs(conf); err != nil {
 		d.log.Error("virtual addresses are not all in place; shunt goes on trying", "err", err)
+	}
+	if err := d.followReturns(conf); err != nil {
+		d.log.Warn("answers to connections with the client's address do not come back", "err", err)
 	}
 	if d.plane.status.Name == onIPVS {
 		d.followSysctls(conf)
@@ -51,13 +58,17 @@ func (d *Daemon) followVIPs(conf *config.Config) error {
 	return d.host.vips.Set(want)
 }
 
-// closeHost takes away what shunt has put on links, but for what services
-// need that stay in the kernel.
+// closeHost takes away what shunt has put on links and among the routes, but
+// for what services need that stay in the kernel.
 func (d *Daemon) closeHost(context.Context) error {
-	if d.host.vips == nil {
-		return nil
+	var vips, returns error
+	if d.host.vips != nil {
+		vips = d.host.vips.Close(d.host.kept...)
 	}
-	return d.host.vips.Close(d.host.kept...)
+	if d.host.returns != nil {
+		returns = d.host.returns.Close()
+	}
+	return errors.Join(vips, returns)
 }
 
 // followSysctls sets what is to be set, and warns once of what is left.

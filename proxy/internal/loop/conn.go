@@ -16,11 +16,12 @@ const (
 type state uint8
 
 const (
-	free       state = iota // the slot holds none
-	connecting              // to a real server
-	waiting                 // for a place at one
-	relaying                // both sides are there
-	settling                // one side was reset, the other still has something to take
+	free        state = iota // the slot holds none
+	introducing              // a trusted proxy has to say who its client is
+	waiting                  // for a place at a real server
+	connecting               // to one
+	relaying                 // both sides are there
+	settling                 // one side was reset, the other still has something to take
 )
 
 // A conn is one connection of a client. It holds no pointer, so that the
@@ -35,6 +36,8 @@ type conn struct {
 	lasting bool  // long enough for keepalives
 	written uint8 // writes to the real server, of the first two
 	stall   uint8 // ticks in which a side that has to has taken nothing
+	named   bool  // who the client is has been said, and is in worker.named
+	preface uint8 // bytes of the PROXY header that the real server has not taken
 
 	sides [2]side
 	ways  [2]way

@@ -11,11 +11,22 @@
 // but the books of its service when it begins and ends:
 //
 //	accept   admit, begin    the listener has a client
+//	         await, hear     a trusted proxy says who it is
 //	connect  reach, dial     the books choose a real server; nothing is read
 //	         progress        the answer: join, or unreached and reach again
+//	         introduce       the real server is told who it is
 //	relay    move, carry     each way: fill reads, pass and drain write
 //	end      conclude        the end of one way is told, of both is the end
 //	         settle, cut     a reset on one side becomes one on the other
+//
+// # Clients
+//
+// Who the client of a connection is has one home, clientOf: the one that a
+// trusted proxy has named, or else the kernel's answer, which is asked for only
+// where it is needed. A header to the real server is written into the buffer
+// before what is read from the client, and both are sent at once: that costs
+// what sending the request does, where a write of its own that waits for more
+// (MSG_MORE) was a twentieth on top.
 //
 // # Events
 //

@@ -59,8 +59,17 @@ func (w *worker) assign(p *port, from netip.AddrPort, datagram []byte, segment i
 	return nil
 }
 
-// name returns the address of a client.
+// name returns the address of a client, which is the one that was named by a
+// trusted proxy.
 func (w *worker) name(o *origin) netip.AddrPort {
+	if o.via != 0 {
+		return w.flows.named.at(o.via).client
+	}
+	return w.sender(o)
+}
+
+// sender returns where a datagram comes from.
+func (w *worker) sender(o *origin) netip.AddrPort {
 	*(*address)(unsafe.Pointer(&w.peer.raw)) = o.client
 	return w.peer.addr()
 }
@@ -99,7 +108,7 @@ func (w *worker) board(p *port, o *origin, claim table.Claim) (*flow, unix.Errno
 
 // launch makes a flow.
 func (w *worker) launch(p *port, o *origin, claim table.Claim) (*flow, unix.Errno) {
-	fd, e := w.dialFlow(claim.Addr())
+	fd, e := w.dialFlow(claim.Addr(), w.guise(p, o))
 	if e != 0 {
 		return nil, w.starve(p, claim, e)
 	}
@@ -123,11 +132,18 @@ func (w *worker) launch(p *port, o *origin, claim table.Claim) (*flow, unix.Errn
 	return f, 0
 }
 
-// dialFlow makes a socket for one real server.
-func (w *worker) dialFlow(to netip.AddrPort) (int32, unix.Errno) {
+// dialFlow makes a socket for one real server, which is to see the address as
+// if that is valid.
+func (w *worker) dialFlow(to netip.AddrPort, as netip.Addr) (int32, unix.Errno) {
 	fd, e := datagramSocket(w.to.set(to))
 	if e != 0 {
 		return none, e
+	}
+	if as.IsValid() {
+		if e = w.disguise(fd, as, to.Addr()); e != 0 {
+			closeFD(fd)
+			return none, e
+		}
 	}
 	setOption(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, &flowBuffer)
 	setOption(fd, unix.SOL_UDP, unix.UDP_GRO, &on)

@@ -51,6 +51,9 @@ func (w *worker) release(c *conn) {
 	}
 	w.wheel.clear(c)
 	delete(w.tried, c.index)
+	if c.named {
+		delete(w.named, c.index)
+	}
 	w.slab.put(c)
 }
 

@@ -39,6 +39,7 @@ func (a *address) size() uint32 {
 type origin struct {
 	client address
 	port   int32    // place of the service's socket
+	via    int32    // which of those that the client speaks for, in flows.named; 0 is itself
 	local  [16]byte // where the client sends to, if the service is on a wildcard
 }
 
@@ -81,6 +82,7 @@ func (f *flow) ref() ref { return ref{f.index, f.gen} }
 // flows are those of a worker.
 type flows struct {
 	slots slab[flow, patron]
+	named register
 	index index
 }
 
@@ -98,6 +100,7 @@ type datagrams struct {
 	origin   origin // of the datagram at hand
 	stirred  []ref  // what has moved in this tick
 	flowsDue uint32 // tick at which to look for those that are over; 0 is never
+	letter   letter
 	starved  uint32 // tick in which there was nothing to make a socket of
 	pleaded  uint32 // tick in which there was no place
 }
@@ -114,6 +117,7 @@ func (s *flows) find(r ref) *flow {
 func (s *flows) take(o *origin) *flow {
 	i := s.slots.take()
 	f := s.at(i)
+	s.named.hold(o.via)
 	*f = flow{origin: *o, index: i, gen: f.gen + 1, fd: none, head: none, chain: none, newer: none, older: none}
 	return f
 }
@@ -121,6 +125,7 @@ func (s *flows) take(o *origin) *flow {
 // put ends a flow, wherever it comes from: what its source has is given back.
 func (s *flows) put(f *flow) {
 	s.patron(f).source.Leave()
+	s.named.release(f.origin.via)
 	f.fd = none
 	s.slots.put(f.index)
 }

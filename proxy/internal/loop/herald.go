@@ -21,12 +21,12 @@ type herald struct {
 	done    sync.WaitGroup
 	once    sync.Once
 
-	accept, crowd, local, receive, flood, turn rate.Sometimes
+	accept, crowd, local, receive, flood, turn, stranger rate.Sometimes
 }
 
 func newHerald(log *slog.Logger) *herald {
 	h := &herald{log: log, notices: make(chan func(), 64)}
-	for _, s := range []*rate.Sometimes{&h.accept, &h.crowd, &h.local, &h.receive, &h.flood, &h.turn} {
+	for _, s := range []*rate.Sometimes{&h.accept, &h.crowd, &h.local, &h.receive, &h.flood, &h.turn, &h.stranger} {
 		s.Interval = time.Minute // for what happens to every client
 	}
 	h.done.Go(func() {
@@ -89,7 +89,7 @@ func (e *Engine) unreached(s *Service, c table.Claim, err unix.Errno) {
 	e.herald.say(func() {
 		e.options.Log.Debug("real server not reached", "service", s.Name, "real", real, "err", err)
 	})
-	if scarce(err) || err == unix.EADDRNOTAVAIL {
+	if scarce(err) || err == unix.EADDRNOTAVAIL || err == unix.EPERM {
 		e.herald.local.Do(func() {
 			e.herald.say(func() {
 				e.options.Log.Warn("no local resources to reach a real server", "service", s.Name, "real", real, "err", err)
@@ -103,6 +103,15 @@ func (e *Engine) turnedAway(s *Service, client netip.AddrPort, v screen.Verdict)
 	e.herald.turn.Do(func() {
 		e.herald.say(func() {
 			e.options.Log.Warn("clients turned away", "service", s.Name, "client", client.String(), "reason", v.String())
+		})
+	})
+}
+
+// unintroduced tells of a trusted proxy that has not said who its client is.
+func (e *Engine) unintroduced(s *Service, from netip.AddrPort, err error) {
+	e.herald.stranger.Do(func() {
+		e.herald.say(func() {
+			e.options.Log.Warn("trusted proxy does not introduce its client", "service", s.Name, "proxy", from, "err", err)
 		})
 	})
 }

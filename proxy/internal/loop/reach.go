@@ -22,7 +22,12 @@ func (w *worker) begin(s *Service, fd int32) {
 	c := w.slab.take()
 	c.sides[client] = side{fd: fd, writable: true}
 	w.slab.owner(c).service = s
-	w.enter(c, w.peer.addr())
+	from := w.peer.addr()
+	if s.settings.Load().trusts(from.Addr()) {
+		w.expect(c)
+		return
+	}
+	w.enter(c, from)
 }
 
 // enter has a client that is known by its address. What the books say of it may
@@ -79,9 +84,16 @@ func sorry(c table.Claim, tried []*table.Server) bool {
 
 // dial begins to connect. The answer is an event.
 func (w *worker) dial(c *conn, to netip.AddrPort) unix.Errno {
+	settings := w.slab.owner(c).service.settings.Load()
 	fd, e := w.socket(w.to.set(to))
 	if e != 0 {
 		return e
+	}
+	if settings.Transparent {
+		if e = w.disguiseConn(c, fd, to.Addr()); e != 0 {
+			closeFD(fd)
+			return e
+		}
 	}
 	// The last segment of the handshake waits for the request it goes with.
 	setOption(fd, unix.SOL_TCP, unix.TCP_QUICKACK, &off)
@@ -94,7 +106,7 @@ func (w *worker) dial(c *conn, to netip.AddrPort) unix.Errno {
 		w.hangUp(c)
 		return e
 	}
-	c.due = w.tick + ticks(w.slab.owner(c).service.settings.Load().Connect)
+	c.due = w.tick + ticks(settings.Connect)
 	w.wheel.set(c, c.due)
 	return 0
 }
@@ -149,6 +161,10 @@ func (w *worker) join(c *conn) {
 		settings.vigil.heed(c.sides[server].fd)
 	}
 	w.wheel.set(c, w.tick+min(ticks(settings.Idle), settings.vigil.lazy))
+	if settings.ProxyProtocol != 0 && !w.introduce(c, settings.ProxyProtocol) {
+		w.cut(c)
+		return
+	}
 	w.move(c)
 	if c.state == relaying && c.ways[client].bytes == 0 {
 		// There is no request yet, and perhaps it is the server's turn.
@@ -165,11 +181,12 @@ func (w *worker) unreached(c *conn, err unix.Errno) {
 
 // again chooses anew.
 func (w *worker) again(c *conn) {
-	if peerOf(c.sides[client].fd, &w.peer) != 0 {
+	from, ok := w.clientOf(c)
+	if !ok {
 		w.dismiss(c) // reset just now
 		return
 	}
-	w.reach(c, w.peer.addr())
+	w.reach(c, from)
 }
 
 // hangUp ends an attempt.

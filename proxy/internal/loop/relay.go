@@ -121,6 +121,9 @@ func (w *worker) drain(c *conn, from int) {
 	}
 	n, e := send(c.sides[1-from].fd, w.stashes.bytes(y))
 	n = w.written(c, from, n, e)
+	if from == client && c.preface > 0 {
+		c.discount(n)
+	}
 	y.from += int32(n)
 	if y.held -= int32(n); y.held == 0 {
 		w.unstash(y)

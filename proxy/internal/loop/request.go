@@ -29,7 +29,12 @@ func (w *worker) route(p *port, i int) {
 	datagram := b.bytes(i)
 	local, segment := b.arrival(i)
 	w.identify(p, &b.names[i], local)
-	if segment > 0 && p.service.settings.Load().OnePacket {
+	settings := p.service.settings.Load()
+	if len(settings.Trusted) > 0 && settings.trusts(w.sender(&w.origin).Addr()) {
+		w.unwrap(p, datagram, segment)
+		return
+	}
+	if segment > 0 && settings.OnePacket {
 		w.scatter(p, datagram, segment)
 		return
 	}
@@ -72,18 +77,23 @@ func (w *worker) scatter(p *port, run []byte, segment int) {
 	for len(run) > 0 {
 		datagram := run[:min(segment, len(run))]
 		run = run[len(datagram):]
-		for range 2 { // the first flow may turn out to be dead
-			f := w.flowFor(p, datagram, 0)
-			if f == nil {
-				break
-			}
-			w.asked(p, f)
-			e := w.sendAlone(f, datagram)
-			if e == 0 {
-				break
-			}
-			w.fail(f, e)
+		w.deliver(p, datagram)
+	}
+}
+
+// deliver passes one datagram on by itself.
+func (w *worker) deliver(p *port, datagram []byte) {
+	for range 2 { // the first flow may turn out to be dead
+		f := w.flowFor(p, datagram, 0)
+		if f == nil {
+			return
 		}
+		w.asked(p, f)
+		e := w.sendSingle(p, f, datagram)
+		if e == 0 {
+			return
+		}
+		w.fail(f, e)
 	}
 }
 
@@ -137,6 +147,9 @@ func (w *worker) forward(p *port, f *flow) {
 // ship sends the datagrams from i on to the real server.
 func (w *worker) ship(p *port, f *flow, i int8) (stopped int, e unix.Errno) {
 	b, out := w.batch, w.post
+	if p.service.settings.Load().ProxyProtocol != 0 {
+		return w.shipLetters(p, f, i)
+	}
 	if b.next[i] == none && b.messages[i].header.Controllen == 0 {
 		return int(i), w.sendAlone(f, b.bytes(int(i)))
 	}

@@ -2,6 +2,7 @@ package loop
 
 import (
 	"net"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -13,6 +14,8 @@ import (
 type Service struct {
 	Name  string
 	Books *table.Service
+	// Addr is where the service is, as its clients see it.
+	Addr netip.AddrPort
 	// Sorry answers in place of the built-in sorry server. It owns and closes
 	// the connection, and is called from a goroutine of its own. nil refuses.
 	Sorry func(net.Conn)
@@ -43,8 +46,26 @@ type Settings struct {
 	KeepAlive, UserTimeout time.Duration
 	// OnePacket has every datagram scheduled by itself.
 	OnePacket bool
+	// ProxyProtocol is the version of the PROXY header that real servers get
+	// first, with UDP before each datagram: then it is 2. 0 is none.
+	ProxyProtocol int
+	// Trusted are those whose connections and datagrams begin with a PROXY
+	// header, which says who the client is.
+	Trusted []netip.Prefix
+	// Transparent has real servers see the client's address.
+	Transparent bool
 
 	vigil vigil
+}
+
+// trusts reports whether a connection from a begins with a PROXY header.
+func (s *Settings) trusts(a netip.Addr) bool {
+	for _, p := range s.Trusted {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
 }
 
 // Set puts settings in force. It has to be called before the service is

@@ -18,6 +18,13 @@ func recv(fd int32, b *[bufferSize]byte) (int, unix.Errno) {
 	return int(n), e
 }
 
+// receive is recv into any memory, with flags of its own.
+func receive(fd int32, b []byte, flags int) (int, unix.Errno) {
+	n, _, e := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd),
+		uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), uintptr(unix.MSG_DONTWAIT|flags), 0, 0)
+	return int(n), e
+}
+
 // send writes what there is room for. There is no SIGPIPE.
 func send(fd int32, b []byte) (int, unix.Errno) {
 	n, _, e := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd),

@@ -39,6 +39,8 @@ func (w *worker) look(c *conn) {
 		} else {
 			w.overdue(c)
 		}
+	case introducing:
+		w.unheard(c)
 	case relaying:
 		w.lookIdle(c)
 	case settling:

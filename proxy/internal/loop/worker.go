@@ -31,6 +31,7 @@ type worker struct {
 	turned  []ref // the queue being worked off
 	tried   map[int32][]*table.Server
 	waiting map[int32]*table.Waiter
+	named   map[int32]parties // of those that were introduced
 
 	listeners []*listener
 	paused    bool
@@ -49,7 +50,10 @@ type worker struct {
 }
 
 func newWorker(e *Engine) (*worker, error) {
-	w := &worker{engine: e, clock: e.sinceStart, reserve: none, tried: map[int32][]*table.Server{}, waiting: map[int32]*table.Waiter{}}
+	w := &worker{
+		engine: e, clock: e.sinceStart, reserve: none,
+		tried: map[int32][]*table.Server{}, waiting: map[int32]*table.Waiter{}, named: map[int32]parties{},
+	}
 	w.wheel = newWheel(&w.slab)
 	w.pipes.limit = min(e.options.Pipes/e.options.Workers, maxPipes)
 	w.readClock()
@@ -162,6 +166,8 @@ func (w *worker) handle(r ref, which int, events uint32) {
 		w.progress(c, which)
 	case waiting:
 		w.waited(c)
+	case introducing:
+		w.hear(c)
 	default:
 		w.move(c)
 	}

@@ -3,7 +3,8 @@ package table
 import "net/netip"
 
 // A Claim is the place that one connection or flow has at a real server. It
-// ends with Done or Failed, exactly once.
+// ends with Done or Failed, exactly once. The zero value is none: its Server is
+// nil, and Done does nothing.
 type Claim struct {
 	service *Service
 	server  *Server
@@ -54,7 +55,11 @@ func (c Claim) Out(packets, bytes uint64) {
 }
 
 // Done gives the place back.
-func (c Claim) Done() { c.service.release(c) }
+func (c Claim) Done() {
+	if c.service != nil {
+		c.service.release(c)
+	}
+}
 
 // Failed counts that the real server could not be reached and gives the place
 // back.

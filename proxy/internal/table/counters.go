@@ -11,6 +11,7 @@ type counters struct {
 	connections, failures, refused, cut      atomic.Uint64
 	denied, throttled                        atomic.Uint64
 	inPackets, outPackets, inBytes, outBytes atomic.Uint64
+	unintroduced                             atomic.Uint64
 }
 
 func (c *counters) in(packets, bytes uint64) {
@@ -35,5 +36,7 @@ func (c *counters) read() dataplane.Counters {
 		Denied:      c.denied.Load(),
 		Throttled:   c.throttled.Load(),
 		Cut:         c.cut.Load(),
+
+		Unintroduced: c.unintroduced.Load(),
 	}
 }

@@ -221,6 +221,9 @@ func (s *Service) Denied() { s.count.denied.Add(1) }
 // Throttled counts a client beyond the limits of its source.
 func (s *Service) Throttled() { s.count.throttled.Add(1) }
 
+// Unintroduced counts a client of a trusted proxy that did not say who it is.
+func (s *Service) Unintroduced() { s.count.unintroduced.Add(1) }
+
 // Expire lets go of clients whose persistence has run out. Pick never uses a
 // pin that has, so that it matters little how often this is called.
 func (s *Service) Expire() {

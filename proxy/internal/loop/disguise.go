@@ -1,0 +1,57 @@
+package loop
+
+import (
+	"net/netip"
+	"os"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// MayDisguise returns nil if this process may use addresses that are not the
+// host's, which Settings.Transparent needs. It has to have CAP_NET_ADMIN, or
+// CAP_NET_RAW, in the user namespace of its network.
+func MayDisguise() error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, unix.IPPROTO_TCP)
+	if err != nil {
+		return os.NewSyscallError("socket", err)
+	}
+	defer unix.Close(fd)
+	return os.NewSyscallError("IP_TRANSPARENT", unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_TRANSPARENT, 1))
+}
+
+// disguiseConn is disguise for the connection of a client.
+func (w *worker) disguiseConn(c *conn, fd int32, to netip.Addr) unix.Errno {
+	from, ok := w.clientOf(c)
+	if !ok {
+		return unix.ECONNRESET
+	}
+	return w.disguise(fd, from.Addr(), to)
+}
+
+// disguise has a socket for the real server to connect from the address from,
+// whoever has it. The kernel chooses the port when it connects, so that one is
+// needed for each connection to one server and not for each at all.
+func (w *worker) disguise(fd int32, from, to netip.Addr) unix.Errno {
+	if from.Is4() != to.Unmap().Is4() {
+		return unix.EAFNOSUPPORT // a real server of the other family cannot see it
+	}
+	if from.Is4() {
+		setOption(fd, unix.SOL_IP, unix.IP_TRANSPARENT, &on)
+	} else {
+		setOption(fd, unix.SOL_IPV6, unix.IPV6_TRANSPARENT, &on)
+	}
+	setOption(fd, unix.SOL_IP, unix.IP_BIND_ADDRESS_NO_PORT, &on)
+	w.peer.set(netip.AddrPortFrom(from, 0))
+	_, _, e := unix.RawSyscall(unix.SYS_BIND, uintptr(fd), uintptr(unsafe.Pointer(&w.peer.raw)), uintptr(w.peer.size))
+	return e
+}
+
+// guise returns the address that real servers are to see the datagrams of an
+// origin come from; the zero value if that does not matter.
+func (w *worker) guise(p *port, o *origin) netip.Addr {
+	if p.service.settings.Load().Transparent {
+		return w.name(o).Addr()
+	}
+	return netip.Addr{}
+}

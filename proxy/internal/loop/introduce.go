@@ -1,0 +1,40 @@
+package loop
+
+// introduce tells a real server that has just been reached who the client is.
+// What the client has sent by now goes into the same segment: it costs one
+// write, as without a header, and the server has no reason to wait for more. It
+// is false for a client that has just been reset: what it has sent must not go
+// without saying whose it is.
+func (w *worker) introduce(c *conn, version int) bool {
+	who, ok := w.partiesOf(c)
+	if !ok {
+		return false
+	}
+	n := len(who.header(w.buffer[:0], version, false))
+	c.preface = uint8(n)
+	if s := &c.sides[client]; s.readable {
+		m, e := receive(s.fd, w.buffer[n:], 0)
+		if w.arrived(c, client, m, e) {
+			n += m
+			s.readable = n == bufferSize || s.ending
+		}
+	}
+	w.hurry(c)
+	sent, e := send(c.sides[server].fd, w.buffer[:n])
+	sent = w.written(c, client, sent, e)
+	c.discount(sent)
+	if sent < n && !c.sides[server].broken {
+		c.sides[server].writable = false
+		y := &c.ways[client]
+		y.stash, y.from, y.held = w.stashes.keep(w.buffer[sent:n]), 0, int32(n-sent)
+	}
+	return true
+}
+
+// discount takes what the real server has got of the header out of what is
+// counted: it is not the client's.
+func (c *conn) discount(sent int) {
+	n := min(sent, int(c.preface))
+	c.preface -= uint8(n)
+	c.ways[client].bytes -= uint64(n)
+}

@@ -1,0 +1,372 @@
+package loop
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/internal/proxyheader"
+)
+
+var anybody = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+
+// announcing is a rig before a real server that is told who the client is.
+func announcing(t testing.TB, version int) (*rig, *net.TCPListener) {
+	l, addr := listen(t)
+	r := newRig(t, addr)
+	r.service.Set(Settings{Connect: time.Second, Idle: time.Minute, ProxyProtocol: version})
+	return r, l
+}
+
+// TestOneSegment has the real server get the header and what the client has
+// sent by then in one piece, with nothing waiting for an acknowledgement.
+func TestOneSegment(t *testing.T) {
+	for version := 1; version <= 2; version++ {
+		r, l := announcing(t, version)
+		c := r.dial()
+		_, err := c.Write([]byte("request"))
+		r.must(err)
+		accepted := make(chan *net.TCPConn, 1)
+		go func() {
+			s, _ := l.AcceptTCP()
+			accepted <- s
+		}()
+		r.until("the connection stands", func() bool { return r.only().state == relaying })
+		s := <-accepted
+		defer s.Close()
+		raw, err := s.SyscallConn()
+		r.must(err)
+		var info *unix.TCPInfo
+		r.must(raw.Control(func(fd uintptr) { info, err = unix.GetsockoptTCPInfo(int(fd), unix.SOL_TCP, unix.TCP_INFO) }))
+		r.must(err)
+		if info.Data_segs_in != 1 {
+			t.Errorf("version %d: %d segments, want one", version, info.Data_segs_in)
+		}
+		b := make([]byte, 1000)
+		n, err := s.Read(b)
+		r.must(err)
+		h, size, err := proxyheader.Parse(b[:n])
+		if want := netip.MustParseAddrPort(c.LocalAddr().String()); err != nil || h.Source != want || h.Dest != r.vip {
+			t.Errorf("version %d: %+v (%v) in %q, want %v to %v", version, h, err, b[:n], want, r.vip)
+		}
+		if got := string(b[size:n]); got != "request" {
+			t.Errorf("version %d: %q behind the header", version, got)
+		}
+		if got := r.only().ways[client].bytes; got != 7 {
+			t.Errorf("version %d: %d bytes are counted, want 7", version, got)
+		}
+	}
+}
+
+// TestHeaderIsNotCounted has parts of a header go at different times.
+func TestHeaderIsNotCounted(t *testing.T) {
+	c := &conn{preface: 28}
+	y := &c.ways[client]
+	for _, sent := range []int{0, 10, 30, 5} {
+		y.bytes += uint64(sent)
+		c.discount(sent)
+	}
+	if y.bytes != 17 || c.preface != 0 {
+		t.Errorf("%d bytes are counted and %d to come, want 17 and 0", y.bytes, c.preface)
+	}
+}
+
+// TestHeaderThatIsNotTaken has a header stashed like anything else when there
+// is no room for it in the real server's socket.
+func TestHeaderThatIsNotTaken(t *testing.T) {
+	r, l := announcing(t, 1)
+	c, s := r.pair(l)
+	x := r.only()
+	// As if it had just been reached, with no room.
+	var b [1 << 16]byte
+	filled := 0
+	for {
+		n, e := send(x.sides[server].fd, b[:])
+		if e != 0 {
+			break
+		}
+		filled += n
+	}
+	_, err := c.Write([]byte("request"))
+	r.must(err)
+	x.sides[client].readable = true
+	x.written = 0
+	r.w.introduce(x, 1)
+	held := x.ways[client].held
+	if held == 0 || x.preface == 0 {
+		t.Fatal("all of it was taken")
+	}
+	r.must(c.CloseWrite())
+	got, err := r.receive(s)
+	r.must(err)
+	got = got[bytes.LastIndex(got, []byte("PROXY")):]
+	if want := "PROXY TCP4 127.0.0.1 127.0.0.1 "; !strings.HasPrefix(string(got), want) || !strings.HasSuffix(string(got), "\r\nrequest") {
+		t.Errorf("got %q", got)
+	}
+	if x.preface != 0 {
+		t.Errorf("%d bytes of the header are still to come", x.preface)
+	}
+}
+
+// TestNobodyIsIntroduced has a client that sends something and resets get
+// through to a real server neither with a header nor without.
+func TestNobodyIsIntroduced(t *testing.T) {
+	r, l := announcing(t, 1)
+	c := r.dial()
+	_, err := c.Write([]byte("request"))
+	r.must(err)
+	r.until("it is on its way", func() bool { return r.only().state == connecting })
+	r.must(c.SetLinger(0))
+	r.must(c.Close())
+	s, err := l.AcceptTCP()
+	r.must(err)
+	defer s.Close()
+	x := r.only()
+	x.sides[server].writable = true
+	r.w.join(x)
+	if !r.gone() {
+		t.Error("it is still there")
+	}
+	if b, err := r.receive(s); len(b) > 0 {
+		t.Errorf("the real server got %q (%v)", b, err)
+	}
+	if n := r.engine.places.taken.Load(); n != 0 {
+		t.Errorf("%d places are taken", n)
+	}
+}
+
+// TestWaitingEnds has whoever waits for an introduction lose its place in every
+// way there is, and nothing of it left.
+func TestWaitingEnds(t *testing.T) {
+	ends := map[string]func(r *rig, c *net.TCPConn){
+		"time":       func(r *rig, _ *net.TCPConn) { r.pass(2 * time.Second) },
+		"end":        func(r *rig, c *net.TCPConn) { r.must(c.CloseWrite()) },
+		"reset":      func(r *rig, c *net.TCPConn) { r.must(c.SetLinger(0)); r.must(c.Close()) },
+		"gibberish":  func(r *rig, c *net.TCPConn) { _, _ = c.Write([]byte("EHLO")) },
+		"half a one": func(r *rig, c *net.TCPConn) { _, _ = c.Write([]byte("PROXY TCP4")); r.must(c.CloseWrite()) },
+	}
+	for name, end := range ends {
+		t.Run(name, func(t *testing.T) {
+			_, addr := listen(t)
+			r := newRig(t, addr)
+			r.service.Set(Settings{Connect: time.Second, Idle: time.Minute, Trusted: anybody})
+			c := r.dial()
+			r.until("it is waited for", func() bool { return r.only().state == introducing })
+			if n := r.engine.places.taken.Load(); n != 1 {
+				t.Errorf("%d places are taken, want one", n)
+			}
+			end(r, c)
+			r.until("it is gone", r.gone)
+			n := r.service.Books.Status().Counters
+			if r.engine.places.taken.Load() != 0 || n.Unintroduced != 1 || n.Refused != 0 || len(r.w.named) != 0 {
+				t.Errorf("%d places, %+v, %d named", r.engine.places.taken.Load(), n, len(r.w.named))
+			}
+		})
+	}
+}
+
+// TestPatienceIsForTheWhole has one who sends a byte now and then be ended when
+// the time is over.
+func TestPatienceIsForTheWhole(t *testing.T) {
+	_, addr := listen(t)
+	r := newRig(t, addr)
+	r.service.Set(Settings{Connect: time.Second, Idle: time.Minute, Trusted: anybody})
+	c := r.dial()
+	r.until("it is waited for", func() bool { return r.only().state == introducing })
+	for _, b := range []byte("PROXY UNKNOWN a b c") {
+		if r.gone() {
+			break
+		}
+		_, err := c.Write([]byte{b})
+		r.must(err)
+		r.pass(100 * time.Millisecond)
+	}
+	if !r.gone() {
+		t.Error("it is still waited for")
+	}
+	r.wantReset("trusted proxy", c)
+}
+
+// TestNamesAreForgotten has nothing left of whom trusted proxies have named.
+func TestNamesAreForgotten(t *testing.T) {
+	l, addr := listen(t)
+	r := newRig(t, addr)
+	r.service.Set(Settings{Connect: time.Second, Idle: time.Minute, Trusted: anybody})
+	c := r.dial()
+	_, err := io.WriteString(c, "PROXY TCP4 192.0.2.1 192.0.2.2 3 4\r\nrequest")
+	r.must(err)
+	r.until("the connection stands", func() bool { return r.only().state == relaying })
+	if from, ok := r.w.clientOf(r.only()); !ok || from != netip.MustParseAddrPort("192.0.2.1:3") {
+		t.Errorf("the client is %v", from)
+	}
+	s, err := l.AcceptTCP()
+	r.must(err)
+	r.must(c.CloseWrite())
+	if b, err := r.receive(s); string(b) != "request" || err != nil {
+		t.Errorf("the real server got %q (%v)", b, err)
+	}
+	r.must(s.Close())
+	r.until("it is gone", r.gone)
+	if len(r.w.named) != 0 {
+		t.Errorf("%v is left", r.w.named)
+	}
+}
+
+func TestRegister(t *testing.T) {
+	var r register
+	who := func(port uint16) parties {
+		return parties{client: netip.AddrPortFrom(netip.IPv6Loopback(), port)}
+	}
+	r.hold(0)
+	r.release(0)
+	a, b := r.add(who(1)), r.add(who(2))
+	if a == 0 || b == 0 || a == b || *r.at(a) != who(1) || *r.at(b) != who(2) {
+		t.Fatalf("%d is %v, %d is %v", a, *r.at(a), b, *r.at(b))
+	}
+	if again := r.add(who(1)); again != a {
+		t.Errorf("%d is %d now", a, again)
+	}
+	r.release(a)
+	if *r.at(a) != who(1) {
+		t.Error("one who is held is gone")
+	}
+	r.release(a)
+	r.hold(b)
+	r.release(b)
+	if c := r.add(who(3)); c != a || *r.at(b) != who(2) {
+		t.Errorf("%d for the next, want %d, and %v", c, a, *r.at(b))
+	}
+	if len(r.entries) != 3 || len(r.numbers) != 2 {
+		t.Errorf("%d entries, %d numbers", len(r.entries), len(r.numbers))
+	}
+}
+
+// TestRunsOfLetters has runs of datagrams, which the kernel hands over as one,
+// arrive each with a header of its own, and read as such.
+func TestRunsOfLetters(t *testing.T) {
+	far := newQuayWithServer(t, Settings{Connect: time.Second, Idle: time.Minute, ProxyProtocol: 2})
+	c := far.client()
+	var want []string
+	run := []byte{}
+	for i := range 40 {
+		d := strings.Repeat(string(rune('a'+i%26)), 100)
+		if i == 39 {
+			d = "short"
+		}
+		want = append(want, d)
+		run = append(run, d...)
+	}
+	sendRun(t, c, run, 100)
+	for i := range want {
+		b, _ := far.read(far.server)
+		h, n, err := proxyheader.ParseDatagram(b)
+		if err != nil || !h.Datagram || h.Source != addrOf(c) || string(b[n:]) != want[i] {
+			t.Fatalf("datagram %d: %+v %q (%v), want %q from %v", i, h, b, err, want[i], addrOf(c))
+		}
+	}
+}
+
+// TestRunsOfLettersAreRead has a trusted proxy send runs for clients that take
+// turns.
+func TestRunsOfLettersAreRead(t *testing.T) {
+	q := newQuayWithServer(t, Settings{Connect: time.Second, Idle: time.Minute, Trusted: anybody})
+	c := q.client()
+	var run []byte
+	var want []string
+	const clients = 3
+	for i := range 30 {
+		who := parties{netip.AddrPortFrom(netip.MustParseAddr("192.0.2.1"), uint16(i%clients)), netip.MustParseAddrPort("192.0.2.2:53")}
+		d := strings.Repeat(string(rune('a'+i)), 50)
+		want = append(want, d)
+		run = append(append(run, who.header(nil, 2, true)...), d...)
+	}
+	sendRun(t, c, run, len(run)/30)
+	var got []string
+	from := map[netip.AddrPort]bool{}
+	for range want {
+		b, a := q.read(q.server)
+		got, from[a] = append(got, string(b)), true
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q", got)
+	}
+	if len(from) != clients || q.flows() != clients {
+		t.Errorf("%d flows from %d ports, want %d", q.flows(), len(from), clients)
+	}
+	if n := len(q.w.flows.named.numbers); n != clients {
+		t.Errorf("%d are registered", n)
+	}
+	for a := range from {
+		_, err := q.server.WriteToUDPAddrPort([]byte("reply"), a)
+		q.must(err)
+		if b, _ := q.read(c); string(b) != "reply" {
+			t.Errorf("the proxy got %q", b)
+		}
+	}
+	q.w.closePort(q.port.fd)
+	if n := len(q.w.flows.named.numbers); n != 0 {
+		t.Errorf("%d are registered when all is over", n)
+	}
+}
+
+type servedQuay struct {
+	*quay
+	server *net.UDPConn
+}
+
+func newQuayWithServer(t *testing.T, s Settings) servedQuay {
+	t.Helper()
+	server, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Close() })
+	q := newQuay(t, "127.0.0.1", 100, addrOf(server))
+	q.service.Addr = q.vip
+	q.service.Set(s)
+	return servedQuay{q, server}
+}
+
+// sendRun has the kernel cut b up.
+func sendRun(t *testing.T, c *net.UDPConn, b []byte, segment int) {
+	t.Helper()
+	var k control
+	n := k.segments(0, uint16(segment))
+	raw := make([]byte, n)
+	for i := range raw {
+		raw[i] = byte(k[i/8] >> (i % 8 * 8))
+	}
+	if _, _, err := c.WriteMsgUDPAddrPort(b, raw, netip.AddrPort{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestIntroductionsAllocateNothing has what is done for each connection and
+// datagram to real servers that are told make no garbage.
+func TestIntroductionsAllocateNothing(t *testing.T) {
+	q := newQuayWithServer(t, Settings{Connect: time.Second, Idle: time.Minute, ProxyProtocol: 2})
+	c := q.client()
+	b := make([]byte, 1000)
+	once := func() {
+		_, _ = c.Write(b[:1])
+		q.w.turn(100)
+		_, _ = q.server.Read(b)
+	}
+	once()
+	if n := testing.AllocsPerRun(100, once); n > 0 {
+		t.Errorf("%v allocations for a datagram", n)
+	}
+	r, l := announcing(t, 2)
+	_, s := r.pair(l)
+	x := r.only()
+	if n := testing.AllocsPerRun(100, func() { r.w.introduce(x, 2); _, _ = s.Read(b) }); n > 0 {
+		t.Errorf("%v allocations for a connection", n)
+	}
+}

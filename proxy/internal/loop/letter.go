@@ -1,0 +1,113 @@
+package loop
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/internal/proxyheader"
+)
+
+// A letter is a datagram behind a PROXY header.
+type letter struct {
+	header  unix.Msghdr
+	vectors [2]unix.Iovec
+	head    [proxyheader.MaxWritten]byte
+}
+
+// address writes who the letters that follow are from.
+func (l *letter) address(who parties) {
+	head := who.header(l.head[:0], 2, true)
+	l.vectors[0].Base = unsafe.SliceData(head)
+	l.vectors[0].SetLen(len(head))
+	l.header = unix.Msghdr{Iov: &l.vectors[0]}
+	l.header.SetIovlen(len(l.vectors))
+}
+
+// shipLetters is ship with a header before each datagram. Runs are sent one by
+// one: a datagram of a run that the kernel cuts up would have none.
+func (w *worker) shipLetters(p *port, f *flow, i int8) (stopped int, e unix.Errno) {
+	b := w.batch
+	w.letter.address(w.partiesAt(p, &f.origin))
+	for ; i != none && e == 0; i = b.next[i] {
+		_, segment := b.arrival(int(i))
+		stopped, e = int(i), w.sendLetters(f, b.bytes(int(i)), segment)
+	}
+	return stopped, e
+}
+
+// sendLetters sends the datagrams of a run, or the only one.
+func (w *worker) sendLetters(f *flow, run []byte, segment int) unix.Errno {
+	if segment == 0 {
+		segment = len(run)
+	}
+	for {
+		datagram := run[:min(segment, len(run))]
+		if e := w.sendLetter(f, datagram); e != 0 {
+			return e
+		}
+		if run = run[len(datagram):]; len(run) == 0 {
+			return 0
+		}
+	}
+}
+
+// sendLetter sends one datagram behind the header that has been written.
+func (w *worker) sendLetter(f *flow, b []byte) unix.Errno {
+	l := &w.letter
+	l.vectors[1].Base = unsafe.SliceData(b)
+	l.vectors[1].SetLen(len(b))
+	for {
+		e := sendOne(f.fd, &l.header)
+		switch {
+		case e == 0:
+			f.count(client, 1, len(b))
+		case e == unix.EINTR:
+			continue
+		case unreachable(e):
+			return e
+		}
+		return 0
+	}
+}
+
+// sendSingle sends one datagram by itself, with a header if the real server
+// wants one.
+func (w *worker) sendSingle(p *port, f *flow, b []byte) unix.Errno {
+	if p.service.settings.Load().ProxyProtocol == 0 {
+		return w.sendAlone(f, b)
+	}
+	w.letter.address(w.partiesAt(p, &f.origin))
+	return w.sendLetter(f, b)
+}
+
+// unwrap takes the headers off the datagrams of a trusted proxy and passes them
+// on as those of the clients that they name. Answers go to the proxy, which
+// knows whose they are by the port that it has sent from.
+func (w *worker) unwrap(p *port, run []byte, segment int) {
+	if segment == 0 {
+		segment = len(run)
+	}
+	for {
+		datagram := run[:min(segment, len(run))]
+		w.unwrapOne(p, datagram)
+		if run = run[len(datagram):]; len(run) == 0 {
+			return
+		}
+	}
+}
+
+func (w *worker) unwrapOne(p *port, datagram []byte) {
+	h, n, err := proxyheader.ParseDatagram(datagram)
+	if err != nil {
+		p.service.Books.Unintroduced()
+		w.engine.unintroduced(p.service, w.sender(&w.origin), err)
+		return
+	}
+	if h.Named() {
+		w.origin.via = w.flows.named.add(parties{h.Source, h.Dest})
+	}
+	w.deliver(p, datagram[n:])
+	w.flows.named.release(w.origin.via)
+	w.origin.via = 0
+}
