@@ -270,3 +270,50 @@ func TestSourcesOfServices(t *testing.T) {
 		wantLetIn(t, v, "127.0.0.1", false)
 	}
 }
+
+// A service that was removed and comes back counts anew, and connections from
+// before, which go on, are not taken off that.
+func TestSourcesOfRemovedService(t *testing.T) {
+	d := newPlane(t, proxy.Options{})
+	v := tcpService(t, tcpServer(t, "127.0.0.1", echo))
+	v.SourceConns = 1
+	apply(t, d, v)
+	before := wantLetIn(t, v, "127.0.0.1", true)
+	if err := d.Remove(t.Context(), v.ID); err != nil {
+		t.Fatal(err)
+	}
+	apply(t, d, v)
+	after := wantLetIn(t, v, "127.0.0.1", true)
+	if err := echoed(before); err != nil {
+		t.Errorf("a connection from before has ended: %v", err)
+	}
+	_ = before.Close()
+	eventually(t, "the one from before is over", func() bool { return d.Load().Connections.Used == 1 })
+	wantLetIn(t, v, "127.0.0.1", false)
+	_ = after.Close()
+	eventually(t, "all are over", func() bool { return d.Load().Connections.Used == 0 })
+	wantLetIn(t, v, "127.0.0.1", true)
+}
+
+// Limits hold for who comes after them; what is carried is told with them.
+func TestSetLimits(t *testing.T) {
+	d := newPlane(t, proxy.Options{Limits: proxy.Limits{Connections: 2, Flows: 3, Buffers: 1 << 20}})
+	v := tcpService(t, tcpServer(t, "127.0.0.1", echo))
+	apply(t, d, v)
+	wantLetIn(t, v, "127.0.0.1", true)
+	c := wantLetIn(t, v, "127.0.0.1", true)
+	wantLetIn(t, v, "127.0.0.1", false)
+	if l := d.Load(); l.Connections != (dataplane.Room{Used: 2, Limit: 2, Refused: 1}) || l.Flows.Limit != 3 || l.Buffers.Limit != 1<<20 || !l.Connections.Full() {
+		t.Errorf("the load is %+v", l)
+	}
+	d.SetLimits(proxy.Limits{Connections: 1, Flows: 1})
+	wantLetIn(t, v, "127.0.0.1", false)
+	if err := echoed(c); err != nil {
+		t.Errorf("a connection from before has ended: %v", err)
+	}
+	_ = c.Close()
+	eventually(t, "it is over", func() bool { return d.Load().Connections.Used == 1 })
+	wantLetIn(t, v, "127.0.0.1", false)
+	d.SetLimits(proxy.Limits{})
+	wantLetIn(t, v, "127.0.0.1", true)
+}

@@ -149,3 +149,18 @@ func TestUnreachable(t *testing.T) {
 		}
 	}
 }
+
+// What a section says of sources is what the proxy does.
+func TestSourceLimits(t *testing.T) {
+	b := set(t, "sourceconnections = 1\n"+service+"\tsourceconnections = 2\n\tsourcerate = 1000/s\n\tsourceprefix = 8\n")
+	first, second := b.connect(), b.connect()
+	defer first.Close()
+	defer second.Close()
+	if !b.turnedAway() {
+		t.Error("a third connection is taken in")
+	}
+	s, err := b.Status(t.Context())
+	if err != nil || s.Services[0].Counters.Throttled == 0 {
+		t.Errorf("counted %+v (%v), want one throttled", s.Services[0].Counters, err)
+	}
+}

@@ -44,8 +44,9 @@ func (s *Screen) Set(r *Rules, l Limits) {
 	if r != nil || l.on() {
 		o = &order{r, l}
 	}
-	s.order.Store(o)
-	s.sources.adapt(l)
+	if old := s.order.Swap(o); old == nil || old.limits != l {
+		s.sources.adapt(l) // which holds up those that wait to be decided about
+	}
 }
 
 // Open reports whether everybody is admitted.
