@@ -11,6 +11,7 @@
 // but the books of its service when it begins and ends:
 //
 //	accept   admit, begin    the listener has a client
+//	wait     await, called   all that could take the client are full
 //	connect  reach, dial     the books choose a real server; nothing is read
 //	         progress        the answer: join, or unreached and reach again
 //	relay    move, carry     each way: fill reads, pass and drain write
@@ -63,6 +64,15 @@
 // A tick is a tenth of a second. Something that moves only writes down the
 // tick; the wheel looks at each connection when it could be over, and puts it
 // back if it is not. A worker that has nothing to do sleeps.
+//
+// # Full servers
+//
+// Who waits for a place is in the queue of the books, which know all workers,
+// and its worker watches its socket for a reset and the time. Whoever gives a
+// place back chooses, under the lock of the books, whose it is next; what goes
+// through the mailbox is only that there is something to fetch. A worker that
+// fetches it too late, for a client that has gone, gives it back, and it
+// is the next one's.
 //
 // # Resets
 //
