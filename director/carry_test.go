@@ -122,6 +122,23 @@ func TestCarry(t *testing.T) {
 	}
 }
 
+// Where no maxconn stands alone the line of the real server is at fault.
+func TestValidateFindsMaxConn(t *testing.T) {
+	v := virtual(vip, rs1, rs2)
+	v.Pos.Line, v.Reals[1].Pos.Line, v.Reals[1].MaxConn = 1, 3, 9
+	limits := func(*config.Virtual, dataplane.VirtualService) []*dataplane.Limit {
+		return []*dataplane.Limit{{Directive: "maxconn", Reason: "no"}}
+	}
+	if ps := Validate(conf(v), limits); len(ps) != 1 || ps[0].Pos.Line != 3 {
+		t.Errorf("problems: %v", ps)
+	}
+	v.MaxConn = 9
+	v.Origins = config.Origins{"maxconn": {Pos: config.Pos{Line: 2}}}
+	if ps := Validate(conf(v), limits); len(ps) != 1 || ps[0].Pos.Line != 2 {
+		t.Errorf("problems: %v", ps)
+	}
+}
+
 // A dataplane that does not cut has to be able to say so beforehand.
 func TestValidateSeesWhatIsCut(t *testing.T) {
 	v := cutting(rs2, rs1)

@@ -68,8 +68,11 @@ func Everything(v *config.Virtual) dataplane.VirtualService {
 
 func limitProblem(v *config.Virtual, l *dataplane.Limit) config.Problem {
 	pos := at(v, l.Directive)
-	if l.Directive == "real" {
+	switch {
+	case l.Directive == "real":
 		pos = serverPos(v, l.Server)
+	case l.Directive == "maxconn" && v.MaxConn == 0:
+		pos = limitedPos(v)
 	}
 	return config.Problem{Severity: config.Error, Pos: pos, Text: fmt.Sprintf("virtual service %s: %s", v.ID, l.Reason)}
 }
@@ -84,6 +87,16 @@ func serverPos(v *config.Virtual, addr netip.AddrPort) config.Pos {
 	}
 	if f := v.Fallback; f != nil && mappedAddr(v, f.Addr, f.Forward) == addr {
 		return f.Pos
+	}
+	return v.Pos
+}
+
+// limitedPos is the line of the first real server with a maxconn of its own.
+func limitedPos(v *config.Virtual) config.Pos {
+	for i := range v.Reals {
+		if v.Reals[i].MaxConn > 0 {
+			return v.Reals[i].Pos
+		}
 	}
 	return v.Pos
 }

@@ -11,7 +11,9 @@
 // but the books of its service when it begins and ends:
 //
 //	accept   admit, begin    the listener has a client
-//	         await, hear     a trusted proxy says who it is
+//	         expect, hear    a trusted proxy says who it is
+//	         enter, screen   it is allowed, and within the limits of its source
+//	wait     await, called   all that could take it are full
 //	connect  reach, dial     the books choose a real server; nothing is read
 //	         progress        the answer: join, or unreached and reach again
 //	         introduce       the real server is told who it is
@@ -74,6 +76,15 @@
 // A tick is a tenth of a second. Something that moves only writes down the
 // tick; the wheel looks at each connection when it could be over, and puts it
 // back if it is not. A worker that has nothing to do sleeps.
+//
+// # Full servers
+//
+// Who waits for a place is in the queue of the books, which know all workers,
+// and its worker watches its socket for a reset and the time. Whoever gives a
+// place back chooses, under the lock of the books, whose it is next; what goes
+// through the mailbox is only that there is something to fetch. A worker that
+// fetches it too late, for a client that has gone, gives it back, and it
+// is the next one's.
 //
 // # Resets
 //
