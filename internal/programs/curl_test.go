@@ -10,45 +10,58 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // A site is two nginx with the same files behind shunt.
 type site struct {
 	d    *daemon
-	id   string
+	addr string
 	root string
 	url  string
 	big  file
 }
 
-func newSite(t *testing.T) *site {
+func newSite(t *testing.T, family, addr string, servers []string, size int64) *site {
 	t.Helper()
 	need(t, "curl")
-	port := freePort(t)
-	s := &site{root: t.TempDir(), id: id("tcp", port), url: "http://" + vip + ":" + port}
-	s.big = content(t, s.root, "big", much())
+	s := &site{addr: addr, root: t.TempDir(), url: "http://" + addr}
+	s.big = content(t, s.root, "big", size)
 	write(t, filepath.Join(s.root, "index.html"), "here\n")
-	for _, addr := range reals {
-		nginx(t, addr+":"+port, "", s.root)
+	for _, server := range servers {
+		nginx(t, server, "", s.root)
 	}
-	s.d = direct(t, service(port, reals, "scheduler = rr", "service = http", `request = "index.html"`, `receive = "here"`))
+	s.d = direct(t, section(family, addr, servers, "scheduler = rr", "service = http", `request = "index.html"`, `receive = "here"`))
 	return s
 }
 
 // curl down and up, with checksums, by itself and several at a time.
 func TestCurl(t *testing.T) {
-	s := newSite(t)
+	t.Run("IPv4", func(t *testing.T) {
+		port := freePort(t)
+		newSite(t, "", vip+":"+port, []string{reals[0] + ":" + port, reals[1] + ":" + port}, much()).visit(t)
+	})
+	t.Run("IPv6", func(t *testing.T) {
+		addr := func() string { return "[::1]:" + freePort(t) }
+		newSite(t, "6", addr(), []string{addr(), addr()}, 64<<20).visit(t)
+	})
+}
+
+func (s *site) visit(t *testing.T) {
 	t.Run("down", s.down)
 	t.Run("up", s.up)
 	t.Run("streams", s.streams)
 	t.Run("half-closed upload", s.halfClosed)
-	s.d.carried(s.id, 1+1+2*8+1)
+	t.Run("given up", s.givenUp)
+	id := "tcp " + s.addr
+	s.d.carried(id, 1+1+2*8+1+8)
 	text := s.d.metrics()
 	for metric, least := range map[string]int64{
 		"shunt_service_in_bytes_total":  3 * s.big.size,
 		"shunt_service_out_bytes_total": 2 * s.big.size,
 	} {
-		if n := sum(text, metric, s.id); n < float64(least) {
+		if n := sum(text, metric, id); n < float64(least) {
 			t.Errorf("%s is %v, want %d or more", metric, n, least)
 		}
 	}
@@ -118,11 +131,31 @@ func (s *site) halfClosed(t *testing.T) {
 	big, err := os.Open(s.big.path)
 	must(t, err)
 	defer big.Close()
-	head := fmt.Sprintf("PUT /up/half HTTP/1.1\r\nHost: %s\r\nConnection: close\r\nContent-Length: %d\r\n\r\n", vip, s.big.size)
+	head := fmt.Sprintf("PUT /up/half HTTP/1.1\r\nHost: %s\r\nConnection: close\r\nContent-Length: %d\r\n\r\n", s.addr, s.big.size)
 	var answer strings.Builder
-	must(t, pass(t, io.MultiReader(strings.NewReader(head), big), &answer, "socat", "-t", "60", "-", "TCP:"+strings.TrimPrefix(s.url, "http://")))
+	must(t, pass(t, io.MultiReader(strings.NewReader(head), big), &answer, "socat", "-t", "60", "-", "TCP:"+s.addr))
 	if !strings.HasPrefix(answer.String(), "HTTP/1.1 201 ") {
 		t.Errorf("the answer is %q", answer.String())
 	}
 	s.big.is(t, filepath.Join(s.root, "up", "half"))
 }
+
+// Clients that go away in the middle, as they do, leave nothing behind, and
+// disturb nobody who reads slowly beside them.
+func (s *site) givenUp(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "slow")
+	slow := start(t, "curl", "-sSf", "--limit-rate", "8M", "-r", "0-16777215", "-o", path, s.url+"/big")
+	for range 4 {
+		before := s.total("shunt_service_connections_total")
+		down := start(t, "curl", "-sS", "--limit-rate", "1M", "-o", "/dev/null", s.url+"/big")
+		up := start(t, "curl", "-sS", "--limit-rate", "1M", "-T", s.big.path, s.url+"/up/given-up")
+		eventually(t, "both are connected", func() bool { return s.total("shunt_service_connections_total") >= before+2 })
+		down.send(unix.SIGKILL)
+		up.send(unix.SIGKILL)
+	}
+	slow.wait()
+	s.section(t, 0, 16<<20).is(t, path)
+	eventually(t, "no connection is left", func() bool { return s.total("shunt_real_server_active_connections") == 0 })
+}
+
+func (s *site) total(metric string) float64 { return sum(s.d.metrics(), metric, "tcp "+s.addr) }
