@@ -174,6 +174,10 @@ need-go:
 # servers and clients; for a kernel of their own an emulator, too.
 PACKAGES := gcc libc6-dev nginx-light libnginx-mod-stream haproxy tshark curl perl python3 cpio
 
+# Those whose users meet through shunt in internal/programs.
+PACKAGES += postgresql redis-server redis-tools iperf3 openssh-server openssh-client unbound dnsperf bind9-dnsutils \
+  nghttp2-client nghttp2-server ngtcp2-client ngtcp2-server python3-websockets python3-aiosmtpd swaks socat
+
 deps-kernel: PACKAGES += qemu-system-x86
 
 .PHONY: deps deps-kernel

@@ -18,13 +18,17 @@ import (
 const settle = 5 * time.Second
 
 // Main runs the tests of a package and exits. Call it from TestMain.
-func Main(m *testing.M) {
+func Main(m *testing.M) { os.Exit(Run(m)) }
+
+// Run runs the tests of a package and returns what to exit with. It is for a
+// TestMain that has to clean up after them.
+func Run(m *testing.M) int {
 	before := descriptors()
 	code := m.Run()
 	if code == 0 {
 		code = check(before)
 	}
-	os.Exit(code)
+	return code
 }
 
 func check(before map[string]string) int {

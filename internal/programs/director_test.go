@@ -1,0 +1,183 @@
+package programs_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"iter"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/director"
+)
+
+const vip = "127.0.0.1"
+
+// reals are where the two real servers of a test are.
+var reals = []string{"127.0.0.2", "127.0.0.3"}
+
+// service is a section of ldirectord.cf: a virtual service on port of the VIP,
+// and real servers at the same port of theirs.
+func service(port string, servers []string, directives ...string) string {
+	addrs := make([]string, len(servers))
+	for i, addr := range servers {
+		addrs[i] = addr + ":" + port
+	}
+	return section("", vip+":"+port, addrs, directives...)
+}
+
+// section is a virtual service of the family "" or "6".
+func section(family, at string, servers []string, directives ...string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "virtual%s = %s\n", family, at)
+	for _, addr := range servers {
+		fmt.Fprintf(&b, "\treal%s = %s masq\n", family, addr)
+	}
+	for _, line := range directives {
+		fmt.Fprintf(&b, "\t%s\n", line)
+	}
+	return b.String()
+}
+
+// A daemon is shunt at work.
+type daemon struct {
+	*program
+	file, control, admin string
+}
+
+// direct runs shunt with a configuration, and returns when all real servers
+// are in use.
+func direct(t *testing.T, sections ...string) *daemon {
+	t.Helper()
+	dir := t.TempDir()
+	d := &daemon{
+		file: filepath.Join(dir, "ldirectord.cf"), control: filepath.Join(dir, "control.sock"),
+		admin: vip + ":" + freePort(t),
+	}
+	d.write(t, sections...)
+	d.program = start(t, shunt, "run", "--dataplane", "proxy", "--config", d.file, "--control", d.control, "--admin", d.admin)
+	eventually(t, "all real servers are up", d.up)
+	return d
+}
+
+func (d *daemon) write(t *testing.T, sections ...string) {
+	t.Helper()
+	write(t, d.file, "checktimeout = 10\ncheckinterval = 1\n"+strings.Join(sections, ""))
+}
+
+func (d *daemon) status() (s director.Status, err error) {
+	out, err := exec.Command(shunt, "status", "--json", "--control", d.control).Output()
+	if err != nil {
+		return s, err
+	}
+	return s, json.Unmarshal(out, &s)
+}
+
+func (d *daemon) up() bool {
+	s, err := d.status()
+	if err != nil || !s.Ready {
+		return false
+	}
+	for _, v := range s.Services {
+		for _, r := range v.Servers {
+			if r.State != director.Up || v.Error != "" {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// reload puts a new configuration in force, as the operator does.
+func (d *daemon) reload(sections ...string) {
+	d.t.Helper()
+	before, err := d.status()
+	must(d.t, err)
+	d.write(d.t, sections...)
+	d.send(unix.SIGHUP)
+	eventually(d.t, "reload", func() bool {
+		s, err := d.status()
+		return err == nil && s.Config.Reloads > before.Config.Reloads && s.Config.ReloadError == ""
+	})
+}
+
+// carried wants at least so many connections, or flows, to have been given to
+// the real servers of a service, and none of them to have failed.
+func (d *daemon) carried(service string, least int) {
+	d.t.Helper()
+	d.took(service, least)
+	if n := sum(d.metrics(), "shunt_service_connect_failures_total", service); n != 0 {
+		d.t.Errorf("%s: %v attempts to reach a real server have failed", service, n)
+	}
+}
+
+// took is carried for flows whose clients may go on when the server has ended:
+// no client was refused, nobody had the fallback, and no real server has gone
+// down since it came up.
+func (d *daemon) took(service string, least int) {
+	d.t.Helper()
+	text := d.metrics()
+	if n := sum(text, "shunt_service_connections_total", service); n < float64(least) {
+		d.t.Errorf("%s: %v connections in the metrics, want %d or more", service, n, least)
+	}
+	for _, bad := range []string{"shunt_service_refused_connections_total", "shunt_service_fallback_connections_total"} {
+		if n := sum(text, bad, service); n != 0 {
+			d.t.Errorf("%s: %s is %v", service, bad, n)
+		}
+	}
+	if n := sum(text, "shunt_real_server_checks_total", service, `result="failed"`); n != 0 {
+		d.t.Errorf("%s: %v checks have failed", service, n)
+	}
+}
+
+// each returns the connections that every real server has been given.
+func (d *daemon) each(service string) []float64 {
+	d.t.Helper()
+	return slices.Collect(series(d.metrics(), "shunt_real_server_connections_total", service))
+}
+
+func (d *daemon) metrics() string {
+	d.t.Helper()
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
+	resp, err := client.Get("http://" + d.admin + "/metrics")
+	must(d.t, err)
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	must(d.t, err)
+	return string(text)
+}
+
+// series yields the values of one metric of one service, those with some more
+// labels if there are any.
+func series(text, metric, service string, more ...string) iter.Seq[float64] {
+	labels := append(more, `service="`+service+`"`)
+	return func(yield func(float64) bool) {
+		for line := range strings.Lines(text) {
+			name, value, _ := strings.Cut(strings.TrimSpace(line), "} ")
+			lacks := func(label string) bool { return !strings.Contains(name, label) }
+			if !strings.HasPrefix(name, metric+"{") || slices.ContainsFunc(labels, lacks) {
+				continue
+			}
+			if v, err := strconv.ParseFloat(value, 64); err == nil && !yield(v) {
+				return
+			}
+		}
+	}
+}
+
+func sum(text, metric, service string, more ...string) (total float64) {
+	for v := range series(text, metric, service, more...) {
+		total += v
+	}
+	return total
+}
+
+// id is what shunt calls a service on port of the VIP.
+func id(protocol, port string) string { return protocol + " " + vip + ":" + port }
