@@ -71,6 +71,9 @@ type Settings struct {
 	Interface      string
 	ConnectTimeout time.Duration // 0: the dataplane's choice
 	IdleTimeout    time.Duration // 0: the dataplane's choice
+	// SlowStart is how long a real server that comes back takes to its whole
+	// weight, 0 no time at all. Ramp is what comes of it.
+	SlowStart time.Duration
 	// ExpireQuiescent ends persistence to servers of weight 0.
 	ExpireQuiescent bool
 	DrainTimeout    time.Duration // how long a graceful stop waits for connections

@@ -152,6 +152,7 @@ var bothValues = map[string]generator{
 	"idletimeout":      of("1", "1h"),
 	"expirequiescent":  of("yes", "no"),
 	"draintimeout":     of("0", "10", "30", "1m"),
+	"slowstart":        of("0", "30", "1m", "1500ms"),
 	"sorrypage":        of("testdata/page", `"testdata/page/index.html"`),
 	"sorrystatus":      number(200, 599),
 }
