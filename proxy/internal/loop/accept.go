@@ -54,7 +54,7 @@ func (w *worker) close(fd int32) {
 // admit takes up to n connections.
 func (w *worker) admit(l *listener, n int) {
 	for range n {
-		fd, e := accept(l.fd, &w.peer)
+		fd, e := w.take(l)
 		switch e {
 		case 0:
 			w.begin(l.service, fd)
@@ -69,6 +69,14 @@ func (w *worker) admit(l *listener, n int) {
 			return
 		}
 	}
+}
+
+// take accepts, while a descriptor is left for the real server, too.
+func (w *worker) take(l *listener) (int32, unix.Errno) {
+	if w.reserve == none && !w.restock() {
+		return none, unix.EMFILE
+	}
+	return accept(l.fd, &w.peer)
 }
 
 // pause stops accepting for a tick.
