@@ -145,3 +145,27 @@ func (f *testFlow) exchange() {
 	}
 	f.t.Error("no datagram comes back")
 }
+
+// With many more clients than there are descriptors for, all of which come and
+// go, and a real server that nobody reaches among the others, each client that
+// has been taken in is served: the rest waits.
+func TestFaultScarceDescriptors(t *testing.T) {
+	r := newRemote(t, RemoteOptions{Files: 30, Limits: proxy.Limits{Connections: 1000}})
+	v := tcpService(t, dead(t), tcpServer(t, "127.0.0.1", echo), tcpServer(t, "127.0.0.1", echo))
+	r.apply(v)
+	ws := watch(t, v.ID.Addr, 0, 50)
+	inTheEnd(t, "they come and go for a while", func() bool {
+		return ws.visits.Load() > int64(scaled(300, 100)) && r.vitals(false).Pauses > 5
+	})
+	t.Log(ws.heard())
+	st := r.vitals(false).Services[0]
+	for i, s := range st.Servers {
+		if n := s.Counters.Failures; i > 0 && n > 0 {
+			t.Errorf("%d failures of %s, which is well", n, s.Addr)
+		}
+	}
+	if n := st.Counters.Refused; n > 0 {
+		t.Errorf("%d clients were refused", n)
+	}
+	wantEmpty(t, r)
+}

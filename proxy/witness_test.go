@@ -23,6 +23,7 @@ type witnesses struct {
 	t     *testing.T
 	vip   netip.AddrPort
 	over  chan struct{}
+	end   func()
 	busy  sync.WaitGroup
 	bytes atomic.Int64
 	// visits are connections that came and went.
@@ -33,6 +34,8 @@ type witnesses struct {
 
 func watch(t *testing.T, vip netip.AddrPort, staying, coming int) *witnesses {
 	ws := &witnesses{t: t, vip: vip, over: make(chan struct{})}
+	ws.end = sync.OnceFunc(func() { close(ws.over); ws.busy.Wait() })
+	t.Cleanup(ws.end)
 	for i := range staying {
 		ws.busy.Go(func() { ws.stay(uint64(i)) })
 	}
@@ -44,8 +47,7 @@ func watch(t *testing.T, vip netip.AddrPort, staying, coming int) *witnesses {
 
 // heard ends all of them, and reports how they fared.
 func (ws *witnesses) heard() string {
-	close(ws.over)
-	ws.busy.Wait()
+	ws.end()
 	return fmt.Sprintf("witnesses: %d visits of which the longest took %v, %d KiB",
 		ws.visits.Load(), time.Duration(ws.worst.Load()).Round(time.Millisecond), ws.bytes.Load()>>10)
 }

@@ -3,6 +3,7 @@ package loop
 import (
 	"io"
 	"net"
+	"net/netip"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -18,7 +19,7 @@ func TestNobodyTakenInWithoutAReserve(t *testing.T) {
 	r.must(err)
 	lift := exhaust(t, 1)
 	r.w.admit(r.w.listeners[0], 1)
-	if r.w.reserve != none {
+	if r.w.reserve[0] != none {
 		t.Fatal("the reserve is still there")
 	}
 	r.must(unix.Close(other)) // somebody else is done with it
@@ -40,4 +41,26 @@ func TestNobodyTakenInWithoutAReserve(t *testing.T) {
 			t.Errorf("a client got %q, %v", b, err)
 		}
 	}
+}
+
+// An attempt that fails leaves its descriptor to the next one, not to whoever
+// is quick.
+func TestNextAttemptHasADescriptor(t *testing.T) {
+	l, addr := listen(t)
+	r := newRig(t, silent(t), addr)
+	r.dial()
+	exhaust(t, 1)
+	r.until("an attempt is under way", func() bool { return r.only().state == connecting })
+	if r.w.reserve[0] != none {
+		t.Fatal("the reserve is still there")
+	}
+	r.w.hangUp(r.only())
+	if fd, err := unix.Dup(0); err == nil {
+		_ = unix.Close(fd)
+		t.Fatal("somebody else got the descriptor")
+	}
+	r.w.miss(r.only(), unix.ETIMEDOUT)
+	r.w.reach(r.only(), netip.MustParseAddrPort("192.0.2.1:1"))
+	r.until("the next real server is reached", func() bool { return r.only().state == relaying })
+	_ = l.Close()
 }

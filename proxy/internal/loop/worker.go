@@ -34,7 +34,7 @@ type worker struct {
 	listeners []*listener
 	paused    bool
 	resume    uint32 // tick at which to accept again
-	reserve   int32  // descriptor kept for the real server of a client taken in
+	reserve   reserve
 
 	datagrams
 
@@ -48,7 +48,7 @@ type worker struct {
 }
 
 func newWorker(e *Engine) (*worker, error) {
-	w := &worker{engine: e, clock: e.sinceStart, reserve: none, tried: map[int32][]*table.Server{}}
+	w := &worker{engine: e, clock: e.sinceStart, reserve: reserve{none, none}, tried: map[int32][]*table.Server{}}
 	w.wheel = newWheel(&w.slab)
 	w.pipes.limit = min(e.options.Pipes/e.options.Workers, maxPipes)
 	w.readClock()
@@ -221,8 +221,6 @@ func (w *worker) shut() {
 		}
 	}
 	w.pipes.trim(0)
-	if w.reserve != none {
-		closeFD(w.reserve)
-	}
+	w.reserve.release()
 	w.poller.close()
 }
