@@ -155,7 +155,7 @@ func TestFaultScarceDescriptors(t *testing.T) {
 	r.apply(v)
 	ws := watch(t, v.ID.Addr, 0, 50)
 	inTheEnd(t, "they come and go for a while", func() bool {
-		return ws.visits.Load() > int64(scaled(300, 100)) && r.vitals(false).Pauses > 5
+		return ws.visits.Load() > int64(scaled(300, 60)) && r.vitals(false).Pauses > 5
 	})
 	t.Log(ws.heard())
 	st := r.vitals(false).Services[0]
