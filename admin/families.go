@@ -59,8 +59,8 @@ var serverMetrics = []metric[director.ServerStatus]{
 		func(r *director.ServerStatus) float64 { return truth(r.State == director.Up) }),
 	server.gauge("maintenance", "1 if the operator has taken the real server out.",
 		func(r *director.ServerStatus) float64 { return truth(r.State == director.Maintenance) }),
-	server.gauge("weight", "The weight in force: 0 takes no new connection.",
-		func(r *director.ServerStatus) float64 { return float64(r.Current) }),
+	server.gauge("weight", "The weight in force, of which a slow start leaves a part: 0 takes no new connection.",
+		weightInForce),
 	server.gauge("configured_weight", "The weight in the configuration.",
 		func(r *director.ServerStatus) float64 { return float64(r.Weight) }),
 	server.metric(prometheus.CounterValue, "checks_total", "Checks by result: ok, failed.", []string{"result"},
@@ -82,6 +82,15 @@ var serverMetrics = []metric[director.ServerStatus]{
 		func(r *director.ServerStatus) uint64 { return r.Transitions }),
 	server.timestamp("last_transition_timestamp_seconds", "When the real server came into its state, in seconds since 1970.",
 		func(r *director.ServerStatus) time.Time { return r.Since }),
+}
+
+// weightInForce is in units of the configuration, whatever the dataplane is
+// told meanwhile.
+func weightInForce(r *director.ServerStatus) float64 {
+	if r.SlowStart > 0 {
+		return float64(r.Current) * r.SlowStart
+	}
+	return float64(r.Current)
 }
 
 func serversByState(sv *director.ServiceStatus, emit sample) {

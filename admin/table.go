@@ -181,6 +181,9 @@ func trouble(rs director.ServerStatus) string {
 	if rs.State != director.Up && rs.Cause != "" && rs.Cause != rs.Result {
 		parts = append(parts, rs.Cause)
 	}
+	if rs.SlowStart > 0 {
+		parts = append(parts, fmt.Sprintf("slow start %.0f%%", 100*rs.SlowStart))
+	}
 	switch {
 	case rs.Result != "" && rs.Fails > 1:
 		parts = append(parts, fmt.Sprintf("%s (%s in a row)", rs.Result, times(uint64(rs.Fails))))

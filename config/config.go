@@ -90,6 +90,9 @@ type Settings struct {
 	// TrustedProxies are those whose connections begin with such a header.
 	TrustedProxies []netip.Prefix
 	Transparent    bool // real servers see the client's address
+	// SlowStart is how long a real server that comes back takes to its whole
+	// weight, 0 no time at all. Ramp is what comes of it.
+	SlowStart time.Duration
 	// ExpireQuiescent ends persistence to servers of weight 0.
 	ExpireQuiescent bool
 	DrainTimeout    time.Duration // how long a graceful stop waits for connections

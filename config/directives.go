@@ -84,6 +84,7 @@ var table = []directive{
 	{name: "monitorfile", scope: inSection, def: "none", doc: "file that every check result is appended to", value: path(func(t target) *string { return &t.v.MonitorFile })},
 
 	{name: "quiescent", scope: both, def: "no", doc: "a server that is down gets weight 0 instead of being removed", value: yesNo(func(t target) *bool { return &t.s.Quiescent })},
+	{name: "slowstart", scope: both, own: true, def: "0", doc: "how long a server that comes back takes to its whole weight", value: wait(func(t target) *time.Duration { return &t.s.SlowStart })},
 	{name: "cleanstop", scope: both, def: "yes", doc: "remove the virtual service when shunt stops", value: yesNo(func(t target) *bool { return &t.s.CleanStop })},
 	{name: "emailalert", scope: both, def: "none", doc: "who gets mail about changes", value: people(func(t target) *[]string { return &t.s.EmailAlert })},
 	{name: "emailalertfreq", scope: both, def: "0", doc: "between reminders of a server that is down", value: period(func(t target) *time.Duration { return &t.s.EmailAlertFreq })},

@@ -164,6 +164,7 @@ var bothValues = map[string]generator{
 	"trustedproxies":   of("none", "192.0.2.7", "192.0.2.0/24, 2001:db8::/32", "::1,127.0.0.0/8"),
 	"transparent":      of("yes", "no"),
 	"draintimeout":     of("0", "10", "30", "1m"),
+	"slowstart":        of("0", "30", "1m", "1500ms"),
 	"sorrypage":        of("testdata/page", `"testdata/page/index.html"`),
 	"sorrystatus":      number(200, 599),
 }

@@ -22,7 +22,7 @@ func (c *collector) misplaced(s *stmt, where scope) {
 }
 
 // planned are directives of shunt that a later version will have.
-var planned = []string{"slowstart", "quorum", "hysteresis"}
+var planned = []string{"quorum", "hysteresis"}
 
 // meant guesses what the author of an unknown directive had in mind.
 func meant(name string, where scope) string {

@@ -42,6 +42,7 @@ func (p *parser) reviewService(sec *section, v *Virtual) {
 	}
 	p.reviewSources(sec, v)
 	p.reviewInterface(sec, v)
+	p.reviewSlowStart(sec, v)
 	for _, flag := range v.SchedFlags {
 		if name, _, _ := strings.Cut(flag, "-"); name != "flag" && name != v.Scheduler {
 			s := sec.line("schedflags")

@@ -118,6 +118,7 @@ func (c *cluster) date(now time.Time, sv *service) {
 // refresh brings everything that follows from the states of a service's
 // servers up to date.
 func (c *cluster) refresh(now time.Time, sv *service) {
+	c.advance(now, sv)
 	c.setFallback(now, sv, !sv.usable())
 	for _, s := range sv.servers {
 		c.remind(now, sv, s)
@@ -128,6 +129,16 @@ func (c *cluster) refresh(now time.Time, sv *service) {
 	}
 	sv.asked = &want
 	c.out.apply(want)
+}
+
+// tick does what is due by time: reminders, and the steps of slow starts.
+func (c *cluster) tick(now time.Time) {
+	for _, sv := range c.services {
+		c.remindAll(now, sv)
+		if c.advance(now, sv) {
+			c.refresh(now, sv)
+		}
+	}
 }
 
 // applied takes in what became of the latest apply of a service.

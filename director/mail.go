@@ -103,16 +103,14 @@ func (s *server) missing() bool {
 	return s.settled() && s.state() != Up && !off
 }
 
-// tick sends the reminders that are due.
-func (c *cluster) tick(now time.Time) {
-	for _, sv := range c.services {
-		for _, s := range sv.servers {
-			if s.remindAt.IsZero() || now.Before(s.remindAt) {
-				continue
-			}
-			s.remindAt = time.Time{}
-			c.remind(now, sv, s)
-			c.mailAbout(sv, fmt.Sprintf("Inaccessible real server: %s (%s)", s.conf.Addr, bareName(sv.conf)))
+// remindAll sends the reminders about a service's servers that are due.
+func (c *cluster) remindAll(now time.Time, sv *service) {
+	for _, s := range sv.servers {
+		if s.remindAt.IsZero() || now.Before(s.remindAt) {
+			continue
 		}
+		s.remindAt = time.Time{}
+		c.remind(now, sv, s)
+		c.mailAbout(sv, fmt.Sprintf("Inaccessible real server: %s (%s)", s.conf.Addr, bareName(sv.conf)))
 	}
 }

@@ -20,6 +20,7 @@ func (c *cluster) observe(sv *service, s *server, r checkResult) {
 	}
 	before := s.state()
 	turned := s.health.observe(r.err == nil, sv.conf.FailureCount, sv.conf.RiseCount)
+	s.ramp.out = s.ramp.out || r.err != nil && !s.health.up
 	if turned {
 		c.changed(r.at, sv, s, before, cause(r.err))
 	} else {
@@ -67,6 +68,7 @@ func (s *server) count(ok bool) {
 func (c *cluster) changed(now time.Time, sv *service, s *server, before State, why string) {
 	s.cause, s.since = why, now
 	s.transitions++
+	c.turn(now, sv, s)
 	c.record(Transition{
 		Time: now, Service: sv.conf.ID.String(), Server: s.conf.Addr.String(),
 		From: before, To: s.state(), Cause: why,

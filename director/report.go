@@ -49,16 +49,17 @@ func (sv *service) status() ServiceStatus {
 	if sv.applyErr != nil {
 		st.Error = sv.applyErr.Error()
 	}
+	scale := sv.scale()
 	for _, s := range sv.servers {
-		st.Servers = append(st.Servers, s.status())
+		st.Servers = append(st.Servers, s.status(scale))
 	}
 	return st
 }
 
-func (s *server) status() ServerStatus {
+func (s *server) status(scale int) ServerStatus {
 	st := ServerStatus{
 		Server: s.conf.Addr.String(), addr: s.addr, Forward: s.conf.Forward.String(),
-		Weight: s.conf.Weight, Current: s.weight(),
+		Weight: s.conf.Weight, Current: s.weight(), SlowStart: s.slowed(scale),
 		State: s.state(), Since: s.since, Cause: s.cause,
 		Checked: s.last.at, Duration: Seconds(s.last.duration),
 		Fails: s.health.fails, Rises: s.health.rises, ChecksOK: s.good, ChecksBad: s.bad,

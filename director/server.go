@@ -27,6 +27,7 @@ type server struct {
 	cause       string
 	since       time.Time
 	transitions uint64
+	ramp        ramp
 	last        checkResult
 	good, bad   uint64
 	// remindAt is when the next mail about the server being down is due,
@@ -90,9 +91,11 @@ func (s *server) weight() int {
 	return 0
 }
 
-func (s *server) wanted() dataplane.RealServer {
+// wanted is the server as the dataplane should have it, in a service whose
+// weights are multiplied by scale.
+func (s *server) wanted(scale int) dataplane.RealServer {
 	return dataplane.RealServer{
-		Addr: s.addr, Forward: s.conf.Forward, Tunnel: s.tunnel, Weight: s.weight(),
+		Addr: s.addr, Forward: s.conf.Forward, Tunnel: s.tunnel, Weight: s.scaled(scale),
 		Upper: s.conf.Upper, Lower: s.conf.Lower, MaxConn: s.conf.MaxConn,
 	}
 }

@@ -74,10 +74,10 @@ func (sv *service) wanted() dataplane.VirtualService {
 		Persistent: v.Persistent, PersistentBits: v.PersistentBits, ExpireQuiescent: v.ExpireQuiescent,
 		ConnectTimeout: v.ConnectTimeout, IdleTimeout: v.IdleTimeout, Carry: carry(v),
 	}
-	rs := newServerSet(len(sv.servers) + 1)
+	rs, scale := newServerSet(len(sv.servers)+1), sv.scale()
 	for _, s := range sv.servers {
 		if s.state() == Up || v.Quiescent {
-			rs.add(s.wanted())
+			rs.add(s.wanted(scale))
 		}
 	}
 	if f, ok := sv.fallback(); ok && sv.fallbackOn {

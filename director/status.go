@@ -85,6 +85,10 @@ type ServerStatus struct {
 	// quiescent server.
 	Weight  int `json:"weight"`
 	Current int `json:"current_weight"`
+	// SlowStart is the share of its weight that a server gets which has come
+	// back a short time ago: 0.1 to 0.9, or 0 when it gets all of it. Meanwhile
+	// the dataplane is told multiples of the weights of the service.
+	SlowStart float64 `json:"slow_start,omitempty"`
 	// State is "up", "down" or "maintenance".
 	State State     `json:"state"`
 	Since time.Time `json:"since"` // of the latest transition

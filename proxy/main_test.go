@@ -9,12 +9,18 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if server := os.Getenv(childEnv); server != "" {
-		if err := serveAsChild(server); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
+	for env, be := range map[string]func(string) error{
+		childEnv:  serveAsChild,
+		remoteEnv: func(string) error { return serveRemote() },
+		serverEnv: func(string) error { return serveEcho() },
+	} {
+		if what := os.Getenv(env); what != "" {
+			if err := be(what); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
+			return
 		}
-		return
 	}
 	leak.Main(m)
 }

@@ -54,7 +54,7 @@ func (w *worker) close(fd int32) {
 // admit takes up to n connections.
 func (w *worker) admit(l *listener, n int) {
 	for range n {
-		fd, e := accept(l.fd, &w.peer)
+		fd, e := w.take(l)
 		switch e {
 		case 0:
 			w.begin(l.service, fd)
@@ -69,6 +69,14 @@ func (w *worker) admit(l *listener, n int) {
 			return
 		}
 	}
+}
+
+// take accepts, while a descriptor is left for the real server, too.
+func (w *worker) take(l *listener) (int32, unix.Errno) {
+	if !w.restock() {
+		return none, unix.EMFILE
+	}
+	return accept(l.fd, &w.peer)
 }
 
 // pause stops accepting for a tick.
@@ -97,29 +105,4 @@ func (w *worker) greet() {
 			w.poller.control(unix.EPOLL_CTL_MOD, l.fd, w.welcome(), int32(wokenUp-1-i), 0)
 		}
 	}
-}
-
-// restock sees to the descriptor kept in reserve.
-func (w *worker) restock() bool {
-	if w.reserve == none {
-		fd, err := unix.FcntlInt(uintptr(w.mailbox.fd), unix.F_DUPFD_CLOEXEC, 0)
-		if err != nil {
-			return false
-		}
-		w.reserve = int32(fd)
-	}
-	return true
-}
-
-// socket makes one, out of the reserve if there is no other way: who has been
-// taken in is to be served.
-func (w *worker) socket(family uint16) (int32, unix.Errno) {
-	fd, e := socket(family)
-	if (e == unix.EMFILE || e == unix.ENFILE) && w.reserve != none {
-		closeFD(w.reserve)
-		w.reserve = none
-		w.pause()
-		fd, e = socket(family)
-	}
-	return fd, e
 }

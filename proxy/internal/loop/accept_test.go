@@ -166,7 +166,7 @@ func TestOutOfDescriptors(t *testing.T) {
 	if n := r.engine.Pauses(); n != 1 {
 		t.Errorf("%d pauses, want 1", n)
 	}
-	if r.w.reserve != none {
+	if r.w.reserve[0] != none {
 		t.Error("the reserve is still there")
 	}
 	if n := r.w.rest(); n <= 0 || n > int(tickLength/time.Millisecond) {

@@ -194,6 +194,7 @@ func (w *worker) hangUp(c *conn) {
 	fd := c.sides[server].fd
 	w.poller.forget(fd) // there is to be no event for the next one
 	closeFD(fd)
+	w.restock() // the next attempt may need it
 	c.sides[server] = side{fd: none}
 }
 

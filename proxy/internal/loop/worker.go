@@ -36,7 +36,7 @@ type worker struct {
 	listeners []*listener
 	paused    bool
 	resume    uint32 // tick at which to accept again
-	reserve   int32  // descriptor kept for the real server of a client taken in
+	reserve   reserve
 
 	datagrams
 
@@ -51,7 +51,7 @@ type worker struct {
 
 func newWorker(e *Engine) (*worker, error) {
 	w := &worker{
-		engine: e, clock: e.sinceStart, reserve: none,
+		engine: e, clock: e.sinceStart, reserve: reserve{none, none},
 		tried: map[int32][]*table.Server{}, waiting: map[int32]*table.Waiter{}, named: map[int32]parties{},
 	}
 	w.wheel = newWheel(&w.slab)
@@ -231,8 +231,6 @@ func (w *worker) shut() {
 		}
 	}
 	w.pipes.trim(0)
-	if w.reserve != none {
-		closeFD(w.reserve)
-	}
+	w.reserve.release()
 	w.poller.close()
 }

@@ -1,0 +1,108 @@
+package proxy_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/shunt-lb/shunt/proxy"
+)
+
+// perConnection is the most that a connection holds of what one side has sent
+// and the other has not taken, and baseline what the proxy has without any.
+const (
+	perConnection = 2 * 64 << 10
+	baseline      = 48 << 20
+)
+
+// Thousands of clients that never read from servers that send without an end,
+// and the other way round, hold so much memory and no more; and others are
+// served meanwhile.
+func TestFaultNobodyReads(t *testing.T) {
+	n := scaled(2000, 100)
+	for _, tt := range []struct {
+		name                  string
+		clientSends, srvSends bool
+	}{
+		{"servers send", false, true},
+		{"clients send", true, false},
+		{"both send", true, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if (testing.Short() || raceDetector) && tt.clientSends != tt.srvSends {
+				t.Skip("a short run has both send")
+			}
+			r := newRemote(t, RemoteOptions{Limits: proxy.Limits{Connections: n + 100}})
+			servers, clients := newCrowd(t, tt.srvSends), newCrowd(t, tt.clientSends)
+			v, quiet := tcpService(t, servers.listen()), tcpService(t, tcpServer(t, "127.0.0.1", echo))
+			r.apply(v, quiet)
+			ws, settle := watch(t, quiet.ID.Addr, 4, 2), unsettled(t, r, quiet, v)
+			clients.dial(v.ID.Addr, n)
+			inTheEnd(t, "all have their real server", func() bool { return servers.size() == n })
+			peak := stalled(t, r, servers, clients)
+			if limit := uint64(n)*perConnection + baseline; peak > limit {
+				t.Errorf("%s for %d connections, want at most %s", mib(peak), n, mib(limit))
+			}
+			busy := r.vitals(false).Busy
+			settle()
+			t.Logf("%d connections: %s, resident %s; taken in %s; busy %v", n, mib(peak), mib(r.resident()),
+				mib(uint64(servers.sent.Load()+clients.sent.Load())), busy)
+			clients.scatter()
+			servers.scatter()
+			t.Log(ws.heard())
+			wantEmpty(t, r)
+		})
+	}
+}
+
+// stalled waits until nothing moves any more among the crowds and returns the most
+// memory that the proxy had.
+func stalled(t *testing.T, r *remote, crowds ...*crowd) (peak uint64) {
+	sum := func() (n int64) {
+		for _, w := range crowds {
+			n += w.sent.Load()
+		}
+		return n
+	}
+	last, still := sum(), 0
+	inTheEnd(t, "nobody takes any more", func() bool {
+		peak = max(peak, r.vitals(false).Memory)
+		time.Sleep(20 * time.Millisecond)
+		if now := sum(); now == last {
+			still++
+		} else {
+			last, still = now, 0
+		}
+		return still == 8
+	})
+	return peak
+}
+
+// wantEmpty waits until the proxy carries nothing, and has given back what
+// that took.
+func wantEmpty(t *testing.T, r *remote) {
+	t.Helper()
+	inTheEnd(t, "no connection is left", func() bool { return r.connections() == 0 })
+	v := r.vitals(true)
+	if v.Memory > baseline {
+		t.Errorf("%s without a connection, want at most %s", mib(v.Memory), mib(baseline))
+	}
+	t.Logf("afterwards %s, resident %s, %d descriptors", mib(v.Memory), mib(r.resident()), r.files())
+}
+
+// scaled is full, or few in a short run or under the race detector.
+func scaled(full, few int) int {
+	if testing.Short() || raceDetector {
+		return few
+	}
+	return full
+}
+
+// inTheEnd waits as long as a crowd may take on a busy machine.
+func inTheEnd(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(2 * time.Minute); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) || t.Failed() {
+			t.Fatalf("waited in vain: %s", what)
+		}
+	}
+}

@@ -1,0 +1,66 @@
+package loop
+
+import (
+	"io"
+	"net"
+	"net/netip"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// A descriptor that becomes free when the reserve has been used goes into the
+// reserve, not to a client for whose real server there is none.
+func TestNobodyTakenInWithoutAReserve(t *testing.T) {
+	l, addr := listen(t)
+	r := newRig(t, addr)
+	first, second := r.dial(), r.dial()
+	other, err := unix.Dup(0)
+	r.must(err)
+	lift := exhaust(t, 1)
+	r.w.admit(r.w.listeners[0], 1)
+	if r.w.reserve[0] != none {
+		t.Fatal("the reserve is still there")
+	}
+	r.must(unix.Close(other)) // somebody else is done with it
+	r.w.admit(r.w.listeners[0], 1)
+	if n := r.service.Books.Status().Counters.Refused; n != 0 {
+		t.Fatalf("%d clients were refused for want of a descriptor, want that they wait", n)
+	}
+	lift()
+	r.pass(3 * tickLength)
+	for _, c := range []*net.TCPConn{first, second} {
+		s, err := l.AcceptTCP()
+		r.must(err)
+		_, _ = io.WriteString(s, "hello")
+		_ = s.Close()
+		_ = c.CloseWrite()
+	}
+	for _, c := range []*net.TCPConn{first, second} {
+		if b, err := r.receive(c); string(b) != "hello" {
+			t.Errorf("a client got %q, %v", b, err)
+		}
+	}
+}
+
+// An attempt that fails leaves its descriptor to the next one, not to whoever
+// is quick.
+func TestNextAttemptHasADescriptor(t *testing.T) {
+	l, addr := listen(t)
+	r := newRig(t, silent(t), addr)
+	r.dial()
+	exhaust(t, 1)
+	r.until("an attempt is under way", func() bool { return r.only().state == connecting })
+	if r.w.reserve[0] != none {
+		t.Fatal("the reserve is still there")
+	}
+	r.w.hangUp(r.only())
+	if fd, err := unix.Dup(0); err == nil {
+		_ = unix.Close(fd)
+		t.Fatal("somebody else got the descriptor")
+	}
+	r.w.miss(r.only(), unix.ETIMEDOUT)
+	r.w.reach(r.only(), netip.MustParseAddrPort("192.0.2.1:1"))
+	r.until("the next real server is reached", func() bool { return r.only().state == relaying })
+	_ = l.Close()
+}
