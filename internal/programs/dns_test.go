@@ -93,17 +93,30 @@ func TestDNS(t *testing.T) {
 	}
 }
 
-var allAnswered = regexp.MustCompile(`(?s)Queries sent: +(\d+).*Queries lost: +0 .*Response codes: +NOERROR (\d+) \(100\.00%\)`)
+var performed = regexp.MustCompile(`(?s)Queries completed: +(\d+).*Queries lost: +(\d+) .*Response codes: +NOERROR (\d+) \(100\.00%\)`)
 
 func (z *zone) load(t *testing.T) {
-	for _, mode := range []string{"udp", "tcp"} {
+	z.perform(t, "tcp", 1)
+	z.perform(t, "udp", 3)
+}
+
+// perform wants all queries answered, at one of so many tries: a datagram may
+// be lost on a machine that is short of time or memory. Answers have to be
+// right at each.
+func (z *zone) perform(t *testing.T, mode string, tries int) {
+	t.Helper()
+	for range tries {
 		out := run(t, "dnsperf", "-s", vip, "-p", z.port, "-d", z.queries, "-m", mode, "-c", "10", "-l", "1")
-		if n := allAnswered.FindStringSubmatch(out); n == nil || n[1] != n[2] || len(n[1]) < 3 {
-			t.Errorf("dnsperf by %s says\n%s", mode, out)
-		} else {
-			t.Logf("%s: %s queries", mode, n[1])
+		n := performed.FindStringSubmatch(out)
+		if n == nil || n[1] != n[3] || len(n[1]) < 3 {
+			t.Fatalf("dnsperf by %s says\n%s", mode, out)
+		}
+		t.Logf("%s: %s queries, %s lost", mode, n[1], n[2])
+		if n[2] == "0" {
+			return
 		}
 	}
+	t.Errorf("by %s queries are lost again and again", mode)
 }
 
 // answers asks for every name by each protocol.

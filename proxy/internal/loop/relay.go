@@ -25,8 +25,10 @@ func (w *worker) carry(c *conn, from int) bool {
 		if y.held > 0 && dst.writable && !dst.broken {
 			w.drain(c, from)
 		}
-		more = y.held == 0 && src.readable && !src.eof && dst.writable && !dst.broken
-		if more {
+		// What is held although there may be room has to be tried again: only
+		// after EAGAIN is there an event.
+		more = dst.writable && !dst.broken && (y.held > 0 || src.readable && !src.eof)
+		if more && y.held == 0 {
 			w.fill(c, from)
 		}
 	}

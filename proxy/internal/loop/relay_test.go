@@ -251,3 +251,22 @@ func TestSpliceBothWays(t *testing.T) {
 		t.Error("single bytes are spliced")
 	}
 }
+
+// The kernel may take a part of what is in a pipe although there is room for
+// all of it, and says nothing when that has been taken.
+func TestSplicePart(t *testing.T) {
+	defer func(n int) { spliceMost = n }(spliceMost)
+	spliceMost = 1 << 10
+	l, addr := listen(t)
+	r := newRig(t, addr)
+	c, s := r.pair(l)
+	want := make([]byte, 8<<20)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(want)
+	go func() {
+		_, _ = s.Write(want)
+		_ = s.CloseWrite()
+	}()
+	if got, err := r.receive(c); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("%d bytes of %d are there: %v", len(got), len(want), err)
+	}
+}

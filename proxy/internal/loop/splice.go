@@ -9,6 +9,9 @@ const (
 	spliceMin   = 16 << 10
 )
 
+// spliceMost is how much is taken out of a pipe at a time.
+var spliceMost = pipeSize
+
 // spliceIn reads into a pipe, and reports whether it could be tried. There is
 // nothing in the pipe, so that EAGAIN can only mean that nothing has arrived.
 func (w *worker) spliceIn(c *conn, from int) bool {
@@ -45,7 +48,7 @@ func (w *worker) spliceIn(c *conn, from int) bool {
 // spliceOut writes what is in the pipe.
 func (w *worker) spliceOut(c *conn, from int) {
 	y := &c.ways[from]
-	n, e := splice(y.pipe.out, c.sides[1-from].fd, int(y.held))
+	n, e := splice(y.pipe.out, c.sides[1-from].fd, min(int(y.held), spliceMost))
 	y.held -= int32(w.written(c, from, n, e))
 }
 
