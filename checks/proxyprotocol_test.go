@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/internal/proxyheader"
@@ -55,6 +56,12 @@ func (h *heard) add(b []byte, header proxyheader.Header, conn *net.TCPConn) {
 	}
 }
 
+func (h *heard) times() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.count
+}
+
 // TestAnnouncedChecks: where a real server wants the PROXY protocol, a check
 // says that it is the director's own.
 func TestAnnouncedChecks(t *testing.T) {
@@ -67,7 +74,13 @@ func TestAnnouncedChecks(t *testing.T) {
 			} {
 				want(t, run(t, c.name, long, checks.Target{Addr: addr, Request: c.request, ProxyProtocol: version}), "", addr)
 			}
+			for end := time.Now().Add(long); said.times() < 4 && time.Now().Before(end); {
+				time.Sleep(time.Millisecond) // connect does not wait for the server
+			}
 			said.mu.Lock()
+			if said.count != 4 {
+				t.Errorf("%d checks were announced, want 4", said.count)
+			}
 			if len(said.wrong) > 0 {
 				t.Errorf("headers with the address of somebody else: %q", said.wrong)
 			}
@@ -84,13 +97,22 @@ func TestRedirectsAreNotAnnounced(t *testing.T) {
 		_, _ = io.ReadFull(conn, b)
 		got <- string(b)
 		_, _ = io.WriteString(conn, "HTTP/1.0 200 OK\r\n\r\n")
+		_ = conn.CloseWrite()
+		_, _ = io.Copy(io.Discard, conn)
 	})
 	first := server(t, "127.0.0.1", func(_ context.Context, conn *net.TCPConn) {
 		_, _ = io.WriteString(conn, "HTTP/1.0 302 Found\r\nLocation: http://"+other.String()+"/\r\n\r\n")
+		_ = conn.CloseWrite()
+		_, _ = io.Copy(io.Discard, conn) // what is not read makes a reset
 	})
 	want(t, run(t, "http", long, checks.Target{Addr: first, Request: "/", ProxyProtocol: 1}), "", first)
-	if b := <-got; b != "GET /" {
-		t.Errorf("the other server got %q first", b)
+	select {
+	case b := <-got:
+		if b != "GET /" {
+			t.Errorf("the other server got %q first", b)
+		}
+	default:
+		t.Error("the redirect was not followed")
 	}
 }
 
