@@ -26,7 +26,8 @@ type applier struct {
 	report func(ctx context.Context, id dataplane.ServiceID, err error)
 	log    *slog.Logger
 	// repairs counts services put right after somebody else changed them.
-	repairs atomic.Uint64
+	repairs  atomic.Uint64
+	barriers atomic.Uint32
 
 	mu      sync.Mutex
 	queue   []dataplane.ServiceID
@@ -82,8 +83,9 @@ func (a *applier) remove(id dataplane.ServiceID)    { a.put(id, wish{}) }
 // done.
 func (a *applier) flush(ctx context.Context) error {
 	reached := make(chan struct{})
-	// No service has the zero ID, so this key is free for a barrier.
-	a.put(dataplane.ServiceID{}, wish{carry: func() { close(reached) }})
+	// No service has protocol 0: these keys are free for barriers.
+	barrier := dataplane.ServiceID{Mark: a.barriers.Add(1)}
+	a.put(barrier, wish{carry: func() { close(reached) }})
 	select {
 	case <-reached:
 		return nil

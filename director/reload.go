@@ -10,20 +10,34 @@ import (
 // Reload reads the configuration and puts it in force, or leaves the old one
 // in force, whole, and returns why. Real servers whose check has not changed
 // keep their state and connections. It waits for Start, and returns ErrStopped
-// from when Stop begins.
+// from when Stop begins. When it returns the dataplane has been given what has
+// changed, unless that takes more than five seconds.
 func (d *Director) Reload(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(d.ctx, cancel)()
 	err := d.lock(ctx)
 	if err == nil {
-		defer d.unlock()
 		err = d.reload(ctx)
+		d.unlock()
+	}
+	if err == nil {
+		d.settle(ctx)
 	}
 	if d.ctx.Err() != nil {
 		return ErrStopped
 	}
 	return err
+}
+
+// settleTime is for how long whoever has asked for a reload waits for a slow
+// dataplane.
+const settleTime = 5 * time.Second
+
+func (d *Director) settle(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	_ = d.applier.flush(ctx) // what is late is tried on; Status tells of it
 }
 
 // reload is Reload with d.reading held.

@@ -31,6 +31,7 @@ func TestNoDescriptorToDialWith(t *testing.T) {
 	c := r.dial()
 	r.until("the first real server is tried", func() bool { return r.only().state == connecting })
 	lift := noDescriptors(t)
+	r.w.reserve.release()
 	r.pass(2 * time.Second)
 	if _, err := r.receive(c); !errors.Is(err, unix.ECONNRESET) {
 		t.Errorf("the client got %v, want a reset", err)
