@@ -100,7 +100,7 @@ func nginxConfig(s *Setting) string {
 		b.WriteString("master_process off;\n")
 	}
 	how, _ := balance(s, nginxBalance)
-	fmt.Fprintf(&b, "daemon off;\nuser root;\nworker_processes %d;\nworker_rlimit_nofile %d;\n", s.workers(), 2*s.hold()+400)
+	fmt.Fprintf(&b, "daemon off;\nuser root;\nworker_processes %d;\nworker_rlimit_nofile %d;\n", s.workers(), s.descriptors()*s.hold()+400)
 	fmt.Fprintf(&b, "pid %s/nginx.pid;\nerror_log %s/error.log crit;\n", s.Dir, s.Dir)
 	fmt.Fprintf(&b, "events {\n\tworker_connections %d;\n\tmulti_accept on;\n}\n", 2*s.hold()+200)
 	fmt.Fprintf(&b, "stream {\n\tupstream reals {\n\t\t%s\n", how)

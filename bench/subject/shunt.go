@@ -14,7 +14,7 @@ func shunt(plane string) *Subject {
 		Name: "shunt-" + plane, Kernel: plane == "ipvs",
 		version: []string{"version"},
 		file:    "ldirectord.cf",
-		config:  func(s *Setting) string { return fmt.Sprintf("connecttimeout=%d\n", s.connect()) + lvs(s) },
+		config:  func(s *Setting) string { return fmt.Sprintf("connecttimeout=%d\n", s.connect()) + bounds(s) + lvs(s) },
 		args: func(s *Setting, config string) []string {
 			return []string{
 				"run", "--config", config, "--dataplane", plane, "--admin", "",
@@ -27,6 +27,14 @@ func shunt(plane string) *Subject {
 }
 
 func (s *Setting) control() string { return filepath.Join(s.Dir, "control.sock") }
+
+// bounds are those of the proxy.
+func bounds(s *Setting) string {
+	if s.udp() {
+		return fmt.Sprintf("maxflows=%d\n", s.hold())
+	}
+	return fmt.Sprintf("maxconnections=%d\n", s.hold())
+}
 
 // ldirectord is the Perl program whose configuration shunt reads.
 func ldirectord() *Subject {

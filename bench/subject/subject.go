@@ -120,13 +120,21 @@ func (s *Setting) udp() bool { return s.Protocol == "udp" }
 func (s *Setting) workers() int { return max(1, len(s.Processors)) }
 
 // hold is how many connections the program is configured for: some more than
-// it has to bear, and as many as its descriptors, two for each, allow.
+// it has to bear, and as many as its descriptors allow.
 func (s *Setting) hold() int {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		return s.Hold + 1000
 	}
-	return min(s.Hold+1000, (int(min(limit.Max, 1<<30))-500)/2)
+	return min(s.Hold+1000, (int(min(limit.Max, 1<<30))-500)/s.descriptors())
+}
+
+// descriptors is how many a connection takes: clients of UDP share one.
+func (s *Setting) descriptors() int {
+	if s.udp() {
+		return 1
+	}
+	return 2
 }
 
 // seconds returns the interval of checks, which old programs want whole.
