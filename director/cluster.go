@@ -18,7 +18,9 @@ type cluster struct {
 	byID     map[dataplane.ServiceID]*service
 	// checkedBy finds the servers that one probe checks.
 	checkedBy map[identity][]member
-	global    config.Global
+	// stale are the services that have results without consequences yet.
+	stale  map[*service]time.Time
+	global config.Global
 	// files keep out real servers, by their configured address.
 	files map[string]string
 	// phase is the daemon's state as mails name it.
@@ -48,7 +50,7 @@ type outside interface {
 const recentTransitions = 256
 
 func newCluster(out outside, log *slog.Logger) *cluster {
-	return &cluster{byID: map[dataplane.ServiceID]*service{}, out: out, log: log, phase: config.AlertStarting}
+	return &cluster{byID: map[dataplane.ServiceID]*service{}, stale: map[*service]time.Time{}, out: out, log: log, phase: config.AlertStarting}
 }
 
 // configure puts a configuration in force. Services and servers that were

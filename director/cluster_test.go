@@ -42,6 +42,7 @@ func (r *replay) result(addr string, err error) {
 		if members[0].s.conf.Addr.String() == addr && !done[id] {
 			done[id] = true
 			r.c.checked(id, checkResult{at: r.now, err: err})
+			r.c.catchUp()
 		}
 	}
 	if len(done) == 0 {

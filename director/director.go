@@ -59,6 +59,7 @@ type Director struct {
 	started time.Time
 
 	events  chan func()
+	results chan func() // of checks
 	prober  *prober
 	applier *applier
 	hooks   *hooks
@@ -85,7 +86,7 @@ func New(o Options) *Director {
 		o.MaxChecks = maxChecks()
 	}
 	d := &Director{
-		o: o, log: o.Log, events: make(chan func()), reading: make(chan struct{}, 1),
+		o: o, log: o.Log, events: make(chan func()), results: make(chan func()), reading: make(chan struct{}, 1),
 		loopDone: make(chan struct{}), quit: make(chan struct{}),
 	}
 	d.applier = newApplier(o.Dataplane, o.Log)
@@ -181,6 +182,8 @@ func (d *Director) loop() {
 			return
 		case f := <-d.events:
 			f()
+		case f := <-d.results:
+			d.takeResults(f)
 		case now := <-second.C:
 			d.cluster.tick(now)
 		}
@@ -189,10 +192,13 @@ func (d *Director) loop() {
 
 // do runs f in the loop and waits for it. It returns an error if the loop
 // could not be reached.
-func (d *Director) do(ctx context.Context, f func()) error {
+func (d *Director) do(ctx context.Context, f func()) error { return d.give(ctx, d.events, f) }
+
+// give is do by way of another channel.
+func (d *Director) give(ctx context.Context, to chan<- func(), f func()) error {
 	done := make(chan struct{})
 	select {
-	case d.events <- func() { f(); close(done) }:
+	case to <- func() { f(); close(done) }:
 		<-done
 		return nil
 	case <-ctx.Done():

@@ -2,7 +2,8 @@ package director
 
 import "time"
 
-// checked takes in one result of a probe, for every server that it checks.
+// checked takes in one result of a probe, for every server that it checks. What
+// follows for services is left to catchUp.
 func (c *cluster) checked(id identity, r checkResult) {
 	for _, m := range c.checkedBy[id] {
 		c.observe(m.sv, m.s, r)
@@ -27,8 +28,22 @@ func (c *cluster) observe(sv *service, s *server, r checkResult) {
 		c.remark(sv, s, r, first)
 	}
 	if turned || first {
-		c.refresh(r.at, sv)
+		c.stale[sv] = r.at
 	}
+}
+
+// catchUp draws the consequences of results, once for each service however
+// many there were: with thousands of real servers most of the work of a start.
+func (c *cluster) catchUp() {
+	if len(c.stale) == 0 {
+		return
+	}
+	for _, sv := range c.services {
+		if at, ok := c.stale[sv]; ok {
+			c.refresh(at, sv)
+		}
+	}
+	clear(c.stale)
 }
 
 // remark logs a result that changed nothing, when an operator would want to

@@ -33,12 +33,37 @@ func (d *Director) pauseProbes() {
 // of that check to the start of the next.
 func (d *Director) checked(ctx context.Context, id identity, r checkResult) time.Duration {
 	pace := id.interval
-	_ = d.do(ctx, func() {
+	_ = d.give(ctx, d.results, func() {
 		d.cluster.checked(id, r)
 		pace = d.cluster.pace(id)
-		d.running()
 	})
 	return pace
+}
+
+// together is for how long results are taken in that come faster than their
+// consequences are drawn.
+const together = 10 * time.Millisecond
+
+// takeResults takes in one result, and those that wait behind it.
+func (d *Director) takeResults(take func()) {
+	for until := time.Now().Add(together); take != nil; take = d.another(until) {
+		take()
+	}
+	d.cluster.catchUp()
+	d.running()
+}
+
+// another returns a result that waits, nil if none does or it is time to go on.
+func (d *Director) another(until time.Time) func() {
+	if time.Now().After(until) {
+		return nil
+	}
+	select {
+	case take := <-d.results:
+		return take
+	default:
+		return nil
+	}
 }
 
 // running ends the phase of starting or reloading once all is known.
