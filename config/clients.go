@@ -1,19 +1,20 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
 )
 
-// Clients are a list of networks, as `allow` and `deny` have it. Nobody changes
+// Clients are a list of networks, as `allow`, `deny` and `trustedproxies` have it. Nobody changes
 // one: sections share what they inherit.
 type Clients struct {
 	// Prefixes are all of them, those of files included, without host bits.
 	Prefixes []netip.Prefix
-	// Written is the list as the configuration has it: prefixes, @ with the
-	// path of a file, or one word for a list that is empty.
+	// Written is the list as the configuration has it: prefixes, and @ with
+	// the path of a file.
 	Written []string
 }
 
@@ -33,7 +34,7 @@ func clients(word string, at func(target) *Clients) value {
 			}
 			return ok
 		},
-		get: func(t target) []string { return line(strings.Join(at(t).Written, ", ")) },
+		get: func(t target) []string { return []string{cmp.Or(strings.Join(at(t).Written, ", "), word)} },
 	}
 }
 
@@ -61,7 +62,7 @@ func (f *field) client(at int, item, word string, c *Clients) bool {
 	case "":
 		return f.fail(at, "nothing stands here", "remove the comma")
 	case word:
-		*c = Clients{Written: []string{word}}
+		*c = Clients{}
 		return true
 	}
 	more, ok := []netip.Prefix(nil), true
@@ -76,16 +77,13 @@ func (f *field) client(at int, item, word string, c *Clients) bool {
 		more, item = []netip.Prefix{p}, p.String()
 	}
 	if ok {
-		c.add(item, more, word)
+		c.add(item, more)
 	}
 	return ok
 }
 
 // add leaves the lists alone that c shares with others.
-func (c *Clients) add(item string, more []netip.Prefix, word string) {
-	if len(c.Written) == 1 && c.Written[0] == word {
-		c.Written = nil
-	}
+func (c *Clients) add(item string, more []netip.Prefix) {
 	c.Written = append(slices.Clip(c.Written), item)
 	if len(c.Prefixes) == 0 {
 		c.Prefixes = more

@@ -88,7 +88,7 @@ type Settings struct {
 	// for none.
 	ProxyProtocol int
 	// TrustedProxies are those whose connections begin with such a header.
-	TrustedProxies []netip.Prefix
+	TrustedProxies Clients
 	Transparent    bool // real servers see the client's address
 	// SlowStart is how long a real server that comes back takes to its whole
 	// weight, 0 no time at all. Ramp is what comes of it.

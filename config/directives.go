@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"net/netip"
 	"time"
 
 	"github.com/shunt-lb/shunt/dataplane"
@@ -120,7 +119,7 @@ var table = []directive{
 	{name: "tcpusertimeout", scope: both, own: true, def: "as the kernel has it", doc: "how long what the proxy sent may go unacknowledged", value: length(func(t target) *time.Duration { return &t.s.UserTimeout })},
 	{name: "ondown", scope: both, own: true, def: "keep", doc: "what becomes of connections to a server that is found down", value: word("keep", "cut")(func(t target) *string { return &t.s.OnDown })},
 	{name: "proxyprotocol", scope: both, own: true, def: "no", doc: "version of the PROXY header by which the proxy tells real servers the client's address", value: proxyProtocol},
-	{name: "trustedproxies", scope: both, own: true, def: "none", doc: "those whose connections begin with a PROXY header that names the client", value: prefixes(func(t target) *[]netip.Prefix { return &t.s.TrustedProxies })},
+	{name: "trustedproxies", scope: both, own: true, def: "none", doc: "those whose connections begin with a PROXY header that names the client", repeats: true, value: clients("none", func(t target) *Clients { return &t.s.TrustedProxies })},
 	{name: "transparent", scope: both, own: true, def: "no", doc: "real servers see the client's address as where connections of the proxy come from", value: yesNo(func(t target) *bool { return &t.s.Transparent })},
 	{name: "expirequiescent", scope: both, own: true, def: "no", doc: "persistence does not keep clients on a server of weight 0", value: yesNo(func(t target) *bool { return &t.s.ExpireQuiescent })},
 	{name: "draintimeout", scope: both, own: true, def: "30", doc: "how long a stop with cleanstop=no waits for connections", value: wait(func(t target) *time.Duration { return &t.s.DrainTimeout })},

@@ -13,7 +13,7 @@ func carry(v *config.Virtual) dataplane.Carry {
 	return dataplane.Carry{
 		QueueTimeout: v.QueueTimeout, MaxQueue: v.MaxQueue,
 		KeepAlive: v.KeepAlive, UserTimeout: v.UserTimeout,
-		ProxyProtocol: v.ProxyProtocol, TrustedProxies: v.TrustedProxies, Transparent: v.Transparent,
+		ProxyProtocol: v.ProxyProtocol, TrustedProxies: v.TrustedProxies.Prefixes, Transparent: v.Transparent,
 		Allow: v.Allow.Prefixes, Deny: v.Deny.Prefixes,
 		SourceConns: v.SourceConns, SourceRate: v.SourceRate,
 		SourceBits4: v.SourceBits4, SourceBits6: v.SourceBits6,

@@ -22,6 +22,15 @@ func (s *service) screen(v dataplane.VirtualService) {
 	s.loop.Screen.Set(s.rules.made, limits)
 }
 
+// trusts returns rules that let nobody pass but trusted proxies, nil if there
+// are none.
+func (s *service) trusts(v dataplane.VirtualService) *screen.Rules {
+	if of := (dataplane.Carry{Allow: v.TrustedProxies}); !s.trusted.of.Equal(of) {
+		s.trusted = s.plane.rules(of)
+	}
+	return s.trusted.made
+}
+
 // A ruling is rules and what they were made of. The zero value is none.
 type ruling struct {
 	of   dataplane.Carry // Allow and Deny alone

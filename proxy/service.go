@@ -30,7 +30,8 @@ type service struct {
 	table *table.Service
 	front front
 	loop  loop.Service
-	rules ruling
+	// Who is let in, and who says on whose behalf it comes.
+	rules, trusted ruling
 }
 
 // A front accepts the traffic of one service.
@@ -88,22 +89,10 @@ func (s *service) configure(v dataplane.VirtualService) {
 		KeepAlive:     v.KeepAlive,
 		UserTimeout:   v.UserTimeout,
 		ProxyProtocol: v.ProxyProtocol,
-		Trusted:       unmapPrefixes(v.TrustedProxies),
+		Trusted:       s.trusts(v),
 		Transparent:   v.Transparent,
 	})
 	s.screen(v)
-}
-
-// unmapPrefixes has the loops compare IPv4 within IPv6 as IPv4.
-func unmapPrefixes(all []netip.Prefix) []netip.Prefix {
-	var plain []netip.Prefix
-	for _, p := range all {
-		if a := p.Addr(); a.Is4In6() && p.Bits() >= 96 {
-			p = netip.PrefixFrom(a.Unmap(), p.Bits()-96)
-		}
-		plain = append(plain, p)
-	}
-	return plain
 }
 
 func unmap(a netip.AddrPort) netip.AddrPort {

@@ -13,9 +13,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/internal/proxyheader"
+	"github.com/shunt-lb/shunt/proxy/internal/screen"
 )
 
-var anybody = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+var anybody = screen.NewRules([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, nil)
 
 // announcing is a rig before a real server that is told who the client is.
 func announcing(t testing.TB, version int) (*rig, *net.TCPListener) {

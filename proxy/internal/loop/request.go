@@ -30,7 +30,7 @@ func (w *worker) route(p *port, i int) {
 	local, segment := b.arrival(i)
 	w.identify(p, &b.names[i], local)
 	settings := p.service.settings.Load()
-	if len(settings.Trusted) > 0 && settings.trusts(w.sender(&w.origin).Addr()) {
+	if settings.Trusted != nil && settings.trusts(w.sender(&w.origin).Addr()) {
 		w.unwrap(p, datagram, segment)
 		return
 	}

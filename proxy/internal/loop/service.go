@@ -50,8 +50,8 @@ type Settings struct {
 	// first, with UDP before each datagram: then it is 2. 0 is none.
 	ProxyProtocol int
 	// Trusted are those whose connections and datagrams begin with a PROXY
-	// header, which says who the client is.
-	Trusted []netip.Prefix
+	// header, which says who the client is; nil is nobody.
+	Trusted *screen.Rules
 	// Transparent has real servers see the client's address.
 	Transparent bool
 
@@ -60,12 +60,7 @@ type Settings struct {
 
 // trusts reports whether a connection from a begins with a PROXY header.
 func (s *Settings) trusts(a netip.Addr) bool {
-	for _, p := range s.Trusted {
-		if p.Contains(a) {
-			return true
-		}
-	}
-	return false
+	return s.Trusted != nil && s.Trusted.Serve(a)
 }
 
 // Set puts settings in force. It has to be called before the service is

@@ -21,12 +21,20 @@ func NewRules(allow, deny []netip.Prefix) *Rules {
 	}
 	r := &Rules{others: len(allow) == 0}
 	for _, p := range allow {
-		r.table.Insert(p, true)
+		r.table.Insert(plain(p), true)
 	}
 	for _, p := range deny { // after the others: of two equal ones this counts
-		r.table.Insert(p, false)
+		r.table.Insert(plain(p), false)
 	}
 	return r
+}
+
+// plain is a network of IPv4 that is written as one of IPv6.
+func plain(p netip.Prefix) netip.Prefix {
+	if a := p.Addr(); a.Is4In6() && p.Bits() >= 96 {
+		return netip.PrefixFrom(a.Unmap(), p.Bits()-96)
+	}
+	return p
 }
 
 // Serve reports whether a client is served. An IPv4 address that is written as
