@@ -63,7 +63,13 @@ func (w *worker) proceed(c *conn, claim table.Claim) bool {
 		claim.Done() // the worker may have been asked to cut before it knew
 		return false
 	}
-	return w.try(c, claim)
+	from, ok := w.clientOf(c)
+	if !ok {
+		claim.Done()
+		w.dismiss(c) // reset just now
+		return true
+	}
+	return w.try(c, from, claim)
 }
 
 // waited sees what an event means for a client that waits. One that has said

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/proxy/internal/table"
 )
 
 // newCounter is a rig whose real servers have room for one client each, and
@@ -98,6 +100,31 @@ func TestAwaitTimesOut(t *testing.T) {
 	r.pass(3 * tickLength)
 	r.wantBooks(1, 0, 1)
 	r.wantReset("client", c)
+}
+
+// A client that has been reset by the time there is a place is not the fault of
+// the real server.
+func TestAwaitResetWhenCalled(t *testing.T) {
+	_, addr := listen(t)
+	r := newCounter(t, addr)
+	r.service.Set(Settings{Connect: time.Second, Idle: time.Minute, Queue: 10 * time.Second, Transparent: true})
+	r.dial()
+	r.until("the first is on its way", func() bool { return r.service.Books.Status().Servers[0].Active == 1 })
+	second := r.queue()
+	x, wt := r.awaiting(), (*table.Waiter)(nil)
+	for _, wt = range r.w.waiting {
+	}
+	r.must(second.SetLinger(0))
+	r.must(second.Close())
+	r.w.slab.all(func(c *conn) {
+		if c != x {
+			r.w.cut(c)
+		}
+	})
+	r.w.called(x.ref(), wt)
+	if n := r.service.Books.Status(); n.Counters.Failures != 0 || n.Counters.Refused != 0 || n.Servers[0].Active != 0 {
+		t.Errorf("%+v", n)
+	}
 }
 
 // Longer than the wheel sees.

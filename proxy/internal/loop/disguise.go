@@ -20,15 +20,6 @@ func MayDisguise() error {
 	return os.NewSyscallError("IP_TRANSPARENT", unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_TRANSPARENT, 1))
 }
 
-// disguiseConn is disguise for the connection of a client.
-func (w *worker) disguiseConn(c *conn, fd int32, to netip.Addr) unix.Errno {
-	from, ok := w.clientOf(c)
-	if !ok {
-		return unix.ECONNRESET
-	}
-	return w.disguise(fd, from.Addr(), to)
-}
-
 // disguise has a socket for the real server to connect from the address from,
 // whoever has it. The kernel chooses the port when it connects, so that one is
 // needed for each connection to one server and not for each at all.

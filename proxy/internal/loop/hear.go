@@ -31,7 +31,8 @@ func (w *worker) expect(c *conn) {
 // header: the rest is for the real server.
 func (w *worker) hear(c *conn) {
 	s := &c.sides[client]
-	n, e := receive(s.fd, w.buffer[:proxyheader.MaxLen], unix.MSG_PEEK)
+	// One byte more says whether something follows the longest.
+	n, e := receive(s.fd, w.buffer[:proxyheader.MaxLen+1], unix.MSG_PEEK)
 	switch {
 	case e == unix.EAGAIN || e == unix.EINTR:
 		return
@@ -58,8 +59,8 @@ func (w *worker) introduced(c *conn, h proxyheader.Header) {
 		c.named, w.named[c.index] = true, parties{h.Source, h.Dest}
 	}
 	from, ok := w.clientOf(c)
-	if !ok {
-		w.unintroduced(c, errEnded)
+	if !ok || c.sides[client].broken {
+		w.dismiss(c) // reset since
 		return
 	}
 	c.state = connecting

@@ -2,7 +2,8 @@ package loop
 
 // introduce tells a real server that has just been reached who the client is.
 // What the client has sent by now goes into the same segment: it costs one
-// write, as without a header, and the server has no reason to wait for more. It
+// write, as without a header, and the server has no reason to wait for more.
+// Where what is not taken could not be held it follows as anything else does. It
 // is false for a client that has just been reset: what it has sent must not go
 // without saying whose it is.
 func (w *worker) introduce(c *conn, version int) bool {
@@ -12,7 +13,7 @@ func (w *worker) introduce(c *conn, version int) bool {
 	}
 	n := len(who.header(w.buffer[:0], version, false))
 	c.preface = uint8(n)
-	if s := &c.sides[client]; s.readable {
+	if s := &c.sides[client]; s.readable && !w.engine.stashed.full() {
 		m, e := receive(s.fd, w.buffer[n:], 0)
 		if w.arrived(c, client, m, e) {
 			n += m
@@ -25,8 +26,7 @@ func (w *worker) introduce(c *conn, version int) bool {
 	c.discount(sent)
 	if sent < n && !c.sides[server].broken {
 		c.sides[server].writable = false
-		y := &c.ways[client]
-		y.stash, y.from, y.held = w.stashes.keep(w.buffer[sent:n]), 0, int32(n-sent)
+		w.stash(&c.ways[client], w.buffer[sent:n])
 	}
 	return true
 }

@@ -2,6 +2,7 @@ package loop
 
 import (
 	"bytes"
+	"encoding/binary"
 	"io"
 	"net"
 	"net/netip"
@@ -86,15 +87,7 @@ func TestHeaderThatIsNotTaken(t *testing.T) {
 	c, s := r.pair(l)
 	x := r.only()
 	// As if it had just been reached, with no room.
-	var b [1 << 16]byte
-	filled := 0
-	for {
-		n, e := send(x.sides[server].fd, b[:])
-		if e != 0 {
-			break
-		}
-		filled += n
-	}
+	r.stuff(x)
 	_, err := c.Write([]byte("request"))
 	r.must(err)
 	x.sides[client].readable = true
@@ -113,6 +106,83 @@ func TestHeaderThatIsNotTaken(t *testing.T) {
 	}
 	if x.preface != 0 {
 		t.Errorf("%d bytes of the header are still to come", x.preface)
+	}
+	if n := r.engine.stashed.taken.Load(); n != 0 {
+		t.Errorf("%d stashes are taken when nothing is held any more", n)
+	}
+}
+
+// TestIntroducedWithoutStash has no more than a header wait for room when there
+// is no stash to be had.
+func TestIntroducedWithoutStash(t *testing.T) {
+	r, l := announcing(t, 1)
+	r.noStash()
+	c, s := r.pair(l)
+	x := r.only()
+	r.stuff(x)
+	_, err := c.Write(bytes.Repeat([]byte("request "), 1000))
+	r.must(err)
+	x.sides[client].readable = true
+	r.w.introduce(x, 1)
+	if held := x.ways[client].held; held == 0 || held > proxyheader.MaxWritten {
+		t.Errorf("%d bytes are held, want those of a header", held)
+	}
+	r.must(c.CloseWrite())
+	if got, err := r.receive(s); err != nil || !bytes.HasSuffix(got, []byte("\r\n"+strings.Repeat("request ", 1000))) {
+		t.Errorf("got %q (%v)", got[max(0, len(got)-100):], err)
+	}
+	if n := r.engine.stashed.taken.Load(); n != 0 {
+		t.Errorf("%d stashes are taken when nothing is held any more", n)
+	}
+}
+
+// stuff leaves no room in the socket of a real server.
+func (r *rig) stuff(x *conn) {
+	var b [1 << 16]byte
+	for {
+		if _, e := send(x.sides[server].fd, b[:]); e != 0 {
+			return
+		}
+	}
+}
+
+// TestLongestHeader has what follows the longest header there can be arrive,
+// although nothing more comes.
+func TestLongestHeader(t *testing.T) {
+	l, addr := listen(t)
+	r := newRig(t, addr)
+	r.service.Set(Settings{Connect: time.Second, Idle: time.Minute, Trusted: anybody})
+	c := r.dial()
+	b := proxyheader.AppendLocal(nil)
+	binary.BigEndian.PutUint16(b[14:], proxyheader.MaxLen-16)
+	b = append(b, make([]byte, proxyheader.MaxLen-16)...)
+	_, err := c.Write(append(b, "request"...))
+	r.must(err)
+	r.until("the real server has it", func() bool { return r.only().ways[client].bytes+r.service.Books.Status().Counters.InBytes == 7 })
+	_ = l.Close()
+}
+
+// TestIntroducedAndGone has a client that a trusted proxy introduces and resets
+// at once neither reach a real server nor count as one not introduced.
+func TestIntroducedAndGone(t *testing.T) {
+	for _, header := range []string{"PROXY UNKNOWN\r\n", "PROXY TCP4 192.0.2.1 192.0.2.2 3 4\r\n"} {
+		_, addr := listen(t)
+		r := newRig(t, addr)
+		r.service.Set(Settings{Connect: time.Second, Idle: time.Minute, Trusted: anybody})
+		c := r.dial()
+		r.until("it is waited for", func() bool { return r.only().state == introducing })
+		_, err := io.WriteString(c, header)
+		r.must(err)
+		r.must(c.SetLinger(0))
+		r.must(c.Close())
+		r.w.turn(10)
+		if !r.gone() {
+			t.Errorf("%q: it is on its way to a real server", header)
+		}
+		r.until("it is gone", r.gone)
+		if n := r.service.Books.Status().Counters; n.Unintroduced != 0 || n.Failures != 0 || r.engine.places.taken.Load() != 0 {
+			t.Errorf("%q: %+v, %d places", header, n, r.engine.places.taken.Load())
+		}
 	}
 }
 

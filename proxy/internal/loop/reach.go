@@ -52,20 +52,20 @@ func (w *worker) reach(c *conn, from netip.AddrPort) {
 				return
 			}
 		}
-		if w.try(c, claim) {
+		if w.try(c, from, claim) {
 			return
 		}
 	}
 }
 
 // try sets out for one real server. False is that it is not there.
-func (w *worker) try(c *conn, claim table.Claim) bool {
+func (w *worker) try(c *conn, from netip.AddrPort, claim table.Claim) bool {
 	w.slab.owner(c).claim = claim
 	if claim.Sorry() && sorry(claim, w.tried[c.index]) {
 		w.apologise(c)
 		return true
 	}
-	e := w.dial(c, claim.Addr())
+	e := w.dial(c, from.Addr(), claim.Addr())
 	if scarce(e) {
 		w.forsake(c, e)
 		return true
@@ -83,14 +83,14 @@ func sorry(c table.Claim, tried []*table.Server) bool {
 }
 
 // dial begins to connect. The answer is an event.
-func (w *worker) dial(c *conn, to netip.AddrPort) unix.Errno {
+func (w *worker) dial(c *conn, from netip.Addr, to netip.AddrPort) unix.Errno {
 	settings := w.slab.owner(c).service.settings.Load()
 	fd, e := w.socket(w.to.set(to))
 	if e != 0 {
 		return e
 	}
 	if settings.Transparent {
-		if e = w.disguiseConn(c, fd, to.Addr()); e != 0 {
+		if e = w.disguise(fd, from, to.Addr()); e != 0 {
 			closeFD(fd)
 			return e
 		}

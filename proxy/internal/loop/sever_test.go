@@ -104,6 +104,22 @@ func TestCut(t *testing.T) {
 	}
 }
 
+// What an attempt that is cut has come to is not taken for the answer of the
+// next one, although it is among the same events.
+func TestCutBeforeTheAnswer(t *testing.T) {
+	_, addr := listen(t)
+	r := newRig(t, addr, silent(t))
+	r.dial()
+	(&severing{worker: r.w, service: r.service, done: make(chan struct{}, 1)}).next()
+	r.w.admit(r.w.listeners[0], 1)
+	cut(r.service, 0)
+	r.w.turn(0)
+	r.w.turn(0)
+	if st := r.service.Books.Status(); r.only().state == relaying || st.Servers[1].Counters.Connections > 0 {
+		t.Errorf("state %d with a real server that does not answer: %+v", r.only().state, st.Servers[1].Counters)
+	}
+}
+
 // Cutting ends with the engine, and waiting for it with the context.
 func TestCutWhileClosing(t *testing.T) {
 	for range 50 {

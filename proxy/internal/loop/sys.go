@@ -25,11 +25,16 @@ func receive(fd int32, b []byte, flags int) (int, unix.Errno) {
 	return int(n), e
 }
 
-// send writes what there is room for. There is no SIGPIPE.
+// send writes what there is room for: what it does not take waits for an event.
+// There is no SIGPIPE.
 func send(fd int32, b []byte) (int, unix.Errno) {
-	n, _, e := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd),
-		uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
-	return int(n), e
+	for {
+		n, _, e := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd),
+			uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
+		if e != unix.EINTR {
+			return int(n), e
+		}
+	}
 }
 
 // splice moves up to n bytes between a pipe and a socket.

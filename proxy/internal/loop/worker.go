@@ -15,6 +15,7 @@ type worker struct {
 	engine  *Engine
 	poller  *poller
 	mailbox *mailbox
+	mailed  bool                 // there is something in the mailbox
 	clock   func() time.Duration // since before the engine was made
 
 	now  time.Duration
@@ -93,6 +94,12 @@ func (w *worker) turn(limit int) {
 	for i := range events {
 		w.dispatch(&events[i])
 	}
+	if w.mailed {
+		// Not among the events: one that follows could be about a socket
+		// that has made room for another.
+		w.mailed = false
+		w.mailbox.open()
+	}
 	w.flush()
 	w.workOff()
 	w.expire()
@@ -142,7 +149,7 @@ func (w *worker) dispatch(ev *unix.EpollEvent) {
 	case ev.Fd >= 0:
 		w.handle(ref{ev.Fd >> 1, uint32(ev.Pad)}, int(ev.Fd&1), ev.Events)
 	case ev.Fd == wokenUp:
-		w.mailbox.open()
+		w.mailed = true
 	case ev.Fd < portEvents/2:
 		if p := w.ports[ev.Fd-portEvents]; p != nil {
 			w.receive(p)
