@@ -4,24 +4,54 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 )
 
-// A gauge is an iperf3 behind shunt. Its UDP flows belong to a TCP connection
-// of theirs, and go to the same port.
+// A gauge is an iperf3 behind shunt, one of two. Its UDP flows belong to a TCP
+// connection of theirs, so that both services of the port have to choose the
+// same one, also when it has just ended a test and closed its UDP port.
 type gauge struct {
 	server *program
+	addr   string
 	port   string
 	runs   int // so far
+}
+
+// newGauge starts both servers and finds out which is chosen.
+func newGauge(t *testing.T) (*gauge, *daemon) {
+	t.Helper()
+	port := freePort(t)
+	gauges := make([]*gauge, len(reals))
+	for i, addr := range reals {
+		gauges[i] = &gauge{server: start(t, "iperf3", "-s", "-B", addr, "-p", port, "--forceflush"), addr: addr, port: port}
+		gauges[i].ready()
+	}
+	tied := []string{"scheduler = sh", "checktype = on"} // a check would stand in line with the clients
+	d := direct(t, service(port, reals, tied...), service(port, reals, append(tied, "protocol = udp")...))
+	run(t, "iperf3", "-c", vip, "-p", port, "-n", "8K")
+	var g *gauge
+	eventually(t, "a server has run a test", func() bool {
+		for _, one := range gauges {
+			if strings.Contains(one.server.printed(), "(test #2)") {
+				g = one
+			}
+		}
+		return g != nil
+	})
+	return g, d
+}
+
+// ready waits until the server is ready for another test, of which it tells.
+func (g *gauge) ready() {
+	g.runs++
+	g.server.prints(fmt.Sprintf("Server listening on %s (test #%d)", g.port, g.runs))
 }
 
 // iperf3 both ways by TCP and UDP.
 func TestIperf(t *testing.T) {
 	need(t, "iperf3")
-	port := freePort(t)
-	g := &gauge{port: port, server: start(t, "iperf3", "-s", "-B", reals[0], "-p", port, "--forceflush")}
-	// A check would stand in line with the clients.
-	d := direct(t, service(port, reals[:1], "checktype = on"), service(port, reals[:1], "checktype = on", "protocol = udp"))
+	g, d := newGauge(t)
 	for _, way := range []string{"", "-R"} {
 		t.Run("tcp"+way, func(t *testing.T) {
 			r := g.run(t, vip, "-t", "1", "-P", "4", way)
@@ -31,8 +61,8 @@ func TestIperf(t *testing.T) {
 			t.Run("udp "+size+way, func(t *testing.T) { g.datagrams(t, "-u", "-l", size, "-b", "20M", "-P", "2", "-n", "1M", way) })
 		}
 	}
-	d.carried(id("tcp", port), 2*(1+4)+4)
-	d.took(id("udp", port), 4*2-1) // a client's port may come again
+	d.carried(id("tcp", g.port), 1+1+2*(1+4)+4)
+	d.took(id("udp", g.port), 4*2-1) // a client's port may come again
 }
 
 // datagrams loses no more of them through shunt than without it.
@@ -42,7 +72,7 @@ func (g *gauge) datagrams(t *testing.T, args ...string) {
 	if sum.Packets < 16 {
 		t.Errorf("only %v datagrams were sent", sum.Packets)
 	}
-	if sum.Lost > 0 && sum.Lost > g.run(t, reals[0], args...).End.Sum.Lost {
+	if sum.Lost > 0 && sum.Lost > g.run(t, g.addr, args...).End.Sum.Lost {
 		t.Errorf("%v of %v datagrams were lost, more than without shunt", sum.Lost, sum.Packets)
 	}
 }
@@ -68,8 +98,7 @@ type direction struct {
 // run runs one test, which has to end well and to move something.
 func (g *gauge) run(t *testing.T, addr string, args ...string) result {
 	t.Helper()
-	g.runs++ // the server says so whenever it is ready for another
-	g.server.prints(fmt.Sprintf("Server listening on %s (test #%d)", g.port, g.runs))
+	g.ready()
 	args = slices.DeleteFunc(args, func(arg string) bool { return arg == "" })
 	out := run(t, "iperf3", append([]string{"-J", "-c", addr, "-p", g.port}, args...)...)
 	var r result

@@ -16,12 +16,13 @@ func (w *worker) replace(f *flow) {
 }
 
 // fail ends a flow whose real server was found not to listen, and has that one
-// avoided.
+// avoided: by its client alone if it had answered before.
 func (w *worker) fail(f *flow, e unix.Errno) {
 	t := *w.flows.patron(f)
 	w.depart(f)
+	from := w.name(&f.origin)
 	w.engine.unreached(t.port.service, t.claim, e)
-	t.port.service.refusing.add(t.claim.Server())
+	t.port.service.refusing.add(t.claim.Server(), from, f.rank != unanswered)
 	t.claim.Failed()
 	w.flows.put(f)
 	w.engine.rooms.leave()

@@ -77,8 +77,9 @@ func (w *worker) sender(o *origin) netip.AddrPort {
 // pick asks for a real server that has not refused lately, else for any.
 // apologise says that the built-in sorry server is to answer.
 func (s *Service) pick(from netip.AddrPort, failed []*table.Server) (c table.Claim, apologise, ok bool) {
-	tried := append(s.refusing.all(), failed...)
-	if c, ok = s.Books.Pick(from, tried); !ok && len(tried) > len(failed) {
+	tried, aside := s.refusing.of(from)
+	tried = append(tried, failed...)
+	if c, ok = s.Books.PickAside(from, tried, aside); !ok && len(tried) > len(failed) {
 		tried = failed
 		c, ok = s.Books.Pick(from, tried)
 	}

@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,39 +13,53 @@ import (
 // nobody listens, as long as there are others.
 const refusalTime = 10 * time.Second
 
-// refusals are the real servers that have lately refused a flow. Whoever looks
-// when there are none takes no lock.
+// refusals are the real servers that have lately refused a flow: for everybody
+// those that have not answered it before; for its client alone one that has,
+// and may just be through with it. Whoever looks when there are none takes no
+// lock.
 type refusals struct {
-	count atomic.Int32
+	any atomic.Bool
 
 	mu    sync.Mutex
 	until map[*table.Server]time.Time
+	own   grudges
 }
 
-func (r *refusals) add(sv *table.Server) {
+// add notes that a server has refused a flow of a client. Who is served by
+// another in place of one that is through with it says nothing about that other
+// to the rest.
+func (r *refusals) add(sv *table.Server, from netip.AddrPort, answered bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.until == nil {
-		r.until = map[*table.Server]time.Time{}
+	now := time.Now()
+	if answered || len(r.own.of(from, now)) > 0 {
+		r.own.add(from, sv, now)
+	} else {
+		if r.until == nil {
+			r.until = map[*table.Server]time.Time{}
+		}
+		r.until[sv] = now.Add(refusalTime)
 	}
-	r.until[sv] = time.Now().Add(refusalTime)
-	r.count.Store(int32(len(r.until)))
+	r.any.Store(true)
 }
 
-func (r *refusals) all() []*table.Server {
-	if r.count.Load() == 0 {
-		return nil
+// of returns the servers that are to be passed over for a client, and which of
+// them for that client alone.
+func (r *refusals) of(from netip.AddrPort) (all, own []*table.Server) {
+	if !r.any.Load() {
+		return nil, nil
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var all []*table.Server
+	now := time.Now()
 	for sv, until := range r.until {
-		if time.Now().Before(until) {
+		if now.Before(until) {
 			all = append(all, sv)
 		} else {
 			delete(r.until, sv)
 		}
 	}
-	r.count.Store(int32(len(r.until)))
-	return all
+	own = r.own.of(from, now)
+	r.any.Store(r.own.expire(now) || len(r.until) > 0)
+	return append(all, own...), own
 }

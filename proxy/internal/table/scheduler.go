@@ -22,6 +22,7 @@ type scheduler interface {
 type request struct {
 	client netip.AddrPort
 	tried  []*Server
+	aside  []*Server // of those tried, where the client stays pinned
 }
 
 // A kind is a scheduler that can be asked for by name.

@@ -114,8 +114,14 @@ func regular(servers []*Server) []*Server {
 // take the client but for that. False is nobody; Join may be for who
 // can wait.
 func (s *Service) Pick(client netip.AddrPort, tried []*Server) (Claim, bool) {
+	return s.PickAside(client, tried, nil)
+}
+
+// PickAside is Pick for a client that is to go past some of those tried this
+// time, and comes back to them: if it is pinned to one of aside it stays so.
+func (s *Service) PickAside(client netip.AddrPort, tried, aside []*Server) (Claim, bool) {
 	s.mu.Lock()
-	c, called, ok := s.pick(request{client, tried})
+	c, called, ok := s.pick(request{client: client, tried: tried, aside: aside})
 	s.mu.Unlock()
 	tellAll(called)
 	return c, ok
@@ -156,6 +162,8 @@ func (s *Service) choose(r request) (*Server, *pin) {
 		}
 		s.pins.renew(p, now)
 		return p.server, p
+	case slices.Contains(r.aside, p.server):
+		return s.schedule(r), nil
 	}
 	sv := s.schedule(r)
 	if sv == nil || sv.spec.Sorry {

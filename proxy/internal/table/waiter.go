@@ -33,7 +33,7 @@ type Waiter struct {
 // is nobody.
 func (s *Service) Join(client netip.AddrPort, tried []*Server, tell func(*Waiter)) (Claim, *Waiter, bool) {
 	s.mu.Lock()
-	r := request{client, tried}
+	r := request{client: client, tried: tried}
 	c, called, ok := s.pick(r)
 	var w *Waiter
 	if !ok && s.mayWait(r) {
