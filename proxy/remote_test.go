@@ -41,6 +41,9 @@ type Vitals struct {
 	Heap       uint64 // of that in use, after a collection if it was asked for
 	Busy       time.Duration
 	Pauses     uint64
+	Load       dataplane.Load
+	Sources    int // of clients, that are remembered
+	Having     int // what those have
 	Services   []dataplane.ServiceStatus
 }
 
@@ -97,6 +100,8 @@ func (r *Remote) Vitals(collect bool, v *Vitals) (err error) {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	v.Goroutines, v.Memory, v.Heap, v.Pauses = runtime.NumGoroutine(), m.Sys-m.HeapReleased, m.HeapInuse, r.d.AcceptPauses()
+	v.Load = r.d.Load()
+	v.Sources, v.Having = r.d.Sources()
 	var u unix.Rusage
 	err = unix.Getrusage(unix.RUSAGE_SELF, &u)
 	v.Busy = time.Duration(u.Utime.Nano() + u.Stime.Nano())
