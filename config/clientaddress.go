@@ -48,18 +48,15 @@ func (f *field) prefixes() ([]netip.Prefix, bool) {
 
 // prefix reads one network, or an address as the network that holds it alone.
 func (f *field) prefix(word string, at int) (netip.Prefix, bool) {
-	if a, err := netip.ParseAddr(word); err == nil && a.Zone() == "" {
-		a = a.Unmap()
-		return netip.PrefixFrom(a, a.BitLen()), true
-	}
-	p, err := netip.ParsePrefix(word)
+	p, wrong, remark := parsePrefix(word)
 	switch {
 	case word == "":
-		return p, f.fail(at, "nothing stands beside a comma", "remove the comma")
-	case err != nil:
-		return p, f.fail(at, fmt.Sprintf("`%s` is no network and no address", word), "write them like 192.0.2.0/24, 2001:db8::/32 or 192.0.2.7, separated by commas")
-	case p != p.Masked():
-		return p, f.fail(at, fmt.Sprintf("%s has more than %d bits", word, p.Bits()), fmt.Sprintf("write %s, or %s for the address alone", p.Masked(), p.Addr()))
+		return p, f.fail(at, "nothing stands here", "remove the comma")
+	case wrong != "":
+		return p, f.fail(at, wrong, "write them like 192.0.2.0/24, 2001:db8::/32 or 192.0.2.7, separated by commas")
+	case remark != "":
+		address, _, _ := strings.Cut(word, "/")
+		return p, f.fail(at, fmt.Sprintf("%s has more than %d bits", word, p.Bits()), fmt.Sprintf("write %s, or %s for the address alone", p, address))
 	}
 	return p, true
 }
