@@ -103,14 +103,11 @@ func about(sv director.ServiceStatus) string {
 		n    uint64
 	}{
 		{"refused", sv.Counters.Refused}, {"denied", sv.Counters.Denied},
-		{"throttled", sv.Counters.Throttled}, {"cut", sv.Counters.Cut},
+		{"throttled", sv.Counters.Throttled}, {"unintroduced", sv.Counters.Unintroduced}, {"cut", sv.Counters.Cut},
 	} {
 		if c.n > 0 {
 			parts = append(parts, fmt.Sprintf("%s %d", c.what, c.n))
 		}
-	}
-	if n := sv.Counters.Unintroduced; n > 0 {
-		parts = append(parts, fmt.Sprintf("unintroduced %d", n))
 	}
 	return strings.Join(parts, ", ")
 }
