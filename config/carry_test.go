@@ -1,10 +1,36 @@
 package config_test
 
 import (
+	"os"
+	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 )
+
+// TestDocumentExamples: what CONFIGURATION.md shows can be copied, and says
+// nothing that has to be warned of.
+func TestDocumentExamples(t *testing.T) {
+	text, err := os.ReadFile("../CONFIGURATION.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	examples := regexp.MustCompile("(?ms)^```\n(.*?)^```$").FindAllSubmatch(text, -1)
+	read := 0
+	for _, m := range examples {
+		if !strings.Contains(string(m[1]), "=") {
+			continue // commands
+		}
+		read++
+		if c := mustParse(t, string(m[1])); len(c.Warnings) > 0 {
+			t.Errorf("%v\nin:\n%s", texts(c.Warnings), m[1])
+		}
+	}
+	if read < 5 {
+		t.Errorf("%d examples were found", read)
+	}
+}
 
 // TestCarryWithoutEffect: lines that do nothing, and lists that leave nobody,
 // are said before anybody relies on them.
