@@ -146,7 +146,7 @@ func web() director.ServiceStatus {
 			Connections: 918273, InBytes: 514_322_115, OutBytes: 88_123_456_789, Failures: 14,
 			Refused: 3, Denied: 12, Throttled: 7, Queued: 40, Cut: 5,
 		},
-		Waiting: 2,
+		Waiting:          2,
 		FallbackCounters: dataplane.Counters{Connections: 31, InBytes: 4100, OutBytes: 52_000, Failures: 1},
 		Servers: []director.ServerStatus{
 			{

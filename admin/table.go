@@ -102,8 +102,11 @@ func about(sv director.ServiceStatus) string {
 		what string
 		n    uint64
 	}{
-		{"refused", sv.Counters.Refused}, {"denied", sv.Counters.Denied},
-		{"throttled", sv.Counters.Throttled}, {"unintroduced", sv.Counters.Unintroduced}, {"cut", sv.Counters.Cut},
+		{"refused", sv.Counters.Refused},
+		{"denied", sv.Counters.Denied},
+		{"throttled", sv.Counters.Throttled},
+		{"unintroduced", sv.Counters.Unintroduced},
+		{"cut", sv.Counters.Cut},
 	} {
 		if c.n > 0 {
 			parts = append(parts, fmt.Sprintf("%s %d", c.what, c.n))
