@@ -2,6 +2,7 @@
 # make demo     shows what it does, on this machine, without root
 # make test     runs everything CI runs, and installs what that needs
 # make test-kernel  runs those of its tests that need a kernel with IPVS, in virtual machines
+# make soak     clients, faults and reloads all at once, for SOAK=10m
 # make bench    measures shunt beside haproxy, nginx and no director at all
 # make bench-kernel  measures IPVS, ldirectord and keepalived, in a virtual machine
 SHELL := /bin/bash
@@ -20,6 +21,7 @@ TOOLS         := $(CURDIR)/bin/tools
 GOLANGCI      := $(TOOLS)/golangci-lint-v2.15.0
 MD2MAN        := $(TOOLS)/go-md2man-v2.0.7
 FUZZTIME      ?= 20s
+SOAK          ?= 10m
 PREFIX        ?= /usr/local
 
 .PHONY: build
@@ -101,6 +103,12 @@ fuzz: need-go
 	    echo "== $$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) "$$pkg"; \
 	  done; \
 	done
+
+# Everything at once against one proxy, for SOAK: clients of all kinds, those that
+# misbehave, real servers that fail, services that change.
+.PHONY: soak
+soak: need-go
+	$(GO) test -count=1 -timeout 0 -run 'FaultSoak$$' -v ./proxy -soak=$(SOAK)
 
 # --- benchmarks -----------------------------------------------------------
 

@@ -28,7 +28,9 @@ var pageJS string
 
 var page = template.Must(template.New("page").Funcs(template.FuncMap{
 	"about":   about,
+	"bounds":  bounds,
 	"clock":   clock,
+	"full":    full,
 	"size":    size,
 	"times":   times,
 	"trouble": trouble,

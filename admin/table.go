@@ -105,14 +105,12 @@ func about(sv director.ServiceStatus) string {
 		{"refused", sv.Counters.Refused},
 		{"denied", sv.Counters.Denied},
 		{"throttled", sv.Counters.Throttled},
+		{"unintroduced", sv.Counters.Unintroduced},
 		{"cut", sv.Counters.Cut},
 	} {
 		if c.n > 0 {
 			parts = append(parts, fmt.Sprintf("%s %d", c.what, c.n))
 		}
-	}
-	if n := sv.Counters.Unintroduced; n > 0 {
-		parts = append(parts, fmt.Sprintf("unintroduced %d", n))
 	}
 	return strings.Join(parts, ", ")
 }

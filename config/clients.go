@@ -64,6 +64,8 @@ func (f *field) client(at int, item, word string, c *Clients) bool {
 	case word:
 		*c = Clients{}
 		return true
+	case "all", "none":
+		return f.fail(at, fmt.Sprintf("`%s` cannot be %s", f.key, item), "to serve some clients alone, write `allow` with their networks: all others are turned away")
 	}
 	more, ok := []netip.Prefix(nil), true
 	if path, isFile := strings.CutPrefix(item, "@"); isFile {

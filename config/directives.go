@@ -214,32 +214,25 @@ var persistent = bind("seconds, 0 to 31 days", secondsFrom(0, maxPersistent), fu
 	return writeSeconds(d)
 })(func(t target) *time.Duration { return &t.v.Persistent })
 
-// kernelTimeout is in whole seconds, as the kernel counts, and no more than
-// ipvsadm takes.
-var kernelTimeout = bind("duration, 1s to 31 days, in whole seconds", func(f *field) (time.Duration, bool) {
-	d, ok := f.duration(time.Second)
-	switch {
-	case !ok:
-	case d > maxPersistent*time.Second:
-		return 0, f.fail(f.valAt, fmt.Sprintf("%s is too much for `%s`", f.val, f.key), "the most is 31 days: 744h")
-	case d%time.Second != 0:
-		return 0, f.fail(f.valAt, fmt.Sprintf("%s is not a number of whole seconds", f.val), "the kernel counts seconds")
-	}
-	return d, ok
-}, writeLength)
+// kernelTimeout is no more than ipvsadm takes.
+var kernelTimeout = bind("duration, 1s to 31 days, in whole seconds", wholeSeconds(maxPersistent*time.Second, "31 days: 744h"), writeLength)
 
-// keepAlive is in whole seconds, as the kernel counts, and no more than it
-// takes.
-var keepAlive = bind("duration, 1s to 9h, in whole seconds", func(f *field) (time.Duration, bool) {
-	d, ok := f.duration(time.Second)
-	switch {
-	case !ok:
-	case d > 9*time.Hour:
-		return 0, f.fail(f.valAt, fmt.Sprintf("%s is too much for `%s`", f.val, f.key), "the most is 9h")
-	case d%time.Second != 0:
-		return 0, f.fail(f.valAt, fmt.Sprintf("%s is not a number of whole seconds", f.val), "the kernel counts seconds")
+// keepAlive is no more than the kernel takes.
+var keepAlive = bind("duration, 1s to 9h, in whole seconds", wholeSeconds(9*time.Hour, "9h"), writeLength)(func(t target) *time.Duration { return &t.s.KeepAlive })
+
+// wholeSeconds reads a duration as the kernel counts, up to most.
+func wholeSeconds(most time.Duration, inWords string) func(*field) (time.Duration, bool) {
+	return func(f *field) (time.Duration, bool) {
+		d, ok := f.duration(time.Second)
+		switch {
+		case !ok:
+		case d > most:
+			return 0, f.fail(f.valAt, fmt.Sprintf("%s is too much for `%s`", f.val, f.key), "the most is "+inWords)
+		case d%time.Second != 0:
+			return 0, f.fail(f.valAt, fmt.Sprintf("%s is not a number of whole seconds", f.val), "the kernel counts seconds")
+		}
+		return d, ok
 	}
-	return d, ok
-}, writeLength)(func(t target) *time.Duration { return &t.s.KeepAlive })
+}
 
 var checkPort = bind("port, 1 to 65535", (*field).portNumber, writePort)(func(t target) *uint16 { return &t.v.CheckPort })

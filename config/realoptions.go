@@ -84,7 +84,7 @@ func (o *realReader) weight(at int, digits string) bool {
 func (o *realReader) threshold(at int, word string, to *uint32) bool {
 	n, err := strconv.ParseUint(word[2:], 10, 32)
 	if err != nil {
-		return o.fail(at, fmt.Sprintf("`%s` is no threshold", word), fmt.Sprintf("write %s and a number of connections", word[:2]))
+		return o.fail(at, fmt.Sprintf("`%s` is no number of connections", word), fmt.Sprintf("write %s and a number", word[:2]))
 	}
 	*to = uint32(n)
 	return true

@@ -44,8 +44,11 @@ func (f *field) rate() (r dataplane.Rate, ok bool) {
 func (f *field) per(text string) (time.Duration, bool) {
 	g := *f
 	g.valAt += len(g.val) - len(text)
-	if g.val = text; text != "" && digitsLen(text) == 0 {
+	switch g.val = text; text {
+	case "ms", "s", "m", "h":
 		g.val = "1" + text
+	case "":
+		return 0, g.fail(g.valAt, "nothing stands behind the /", "write a number, or NUMBER/DURATION: 100/1s, 10/m")
 	}
 	d, ok := g.duration(minDuration)
 	if ok && d > maxPer {

@@ -86,6 +86,14 @@ var confusions = map[string]string{
 	"fwmark":              "a firewall mark is written as virtual=MARK",
 	"rise":                "did you mean `risecount`?",
 	"fall":                "did you mean `failurecount`?",
+	"send-proxy":          "did you mean `proxyprotocol`?",
+	"send_proxy":          "did you mean `proxyprotocol`?",
+	"accept-proxy":        "did you mean `trustedproxies`?",
+	"accept_proxy":        "did you mean `trustedproxies`?",
+	"tproxy":              "did you mean `transparent`?",
+	"limit_conn":          "did you mean `sourceconnections`?",
+	"limit_req":           "did you mean `sourcerate`?",
+	"ratelimit":           "did you mean `sourcerate`?",
 }
 
 // choice is a hint that names what is close to word, else everything there is.

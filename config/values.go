@@ -54,6 +54,9 @@ func (f *field) number(lo, hi int64) (int64, bool) {
 		return 0, f.fail(f.valAt, fmt.Sprintf("`%s` wants a number", f.key), "")
 	}
 	digits := f.val[i : i+digitsLen(f.val[i:])]
+	if i > 0 && f.val[i-1] == '-' && byName[f.key].own { // ldirectord reads on, and nobody means it
+		return 0, f.fail(f.valAt+i-1, fmt.Sprintf("-%s is too little for `%s`", digits, f.key), fmt.Sprintf("the least is %d", lo))
+	}
 	n, err := strconv.ParseInt(digits, 10, 64)
 	switch {
 	case err != nil || n > hi:

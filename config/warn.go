@@ -41,6 +41,8 @@ func (p *parser) reviewService(sec *section, v *Virtual) {
 		v.OnePacket = false
 	}
 	p.reviewSources(sec, v)
+	p.reviewServed(sec, v)
+	p.reviewCarry(sec, v)
 	p.reviewInterface(sec, v)
 	p.reviewSlowStart(sec, v)
 	for _, flag := range v.SchedFlags {
