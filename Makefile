@@ -35,18 +35,18 @@ demo: build
 # --- tests ----------------------------------------------------------------
 
 .PHONY: test
-test: need-go deps fmt-check lint tidy-check test-unit test-root test-kernel
+test: need-go deps-programs fmt-check lint tidy-check test-unit test-root test-kernel
 
 .PHONY: test-unit
-test-unit: deps
+test-unit: deps-programs
 	$(GO) test -race -timeout 15m ./...
 
 # Network namespaces need root: as somebody else, the packages that use them
 # are tested once more with sudo. Under CI=true a test that cannot run fails.
-ROOT_PACKAGES := ./bench/... ./checks ./cmd/... ./internal/netlab ./proxy
+ROOT_PACKAGES := ./bench/... ./checks ./cmd/... ./internal/netlab ./internal/programs ./internal/returnpath ./proxy/...
 
 .PHONY: test-root
-test-root: deps
+test-root: deps-programs
 ifneq ($(SUDO),)
 	$(SUDO) env PATH="$$PATH" CI=$(CI) $(GO) test -timeout 15m -count=1 $(ROOT_PACKAGES)
 endif
@@ -182,14 +182,14 @@ need-go:
 # servers and clients; for a kernel of their own an emulator, too.
 PACKAGES := gcc libc6-dev nginx-light libnginx-mod-stream haproxy tshark curl perl python3 cpio
 
-# Those whose users meet through shunt in internal/programs.
-PACKAGES += postgresql redis-server redis-tools iperf3 openssh-server openssh-client unbound dnsperf bind9-dnsutils \
+# Clients and servers that meet through shunt in internal/programs.
+deps-programs: PACKAGES += postgresql redis-server redis-tools iperf3 openssh-server openssh-client unbound dnsperf bind9-dnsutils \
   nghttp2-client nghttp2-server ngtcp2-client ngtcp2-server python3-websockets python3-aiosmtpd swaks socat
 
 deps-kernel: PACKAGES += qemu-system-x86
 
-.PHONY: deps deps-kernel
-deps deps-kernel:
+.PHONY: deps deps-kernel deps-programs
+deps deps-kernel deps-programs:
 	@missing=; for p in $(PACKAGES); do \
 	  dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; \
 	done; \

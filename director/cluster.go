@@ -155,7 +155,7 @@ func (c *cluster) applied(id dataplane.ServiceID, err error) {
 	if err != nil && (sv.applyErr == nil || sv.applyErr.Error() != err.Error()) {
 		c.log.Error("virtual service is not served as wanted", "service", id.String(), "err", err)
 	}
-	if err == nil && sv.applyErr != nil {
+	if err == nil && sv.applyErr != nil && c.phase != config.AlertStopping { // at a stop it is its removal that succeeds
 		c.log.Info("virtual service is served as wanted again", "service", id.String())
 	}
 	sv.applyErr = err
