@@ -22,10 +22,20 @@ func sendOne(fd int32, h *unix.Msghdr) unix.Errno {
 	return e
 }
 
-// unreachable reports whether e is what an ICMP message made of a socket.
+// unreachable reports whether e is that a real server cannot be reached, which
+// an ICMP message has said.
 func unreachable(e unix.Errno) bool {
-	return e == unix.ECONNREFUSED || e == unix.EHOSTUNREACH || e == unix.ENETUNREACH
+	switch e {
+	case unix.ECONNREFUSED, unix.EHOSTUNREACH, unix.ENETUNREACH, unix.EHOSTDOWN, unix.ENONET, unix.ENOPROTOOPT, unix.EACCES:
+		return true
+	}
+	return false
 }
+
+// stale reports whether e may be about a datagram before the one that it has
+// stopped, which is then to be sent again: an ICMP message of which the kernel
+// tells once.
+func stale(e unix.Errno) bool { return e == unix.EMSGSIZE || e == unix.EPROTO }
 
 func datagramSocket(family uint16) (int32, unix.Errno) {
 	n, _, e := unix.RawSyscall(unix.SYS_SOCKET, uintptr(family),

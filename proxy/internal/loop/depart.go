@@ -19,6 +19,7 @@ func (w *worker) replace(f *flow) {
 // avoided: by its client alone if it had answered before.
 func (w *worker) fail(f *flow, e unix.Errno) {
 	t := *w.flows.patron(f)
+	w.salvage(t.port, f)
 	w.depart(f)
 	from := w.name(&f.origin)
 	w.engine.unreached(t.port.service, t.claim, e)

@@ -71,6 +71,14 @@ func (b *intake) receive(fd int32, from, n int, named bool) (int, unix.Errno) {
 // bytes returns what is in a buffer.
 func (b *intake) bytes(i int) []byte { return b.memory[i*stride:][:b.messages[i].size] }
 
+// skip takes what has been passed on out of a buffer.
+func (b *intake) skip(i, n int) {
+	if n > 0 {
+		all := b.bytes(i)
+		b.messages[i].size = uint32(copy(all, all[n:]))
+	}
+}
+
 // arrival is that of [control].
 func (b *intake) arrival(i int) (local [16]byte, segment int) {
 	n := int(b.messages[i].header.Controllen)

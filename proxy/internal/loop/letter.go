@@ -31,23 +31,28 @@ func (w *worker) shipLetters(p *port, f *flow, i int8) (stopped int, e unix.Errn
 	w.letter.address(w.partiesAt(p, &f.origin))
 	for ; i != none && e == 0; i = b.next[i] {
 		_, segment := b.arrival(int(i))
-		stopped, e = int(i), w.sendLetters(f, b.bytes(int(i)), segment)
+		var passed int
+		passed, e = w.sendLetters(f, b.bytes(int(i)), segment)
+		if stopped = int(i); e != 0 {
+			b.skip(stopped, passed)
+		}
 	}
 	return stopped, e
 }
 
-// sendLetters sends the datagrams of a run, or the only one.
-func (w *worker) sendLetters(f *flow, run []byte, segment int) unix.Errno {
+// sendLetters sends the datagrams of a run, or the only one. It returns how
+// many bytes were passed on before one that has found nobody.
+func (w *worker) sendLetters(f *flow, run []byte, segment int) (passed int, e unix.Errno) {
 	if segment == 0 {
 		segment = len(run)
 	}
 	for {
-		datagram := run[:min(segment, len(run))]
-		if e := w.sendLetter(f, datagram); e != 0 {
-			return e
+		datagram := run[passed:min(passed+segment, len(run))]
+		if e = w.sendLetter(f, datagram); e != 0 {
+			return passed, e
 		}
-		if run = run[len(datagram):]; len(run) == 0 {
-			return 0
+		if passed += len(datagram); passed == len(run) {
+			return passed, 0
 		}
 	}
 }
@@ -57,12 +62,15 @@ func (w *worker) sendLetter(f *flow, b []byte) unix.Errno {
 	l := &w.letter
 	l.vectors[1].Base = unsafe.SliceData(b)
 	l.vectors[1].SetLen(len(b))
-	for {
+	for again := true; ; {
 		e := sendOne(f.fd, &l.header)
 		switch {
 		case e == 0:
 			f.count(client, 1, len(b))
 		case e == unix.EINTR:
+			continue
+		case stale(e) && again:
+			again = false
 			continue
 		case unreachable(e):
 			return e

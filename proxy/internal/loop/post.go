@@ -24,6 +24,7 @@ type post struct {
 	parts  [batchSize]part
 	n      int
 	used   int // vectors
+	passed int // bytes of the message that send has stopped at
 
 	messages [batchSize]message
 	vectors  [batchSize]unix.Iovec
@@ -96,15 +97,17 @@ func (p *post) extend(f *flow, b []byte) bool {
 }
 
 // send sends everything. It stops where the real server turns out to be
-// unreachable, and then returns the datagram it has stopped at and why.
+// unreachable, and then returns the datagram it has stopped at and why. If that
+// begins a run some of it may have passed.
 func (p *post) send() (stopped int, why unix.Errno) {
 	for k := range p.n {
 		p.address(k)
 	}
-	short := false
-	for k := 0; k < p.n; k++ {
+	p.passed = 0
+	short, old := false, none
+	for k := 0; k < p.n && why == 0; k++ {
 		if p.apart(k) {
-			p.split(k)
+			stopped, why = p.parts[k].first, p.split(k)
 			continue
 		}
 		end := p.upTo(k)
@@ -123,10 +126,12 @@ func (p *post) send() (stopped int, why unix.Errno) {
 			k-- // there is nothing to pass over
 		} else if p.way == client && unreachable(e) {
 			stopped, why = p.parts[k].first, e
-			break
 		} else if p.parts[k].count > 1 && e != unix.EAGAIN {
 			p.parts[k].flow.single[p.way] = true
-			p.split(k)
+			stopped, why = p.parts[k].first, p.split(k)
+		} else if stale(e) && old != k {
+			old = k
+			k--
 		} // else it is lost, as datagrams are
 	}
 	p.n, p.used = 0, 0

@@ -93,7 +93,10 @@ func (w *worker) deliver(p *port, datagram []byte) {
 		if e == 0 {
 			return
 		}
+		o, head := w.origin, f.head
 		w.fail(f, e)
+		w.reroute(p, head)
+		w.origin = o
 	}
 }
 
@@ -123,18 +126,21 @@ func (w *worker) current(p *port, f *flow) bool {
 
 // forward passes on what a flow has in the batch.
 func (w *worker) forward(p *port, f *flow) {
-	b := w.batch
 	i := f.head
 	if i == none { // its place in the runs is that of one before it
 		return
 	}
 	f.head = none
-	stopped, e := w.ship(p, f, i)
-	if e == 0 {
-		return
+	if stopped, e := w.ship(p, f, i); e != 0 {
+		w.fail(f, e)
+		w.reroute(p, int8(stopped))
 	}
-	w.fail(f, e)
-	for i = int8(stopped); i != none; {
+}
+
+// reroute finds other flows for the datagrams from i on.
+func (w *worker) reroute(p *port, i int8) {
+	b := w.batch
+	for i != none {
 		next := b.next[i]
 		if !b.again[i] {
 			b.again[i] = true
@@ -158,17 +164,30 @@ func (w *worker) ship(p *port, f *flow, i int8) (stopped int, e unix.Errno) {
 		_, segment := b.arrival(int(i))
 		out.add(f, int(i), b.bytes(int(i)), segment)
 	}
-	return out.send()
+	if stopped, e = out.send(); e == 0 {
+		return stopped, e
+	}
+	// A run has been passed on in part where it was sent one by one.
+	i, passed := int8(stopped), out.passed
+	for passed > 0 && passed >= len(b.bytes(int(i))) {
+		passed -= len(b.bytes(int(i)))
+		i = b.next[i]
+	}
+	b.skip(int(i), passed)
+	return int(i), e
 }
 
 // sendAlone is what happens nearly always where there are many flows.
 func (w *worker) sendAlone(f *flow, b []byte) unix.Errno {
-	for {
+	for again := true; ; {
 		_, e := send(f.fd, b)
 		switch {
 		case e == 0:
 			f.count(client, 1, len(b))
 		case e == unix.EINTR:
+			continue
+		case stale(e) && again:
+			again = false
 			continue
 		case unreachable(e):
 			return e

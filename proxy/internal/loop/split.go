@@ -8,8 +8,9 @@ import (
 
 // split sends the datagrams of a run one by one: the kernel does not cut it up
 // if one of them would have to be fragmented, or if the link computes no
-// checksums.
-func (p *post) split(k int) {
+// checksums. It stops where the real server turns out to be unreachable, and
+// leaves in passed how many bytes came before that.
+func (p *post) split(k int) unix.Errno {
 	t := &p.parts[k]
 	p.one.header = p.messages[k].header
 	h := &p.one.header
@@ -20,19 +21,33 @@ func (p *post) split(k int) {
 	}
 	h.Iov = &p.piece
 	h.SetIovlen(1)
-	count, bytes := 0, 0
+	count, bytes, why := 0, 0, unix.Errno(0)
 	for rest, v := t.bytes, p.vectorsOf(k); rest > 0; {
 		size := min(t.segment, rest, int(v[0].Len))
 		p.piece.Base = v[0].Base
 		p.piece.SetLen(size)
-		if sendOne(p.fd, h) == 0 {
+		e := p.insist(h)
+		if e == 0 {
 			count++
 			bytes += size
+		} else if p.way == client && unreachable(e) {
+			why, p.passed = e, t.bytes-rest
+			break
 		}
 		rest -= size
 		v = skip(v, size)
 	}
 	t.flow.count(p.way, count, bytes)
+	return why
+}
+
+// insist sends one message, which old news do not stop.
+func (p *post) insist(h *unix.Msghdr) unix.Errno {
+	e := sendOne(p.fd, h)
+	for again := true; e == unix.EINTR || stale(e) && again; e = sendOne(p.fd, h) {
+		again = again && !stale(e)
+	}
+	return e
 }
 
 // vectorsOf returns what a message is made of.
