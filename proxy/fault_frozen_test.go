@@ -79,6 +79,7 @@ func (f *frozenServer) signal(s unix.Signal) {
 // A real server that freezes with its window full holds up its own clients
 // and nobody else. When it goes on everything arrives.
 func TestFaultFrozenServer(t *testing.T) {
+	t.Parallel()
 	const clients, size = 16, 16 << 20
 	f := newFrozenServer(t)
 	r := newRemote(t, RemoteOptions{})
@@ -139,6 +140,7 @@ func (c counting) Write(b []byte) (int, error) { c.n.Add(int64(len(b))); return 
 // Clients that read a byte at a time, with the smallest windows there are,
 // get every byte, and keep nobody waiting.
 func TestFaultSlowReaders(t *testing.T) {
+	t.Parallel()
 	r := newRemote(t, RemoteOptions{})
 	v := tcpService(t, tcpServer(t, "127.0.0.1", answer), tcpServer(t, "127.0.0.1", answer))
 	quiet := tcpService(t, tcpServer(t, "127.0.0.1", echo))
@@ -179,6 +181,7 @@ func readSlowly(t *testing.T, vip netip.AddrPort, size int) {
 // Connections that trickle in, a byte of a request at a time, cost no more
 // than others and keep nobody from being served.
 func TestFaultSlowRequests(t *testing.T) {
+	t.Parallel()
 	n := scaled(1000, 200)
 	r := newRemote(t, RemoteOptions{Limits: proxy.Limits{Connections: n + 100}})
 	slow, v := newCrowd(t, false), tcpService(t, tcpServer(t, "127.0.0.1", echo))

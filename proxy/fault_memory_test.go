@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shunt-lb/shunt/internal/netlab"
 	"github.com/shunt-lb/shunt/proxy"
 )
 
@@ -18,6 +19,11 @@ const (
 // and the other way round, hold so much memory and no more; and others are
 // served meanwhile.
 func TestFaultNobodyReads(t *testing.T) {
+	t.Parallel()
+	if !netlab.Inside(t) {
+		return
+	}
+	smallWindows(t)
 	n := scaled(2000, 100)
 	for _, tt := range []struct {
 		name                  string
@@ -52,6 +58,16 @@ func TestFaultNobodyReads(t *testing.T) {
 			wantEmpty(t, r)
 		})
 	}
+}
+
+// smallWindows bounds what the sockets of this namespace hold. What the kernel
+// gives those of a few hundred connections that nobody reads from is all the
+// memory that the host has for TCP, and then it ends connections of anybody.
+func smallWindows(t *testing.T) {
+	t.Helper()
+	here := need[*netlab.Namespace](t)(netlab.Test(t).Here("here"))
+	must(t, here.Sysctl("net.ipv4.tcp_rmem", "4096 32768 32768"))
+	must(t, here.Sysctl("net.ipv4.tcp_wmem", "4096 16384 16384"))
 }
 
 // stalled waits until nothing moves any more among the crowds and returns the most
