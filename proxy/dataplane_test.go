@@ -16,11 +16,13 @@ func openProxy(testing.TB) dataplane.Dataplane { return proxy.New(proxy.Options{
 // TestContract holds the contract with every host on loopback. There is one
 // IPv6 address there, which all of them share.
 func TestContract(t *testing.T) {
+	t.Parallel() // it waits for what takes time
 	host := func(v4 string) dataplanetest.Host {
 		return dataplanetest.Host{V4: netip.MustParseAddr(v4), V6: netip.IPv6Loopback()}
 	}
 	dataplanetest.Run(t, dataplanetest.Lab{
 		Open:     openProxy,
+		Parallel: true,
 		VIP4:     netip.MustParseAddr("127.0.0.2"),
 		VIP6:     netip.IPv6Loopback(),
 		Forward:  dataplane.Masq, // so that ports differ where addresses do not
@@ -34,6 +36,7 @@ func TestContract(t *testing.T) {
 // the director, three real servers behind it, which nothing but the director
 // connects.
 func TestContractInNamespaces(t *testing.T) {
+	t.Parallel()
 	if !netlab.Inside(t) {
 		return
 	}
@@ -55,7 +58,7 @@ func wired(t *testing.T) dataplanetest.Lab {
 
 	from := func(v4, v6 string) dataplanetest.Host { return at(client, v4, v6) }
 	return dataplanetest.Lab{
-		Open: openProxy, VIP4: vip4, VIP6: vip6, Director: at(director, "10.1.0.1", "fd00:1::1"),
+		Open: openProxy, Parallel: true, VIP4: vip4, VIP6: vip6, Director: at(director, "10.1.0.1", "fd00:1::1"),
 		Clients: []dataplanetest.Host{
 			from("10.1.0.2", "fd00:1:0:1::2"), from("10.1.0.3", "fd00:1:0:1::3"), from("10.1.1.2", "fd00:1:0:2::2"),
 		},

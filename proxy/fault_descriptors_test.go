@@ -15,6 +15,7 @@ import (
 // without a busy loop. Clients that have come meanwhile are served when there
 // is one again, and in the end none is missing.
 func TestFaultNoDescriptors(t *testing.T) {
+	t.Parallel()
 	const files = 200
 	r := newRemote(t, RemoteOptions{Files: files, Limits: proxy.Limits{Connections: 10 * files, Flows: files}})
 	v := tcpService(t, tcpServer(t, "127.0.0.1", echo), tcpServer(t, "127.0.0.1", echo))
@@ -58,6 +59,7 @@ func TestFaultNoDescriptors(t *testing.T) {
 // Clients that wait in the listeners' queues while there are no descriptors
 // get all that they asked for when there are again.
 func TestFaultDescriptorsReturn(t *testing.T) {
+	t.Parallel()
 	const files = 120
 	r := newRemote(t, RemoteOptions{Files: files, Limits: proxy.Limits{Connections: 10 * files}})
 	v := tcpService(t, tcpServer(t, "127.0.0.1", echo))
@@ -150,6 +152,7 @@ func (f *testFlow) exchange() {
 // go, and a real server that nobody reaches among the others, each client that
 // has been taken in is served: the rest waits.
 func TestFaultScarceDescriptors(t *testing.T) {
+	t.Parallel()
 	r := newRemote(t, RemoteOptions{Files: 30, Limits: proxy.Limits{Connections: 1000}})
 	v := tcpService(t, dead(t), tcpServer(t, "127.0.0.1", echo), tcpServer(t, "127.0.0.1", echo))
 	r.apply(v)

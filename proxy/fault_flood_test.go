@@ -50,6 +50,7 @@ func newYard(t *testing.T) *yard {
 // A hundred thousand clients that begin to connect and are not heard of again
 // cost the proxy nothing, and keep nobody else out.
 func TestFaultHalfOpen(t *testing.T) {
+	t.Parallel()
 	if !netlab.Inside(t) {
 		return
 	}
@@ -178,6 +179,7 @@ func mostPairs(t *testing.T) int {
 // Beyond the limit clients are turned away at once, those within it are not
 // touched, and there is room again when they go.
 func TestFaultBeyondTheLimit(t *testing.T) {
+	t.Parallel()
 	const room = 200
 	n := scaled(10_000, 2000)
 	r := newRemote(t, RemoteOptions{Limits: proxy.Limits{Connections: room}})
@@ -213,6 +215,7 @@ func (r *remote) refused() int {
 // Its connection ends when nothing has moved for idletimeout, whether it was
 // sending, receiving or idle, and its real server is told.
 func TestFaultVanishedClients(t *testing.T) {
+	t.Parallel()
 	if !netlab.Inside(t) {
 		return
 	}

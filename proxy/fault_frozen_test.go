@@ -77,11 +77,19 @@ func (f *frozenServer) signal(s unix.Signal) {
 }
 
 // A real server that freezes with its window full holds up its own clients
-// and nobody else. When it goes on everything arrives.
+// and nobody else. When it goes on everything arrives, also where there is next
+// to no room for what has been read.
 func TestFaultFrozenServer(t *testing.T) {
+	t.Parallel()
+	for name, room := range map[string]int64{"room": 0, "next to no room": 1} {
+		t.Run(name, func(t *testing.T) { freeze(t, room) })
+	}
+}
+
+func freeze(t *testing.T, room int64) {
 	const clients, size = 16, 16 << 20
 	f := newFrozenServer(t)
-	r := newRemote(t, RemoteOptions{})
+	r := newRemote(t, RemoteOptions{Limits: proxy.Limits{Buffers: room}})
 	v, quiet := tcpService(t, f.addr), tcpService(t, tcpServer(t, "127.0.0.1", echo), tcpServer(t, "127.0.0.1", echo))
 	r.apply(v, quiet)
 	ws, settle := watch(t, quiet.ID.Addr, 4, 2), unsettled(t, r, quiet, v)
@@ -100,11 +108,11 @@ func TestFaultFrozenServer(t *testing.T) {
 	})
 	visits := ws.visits.Load()
 	inTheEnd(t, "others are served as before", func() bool { return ws.visits.Load() > visits+50 })
-	frozen := echoed.Load()
+	frozen, buffers := echoed.Load(), r.vitals(false).Load.Buffers
 	f.signal(unix.SIGCONT)
 	streams.Wait()
 	settle()
-	t.Logf("frozen after %s of %s", mib(uint64(frozen)), mib(uint64(echoed.Load())))
+	t.Logf("frozen after %s of %s, with buffers %+v", mib(uint64(frozen)), mib(uint64(echoed.Load())), buffers)
 	t.Log(ws.heard())
 	wantEmpty(t, r)
 }
@@ -139,6 +147,7 @@ func (c counting) Write(b []byte) (int, error) { c.n.Add(int64(len(b))); return 
 // Clients that read a byte at a time, with the smallest windows there are,
 // get every byte, and keep nobody waiting.
 func TestFaultSlowReaders(t *testing.T) {
+	t.Parallel()
 	r := newRemote(t, RemoteOptions{})
 	v := tcpService(t, tcpServer(t, "127.0.0.1", answer), tcpServer(t, "127.0.0.1", answer))
 	quiet := tcpService(t, tcpServer(t, "127.0.0.1", echo))
@@ -179,6 +188,7 @@ func readSlowly(t *testing.T, vip netip.AddrPort, size int) {
 // Connections that trickle in, a byte of a request at a time, cost no more
 // than others and keep nobody from being served.
 func TestFaultSlowRequests(t *testing.T) {
+	t.Parallel()
 	n := scaled(1000, 200)
 	r := newRemote(t, RemoteOptions{Limits: proxy.Limits{Connections: n + 100}})
 	slow, v := newCrowd(t, false), tcpService(t, tcpServer(t, "127.0.0.1", echo))

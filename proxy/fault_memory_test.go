@@ -1,9 +1,12 @@
 package proxy_test
 
 import (
+	"runtime"
 	"testing"
 	"time"
 
+	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/netlab"
 	"github.com/shunt-lb/shunt/proxy"
 )
 
@@ -18,20 +21,27 @@ const (
 // and the other way round, hold so much memory and no more; and others are
 // served meanwhile.
 func TestFaultNobodyReads(t *testing.T) {
+	t.Parallel()
+	if !netlab.Inside(t) {
+		return
+	}
+	smallWindows(t)
 	n := scaled(2000, 100)
 	for _, tt := range []struct {
 		name                  string
 		clientSends, srvSends bool
+		buffers               int64
 	}{
-		{"servers send", false, true},
-		{"clients send", true, false},
-		{"both send", true, true},
+		{"servers send", false, true, 0},
+		{"clients send", true, false, 0},
+		{"both send", true, true, 0},
+		{"both send and there is no room", true, true, 1 << 20},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if (testing.Short() || raceDetector) && tt.clientSends != tt.srvSends {
 				t.Skip("a short run has both send")
 			}
-			r := newRemote(t, RemoteOptions{Limits: proxy.Limits{Connections: n + 100}})
+			r := newRemote(t, RemoteOptions{Limits: proxy.Limits{Connections: n + 100, Buffers: tt.buffers}})
 			servers, clients := newCrowd(t, tt.srvSends), newCrowd(t, tt.clientSends)
 			v, quiet := tcpService(t, servers.listen()), tcpService(t, tcpServer(t, "127.0.0.1", echo))
 			r.apply(v, quiet)
@@ -39,7 +49,12 @@ func TestFaultNobodyReads(t *testing.T) {
 			clients.dial(v.ID.Addr, n)
 			inTheEnd(t, "all have their real server", func() bool { return servers.size() == n })
 			peak := stalled(t, r, servers, clients)
-			if limit := uint64(n)*perConnection + baseline; peak > limit {
+			limit := uint64(n)*perConnection + baseline
+			if tt.buffers > 0 {
+				limit = uint64(n)<<10 + uint64(tt.buffers) + baseline
+				wantBounded(t, r.vitals(false).Load.Buffers)
+			}
+			if peak > limit {
 				t.Errorf("%s for %d connections, want at most %s", mib(peak), n, mib(limit))
 			}
 			busy := r.vitals(false).Busy
@@ -52,6 +67,25 @@ func TestFaultNobodyReads(t *testing.T) {
 			wantEmpty(t, r)
 		})
 	}
+}
+
+// wantBounded sees that there was no room for all, and that those who were given
+// some are few. Each worker may have one more.
+func wantBounded(t *testing.T, b dataplane.Room) {
+	t.Helper()
+	if most := b.Limit + int64(runtime.GOMAXPROCS(0))*64<<10; b.Refused == 0 || b.Used > most {
+		t.Errorf("%d bytes held, want at most %d, and %d refused", b.Used, most, b.Refused)
+	}
+}
+
+// smallWindows bounds what the sockets of this namespace hold. What the kernel
+// gives those of a few hundred connections that nobody reads from is all the
+// memory that the host has for TCP, and then it ends connections of anybody.
+func smallWindows(t *testing.T) {
+	t.Helper()
+	here := need[*netlab.Namespace](t)(netlab.Test(t).Here("here"))
+	must(t, here.Sysctl("net.ipv4.tcp_rmem", "4096 32768 32768"))
+	must(t, here.Sysctl("net.ipv4.tcp_wmem", "4096 16384 16384"))
 }
 
 // stalled waits until nothing moves any more among the crowds and returns the most

@@ -78,10 +78,14 @@ func TestFaultSoak(t *testing.T) {
 	forever(seldom, func(i uint64) { r.apply(weighted(pinned, int(1+i%3))) })
 	forever(0, tragedy.act)
 
+	starved := netstat(t, "TCPAbortOnMemory")
 	samples := r.observe(*soak)
 	over.Store(true)
 	busy.Wait()
 	settle()
+	if now := netstat(t, "TCPAbortOnMemory"); now != starved {
+		t.Errorf("the host had no memory for TCP and has ended connections of anybody: %s before, %s now", starved, now)
+	}
 	t.Log(ws.heard())
 	t.Logf("%d visits, %s streamed, %d datagrams, %d connections fell with their server, %d deaths",
 		visits.Load(), mib(uint64(echoed.Load())), moved.Load(), fallen.Load(), tragedy.deaths.Load())

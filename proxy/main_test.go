@@ -1,8 +1,11 @@
 package proxy_test
 
 import (
+	"flag"
 	"fmt"
 	"os"
+	"runtime"
+	"strconv"
 	"testing"
 
 	"github.com/shunt-lb/shunt/internal/leak"
@@ -21,6 +24,10 @@ func TestMain(m *testing.M) {
 			}
 			return
 		}
+	}
+	// Those that may run beside each other wait most of the time.
+	if err := flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))); err != nil {
+		panic(err)
 	}
 	leak.Main(m)
 }

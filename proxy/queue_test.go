@@ -190,6 +190,7 @@ func TestMaxConnOfFlows(t *testing.T) {
 // Clients come, lose patience, and reset, while places, servers and the service
 // change under them. In the end nothing is left of anybody.
 func TestQueueSoak(t *testing.T) {
+	t.Parallel()
 	var tellers [3]teller
 	v := tcpService(t)
 	for i := range tellers {

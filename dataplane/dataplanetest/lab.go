@@ -39,6 +39,10 @@ type Lab struct {
 	// longer than on a machine of its own. 0 is 20 seconds.
 	Patience time.Duration
 
+	// Parallel has the families looked at side by side, which takes hosts that
+	// are not short of anything.
+	Parallel bool
+
 	// Lacks is what the dataplane is let off.
 	Lacks Lacks
 }

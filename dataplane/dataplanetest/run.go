@@ -67,6 +67,9 @@ func Run(t *testing.T, lab Lab) {
 			continue
 		}
 		t.Run(family.name, func(t *testing.T) {
+			if lab.Parallel {
+				t.Parallel()
+			}
 			for _, p := range promises() {
 				if p.binds(lab) {
 					t.Run(p.name, func(t *testing.T) { p.hold(t, lab, family.six) })
