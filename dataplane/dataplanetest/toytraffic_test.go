@@ -40,7 +40,7 @@ func (s *toySite) accept(ln *net.TCPListener) {
 		if err != nil {
 			return
 		}
-		if n%400 == 0 && s.is("loses a few") {
+		if n%100 == 0 && s.is("loses a few") {
 			_ = client.Close()
 			continue
 		}
