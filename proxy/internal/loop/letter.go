@@ -64,18 +64,9 @@ func (w *worker) sendLetter(f *flow, b []byte) unix.Errno {
 	l.vectors[1].SetLen(len(b))
 	for again := true; ; {
 		e := sendOne(f.fd, &l.header)
-		switch {
-		case e == 0:
-			f.count(client, 1, len(b))
-		case e == unix.EINTR:
-			continue
-		case stale(e) && again:
-			again = false
-			continue
-		case unreachable(e):
-			return e
+		if failed, over := f.sent(e, len(b), &again); over {
+			return failed
 		}
-		return 0
 	}
 }
 

@@ -181,17 +181,25 @@ func (w *worker) ship(p *port, f *flow, i int8) (stopped int, e unix.Errno) {
 func (w *worker) sendAlone(f *flow, b []byte) unix.Errno {
 	for again := true; ; {
 		_, e := send(f.fd, b)
-		switch {
-		case e == 0:
-			f.count(client, 1, len(b))
-		case e == unix.EINTR:
-			continue
-		case stale(e) && again:
-			again = false
-			continue
-		case unreachable(e):
-			return e
+		if failed, over := f.sent(e, len(b), &again); over {
+			return failed
 		}
-		return 0
 	}
+}
+
+// sent sees what sending a datagram of so many bytes has come to. It is not over
+// where it has to be sent again: once, if the error was that of an earlier one.
+func (f *flow) sent(e unix.Errno, size int, again *bool) (failed unix.Errno, over bool) {
+	switch {
+	case e == 0:
+		f.count(client, 1, size)
+	case e == unix.EINTR:
+		return 0, false
+	case stale(e) && *again:
+		*again = false
+		return 0, false
+	case unreachable(e):
+		return e, true
+	}
+	return 0, true
 }
