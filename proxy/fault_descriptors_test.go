@@ -19,7 +19,8 @@ func TestFaultNoDescriptors(t *testing.T) {
 	const files = 200
 	r := newRemote(t, RemoteOptions{Files: files, Limits: proxy.Limits{Connections: 10 * files, Flows: files}})
 	v := tcpService(t, tcpServer(t, "127.0.0.1", echo), tcpServer(t, "127.0.0.1", echo))
-	u := serviceAt(dataplane.UDP, freePort(t, "udp", "127.0.0.1"), udpEchoes(t))
+	echoes := udpEchoes(t) // before the port that nobody has is chosen
+	u := serviceAt(dataplane.UDP, freePort(t, "udp", "127.0.0.1"), echoes)
 	r.apply(v, u)
 	wantServed := func() { t.Helper(); r.served(v.ID.Addr) }
 	wantServed()
