@@ -94,6 +94,7 @@ func (w *worker) deliver(p *port, datagram []byte) {
 			return
 		}
 		o, head := w.origin, f.head
+		f.head = none
 		w.fail(f, e)
 		w.reroute(p, head)
 		w.origin = o
