@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jedib0t/go-pretty/v6/text"
+	"github.com/shunt-lb/shunt/internal/fold"
 
 	"github.com/shunt-lb/shunt/director"
 )
@@ -79,32 +79,9 @@ func (r *renderer) item(label, text string) {
 
 // detail writes a text of any length with an indent, in lines that fit.
 func (r *renderer) detail(indent string, c colour, text string) {
-	for _, l := range wrap(printable(text), r.Width-len(indent)) {
+	for _, l := range fold.Words(printable(text), r.Width-len(indent), "  ") {
 		r.line("%s%s", indent, r.paint(c, l))
 	}
-}
-
-// wrap breaks s between words into lines of at most width columns, which a
-// longer word exceeds: addresses and file names stay whole, to be copied. Below
-// forty columns nothing is broken.
-func wrap(s string, width int) []string {
-	if width < 40 {
-		return []string{s}
-	}
-	var lines []string
-	line := ""
-	for word := range strings.FieldsSeq(s) {
-		switch {
-		case line == "":
-			line = word
-		case text.StringWidth(line)+1+text.StringWidth(word) <= width:
-			line += " " + word
-		default:
-			lines = append(lines, line)
-			line = "  " + word
-		}
-	}
-	return append(lines, line)
 }
 
 func (r *renderer) header(s director.Status) {

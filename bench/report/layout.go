@@ -118,25 +118,3 @@ func config(i int, c column, breaks bool, room int) table.ColumnConfig {
 	}
 	return cfg
 }
-
-// wrap breaks s between words into lines of at most width columns, which a
-// longer word exceeds. Below forty columns nothing is broken.
-func wrap(s string, width int) []string {
-	if width < 40 {
-		return []string{s}
-	}
-	var lines []string
-	line := ""
-	for word := range strings.FieldsSeq(s) {
-		switch {
-		case line == "":
-			line = word
-		case text.StringWidth(line)+1+text.StringWidth(word) <= width:
-			line += " " + word
-		default:
-			lines = append(lines, line)
-			line = word
-		}
-	}
-	return append(lines, line)
-}

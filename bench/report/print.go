@@ -7,6 +7,8 @@ import (
 	"os"
 	"strings"
 
+	"github.com/shunt-lb/shunt/internal/fold"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/bench/result"
@@ -87,7 +89,7 @@ func (p *printer) heading(title string, items []string) {
 // text writes s in lines that fit; later lines are indented as deep as label is.
 func (p *printer) text(label, s string) {
 	indent := strings.Repeat(" ", len(label))
-	for i, l := range wrap(printable(s), p.Width-len(label)) {
+	for i, l := range fold.Words(printable(s), p.Width-len(label), "") {
 		if i > 0 {
 			label = indent
 		}
