@@ -1,6 +1,7 @@
 package table
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 )
@@ -102,12 +103,7 @@ func (q *queue) all() []*Waiter {
 }
 
 func inTurn(ws []*Waiter) []*Waiter {
-	slices.SortFunc(ws, func(a, b *Waiter) int {
-		if a.turn < b.turn {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(ws, func(a, b *Waiter) int { return cmp.Compare(a.turn, b.turn) })
 	return ws
 }
 
