@@ -12,14 +12,8 @@ import (
 // is one.
 func (w *worker) excuse(p *port, claim table.Claim, run []byte, segment int) {
 	defer claim.Done()
-	if segment == 0 {
-		segment = len(run)
-	}
-	for {
-		w.excuseOne(p, claim, run[:min(segment, len(run))])
-		if run = run[min(segment, len(run)):]; len(run) == 0 {
-			return
-		}
+	for datagram := range each(run, segment) {
+		w.excuseOne(p, claim, datagram)
 	}
 }
 

@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"iter"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -84,14 +85,25 @@ func (w *worker) sendSingle(p *port, f *flow, b []byte) unix.Errno {
 // on as those of the clients that they name. Answers go to the proxy, which
 // knows whose they are by the port that it has sent from.
 func (w *worker) unwrap(p *port, run []byte, segment int) {
+	for datagram := range each(run, segment) {
+		w.unwrapOne(p, datagram)
+	}
+}
+
+// each yields the datagrams of a run, each of so many bytes but the last, which
+// may have fewer. Where segment is 0 the run is one datagram, perhaps an empty
+// one.
+func each(run []byte, segment int) iter.Seq[[]byte] {
 	if segment == 0 {
 		segment = len(run)
 	}
-	for {
-		datagram := run[:min(segment, len(run))]
-		w.unwrapOne(p, datagram)
-		if run = run[len(datagram):]; len(run) == 0 {
-			return
+	return func(yield func([]byte) bool) {
+		for {
+			datagram := run[:min(segment, len(run))]
+			run = run[len(datagram):]
+			if !yield(datagram) || len(run) == 0 {
+				return
+			}
 		}
 	}
 }

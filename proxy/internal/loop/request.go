@@ -74,9 +74,7 @@ func (w *worker) asked(p *port, f *flow) {
 
 // scatter passes the datagrams of a run on by themselves.
 func (w *worker) scatter(p *port, run []byte, segment int) {
-	for len(run) > 0 {
-		datagram := run[:min(segment, len(run))]
-		run = run[len(datagram):]
+	for datagram := range each(run, segment) {
 		w.deliver(p, datagram)
 	}
 }
