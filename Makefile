@@ -10,7 +10,20 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := build
 
-GO      ?= go
+# Go: the one in PATH if it is new enough, else one that need-go fetches.
+GO_OLDEST  := 1.26
+GO_VERSION := 1.26.8
+GO_FETCHED := $(HOME)/.cache/shunt/go$(GO_VERSION)
+ifeq ($(origin GO),undefined)
+GO := $(shell v="$$(GOTOOLCHAIN=local go version 2>/dev/null | cut -d' ' -f3 || true)"; \
+  printf '%s\n' go$(GO_OLDEST) "$$v" | sort -VC && echo go || echo $(GO_FETCHED)/bin/go)
+endif
+ifeq ($(GO),$(GO_FETCHED)/bin/go)
+export PATH := $(GO_FETCHED)/bin:$(PATH)
+export GOTOOLCHAIN := local
+NEEDED_GO := $(GO)
+endif
+
 TAGS    := urfave_cli_no_docs
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
@@ -176,8 +189,10 @@ clean:
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 .PHONY: need-go
-need-go:
-	@command -v $(GO) >/dev/null || { echo 'make: Go 1.26 or newer is needed: https://go.dev/dl' >&2; exit 1; }
+need-go: $(NEEDED_GO)
+
+$(GO_FETCHED)/bin/go:
+	@SUDO=$(SUDO) internal/toolchain/fetch.sh $(GO_VERSION) $(GO_FETCHED)
 
 # Packages of Debian that the tests use: a compiler for the race detector, real
 # servers and clients; for a kernel of their own an emulator, too.
