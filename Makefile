@@ -52,7 +52,7 @@ test: need-go deps-programs fmt-check lint tidy-check test-unit test-root test-k
 
 .PHONY: test-unit
 test-unit: deps-programs
-	$(GO) test -race -timeout 15m ./...
+	$(GO) test -race -timeout 40m ./...
 
 # Network namespaces need root: as somebody else, the packages that use them
 # are tested once more with sudo. Under CI=true a test that cannot run fails.
@@ -61,7 +61,7 @@ ROOT_PACKAGES := ./bench/... ./checks ./cmd/... ./internal/netlab ./internal/pro
 .PHONY: test-root
 test-root: deps-programs
 ifneq ($(SUDO),)
-	$(SUDO) env PATH="$$PATH" CI=$(CI) $(GO) test -timeout 15m -count=1 $(ROOT_PACKAGES)
+	$(SUDO) env PATH="$$PATH" CI=$(CI) $(GO) test -timeout 40m -count=1 $(ROOT_PACKAGES)
 endif
 
 # Tests that need a kernel with IPVS have the tag kernel. They run on Debian's,
@@ -74,8 +74,8 @@ KERNEL_PACKAGES = $$($(GO) list -tags kernel -f '{{range .TestGoFiles}}{{$$.Dir}
 
 .PHONY: test-kernel
 test-kernel: deps-kernel vmrun kernel
-	$(GO) test -tags vm -timeout 10m -count=1 ./internal/kernelvm/...
-	CGO_ENABLED=0 VMRUN_PACKAGES=$(VM_PACKAGES) VMRUN_MEMORY=1024 $(GO) test -tags kernel -short -exec $(VMRUN) -timeout 20m -count=1 ./internal/differential $(KERNEL_PACKAGES)
+	$(GO) test -tags vm -timeout 30m -count=1 ./internal/kernelvm/...
+	CGO_ENABLED=0 VMRUN_PACKAGES=$(VM_PACKAGES) VMRUN_MEMORY=1024 $(GO) test -tags kernel -short -exec $(VMRUN) -timeout 60m -count=1 ./internal/differential $(KERNEL_PACKAGES)
 
 # A shell in such a machine, with bin/shunt and ipvsadm, for a look around.
 .PHONY: shell-kernel

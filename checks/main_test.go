@@ -20,7 +20,7 @@ import (
 func TestMain(m *testing.M) { leak.Main(m) }
 
 // long is a timeout that no test reaches unless it has failed.
-const long = 20 * time.Second
+const long = time.Minute
 
 // brief is one that a check is to run into.
 const brief = 200 * time.Millisecond

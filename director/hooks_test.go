@@ -27,7 +27,7 @@ func TestHooks(t *testing.T) {
 	for _, word := range []string{"start", "stop", "start"} {
 		h.run("this", fallbackCommand(&v, word))
 	}
-	for end := time.Now().Add(30 * time.Second); lines(out) < 3 && time.Now().Before(end); {
+	for end := time.Now().Add(time.Minute); lines(out) < 3 && time.Now().Before(end); {
 		time.Sleep(5 * time.Millisecond)
 	}
 	ctx, cancel := context.WithCancel(context.Background())

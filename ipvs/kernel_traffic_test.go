@@ -86,7 +86,7 @@ type visitor struct {
 
 // dial connects from inside a namespace and waits for the greeting.
 func dial(in *netlab.Namespace, to string) (*visitor, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	c, err := in.Dial(ctx, "tcp", to)
 	if err != nil {

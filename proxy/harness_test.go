@@ -20,7 +20,7 @@ import (
 )
 
 // patience is how long a test waits for what has to come.
-const patience = 10 * time.Second
+const patience = time.Minute
 
 // eventually waits until ok is true.
 func eventually(t testing.TB, what string, ok func() bool) {

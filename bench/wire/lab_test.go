@@ -185,7 +185,7 @@ func (s *site) flood(t testing.TB, v wire.Service, n uint64) {
 const patience = 200 * time.Millisecond
 
 func within(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -197,7 +197,7 @@ func (s *site) visit(t testing.TB, to netip.AddrPort, n int) {
 	for i := range n {
 		c, err := s.client.Dial(within(t), "tcp", to.String())
 		must(t, err)
-		_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+		_ = c.SetDeadline(time.Now().Add(time.Minute))
 		_, err = fmt.Fprintf(c, "request %08d\n", i)
 		must(t, err)
 		var line [17]byte
@@ -229,7 +229,7 @@ func (s *site) echo(t testing.TB, port uint16) {
 
 func answer(c net.Conn) {
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(time.Minute))
 	var b [17]byte
 	if n, err := c.Read(b[:]); err == nil {
 		_, _ = c.Write(b[:n])

@@ -50,7 +50,7 @@ func (s *site) check(t *testing.T, to netip.AddrPort) {
 	t.Helper()
 	c, err := s.director.Dial(within(t), "tcp", to.String())
 	must(t, err)
-	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(time.Minute))
 	_, err = fmt.Fprint(c, "HEAD / HTTP/1.0\r\n")
 	must(t, err, c.Close())
 }

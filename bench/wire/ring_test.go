@@ -24,7 +24,7 @@ func TestDropsAreCounted(t *testing.T) {
 			r, send := pairedRing(t, c.size)
 			send(sent)
 			var read, drops uint64
-			for end := time.Now().Add(10 * time.Second); read+drops < sent && time.Now().Before(end); {
+			for end := time.Now().Add(time.Minute); read+drops < sent && time.Now().Before(end); {
 				ok(t, r.wait(100))
 				r.read(func(f frame) { inOrder(t, f, read); read++ })
 				var err error

@@ -44,7 +44,7 @@ func TestScripts(t *testing.T) {
 func waitFor(ts *testscript.TestScript, _ bool, args []string) {
 	want, err := regexp.Compile(args[0])
 	ts.Check(err)
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if err = ts.Exec("shunt", args[1:]...); err == nil && want.MatchString(ts.ReadFile("stdout")) {
 			return
 		}

@@ -177,7 +177,7 @@ func (c *classroom) row() []string {
 func (c *classroom) until(event string, want ...string) {
 	c.t.Helper()
 	var row []string
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if row = c.row(); slices.Equal(slices.Sorted(slices.Values(row)), want) {
 			return
 		}
@@ -302,7 +302,7 @@ func (c *classroom) wantMetric(want string) {
 func (c *classroom) poll(what, want string, get func() string) {
 	c.t.Helper()
 	got := ""
-	for end := time.Now().Add(15 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		if got = get(); strings.Contains(got, want) {
 			return
 		}

@@ -103,7 +103,7 @@ func (b *bench) write(text string) {
 func (b *bench) connect() net.Conn {
 	b.t.Helper()
 	var err error
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		var c net.Conn
 		if c, err = net.Dial("tcp", b.vip); err != nil {
 			continue
@@ -118,7 +118,7 @@ func (b *bench) connect() net.Conn {
 }
 
 func exchange(c net.Conn) error {
-	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(time.Minute))
 	if _, err := fmt.Fprintln(c, "hello"); err != nil {
 		return err
 	}
@@ -154,7 +154,7 @@ func TestStopDrains(t *testing.T) {
 	c := b.connect()
 	stopped := make(chan error, 1)
 	go func() { stopped <- b.Stop(context.Background()) }()
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		probe, err := net.Dial("tcp", b.vip)
 		if err != nil {
 			break
@@ -240,7 +240,7 @@ func TestReload(t *testing.T) {
 // get polls, because the dataplane follows a reload a moment later.
 func get(t *testing.T, addr string) (body string) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		c, err := net.Dial("tcp", addr)
 		if err != nil {
 			continue
@@ -269,7 +269,7 @@ func TestNotify(t *testing.T) {
 	hear := func(want string) {
 		t.Helper()
 		buf := make([]byte, 512)
-		_ = pc.SetDeadline(time.Now().Add(20 * time.Second))
+		_ = pc.SetDeadline(time.Now().Add(time.Minute))
 		for {
 			n, _, err := pc.ReadFrom(buf)
 			if err != nil {

@@ -59,7 +59,7 @@ func (c *cluster) long() *long {
 
 // ask makes a request and returns who has answered.
 func (l *long) ask() (string, error) {
-	_ = l.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = l.SetDeadline(time.Now().Add(time.Minute))
 	if _, err := fmt.Fprintf(l, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
 		return "", err
 	}
@@ -166,7 +166,7 @@ func (l *long) busy(stop <-chan struct{}) error {
 // ready waits until every real server has been checked.
 func (c *cluster) ready(d *Daemon) {
 	c.t.Helper()
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if s, err := d.Status(c.t.Context()); err == nil && s.Ready {
 			return
 		}
@@ -204,7 +204,7 @@ func (c *cluster) repaired(before string) {
 	if kernelTable(c.t) == before {
 		c.t.Fatal("nothing was changed")
 	}
-	for end := time.Now().Add(40 * time.Second); kernelTable(c.t) != before; time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); kernelTable(c.t) != before; time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(end) {
 			c.t.Fatalf("the table was\n%s\nand is\n%s", before, kernelTable(c.t))
 		}

@@ -103,7 +103,7 @@ func neighbours(t *testing.T) (client, server *netlab.Namespace) {
 func wantSeen(t *testing.T, client *netlab.Namespace, want string) {
 	t.Helper()
 	got := ""
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end) && got != want; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end) && got != want; time.Sleep(10 * time.Millisecond) {
 		c, err := client.Dial(t.Context(), "tcp", "10.1.0.1:80")
 		if err != nil {
 			continue

@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { leak.Main(m) }
 
-const generous = 20 * time.Second
+const generous = time.Minute
 
 // open opens a log whose standard error is a file, of which text returns the
 // content.

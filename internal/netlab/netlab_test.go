@@ -16,7 +16,7 @@ import (
 
 func TestMain(m *testing.M) { leak.Main(m) }
 
-const patience = 10 * time.Second
+const patience = time.Minute
 
 func prefixes(ps ...string) []netip.Prefix {
 	var out []netip.Prefix

@@ -19,7 +19,7 @@ import (
 	"github.com/shunt-lb/shunt/proxy"
 )
 
-const patience = 10 * time.Second
+const patience = time.Minute
 
 func must[T any](t *testing.T) func(T, error) T {
 	return func(v T, err error) T {

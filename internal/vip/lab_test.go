@@ -18,7 +18,7 @@ import (
 	"github.com/shunt-lb/shunt/internal/vip"
 )
 
-const patience = 20 * time.Second
+const patience = time.Minute
 
 func must(t *testing.T, err error) {
 	t.Helper()

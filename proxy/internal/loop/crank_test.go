@@ -44,7 +44,7 @@ func (k *crank) must(err error) {
 // until turns until ok is true.
 func (k *crank) until(what string, ok func() bool) {
 	k.Helper()
-	for end := time.Now().Add(10 * time.Second); !ok(); k.w.turn(1) {
+	for end := time.Now().Add(time.Minute); !ok(); k.w.turn(1) {
 		if time.Now().After(end) {
 			k.Fatalf("waited in vain: %s", what)
 		}

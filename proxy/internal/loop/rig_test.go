@@ -63,7 +63,7 @@ func (r *rig) dial() *net.TCPConn {
 	c, err := net.Dial("tcp", r.vip.String())
 	r.must(err)
 	r.Cleanup(func() { _ = c.Close() })
-	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(time.Minute))
 	return c.(*net.TCPConn)
 }
 
@@ -88,7 +88,7 @@ func (r *rig) pair(l *net.TCPListener) (c, s *net.TCPConn) {
 		}
 	})
 	r.Cleanup(func() { _ = s.Close() })
-	_ = s.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = s.SetDeadline(time.Now().Add(time.Minute))
 	r.until("the connection stands", func() bool { return r.only().state == relaying })
 	return c, s
 }

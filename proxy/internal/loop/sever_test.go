@@ -44,7 +44,7 @@ func TestCut(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = c.Close() })
-		_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+		_ = c.SetDeadline(time.Now().Add(time.Minute))
 		for s.Books.Status().Servers[at].Active == had {
 			time.Sleep(time.Millisecond)
 		}
@@ -56,7 +56,7 @@ func TestCut(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = c.Close() })
-		_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+		_ = c.SetDeadline(time.Now().Add(time.Minute))
 		return c
 	}
 	said := func(who string, c net.Conn, want error) {

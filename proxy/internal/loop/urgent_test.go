@@ -2,10 +2,30 @@ package loop
 
 import (
 	"bytes"
+	"errors"
+	"net"
 	"testing"
 
 	"golang.org/x/sys/unix"
 )
+
+// sendUrgent sends text, its last byte urgent, once there is room for it.
+func sendUrgent(t testing.TB, c *net.TCPConn, text string) {
+	t.Helper()
+	raw, err := c.SyscallConn()
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	var sent error
+	err = raw.Write(func(fd uintptr) bool {
+		sent = unix.Sendto(int(fd), []byte(text), unix.MSG_OOB, nil)
+		return !errors.Is(sent, unix.EAGAIN)
+	})
+	if err := errors.Join(err, sent); err != nil {
+		t.Errorf("send an urgent byte: %v", err)
+	}
+}
 
 // A stream that goes on by copying with something in its pipe, for a side that
 // does not read, gives the pipe up before it stashes.
@@ -16,10 +36,9 @@ func TestUrgentByteInStreamNobodyReads(t *testing.T) {
 	c, s := r.pair(l)
 	_ = unix.SetsockoptInt(int(r.only().sides[server].fd), unix.SOL_SOCKET, unix.SO_SNDBUF, 64<<10)
 	_ = c.SetWriteBuffer(1 << 20)
-	fd := descriptor(t, c)
 	go func() {
 		_, _ = c.Write(make([]byte, size))
-		_ = unix.Sendto(fd, []byte("!"), unix.MSG_OOB, nil)
+		sendUrgent(t, c, "!")
 		_, _ = c.Write(make([]byte, size))
 		_ = c.CloseWrite()
 	}()
@@ -44,7 +63,7 @@ func TestUrgentByteOfServer(t *testing.T) {
 	l, addr := listen(t)
 	r := newRig(t, addr)
 	c, s := r.pair(l)
-	r.must(unix.Sendto(descriptor(t, s), []byte("ab!"), unix.MSG_OOB, nil))
+	sendUrgent(t, s, "ab!")
 	_, err := s.Write([]byte("cd"))
 	r.must(err)
 	r.must(s.CloseWrite())

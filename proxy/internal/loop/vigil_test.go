@@ -89,7 +89,7 @@ func TestTune(t *testing.T) {
 		}
 		defer c.Close()
 		n := 0
-		for end := time.Now().Add(10 * time.Second); n == 0 && time.Now().Before(end); time.Sleep(time.Millisecond) {
+		for end := time.Now().Add(time.Minute); n == 0 && time.Now().Before(end); time.Sleep(time.Millisecond) {
 			for _, w := range e.workers {
 				w.mailbox.do(func() {
 					w.slab.all(func(c *conn) {
