@@ -176,11 +176,16 @@ func TestDetectionTime(t *testing.T) {
 			}
 			r.start()
 			defer r.stop()
-			time.Sleep(5 * time.Second)
-			for i, victim := range []int{0, 17, 250, 499} {
-				time.Sleep(time.Duration(i*137) * time.Millisecond)
+			time.Sleep(v.CheckTimeout + v.CheckInterval)
+			victims := []int{0, 17, 250, 499}
+			begin := time.Now()
+			after := func(i int) time.Duration { return time.Duration(i*137) * time.Millisecond }
+			for i, victim := range victims {
+				time.Sleep(time.Until(begin.Add(after(i))))
 				r.farm.set(addrs[victim], death)
-				time.Sleep(v.CheckInterval + v.CheckTimeout)
+			}
+			for i, victim := range victims {
+				time.Sleep(time.Until(begin.Add(after(i) + v.CheckInterval + v.CheckTimeout)))
 				synctest.Wait()
 				s := r.status().Services[0].Servers
 				if s[victim].State != Down {
