@@ -44,19 +44,22 @@ func (c *cluster) dismissCommand(sv *service) {
 	sv.command = ""
 }
 
-// inherit takes over what was known about the same service before a reload.
+// inherit takes over what was known about the same service before a reload:
+// the whole of its history, while everything else comes from the configuration.
 func (sv *service) inherit(old *service) {
-	sv.fallbackOn, sv.announced, sv.command, sv.asked, sv.applyErr = old.fallbackOn, old.announced, old.command, old.asked, old.applyErr
+	sv.serviceHistory = old.serviceHistory
 	if sv.conf.Dataplane != old.conf.Dataplane {
 		sv.asked = nil // of the other one
 	}
-	past := map[string]*server{}
+	past := map[netip.AddrPort][]*server{}
 	for _, s := range old.servers {
-		past[s.conf.Addr.String()] = s
+		past[s.conf.Addr] = append(past[s.conf.Addr], s)
 	}
 	for _, s := range sv.servers {
-		if o := past[s.conf.Addr.String()]; o != nil {
-			s.inherit(o)
+		// Of several entries for one address the first takes over from the first.
+		if same := past[s.conf.Addr]; len(same) > 0 {
+			s.inherit(same[0])
+			past[s.conf.Addr] = same[min(1, len(same)-1):]
 		}
 	}
 }
@@ -65,16 +68,15 @@ func (sv *service) inherit(old *service) {
 // A check that has changed starts counting anew, from the state the server
 // is in: an edit of a check takes no server out before the new check fails.
 func (s *server) inherit(old *server) {
-	fresh := *s
-	*s = *old
-	s.conf, s.probe, s.addr = fresh.conf, fresh.probe, fresh.addr
+	undone := s.cause
+	s.serverHistory = old.serverHistory
 	if sameProbe(old.probe, s.probe) {
 		return
 	}
 	s.health.set(old.health.up)
 	s.last = checkResult{}
 	if old.state() == Down && (old.probe == nil || s.probe == nil) {
-		s.cause = fresh.cause
+		s.cause = undone
 	}
 }
 

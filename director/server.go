@@ -20,6 +20,11 @@ type server struct {
 	// where the forwarding method cannot change ports.
 	addr   netip.AddrPort
 	tunnel dataplane.Tunnel
+	serverHistory
+}
+
+// A serverHistory is what has become of a real server.
+type serverHistory struct {
 	health health
 	// maintenance names the file that keeps the server out, "" for none.
 	maintenance string
@@ -43,7 +48,8 @@ type checkResult struct {
 }
 
 func newServer(v *config.Virtual, r *config.Real) *server {
-	s := &server{conf: r, probe: newSpec(v, r), addr: mappedAddr(v, r.Addr, r.Forward), tunnel: v.TunnelTo(r.Forward), cause: notChecked}
+	s := &server{conf: r, probe: newSpec(v, r), addr: mappedAddr(v, r.Addr, r.Forward), tunnel: v.TunnelTo(r.Forward)}
+	s.cause = notChecked
 	switch v.CheckType {
 	case config.CheckOn:
 		s.health.up, s.cause = true, "checktype=on"

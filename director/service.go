@@ -12,6 +12,11 @@ import (
 type service struct {
 	conf    *config.Virtual
 	servers []*server
+	serviceHistory
+}
+
+// A serviceHistory is what has become of a virtual service.
+type serviceHistory struct {
 	// fallbackOn: no real server is usable, the fallback answers.
 	fallbackOn bool
 	// announced: log and mail have said that the fallback answers.

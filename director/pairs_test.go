@@ -1,0 +1,326 @@
+package director
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/shunt-lb/shunt/config"
+	"github.com/shunt-lb/shunt/dataplane"
+)
+
+// variantFile is what all variants are made of.
+const variantFile = `checkinterval=10
+emailalert="ops@example.test"
+%G
+virtual=10.0.0.100:80
+	real=192.168.80.110:80 ipip 2
+	real=192.168.80.120:80 masq 1 l:10 u:20
+	fallback=127.0.0.1:80 gate
+	service=http
+	checktype=negotiate
+	%V
+virtual=10.0.0.101:53
+	real=192.168.80.110:53 masq
+	protocol=udp
+	checktype=connect
+	%U
+`
+
+// variants differ from the file in one directive each: a line more outside of
+// sections (G), in the TCP service (V) or in the UDP service (U), or a line in
+// another one's place (old -> new).
+var variants = []string{
+	"G", "G autoreload=yes", "G callback=/bin/true", "G logfile=local0", "G execute=other.cf", "G supervised=yes", "G fork=yes",
+	"G strict=yes", "G readdquiescent=yes", "G maintenancedir=%D", `G emailalertfrom=shunt@example.test`, "G managesysctl=yes",
+	"G tcptimeout=60", "G tcpfintimeout=60", "G udptimeout=60", "G maxconnections=100", "G maxflows=100", "G maxbuffers=1M",
+	"G quiescent=yes", "G checktimeout=7", "G fallback=sorry", "U fallback6=sorry",
+	"V virtualhost=www.example.test", "V scheduler=rr", "V persistent=60", "V netmask=255.255.255.0", "U ops=yes",
+	"V\nvirtual=10.0.0.102:80\n\treal=192.168.80.110:80 masq\n\tchecktype=connect",
+	"V\nvirtual6=[fd00::1]:80\n\treal6=[fd00::2]:80 masq\n\tchecktype=connect",
+	"V real=192.168.80.130:80 masq", "V real=192.168.80.110:80 masq 3", `V real=192.168.80.110:80 gate 3 "/w","w"`, `V real=192.168.80.130:80 masq 1 "/x","y"`,
+	"ipip 2 -> ipip 5", "ipip 2 -> gate 2", "ipip 2 -> masq 2", "ipip 2 -> ipip 2 m:7", "l:10 u:20 -> l:10 u:30", "l:10 u:20 -> ",
+	"192.168.80.120:80 -> 192.168.80.120:8080", `l:10 u:20 -> "/y","y"`, `l:10 u:20 -> "/","z"`,
+	"\treal=192.168.80.120:80 masq 1 l:10 u:20\n -> ", "masq 1 l:10 u:20 -> masq 0", "real=192.168.80.110:53 masq -> real=192.168.80.110:53 masq 3",
+	"fallback=127.0.0.1:80 gate -> fallback=sorry", "fallback=127.0.0.1:80 gate -> fallback=192.168.80.110:80 masq", "\tfallback=127.0.0.1:80 gate\n -> ",
+	"V fallbackcommand=/bin/true", "V schedflags=sh-port",
+	"checktype=negotiate -> checktype=connect", "checktype=negotiate -> checktype=ping", "checktype=negotiate -> checktype=3",
+	"checktype=negotiate -> checktype=on", "checktype=negotiate -> checktype=off", "checktype=negotiate -> checktype=external", "U checkcommand=/bin/false",
+	"service=http -> service=https", "V checktimeout=4", "V negotiatetimeout=5", "V fastinterval=2", "V downinterval=20", "V checkcount=2",
+	"V failurecount=2", "V risecount=2", "checkinterval=10 -> checkinterval=20", "V checkport=81", `V request="/z"`, `V receive="ok"`, "V httpmethod=HEAD",
+	`V login="a"`, `V passwd="b"`, `V database="c"`, `V secret="d"`, `V load="e"`, "V monitorfile=%D/monitor", "V monitorfile=%D/another",
+	"V quiescent=yes", "V slowstart=60", "V cleanstop=no", `V emailalert="other@example.test"`, "V emailalertfreq=60", "V emailalertstatus=stopping",
+	"V smtp=192.0.2.25", "V servicename=shop", "V comment=remark", "V dataplane=proxy", "V interface=lo",
+	"V tunneltype=gre", "V tunneltype=gue\n\ttunnelport=6080", "V tunneltype=gre\n\ttunnelchecksum=yes",
+	"V connecttimeout=3s", "V idletimeout=60s", "V allow=192.0.2.0/24", "V deny=192.0.2.0/24", "V sourceconnections=5", "V sourcerate=5/1s", "V sourceprefix=24",
+	"V sourceprefix6=48", "V maxconn=9", "V maxqueue=9", "V queuetimeout=9s", "V keepalive=90", "V tcpusertimeout=9s", "V ondown=cut", "V proxyprotocol=v2",
+	"V trustedproxies=192.0.2.0/24", "V transparent=yes", "V expirequiescent=yes", "V draintimeout=5", "V sorrypage=%D", "V sorrystatus=200",
+}
+
+// variantText is the file of a variant; dir is a folder for its paths.
+func variantText(variant, dir string) string {
+	text := variantFile
+	if from, to, swap := strings.Cut(variant, " -> "); swap {
+		text = strings.Replace(text, from, to, 1)
+	} else {
+		text = strings.Replace(text, "%"+variant[:1], strings.TrimPrefix(variant[1:], " "), 1)
+	}
+	return strings.NewReplacer("%G", "", "%V", "", "%U", "", "%D", dir).Replace(text)
+}
+
+// parseVariants reads every variant; the folder has a sorry page.
+func parseVariants(t *testing.T) map[string]*config.Config {
+	t.Helper()
+	dir := t.TempDir()
+	writeFile(t, filepath.Join(dir, "index.html"), "sorry")
+	all := map[string]*config.Config{}
+	for _, v := range variants {
+		c, err := config.Parse(t.Context(), "test.cf", []byte(variantText(v, dir)), config.Options{})
+		if err != nil {
+			t.Fatalf("%s: %v", v, err)
+		}
+		all[v] = c
+	}
+	return all
+}
+
+// Every directive of the language is in a variant.
+func TestVariantsHaveEveryDirective(t *testing.T) {
+	doc, err := os.ReadFile("../CONFIGURATION.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := variantFile + strings.Join(variants, "\n")
+	names := regexp.MustCompile("(?m)^\\| `([a-z0-9]+)` \\| [GV, ]+ \\|").FindAllStringSubmatch(string(doc), -1)
+	if len(names) < 70 {
+		t.Fatalf("%d directives found in CONFIGURATION.md", len(names))
+	}
+	for _, n := range names {
+		if !regexp.MustCompile(`(?m)\b` + n[1] + `=`).MatchString(all) {
+			t.Errorf("no variant has %s", n[1])
+		}
+	}
+}
+
+// A world is an outside that keeps what it was told in full.
+type world struct {
+	served map[dataplane.ServiceID]dataplane.VirtualService
+	told   []any
+}
+
+func newWorld() *world { return &world{served: map[dataplane.ServiceID]dataplane.VirtualService{}} }
+
+func (w *world) tell(what ...any) { w.told = append(w.told, what) }
+func (w *world) apply(v dataplane.VirtualService) {
+	w.served[v.ID] = v
+	w.tell("apply", v)
+}
+
+func (w *world) remove(id dataplane.ServiceID) {
+	delete(w.served, id)
+	w.tell("remove", id)
+}
+func (w *world) mail(m Mail)               { w.tell("mail", m) }
+func (w *world) monitor(path, line string) { w.tell("monitor", path, line) }
+func (w *world) fallbackCommand(v *config.Virtual, word string) {
+	w.tell(v.FallbackCommand, word, v.ID)
+}
+
+// A life is a cluster that events happen to.
+type life struct {
+	*cluster
+	w   *world
+	now time.Time
+}
+
+// newLife is a start beside a dataplane in which all servers of c serve.
+func newLife(c *config.Config) *life {
+	l := &life{w: newWorld(), now: t0}
+	l.cluster = newCluster(l.w, quiet())
+	var found []dataplane.VirtualService
+	for i := range c.Virtuals {
+		found = append(found, Everything(&c.Virtuals[i]))
+	}
+	l.configure(l.now, c, found)
+	return l
+}
+
+// check lets every check end, those of what stands in bad with an error.
+func (l *life) check(bad ...string) {
+	l.now = l.now.Add(time.Second)
+	var ids []identity
+	for _, sv := range l.services {
+		for _, s := range sv.servers {
+			if s.probe != nil {
+				ids = append(ids, s.probe.identity)
+			}
+		}
+	}
+	for _, id := range ids {
+		var err error
+		for _, b := range bad {
+			if strings.HasPrefix(id.target.Addr.String(), b) {
+				err = errBad
+			}
+		}
+		l.checked(id, checkResult{at: l.now, err: err})
+	}
+	l.catchUp()
+}
+
+// pass lets time go by, so that everything that ends by itself has ended.
+func (l *life) pass(d time.Duration) {
+	l.now = l.now.Add(d)
+	l.tick(l.now)
+}
+
+// A condition is what real servers are in.
+type condition struct {
+	name  string
+	bad   []string
+	files map[string]string
+}
+
+var conditions = []condition{
+	{name: "all well"},
+	{name: "one down", bad: []string{"192.168.80.120"}},
+	{name: "all down", bad: []string{"192.168.80", "fd00"}},
+	{name: "one in maintenance", files: map[string]string{"192.168.80.110:80": "rs1", "192.168.80.110:53": "rs1"}},
+}
+
+// settle brings a life into a condition that does not change any more. What
+// checktype=off leaves as it is is well.
+func (l *life) settle(c condition) {
+	for _, sv := range l.services {
+		for _, s := range sv.servers {
+			s.health.up = s.health.up || sv.conf.CheckType == config.CheckOff
+		}
+	}
+	l.maintain(l.now, c.files)
+	for range 2 {
+		l.check(c.bad...)
+	}
+	l.phase = config.AlertRunning
+	l.now = t0.Add(24 * time.Hour)
+	l.pass(0)
+	l.w.told = nil
+}
+
+// consequences are what events that concern everything have.
+func (l *life) consequences() []any {
+	l.now = t0.Add(48 * time.Hour)
+	for _, bad := range [][]string{{"192.168.80.110"}, {"192.168.80", "fd00"}, nil} {
+		for range 2 {
+			l.check(bad...)
+			l.pass(time.Hour)
+		}
+	}
+	l.maintain(l.now, map[string]string{"192.168.80.110:80": "rs1"})
+	l.maintain(l.now, nil)
+	l.check()
+	l.stop()
+	return l.w.told
+}
+
+// paces are the checks that are made, and how soon each is made again.
+func (l *life) paces() map[identity]time.Duration {
+	all := map[identity]time.Duration{}
+	for id := range l.checkedBy {
+		all[id] = l.pace(id)
+	}
+	return all
+}
+
+// Reloading from any variant to any other comes to the same as starting with
+// the other, in whatever condition real servers are: what is asked of the
+// dataplane, how checks are made, and what everything that happens then leads
+// to.
+func TestReloadComesToTheSameAsAStart(t *testing.T) {
+	all := parseVariants(t)
+	if len(all) < 40 {
+		t.Fatalf("%d variants", len(all))
+	}
+	for _, cond := range conditions {
+		t.Run(cond.name, func(t *testing.T) {
+			t.Parallel()
+			differ, first := 0, ""
+			for to, next := range all {
+				var then []any
+				if cond.name == "all well" { // from where they lead through all others
+					want := newLife(next)
+					want.settle(cond)
+					then = want.consequences()
+				}
+				for from, before := range all {
+					if d := differs(before, next, cond, then); d != "" {
+						differ++
+						first = fmt.Sprintf("from %q to %q: %s", from, to, d)
+					}
+				}
+			}
+			if differ > 0 {
+				t.Errorf("%d of %d pairs differ, such as %s", differ, len(all)*len(all), first)
+			}
+		})
+	}
+}
+
+// differs says what of a reload is not as a start with the same history, and
+// with the same events afterwards, would have it.
+func differs(from, to *config.Config, cond condition, then []any) string {
+	l := newLife(from)
+	l.settle(cond)
+	l.phase = config.AlertReloading
+	l.configure(l.now, to, nil)
+
+	fresh := newLife(to)
+	served := map[dataplane.ServiceID]dataplane.VirtualService{}
+	for i, sv := range fresh.services {
+		sv.serviceHistory = l.services[i].serviceHistory
+		for j, s := range sv.servers {
+			s.serverHistory = l.services[i].servers[j].serverHistory
+		}
+		served[sv.conf.ID] = sv.wanted()
+	}
+	switch {
+	case !reflect.DeepEqual(fresh.global, l.global):
+		return "directives outside of sections"
+	case !reflect.DeepEqual(fresh.services, l.services):
+		return "services:\n" + cmp.Diff(fresh.services, l.services, cmp.Exporter(func(reflect.Type) bool { return true }))
+	case !reflect.DeepEqual(served, l.w.served):
+		return fmt.Sprintf("in the dataplane:\nwant %+v\n got %+v", served, l.w.served)
+	case !reflect.DeepEqual(fresh.paces(), l.paces()):
+		return fmt.Sprintf("checks:\nwant %+v\n got %+v", fresh.paces(), l.paces())
+	}
+	if then == nil {
+		return ""
+	}
+	l.settle(cond)
+	if now := l.consequences(); !reflect.DeepEqual(then, now) {
+		return "what follows:\n" + firstDifference(then, now)
+	}
+	return ""
+}
+
+func firstDifference(want, got []any) string {
+	for i := range max(len(want), len(got)) {
+		var w, g any
+		if i < len(want) {
+			w = want[i]
+		}
+		if i < len(got) {
+			g = got[i]
+		}
+		if !reflect.DeepEqual(w, g) {
+			return fmt.Sprintf("%d: want %+v\n %d: got %+v", i, w, i, g)
+		}
+	}
+	return ""
+}
