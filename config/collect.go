@@ -13,6 +13,10 @@ type collector struct {
 	found []finding
 	said  map[string]bool
 	lists map[string]listing // files of clients, by path
+	// listsBefore are those of the configuration in force, which again takes as
+	// they are.
+	listsBefore map[string]listing
+	again       bool
 }
 
 // A finding is a Problem that knows whether ldirectord refuses the same.
@@ -24,6 +28,11 @@ type finding struct {
 // fail reports an error at the offset at of s.
 func (c *collector) fail(s *stmt, at int, text, hint string) {
 	c.add(s, at, text, hint).Severity = Error
+}
+
+// wait reports what is not to be had now, and what that means.
+func (c *collector) wait(s *stmt, at int, text, hint string) {
+	c.add(s, at, text, hint).Severity = Waiting
 }
 
 // warn reports what ldirectord accepts as well.

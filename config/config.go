@@ -17,6 +17,13 @@ type Config struct {
 	// Warnings name what was accepted although ldirectord refuses it, and
 	// what cannot work as written.
 	Warnings Problems
+	// Waiting is what the file names and was not to be had: addresses of names,
+	// lists of clients, pages. What depends on it is left out, or is as it was in
+	// Options.Before.
+	Waiting Problems
+
+	known map[question]lookup // what was found for Virtuals
+	lists map[string]listing
 }
 
 // Global holds the directives outside of sections.
