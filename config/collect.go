@@ -17,6 +17,7 @@ type collector struct {
 	// they are.
 	listsBefore map[string]listing
 	again       bool
+	missing     []Pos // where something is waited for
 }
 
 // A finding is a Problem that knows whether ldirectord refuses the same.
@@ -32,7 +33,9 @@ func (c *collector) fail(s *stmt, at int, text, hint string) {
 
 // wait reports what is not to be had now, and what that means.
 func (c *collector) wait(s *stmt, at int, text, hint string) {
-	c.add(s, at, text, hint).Severity = Waiting
+	p := c.add(s, at, text, hint)
+	p.Severity = Waiting
+	c.missing = append(c.missing, p.Pos)
 }
 
 // warn reports what ldirectord accepts as well.

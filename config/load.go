@@ -28,9 +28,8 @@ type Options struct {
 // Load reads, checks and resolves the file at path. If the file has errors the
 // error is of type Problems and holds all of them, warnings included; if it
 // cannot be read the error is that of the operating system. ctx bounds the
-// look-up of host names; without a deadline of its own it takes a few seconds
-// at the most. What the file names and is not to be had is no error: see
-// Config.Waiting.
+// look-up of host names, which takes a few seconds at the most. What the file
+// names and is not to be had is no error: see Config.Waiting.
 func Load(ctx context.Context, path string, o Options) (*Config, error) {
 	text, err := ReadFile(path)
 	if err != nil {
@@ -55,7 +54,7 @@ func Parse(ctx context.Context, name string, text []byte, o Options) (*Config, e
 		return nil, problems
 	}
 	p.cfg.Waiting, p.cfg.Warnings = split(problems)
-	p.cfg.known, p.cfg.lists = p.names.known, p.collector.lists
+	p.cfg.known, p.cfg.lists, p.cfg.missing = p.names.known, p.collector.lists, p.missing
 	return p.cfg, nil
 }
 

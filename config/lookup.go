@@ -11,9 +11,11 @@ import (
 )
 
 const (
-	// lookupBudget bounds the look-ups of all names of a file together, where
-	// the context has no deadline of its own.
+	// lookupBudget bounds the look-ups of all names of a file together,
+	// againBudget those of what is missing: enough for a resolver that gives up
+	// on its first name server before it asks the second.
 	lookupBudget = 4 * time.Second
+	againBudget  = 12 * time.Second
 	// lookupsAtOnce is how many of them are under way.
 	lookupsAtOnce = 64
 )
@@ -45,11 +47,12 @@ type seeker struct {
 
 // seek answers all questions, side by side, until ctx is done.
 func (s *seeker) seek(ctx context.Context, asked map[question]bool, known map[question]lookup) {
-	if _, bounded := ctx.Deadline(); !bounded {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, lookupBudget)
-		defer cancel()
+	budget := lookupBudget
+	if s.again {
+		budget = againBudget
 	}
+	ctx, cancel := context.WithTimeout(ctx, budget)
+	defer cancel()
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	room := make(chan struct{}, lookupsAtOnce)
