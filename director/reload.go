@@ -45,12 +45,12 @@ func (d *Director) settle(ctx context.Context) {
 // reload is Reload with d.reading held.
 func (d *Director) reload(ctx context.Context) error {
 	conf, text, err := d.read(ctx)
-	if ctx.Err() == nil && err == nil {
-		return d.adopt(ctx, conf, text, "configuration reloaded")
-	}
-	if ctx.Err() != nil {
+	if e := ctx.Err(); e != nil {
 		d.file.forget() // it has been read to no effect
-		return ctx.Err()
+		return e
+	}
+	if err == nil {
+		return d.adopt(ctx, conf, text, "configuration reloaded")
 	}
 	if e := d.do(d.ctx, func() { d.refused(err) }); e != nil {
 		return e
@@ -58,23 +58,29 @@ func (d *Director) reload(ctx context.Context) error {
 	return err
 }
 
-// adopt puts conf in force, which is logged in the words of done. No look at
-// maintenancedir for the configuration before comes between.
+// adopt puts conf in force, which is logged in the words of done.
 func (d *Director) adopt(ctx context.Context, conf *config.Config, text []byte, done string) error {
-	err := d.take(ctx, d.keeping)
-	if err == nil {
-		defer func() { <-d.keeping }()
-		files := d.lookAtMaintenance(ctx, conf)
-		if err = ctx.Err(); err == nil {
-			err = d.do(d.ctx, func() { d.reloaded(conf, files, done) })
-		}
+	if err := d.replace(ctx, conf, text, done); err != nil {
+		d.file.forget() // it has been read to no effect
+		return err
 	}
-	if err != nil {
-		d.file.forget()
+	d.follow(conf)
+	return nil
+}
+
+// replace is adopt for the director itself. No look at maintenancedir for the
+// configuration before comes between.
+func (d *Director) replace(ctx context.Context, conf *config.Config, text []byte, done string) error {
+	if err := d.take(ctx, d.keeping); err != nil {
+		return err
+	}
+	defer func() { <-d.keeping }()
+	files := d.lookAtMaintenance(ctx, conf)
+	if err := ctx.Err(); err != nil {
 		return err
 	}
 	d.hold(conf, text)
-	return nil
+	return d.do(d.ctx, func() { d.reloaded(conf, files, done) })
 }
 
 // refused records a configuration that cannot be put in force. It runs in the
@@ -98,6 +104,9 @@ func (d *Director) reloaded(conf *config.Config, files map[string]string, done s
 	d.conf.Reloads++
 	d.conf.ReloadError = ""
 	d.cluster.phase = config.AlertReloading
+	if d.o.InForce != nil {
+		d.o.InForce(conf)
+	}
 	d.enforce(conf, nil, files)
 	d.running()
 	d.log.Info(done, "services", len(conf.Virtuals), "warnings", len(conf.Warnings), "waiting", len(conf.Waiting))

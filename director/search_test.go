@@ -15,8 +15,9 @@ import (
 	"github.com/shunt-lb/shunt/config"
 )
 
-// A world has names come and go; what reads a configuration again looks there.
-type world struct {
+// lookups are the attempts to find what a configuration waits for, and what they
+// come to.
+type lookups struct {
 	mu    sync.Mutex
 	tried []time.Duration // since the start
 	start time.Time
@@ -24,7 +25,7 @@ type world struct {
 	hangs bool
 }
 
-func (w *world) again(ctx context.Context, _ []byte, inForce *config.Config) (*config.Config, error) {
+func (w *lookups) again(ctx context.Context, _ []byte, inForce *config.Config) (*config.Config, error) {
 	w.mu.Lock()
 	w.tried = append(w.tried, time.Since(w.start))
 	found, hangs := w.found, w.hangs
@@ -38,13 +39,13 @@ func (w *world) again(ctx context.Context, _ []byte, inForce *config.Config) (*c
 	return found, nil
 }
 
-func (w *world) set(found *config.Config, hangs bool) {
+func (w *lookups) set(found *config.Config, hangs bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.found, w.hangs = found, hangs
 }
 
-func (w *world) attempts() []time.Duration {
+func (w *lookups) attempts() []time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return append([]time.Duration(nil), w.tried...)
@@ -63,7 +64,7 @@ func waiting(c *config.Config, names ...string) *config.Config {
 func TestSearchPauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v, whole := virtual(vip, rs1), virtual(vip, rs1, rs2)
-		w := &world{start: time.Now()}
+		w := &lookups{start: time.Now()}
 		r := newRig(t, waiting(conf(v), "rs2", "rs3"))
 		r.o.Again = w.again
 		r.start()
@@ -109,7 +110,7 @@ func TestSearchPauses(t *testing.T) {
 func TestSearchIsInterrupted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v, other := virtual(vip, rs1), virtual(vip, rs2)
-		w := &world{start: time.Now(), hangs: true}
+		w := &lookups{start: time.Now(), hangs: true}
 		r := newRig(t, waiting(conf(v), "rs2"))
 		r.o.Again = w.again
 		r.start()

@@ -10,14 +10,11 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"sync"
 
 	"github.com/shunt-lb/shunt/admin"
-	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/director"
 	"github.com/shunt-lb/shunt/internal/alert"
 	"github.com/shunt-lb/shunt/internal/logs"
-	"github.com/shunt-lb/shunt/proxy"
 	"github.com/shunt-lb/shunt/sorry"
 )
 
@@ -47,12 +44,13 @@ type Daemon struct {
 	sink     *logs.Sink
 	log      *slog.Logger
 	sorry    *sorry.Server
+	parsed   parsed
 	sites    map[string]bool // services the sorry server answers for
 	plane    plane
 	host     hostKeeper
 	director *director.Director
 	children *children
-	first    sync.Once
+	started  bool     // a configuration has been in force
 	execute  []string // other configurations to run, of the first one in force
 	admin    string
 	undo     []undo
@@ -143,7 +141,7 @@ func (d *Daemon) openDirector(context.Context) error {
 	mails := alert.New(d.log)
 	d.onStop("alert mails", mails.Close)
 	d.director = director.New(director.Options{
-		Path: d.o.Config, Parse: d.parse, InForce: d.inForce,
+		Path: d.o.Config, Parse: d.parse, InForce: d.inForce, Follow: d.follow,
 		Dataplane: plane, Forwarding: plane.status, Log: d.log,
 		Mail: func(m director.Mail) { mails.Send(alertMail(m)) },
 	})
@@ -206,49 +204,6 @@ func (d *Daemon) startDirector(ctx context.Context) error {
 	}
 	d.onStop("director", d.director.Stop)
 	return nil
-}
-
-// parse reads a configuration and makes sure that it can be put in force.
-func (d *Daemon) parse(ctx context.Context, text []byte) (*config.Config, error) {
-	conf, err := Check(ctx, d.o.Config, text, d.o.Strict, d.plane.status.Name)
-	if err != nil {
-		return nil, err
-	}
-	target := conf.Global.LogFile
-	if conf.Global.Supervised {
-		target = ""
-	}
-	if err := d.sink.Use(target); err != nil {
-		return nil, fmt.Errorf("%s: %w", conf.Global.Origins["logfile"].Pos, err)
-	}
-	conf.Warnings = append(conf.Warnings, withLines(d.bypassed(conf), text)...)
-	conf.Warnings = append(conf.Warnings, withLines(unreachable(conf, proxy.OpenFiles()), text)...)
-	// From here on nothing refuses it.
-	d.plane.route(routes(conf))
-	d.plane.proxy.SetLimits(bounds(conf))
-	return conf, nil
-}
-
-// inForce follows a configuration that has just been put in force.
-func (d *Daemon) inForce(conf *config.Config) {
-	for _, p := range conf.Warnings {
-		d.log.Warn("configuration", "warning", p.String())
-	}
-	d.first.Do(func() { d.execute = conf.Global.Execute })
-	d.followHost(conf)
-	gone := d.sites
-	d.sites = map[string]bool{}
-	for i := range conf.Virtuals {
-		id := conf.Virtuals[i].ID.String()
-		d.sites[id] = true
-		delete(gone, id)
-		if err := d.sorry.Set(id, site(&conf.Virtuals[i])); err != nil {
-			d.log.Error("sorry page cannot be used, the one before stays", "service", id, "err", err)
-		}
-	}
-	for id := range gone {
-		d.sorry.Forget(id)
-	}
 }
 
 // Status is everything the director knows, and the load of the proxy; see

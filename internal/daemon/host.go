@@ -24,8 +24,7 @@ type hostKeeper struct {
 	returns *returnpath.Keeper
 }
 
-// followHost brings the host in line with a configuration. It runs in the
-// director's loop: nothing in it waits for long.
+// followHost brings the host in line with a configuration.
 func (d *Daemon) followHost(conf *config.Config) {
 	if err := d.followVIPs(conf); err != nil {
 		d.log.Error("virtual addresses are not all in place; shunt goes on trying", "err", err)
