@@ -120,10 +120,13 @@ func (d *Director) every(period time.Duration, look func()) {
 // lookAtFile notices that the configuration file has changed on disk, reloads
 // it if autoreload says so, and runs the callback either way.
 func (d *Director) lookAtFile() {
-	if d.lock(d.ctx) != nil {
+	d.search.outdate(d.file.look())
+	select {
+	case d.reading <- struct{}{}:
+		defer d.unlock()
+	default: // there is another look in a second
 		return
 	}
-	defer d.unlock()
 	changed, err := d.file.changed()
 	if err != nil {
 		d.fileUnreadable(err)

@@ -22,6 +22,7 @@ type search struct {
 
 	mu     sync.Mutex
 	cancel context.CancelFunc // of an attempt under way
+	file   stamp              // of the configuration file when it began
 	yields int                // those who wait for Director.reading
 }
 
@@ -31,21 +32,31 @@ func (s *search) anew(now time.Time) {
 	s.due = now.Add(s.pause)
 }
 
-// later puts the next attempt off.
+// later puts the next attempt off after one in vain.
 func (s *search) later(now time.Time) {
 	s.pause = min(2*s.pause, longestPause)
 	s.due = now.Add(s.pause)
 }
 
 // begin returns the context of an attempt, and what ends it.
-func (s *search) begin(ctx context.Context) (context.Context, func()) {
+func (s *search) begin(ctx context.Context, file stamp) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.cancel = cancel; s.yields > 0 {
+	if s.cancel, s.file = cancel, file; s.yields > 0 {
 		cancel()
 	}
 	return ctx, cancel
+}
+
+// outdate ends an attempt under way if the configuration file, which has the
+// stamp now, has changed since it began.
+func (s *search) outdate(now stamp) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cancel != nil && now != s.file {
+		s.cancel()
+	}
 }
 
 // yield ends an attempt under way, and those that begin before the function it
@@ -76,10 +87,11 @@ func (d *Director) seek() {
 	if d.o.Again == nil || len(before.Waiting) == 0 || time.Now().Before(d.search.due) {
 		return
 	}
-	ctx, done := d.search.begin(d.ctx)
+	ctx, done := d.search.begin(d.ctx, d.file.look())
 	defer done()
 	conf, err := d.o.Again(ctx, d.text, before)
 	if ctx.Err() != nil {
+		d.search.due = time.Now().Add(max(d.search.pause, 3*filePeriod)) // two looks at the file come first
 		return
 	}
 	d.search.later(time.Now())

@@ -137,6 +137,34 @@ func TestSearchIsInterrupted(t *testing.T) {
 	})
 }
 
+// An attempt that takes long does not keep a change of the file from being
+// noticed.
+func TestSearchEndsWhenTheFileChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v, other := virtual(vip, rs1), virtual(vip, rs2)
+		first, second := conf(v), conf(other)
+		first.Global.AutoReload, second.Global.AutoReload = true, true
+		w := &lookups{start: time.Now(), hangs: true}
+		r := newRig(t, waiting(first, "rs2"))
+		r.o.Again = w.again
+		r.start()
+		defer r.stop()
+		for range 2 {
+			time.Sleep(5*firstPause + 500*time.Millisecond)
+			first, second = second, first
+			r.edit(time.Now().String(), waiting(first, "rs3"), nil)
+			time.Sleep(4 * filePeriod)
+			synctest.Wait()
+			if s := r.status(); s.Services[0].Servers[0].Server != first.Virtuals[0].Reals[0].Addr.String() {
+				t.Errorf("the change has not been noticed: %s in use", s.Services[0].Servers[0].Server)
+			}
+		}
+		if len(w.attempts()) < 2 {
+			t.Errorf("%d attempts, want one before each change", len(w.attempts()))
+		}
+	})
+}
+
 // Whatever becomes of the file, what is looked for again is the text in force.
 func TestSearchLeavesTheFileAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
