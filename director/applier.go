@@ -63,16 +63,11 @@ func newApplier(dp dataplane.Dataplane, log *slog.Logger) *applier {
 	}
 }
 
+// start begins, until cancel is called. What is still queued then is dropped.
 func (a *applier) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	a.cancel = cancel
 	go a.loop(ctx)
-}
-
-// close ends the applier and waits for it. What is still queued is dropped.
-func (a *applier) close() {
-	a.cancel()
-	<-a.done
 }
 
 // apply asks for a service; remove asks for it to go. Neither waits.
@@ -89,6 +84,8 @@ func (a *applier) flush(ctx context.Context) error {
 	select {
 	case <-reached:
 		return nil
+	case <-a.done:
+		return ErrStopped
 	case <-ctx.Done():
 		return ctx.Err()
 	}

@@ -60,7 +60,7 @@ func TestRetriesHoldUpNothing(t *testing.T) {
 		a := newApplier(h, quiet())
 		a.report = func(context.Context, dataplane.ServiceID, error) {}
 		a.start()
-		defer a.close()
+		defer func() { a.cancel(); <-a.done }()
 		for i := range 50 {
 			v := virtual(fmt.Sprintf("10.0.1.%d:80", i+1))
 			a.apply(dataplane.VirtualService{ID: v.ID})

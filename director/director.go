@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -25,12 +26,17 @@ type Options struct {
 	// it changes.
 	Path string
 	// Parse turns the file's text into a configuration that can be put in
-	// force as it is, or into an error. It is called from one goroutine at a
-	// time and may take its time.
+	// force as it is, or into an error. It has no effect: what it returns need
+	// not come into force. It is called from one goroutine at a time and may
+	// take its time.
 	Parse func(ctx context.Context, text []byte) (*config.Config, error)
-	// InForce is told each configuration when it is put in force. It must
-	// not block. May be nil.
+	// InForce is told the configuration that was parsed last when it is put in
+	// force, before its services are. It must not wait for anything, files and
+	// netlink included. May be nil.
 	InForce func(*config.Config)
+	// Follow is told the same after that, beside the loop. Until it returns no
+	// other configuration is read. May be nil.
+	Follow func(*config.Config)
 	// Dataplane forwards. The director does not close it.
 	Dataplane dataplane.Dataplane
 	// Forwarding is what status says about the dataplane.
@@ -63,6 +69,8 @@ type Director struct {
 	prober  *prober
 	applier *applier
 	hooks   *hooks
+
+	staying atomic.Pointer[[]*service] // what the stop has left in the dataplane
 
 	// Owned by whoever holds reading.
 	file    *file
@@ -121,6 +129,9 @@ func (d *Director) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if d.o.InForce != nil {
+		d.o.InForce(conf) // there is no loop yet, and nothing before it to be disturbed
+	}
 	found, err := d.find(ctx, conf)
 	if err != nil {
 		return fmt.Errorf("read the dataplane: %w", err)
@@ -131,11 +142,11 @@ func (d *Director) Start(ctx context.Context) error {
 	}
 	d.applier.start()
 	go d.loop()
-	d.current = conf
 	_ = d.do(d.ctx, func() {
 		d.started = time.Now()
 		d.enforce(conf, found, files)
 	})
+	d.follow(conf)
 	d.wg.Go(func() { d.every(filePeriod, d.lookAtFile) })
 	d.wg.Go(func() { d.every(maintenancePeriod, d.maintain) })
 	d.unlock()
@@ -218,8 +229,13 @@ func (d *Director) enforce(conf *config.Config, found []dataplane.VirtualService
 	d.cluster.configure(now, conf, found)
 	d.conf.Path, d.conf.Loaded, d.conf.Warnings = conf.Path, now, warnings(conf)
 	d.syncProbes()
-	if d.o.InForce != nil {
-		d.o.InForce(conf)
+}
+
+// follow has done what follows from a configuration outside of the director.
+func (d *Director) follow(conf *config.Config) {
+	d.current = conf
+	if d.o.Follow != nil {
+		d.o.Follow(conf)
 	}
 }
 

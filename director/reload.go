@@ -55,7 +55,7 @@ func (d *Director) reload(ctx context.Context) error {
 		return e
 	}
 	if err == nil {
-		d.current = conf
+		d.follow(conf)
 	}
 	return err
 }
@@ -76,6 +76,9 @@ func (d *Director) reloaded(conf *config.Config, files map[string]string, err er
 	d.conf.Reloads++
 	d.conf.ReloadError = ""
 	d.cluster.phase = config.AlertReloading
+	if d.o.InForce != nil {
+		d.o.InForce(conf)
+	}
 	d.enforce(conf, nil, files)
 	d.running()
 	d.log.Info("configuration reloaded", "services", len(conf.Virtuals), "warnings", len(conf.Warnings))

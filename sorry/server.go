@@ -67,18 +67,23 @@ func newServer(o Options, p pace) *Server {
 	return s
 }
 
-// Set makes the server answer for service as w says and reads w's page anew.
-// After an error everything is as it was. Connections that are open keep the
-// site they began with; counters go on.
+// Set is [Prepare] and Put: it makes the server answer for service as w says
+// and reads w's page anew. After an error everything is as it was.
 func (s *Server) Set(service string, w Site) error {
-	site, err := prepare(w)
+	r, err := Prepare(w)
 	if err != nil {
 		return fmt.Errorf("sorry server for %s: %w", service, err)
 	}
+	s.Put(service, r)
+	return nil
+}
+
+// Put makes the server answer for service as r says, which touches no file.
+// Connections that are open keep the site they began with; counters go on.
+func (s *Server) Put(service string, r Ready) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.entry(service).site.Store(site)
-	return nil
+	s.entry(service).site.Store(r.site)
 }
 
 // entry returns the service of a name, new if need be. The lock is held.

@@ -43,7 +43,16 @@ type site struct {
 	folder string // empty without one
 }
 
-// prepare reads what w refers to.
+// A Ready is a Site that has been found good, with its page read.
+type Ready struct{ *site }
+
+// Prepare reads what w refers to. It returns an error if w cannot be answered
+// with.
+func Prepare(w Site) (Ready, error) {
+	s, err := prepare(w)
+	return Ready{s}, err
+}
+
 func prepare(w Site) (*site, error) {
 	if w.Status == 0 {
 		w.Status = 503

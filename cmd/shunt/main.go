@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -29,7 +30,24 @@ const (
 // defaultConfig is where ldirectord's users have their file.
 const defaultConfig = "/etc/ha.d/ldirectord.cf"
 
-func main() { os.Exit(run(os.Args, os.Stdout, os.Stderr)) }
+func main() { os.Exit(run(os.Args, os.Stdout, impatient{os.Stderr})) }
+
+// impatient is a writer that does not wait for somebody to read: a last word
+// must not keep the program from ending. It returns as if all had been written.
+type impatient struct{ io.Writer }
+
+func (w impatient) Write(b []byte) (int, error) {
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		_, _ = w.Writer.Write(slices.Clone(b))
+	}()
+	select {
+	case <-written:
+	case <-time.After(200 * time.Millisecond):
+	}
+	return len(b), nil
+}
 
 // run is main with its surroundings given, and returns the exit code.
 func run(args []string, stdout, stderr io.Writer) int {

@@ -7,7 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"sync"
+	"time"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
@@ -78,7 +78,7 @@ func runDirector(c *cli.Context) error {
 	defer signal.Stop(stops)
 	defer signal.Stop(orders)
 	d := daemon.New(o)
-	stopped, err := interruptible(c.Context, stops, d.Start)
+	stopped, err := interruptible(c.Context, stops, startWait, d.Start)
 	switch {
 	case stopped && errors.Is(err, context.Canceled):
 		return nil // told to stop before it ran
@@ -88,34 +88,48 @@ func runDirector(c *cli.Context) error {
 		serve(c.Context, d, stops, orders)
 	}
 	// A second signal cuts short what the stop waits for.
-	_, err = interruptible(context.Background(), stops, d.Stop)
+	_, err = interruptible(context.Background(), stops, hurryWait, d.Stop)
 	return err
 }
 
+const (
+	startWait = 8 * time.Second        // for a start that is told to end
+	hurryWait = 900 * time.Millisecond // for whatever is told to end a second time
+)
+
+var errLeftBehind = errors.New("something does not end and is left behind; the log has more")
+
 // interruptible runs f to its end. A signal that comes meanwhile ends f's
-// context, and is reported, because f may have been past looking.
-func interruptible(ctx context.Context, stops <-chan os.Signal, f func(context.Context) error) (stopped bool, err error) {
+// context, and is reported, because f may have been past looking. From then on
+// f has so much time as wait says, and from another signal on hurryWait, and
+// is left behind after that.
+func interruptible(ctx context.Context, stops <-chan os.Signal, wait time.Duration, f func(context.Context) error) (stopped bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- f(ctx) }()
+	var end time.Time
+	var late <-chan time.Time
 	for {
 		select {
 		case err := <-done:
 			return stopped, err
+		case <-late:
+			return stopped, errLeftBehind
 		case <-stops:
-			stopped = true
+			if next := time.Now().Add(wait); !stopped || next.Before(end) {
+				end, late = next, time.After(wait)
+			}
+			stopped, wait = true, hurryWait
 			cancel()
 		}
 	}
 }
 
-// serve follows orders until a signal says to stop. Reloads run beside it, so
-// that one that hangs does not keep the director from being stopped; they have
-// ended when it returns.
+// serve follows orders until a signal says to stop. Orders are carried out
+// beside it, so that one that hangs does not keep the director from being
+// stopped.
 func serve(ctx context.Context, d *daemon.Daemon, stops, orders <-chan os.Signal) {
-	var reloads sync.WaitGroup
-	defer reloads.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	for {
@@ -123,11 +137,15 @@ func serve(ctx context.Context, d *daemon.Daemon, stops, orders <-chan os.Signal
 		case <-stops:
 			return
 		case s := <-orders:
-			if s == unix.SIGHUP {
-				reloads.Go(func() { _ = d.Reload(ctx) }) // logged where it happens
-			} else if err := d.Reopen(); err != nil {
-				slog.New(slog.NewTextHandler(os.Stderr, nil)).Error("log file cannot be reopened", "err", err)
-			}
+			go follow(ctx, d, s)
 		}
+	}
+}
+
+func follow(ctx context.Context, d *daemon.Daemon, s os.Signal) {
+	if s == unix.SIGHUP {
+		_ = d.Reload(ctx) // logged where it happens
+	} else if err := d.Reopen(); err != nil {
+		slog.New(slog.NewTextHandler(os.Stderr, nil)).Error("log file cannot be reopened", "err", err)
 	}
 }

@@ -17,8 +17,8 @@ import (
 )
 
 const (
-	childPause = 5 * time.Second  // before one that ended is started again
-	childStop  = 15 * time.Second // for one to end that is told to hurry
+	childPause = 5 * time.Second        // before one that ended is started again
+	childStop  = 500 * time.Millisecond // for one to end that is told to hurry
 )
 
 // children are the shunts that the directive execute asks for, one for each
@@ -43,7 +43,7 @@ func newChildren(log *slog.Logger) *children {
 // that the director has started with. What a reload adds is not started.
 func (d *Daemon) startChildren(context.Context) error {
 	c := d.children
-	d.onStop("execute", func(ctx context.Context) error { c.stop(ctx); return nil })
+	d.onStop("execute", time.Second, func(context.Context) error { c.cancel(); return nil })
 	for _, name := range d.execute {
 		path, err := FindConfig(name)
 		if err != nil {
@@ -87,7 +87,9 @@ func (c *children) run(path string, o Options) error {
 	// thread that started it, which therefore has to stay.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	cmd.SysProcAttr = &unix.SysProcAttr{Pdeathsig: unix.SIGTERM}
+	// A signal from the terminal is for this process, which passes it on: a
+	// second one would have the child hurry.
+	cmd.SysProcAttr = &unix.SysProcAttr{Pdeathsig: unix.SIGTERM, Setpgid: true}
 	cmd.Cancel = func() error { return cmd.Process.Signal(unix.SIGTERM) }
 	if err := cmd.Start(); err != nil {
 		return err
@@ -121,12 +123,13 @@ func (c *children) signal(s os.Signal) {
 	}
 }
 
-// stop ends all children and waits for them, for as long as their own stop
+// wait waits for children that were told to stop, for as long as their own stop
 // takes. A done ctx has them hurry, as this shunt does.
-func (c *children) stop(ctx context.Context) {
+func (c *children) wait(ctx context.Context) error {
 	c.cancel()
 	defer context.AfterFunc(ctx, c.hurry)()
 	c.wg.Wait()
+	return nil
 }
 
 // hurry has the children cut short what they wait for, and kills those that

@@ -5,19 +5,17 @@ package daemon
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/shunt-lb/shunt/admin"
-	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/director"
 	"github.com/shunt-lb/shunt/internal/alert"
 	"github.com/shunt-lb/shunt/internal/logs"
-	"github.com/shunt-lb/shunt/proxy"
 	"github.com/shunt-lb/shunt/sorry"
 )
 
@@ -47,68 +45,24 @@ type Daemon struct {
 	sink     *logs.Sink
 	log      *slog.Logger
 	sorry    *sorry.Server
+	parsed   parsed
 	sites    map[string]bool // services the sorry server answers for
 	plane    plane
 	host     hostKeeper
 	director *director.Director
+	mails    *alert.Sender
 	children *children
-	first    sync.Once
+	started  bool     // a configuration has been in force
 	execute  []string // other configurations to run, of the first one in force
 	admin    string
-	undo     []undo
 	watchers watchers
-}
 
-// An undo takes back one step of Start.
-type undo struct {
-	what string
-	do   func(context.Context) error
+	mu   sync.Mutex
+	undo []step
 }
 
 // New returns a daemon that does nothing yet.
 func New(o Options) *Daemon { return &Daemon{o: o, sites: map[string]bool{}} }
-
-// Start brings everything up, in an order in which nothing touches traffic
-// before everything that can refuse has been asked. If it returns an error
-// nothing is left running. The errors of a configuration are of type
-// config.Problems.
-func (d *Daemon) Start(ctx context.Context) (err error) {
-	defer func() {
-		if err != nil {
-			_ = d.Stop(ctx)
-		}
-	}()
-	for _, step := range []func(context.Context) error{
-		d.openLog, d.openSorry, d.openDirector, d.openAdmin, d.startDirector, d.startChildren, d.announce,
-	} {
-		if err := step(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (d *Daemon) onStop(what string, do func(context.Context) error) {
-	d.undo = append(d.undo, undo{what, do})
-}
-
-// Stop takes back what Start did, newest first, and joins the errors. A done
-// ctx cuts short what waits, and nothing is left out for it. It may be called
-// again, to no effect.
-func (d *Daemon) Stop(ctx context.Context) error {
-	if len(d.undo) > 0 {
-		d.log.Info("shunt stops")
-	}
-	var errs []error
-	for len(d.undo) > 0 {
-		last := d.undo[len(d.undo)-1]
-		d.undo = d.undo[:len(d.undo)-1]
-		if err := last.do(ctx); err != nil {
-			errs = append(errs, fmt.Errorf("stop %s: %w", last.what, err))
-		}
-	}
-	return errors.Join(errs...)
-}
 
 func (d *Daemon) openLog(context.Context) error {
 	sink, err := logs.Open(logs.Options{Format: d.o.LogFormat, Level: d.o.LogLevel})
@@ -116,7 +70,7 @@ func (d *Daemon) openLog(context.Context) error {
 		return err
 	}
 	d.sink, d.log = sink, sink.Logger()
-	d.onStop("log", func(context.Context) error {
+	d.onStop("log", 1800*time.Millisecond, func(context.Context) error {
 		d.log.Info("shunt has stopped")
 		return sink.Close()
 	})
@@ -126,7 +80,7 @@ func (d *Daemon) openLog(context.Context) error {
 
 func (d *Daemon) openSorry(context.Context) error {
 	d.sorry = sorry.New(sorry.Options{Log: d.log})
-	d.onStop("sorry server", func(context.Context) error { return d.sorry.Close() })
+	d.onStop("sorry server", 500*time.Millisecond, func(context.Context) error { return d.sorry.Close() })
 	return nil
 }
 
@@ -136,16 +90,15 @@ func (d *Daemon) openDirector(context.Context) error {
 		return err
 	}
 	d.plane = plane
-	d.onStop("dataplane", func(context.Context) error { return plane.Close() })
-	d.onStop("virtual addresses", d.closeHost)
+	d.onStop("dataplane", 700*time.Millisecond, func(context.Context) error { return plane.Close() })
 	d.log.Info("dataplane chosen", "dataplane", plane.status.Name, "reason", plane.status.Reason)
 	d.children = newChildren(d.log)
-	mails := alert.New(d.log)
-	d.onStop("alert mails", mails.Close)
+	d.mails = alert.New(d.log)
+	d.onStop("alert mails", lastMails, d.closeMails)
 	d.director = director.New(director.Options{
-		Path: d.o.Config, Parse: d.parse, InForce: d.inForce,
+		Path: d.o.Config, Parse: d.parse, InForce: d.inForce, Follow: d.follow,
 		Dataplane: plane, Forwarding: plane.status, Log: d.log,
-		Mail: func(m director.Mail) { mails.Send(alertMail(m)) },
+		Mail: func(m director.Mail) { d.mails.Send(alertMail(m)) },
 	})
 	return nil
 }
@@ -164,7 +117,7 @@ func (d *Daemon) openAdmin(ctx context.Context) error {
 		Source: d, Log: d.log, Version: d.o.Version, Commit: d.o.Commit, Sorry: d.sorryStats,
 		Connections: d.connections,
 	})
-	d.onStop("admin", func(context.Context) error { return s.Close() })
+	d.onStop("admin", 1200*time.Millisecond, func(context.Context) error { return s.Close() })
 	if d.o.Control != "" {
 		if err := listenControl(ctx, s, d.o.Control); err != nil {
 			return err
@@ -198,57 +151,6 @@ func (d *Daemon) sorryStats() map[string]admin.SorryStats {
 		stats[service] = admin.SorryStats(s)
 	}
 	return stats
-}
-
-func (d *Daemon) startDirector(ctx context.Context) error {
-	if err := d.director.Start(ctx); err != nil {
-		return err
-	}
-	d.onStop("director", d.director.Stop)
-	return nil
-}
-
-// parse reads a configuration and makes sure that it can be put in force.
-func (d *Daemon) parse(ctx context.Context, text []byte) (*config.Config, error) {
-	conf, err := Check(ctx, d.o.Config, text, d.o.Strict, d.plane.status.Name)
-	if err != nil {
-		return nil, err
-	}
-	target := conf.Global.LogFile
-	if conf.Global.Supervised {
-		target = ""
-	}
-	if err := d.sink.Use(target); err != nil {
-		return nil, fmt.Errorf("%s: %w", conf.Global.Origins["logfile"].Pos, err)
-	}
-	conf.Warnings = append(conf.Warnings, withLines(d.bypassed(conf), text)...)
-	conf.Warnings = append(conf.Warnings, withLines(unreachable(conf, proxy.OpenFiles()), text)...)
-	// From here on nothing refuses it.
-	d.plane.route(routes(conf))
-	d.plane.proxy.SetLimits(bounds(conf))
-	return conf, nil
-}
-
-// inForce follows a configuration that has just been put in force.
-func (d *Daemon) inForce(conf *config.Config) {
-	for _, p := range conf.Warnings {
-		d.log.Warn("configuration", "warning", p.String())
-	}
-	d.first.Do(func() { d.execute = conf.Global.Execute })
-	d.followHost(conf)
-	gone := d.sites
-	d.sites = map[string]bool{}
-	for i := range conf.Virtuals {
-		id := conf.Virtuals[i].ID.String()
-		d.sites[id] = true
-		delete(gone, id)
-		if err := d.sorry.Set(id, site(&conf.Virtuals[i])); err != nil {
-			d.log.Error("sorry page cannot be used, the one before stays", "service", id, "err", err)
-		}
-	}
-	for id := range gone {
-		d.sorry.Forget(id)
-	}
 }
 
 // Status is everything the director knows, and the load of the proxy; see

@@ -122,6 +122,9 @@ func TestRefused(t *testing.T) {
 			if tt.name == "format" {
 				return
 			}
+			if err := logs.Usable(tt.o.Target); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("Usable: %v, want %s", err, tt.want)
+			}
 			s, text := open(t, logs.Options{}, logs.Settings{})
 			if err := s.Use(tt.o.Target); err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("Use: %v, want %s", err, tt.want)
@@ -131,6 +134,19 @@ func TestRefused(t *testing.T) {
 				t.Error("the old target was left")
 			}
 		})
+	}
+}
+
+// What can be used is said without a trace of having looked.
+func TestUsable(t *testing.T) {
+	dir := t.TempDir()
+	for _, target := range []string{"", "daemon", "LOCAL7", filepath.Join(dir, "new"), "/dev/full"} {
+		if err := logs.Usable(target); err != nil {
+			t.Errorf("%q: %v", target, err)
+		}
+	}
+	if made, err := os.ReadDir(dir); err != nil || len(made) > 0 {
+		t.Errorf("made %v, %v", made, err)
 	}
 }
 

@@ -1,0 +1,104 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/shunt-lb/shunt/config"
+	"github.com/shunt-lb/shunt/internal/logs"
+	"github.com/shunt-lb/shunt/proxy"
+	"github.com/shunt-lb/shunt/sorry"
+)
+
+// A parsed is the configuration that was read last, with what its services say
+// while no real server can.
+type parsed struct {
+	conf  *config.Config
+	pages map[string]page
+}
+
+// A page is how the sorry server answers for a service, or why its own page
+// cannot be had; then it is the built-in one.
+type page struct {
+	sorry.Ready
+	err error
+}
+
+// parse reads a configuration and makes sure that it can be put in force. It
+// reads and changes nothing: that is for inForce and follow.
+func (d *Daemon) parse(ctx context.Context, text []byte) (*config.Config, error) {
+	conf, err := Check(ctx, d.o.Config, text, d.o.Strict, d.plane.status.Name)
+	if err != nil {
+		return nil, err
+	}
+	if err := logs.Usable(logTarget(conf)); err != nil {
+		return nil, fmt.Errorf("%s: %w", conf.Global.Origins["logfile"].Pos, err)
+	}
+	conf.Warnings = append(conf.Warnings, withLines(d.bypassed(conf), text)...)
+	conf.Warnings = append(conf.Warnings, withLines(unreachable(conf, proxy.OpenFiles()), text)...)
+	d.parsed = parsed{conf, pages(conf)}
+	return conf, nil
+}
+
+// logTarget is where conf has the log go. Who supervises shunt reads its
+// standard error.
+func logTarget(conf *config.Config) string {
+	if conf.Global.Supervised {
+		return ""
+	}
+	return conf.Global.LogFile
+}
+
+// pages reads what the services of conf say while no real server can.
+func pages(conf *config.Config) map[string]page {
+	all := map[string]page{}
+	for i := range conf.Virtuals {
+		w := site(&conf.Virtuals[i])
+		ready, err := sorry.Prepare(w)
+		if err != nil {
+			w.Page, w.Status = "", 0
+			ready, _ = sorry.Prepare(w) // the built-in page is always there
+		}
+		all[conf.Virtuals[i].ID.String()] = page{ready, err}
+	}
+	return all
+}
+
+// inForce goes with a configuration in the moment it is put in force, in the
+// director's loop: it touches neither files nor the network.
+func (d *Daemon) inForce(conf *config.Config) {
+	d.plane.route(routes(conf))
+	d.plane.proxy.SetLimits(bounds(conf))
+	gone := d.sites
+	d.sites = map[string]bool{}
+	for id, p := range d.parsed.pages {
+		d.sites[id] = true
+		if p.err == nil || !gone[id] { // a page that cannot be read is no reason to lose the one before
+			d.sorry.Put(id, p.Ready)
+		}
+		delete(gone, id)
+	}
+	for id := range gone {
+		d.sorry.Forget(id)
+	}
+}
+
+// follow does, after a configuration was put in force and beside the director,
+// what takes files and netlink: what hangs there holds up a reload at worst.
+func (d *Daemon) follow(conf *config.Config) {
+	if err := d.sink.Use(logTarget(conf)); err != nil {
+		d.log.Error("logfile cannot be used, the log goes where it went", "line", conf.Global.Origins["logfile"].Pos.String(), "err", err)
+	}
+	for _, p := range conf.Warnings {
+		d.log.Warn("configuration", "warning", p.String())
+	}
+	for id, p := range d.parsed.pages {
+		if p.err != nil {
+			d.log.Error("sorry page cannot be used, the one before stays", "service", id, "err", p.err)
+		}
+	}
+	if !d.started {
+		d.started, d.execute = true, conf.Global.Execute
+	}
+	d.followHost(conf)
+}
