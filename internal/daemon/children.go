@@ -77,6 +77,9 @@ func (c *children) run(path string, o Options) error {
 	if o.Strict {
 		args = append(args, "--strict")
 	}
+	if o.ControlGroup != "" {
+		args = append(args, "--control-group", o.ControlGroup)
+	}
 	cmd := exec.CommandContext(c.ctx, self, args...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	// What the environment says about this shunt is not meant for that one.
