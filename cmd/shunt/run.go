@@ -18,7 +18,7 @@ import (
 func configFlag() cli.Flag {
 	return &cli.StringFlag{
 		Name: "config", Aliases: []string{"c"}, Value: defaultConfig, EnvVars: []string{"SHUNT_CONFIG"},
-		Usage: "read this `FILE`; a bare name is looked for in /etc/ha.d first", TakesFile: true,
+		Usage: "the configuration `FILE`; a name without a slash is looked for in /etc/ha.d, /etc/ha.d/conf and here", TakesFile: true,
 	}
 }
 
@@ -37,6 +37,7 @@ func runCommand() *cli.Command {
 			"cleanstop says; a second one stops at once.",
 		Flags: []cli.Flag{
 			configFlag(), controlFlag(),
+			&cli.StringFlag{Name: "control-group", EnvVars: []string{"SHUNT_CONTROL_GROUP"}, Usage: "let the members of `GROUP` use the control socket: status and reload"},
 			&cli.StringFlag{Name: "dataplane", Value: "auto", EnvVars: []string{"SHUNT_DATAPLANE"}, Usage: "what forwards: auto, ipvs or proxy"},
 			&cli.StringFlag{Name: "admin", Value: "127.0.0.1:9910", EnvVars: []string{"SHUNT_ADMIN"}, Usage: "`ADDRESS` of metrics and status page; empty for none"},
 			&cli.StringFlag{Name: "log-format", Value: "text", EnvVars: []string{"SHUNT_LOG_FORMAT"}, Usage: "text or json"},
@@ -51,15 +52,16 @@ func options(c *cli.Context) (daemon.Options, error) {
 	o := daemon.Options{
 		Strict: c.Bool("strict"), Dataplane: c.String("dataplane"), Admin: c.String("admin"),
 		LogFormat: c.String("log-format"), Version: version, Commit: commit,
+		Asked: configName(c), ControlGroup: c.String("control-group"),
 	}
 	if err := o.LogLevel.UnmarshalText([]byte(c.String("log-level"))); err != nil {
 		return o, fmt.Errorf("log level %q: want debug, info, warn or error", c.String("log-level"))
 	}
 	var err error
-	if o.Config, err = daemon.FindConfig(c.String("config")); err != nil {
+	if o.Config, err = daemon.FindConfig(o.Asked); err != nil {
 		return o, fmt.Errorf("%w; name another with --config", err)
 	}
-	o.Control = controlPath(c, o.Config)
+	o.Control = controlPaths(c, runtimeDir(), o.Config)
 	return o, nil
 }
 

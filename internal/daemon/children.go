@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"sync"
 	"time"
@@ -79,6 +77,9 @@ func (c *children) run(path string, o Options) error {
 	if o.Strict {
 		args = append(args, "--strict")
 	}
+	if o.ControlGroup != "" {
+		args = append(args, "--control-group", o.ControlGroup)
+	}
 	cmd := exec.CommandContext(c.ctx, self, args...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	// What the environment says about this shunt is not meant for that one.
@@ -137,28 +138,4 @@ func (c *children) wait(ctx context.Context) error {
 func (c *children) hurry() {
 	c.signal(unix.SIGTERM)
 	time.AfterFunc(childStop, func() { c.signal(unix.SIGKILL) })
-}
-
-// FindConfig finds a configuration by its name, in the places and the order
-// in which ldirectord looks: /etc/ha.d, /etc/ha.d/conf, the name as it is. The
-// path it returns is absolute, because a working directory may change.
-func FindConfig(name string) (string, error) {
-	for _, path := range []string{filepath.Join("/etc/ha.d", name), filepath.Join("/etc/ha.d/conf", name), name} {
-		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
-			return filepath.Abs(path)
-		}
-	}
-	return "", notFound(name)
-}
-
-// notFound says why there is no configuration of that name.
-func notFound(name string) error {
-	_, err := os.Stat(name)
-	switch {
-	case err == nil:
-		return fmt.Errorf("configuration %s: not a regular file", name)
-	case filepath.IsAbs(name) || !errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("configuration: %w", err)
-	}
-	return fmt.Errorf("configuration %s: not found in /etc/ha.d, /etc/ha.d/conf or the working directory", name)
 }

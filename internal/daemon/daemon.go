@@ -4,11 +4,14 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
 	"os"
+	"os/user"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"time"
 
@@ -21,16 +24,20 @@ import (
 
 // Options are what the command line says.
 type Options struct {
-	// Config is the path of the configuration file.
-	Config string
+	// Config is the path of the configuration file, and Asked the name that it
+	// was asked for by, if that is another.
+	Config, Asked string
 	// Strict refuses what ldirectord refuses.
 	Strict bool
 	// Dataplane is auto, ipvs or proxy; "" is auto.
 	Dataplane string
 	// Admin is the address of metrics, status page and API; "" for none.
 	Admin string
-	// Control is the path of the control socket; "" for none.
-	Control string
+	// Control are the paths of the control socket: the director is asked on
+	// any of them. ControlGroup is a group, by name or number, that may do so
+	// as well as the user that shunt runs as; "" for none.
+	Control      []string
+	ControlGroup string
 	// LogFormat is text or json.
 	LogFormat string
 	LogLevel  slog.Level
@@ -75,6 +82,10 @@ func (d *Daemon) openLog(context.Context) error {
 		return sink.Close()
 	})
 	d.log.Info("shunt starts", "version", d.o.Version, "config", d.o.Config)
+	if passed := PassedOver(cmp.Or(d.o.Asked, d.o.Config), d.o.Config); passed != "" {
+		d.log.Warn("a configuration of that name in the working directory is not the one taken; write ./ before the name for it",
+			"taken", d.o.Config, "passed_over", passed)
+	}
 	return nil
 }
 
@@ -113,13 +124,17 @@ func alertMail(m director.Mail) alert.Mail {
 // openAdmin comes before the director starts: a second shunt for the same
 // file finds the control socket taken and touches nothing.
 func (d *Daemon) openAdmin(ctx context.Context) error {
+	group, err := groupID(d.o.ControlGroup)
+	if err != nil {
+		return err
+	}
 	s := admin.New(admin.Options{
 		Source: d, Log: d.log, Version: d.o.Version, Commit: d.o.Commit, Sorry: d.sorryStats,
-		Connections: d.connections,
+		Connections: d.connections, Config: d.o.Config, ControlGroup: group,
 	})
 	d.onStop("admin", 1200*time.Millisecond, func(context.Context) error { return s.Close() })
-	if d.o.Control != "" {
-		if err := listenControl(ctx, s, d.o.Control); err != nil {
+	for _, path := range d.o.Control {
+		if err := listenControl(ctx, s, path); err != nil {
 			return err
 		}
 	}
@@ -140,6 +155,22 @@ func listenControl(ctx context.Context, s *admin.Server, path string) error {
 		return fmt.Errorf("control socket: %w", err)
 	}
 	return s.ListenControl(ctx, path)
+}
+
+// groupID returns the number of a group of this host, 0 for no group.
+func groupID(group string) (int, error) {
+	if group == "" {
+		return 0, nil
+	}
+	id := group
+	if g, err := user.LookupGroup(group); err == nil {
+		id = g.Gid
+	}
+	n, err := strconv.Atoi(id)
+	if err != nil || n < 0 {
+		return 0, fmt.Errorf("control group %s: this host has no such group; make it with `groupadd %s`, or name another", group, group)
+	}
+	return n, nil
 }
 
 // Admin is the admin address that Start got, "" for none.
