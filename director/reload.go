@@ -2,6 +2,7 @@ package director
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/shunt-lb/shunt/config"
@@ -18,7 +19,7 @@ func (d *Director) Reload(ctx context.Context) error {
 	defer context.AfterFunc(d.ctx, cancel)()
 	err := d.lock(ctx)
 	if err == nil {
-		err = d.reload(ctx)
+		err = d.reload(ctx, false)
 		d.unlock()
 	}
 	if err == nil {
@@ -40,9 +41,13 @@ func (d *Director) settle(ctx context.Context) {
 	_ = d.applier.flush(ctx) // what is late is tried on; Status tells of it
 }
 
-// reload is Reload with d.reading held.
-func (d *Director) reload(ctx context.Context) error {
+// reload is Reload with d.reading held. By itself, without anybody's order, it
+// does not take all services away.
+func (d *Director) reload(ctx context.Context, byItself bool) error {
 	conf, err := d.read(ctx)
+	if err == nil && byItself && len(conf.Virtuals) == 0 && len(d.current.Virtuals) > 0 {
+		err = fmt.Errorf("%s: there is no virtual service in it: autoreload does not take all of them away, `shunt reload` and SIGHUP do", d.file.path)
+	}
 	var files map[string]string
 	if err == nil {
 		files = d.lookAtMaintenance(ctx, conf)

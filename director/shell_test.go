@@ -407,6 +407,37 @@ func TestAutoReload(t *testing.T) {
 	})
 }
 
+// A file without services takes none away by itself, whatever becomes of it
+// afterwards, and does when somebody says so.
+func TestAutoReloadOfNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := virtual(vip, rs1)
+		c := conf(v)
+		c.Global.AutoReload = true
+		r := newRig(t, c).start()
+		defer r.stop()
+		time.Sleep(2 * time.Second)
+		r.edit("empty", conf(), nil)
+		time.Sleep(time.Minute)
+		r.want(v, vip+": "+rs1+"=1")
+		if s := r.status().Config; s.ReloadFailures != 1 || !strings.Contains(s.ReloadError, "there is no virtual service in it") {
+			t.Errorf("status %+v", s)
+		}
+		next := conf(virtual(vip, rs1+" 7"))
+		next.Global.AutoReload = true
+		r.edit("complete", next, nil)
+		time.Sleep(3 * time.Second)
+		r.want(v, vip+": "+rs1+"=7")
+		r.edit("empty", conf(), nil)
+		if err := r.Reload(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if s := r.status(); len(s.Services) != 0 {
+			t.Errorf("%d services are left", len(s.Services))
+		}
+	})
+}
+
 func TestNoAutoReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := virtual(vip, rs1)
