@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
@@ -20,6 +21,9 @@ type hostKeeper struct {
 	vips *vip.Manager // nil until a configuration names an interface
 	kept []vip.Address
 	told []string // warnings about settings that were given last
+
+	settings sync.Mutex     // of the kernel, one who sets them at a time
+	conf     *config.Config // that they are for, nil for none yet
 	// returns is nil until a service is transparent.
 	returns *returnpath.Keeper
 }
@@ -34,8 +38,26 @@ func (d *Daemon) followHost(conf *config.Config) {
 		d.log.Warn("answers to connections with the client's address do not come back", "err", err)
 	}
 	if d.plane.status.Name == onIPVS {
-		d.followSysctls(conf)
-		d.followTimeouts(conf)
+		d.host.settings.Lock()
+		defer d.host.settings.Unlock()
+		d.host.conf = conf
+		d.followSettings()
+	}
+}
+
+// followSettings brings the settings of the kernel in line with the
+// configuration in force.
+func (d *Daemon) followSettings() {
+	d.followSysctls(d.host.conf)
+	d.followTimeouts(d.host.conf)
+}
+
+// renewed does so once more after the module was loaded again.
+func (d *Daemon) renewed() {
+	d.host.settings.Lock()
+	defer d.host.settings.Unlock()
+	if d.host.conf != nil {
+		d.followSettings()
 	}
 }
 
