@@ -26,7 +26,7 @@ func TestRepairLeavesNewerWishesAlone(t *testing.T) {
 		r.want(v, vip+": "+rs1+"=1 "+rs2+"=1")
 		r.plane.setFail(errors.New("no memory"))
 		r.farm.set(rs2, "broken")
-		_ = r.plane.Remove(t.Context(), v.ID)
+		r.plane.meddle(v.ID, nil)
 		time.Sleep(time.Minute)
 		r.plane.setFail(nil)
 		time.Sleep(2 * retryLast)

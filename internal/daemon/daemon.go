@@ -96,7 +96,7 @@ func (d *Daemon) openSorry(context.Context) error {
 }
 
 func (d *Daemon) openDirector(context.Context) error {
-	plane, err := choose(d.o.Dataplane, d.log, d.sorry)
+	plane, err := choose(d.o.Dataplane, d.log, d.sorry, d.renewed)
 	if err != nil {
 		return err
 	}

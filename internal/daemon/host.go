@@ -20,6 +20,9 @@ import (
 type hostKeeper struct {
 	told []string // warnings about settings that were given last
 
+	settings sync.Mutex     // of the kernel, one who sets them at a time
+	set      *config.Config // that they are for, nil for none yet
+
 	mu      sync.Mutex
 	conf    *config.Config // whose services have what they need
 	leaving bool           // the stop has begun: nothing is added any more
@@ -32,8 +35,26 @@ type hostKeeper struct {
 func (d *Daemon) followHost(conf *config.Config) {
 	d.followAddresses(conf)
 	if d.plane.status.Name == onIPVS {
-		d.followSysctls(conf)
-		d.followTimeouts(conf)
+		d.host.settings.Lock()
+		defer d.host.settings.Unlock()
+		d.host.set = conf
+		d.followSettings()
+	}
+}
+
+// followSettings brings the settings of the kernel in line with the
+// configuration in force.
+func (d *Daemon) followSettings() {
+	d.followSysctls(d.host.set)
+	d.followTimeouts(d.host.set)
+}
+
+// renewed does so once more after the module was loaded again.
+func (d *Daemon) renewed() {
+	d.host.settings.Lock()
+	defer d.host.settings.Unlock()
+	if d.host.set != nil {
+		d.followSettings()
 	}
 }
 
