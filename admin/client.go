@@ -9,6 +9,9 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/url"
+	"path/filepath"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -18,6 +21,10 @@ import (
 // ErrNotRunning is matched by the errors of a Client when nobody listens on
 // the control socket.
 var ErrNotRunning = errors.New("no shunt is running")
+
+// ErrForbidden is matched by the errors of a Client when there is a control
+// socket that this user may not open.
+var ErrForbidden = errors.New("a shunt runs, but not for you")
 
 // A RefusedError is the answer of a running shunt that has refused a
 // configuration. Its text has one problem a line.
@@ -29,8 +36,9 @@ func (e *RefusedError) Error() string { return e.Text }
 // A Client asks the shunt behind a control socket. It holds no connection
 // between calls, has nothing to close and may be used from several goroutines.
 type Client struct {
-	path string
-	http http.Client
+	path   string
+	config string
+	http   http.Client
 }
 
 // Dial returns a client of the control socket at path. It connects only when
@@ -39,6 +47,14 @@ func Dial(path string) *Client {
 	c := &Client{path: path}
 	c.http.Transport = &http.Transport{DisableKeepAlives: true, DialContext: c.dial}
 	return c
+}
+
+// For returns a client of the same control socket that asks only the director
+// of the configuration at an absolute path. Another one refuses to answer.
+func (c *Client) For(config string) *Client {
+	about := Dial(c.path)
+	about.config = config
+	return about
 }
 
 // Status returns the director's status. In it the services' IDs are zero:
@@ -73,6 +89,11 @@ func (c *Client) ask(ctx context.Context, method, path string) (*http.Response, 
 	if err != nil {
 		return nil, err
 	}
+	if c.config != "" {
+		q := req.URL.Query()
+		q.Set(configParameter, c.config)
+		req.URL.RawQuery = q.Encode()
+	}
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return nil, c.explain(err)
@@ -89,20 +110,59 @@ func (c *Client) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	believed, err := speakers(filepath.Dir(path))
+	if err != nil {
+		return nil, err
+	}
 	var d net.Dialer
-	return d.DialContext(ctx, "unix", path)
+	conn, err := d.DialContext(ctx, "unix", path)
+	if err != nil {
+		return nil, err
+	}
+	if err := spokenBy(conn.(*net.UnixConn), believed); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return conn, nil
+}
+
+// spokenBy refuses a connection to a process of another user than those.
+func spokenBy(conn *net.UnixConn, users []int) error {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var peer *unix.Ucred
+	if e := raw.Control(func(fd uintptr) { peer, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) }); e != nil {
+		return e
+	}
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(users, int(peer.Uid)) {
+		return fmt.Errorf("a program of user %d listens there, whom shunt has no reason to believe", peer.Uid)
+	}
+	return nil
 }
 
 // explain says in an operator's words why the socket could not be reached.
 func (c *Client) explain(err error) error {
+	whose := ""
+	if c.config != "" {
+		whose = " for " + c.config
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ECONNREFUSED):
-		return fmt.Errorf("%w with control socket %s; start one with `shunt run`, or name the socket of the one that runs",
-			ErrNotRunning, c.path)
+		return fmt.Errorf("%w%s with control socket %s; start one with `shunt run`, or name the socket of the one that runs with --control",
+			ErrNotRunning, whose, c.path)
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("control socket %s: permission denied; it is open to root and to the user that shunt runs as", c.path)
+		return fmt.Errorf("%w: its control socket %s is open to root and to the user that it runs as; "+
+			"use sudo, have it run with `--control-group GROUP`, or ask its admin address, http://127.0.0.1:9910/ by default",
+			ErrForbidden, c.path)
 	case errors.Is(err, io.EOF), errors.Is(err, unix.ECONNRESET):
 		return fmt.Errorf("control socket %s: shunt ended before it answered", c.path)
+	}
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		err = e.Err // the request is shunt's own business
 	}
 	return fmt.Errorf("control socket %s: %w", c.path, err)
 }

@@ -68,7 +68,7 @@ func TestRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	opts := cmp.Options{cmpopts.EquateComparable(netip.AddrPort{}), cmpopts.IgnoreUnexported(director.ServerStatus{})}
+	opts := cmp.Options{cmpopts.EquateComparable(netip.AddrPort{}), cmpopts.IgnoreUnexported(director.ServerStatus{}, director.ServiceStatus{})}
 	if diff := cmp.Diff(want, got, opts); diff != "" {
 		t.Errorf("status (-sent +received):\n%s", diff)
 	}

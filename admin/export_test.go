@@ -1,6 +1,9 @@
 package admin
 
 import (
+	"context"
+	"log/slog"
+	"net"
 	"net/http"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -12,7 +15,9 @@ import (
 const Patience = patience
 
 // Claim takes a control socket's path and listens there.
-var Claim = listenControl
+func Claim(ctx context.Context, path string) (net.Listener, error) {
+	return listenControl(ctx, controlSocket{path: path}, slog.New(slog.DiscardHandler))
+}
 
 // Public is what the TCP address serves, for tests that must not open one.
 func (s *Server) Public() http.Handler { return s.public() }

@@ -52,6 +52,8 @@ var serviceMetrics = []metric[director.ServiceStatus]{
 		func(sv *director.ServiceStatus) float64 { return truth(sv.FallbackActive) }),
 	service.gauge("apply_error", "1 while the dataplane does not serve the service as configured; the status says why.",
 		func(sv *director.ServiceStatus) float64 { return truth(sv.Error != "") }),
+	service.gauge("changes", "In how many points the dataplane has something else than was applied because somebody else has changed it; the status says in which.",
+		func(sv *director.ServiceStatus) float64 { return float64(len(sv.Changed)) }),
 }
 
 var serverMetrics = []metric[director.ServerStatus]{
@@ -61,7 +63,7 @@ var serverMetrics = []metric[director.ServerStatus]{
 		func(r *director.ServerStatus) float64 { return truth(r.State == director.Up) }),
 	server.gauge("maintenance", "1 if the operator has taken the real server out.",
 		func(r *director.ServerStatus) float64 { return truth(r.State == director.Maintenance) }),
-	server.gauge("weight", "The weight in force, of which a slow start leaves a part: 0 takes no new connection.",
+	server.gauge("weight", "The weight that the dataplane has, of which a slow start leaves a part: 0 takes no new connection.",
 		weightInForce),
 	server.gauge("configured_weight", "The weight in the configuration.",
 		func(r *director.ServerStatus) float64 { return float64(r.Weight) }),

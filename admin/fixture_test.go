@@ -193,6 +193,7 @@ func dns() director.ServiceStatus {
 func mail() director.ServiceStatus {
 	return director.ServiceStatus{
 		Service: "tcp 10.0.0.100:25", Scheduler: "sh", Check: "negotiate smtp", Fallback: "10.0.0.9:25", FallbackActive: true,
+		Changed: []string{"scheduler rr instead of sh", "real server 192.168.80.140:25 has weight 1 instead of 0"},
 		Servers: []director.ServerStatus{{
 			Server: "192.168.80.140:25", Forward: "ipip", Tunnel: "gue port 6080", Weight: 1, State: director.Down, Since: before(9 * time.Second),
 			Checked: before(4 * time.Second), Duration: director.Seconds(time.Second), Fails: 3, ChecksBad: 3, Transitions: 1,

@@ -3,6 +3,7 @@ package admin
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -13,6 +14,10 @@ import (
 // maxScrapes is how many scrapes may be under way at once; more are told to
 // come back.
 const maxScrapes = 8
+
+// configParameter names, in a request on the control socket, the absolute path
+// of the configuration whose director is meant.
+const configParameter = "config"
 
 // public is what the TCP address serves. A pattern with GET takes HEAD too
 // and leaves 405 for the rest.
@@ -36,7 +41,21 @@ func (s *Server) control() http.Handler {
 	mux.HandleFunc("GET /api/v1/status", s.getStatus)
 	mux.HandleFunc("GET /api/v1/connections", s.getConnections)
 	mux.HandleFunc("POST /api/v1/reload", s.postReload)
-	return secure(mux)
+	return secure(s.addressed(mux))
+}
+
+// addressed refuses who asks for the director of another configuration than
+// this one's.
+func (s *Server) addressed(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		meant := r.URL.Query().Get(configParameter)
+		if meant == "" || s.config == "" || sameConfig(meant, s.config) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		writeJSON(w, r, http.StatusMisdirectedRequest,
+			failure{fmt.Sprintf("this shunt runs %s, not %s", s.config, meant)})
+	})
 }
 
 // secure sets what holds for every answer: nothing is kept, guessed about or

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -127,6 +128,9 @@ func (r *renderer) problems(s director.Status) {
 		if sv.Error != "" {
 			r.alarm(red, "NOT SERVED AS CONFIGURED: "+sv.Service, sv.Error)
 		}
+		if len(sv.Changed) > 0 {
+			r.alarm(red, "CHANGED BY SOMEBODY ELSE, put right within seconds: "+sv.Service, first(sv.Changed)...)
+		}
 	}
 	if f := full(s.Dataplane.Load); f != "" {
 		r.alarm(yellow, "FULL", f)
@@ -140,6 +144,15 @@ func (r *renderer) problems(s director.Status) {
 	if n := len(s.Config.Warnings); n > 0 {
 		r.alarm(yellow, fmt.Sprintf("WARNINGS about the configuration: %d", n), s.Config.Warnings...)
 	}
+}
+
+// first are the first of many lines, and how many more there are.
+func first(lines []string) []string {
+	const most = 8
+	if len(lines) <= most {
+		return lines
+	}
+	return append(slices.Clone(lines[:most]), fmt.Sprintf("and %d more", len(lines)-most))
 }
 
 func (r *renderer) alarm(c colour, title string, details ...string) {

@@ -42,6 +42,12 @@ type Options struct {
 	Log    *slog.Logger
 	// Version and Commit say which shunt this is.
 	Version, Commit string
+	// Config is the absolute path of the configuration file: on the control
+	// socket who asks about another one is refused. "" answers everybody.
+	Config string
+	// ControlGroup is the number of a group that may open the control socket
+	// beside the user that shunt runs as; 0 for none.
+	ControlGroup int
 	// Sorry reads the built-in sorry server's counters, by service, at every
 	// scrape; nil where there is none. It is called from many goroutines at
 	// once and the map is the caller's.
@@ -57,6 +63,8 @@ type Server struct {
 	source      Source
 	log         *slog.Logger
 	version     string
+	config      string
+	group       int
 	registry    *prometheus.Registry
 	connections func() Connections
 	life        context.Context // of every request; end ends them
@@ -71,7 +79,7 @@ type Server struct {
 // New returns a Server that does not listen yet.
 func New(o Options) *Server {
 	life, end := context.WithCancel(context.Background())
-	s := &Server{source: o.Source, log: o.Log, version: o.Version, connections: o.Connections, life: life, end: end}
+	s := &Server{source: o.Source, log: o.Log, version: o.Version, config: o.Config, group: o.ControlGroup, connections: o.Connections, life: life, end: end}
 	s.registry = s.newRegistry(o)
 	return s
 }
@@ -94,10 +102,13 @@ func (s *Server) ListenTCP(ctx context.Context, addr string) (net.Addr, error) {
 }
 
 // ListenControl serves the control socket on path, which only the user that
-// shunt runs as (and root) can open. A socket left by a dead process is
-// replaced; one that is in use is an error. It is gone when Close returns.
+// shunt runs as, root and Options.ControlGroup can open. A folder that is
+// another user's, or that others may write to, is an error. A socket left by a
+// dead shunt is replaced; one that is in use is an error, and so is any other
+// file that is in the way. If the socket is removed, it is made again within
+// seconds. It is gone when Close returns.
 func (s *Server) ListenControl(ctx context.Context, path string) error {
-	ln, err := listenControl(ctx, path)
+	ln, err := listenControl(ctx, controlSocket{path: path, config: s.config, group: s.group}, s.log)
 	if err != nil {
 		return err
 	}

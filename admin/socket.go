@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,8 +9,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"syscall" //nolint:depguard // net.ListenConfig.Control speaks in its RawConn
 
 	"golang.org/x/sys/unix"
@@ -18,41 +17,11 @@ import (
 // maxSocketPath is what fits into sun_path, see unix(7).
 const maxSocketPath = 107
 
-// A controlListener is a unix socket together with the lock that says whose
-// it is.
-type controlListener struct {
-	net.Listener
-	lock *os.File
-}
-
-// Close removes the socket, then gives up the claim to its path. Only the
-// first call does anything.
-func (l *controlListener) Close() error {
-	err := l.Listener.Close()
-	if errors.Is(err, net.ErrClosed) {
-		return err
-	}
-	return errors.Join(err, os.Remove(l.lock.Name()), l.lock.Close())
-}
-
-// listenControl claims path and listens there. A lock beside the socket, held
-// for life and dropped by the kernel with the process, decides who may: two
-// processes that start at once over a stale socket cannot both replace it.
-func listenControl(ctx context.Context, path string) (net.Listener, error) {
-	path, err := socketPath(path)
-	if err != nil {
-		return nil, err
-	}
-	lock, err := lockFile(path + ".lock")
-	if err != nil {
-		return nil, fmt.Errorf("control socket %s: %w", path, err)
-	}
-	ln, err := bind(ctx, path)
-	if err != nil {
-		err = fmt.Errorf("control socket %s: %w", path, err)
-		return nil, errors.Join(err, os.Remove(lock.Name()), lock.Close())
-	}
-	return &controlListener{Listener: ln, lock: lock}, nil
+// A controlSocket says where a control socket is to be, and whose it is.
+type controlSocket struct {
+	path   string
+	config string // the file whose director it is
+	group  int    // may open it as well; 0 for none
 }
 
 // socketPath makes path absolute, so that none means an abstract address,
@@ -68,12 +37,49 @@ func socketPath(path string) (string, error) {
 	return abs, nil
 }
 
-func bind(ctx context.Context, path string) (net.Listener, error) {
-	if err := removeStale(ctx, path); err != nil {
+// A boundSocket is a listener and the file that it made.
+type boundSocket struct {
+	*net.UnixListener
+	path string
+	file fs.FileInfo
+}
+
+// bind listens at s.path. A socket that nobody listens on any more is replaced
+// if it is shunt's own, left by one that was killed.
+func (s controlSocket) bind(ctx context.Context, own bool) (*boundSocket, error) {
+	if err := removeStale(ctx, s.path, own); err != nil {
 		return nil, err
 	}
 	lc := net.ListenConfig{Control: ownerOnly}
-	return lc.Listen(ctx, "unix", path)
+	ln, err := lc.Listen(ctx, "unix", s.path)
+	if err != nil {
+		return nil, err
+	}
+	b := &boundSocket{UnixListener: ln.(*net.UnixListener), path: s.path}
+	b.SetUnlinkOnClose(false) // close looks whose file it is by then
+	b.file, err = os.Lstat(s.path)
+	if err == nil && s.group != 0 {
+		err = cmp.Or(os.Lchown(s.path, -1, s.group), os.Chmod(s.path, 0o660))
+	}
+	if err != nil {
+		return nil, errors.Join(err, b.close())
+	}
+	return b, nil
+}
+
+// named reports whether the socket's path still means it.
+func (b *boundSocket) named() bool {
+	there, err := os.Lstat(b.path)
+	return err == nil && os.SameFile(b.file, there)
+}
+
+// close removes the socket, if it is still there, and stops listening.
+func (b *boundSocket) close() error {
+	var err error
+	if b.file != nil && b.named() {
+		err = os.Remove(b.path)
+	}
+	return errors.Join(err, b.Close())
 }
 
 // ownerOnly sets the mode before the socket gets its name: the kernel gives
@@ -86,9 +92,9 @@ func ownerOnly(_, _ string, c syscall.RawConn) error {
 	}), err)
 }
 
-// removeStale removes a socket at path that nobody listens on any more. The
-// caller holds the lock.
-func removeStale(ctx context.Context, path string) error {
+// removeStale removes a socket of shunt's own at path that nobody listens on
+// any more. The caller holds the lock.
+func removeStale(ctx context.Context, path string, own bool) error {
 	info, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -100,68 +106,14 @@ func removeStale(ctx context.Context, path string) error {
 	}
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "unix", path)
-	if err == nil {
+	switch {
+	case err == nil:
 		_ = conn.Close() // it was made to see whether it could be
 		return errors.New("another program listens there")
-	}
-	if !errors.Is(err, unix.ECONNREFUSED) {
+	case !errors.Is(err, unix.ECONNREFUSED):
 		return fmt.Errorf("find out whether it is in use: %w", err)
+	case !own:
+		return fmt.Errorf("there is a socket that nobody listens on and that has no lock of shunt's beside it: rm %s if it is not wanted, or name another path with --control", path)
 	}
 	return os.Remove(path)
-}
-
-// lockFile creates path, makes its folder if that alone is missing, and locks
-// it for as long as it stays open.
-func lockFile(path string) (*os.File, error) {
-	if err := os.Mkdir(filepath.Dir(path), 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, err
-	}
-	for {
-		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
-		if err != nil {
-			return nil, err
-		}
-		if err := claim(f); err != nil {
-			return nil, errors.Join(err, f.Close())
-		}
-		if stillThere(f) {
-			return f, nil
-		}
-		_ = f.Close() // its owner removed it after it was opened here: make one
-	}
-}
-
-func claim(f *os.File) error {
-	err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	if errors.Is(err, unix.EWOULDBLOCK) {
-		return fmt.Errorf("another shunt%s is running on it", owner(f))
-	}
-	if err != nil {
-		return fmt.Errorf("lock %s: %w", f.Name(), err)
-	}
-	if err := f.Truncate(0); err != nil {
-		return err
-	}
-	_, err = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
-	return err
-}
-
-// owner reads who holds the lock, as far as it has written that already.
-func owner(f *os.File) string {
-	b := make([]byte, 16)
-	n, _ := f.ReadAt(b, 0) // an empty file is an answer too
-	pid, err := strconv.Atoi(strings.TrimSpace(string(b[:n])))
-	if err != nil {
-		return ""
-	}
-	return fmt.Sprintf(" (process %d)", pid)
-}
-
-func stillThere(f *os.File) bool {
-	mine, err := f.Stat()
-	if err != nil {
-		return false
-	}
-	named, err := os.Lstat(f.Name())
-	return err == nil && os.SameFile(mine, named)
 }

@@ -33,8 +33,8 @@ func entries(t testing.TB, path string) []string {
 }
 
 func TestControlPermissions(t *testing.T) {
-	defer unix.Umask(unix.Umask(0)) // the worst case
 	path := filepath.Join(t.TempDir(), "run", "s")
+	defer unix.Umask(unix.Umask(0)) // the worst case
 	s := newServer(t, tells(calm()))
 	if err := s.ListenControl(t.Context(), path); err != nil {
 		t.Fatal(err)
@@ -54,8 +54,18 @@ func TestControlPermissions(t *testing.T) {
 	}
 }
 
-// stale leaves a socket at path that nobody listens on, as kill -9 does.
+// stale leaves a socket at path that nobody listens on, and its lock, as kill
+// -9 does.
 func stale(t *testing.T, path string) {
+	t.Helper()
+	abandoned(t, path)
+	if err := os.WriteFile(path+".lock", []byte("shunt 999999\n/etc/old.cf\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// abandoned leaves a socket at path that nobody listens on.
+func abandoned(t *testing.T, path string) {
 	t.Helper()
 	ln, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {
@@ -70,9 +80,6 @@ func stale(t *testing.T, path string) {
 func TestControlStale(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	stale(t, path)
-	if err := os.WriteFile(path+".lock", []byte("999999\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	if err := newServer(t, tells(calm())).ListenControl(t.Context(), path); err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ var (
 		traffic(service, "", "", func(sv *director.ServiceStatus) *dataplane.Counters { return &sv.Counters }),
 		traffic(service, "fallback_", " Those of the fallback alone.", func(sv *director.ServiceStatus) *dataplane.Counters { return &sv.FallbackCounters }),
 		[]metric[director.ServiceStatus]{
-			service.counter("refused_connections_total", "Clients that no real server could take.",
+			service.counter("refused_connections_total", "Clients that no real server could take. Always 0 on IPVS: the kernel refuses them without counting.",
 				func(sv *director.ServiceStatus) uint64 { return sv.Counters.Refused }),
 			service.counter("denied_clients_total", "Clients turned away because they are not allowed; with UDP, datagrams. 0 where the dataplane does not choose clients.",
 				func(sv *director.ServiceStatus) uint64 { return sv.Counters.Denied }),

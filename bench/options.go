@@ -35,6 +35,7 @@ type Options struct {
 	// if 0.
 	DirectorProcessors int
 	Shunt              string   // path of shunt's program
+	Baseline           string   // path of another shunt's, whose proxy is measured beside the others; "" for none
 	Pcap               string   // folder that packets are kept in; "" keeps none
 	Command            []string // what was typed, for the report
 

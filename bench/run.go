@@ -111,13 +111,16 @@ func (r *Runner) choose() error {
 			r.Subjects = append(r.Subjects, s)
 		}
 	}
+	if r.Baseline != "" {
+		r.Subjects = append(r.Subjects, subject.Baseline(r.Baseline))
+	}
 	var here []*subject.Subject
 	for _, s := range r.Subjects {
 		err := s.Here(r.Shunt)
 		switch {
 		case err == nil:
 			here = append(here, s)
-		case asked:
+		case asked || s.Name == subject.BaselineName:
 			return fmt.Errorf("subject %s: %w", s.Name, err)
 		}
 	}

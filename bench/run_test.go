@@ -71,13 +71,15 @@ func measure(t *testing.T, o bench.Options) result.Run {
 	return run
 }
 
+// Shunt beside another shunt, and beside nothing.
 func TestShuntBesideNothing(t *testing.T) {
+	shunt := program(t)
 	run := measure(t, bench.Options{
 		Scenarios: []string{"connections", "requests", "throughput", "idle", "udp"}, Connections: 16,
 		Subjects: []*subject.Subject{find(t, "shunt-proxy"), find(t, "direct")},
-		Rounds:   1, Duration: 300 * time.Millisecond, Shunt: program(t), Weights: []int{2, 1},
+		Rounds:   1, Duration: 300 * time.Millisecond, Shunt: shunt, Baseline: shunt, Weights: []int{2, 1},
 	})
-	if len(run.Measures) != 10 {
+	if len(run.Measures) != 15 {
 		t.Fatalf("%d measures", len(run.Measures))
 	}
 	for _, m := range run.Measures {
@@ -87,7 +89,7 @@ func TestShuntBesideNothing(t *testing.T) {
 		}
 		plausible(t, what, m)
 	}
-	if run.Machine.Programs["shunt-proxy"] == "" || run.Machine.Kernel == "" || run.Pinning == "" {
+	if run.Machine.Programs["shunt-proxy"] == "" || run.Machine.Programs[subject.BaselineName] == "" || run.Machine.Kernel == "" || run.Pinning == "" {
 		t.Errorf("machine: %+v, %q", run.Machine, run.Pinning)
 	}
 }

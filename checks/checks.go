@@ -2,12 +2,18 @@ package checks
 
 import (
 	"context"
+	"io"
 	"net/netip"
 )
 
-// MaxAnswer bounds, in bytes, what a check reads of an answer: the body of
-// HTTP, all lines of simpletcp. What lies behind it is not looked at.
-const MaxAnswer = 1 << 20
+// What a check reads of an answer is bounded, in bytes; what lies behind is not
+// looked at.
+const (
+	// MaxAnswer bounds all lines of simpletcp.
+	MaxAnswer = 1 << 20
+	// MaxBody bounds the body of HTTP. No more than a part of it is held.
+	MaxBody = 8 << 20
+)
 
 // A Func checks target once. It returns nil if the real server is well and
 // otherwise an error in words fit for a status page: "connect
@@ -46,7 +52,10 @@ type Target struct {
 
 // A Matcher decides about what a real server answered.
 type Matcher interface {
-	Match(answer []byte) bool
+	// Match reports whether an answer is a good one. It reads no more of it
+	// than it has to, an error of answer is the end of it, and soon after ctx is
+	// done it returns ctx's error, whatever the answer.
+	Match(ctx context.Context, answer io.Reader) (bool, error)
 	String() string
 }
 

@@ -34,7 +34,8 @@
 //     request URLs are asked of the real server and never of another host.
 //   - simpletcp without a receive pattern succeeds with any answer, whatever
 //     the request.
-//   - No answer is read without a bound: see [MaxAnswer].
+//   - No answer is read without a bound: see [MaxAnswer] and [MaxBody].
+//   - A pattern is matched no longer than the check may last.
 //
 // HTTP follows RFC 9110 and RFC 9112, ping RFC 792 and RFC 4443.
 //

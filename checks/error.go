@@ -14,6 +14,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// whileMatching is when a check was whose time has gone into its pattern.
+const whileMatching = "while matching the answer with the pattern"
+
 // maxReason is how many bytes of a library's error are shown.
 const maxReason = 200
 
@@ -63,6 +66,8 @@ type failure struct {
 	// when goes behind words that do not say what was going on: "while
 	// connecting".
 	when string
+	// where goes before the words if it is not where the check began.
+	where string
 }
 
 func (f *failure) Error() string { return f.err.Error() }
@@ -83,6 +88,14 @@ func inWords(ctx context.Context, began time.Time, err error) error {
 	if !ok {
 		return err
 	}
+	r := f.inWords(ctx, began)
+	if f.where != "" {
+		r.text = f.where + ": " + r.text
+	}
+	return r
+}
+
+func (f *failure) inWords(ctx context.Context, began time.Time) *reason {
 	when := ""
 	if f.when != "" {
 		when = " " + f.when

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"regexp"
 	"time"
 
 	"github.com/shunt-lb/shunt/checks"
@@ -30,7 +29,7 @@ func Example() {
 	err := check(ctx, checks.Target{
 		Addr:    netip.MustParseAddrPort(real.Listener.Addr().String()),
 		Request: "/index.html",
-		Receive: regexp.MustCompile("Test Page"),
+		Receive: receive("Test Page"),
 	})
 	if e, ok := errors.AsType[*checks.Error](err); ok {
 		fmt.Println(e.Check, "check:", e.Err)

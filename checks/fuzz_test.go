@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/netip"
 	"net/url"
-	"regexp"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -14,6 +13,8 @@ import (
 	"golang.org/x/net/ipv4"
 	"golang.org/x/net/ipv6"
 	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/config"
 )
 
 // FuzzFindLine compares the reader of simpletcp with a slow model, whatever
@@ -24,20 +25,21 @@ func FuzzFindLine(f *testing.F) {
 		f.Add([]byte(answer), `^\n$`)
 	}
 	f.Fuzz(func(t *testing.T, answer []byte, expr string) {
-		re, err := regexp.Compile(expr)
+		re, err := config.CompilePattern(expr)
 		if err != nil {
 			return // no pattern
 		}
 		want := false
 		for line := range bytes.Lines(answer) {
-			want = want || re.Match(line)
+			found, _ := re.Match(t.Context(), bytes.NewReader(line))
+			want = want || found
 		}
-		whole := findLine(bytes.NewReader(answer), re)
-		single := findLine(iotest.OneByteReader(bytes.NewReader(answer)), re)
+		whole := findLine(t.Context(), bytes.NewReader(answer), re)
+		single := findLine(t.Context(), iotest.OneByteReader(bytes.NewReader(answer)), re)
 		if (whole == nil) != want || (single == nil) != want {
 			t.Errorf("%q in %q: %v as a whole and %v byte by byte, want a match: %v", expr, answer, whole, single, want)
 		}
-		if none := findLine(bytes.NewReader(answer), nil); (none == nil) != (len(answer) > 0) {
+		if none := findLine(t.Context(), bytes.NewReader(answer), nil); (none == nil) != (len(answer) > 0) {
 			t.Errorf("any of %q: %v", answer, none)
 		}
 		if errors.Is(whole, errNoAnswer) != (len(answer) == 0) {

@@ -2,6 +2,7 @@ package checks
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -28,8 +29,15 @@ const maxRedirects = 7
 // one answers.)
 //
 // If the time is over or the connection ends in the middle of the body of a
-// 2xx answer, or the body goes on after MaxAnswer, the part that has arrived
+// 2xx answer, or the body goes on after MaxBody, the part that has arrived
 // counts.
+//
+// An answer is read as leniently as ldirectord does, as long as it is clear:
+// header lines that are not needed are passed over whatever is in them, a
+// Content-Length that is no number is none, and two equal ones are one; two
+// that differ are a failure. An answer without a status line is all body, as in
+// HTTP/0.9, and a good one if target.Receive matches it. (ldirectord takes it
+// for a good one without a pattern, too: a defect.)
 func HTTP(ctx context.Context, target Target) error {
 	return get(ctx, &visit{check: "http", scheme: "http", target: target})
 }
@@ -80,6 +88,9 @@ func (v *visit) walk(ctx context.Context) (*answer, error) {
 	v.first = p
 	for range maxRedirects + 1 {
 		a, err := v.ask(ctx, p)
+		if err != nil && p != v.first {
+			return nil, v.redirected(p, err)
+		}
 		if err != nil || !a.redirects() {
 			return a, err
 		}
@@ -88,6 +99,15 @@ func (v *visit) walk(ctx context.Context) (*answer, error) {
 		}
 	}
 	return nil, fmt.Errorf("more than %d redirects, the last one to %s", maxRedirects, p)
+}
+
+// redirected says about an error where the real server was asked for p.
+func (v *visit) redirected(p page, err error) error {
+	where := fmt.Sprintf("redirected to %s: %s", short(p.String()), v.door(p))
+	if f, ok := errors.AsType[*failure](err); ok {
+		return &failure{err: f.err, when: f.when, where: where}
+	}
+	return fmt.Errorf("%s: %w", where, err)
 }
 
 // start is the page that the request means.
@@ -121,12 +141,14 @@ func (a *answer) judge(want Matcher) error {
 	switch {
 	case a.status < 200 || a.status > 299:
 		return fmt.Errorf("status %d, want 2xx", a.status)
-	case want == nil || want.Match(a.body):
+	case want == nil || a.matched:
 		return nil
-	case a.cut != nil:
-		return fmt.Errorf("body does not match %q: only %d bytes of it arrived", want, len(a.body))
+	case a.bare:
+		return fmt.Errorf("the answer has no status line and does not match %q", want)
 	case a.endless:
-		return fmt.Errorf("the first %d bytes of the body do not match %q", len(a.body), want)
+		return fmt.Errorf("the first %d bytes of the body do not match %q", MaxBody, want)
+	case a.cut != nil:
+		return fmt.Errorf("body does not match %q: only %d bytes of it arrived", want, a.size)
 	default:
 		return fmt.Errorf("body does not match %q", want)
 	}

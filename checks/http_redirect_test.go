@@ -1,7 +1,9 @@
 package checks_test
 
 import (
+	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -45,7 +47,9 @@ func TestHTTPRedirect(t *testing.T) {
 		{"other name", "http://other.example/here", "www.example.com", "other.example", ""},
 		{"other address", "http://127.0.0.2/here", "", "127.0.0.2", ""},
 		{"address to name", "http://www.example.com/here", "", "www.example.com", ""},
-		{"other port", "http://127.0.0.1:1/here", "", "", "connection refused"},
+		{"other port", "http://127.0.0.1:1/here", "", "", "redirected to http://127.0.0.1:1/here: 127.0.0.1:1: connection refused"},
+		{"other scheme", "https://www.example.com:1/here", "", "", "redirected to https://www.example.com:1/here: 127.0.0.1:1: connection refused"},
+		{"no TLS there", "https://www.example.com:PORT/here", "", "", "redirected to https://www.example.com:PORT/here: ADDR: tls: first record does not look like a TLS handshake"},
 		{"no HTTP", "ftp://127.0.0.1/x", "", "", `redirected to "ftp://127.0.0.1/x", which is not HTTP`},
 		{"no URL", "http://[::1/x", "", "", `redirected to "http://[::1/x", which is no URL`},
 		{"no location", "", "", "", "status 302, want 2xx"},
@@ -54,7 +58,30 @@ func TestHTTPRedirect(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			addr := redirect(t, http.StatusFound, tt.location, tt.host)
 			err := run(t, "http", long, checks.Target{Addr: addr, VirtualHost: tt.virtualHost})
-			want(t, err, wrapped("http ADDR: ", tt.err), addr)
+			_, port, _ := strings.Cut(addr.String(), ":")
+			want(t, err, wrapped("http ADDR: ", strings.ReplaceAll(tt.err, "PORT", port)), addr)
+		})
+	}
+}
+
+// TestHTTPRedirectNamed: what goes wrong behind a redirect is said of the
+// address that was asked, and not of the one that the check began with.
+func TestHTTPRedirectNamed(t *testing.T) {
+	for name, tt := range map[string]struct {
+		serve handler
+		err   string
+	}{
+		"silent":   {silent, "timed out after 200ms while waiting for the answer"},
+		"closes":   {func(_ context.Context, c *net.TCPConn) { readHead(c) }, "connection closed while waiting for the answer"},
+		"no HTTP":  {says("HTTP/1.1 what?\r\n"), `malformed HTTP response "HTTP/1.1 what?"`},
+		"too long": {func(_ context.Context, c *net.TCPConn) { endless(c, head200+"X: y\r\n") }, "headers of more than 65536 bytes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			second := server(t, "127.0.0.1", tt.serve)
+			location := fmt.Sprintf("http://www.example.com:%d/here", second.Port())
+			first := redirect(t, http.StatusFound, location, "")
+			err := run(t, "http", brief, checks.Target{Addr: first})
+			want(t, err, "http ADDR: redirected to "+location+": "+second.String()+": "+tt.err, first)
 		})
 	}
 }
@@ -103,8 +130,9 @@ func TestHTTPOtherHostIsNotAsked(t *testing.T) {
 		}
 		http.Redirect(w, r, "http://"+other.String()+"/", http.StatusFound)
 	})
+	_, port, _ := strings.Cut(other.String(), ":")
 	want(t, run(t, "http", long, checks.Target{Addr: addr}),
-		"http ADDR: connection refused", addr) // nobody but the other host has that port
+		"http ADDR: redirected to http://"+other.String()+"/: 127.0.0.1:"+port+": connection refused", addr) // nobody but the other host has that port
 	want(t, run(t, "http", long, checks.Target{Addr: addr, Request: "http://" + other.String() + "/"}),
 		"http ADDR: status 503, want 2xx", addr)
 }

@@ -1,14 +1,23 @@
+//go:debug x509negativeserial=1
+
 package checks_test
 
 import (
+	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
 	"io"
+	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/shunt-lb/shunt/checks"
 )
@@ -46,6 +55,29 @@ func TestHTTPSServerName(t *testing.T) {
 			t.Errorf("virtualhost %q: server name %q, want %q", virtualHost, g, sent)
 		}
 	}
+}
+
+// TestHTTPSNegativeSerial: what makes a certificate a bad one is no matter,
+// as nobody looks at it.
+func TestHTTPSNegativeSerial(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert := &x509.Certificate{SerialNumber: big.NewInt(5), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, cert, cert, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	version := []byte{0xa0, 3, 2, 1, 2, 2, 1} // and the serial number's type and length
+	at := bytes.Index(der, append(version, 5))
+	if at < 0 {
+		t.Fatal("no serial number")
+	}
+	der[at+len(version)] = 0xfb
+	config := &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
+	addr := secureWeb(t, "127.0.0.1", config, func(http.ResponseWriter, *http.Request) {})
+	want(t, run(t, "https", long, checks.Target{Addr: addr}), "", addr)
 }
 
 // Old servers work too.

@@ -7,13 +7,13 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"regexp"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/shunt-lb/shunt/checks"
+	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/internal/leak"
 )
 
@@ -154,4 +154,10 @@ func readHead(conn net.Conn) string {
 	}
 }
 
-func receive(s string) checks.Matcher { return regexp.MustCompile(s) }
+func receive(s string) checks.Matcher {
+	p, err := config.CompilePattern(s)
+	if err != nil {
+		panic(err) // the patterns are the tests' own
+	}
+	return p
+}

@@ -47,7 +47,7 @@ func overTCP(ctx context.Context, target Target) error {
 	// cannot be sent is no verdict; the answer is, or the want of one.
 	_, _ = io.WriteString(conn, payload(target.Request))
 	_ = conn.Conn.(*net.TCPConn).CloseWrite()
-	return findLine(io.LimitReader(conn, MaxAnswer), target.Receive)
+	return findLine(ctx, io.LimitReader(conn, MaxAnswer), target.Receive)
 }
 
 func overUDP(ctx context.Context, target Target) error {
@@ -67,7 +67,7 @@ func overUDP(ctx context.Context, target Target) error {
 		if err != nil {
 			return &failure{err: err, when: untilLine}
 		}
-		if findLine(bytes.NewReader(datagram[:n]), target.Receive) == nil {
+		if findLine(ctx, bytes.NewReader(datagram[:n]), target.Receive) == nil {
 			return nil
 		}
 	}
@@ -80,7 +80,7 @@ func payload(request string) string {
 
 // findLine reads r until a line matches or, if there is nothing to match, a
 // byte has come.
-func findLine(r io.Reader, want Matcher) error {
+func findLine(ctx context.Context, r io.Reader, want Matcher) error {
 	lines := bufio.NewReader(r)
 	if _, err := lines.Peek(1); errors.Is(err, io.EOF) {
 		return errNoAnswer
@@ -96,7 +96,14 @@ func findLine(r io.Reader, want Matcher) error {
 		if err != nil && !end {
 			return &failure{err: err, when: untilLine}
 		}
-		if len(line) > 0 && want.Match(line) {
+		found, err := want.Match(ctx, bytes.NewReader(line))
+		if err == nil && !found {
+			err = ctx.Err() // there may be a million lines
+		}
+		if err != nil {
+			return &failure{err: err, when: whileMatching}
+		}
+		if found && len(line) > 0 {
 			return nil
 		}
 		if end {

@@ -112,7 +112,16 @@ func (n *names) addr(f *field, e endpoint, six bool) (netip.Addr, bool) {
 		f.warn(e.hostAt, fmt.Sprintf("`%s` is read as %s", e.host, a), "write the address in full")
 		return a, true
 	}
+	if dotted(e.host) {
+		return netip.Addr{}, f.fail(e.hostAt, fmt.Sprintf("`%s` is no IPv4 address", e.host), "four numbers from 0 to 255, with dots between them")
+	}
 	return n.resolve(f, e, six)
+}
+
+// dotted reports whether a host that is no address was meant to be one: no
+// name ends in a number.
+func dotted(host string) bool {
+	return strings.Trim(host, "0123456789.") == ""
 }
 
 func (n *names) literal(f *field, e endpoint, a netip.Addr, six bool) (netip.Addr, bool) {

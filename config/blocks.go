@@ -1,23 +1,28 @@
 package config
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 // A section is a virtual line and the lines that belong to it.
 type section struct {
 	head stmt
 	six  bool // virtual6
-	body []stmt
+	body lines
 }
 
 // blocks sorts the lines of a file into global ones and sections. Nothing is
 // known about values yet.
 type blocks struct {
 	*collector
-	global   []stmt
+	text     []byte
+	global   lines
 	sections []*section
+	kept     int  // lines with a directive
+	full     bool // what follows is not looked at
 
 	open   *section // what indented lines belong to
 	closer stmt     // the global line that ended the last section
@@ -34,9 +39,21 @@ type run struct {
 	lines int
 }
 
-func (b *blocks) scan(lines []string) {
-	for i, src := range lines {
-		s := newStmt(i+1, src)
+const (
+	// maxServices is how many sections a file may have.
+	maxServices = 1 << 13
+	// maxDirectives is how many lines with a directive it may have.
+	maxDirectives = 1 << 19
+)
+
+func (b *blocks) scan() {
+	b.global.text = b.text
+	for p := range extents(b.text) {
+		if p.size > maxLine {
+			b.long(p)
+			continue
+		}
+		s := newStmt(int(p.line), string(b.text[p.at:p.at+p.size]))
 		if at := controlAt(s.text); at >= 0 {
 			b.fail(&s, at, fmt.Sprintf("control character %U", rune(s.text[at])), "remove it")
 			continue
@@ -49,10 +66,38 @@ func (b *blocks) scan(lines []string) {
 		case s.key == "":
 			b.prose(&s)
 		default:
-			b.place(&s)
+			b.place(&s, p)
+		}
+		if b.full {
+			break
 		}
 	}
 	b.reportRuns()
+}
+
+// long takes a line that is too long to be one, unless it is a comment.
+func (b *blocks) long(p extent) {
+	if bytes.HasPrefix(bytes.TrimLeft(b.text[p.at:p.at+maxLine], " \t"), []byte("#")) {
+		return
+	}
+	s := stmt{line: int(p.line), src: string(b.text[p.at : p.at+maxShown*utf8.UTFMax])}
+	s.text = s.src
+	b.fail(&s, 0, fmt.Sprintf("the line has %d bytes, more than %d", p.size, maxLine), "is this a configuration? A list of networks can stand in a file of its own: @/PATH")
+}
+
+// keep notes a line with a directive, as long as there are not too many.
+func (b *blocks) keep(in *lines, s *stmt, p extent) {
+	if b.kept++; b.kept > maxDirectives {
+		b.stop(s, fmt.Sprintf("more than %d lines with directives in one file", maxDirectives))
+		return
+	}
+	in.add(p, s.key)
+}
+
+// stop reports what there is too much of. What follows is not looked at.
+func (b *blocks) stop(s *stmt, text string) {
+	b.full = true
+	b.fail(s, s.keyAt, text, "what follows in this file was not looked at")
 }
 
 func (b *blocks) empty(s *stmt) {
@@ -64,7 +109,7 @@ func (b *blocks) empty(s *stmt) {
 }
 
 // place puts s where its indentation says.
-func (b *blocks) place(s *stmt) {
+func (b *blocks) place(s *stmt, p extent) {
 	if s.text != s.src && strings.IndexFunc(s.src[:len(s.src)-len(comment(s))], foreignBlank) >= 0 {
 		b.lenient(s, 0, "a blank that is not the plain one, as web pages have them", "write plain blanks")
 	}
@@ -72,9 +117,9 @@ func (b *blocks) place(s *stmt) {
 	case s.key == "virtual" || s.key == "virtual6":
 		b.begin(s)
 	case s.indent == 0:
-		b.outer(s)
+		b.outer(s, p)
 	default:
-		b.inner(s)
+		b.inner(s, p)
 	}
 }
 
@@ -89,7 +134,11 @@ func (b *blocks) begin(s *stmt) {
 	if s.indent > 0 {
 		b.fail(s, s.keyAt, fmt.Sprintf("`%s` is indented", s.key), "a section begins at the first column")
 	}
-	b.open = &section{head: *s, six: s.key == "virtual6"}
+	if len(b.sections) == maxServices {
+		b.stop(s, fmt.Sprintf("more than %d virtual services in one file", maxServices))
+		return
+	}
+	b.open = &section{head: *s, six: s.key == "virtual6", body: lines{text: b.text}}
 	b.sections = append(b.sections, b.open)
 	b.gap, b.lost = false, false
 }
@@ -97,7 +146,7 @@ func (b *blocks) begin(s *stmt) {
 // outer takes a line that begins at the first column. One that cannot stand
 // there does not end the section: it is reported alone, not with everything
 // that follows it.
-func (b *blocks) outer(s *stmt) {
+func (b *blocks) outer(s *stmt, p extent) {
 	d := byName[s.key]
 	if d == nil || d.scope&inGlobal == 0 {
 		b.misplaced(s, inGlobal)
@@ -107,20 +156,20 @@ func (b *blocks) outer(s *stmt) {
 		b.closer = *s
 	}
 	b.open, b.gap, b.lost = nil, false, false
-	b.global = append(b.global, *s)
+	b.keep(&b.global, s, p)
 }
 
-func (b *blocks) inner(s *stmt) {
+func (b *blocks) inner(s *stmt, p extent) {
 	switch {
 	case b.open != nil:
-		b.member(s)
+		b.member(s, p)
 	case len(b.sections) == 0:
 		b.indented(nil, s)
 		if d := byName[s.key]; d == nil || d.scope&inGlobal == 0 {
 			b.misplaced(s, inGlobal)
 			return
 		}
-		b.global = append(b.global, *s)
+		b.keep(&b.global, s, p)
 	case !b.lost:
 		b.lost = true
 		b.fail(s, s.keyAt, fmt.Sprintf("`%s` is indented but in no section", s.key),
@@ -128,7 +177,7 @@ func (b *blocks) inner(s *stmt) {
 	}
 }
 
-func (b *blocks) member(s *stmt) {
+func (b *blocks) member(s *stmt, p extent) {
 	if b.gap {
 		b.gap = false
 		b.lenient(s, s.keyAt, "an empty line stands inside of the section, above this line",
@@ -141,7 +190,7 @@ func (b *blocks) member(s *stmt) {
 		b.misplaced(s, inSection)
 		return
 	}
-	b.open.body = append(b.open.body, *s)
+	b.keep(&b.open.body, s, p)
 }
 
 // indented notes that the indentation of s is wrong for where it stands.
@@ -181,9 +230,6 @@ func (b *blocks) prose(s *stmt) {
 	behind, _, _ := strings.Cut(rest[len(word):], "#")
 	behind = strings.TrimSpace(behind)
 	switch {
-	case word == "supervised" && behind == "":
-		s.key, s.val, s.valAt = word, "", s.keyAt+len(word)
-		b.place(s)
 	case byName[word] != nil && (behind == "" || behind[0] == ':' || len(strings.Fields(behind)) == 1):
 		b.fail(s, s.keyAt+len(word), fmt.Sprintf("no `=` behind `%s`", word), fmt.Sprintf("write %s=VALUE", word))
 	default:

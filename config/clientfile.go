@@ -127,8 +127,10 @@ func (r *listReader) say(how Severity, at int, src, text, hint string) {
 		text += "; what follows in this file is not reported"
 	}
 	s := stmt{src: src, text: src, line: r.num}
-	r.found = append(r.found, finding{Problem: Problem{
-		Severity: how, Text: text, Hint: hint, Line: src,
-		Pos: Pos{File: r.path, Line: r.num, Col: s.column(at)},
-	}})
+	p := Problem{Text: text, Hint: hint, Line: src, Pos: Pos{File: r.path, Line: r.num, Col: s.column(at)}}
+	if how == Error {
+		r.errors.add(p)
+	} else {
+		r.warnings.add(p)
+	}
 }

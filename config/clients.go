@@ -70,7 +70,8 @@ func (f *field) client(at int, item, word string, c *Clients) bool {
 		return f.fail(at, fmt.Sprintf("`%s` cannot be %s", f.key, item), "to serve some clients alone, write `allow` with their networks: all others are turned away")
 	}
 	more, ok := []netip.Prefix(nil), true
-	if path, isFile := strings.CutPrefix(item, "@"); isFile {
+	path, isFile := strings.CutPrefix(item, "@")
+	if isFile {
 		var l listing
 		l, ok = f.clientFile(at, path)
 		more, c.Missing = l.prefixes, c.Missing || l.missing
@@ -83,19 +84,43 @@ func (f *field) client(at int, item, word string, c *Clients) bool {
 		more, item = []netip.Prefix{p}, p.String()
 	}
 	if ok {
+		ok = f.room(at, len(more), isFile, c)
+	}
+	if ok {
 		c.add(item, more)
 	}
 	return ok
 }
 
-// add leaves the lists alone that c shares with others.
+// maxWritten is how many clients all lists of a file have, those that stand in
+// files of their own apart.
+const maxWritten = 1 << 16
+
+// room refuses clients of which there are too many. Those of a file cost
+// nothing where they are a list of their own.
+func (f *field) room(at, n int, isFile bool, c *Clients) bool {
+	switch {
+	case isFile && len(c.Prefixes) == 0:
+	case isFile:
+		if f.copied += n; f.copied > 2*maxListed {
+			return f.fail(at, "too many clients stand in lists of several files", "make one file of them")
+		}
+	default:
+		if f.written += n; f.written > maxWritten {
+			return f.fail(at, fmt.Sprintf("more than %d clients in one configuration", maxWritten), "write them into a file of their own: @/PATH")
+		}
+	}
+	return true
+}
+
+// add leaves the lists of files alone, which c shares with others.
 func (c *Clients) add(item string, more []netip.Prefix) {
-	c.Written = append(slices.Clip(c.Written), item)
+	c.Written = append(c.Written, item)
 	if len(c.Prefixes) == 0 {
-		c.Prefixes = more
+		c.Prefixes = slices.Clip(more)
 		return
 	}
-	c.Prefixes = append(slices.Clip(c.Prefixes), more...)
+	c.Prefixes = append(c.Prefixes, more...)
 }
 
 // parsePrefix reads a network or an address. wrong says why it is none, remark

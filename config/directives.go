@@ -136,10 +136,16 @@ func init() {
 	}
 }
 
+// maxExecute is how many more configurations one names.
+const maxExecute = 100
+
 var execute = value{
 	kind: "name of a configuration",
 	set: func(f *field, t target) bool {
 		name, ok := f.raw()
+		if ok && len(t.g.Execute) == maxExecute {
+			return f.fail(f.keyAt, fmt.Sprintf("more than %d lines with `execute`", maxExecute), "")
+		}
 		if ok {
 			t.g.Execute = append(t.g.Execute, name)
 		}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"io"
 	"os"
 )
@@ -16,5 +17,10 @@ func ReadFile(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }() // it was only read
-	return io.ReadAll(io.LimitReader(f, maxSize+1))
+	var b bytes.Buffer
+	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+		b.Grow(int(min(info.Size(), maxSize)) + bytes.MinRead) // reading takes no more than the file
+	}
+	_, err = b.ReadFrom(io.LimitReader(f, maxSize+1))
+	return b.Bytes(), err
 }

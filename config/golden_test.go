@@ -76,9 +76,7 @@ virtual=10.0.0.100:80
 	wanted := []string{
 		"1: a global directive is indented (here and on 4 lines below)",
 		"1: a comment behind the value of a global directive",
-		"2: a comment behind the value of a global directive",
 		"4: typographic quotes",
-		"6: a comment behind the value of a global directive",
 	}
 	if diff := cmp.Diff(wanted, got); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)
@@ -98,7 +96,7 @@ func TestTutorialOptions(t *testing.T) {
 			errs = append(errs, p)
 		}
 	}
-	wanted := []string{"9: this line is no directive", "10: this line is no directive", "23: unknown directive `persistence`"}
+	wanted := []string{"9: this line is no directive", "23: unknown directive `persistence`"}
 	if diff := cmp.Diff(wanted, texts(errs)); diff != "" {
 		t.Errorf("errors (-want +got):\n%s", diff)
 	}

@@ -1,6 +1,9 @@
 package config
 
 import (
+	"bytes"
+	"iter"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -27,11 +30,13 @@ func newStmt(num int, src string) stmt {
 	s.indent = columns(s.text[:s.keyAt])
 	name := s.text[s.keyAt : s.keyAt+nameLen(s.text[s.keyAt:])]
 	rest := strings.TrimLeft(s.text[s.keyAt+len(name):], " \t")
-	if name == "" || !strings.HasPrefix(rest, "=") {
-		return s
+	switch {
+	case name == "supervised" && (rest == "" || rest[0] == '#'): // the one that may stand alone
+		s.key, s.valAt = name, s.keyAt+len(name)
+	case name != "" && strings.HasPrefix(rest, "="):
+		s.key = name
+		s.setValue(rest[1:])
 	}
-	s.key = name
-	s.setValue(rest[1:])
 	return s
 }
 
@@ -107,21 +112,82 @@ func isASCII(s string) bool {
 	return true
 }
 
-// splitLines returns the lines of text without their ends, and the number of
-// the first that ends like a DOS line, 0 for none.
-func splitLines(text string) (lines []string, dos int) {
-	lines = strings.Split(text, "\n")
-	if n := len(lines) - 1; lines[n] == "" {
-		lines = lines[:n]
-	}
-	for i, l := range lines {
-		cut := strings.TrimRight(l, "\r")
-		if len(cut) < len(l) && dos == 0 {
-			dos = i + 1
+// maxLine is how many bytes a line may have.
+const maxLine = 64 << 10
+
+// An extent is where a line stands in the text of a file.
+type extent struct {
+	line     int32
+	at, size int32 // in bytes, without its end
+}
+
+// extents yields the lines of text. A carriage return at the end of a line does
+// not belong to it.
+func extents(text []byte) iter.Seq[extent] {
+	return func(yield func(extent) bool) {
+		at, num := 0, int32(0)
+		for line := range bytes.Lines(text) {
+			num++
+			size := len(bytes.TrimRight(bytes.TrimSuffix(line, []byte("\n")), "\r"))
+			if !yield(extent{line: num, at: int32(at), size: int32(size)}) {
+				return
+			}
+			at += len(line)
 		}
-		lines[i] = cut
 	}
-	return lines, dos
+}
+
+// lines are some lines of a file, in its order. Of each there is kept where it
+// stands, and not what it says: a file may have a million.
+type lines struct {
+	text    []byte // of the file
+	extents []extent
+	last    map[string]int // of a directive, by its name
+}
+
+func (l *lines) add(p extent, directive string) {
+	if l.last == nil {
+		l.last = map[string]int{}
+	}
+	l.last[directive] = len(l.extents)
+	l.extents = append(l.extents, p)
+}
+
+// all yields the lines, each for as long as the caller looks at it.
+func (l *lines) all() iter.Seq[*stmt] {
+	return func(yield func(*stmt) bool) {
+		for i := range l.extents {
+			if !yield(l.stmt(i)) {
+				return
+			}
+		}
+	}
+}
+
+func (l *lines) stmt(i int) *stmt {
+	p := l.extents[i]
+	s := newStmt(int(p.line), string(l.text[p.at:p.at+p.size]))
+	return &s
+}
+
+// lastOf returns the last line with one of some directives, nil if there is none.
+func (l *lines) lastOf(directives ...string) *stmt {
+	found := -1
+	for _, name := range directives {
+		if i, ok := l.last[name]; ok {
+			found = max(found, i)
+		}
+	}
+	if found < 0 {
+		return nil
+	}
+	return l.stmt(found)
+}
+
+// numbered returns the line with a number, which is one of them.
+func (l *lines) numbered(num int) *stmt {
+	i, _ := slices.BinarySearchFunc(l.extents, num, func(p extent, n int) int { return int(p.line) - n })
+	return l.stmt(i)
 }
 
 // controlAt finds a character that has no place in a text file, -1 for none.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 
 	"github.com/shunt-lb/shunt/dataplane"
 )
@@ -49,6 +50,9 @@ func Parse(ctx context.Context, name string, text []byte, o Options) (*Config, e
 		}}
 	}
 	p := read(ctx, name, text, o)
+	if what := p.otherFormat(text); what != "" {
+		return nil, Problems{{Severity: Error, Pos: Pos{File: name}, Text: what}}
+	}
 	problems, bad := p.problems(o.Strict || p.cfg.Global.Strict)
 	if bad {
 		return nil, problems
@@ -65,7 +69,7 @@ func read(ctx context.Context, name string, text []byte, o Options) *parser {
 	for {
 		p := newParser(name, o, known)
 		p.file(text)
-		if len(p.asked) == 0 {
+		if len(p.asked) == 0 || p.otherFormat(text) != "" {
 			return p
 		}
 		o.seeker().seek(ctx, p.asked, known)
@@ -111,16 +115,16 @@ var byteOrderMark = []byte("\uFEFF")
 
 func (p *parser) file(text []byte) {
 	text, marked := bytes.CutPrefix(text, byteOrderMark)
-	lines, dos := splitLines(string(text))
 	if marked {
-		p.lenient(&stmt{line: 1, src: firstLine(lines)}, 0, "a byte order mark before the first line", "save the file as UTF-8 without it")
+		p.lenient(lineAt(text, 0), 0, "a byte order mark before the first line", "save the file as UTF-8 without it")
 	}
-	if dos > 0 {
-		p.lenient(&stmt{line: dos, src: lines[dos-1]}, 0, "DOS line ends", "save the file with Unix line ends")
+	if dos := bytes.Index(text, []byte("\r\n")); dos >= 0 {
+		p.lenient(lineAt(text, dos), 0, "DOS line ends", "save the file with Unix line ends")
 	}
-	b := &blocks{collector: p.collector}
-	b.scan(lines)
-	p.global(b.global)
+	b := &blocks{collector: p.collector, text: text}
+	b.scan()
+	p.sections = len(b.sections)
+	p.global(&b.global)
 	for _, sec := range b.sections {
 		p.section(sec)
 	}
@@ -129,11 +133,11 @@ func (p *parser) file(text []byte) {
 	}
 }
 
-func firstLine(lines []string) string {
-	if len(lines) == 0 {
-		return ""
-	}
-	return lines[0]
+// lineAt is the line of text that the byte at the offset at stands in.
+func lineAt(text []byte, at int) *stmt {
+	start := bytes.LastIndexByte(text[:at], '\n') + 1
+	line, _, _ := bytes.Cut(text[start:], []byte("\n"))
+	return &stmt{line: bytes.Count(text[:start], []byte("\n")) + 1, src: strings.TrimRight(string(line[:min(len(line), maxLine)]), "\r")}
 }
 
 // CheckAddr is where checks of r connect to: checkport, else the port of the

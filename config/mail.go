@@ -102,11 +102,17 @@ func (f *field) addresses() ([]string, bool) {
 		return nil, false
 	}
 	list := splitAddresses(v)
-	if len(list) == 0 {
+	switch {
+	case len(list) == 0:
 		return nil, f.fail(f.valAt, "`emailalert` is empty", "leave the line out")
+	case len(list) > maxAddresses:
+		return nil, f.fail(f.valAt, fmt.Sprintf("`emailalert` has %d addresses", len(list)), fmt.Sprintf("the most is %d", maxAddresses))
 	}
 	return list, true
 }
+
+// maxAddresses is how many people get a mail.
+const maxAddresses = 100
 
 func splitAddresses(v string) []string {
 	var list []string

@@ -12,11 +12,12 @@ import (
 type parser struct {
 	*collector
 	*names
-	cfg     *Config
-	before  *Config          // in force, nil for none
-	globals []stmt           // the lines outside of sections
-	lines   map[string]place // of the services so far
-	total   int              // of real servers so far
+	cfg      *Config
+	before   *Config          // in force, nil for none
+	globals  *lines           // outside of sections
+	lines    map[string]place // of the services so far
+	total    int              // of real servers so far
+	sections int
 }
 
 // defaults is a file without a line.
@@ -43,13 +44,13 @@ func defaults() Global {
 
 // global reads the lines outside of sections. They count for all sections,
 // wherever they stand.
-func (p *parser) global(lines []stmt) {
+func (p *parser) global(all *lines) {
 	g := &p.cfg.Global
 	*g = defaults()
-	p.globals = lines
+	p.globals = all
 	t := target{g: g, s: &g.Settings, o: g.Origins}
-	for i := range lines {
-		p.apply(&lines[i], t)
+	for s := range all.all() {
+		p.apply(s, t)
 	}
 	timeouts(&g.Settings, g.Origins)
 	intervals(&g.Settings, g.Origins)

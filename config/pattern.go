@@ -2,10 +2,20 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"regexp"
 	"regexp/syntax"
+	"slices"
 	"strings"
 	"unicode/utf8"
+)
+
+const (
+	// maxPattern is how long a pattern may be, in bytes.
+	maxPattern = 64 << 10
+	// maxSteps is how many instructions the program of a pattern may have. In
+	// the worst case each of them is executed for each byte of an answer.
+	maxSteps = 10_000
 )
 
 // A Pattern is a receive pattern: a Perl regular expression as far as Go has
@@ -16,29 +26,42 @@ import (
 type Pattern struct {
 	source string
 	re     *regexp.Regexp
+	steps  int    // about as many as the program of re has
+	prefix []byte // every match begins with it
+	whole  bool   // and ends with it
 }
 
 // CompilePattern makes a Pattern of source. Its error is a *syntax.Error of
 // package regexp/syntax.
 func CompilePattern(source string) (*Pattern, error) {
+	if len(source) > maxPattern {
+		return nil, &syntax.Error{Code: syntax.ErrLarge}
+	}
 	tree, err := syntax.Parse(string(latin1([]byte(source))), syntax.Perl)
 	if err != nil {
 		return nil, err
 	}
-	re, err := regexp.Compile(perlEnd(tree).String())
+	tree = perlSpace(perlEnd(tree))
+	p := &Pattern{source: source, steps: steps(tree)}
+	if p.steps > maxSteps {
+		return nil, &syntax.Error{Code: syntax.ErrLarge}
+	}
+	if p.re, err = regexp.Compile(tree.String()); err != nil {
+		return nil, err
+	}
+	program, err := syntax.Compile(tree.Simplify())
 	if err != nil {
 		return nil, err
 	}
-	return &Pattern{source: source, re: re}, nil
+	prefix, whole := program.Prefix()
+	if narrow, ok := bytesOf(prefix); ok {
+		p.prefix, p.whole = narrow, whole
+	}
+	return p, nil
 }
 
 // String returns the pattern as the file has it.
 func (p *Pattern) String() string { return p.source }
-
-// Match reports whether the pattern occurs in b.
-func (p *Pattern) Match(b []byte) bool {
-	return p.re.Match(latin1(b))
-}
 
 // Equal reports whether p and q are the same pattern. Two nil ones are.
 func (p *Pattern) Equal(q *Pattern) bool {
@@ -61,6 +84,33 @@ func perlEnd(re *syntax.Regexp) *syntax.Regexp {
 		re.Sub[i] = perlEnd(sub)
 	}
 	return re
+}
+
+// perlSpace makes every `\s` and `\S` of the tree count the vertical tab among
+// blanks. A class that has its neighbours on both sides but not itself is taken
+// for one.
+func perlSpace(re *syntax.Regexp) *syntax.Regexp {
+	if re.Op == syntax.OpCharClass {
+		re.Rune = withTab(re.Rune)
+	}
+	for i, sub := range re.Sub {
+		re.Sub[i] = perlSpace(sub)
+	}
+	return re
+}
+
+// withTab is a class, in pairs of first and last character, with the vertical
+// tab on the side of its neighbours.
+func withTab(class []rune) []rune {
+	for i := 1; i+1 < len(class); i += 2 {
+		switch {
+		case class[i] == '\v'-1 && class[i+1] == '\v'+1: // a gap
+			return slices.Delete(slices.Clone(class), i, i+2)
+		case class[i-1] == '\v' && class[i] == '\v' && i > 1 && class[i-2] == '\t'-1 && class[i+1] == '\r'+1: // of \S
+			return slices.Delete(slices.Clone(class), i-1, i+1)
+		}
+	}
+	return class
 }
 
 // latin1 returns b with every byte made a character of its own. ASCII, the
@@ -123,6 +173,8 @@ func patternHint(e *syntax.Error) string {
 		return `Go's regular expressions (RE2) have no back references such as \1`
 	case e.Code == syntax.ErrInvalidEscape || e.Code == syntax.ErrInvalidPerlOp:
 		return "Go's regular expressions (RE2) are used: no look-around, no back references and not every escape of Perl"
+	case e.Code == syntax.ErrLarge:
+		return fmt.Sprintf("a pattern has at most %d bytes and makes a program of at most %d steps, because a check has to be over in time: use smaller repeat counts, or less of them in one another", maxPattern, maxSteps)
 	case e.Code == syntax.ErrInvalidRepeatSize:
 		return "a repeat count is at most 1000"
 	}

@@ -29,7 +29,7 @@ func (p *Problem) report(b *bytes.Buffer) {
 	if p.Line != "" {
 		source, pad := p.source()
 		fmt.Fprintf(b, "    %s\n", source)
-		if p.Pos.Col > 0 {
+		if p.Pos.Col > 0 && p.Pos.Col <= maxShown {
 			fmt.Fprintf(b, "    %s^\n", pad)
 		}
 	}
@@ -38,16 +38,13 @@ func (p *Problem) report(b *bytes.Buffer) {
 	}
 }
 
-// maxShown is how many characters of a line are shown.
-const maxShown = 160
-
 // source returns the line with nothing in it that a terminal obeys, and what
 // to write below it to get to the column.
 func (p *Problem) source() (text, pad string) {
 	var line, under strings.Builder
 	col := 1
 	for _, r := range p.Line {
-		if col > max(maxShown, p.Pos.Col) {
+		if col > maxShown {
 			line.WriteRune('…')
 			break
 		}
@@ -116,12 +113,32 @@ type problemJSON struct {
 	Text     string   `json:"text"`
 	Hint     string   `json:"hint,omitempty"`
 	Source   string   `json:"source,omitempty"`
+	Count    int      `json:"count,omitempty"`
+	Also     []int    `json:"also,omitempty"`
 }
 
 // MarshalJSON writes the problem as a flat object: severity, file, line,
-// column, text, hint, and source for the offending line.
+// column, text, hint, source for the offending line, and count and also for
+// a problem that was met more than once.
 func (p Problem) MarshalJSON() ([]byte, error) {
-	return json.Marshal(problemJSON{p.Severity, p.Pos.File, p.Pos.Line, p.Pos.Col, p.Text, p.Hint, p.Line})
+	j := problemJSON{Severity: p.Severity, File: p.Pos.File, Line: p.Pos.Line, Column: p.Pos.Col, Text: p.Text, Hint: p.Hint, Source: p.Line, Count: p.Count}
+	for _, line := range p.Also {
+		if line > 0 {
+			j.Also = append(j.Also, line)
+		}
+	}
+	return json.Marshal(j)
+}
+
+// size is how many bytes p takes in a report, for people or as JSON.
+func (p *Problem) size() int {
+	var b bytes.Buffer
+	p.report(&b)
+	text, err := json.MarshalIndent(p, "      ", "  ")
+	if err != nil {
+		return b.Len()
+	}
+	return max(b.Len(), len(text))
 }
 
 // UnmarshalJSON reads what MarshalJSON wrote.
@@ -130,7 +147,8 @@ func (p *Problem) UnmarshalJSON(text []byte) error {
 	if err := json.Unmarshal(text, &j); err != nil {
 		return err
 	}
-	*p = Problem{Severity: j.Severity, Pos: Pos{File: j.File, Line: j.Line, Col: j.Column}, Text: j.Text, Hint: j.Hint, Line: j.Source}
+	*p = Problem{Severity: j.Severity, Pos: Pos{File: j.File, Line: j.Line, Col: j.Column}, Text: j.Text, Hint: j.Hint, Line: j.Source, Count: j.Count}
+	copy(p.Also[:], j.Also)
 	return nil
 }
 

@@ -45,7 +45,9 @@ func (f *field) schedFlags() ([]string, bool) {
 		if !slices.Contains(schedFlags, name) {
 			return nil, f.fail(f.valAt, fmt.Sprintf("`%s` is no scheduler flag", name), choice(name, schedFlags))
 		}
-		flags = append(flags, name)
+		if !slices.Contains(flags, name) {
+			flags = append(flags, name)
+		}
 	}
 	return flags, true
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // maxReals is how many real servers a file may have.
-const maxReals = 1 << 18
+const maxReals = 1 << 16
 
 // section reads one section and what it inherits into a Virtual.
 func (p *parser) section(sec *section) {
@@ -18,8 +18,8 @@ func (p *parser) section(sec *section) {
 	t := target{g: &p.cfg.Global, s: &v.Settings, v: v, o: v.Origins, six: sec.six}
 	f := &field{collector: p.collector, stmt: sec.head}
 	h, ok := p.head(f, sec.six)
-	for i := range sec.body {
-		p.apply(&sec.body[i], t)
+	for s := range sec.body.all() {
+		p.apply(s, t)
 	}
 	if ok {
 		ok = p.identify(f, sec, v, &h)
@@ -34,7 +34,7 @@ func (p *parser) section(sec *section) {
 	if v.listless() {
 		v = p.asBefore(v.ID)
 	}
-	if v != nil {
+	if v != nil && len(p.errors.held) == 0 { // else nobody will see it
 		p.cfg.Virtuals = append(p.cfg.Virtuals, *v)
 	}
 }
@@ -156,11 +156,13 @@ func hostname() string {
 // is wrong they are read for their own mistakes alone.
 func (p *parser) late(sec *section, v *Virtual, known bool) {
 	inheritFallback(&p.cfg.Global, v, sec.six)
-	for i := range sec.body {
-		s := &sec.body[i]
+	for s := range sec.body.all() {
 		f := &field{collector: p.collector, stmt: *s}
 		switch s.key {
 		case "real", "real6":
+			if p.total > maxReals {
+				continue // it has been said
+			}
 			six := s.key == "real6"
 			reals := p.real(f, v, six)
 			if len(reals) > 0 && known && six != sec.six && reals[0].Forward != dataplane.IPIP {
@@ -240,7 +242,7 @@ func (p *parser) addReals(f *field, v *Virtual, reals []Real) {
 // line returns the line of a section that set a directive, the virtual line
 // if none did.
 func (sec *section) line(name string) *stmt {
-	if s := lastLine(sec.body, name); s != nil {
+	if s := sec.body.lastOf(name); s != nil {
 		return s
 	}
 	return &sec.head

@@ -162,7 +162,7 @@ func TestManyRealServers(t *testing.T) {
 			errs = append(errs, p.Text)
 		}
 	}
-	if diff := cmp.Diff([]string{"more than 262144 real servers in one file"}, errs); diff != "" {
+	if diff := cmp.Diff([]string{"more than 65536 real servers in one file"}, errs); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }

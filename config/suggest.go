@@ -17,8 +17,30 @@ func (c *collector) misplaced(s *stmt, where scope) {
 	case slices.Contains(planned, name):
 		c.fail(s, s.keyAt, fmt.Sprintf("`%s` is not supported by this version", name), "remove the line")
 	default:
-		c.fail(s, s.keyAt, fmt.Sprintf("unknown directive `%s`", name), meant(name, where))
+		c.fail(s, s.keyAt, fmt.Sprintf("unknown directive `%s`", name), c.meant(name, where))
 	}
+}
+
+// meant guesses as the function does, for as many names as are reported: who
+// guesses a million times takes minutes.
+func (c *collector) meant(name string, where scope) string {
+	key := guess{name, where}
+	hint, known := c.guesses[key]
+	if known || c.errors.crowded() {
+		return hint
+	}
+	if c.guesses == nil {
+		c.guesses = map[guess]string{}
+	}
+	hint = meant(name, where)
+	c.guesses[key] = hint
+	return hint
+}
+
+// A guess is what has to be guessed from: an unknown name, and where it stands.
+type guess struct {
+	name  string
+	where scope
 }
 
 // planned are directives of shunt that a later version will have.

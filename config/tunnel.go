@@ -119,7 +119,7 @@ func (p *parser) reviewTunnels() {
 	}
 	for _, name := range tunnelDirectives {
 		if p.cfg.Global.Origins[name].set() && !used[name] {
-			s := lastLine(p.globals, name)
+			s := p.globals.lastOf(name)
 			p.warn(s, s.keyAt, fmt.Sprintf("`%s` has no effect: no server is reached by such a tunnel", name), "write ipip in the real lines, or remove it")
 		}
 	}
@@ -128,20 +128,11 @@ func (p *parser) reviewTunnels() {
 // setBy returns the line that set a directive for a section, its own or a
 // global one; the virtual line if none did.
 func (p *parser) setBy(sec *section, name string) *stmt {
-	if s := lastLine(sec.body, name); s != nil {
+	if s := sec.body.lastOf(name); s != nil {
 		return s
 	}
-	if s := lastLine(p.globals, name); s != nil {
+	if s := p.globals.lastOf(name); s != nil {
 		return s
 	}
 	return &sec.head
-}
-
-func lastLine(lines []stmt, name string) *stmt {
-	for i := len(lines) - 1; i >= 0; i-- {
-		if lines[i].key == name {
-			return &lines[i]
-		}
-	}
-	return nil
 }

@@ -75,7 +75,7 @@ func (p *parser) reviewReals(sec *section, v *Virtual) {
 	kept := v.Reals[:0]
 	for i := range v.Reals {
 		r := &v.Reals[i]
-		s := sec.at(r.Pos.Line)
+		s := sec.body.numbered(r.Pos.Line)
 		to := v.mapped(r.Addr, r.Forward)
 		if old, dup := seen[to]; dup {
 			if p.first(s, "duplicate") {
@@ -228,19 +228,11 @@ func (p *parser) reviewFiles(sec *section, v *Virtual) {
 	}
 }
 
-// at returns the line of a section with a number.
-func (sec *section) at(num int) *stmt {
-	i, _ := slices.BinarySearchFunc(sec.body, num, func(s stmt, n int) int { return s.line - n })
-	return &sec.body[i]
-}
-
 // fallbackLine is the line that set the fallback, the virtual line if it is
 // inherited.
 func (sec *section) fallbackLine() *stmt {
-	for i := len(sec.body) - 1; i >= 0; i-- {
-		if k := sec.body[i].key; k == "fallback" || k == "fallback6" {
-			return &sec.body[i]
-		}
+	if s := sec.body.lastOf("fallback", "fallback6"); s != nil {
+		return s
 	}
 	return &sec.head
 }

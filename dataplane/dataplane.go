@@ -46,3 +46,18 @@ type Finder interface {
 	// has made them, without taking them over.
 	Find(ctx context.Context, ids []ServiceID) ([]VirtualService, error)
 }
+
+// An Auditor is a Dataplane whose services somebody else can change.
+type Auditor interface {
+	// Audit compares services that were applied here with what is in force, and
+	// returns those that somebody else has changed. Where there are many it may
+	// take several calls until each has been compared in full. No Apply waits
+	// for it.
+	Audit(ctx context.Context) ([]Drift, error)
+}
+
+// A Drift is a service that is not in force as it was applied.
+type Drift struct {
+	Service ServiceID
+	Changes []string // as in ServiceStatus
+}

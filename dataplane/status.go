@@ -55,6 +55,12 @@ type ServiceStatus struct {
 	// that have left included.
 	Counters Counters
 	Servers  []ServerStatus
+	// Left are real servers that were served before and are not now: where they
+	// were, and what was counted for them.
+	Left []ServerStatus
+	// Changes say in what Service is not what was applied last, because somebody
+	// else has changed it; each is a clause of its own. Nil if in nothing.
+	Changes []string
 	// Waiting are the clients that wait for a real server now.
 	Waiting int
 }

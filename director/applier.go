@@ -14,7 +14,7 @@ const (
 	applyTimeout = 10 * time.Second // for one call of the dataplane
 	retryFirst   = time.Second      // after a failed apply, then twice as long
 	retryLast    = 5 * time.Second  // a freed port or address is taken soon
-	driftPeriod  = 10 * time.Second // between two looks at what is served
+	driftPeriod  = 10 * time.Second // between two audits of what is served
 )
 
 // An applier brings wanted virtual services into the dataplane, one at a
@@ -38,8 +38,10 @@ type applier struct {
 	served map[dataplane.ServiceID]dataplane.VirtualService
 	retry  map[dataplane.ServiceID]*retry
 
+	drifts chan []dataplane.Drift
+
 	cancel context.CancelFunc
-	done   chan struct{}
+	done   chan struct{} // closed when it has ended
 }
 
 // A wish is what a service should be: want, or gone when it is nil.
@@ -57,22 +59,24 @@ type retry struct {
 func newApplier(dp dataplane.Dataplane, log *slog.Logger) *applier {
 	return &applier{
 		dp: dp, log: log, wake: make(chan struct{}, 1), done: make(chan struct{}),
+		drifts:  make(chan []dataplane.Drift),
 		pending: map[dataplane.ServiceID]wish{},
 		served:  map[dataplane.ServiceID]dataplane.VirtualService{},
 		retry:   map[dataplane.ServiceID]*retry{},
 	}
 }
 
+// start begins, until cancel is called. What is still queued then is dropped.
 func (a *applier) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	a.cancel = cancel
-	go a.loop(ctx)
-}
-
-// close ends the applier and waits for it. What is still queued is dropped.
-func (a *applier) close() {
-	a.cancel()
-	<-a.done
+	var parts sync.WaitGroup
+	parts.Go(func() { a.loop(ctx) })
+	parts.Go(func() { a.watch(ctx) })
+	go func() {
+		parts.Wait()
+		close(a.done)
+	}()
 }
 
 // apply asks for a service; remove asks for it to go. Neither waits.
@@ -89,6 +93,8 @@ func (a *applier) flush(ctx context.Context) error {
 	select {
 	case <-reached:
 		return nil
+	case <-a.done:
+		return ErrStopped
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -121,30 +127,27 @@ func (a *applier) take() (dataplane.ServiceID, wish, bool) {
 }
 
 func (a *applier) loop(ctx context.Context) {
-	defer close(a.done)
-	drift := time.NewTicker(driftPeriod)
-	defer drift.Stop()
 	for ctx.Err() == nil {
 		if id, w, ok := a.take(); ok {
 			delete(a.retry, id)
 			a.fulfil(ctx, id, w, retryFirst)
 			continue
 		}
-		a.sleep(ctx, drift.C)
+		a.sleep(ctx)
 	}
 }
 
 // sleep waits for something to do and does what is due by time: one thing, so
 // that a new wish waits for no more than one call of the dataplane.
-func (a *applier) sleep(ctx context.Context, drift <-chan time.Time) {
+func (a *applier) sleep(ctx context.Context) {
 	id, r := a.nextRetry()
 	timer := time.NewTimer(time.Until(r.at))
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
 	case <-a.wake:
-	case <-drift:
-		a.repair(ctx)
+	case found := <-a.drifts:
+		a.repair(found)
 	case <-timer.C:
 		if a.retry[id] == r { // else nothing was due
 			delete(a.retry, id)

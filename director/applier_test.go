@@ -26,7 +26,7 @@ func TestRepairLeavesNewerWishesAlone(t *testing.T) {
 		r.want(v, vip+": "+rs1+"=1 "+rs2+"=1")
 		r.plane.setFail(errors.New("no memory"))
 		r.farm.set(rs2, "broken")
-		_ = r.plane.Remove(t.Context(), v.ID)
+		r.plane.meddle(v.ID, nil)
 		time.Sleep(time.Minute)
 		r.plane.setFail(nil)
 		time.Sleep(2 * retryLast)
@@ -60,7 +60,7 @@ func TestRetriesHoldUpNothing(t *testing.T) {
 		a := newApplier(h, quiet())
 		a.report = func(context.Context, dataplane.ServiceID, error) {}
 		a.start()
-		defer a.close()
+		defer func() { a.cancel(); <-a.done }()
 		for i := range 50 {
 			v := virtual(fmt.Sprintf("10.0.1.%d:80", i+1))
 			a.apply(dataplane.VirtualService{ID: v.ID})

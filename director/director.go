@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -71,6 +72,8 @@ type Director struct {
 	prober  *prober
 	applier *applier
 	hooks   *hooks
+
+	staying atomic.Pointer[[]*service] // what the stop has left in the dataplane
 
 	// Owned by whoever holds reading.
 	file   *file

@@ -2,59 +2,87 @@ package director
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// repair reads back what is served and has put right, at the next retry, what
-// somebody else has changed. Services that are being retried already are left
-// to that: what they are to be is newer than what they were.
-func (a *applier) repair(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, applyTimeout)
-	defer cancel()
-	found, err := a.dp.Snapshot(ctx)
-	if err != nil {
-		a.log.Warn("dataplane cannot be read", "err", err)
+// watch finds out from time to time what somebody else has changed about the
+// services in force. It has a goroutine of its own, so that no wish waits for
+// it.
+func (a *applier) watch(ctx context.Context) {
+	auditor, ok := a.dp.(dataplane.Auditor)
+	if !ok {
 		return
 	}
-	have := map[dataplane.ServiceID]dataplane.VirtualService{}
-	for _, f := range found {
-		have[f.Service.ID] = f.Service
-	}
-	for id, want := range a.served {
-		if h, ok := have[id]; a.retry[id] != nil || ok && sameService(h, want) {
+	tick := time.NewTicker(driftPeriod)
+	defer tick.Stop()
+	var told string
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		found, err := audit(ctx, auditor)
+		told = a.unreadable(err, told)
+		if len(found) == 0 {
 			continue
 		}
-		a.log.Warn("virtual service was changed by somebody else and is put right", "service", id.String())
-		a.repairs.Add(1)
-		a.retry[id] = &retry{wish: wish{want: &want}, at: time.Now(), delay: retryFirst / 2}
+		select {
+		case <-ctx.Done():
+			return
+		case a.drifts <- found:
+		}
 	}
 }
 
-// sameService compares what every dataplane can read back: how is scheduled,
-// persistence, and the real servers in whatever order.
-func sameService(have, want dataplane.VirtualService) bool {
-	have.ConnectTimeout, have.IdleTimeout = want.ConnectTimeout, want.IdleTimeout
-	have.ExpireQuiescent, have.Cut, have.Carry = want.ExpireQuiescent, want.Cut, want.Carry
-	if len(have.RealServers) != len(want.RealServers) {
-		return false
+func audit(ctx context.Context, auditor dataplane.Auditor) ([]dataplane.Drift, error) {
+	ctx, cancel := context.WithTimeout(ctx, applyTimeout)
+	defer cancel()
+	return auditor.Audit(ctx)
+}
+
+// unreadable says once that the dataplane cannot be read, and once that it can
+// be again. It returns what was told.
+func (a *applier) unreadable(err error, told string) string {
+	switch {
+	case err == nil && told != "":
+		a.log.Info("dataplane can be read again")
+	case err != nil && told != err.Error():
+		a.log.Warn("dataplane cannot be read", "err", err)
 	}
-	options := want
-	options.RealServers = have.RealServers
-	if !have.Equal(options) {
-		return false
+	if err == nil {
+		return ""
 	}
-	servers := map[string]dataplane.RealServer{}
-	for _, r := range have.RealServers {
-		r.Sorry = false
-		servers[r.Addr.String()] = r
-	}
-	for _, r := range want.RealServers {
-		r.Sorry = false
-		if servers[r.Addr.String()] != r {
-			return false
+	return err.Error()
+}
+
+// repair has put right, at the next retry, what somebody else has changed.
+// Services that are being retried already are left to that: what they are to
+// be is newer than what they were.
+func (a *applier) repair(found []dataplane.Drift) {
+	for _, f := range found {
+		want, ours := a.served[f.Service]
+		if !ours || a.retry[f.Service] != nil {
+			continue
 		}
+		a.log.Warn("virtual service was changed by somebody else and is put right", "service", f.Service.String(), "changed", said(f.Changes))
+		a.repairs.Add(1)
+		a.retry[f.Service] = &retry{wish: wish{want: &want}, at: time.Now(), delay: retryFirst / 2}
 	}
-	return true
+}
+
+// mostChanges is how many changes of one service a line of the log has.
+const mostChanges = 8
+
+// said is changes in one line.
+func said(changes []string) string {
+	more := len(changes) - mostChanges
+	if more <= 0 {
+		return strings.Join(changes, "; ")
+	}
+	return fmt.Sprintf("%s; and %d more", strings.Join(changes[:mostChanges], "; "), more)
 }

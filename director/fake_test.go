@@ -100,13 +100,14 @@ func (s *script) want(t *testing.T, event string, lines ...string) {
 type plane struct {
 	mu      sync.Mutex
 	served  map[dataplane.ServiceID]dataplane.VirtualService
+	applied map[dataplane.ServiceID]dataplane.VirtualService
 	trace   []string
 	fail    error
 	drained bool
 }
 
 func newPlane() *plane {
-	return &plane{served: map[dataplane.ServiceID]dataplane.VirtualService{}}
+	return &plane{served: map[dataplane.ServiceID]dataplane.VirtualService{}, applied: map[dataplane.ServiceID]dataplane.VirtualService{}}
 }
 
 func (p *plane) Apply(_ context.Context, v dataplane.VirtualService) error {
@@ -115,7 +116,7 @@ func (p *plane) Apply(_ context.Context, v dataplane.VirtualService) error {
 	if p.fail != nil {
 		return p.fail
 	}
-	p.served[v.ID] = v.Clone()
+	p.served[v.ID], p.applied[v.ID] = v.Clone(), v.Clone()
 	p.trace = append(p.trace, show(v))
 	return nil
 }
@@ -124,6 +125,7 @@ func (p *plane) Remove(_ context.Context, id dataplane.ServiceID) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.served, id)
+	delete(p.applied, id)
 	p.trace = append(p.trace, "remove "+id.Addr.String())
 	return nil
 }
@@ -140,6 +142,36 @@ func (p *plane) Snapshot(context.Context) ([]dataplane.ServiceStatus, error) {
 		all = append(all, st)
 	}
 	return all, nil
+}
+
+// meddle has somebody else change a service: weights by address, and one that
+// is not there goes.
+func (p *plane) meddle(id dataplane.ServiceID, weights map[string]int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	v := p.served[id].Clone()
+	v.RealServers = slices.DeleteFunc(v.RealServers, func(r dataplane.RealServer) bool {
+		_, stays := weights[r.Addr.String()]
+		return !stays
+	})
+	for i := range v.RealServers {
+		v.RealServers[i].Weight = weights[v.RealServers[i].Addr.String()]
+	}
+	p.served[id] = v
+	if weights == nil {
+		delete(p.served, id)
+	}
+}
+
+func (p *plane) Audit(context.Context) (found []dataplane.Drift, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for id, v := range p.applied {
+		if s, ok := p.served[id]; !ok || !s.Equal(v) {
+			found = append(found, dataplane.Drift{Service: id, Changes: []string{show(s) + " instead of " + show(v)}})
+		}
+	}
+	return found, nil
 }
 
 func (p *plane) Close() error { return nil }

@@ -137,7 +137,7 @@ func (d *Director) lookAtFile() {
 	global := d.current.Global // the callback is that of the configuration before
 	if global.AutoReload {
 		d.log.Info("configuration file has changed on disk, reading it", "file", d.file.path)
-		_ = d.reload(d.ctx) // logged and kept for status where it happens
+		_ = d.reload(d.ctx, true) // logged and kept for status where it happens
 	} else {
 		d.log.Info("configuration file has changed on disk, ignored: autoreload=no", "file", d.file.path)
 	}

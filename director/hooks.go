@@ -18,10 +18,10 @@ import (
 )
 
 const (
-	commandTimeout = time.Minute // for one operator's command, and for all that is left at a stop
-	hookGrace      = time.Second // for what was told to end
-	hookQueue      = 1024        // commands or lines that may wait for one target
-	outputKept     = 4096        // bytes of a failing command's output
+	commandTimeout = time.Minute            // for one operator's command
+	hookGrace      = 500 * time.Millisecond // for what was told to end
+	hookQueue      = 1024                   // commands or lines that may wait for one target
+	outputKept     = 4096                   // bytes of a failing command's output
 )
 
 // hooks run the operator's commands and write monitor files: one queue for
@@ -48,11 +48,10 @@ func newHooks(log *slog.Logger) *hooks {
 	return h
 }
 
-// close waits for what is queued, for a minute or until ctx is done, then ends
-// it. A file system that hangs cannot be ended and is left behind.
+// close waits for what is queued until ctx is done, then ends it, and says how
+// much came to nothing. A file system that hangs cannot be ended and is left
+// behind.
 func (h *hooks) close(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
-	defer cancel()
 	done := make(chan struct{})
 	go func() {
 		h.wg.Wait()
@@ -60,14 +59,29 @@ func (h *hooks) close(ctx context.Context) {
 	}()
 	select {
 	case <-done:
+		return
 	case <-ctx.Done():
 	}
 	h.cancel()
+	if n := h.giveUp(); n > 0 {
+		h.log.Warn("commands and lines of monitorfiles are given up, shunt stops", "count", n)
+	}
 	select {
 	case <-done:
 	case <-time.After(hookGrace):
-		h.log.Warn("a monitorfile hangs and is left behind")
+		h.log.Warn("a command or a monitorfile hangs and is left behind")
 	}
+}
+
+// giveUp drops what waits and returns how much that was.
+func (h *hooks) giveUp() (n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for key, queue := range h.queues {
+		n += len(queue)
+		h.queues[key] = nil
+	}
+	return n
 }
 
 // fallbackCommand is how a service's fallbackcommand is called: through the
@@ -175,7 +189,6 @@ func (h *hooks) exec(ctx context.Context, key string, c command) {
 	h.log.Info("command run", "what", key, "command", c.argv)
 }
 
-// appendLine waits for nobody to read from a pipe.
 // A head keeps the beginning of what is written to it.
 type head []byte
 
@@ -184,6 +197,7 @@ func (h *head) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// appendLine waits for nobody to read from a pipe.
 func appendLine(path, line string) error {
 	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY|unix.O_NONBLOCK, 0o644)
 	if err != nil {

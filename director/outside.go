@@ -68,7 +68,7 @@ func (d *Director) another(until time.Time) func() {
 
 // running ends the phase of starting or reloading once all is known.
 func (d *Director) running() {
-	if d.cluster.phase != config.AlertRunning && d.cluster.settled() {
+	if phase := d.cluster.phase; phase != config.AlertRunning && phase != config.AlertStopping && d.cluster.settled() {
 		d.cluster.phase = config.AlertRunning
 		d.log.Info("every real server has been checked")
 	}

@@ -31,7 +31,7 @@ type prober struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
-	probes map[identity]*probe // owned by whoever calls set
+	probes map[identity]*probe // owned by whoever calls set, which is not done after cancel
 }
 
 // A probe is one check, repeated.
@@ -90,12 +90,6 @@ func (pr *probe) kick() {
 	case pr.kicked <- struct{}{}:
 	default:
 	}
-}
-
-// close ends all probes and waits for them. set must not be called after it.
-func (p *prober) close() {
-	p.cancel()
-	p.wg.Wait()
 }
 
 // loop runs one probe until ctx is done. The first check comes soon, the

@@ -2,6 +2,7 @@ package director
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/shunt-lb/shunt/config"
@@ -20,7 +21,7 @@ func (d *Director) Reload(ctx context.Context) error {
 	err := d.lock(ctx)
 	inside()
 	if err == nil {
-		err = d.reload(ctx)
+		err = d.reload(ctx, false)
 		d.unlock()
 	}
 	if err == nil {
@@ -42,9 +43,13 @@ func (d *Director) settle(ctx context.Context) {
 	_ = d.applier.flush(ctx) // what is late is tried on; Status tells of it
 }
 
-// reload is Reload with d.reading held.
-func (d *Director) reload(ctx context.Context) error {
+// reload is Reload with d.reading held. By itself, without anybody's order, it
+// does not take all services away.
+func (d *Director) reload(ctx context.Context, byItself bool) error {
 	conf, text, err := d.read(ctx)
+	if err == nil && byItself && len(conf.Virtuals) == 0 && len(d.current.Virtuals) > 0 {
+		err = fmt.Errorf("%s: there is no virtual service in it: autoreload does not take all of them away, `shunt reload` and SIGHUP do", d.file.path)
+	}
 	if e := ctx.Err(); e != nil {
 		d.file.forget() // it has been read to no effect
 		return e

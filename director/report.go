@@ -50,6 +50,10 @@ func (sv *service) status() ServiceStatus {
 		st.Error = sv.applyErr.Error()
 	}
 	scale := sv.scale()
+	st.asked, st.scale = sv.asked, max(1, scale)
+	if f, ok := sv.fallback(); ok {
+		st.fallback = f.Addr
+	}
 	for _, s := range sv.servers {
 		st.Servers = append(st.Servers, s.status(scale))
 	}
@@ -74,7 +78,7 @@ func (s *server) status(scale int) ServerStatus {
 	return st
 }
 
-// count puts the dataplane's counters beside the state they belong to.
+// count puts what the dataplane has beside the state it belongs to.
 func (s *Status) count(served []dataplane.ServiceStatus) {
 	byID := map[dataplane.ServiceID]dataplane.ServiceStatus{}
 	for _, sv := range served {
@@ -83,22 +87,48 @@ func (s *Status) count(served []dataplane.ServiceStatus) {
 	for i := range s.Services {
 		sv := &s.Services[i]
 		have := byID[sv.ID]
-		sv.Counters, sv.Waiting = have.Counters, have.Waiting
-		sv.countServers(have.Servers)
+		sv.Counters, sv.Waiting, sv.Changed = have.Counters, have.Waiting, have.Changes
+		at := make(map[netip.AddrPort]*ServerStatus, len(sv.Servers))
+		for i := range slices.Backward(sv.Servers) { // of two at one address the first
+			at[sv.Servers[i].addr] = &sv.Servers[i]
+		}
+		sv.countServers(at, have)
+		sv.weigh(at, have)
 	}
 }
 
-func (sv *ServiceStatus) countServers(have []dataplane.ServerStatus) {
-	at := make(map[netip.AddrPort]*ServerStatus, len(sv.Servers))
-	for i := range slices.Backward(sv.Servers) { // of two at one address the first
-		at[sv.Servers[i].addr] = &sv.Servers[i]
-	}
-	for _, h := range have {
-		s := at[h.Addr]
-		if s == nil {
-			sv.FallbackCounters = h.Counters
-			continue
+// countServers counts for real servers and the fallback; what is neither is
+// somebody else's.
+func (sv *ServiceStatus) countServers(at map[netip.AddrPort]*ServerStatus, have dataplane.ServiceStatus) {
+	for _, h := range slices.Concat(have.Servers, have.Left) {
+		if s := at[h.Addr]; s != nil {
+			s.Active, s.Inactive, s.Pinned, s.Counters = h.Active, h.Inactive, h.Persistent, h.Counters
+		} else if h.Addr == sv.fallback {
+			sv.FallbackCounters = sv.FallbackCounters.Add(h.Counters)
 		}
-		s.Active, s.Inactive, s.Pinned, s.Counters = h.Active, h.Inactive, h.Persistent, h.Counters
+	}
+}
+
+// weigh gives real servers the weights that the dataplane has where those are
+// not what it was asked for last.
+func (sv *ServiceStatus) weigh(at map[netip.AddrPort]*ServerStatus, have dataplane.ServiceStatus) {
+	if sv.asked == nil {
+		return
+	}
+	other := map[netip.AddrPort]int{}
+	for _, h := range have.Service.RealServers {
+		other[h.Addr] = h.Weight
+	}
+	for _, r := range sv.asked.RealServers {
+		if w, there := other[r.Addr]; there && w == r.Weight {
+			delete(other, r.Addr)
+		} else {
+			other[r.Addr] = w
+		}
+	}
+	for addr, w := range other {
+		if s := at[addr]; s != nil {
+			s.Current, s.SlowStart = (w+sv.scale-1)/sv.scale, 0
+		}
 	}
 }

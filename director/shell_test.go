@@ -366,13 +366,86 @@ func TestDriftIsRepaired(t *testing.T) {
 		r := newRig(t, conf(v)).start()
 		defer r.stop()
 		time.Sleep(time.Second)
-		_ = r.plane.Remove(t.Context(), v.ID)
-		time.Sleep(driftPeriod)
-		r.want(v, vip+": "+rs1+"=1")
-		if n := r.status().Dataplane.Repairs; n != 1 {
-			t.Errorf("%d repairs, want 1", n)
+		for i, meddle := range []map[string]int{nil, {}, {rs1: 0}, {rs1: 7}} {
+			r.plane.meddle(v.ID, meddle)
+			time.Sleep(driftPeriod + time.Second)
+			r.want(v, vip+": "+rs1+"=1")
+			if n := r.status().Dataplane.Repairs; n != uint64(i+1) {
+				t.Errorf("%d repairs, want %d", n, i+1)
+			}
 		}
 	})
+}
+
+// Status has the weights that are in force, whatever was asked for.
+func TestStatusShowsWhatIsInForce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := virtual(vip, rs1+" 3", rs2)
+		r := newRig(t, conf(v)).start()
+		defer r.stop()
+		time.Sleep(time.Second)
+		for _, c := range []struct {
+			meddle map[string]int
+			want   [2]int
+		}{
+			{map[string]int{rs1: 0, rs2: 1}, [2]int{0, 1}},
+			{map[string]int{rs1: 9, rs2: 2}, [2]int{9, 2}},
+			{map[string]int{rs2: 1}, [2]int{0, 1}},
+			{nil, [2]int{}},
+		} {
+			r.plane.meddle(v.ID, c.meddle)
+			s := r.status().Services[0].Servers
+			if got := [2]int{s[0].Current, s[1].Current}; got != c.want {
+				t.Errorf("%v: weights %v, want %v", c.meddle, got, c.want)
+			}
+			time.Sleep(driftPeriod + time.Second)
+			s = r.status().Services[0].Servers
+			if got := [2]int{s[0].Current, s[1].Current}; got != [2]int{3, 1} {
+				t.Errorf("%v: put right, weights %v", c.meddle, got)
+			}
+		}
+	})
+}
+
+// stuckAudit is a dataplane that takes long to say what has changed.
+type stuckAudit struct{ *plane }
+
+func (s stuckAudit) Audit(ctx context.Context) ([]dataplane.Drift, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// No wish waits for an audit.
+func TestAuditHoldsUpNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlane()
+		a := newApplier(stuckAudit{p}, quiet())
+		a.report = func(context.Context, dataplane.ServiceID, error) {}
+		a.start()
+		defer func() { a.cancel(); <-a.done }()
+		time.Sleep(driftPeriod + time.Second)
+		v := virtual(vip, rs1)
+		begin := time.Now()
+		a.apply(newService(&v).wanted())
+		synctest.Wait()
+		if p.now(v) == "" || time.Since(begin) > 0 {
+			t.Errorf("applied %q after %v", p.now(v), time.Since(begin))
+		}
+	})
+}
+
+// A line about one service has an end.
+func TestChangesAreSaidInALine(t *testing.T) {
+	many := make([]string, 1000)
+	for i := range many {
+		many[i] = "real server [fd00:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535 has forwarding method gate instead of masq"
+	}
+	if got := said(many); len(got) > 2048 || !strings.HasSuffix(got, "; and 992 more") {
+		t.Errorf("%d bytes: %s", len(got), got)
+	}
+	if got := said([]string{"a", "b"}); got != "a; b" {
+		t.Errorf("got %q", got)
+	}
 }
 
 // A bad edit changes nothing but what status says; the fix is picked up.
@@ -403,6 +476,37 @@ func TestAutoReload(t *testing.T) {
 		r.want(v, vip+": "+rs1+"=7")
 		if s := r.status().Config; s.ReloadError != "" || s.Reloads != 1 {
 			t.Errorf("status %+v", s)
+		}
+	})
+}
+
+// A file without services takes none away by itself, whatever becomes of it
+// afterwards, and does when somebody says so.
+func TestAutoReloadOfNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := virtual(vip, rs1)
+		c := conf(v)
+		c.Global.AutoReload = true
+		r := newRig(t, c).start()
+		defer r.stop()
+		time.Sleep(2 * time.Second)
+		r.edit("empty", conf(), nil)
+		time.Sleep(time.Minute)
+		r.want(v, vip+": "+rs1+"=1")
+		if s := r.status().Config; s.ReloadFailures != 1 || !strings.Contains(s.ReloadError, "there is no virtual service in it") {
+			t.Errorf("status %+v", s)
+		}
+		next := conf(virtual(vip, rs1+" 7"))
+		next.Global.AutoReload = true
+		r.edit("complete", next, nil)
+		time.Sleep(3 * time.Second)
+		r.want(v, vip+": "+rs1+"=7")
+		r.edit("empty", conf(), nil)
+		if err := r.Reload(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if s := r.status(); len(s.Services) != 0 {
+			t.Errorf("%d services are left", len(s.Services))
 		}
 	})
 }

@@ -75,6 +75,13 @@ type ServiceStatus struct {
 	// Waiting are the clients that wait for a real server now.
 	Waiting          int                `json:"waiting,omitempty"`
 	FallbackCounters dataplane.Counters `json:"fallback_counters"`
+	// Changed says what the dataplane has instead of what it was asked for,
+	// because somebody else has changed it; it is put right within seconds.
+	Changed []string `json:"changed,omitempty"`
+
+	asked    *dataplane.VirtualService // of the dataplane, last; nil for nothing yet
+	scale    int                       // of the weights in it
+	fallback netip.AddrPort            // where the dataplane knows it; zero for the sorry server
 }
 
 // A ServerStatus is one real server of a service.
@@ -84,8 +91,8 @@ type ServerStatus struct {
 	// Tunnel is how packets are wrapped with ipip, if not as IP in IP:
 	// "gre", "gue port 6080".
 	Tunnel string `json:"tunnel,omitempty"`
-	// Weight is the configured one, Current the one in force: 0 for a
-	// quiescent server.
+	// Weight is the configured one, Current the one in force, as the dataplane
+	// has it: 0 for a quiescent server.
 	Weight  int `json:"weight"`
 	Current int `json:"current_weight"`
 	// SlowStart is the share of its weight that a server gets which has come

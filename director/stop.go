@@ -2,39 +2,128 @@ package director
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// Stop ends the checks and then does what cleanstop says of each service:
-// those with cleanstop=yes are removed from the dataplane, the others stay,
-// and if their connections end with this process, Stop waits for them, for
-// their draintimeout at the most. A done ctx cuts all waiting short, but for a moment
-// in which the dataplane and the operator's commands do what they were told.
-// Stop may be called once, after Start has succeeded.
+const (
+	retireTime = 300 * time.Millisecond // for what clients notice of a stop
+	lastHooks  = 4 * time.Second        // for all commands and lines that are left at a stop
+	moment     = 200 * time.Millisecond // for what was told to end
+)
+
+var errHangs = errors.New("the dataplane does not answer")
+
+// Stop is Retire, Drain and Close, for who has nothing to do in between.
 func (d *Director) Stop(ctx context.Context) error {
+	d.Retire()
+	d.Drain(ctx)
+	return d.Close(ctx)
+}
+
+// Retire begins a stop: it ends the checks and does what cleanstop says of
+// each service. Those with cleanstop=yes are removed from the dataplane, the
+// others stay, and nothing changes any more. It returns within half a second
+// whatever hangs: what the dataplane has not done by then goes on until Close.
+// wait is for how long Drain waits at the most. Retire may be called once,
+// after Start has succeeded.
+func (d *Director) Retire() (wait time.Duration) {
 	d.cancel()
-	d.wg.Wait()
-	// A reload that came before this is over now, and none comes after it.
-	_ = d.do(context.Background(), func() {})
-	d.prober.close()
-	var kept []*service
-	_ = d.do(context.Background(), func() { kept = d.cluster.stop() })
-	late, cancel := linger(ctx, stopGrace)
+	d.prober.cancel()
+	ctx, cancel := context.WithTimeout(context.Background(), retireTime)
 	defer cancel()
-	err := d.applier.flush(late)
-	d.drain(ctx, kept)
-	d.applier.close()
+	if !ended(ctx, d.retire) {
+		d.log.Warn("services are not all removed yet; the stop goes on")
+	}
+	return d.wait()
+}
+
+func (d *Director) retire() {
+	_ = d.do(context.Background(), func() {
+		staying := d.cluster.stop()
+		d.staying.Store(&staying)
+	})
+	_ = d.applier.flush(context.Background())
+}
+
+// Drain waits for the connections of services that stay, if they end with this
+// process: for the longest draintimeout of them at the most, or until ctx is
+// done.
+func (d *Director) Drain(ctx context.Context) {
+	dr, ok := d.o.Dataplane.(dataplane.Drainer)
+	if staying := d.staying.Load(); !ok || staying == nil || len(*staying) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, d.wait())
+	defer cancel()
+	d.log.Info("waiting for connections to end", "limit", d.wait())
+	drained, err := make(chan error, 1), errHangs
+	if ended(ctx, func() { drained <- dr.Drain(ctx) }) {
+		err = <-drained
+	}
+	if err != nil {
+		d.log.Warn("connections were cut", "err", err)
+	}
+}
+
+// wait is for how long connections of services that stay are waited for.
+func (d *Director) wait() (longest time.Duration) {
+	if staying := d.staying.Load(); staying != nil {
+		for _, sv := range *staying {
+			longest = max(longest, sv.conf.DrainTimeout)
+		}
+	}
+	return longest
+}
+
+// Close ends the director. The dataplane and the operator's commands have a
+// few seconds together for what they were told, or a moment from when ctx is
+// done; what hangs then is left behind.
+func (d *Director) Close(ctx context.Context) error {
+	ctx, cancel := linger(ctx, moment)
+	defer cancel()
+	ctx, cancelled := context.WithTimeout(ctx, lastHooks)
+	defer cancelled()
+	err := d.applier.flush(ctx)
+	d.applier.cancel()
 	close(d.quit)
-	<-d.loopDone
-	d.hooks.close(late)
+	d.hooks.close(ctx)
+	for _, part := range []struct {
+		what string
+		wait func()
+	}{
+		{"a look at files", d.wg.Wait},
+		{"a check", d.prober.wg.Wait},
+		{"the dataplane", func() { <-d.applier.done }},
+		{"the director's loop", func() { <-d.loopDone }},
+	} {
+		if !ended(d.ctx, part.wait) {
+			d.log.Warn("it does not end and is left behind", "what", part.what)
+		}
+	}
 	return err
 }
 
-// stopGrace is the moment that a done context leaves to a stop.
-const stopGrace = time.Second
+// ended runs f and reports whether it has ended by a moment after ctx is done.
+// Else it is left behind.
+func ended(ctx context.Context, f func()) bool {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	late, cancel := linger(ctx, moment)
+	defer cancel()
+	select {
+	case <-done:
+		return true
+	case <-late.Done():
+		return false
+	}
+}
 
 // linger returns a context that is done a moment after ctx.
 func linger(ctx context.Context, moment time.Duration) (context.Context, context.CancelFunc) {
@@ -43,27 +132,10 @@ func linger(ctx context.Context, moment time.Duration) (context.Context, context
 	return late, func() { stop(); cancel() }
 }
 
-// drain waits for the connections of services that were not removed.
-func (d *Director) drain(ctx context.Context, kept []*service) {
-	dr, ok := d.o.Dataplane.(dataplane.Drainer)
-	if !ok || len(kept) == 0 {
-		return
-	}
-	var limit time.Duration
-	for _, sv := range kept {
-		limit = max(limit, sv.conf.DrainTimeout)
-	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	d.log.Info("waiting for connections to end", "limit", limit)
-	if err := dr.Drain(ctx); err != nil {
-		d.log.Warn("connections were cut", "err", err)
-	}
-}
-
 // stop says what has to happen to each service when the director stops:
 // services with cleanstop=yes are removed and their fallbackcommand is told
-// to stop; the others stay. It returns those.
+// to stop; the others stay. It returns those. What the cluster decides after
+// that has no consequences: nothing is to come back that is removed here.
 func (c *cluster) stop() (kept []*service) {
 	c.phase = config.AlertStopping
 	for _, sv := range c.services {
@@ -75,5 +147,15 @@ func (c *cluster) stop() (kept []*service) {
 		c.mailPurged(sv, sv.servers, "stop")
 		c.out.remove(sv.conf.ID)
 	}
+	c.out = nowhere{}
 	return kept
 }
+
+// nowhere is the outside of a cluster that has stopped.
+type nowhere struct{}
+
+func (nowhere) apply(dataplane.VirtualService)          {}
+func (nowhere) remove(dataplane.ServiceID)              {}
+func (nowhere) fallbackCommand(*config.Virtual, string) {}
+func (nowhere) mail(Mail)                               {}
+func (nowhere) monitor(string, string)                  {}

@@ -15,18 +15,24 @@ import (
 const (
 	cmdNewService = 1
 	cmdSetService = 2
+	cmdDelService = 3
 	cmdGetService = 4
 	cmdNewDest    = 5
 	cmdSetDest    = 6
 	cmdDelDest    = 7
 	cmdGetDest    = 8
+	cmdSetConfig  = 12
+	cmdGetConfig  = 13
 	cmdGetInfo    = 15
 )
 
 // Attributes of a command.
 const (
-	cmdAttrService = 1
-	cmdAttrDest    = 2
+	cmdAttrService    = 1
+	cmdAttrDest       = 2
+	cmdAttrTimeoutTCP = 4
+	cmdAttrTimeoutFin = 5
+	cmdAttrTimeoutUDP = 6
 )
 
 // Attributes of a service.

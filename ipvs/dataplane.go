@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -16,11 +15,16 @@ import (
 var (
 	_ dataplane.Dataplane = (*Dataplane)(nil)
 	_ dataplane.Finder    = (*Dataplane)(nil)
+	_ dataplane.Auditor   = (*Dataplane)(nil)
 )
 
 // Options are what a Dataplane is made with. The zero value is usable.
 type Options struct {
 	Log *slog.Logger // nil: nothing is logged
+	// Renewed is called, in a goroutine of its own, after the module was loaded
+	// again: the settings of IPVS are those of the kernel again. Services come
+	// back with the next Apply of each. May be nil.
+	Renewed func()
 }
 
 // A Dataplane programs the IPVS of one network namespace. All methods may be
@@ -29,10 +33,26 @@ type Dataplane struct {
 	log    *slog.Logger
 	writes atomic.Uint64
 
-	mu      sync.Mutex // one call to the kernel at a time
+	viewing sync.Mutex // one reader at a time, who keeps no change waiting
+	view    viewer
+	audits  uint64
+	closing atomic.Bool
+	telling sync.WaitGroup
+
+	mu      sync.Mutex // one change at a time; locked after viewing
 	table   table
-	applied map[dataplane.ServiceID]dataplane.VirtualService // what was asked for last
+	applied map[dataplane.ServiceID]*applied
 	closed  bool
+}
+
+// An applied is a service that was applied here.
+type applied struct {
+	want   dataplane.VirtualService // what was asked for last
+	epoch  uint64                   // grows with each attempt to change it
+	ledger ledger
+	// print is the service's in the listing when it was last read and found to be
+	// as applied; 0 is not known. audit is that in which it was read.
+	print, audit uint64
 }
 
 // New returns a Dataplane for the network namespace of the calling thread. It
@@ -48,11 +68,18 @@ func New(o Options) (*Dataplane, error) {
 	if err != nil {
 		return nil, err
 	}
-	return over(k, log), nil
+	d := over(k, log)
+	k.renewed(func() {
+		log.Warn("module ip_vs was loaded again: services and settings of IPVS are set anew")
+		if o.Renewed != nil {
+			d.telling.Go(o.Renewed)
+		}
+	})
+	return d, nil
 }
 
 func over(t table, log *slog.Logger) *Dataplane {
-	return &Dataplane{log: log, table: t, applied: map[dataplane.ServiceID]dataplane.VirtualService{}}
+	return &Dataplane{log: log, table: t, view: t.view(), applied: map[dataplane.ServiceID]*applied{}}
 }
 
 // Apply implements [dataplane.Dataplane]. What Unsupported says is returned
@@ -69,10 +96,15 @@ func (d *Dataplane) Apply(ctx context.Context, want dataplane.VirtualService) er
 	if limits := Unsupported(want); len(limits) > 0 {
 		return &dataplane.OpError{Op: "apply", Service: want.ID, Server: limits[0].Server, Err: limits[0]}
 	}
-	d.applied[want.ID] = want.Clone()
-	err := d.reconcile(ctx, want.ID, goal(want))
+	a := d.applied[want.ID]
+	if a == nil {
+		a = &applied{ledger: newLedger()}
+		d.applied[want.ID] = a
+	}
+	a.want, a.epoch, a.print = want.Clone(), a.epoch+1, 0
+	err := d.reconcile(ctx, want.ID, goal(want), &a.ledger)
 	if err != nil && raced(err) {
-		err = d.reconcile(ctx, want.ID, goal(want))
+		err = d.reconcile(ctx, want.ID, goal(want), &a.ledger)
 	}
 	return err
 }
@@ -89,66 +121,19 @@ func (d *Dataplane) Remove(ctx context.Context, id dataplane.ServiceID) error {
 		return nil
 	}
 	d.writes.Add(1)
-	if err := d.table.delService(id); err != nil && !errors.Is(err, unix.ESRCH) {
+	err := d.table.delService(id)
+	if outdated(err) { // a question finds the new number
+		if _, there, lost := d.find(id); lost != nil || !there {
+			err = lost
+		} else {
+			err = d.table.delService(id)
+		}
+	}
+	if err != nil && !errors.Is(err, unix.ESRCH) {
 		return &dataplane.OpError{Op: "remove", Service: id, Err: err}
 	}
 	delete(d.applied, id)
 	return nil
-}
-
-// Snapshot implements [dataplane.Dataplane]. It lists the services that were
-// applied here and are in the kernel's table, each as it was at one time.
-// Packet and byte counters are late by up to two seconds. The kernel counts
-// bytes with their headers, and neither Failures nor Refused.
-func (d *Dataplane) Snapshot(ctx context.Context) ([]dataplane.ServiceStatus, error) {
-	ids, err := d.ours(ctx)
-	if err != nil {
-		return nil, err
-	}
-	all := make([]dataplane.ServiceStatus, 0, len(ids))
-	for _, id := range ids {
-		st, there, err := d.snapshot(ctx, id)
-		if err != nil {
-			return nil, err
-		}
-		if there {
-			all = append(all, st)
-		}
-	}
-	return all, nil
-}
-
-// ours returns the services that were applied here, in order.
-func (d *Dataplane) ours(ctx context.Context) ([]dataplane.ServiceID, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if err := d.usable(ctx); err != nil {
-		return nil, err
-	}
-	ids := make([]dataplane.ServiceID, 0, len(d.applied))
-	for id := range d.applied {
-		ids = append(ids, id)
-	}
-	slices.SortFunc(ids, dataplane.ServiceID.Compare)
-	return ids, nil
-}
-
-// snapshot reads one service. Others may be changed before the next.
-func (d *Dataplane) snapshot(ctx context.Context, id dataplane.ServiceID) (st dataplane.ServiceStatus, there bool, err error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if err := d.usable(ctx); err != nil {
-		return st, false, err
-	}
-	last, ours := d.applied[id]
-	if !ours {
-		return st, false, nil
-	}
-	e, there, err := d.find(id)
-	if !there {
-		return st, false, err
-	}
-	return e.status(last), true, nil
 }
 
 // find reads a service that may not be there.
@@ -190,13 +175,21 @@ func (d *Dataplane) Writes() uint64 { return d.writes.Load() }
 
 // Close implements [dataplane.Dataplane]. Everything goes on being forwarded.
 func (d *Dataplane) Close() error {
+	d.closing.Store(true)
+	d.close()
+	d.telling.Wait()
+	return nil
+}
+
+func (d *Dataplane) close() {
+	d.viewing.Lock()
+	defer d.viewing.Unlock()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if !d.closed {
 		d.closed = true
 		d.table.close()
 	}
-	return nil
 }
 
 func (d *Dataplane) usable(ctx context.Context) error {

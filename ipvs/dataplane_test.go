@@ -136,6 +136,13 @@ func TestSnapshotShowsWhatSomebodyElseHasChanged(t *testing.T) {
 			{RealServer: changed.RealServers[1]},
 			{RealServer: changed.RealServers[2], Active: 1, Inactive: 2, Persistent: 3},
 		},
+		Changes: []string{
+			"scheduler sh instead of wrr", "flags of the scheduler sh-fallback,sh-port instead of none",
+			"persistence 1m39s by 25 bits instead of 1m0s by 24 bits",
+			"real server 10.9.1.2:8080 has forwarding method gate instead of masq",
+			"real server 10.9.1.1:8080 has weight 7 instead of 2",
+			"real server 10.9.1.1:80 with weight 1 is not of the configuration",
+		},
 	}}
 	if diff := cmp.Diff(status, all, cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b })); diff != "" {
 		t.Errorf("Snapshot (-want +got):\n%s", diff)
@@ -144,7 +151,11 @@ func TestSnapshotShowsWhatSomebodyElseHasChanged(t *testing.T) {
 	must(t, d.Apply(t.Context(), want))
 	holds(t, d, want)
 	delete(f.services, web)
-	holds(t, d)
+	all, err = d.Snapshot(t.Context())
+	must(t, err)
+	if len(all) != 1 || len(all[0].Servers) > 0 || !slices.Equal(all[0].Changes, []string{"the service is missing"}) {
+		t.Errorf("a service that is gone is shown as %+v", all)
+	}
 	must(t, d.Apply(t.Context(), want))
 	holds(t, d, want)
 }

@@ -110,7 +110,7 @@ func TestDiffProperties(t *testing.T) {
 			if err := s.on(f, web); err != nil {
 				t.Fatalf("step %d of\n%s: %v", i, script(steps), err)
 			}
-			now, _ := f.read(web)
+			now, _ := f.get(web)
 			if served && usable(now.state().servers) == 0 {
 				t.Fatalf("no usable real server after step %d of\n%s", i, script(steps))
 			}
@@ -139,7 +139,7 @@ func TestFailuresNeverEmptyAService(t *testing.T) {
 		errno := rapid.SampledFrom([]error{unix.ENOMEM, unix.EEXIST, unix.ENOENT, unix.EINVAL}).Draw(t, "errno")
 		f := newFake()
 		put(f, &have)
-		d := over(f, nil)
+		d, l := over(f, nil), newLedger()
 		served := usable(have.servers) > 0 && usable(want.servers) > 0
 		f.refuse = func(step) error {
 			if f.writes <= len(fails) && fails[f.writes-1] {
@@ -148,12 +148,12 @@ func TestFailuresNeverEmptyAService(t *testing.T) {
 			return nil
 		}
 		f.after = func(s step) {
-			now, _ := f.read(web)
+			now, _ := f.get(web)
 			if served && usable(now.state().servers) == 0 {
 				t.Fatalf("no usable real server after %q", script([]step{s}))
 			}
 		}
-		err := d.reconcile(t.Context(), web, want)
+		err := d.reconcile(t.Context(), web, want, &l)
 		now, _ := f.read(web)
 		reached := len(diff(now.state(), want)) == 0
 		if (err == nil) != reached {
@@ -163,7 +163,7 @@ func TestFailuresNeverEmptyAService(t *testing.T) {
 			t.Fatalf("%v does not lead to %v", err, errno)
 		}
 		f.refuse = nil
-		if err := d.reconcile(t.Context(), web, want); err != nil {
+		if err := d.reconcile(t.Context(), web, want, &l); err != nil {
 			t.Fatal(err)
 		}
 		now, _ = f.read(web)

@@ -1,10 +1,14 @@
 package ipvs
 
 import (
+	"errors"
 	"fmt"
+	"hash/fnv"
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -23,12 +27,42 @@ type fake struct {
 	writes int
 	reads  int
 	closed bool
+	// buried are real servers that were removed: the kernel goes on counting for
+	// those that come back to the same service soon.
+	buried map[dataplane.ServiceID][]serverEntry
+	keeps  bool // buries real servers
+	blind  bool // has no listing
+	viewed int  // how many services were read beside the changes
+	tell   func()
+
+	mu   sync.Mutex  // for who reads beside the changes
+	busy atomic.Bool // with a change
 }
 
-func newFake() *fake { return &fake{services: map[dataplane.ServiceID]*entry{}} }
+// alone takes the table for one call, which has to be the only one but for
+// those who read beside the changes.
+func (f *fake) alone() (done func()) {
+	if !f.busy.CompareAndSwap(false, true) {
+		panic("two calls at once")
+	}
+	f.mu.Lock()
+	return func() {
+		f.mu.Unlock()
+		f.busy.Store(false)
+	}
+}
+
+func newFake() *fake {
+	return &fake{services: map[dataplane.ServiceID]*entry{}, buried: map[dataplane.ServiceID][]serverEntry{}}
+}
 
 func (f *fake) read(id dataplane.ServiceID) (entry, error) {
+	defer f.alone()()
 	f.reads++
+	return f.get(id)
+}
+
+func (f *fake) get(id dataplane.ServiceID) (entry, error) {
 	e, ok := f.services[id]
 	if !ok {
 		return entry{}, unix.ESRCH
@@ -40,6 +74,7 @@ func (f *fake) read(id dataplane.ServiceID) (entry, error) {
 
 // write counts a write and does it unless it is to fail.
 func (f *fake) write(s step, do func() error) error {
+	defer f.alone()()
 	f.writes++
 	if f.refuse != nil {
 		if err := f.refuse(s); err != nil {
@@ -85,6 +120,7 @@ func (f *fake) delService(id dataplane.ServiceID) error {
 			return unix.ESRCH
 		}
 		delete(f.services, id)
+		delete(f.buried, id) // the kernel zeroes them
 		return nil
 	})
 }
@@ -94,7 +130,14 @@ func (f *fake) addServer(id dataplane.ServiceID, s server) error {
 		if i >= 0 {
 			return unix.EEXIST
 		}
-		e.servers = slices.Insert(e.servers, 0, serverEntry{server: s})
+		back := serverEntry{server: s}
+		f.buried[id] = slices.DeleteFunc(f.buried[id], func(old serverEntry) bool {
+			if old.addr == s.addr {
+				back.counters = old.counters
+			}
+			return old.addr == s.addr
+		})
+		e.servers = slices.Insert(e.servers, 0, back)
 		return nil
 	})
 }
@@ -113,6 +156,9 @@ func (f *fake) delServer(id dataplane.ServiceID, s server) error {
 	return f.change(delServer, id, s, func(e *entry, i int) error {
 		if i < 0 {
 			return unix.ENOENT
+		}
+		if f.keeps {
+			f.buried[id] = append(f.buried[id], e.servers[i])
 		}
 		e.servers = slices.Delete(e.servers, i, i+1)
 		return nil
@@ -152,6 +198,57 @@ func (f *fake) setTimeouts(t Timeouts) error {
 }
 
 func (f *fake) close() { f.closed = true }
+
+func (f *fake) renewed(tell func()) { f.tell = tell }
+
+func (f *fake) view() viewer { return fakeView{f} }
+
+// A fakeView reads a fake beside the changes.
+type fakeView struct{ *fake }
+
+func (v fakeView) read(id dataplane.ServiceID) (entry, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.viewed++
+	return v.get(id)
+}
+
+func (v fakeView) services() (map[dataplane.ServiceID]entry, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	all := map[dataplane.ServiceID]entry{}
+	for id := range v.fake.services {
+		all[id], _ = v.get(id)
+	}
+	return all, nil
+}
+
+func (v fakeView) servers(id dataplane.ServiceID) ([]serverEntry, error) {
+	e, err := v.read(id)
+	if errors.Is(err, unix.ESRCH) {
+		return nil, nil // as the kernel does
+	}
+	return e.servers, err
+}
+
+// prints looks at what the kernel lists.
+func (v fakeView) prints() map[dataplane.ServiceID]uint64 {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.blind {
+		return nil
+	}
+	all := map[dataplane.ServiceID]uint64{}
+	for id, e := range v.fake.services {
+		h := fnv.New64()
+		fmt.Fprint(h, e.scheduler, e.flags&(flagPersistent|flagOnePacket), e.timeout, e.netmask)
+		for _, s := range e.servers {
+			fmt.Fprint(h, s.addr, s.method, s.weight)
+		}
+		all[listedAs(id)] += h.Sum64()
+	}
+	return all
+}
 
 // takesService says what the kernel refuses about a service.
 func takesService(id dataplane.ServiceID, o options) error {

@@ -16,33 +16,26 @@ import (
 // makes the changes it has words for; everything else, and reading back, which
 // it does with 32-bit counters and 16-bit weights, is asked for here.
 type kernel struct {
-	family uint16
-	socket *nl.SocketHandle
-	lib    library
+	link
+	lib   library
+	other link // of view
+	list  listing
 }
 
 // openKernel returns the table of the calling thread's network namespace.
 func openKernel(log *slog.Logger) (*kernel, error) {
-	family, err := findFamily()
-	if err != nil {
-		return nil, err
+	k := &kernel{}
+	for _, step := range []func() error{
+		k.link.open, k.other.open,
+		func() error { return k.introduce(log) },
+		func() error { return k.lib.open(log) },
+	} {
+		if err := step(); err != nil {
+			k.close()
+			return nil, err
+		}
 	}
-	socket, err := nl.GetNetlinkSocketAt(-1, -1, unix.NETLINK_GENERIC)
-	if err != nil {
-		return nil, fmt.Errorf("open a netlink socket for IPVS: %w", err)
-	}
-	k := &kernel{family: family, socket: &nl.SocketHandle{Socket: socket}}
-	// The kernel answers before send returns; this only guards against never.
-	limit := unix.NsecToTimeval(patience.Nanoseconds())
-	_ = socket.SetReceiveTimeout(&limit)
-	if err := k.introduce(log); err != nil {
-		socket.Close()
-		return nil, err
-	}
-	if err := k.lib.open(log); err != nil {
-		socket.Close()
-		return nil, err
-	}
+	k.list.open()
 	return k, nil
 }
 
@@ -79,66 +72,6 @@ func (k *kernel) introduce(log *slog.Logger) error {
 	return err
 }
 
-// request sends one command and returns the answers.
-func (k *kernel) request(cmd uint8, flags int, data ...nl.NetlinkRequestData) ([][]byte, error) {
-	req := k.newRequest(cmd, flags, data...)
-	req.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_GENERIC: k.socket}
-	return req.Execute(unix.NETLINK_GENERIC, 0)
-}
-
-// newRequest makes one command.
-func (k *kernel) newRequest(cmd uint8, flags int, data ...nl.NetlinkRequestData) *nl.NetlinkRequest {
-	req := nl.NewNetlinkRequest(int(k.family), flags)
-	req.AddData(&nl.Genlmsg{Command: cmd, Version: 1})
-	for _, d := range data {
-		req.AddData(d)
-	}
-	return req
-}
-
-// read implements table.
-func (k *kernel) read(id dataplane.ServiceID) (entry, error) {
-	msgs, err := k.request(cmdGetService, 0, serviceAttr(id))
-	if err != nil {
-		return entry{}, err
-	}
-	if len(msgs) == 0 {
-		return entry{}, unix.ESRCH
-	}
-	e, err := parseService(msgs[0])
-	if err != nil {
-		return entry{}, err
-	}
-	e.servers, err = k.servers(id)
-	return e, err
-}
-
-// servers reads the real servers of a service.
-func (k *kernel) servers(id dataplane.ServiceID) ([]serverEntry, error) {
-	msgs, err := k.dump(cmdGetDest, serviceAttr(id))
-	if err != nil {
-		return nil, err
-	}
-	servers := make([]serverEntry, len(msgs))
-	for i, m := range msgs {
-		if servers[i], err = parseServer(m, family(ipv6(id))); err != nil {
-			return nil, err
-		}
-	}
-	return servers, nil
-}
-
-// dump asks for a list, again if somebody changed it meanwhile.
-func (k *kernel) dump(cmd uint8, data nl.NetlinkRequestData) (msgs [][]byte, err error) {
-	for range 10 {
-		msgs, err = k.request(cmd, unix.NLM_F_DUMP, data)
-		if !errors.Is(err, nl.ErrDumpInterrupted) {
-			break
-		}
-	}
-	return msgs, err
-}
-
 // beyond reports whether the library has no words for a real server: it knows
 // no other family than that of the service, and no tunnel but IP in IP.
 func beyond(id dataplane.ServiceID, s server) bool {
@@ -151,7 +84,20 @@ func (k *kernel) own(cmd uint8, id dataplane.ServiceID, s server) error {
 	return err
 }
 
+// view implements table.
+func (k *kernel) view() viewer {
+	return &struct {
+		*link
+		*listing
+	}{&k.other, &k.list}
+}
+
+// renewed implements table.
+func (k *kernel) renewed(tell func()) { k.link.tell, k.other.tell = tell, tell }
+
 func (k *kernel) close() {
-	k.socket.Close()
+	k.link.close()
+	k.other.close()
 	k.lib.close()
+	k.list.close()
 }

@@ -35,6 +35,17 @@ type library struct {
 	handle   *moby.Handle
 }
 
+// libraryFamily is the number of the kernel's interface that the library has found, once
+// in the life of the process: after the module was loaded again it has another
+// one, and the library is of no use any more.
+var libraryFamily = sync.OnceValue(func() uint16 {
+	family, _ := findFamily()
+	return family
+})
+
+// speaks reports whether the library knows the kernel's interface by its number.
+func (l *library) speaks(family uint16) bool { return family == libraryFamily() }
+
 // quiet turns off what the library logs by way of another one: that it could
 // not run modprobe, which the kernel does by itself.
 var quiet = sync.OnceFunc(func() { logrus.SetOutput(io.Discard) })
@@ -59,6 +70,7 @@ func (l *library) reopen() error {
 	if now := here(); now != l.home {
 		return fmt.Errorf("open a netlink socket for IPVS: called in network namespace %s, not in %s", now, l.home)
 	}
+	libraryFamily()
 	h, err := moby.New("")
 	if err != nil {
 		return fmt.Errorf("open a netlink socket for IPVS: %w", err)

@@ -17,9 +17,8 @@ import (
 // whoever has put them there, in the network namespace of the calling thread.
 // It needs no rights. Without IPVS there are none.
 func Listed() ([]dataplane.ServiceID, error) {
-	// /proc/net would be that of the first thread.
 	runtime.LockOSThread()
-	f, err := os.Open("/proc/thread-self/net/ip_vs")
+	f, err := os.Open(listed)
 	runtime.UnlockOSThread()
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil

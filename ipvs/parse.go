@@ -23,19 +23,36 @@ func content(msg []byte, object uint16) (attrs, error) {
 }
 
 // parseService reads a service without its real servers.
-func parseService(msg []byte) (entry, error) {
+func parseService(msg []byte) (dataplane.ServiceID, entry, error) {
 	a, err := content(msg, cmdAttrService)
 	if err != nil {
-		return entry{}, err
+		return dataplane.ServiceID{}, entry{}, err
 	}
 	c, err := a.counters(svcStats, svcStats64)
-	return entry{counters: c, options: options{
+	return a.service(), entry{counters: c, options: options{
 		scheduler: a.text(svcScheduler),
 		flags:     uint32(a.number(svcFlags)) &^ flagHashed,
 		timeout:   uint32(a.number(svcTimeout)),
 		netmask:   uint32(a.number(svcNetmask)),
 		engine:    a.text(svcEngine),
 	}}, err
+}
+
+// service returns which service the attributes are of. One that is neither of
+// TCP nor of UDP and has no mark is none that shunt knows.
+func (a *attrs) service() dataplane.ServiceID {
+	family := a.number(svcFamily)
+	if mark := a.number(svcMark); mark != 0 {
+		return dataplane.ServiceID{Protocol: dataplane.FWMark, Mark: uint32(mark), IPv6: family == unix.AF_INET6}
+	}
+	id := dataplane.ServiceID{Addr: netip.AddrPortFrom(a.address(svcAddr, family), a.port(svcPort))}
+	switch a.number(svcProtocol) {
+	case unix.IPPROTO_TCP:
+		id.Protocol = dataplane.TCP
+	case unix.IPPROTO_UDP:
+		id.Protocol = dataplane.UDP
+	}
+	return id
 }
 
 // parseServer reads a real server of a service of the family.

@@ -69,7 +69,7 @@ func TestCounters(t *testing.T) {
 		if c.wide {
 			a.AddChild(stats(svcStats64, true, n))
 		}
-		e, err := parseService(message(a))
+		_, e, err := parseService(message(a))
 		if err != nil || e.counters != c.want {
 			t.Errorf("%s: got %+v, %v, want %+v", c.name, e.counters, err, c.want)
 		}
@@ -104,7 +104,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		before := slices.Clone(b)
-		_, _ = parseService(b)
+		_, _, _ = parseService(b)
 		_, _ = parseServer(b, family(true))
 		if !slices.Equal(b, before) {
 			t.Error("the message was changed")

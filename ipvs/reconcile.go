@@ -8,8 +8,9 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// reconcile reads a service and makes it what it is to be.
-func (d *Dataplane) reconcile(ctx context.Context, id dataplane.ServiceID, want state) error {
+// reconcile reads a service and makes it what it is to be. What was counted
+// until then goes into l.
+func (d *Dataplane) reconcile(ctx context.Context, id dataplane.ServiceID, want state, l *ledger) error {
 	e, there, err := d.find(id)
 	if err != nil {
 		return err
@@ -17,8 +18,18 @@ func (d *Dataplane) reconcile(ctx context.Context, id dataplane.ServiceID, want 
 	var have *state
 	if there {
 		have = e.state()
+		l.take(&e)
+	} else {
+		l.service.end()
 	}
-	return d.take(ctx, id, diff(have, want), usable(want.servers))
+	steps := diff(have, want)
+	err = d.take(ctx, id, steps, usable(want.servers))
+	if l.returns(steps) {
+		if e, there, lost := d.find(id); lost == nil && there {
+			l.take(&e)
+		}
+	}
+	return err
 }
 
 // usable counts the servers that take new connections.

@@ -21,7 +21,22 @@ type table interface {
 	take(id dataplane.ServiceID, steps []step) []error // in order, all of them; an error or nil for each
 	timeouts() (Timeouts, error)
 	setTimeouts(t Timeouts) error
+	view() viewer        // always the same
+	renewed(tell func()) // has tell called after the table was made anew, which is empty then
 	close()
+}
+
+// A viewer reads a table beside those who change it. Its methods are called one
+// at a time.
+type viewer interface {
+	read(id dataplane.ServiceID) (entry, error)
+	services() (map[dataplane.ServiceID]entry, error) // without their real servers
+	servers(id dataplane.ServiceID) ([]serverEntry, error)
+	// prints returns for each service a number that is another one when the
+	// service, or a real server of it, has changed in what prints looks at, nil
+	// if that is not to be had. Services that a firewall mark has in both
+	// families have one together, that of IPv4.
+	prints() map[dataplane.ServiceID]uint64
 }
 
 // options are what the kernel knows of a service beside which one it is.

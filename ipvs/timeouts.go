@@ -5,7 +5,8 @@ import (
 	"fmt"
 	"time"
 
-	moby "github.com/moby/ipvs"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/dataplane"
 )
@@ -69,19 +70,22 @@ func (d *Dataplane) SetTimeouts(ctx context.Context, want Timeouts) error {
 
 // timeouts implements table.
 func (k *kernel) timeouts() (t Timeouts, err error) {
-	err = k.lib.call(func(h *moby.Handle) error {
-		c, err := h.GetConfig()
-		if err == nil {
-			t = Timeouts{TCP: c.TimeoutTCP, TCPFin: c.TimeoutTCPFin, UDP: c.TimeoutUDP}
-		}
-		return err
-	})
-	return t, err
+	msgs, err := k.ask(cmdGetConfig, 0)
+	if err != nil {
+		return t, err
+	}
+	if len(msgs) == 0 || len(msgs[0]) < nl.SizeofGenlmsg {
+		return t, unix.EBADMSG
+	}
+	a, err := parse(msgs[0][nl.SizeofGenlmsg:])
+	seconds := func(i uint16) time.Duration { return time.Duration(a.number(i)) * time.Second }
+	return Timeouts{TCP: seconds(cmdAttrTimeoutTCP), TCPFin: seconds(cmdAttrTimeoutFin), UDP: seconds(cmdAttrTimeoutUDP)}, err
 }
 
 // setTimeouts implements table.
 func (k *kernel) setTimeouts(t Timeouts) error {
-	return k.lib.call(func(h *moby.Handle) error {
-		return h.SetConfig(&moby.Config{TimeoutTCP: t.TCP, TimeoutTCPFin: t.TCPFin, TimeoutUDP: t.UDP})
-	})
+	seconds := func(i int, d time.Duration) *nl.RtAttr { return nl.NewRtAttr(i, nl.Uint32Attr(uint32(d/time.Second))) }
+	_, err := k.request(cmdSetConfig, unix.NLM_F_ACK,
+		seconds(cmdAttrTimeoutTCP, t.TCP), seconds(cmdAttrTimeoutFin, t.TCPFin), seconds(cmdAttrTimeoutUDP, t.UDP))
+	return err
 }

@@ -26,6 +26,17 @@ func shunt(plane string) *Subject {
 	}
 }
 
+// BaselineName is the subject that Baseline returns.
+const BaselineName = "shunt-baseline"
+
+// Baseline returns the proxy of another shunt, whose program is at path, to be
+// measured beside this one's.
+func Baseline(path string) *Subject {
+	s := shunt("proxy")
+	s.Name, s.program = BaselineName, path
+	return s
+}
+
 func (s *Setting) control() string { return filepath.Join(s.Dir, "control.sock") }
 
 // bounds are those of the proxy.

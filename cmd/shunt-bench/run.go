@@ -44,6 +44,7 @@ func runCommand() *cli.Command {
 			&cli.Float64Flag{Name: "loss", Usage: "`SHARE` of clients' packets that is lost, 0 to 1; needs sch_netem"},
 			&cli.IntFlag{Name: "processors", Value: 1, Usage: "`NUMBER` of processors the director has for itself"},
 			&cli.StringFlag{Name: "shunt", Usage: "`PATH` of the program shunt (default: beside this one)", TakesFile: true},
+			&cli.StringFlag{Name: "baseline", Usage: "`PATH` of another shunt, such as the one before a change: its proxy is measured as shunt-baseline", TakesFile: true},
 			&cli.StringFlag{Name: "out", Value: ".", Usage: "`FOLDER` of the report", TakesFile: true},
 			&cli.StringFlag{Name: "pcap", Usage: "`FOLDER` to keep packets in (default: they are not kept)", TakesFile: true},
 		},
@@ -93,7 +94,7 @@ func options(c *cli.Context) (bench.Options, error) {
 		Scenarios: names(c, "scenario"), Faults: names(c, "fault"), Rounds: c.Int("rounds"), Duration: c.Duration("duration"), Warmup: c.Duration("warmup"),
 		Connections: c.Int("connections"), Scheduler: c.String("scheduler"), Topology: lab.Topology(c.String("topology")),
 		IPv6: c.Bool("ipv6"), MTU: c.Int("mtu"), Delay: c.Duration("delay"), Loss: c.Float64("loss"),
-		DirectorProcessors: c.Int("processors"), Shunt: c.String("shunt"), Pcap: c.String("pcap"), Forward: c.String("forward"), Command: os.Args,
+		DirectorProcessors: c.Int("processors"), Shunt: c.String("shunt"), Baseline: c.String("baseline"), Pcap: c.String("pcap"), Forward: c.String("forward"), Command: os.Args,
 	}
 	for _, name := range names(c, "subjects") {
 		s, err := subject.Find(name)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -42,13 +41,20 @@ func configCommand() *cli.Command {
 
 // load reads the file that a config command was given.
 func load(c *cli.Context) (string, *config.Config, error) {
-	path := defaultConfig
+	name := defaultConfig
 	switch c.NArg() {
 	case 0:
 	case 1:
-		path = c.Args().First()
+		name = c.Args().First()
 	default:
 		return "", nil, errors.New("one file at a time; options come before it")
+	}
+	path, err := daemon.FindConfig(name)
+	if err != nil {
+		return name, nil, err
+	}
+	if passed := daemon.PassedOver(name, path); passed != "" {
+		fmt.Fprintf(c.App.ErrWriter, "shunt: %s means %s and not %s; write ./%s for that\n", name, path, passed, name)
 	}
 	text, err := config.ReadFile(path)
 	if err != nil {
@@ -72,7 +78,7 @@ func checkConfig(c *cli.Context) error {
 		return err
 	}
 	if err == nil {
-		problems = append(slices.Clone(conf.Waiting), conf.Warnings...)
+		problems = config.Join(path, conf.Waiting, conf.Warnings)
 	}
 	if c.Bool("json") {
 		return checkJSON(c, verdict{File: path, OK: err == nil, Problems: append(config.Problems{}, problems...)})

@@ -43,5 +43,5 @@ func showConnections(c *cli.Context, client *admin.Client) error {
 	case len(unlisted) > 0:
 		fmt.Fprintf(c.App.ErrWriter, "shunt: not listed, because the proxy has no table of its connections: %s\n", strings.Join(unlisted, ", "))
 	}
-	return notRunning(errors.Join(err, out.Flush()))
+	return notReached(errors.Join(err, out.Flush()))
 }

@@ -1,34 +1,46 @@
 package main
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/shunt-lb/shunt/admin"
 	"github.com/shunt-lb/shunt/internal/daemon"
 )
 
-// controlPath is the control socket that goes with a configuration: the one
-// that was asked for, else one named after the file.
-func controlPath(c *cli.Context, config string) string {
+// rootDir is where the sockets of root's shunts are, and of those that are
+// services.
+const rootDir = "/run/shunt"
+
+// controlPaths are the control sockets that go with a configuration: the one
+// that was asked for, else those named after the file, in dir.
+func controlPaths(c *cli.Context, dir, config string) []string {
 	if path := c.String("control"); path != "" {
-		return path
+		return []string{path}
 	}
-	name := strings.TrimSuffix(filepath.Base(config), ".cf") + ".sock"
-	return filepath.Join(runtimeDir(), name)
+	var paths []string
+	for _, name := range admin.ControlNames(config) {
+		paths = append(paths, filepath.Join(dir, name))
+	}
+	return paths
 }
 
 // runtimeDir is where sockets go: /run for root and for services that may
 // write there, the user's own folder for everybody else.
 func runtimeDir() string {
-	if dir := os.Getenv("RUNTIME_DIRECTORY"); dir != "" {
+	// There may be several, separated by colons, see systemd.exec(5).
+	if dir, _, _ := strings.Cut(os.Getenv("RUNTIME_DIRECTORY"), ":"); dir != "" {
 		return dir
 	}
 	if os.Geteuid() == 0 {
-		return "/run/shunt"
+		return rootDir
 	}
 	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
 		return filepath.Join(dir, "shunt")
@@ -36,12 +48,38 @@ func runtimeDir() string {
 	return filepath.Join(os.TempDir(), fmt.Sprintf("shunt-%d", os.Geteuid()))
 }
 
-// askPath is the control socket of the shunt that a command is about. The
-// configuration need not exist any more for its shunt to be asked.
-func askPath(c *cli.Context) string {
-	path := c.String("config")
-	if found, err := daemon.FindConfig(path); err == nil {
-		path = found
+// dial returns a client of the shunt that a command is about: the one for the
+// configuration, or whichever has the control socket if that alone is named.
+func dial(c *cli.Context) (*admin.Client, error) {
+	if path := c.String("control"); path != "" && (!c.IsSet("config") || c.String("config") == "") {
+		return admin.Dial(path), nil
 	}
-	return controlPath(c, path)
+	configs, err := meant(configName(c))
+	if err != nil {
+		return nil, err
+	}
+	for _, config := range configs {
+		for _, dir := range []string{runtimeDir(), rootDir} {
+			for _, path := range controlPaths(c, dir, config) {
+				if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+					return admin.Dial(path).For(config), nil
+				}
+			}
+		}
+	}
+	config := configs[len(configs)-1]
+	return admin.Dial(controlPaths(c, runtimeDir(), config)[0]).For(config), nil
+}
+
+// configName is the name of the configuration that a command is about. A
+// variable of the environment that is empty says nothing.
+func configName(c *cli.Context) string { return cmp.Or(c.String("config"), defaultConfig) }
+
+// meant are the paths of the configuration that a name means: the one of the
+// file, or if there is none any more, all that it can have had.
+func meant(name string) ([]string, error) {
+	if path, err := daemon.FindConfig(name); err == nil {
+		return []string{path}, nil
+	}
+	return daemon.ConfigPaths(name)
 }

@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -16,13 +18,41 @@ import (
 // lost.
 func TestLateInterruption(t *testing.T) {
 	stops := make(chan os.Signal, 1)
-	stopped, err := interruptible(t.Context(), stops, func(ctx context.Context) error {
+	stopped, err := interruptible(t.Context(), stops, time.Minute, func(ctx context.Context) error {
 		stops <- unix.SIGTERM
 		<-ctx.Done()
 		return nil
 	})
 	if !stopped || err != nil {
 		t.Errorf("stopped %v, err %v", stopped, err)
+	}
+}
+
+// What does not end is left behind: when its time is over, and soon after a
+// second signal, however many more there are.
+func TestLeftBehind(t *testing.T) {
+	for signals, want := range map[int]time.Duration{1: time.Minute, 2: 5*time.Second + hurryWait, 5: 5*time.Second + hurryWait} {
+		synctest.Test(t, func(t *testing.T) {
+			stops, hang := make(chan os.Signal), make(chan struct{})
+			defer close(hang)
+			over, end := context.WithCancel(t.Context())
+			defer end()
+			go func() {
+				for i := range signals {
+					select {
+					case stops <- unix.SIGTERM:
+					case <-over.Done():
+						return
+					}
+					time.Sleep(5 * time.Second / time.Duration(1+i*20))
+				}
+			}()
+			start := time.Now()
+			stopped, err := interruptible(t.Context(), stops, time.Minute, func(context.Context) error { <-hang; return nil })
+			if took := time.Since(start); !stopped || !errors.Is(err, errLeftBehind) || took != want {
+				t.Errorf("%d signals: stopped %v after %v, want %v: %v", signals, stopped, took, want, err)
+			}
+		})
 	}
 }
 

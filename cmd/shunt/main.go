@@ -1,3 +1,8 @@
+// Certificates are not verified when a check asks whether a server works, so
+// one that breaks this rule is as good as another.
+//
+//go:debug x509negativeserial=1
+
 // Command shunt is a director for Linux Virtual Server clusters: it reads
 // ldirectord.cf, checks real servers and keeps virtual services forwarding to
 // those that are well.
@@ -10,6 +15,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -21,15 +27,33 @@ var version, commit = "unknown", "unknown"
 
 // The exit codes, which are ldirectord's where it has them.
 const (
-	exitFailure = 1 // something failed: a file that is not there, an address in use
-	exitConfig  = 2 // the configuration has errors
-	exitStopped = 3 // status: no shunt is running
+	exitFailure   = 1 // something failed: a file that is not there, an address in use
+	exitConfig    = 2 // the configuration has errors
+	exitStopped   = 3 // status: no shunt is running
+	exitForbidden = 4 // status: one is, and this user may not ask it
 )
 
 // defaultConfig is where ldirectord's users have their file.
 const defaultConfig = "/etc/ha.d/ldirectord.cf"
 
-func main() { os.Exit(run(os.Args, os.Stdout, os.Stderr)) }
+func main() { os.Exit(run(os.Args, os.Stdout, impatient{os.Stderr})) }
+
+// impatient is a writer that does not wait for somebody to read: a last word
+// must not keep the program from ending. It returns as if all had been written.
+type impatient struct{ io.Writer }
+
+func (w impatient) Write(b []byte) (int, error) {
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		_, _ = w.Writer.Write(slices.Clone(b))
+	}()
+	select {
+	case <-written:
+	case <-time.After(200 * time.Millisecond):
+	}
+	return len(b), nil
+}
 
 // run is main with its surroundings given, and returns the exit code.
 func run(args []string, stdout, stderr io.Writer) int {
@@ -68,7 +92,8 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		UsageText: "shunt command [options]",
 		Description: "shunt reads the ldirectord.cf of an LVS cluster, checks its real servers and keeps its\n" +
 			"virtual services forwarding to those that are well.\n\n" +
-			"Exit codes: 0 success, 1 failure, 2 errors in the configuration, 3 no shunt is running.",
+			"Exit codes: 0 success, 1 failure, 2 errors in the configuration, 3 no shunt is\n" +
+			"running, 4 one is running that this user may not ask.",
 		Version:        version,
 		Writer:         stdout,
 		ErrWriter:      stderr,

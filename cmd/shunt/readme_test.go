@@ -106,6 +106,24 @@ func (s *shell) wait(cancel func()) {
 	}
 }
 
+// No command that README.md shows for its own example means the file of an
+// LVS user, who has one of the same name in /etc/ha.d.
+func TestREADMENamesPaths(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	commands := regexp.MustCompile(`(?m)^bin/shunt .*?([^ ]+\.cf)$`).FindAllSubmatch(text, -1)
+	for _, m := range commands {
+		if name := string(m[1]); !strings.Contains(name, "/") {
+			t.Errorf("`%s` may mean /etc/ha.d/%s", m[0], name)
+		}
+	}
+	if len(commands) < 5 {
+		t.Errorf("only %d commands were found", len(commands))
+	}
+}
+
 // Every make target that README.md and CONTRIBUTING.md show exists.
 func TestMakeTargets(t *testing.T) {
 	makefile, err := os.ReadFile("../../Makefile")

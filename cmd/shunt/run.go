@@ -7,7 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"sync"
+	"time"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
@@ -18,7 +18,7 @@ import (
 func configFlag() cli.Flag {
 	return &cli.StringFlag{
 		Name: "config", Aliases: []string{"c"}, Value: defaultConfig, EnvVars: []string{"SHUNT_CONFIG"},
-		Usage: "read this `FILE`; a bare name is looked for in /etc/ha.d first", TakesFile: true,
+		Usage: "the configuration `FILE`; a name without a slash is looked for in /etc/ha.d, /etc/ha.d/conf and here", TakesFile: true,
 	}
 }
 
@@ -37,6 +37,7 @@ func runCommand() *cli.Command {
 			"cleanstop says; a second one stops at once.",
 		Flags: []cli.Flag{
 			configFlag(), controlFlag(),
+			&cli.StringFlag{Name: "control-group", EnvVars: []string{"SHUNT_CONTROL_GROUP"}, Usage: "let the members of `GROUP` use the control socket: status and reload"},
 			&cli.StringFlag{Name: "dataplane", Value: "auto", EnvVars: []string{"SHUNT_DATAPLANE"}, Usage: "what forwards: auto, ipvs or proxy"},
 			&cli.StringFlag{Name: "admin", Value: "127.0.0.1:9910", EnvVars: []string{"SHUNT_ADMIN"}, Usage: "`ADDRESS` of metrics and status page; empty for none"},
 			&cli.StringFlag{Name: "log-format", Value: "text", EnvVars: []string{"SHUNT_LOG_FORMAT"}, Usage: "text or json"},
@@ -51,15 +52,16 @@ func options(c *cli.Context) (daemon.Options, error) {
 	o := daemon.Options{
 		Strict: c.Bool("strict"), Dataplane: c.String("dataplane"), Admin: c.String("admin"),
 		LogFormat: c.String("log-format"), Version: version, Commit: commit,
+		Asked: configName(c), ControlGroup: c.String("control-group"),
 	}
 	if err := o.LogLevel.UnmarshalText([]byte(c.String("log-level"))); err != nil {
 		return o, fmt.Errorf("log level %q: want debug, info, warn or error", c.String("log-level"))
 	}
 	var err error
-	if o.Config, err = daemon.FindConfig(c.String("config")); err != nil {
+	if o.Config, err = daemon.FindConfig(o.Asked); err != nil {
 		return o, fmt.Errorf("%w; name another with --config", err)
 	}
-	o.Control = controlPath(c, o.Config)
+	o.Control = controlPaths(c, runtimeDir(), o.Config)
 	return o, nil
 }
 
@@ -78,7 +80,7 @@ func runDirector(c *cli.Context) error {
 	defer signal.Stop(stops)
 	defer signal.Stop(orders)
 	d := daemon.New(o)
-	stopped, err := interruptible(c.Context, stops, d.Start)
+	stopped, err := interruptible(c.Context, stops, startWait, d.Start)
 	switch {
 	case stopped && errors.Is(err, context.Canceled):
 		return nil // told to stop before it ran
@@ -88,34 +90,48 @@ func runDirector(c *cli.Context) error {
 		serve(c.Context, d, stops, orders)
 	}
 	// A second signal cuts short what the stop waits for.
-	_, err = interruptible(context.Background(), stops, d.Stop)
+	_, err = interruptible(context.Background(), stops, hurryWait, d.Stop)
 	return err
 }
 
+const (
+	startWait = 8 * time.Second        // for a start that is told to end
+	hurryWait = 900 * time.Millisecond // for whatever is told to end a second time
+)
+
+var errLeftBehind = errors.New("something does not end and is left behind; the log has more")
+
 // interruptible runs f to its end. A signal that comes meanwhile ends f's
-// context, and is reported, because f may have been past looking.
-func interruptible(ctx context.Context, stops <-chan os.Signal, f func(context.Context) error) (stopped bool, err error) {
+// context, and is reported, because f may have been past looking. From then on
+// f has so much time as wait says, and from another signal on hurryWait, and
+// is left behind after that.
+func interruptible(ctx context.Context, stops <-chan os.Signal, wait time.Duration, f func(context.Context) error) (stopped bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- f(ctx) }()
+	var end time.Time
+	var late <-chan time.Time
 	for {
 		select {
 		case err := <-done:
 			return stopped, err
+		case <-late:
+			return stopped, errLeftBehind
 		case <-stops:
-			stopped = true
+			if next := time.Now().Add(wait); !stopped || next.Before(end) {
+				end, late = next, time.After(wait)
+			}
+			stopped, wait = true, hurryWait
 			cancel()
 		}
 	}
 }
 
-// serve follows orders until a signal says to stop. Reloads run beside it, so
-// that one that hangs does not keep the director from being stopped; they have
-// ended when it returns.
+// serve follows orders until a signal says to stop. Orders are carried out
+// beside it, so that one that hangs does not keep the director from being
+// stopped.
 func serve(ctx context.Context, d *daemon.Daemon, stops, orders <-chan os.Signal) {
-	var reloads sync.WaitGroup
-	defer reloads.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	for {
@@ -123,11 +139,15 @@ func serve(ctx context.Context, d *daemon.Daemon, stops, orders <-chan os.Signal
 		case <-stops:
 			return
 		case s := <-orders:
-			if s == unix.SIGHUP {
-				reloads.Go(func() { _ = d.Reload(ctx) }) // logged where it happens
-			} else if err := d.Reopen(); err != nil {
-				slog.New(slog.NewTextHandler(os.Stderr, nil)).Error("log file cannot be reopened", "err", err)
-			}
+			go follow(ctx, d, s)
 		}
+	}
+}
+
+func follow(ctx context.Context, d *daemon.Daemon, s os.Signal) {
+	if s == unix.SIGHUP {
+		_ = d.Reload(ctx) // logged where it happens
+	} else if err := d.Reopen(); err != nil {
+		slog.New(slog.NewTextHandler(os.Stderr, nil)).Error("log file cannot be reopened", "err", err)
 	}
 }

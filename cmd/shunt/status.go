@@ -40,7 +40,10 @@ func status(c *cli.Context) error {
 	if err := noArguments(c); err != nil {
 		return err
 	}
-	client := admin.Dial(askPath(c))
+	client, err := dial(c)
+	if err != nil {
+		return err
+	}
 	if c.Bool("connections") {
 		return showConnections(c, client)
 	}
@@ -78,7 +81,7 @@ func showStatus(c *cli.Context, client *admin.Client) error {
 	defer cancel()
 	s, err := client.Status(ctx)
 	if err != nil {
-		return notRunning(err)
+		return notReached(err)
 	}
 	if c.Bool("json") {
 		return printJSON(c.App.Writer, s)
@@ -96,10 +99,14 @@ func printJSON(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-// notRunning gives the case that nobody is there its own exit code.
-func notRunning(err error) error {
-	if errors.Is(err, admin.ErrNotRunning) {
+// notReached gives the cases that nobody is there, and that somebody is whom
+// this user may not ask, their own exit codes.
+func notReached(err error) error {
+	switch {
+	case errors.Is(err, admin.ErrNotRunning):
 		return cli.Exit(err.Error(), exitStopped)
+	case errors.Is(err, admin.ErrForbidden):
+		return cli.Exit(err.Error(), exitForbidden)
 	}
 	return err
 }
@@ -134,11 +141,15 @@ func reload(c *cli.Context) error {
 	if err := noArguments(c); err != nil {
 		return err
 	}
+	client, err := dial(c)
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(c.Context, 2*time.Minute)
 	defer cancel()
-	err := admin.Dial(askPath(c)).Reload(ctx)
+	err = client.Reload(ctx)
 	if refused, ok := errors.AsType[*admin.RefusedError](err); ok {
 		return cli.Exit("the configuration was refused, the old one stays in force\n"+refused.Text, exitConfig)
 	}
-	return notRunning(err)
+	return notReached(err)
 }

@@ -45,3 +45,12 @@ func Compose(m Mail) (raw []byte, to []string, err error) {
 
 // RelayAddr splits what the directive smtp says.
 func RelayAddr(relay string) (host, address string) { return relayAddr(relay) }
+
+// Finish delivers what is queued, in as many attempts as it takes.
+func (s *Sender) Finish() {
+	s.mu.Lock()
+	s.closed = true
+	close(s.queue)
+	s.mu.Unlock()
+	<-s.done
+}

@@ -3,10 +3,10 @@ package alert
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -44,7 +44,10 @@ type Sender struct {
 	set  settings
 	ctx  context.Context // ends deliveries
 	stop context.CancelFunc
+	last chan struct{} // closed when nothing is tried twice any more
 	done chan struct{} // closed when the worker is
+	// unsent are the mails that were given up since.
+	unsent atomic.Int64
 
 	mu      sync.Mutex
 	closed  bool
@@ -60,7 +63,7 @@ func newSender(log *slog.Logger, set settings) *Sender {
 	ctx, stop := context.WithCancel(context.Background())
 	s := &Sender{
 		log: log, set: set, ctx: ctx, stop: stop,
-		done: make(chan struct{}), queue: make(chan Mail, set.queue),
+		last: make(chan struct{}), done: make(chan struct{}), queue: make(chan Mail, set.queue),
 	}
 	go s.work() // until Close
 	return s
@@ -100,25 +103,31 @@ func (s *Sender) recovered() {
 	}
 }
 
-// Close delivers what is queued until ctx is done, gives up on the rest and
-// waits for the worker. It returns an error if mails were given up.
-func (s *Sender) Close(ctx context.Context) error {
+// Close gives what is queued one more attempt each until ctx is done, gives up
+// on the rest, and says in log how many mails were not sent. Closing again does
+// nothing.
+func (s *Sender) Close(ctx context.Context) {
 	s.mu.Lock()
-	if !s.closed {
-		s.closed = true
-		close(s.queue)
+	if s.closed {
+		s.mu.Unlock()
+		return
 	}
+	s.closed = true
+	close(s.queue)
+	close(s.last)
 	s.mu.Unlock()
 	select {
 	case <-s.done:
 	case <-ctx.Done():
 	}
 	s.stop()
-	<-s.done
-	if n := len(s.queue); n > 0 {
-		return fmt.Errorf("%d email alerts given up undelivered", n)
+	select {
+	case <-s.done:
+	case <-time.After(time.Second): // a file system that hangs
 	}
-	return nil
+	if n := len(s.queue) + int(s.unsent.Load()); n > 0 {
+		s.log.Warn("email alerts were not sent, shunt stops", "count", n)
+	}
 }
 
 func (s *Sender) work() {
@@ -150,6 +159,9 @@ func (s *Sender) deliver(m Mail) {
 
 // failed logs in words that log scrapers know.
 func (s *Sender) failed(m Mail, err error) {
+	if s.closing() {
+		s.unsent.Add(1)
+	}
 	if m.Relay == "" {
 		s.log.Error("failed to send email message", "subject", m.title(), "to", m.To, "err", err)
 		return
@@ -165,9 +177,10 @@ func (s *Sender) insist(l letter) error {
 	l.dial = s.set.dial
 	var hard error
 	for i := 0; ; i++ {
+		last := s.closing()
 		t := s.try(ctx, l)
 		hard = both(hard, t.hard)
-		if len(t.again) == 0 || i == len(s.set.pauses) || !pause(ctx, s.set.pauses[i]) {
+		if len(t.again) == 0 || last || i == len(s.set.pauses) || !s.pause(ctx, s.set.pauses[i]) {
 			return both(hard, t.soft)
 		}
 		s.log.Debug("email alert will be tried again", "subject", l.title, "to", t.again, "err", t.soft)
@@ -192,14 +205,26 @@ func (s *Sender) try(ctx context.Context, l letter) (t trouble) {
 	return t
 }
 
-// pause waits, and returns false if ctx ends first.
-func pause(ctx context.Context, d time.Duration) bool {
+// pause waits for the next attempt, which is at once when it is the last, and
+// returns false if there is to be none.
+func (s *Sender) pause(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
-		return true
+	case <-s.last:
 	case <-ctx.Done():
+	}
+	return ctx.Err() == nil
+}
+
+// closing reports whether nothing is tried twice any more.
+
+func (s *Sender) closing() bool {
+	select {
+	case <-s.last:
+		return true
+	default:
 		return false
 	}
 }

@@ -61,9 +61,7 @@ func deliver(t *testing.T, set alert.Settings, mails ...alert.Mail) (log string)
 	for _, m := range mails {
 		s.Send(m)
 	}
-	if err := s.Close(t.Context()); err != nil {
-		t.Error(err)
-	}
+	s.Finish()
 	return r.String()
 }
 
@@ -341,8 +339,10 @@ func TestDeadRelay(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if err := s.Close(ctx); err == nil || !strings.Contains(err.Error(), "given up") {
-		t.Errorf("Close: %v, want an error about mails given up", err)
+	s.Close(ctx)
+	// Three were waiting, and one was under way.
+	if !strings.Contains(log.String(), `msg="email alerts were not sent, shunt stops" count=4`) {
+		t.Errorf("log:\n%s", &log)
 	}
 	if n := strings.Count(log.String(), "email alerts dropped, too many are waiting"); n != 1 {
 		t.Errorf("%d lines about the full queue:\n%s", n, &log)
@@ -350,6 +350,52 @@ func TestDeadRelay(t *testing.T) {
 	s.Send(sample(r.addr()))
 	if !strings.Contains(log.String(), "email alert dropped, stopping") {
 		t.Errorf("log after Close:\n%s", &log)
+	}
+}
+
+// At the end each mail has one more attempt and no pause: a relay that refuses
+// costs no time, one that takes mail again gets what waits, and one line says
+// how many are lost.
+func TestLastAttempts(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		reply func(int, string) string
+		sent  int
+		lost  string
+	}{
+		{"takes them", func(session int, c string) string {
+			if session == 0 {
+				return "421 not now"
+			}
+			return ""
+		}, 5, ""},
+		{"refuses for now", func(int, string) string { return "421 not now" }, 0, "count=5"},
+		{"refuses for good", func(_ int, c string) string {
+			if strings.HasPrefix(c, "MAIL") {
+				return "550 never"
+			}
+			return ""
+		}, 0, "count="},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := startRelay(t, &relay{reply: tt.reply})
+			var log record
+			s := alert.NewWith(log.logger(), alert.Settings{Queue: 8, Attempt: generous, Pauses: []time.Duration{time.Hour}})
+			s.Send(sample(r.addr()))
+			for end := time.Now().Add(generous); r.sessions() == 0 && time.Now().Before(end); {
+				time.Sleep(time.Millisecond)
+			}
+			for range 4 {
+				s.Send(sample(r.addr()))
+			}
+			s.Close(t.Context())
+			if n := len(r.received()); n != tt.sent {
+				t.Errorf("%d mails arrived, want %d", n, tt.sent)
+			}
+			if n := strings.Count(log.String(), "email alerts were not sent"); n != strings.Count(tt.lost, "count") || !strings.Contains(log.String(), tt.lost) {
+				t.Errorf("want %q in one line:\n%s", tt.lost, &log)
+			}
+		})
 	}
 }
 

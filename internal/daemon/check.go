@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -22,12 +23,13 @@ func Check(ctx context.Context, name string, text []byte, o config.Options, on s
 	}
 	awaitLog(conf, text)
 	if ps := director.Validate(conf, limits(usual(on))); len(ps) > 0 {
-		return nil, append(withLines(ps, text), conf.Warnings...)
+		return nil, config.Join(name, withLines(ps, text), conf.Warnings)
 	}
+	more := uselessTimeouts(conf, usual(on))
 	if p, ok := readable(name, conf); ok {
-		conf.Warnings = append(conf.Warnings, p)
+		more = append(more, p)
 	}
-	conf.Warnings = append(conf.Warnings, withLines(uselessTimeouts(conf, usual(on)), text)...)
+	conf.Warnings = config.Join(name, conf.Warnings, withLines(more, text))
 	return conf, nil
 }
 
@@ -66,10 +68,15 @@ func readable(name string, conf *config.Config) (config.Problem, bool) {
 
 // withLines adds to each problem the line of the file it is about.
 func withLines(ps config.Problems, text []byte) config.Problems {
-	lines := strings.Split(string(text), "\n")
+	want := map[int][]int{} // problems by line
 	for i := range ps {
-		if n := ps[i].Pos.Line; n > 0 && n <= len(lines) {
-			ps[i].Line = strings.TrimRight(lines[n-1], "\r")
+		want[ps[i].Pos.Line] = append(want[ps[i].Pos.Line], i)
+	}
+	num := 0
+	for line := range bytes.Lines(text) {
+		num++
+		for _, i := range want[num] {
+			ps[i].Line = string(bytes.TrimRight(line, "\r\n"))
 		}
 	}
 	return ps

@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"sync"
 	"time"
@@ -17,8 +15,8 @@ import (
 )
 
 const (
-	childPause = 5 * time.Second  // before one that ended is started again
-	childStop  = 15 * time.Second // for one to end that is told to hurry
+	childPause = 5 * time.Second        // before one that ended is started again
+	childStop  = 500 * time.Millisecond // for one to end that is told to hurry
 )
 
 // children are the shunts that the directive execute asks for, one for each
@@ -43,7 +41,7 @@ func newChildren(log *slog.Logger) *children {
 // that the director has started with. What a reload adds is not started.
 func (d *Daemon) startChildren(context.Context) error {
 	c := d.children
-	d.onStop("execute", func(ctx context.Context) error { c.stop(ctx); return nil })
+	d.onStop("execute", time.Second, func(context.Context) error { c.cancel(); return nil })
 	for _, name := range d.execute {
 		path, err := FindConfig(name)
 		if err != nil {
@@ -79,6 +77,9 @@ func (c *children) run(path string, o Options) error {
 	if o.Strict {
 		args = append(args, "--strict")
 	}
+	if o.ControlGroup != "" {
+		args = append(args, "--control-group", o.ControlGroup)
+	}
 	cmd := exec.CommandContext(c.ctx, self, args...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	// What the environment says about this shunt is not meant for that one.
@@ -87,7 +88,9 @@ func (c *children) run(path string, o Options) error {
 	// thread that started it, which therefore has to stay.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	cmd.SysProcAttr = &unix.SysProcAttr{Pdeathsig: unix.SIGTERM}
+	// A signal from the terminal is for this process, which passes it on: a
+	// second one would have the child hurry.
+	cmd.SysProcAttr = &unix.SysProcAttr{Pdeathsig: unix.SIGTERM, Setpgid: true}
 	cmd.Cancel = func() error { return cmd.Process.Signal(unix.SIGTERM) }
 	if err := cmd.Start(); err != nil {
 		return err
@@ -121,12 +124,13 @@ func (c *children) signal(s os.Signal) {
 	}
 }
 
-// stop ends all children and waits for them, for as long as their own stop
+// wait waits for children that were told to stop, for as long as their own stop
 // takes. A done ctx has them hurry, as this shunt does.
-func (c *children) stop(ctx context.Context) {
+func (c *children) wait(ctx context.Context) error {
 	c.cancel()
 	defer context.AfterFunc(ctx, c.hurry)()
 	c.wg.Wait()
+	return nil
 }
 
 // hurry has the children cut short what they wait for, and kills those that
@@ -134,28 +138,4 @@ func (c *children) stop(ctx context.Context) {
 func (c *children) hurry() {
 	c.signal(unix.SIGTERM)
 	time.AfterFunc(childStop, func() { c.signal(unix.SIGKILL) })
-}
-
-// FindConfig finds a configuration by its name, in the places and the order
-// in which ldirectord looks: /etc/ha.d, /etc/ha.d/conf, the name as it is. The
-// path it returns is absolute, because a working directory may change.
-func FindConfig(name string) (string, error) {
-	for _, path := range []string{filepath.Join("/etc/ha.d", name), filepath.Join("/etc/ha.d/conf", name), name} {
-		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
-			return filepath.Abs(path)
-		}
-	}
-	return "", notFound(name)
-}
-
-// notFound says why there is no configuration of that name.
-func notFound(name string) error {
-	_, err := os.Stat(name)
-	switch {
-	case err == nil:
-		return fmt.Errorf("configuration %s: not a regular file", name)
-	case filepath.IsAbs(name) || !errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("configuration: %w", err)
-	}
-	return fmt.Errorf("configuration %s: not found in /etc/ha.d, /etc/ha.d/conf or the working directory", name)
 }

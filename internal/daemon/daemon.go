@@ -4,13 +4,17 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
+	"os/user"
 	"path/filepath"
+	"strconv"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/shunt-lb/shunt/admin"
 	"github.com/shunt-lb/shunt/config"
@@ -22,16 +26,20 @@ import (
 
 // Options are what the command line says.
 type Options struct {
-	// Config is the path of the configuration file.
-	Config string
+	// Config is the path of the configuration file, and Asked the name that it
+	// was asked for by, if that is another.
+	Config, Asked string
 	// Strict refuses what ldirectord refuses.
 	Strict bool
 	// Dataplane is auto, ipvs or proxy; "" is auto.
 	Dataplane string
 	// Admin is the address of metrics, status page and API; "" for none.
 	Admin string
-	// Control is the path of the control socket; "" for none.
-	Control string
+	// Control are the paths of the control socket: the director is asked on
+	// any of them. ControlGroup is a group, by name or number, that may do so
+	// as well as the user that shunt runs as; "" for none.
+	Control      []string
+	ControlGroup string
 	// LogFormat is text or json.
 	LogFormat string
 	LogLevel  slog.Level
@@ -52,64 +60,19 @@ type Daemon struct {
 	plane    plane
 	host     hostKeeper
 	director *director.Director
+	mails    *alert.Sender
 	children *children
 	started  bool     // a configuration has been in force
 	execute  []string // other configurations to run, of the first one in force
 	admin    string
-	undo     []undo
 	watchers watchers
-}
 
-// An undo takes back one step of Start.
-type undo struct {
-	what string
-	do   func(context.Context) error
+	mu   sync.Mutex
+	undo []step
 }
 
 // New returns a daemon that does nothing yet.
 func New(o Options) *Daemon { return &Daemon{o: o, sites: map[string]bool{}} }
-
-// Start brings everything up, in an order in which nothing touches traffic
-// before everything that can refuse has been asked. If it returns an error
-// nothing is left running. The errors of a configuration are of type
-// config.Problems.
-func (d *Daemon) Start(ctx context.Context) (err error) {
-	defer func() {
-		if err != nil {
-			_ = d.Stop(ctx)
-		}
-	}()
-	for _, step := range []func(context.Context) error{
-		d.openLog, d.openSorry, d.openDirector, d.openAdmin, d.startDirector, d.startChildren, d.announce,
-	} {
-		if err := step(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (d *Daemon) onStop(what string, do func(context.Context) error) {
-	d.undo = append(d.undo, undo{what, do})
-}
-
-// Stop takes back what Start did, newest first, and joins the errors. A done
-// ctx cuts short what waits, and nothing is left out for it. It may be called
-// again, to no effect.
-func (d *Daemon) Stop(ctx context.Context) error {
-	if len(d.undo) > 0 {
-		d.log.Info("shunt stops")
-	}
-	var errs []error
-	for len(d.undo) > 0 {
-		last := d.undo[len(d.undo)-1]
-		d.undo = d.undo[:len(d.undo)-1]
-		if err := last.do(ctx); err != nil {
-			errs = append(errs, fmt.Errorf("stop %s: %w", last.what, err))
-		}
-	}
-	return errors.Join(errs...)
-}
 
 func (d *Daemon) openLog(context.Context) error {
 	sink, err := logs.Open(logs.Options{Format: d.o.LogFormat, Level: d.o.LogLevel})
@@ -117,36 +80,39 @@ func (d *Daemon) openLog(context.Context) error {
 		return err
 	}
 	d.sink, d.log = sink, sink.Logger()
-	d.onStop("log", func(context.Context) error {
+	d.onStop("log", 1800*time.Millisecond, func(context.Context) error {
 		d.log.Info("shunt has stopped")
 		return sink.Close()
 	})
 	d.log.Info("shunt starts", "version", d.o.Version, "config", d.o.Config)
+	if passed := PassedOver(cmp.Or(d.o.Asked, d.o.Config), d.o.Config); passed != "" {
+		d.log.Warn("a configuration of that name in the working directory is not the one taken; write ./ before the name for it",
+			"taken", d.o.Config, "passed_over", passed)
+	}
 	return nil
 }
 
 func (d *Daemon) openSorry(context.Context) error {
 	d.sorry = sorry.New(sorry.Options{Log: d.log})
-	d.onStop("sorry server", func(context.Context) error { return d.sorry.Close() })
+	d.onStop("sorry server", 500*time.Millisecond, func(context.Context) error { return d.sorry.Close() })
 	return nil
 }
 
 func (d *Daemon) openDirector(context.Context) error {
-	plane, err := choose(d.o.Dataplane, d.log, d.sorry)
+	plane, err := choose(d.o.Dataplane, d.log, d.sorry, d.renewed)
 	if err != nil {
 		return err
 	}
 	d.plane = plane
-	d.onStop("dataplane", func(context.Context) error { return plane.Close() })
-	d.onStop("virtual addresses", d.closeHost)
+	d.onStop("dataplane", 700*time.Millisecond, func(context.Context) error { return plane.Close() })
 	d.log.Info("dataplane chosen", "dataplane", plane.status.Name, "reason", plane.status.Reason)
 	d.children = newChildren(d.log)
-	mails := alert.New(d.log)
-	d.onStop("alert mails", mails.Close)
+	d.mails = alert.New(d.log)
+	d.onStop("alert mails", lastMails, d.closeMails)
 	d.director = director.New(director.Options{
 		Path: d.o.Config, Parse: d.parse, Again: d.again, InForce: d.inForce, Follow: d.follow,
 		Dataplane: plane, Forwarding: plane.status, Log: d.log,
-		Mail: func(m director.Mail) { mails.Send(alertMail(m)) },
+		Mail: func(m director.Mail) { d.mails.Send(alertMail(m)) },
 	})
 	return nil
 }
@@ -161,13 +127,17 @@ func alertMail(m director.Mail) alert.Mail {
 // openAdmin comes before the director starts: a second shunt for the same
 // file finds the control socket taken and touches nothing.
 func (d *Daemon) openAdmin(ctx context.Context) error {
+	group, err := groupID(d.o.ControlGroup)
+	if err != nil {
+		return err
+	}
 	s := admin.New(admin.Options{
 		Source: d, Log: d.log, Version: d.o.Version, Commit: d.o.Commit, Sorry: d.sorryStats,
-		Connections: d.connections,
+		Connections: d.connections, Config: d.o.Config, ControlGroup: group,
 	})
-	d.onStop("admin", func(context.Context) error { return s.Close() })
-	if d.o.Control != "" {
-		if err := listenControl(ctx, s, d.o.Control); err != nil {
+	d.onStop("admin", 1200*time.Millisecond, func(context.Context) error { return s.Close() })
+	for _, path := range d.o.Control {
+		if err := listenControl(ctx, s, path); err != nil {
 			return err
 		}
 	}
@@ -190,6 +160,22 @@ func listenControl(ctx context.Context, s *admin.Server, path string) error {
 	return s.ListenControl(ctx, path)
 }
 
+// groupID returns the number of a group of this host, 0 for no group.
+func groupID(group string) (int, error) {
+	if group == "" {
+		return 0, nil
+	}
+	id := group
+	if g, err := user.LookupGroup(group); err == nil {
+		id = g.Gid
+	}
+	n, err := strconv.Atoi(id)
+	if err != nil || n < 0 {
+		return 0, fmt.Errorf("control group %s: this host has no such group; make it with `groupadd %s`, or name another", group, group)
+	}
+	return n, nil
+}
+
 // Admin is the admin address that Start got, "" for none.
 func (d *Daemon) Admin() string { return d.admin }
 
@@ -199,14 +185,6 @@ func (d *Daemon) sorryStats() map[string]admin.SorryStats {
 		stats[service] = admin.SorryStats(s)
 	}
 	return stats
-}
-
-func (d *Daemon) startDirector(ctx context.Context) error {
-	if err := d.director.Start(ctx); err != nil {
-		return err
-	}
-	d.onStop("director", d.director.Stop)
-	return nil
 }
 
 // Status is everything the director knows, and the load of the proxy; see

@@ -78,7 +78,7 @@ func set(t *testing.T, text string) *bench {
 	b.file = filepath.Join(b.dir, "test.cf")
 	b.write(strings.NewReplacer("%VIP%", b.vip, "%REAL%", echo(t), "%DIR%", b.dir).Replace(text))
 	b.Daemon = New(Options{
-		Config: b.file, Admin: "127.0.0.1:0", Control: filepath.Join(b.dir, "run", "control.sock"),
+		Config: b.file, Admin: "127.0.0.1:0", Control: []string{filepath.Join(b.dir, "run", "control.sock")},
 		Dataplane: "proxy", LogFormat: "text", LogLevel: slog.LevelError,
 	})
 	if err := b.Start(t.Context()); err != nil {
@@ -198,7 +198,7 @@ func TestStartFails(t *testing.T) {
 	if err := os.WriteFile(file, []byte("virtual = 127.0.0.1:1\n\tscheduler = xx\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	d := New(Options{Config: file, Control: filepath.Join(dir, "c.sock"), Dataplane: "proxy", LogFormat: "text", LogLevel: slog.LevelError})
+	d := New(Options{Config: file, Control: []string{filepath.Join(dir, "c.sock")}, Dataplane: "proxy", LogFormat: "text", LogLevel: slog.LevelError})
 	err := d.Start(t.Context())
 	if ps, ok := errors.AsType[config.Problems](err); !ok || ps[len(ps)-1].Pos.Line != 2 {
 		t.Errorf("start: %v", err)
@@ -311,27 +311,6 @@ func TestReadablePassword(t *testing.T) {
 		}
 		if len(conf.Warnings) != want || want == 1 && conf.Warnings[0].Pos.Line != 2 {
 			t.Errorf("mode %o: %v", mode, conf.Warnings)
-		}
-	}
-}
-
-func TestFindConfig(t *testing.T) {
-	t.Chdir(t.TempDir())
-	if err := os.WriteFile("my.cf", nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	got, err := FindConfig("my.cf")
-	if err != nil || !filepath.IsAbs(got) || filepath.Base(got) != "my.cf" {
-		t.Errorf("%q, %v", got, err)
-	}
-	for name, want := range map[string]string{
-		".":            "configuration .: not a regular file",
-		"nothere.cf":   "configuration nothere.cf: not found in /etc/ha.d, /etc/ha.d/conf or the working directory",
-		"/nowhere/a":   "configuration: stat /nowhere/a: no such file or directory",
-		"my.cf/within": "configuration: stat my.cf/within: not a directory",
-	} {
-		if got, err := FindConfig(name); err == nil || err.Error() != want {
-			t.Errorf("%s: got %q, %v, want %s", name, got, err, want)
 		}
 	}
 }

@@ -28,8 +28,11 @@ type desk struct {
 	closed      chan struct{}
 	wg          sync.WaitGroup
 
+	real dataplane.RealServer // as the kernel has it; of whoever opened the desk
+
 	mu    sync.Mutex
 	conns map[net.Conn]struct{} // nil once closed
+	since time.Time             // when somebody last came or went
 }
 
 // shortage is how long a desk waits that got no connection for want of
@@ -105,14 +108,22 @@ func (k *desk) admit(c net.Conn) bool {
 		_ = c.Close()
 		return false
 	}
-	k.conns[c] = struct{}{}
+	k.conns[c], k.since = struct{}{}, time.Now()
 	return true
+}
+
+// idle reports whether nobody is at the desk, and since when that is so.
+func (k *desk) idle() (since time.Time, nobody bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.since, len(k.conns) == 0
 }
 
 func (k *desk) dismiss(c net.Conn) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	delete(k.conns, c)
+	k.since = time.Now()
 }
 
 func (k *desk) answer(pc net.PacketConn) {

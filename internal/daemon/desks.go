@@ -12,7 +12,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/dataplane"
-	"github.com/shunt-lb/shunt/ipvs"
 	"github.com/shunt-lb/shunt/proxy"
 )
 
@@ -26,34 +25,54 @@ import (
 // the kernel delivers packets for the VIP locally, so its desk is on the VIP,
 // unless somebody else listens there already.
 type desks struct {
-	*ipvs.Dataplane
+	kernelPlane
 	responder proxy.Responder
 	log       *slog.Logger
+	wg        sync.WaitGroup
 
-	mu    sync.Mutex
-	open  map[dataplane.ServiceID]*desk
-	loose map[dataplane.ServiceID]dataplane.VirtualService // asked for with persistence, served without
+	mu      sync.Mutex
+	open    map[dataplane.ServiceID]*desk
+	at      map[dataplane.ServiceID]bool // the kernel has the desk
+	leaving map[dataplane.ServiceID]*farewell
+	former  map[dataplane.ServiceID][]netip.AddrPort         // where desks have been
+	loose   map[dataplane.ServiceID]dataplane.VirtualService // asked for with persistence, served without
 }
 
-var _ dataplane.Finder = (*desks)(nil)
+// A kernelPlane is what desks stand in front of: IPVS.
+type kernelPlane interface {
+	dataplane.Dataplane
+	dataplane.Finder
+	dataplane.Auditor
+}
 
-func newDesks(k *ipvs.Dataplane, r proxy.Responder, log *slog.Logger) *desks {
-	return &desks{Dataplane: k, responder: r, log: log, open: map[dataplane.ServiceID]*desk{}, loose: map[dataplane.ServiceID]dataplane.VirtualService{}}
+var _ kernelPlane = (*desks)(nil)
+
+func newDesks(k kernelPlane, r proxy.Responder, log *slog.Logger) *desks {
+	return &desks{
+		kernelPlane: k, responder: r, log: log, open: map[dataplane.ServiceID]*desk{},
+		at: map[dataplane.ServiceID]bool{}, leaving: map[dataplane.ServiceID]*farewell{},
+		former: map[dataplane.ServiceID][]netip.AddrPort{}, loose: map[dataplane.ServiceID]dataplane.VirtualService{},
+	}
 }
 
 // Apply implements [dataplane.Dataplane].
 func (d *desks) Apply(ctx context.Context, v dataplane.VirtualService) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	w := d.loosen(v)
+	w, standing := d.loosen(v), false
 	for i := range w.RealServers {
 		if r := &w.RealServers[i]; r.Sorry {
 			if err := d.stand(ctx, v.ID, r); err != nil {
 				return &dataplane.OpError{Op: "open a sorry server for", Service: v.ID, Err: err}
 			}
+			standing = true
 		}
 	}
-	return d.Dataplane.Apply(ctx, w)
+	w = d.part(v.ID, w, standing)
+	if standing && d.open[v.ID] != nil {
+		d.at[v.ID] = true
+	}
+	return d.kernelPlane.Apply(ctx, w)
 }
 
 // loosen takes persistence from a firewall mark whose connections are for a
@@ -78,16 +97,21 @@ func (d *desks) stand(ctx context.Context, id dataplane.ServiceID, r *dataplane.
 			return err
 		}
 		*r = dataplane.RealServer{Addr: k.addr, Forward: dataplane.Masq, Weight: r.Weight, Upper: r.Upper, Lower: r.Lower}
+		k.real = *r
 		return nil
 	}
 	r.Sorry = false
 	if r.Forward != dataplane.Gate || !r.Addr.Addr().IsLoopback() || id.Protocol == dataplane.FWMark {
 		return nil
 	}
-	if _, err := d.deskAt(ctx, id, id.Addr); err != nil && !errors.Is(err, unix.EADDRINUSE) {
-		return err
+	k, err := d.deskAt(ctx, id, id.Addr)
+	if errors.Is(err, unix.EADDRINUSE) {
+		return nil
 	}
-	return nil
+	if err == nil {
+		k.real = *r
+	}
+	return err
 }
 
 // desk is the desk of a service on a port of its own.
@@ -113,11 +137,16 @@ func (d *desks) deskAt(ctx context.Context, id dataplane.ServiceID, addr netip.A
 	}
 	d.shut(id)
 	d.open[id] = k
+	if addr.Port() == 0 {
+		d.former[id] = append(d.former[id], k.addr)
+	}
 	d.log.Debug("sorry server listens", "service", id.String(), "addr", k.addr.String())
 	return k, nil
 }
 
 func (d *desks) shut(id dataplane.ServiceID) {
+	d.forget(id)
+	delete(d.at, id)
 	if k := d.open[id]; k != nil {
 		k.close()
 		delete(d.open, id)
@@ -128,42 +157,58 @@ func (d *desks) shut(id dataplane.ServiceID) {
 func (d *desks) Remove(ctx context.Context, id dataplane.ServiceID) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	err := d.Dataplane.Remove(ctx, id)
+	err := d.kernelPlane.Remove(ctx, id)
 	if err == nil {
 		d.shut(id)
 		delete(d.loose, id)
+		delete(d.former, id)
 	}
 	return err
 }
 
 // Snapshot implements [dataplane.Dataplane]. Desks are shown as what was asked
-// for.
+// for, and those that stay for a while only as having left.
 func (d *desks) Snapshot(ctx context.Context) ([]dataplane.ServiceStatus, error) {
-	all, err := d.Dataplane.Snapshot(ctx)
+	all, err := d.kernelPlane.Snapshot(ctx)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for i := range all {
-		if v, loose := d.loose[all[i].Service.ID]; loose && all[i].Service.Persistent == 0 {
-			all[i].Service.Persistent, all[i].Service.PersistentBits = v.Persistent, v.PersistentBits
+		st := &all[i]
+		id := st.Service.ID
+		if v, loose := d.loose[id]; loose && st.Service.Persistent == 0 {
+			st.Service.Persistent, st.Service.PersistentBits = v.Persistent, v.PersistentBits
 		}
-		k := d.open[all[i].Service.ID]
-		if k == nil || k.asked.Port() != 0 {
-			continue
+		if f := d.leaving[id]; f != nil {
+			leave(st, f.desk.real.Addr)
 		}
-		for j := range all[i].Servers {
-			all[i].Servers[j].RealServer = k.unmask(all[i].Servers[j].RealServer)
+		for j := range st.Servers {
+			st.Servers[j].RealServer = d.unmask(id, st.Servers[j].RealServer)
 		}
-		for j := range all[i].Service.RealServers {
-			all[i].Service.RealServers[j] = k.unmask(all[i].Service.RealServers[j])
+		for j := range st.Left {
+			st.Left[j].RealServer = d.unmask(id, st.Left[j].RealServer)
+		}
+		for j := range st.Service.RealServers {
+			st.Service.RealServers[j] = d.unmask(id, st.Service.RealServers[j])
 		}
 	}
 	return all, err
 }
 
-// unmask is the sorry server that was asked for, if r is the desk that stands
+// leave shows a real server with weight 0 as one that has left.
+func leave(st *dataplane.ServiceStatus, addr netip.AddrPort) {
+	i := slices.IndexFunc(st.Servers, func(s dataplane.ServerStatus) bool { return s.Addr == addr && s.Weight == 0 })
+	if i < 0 {
+		return
+	}
+	st.Left = append(st.Left, st.Servers[i])
+	st.Servers = slices.Delete(st.Servers, i, i+1)
+	st.Service.RealServers = slices.DeleteFunc(st.Service.RealServers, func(r dataplane.RealServer) bool { return r.Addr == addr })
+}
+
+// unmask is the sorry server that was asked for, if r is a desk that stands
 // for it.
-func (k *desk) unmask(r dataplane.RealServer) dataplane.RealServer {
-	if r.Addr != k.addr {
+func (d *desks) unmask(id dataplane.ServiceID, r dataplane.RealServer) dataplane.RealServer {
+	if !slices.Contains(d.former[id], r.Addr) {
 		return r
 	}
 	return dataplane.RealServer{Sorry: true, Weight: r.Weight, Upper: r.Upper, Lower: r.Lower}
@@ -171,12 +216,13 @@ func (k *desk) unmask(r dataplane.RealServer) dataplane.RealServer {
 
 // Close implements [dataplane.Dataplane].
 func (d *desks) Close() error {
+	err := d.kernelPlane.Close()
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	err := d.Dataplane.Close()
 	for id := range d.open {
 		d.shut(id)
 	}
+	d.mu.Unlock()
+	d.wg.Wait()
 	return err
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
@@ -15,35 +16,87 @@ import (
 )
 
 // A hostKeeper looks after what the services need of the host itself: their
-// addresses on its links, and the settings of its kernel.
+// addresses on its links, the ways back to it, and the settings of its kernel.
 type hostKeeper struct {
-	vips *vip.Manager // nil until a configuration names an interface
-	kept []vip.Address
 	told []string // warnings about settings that were given last
-	// returns is nil until a service is transparent.
+
+	settings sync.Mutex     // of the kernel, one who sets them at a time
+	set      *config.Config // that they are for, nil for none yet
+
+	mu      sync.Mutex
+	conf    *config.Config // whose services have what they need
+	leaving bool           // the stop has begun: nothing is added any more
+	cleared bool           // of what a shunt that was killed has left
+	vips    *vip.Manager   // nil until a configuration names an interface
 	returns *returnpath.Keeper
 }
 
 // followHost brings the host in line with a configuration.
 func (d *Daemon) followHost(conf *config.Config) {
+	d.followAddresses(conf)
+	if d.plane.status.Name == onIPVS {
+		d.host.settings.Lock()
+		defer d.host.settings.Unlock()
+		d.host.set = conf
+		d.followSettings()
+	}
+}
+
+// followSettings brings the settings of the kernel in line with the
+// configuration in force.
+func (d *Daemon) followSettings() {
+	d.followSysctls(d.host.set)
+	d.followTimeouts(d.host.set)
+}
+
+// renewed does so once more after the module was loaded again.
+func (d *Daemon) renewed() {
+	d.host.settings.Lock()
+	defer d.host.settings.Unlock()
+	if d.host.set != nil {
+		d.followSettings()
+	}
+}
+
+// followAddresses brings addresses and rules in line, unless it is too late.
+func (d *Daemon) followAddresses(conf *config.Config) {
+	h := &d.host
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.leaving {
+		return
+	}
+	h.conf = conf
+	if !h.cleared {
+		h.cleared = true
+		d.clear()
+	}
 	if err := d.followVIPs(conf); err != nil {
 		d.log.Error("virtual addresses are not all in place; shunt goes on trying", "err", err)
 	}
 	if err := d.followReturns(conf); err != nil {
 		d.log.Warn("answers to connections with the client's address do not come back", "err", err)
 	}
-	if d.plane.status.Name == onIPVS {
-		d.followSysctls(conf)
-		d.followTimeouts(conf)
+}
+
+// clear takes away what a shunt for the same file has left that was killed, if
+// its file had something to be put on the host and this one has not.
+func (d *Daemon) clear() {
+	h := &d.host
+	if len(vip.Wanted(h.conf)) == 0 {
+		if err := vip.Clear(d.log, d.o.Config); err != nil {
+			d.log.Warn("virtual addresses of a former run may be left", "err", err)
+		}
+	}
+	if len(returnpath.Wanted(h.conf, d.plane.status.Name)) == 0 {
+		if err := returnpath.Clear(d.log, d.o.Config); err != nil {
+			d.log.Warn("rules of a former run may be left", "err", err)
+		}
 	}
 }
 
 func (d *Daemon) followVIPs(conf *config.Config) error {
 	want := vip.Wanted(conf)
-	d.host.kept = nil
-	if d.plane.status.Name == onIPVS {
-		d.host.kept = vip.Kept(conf)
-	}
 	if d.host.vips == nil && len(want) == 0 {
 		return nil
 	}
@@ -57,15 +110,47 @@ func (d *Daemon) followVIPs(conf *config.Config) error {
 	return d.host.vips.Set(want)
 }
 
+// withdraw takes from the host what none of the services needs of which still
+// is true, and has nothing come back. What cannot be taken away is tried again,
+// and told, when all goes.
+func (d *Daemon) withdraw(still func(*config.Virtual) bool) {
+	h := &d.host
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.leaving = true
+	if h.conf == nil {
+		return
+	}
+	rest := d.rest(still)
+	_ = d.followVIPs(rest)
+	_ = d.followReturns(rest)
+}
+
+// rest is the configuration in force with some of its services.
+func (d *Daemon) rest(still func(*config.Virtual) bool) *config.Config {
+	rest := *d.host.conf
+	rest.Virtuals = nil
+	for i := range d.host.conf.Virtuals {
+		if v := &d.host.conf.Virtuals[i]; still(v) {
+			rest.Virtuals = append(rest.Virtuals, *v)
+		}
+	}
+	return &rest
+}
+
 // closeHost takes away what shunt has put on links and among the routes, but
 // for what services need that stay in the kernel.
 func (d *Daemon) closeHost(context.Context) error {
+	h := &d.host
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.leaving = true
 	var vips, returns error
-	if d.host.vips != nil {
-		vips = d.host.vips.Close(d.host.kept...)
+	if h.vips != nil {
+		vips = h.vips.Close(vip.Wanted(d.rest(d.inKernel))...)
 	}
-	if d.host.returns != nil {
-		returns = d.host.returns.Close()
+	if h.returns != nil {
+		returns = h.returns.Close()
 	}
 	return errors.Join(vips, returns)
 }

@@ -26,7 +26,7 @@ func (d *Daemon) announce(context.Context) error {
 	if period, err := daemon.SdWatchdogEnabled(false); err == nil && period > 0 {
 		d.watchers.wg.Go(func() { d.watchdog(ctx, period/2) })
 	}
-	d.onStop("service manager", func(context.Context) error {
+	d.onStop("service manager", 200*time.Millisecond, func(context.Context) error {
 		tell(d.log, daemon.SdNotifyStopping)
 		d.watchers.cancel()
 		d.watchers.wg.Wait()

@@ -30,9 +30,10 @@ type plane struct {
 }
 
 // choose opens the dataplanes for what is asked for. The proxy is always
-// there, because a service may ask for it.
-func choose(name string, log *slog.Logger, s *sorry.Server) (plane, error) {
-	kernel, status, err := openKernel(name, log)
+// there, because a service may ask for it. renewed is called when the settings
+// of IPVS have become those of the kernel again.
+func choose(name string, log *slog.Logger, s *sorry.Server, renewed func()) (plane, error) {
+	kernel, status, err := openKernel(name, ipvs.Options{Log: log, Renewed: renewed})
 	if err != nil {
 		return plane{}, err
 	}
@@ -45,7 +46,7 @@ func choose(name string, log *slog.Logger, s *sorry.Server) (plane, error) {
 }
 
 // openKernel opens IPVS, or returns nil where the proxy is to do.
-func openKernel(name string, log *slog.Logger) (*ipvs.Dataplane, director.DataplaneStatus, error) {
+func openKernel(name string, o ipvs.Options) (*ipvs.Dataplane, director.DataplaneStatus, error) {
 	switch name {
 	case onProxy:
 		return nil, director.DataplaneStatus{Name: onProxy, Reason: "asked for"}, nil
@@ -53,7 +54,7 @@ func openKernel(name string, log *slog.Logger) (*ipvs.Dataplane, director.Datapl
 	default:
 		return nil, director.DataplaneStatus{}, fmt.Errorf("dataplane %q: want auto, ipvs or proxy", name)
 	}
-	k, err := ipvs.New(ipvs.Options{Log: log})
+	k, err := ipvs.New(o)
 	switch {
 	case err == nil && name == onIPVS:
 		return k, director.DataplaneStatus{Name: onIPVS, Reason: "asked for"}, nil

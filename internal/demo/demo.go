@@ -77,7 +77,7 @@ func (s *stage) set(ctx context.Context, dir string) (err error) {
 	}
 	s.say("Two web servers, A on %s and B on %s, and this ldirectord.cf:\n\n%s", s.a.addr, s.b.addr, indent(text))
 	s.daemon = daemon.New(daemon.Options{
-		Config: s.file, Dataplane: "proxy", Admin: "127.0.0.1:0", Control: filepath.Join(dir, "control.sock"),
+		Config: s.file, Dataplane: "proxy", Admin: "127.0.0.1:0", Control: []string{filepath.Join(dir, "control.sock")},
 		LogFormat: "text", LogLevel: slog.LevelWarn, Version: s.Version,
 	})
 	return s.daemon.Start(ctx)

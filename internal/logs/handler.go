@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 )
 
@@ -16,17 +17,39 @@ type handler struct {
 	page  *page
 }
 
+const (
+	// maxRecord is how many bytes of a record are written.
+	maxRecord = 4 << 10
+	// maxValue is how many bytes of each value are, and shortValue how many of
+	// each value of a record that is too long all the same.
+	maxValue   = maxRecord * 3 / 4
+	shortValue = maxRecord / 16
+)
+
 // A page holds one rendered record at a time.
 type page struct {
-	mu sync.Mutex
-	b  bytes.Buffer
+	mu    sync.Mutex
+	b     bytes.Buffer
+	value int // how much of each value there is room for
+}
+
+// fit takes the end off a value that is too long.
+func (p *page) fit(_ []string, a slog.Attr) slog.Attr {
+	a.Value = a.Value.Resolve()
+	if k := a.Value.Kind(); k != slog.KindString && k != slog.KindAny {
+		return a
+	}
+	if text := a.Value.String(); len(text) > p.value {
+		return slog.String(a.Key, fmt.Sprintf("%s… (%d bytes more)", strings.ToValidUTF8(text[:p.value], ""), len(text)-p.value))
+	}
+	return a
 }
 
 func (p *page) Write(b []byte) (int, error) { return p.b.Write(b) }
 
 func newHandler(format string, s *Sink) (slog.Handler, error) {
-	p := &page{}
-	o := &slog.HandlerOptions{Level: &s.level}
+	p := &page{value: maxValue}
+	o := &slog.HandlerOptions{Level: &s.level, ReplaceAttr: p.fit}
 	switch format {
 	case "", "text":
 		return &handler{sink: s, page: p, inner: slog.NewTextHandler(p, o)}, nil
@@ -54,6 +77,12 @@ func (h *handler) render(ctx context.Context, r slog.Record) ([]byte, error) {
 	defer h.page.mu.Unlock()
 	h.page.b.Reset()
 	err := h.inner.Handle(ctx, r)
+	if h.page.b.Len() > maxRecord {
+		h.page.b.Reset()
+		h.page.value = shortValue
+		err = h.inner.Handle(ctx, r)
+		h.page.value = maxValue
+	}
 	return bytes.Clone(h.page.b.Bytes()), err
 }
 

@@ -42,8 +42,10 @@ func normal() settings {
 }
 
 const (
-	queueMax  = 1024            // jobs that may wait
-	closeWait = 3 * time.Second // for the last lines
+	queueMax  = 1024                   // jobs that may wait
+	orderWait = 3 * time.Second        // for a change of the target
+	closeWait = time.Second            // for the last lines
+	dropWait  = 600 * time.Millisecond // for a write that is under way then
 )
 
 // ErrClosed is what a closed Sink answers.
@@ -169,7 +171,7 @@ func (s *Sink) order(f func() error) error {
 	select {
 	case <-j.done:
 		return j.err
-	case <-time.After(closeWait):
+	case <-time.After(orderWait):
 		return nil
 	}
 }
@@ -184,13 +186,13 @@ func (s *Sink) submit(j *job) error {
 	select {
 	case s.jobs <- j:
 		return nil
-	case <-time.After(closeWait):
+	case <-time.After(orderWait):
 		return errHanging
 	}
 }
 
 // Close writes what is queued, closes the target and ends the goroutine. A
-// target that hangs is given a few seconds; what is not written by then is
+// target that hangs is given a second or two; what is not written by then is
 // dropped. Closing again does nothing.
 func (s *Sink) Close() error {
 	if !s.shut() {
@@ -205,7 +207,7 @@ func (s *Sink) Close() error {
 	select {
 	case <-s.done:
 		return errors.Join(errHanging, s.out.close())
-	case <-time.After(closeWait):
+	case <-time.After(dropWait):
 		return errHanging // not even a deadline helps: a dead network file system
 	}
 }

@@ -44,6 +44,25 @@ func New(log *slog.Logger, owner string) (*Keeper, error) {
 	return keeper, nil
 }
 
+// Clear takes away what a Keeper of the same owner has left because it was
+// killed.
+func Clear(log *slog.Logger, owner string) error {
+	k, err := openKernel(markOf(owner))
+	if err != nil {
+		return err
+	}
+	own, _, err := k.find()
+	k.close()
+	if err != nil || len(own) == 0 {
+		return err
+	}
+	keeper, err := New(log, owner)
+	if err != nil {
+		return err
+	}
+	return keeper.Close()
+}
+
 // markOf returns what rules of an owner have in FRA_PROTOCOL, out of what
 // rtnetlink(7) leaves to anybody. Two owners that come to the same one take
 // rules away from each other, and put them back within half a minute.

@@ -3,6 +3,7 @@ package sysctl
 import (
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/shunt-lb/shunt/dataplane"
 )
@@ -11,8 +12,8 @@ import (
 type Need struct {
 	Name  string // net.ipv4.vs.expire_nodest_conn
 	Value string // what makes it good
-	// Unless is a value that is wrong. Where it is set, every other one is
-	// good.
+	// Unless are the values that are wrong, with blanks between them. Where it
+	// is set, every other one is good.
 	Unless string
 	// Reason is what goes wrong otherwise, as a part of a sentence.
 	Reason string
@@ -24,7 +25,7 @@ func (n Need) Command() string { return Command(n.Name, n.Value) }
 // met reports whether the value have will do.
 func (n Need) met(have string) bool {
 	if n.Unless != "" {
-		return have != n.Unless
+		return !slices.Contains(strings.Fields(n.Unless), have)
 	}
 	return have == n.Value
 }
@@ -56,8 +57,11 @@ func Needs(services []dataplane.VirtualService, opt Options) []Need {
 	var all []Need
 	for i := range services {
 		for _, n := range opt.needs(&services[i]) {
-			if !slices.ContainsFunc(all, func(o Need) bool { return o.Name == n.Name }) {
+			i := slices.IndexFunc(all, func(o Need) bool { return o.Name == n.Name })
+			if i < 0 {
 				all = append(all, n)
+			} else if n == connReuseOneWay { // which is more than what it is for masq
+				all[i] = n
 			}
 		}
 	}
@@ -65,7 +69,7 @@ func Needs(services []dataplane.VirtualService, opt Options) []Need {
 }
 
 func (o *Options) needs(v *dataplane.VirtualService) []Need {
-	all := []Need{connReuse}
+	all := []Need{reuse(v)}
 	switch quiescent := o.Quiescent(v.ID); {
 	case !quiescent:
 		all = append(all, expireNodest)
@@ -86,6 +90,12 @@ var (
 		Name: "net.ipv4.vs.conn_reuse_mode", Value: "1", Unless: "0",
 		Reason: "a client that uses its port again is sent to its former real server, also when that is down",
 	}
+	// The kernel does not see what a gate or ipip real server answers, and a
+	// connection that has ended remains in FIN_WAIT, for which 1 does nothing.
+	connReuseOneWay = Need{
+		Name: "net.ipv4.vs.conn_reuse_mode", Value: "3", Unless: "0 1",
+		Reason: "a client that uses its port again is sent to its former gate or ipip real server, also when that is down",
+	}
 	expireNodest = Need{
 		Name: "net.ipv4.vs.expire_nodest_conn", Value: "1",
 		Reason: "clients of a real server that was removed wait in silence instead of being told",
@@ -103,6 +113,15 @@ var (
 		Reason: "masq forwards nothing to IPv6 real servers",
 	}
 )
+
+// reuse returns what clients need that use a port again.
+func reuse(v *dataplane.VirtualService) Need {
+	oneWay := func(r dataplane.RealServer) bool { return r.Forward != dataplane.Masq && r.Addr.IsValid() }
+	if v.ID.Protocol != dataplane.UDP && slices.ContainsFunc(v.RealServers, oneWay) {
+		return connReuseOneWay
+	}
+	return connReuse
+}
 
 // forwarding returns what one real server needs. What is delivered on the
 // director itself, such as the sorry server, is not forwarded.

@@ -49,6 +49,7 @@ func where(a netip.Addr) (string, bool) {
 
 const (
 	reuse     = "net.ipv4.vs.conn_reuse_mode=1"
+	reuse3    = "net.ipv4.vs.conn_reuse_mode=3"
 	nodest    = "net.ipv4.vs.expire_nodest_conn=1"
 	template  = "net.ipv4.vs.expire_quiescent_template=1"
 	forward4  = "net.ipv4.ip_forward=1"
@@ -70,21 +71,25 @@ func TestNeeds(t *testing.T) {
 		want      string
 	}{
 		{"nothing", nil, false, ""},
-		{"gate", []dataplane.VirtualService{service(vip, "10.2.0.1:80 gate")}, false, reuse + " " + nodest},
-		{"ipip", []dataplane.VirtualService{service(vip, "10.2.0.1:80 ipip")}, false, reuse + " " + nodest},
-		{"quiescent", []dataplane.VirtualService{service(vip, "10.2.0.1:80 gate")}, true, reuse},
-		{"quiescent and persistent", []dataplane.VirtualService{sticky}, true, reuse + " " + template},
-		{"persistent", []dataplane.VirtualService{sticky}, false, reuse + " " + nodest},
-		{"persistent unless quiescent", []dataplane.VirtualService{loose}, false, reuse + " " + nodest + " " + template},
+		{"gate", []dataplane.VirtualService{service(vip, "10.2.0.1:80 gate")}, false, reuse3 + " " + nodest},
+		{"ipip", []dataplane.VirtualService{service(vip, "10.2.0.1:80 ipip")}, false, reuse3 + " " + nodest},
+		{"quiescent", []dataplane.VirtualService{service(vip, "10.2.0.1:80 gate")}, true, reuse3},
+		{"quiescent and persistent", []dataplane.VirtualService{sticky}, true, reuse3 + " " + template},
+		{"persistent", []dataplane.VirtualService{sticky}, false, reuse3 + " " + nodest},
+		{"persistent unless quiescent", []dataplane.VirtualService{loose}, false, reuse3 + " " + nodest + " " + template},
 		{"masq", []dataplane.VirtualService{service(vip, "10.2.0.1:80 masq")}, false, reuse + " " + nodest + " " + forward4},
-		{"one of them masq", []dataplane.VirtualService{service(vip, "10.2.0.1:80 gate", "10.2.0.2:80 masq")}, false, reuse + " " + nodest + " " + forward4},
+		{"one of them masq", []dataplane.VirtualService{service(vip, "10.2.0.1:80 gate", "10.2.0.2:80 masq")}, false, reuse3 + " " + nodest + " " + forward4},
 		{"masq on the link of the clients", []dataplane.VirtualService{service(vip, "10.1.0.1:80 masq")}, false, reuse + " " + nodest + " " + forward4 + " " + redirects},
-		{"gate on the link of the clients", []dataplane.VirtualService{service(vip, "10.1.0.1:80 gate")}, false, reuse + " " + nodest},
+		{"gate on the link of the clients", []dataplane.VirtualService{service(vip, "10.1.0.1:80 gate")}, false, reuse3 + " " + nodest},
 		{"masq of a mark", []dataplane.VirtualService{service(mark, "10.1.0.1:0 masq")}, false, reuse + " " + nodest + " " + forward4},
 		{"masq to nobody knows where", []dataplane.VirtualService{service(vip, "10.9.0.1:80 masq")}, false, reuse + " " + nodest + " " + forward4},
 		{"masq of IPv6", []dataplane.VirtualService{service(vip6, "[fd00::1]:80 masq")}, false, reuse + " " + nodest + " " + forward6},
 		{"masq to the director itself", []dataplane.VirtualService{service(vip, "10.2.0.254:8080 masq")}, false, reuse + " " + nodest},
 		{"sorry server", []dataplane.VirtualService{service(vip, "sorry masq")}, false, reuse + " " + nodest},
+		{"gate beside masq", []dataplane.VirtualService{
+			service(vip, "10.2.0.254:8080 masq"), service(tcp("10.1.0.100:443"), "10.2.0.1:443 gate"), service(tcp("10.1.0.100:444"), "10.2.0.254:8080 masq"),
+		}, false, reuse3 + " " + nodest},
+		{"gate of UDP", []dataplane.VirtualService{service(dataplane.ServiceID{Protocol: dataplane.UDP, Addr: vip.Addr}, "10.2.0.1:80 gate")}, false, reuse + " " + nodest},
 		{"all of it once", []dataplane.VirtualService{
 			service(vip, "10.1.0.1:80 masq", "10.1.0.2:80 masq"), service(tcp("10.1.0.100:443"), "10.1.0.1:443 masq"), service(vip6, "[fd00::1]:80 masq"),
 		}, false, reuse + " " + nodest + " " + forward4 + " " + redirects + " " + forward6},

@@ -105,6 +105,26 @@ func New(log *slog.Logger, owner string) (*Manager, error) {
 	return m, nil
 }
 
+// Clear takes away the addresses that a Manager of the same owner has left
+// because it was killed.
+func Clear(log *slog.Logger, owner string) error {
+	own, err := newMarker(owner)
+	if err != nil {
+		return fmt.Errorf("open netlink for addresses: %w", err)
+	}
+	found, err := own.find()
+	own.close()
+	if err != nil || len(found) == 0 {
+		return err
+	}
+	m, err := New(log, owner)
+	if err != nil {
+		return err
+	}
+	_ = m.Set(nil)
+	return m.Close()
+}
+
 // Set has m look after the addresses want and no others: missing ones are
 // added, those that m or one before it added and that are no longer wanted are
 // taken away.

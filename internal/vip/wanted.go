@@ -11,21 +11,11 @@ import (
 // Firewall marks have none, and those of the loopback network belong where
 // they are.
 func Wanted(c *config.Config) []Address {
-	return chosen(c, func(*config.Virtual) bool { return true })
-}
-
-// Kept returns those of the addresses that services need which go on without
-// shunt in the kernel, because of cleanstop=no.
-func Kept(c *config.Config) []Address {
-	return chosen(c, func(v *config.Virtual) bool { return !v.CleanStop })
-}
-
-func chosen(c *config.Config, which func(*config.Virtual) bool) []Address {
 	var all []Address
 	for i := range c.Virtuals {
 		v := &c.Virtuals[i]
 		addr := v.ID.Addr.Addr()
-		if !which(v) || v.Interface == "" || v.ID.Protocol == dataplane.FWMark || addr.IsLoopback() || addr.IsUnspecified() || addr.IsMulticast() {
+		if v.Interface == "" || v.ID.Protocol == dataplane.FWMark || addr.IsLoopback() || addr.IsUnspecified() || addr.IsMulticast() {
 			continue
 		}
 		all = append(all, Address{Addr: addr, Link: v.Interface})

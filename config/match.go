@@ -1,0 +1,124 @@
+package config
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"io"
+	"regexp/syntax"
+)
+
+const (
+	// matchHead is how much of a text is looked at as a whole, in bytes. Most
+	// are shorter. Of a longer one no more than twice that is ever in memory.
+	matchHead = 64 << 10
+	// matchAtOnce is how many steps a match may take that cannot be
+	// interrupted, some tens of milliseconds.
+	matchAtOnce = 1 << 21
+	// matchSteps is how many are taken between two looks at the context.
+	matchSteps = 1 << 16
+)
+
+// Match reports whether the pattern occurs in a text. It reads no more than it
+// has to, an error of text is the end of it, and soon after ctx is done it
+// returns with ctx's error, whatever text and pattern.
+func (p *Pattern) Match(ctx context.Context, text io.Reader) (bool, error) {
+	head, err := io.ReadAll(io.LimitReader(text, matchHead))
+	switch {
+	case err == nil && len(head) == matchHead:
+		return p.search(ctx, io.MultiReader(bytes.NewReader(head), text))
+	case p.whole:
+		return bytes.Contains(head, p.prefix), nil
+	case (len(head)+1)*p.steps <= matchAtOnce:
+		return p.re.Match(latin1(head)), nil
+	}
+	return p.search(ctx, bytes.NewReader(head))
+}
+
+// search is Match for what may take its time.
+func (p *Pattern) search(ctx context.Context, text io.Reader) (bool, error) {
+	in := bufio.NewReaderSize(text, matchHead+len(p.prefix))
+	found, err := skipTo(ctx, in, p.prefix)
+	if !found || p.whole {
+		return found, err
+	}
+	r := &byteRunes{ctx: ctx, in: in, every: max(1, matchSteps/p.steps)}
+	found = p.re.MatchReader(r)
+	if r.err != nil { // what has been seen is no end of a text
+		return false, r.err
+	}
+	return found, nil
+}
+
+// skipTo reads in up to the first occurrence of literal and reports whether
+// there is one. It has to fit into in's buffer.
+func skipTo(ctx context.Context, in *bufio.Reader, literal []byte) (bool, error) {
+	for len(literal) > 0 {
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+		_, end := in.Peek(len(literal))
+		b, _ := in.Peek(in.Buffered()) // which is there
+		at := bytes.Index(b, literal)
+		switch {
+		case at >= 0:
+			_, err := in.Discard(at)
+			return true, err
+		case end != nil:
+			return false, nil
+		}
+		if _, err := in.Discard(len(b) - len(literal) + 1); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// A byteRunes reads each byte as a character, until its context is done.
+type byteRunes struct {
+	ctx         context.Context
+	in          io.ByteReader
+	every, left int // bytes between two looks at ctx, and until the next one
+	err         error
+}
+
+// ReadRune implements io.RuneReader.
+func (r *byteRunes) ReadRune() (rune, int, error) {
+	if r.left--; r.left < 0 {
+		r.left = r.every
+		if r.err = r.ctx.Err(); r.err != nil {
+			return 0, 0, r.err
+		}
+	}
+	b, err := r.in.ReadByte()
+	return rune(b), 1, err
+}
+
+// bytesOf returns the bytes whose characters s has, see latin1, and false if
+// it has others.
+func bytesOf(s string) ([]byte, bool) {
+	var b []byte
+	for _, r := range s {
+		if r > 0xff {
+			return nil, false
+		}
+		b = append(b, byte(r))
+	}
+	return b, true
+}
+
+// steps returns about how many instructions the program of a pattern has,
+// without making it.
+func steps(re *syntax.Regexp) int {
+	n := 1
+	for _, sub := range re.Sub {
+		n = min(n+1+steps(sub), maxSteps+1)
+	}
+	switch re.Op {
+	case syntax.OpLiteral:
+		return len(re.Rune)
+	case syntax.OpRepeat:
+		return min(n*max(re.Min+1, re.Max), maxSteps+1)
+	}
+	return n
+}

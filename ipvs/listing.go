@@ -1,0 +1,123 @@
+package ipvs
+
+import (
+	"bytes"
+	"errors"
+	"hash/maphash"
+	"io"
+	"os"
+	"runtime"
+	"strconv"
+
+	"github.com/shunt-lb/shunt/dataplane"
+)
+
+// A listing is /proc/net/ip_vs of the network namespace it was opened in: all
+// services with methods and weights of their real servers, at a fiftieth of
+// what it costs to ask for each of them.
+type listing struct {
+	home string // the network namespace
+	file *os.File
+	text []byte // room to read into
+	seed maphash.Seed
+}
+
+// open opens the listing of the calling thread's network namespace. Without
+// one there are no prints.
+func (l *listing) open() {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	l.home, l.seed = here(), maphash.MakeSeed()
+	l.file, _ = os.Open(listed)
+}
+
+// listed is the file. In /proc/net it would be that of the first thread.
+const listed = "/proc/thread-self/net/ip_vs"
+
+// reopen opens the file again, which is another one after the module was loaded
+// anew. In another namespace there is none to be had.
+func (l *listing) reopen() {
+	l.close()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if here() == l.home {
+		l.file, _ = os.Open(listed)
+	}
+}
+
+func (l *listing) close() {
+	if l.file != nil {
+		_ = l.file.Close()
+		l.file = nil
+	}
+}
+
+// prints implements viewer. It looks at everything that is listed but counts of
+// connections.
+func (l *listing) prints() map[dataplane.ServiceID]uint64 {
+	if l.load() != nil {
+		l.reopen()
+		if l.load() != nil {
+			return nil
+		}
+	}
+	all := map[dataplane.ServiceID]uint64{}
+	var id dataplane.ServiceID
+	for line := range bytes.Lines(l.text) {
+		if bytes.HasPrefix(line, []byte("  -> ")) {
+			line = withoutCounts(line)
+		} else {
+			id = listedID(line)
+		}
+		all[id] = all[id]*31 + maphash.Bytes(l.seed, line)
+	}
+	return all
+}
+
+// load reads the file, whose pieces are a page long.
+func (l *listing) load() error {
+	if l.file == nil {
+		return os.ErrNotExist
+	}
+	if _, err := l.file.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	l.text = l.text[:0]
+	for {
+		if cap(l.text)-len(l.text) < os.Getpagesize() {
+			l.text = append(make([]byte, 0, 2*cap(l.text)+4*os.Getpagesize()), l.text...)
+		}
+		n, err := l.file.Read(l.text[len(l.text):cap(l.text)])
+		l.text = l.text[:len(l.text)+n]
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// withoutCounts cuts the last two words, which are of connections.
+func withoutCounts(line []byte) []byte {
+	for range 2 {
+		line = bytes.TrimRight(line, " \n")
+		line = line[:max(0, bytes.LastIndexByte(line, ' '))]
+	}
+	return line
+}
+
+// listedID returns which service a line is of, the zero value for none.
+func listedID(line []byte) dataplane.ServiceID {
+	protocol, rest, _ := bytes.Cut(line, []byte(" "))
+	where, _, _ := bytes.Cut(bytes.TrimLeft(rest, " "), []byte(" "))
+	if string(protocol) == "FWM" {
+		mark, _ := strconv.ParseUint(string(where), 16, 32)
+		return dataplane.ServiceID{Protocol: dataplane.FWMark, Mark: uint32(mark)}
+	}
+	id, known, err := parseListed(string(protocol), string(where))
+	if !known || err != nil {
+		return dataplane.ServiceID{}
+	}
+	return id
+}

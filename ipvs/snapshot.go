@@ -1,0 +1,122 @@
+package ipvs
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/dataplane"
+)
+
+// Snapshot implements [dataplane.Dataplane]. It lists the services that were
+// applied here, each as it was at one time; of one that somebody else has
+// removed there are counters alone. Packet and byte counters are late by up to
+// two seconds. The kernel counts bytes with their headers, and neither Failures
+// nor Refused. No change waits for it.
+func (d *Dataplane) Snapshot(ctx context.Context) ([]dataplane.ServiceStatus, error) {
+	d.viewing.Lock()
+	defer d.viewing.Unlock()
+	marks, err := d.marks(ctx)
+	if err != nil || len(marks) == 0 {
+		return nil, err
+	}
+	listed, err := d.view.services()
+	if err != nil {
+		return nil, &dataplane.OpError{Op: "list services", Err: err}
+	}
+	all := make([]dataplane.ServiceStatus, 0, len(marks))
+	for _, m := range marks {
+		e, there := listed[m.id]
+		var lost error
+		if there {
+			e.servers, lost = d.view.servers(m.id)
+		}
+		switch st, ours, err := d.settle(ctx, m, e, there, lost); {
+		case err != nil:
+			return nil, err
+		case ours:
+			all = append(all, st)
+		}
+	}
+	return all, nil
+}
+
+// A seen is a service that was applied here as it was before it is read: what is
+// read then is of one piece if the epoch is the same still.
+type seen struct {
+	id           dataplane.ServiceID
+	epoch        uint64
+	print, audit uint64
+}
+
+// marks returns all of them, in order.
+func (d *Dataplane) marks(ctx context.Context) ([]seen, error) {
+	if d.closing.Load() {
+		return nil, dataplane.ErrClosed
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.usable(ctx); err != nil {
+		return nil, err
+	}
+	marks := make([]seen, 0, len(d.applied))
+	for id, a := range d.applied {
+		marks = append(marks, seen{id, a.epoch, a.print, a.audit})
+	}
+	slices.SortFunc(marks, func(a, b seen) int { return a.id.Compare(b.id) })
+	return marks, nil
+}
+
+// settle returns the status of a service of which e was read after m, or err
+// came of it. Where it was changed meanwhile it is read again.
+func (d *Dataplane) settle(ctx context.Context, m seen, e entry, there bool, err error) (st dataplane.ServiceStatus, ours bool, _ error) {
+	if d.closing.Load() {
+		return st, false, dataplane.ErrClosed
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if lost := d.usable(ctx); lost != nil {
+		return st, false, lost
+	}
+	a := d.applied[m.id]
+	if a == nil {
+		return st, false, nil
+	}
+	if err == nil && a.epoch != m.epoch {
+		e, there, err = d.find(m.id)
+	}
+	if err != nil {
+		return st, false, &dataplane.OpError{Op: "read", Service: m.id, Err: err}
+	}
+	return a.status(e, there), true, nil
+}
+
+// look reads one service, after m.
+func (d *Dataplane) look(ctx context.Context, m seen) (dataplane.ServiceStatus, bool, error) {
+	e, err := d.view.read(m.id)
+	there := err == nil
+	if errors.Is(err, unix.ESRCH) {
+		err = nil
+	}
+	return d.settle(ctx, m, e, there, err)
+}
+
+// status takes in what was just read of a service and says it in the words of
+// the contract.
+func (a *applied) status(e entry, there bool) dataplane.ServiceStatus {
+	want := goal(a.want)
+	if !there {
+		e = entry{options: want.options, counters: a.ledger.service.latest}
+	}
+	a.ledger.take(&e)
+	st := e.status(a.want)
+	st.Left = a.ledger.left(e)
+	if there {
+		st.Changes = changes(a.want.ID, *e.state(), want)
+	} else {
+		st.Changes = []string{"the service is missing"}
+	}
+	return st
+}
