@@ -38,6 +38,8 @@ var statusMetrics = []metric[director.Status]{
 		func(st *director.Status) uint64 { return st.Config.ReloadFailures }),
 	whole.gauge("config_warnings", "Warnings about the configuration in force.",
 		func(st *director.Status) float64 { return float64(len(st.Config.Warnings)) }),
+	whole.gauge("config_waiting", "What the configuration in force names and is not there: names without an address, files. It is looked for again and again.",
+		func(st *director.Status) float64 { return float64(len(st.Config.Waiting)) }),
 }
 
 var serviceMetrics = []metric[director.ServiceStatus]{

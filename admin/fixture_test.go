@@ -128,6 +128,7 @@ func troubled() director.Status {
 				"/etc/ha.d/ldirectord.cf:19: error: real server 192.168.80.120 has no port",
 			ReloadTried: before(5 * time.Minute),
 			Warnings:    []string{"/etc/ha.d/ldirectord.cf:3:9: warning: typographic quotes taken for plain ones"},
+			Waiting:     []string{"/etc/ha.d/ldirectord.cf:7:10: waiting: no address found for `web9`: no such host; until there is one this real server is left out"},
 		},
 		Services: []director.ServiceStatus{web(), dns(), mail()},
 		Transitions: []director.Transition{

@@ -138,6 +138,9 @@ func (r *renderer) problems(s director.Status) {
 	if err := unready(s); err != nil {
 		r.alarm(yellow, "NOT READY", err.Error())
 	}
+	if n := len(s.Config.Waiting); n > 0 {
+		r.alarm(yellow, fmt.Sprintf("WAITING for %d that the configuration names and is not there; shunt looks again", n), s.Config.Waiting...)
+	}
 	if n := len(s.Config.Warnings); n > 0 {
 		r.alarm(yellow, fmt.Sprintf("WARNINGS about the configuration: %d", n), s.Config.Warnings...)
 	}

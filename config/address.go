@@ -1,34 +1,19 @@
 package config
 
 import (
-	"context"
 	"fmt"
 	"net/netip"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// lookupTimeout bounds the look-up of one name, lookupBudget that of all
-// names of a file.
-const (
-	lookupTimeout = 5 * time.Second
-	lookupBudget  = 30 * time.Second
-)
-
-// names finds addresses and ports by their names, each address once.
+// names finds addresses and ports by their names.
 type names struct {
-	ctx   context.Context
-	res   Resolver
-	ports func() portDB
-	known map[string]lookup
-}
-
-type lookup struct {
-	addr netip.Addr
-	err  error
+	ports func() (portDB, error)
+	known map[question]lookup
+	asked map[question]bool // what known has no answer to
 }
 
 // An endpoint is ADDRESS[:PORT] as it stands in a line.
@@ -38,6 +23,15 @@ type endpoint struct {
 	six    bool // it stood in brackets
 	port   string
 	portAt int
+}
+
+// named reports whether the host is a name rather than an address.
+func (e endpoint) named() bool {
+	if _, err := netip.ParseAddr(e.host); err == nil || e.host == "" {
+		return false
+	}
+	_, old := classic(e.host)
+	return !old
 }
 
 // takeEndpoint reads an endpoint at the start of s, which stands at the
@@ -88,11 +82,22 @@ func (n *names) number(f *field, e endpoint, proto dataplane.Protocol) (uint16, 
 		}
 		return uint16(p), true
 	}
-	p, ok := n.ports().port(e.port, proto)
-	if !ok {
-		return 0, f.fail(e.portAt, fmt.Sprintf("no port is known for the service name `%s`", e.port), "write the number of the port")
+	return n.portOf(f, e, proto)
+}
+
+// portOf looks a port up. A name that is not in the services database is an
+// error: nothing will put it there by itself, unless the database is missing.
+func (n *names) portOf(f *field, e endpoint, proto dataplane.Protocol) (uint16, bool) {
+	db, err := n.ports()
+	p, ok := db.port(e.port, proto)
+	if ok {
+		return p, true
 	}
-	return p, true
+	text, hint := fmt.Sprintf("no port is known for the service name `%s`", e.port), "write the number of the port"
+	if err != nil {
+		return 0, f.wait(e.portAt, fmt.Sprintf("%s: %v; %s", text, err, f.without()), hint)
+	}
+	return 0, f.fail(e.portAt, text, hint)
 }
 
 // addr returns the address of e in the family wanted.
@@ -131,35 +136,54 @@ func (n *names) literal(f *field, e endpoint, a netip.Addr, six bool) (netip.Add
 	return a, true
 }
 
+// resolve returns the address of a name, as far as it is known. A name that
+// has not been asked for yet is noted, and nothing is said about it.
 func (n *names) resolve(f *field, e endpoint, six bool) (netip.Addr, bool) {
-	network := "ip4"
+	if why := neverName(e.host); why != "" {
+		return netip.Addr{}, f.fail(e.hostAt, fmt.Sprintf("`%s` is neither an address nor a name: %s", e.host, why), "write the address")
+	}
+	q := question{network: "ip4", host: e.host}
 	if six {
-		network = "ip6"
+		q.network = "ip6"
 	}
-	found, ok := n.known[network+e.host]
-	if !ok {
-		found = n.ask(network, e.host)
-		n.known[network+e.host] = found
+	found, ok := n.known[q]
+	switch {
+	case !ok:
+		n.asked[q] = true
+		return netip.Addr{}, false
+	case found.err == nil:
+		return found.addr, true
+	case found.addr.IsValid():
+		f.wait(e.hostAt, fmt.Sprintf("no address found for `%s` now: %v; %s, which it had before, stays in use", e.host, found.err, found.addr), nameHint)
+		return found.addr, true
 	}
-	if found.err != nil {
-		return found.addr, f.fail(e.hostAt, fmt.Sprintf("no address found for `%s`: %v", e.host, found.err), "write the address, or put the name into /etc/hosts")
-	}
-	return found.addr, true
+	return netip.Addr{}, f.wait(e.hostAt, fmt.Sprintf("no address found for `%s`: %v; %s", e.host, found.err, f.without()), nameHint)
 }
 
-func (n *names) ask(network, host string) lookup {
-	ctx, cancel := context.WithTimeout(n.ctx, lookupTimeout)
-	defer cancel()
-	addrs, err := n.res.LookupNetIP(ctx, network, host)
-	for _, a := range addrs {
-		if a = a.Unmap().WithZone(""); a.Is4() == (network == "ip4") {
-			return lookup{addr: a}
+const nameHint = "write the address, or put the name into /etc/hosts"
+
+// neverName says why s can be the name of no host anywhere, "" if it can.
+func neverName(s string) string {
+	labels := strings.Split(strings.TrimSuffix(s, "."), ".")
+	numbers := 0
+	for _, l := range labels {
+		switch {
+		case l == "":
+			return "two dots have nothing between them"
+		case len(l) > 63:
+			return "a part of a name has 63 characters at the most"
+		}
+		if _, err := strconv.ParseUint(l, 0, 64); err == nil || digitsLen(l) == len(l) {
+			numbers++
 		}
 	}
-	if err == nil {
-		err = fmt.Errorf("it has none of network %s", network)
+	switch {
+	case numbers == len(labels):
+		return "an IPv4 address is four numbers of 0 to 255"
+	case len(s) > 253:
+		return "a name has 253 characters at the most"
 	}
-	return lookup{err: err}
+	return ""
 }
 
 // classic reads the IPv4 forms of inet_aton(3), which ldirectord accepts by

@@ -19,49 +19,70 @@ const (
 // A listing is a file of prefixes that has been read.
 type listing struct {
 	prefixes []netip.Prefix
-	ok       bool
+	ok       bool  // nothing in it is wrong
+	err      error // why it could not be read now
+	missing  bool  // nor had it been read before
 }
 
 // clientFile returns the prefixes of a file, which is read once however often
-// it is named.
-func (f *field) clientFile(at int, path string) ([]netip.Prefix, bool) {
+// it is named. One that cannot be read is no error: it may come.
+func (f *field) clientFile(at int, path string) (listing, bool) {
 	if !filepath.IsAbs(path) {
-		return nil, f.fail(at, fmt.Sprintf("`@%s` is no path of a file", path), "write @ and a path that begins with a slash")
+		return listing{}, f.fail(at, fmt.Sprintf("`@%s` is no path of a file", path), "write @ and a path that begins with a slash")
 	}
 	l, known := f.lists[path]
 	if !known {
-		l.prefixes, l.ok = f.readClients(at, path)
+		l = f.readClients(path)
 		if f.lists == nil {
 			f.lists = map[string]listing{}
 		}
 		f.lists[path] = l
 	}
-	if l.ok && len(l.prefixes) == 0 && f.key == "allow" {
-		return nil, f.fail(at, path+" has no client: nobody would be served, or everybody", "put one into it, or write allow=all")
+	switch {
+	case l.missing:
+		f.wait(at, fmt.Sprintf("the list cannot be read: %v; services that have it are not served until it can, or are as they were", l.err), "")
+	case l.err != nil:
+		f.wait(at, fmt.Sprintf("the list cannot be read now: %v; what stood in it before stays in force", l.err), "")
+	case l.ok && len(l.prefixes) == 0 && f.key == "allow":
+		return l, f.fail(at, path+" has no client: nobody would be served, or everybody", "put one into it, or write allow=all")
 	}
-	return l.prefixes, l.ok
+	return l, l.ok
 }
 
-func (f *field) readClients(at int, path string) (all []netip.Prefix, ok bool) {
+func (f *field) readClients(path string) listing {
+	old, had := f.listsBefore[path]
+	if had = had && !old.missing; had && f.again && old.err == nil {
+		return old
+	}
+	text, err := readRegular(path)
+	switch {
+	case err != nil && had:
+		return listing{prefixes: old.prefixes, ok: true, err: err}
+	case err != nil:
+		return listing{ok: true, err: err, missing: true}
+	}
+	r := listReader{collector: f.collector, path: path}
+	if len(text) > maxSize {
+		r.num = 1
+		r.say(Error, 0, "", fmt.Sprintf("larger than %d MiB", maxSize>>20), "is it a list?")
+		return listing{}
+	}
+	for line := range bytes.Lines(bytes.TrimPrefix(text, byteOrderMark)) {
+		r.line(string(bytes.TrimRight(line, "\r\n")))
+	}
+	return listing{prefixes: r.all, ok: r.bad == 0}
+}
+
+// readRegular is ReadFile for what is neither a folder nor a pipe nor a device.
+func readRegular(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err == nil && !info.Mode().IsRegular() {
 		err = fmt.Errorf("%s is no file", path)
 	}
-	var text []byte
-	if err == nil {
-		text, err = ReadFile(path)
-	}
-	if err == nil && len(text) > maxSize {
-		err = fmt.Errorf("%s is larger than %d MiB", path, maxSize>>20)
-	}
 	if err != nil {
-		return nil, f.fail(at, fmt.Sprintf("the list cannot be read: %v", err), "")
+		return nil, err
 	}
-	r := listReader{collector: f.collector, path: path}
-	for line := range bytes.Lines(bytes.TrimPrefix(text, byteOrderMark)) {
-		r.line(string(bytes.TrimRight(line, "\r\n")))
-	}
-	return r.all, r.bad == 0
+	return ReadFile(path)
 }
 
 // A listReader reads a file with one prefix a line.

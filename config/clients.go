@@ -16,6 +16,8 @@ type Clients struct {
 	// Written is the list as the configuration has it: prefixes, and @ with
 	// the path of a file.
 	Written []string
+	// Missing: the file of one of them could not be read, and had not been before.
+	Missing bool
 }
 
 // clients makes values that are lists of clients, in which a word of their own
@@ -70,7 +72,9 @@ func (f *field) client(at int, item, word string, c *Clients) bool {
 	more, ok := []netip.Prefix(nil), true
 	path, isFile := strings.CutPrefix(item, "@")
 	if isFile {
-		more, ok = f.clientFile(at, path)
+		var l listing
+		l, ok = f.clientFile(at, path)
+		more, c.Missing = l.prefixes, c.Missing || l.missing
 	} else if p, wrong, remark := parsePrefix(item); wrong != "" {
 		return f.fail(at, wrong, "write a network such as 192.0.2.0/24 or 2001:db8::/32, an address, @/PATH, or "+word)
 	} else {

@@ -14,16 +14,29 @@ type collector struct {
 	errors   class
 	refused  class // what is accepted although ldirectord refuses it
 	warnings class
+	waiting  class
+	missing  []Pos              // where something is waited for
 	said     map[string]int     // the line that a kind of warning was given for last
 	lists    map[string]listing // files of clients, by path
-	guesses  map[guess]string
-	written  int // clients that stand in the file itself
-	copied   int // clients of files that are lists with others
+	// listsBefore are those of the configuration in force, which again takes as
+	// they are.
+	listsBefore map[string]listing
+	again       bool
+	guesses     map[guess]string
+	written     int // clients that stand in the file itself
+	copied      int // clients of files that are lists with others
 }
 
 // fail reports an error at the offset at of s.
 func (c *collector) fail(s *stmt, at int, text, hint string) {
 	c.errors.add(c.problem(s, at, text, hint))
+}
+
+// wait reports what is not to be had now, and what that means.
+func (c *collector) wait(s *stmt, at int, text, hint string) {
+	p := c.problem(s, at, text, hint)
+	c.waiting.add(p)
+	c.missing = append(c.missing, p.Pos)
 }
 
 // warn reports what ldirectord accepts as well.
@@ -78,7 +91,7 @@ func (c *collector) problems(strict bool) (all Problems, bad bool) {
 			}
 		}
 	}
-	all = Join(c.file, c.errors.problems(Error), rest, c.warnings.problems(Warning))
+	all = Join(c.file, c.errors.problems(Error), rest, c.warnings.problems(Warning), c.waiting.problems(Waiting))
 	return all, slices.ContainsFunc(all, func(p Problem) bool { return p.Severity == Error })
 }
 
@@ -190,7 +203,7 @@ func Join(file string, lists ...Problems) Problems {
 }
 
 // byRoom are the severities in the order in which they get room.
-var byRoom = [...]Severity{Error, Warning}
+var byRoom = [...]Severity{Error, Waiting, Warning}
 
 // A report is the room that is left for problems.
 type report struct {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/shunt-lb/shunt/dataplane"
@@ -17,7 +18,26 @@ type Config struct {
 	// Warnings name what was accepted although ldirectord refuses it, and
 	// what cannot work as written.
 	Warnings Problems
+	// Waiting is what the file names and was not to be had: addresses of names,
+	// lists of clients, pages. What depends on it is left out, or is as it was in
+	// Options.Before.
+	Waiting Problems
+
+	known   map[question]lookup // what was found for Virtuals
+	lists   map[string]listing
+	missing []Pos // what is in Waiting, all of it
 }
+
+// Await adds to what c waits for something that only its reader looks for. It
+// is for who makes a Config, before anybody else has it.
+func (c *Config) Await(p Problem) {
+	p.Severity = Waiting
+	c.Waiting, c.missing = append(c.Waiting, p), append(c.missing, p.Pos)
+}
+
+// SameWait reports whether c and other, which are of one text, wait for the
+// same.
+func (c *Config) SameWait(other *Config) bool { return slices.Equal(c.missing, other.missing) }
 
 // Global holds the directives outside of sections.
 type Global struct {

@@ -37,9 +37,11 @@ func (n *names) fallback(f *field, proto dataplane.Protocol, own uint16) (*Fallb
 			return nil, false
 		}
 	}
-	addr, ok := n.endpoint(f, words[0], proto, own)
-	fb.Addr = addr
-	return fb, ok
+	var ok bool
+	if fb.Addr, ok = n.endpoint(f, words[0], proto, own); !ok {
+		return nil, false
+	}
+	return fb, true
 }
 
 // dequote takes off quotes around the whole value.

@@ -15,20 +15,22 @@ import (
 type Options struct {
 	// Strict refuses what ldirectord refuses, as `strict = yes` does.
 	Strict bool
-	// Resolver finds the addresses of host names; nil is the system's.
+	// Resolver finds the addresses of host names; nil is the system's, with
+	// /etc/hosts as it is now.
 	Resolver Resolver
-}
-
-// A Resolver finds the addresses of a host. *net.Resolver is one. The network
-// is "ip4" or "ip6".
-type Resolver interface {
-	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
+	// Before is the configuration in force, nil for none. What was found for it
+	// stands in for what cannot be found now.
+	Before *Config
+	// Again looks only for what Before is waiting for, and leaves everything else
+	// that was found for it as it is.
+	Again bool
 }
 
 // Load reads, checks and resolves the file at path. If the file has errors the
 // error is of type Problems and holds all of them, warnings included; if it
 // cannot be read the error is that of the operating system. ctx bounds the
-// look-up of host names.
+// look-up of host names, which takes a few seconds at the most. What the file
+// names and is not to be had is no error: see Config.Waiting.
 func Load(ctx context.Context, path string, o Options) (*Config, error) {
 	text, err := ReadFile(path)
 	if err != nil {
@@ -47,10 +49,7 @@ func Parse(ctx context.Context, name string, text []byte, o Options) (*Config, e
 			Text: fmt.Sprintf("the file is larger than %d MiB", maxSize>>20), Hint: "is it a configuration?",
 		}}
 	}
-	ctx, cancel := context.WithTimeout(ctx, lookupBudget)
-	defer cancel()
-	p := newParser(ctx, name, o)
-	p.file(text)
+	p := read(ctx, name, text, o)
 	if what := p.otherFormat(text); what != "" {
 		return nil, Problems{{Severity: Error, Pos: Pos{File: name}, Text: what}}
 	}
@@ -58,21 +57,58 @@ func Parse(ctx context.Context, name string, text []byte, o Options) (*Config, e
 	if bad {
 		return nil, problems
 	}
-	p.cfg.Warnings = problems
+	p.cfg.Waiting, p.cfg.Warnings = split(problems)
+	p.cfg.known, p.cfg.lists, p.cfg.missing = p.names.known, p.collector.lists, p.missing
 	return p.cfg, nil
 }
 
-func newParser(ctx context.Context, name string, o Options) *parser {
-	res := o.Resolver
-	if res == nil {
-		res = net.DefaultResolver
+// read reads the text once to learn which names are in it, and again with
+// their addresses.
+func read(ctx context.Context, name string, text []byte, o Options) *parser {
+	known := map[question]lookup{}
+	for {
+		p := newParser(name, o, known)
+		p.file(text)
+		if len(p.asked) == 0 || p.otherFormat(text) != "" {
+			return p
+		}
+		o.seeker().seek(ctx, p.asked, known)
 	}
-	return &parser{
-		collector: &collector{file: name},
-		names:     &names{ctx: ctx, res: res, ports: systemPorts(), known: map[string]lookup{}},
+}
+
+func (o Options) seeker() *seeker {
+	s := &seeker{res: o.Resolver, again: o.Again}
+	if o.Before != nil {
+		s.before = o.Before.known
+	}
+	if s.res == nil {
+		s.res, s.hosts = net.DefaultResolver, readHosts(hostsPath)
+	}
+	return s
+}
+
+func split(all Problems) (waiting, warnings Problems) {
+	for _, p := range all {
+		if p.Severity == Waiting {
+			waiting = append(waiting, p)
+		} else {
+			warnings = append(warnings, p)
+		}
+	}
+	return waiting, warnings
+}
+
+func newParser(name string, o Options, known map[question]lookup) *parser {
+	p := &parser{
+		collector: &collector{file: name, again: o.Again},
+		names:     &names{ports: systemPorts(), known: known, asked: map[question]bool{}},
 		cfg:       &Config{Path: name},
-		lines:     map[string]int{},
+		lines:     map[string]place{},
 	}
+	if p.before = o.Before; p.before != nil {
+		p.listsBefore = p.before.lists
+	}
+	return p
 }
 
 var byteOrderMark = []byte("\uFEFF")

@@ -2,8 +2,11 @@ package config_test
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,9 +17,14 @@ import (
 )
 
 // countingHosts notes what is asked for.
-type countingHosts struct{ asked []string }
+type countingHosts struct {
+	mu    sync.Mutex
+	asked []string
+}
 
 func (h *countingHosts) LookupNetIP(_ context.Context, network, host string) ([]netip.Addr, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	h.asked = append(h.asked, network+" "+host)
 	if network == "ip6" {
 		return []netip.Addr{netip.MustParseAddr("2001:db8::7")}, nil
@@ -37,6 +45,7 @@ virtual6=a:80
 	if err != nil {
 		t.Fatal(err)
 	}
+	slices.Sort(h.asked)
 	if diff := cmp.Diff([]string{"ip4 a", "ip4 b", "ip6 a", "ip6 b"}, h.asked); diff != "" {
 		t.Errorf("look-ups (-want +got):\n%s", diff)
 	}
@@ -54,24 +63,51 @@ func (silentHosts) LookupNetIP(ctx context.Context, _, _ string) ([]netip.Addr, 
 	return nil, ctx.Err()
 }
 
-// TestSilentResolver: names that nobody answers for delay a load by half a
-// minute in all, not by five seconds each.
+// TestSilentResolver: names that nobody answers for delay a load by a few
+// seconds in all, however many they are.
 func TestSilentResolver(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var b strings.Builder
-		b.WriteString("virtual=192.0.2.80:80\n")
-		for i := range 40 {
-			b.WriteString("    real=host" + strings.Repeat("x", i) + ":80 gate\n")
-		}
-		start := time.Now()
-		ps := wrong(t, b.String(), config.Options{Resolver: silentHosts{}})
-		if len(ps) != 40 {
-			t.Errorf("%d problems, want 40", len(ps))
-		}
-		if took := time.Since(start); took != 30*time.Second {
-			t.Errorf("took %v, want 30s", took)
-		}
-	})
+	for _, names := range []int{1, 40, 1000} {
+		synctest.Test(t, func(t *testing.T) {
+			var b strings.Builder
+			b.WriteString("virtual=192.0.2.80:80\n")
+			for i := range names {
+				fmt.Fprintf(&b, "    real=host%d:80 gate\n", i)
+			}
+			start := time.Now()
+			c, err := config.Parse(t.Context(), "test.cf", []byte(b.String()), config.Options{Resolver: silentHosts{}})
+			if err != nil || many(c.Waiting) != names || len(c.Virtuals) != 1 || len(c.Virtuals[0].Reals) != 0 {
+				t.Errorf("%d names: %d wait, error %v; want all of them in a service without real servers", names, many(c.Waiting), err)
+			}
+			if took := time.Since(start); took != 4*time.Second {
+				t.Errorf("%d names took %v, want 4s", names, took)
+			}
+		})
+	}
+}
+
+// Who looks again has more patience than who starts: the first name server of
+// several may be dead.
+func TestSlowResolver(t *testing.T) {
+	for _, again := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			c, err := config.Parse(t.Context(), "test.cf", []byte("virtual=www.example.test:80\n"), config.Options{Resolver: slowHosts{}, Again: again})
+			if err != nil || len(c.Virtuals) == 1 != again || len(c.Waiting) == 0 != again {
+				t.Errorf("again %v: %d services, waiting for %v, error %v", again, len(c.Virtuals), c.Waiting, err)
+			}
+		})
+	}
+}
+
+// slowHosts answers after ten seconds.
+type slowHosts struct{}
+
+func (slowHosts) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-time.After(10 * time.Second):
+		return testHosts.LookupNetIP(ctx, network, host)
+	}
 }
 
 func TestCheckAddr(t *testing.T) {

@@ -13,9 +13,10 @@ type parser struct {
 	*collector
 	*names
 	cfg      *Config
-	globals  *lines         // outside of sections
-	lines    map[string]int // of the services so far
-	total    int            // of real servers so far
+	before   *Config          // in force, nil for none
+	globals  *lines           // outside of sections
+	lines    map[string]place // of the services so far
+	total    int              // of real servers so far
 	sections int
 }
 

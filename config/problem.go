@@ -11,19 +11,19 @@ import (
 // Severity tells errors from warnings.
 type Severity uint8
 
-// A configuration with an Error is refused, one with Warnings is not.
+// A configuration with an Error is refused. One with Warnings is not, nor is
+// one that is Waiting for something which is not part of its text and was not
+// to be had when it was read: an address of a name, a file.
 const (
 	Warning Severity = iota
 	Error
+	Waiting
 )
 
-// String returns "warning" or "error".
-func (s Severity) String() string {
-	if s == Error {
-		return "error"
-	}
-	return "warning"
-}
+var severities = [...]string{"warning", "error", "waiting"}
+
+// String returns "warning", "error" or "waiting".
+func (s Severity) String() string { return severities[s] }
 
 // A Problem is one thing wrong with a configuration, on one line or on many.
 type Problem struct {

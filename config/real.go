@@ -69,14 +69,16 @@ func (n *names) servers(f *field, six bool) (first, last host, rest string, ok b
 	if rest != "" && rest[0] != ' ' && rest[0] != '\t' {
 		return first, last, rest, f.badServer(rest)
 	}
-	if first.addr, ok = n.addr(f, first.endpoint, six); !ok || !ranged {
+	first.addr, ok = n.addr(f, first.endpoint, six)
+	if !ranged {
 		return first, first, rest, ok
 	}
 	if six {
-		return first, last, rest, f.fail(f.valAt, "a range of IPv6 addresses", "write one line for each address")
+		return first, last, rest, ok && f.fail(f.valAt, "a range of IPv6 addresses", "write one line for each address")
 	}
-	last.addr, ok = n.addr(f, last.endpoint, six)
-	return first, last, rest, ok
+	var known bool
+	last.addr, known = n.addr(f, last.endpoint, six)
+	return first, last, rest, ok && known
 }
 
 // badServer says what is wrong where an address was expected.
@@ -137,12 +139,16 @@ func (f *field) expand(model Real, first, last host, port uint16) []Real {
 		return []Real{model}
 	}
 	from, to := number4(first.addr), number4(last.addr)
+	refuse := f.fail
+	if first.named() || last.named() { // the text is not to blame
+		refuse = f.wait
+	}
 	if to < from {
-		f.fail(first.hostAt, fmt.Sprintf("the range %s->%s ends before it begins", first.addr, last.addr), "write the lower address first")
+		refuse(first.hostAt, fmt.Sprintf("the range %s->%s ends before it begins", first.addr, last.addr), "write the lower address first")
 		return nil
 	}
 	if to-from >= maxRange {
-		f.fail(first.hostAt, fmt.Sprintf("the range has %d addresses", uint64(to-from)+1), fmt.Sprintf("the most is %d", maxRange))
+		refuse(first.hostAt, fmt.Sprintf("the range has %d addresses", uint64(to-from)+1), fmt.Sprintf("the most is %d", maxRange))
 		return nil
 	}
 	reals := make([]Real, 0, to-from+1)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -151,18 +152,15 @@ func (p *Problem) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// MarshalText returns "warning" or "error".
+// MarshalText returns the word that String does.
 func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // UnmarshalText reads what MarshalText wrote.
 func (s *Severity) UnmarshalText(text []byte) error {
-	switch string(text) {
-	case "warning":
-		*s = Warning
-	case "error":
-		*s = Error
-	default:
+	i := slices.Index(severities[:], string(text))
+	if i < 0 {
 		return fmt.Errorf("no severity: %q", text)
 	}
+	*s = Severity(i)
 	return nil
 }

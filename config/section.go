@@ -31,9 +31,30 @@ func (p *parser) section(sec *section) {
 		return
 	}
 	p.review(sec, v)
-	if len(p.errors.held) == 0 { // else nobody will see it
+	if v.listless() {
+		v = p.asBefore(v.ID)
+	}
+	if v != nil && len(p.errors.held) == 0 { // else nobody will see it
 		p.cfg.Virtuals = append(p.cfg.Virtuals, *v)
 	}
+}
+
+// listless reports whether a list of clients of v could not be read. Nobody
+// knows whom v is for.
+func (v *Virtual) listless() bool {
+	return v.Allow.Missing || v.Deny.Missing || v.TrustedProxies.Missing
+}
+
+// asBefore is a service as it is in force, nil if it is not.
+func (p *parser) asBefore(id dataplane.ServiceID) *Virtual {
+	if p.before != nil {
+		for i := range p.before.Virtuals {
+			if v := &p.before.Virtuals[i]; v.ID == id {
+				return v
+			}
+		}
+	}
+	return nil
 }
 
 // identify settles protocol, port and service.
@@ -52,7 +73,9 @@ func (p *parser) identify(f *field, sec *section, v *Virtual, h *head) (ok bool)
 	if proto == dataplane.UDP {
 		v.note("protocol", fmt.Sprintf("from port %d", v.ID.Addr.Port()))
 	}
-	p.unique(sec, v)
+	if !p.unique(sec, v, h.named()) {
+		return false
+	}
 	serviceDefaults(v)
 	return true
 }
@@ -64,13 +87,28 @@ func (v *Virtual) note(name, why string) {
 	}
 }
 
-func (p *parser) unique(sec *section, v *Virtual) {
+// A place is where a service stands.
+type place struct {
+	line  int
+	named bool // its address is that of a name
+}
+
+// unique reports a service that the file has already. What name servers say
+// makes nothing wrong of the text: of two names with one address the first
+// counts.
+func (p *parser) unique(sec *section, v *Virtual, named bool) bool {
 	key := v.ID.String()
-	if old, dup := p.lines[key]; dup {
-		p.fail(&sec.head, sec.head.valAt, fmt.Sprintf("the virtual service %s is already on line %d", key, old), "make one section of both")
-		return
+	old, dup := p.lines[key]
+	switch text := fmt.Sprintf("the virtual service %s is already on line %d", key, old.line); {
+	case !dup:
+		p.lines[key] = place{line: sec.head.line, named: named}
+	case named || old.named:
+		p.wait(&sec.head, sec.head.valAt, text+"; this one is left out until its address is another", "make one section of both")
+		return false
+	default:
+		p.fail(&sec.head, sec.head.valAt, text, "make one section of both")
 	}
-	p.lines[key] = sec.head.line
+	return true
 }
 
 // serviceDefaults fills in what follows from the port and the service.
@@ -182,12 +220,11 @@ func (p *parser) sectionFallback(f *field, v *Virtual) {
 		proto = 0
 	}
 	fb, ok := p.fallback(f, proto, v.ID.Addr.Port())
-	if !ok {
-		return
-	}
 	delete(v.Origins, "fallback")
 	delete(v.Origins, "fallback6")
-	v.Fallback = fb
+	if v.Fallback = fb; !ok {
+		return // it does not stand in for what it was to replace
+	}
 	v.Origins[shownAs(fb)] = Origin{Pos: fb.Pos}
 }
 

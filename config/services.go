@@ -2,8 +2,8 @@ package config
 
 import (
 	"bufio"
+	"bytes"
 	"io"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -90,15 +90,12 @@ var wellKnown = map[string]uint16{
 }
 
 // systemPorts returns a reader of the system's services database that reads
-// it when it is first asked. A machine without one has wellKnown alone.
-func systemPorts() func() portDB {
-	return sync.OnceValue(func() portDB {
-		f, err := os.Open("/etc/services")
-		if err != nil {
-			return portDB{}
-		}
-		defer func() { _ = f.Close() }() // it was only read
-		return readPorts(f)
+// it when it is first asked. A machine without one has wellKnown alone, and the
+// error says why.
+func systemPorts() func() (portDB, error) {
+	return sync.OnceValues(func() (portDB, error) {
+		text, err := ReadFile("/etc/services")
+		return readPorts(bytes.NewReader(text)), err
 	})
 }
 

@@ -5,7 +5,7 @@ import (
 	"os"
 )
 
-// sorryPage reads the path of a page that exists.
+// sorryPage reads the path of a page. One that is not there may come.
 func (f *field) sorryPage() (string, bool) {
 	p, ok := f.quoted(true)
 	if !ok {
@@ -24,7 +24,7 @@ func (f *field) sorryPage() (string, bool) {
 		err = readable(name)
 	}
 	if err != nil {
-		return "", f.fail(f.valAt, fmt.Sprintf("the sorry page cannot be read: %v", err), "name a file, or a folder with an index.html")
+		f.wait(f.valAt, fmt.Sprintf("the sorry page cannot be read: %v; the page from before answers until it can, or the built-in one", err), "name a file, or a folder with an index.html")
 	}
 	return p, true
 }

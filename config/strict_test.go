@@ -178,14 +178,15 @@ func TestRangeOverDigits(t *testing.T) {
 
 func TestSorryPageOfAFolderWithoutIndex(t *testing.T) {
 	dir := t.TempDir()
-	ps := wrong(t, "sorrypage="+dir+"\n", config.Options{})
-	if len(ps) != 1 || !strings.Contains(ps[0].Text, "index.html: no such file") {
-		t.Errorf("problems are %v", ps)
+	if ps := mustParse(t, "sorrypage="+dir+"\n").Waiting; len(ps) != 1 || !strings.Contains(ps[0].Text, "index.html: no such file") {
+		t.Errorf("waiting for %v", ps)
 	}
 	if err := os.WriteFile(dir+"/index.html", nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	mustParse(t, "sorrypage="+dir+"\n")
+	if ps := mustParse(t, "sorrypage="+dir+"\n").Waiting; len(ps) > 0 {
+		t.Errorf("waiting for %v", ps)
+	}
 }
 
 // TestLongLines reads lines that took minutes while their length counted

@@ -23,6 +23,24 @@ func (f *field) fail(at int, text, hint string) bool {
 	return false
 }
 
+// wait reports what is not to be had now. It returns false, as fail does.
+func (f *field) wait(at int, text, hint string) bool {
+	f.collector.wait(&f.stmt, at, text, hint)
+	return false
+}
+
+// without says what becomes of the line while a name in it is not known.
+func (f *field) without() string {
+	what := "virtual service"
+	switch f.key {
+	case "real", "real6":
+		what = "real server"
+	case "fallback", "fallback6":
+		what = "fallback"
+	}
+	return "until there is one this " + what + " is left out"
+}
+
 func (f *field) warn(at int, text, hint string) { f.collector.warn(&f.stmt, at, text, hint) }
 
 func (f *field) lenient(at int, text, hint string) { f.collector.lenient(&f.stmt, at, text, hint) }

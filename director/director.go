@@ -30,6 +30,9 @@ type Options struct {
 	// not come into force. It is called from one goroutine at a time and may
 	// take its time.
 	Parse func(ctx context.Context, text []byte) (*config.Config, error)
+	// Again is Parse for the text of the configuration in force, to look for what
+	// that waits for. Nobody calls both at a time. May be nil.
+	Again func(ctx context.Context, text []byte, inForce *config.Config) (*config.Config, error)
 	// InForce is told the configuration that was parsed last when it is put in
 	// force, before its services are. It must not wait for anything, files and
 	// netlink included. May be nil.
@@ -73,11 +76,16 @@ type Director struct {
 	staying atomic.Pointer[[]*service] // what the stop has left in the dataplane
 
 	// Owned by whoever holds reading.
-	file    *file
-	kept    *maintainer
+	file   *file
+	text   []byte // of current, while that waits for something
+	search search
+	// Owned by whoever holds keeping.
+	kept *maintainer
+	// Written by who holds both, read by who holds one.
 	current *config.Config // in force
 
 	reading  chan struct{}   // full until Start has succeeded and while a lock is held
+	keeping  chan struct{}   // full while somebody looks at maintenancedir
 	ctx      context.Context // over when Stop begins
 	cancel   context.CancelFunc
 	wg       sync.WaitGroup // watchers
@@ -94,7 +102,7 @@ func New(o Options) *Director {
 		o.MaxChecks = maxChecks()
 	}
 	d := &Director{
-		o: o, log: o.Log, events: make(chan func()), results: make(chan func()), reading: make(chan struct{}, 1),
+		o: o, log: o.Log, events: make(chan func()), results: make(chan func()), reading: make(chan struct{}, 1), keeping: make(chan struct{}, 1),
 		loopDone: make(chan struct{}), quit: make(chan struct{}),
 	}
 	d.applier = newApplier(o.Dataplane, o.Log)
@@ -125,7 +133,7 @@ func maxChecks() int {
 // error leaves nothing running and the dataplane untouched. ctx bounds the
 // start alone.
 func (d *Director) Start(ctx context.Context) error {
-	conf, err := d.read(ctx)
+	conf, text, err := d.read(ctx)
 	if err != nil {
 		return err
 	}
@@ -142,6 +150,7 @@ func (d *Director) Start(ctx context.Context) error {
 	}
 	d.applier.start()
 	go d.loop()
+	d.hold(conf, text)
 	_ = d.do(d.ctx, func() {
 		d.started = time.Now()
 		d.enforce(conf, found, files)
@@ -149,6 +158,7 @@ func (d *Director) Start(ctx context.Context) error {
 	d.follow(conf)
 	d.wg.Go(func() { d.every(filePeriod, d.lookAtFile) })
 	d.wg.Go(func() { d.every(maintenancePeriod, d.maintain) })
+	d.wg.Go(func() { d.every(searchPeriod, d.seek) })
 	d.unlock()
 	return nil
 }
@@ -167,11 +177,23 @@ func (d *Director) find(ctx context.Context, conf *config.Config) ([]dataplane.V
 	return f.Find(ctx, ids)
 }
 
+// hold notes which configuration is in force.
+func (d *Director) hold(conf *config.Config, text []byte) {
+	d.current, d.text = conf, nil
+	d.search.anew(time.Now())
+	if len(conf.Waiting) > 0 {
+		d.text = text
+	}
+}
+
 // lock waits until the director has started and nobody else reads the
-// configuration or what belongs to it.
-func (d *Director) lock(ctx context.Context) error {
+// configuration.
+func (d *Director) lock(ctx context.Context) error { return d.take(ctx, d.reading) }
+
+// take waits until it is let in.
+func (d *Director) take(ctx context.Context, in chan<- struct{}) error {
 	select {
-	case d.reading <- struct{}{}:
+	case in <- struct{}{}:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
@@ -227,21 +249,33 @@ func (d *Director) enforce(conf *config.Config, found []dataplane.VirtualService
 		d.cluster.files = files
 	}
 	d.cluster.configure(now, conf, found)
-	d.conf.Path, d.conf.Loaded, d.conf.Warnings = conf.Path, now, warnings(conf)
+	d.conf.Path, d.conf.Loaded, d.conf.Warnings, d.conf.Waiting = conf.Path, now, texts(conf.Warnings), texts(conf.Waiting)
 	d.syncProbes()
+	d.logWaiting(conf.Waiting)
 }
 
 // follow has done what follows from a configuration outside of the director.
 func (d *Director) follow(conf *config.Config) {
-	d.current = conf
 	if d.o.Follow != nil {
 		d.o.Follow(conf)
 	}
 }
 
-func warnings(conf *config.Config) []string {
+// maxWaitingLogged is how much of what a configuration waits for is logged.
+const maxWaitingLogged = 20
+
+func (d *Director) logWaiting(ps config.Problems) {
+	for _, p := range ps[:min(len(ps), maxWaitingLogged)] {
+		d.log.Warn("configuration waits for what is not there", "waiting", p.String())
+	}
+	if more := len(ps) - maxWaitingLogged; more > 0 {
+		d.log.Warn("configuration waits for more, see `shunt status`", "more", more)
+	}
+}
+
+func texts(ps config.Problems) []string {
 	var texts []string
-	for _, p := range conf.Warnings {
+	for _, p := range ps {
 		texts = append(texts, p.String())
 	}
 	return texts

@@ -17,10 +17,6 @@ import (
 // filePeriod is the time between two looks at the configuration file.
 const filePeriod = time.Second
 
-// readTimeout bounds what reading a configuration may take, host names
-// included.
-const readTimeout = time.Minute
-
 // A file is the configuration file and what was seen of it last. Its methods
 // are called with Director.reading held.
 type file struct {
@@ -95,14 +91,13 @@ func (f *file) changed() (bool, error) {
 
 // read reads and parses the file. Errors of the file itself are fit to be
 // shown as they are.
-func (d *Director) read(ctx context.Context) (*config.Config, error) {
+func (d *Director) read(ctx context.Context) (*config.Config, []byte, error) {
 	text, err := d.file.load()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
-	defer cancel()
-	return d.o.Parse(ctx, text)
+	conf, err := d.o.Parse(ctx, text)
+	return conf, text, err
 }
 
 // forget makes the next look find the file changed.
@@ -125,10 +120,13 @@ func (d *Director) every(period time.Duration, look func()) {
 // lookAtFile notices that the configuration file has changed on disk, reloads
 // it if autoreload says so, and runs the callback either way.
 func (d *Director) lookAtFile() {
-	if d.lock(d.ctx) != nil {
+	d.search.outdate(d.file.look())
+	select {
+	case d.reading <- struct{}{}:
+		defer d.unlock()
+	default: // there is another look in a second
 		return
 	}
-	defer d.unlock()
 	changed, err := d.file.changed()
 	if err != nil {
 		d.fileUnreadable(err)

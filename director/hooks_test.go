@@ -135,9 +135,9 @@ func TestMaintenanceNames(t *testing.T) {
 			t.Fatal(err)
 		}
 		m := newMaintainer()
-		m.names[real4.addr.Addr()] = hostName{at: time.Now()}
-		m.names[real6.addr.Addr()] = hostName{at: time.Now()}
-		got, err := m.look(context.Background(), dir, []realName{real4, real6})
+		m.names[real4.addr.Addr()] = hostName{until: time.Now().Add(time.Hour)}
+		m.names[real6.addr.Addr()] = hostName{until: time.Now().Add(time.Hour)}
+		got, _, err := m.look(dir, []realName{real4, real6})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -158,12 +158,12 @@ func TestMaintenanceByHostName(t *testing.T) {
 	r := realName{addr: realServer("192.168.80.110:80").Addr, name: "192.168.80.110"}
 	for _, file := range []string{"Web1.example.test", "Web1", "Web1:80"} {
 		m := newMaintainer()
-		m.names[r.addr.Addr()] = hostName{name: "Web1.example.test", at: time.Now()}
+		m.names[r.addr.Addr()] = hostName{name: "Web1.example.test", until: time.Now().Add(time.Hour)}
 		dir := t.TempDir()
 		if err := os.WriteFile(filepath.Join(dir, file), nil, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		got, err := m.look(context.Background(), dir, []realName{r})
+		got, _, err := m.look(dir, []realName{r})
 		if err != nil || got[r.addr.String()] != file {
 			t.Errorf("file %s: %v, %v", file, got, err)
 		}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/shunt-lb/shunt/config"
@@ -17,8 +18,10 @@ import (
 
 const (
 	maintenancePeriod = time.Second     // between two looks at maintenancedir
-	lookupTimeout     = 2 * time.Second // for all host names of one look
+	lookupTimeout     = 2 * time.Second // for all host names that are asked for together
 	lookupKept        = 5 * time.Minute // for how long a host name is believed
+	lookupPause       = 10 * time.Second
+	lookupsAtOnce     = 64
 )
 
 // A maintainer finds out which real servers a file in maintenancedir keeps
@@ -26,8 +29,11 @@ const (
 // be named after one.
 type maintainer struct {
 	resolve func(ctx context.Context, addr string) ([]string, error)
-	names   map[netip.Addr]hostName
 	err     string // what was complained about last
+
+	mu     sync.Mutex
+	names  map[netip.Addr]hostName
+	asking bool // for some of them
 }
 
 func newMaintainer() *maintainer {
@@ -35,8 +41,8 @@ func newMaintainer() *maintainer {
 }
 
 type hostName struct {
-	name string
-	at   time.Time
+	name  string
+	until time.Time // when it is asked for again
 }
 
 // A realName is what a file can name a real server by.
@@ -45,13 +51,17 @@ type realName struct {
 	name string // as the configuration has it
 }
 
-// maintain brings what is in maintenancedir now into the loop.
+// maintain brings what is in maintenancedir now into the loop. It waits for no
+// name server: host names that are not known yet count when they are.
 func (d *Director) maintain() {
-	if d.lock(d.ctx) != nil {
+	if d.take(d.ctx, d.keeping) != nil {
 		return
 	}
-	defer d.unlock()
-	files := d.lookAtMaintenance(d.ctx, d.current)
+	defer func() { <-d.keeping }()
+	files, unknown := d.lookKnowing(d.current)
+	if len(unknown) > 0 {
+		d.wg.Go(func() { d.kept.ask(d.ctx, unknown) })
+	}
 	if files == nil {
 		return
 	}
@@ -64,19 +74,31 @@ func (d *Director) maintain() {
 }
 
 // lookAtMaintenance returns the files that keep out real servers of conf, nil
-// if that cannot be said. It says once that the folder cannot be read: a file
-// system that fails takes no server in or out.
+// if that cannot be said. It waits a moment for host names that it needs.
 func (d *Director) lookAtMaintenance(ctx context.Context, conf *config.Config) map[string]string {
-	files, err := d.kept.look(ctx, conf.Global.MaintenanceDir, reals(conf))
+	files, unknown := d.lookKnowing(conf)
+	if len(unknown) > 0 {
+		d.kept.ask(ctx, unknown)
+		files, _ = d.lookKnowing(conf)
+	}
+	return files
+}
+
+// lookKnowing returns the files that keep out real servers of conf, as far as
+// their host names are known, and the servers whose names are not. It says once
+// that the folder cannot be read: a file system that fails takes no server in
+// or out.
+func (d *Director) lookKnowing(conf *config.Config) (files map[string]string, unknown []netip.Addr) {
+	files, unknown, err := d.kept.look(conf.Global.MaintenanceDir, reals(conf))
 	if err == nil {
 		d.kept.err = ""
-		return files
+		return files, unknown
 	}
 	if d.kept.err != err.Error() {
 		d.kept.err = err.Error()
 		d.log.Warn("maintenancedir cannot be read, nothing changes", "err", err)
 	}
-	return nil
+	return nil, nil
 }
 
 func reals(conf *config.Config) []realName {
@@ -90,29 +112,37 @@ func reals(conf *config.Config) []realName {
 }
 
 // look returns the file that keeps out each real server, by its configured
-// address. No folder, or one that is not there, keeps out none.
-func (m *maintainer) look(ctx context.Context, dir string, reals []realName) (map[string]string, error) {
-	out := map[string]string{}
+// address, and the servers whose host names would have to be asked for to say
+// more. No folder, or one that is not there, keeps out none.
+func (m *maintainer) look(dir string, reals []realName) (out map[string]string, unknown []netip.Addr, err error) {
+	out = map[string]string{}
 	if dir == "" {
-		return out, nil
+		return out, nil, nil
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
+		return nil, nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
-	defer cancel()
 	files := map[string]bool{}
 	for _, e := range entries {
 		files[e.Name()] = true
 	}
-	lookup := needsNames(files)
+	byName := needsNames(files)
 	for _, r := range reals {
-		if f := m.match(ctx, files, r, lookup); f != "" {
+		port := ":" + strconv.Itoa(int(r.addr.Port()))
+		f := named(files, port, hostArg(r.addr.Addr()), r.name)
+		if f == "" && byName {
+			name, current := m.known(r.addr.Addr())
+			if !current {
+				unknown = append(unknown, r.addr.Addr())
+			}
+			f = named(files, port, name, shortName(name))
+		}
+		if f != "" {
 			out[r.addr.String()] = f
 		}
 	}
-	return out, nil
+	return out, unknown, nil
 }
 
 // needsNames reports whether a file is there that no address explains.
@@ -128,16 +158,6 @@ func needsNames(files map[string]bool) bool {
 		return true
 	}
 	return false
-}
-
-func (m *maintainer) match(ctx context.Context, files map[string]bool, r realName, lookup bool) string {
-	port := ":" + strconv.Itoa(int(r.addr.Port()))
-	file := named(files, port, hostArg(r.addr.Addr()), r.name)
-	if file == "" && lookup {
-		name := m.reverse(ctx, r.addr.Addr())
-		file = named(files, port, name, shortName(name))
-	}
-	return file
 }
 
 // named returns the first file that is named after one of hosts.
@@ -160,21 +180,55 @@ func shortName(name string) string {
 	return short
 }
 
-// reverse is the host name of an address, "" if it has none. While no answer
-// can be had the one before counts: a resolver that fails brings no server back.
-func (m *maintainer) reverse(ctx context.Context, a netip.Addr) string {
-	known, ok := m.names[a]
-	if ctx.Err() != nil || ok && time.Since(known.at) < lookupKept {
-		return known.name
+// known is the host name of an address as it was found last, and whether it
+// need not be asked for.
+func (m *maintainer) known(a netip.Addr) (name string, current bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n, ok := m.names[a]
+	return n.name, ok && time.Now().Before(n.until)
+}
+
+// ask looks up the host names of addresses, side by side, unless somebody is
+// at it.
+func (m *maintainer) ask(ctx context.Context, addrs []netip.Addr) {
+	m.mu.Lock()
+	busy := m.asking
+	m.asking = true
+	m.mu.Unlock()
+	if busy {
+		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+	defer cancel()
+	var wg sync.WaitGroup
+	room := make(chan struct{}, lookupsAtOnce)
+	for _, a := range addrs {
+		room <- struct{}{}
+		wg.Go(func() { m.reverse(ctx, a); <-room })
+	}
+	wg.Wait()
+	m.mu.Lock()
+	m.asking = false
+	m.mu.Unlock()
+}
+
+// reverse looks up the host name of an address, "" if it has none. While no
+// answer can be had the one before counts: a resolver that fails brings no
+// server back.
+func (m *maintainer) reverse(ctx context.Context, a netip.Addr) {
 	names, err := m.resolve(ctx, a.String())
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	known := m.names[a]
+	known.until = time.Now().Add(lookupKept)
 	switch none := new(net.DNSError); {
 	case err == nil && len(names) > 0:
 		known.name = strings.TrimSuffix(names[0], ".")
 	case err == nil, errors.As(err, &none) && none.IsNotFound:
 		known.name = ""
+	default:
+		known.until = time.Now().Add(lookupPause)
 	}
-	known.at = time.Now()
 	m.names[a] = known
-	return known.name
 }

@@ -17,7 +17,9 @@ func (d *Director) Reload(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(d.ctx, cancel)()
+	inside := d.search.yield()
 	err := d.lock(ctx)
+	inside()
 	if err == nil {
 		err = d.reload(ctx, false)
 		d.unlock()
@@ -44,40 +46,66 @@ func (d *Director) settle(ctx context.Context) {
 // reload is Reload with d.reading held. By itself, without anybody's order, it
 // does not take all services away.
 func (d *Director) reload(ctx context.Context, byItself bool) error {
-	conf, err := d.read(ctx)
+	conf, text, err := d.read(ctx)
 	if err == nil && byItself && len(conf.Virtuals) == 0 && len(d.current.Virtuals) > 0 {
 		err = fmt.Errorf("%s: there is no virtual service in it: autoreload does not take all of them away, `shunt reload` and SIGHUP do", d.file.path)
 	}
-	var files map[string]string
-	if err == nil {
-		files = d.lookAtMaintenance(ctx, conf)
-	}
-	if ctx.Err() != nil {
+	if e := ctx.Err(); e != nil {
 		d.file.forget() // it has been read to no effect
-		return ctx.Err()
-	}
-	if e := d.do(d.ctx, func() { d.reloaded(conf, files, err) }); e != nil {
 		return e
 	}
 	if err == nil {
-		d.follow(conf)
+		return d.adopt(ctx, conf, text, "configuration reloaded")
+	}
+	if e := d.do(d.ctx, func() { d.refused(err) }); e != nil {
+		return e
 	}
 	return err
 }
 
-// reloaded records one attempt to reload and puts conf in force if err is
-// nil. It runs in the loop.
-func (d *Director) reloaded(conf *config.Config, files map[string]string, err error) {
+// adopt puts conf in force, which is logged in the words of done.
+func (d *Director) adopt(ctx context.Context, conf *config.Config, text []byte, done string) error {
+	if err := d.replace(ctx, conf, text, done); err != nil {
+		d.file.forget() // it has been read to no effect
+		return err
+	}
+	d.follow(conf)
+	return nil
+}
+
+// replace is adopt for the director itself. No look at maintenancedir for the
+// configuration before comes between.
+func (d *Director) replace(ctx context.Context, conf *config.Config, text []byte, done string) error {
+	if err := d.take(ctx, d.keeping); err != nil {
+		return err
+	}
+	defer func() { <-d.keeping }()
+	files := d.lookAtMaintenance(ctx, conf)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	d.hold(conf, text)
+	return d.do(d.ctx, func() { d.reloaded(conf, files, done) })
+}
+
+// refused records a configuration that cannot be put in force. It runs in the
+// loop.
+func (d *Director) refused(err error) {
+	if d.ctx.Err() != nil {
+		return
+	}
+	d.conf.ReloadTried = time.Now()
+	d.conf.ReloadFailures++
+	d.conf.ReloadError = err.Error()
+	d.log.Error("configuration is refused; the old one stays in force", "err", err)
+}
+
+// reloaded puts conf in force. It runs in the loop.
+func (d *Director) reloaded(conf *config.Config, files map[string]string, done string) {
 	if d.ctx.Err() != nil {
 		return // too late: nothing is to come back that Stop takes away
 	}
 	d.conf.ReloadTried = time.Now()
-	if err != nil {
-		d.conf.ReloadFailures++
-		d.conf.ReloadError = err.Error()
-		d.log.Error("configuration is refused; the old one stays in force", "err", err)
-		return
-	}
 	d.conf.Reloads++
 	d.conf.ReloadError = ""
 	d.cluster.phase = config.AlertReloading
@@ -86,5 +114,5 @@ func (d *Director) reloaded(conf *config.Config, files map[string]string, err er
 	}
 	d.enforce(conf, nil, files)
 	d.running()
-	d.log.Info("configuration reloaded", "services", len(conf.Virtuals), "warnings", len(conf.Warnings))
+	d.log.Info(done, "services", len(conf.Virtuals), "warnings", len(conf.Warnings), "waiting", len(conf.Waiting))
 }

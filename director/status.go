@@ -50,6 +50,9 @@ type ConfigStatus struct {
 	ReloadError string    `json:"reload_error,omitempty"`
 	ReloadTried time.Time `json:"reload_tried,omitzero"`
 	Warnings    []string  `json:"warnings,omitempty"`
+	// Waiting is what the configuration in force names and is not there: names
+	// without an address, files. It is looked for again and again.
+	Waiting []string `json:"waiting,omitempty"`
 }
 
 // A ServiceStatus is one virtual service.

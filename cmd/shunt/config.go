@@ -23,8 +23,9 @@ func configCommand() *cli.Command {
 		HideHelpCommand: true,
 		Subcommands: []*cli.Command{{
 			Name: "check", ArgsUsage: "[FILE]", Flags: flags, Action: checkConfig,
-			Usage:       "say whether a file can be run, and what is wrong with it",
-			Description: "Exits with 0 if the file can be run, warnings or not, 2 if it has errors, 1 if it cannot be read.",
+			Usage: "say whether a file can be run, and what is wrong with it",
+			Description: "Exits with 0 if the file can be run, warnings or not, 2 if it has errors, 1 if it cannot be read.\n" +
+				"Names without an address and files that are not there are no errors: shunt starts and waits for them.",
 		}, {
 			Name: "show", ArgsUsage: "[FILE]", Flags: flags, Action: showConfig,
 			Usage: "print every value in force and where it came from",
@@ -59,7 +60,7 @@ func load(c *cli.Context) (string, *config.Config, error) {
 	if err != nil {
 		return path, nil, err
 	}
-	conf, err := daemon.Check(context.Background(), path, text, c.Bool("strict"), c.String("dataplane"))
+	conf, err := daemon.Check(context.Background(), path, text, config.Options{Strict: c.Bool("strict")}, c.String("dataplane"))
 	return path, conf, err
 }
 
@@ -77,7 +78,7 @@ func checkConfig(c *cli.Context) error {
 		return err
 	}
 	if err == nil {
-		problems = conf.Warnings
+		problems = config.Join(path, conf.Waiting, conf.Warnings)
 	}
 	if c.Bool("json") {
 		return checkJSON(c, verdict{File: path, OK: err == nil, Problems: append(config.Problems{}, problems...)})
@@ -88,8 +89,16 @@ func checkConfig(c *cli.Context) error {
 	if err != nil {
 		return cli.Exit("", exitConfig)
 	}
-	_, err = fmt.Fprintf(c.App.Writer, "%s: good: %d virtual services, %d warnings\n", path, len(conf.Virtuals), len(problems))
+	_, err = fmt.Fprintf(c.App.Writer, "%s: good: %d virtual services, %d warnings%s\n", path, len(conf.Virtuals), len(conf.Warnings), waitingFor(conf))
 	return err
+}
+
+// waitingFor says how much of what the file names is not there on this host.
+func waitingFor(conf *config.Config) string {
+	if n := len(conf.Waiting); n > 0 {
+		return fmt.Sprintf(", waiting for %d that this host does not have now", n)
+	}
+	return ""
 }
 
 func checkJSON(c *cli.Context, v verdict) error {

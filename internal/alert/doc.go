@@ -6,5 +6,6 @@
 //
 // Sending never holds up who sends: mails wait in a bounded queue, one worker
 // delivers them, and neither a dead relay nor a hanging mail program takes
-// more than about a minute of its time.
+// more than half a minute of its time. What a relay says costs no more memory
+// than a relay has to say.
 package alert

@@ -2,7 +2,9 @@ package alert
 
 import (
 	"bytes"
+	"context"
 	"log/slog"
+	"net"
 	"time"
 )
 
@@ -17,9 +19,17 @@ type Settings struct {
 // NewWith is New with other settings.
 func NewWith(log *slog.Logger, s Settings) *Sender {
 	return newSender(log, settings{
-		queue: s.Queue, attempt: s.Attempt, pauses: s.Pauses, programs: s.Programs,
-		me: identity{user: "shunt", host: "lb1.example.com"},
+		queue: s.Queue, delivery: time.Hour, attempt: s.Attempt, pauses: s.Pauses, programs: s.Programs,
+		me: identity{user: "shunt", host: "lb1.example.com"}, dial: new(net.Dialer).DialContext,
 	})
+}
+
+// NewDialing is New with connections to a relay that dial makes.
+func NewDialing(log *slog.Logger, dial func(context.Context) (net.Conn, error)) *Sender {
+	set := normal()
+	set.me = identity{user: "shunt", host: "lb1.example.com"}
+	set.dial = func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) }
+	return newSender(log, set)
 }
 
 // Compose returns what would be sent, and to whom.

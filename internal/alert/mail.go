@@ -1,8 +1,10 @@
 package alert
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/mail"
 	"os"
 	"os/user"
@@ -72,7 +74,11 @@ type letter struct {
 	to     []string // bare addresses
 	relay  string
 	title  string
+	dial   dialer
 }
+
+// A dialer makes a connection to a relay.
+type dialer func(ctx context.Context, network, address string) (net.Conn, error)
 
 // compose makes a letter of m. What is no address is returned as bad: a sender
 // like that is replaced by USER@HOST, a recipient left out.

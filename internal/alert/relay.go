@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/textproto"
 	"strings"
+	"time"
 
 	"github.com/wneessen/go-mail/smtp"
 )
@@ -34,6 +35,7 @@ type trouble struct {
 // add notes that to did not get the letter. What a relay says with a code from
 // 500 on is final (RFC 5321, section 4.2.1).
 func (t *trouble) add(to []string, err error) {
+	err = brief(err)
 	var said *textproto.Error
 	if errors.As(err, &said) && said.Code >= 500 {
 		t.hard = both(t.hard, err)
@@ -43,12 +45,13 @@ func (t *trouble) add(to []string, err error) {
 	t.again = append(t.again, to...)
 }
 
-// both makes one line of two errors, each of which may be nil.
+// both makes one line of two errors, each of which may be nil. Where the line
+// is long already, the second is left out.
 func both(a, b error) error {
 	switch {
 	case a == nil:
 		return b
-	case b == nil:
+	case b == nil || len(a.Error()) > maxWords:
 		return a
 	}
 	return fmt.Errorf("%w; %w", a, b)
@@ -57,9 +60,9 @@ func both(a, b error) error {
 // viaRelay gives l to its relay.
 func (l letter) viaRelay(ctx context.Context, helo string) (t trouble) {
 	host, address := relayAddr(l.relay)
-	c, hangUp, err := connect(ctx, host, address, helo, true)
+	c, hangUp, err := l.connect(ctx, host, address, helo, true)
 	if errors.Is(err, errTLS) {
-		c, hangUp, err = connect(ctx, host, address, helo, false)
+		c, hangUp, err = l.connect(ctx, host, address, helo, false)
 	}
 	if err != nil {
 		t.add(l.to, fmt.Errorf("relay %s: %w", address, both(ctx.Err(), err)))
@@ -79,8 +82,8 @@ func (l letter) viaRelay(ctx context.Context, helo string) (t trouble) {
 // connect greets the relay, over TLS if it can and secure is set. Nothing is
 // verified: a mail in the clear would be the alternative. When ctx ends, so
 // does the connection.
-func connect(ctx context.Context, host, address, helo string, secure bool) (*smtp.Client, func(), error) {
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+func (l letter) connect(ctx context.Context, host, address, helo string, secure bool) (*smtp.Client, func(), error) {
+	conn, err := l.dial(ctx, "tcp", address)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -89,7 +92,7 @@ func connect(ctx context.Context, host, address, helo string, secure bool) (*smt
 		stop()
 		_ = conn.Close() // QUIT has closed it in the best case
 	}
-	c, err := greet(conn, host, helo, secure)
+	c, err := greet(conn, maxSession+len(l.to)*maxReply, host, helo, secure)
 	if err != nil {
 		hangUp()
 		return nil, nil, err
@@ -97,21 +100,49 @@ func connect(ctx context.Context, host, address, helo string, secure bool) (*smt
 	return c, hangUp, nil
 }
 
-func greet(conn net.Conn, host, helo string, secure bool) (*smtp.Client, error) {
-	c, err := smtp.NewClient(conn, host)
+// greet says hello to a relay of which most bytes are read.
+func greet(conn net.Conn, most int, host, helo string, secure bool) (*smtp.Client, error) {
+	c, err := hello(&capped{Conn: conn, left: most, lines: true}, host, helo)
 	if err != nil {
-		return nil, fmt.Errorf("greeting: %w", err)
-	}
-	if err := c.Hello(helo); err != nil {
-		return nil, fmt.Errorf("EHLO: %w", err)
+		return nil, err
 	}
 	if offered, _ := c.Extension("STARTTLS"); !offered || !secure {
 		return c, nil
 	}
-	if err := c.StartTLS(&tls.Config{ServerName: host, InsecureSkipVerify: true}); err != nil {
-		return nil, fmt.Errorf("%w: %w", errTLS, err)
+	over, err := startTLS(c, conn, host)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errTLS, brief(err))
+	}
+	// Over TLS the relay begins anew, but for its greeting (RFC 3207, section 4.2).
+	return hello(&capped{Conn: over, left: most, lines: true, first: "220 TLS\r\n"}, host, helo)
+}
+
+func hello(conn net.Conn, host, helo string) (*smtp.Client, error) {
+	c, err := smtp.NewClient(conn, host)
+	if err != nil {
+		return nil, fmt.Errorf("greeting: %w", brief(err))
+	}
+	if err := c.Hello(helo); err != nil {
+		return nil, fmt.Errorf("EHLO: %w", brief(err))
 	}
 	return c, nil
+}
+
+// startTLS asks for TLS and agrees about it. What was read in the clear behind
+// the answer is lost.
+func startTLS(c *smtp.Client, conn net.Conn, host string) (net.Conn, error) {
+	_ = conn.SetDeadline(time.Now().Add(tlsPatience)) // a connection that is closed says so by itself
+	if err := c.Text.PrintfLine("STARTTLS"); err != nil {
+		return nil, err
+	}
+	if _, _, err := c.Text.ReadResponse(220); err != nil {
+		return nil, err
+	}
+	over := tls.Client(&capped{Conn: conn, left: maxTLS}, &tls.Config{ServerName: host, InsecureSkipVerify: true})
+	if err := over.Handshake(); err != nil {
+		return nil, err
+	}
+	return over, conn.SetDeadline(time.Time{})
 }
 
 // hand gives the letter to c, for as many recipients as it accepts.

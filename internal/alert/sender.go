@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,19 +13,27 @@ import (
 // settings are what tests change.
 type settings struct {
 	queue    int             // mails that may wait
+	delivery time.Duration   // for all attempts, with their pauses
 	attempt  time.Duration   // for one attempt
 	pauses   []time.Duration // before each further attempt
 	programs []string
 	me       identity
+	dial     dialer
 }
+
+// tlsPatience is how long a relay that offers TLS has to agree about it; the
+// attempt goes on without.
+const tlsPatience = 5 * time.Second
 
 func normal() settings {
 	return settings{
 		queue:    256,
+		delivery: 29 * time.Second, // and one for a mail program to end that was killed
 		attempt:  15 * time.Second,
 		pauses:   []time.Duration{2 * time.Second, 10 * time.Second},
 		programs: programs,
 		me:       whoami(),
+		dial:     new(net.Dialer).DialContext,
 	}
 }
 
@@ -163,12 +172,15 @@ func (s *Sender) failed(m Mail, err error) {
 // insist makes attempts until nobody is left who could still get l, and
 // returns why somebody did not get it.
 func (s *Sender) insist(l letter) error {
+	ctx, cancel := context.WithTimeout(s.ctx, s.set.delivery)
+	defer cancel()
+	l.dial = s.set.dial
 	var hard error
 	for i := 0; ; i++ {
 		last := s.closing()
-		t := s.try(l)
+		t := s.try(ctx, l)
 		hard = both(hard, t.hard)
-		if len(t.again) == 0 || last || i == len(s.set.pauses) || !s.pause(s.set.pauses[i]) {
+		if len(t.again) == 0 || last || i == len(s.set.pauses) || !s.pause(ctx, s.set.pauses[i]) {
 			return both(hard, t.soft)
 		}
 		s.log.Debug("email alert will be tried again", "subject", l.title, "to", t.again, "err", t.soft)
@@ -177,8 +189,8 @@ func (s *Sender) insist(l letter) error {
 }
 
 // try makes one attempt.
-func (s *Sender) try(l letter) (t trouble) {
-	ctx, cancel := context.WithTimeout(s.ctx, s.set.attempt)
+func (s *Sender) try(ctx context.Context, l letter) (t trouble) {
+	ctx, cancel := context.WithTimeout(ctx, s.set.attempt)
 	defer cancel()
 	if l.relay != "" {
 		return l.viaRelay(ctx, s.set.me.host)
@@ -195,15 +207,15 @@ func (s *Sender) try(l letter) (t trouble) {
 
 // pause waits for the next attempt, which is at once when it is the last, and
 // returns false if there is to be none.
-func (s *Sender) pause(d time.Duration) bool {
+func (s *Sender) pause(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
 	case <-s.last:
-	case <-s.ctx.Done():
+	case <-ctx.Done():
 	}
-	return s.ctx.Err() == nil
+	return ctx.Err() == nil
 }
 
 // closing reports whether nothing is tried twice any more.

@@ -5,20 +5,23 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/director"
+	"github.com/shunt-lb/shunt/internal/logs"
 )
 
 // Check reads a configuration as `shunt run` does, up to the point where it
 // would be put in force. The errors are of type config.Problems, unless the
 // file cannot be read at all. name stands for the file in messages, on is the
 // dataplane as the flag says it: with auto or nothing, what this host has.
-func Check(ctx context.Context, name string, text []byte, strict bool, on string) (*config.Config, error) {
-	conf, err := config.Parse(ctx, name, text, config.Options{Strict: strict})
+func Check(ctx context.Context, name string, text []byte, o config.Options, on string) (*config.Config, error) {
+	conf, err := config.Parse(ctx, name, text, o)
 	if err != nil {
 		return nil, err
 	}
+	awaitLog(conf, text)
 	if ps := director.Validate(conf, limits(usual(on))); len(ps) > 0 {
 		return nil, config.Join(name, withLines(ps, text), conf.Warnings)
 	}
@@ -28,6 +31,19 @@ func Check(ctx context.Context, name string, text []byte, strict bool, on string
 	}
 	conf.Warnings = config.Join(name, conf.Warnings, withLines(more, text))
 	return conf, nil
+}
+
+// awaitLog lets a log file that cannot be written yet be waited for.
+func awaitLog(conf *config.Config, text []byte) {
+	target := logTarget(conf)
+	if !strings.HasPrefix(target, "/") {
+		return
+	}
+	if err := logs.Usable(target); err != nil {
+		conf.Await(withLines(config.Problems{{
+			Pos: conf.Global.Origins["logfile"].Pos, Text: fmt.Sprintf("%v; until it can be written the log goes where it went, at first to standard error", err),
+		}}, text)[0])
+	}
 }
 
 // readable warns of passwords in a file that others than its owner may read.

@@ -13,9 +13,11 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/shunt-lb/shunt/admin"
+	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/director"
 	"github.com/shunt-lb/shunt/internal/alert"
 	"github.com/shunt-lb/shunt/internal/logs"
@@ -53,7 +55,8 @@ type Daemon struct {
 	log      *slog.Logger
 	sorry    *sorry.Server
 	parsed   parsed
-	sites    map[string]bool // services the sorry server answers for
+	current  atomic.Pointer[config.Config] // in force
+	sites    map[string]bool               // services the sorry server answers for
 	plane    plane
 	host     hostKeeper
 	director *director.Director
@@ -107,7 +110,7 @@ func (d *Daemon) openDirector(context.Context) error {
 	d.mails = alert.New(d.log)
 	d.onStop("alert mails", lastMails, d.closeMails)
 	d.director = director.New(director.Options{
-		Path: d.o.Config, Parse: d.parse, InForce: d.inForce, Follow: d.follow,
+		Path: d.o.Config, Parse: d.parse, Again: d.again, InForce: d.inForce, Follow: d.follow,
 		Dataplane: plane, Forwarding: plane.status, Log: d.log,
 		Mail: func(m director.Mail) { d.mails.Send(alertMail(m)) },
 	})

@@ -305,7 +305,7 @@ func TestReadablePassword(t *testing.T) {
 		if err := os.Chmod(file, mode); err != nil {
 			t.Fatal(err)
 		}
-		conf, err := Check(t.Context(), file, text, false, "proxy")
+		conf, err := Check(t.Context(), file, text, config.Options{}, "proxy")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/internal/logs"
@@ -27,12 +28,24 @@ type page struct {
 // parse reads a configuration and makes sure that it can be put in force. It
 // reads and changes nothing: that is for inForce and follow.
 func (d *Daemon) parse(ctx context.Context, text []byte) (*config.Config, error) {
-	conf, err := Check(ctx, d.o.Config, text, d.o.Strict, d.plane.status.Name)
+	return d.parseAfter(ctx, text, config.Options{Before: d.current.Load()})
+}
+
+// again is parse for what a configuration in force waits for.
+func (d *Daemon) again(ctx context.Context, text []byte, inForce *config.Config) (*config.Config, error) {
+	return d.parseAfter(ctx, text, config.Options{Before: inForce, Again: true})
+}
+
+func (d *Daemon) parseAfter(ctx context.Context, text []byte, o config.Options) (*config.Config, error) {
+	o.Strict = d.o.Strict
+	conf, err := Check(ctx, d.o.Config, text, o, d.plane.status.Name)
 	if err != nil {
 		return nil, err
 	}
-	if err := logs.Usable(logTarget(conf)); err != nil {
-		return nil, fmt.Errorf("%s: %w", conf.Global.Origins["logfile"].Pos, err)
+	if target := logTarget(conf); !strings.HasPrefix(target, "/") {
+		if err := logs.Usable(target); err != nil {
+			return nil, fmt.Errorf("%s: %w", conf.Global.Origins["logfile"].Pos, err)
+		}
 	}
 	conf.Warnings = append(conf.Warnings, withLines(d.bypassed(conf), text)...)
 	conf.Warnings = append(conf.Warnings, withLines(unreachable(conf, proxy.OpenFiles()), text)...)
@@ -67,6 +80,7 @@ func pages(conf *config.Config) map[string]page {
 // inForce goes with a configuration in the moment it is put in force, in the
 // director's loop: it touches neither files nor the network.
 func (d *Daemon) inForce(conf *config.Config) {
+	d.current.Store(conf)
 	d.plane.route(routes(conf))
 	d.plane.proxy.SetLimits(bounds(conf))
 	gone := d.sites
