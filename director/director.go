@@ -37,6 +37,11 @@ type Options struct {
 	// Follow is told the same after that, beside the loop. Until it returns no
 	// other configuration is read. May be nil.
 	Follow func(*config.Config)
+	// Ready is told why the director is not ready whenever that changes, and ""
+	// when it is: when the dataplane has every service as it is wanted. Before
+	// the first call it is not. It is called in the loop and must not block. May
+	// be nil.
+	Ready func(unready string)
 	// Dataplane forwards. The director does not close it.
 	Dataplane dataplane.Dataplane
 	// Forwarding is what status says about the dataplane.
@@ -63,6 +68,8 @@ type Director struct {
 	cluster *cluster
 	conf    ConfigStatus
 	started time.Time
+	unready string        // what Ready was told last
+	landed  chan struct{} // closed when the dataplane has answered again
 
 	events  chan func()
 	results chan func() // of checks
@@ -95,7 +102,8 @@ func New(o Options) *Director {
 	}
 	d := &Director{
 		o: o, log: o.Log, events: make(chan func()), results: make(chan func()), reading: make(chan struct{}, 1),
-		loopDone: make(chan struct{}), quit: make(chan struct{}),
+		loopDone: make(chan struct{}), quit: make(chan struct{}), landed: make(chan struct{}),
+		unready: "no configuration is in force yet",
 	}
 	d.applier = newApplier(o.Dataplane, o.Log)
 	d.applier.report = d.applied
@@ -187,7 +195,13 @@ func (d *Director) loop() {
 	defer close(d.loopDone)
 	second := time.NewTicker(time.Second)
 	defer second.Stop()
+	begin := time.NewTimer(time.Hour)
+	defer begin.Stop()
 	for {
+		d.tellReady()
+		if next, waits := d.cluster.nextDue(); waits {
+			begin.Reset(time.Until(next))
+		}
 		select {
 		case <-d.quit:
 			return
@@ -197,6 +211,8 @@ func (d *Director) loop() {
 			d.takeResults(f)
 		case now := <-second.C:
 			d.cluster.tick(now)
+		case now := <-begin.C:
+			d.cluster.beginDue(now)
 		}
 	}
 }

@@ -420,7 +420,7 @@ func TestAuditHoldsUpNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPlane()
 		a := newApplier(stuckAudit{p}, quiet())
-		a.report = func(context.Context, dataplane.ServiceID, error) {}
+		a.report = func(context.Context, dataplane.ServiceID, *dataplane.VirtualService, error) {}
 		a.start()
 		defer func() { a.cancel(); <-a.done }()
 		time.Sleep(driftPeriod + time.Second)
