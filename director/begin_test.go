@@ -279,7 +279,7 @@ func TestReadyMeansServed(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		synctest.Wait()
 		s := r.status()
-		const why = "1 of 2 virtual services are not served as wanted: tcp 10.0.0.101:80 cannot be served: address already in use"
+		const why = "not served as wanted: 1 of 2 virtual services; tcp 10.0.0.101:80 cannot be served: address already in use"
 		if s.Ready || s.Unready != why || told[len(told)-1] != why {
 			t.Errorf("ready %v, %q, told %q", s.Ready, s.Unready, told)
 		}

@@ -26,7 +26,7 @@ func (c *cluster) unready() string {
 	if n == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%d of %d virtual services are not served as wanted: %s", n, len(c.services), first)
+	return fmt.Sprintf("not served as wanted: %d of %d virtual services; %s", n, len(c.services), first)
 }
 
 // lacks says why the dataplane does not have the service as it is wanted.
