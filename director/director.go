@@ -245,6 +245,7 @@ func (d *Director) enforce(conf *config.Config, found []dataplane.VirtualService
 	d.cluster.configure(now, conf, found)
 	d.conf.Path, d.conf.Loaded, d.conf.Warnings = conf.Path, now, warnings(conf)
 	d.syncProbes()
+	d.tellReady() // who has asked for a reload may rely on it
 }
 
 // follow has done what follows from a configuration outside of the director.
