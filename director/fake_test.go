@@ -140,8 +140,13 @@ func (p *plane) Snapshot(context.Context) ([]dataplane.ServiceStatus, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var all []dataplane.ServiceStatus
-	for _, v := range p.served {
+	for id, want := range p.applied {
+		v, there := p.served[id]
 		st := dataplane.ServiceStatus{Service: v.Clone()}
+		st.Service.ID = id
+		if !there || !v.Equal(want) {
+			st.Changes = []string{show(v) + " instead of " + show(want)}
+		}
 		for i, r := range v.RealServers {
 			st.Servers = append(st.Servers, dataplane.ServerStatus{RealServer: r, Active: i + 1})
 		}

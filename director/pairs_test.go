@@ -192,9 +192,8 @@ type condition struct {
 
 var conditions = []condition{
 	{name: "all well"},
-	{name: "one down", bad: []string{"192.168.80.120"}},
 	{name: "all down", bad: []string{"192.168.80", "fd00"}},
-	{name: "one in maintenance", files: map[string]string{"192.168.80.110:80": "rs1", "192.168.80.110:53": "rs1"}},
+	{name: "one down, one in maintenance", bad: []string{"192.168.80.120"}, files: map[string]string{"192.168.80.110:80": "rs1", "192.168.80.110:53": "rs1"}},
 }
 
 // settle brings a life into a condition that does not change any more. What

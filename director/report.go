@@ -130,6 +130,17 @@ func (s *Status) count(served []dataplane.ServiceStatus) {
 		}
 		sv.countServers(at, have)
 		sv.weigh(at, have)
+		if len(sv.Changed) > 0 {
+			s.changed(sv)
+		}
+	}
+}
+
+// changed takes back that sv is served as it is wanted.
+func (s *Status) changed(sv *ServiceStatus) {
+	sv.Served = false
+	if s.Ready {
+		s.Ready, s.Unready = false, "not served as wanted: "+sv.Service+" was changed by somebody else: "+said(sv.Changed)
 	}
 }
 
@@ -165,6 +176,9 @@ func (sv *ServiceStatus) weigh(at map[netip.AddrPort]*ServerStatus, have datapla
 	for addr, w := range other {
 		if s := at[addr]; s != nil {
 			s.Current, s.SlowStart = (w+sv.scale-1)/sv.scale, 0
+			if s.State == Up && s.Current == 0 && s.Weight > 0 {
+				s.State = Pending
+			}
 		}
 	}
 }
