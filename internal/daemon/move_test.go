@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -19,12 +20,33 @@ import (
 type witness struct {
 	memory
 	name string
-	seen *[]string
+	seen *record
 	fail error
 }
 
+// A record is what happened, in order.
+type record struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (r *record) add(line string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lines = append(r.lines, line)
+}
+
+// take returns what was added since the last call.
+func (r *record) take() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	lines := r.lines
+	r.lines = nil
+	return lines
+}
+
 func (w *witness) Apply(ctx context.Context, v dataplane.VirtualService) error {
-	*w.seen = append(*w.seen, "apply "+w.name)
+	w.seen.add("apply " + w.name)
 	if w.fail != nil {
 		return w.fail
 	}
@@ -32,7 +54,7 @@ func (w *witness) Apply(ctx context.Context, v dataplane.VirtualService) error {
 }
 
 func (w *witness) Remove(ctx context.Context, id dataplane.ServiceID) error {
-	*w.seen = append(*w.seen, "remove "+w.name)
+	w.seen.add("remove " + w.name)
 	return w.memory.Remove(ctx, id)
 }
 
@@ -62,18 +84,20 @@ type retiring struct {
 }
 
 func (r *retiring) retire(context.Context, dataplane.ServiceID) error {
-	*r.seen = append(*r.seen, "retire "+r.name)
+	r.seen.add("retire " + r.name)
 	return nil
 }
 
-func (r *retiring) busy(context.Context, dataplane.ServiceID) (int, error) { return int(r.left.Load()), nil }
+func (r *retiring) busy(context.Context, dataplane.ServiceID) (int, error) {
+	return int(r.left.Load()), nil
+}
 
 // moved returns a mux over a kernel and a proxy, with a service on the kernel.
 func moved(t *testing.T) (m *mux, kernel *retiring, proxy *witness, v dataplane.VirtualService, saw func(...string)) {
 	t.Helper()
-	var seen []string
+	seen := &record{}
 	in := func(name string) witness {
-		return witness{memory: memory{applied: map[dataplane.ServiceID]dataplane.VirtualService{}}, name: name, seen: &seen}
+		return witness{memory: memory{applied: map[dataplane.ServiceID]dataplane.VirtualService{}}, name: name, seen: seen}
 	}
 	p := in("proxy")
 	kernel, proxy = &retiring{witness: in("ipvs")}, &p
@@ -85,10 +109,9 @@ func moved(t *testing.T) (m *mux, kernel *retiring, proxy *witness, v dataplane.
 	saw = func(want ...string) {
 		t.Helper()
 		synctest.Wait()
-		if !slices.Equal(seen, want) {
-			t.Fatalf("saw %q, want %q", seen, want)
+		if got := seen.take(); !slices.Equal(got, want) {
+			t.Fatalf("saw %q, want %q", got, want)
 		}
-		seen = nil
 	}
 	check(t, m.Apply(t.Context(), v))
 	saw("apply ipvs")
