@@ -57,6 +57,23 @@ func (d *Dataplane) Status(ctx context.Context, id dataplane.ServiceID) (datapla
 	return st, err
 }
 
+// Alone reports whether the kernel has no other service of the family of id,
+// whoever has made it. Without any the kernel looks at no packets of a family.
+func (d *Dataplane) Alone(ctx context.Context, id dataplane.ServiceID) (bool, error) {
+	d.viewing.Lock()
+	defer d.viewing.Unlock()
+	if _, err := d.marks(ctx, id); err != nil {
+		return false, err
+	}
+	all, err := d.view.services()
+	for other := range all {
+		if other != id && ipv6(other) == ipv6(id) {
+			return false, err
+		}
+	}
+	return err == nil, err
+}
+
 // A seen is a service that was applied here as it was before it is read: what is
 // read then is of one piece if the epoch is the same still.
 type seen struct {

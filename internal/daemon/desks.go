@@ -46,6 +46,7 @@ type kernelPlane interface {
 	dataplane.Finder
 	dataplane.Auditor
 	Status(ctx context.Context, id dataplane.ServiceID) (dataplane.ServiceStatus, error)
+	Alone(ctx context.Context, id dataplane.ServiceID) (bool, error)
 }
 
 var _ kernelPlane = (*desks)(nil)

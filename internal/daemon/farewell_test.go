@@ -62,6 +62,8 @@ func (m *memory) Status(_ context.Context, id dataplane.ServiceID) (dataplane.Se
 	return dataplane.ServiceStatus{}, err
 }
 
+func (m *memory) Alone(context.Context, dataplane.ServiceID) (bool, error) { return true, nil }
+
 // weights are those of the real servers of the only service, in order.
 func (m *memory) weights() (weights []int) {
 	m.mu.Lock()

@@ -76,21 +76,29 @@ func local(id dataplane.ServiceID) netip.AddrPort {
 	return netip.AddrPortFrom(addr, id.Addr.Port())
 }
 
-// busy implements retirer. Connections of this host itself go on without the
-// kernel's service where expire_nodest_conn is set; else their packets would be
-// dropped.
+// busy implements retirer.
 func (d *desks) busy(ctx context.Context, id dataplane.ServiceID) (n int, err error) {
 	st, err := d.kernelPlane.Status(ctx, id)
 	if err != nil {
 		return 0, err
 	}
-	expire, _ := sysctl.System.Get("net.ipv4.vs.expire_nodest_conn")
+	drops, err := d.drops(ctx, id)
 	for _, s := range st.Servers {
-		if s.Addr != local(id) || expire != "1" {
+		if s.Addr != local(id) || drops {
 			n += s.Active
 		}
 	}
-	return n, nil
+	return n, err
+}
+
+// drops reports whether the kernel drops packets of connections that it passed
+// on to this host, when their service is gone.
+func (d *desks) drops(ctx context.Context, id dataplane.ServiceID) (bool, error) {
+	if expire, err := sysctl.System.Get("net.ipv4.vs.expire_nodest_conn"); err != nil || expire != "0" {
+		return false, err
+	}
+	alone, err := d.Alone(ctx, id)
+	return !alone, err
 }
 
 // yield gives the address of the service itself back, on which a desk may
