@@ -3,7 +3,6 @@
 package daemon
 
 import (
-	"net"
 	"os"
 	"strings"
 	"sync"
@@ -29,7 +28,7 @@ func (c *cluster) crowd(stop <-chan struct{}) (answered int, failed []string) {
 				default:
 				}
 				begin := time.Now()
-				got := c.ask()
+				got := c.askFor(time.Minute)
 				mu.Lock()
 				if got == "rs1" || got == "rs2" {
 					answered++
@@ -59,7 +58,7 @@ func (c *cluster) moves(name, file, beside string) {
 		answered, failed = c.crowd(stop)
 		close(done)
 	}()
-	for range 3 {
+	for range 2 {
 		for _, plane := range []string{onProxy, onIPVS} {
 			l := c.long()
 			if _, err := l.ask(); err != nil {
@@ -110,10 +109,9 @@ func TestMovingRefusesNobody(t *testing.T) {
 		return
 	}
 	c := newCluster(t, networks["IPv4"], dataplane.Gate)
-	file := strings.Replace(kernelCF, "%FALLBACK%", "sorry", 1)
+	// Nobody is out of use because a machine with much to do is late.
+	file := strings.NewReplacer("%FALLBACK%", "sorry", "checktype=negotiate", "checktype=on").Replace(kernelCF)
 	c.moves("alone", strings.Replace(file, "managesysctl=yes", "managesysctl=no", 1), "")
 	c.must(sysctl.System.Set("net.ipv4.vs.expire_nodest_conn", "0"))
-	c.moves("beside another", file, "virtual=%VIP%:81\n\treal=%RS1% gate\n\tchecktype=on\n")
+	c.moves("beside another", file, "virtual=%VIP%:81\n\treal=10.0.0.110:81 gate\n\tchecktype=on\n")
 }
-
-var _ net.Conn = (*long)(nil)

@@ -172,11 +172,14 @@ func (c *cluster) fill(text string) string {
 }
 
 // ask makes one request from the client and returns who has answered.
-func (c *cluster) ask() string {
+func (c *cluster) ask() string { return c.askFor(10 * time.Second) }
+
+// askFor is ask that waits for so long.
+func (c *cluster) askFor(patience time.Duration) string {
 	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 		return c.client.Dial(ctx, network, addr)
 	}}
-	client := http.Client{Transport: transport, Timeout: 10 * time.Second}
+	client := http.Client{Transport: transport, Timeout: patience}
 	resp, err := client.Get("http://" + netip.AddrPortFrom(c.vip, 80).String() + "/")
 	if err != nil {
 		return "error"
