@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -43,6 +44,8 @@ type realServer struct {
 	addr netip.Addr
 	bind netip.Addr
 	http *http.Server
+	// broken: checks fail, clients still get the name.
+	broken atomic.Bool
 }
 
 // network is the addresses of one family.
@@ -139,7 +142,12 @@ func (s *realServer) start(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.http = &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, s.name) })}
+	s.http = &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if s.broken.Load() {
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+		fmt.Fprint(w, s.name)
+	})}
 	go func() { _ = s.http.Serve(ln) }()
 	t.Cleanup(s.stop)
 }
