@@ -35,6 +35,7 @@ type conn struct {
 	queued  bool  // there is more to do than its share
 	lasting bool  // long enough for keepalives
 	written uint8 // writes to the real server, of the first two
+	prompt  bool  // what the real server sends is not kept unacknowledged
 	stall   uint8 // ticks in which a side that has to has taken nothing
 	named   bool  // who the client is has been said, and is in worker.named
 	preface uint8 // bytes of the PROXY header that the real server has not taken

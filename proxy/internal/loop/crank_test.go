@@ -57,3 +57,8 @@ func (k *crank) pass(d time.Duration) {
 		k.now += tickLength
 	}
 }
+
+func (k *crank) must2(_ int, err error) {
+	k.Helper()
+	k.must(err)
+}

@@ -168,6 +168,7 @@ func (w *worker) join(c *conn) {
 	w.move(c)
 	if c.state == relaying && c.ways[client].bytes == 0 {
 		// There is no request yet, and perhaps it is the server's turn.
+		c.prompt = true
 		setOption(c.sides[server].fd, unix.SOL_TCP, unix.TCP_QUICKACK, &on)
 	}
 }

@@ -59,6 +59,9 @@ func (w *worker) fill(c *conn, from int) {
 // taken notes that n bytes have been read from a side.
 func (w *worker) taken(c *conn, from, n int) {
 	src, y := &c.sides[from], &c.ways[from]
+	if from == server && !c.prompt {
+		w.heardFrom(c)
+	}
 	if n < bufferSize {
 		// Level or edge, the next bytes will be an event of their own, unless
 		// an end that is known of makes none.
@@ -109,7 +112,10 @@ func (w *worker) offer(c *conn, from, n int) int {
 // The first write does not wait anyway, and often is the only one. The
 // sockets of clients have it from the listener.
 func (w *worker) hurry(c *conn) {
-	if c.written++; c.written == 2 {
+	switch c.written++; c.written {
+	case 1:
+		c.prompt = false
+	case 2:
 		setOption(c.sides[server].fd, unix.SOL_TCP, unix.TCP_NODELAY, &on)
 	}
 }

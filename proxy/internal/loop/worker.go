@@ -30,9 +30,11 @@ type worker struct {
 	moving  []ref // what has moved in this tick
 	queue   []ref // what has more to do than its share
 	turned  []ref // the queue being worked off
-	tried   map[int32][]*table.Server
-	waiting map[int32]*table.Waiter
-	named   map[int32]parties // of those that were introduced
+	// arrivals are first pieces of answers to be acknowledged.
+	arrivals []arrival
+	tried    map[int32][]*table.Server
+	waiting  map[int32]*table.Waiter
+	named    map[int32]parties // of those that were introduced
 
 	listeners []*listener
 	paused    bool
@@ -102,6 +104,7 @@ func (w *worker) turn(limit int) {
 	}
 	w.flush()
 	w.workOff()
+	w.acknowledge(len(events) == 0)
 	w.expire()
 	if w.tick != before {
 		w.wheel.advance(w.tick, w.look)
@@ -125,7 +128,7 @@ func (w *worker) readClock() {
 // rest returns for how many milliseconds there is nothing to do but for
 // events, -1 for ever.
 func (w *worker) rest() int {
-	if len(w.queue) > 0 {
+	if len(w.queue) > 0 || len(w.arrivals) > 0 {
 		return 0
 	}
 	n, ok := w.wheel.next()
