@@ -80,5 +80,10 @@ type owner struct {
 	claim   table.Claim
 }
 
+// streams reports whether a way of c is spliced.
+func (c *conn) streams() bool {
+	return c.ways[client].full >= spliceAfter || c.ways[server].full >= spliceAfter
+}
+
 // ended reports whether all that comes from a side has been passed on.
 func (c *conn) ended(from int) bool { return c.sides[from].eof && c.ways[from].held == 0 }

@@ -27,9 +27,9 @@ type worker struct {
 	wheel   *wheel
 	pipes   pipes
 	stashes stashes
-	moving  []ref // what has moved in this tick
-	queue   []ref // what has more to do than its share
-	turned  []ref // the queue being worked off
+	moving  []ref  // what has moved in this tick
+	queue   []ref  // what has more to do than its share
+	passed  uint64 // bytes of connections, ever
 	// arrivals are first pieces of answers to be acknowledged.
 	arrivals []arrival
 	tried    map[int32][]*table.Server
@@ -179,7 +179,11 @@ func (w *worker) handle(r ref, which int, events uint32) {
 	case introducing:
 		w.hear(c)
 	default:
-		w.move(c)
+		if c.streams() {
+			w.later(c) // after requests
+		} else {
+			w.move(c)
+		}
 	}
 }
 
@@ -215,15 +219,17 @@ func (w *worker) later(c *conn) {
 	}
 }
 
-// workOff gives those that have more to do another share.
+// workOff gives each of those that have more to do a share, as far as that of
+// the turn goes.
 func (w *worker) workOff() {
-	w.queue, w.turned = w.turned[:0], w.queue
-	for _, r := range w.turned {
-		if c := w.slab.find(r); c != nil {
+	n, before := 0, w.passed
+	for all := len(w.queue); n < all && w.passed-before < turnShare; n++ {
+		if c := w.slab.find(w.queue[n]); c != nil {
 			c.queued = false
 			w.move(c)
 		}
 	}
+	w.queue = append(w.queue[:0], w.queue[n:]...)
 }
 
 // shut ends everything.
