@@ -27,8 +27,12 @@ func TestFirstPieces(t *testing.T) {
 		asks  int // pieces of the request; -1 is one that comes when the real server is there
 		proxy int // version of the PROXY header
 	}{
-		{"answer", 1, 0}, {"two writes", 2, 0}, {"server first", 0, 0}, {"late request", -1, 0},
-		{"answer after a header", 1, 2}, {"server first after a header", 0, 1},
+		{"answer", 1, 0},
+		{"two writes", 2, 0},
+		{"server first", 0, 0},
+		{"late request", -1, 0},
+		{"answer after a header", 1, 2},
+		{"server first after a header", 0, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			l, addr := listen(t)
