@@ -19,7 +19,7 @@ func newCrank(t testing.TB, o Options) *crank {
 	t.Helper()
 	o.Workers, o.Log = 1, slog.New(slog.DiscardHandler)
 	k := &crank{TB: t, now: tickLength / 2, engine: New(o)}
-	t.Cleanup(k.engine.Close)
+	t.Cleanup(func() { _ = k.engine.Close() })
 	k.w = k.worker()
 	return k
 }

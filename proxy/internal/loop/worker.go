@@ -2,6 +2,7 @@ package loop
 
 import (
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -17,6 +18,10 @@ type worker struct {
 	mailbox *mailbox
 	mailed  bool                 // there is something in the mailbox
 	clock   func() time.Duration // since before the engine was made
+
+	// When the latest turn began, and the worker's thread, for others to read.
+	turned atomic.Int64
+	thread atomic.Int64
 
 	now  time.Duration
 	tick uint32 // of tickLength each, never 0
@@ -78,6 +83,7 @@ func newWorker(e *Engine) (*worker, error) {
 func (w *worker) run() {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	w.thread.Store(int64(unix.Gettid()))
 	for !w.stopped {
 		w.turn(w.rest())
 	}
@@ -122,6 +128,7 @@ func (w *worker) readClock() {
 		w.lively++
 	}
 	w.now = now
+	w.turned.Store(int64(now))
 	w.tick = uint32(w.now/tickLength) + 1
 }
 

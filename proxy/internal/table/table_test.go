@@ -273,7 +273,7 @@ func TestTotalsKeepRemoved(t *testing.T) {
 	c.Out(3, 40)
 	c.Done()
 	s.Refused(dataplane.Unreachable)
-	want := dataplane.Counters{Connections: 1, InPackets: 2, InBytes: 30, OutPackets: 3, OutBytes: 40, Refused: 1}
+	want := dataplane.Counters{Connections: 1, InPackets: 2, InBytes: 30, OutPackets: 3, OutBytes: 40, Refused: 1, Refusals: dataplane.Refusals{dataplane.Unreachable: 1}}
 	if got := s.Status().Counters; got != want {
 		t.Errorf("totals %+v, want %+v", got, want)
 	}
