@@ -20,7 +20,7 @@ func ExampleRender() {
 	// SERVICE / REAL SERVER  FWD   WEIGHT  STATE    ACTIVE   TOTAL  CHECK
 	// tcp 10.0.0.100:80                    1/1 up      112  918273
 	//     www.example.com, wrr, check negotiate http, persistent 10m, waiting 2,
-	//       refused 3, denied 12, throttled 7, cut 5
+	//       refused 3 (unreachable 2, queue 1), denied 12, throttled 7, cut 5
 	//   192.168.80.110:80    masq       2  up 1d3h     112  612345  ok 3.1ms
 	//   sorry (fallback)                   standby              31
 }

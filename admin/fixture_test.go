@@ -147,7 +147,7 @@ func web() director.ServiceStatus {
 		Check: "negotiate http", Fallback: "sorry", Served: true,
 		Counters: dataplane.Counters{
 			Connections: 918273, InBytes: 514_322_115, OutBytes: 88_123_456_789, Failures: 14,
-			Refused: 3, Denied: 12, Throttled: 7, Queued: 40, Cut: 5,
+			Refused: 3, Refusals: dataplane.Refusals{dataplane.Unreachable: 2, dataplane.Queued: 1}, Denied: 12, Throttled: 7, Queued: 40, Cut: 5,
 		},
 		Waiting:          2,
 		FallbackCounters: dataplane.Counters{Connections: 31, InBytes: 4100, OutBytes: 52_000, Failures: 1},

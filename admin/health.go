@@ -8,11 +8,15 @@ import (
 	"github.com/shunt-lb/shunt/director"
 )
 
-// healthz answers 200 while the director's loop answers: whoever kills shunt
+// healthz answers 200 while the director's loop answers and every worker of the
+// proxy turns: whoever kills shunt
 // for a 503 here kills one that is stuck. Bad real servers and a refused
 // reload do not count.
 func (s *Server) healthz(w http.ResponseWriter, r *http.Request) {
-	_, err := s.status(r.Context())
+	st, err := s.status(r.Context())
+	if err == nil {
+		err = st.Dataplane.Load.Stuck()
+	}
 	verdict(w, err)
 }
 

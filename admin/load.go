@@ -33,6 +33,8 @@ var loadMetrics = []metric[dataplane.Load]{
 		func(l *dataplane.Load) uint64 { return l.Buffers.Refused }),
 	load.counter("accept_pauses_total", "Moments in which nobody was taken in because the host had no descriptors or no memory.",
 		func(l *dataplane.Load) uint64 { return l.Pauses }),
+	load.gauge("oldest_turn_age_seconds", "How long ago the worker turned that has not for longest. Each does at least every second; from 2 on it is stuck, and /healthz says so.",
+		func(l *dataplane.Load) float64 { return l.Turned.Seconds() }),
 	load.counter("forgotten_sources_total", "Sources of clients whose rate began anew before its time because there were too many to remember.",
 		func(l *dataplane.Load) uint64 { return l.Forgotten }),
 }
@@ -58,6 +60,9 @@ func bounds(l *dataplane.Load) (lines []string) {
 	room("connections", l.Connections, count, "")
 	room("flows", l.Flows, count, evicted)
 	room("buffers", l.Buffers, func(n int64) string { return size(uint64(n)) }, "")
+	if err := l.Stuck(); err != nil {
+		lines = append(lines, err.Error()+": restart shunt")
+	}
 	if l.Pauses > 0 {
 		lines = append(lines, "accepting paused "+times(l.Pauses)+" for want of descriptors or memory")
 	}

@@ -3,6 +3,7 @@ package admin_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/shunt-lb/shunt/admin"
+	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/director"
 )
 
@@ -154,6 +156,31 @@ func TestStuck(t *testing.T) {
 				t.Errorf("%s: no %q in %s", path, want, w.Body)
 			}
 		})
+	}
+}
+
+// TestStuckWorker has /healthz say at once that a worker of the proxy does not
+// turn, and which, and the metrics how long ago it has.
+func TestStuckWorker(t *testing.T) {
+	for _, c := range []struct {
+		age  time.Duration
+		code int
+		text string
+	}{
+		{1900 * time.Millisecond, 200, "ok\n"},
+		{2 * time.Second, 503, "worker 3 of the proxy has not turned for 2s\n"},
+		{time.Minute, 503, "worker 3 of the proxy has not turned for 1m0s\n"},
+	} {
+		st := calm()
+		st.Dataplane.Load = &dataplane.Load{Worker: 3, Turned: c.age}
+		s := newServer(t, tells(st))
+		if w := get(s, "/healthz"); w.Code != c.code || w.Body.String() != c.text {
+			t.Errorf("%v: %d %q, want %d %q", c.age, w.Code, w.Body, c.code, c.text)
+		}
+		want := fmt.Sprintf("shunt_proxy_oldest_turn_age_seconds %v\n", c.age.Seconds())
+		if w := get(s, "/metrics"); !strings.Contains(w.Body.String(), want) {
+			t.Errorf("%v: no %q in the metrics", c.age, want)
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 
+	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/director"
 )
 
@@ -114,9 +115,26 @@ func about(sv director.ServiceStatus) string {
 	} {
 		if c.n > 0 {
 			parts = append(parts, fmt.Sprintf("%s %d", c.what, c.n))
+			if c.what == "refused" {
+				parts[len(parts)-1] += byReason(sv.Counters.Refusals)
+			}
 		}
 	}
 	return strings.Join(parts, ", ")
+}
+
+// byReason says why clients were refused, in brackets; nothing if nobody knows.
+func byReason(all dataplane.Refusals) string {
+	var parts []string
+	for why, n := range all {
+		if n > 0 {
+			parts = append(parts, fmt.Sprintf("%s %d", dataplane.Refusal(why), n))
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(parts, ", ") + ")"
 }
 
 func (r *renderer) server(rs director.ServerStatus) row {

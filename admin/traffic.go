@@ -3,6 +3,8 @@ package admin
 import (
 	"slices"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/director"
 )
@@ -17,6 +19,12 @@ var (
 		[]metric[director.ServiceStatus]{
 			service.counter("refused_connections_total", "Clients that no real server could take. Always 0 on IPVS: the kernel refuses them without counting.",
 				func(sv *director.ServiceStatus) uint64 { return sv.Counters.Refused }),
+			service.metric(prometheus.CounterValue, "refusals_total", "The same by reason: unusable, unreachable, queue, bound, ports. 0 where the dataplane does not see them.", []string{"reason"},
+				func(sv *director.ServiceStatus, emit sample) {
+					for why, n := range sv.Counters.Refusals {
+						emit(float64(n), dataplane.Refusal(why).String())
+					}
+				}),
 			service.counter("denied_clients_total", "Clients turned away because they are not allowed; with UDP, datagrams. 0 where the dataplane does not choose clients.",
 				func(sv *director.ServiceStatus) uint64 { return sv.Counters.Denied }),
 			service.counter("throttled_clients_total", "Clients turned away because of the limits of their source; with UDP, datagrams.",

@@ -1,5 +1,10 @@
 package dataplane
 
+import (
+	"fmt"
+	"time"
+)
+
 // A Load is what a dataplane that makes the connections to real servers itself
 // carries as a whole. Its counters only ever grow.
 type Load struct {
@@ -16,6 +21,23 @@ type Load struct {
 	// Forgotten are sources of clients whose rate began anew before its time,
 	// because there were too many.
 	Forgotten uint64 `json:"forgotten_sources"`
+	// Worker is the number of the worker that has not turned for longest, for
+	// Turned: it does when it has anything to do, and every half second if not.
+	Worker int           `json:"oldest_turn_worker"`
+	Turned time.Duration `json:"oldest_turn_age_ns"`
+}
+
+// StuckAfter is the age of its latest turn at which a worker counts as stuck: it
+// does not take its events, whatever the cause.
+const StuckAfter = 2 * time.Second
+
+// Stuck says which worker does not turn, nil if all do: what it carries gets no
+// answer.
+func (l *Load) Stuck() error {
+	if l == nil || l.Turned < StuckAfter {
+		return nil
+	}
+	return fmt.Errorf("worker %d of the proxy has not turned for %v", l.Worker, l.Turned.Round(100*time.Millisecond))
 }
 
 // A Room is how much there is now of something that is bounded.

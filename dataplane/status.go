@@ -11,8 +11,10 @@ type Counters struct {
 	OutBytes    uint64 `json:"out_bytes"`
 	// Failures are attempts to reach a real server that came to nothing.
 	Failures uint64 `json:"failures"`
-	// Refused are clients that no real server could take.
-	Refused uint64 `json:"refused"`
+	// Refused are clients that no real server could take, Refusals the same by
+	// why, as far as the dataplane can tell.
+	Refused  uint64   `json:"refused"`
+	Refusals Refusals `json:"refusals"`
 	// Unpinned are clients that persistence had no room for: they were
 	// scheduled anew before their time, or are with each connection.
 	Unpinned uint64 `json:"unpinned"`
@@ -38,6 +40,7 @@ func (c Counters) Add(d Counters) Counters {
 	c.OutBytes += d.OutBytes
 	c.Failures += d.Failures
 	c.Refused += d.Refused
+	c.Refusals = c.Refusals.Add(d.Refusals)
 	c.Unpinned += d.Unpinned
 	c.Denied += d.Denied
 	c.Throttled += d.Throttled

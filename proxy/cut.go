@@ -10,9 +10,7 @@ import (
 // service wants none. It is not for the lock: there may be very many, and
 // those that are given a place meanwhile are not given one there.
 func (d *Dataplane) cut(ctx context.Context, id dataplane.ServiceID) error {
-	d.mu.Lock()
-	s := d.services[id]
-	d.mu.Unlock()
+	s := d.service(id)
 	if s == nil || !s.table.Doomed() {
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net"
 	"slices"
 	"sync"
@@ -53,6 +54,12 @@ type Dataplane struct {
 	cancel context.CancelFunc
 	work   sync.WaitGroup // every goroutine there is
 
+	// changing is held by whoever changes services, which may wait for workers.
+	// Nobody waits for one with mu held.
+	changing chan struct{}
+	// looking is held by whoever reads the books for a snapshot.
+	looking chan struct{}
+
 	mu       sync.Mutex
 	services map[dataplane.ServiceID]*service
 	latest   ruling
@@ -68,6 +75,8 @@ func New(o Options) *Dataplane {
 		log:       o.Log,
 		responder: o.Responder,
 		services:  map[dataplane.ServiceID]*service{},
+		changing:  make(chan struct{}, 1),
+		looking:   make(chan struct{}, 1),
 	}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
@@ -90,28 +99,63 @@ func (d *Dataplane) Apply(ctx context.Context, want dataplane.VirtualService) er
 	return d.cut(ctx, want.ID)
 }
 
+// change returns when it is the turn of whoever asks to change services, and
+// what ends it. The context it returns is done with ctx, and when Close begins.
+func (d *Dataplane) change(ctx context.Context) (context.Context, func(), error) {
+	if err := d.usable(ctx); err != nil {
+		return nil, nil, err
+	}
+	select {
+	case d.changing <- struct{}{}:
+	case <-d.ctx.Done():
+		return nil, nil, dataplane.ErrClosed
+	case <-ctx.Done():
+		return nil, nil, ctx.Err()
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(d.ctx, cancel)
+	end := func() { stop(); cancel(); <-d.changing }
+	if err := d.usable(ctx); err != nil {
+		end()
+		return nil, nil, err
+	}
+	return ctx, end, nil
+}
+
 // put puts want into force.
 func (d *Dataplane) put(ctx context.Context, want dataplane.VirtualService) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if err := d.usable(ctx); err != nil {
+	ctx, end, err := d.change(ctx)
+	if err != nil {
 		return err
 	}
+	defer end()
 	if limits := Unsupported(want); len(limits) > 0 {
 		return &dataplane.OpError{Op: "apply", Service: want.ID, Server: limits[0].Server, Err: limits[0]}
 	}
 	if err := may(want); err != nil {
 		return &dataplane.OpError{Op: "apply", Service: want.ID, Err: err}
 	}
-	s := d.services[want.ID]
+	s := d.service(want.ID)
+	if s != nil && s.closing {
+		if err := d.take(ctx, s); err != nil {
+			return err
+		}
+		s = nil
+	}
 	if s == nil {
 		return d.add(ctx, want)
 	}
 	if !s.table.Spec().Equal(want) {
-		s.apply(want)
+		s.apply(ctx, want)
 		d.writes.Add(1)
 	}
 	return nil
+}
+
+func (d *Dataplane) service(id dataplane.ServiceID) *service {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.services[id]
 }
 
 func (d *Dataplane) add(ctx context.Context, want dataplane.VirtualService) error {
@@ -119,10 +163,27 @@ func (d *Dataplane) add(ctx context.Context, want dataplane.VirtualService) erro
 	if err := s.listen(ctx); err != nil {
 		return &dataplane.OpError{Op: "listen", Service: want.ID, Err: cause(err)}
 	}
-	if d.draining {
-		s.front.drain()
-	}
+	d.mu.Lock()
 	d.services[want.ID] = s
+	draining := d.draining
+	d.mu.Unlock()
+	d.writes.Add(1)
+	if draining {
+		return s.front.drain(ctx)
+	}
+	return nil
+}
+
+// take takes a service away.
+func (d *Dataplane) take(ctx context.Context, s *service) error {
+	s.closing = true
+	if err := s.front.close(ctx); err != nil {
+		return &dataplane.OpError{Op: "remove", Service: s.id, Err: err}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.services, s.id)
+	d.forgotten += s.loop.Screen.Forgotten()
 	d.writes.Add(1)
 	return nil
 }
@@ -138,35 +199,56 @@ func cause(err error) error {
 // Remove implements [dataplane.Dataplane]. TCP connections go on to their end;
 // UDP flows end with the socket they are answered from.
 func (d *Dataplane) Remove(ctx context.Context, id dataplane.ServiceID) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if err := d.usable(ctx); err != nil {
+	ctx, end, err := d.change(ctx)
+	if err != nil {
 		return err
 	}
-	s := d.services[id]
+	defer end()
+	s := d.service(id)
 	if s == nil {
 		return nil
 	}
-	s.front.close()
-	delete(d.services, id)
-	d.forgotten += s.loop.Screen.Forgotten()
-	d.writes.Add(1)
-	return nil
+	return d.take(ctx, s)
 }
 
-// Snapshot implements [dataplane.Dataplane].
+// Snapshot implements [dataplane.Dataplane]. It waits for no worker, also not
+// for one that is stuck with the books of a service in its hands.
 func (d *Dataplane) Snapshot(ctx context.Context) ([]dataplane.ServiceStatus, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	if err := d.usable(ctx); err != nil {
 		return nil, err
 	}
-	all := make([]dataplane.ServiceStatus, 0, len(d.services))
-	for _, s := range d.services {
+	select {
+	case d.looking <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	seen := make(chan []dataplane.ServiceStatus, 1)
+	go func() {
+		defer func() { <-d.looking }()
+		seen <- d.look()
+	}()
+	select {
+	case all := <-seen:
+		return all, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (d *Dataplane) look() []dataplane.ServiceStatus {
+	services := d.all()
+	all := make([]dataplane.ServiceStatus, 0, len(services))
+	for _, s := range services {
 		all = append(all, s.table.Status())
 	}
 	slices.SortFunc(all, func(a, b dataplane.ServiceStatus) int { return a.Service.ID.Compare(b.Service.ID) })
-	return all, nil
+	return all
+}
+
+func (d *Dataplane) all() []*service {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Collect(maps.Values(d.services))
 }
 
 // Writes returns how many changes have been made: services opened, changed and
@@ -178,6 +260,8 @@ func (d *Dataplane) Writes() uint64 { return d.writes.Load() }
 func (d *Dataplane) AcceptPauses() uint64 { return d.engine.Pauses() }
 
 func (d *Dataplane) usable(ctx context.Context) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if d.closed {
 		return dataplane.ErrClosed
 	}

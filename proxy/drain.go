@@ -2,8 +2,11 @@ package proxy
 
 import (
 	"context"
+	"errors"
+	"time"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/proxy/internal/loop"
 )
 
 // Drain implements [dataplane.Drainer]. TCP connections are refused from when
@@ -11,43 +14,63 @@ import (
 // for ten seconds, or their idle timeout if that is less. Services can still
 // be changed.
 func (d *Dataplane) Drain(ctx context.Context) error {
-	if err := d.refuseNew(); err != nil {
+	if err := d.refuseNew(ctx); err != nil {
 		return err
 	}
 	return d.engine.Wait(ctx)
 }
 
-func (d *Dataplane) refuseNew() error {
+func (d *Dataplane) refuseNew(ctx context.Context) error {
+	// Connections of a worker that is stuck never end.
+	ctx, cancel := context.WithTimeout(ctx, dataplane.StuckAfter)
+	defer cancel()
+	ctx, end, err := d.change(ctx)
+	if err != nil {
+		return err
+	}
+	defer end()
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.closed {
-		return dataplane.ErrClosed
-	}
 	d.draining = true
-	for _, s := range d.services {
-		s.front.drain()
+	d.mu.Unlock()
+	var errs []error
+	for _, s := range d.all() {
+		errs = append(errs, s.front.drain(ctx))
 	}
-	return nil
+	return errors.Join(errs...)
 }
+
+// closeGrace is for how long Close waits for what somebody is in the middle of.
+const closeGrace = time.Second
 
 // Close implements [dataplane.Dataplane]. Connections are reset. It returns
 // when every goroutine has ended, for which a Responder may have to do its
-// part.
+// part; or after some seconds with an error if a worker does not end.
 func (d *Dataplane) Close() error {
 	d.shut()
-	d.engine.Close()
-	d.work.Wait()
-	return nil
+	err := d.engine.Close()
+	if !loop.Within(closeGrace, d.work.Wait) && err == nil {
+		err = errors.New("the books of a service cannot be read")
+	}
+	return err
 }
 
 // shut stops everything that begins connections.
 func (d *Dataplane) shut() {
 	d.mu.Lock()
-	defer d.mu.Unlock()
 	d.closed = true
+	d.mu.Unlock()
 	d.cancel()
-	for _, s := range d.services {
-		s.front.close()
+	ctx, cancel := context.WithTimeout(context.Background(), closeGrace)
+	defer cancel()
+	select {
+	case d.changing <- struct{}{}:
+		defer func() { <-d.changing }()
+	case <-ctx.Done():
 	}
+	for _, s := range d.all() {
+		_ = s.front.close(ctx) // else the engine does
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	clear(d.services)
 }

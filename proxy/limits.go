@@ -73,6 +73,7 @@ func (d *Dataplane) SetLimits(l Limits) { d.engine.Bound(l.bounds()) }
 // Load returns what is carried now, over all services.
 func (d *Dataplane) Load() dataplane.Load {
 	l := d.engine.Load()
+	l.Worker, l.Turned = d.engine.Turns()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	l.Forgotten = d.forgotten

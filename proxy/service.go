@@ -30,20 +30,24 @@ type service struct {
 	table *table.Service
 	front front
 	loop  loop.Service
+	// closing is that it has been removed, but for what a worker has not done.
+	closing bool
 	// Who is let in, and who says on whose behalf it comes.
 	rules, trusted ruling
 }
 
-// A front accepts the traffic of one service.
+// A front accepts the traffic of one service. What a worker does not do before
+// ctx is done is an error.
 type front interface {
-	// drain refuses new connections and flows from when it returns on.
+	// drain refuses new connections and flows from when it returns nil on.
 	// Those that exist go on.
-	drain()
-	// tune has new clients have what the settings of the service say.
-	tune()
-	// close is drain, and gives the address back. It returns when nothing
+	drain(ctx context.Context) error
+	// tune has new clients have what the settings of the service say. A worker
+	// that is late does its part later.
+	tune(ctx context.Context)
+	// close is drain, and gives the address back. When it returns nil nothing
 	// more is read from it. Both may be called again.
-	close()
+	close(ctx context.Context) error
 }
 
 func newService(d *Dataplane, v dataplane.VirtualService) *service {
@@ -65,13 +69,13 @@ func (s *service) listen(ctx context.Context) error {
 }
 
 // apply puts v into force.
-func (s *service) apply(v dataplane.VirtualService) {
+func (s *service) apply(ctx context.Context, v dataplane.VirtualService) {
 	was := s.table.Spec()
 	s.table.Update(v)
 	s.configure(v)
 	s.loop.Changed()
 	if was.KeepAlive != v.KeepAlive || was.UserTimeout != v.UserTimeout {
-		s.front.tune()
+		s.front.tune(ctx)
 	}
 }
 

@@ -1,10 +1,6 @@
 package proxy
 
-import (
-	"maps"
-	"slices"
-	"time"
-)
+import "time"
 
 // sweepEvery is how often the books forget what is over.
 const sweepEvery = 250 * time.Millisecond
@@ -24,10 +20,7 @@ func (d *Dataplane) sweep() {
 }
 
 func (d *Dataplane) sweepOnce() {
-	d.mu.Lock()
-	services := slices.Collect(maps.Values(d.services))
-	d.mu.Unlock()
-	for _, s := range services {
+	for _, s := range d.all() {
 		s.table.Expire()
 		s.loop.Screen.Expire()
 	}

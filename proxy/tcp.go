@@ -21,6 +21,6 @@ func listenTCP(ctx context.Context, s *service) (front, error) {
 	return tcpFront{ln}, nil
 }
 
-func (f tcpFront) drain() { f.Close() }
-func (f tcpFront) close() { f.Close() }
-func (f tcpFront) tune()  { f.Tune() }
+func (f tcpFront) drain(ctx context.Context) error { return f.Close(ctx) }
+func (f tcpFront) close(ctx context.Context) error { return f.Close(ctx) }
+func (f tcpFront) tune(ctx context.Context)        { f.Tune(ctx) }

@@ -20,6 +20,6 @@ func listenUDP(ctx context.Context, s *service) (front, error) {
 	return udpFront{port}, nil
 }
 
-func (f udpFront) drain() { f.Drain() }
-func (f udpFront) close() { f.Close() }
-func (f udpFront) tune()  {}
+func (f udpFront) drain(ctx context.Context) error { return f.Drain(ctx) }
+func (f udpFront) close(ctx context.Context) error { return f.Close(ctx) }
+func (f udpFront) tune(context.Context)            {}

@@ -52,10 +52,16 @@ func (d *Daemon) answers(ctx context.Context) bool {
 	return err == nil
 }
 
-// feed tells the watchdog that all is well, if the director says so in time.
+// feed tells the watchdog that all is well, if every worker turns and the
+// director says so in time.
 func (d *Daemon) feed(ctx context.Context, limit time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	load := d.plane.proxy.Load()
+	if err := load.Stuck(); err != nil {
+		d.log.Error("the watchdog is not told", "err", err)
+		return
+	}
 	if _, err := d.director.Status(ctx); err != nil {
 		d.log.Error("the director does not answer, the watchdog is not told", "err", err)
 		return

@@ -94,8 +94,8 @@ func TestListenersComeAndGo(t *testing.T) {
 		for end := time.Now().Add(time.Minute); served.Load() < before+20 && time.Now().Before(end); {
 			time.Sleep(time.Millisecond)
 		}
-		ln.Close()
-		ln.Close()
+		_ = ln.Close(t.Context())
+		_ = ln.Close(t.Context())
 	}
 	stop.Store(true)
 	clients.Wait()
@@ -137,11 +137,11 @@ func TestAddressInUse(t *testing.T) {
 			t.Errorf("a second time: %v, want %v", err, unix.EADDRINUSE)
 		}
 	}
-	ln.Close()
+	_ = ln.Close(t.Context())
 	if ln, err = other.Listen(t.Context(), at, newService()); err != nil {
 		t.Errorf("after it was closed: %v", err)
 	} else {
-		ln.Close()
+		_ = ln.Close(t.Context())
 	}
 	e.Close()
 	if _, err := e.Listen(t.Context(), at, newService()); !errors.Is(err, ErrClosed) {

@@ -19,14 +19,15 @@ func (w *worker) await(c *conn, from netip.AddrPort) (table.Claim, bool) {
 	switch {
 	case ok:
 	case wt == nil:
-		w.refuse(c)
+		w.refuse(c, s.Books.Full(from, w.tried[c.index]))
 	default:
 		w.waiting[c.index] = wt
 		c.state = waiting
 		c.due = w.tick + ticks(s.settings.Load().Queue)
 		w.wheel.set(c, c.due)
-		if w.watchClient(c) != 0 {
-			w.abandon(c)
+		if e := w.watchClient(c); e != 0 {
+			c.failure = uint16(e)
+			w.overdue(c)
 		}
 	}
 	return claim, ok
@@ -50,7 +51,7 @@ func (w *worker) overdue(c *conn) {
 	claim, ok := w.unqueue(c)
 	switch {
 	case !ok:
-		w.refuse(c)
+		w.refuse(c, true)
 	case !w.proceed(c, claim):
 		w.again(c)
 	}

@@ -31,13 +31,15 @@ type conn struct {
 	index   int32
 	gen     uint32 // told apart by it from those that had the slot before
 	state   state
-	watched bool  // the client's socket is among the events
-	queued  bool  // there is more to do than its share
-	lasting bool  // long enough for keepalives
-	written uint8 // writes to the real server, of the first two
-	stall   uint8 // ticks in which a side that has to has taken nothing
-	named   bool  // who the client is has been said, and is in worker.named
-	preface uint8 // bytes of the PROXY header that the real server has not taken
+	watched bool   // the client's socket is among the events
+	queued  bool   // there is more to do than its share
+	lasting bool   // long enough for keepalives
+	written uint8  // writes to the real server, of the first two
+	prompt  bool   // what the real server sends is not kept unacknowledged
+	stall   uint8  // ticks in which a side that has to has taken nothing
+	named   bool   // who the client is has been said, and is in worker.named
+	failure uint16 // errno of the latest attempt to reach a real server
+	preface uint8  // bytes of the PROXY header that the real server has not taken
 
 	sides [2]side
 	ways  [2]way
@@ -77,6 +79,11 @@ type owner struct {
 	service *Service
 	source  *screen.Source // nil: it is not counted
 	claim   table.Claim
+}
+
+// streams reports whether a way of c is spliced.
+func (c *conn) streams() bool {
+	return c.ways[client].full >= spliceAfter || c.ways[server].full >= spliceAfter
 }
 
 // ended reports whether all that comes from a side has been passed on.

@@ -16,6 +16,7 @@ func (w *worker) touch(c *conn) {
 // count notes that n bytes from a side have been passed on.
 func (w *worker) count(c *conn, from, n int) {
 	w.touch(c)
+	w.passed += uint64(n)
 	y := &c.ways[from]
 	if y.bytes += uint64(n); y.bytes >= countAfter {
 		w.book(c)

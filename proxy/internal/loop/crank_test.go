@@ -19,7 +19,7 @@ func newCrank(t testing.TB, o Options) *crank {
 	t.Helper()
 	o.Workers, o.Log = 1, slog.New(slog.DiscardHandler)
 	k := &crank{TB: t, now: tickLength / 2, engine: New(o)}
-	t.Cleanup(k.engine.Close)
+	t.Cleanup(func() { _ = k.engine.Close() })
 	k.w = k.worker()
 	return k
 }
@@ -56,4 +56,9 @@ func (k *crank) pass(d time.Duration) {
 	for end := k.now + d; k.now < end; k.w.turn(0) {
 		k.now += tickLength
 	}
+}
+
+func (k *crank) must2(_ int, err error) {
+	k.Helper()
+	k.must(err)
 }

@@ -37,8 +37,12 @@
 // tries. A read that does not fill the buffer has taken all there was, so that
 // a request costs one read and one write on its way and not a third call to
 // find nothing; only where an end or an urgent byte is known to wait behind it
-// does reading go on. A way reads at most a share of buffers before others have
-// their turn, and goes on from the queue, since there will be no other event.
+// does reading go on. A way passes on at most a share before others have their
+// turn, and goes on from the queue, since there will be no other event. Streams
+// are carried from the queue alone, after everything else and until the turn
+// has had its share, so that a request beside any number of them waits for a
+// MiB. That costs a wait for events for each MiB, a hundredth of what it takes
+// to pass it on.
 //
 // An event names its connection by place and generation. One for a connection
 // that is over finds that the generation has changed.
@@ -75,7 +79,9 @@
 //
 // A tick is a tenth of a second. Something that moves only writes down the
 // tick; the wheel looks at each connection when it could be over, and puts it
-// back if it is not. A worker that has nothing to do sleeps.
+// back if it is not. A worker that has nothing to do sleeps, and is woken up
+// every half second to show that it would turn: one that does not is told of.
+// Nobody outside waits for a worker without a limit, see task.
 //
 // # Full servers
 //

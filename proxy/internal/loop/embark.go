@@ -33,6 +33,7 @@ func (w *worker) embark(p *port, datagram []byte, segment int) *flow {
 // assign makes a flow to the first real server that a socket can be had to.
 func (w *worker) assign(p *port, from netip.AddrPort, datagram []byte, segment int) *flow {
 	var failed []*table.Server
+	var latest unix.Errno
 	o := &w.origin
 	for !p.draining {
 		claim, sorry, ok := p.service.pick(from, failed)
@@ -47,6 +48,7 @@ func (w *worker) assign(p *port, from netip.AddrPort, datagram []byte, segment i
 		if e == 0 {
 			return f
 		}
+		latest = e
 		if e == errCrowded {
 			claim.Done()
 			break
@@ -55,7 +57,8 @@ func (w *worker) assign(p *port, from netip.AddrPort, datagram []byte, segment i
 		w.engine.unreached(p.service, claim, e)
 		failed = append(failed, claim.Server())
 	}
-	p.service.Books.Refused()
+	full := len(failed) == 0 && latest == 0 && p.service.Books.Full(from, nil)
+	w.engine.refused(p.service, latest, refusal(latest, full), failed)
 	return nil
 }
 

@@ -3,11 +3,14 @@ package loop
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/shunt-lb/shunt/dataplane"
 )
 
 // ErrClosed is what Listen returns after Close.
@@ -36,6 +39,9 @@ type Engine struct {
 	// ephemeral are the ports that the kernel chooses from.
 	ephemeral ports
 	loops     sync.WaitGroup
+	watching  sync.WaitGroup
+	closing   chan struct{}
+	crew      atomic.Pointer[[]*worker] // those that turn
 
 	mu      sync.Mutex
 	workers []*worker
@@ -48,7 +54,11 @@ func New(o Options) *Engine {
 	if o.Workers <= 0 {
 		o.Workers = cores
 	}
-	e := &Engine{options: o, start: time.Now(), herald: newHerald(o.Log), ephemeral: ephemeralPorts()}
+	e := &Engine{
+		options: o, start: time.Now(), herald: newHerald(o.Log), ephemeral: ephemeralPorts(),
+		closing: make(chan struct{}),
+	}
+	e.crew.Store(new([]*worker))
 	e.places.vacated, e.rooms.vacated = make(chan struct{}, 1), make(chan struct{}, 1)
 	e.Bound(o.Bounds)
 	e.guests.vacate = e.vacate
@@ -83,6 +93,11 @@ func (e *Engine) team() ([]*worker, error) {
 		}
 		e.workers = append(e.workers, w)
 		e.loops.Go(w.run)
+		if len(e.workers) == e.options.Workers {
+			crew := e.workers
+			e.crew.Store(&crew)
+			e.watching.Go(e.watch)
+		}
 	}
 	return e.workers, nil
 }
@@ -103,17 +118,52 @@ func (e *Engine) Pauses() uint64 { return e.pauses.Load() }
 // Evictions returns how many flows have given way to others before their time.
 func (e *Engine) Evictions() uint64 { return e.evictions.Load() }
 
-// Close resets every connection, and returns when every goroutine has ended,
-// for which sorry servers may have to do their part.
-func (e *Engine) Close() {
+// endWithin is for how long a worker may take to end all its connections.
+const endWithin = 5 * time.Second
+
+// Close resets every connection, and returns nil when every goroutine has ended,
+// for which sorry servers may have to do their part. An error is that a worker
+// does not end; what it has stays as it is.
+func (e *Engine) Close() error {
 	e.mu.Lock()
+	workers, closed := e.workers, e.closed
 	e.closed = true
-	workers := e.workers
 	e.mu.Unlock()
+	if closed {
+		return nil
+	}
+	close(e.closing)
+	e.watching.Wait()
 	for _, w := range workers {
 		w.mailbox.post(func() { w.stopped = true })
 	}
+	limit := endWithin
+	if _, age := e.Turns(); age >= dataplane.StuckAfter {
+		limit = moment // for the others
+	}
+	if !Within(limit, e.loops.Wait) {
+		go e.end() // if it ever does
+		return fmt.Errorf("%w: it has not ended for %v", errStuck, limit)
+	}
+	e.end()
+	return nil
+}
+
+// end ends what workers need.
+func (e *Engine) end() {
 	e.loops.Wait()
 	e.guests.close()
 	e.herald.close()
+}
+
+// Within calls f and reports whether it has returned in time. It goes on if not.
+func Within(limit time.Duration, f func()) bool {
+	done := make(chan struct{})
+	go func() { f(); close(done) }()
+	select {
+	case <-done:
+		return true
+	case <-time.After(limit):
+		return false
+	}
 }

@@ -5,6 +5,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/proxy/internal/table"
 )
 
@@ -20,7 +21,7 @@ func (w *worker) excuse(p *port, claim table.Claim, run []byte, segment int) {
 func (w *worker) excuseOne(p *port, claim table.Claim, datagram []byte) {
 	s := p.service
 	if s.Answer == nil {
-		s.Books.Refused()
+		w.engine.refused(s, 0, dataplane.Unusable, nil)
 		return
 	}
 	claim.Established()

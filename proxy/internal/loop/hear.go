@@ -19,8 +19,9 @@ var (
 // proxy-protocol.txt), since anybody could send one.
 func (w *worker) expect(c *conn) {
 	c.state = introducing
-	if w.watchClient(c) != 0 {
-		w.refuse(c)
+	if e := w.watchClient(c); e != 0 {
+		c.failure = uint16(e)
+		w.refuse(c, false)
 		return
 	}
 	c.due = w.tick + ticks(w.slab.owner(c).service.settings.Load().Connect)

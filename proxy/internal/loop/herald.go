@@ -37,10 +37,13 @@ func newHerald(log *slog.Logger) *herald {
 	return h
 }
 
-func (h *herald) say(notice func()) {
+// say reports whether there was room for the notice.
+func (h *herald) say(notice func()) bool {
 	select {
 	case h.notices <- notice:
+		return true
 	default:
+		return false
 	}
 }
 

@@ -2,7 +2,9 @@ package loop
 
 import (
 	"context"
+	"errors"
 	"net/netip"
+	"slices"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -14,9 +16,10 @@ const backlog = 65535
 // A Listener accepts the connections of one service: a socket for each worker
 // at one address, among which the kernel distributes clients.
 type Listener struct {
-	fds  []int32
-	team []*worker // who accepts from them; what a worker has only it may touch
-	once sync.Once
+	team []*worker // who accepts; what a worker has only it may touch
+
+	mu  sync.Mutex
+	fds []int32 // of each of the team, none if it is closed
 }
 
 // Listen begins to accept connections for s at addr, whether or not the host
@@ -34,52 +37,55 @@ func (e *Engine) Listen(ctx context.Context, addr netip.AddrPort, s *Service) (*
 	if err != nil {
 		return nil, err
 	}
-	l := &Listener{fds: fds}
 	for _, fd := range fds {
 		s.settings.Load().vigil.bequeath(fd)
 	}
-	if err := l.open(team, s); err != nil {
-		l.Close()
-		closeAll(l.fds[len(l.team):]) // nobody accepts from them
+	l := &Listener{team: team, fds: slices.Clone(fds)}
+	errs := askAll(ctx, team, func(i int, w *worker) error { return w.open(fds[i], s) })
+	for i, err := range errs {
+		if err != nil {
+			l.fds[i] = none
+			abandon(fds[i], err)
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeGrace)
+		defer cancel()
+		insist(late, team, l.close)
 		return nil, err
 	}
 	return l, nil
 }
 
-// open has the workers accept.
-func (l *Listener) open(team []*worker, s *Service) error {
-	for i, w := range team {
-		err := ErrClosed
-		w.mailbox.do(func() { err = w.open(l.fds[i], s) })
-		if err != nil {
-			return err
-		}
-		l.team = append(l.team, w)
-	}
-	return nil
-}
-
 // Close gives the address back. What has connected by then is served, and
-// nothing more is accepted when Close returns. Closing again does nothing.
-func (l *Listener) Close() {
-	l.once.Do(func() {
-		// One socket is closed after the other, and those that are still open
-		// must not get what cannot be accepted any more.
-		l.each(deafen)
-		l.each((*worker).close)
-	})
+// nothing more is accepted when Close returns nil. An error is that a worker
+// has not done its part when ctx was done: Close may be called again. When all
+// is closed it does nothing.
+func (l *Listener) Close(ctx context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	// One socket is closed after the other, and those that are still open
+	// must not get what cannot be accepted any more.
+	_ = l.each(ctx, l.deafen)
+	return l.each(ctx, l.close)
 }
 
-// each has all workers do something with their part, but for those that have
-// closed it because they have ended.
-func (l *Listener) each(f func(w *worker, fd int32)) {
-	for i, w := range l.team {
-		w.mailbox.do(func() { f(w, l.fds[i]) })
+// each has all workers do something with their part.
+func (l *Listener) each(ctx context.Context, f func(i int, w *worker)) error {
+	return unended(askAll(ctx, l.team, func(i int, w *worker) error { f(i, w); return nil }))
+}
+
+func (l *Listener) close(i int, w *worker) {
+	if l.fds[i] != none {
+		w.close(l.fds[i])
+		l.fds[i] = none
 	}
 }
 
-func deafen(_ *worker, fd int32) {
-	_ = unix.SetsockoptSockFprog(int(fd), unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &nothingNew)
+func (l *Listener) deafen(i int, _ *worker) {
+	if l.fds[i] != none {
+		_ = unix.SetsockoptSockFprog(int(l.fds[i]), unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &nothingNew)
+	}
 }
 
 // nothingNew passes what belongs to connections being made and drops the

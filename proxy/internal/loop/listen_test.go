@@ -14,7 +14,7 @@ import (
 
 func quietEngine(t testing.TB, workers int) *Engine {
 	e := New(Options{Workers: workers, Bounds: Bounds{Connections: 100}, Pipes: 8, Log: slog.New(slog.DiscardHandler)})
-	t.Cleanup(e.Close)
+	t.Cleanup(func() { _ = e.Close() })
 	return e
 }
 
@@ -33,7 +33,7 @@ func TestListenFailsWhole(t *testing.T) {
 		t.Fatal(err)
 	}
 	team[2].mailbox.post(func() { team[2].stopped = true })
-	for team[2].mailbox.do(func() {}) {
+	for team[2].mailbox.begin(func() error { return nil }).wait(t.Context()) == nil {
 		time.Sleep(time.Millisecond)
 	}
 	at := unused(t)
@@ -68,7 +68,7 @@ func TestCloseAfterEngine(t *testing.T) {
 	name := new(sockaddr)
 	nameOf(other, name)
 	l.fds[0] = other
-	l.Close()
+	_ = l.Close(t.Context())
 	c, err := net.DialTimeout("tcp", name.addr().String(), time.Minute)
 	if err != nil {
 		t.Fatalf("another listener does not answer any more: %v", err)
@@ -104,7 +104,7 @@ func TestListenAtOnce(t *testing.T) {
 		wg.Wait()
 		close(listening)
 		for l := range listening {
-			l.Close()
+			_ = l.Close(t.Context())
 		}
 		if n := won.Load(); n != 1 {
 			t.Fatalf("%d of %d have the address, want one", n, rivals)

@@ -25,15 +25,13 @@ func newMailbox() (*mailbox, error) {
 	return &mailbox{fd: int32(fd)}, nil
 }
 
-// do has f done by the worker and waits for it. It returns false if the worker
-// has ended.
-func (m *mailbox) do(f func()) bool {
-	done := make(chan struct{})
-	if !m.post(func() { f(); close(done) }) {
-		return false
+// begin has f done by the worker, if that has not ended.
+func (m *mailbox) begin(f func() error) *task {
+	t := &task{done: make(chan error, 1)}
+	if !m.post(func() { t.run(f) }) {
+		t.done <- ErrClosed
 	}
-	<-done
-	return true
+	return t
 }
 
 func (m *mailbox) post(f func()) bool {
@@ -43,9 +41,14 @@ func (m *mailbox) post(f func()) bool {
 		return false
 	}
 	m.todo = append(m.todo, f)
+	m.ring()
+	return true
+}
+
+// ring wakes the worker. It takes no lock, which one that is stuck might hold.
+func (m *mailbox) ring() {
 	one := uint64(1)
 	_, _ = unix.Write(int(m.fd), (*[8]byte)(unsafe.Pointer(&one))[:])
-	return true
 }
 
 // open does what has been asked for.

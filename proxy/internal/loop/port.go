@@ -2,7 +2,9 @@ package loop
 
 import (
 	"context"
+	"errors"
 	"net/netip"
+	"slices"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -11,9 +13,10 @@ import (
 // A Port takes the datagrams of one service: a socket for each worker at one
 // address, among which the kernel distributes clients.
 type Port struct {
-	engine *Engine
-	fds    []int32
-	once   sync.Once
+	team []*worker
+
+	mu  sync.Mutex
+	fds []int32 // of each of the team, none if it is closed
 }
 
 // Receive begins to take datagrams for s at addr, whether or not the host has
@@ -32,45 +35,51 @@ func (e *Engine) Receive(ctx context.Context, addr netip.AddrPort, s *Service) (
 	if err != nil {
 		return nil, err
 	}
-	p := &Port{engine: e, fds: fds}
-	for i, w := range team {
-		if !w.mailbox.do(func() { err = w.openPort(fds[i], addr, s) }) {
-			closeAll(fds[i:])
-			return nil, ErrClosed
+	p := &Port{team: team, fds: slices.Clone(fds)}
+	errs := askAll(ctx, team, func(i int, w *worker) error { return w.openPort(fds[i], addr, s) })
+	for i, err := range errs {
+		if errors.Is(err, errStuck) || errors.Is(err, ErrClosed) {
+			p.fds[i] = none
+			abandon(fds[i], err)
 		}
-		if err != nil {
-			p.Close()
-			return nil, err
-		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeGrace)
+		defer cancel()
+		insist(late, team, p.close)
+		return nil, err
 	}
 	return p, nil
 }
 
-// Drain takes no new flow from when it returns on. Those that there are end
+// Drain takes no new flow from when it returns nil on. Those that there are end
 // when nothing has moved for ten seconds, or their idle timeout if that is
-// less.
-func (p *Port) Drain() {
-	p.each(func(w *worker, fd int32) { w.drainPort(fd) })
-}
-
-// Close gives the address back, and ends the flows too: without the socket
-// nothing can be answered. Closing again does nothing.
-func (p *Port) Close() {
-	p.once.Do(func() {
-		p.each(func(w *worker, fd int32) { w.closePort(fd) })
+// less. An error is that a worker has not done its part when ctx was done.
+func (p *Port) Drain(ctx context.Context) error {
+	return p.each(ctx, func(i int, w *worker) {
+		if p.fds[i] != none {
+			w.drainPort(p.fds[i])
+		}
 	})
 }
 
-// each has every worker do something with its socket.
-func (p *Port) each(f func(w *worker, fd int32)) {
-	p.engine.mu.Lock()
-	team := p.engine.workers
-	p.engine.mu.Unlock()
-	for i, fd := range p.fds {
-		if i >= len(team) || !team[i].mailbox.do(func() { f(team[i], fd) }) {
-			return // closed with the engine
-		}
+// Close gives the address back, and ends the flows too: without the socket
+// nothing can be answered. An error is that a worker has not done its part when
+// ctx was done: Close may be called again. When all is closed it does nothing.
+func (p *Port) Close(ctx context.Context) error { return p.each(ctx, p.close) }
+
+func (p *Port) close(i int, w *worker) {
+	if p.fds[i] != none {
+		w.closePort(p.fds[i])
+		p.fds[i] = none
 	}
+}
+
+// each has all workers do something with their socket.
+func (p *Port) each(ctx context.Context, f func(i int, w *worker)) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return unended(askAll(ctx, p.team, func(i int, w *worker) error { f(i, w); return nil }))
 }
 
 // A port is one worker's part of a Port.

@@ -7,13 +7,14 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/proxy/internal/table"
 )
 
 // begin takes a client in, if there is room.
 func (w *worker) begin(s *Service, fd int32) {
 	if !w.engine.places.take() {
-		s.Books.Refused() // before the client can know
+		w.engine.refused(s, errCrowded, dataplane.Bound, nil) // before the client can know
 		w.engine.places.refused.Add(1)
 		reset(fd)
 		w.engine.crowded(s)
@@ -168,6 +169,7 @@ func (w *worker) join(c *conn) {
 	w.move(c)
 	if c.state == relaying && c.ways[client].bytes == 0 {
 		// There is no request yet, and perhaps it is the server's turn.
+		c.prompt = true
 		setOption(c.sides[server].fd, unix.SOL_TCP, unix.TCP_QUICKACK, &on)
 	}
 }
@@ -203,13 +205,16 @@ func (w *worker) miss(c *conn, err unix.Errno) {
 	o := w.slab.owner(c)
 	o.claim.Failed()
 	w.tried[c.index] = append(w.tried[c.index], o.claim.Server())
+	c.failure = uint16(err)
 	w.engine.unreached(o.service, o.claim, err)
 	o.claim = table.Claim{}
 }
 
-// refuse turns a client away that nobody takes.
-func (w *worker) refuse(c *conn) {
-	w.slab.owner(c).service.Books.Refused()
+// refuse turns a client away that nobody takes; full is that there is somebody
+// who would but for having as many as may be.
+func (w *worker) refuse(c *conn, full bool) {
+	e := unix.Errno(c.failure)
+	w.engine.refused(w.slab.owner(c).service, e, refusal(e, full), w.tried[c.index])
 	w.dismiss(c)
 }
 
@@ -224,7 +229,7 @@ func (w *worker) apologise(c *conn) {
 	o := *w.slab.owner(c)
 	if o.service.Sorry == nil {
 		o.claim.Done()
-		w.refuse(c)
+		w.refuse(c, false)
 		return
 	}
 	fd := c.sides[client].fd

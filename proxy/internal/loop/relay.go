@@ -2,8 +2,15 @@ package loop
 
 import "golang.org/x/sys/unix"
 
-// share is how often a way may read before it is the turn of others.
-const share = 16
+const (
+	// share bytes a way may pass on, and mostReads times it may read, before
+	// it is the turn of others.
+	share     = 2 * pipeSize
+	mostReads = 16
+	// turnShare bytes are passed on from the queue in one turn: a request that
+	// comes meanwhile waits for no more, however many streams there are.
+	turnShare = 1 << 20
+)
 
 // move carries both ways what there is to carry, and sees to what has come to
 // its end.
@@ -20,8 +27,8 @@ func (w *worker) move(c *conn) {
 // than its share.
 func (w *worker) carry(c *conn, from int) bool {
 	src, dst, y := &c.sides[from], &c.sides[1-from], &c.ways[from]
-	more := true
-	for n := 0; n < share && more; n++ {
+	more, before := true, w.passed
+	for n := 0; n < mostReads && w.passed-before < share && more; n++ {
 		if y.held > 0 && dst.writable && !dst.broken {
 			w.drain(c, from)
 		}
@@ -59,6 +66,9 @@ func (w *worker) fill(c *conn, from int) {
 // taken notes that n bytes have been read from a side.
 func (w *worker) taken(c *conn, from, n int) {
 	src, y := &c.sides[from], &c.ways[from]
+	if from == server && !c.prompt {
+		w.heardFrom(c)
+	}
 	if n < bufferSize {
 		// Level or edge, the next bytes will be an event of their own, unless
 		// an end that is known of makes none.
@@ -109,7 +119,10 @@ func (w *worker) offer(c *conn, from, n int) int {
 // The first write does not wait anyway, and often is the only one. The
 // sockets of clients have it from the listener.
 func (w *worker) hurry(c *conn) {
-	if c.written++; c.written == 2 {
+	switch c.written++; c.written {
+	case 1:
+		c.prompt = false
+	case 2:
 		setOption(c.sides[server].fd, unix.SOL_TCP, unix.TCP_NODELAY, &on)
 	}
 }

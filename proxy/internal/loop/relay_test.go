@@ -131,42 +131,6 @@ func TestEndWaitsForWhatIsHeld(t *testing.T) {
 	}
 }
 
-// A stream does not keep others waiting: in one turn it has its share.
-func TestShare(t *testing.T) {
-	l, addr := listen(t)
-	r := newRig(t, addr)
-	c, s := r.pair(l)
-	for _, conn := range []*net.TCPConn{c, s} {
-		_ = conn.SetReadBuffer(16 << 20)
-		_ = conn.SetWriteBuffer(16 << 20)
-	}
-	stop := make(chan struct{})
-	streaming := make(chan struct{})
-	go func() {
-		defer close(streaming)
-		b := make([]byte, 1<<20)
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-				if _, err := s.Write(b); err != nil {
-					return
-				}
-			}
-		}
-	}()
-	go func() { _, _ = io.Copy(io.Discard, c) }()
-	r.until("there is more than a share", func() bool { return len(r.w.queue) > 0 })
-	if r.w.rest() != 0 {
-		t.Error("the worker rests with something in its queue")
-	}
-	close(stop)
-	_ = c.Close()
-	r.until("the connection is over", r.gone)
-	<-streaming
-}
-
 // What stands behind an urgent byte is read without an event of its own.
 func TestUrgentByte(t *testing.T) {
 	l, addr := listen(t)

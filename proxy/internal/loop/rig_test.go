@@ -71,6 +71,13 @@ func (r *rig) dial() *net.TCPConn {
 func (r *rig) pair(l *net.TCPListener) (c, s *net.TCPConn) {
 	r.Helper()
 	c = r.dial()
+	return c, r.accepted(l)
+}
+
+// accepted is the connection of the client that has come last at its real
+// server.
+func (r *rig) accepted(l *net.TCPListener) (s *net.TCPConn) {
+	r.Helper()
 	accepted := make(chan *net.TCPConn, 1)
 	go func() {
 		s, err := l.AcceptTCP()
@@ -90,7 +97,7 @@ func (r *rig) pair(l *net.TCPListener) (c, s *net.TCPConn) {
 	r.Cleanup(func() { _ = s.Close() })
 	_ = s.SetDeadline(time.Now().Add(time.Minute))
 	r.until("the connection stands", func() bool { return r.only().state == relaying })
-	return c, s
+	return s
 }
 
 // only returns the one connection there is; one that is free if there is none.

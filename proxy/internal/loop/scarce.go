@@ -19,5 +19,6 @@ func (w *worker) forsake(c *conn, e unix.Errno) {
 	w.pause()
 	w.engine.unreached(o.service, o.claim, e)
 	o.claim.Done()
-	w.refuse(c)
+	c.failure = uint16(e)
+	w.refuse(c, false)
 }

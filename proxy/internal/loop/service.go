@@ -28,6 +28,7 @@ type Service struct {
 	Screen screen.Screen
 
 	settings atomic.Pointer[Settings]
+	refused  minutely
 	epoch    atomic.Uint32
 	refusing refusals
 }

@@ -36,7 +36,7 @@ func TestCut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ln.Close()
+	defer func() { _ = ln.Close(context.Background()) }()
 	client := func(at int) net.Conn {
 		had := s.Books.Status().Servers[at].Active
 		c, err := net.Dial("tcp", vip.String())

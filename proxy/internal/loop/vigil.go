@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"context"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -54,8 +55,11 @@ func (v *vigil) bequeath(fd int32) {
 }
 
 // Tune has clients that come from now on have what the settings of the service
-// say about keepalives and acknowledgements.
-func (l *Listener) Tune() { l.each((*worker).tune) }
+// say about keepalives and acknowledgements. A worker that has not done its part
+// when ctx is done does it later.
+func (l *Listener) Tune(ctx context.Context) {
+	insist(ctx, l.team, func(i int, w *worker) { w.tune(l.fds[i]) })
+}
 
 func (w *worker) tune(fd int32) {
 	for _, l := range w.listeners {

@@ -91,7 +91,7 @@ func TestTune(t *testing.T) {
 		n := 0
 		for end := time.Now().Add(time.Minute); n == 0 && time.Now().Before(end); time.Sleep(time.Millisecond) {
 			for _, w := range e.workers {
-				w.mailbox.do(func() {
+				_ = w.mailbox.begin(func() error {
 					w.slab.all(func(c *conn) {
 						n++
 						if got := vigilOf(t, c.sides[client].fd); got.idle != idle || got.unheard != unheard {
@@ -99,7 +99,8 @@ func TestTune(t *testing.T) {
 						}
 						w.cut(c)
 					})
-				})
+					return nil
+				}).wait(t.Context())
 			}
 		}
 		if n != 1 {
@@ -108,12 +109,12 @@ func TestTune(t *testing.T) {
 	}
 	want(20, 0)
 	s.Set(Settings{Connect: time.Second, Idle: time.Minute, UserTimeout: 3 * time.Second})
-	ln.Tune()
+	ln.Tune(t.Context())
 	want(60, 3000)
 	s.Set(Settings{Connect: time.Second, Idle: time.Minute})
-	ln.Tune()
+	ln.Tune(t.Context())
 	want(60, 0)
 	// The numbers of its sockets may be somebody else's after this.
-	ln.Close()
-	ln.Tune()
+	_ = ln.Close(t.Context())
+	ln.Tune(t.Context())
 }

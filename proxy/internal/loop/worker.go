@@ -2,6 +2,7 @@ package loop
 
 import (
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -18,6 +19,10 @@ type worker struct {
 	mailed  bool                 // there is something in the mailbox
 	clock   func() time.Duration // since before the engine was made
 
+	// When the latest turn began, and the worker's thread, for others to read.
+	turned atomic.Int64
+	thread atomic.Int64
+
 	now  time.Duration
 	tick uint32 // of tickLength each, never 0
 	// lively counts the turns that began soon after the one before.
@@ -27,12 +32,14 @@ type worker struct {
 	wheel   *wheel
 	pipes   pipes
 	stashes stashes
-	moving  []ref // what has moved in this tick
-	queue   []ref // what has more to do than its share
-	turned  []ref // the queue being worked off
-	tried   map[int32][]*table.Server
-	waiting map[int32]*table.Waiter
-	named   map[int32]parties // of those that were introduced
+	moving  []ref  // what has moved in this tick
+	queue   []ref  // what has more to do than its share
+	passed  uint64 // bytes of connections, ever
+	// arrivals are first pieces of answers to be acknowledged.
+	arrivals []arrival
+	tried    map[int32][]*table.Server
+	waiting  map[int32]*table.Waiter
+	named    map[int32]parties // of those that were introduced
 
 	listeners []*listener
 	paused    bool
@@ -76,6 +83,7 @@ func newWorker(e *Engine) (*worker, error) {
 func (w *worker) run() {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	w.thread.Store(int64(unix.Gettid()))
 	for !w.stopped {
 		w.turn(w.rest())
 	}
@@ -102,6 +110,7 @@ func (w *worker) turn(limit int) {
 	}
 	w.flush()
 	w.workOff()
+	w.acknowledge(len(events) == 0)
 	w.expire()
 	if w.tick != before {
 		w.wheel.advance(w.tick, w.look)
@@ -119,13 +128,14 @@ func (w *worker) readClock() {
 		w.lively++
 	}
 	w.now = now
+	w.turned.Store(int64(now))
 	w.tick = uint32(w.now/tickLength) + 1
 }
 
 // rest returns for how many milliseconds there is nothing to do but for
 // events, -1 for ever.
 func (w *worker) rest() int {
-	if len(w.queue) > 0 {
+	if len(w.queue) > 0 || len(w.arrivals) > 0 {
 		return 0
 	}
 	n, ok := w.wheel.next()
@@ -176,7 +186,11 @@ func (w *worker) handle(r ref, which int, events uint32) {
 	case introducing:
 		w.hear(c)
 	default:
-		w.move(c)
+		if c.streams() {
+			w.later(c) // after requests
+		} else {
+			w.move(c)
+		}
 	}
 }
 
@@ -212,15 +226,17 @@ func (w *worker) later(c *conn) {
 	}
 }
 
-// workOff gives those that have more to do another share.
+// workOff gives each of those that have more to do a share, as far as that of
+// the turn goes.
 func (w *worker) workOff() {
-	w.queue, w.turned = w.turned[:0], w.queue
-	for _, r := range w.turned {
-		if c := w.slab.find(r); c != nil {
+	n, before := 0, w.passed
+	for all := len(w.queue); n < all && w.passed-before < turnShare; n++ {
+		if c := w.slab.find(w.queue[n]); c != nil {
 			c.queued = false
 			w.move(c)
 		}
 	}
+	w.queue = append(w.queue[:0], w.queue[n:]...)
 }
 
 // shut ends everything.

@@ -8,10 +8,11 @@ import (
 
 // counters are dataplane.Counters that many may add to at once.
 type counters struct {
-	connections, failures, refused, cut      atomic.Uint64
+	connections, failures, cut               atomic.Uint64
 	denied, throttled                        atomic.Uint64
 	inPackets, outPackets, inBytes, outBytes atomic.Uint64
 	unintroduced                             atomic.Uint64
+	refusals                                 [len(dataplane.Refusals{})]atomic.Uint64
 }
 
 func (c *counters) in(packets, bytes uint64) {
@@ -25,6 +26,10 @@ func (c *counters) out(packets, bytes uint64) {
 }
 
 func (c *counters) read() dataplane.Counters {
+	var refusals dataplane.Refusals
+	for i := range c.refusals {
+		refusals[i] = c.refusals[i].Load()
+	}
 	return dataplane.Counters{
 		Connections: c.connections.Load(),
 		InPackets:   c.inPackets.Load(),
@@ -32,7 +37,8 @@ func (c *counters) read() dataplane.Counters {
 		InBytes:     c.inBytes.Load(),
 		OutBytes:    c.outBytes.Load(),
 		Failures:    c.failures.Load(),
-		Refused:     c.refused.Load(),
+		Refused:     refusals.Sum(),
+		Refusals:    refusals,
 		Denied:      c.denied.Load(),
 		Throttled:   c.throttled.Load(),
 		Cut:         c.cut.Load(),

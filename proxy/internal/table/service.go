@@ -228,7 +228,7 @@ func (s *Service) vacate(c Claim) {
 }
 
 // Refused counts a client that no real server could take.
-func (s *Service) Refused() { s.count.refused.Add(1) }
+func (s *Service) Refused(why dataplane.Refusal) { s.count.refusals[why].Add(1) }
 
 // Denied counts a client that is not allowed.
 func (s *Service) Denied() { s.count.denied.Add(1) }

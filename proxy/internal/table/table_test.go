@@ -291,8 +291,8 @@ func TestCountersOutlastRemoval(t *testing.T) {
 			t.Errorf("back without connections it has %+v, want %+v; left is %+v", got, want, st.Left)
 		}
 	}
-	s.Refused()
-	want.Refused = 1
+	s.Refused(dataplane.Unreachable)
+	want.Refused, want.Refusals = 1, dataplane.Refusals{dataplane.Unreachable: 1}
 	if got := s.Status().Counters; got != want {
 		t.Errorf("totals %+v, want %+v", got, want)
 	}

@@ -65,8 +65,18 @@ func (s *Service) mayWait(r request) bool {
 	if most := s.spec.MaxQueue; most > 0 && s.queue.waiting >= most {
 		return false
 	}
-	return s.pinOf(r) != nil || s.promising(r)
+	return s.full(r)
 }
+
+// Full reports whether there is a server that would take the client but for its
+// MaxConn, or that of the one that persistence keeps it at.
+func (s *Service) Full(client netip.AddrPort, tried []*Server) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.full(request{client: client, tried: tried})
+}
+
+func (s *Service) full(r request) bool { return s.pinOf(r) != nil || s.promising(r) }
 
 // promising reports whether a server would take r with fewer connections than
 // its MaxConn.

@@ -1,0 +1,44 @@
+package loop
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// ackWithin is for how long the first piece of an answer waits at most until
+// the worker sees to its acknowledgement.
+const ackWithin = time.Millisecond
+
+// An arrival is that the first piece of a real server's answer has come.
+type arrival struct {
+	ref
+	at time.Duration
+}
+
+// heardFrom notes the first piece of the answer to the first request. The
+// kernel has been told to hold the acknowledgement of the handshake back until
+// it goes with that request, and holds back all others since, for forty
+// milliseconds if nothing is sent: for so long a server with Nagle's algorithm
+// would keep the second piece of its answer. With an end behind it there is no
+// second piece.
+func (w *worker) heardFrom(c *conn) {
+	c.prompt = true
+	if !c.sides[server].ending {
+		w.arrivals = append(w.arrivals, arrival{c.ref(), w.now})
+	}
+}
+
+// acknowledge has the kernel acknowledge the first pieces of answers, and what
+// follows them, at once. That waits until the worker is idle or they are
+// ackWithin old: a connection with one request is often over by then, and costs
+// neither the call nor the segment.
+func (w *worker) acknowledge(idle bool) {
+	n := 0
+	for ; n < len(w.arrivals) && (idle || w.now-w.arrivals[n].at >= ackWithin); n++ {
+		if c := w.slab.find(w.arrivals[n].ref); c != nil && !c.sides[server].eof {
+			setOption(c.sides[server].fd, unix.SOL_TCP, unix.TCP_QUICKACK, &on)
+		}
+	}
+	w.arrivals = append(w.arrivals[:0], w.arrivals[n:]...)
+}

@@ -1,0 +1,99 @@
+package loop
+
+import (
+	"net"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// unacknowledgedAt returns how many segments of a socket the other side has not
+// acknowledged.
+func unacknowledgedAt(t testing.TB, c *net.TCPConn) uint32 {
+	t.Helper()
+	info, err := unix.GetsockoptTCPInfo(descriptor(t, c), unix.SOL_TCP, unix.TCP_INFO)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Unacked
+}
+
+// TestFirstPieces has neither the first piece of an answer nor those behind it
+// wait for an acknowledgement that the kernel holds back.
+func TestFirstPieces(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		asks  int // pieces of the request; -1 is one that comes when the real server is there
+		proxy int // version of the PROXY header
+	}{
+		{"answer", 1, 0},
+		{"two writes", 2, 0},
+		{"server first", 0, 0},
+		{"late request", -1, 0},
+		{"answer after a header", 1, 2},
+		{"server first after a header", 0, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			l, addr := listen(t)
+			r := newRig(t, addr)
+			r.service.Set(Settings{Connect: time.Second, Idle: time.Minute, ProxyProtocol: tt.proxy})
+			c := r.dial()
+			ask := func() {
+				r.must2(c.Write([]byte("ask")))
+				r.w.turn(0)
+			}
+			if tt.asks > 0 {
+				ask() // comes before the real server is there
+			}
+			s := r.accepted(l)
+			for range max(tt.asks-1, -tt.asks) {
+				ask()
+			}
+			for piece := range 3 {
+				before := time.Now()
+				r.must2(s.Write([]byte("piece")))
+				for range 4 {
+					r.w.turn(0)
+				}
+				if n := unacknowledgedAt(t, s); n != 0 {
+					t.Errorf("piece %d has not been acknowledged after %v", piece, time.Since(before))
+				}
+			}
+		})
+	}
+}
+
+// TestFirstPieceOfTheBusy has a worker with something else to do put the call
+// off, for a moment and no longer, and leave it out for who is through by then.
+func TestFirstPieceOfTheBusy(t *testing.T) {
+	l, addr := listen(t)
+	r := newRig(t, addr)
+	begin := func() (c, s *net.TCPConn) {
+		c = r.dial()
+		r.must2(c.Write([]byte("ask")))
+		return c, r.accepted(l)
+	}
+	c, s := begin()
+	r.must2(s.Write([]byte("answer")))
+	r.until("it has come", func() bool { return len(r.w.arrivals) == 1 })
+	r.w.acknowledge(false)
+	if len(r.w.arrivals) != 1 {
+		t.Fatal("a busy worker has not put the acknowledgement off")
+	}
+	_ = c.Close()
+	_ = s.Close()
+	r.until("the connection is over", r.gone)
+	r.w.acknowledge(true)
+	if len(r.w.arrivals) != 0 {
+		t.Error("what is over has not been forgotten")
+	}
+
+	_, s = begin()
+	r.must2(s.Write([]byte("answer")))
+	r.until("it has come", func() bool { return len(r.w.arrivals) == 1 })
+	r.w.now += ackWithin
+	if r.w.acknowledge(false); len(r.w.arrivals) != 0 {
+		t.Error("the acknowledgement has been put off for too long")
+	}
+}

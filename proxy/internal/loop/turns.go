@@ -1,0 +1,64 @@
+package loop
+
+import (
+	"time"
+
+	"github.com/shunt-lb/shunt/dataplane"
+)
+
+// turnWithin is how soon a worker turns that has nothing to do: it is woken up
+// for that, which takes some microseconds.
+const turnWithin = 500 * time.Millisecond
+
+// Turns returns the age of the latest turn of the worker whose age that is
+// greatest, and its number; 0 while there are none. It waits for nobody.
+func (e *Engine) Turns() (worker int, age time.Duration) {
+	for i, w := range *e.crew.Load() {
+		if a := e.age(w); a > age {
+			worker, age = i, a
+		}
+	}
+	return worker, age
+}
+
+func (e *Engine) age(w *worker) time.Duration {
+	return max(0, e.sinceStart()-time.Duration(w.turned.Load()))
+}
+
+// watch wakes workers up that have not turned for a while, and tells of those
+// that do not turn all the same, until the engine is closed.
+func (e *Engine) watch() {
+	t := time.NewTicker(turnWithin)
+	defer t.Stop()
+	stuck := map[*worker]bool{}
+	for {
+		select {
+		case <-e.closing:
+			return
+		case <-t.C:
+		}
+		for i, w := range *e.crew.Load() {
+			age := e.age(w)
+			if age >= turnWithin {
+				w.mailbox.ring()
+			}
+			if was := stuck[w]; was != (age >= dataplane.StuckAfter) {
+				stuck[w] = !was
+				e.turning(i, w, age, was)
+			}
+		}
+	}
+}
+
+// turning tells of a worker that has stopped turning, or turns again.
+func (e *Engine) turning(i int, w *worker, age time.Duration, again bool) {
+	thread := w.thread.Load()
+	e.herald.say(func() {
+		if again {
+			e.options.Log.Warn("worker of the proxy turns again", "worker", i, "thread", thread)
+			return
+		}
+		e.options.Log.Error("worker of the proxy does not turn: its connections and a share of new ones get no answer",
+			"worker", i, "thread", thread, "age", age.Round(time.Millisecond))
+	})
+}
