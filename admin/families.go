@@ -18,7 +18,7 @@ var (
 var statusMetrics = []metric[director.Status]{
 	whole.timestamp("start_timestamp_seconds", "When the director started, in seconds since 1970.",
 		func(st *director.Status) time.Time { return st.Started }),
-	whole.gauge("ready", "1 if a configuration is in force and every real server has been checked at least once.",
+	whole.gauge("ready", "1 if the dataplane has every service as the director wants it.",
 		func(st *director.Status) float64 { return truth(unready(*st) == nil) }),
 	whole.info("dataplane_info", "Always 1; which dataplane forwards, and why that one.", []string{"name", "reason"},
 		func(st *director.Status) []string { return []string{st.Dataplane.Name, st.Dataplane.Reason} }),
@@ -47,9 +47,11 @@ var serviceMetrics = []metric[director.ServiceStatus]{
 		func(sv *director.ServiceStatus) []string {
 			return []string{sv.Name, sv.Scheduler, sv.Check, sv.Fallback}
 		}),
-	service.metric(prometheus.GaugeValue, "real_servers", "Real servers of the service in each state: up, down, maintenance.", []string{"state"}, serversByState),
+	service.metric(prometheus.GaugeValue, "real_servers", "Real servers of the service in each state: up, pending, down, maintenance.", []string{"state"}, serversByState),
 	service.gauge("fallback_active", "1 while the fallback answers because no real server can.",
 		func(sv *director.ServiceStatus) float64 { return truth(sv.FallbackActive) }),
+	service.gauge("served", "1 while the dataplane has the service as the director wants it; 0 also before the first checks of its real servers have ended.",
+		func(sv *director.ServiceStatus) float64 { return truth(sv.Served) }),
 	service.gauge("apply_error", "1 while the dataplane does not serve the service as configured; the status says why.",
 		func(sv *director.ServiceStatus) float64 { return truth(sv.Error != "") }),
 	service.gauge("changes", "In how many points the dataplane has something else than was applied because somebody else has changed it; the status says in which.",
@@ -59,7 +61,7 @@ var serviceMetrics = []metric[director.ServiceStatus]{
 var serverMetrics = []metric[director.ServerStatus]{
 	server.info("info", "Always 1; the forwarding method of the real server.", []string{"forward"},
 		func(r *director.ServerStatus) []string { return []string{r.Forward} }),
-	server.gauge("up", "1 if the real server is in use: not found down by its check and not taken out by the operator.",
+	server.gauge("up", "1 if the real server is in use: not found down by its check, not taken out by the operator, and in the dataplane.",
 		func(r *director.ServerStatus) float64 { return truth(r.State == director.Up) }),
 	server.gauge("maintenance", "1 if the operator has taken the real server out.",
 		func(r *director.ServerStatus) float64 { return truth(r.State == director.Maintenance) }),
@@ -102,7 +104,7 @@ func serversByState(sv *director.ServiceStatus, emit sample) {
 	for _, r := range sv.Servers {
 		n[r.State]++
 	}
-	for _, state := range []director.State{director.Up, director.Down, director.Maintenance} {
+	for _, state := range []director.State{director.Up, director.Pending, director.Down, director.Maintenance} {
 		emit(float64(n[state]), string(state))
 	}
 }

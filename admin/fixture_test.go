@@ -113,6 +113,8 @@ func before(d time.Duration) time.Time { return now.Add(-d) }
 func troubled() director.Status {
 	return director.Status{
 		Started: before(75 * time.Hour),
+		Unready: "not served as wanted: 1 of 3 virtual services; udp [2001:db8:85a3:8d3:1319:8a2e:370:7348]:53 cannot be served: " +
+			"listen udp [2001:db8:85a3:8d3:1319:8a2e:370:7348]:53: address already in use",
 		Dataplane: director.DataplaneStatus{
 			Name: "proxy", Reason: "auto: the kernel has no IPVS", Repairs: 2,
 			Load: &dataplane.Load{
@@ -142,7 +144,7 @@ func troubled() director.Status {
 func web() director.ServiceStatus {
 	return director.ServiceStatus{
 		Service: "tcp 10.0.0.100:80", Name: "www.example.com", Scheduler: "wrr", Persistent: director.Seconds(10 * time.Minute),
-		Check: "negotiate http", Fallback: "sorry",
+		Check: "negotiate http", Fallback: "sorry", Served: true,
 		Counters: dataplane.Counters{
 			Connections: 918273, InBytes: 514_322_115, OutBytes: 88_123_456_789, Failures: 14,
 			Refused: 3, Denied: 12, Throttled: 7, Queued: 40, Cut: 5,
@@ -180,7 +182,7 @@ func dns() director.ServiceStatus {
 		Servers: []director.ServerStatus{
 			{Server: "[2001:db8:85a3:8d3:1319:8a2e:370:1001]:53", Forward: "masq", Weight: 1, State: director.Down, Since: before(75 * time.Hour), Cause: "start"},
 			{
-				Server: "[2001:db8::2]:53", Forward: "masq", Weight: 10, Current: 10, State: director.Up, Since: before(75 * time.Hour),
+				Server: "[2001:db8::2]:53", Forward: "masq", Weight: 10, State: director.Pending, Since: before(75 * time.Hour),
 				Checked: before(2 * time.Second), Duration: director.Seconds(2500 * time.Millisecond), Fails: 1, ChecksOK: 10, ChecksBad: 1,
 				Result:   "dns [2001:db8::2]:53: no answer within 2.5s",
 				Counters: dataplane.Counters{Connections: 5, InPackets: 10, OutPackets: 11},

@@ -2,7 +2,6 @@ package admin
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 
@@ -17,9 +16,8 @@ func (s *Server) healthz(w http.ResponseWriter, r *http.Request) {
 	verdict(w, err)
 }
 
-// readyz answers 200 when a configuration is in force and every real server
-// in it has been checked once, so that traffic sent here finds what is there,
-// and until it begins to stop.
+// readyz answers 200 when the dataplane has every service as the director wants
+// it, so that traffic sent here is served, and until it begins to stop.
 func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 	st, err := s.status(r.Context())
 	if err == nil {
@@ -46,25 +44,8 @@ func unready(st director.Status) error {
 	switch {
 	case st.Ready:
 		return nil
-	case st.Stopping:
-		return errors.New("shunt is stopping")
+	case st.Unready != "":
+		return errors.New(st.Unready)
 	}
-	waiting := unchecked(st)
-	if len(waiting) == 0 {
-		return errors.New("the real servers have not all been checked yet")
-	}
-	return fmt.Errorf("real servers that have not been checked yet: %d, the first of them %s", len(waiting), waiting[0])
-}
-
-// unchecked names the real servers that wait for their first check.
-func unchecked(st director.Status) []string {
-	var names []string
-	for _, sv := range st.Services {
-		for _, r := range sv.Servers {
-			if r.Checked.IsZero() && r.State != director.Maintenance {
-				names = append(names, r.Server+" of "+sv.Service)
-			}
-		}
-	}
-	return names
+	return errors.New("shunt does not say why it is not ready")
 }

@@ -75,10 +75,14 @@ func (r *renderer) service(sv director.ServiceStatus) row {
 	case up < len(sv.Servers):
 		c = yellow
 	}
+	state := fmt.Sprintf("%d/%d up", up, len(sv.Servers))
+	if sv.Starting {
+		state, c = "starting", yellow
+	}
 	return row{
 		cells: table.Row{
 			r.paint(bold, sv.Service), "", "",
-			r.paint(c, fmt.Sprintf("%d/%d up", up, len(sv.Servers))), active, sv.Counters.Connections, "",
+			r.paint(c, state), active, sv.Counters.Connections, "",
 		},
 		note: about(sv), color: faint,
 	}
@@ -147,6 +151,8 @@ func (r *renderer) state(rs director.ServerStatus) string {
 		c = green
 	case director.Down:
 		word, c = "DOWN", red
+	case director.Pending:
+		c = yellow
 	case director.Maintenance:
 		word, c = "maint", yellow
 	}
@@ -178,7 +184,9 @@ func latestCheck(rs director.ServerStatus) string {
 // empty where all is well.
 func trouble(rs director.ServerStatus) string {
 	var parts []string
-	if rs.State != director.Up && rs.Cause != "" && rs.Cause != rs.Result {
+	if rs.State == director.Pending {
+		parts = append(parts, "it is well, and the dataplane does not have it yet")
+	} else if rs.State != director.Up && rs.Cause != "" && rs.Cause != rs.Result {
 		parts = append(parts, rs.Cause)
 	}
 	if rs.SlowStart > 0 {

@@ -23,7 +23,7 @@ const (
 // tried again, and what somebody else has changed is put right.
 type applier struct {
 	dp     dataplane.Dataplane
-	report func(ctx context.Context, id dataplane.ServiceID, err error)
+	report func(ctx context.Context, id dataplane.ServiceID, want *dataplane.VirtualService, err error)
 	log    *slog.Logger
 	// repairs counts services put right after somebody else changed them.
 	repairs  atomic.Uint64
@@ -44,9 +44,11 @@ type applier struct {
 	done   chan struct{} // closed when it has ended
 }
 
-// A wish is what a service should be: want, or gone when it is nil.
+// A wish is what a service should be: want, or gone when it is nil. Then found is
+// what somebody else has left there, nil for nothing.
 type wish struct {
 	want  *dataplane.VirtualService
+	found *dataplane.VirtualService
 	carry func() // run instead, for barriers
 }
 
@@ -79,9 +81,11 @@ func (a *applier) start() {
 	}()
 }
 
-// apply asks for a service; remove asks for it to go. Neither waits.
+// apply asks for a service; remove asks for it to go, and evict for one that
+// somebody else has left there. None of them waits.
 func (a *applier) apply(v dataplane.VirtualService) { a.put(v.ID, wish{want: &v}) }
 func (a *applier) remove(id dataplane.ServiceID)    { a.put(id, wish{}) }
+func (a *applier) evict(v dataplane.VirtualService) { a.put(v.ID, wish{found: &v}) }
 
 // flush waits until everything asked for so far has been tried, or ctx is
 // done.
@@ -178,7 +182,7 @@ func (a *applier) fulfil(ctx context.Context, id dataplane.ServiceID, w wish, de
 	if err != nil && ctx.Err() == nil {
 		a.retry[id] = &retry{wish: w, at: time.Now().Add(delay), delay: delay}
 	}
-	a.report(ctx, id, err)
+	a.report(ctx, id, w.want, err)
 }
 
 func (a *applier) do(ctx context.Context, id dataplane.ServiceID, w wish) error {
@@ -186,6 +190,11 @@ func (a *applier) do(ctx context.Context, id dataplane.ServiceID, w wish) error 
 	defer cancel()
 	if w.want == nil {
 		delete(a.served, id)
+		if w.found != nil {
+			// A dataplane removes what it was asked for. If it cannot have it as
+			// it stands it says so when it is removed.
+			_ = a.dp.Apply(ctx, *w.found)
+		}
 		return a.dp.Remove(ctx, id)
 	}
 	err := a.dp.Apply(ctx, *w.want)

@@ -2,6 +2,7 @@ package director
 
 import (
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/shunt-lb/shunt/config"
@@ -19,7 +20,11 @@ type cluster struct {
 	// checkedBy finds the servers that one probe checks.
 	checkedBy map[identity][]member
 	// stale are the services that have results without consequences yet.
-	stale  map[*service]time.Time
+	stale map[*service]time.Time
+	// waiting are the services that have not begun.
+	waiting map[*service]struct{}
+	// moved: whether the director is ready may have changed.
+	moved  bool
 	global config.Global
 	// files keep out real servers, by their configured address.
 	files map[string]string
@@ -41,6 +46,8 @@ type member struct {
 type outside interface {
 	apply(dataplane.VirtualService)
 	remove(dataplane.ServiceID)
+	// evict removes what a predecessor has left.
+	evict(dataplane.VirtualService)
 	fallbackCommand(v *config.Virtual, word string)
 	mail(Mail)
 	monitor(path, line string)
@@ -50,7 +57,7 @@ type outside interface {
 const recentTransitions = 256
 
 func newCluster(out outside, log *slog.Logger) *cluster {
-	return &cluster{byID: map[dataplane.ServiceID]*service{}, stale: map[*service]time.Time{}, out: out, log: log, phase: config.AlertStarting}
+	return &cluster{byID: map[dataplane.ServiceID]*service{}, stale: map[*service]time.Time{}, waiting: map[*service]struct{}{}, out: out, log: log, phase: config.AlertStarting}
 }
 
 // configure puts a configuration in force. Services and servers that were
@@ -70,9 +77,14 @@ func (c *cluster) configure(now time.Time, conf *config.Config, found []dataplan
 	c.adopt(found)
 	c.index()
 	c.removeMissing(old)
+	clear(c.waiting)
+	c.moved = true
 	for _, sv := range c.services {
 		c.date(now, sv)
 		c.keepOut(now, sv)
+		if o := old[sv.conf.ID]; o != nil && o.usable() && !sv.usable() {
+			sv.begun = false // what serves goes on until it is known what takes its place
+		}
 		c.refresh(now, sv)
 	}
 }
@@ -103,16 +115,20 @@ func (c *cluster) removeMissing(old map[dataplane.ServiceID]*service) {
 			c.dismissCommand(sv)
 			c.mailPurged(sv, sv.servers, "start")
 			c.log.Info("virtual service removed", "service", id.String())
-			c.out.remove(id)
+			c.withdraw(sv)
 		}
 	}
 }
 
-// date gives servers that are new in a service the time they appeared.
+// date gives servers that are new in a service, or whose check is, the time at
+// which that was.
 func (c *cluster) date(now time.Time, sv *service) {
 	for _, s := range sv.servers {
 		if s.since.IsZero() {
 			s.since = now
+		}
+		if s.awaited.IsZero() {
+			s.awaited = now
 		}
 	}
 }
@@ -121,15 +137,18 @@ func (c *cluster) date(now time.Time, sv *service) {
 // servers up to date.
 func (c *cluster) refresh(now time.Time, sv *service) {
 	c.advance(now, sv)
-	c.setFallback(now, sv, !sv.usable())
 	for _, s := range sv.servers {
 		c.remind(now, sv, s)
 	}
+	if !c.begin(now, sv) {
+		return
+	}
+	c.setFallback(now, sv, !sv.usable())
 	want := sv.wanted()
 	if sv.asked != nil && sv.asked.Equal(want) {
 		return
 	}
-	sv.asked = &want
+	sv.asked, sv.inForce, c.moved = &want, false, true
 	c.out.apply(want)
 }
 
@@ -143,8 +162,10 @@ func (c *cluster) tick(now time.Time) {
 	}
 }
 
-// applied takes in what became of the latest apply of a service.
-func (c *cluster) applied(id dataplane.ServiceID, err error) {
+// applied takes in what the dataplane made of want, nil for the removal of the
+// service.
+func (c *cluster) applied(id dataplane.ServiceID, want *dataplane.VirtualService, err error) {
+	c.moved = true
 	sv := c.byID[id]
 	if sv == nil {
 		if err != nil {
@@ -158,7 +179,7 @@ func (c *cluster) applied(id dataplane.ServiceID, err error) {
 	if err == nil && sv.applyErr != nil && c.phase != config.AlertStopping { // at a stop it is its removal that succeeds
 		c.log.Info("virtual service is served as wanted again", "service", id.String())
 	}
-	sv.applyErr = err
+	sv.landed(want, err)
 }
 
 // settled reports whether every real server's state is known.
@@ -169,6 +190,11 @@ func (c *cluster) settled() bool {
 		}
 	}
 	return true
+}
+
+// awaited reports whether a server that a probe checks has had no result yet.
+func (c *cluster) awaited(id identity) bool {
+	return slices.ContainsFunc(c.checkedBy[id], func(m member) bool { return m.s.last.at.IsZero() })
 }
 
 // pace is the time between the starts of two checks, as the servers that a

@@ -40,6 +40,11 @@ type Options struct {
 	// Follow is told the same after that, beside the loop. Until it returns no
 	// other configuration is read. May be nil.
 	Follow func(*config.Config)
+	// Ready is told why the director is not ready whenever that changes, and ""
+	// when it is: when the dataplane has every service as it is wanted. Before
+	// the first call it is not. It is called in the loop and must not block. May
+	// be nil.
+	Ready func(unready string)
 	// Dataplane forwards. The director does not close it.
 	Dataplane dataplane.Dataplane
 	// Forwarding is what status says about the dataplane.
@@ -66,6 +71,8 @@ type Director struct {
 	cluster *cluster
 	conf    ConfigStatus
 	started time.Time
+	unready string        // what Ready was told last
+	landed  chan struct{} // closed when the dataplane has answered again
 
 	events  chan func()
 	results chan func() // of checks
@@ -103,7 +110,8 @@ func New(o Options) *Director {
 	}
 	d := &Director{
 		o: o, log: o.Log, events: make(chan func()), results: make(chan func()), reading: make(chan struct{}, 1), keeping: make(chan struct{}, 1),
-		loopDone: make(chan struct{}), quit: make(chan struct{}),
+		loopDone: make(chan struct{}), quit: make(chan struct{}), landed: make(chan struct{}),
+		unready: "no configuration is in force yet",
 	}
 	d.applier = newApplier(o.Dataplane, o.Log)
 	d.applier.report = d.applied
@@ -209,7 +217,13 @@ func (d *Director) loop() {
 	defer close(d.loopDone)
 	second := time.NewTicker(time.Second)
 	defer second.Stop()
+	begin := time.NewTimer(time.Hour)
+	defer begin.Stop()
 	for {
+		d.tellReady()
+		if next, waits := d.cluster.nextDue(); waits {
+			begin.Reset(time.Until(next))
+		}
 		select {
 		case <-d.quit:
 			return
@@ -219,6 +233,8 @@ func (d *Director) loop() {
 			d.takeResults(f)
 		case now := <-second.C:
 			d.cluster.tick(now)
+		case now := <-begin.C:
+			d.cluster.beginDue(now)
 		}
 	}
 }
@@ -252,6 +268,7 @@ func (d *Director) enforce(conf *config.Config, found []dataplane.VirtualService
 	d.conf.Path, d.conf.Loaded, d.conf.Warnings, d.conf.Waiting = conf.Path, now, texts(conf.Warnings), texts(conf.Waiting)
 	d.syncProbes()
 	d.logWaiting(conf.Waiting)
+	d.tellReady() // who has asked for a reload may rely on it
 }
 
 // follow has done what follows from a configuration outside of the director.

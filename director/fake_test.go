@@ -75,6 +75,7 @@ type script struct{ lines []string }
 func (s *script) add(format string, a ...any)      { s.lines = append(s.lines, fmt.Sprintf(format, a...)) }
 func (s *script) apply(v dataplane.VirtualService) { s.add("apply %s", show(v)) }
 func (s *script) remove(id dataplane.ServiceID)    { s.add("remove %s", id.Addr) }
+func (s *script) evict(v dataplane.VirtualService) { s.add("evict %s", v.ID.Addr) }
 func (s *script) mail(m Mail)                      { s.add("mail %s %s: %s", m.Status, m.To[0], m.Subject) }
 func (s *script) monitor(path, line string)        { s.add("monitor %s: %s", path, line) }
 func (s *script) fallbackCommand(v *config.Virtual, word string) {
@@ -104,6 +105,9 @@ type plane struct {
 	trace   []string
 	fail    error
 	drained bool
+	when    []time.Time // of what is in trace
+	// foreign is what somebody else has left, which is there to be found.
+	foreign []dataplane.VirtualService
 }
 
 func newPlane() *plane {
@@ -118,6 +122,7 @@ func (p *plane) Apply(_ context.Context, v dataplane.VirtualService) error {
 	}
 	p.served[v.ID], p.applied[v.ID] = v.Clone(), v.Clone()
 	p.trace = append(p.trace, show(v))
+	p.when = append(p.when, time.Now())
 	return nil
 }
 
@@ -127,6 +132,7 @@ func (p *plane) Remove(_ context.Context, id dataplane.ServiceID) error {
 	delete(p.served, id)
 	delete(p.applied, id)
 	p.trace = append(p.trace, "remove "+id.Addr.String())
+	p.when = append(p.when, time.Now())
 	return nil
 }
 
@@ -134,8 +140,13 @@ func (p *plane) Snapshot(context.Context) ([]dataplane.ServiceStatus, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var all []dataplane.ServiceStatus
-	for _, v := range p.served {
+	for id, want := range p.applied {
+		v, there := p.served[id]
 		st := dataplane.ServiceStatus{Service: v.Clone()}
+		st.Service.ID = id
+		if !there || !v.Equal(want) {
+			st.Changes = []string{show(v) + " instead of " + show(want)}
+		}
 		for i, r := range v.RealServers {
 			st.Servers = append(st.Servers, dataplane.ServerStatus{RealServer: r, Active: i + 1})
 		}
@@ -172,6 +183,10 @@ func (p *plane) Audit(context.Context) (found []dataplane.Drift, err error) {
 		}
 	}
 	return found, nil
+}
+
+func (p *plane) Find(context.Context, []dataplane.ServiceID) ([]dataplane.VirtualService, error) {
+	return p.foreign, nil
 }
 
 func (p *plane) Close() error { return nil }

@@ -49,7 +49,7 @@ func (c *cluster) dismissCommand(sv *service) {
 func (sv *service) inherit(old *service) {
 	sv.serviceHistory = old.serviceHistory
 	if sv.conf.Dataplane != old.conf.Dataplane {
-		sv.asked = nil // of the other one
+		sv.asked, sv.served = nil, nil // of the other one
 	}
 	past := map[netip.AddrPort][]*server{}
 	for _, s := range old.servers {
@@ -74,7 +74,7 @@ func (s *server) inherit(old *server) {
 		return
 	}
 	s.health.set(old.health.up)
-	s.last = checkResult{}
+	s.last, s.awaited = checkResult{}, time.Time{}
 	if old.state() == Down && (old.probe == nil || s.probe == nil) {
 		s.cause = undone
 	}

@@ -14,7 +14,7 @@ func (d *Director) syncProbes() {
 	for id, members := range d.cluster.checkedBy {
 		specs[id] = members[0].s.probe
 	}
-	d.prober.set(specs)
+	d.prober.set(specs, d.cluster.awaited)
 	d.pauseProbes()
 }
 
@@ -75,8 +75,12 @@ func (d *Director) running() {
 }
 
 // applied brings the fate of an apply into the loop.
-func (d *Director) applied(ctx context.Context, id dataplane.ServiceID, err error) {
-	_ = d.do(ctx, func() { d.cluster.applied(id, err) })
+func (d *Director) applied(ctx context.Context, id dataplane.ServiceID, want *dataplane.VirtualService, err error) {
+	_ = d.do(ctx, func() {
+		d.cluster.applied(id, want, err)
+		close(d.landed)
+		d.landed = make(chan struct{})
+	})
 }
 
 // The director is its cluster's outside.
@@ -84,6 +88,7 @@ var _ outside = (*Director)(nil)
 
 func (d *Director) apply(v dataplane.VirtualService) { d.applier.apply(v) }
 func (d *Director) remove(id dataplane.ServiceID)    { d.applier.remove(id) }
+func (d *Director) evict(v dataplane.VirtualService) { d.applier.evict(v) }
 func (d *Director) monitor(path, line string)        { d.hooks.append(path, line) }
 
 func (d *Director) mail(m Mail) {

@@ -2,6 +2,7 @@ package director
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -127,8 +128,9 @@ func (w *world) remove(id dataplane.ServiceID) {
 	delete(w.served, id)
 	w.tell("remove", id)
 }
-func (w *world) mail(m Mail)               { w.tell("mail", m) }
-func (w *world) monitor(path, line string) { w.tell("monitor", path, line) }
+func (w *world) evict(v dataplane.VirtualService) { w.remove(v.ID) }
+func (w *world) mail(m Mail)                      { w.tell("mail", m) }
+func (w *world) monitor(path, line string)        { w.tell("monitor", path, line) }
 func (w *world) fallbackCommand(v *config.Virtual, word string) {
 	w.tell(v.FallbackCommand, word, v.ID)
 }
@@ -190,9 +192,8 @@ type condition struct {
 
 var conditions = []condition{
 	{name: "all well"},
-	{name: "one down", bad: []string{"192.168.80.120"}},
 	{name: "all down", bad: []string{"192.168.80", "fd00"}},
-	{name: "one in maintenance", files: map[string]string{"192.168.80.110:80": "rs1", "192.168.80.110:53": "rs1"}},
+	{name: "one down, one in maintenance", bad: []string{"192.168.80.120"}, files: map[string]string{"192.168.80.110:80": "rs1", "192.168.80.110:53": "rs1"}},
 }
 
 // settle brings a life into a condition that does not change any more. What
@@ -278,6 +279,7 @@ func differs(from, to *config.Config, cond condition, then []any) string {
 	l := newLife(from)
 	l.settle(cond)
 	l.phase = config.AlertReloading
+	before := maps.Clone(l.w.served)
 	l.configure(l.now, to, nil)
 
 	fresh := newLife(to)
@@ -287,7 +289,11 @@ func differs(from, to *config.Config, cond condition, then []any) string {
 		for j, s := range sv.servers {
 			s.serverHistory = l.services[i].servers[j].serverHistory
 		}
-		served[sv.conf.ID] = sv.wanted()
+		if v, there := before[sv.conf.ID]; sv.begun {
+			served[sv.conf.ID] = sv.wanted()
+		} else if there { // it is not known yet what takes its place
+			served[sv.conf.ID] = v
+		}
 	}
 	switch {
 	case !reflect.DeepEqual(fresh.global, l.global):

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/shunt-lb/shunt/checks"
-	"github.com/shunt-lb/shunt/config"
 )
 
 // firstSpread bounds the time over which first checks are spread.
@@ -52,9 +51,9 @@ func newProber(limit int, log *slog.Logger) *prober {
 }
 
 // set makes the running probes those of specs. Probes that stay are left
-// alone. It does not wait for those that go: a result of theirs may still
+// alone, except that those somebody awaits run at once. It does not wait for those that go: a result of theirs may still
 // come in.
-func (p *prober) set(specs map[identity]*spec) {
+func (p *prober) set(specs map[identity]*spec, awaited func(identity) bool) {
 	for id, pr := range p.probes {
 		if specs[id] == nil {
 			pr.cancel()
@@ -62,8 +61,11 @@ func (p *prober) set(specs map[identity]*spec) {
 		}
 	}
 	for id, s := range specs {
-		if p.probes[id] == nil {
+		switch pr := p.probes[id]; {
+		case pr == nil:
 			p.start(s)
+		case awaited(id):
+			pr.kick()
 		}
 	}
 }
@@ -209,11 +211,12 @@ func (p *prober) check(ctx context.Context, name string, pr *probe) (err error) 
 
 // next is the check to run now and how long it may take.
 func (pr *probe) next() (name string, timeout time.Duration) {
-	names := pr.names()
-	if pr.kind == config.CheckNegotiate || pr.kind == config.CheckCombined && pr.connects == 0 {
-		return names[0], pr.negotiateTimeout
+	name = pr.first()
+	if pr.connects > 0 {
+		names := pr.names()
+		name = names[len(names)-1]
 	}
-	return names[len(names)-1], pr.connectTimeout * time.Duration(max(1, pr.target.Attempts))
+	return name, pr.limit(name)
 }
 
 // account counts down the connects between two negotiations: a success of a

@@ -122,13 +122,12 @@ func TestReloadOfFallbackCommand(t *testing.T) {
 		"none":     {[]config.Virtual{with("")}, []string{"/bin/a stop"}},
 		"no service": {
 			[]config.Virtual{virtual("10.0.0.101:80", rs1)},
-			[]string{"/bin/a stop", "remove 10.0.0.100:80", "apply 10.0.0.101:80: "},
+			[]string{"/bin/a stop", "remove 10.0.0.100:80"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newReplay(t, conf(with("/bin/a")))
-			r.out.take()
-			r.down(rs1, "/bin/a start")
+			r.down(rs1, "/bin/a start", "apply 10.0.0.100:80: ")
 			r.reload(tt.next...)
 			r.out.want(t, "reload", tt.want...)
 		})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
@@ -13,9 +14,8 @@ import (
 // dataplane's counters. An unreadable dataplane is reported in it and is no
 // error; an error means that the director did not answer.
 func (d *Director) Status(ctx context.Context) (Status, error) {
-	// JSON shows empty lists as lists.
-	s := Status{Dataplane: d.o.Forwarding, Services: []ServiceStatus{}}
-	if err := d.do(ctx, func() { d.fill(&s) }); err != nil {
+	s, err := d.landing(ctx)
+	if err != nil {
 		return Status{}, err
 	}
 	s.Dataplane.Repairs = d.applier.repairs.Load()
@@ -28,11 +28,43 @@ func (d *Director) Status(ctx context.Context) (Status, error) {
 	return s, nil
 }
 
+// landingTime is for how long Status waits for a dataplane that is about to
+// have what the director wants.
+const landingTime = 500 * time.Millisecond
+
+// landing copies the loop's state, a moment later if the dataplane has been
+// asked for something and has not answered yet.
+func (d *Director) landing(ctx context.Context) (Status, error) {
+	limit := time.NewTimer(landingTime)
+	defer limit.Stop()
+	for late := false; ; {
+		// JSON shows empty lists as lists.
+		s := Status{Dataplane: d.o.Forwarding, Services: []ServiceStatus{}}
+		var underway bool
+		var landed <-chan struct{}
+		err := d.do(ctx, func() {
+			d.fill(&s)
+			underway, landed = d.cluster.underway(), d.landed
+		})
+		if err != nil || late || !underway {
+			return s, err
+		}
+		select {
+		case <-landed:
+		case <-limit.C:
+			late = true
+		case <-ctx.Done():
+			late = true
+		}
+	}
+}
+
 // fill copies the loop's state. It runs in the loop.
 func (d *Director) fill(s *Status) {
 	s.Started, s.Config = d.started, d.conf
 	s.Stopping = d.cluster.phase == config.AlertStopping
-	s.Ready = d.cluster.settled() && !s.Stopping
+	s.Unready = d.cluster.unready()
+	s.Ready = s.Unready == ""
 	s.Transitions = append([]Transition{}, d.cluster.recent...)
 	for _, sv := range d.cluster.services {
 		s.Services = append(s.Services, sv.status())
@@ -44,23 +76,24 @@ func (sv *service) status() ServiceStatus {
 	st := ServiceStatus{
 		ID: v.ID, Service: v.ID.String(), Name: v.ServiceName, Scheduler: v.Scheduler, Persistent: Seconds(v.Persistent),
 		Check: title(v), Fallback: sv.fallbackName(), Servers: []ServerStatus{},
+		Served: sv.inForce, Starting: !sv.begun,
 	}
 	st.FallbackActive = sv.fallbackOn && st.Fallback != ""
 	if sv.applyErr != nil {
 		st.Error = sv.applyErr.Error()
 	}
-	scale := sv.scale()
+	scale, serving := sv.scale(), sv.serving()
 	st.asked, st.scale = sv.asked, max(1, scale)
 	if f, ok := sv.fallback(); ok {
 		st.fallback = f.Addr
 	}
 	for _, s := range sv.servers {
-		st.Servers = append(st.Servers, s.status(scale))
+		st.Servers = append(st.Servers, s.status(scale, s.servedIn(serving)))
 	}
 	return st
 }
 
-func (s *server) status(scale int) ServerStatus {
+func (s *server) status(scale int, serving bool) ServerStatus {
 	st := ServerStatus{
 		Server: s.conf.Addr.String(), addr: s.addr, Forward: s.conf.Forward.String(),
 		Weight: s.conf.Weight, Current: s.weight(), SlowStart: s.slowed(scale),
@@ -68,6 +101,9 @@ func (s *server) status(scale int) ServerStatus {
 		Checked: s.last.at, Duration: Seconds(s.last.duration),
 		Fails: s.health.fails, Rises: s.health.rises, ChecksOK: s.good, ChecksBad: s.bad,
 		Transitions: s.transitions,
+	}
+	if st.State == Up && !serving {
+		st.State, st.Current, st.SlowStart = Pending, 0, 0
 	}
 	if s.tunnel != (dataplane.Tunnel{}) {
 		st.Tunnel = s.tunnel.String()
@@ -94,6 +130,17 @@ func (s *Status) count(served []dataplane.ServiceStatus) {
 		}
 		sv.countServers(at, have)
 		sv.weigh(at, have)
+		if len(sv.Changed) > 0 {
+			s.changed(sv)
+		}
+	}
+}
+
+// changed takes back that sv is served as it is wanted.
+func (s *Status) changed(sv *ServiceStatus) {
+	sv.Served = false
+	if s.Ready {
+		s.Ready, s.Unready = false, "not served as wanted: "+sv.Service+" was changed by somebody else: "+said(sv.Changed)
 	}
 }
 
@@ -129,6 +176,9 @@ func (sv *ServiceStatus) weigh(at map[netip.AddrPort]*ServerStatus, have datapla
 	for addr, w := range other {
 		if s := at[addr]; s != nil {
 			s.Current, s.SlowStart = (w+sv.scale-1)/sv.scale, 0
+			if s.State == Up && s.Current == 0 && s.Weight > 0 {
+				s.State = Pending
+			}
 		}
 	}
 }

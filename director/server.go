@@ -34,7 +34,9 @@ type serverHistory struct {
 	transitions uint64
 	ramp        ramp
 	last        checkResult
-	good, bad   uint64
+	// awaited is since when there has been no result yet, if there is none.
+	awaited   time.Time
+	good, bad uint64
 	// remindAt is when the next mail about the server being down is due,
 	// zero for none.
 	remindAt time.Time

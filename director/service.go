@@ -2,6 +2,7 @@ package director
 
 import (
 	"net/netip"
+	"time"
 
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
@@ -17,6 +18,13 @@ type service struct {
 
 // A serviceHistory is what has become of a virtual service.
 type serviceHistory struct {
+	// begun: the dataplane has been asked for the service; see cluster.begin.
+	// provenAt is since when one of its real servers is known to be usable.
+	begun    bool
+	provenAt time.Time
+	// found is what the dataplane had before the service has begun, nil for
+	// nothing.
+	found *dataplane.VirtualService
 	// fallbackOn: no real server is usable, the fallback answers.
 	fallbackOn bool
 	// announced: log and mail have said that the fallback answers.
@@ -25,7 +33,10 @@ type serviceHistory struct {
 	command string
 	// asked is what the dataplane was last asked for, nil for nothing yet.
 	asked *dataplane.VirtualService
-	// applyErr is why the dataplane does not serve that.
+	// served is what the dataplane has taken last, inForce that it is what was
+	// asked for, applyErr why it is not.
+	served   *dataplane.VirtualService
+	inForce  bool
 	applyErr error
 }
 
@@ -41,6 +52,7 @@ func newService(v *config.Virtual) *service {
 // well until a check says otherwise, as ldirectord does; with checktype=off
 // that is until the operator does.
 func (sv *service) adopt(found dataplane.VirtualService) {
+	sv.found = &found
 	weights := map[string]int{}
 	for _, r := range found.RealServers {
 		weights[r.Addr.String()] = r.Weight

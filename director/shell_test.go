@@ -394,12 +394,19 @@ func TestStatusShowsWhatIsInForce(t *testing.T) {
 			{nil, [2]int{}},
 		} {
 			r.plane.meddle(v.ID, c.meddle)
-			s := r.status().Services[0].Servers
+			st := r.status()
+			s := st.Services[0].Servers
 			if got := [2]int{s[0].Current, s[1].Current}; got != c.want {
 				t.Errorf("%v: weights %v, want %v", c.meddle, got, c.want)
 			}
+			if (s[0].State == Up) != (c.want[0] > 0) || st.Ready || !strings.Contains(st.Unready, "was changed by somebody else") {
+				t.Errorf("%v: a server of weight %d is %s; ready %v, %q", c.meddle, c.want[0], s[0].State, st.Ready, st.Unready)
+			}
 			time.Sleep(driftPeriod + time.Second)
-			s = r.status().Services[0].Servers
+			if st = r.status(); !st.Ready {
+				t.Errorf("%v: put right and not ready: %s", c.meddle, st.Unready)
+			}
+			s = st.Services[0].Servers
 			if got := [2]int{s[0].Current, s[1].Current}; got != [2]int{3, 1} {
 				t.Errorf("%v: put right, weights %v", c.meddle, got)
 			}
@@ -420,7 +427,7 @@ func TestAuditHoldsUpNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPlane()
 		a := newApplier(stuckAudit{p}, quiet())
-		a.report = func(context.Context, dataplane.ServiceID, error) {}
+		a.report = func(context.Context, dataplane.ServiceID, *dataplane.VirtualService, error) {}
 		a.start()
 		defer func() { a.cancel(); <-a.done }()
 		time.Sleep(driftPeriod + time.Second)

@@ -60,7 +60,7 @@ func TestSlowStartIsForThoseWhoComeBack(t *testing.T) {
 	v := slow(time.Minute, rs1, rs2)
 	r := newReplay(t, conf(v))
 	r.out.take()
-	r.up(rs1, asked(rs1+"=1"))
+	r.up(rs1)
 	r.up(rs2, asked(rs1+"=1 "+rs2+"=1"))
 	const rs3 = "192.168.80.130:80"
 	r.c.configure(r.now, conf(slow(time.Minute, rs1, rs2, rs3)), nil)
@@ -196,7 +196,9 @@ func TestSlowStartStatus(t *testing.T) {
 	r := both(t, slow(90*time.Second, rs1+" 4", rs2+" 3"))
 	r.result(rs2, nil)
 	r.pass(30 * time.Second)
-	st := r.c.services[0].status().Servers
+	sv := r.c.services[0]
+	sv.landed(sv.asked, nil)
+	st := sv.status().Servers
 	if st[0].SlowStart != 0 || st[1].SlowStart != 0.4 {
 		t.Errorf("slow start %v and %v, want 0 and 0.4", st[0].SlowStart, st[1].SlowStart)
 	}

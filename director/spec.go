@@ -112,6 +112,17 @@ func (s *spec) names() []string {
 	return []string{connect}
 }
 
+// first returns the check that a probe begins with.
+func (s *spec) first() string { return s.names()[0] }
+
+// limit is how long the check of a name may take.
+func (s *spec) limit(name string) time.Duration {
+	if s.kind == config.CheckNegotiate || s.kind == config.CheckCombined && name == s.service {
+		return s.negotiateTimeout
+	}
+	return s.connectTimeout * time.Duration(max(1, s.target.Attempts))
+}
+
 // title is the check as people read it: "negotiate http", "connect".
 func title(v *config.Virtual) string {
 	switch v.CheckType {

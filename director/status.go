@@ -13,9 +13,10 @@ type Status struct {
 	Started   time.Time       `json:"started"`
 	Dataplane DataplaneStatus `json:"dataplane"`
 	Config    ConfigStatus    `json:"config"`
-	// Ready: every real server has been checked at least once, and the director
-	// is not stopping.
-	Ready bool `json:"ready"`
+	// Ready: the dataplane has every service as the director wants it, and the
+	// director is not stopping. Unready says why it is not.
+	Ready   bool   `json:"ready"`
+	Unready string `json:"unready,omitempty"`
 	// Stopping: Stop has begun.
 	Stopping bool            `json:"stopping,omitempty"`
 	Services []ServiceStatus `json:"services"` // in the order of the configuration
@@ -65,7 +66,12 @@ type ServiceStatus struct {
 	Check      string              `json:"check"` // "negotiate http", "connect"
 	// Fallback is what answers when no real server can: an address or
 	// "sorry"; empty for none.
-	Fallback       string         `json:"fallback,omitempty"`
+	Fallback string `json:"fallback,omitempty"`
+	// Served: the dataplane has the service as the director wants it.
+	Served bool `json:"served"`
+	// Starting: the service has not begun, because the first results of its
+	// real servers are awaited. The dataplane has it as it was before, if it was.
+	Starting       bool           `json:"starting,omitempty"`
 	FallbackActive bool           `json:"fallback_active"`
 	Servers        []ServerStatus `json:"servers"`
 	// Error is why the dataplane does not serve the service as wanted.
@@ -99,7 +105,7 @@ type ServerStatus struct {
 	// back a short time ago: 0.1 to 0.9, or 0 when it gets all of it. Meanwhile
 	// the dataplane is told multiples of the weights of the service.
 	SlowStart float64 `json:"slow_start,omitempty"`
-	// State is "up", "down" or "maintenance".
+	// State is "up", "pending", "down" or "maintenance".
 	State State     `json:"state"`
 	Since time.Time `json:"since"` // of the latest transition
 	// Cause is why the server is in this state.
@@ -131,6 +137,9 @@ const (
 	Up          State = "up"
 	Down        State = "down"
 	Maintenance State = "maintenance"
+	// Pending is one that is well and that the dataplane does not have yet. Only
+	// a ServerStatus has this state: for transitions it is up.
+	Pending State = "pending"
 )
 
 // A Transition is one change of a real server's or a fallback's state.

@@ -137,7 +137,7 @@ func linger(ctx context.Context, moment time.Duration) (context.Context, context
 // to stop; the others stay. It returns those. What the cluster decides after
 // that has no consequences: nothing is to come back that is removed here.
 func (c *cluster) stop() (kept []*service) {
-	c.phase = config.AlertStopping
+	c.phase, c.moved = config.AlertStopping, true
 	for _, sv := range c.services {
 		if !sv.conf.CleanStop {
 			kept = append(kept, sv)
@@ -145,7 +145,7 @@ func (c *cluster) stop() (kept []*service) {
 		}
 		c.dismissCommand(sv)
 		c.mailPurged(sv, sv.servers, "stop")
-		c.out.remove(sv.conf.ID)
+		c.withdraw(sv)
 	}
 	c.out = nowhere{}
 	return kept
@@ -156,6 +156,7 @@ type nowhere struct{}
 
 func (nowhere) apply(dataplane.VirtualService)          {}
 func (nowhere) remove(dataplane.ServiceID)              {}
+func (nowhere) evict(dataplane.VirtualService)          {}
 func (nowhere) fallbackCommand(*config.Virtual, string) {}
 func (nowhere) mail(Mail)                               {}
 func (nowhere) monitor(string, string)                  {}

@@ -31,6 +31,7 @@ const (
 	exitConfig    = 2 // the configuration has errors
 	exitStopped   = 3 // status: no shunt is running
 	exitForbidden = 4 // status: one is, and this user may not ask it
+	exitUnready   = 5 // status: one is, and does not serve every service as it is wanted
 )
 
 // defaultConfig is where ldirectord's users have their file.
@@ -93,7 +94,8 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		Description: "shunt reads the ldirectord.cf of an LVS cluster, checks its real servers and keeps its\n" +
 			"virtual services forwarding to those that are well.\n\n" +
 			"Exit codes: 0 success, 1 failure, 2 errors in the configuration, 3 no shunt is\n" +
-			"running, 4 one is running that this user may not ask.",
+			"running, 4 one is running that this user may not ask, 5 one is running that does not\n" +
+			"serve every service as it is wanted (status).",
 		Version:        version,
 		Writer:         stdout,
 		ErrWriter:      stderr,

@@ -24,6 +24,10 @@ func statusCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "status",
 		Usage: "show virtual services, real servers and their health",
+		Description: "Succeeds when every virtual service is served as it is wanted: with the real servers that\n" +
+			"are well, or with its fallback where none is. Otherwise it shows the same, says what is\n" +
+			"missing, and exits with 5: after a start or a reload until the first checks have ended, and\n" +
+			"for as long as the dataplane refuses a service, because its port is taken for example.",
 		Flags: []cli.Flag{
 			configFlag(), controlFlag(),
 			&cli.BoolFlag{Name: "json", Usage: "print the API's JSON; of connections, one object a line"},
@@ -65,7 +69,7 @@ func watch(ctx context.Context, c *cli.Context, client *admin.Client) error {
 		if terminal(c.App.Writer) {
 			fmt.Fprint(c.App.Writer, "\x1b[H\x1b[2J")
 		}
-		if err := showStatus(c, client); err != nil {
+		if err := showStatus(c, client); err != nil && !shown(err) {
 			fmt.Fprintln(c.App.Writer, err)
 		}
 		select {
@@ -84,9 +88,14 @@ func showStatus(c *cli.Context, client *admin.Client) error {
 		return notReached(err)
 	}
 	if c.Bool("json") {
-		return printJSON(c.App.Writer, s)
+		err = printJSON(c.App.Writer, s)
+	} else {
+		err = render(c.App.Writer, s)
 	}
-	return render(c.App.Writer, s)
+	if err == nil && !s.Ready {
+		err = cli.Exit("not ready: "+s.Unready, exitUnready)
+	}
+	return err
 }
 
 func render(w io.Writer, s director.Status) error {
@@ -97,6 +106,12 @@ func printJSON(w io.Writer, v any) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
 	return e.Encode(v)
+}
+
+// shown reports whether err stands in the status that has been printed.
+func shown(err error) bool {
+	exit, ok := errors.AsType[cli.ExitCoder](err)
+	return ok && exit.ExitCode() == exitUnready
 }
 
 // notReached gives the cases that nobody is there, and that somebody is whom

@@ -61,6 +61,7 @@ type Daemon struct {
 	host     hostKeeper
 	director *director.Director
 	mails    *alert.Sender
+	herald   *herald
 	children *children
 	started  bool     // a configuration has been in force
 	execute  []string // other configurations to run, of the first one in force
@@ -109,8 +110,9 @@ func (d *Daemon) openDirector(context.Context) error {
 	d.children = newChildren(d.log)
 	d.mails = alert.New(d.log)
 	d.onStop("alert mails", lastMails, d.closeMails)
+	d.herald = newHerald(func(state string) { tell(d.log, state) }, d.answers)
 	d.director = director.New(director.Options{
-		Path: d.o.Config, Parse: d.parse, Again: d.again, InForce: d.inForce, Follow: d.follow,
+		Path: d.o.Config, Parse: d.parse, Again: d.again, InForce: d.inForce, Follow: d.follow, Ready: d.herald.ready,
 		Dataplane: plane, Forwarding: plane.status, Log: d.log,
 		Mail: func(m director.Mail) { d.mails.Send(alertMail(m)) },
 	})
@@ -199,7 +201,7 @@ func (d *Daemon) Status(ctx context.Context) (director.Status, error) {
 // Reload reads the configuration again, here and in every shunt that execute
 // has started; see director.Director.Reload.
 func (d *Daemon) Reload(ctx context.Context) error {
-	done := reloading(d.log)
+	done := d.herald.reloading()
 	defer done()
 	d.children.reload()
 	return d.director.Reload(ctx)

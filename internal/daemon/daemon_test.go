@@ -255,43 +255,59 @@ func get(t *testing.T, addr string) (body string) {
 	return body
 }
 
-// The service manager hears of readiness, reloads, the watchdog and the end.
-func TestNotify(t *testing.T) {
+// notified has this process told a service manager how things stand. The
+// function it returns waits for a message that begins with want, and fails the
+// test if one comes before that begins with not.
+func notified(t *testing.T) (hear func(want, not string)) {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "notify")
 	pc, err := net.ListenPacket("unixgram", path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer pc.Close()
+	t.Cleanup(func() { pc.Close() })
 	t.Setenv("NOTIFY_SOCKET", path)
-	t.Setenv("WATCHDOG_USEC", "200000")
-	t.Setenv("WATCHDOG_PID", fmt.Sprint(os.Getpid()))
-	hear := func(want string) {
+	return func(want, not string) {
 		t.Helper()
-		buf := make([]byte, 512)
-		_ = pc.SetDeadline(time.Now().Add(time.Minute))
+		buf := make([]byte, 4096)
+		_ = pc.SetDeadline(time.Now().Add(60 * time.Second))
 		for {
 			n, _, err := pc.ReadFrom(buf)
 			if err != nil {
 				t.Fatalf("waiting for %s: %v", want, err)
+			}
+			if not != "" && strings.HasPrefix(string(buf[:n]), not) {
+				t.Fatalf("told %q before %s", buf[:n], want)
 			}
 			if strings.HasPrefix(string(buf[:n]), want) {
 				return
 			}
 		}
 	}
+}
+
+// The service manager hears of readiness, reloads, the watchdog and the end.
+func TestNotify(t *testing.T) {
+	hear := notified(t)
+	t.Setenv("WATCHDOG_USEC", "200000")
+	t.Setenv("WATCHDOG_PID", fmt.Sprint(os.Getpid()))
 	b := set(t, service)
-	hear("READY=1")
-	hear("WATCHDOG=1")
+	hear("READY=1\nSTATUS=", "RELOADING=1")
+	if c, err := net.Dial("tcp", b.vip); err != nil || exchange(c) != nil { // nobody has to try twice
+		t.Errorf("not served: %v", err)
+	} else {
+		c.Close()
+	}
+	hear("WATCHDOG=1", "")
 	if err := b.Reload(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	hear("RELOADING=1\nMONOTONIC_USEC=")
-	hear("READY=1")
+	hear("RELOADING=1\nMONOTONIC_USEC=", "")
+	hear("READY=1", "")
 	if err := b.Stop(t.Context()); err != nil {
 		t.Error(err)
 	}
-	hear("STOPPING=1")
+	hear("STOPPING=1", "")
 }
 
 // Passwords in a file that everybody may read are worth a warning.

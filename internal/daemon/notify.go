@@ -2,13 +2,11 @@ package daemon
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
-	"golang.org/x/sys/unix"
 )
 
 // watchers are the goroutines that keep the service manager informed.
@@ -17,12 +15,12 @@ type watchers struct {
 	cancel context.CancelFunc
 }
 
-// announce tells the service manager that the daemon is in service, and keeps
-// telling its watchdog for as long as the director answers.
+// announce has the service manager told how things stand, and its watchdog for
+// as long as the director answers.
 func (d *Daemon) announce(context.Context) error {
-	tell(d.log, daemon.SdNotifyReady)
 	var ctx context.Context
 	ctx, d.watchers.cancel = context.WithCancel(context.Background())
+	d.watchers.wg.Go(func() { d.herald.run(ctx) })
 	if period, err := daemon.SdWatchdogEnabled(false); err == nil && period > 0 {
 		d.watchers.wg.Go(func() { d.watchdog(ctx, period/2) })
 	}
@@ -48,6 +46,12 @@ func (d *Daemon) watchdog(ctx context.Context, period time.Duration) {
 	}
 }
 
+// answers reports whether the director tells its status before ctx is done.
+func (d *Daemon) answers(ctx context.Context) bool {
+	_, err := d.director.Status(ctx)
+	return err == nil
+}
+
 // feed tells the watchdog that all is well, if the director says so in time.
 func (d *Daemon) feed(ctx context.Context, limit time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
@@ -57,16 +61,6 @@ func (d *Daemon) feed(ctx context.Context, limit time.Duration) {
 		return
 	}
 	tell(d.log, daemon.SdNotifyWatchdog)
-}
-
-// reloading tells the service manager that a reload begins; the function it
-// returns, that it is over.
-func reloading(log *slog.Logger) func() {
-	var ts unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err == nil {
-		tell(log, fmt.Sprintf("%s\nMONOTONIC_USEC=%d", daemon.SdNotifyReloading, ts.Nano()/1000))
-	}
-	return func() { tell(log, daemon.SdNotifyReady) }
 }
 
 func tell(log *slog.Logger, state string) {

@@ -1,0 +1,93 @@
+package director
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/shunt-lb/shunt/config"
+	"github.com/shunt-lb/shunt/dataplane"
+)
+
+// unready says why the director is not ready: it stops, or the dataplane does
+// not have every service as it is wanted. It is empty when it is ready.
+func (c *cluster) unready() string {
+	if c.phase == config.AlertStopping {
+		return "shunt is stopping"
+	}
+	n, first := 0, ""
+	for _, sv := range c.services {
+		if sv.inForce {
+			continue
+		}
+		if n++; first == "" {
+			first = sv.conf.ID.String() + " " + sv.lacks()
+		}
+	}
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("not served as wanted: %d of %d virtual services; %s", n, len(c.services), first)
+}
+
+// lacks says why the dataplane does not have the service as it is wanted.
+func (sv *service) lacks() string {
+	switch {
+	case !sv.begun:
+		return "waits for the first checks of its real servers"
+	case sv.applyErr != nil:
+		return "cannot be served: " + sv.applyErr.Error()
+	}
+	return "is on its way to the dataplane"
+}
+
+// underway reports whether the dataplane is about to be given a service.
+func (c *cluster) underway() bool {
+	for _, sv := range c.services {
+		if sv.begun && !sv.inForce && sv.applyErr == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// landed takes in what the dataplane made of want, nil for the removal of the
+// service.
+func (sv *service) landed(want *dataplane.VirtualService, err error) {
+	sv.applyErr = err
+	if err == nil {
+		sv.served = want
+	}
+	sv.inForce = err == nil && want != nil && sv.asked != nil && sv.asked.Equal(*want)
+}
+
+// serving returns the weights of what the dataplane has taken last, by address.
+func (sv *service) serving() map[netip.AddrPort]int {
+	weights := map[netip.AddrPort]int{}
+	if sv.served != nil {
+		for _, r := range sv.served.RealServers {
+			weights[r.Addr] = r.Weight
+		}
+	}
+	return weights
+}
+
+// servedIn reports whether the dataplane gives the server clients, as far as
+// its weight is for that, where serving is what the dataplane has.
+func (s *server) servedIn(serving map[netip.AddrPort]int) bool {
+	weight, there := serving[s.addr]
+	return there && (weight > 0 || s.conf.Weight == 0)
+}
+
+// tellReady says when it has changed whether the director is ready.
+func (d *Director) tellReady() {
+	if !d.cluster.moved {
+		return
+	}
+	d.cluster.moved = false
+	if why := d.cluster.unready(); why != d.unready {
+		d.unready = why
+		if d.o.Ready != nil {
+			d.o.Ready(why)
+		}
+	}
+}

@@ -1,0 +1,135 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// statusMoment is for how long something has to last to be worth a line.
+	statusMoment = time.Second
+	// extendEvery is how often it is asked for patience while not everything is
+	// served after a start, and extension how much of it.
+	extendEvery = 10 * time.Second
+	extension   = 3 * extendEvery
+)
+
+// A herald tells the service manager how things stand: READY=1 when every
+// service is served, after a start and after each reload, and at any time what is
+// not. Until the first READY=1 it asks again and again for more time, for as long
+// as the director answers: a service that cannot be served keeps the unit from
+// being started, and not the others from being served.
+type herald struct {
+	tell  func(state string)
+	alive func(context.Context) bool
+
+	mu      sync.Mutex
+	unready string
+	reloads int  // under way
+	owed    bool // READY=1 has to be sent
+	started bool // it was sent once
+	news    chan struct{}
+}
+
+func newHerald(tell func(string), alive func(context.Context) bool) *herald {
+	return &herald{tell: tell, alive: alive, unready: "it starts", owed: true, news: make(chan struct{}, 1)}
+}
+
+// ready takes in why the director is not ready, "" if it is. It does not block.
+func (h *herald) ready(unready string) { h.change(func() { h.unready = unready }) }
+
+// reloading says that a reload begins; the function that it returns, that it is
+// over.
+func (h *herald) reloading() func() {
+	h.change(func() { h.reloads++ })
+	state := daemon.SdNotifyReloading
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err == nil {
+		state += fmt.Sprintf("\nMONOTONIC_USEC=%d", ts.Nano()/1000)
+	}
+	h.tell(state)
+	return func() {
+		h.change(func() {
+			h.reloads--
+			h.owed = true
+		})
+	}
+}
+
+func (h *herald) change(f func()) {
+	h.mu.Lock()
+	f()
+	h.mu.Unlock()
+	select {
+	case h.news <- struct{}{}:
+	default:
+	}
+}
+
+// run tells the service manager until ctx is done. What passes within a moment is
+// not told, except for READY=1.
+func (h *herald) run(ctx context.Context) {
+	extend := time.NewTicker(extendEvery)
+	defer extend.Stop()
+	var moment <-chan time.Time
+	said, over := "", false
+	for {
+		switch status, ready := h.due(); {
+		case ready:
+			h.tell(daemon.SdNotifyReady + "\n" + status)
+			said = status
+		case status == said:
+		case over:
+			h.tell(status)
+			said = status
+		case moment == nil:
+			moment = time.After(statusMoment)
+		}
+		over = false
+		select {
+		case <-ctx.Done():
+			return
+		case <-h.news:
+		case <-moment:
+			moment, over = nil, true
+		case <-extend.C:
+			h.extend(ctx)
+		}
+	}
+}
+
+// due is the line of status, and whether READY=1 is due, which the caller then
+// sends.
+func (h *herald) due() (status string, ready bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	status = "STATUS=Every service is served"
+	if h.unready != "" {
+		status = "STATUS=Not ready: " + strings.ReplaceAll(h.unready, "\n", "; ")
+	}
+	if ready = h.owed && h.reloads == 0 && h.unready == ""; ready {
+		h.owed, h.started = false, true
+	}
+	return status, ready
+}
+
+// extend asks for more time if the start is not over and the director answers.
+func (h *herald) extend(ctx context.Context) {
+	h.mu.Lock()
+	started := h.started
+	h.mu.Unlock()
+	if started {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, extendEvery)
+	defer cancel()
+	if h.alive(ctx) {
+		h.tell(fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d", extension.Microseconds()))
+	}
+}
