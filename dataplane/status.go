@@ -56,7 +56,7 @@ type ServiceStatus struct {
 	Counters Counters
 	Servers  []ServerStatus
 	// Left are real servers that were served before and are not now: where they
-	// were, and what was counted for them.
+	// were, what is left of their connections, and what was counted for them.
 	Left []ServerStatus
 	// Changes say in what Service is not what was applied last, because somebody
 	// else has changed it; each is a clause of its own. Nil if in nothing.

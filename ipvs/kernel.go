@@ -26,7 +26,7 @@ type kernel struct {
 func openKernel(log *slog.Logger) (*kernel, error) {
 	k := &kernel{}
 	for _, step := range []func() error{
-		k.link.open, k.other.open,
+		k.open, k.other.open,
 		func() error { return k.introduce(log) },
 		func() error { return k.lib.open(log) },
 	} {
@@ -85,15 +85,19 @@ func (k *kernel) own(cmd uint8, id dataplane.ServiceID, s server) error {
 }
 
 // view implements table.
-func (k *kernel) view() viewer {
-	return &struct {
-		*link
-		*listing
-	}{&k.other, &k.list}
+func (k *kernel) view() viewer { return kernelView{&k.other, &k.list} }
+
+// A kernelView reads by a link of its own, and by the listing.
+type kernelView struct {
+	*link
+	list *listing
 }
 
+// prints implements viewer.
+func (v kernelView) prints() map[dataplane.ServiceID]uint64 { return v.list.prints() }
+
 // renewed implements table.
-func (k *kernel) renewed(tell func()) { k.link.tell, k.other.tell = tell, tell }
+func (k *kernel) renewed(tell func()) { k.tell, k.other.tell = tell, tell }
 
 func (k *kernel) close() {
 	k.link.close()

@@ -3,6 +3,7 @@ package ipvs
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -43,6 +44,36 @@ func (d *Dataplane) Snapshot(ctx context.Context) ([]dataplane.ServiceStatus, er
 	return all, nil
 }
 
+// Status is Snapshot for one service, the zero value for one that was not
+// applied here.
+func (d *Dataplane) Status(ctx context.Context, id dataplane.ServiceID) (dataplane.ServiceStatus, error) {
+	d.viewing.Lock()
+	defer d.viewing.Unlock()
+	marks, err := d.marks(ctx, id)
+	if err != nil || len(marks) == 0 {
+		return dataplane.ServiceStatus{}, err
+	}
+	st, _, err := d.look(ctx, marks[0])
+	return st, err
+}
+
+// Alone reports whether the kernel has no other service of the family of id,
+// whoever has made it. Without any the kernel looks at no packets of a family.
+func (d *Dataplane) Alone(ctx context.Context, id dataplane.ServiceID) (bool, error) {
+	d.viewing.Lock()
+	defer d.viewing.Unlock()
+	if _, err := d.marks(ctx, id); err != nil {
+		return false, err
+	}
+	all, err := d.view.services()
+	for other := range all {
+		if other != id && ipv6(other) == ipv6(id) {
+			return false, err
+		}
+	}
+	return err == nil, err
+}
+
 // A seen is a service that was applied here as it was before it is read: what is
 // read then is of one piece if the epoch is the same still.
 type seen struct {
@@ -51,8 +82,8 @@ type seen struct {
 	print, audit uint64
 }
 
-// marks returns all of them, in order.
-func (d *Dataplane) marks(ctx context.Context) ([]seen, error) {
+// marks returns those of some services, or else of all, in order.
+func (d *Dataplane) marks(ctx context.Context, ids ...dataplane.ServiceID) ([]seen, error) {
 	if d.closing.Load() {
 		return nil, dataplane.ErrClosed
 	}
@@ -61,9 +92,14 @@ func (d *Dataplane) marks(ctx context.Context) ([]seen, error) {
 	if err := d.usable(ctx); err != nil {
 		return nil, err
 	}
-	marks := make([]seen, 0, len(d.applied))
-	for id, a := range d.applied {
-		marks = append(marks, seen{id, a.epoch, a.print, a.audit})
+	if ids == nil {
+		ids = slices.Collect(maps.Keys(d.applied))
+	}
+	marks := make([]seen, 0, len(ids))
+	for _, id := range ids {
+		if a := d.applied[id]; a != nil {
+			marks = append(marks, seen{id, a.epoch, a.print, a.audit})
+		}
 	}
 	slices.SortFunc(marks, func(a, b seen) int { return a.id.Compare(b.id) })
 	return marks, nil

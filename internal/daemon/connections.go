@@ -39,7 +39,7 @@ func (m *mux) served(name string) (services []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for id, i := range m.on {
-		if m.planes[i].name == name {
+		if l := m.leaving[id]; m.planes[i].name == name || l != nil && m.planes[l.from].name == name {
 			services = append(services, id.String())
 		}
 	}

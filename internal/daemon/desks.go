@@ -31,9 +31,11 @@ type desks struct {
 	wg        sync.WaitGroup
 
 	mu      sync.Mutex
+	applied map[dataplane.ServiceID]dataplane.VirtualService // what the kernel was asked for last
 	open    map[dataplane.ServiceID]*desk
 	at      map[dataplane.ServiceID]bool // the kernel has the desk
 	leaving map[dataplane.ServiceID]*farewell
+	retired map[dataplane.ServiceID]dataplane.Counters       // with what the local real server had counted before
 	former  map[dataplane.ServiceID][]netip.AddrPort         // where desks have been
 	loose   map[dataplane.ServiceID]dataplane.VirtualService // asked for with persistence, served without
 }
@@ -43,15 +45,19 @@ type kernelPlane interface {
 	dataplane.Dataplane
 	dataplane.Finder
 	dataplane.Auditor
+	Status(ctx context.Context, id dataplane.ServiceID) (dataplane.ServiceStatus, error)
+	Alone(ctx context.Context, id dataplane.ServiceID) (bool, error)
 }
 
 var _ kernelPlane = (*desks)(nil)
 
 func newDesks(k kernelPlane, r proxy.Responder, log *slog.Logger) *desks {
 	return &desks{
-		kernelPlane: k, responder: r, log: log, open: map[dataplane.ServiceID]*desk{},
+		kernelPlane: k, responder: r, log: log,
+		applied: map[dataplane.ServiceID]dataplane.VirtualService{}, open: map[dataplane.ServiceID]*desk{},
 		at: map[dataplane.ServiceID]bool{}, leaving: map[dataplane.ServiceID]*farewell{},
-		former: map[dataplane.ServiceID][]netip.AddrPort{}, loose: map[dataplane.ServiceID]dataplane.VirtualService{},
+		retired: map[dataplane.ServiceID]dataplane.Counters{},
+		former:  map[dataplane.ServiceID][]netip.AddrPort{}, loose: map[dataplane.ServiceID]dataplane.VirtualService{},
 	}
 }
 
@@ -72,6 +78,8 @@ func (d *desks) Apply(ctx context.Context, v dataplane.VirtualService) error {
 	if standing && d.open[v.ID] != nil {
 		d.at[v.ID] = true
 	}
+	d.applied[v.ID] = w
+	delete(d.retired, v.ID)
 	return d.kernelPlane.Apply(ctx, w)
 }
 
@@ -162,6 +170,8 @@ func (d *desks) Remove(ctx context.Context, id dataplane.ServiceID) error {
 		d.shut(id)
 		delete(d.loose, id)
 		delete(d.former, id)
+		delete(d.applied, id)
+		delete(d.retired, id)
 	}
 	return err
 }
@@ -173,29 +183,43 @@ func (d *desks) Snapshot(ctx context.Context) ([]dataplane.ServiceStatus, error)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for i := range all {
-		st := &all[i]
-		id := st.Service.ID
-		if v, loose := d.loose[id]; loose && st.Service.Persistent == 0 {
-			st.Service.Persistent, st.Service.PersistentBits = v.Persistent, v.PersistentBits
-		}
-		if f := d.leaving[id]; f != nil {
-			leave(st, f.desk.real.Addr)
-		}
-		for j := range st.Servers {
-			st.Servers[j].RealServer = d.unmask(id, st.Servers[j].RealServer)
-		}
-		for j := range st.Left {
-			st.Left[j].RealServer = d.unmask(id, st.Left[j].RealServer)
-		}
-		for j := range st.Service.RealServers {
-			st.Service.RealServers[j] = d.unmask(id, st.Service.RealServers[j])
-		}
+		d.present(&all[i])
 	}
 	return all, err
 }
 
-// leave shows a real server with weight 0 as one that has left.
-func leave(st *dataplane.ServiceStatus, addr netip.AddrPort) {
+// Status is Snapshot for one service.
+func (d *desks) Status(ctx context.Context, id dataplane.ServiceID) (dataplane.ServiceStatus, error) {
+	st, err := d.kernelPlane.Status(ctx, id)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.present(&st)
+	return st, err
+}
+
+func (d *desks) present(st *dataplane.ServiceStatus) {
+	id := st.Service.ID
+	if v, loose := d.loose[id]; loose && st.Service.Persistent == 0 {
+		st.Service.Persistent, st.Service.PersistentBits = v.Persistent, v.PersistentBits
+	}
+	if before, retired := d.retired[id]; retired {
+		once(st, local(id), before)
+	}
+	if f := d.leaving[id]; f != nil {
+		hide(st, f.desk.real.Addr)
+	}
+	for _, list := range [][]dataplane.ServerStatus{st.Servers, st.Left} {
+		for j := range list {
+			list[j].RealServer = d.unmask(id, list[j].RealServer)
+		}
+	}
+	for j := range st.Service.RealServers {
+		st.Service.RealServers[j] = d.unmask(id, st.Service.RealServers[j])
+	}
+}
+
+// hide shows a real server with weight 0 as one that has left.
+func hide(st *dataplane.ServiceStatus, addr netip.AddrPort) {
 	i := slices.IndexFunc(st.Servers, func(s dataplane.ServerStatus) bool { return s.Addr == addr && s.Weight == 0 })
 	if i < 0 {
 		return

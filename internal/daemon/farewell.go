@@ -105,7 +105,8 @@ func (d *desks) goes(id dataplane.ServiceID, f *farewell) bool {
 		d.log.Warn("sorry server stays in the kernel for now", "service", id.String(), "err", err)
 		return false
 	}
-	d.at[id] = false
+	d.applied[id] = f.want
+	delete(d.at, id)
 	delete(d.leaving, id)
 	return true
 }

@@ -52,6 +52,18 @@ func (m *memory) Find(context.Context, []dataplane.ServiceID) ([]dataplane.Virtu
 	return nil, nil
 }
 
+func (m *memory) Status(_ context.Context, id dataplane.ServiceID) (dataplane.ServiceStatus, error) {
+	all, err := m.Snapshot(context.Background())
+	for _, st := range all {
+		if st.Service.ID == id {
+			return st, err
+		}
+	}
+	return dataplane.ServiceStatus{}, err
+}
+
+func (m *memory) Alone(context.Context, dataplane.ServiceID) (bool, error) { return true, nil }
+
 // weights are those of the real servers of the only service, in order.
 func (m *memory) weights() (weights []int) {
 	m.mu.Lock()

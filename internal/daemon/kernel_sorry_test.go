@@ -5,6 +5,7 @@ package daemon
 import (
 	"fmt"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -41,6 +42,54 @@ func TestSorryServerOfManyPorts(t *testing.T) {
 		c.until(name+", back", six("rs1")...)
 		c.reads(d, persistent)
 		c.must(d.Stop(t.Context()))
+	}
+}
+
+// TestClientsOfTheSorryServerEndWell: when real servers are back, those who are
+// with the sorry server get their answer, also where the kernel drops packets
+// for a real server that is gone.
+func TestClientsOfTheSorryServerEndWell(t *testing.T) {
+	if !netlab.Inside(t) {
+		return
+	}
+	c := newCluster(t, networks["IPv4"], dataplane.Gate)
+	for _, fallback := range []string{"sorry", "127.0.0.1:80 gate"} {
+		file := strings.NewReplacer("%FALLBACK%", fallback, "managesysctl=yes", "managesysctl=no").Replace(kernelCF)
+		d := c.director(file)
+		both := []string{"rs1", "rs1", "rs1", "rs1", "rs2", "rs2"}
+		c.until(fallback+", well", both...)
+		stop, done := make(chan struct{}), make(chan struct{})
+		var answered int
+		var failed []string
+		go func() {
+			answered, failed = c.crowd(stop, "rs1", "rs2", "sorry")
+			close(done)
+		}()
+		for range 5 {
+			for _, broken := range []bool{true, false} {
+				for _, s := range c.servers {
+					s.broken.Store(broken)
+				}
+				c.answers(broken)
+			}
+		}
+		close(stop)
+		<-done
+		t.Logf("%s: %d requests", fallback, answered)
+		if len(failed) > 0 {
+			t.Errorf("%s: %d requests failed, %d did not: %q", fallback, len(failed), answered, failed)
+		}
+		c.must(d.Stop(t.Context()))
+	}
+}
+
+// answers waits until the sorry server answers, or does not.
+func (c *cluster) answers(sorry bool) {
+	c.t.Helper()
+	for end := time.Now().Add(time.Minute); (c.ask() == "sorry") != sorry; {
+		if time.Now().After(end) {
+			c.t.Fatalf("the sorry server answers is not %v", sorry)
+		}
 	}
 }
 

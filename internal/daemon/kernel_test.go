@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -43,6 +44,8 @@ type realServer struct {
 	addr netip.Addr
 	bind netip.Addr
 	http *http.Server
+	// broken: checks fail, clients still get the name.
+	broken atomic.Bool
 }
 
 // network is the addresses of one family.
@@ -139,7 +142,12 @@ func (s *realServer) start(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.http = &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, s.name) })}
+	s.http = &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if s.broken.Load() {
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+		fmt.Fprint(w, s.name)
+	})}
 	go func() { _ = s.http.Serve(ln) }()
 	t.Cleanup(s.stop)
 }
@@ -172,11 +180,14 @@ func (c *cluster) fill(text string) string {
 }
 
 // ask makes one request from the client and returns who has answered.
-func (c *cluster) ask() string {
+func (c *cluster) ask() string { return c.askFor(10 * time.Second) }
+
+// askFor is ask that waits for so long.
+func (c *cluster) askFor(patience time.Duration) string {
 	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 		return c.client.Dial(ctx, network, addr)
 	}}
-	client := http.Client{Transport: transport, Timeout: 10 * time.Second}
+	client := http.Client{Transport: transport, Timeout: patience}
 	resp, err := client.Get("http://" + netip.AddrPortFrom(c.vip, 80).String() + "/")
 	if err != nil {
 		return "error"

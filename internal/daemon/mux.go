@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"sync"
 
@@ -13,10 +14,18 @@ import (
 // of them serves a virtual service.
 type mux struct {
 	planes []named // the first one is the default
+	log    *slog.Logger
+	wg     sync.WaitGroup
+
+	moving sync.Mutex // one service at a time; locked before mu
 
 	mu   sync.Mutex
 	want map[dataplane.ServiceID]string // what the configuration says
 	on   map[dataplane.ServiceID]int    // where a service is served now
+	// leaving are the services that another dataplane has not let go yet.
+	leaving map[dataplane.ServiceID]*leave
+	// past is what was counted where a service was before.
+	past map[dataplane.ServiceID]dataplane.ServiceStatus
 }
 
 // A named is a dataplane and what the configuration calls it.
@@ -29,10 +38,14 @@ var (
 	_ dataplane.Dataplane = (*mux)(nil)
 	_ dataplane.Drainer   = (*mux)(nil)
 	_ dataplane.Finder    = (*mux)(nil)
+	_ dataplane.Auditor   = (*mux)(nil)
 )
 
-func newMux(planes ...named) *mux {
-	return &mux{planes: planes, want: map[dataplane.ServiceID]string{}, on: map[dataplane.ServiceID]int{}}
+func newMux(log *slog.Logger, planes ...named) *mux {
+	return &mux{
+		planes: planes, log: log, want: map[dataplane.ServiceID]string{}, on: map[dataplane.ServiceID]int{},
+		leaving: map[dataplane.ServiceID]*leave{}, past: map[dataplane.ServiceID]dataplane.ServiceStatus{},
+	}
 }
 
 // route says which dataplane each service is for; services that are not in it
@@ -61,20 +74,18 @@ func (m *mux) note(id dataplane.ServiceID, plane int) {
 	defer m.mu.Unlock()
 	if plane < 0 {
 		delete(m.on, id)
+		delete(m.past, id)
 		return
 	}
 	m.on[id] = plane
 }
 
 // Apply implements [dataplane.Dataplane]. A service that changes its dataplane
-// leaves the old one first: two of them cannot take the same traffic.
+// is taken in by the new one before the old one lets go of it.
 func (m *mux) Apply(ctx context.Context, v dataplane.VirtualService) error {
 	to, from := m.target(v.ID)
 	if from >= 0 && from != to {
-		if err := m.planes[from].Remove(ctx, v.ID); err != nil {
-			return err
-		}
-		m.note(v.ID, -1)
+		return m.move(ctx, v, from, to)
 	}
 	// Noted even if it fails: what was half done is there to be removed.
 	m.note(v.ID, to)
@@ -83,6 +94,11 @@ func (m *mux) Apply(ctx context.Context, v dataplane.VirtualService) error {
 
 // Remove implements [dataplane.Dataplane].
 func (m *mux) Remove(ctx context.Context, id dataplane.ServiceID) error {
+	m.moving.Lock()
+	defer m.moving.Unlock()
+	if err := m.finish(ctx, id); err != nil {
+		return err
+	}
 	_, from := m.target(id)
 	if from < 0 {
 		return nil
@@ -94,23 +110,62 @@ func (m *mux) Remove(ctx context.Context, id dataplane.ServiceID) error {
 	return nil
 }
 
-// Snapshot implements [dataplane.Dataplane].
+// Snapshot implements [dataplane.Dataplane]. What a service has been elsewhere
+// is counted with it.
 func (m *mux) Snapshot(ctx context.Context) ([]dataplane.ServiceStatus, error) {
-	var all []dataplane.ServiceStatus
-	for _, p := range m.planes {
+	byID := map[dataplane.ServiceID]dataplane.ServiceStatus{}
+	for i, p := range m.planes {
 		part, err := p.Snapshot(ctx)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, part...)
+		for _, st := range part {
+			id := st.Service.ID
+			if other, twice := byID[id]; twice && m.is(id, i) {
+				st = with(st, other)
+			} else if twice {
+				st = with(other, st)
+			}
+			byID[id] = st
+		}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := make([]dataplane.ServiceStatus, 0, len(byID))
+	for id, st := range byID {
+		all = append(all, with(st, m.past[id]))
 	}
 	slices.SortFunc(all, func(a, b dataplane.ServiceStatus) int { return a.Service.ID.Compare(b.Service.ID) })
 	return all, nil
 }
 
+// is reports whether a service is served by a plane.
+func (m *mux) is(id dataplane.ServiceID, plane int) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	on, ok := m.on[id]
+	return ok && on == plane
+}
+
+// Audit implements [dataplane.Auditor] by those dataplanes that can.
+func (m *mux) Audit(ctx context.Context) ([]dataplane.Drift, error) {
+	var all []dataplane.Drift
+	var errs []error
+	for i, p := range m.planes {
+		auditor, ok := p.Dataplane.(dataplane.Auditor)
+		if !ok {
+			continue
+		}
+		found, err := auditor.Audit(ctx)
+		errs = append(errs, err)
+		all = append(all, slices.DeleteFunc(found, func(f dataplane.Drift) bool { return !m.is(f.Service, i) })...)
+	}
+	return all, errors.Join(errs...)
+}
+
 // Drain implements [dataplane.Drainer] for those dataplanes that need it.
 func (m *mux) Drain(ctx context.Context) error {
-	var errs []error
+	errs := []error{m.finishAll(ctx)}
 	for _, p := range m.planes {
 		if d, ok := p.Dataplane.(dataplane.Drainer); ok {
 			errs = append(errs, d.Drain(ctx))
@@ -121,7 +176,8 @@ func (m *mux) Drain(ctx context.Context) error {
 
 // Close implements [dataplane.Dataplane].
 func (m *mux) Close() error {
-	var errs []error
+	errs := []error{m.finishAll(context.Background())}
+	m.wg.Wait()
 	for _, p := range m.planes {
 		errs = append(errs, p.Close())
 	}

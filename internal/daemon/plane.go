@@ -42,7 +42,7 @@ func choose(name string, log *slog.Logger, s *sorry.Server, renewed func()) (pla
 	if kernel != nil {
 		planes = []named{{newDesks(kernel, s, log), onIPVS}, planes[0]}
 	}
-	return plane{mux: newMux(planes...), kernel: kernel, proxy: p, status: status}, nil
+	return plane{mux: newMux(log, planes...), kernel: kernel, proxy: p, status: status}, nil
 }
 
 // openKernel opens IPVS, or returns nil where the proxy is to do.

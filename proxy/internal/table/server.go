@@ -10,10 +10,11 @@ import (
 
 // A Server is one real server of a service. Its identity outlasts changes of
 // its weight and, as long as it has connections or pinned clients, its
-// removal: one that comes back finds them and its counts.
+// removal: one that comes back finds them. Its counts it finds always.
 type Server struct {
 	addr    netip.AddrPort
 	count   counters
+	before  dataplane.Counters // of servers at the address that were forgotten
 	removed atomic.Bool
 	cut     atomic.Bool // nobody is to be there
 
@@ -87,8 +88,11 @@ func (sv *Server) relieved() bool {
 func (sv *Server) status() dataplane.ServerStatus {
 	return dataplane.ServerStatus{
 		RealServer: sv.spec,
-		Counters:   sv.count.read(),
+		Counters:   sv.counted(),
 		Active:     sv.active,
 		Persistent: sv.pinned,
 	}
 }
+
+// counted is all that was counted for the address.
+func (sv *Server) counted() dataplane.Counters { return sv.before.Add(sv.count.read()) }

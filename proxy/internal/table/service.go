@@ -23,12 +23,13 @@ type Service struct {
 	// leaving are removed servers that still have connections, or clients
 	// that persistence will bring back to them if they return in time.
 	leaving map[netip.AddrPort]*Server
+	past    map[netip.AddrPort]dataplane.Counters // of those that were forgotten
 	queue   queue
 }
 
 // New returns the books of v. It panics if there is no such scheduler.
 func New(v dataplane.VirtualService) *Service {
-	s := &Service{leaving: map[netip.AddrPort]*Server{}}
+	s := &Service{leaving: map[netip.AddrPort]*Server{}, past: map[netip.AddrPort]dataplane.Counters{}}
 	s.Update(v)
 	return s
 }
@@ -64,7 +65,7 @@ func (s *Service) replace(specs []dataplane.RealServer) {
 	for _, spec := range specs {
 		sv := known[spec.Addr]
 		if sv == nil {
-			sv = &Server{addr: spec.Addr}
+			sv = &Server{addr: spec.Addr, before: s.past[spec.Addr]}
 		}
 		sv.set(spec)
 		if spec.Sorry {
@@ -93,8 +94,16 @@ func (s *Service) known() map[netip.AddrPort]*Server {
 
 func (s *Service) retire(sv *Server) {
 	sv.removed.Store(true)
-	if !sv.forgotten() {
-		s.leaving[sv.addr] = sv
+	s.leaving[sv.addr] = sv
+	s.forget(sv)
+}
+
+// forget lets go of a server that has left, if nobody has anything to do with
+// it; what was counted for it stays.
+func (s *Service) forget(sv *Server) {
+	if sv.forgotten() && s.leaving[sv.addr] == sv {
+		s.past[sv.addr] = sv.counted()
+		delete(s.leaving, sv.addr)
 	}
 }
 
@@ -215,9 +224,7 @@ func (s *Service) vacate(c Claim) {
 	if c.pin != nil {
 		s.pins.release(c.pin)
 	}
-	if c.server.forgotten() && s.leaving[c.server.addr] == c.server {
-		delete(s.leaving, c.server.addr)
-	}
+	s.forget(c.server)
 }
 
 // Refused counts a client that no real server could take.
@@ -238,7 +245,9 @@ func (s *Service) Expire() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.pins.expire(s.pins.now())
-	maps.DeleteFunc(s.leaving, func(_ netip.AddrPort, sv *Server) bool { return sv.forgotten() })
+	for _, sv := range s.leaving {
+		s.forget(sv)
+	}
 }
 
 // Spec returns what is in force. It must not be changed.
@@ -262,5 +271,21 @@ func (s *Service) Status() dataplane.ServiceStatus {
 	for _, sv := range s.servers {
 		st.Servers = append(st.Servers, sv.status())
 	}
+	st.Left = s.departed()
 	return st
+}
+
+// departed is what was counted for servers that are not in spec, by address.
+func (s *Service) departed() (left []dataplane.ServerStatus) {
+	known := s.known()
+	for _, sv := range s.leaving {
+		left = append(left, sv.status())
+	}
+	for addr, c := range s.past {
+		if known[addr] == nil && c != (dataplane.Counters{}) {
+			left = append(left, dataplane.ServerStatus{RealServer: dataplane.RealServer{Addr: addr}, Counters: c})
+		}
+	}
+	slices.SortFunc(left, func(a, b dataplane.ServerStatus) int { return a.Addr.Compare(b.Addr) })
+	return left
 }

@@ -262,24 +262,39 @@ func TestRemovedAndBack(t *testing.T) {
 	b.Done()
 }
 
-// Without connections nothing is left of a removed real server, and totals
-// keep what it has done.
-func TestTotalsKeepRemoved(t *testing.T) {
+// What was counted for a real server outlasts its removal, with connections
+// and without, and goes on when it is back; so do the totals.
+func TestCountersOutlastRemoval(t *testing.T) {
 	s := table.New(service("rr", 1))
-	c, _ := s.Pick(client(0), nil)
-	c.Established()
-	c.In(2, 30)
-	s.Update(service("rr", -1, 1))
-	c.Out(3, 40)
-	c.Done()
+	want := dataplane.Counters{}
+	for range 3 {
+		c, _ := s.Pick(client(0), nil)
+		c.Established()
+		c.In(2, 30)
+		s.Update(service("rr", -1, 1))
+		c.Out(3, 40)
+		want = want.Add(dataplane.Counters{Connections: 1, InPackets: 2, InBytes: 30, OutPackets: 3, OutBytes: 40})
+		left := func(active int) {
+			t.Helper()
+			st := s.Status()
+			if len(st.Left) != 1 || st.Left[0].Addr != addrOf('A') || st.Left[0].Counters != want || st.Left[0].Active != active {
+				t.Errorf("left is %+v, want %d active and %+v", st.Left, active, want)
+			}
+		}
+		left(1)
+		c.Done()
+		left(0)
+		s.Expire()
+		s.Update(service("rr", 1))
+		st := s.Status()
+		if got := st.Servers[0]; got.Active != 0 || got.Counters != want || len(st.Left) > 0 {
+			t.Errorf("back without connections it has %+v, want %+v; left is %+v", got, want, st.Left)
+		}
+	}
 	s.Refused()
-	want := dataplane.Counters{Connections: 1, InPackets: 2, InBytes: 30, OutPackets: 3, OutBytes: 40, Refused: 1}
+	want.Refused = 1
 	if got := s.Status().Counters; got != want {
 		t.Errorf("totals %+v, want %+v", got, want)
-	}
-	s.Update(service("rr", 1, 1))
-	if got := s.Status().Servers[0]; got.Active != 0 || got.Counters != (dataplane.Counters{}) {
-		t.Errorf("back without connections it has %+v", got)
 	}
 }
 

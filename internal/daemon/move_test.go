@@ -1,0 +1,244 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/shunt-lb/shunt/dataplane"
+)
+
+// A witness is a dataplane in memory that counts one client for each service
+// it has and says what happens to it, in order with others.
+type witness struct {
+	memory
+	name string
+	seen *record
+	fail error
+}
+
+// A record is what happened, in order.
+type record struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (r *record) add(line string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lines = append(r.lines, line)
+}
+
+// take returns what was added since the last call.
+func (r *record) take() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	lines := r.lines
+	r.lines = nil
+	return lines
+}
+
+func (w *witness) Apply(ctx context.Context, v dataplane.VirtualService) error {
+	w.seen.add("apply " + w.name)
+	if w.fail != nil {
+		return w.fail
+	}
+	return w.memory.Apply(ctx, v)
+}
+
+func (w *witness) Remove(ctx context.Context, id dataplane.ServiceID) error {
+	w.seen.add("remove " + w.name)
+	return w.memory.Remove(ctx, id)
+}
+
+func (w *witness) Snapshot(ctx context.Context) ([]dataplane.ServiceStatus, error) {
+	all, err := w.memory.Snapshot(ctx)
+	for i := range all {
+		all[i].Counters.Connections++
+		all[i].Servers[0].Counters.Connections++
+	}
+	return all, err
+}
+
+func (w *witness) Status(ctx context.Context, id dataplane.ServiceID) (dataplane.ServiceStatus, error) {
+	all, err := w.Snapshot(ctx)
+	for _, st := range all {
+		if st.Service.ID == id {
+			return st, err
+		}
+	}
+	return dataplane.ServiceStatus{}, err
+}
+
+// A retiring is one that passes connections on.
+type retiring struct {
+	witness
+	left atomic.Int64
+}
+
+func (r *retiring) retire(context.Context, dataplane.ServiceID) error {
+	r.seen.add("retire " + r.name)
+	return nil
+}
+
+func (r *retiring) busy(context.Context, dataplane.ServiceID) (int, error) {
+	return int(r.left.Load()), nil
+}
+
+// moved returns a mux over a kernel and a proxy, with a service on the kernel.
+func moved(t *testing.T) (m *mux, kernel *retiring, proxy *witness, v dataplane.VirtualService, saw func(...string)) {
+	t.Helper()
+	seen := &record{}
+	in := func(name string) witness {
+		return witness{memory: memory{applied: map[dataplane.ServiceID]dataplane.VirtualService{}}, name: name, seen: seen}
+	}
+	p := in("proxy")
+	kernel, proxy = &retiring{witness: in("ipvs")}, &p
+	m = newMux(slog.New(slog.DiscardHandler), named{kernel, onIPVS}, named{proxy, onProxy})
+	v = dataplane.VirtualService{
+		ID:          dataplane.ServiceID{Protocol: dataplane.TCP, Addr: netip.MustParseAddrPort("10.0.0.1:80")},
+		RealServers: []dataplane.RealServer{{Addr: netip.MustParseAddrPort("10.0.0.110:80"), Weight: 1}},
+	}
+	saw = func(want ...string) {
+		t.Helper()
+		synctest.Wait()
+		if got := seen.take(); !slices.Equal(got, want) {
+			t.Fatalf("saw %q, want %q", got, want)
+		}
+	}
+	check(t, m.Apply(t.Context(), v))
+	saw("apply ipvs")
+	return m, kernel, proxy, v, saw
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// on routes the service.
+func (m *mux) to(v dataplane.VirtualService, plane string) {
+	m.route(map[dataplane.ServiceID]string{v.ID: plane})
+}
+
+// connections are those counted for the only service.
+func connections(t *testing.T, m *mux) uint64 {
+	t.Helper()
+	all, err := m.Snapshot(t.Context())
+	check(t, err)
+	if len(all) != 1 || all[0].Counters.Connections != all[0].Servers[0].Counters.Connections {
+		t.Fatalf("shown is %+v", all)
+	}
+	return all[0].Counters.Connections
+}
+
+// TestMoveTakesInBeforeItLetsGo: both ways, and nothing is let go that has
+// connections. Counters do not fall.
+func TestMoveTakesInBeforeItLetsGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, kernel, _, v, saw := moved(t)
+		defer m.Close()
+		kernel.left.Store(3)
+		m.to(v, onProxy)
+		check(t, m.Apply(t.Context(), v))
+		saw("apply proxy", "retire ipvs")
+		if n := connections(t, m); n != 2 {
+			t.Errorf("%d connections while it moves, want 2", n)
+		}
+		time.Sleep(time.Minute)
+		check(t, m.Apply(t.Context(), v))
+		saw("apply proxy")
+		kernel.left.Store(0)
+		time.Sleep(time.Second)
+		saw("remove ipvs")
+		if n := connections(t, m); n != 2 {
+			t.Errorf("%d connections after it has moved, want 2", n)
+		}
+
+		m.to(v, onIPVS)
+		check(t, m.Apply(t.Context(), v))
+		saw("apply ipvs")
+		time.Sleep(handshake + time.Second)
+		saw("remove proxy")
+		if n := connections(t, m); n != 3 {
+			t.Errorf("%d connections after it has moved back, want 3", n)
+		}
+		check(t, m.Remove(t.Context(), v.ID))
+		saw("remove ipvs")
+	})
+}
+
+// TestMoveEnds when connections do not.
+func TestMoveEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, kernel, _, v, saw := moved(t)
+		defer m.Close()
+		kernel.left.Store(3)
+		m.to(v, onProxy)
+		check(t, m.Apply(t.Context(), v))
+		time.Sleep(patience + time.Second)
+		saw("apply proxy", "retire ipvs", "remove ipvs")
+	})
+}
+
+// TestMoveBackAtOnce leaves a service where it was; a stop and a removal in the
+// middle leave nothing behind.
+func TestMoveBackAtOnce(t *testing.T) {
+	for name, middle := range map[string]func(*mux, dataplane.VirtualService) error{
+		"back": func(m *mux, v dataplane.VirtualService) error {
+			m.to(v, onIPVS)
+			return m.Apply(context.Background(), v)
+		},
+		"removed": func(m *mux, v dataplane.VirtualService) error { return m.Remove(context.Background(), v.ID) },
+		"stopped": func(m *mux, _ dataplane.VirtualService) error { return m.Drain(context.Background()) },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			m, kernel, _, v, saw := moved(t)
+			kernel.left.Store(3)
+			m.to(v, onProxy)
+			check(t, m.Apply(t.Context(), v))
+			time.Sleep(time.Second)
+			saw("apply proxy", "retire ipvs")
+			check(t, middle(m, v))
+			time.Sleep(2 * patience)
+			switch name {
+			case "back":
+				saw("apply ipvs", "remove proxy")
+			case "removed":
+				saw("remove ipvs", "remove proxy")
+			case "stopped":
+				saw("remove ipvs")
+			}
+			check(t, m.Close())
+		})
+	}
+}
+
+// TestMoveThatFails has the old dataplane go on.
+func TestMoveThatFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, _, proxy, v, saw := moved(t)
+		defer m.Close()
+		m.to(v, onProxy)
+		proxy.fail = errors.New("address in use")
+		if err := m.Apply(t.Context(), v); !errors.Is(err, proxy.fail) {
+			t.Errorf("Apply: %v", err)
+		}
+		saw("apply proxy", "remove proxy")
+		time.Sleep(2 * patience)
+		saw()
+		proxy.fail = nil
+		check(t, m.Apply(t.Context(), v))
+		time.Sleep(handshake + time.Second)
+		saw("apply proxy", "retire ipvs", "remove ipvs")
+	})
+}
