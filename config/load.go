@@ -58,7 +58,7 @@ func Parse(ctx context.Context, name string, text []byte, o Options) (*Config, e
 		return nil, problems
 	}
 	p.cfg.Waiting, p.cfg.Warnings = split(problems)
-	p.cfg.known, p.cfg.lists, p.cfg.missing = p.names.known, p.collector.lists, p.missing
+	p.cfg.known, p.cfg.lists, p.cfg.missing = p.known, p.lists, p.missing
 	return p.cfg, nil
 }
 

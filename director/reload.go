@@ -55,7 +55,7 @@ func (d *Director) reload(ctx context.Context, byItself bool) error {
 		return e
 	}
 	if err == nil {
-		return d.adopt(ctx, conf, text, "configuration reloaded")
+		return d.adopt(ctx, conf, text, false)
 	}
 	if e := d.do(d.ctx, func() { d.refused(err) }); e != nil {
 		return e
@@ -63,9 +63,10 @@ func (d *Director) reload(ctx context.Context, byItself bool) error {
 	return err
 }
 
-// adopt puts conf in force, which is logged in the words of done.
-func (d *Director) adopt(ctx context.Context, conf *config.Config, text []byte, done string) error {
-	if err := d.replace(ctx, conf, text, done); err != nil {
+// adopt puts conf in force; found says that it is of the text in force, with
+// something that this was waiting for.
+func (d *Director) adopt(ctx context.Context, conf *config.Config, text []byte, found bool) error {
+	if err := d.replace(ctx, conf, text, found); err != nil {
 		d.file.forget() // it has been read to no effect
 		return err
 	}
@@ -75,7 +76,7 @@ func (d *Director) adopt(ctx context.Context, conf *config.Config, text []byte, 
 
 // replace is adopt for the director itself. No look at maintenancedir for the
 // configuration before comes between.
-func (d *Director) replace(ctx context.Context, conf *config.Config, text []byte, done string) error {
+func (d *Director) replace(ctx context.Context, conf *config.Config, text []byte, found bool) error {
 	if err := d.take(ctx, d.keeping); err != nil {
 		return err
 	}
@@ -85,7 +86,7 @@ func (d *Director) replace(ctx context.Context, conf *config.Config, text []byte
 		return err
 	}
 	d.hold(conf, text)
-	return d.do(d.ctx, func() { d.reloaded(conf, files, done) })
+	return d.do(d.ctx, func() { d.reloaded(conf, files, found) })
 }
 
 // refused records a configuration that cannot be put in force. It runs in the
@@ -101,18 +102,24 @@ func (d *Director) refused(err error) {
 }
 
 // reloaded puts conf in force. It runs in the loop.
-func (d *Director) reloaded(conf *config.Config, files map[string]string, done string) {
+func (d *Director) reloaded(conf *config.Config, files map[string]string, found bool) {
 	if d.ctx.Err() != nil {
 		return // too late: nothing is to come back that Stop takes away
 	}
-	d.conf.ReloadTried = time.Now()
-	d.conf.Reloads++
-	d.conf.ReloadError = ""
+	if !found { // what has become of the file says a reload alone
+		d.conf.ReloadTried = time.Now()
+		d.conf.Reloads++
+		d.conf.ReloadError = ""
+	}
 	d.cluster.phase = config.AlertReloading
 	if d.o.InForce != nil {
 		d.o.InForce(conf)
 	}
 	d.enforce(conf, nil, files)
 	d.running()
-	d.log.Info(done, "services", len(conf.Virtuals), "warnings", len(conf.Warnings), "waiting", len(conf.Waiting))
+	if found {
+		d.log.Info("found what the configuration was waiting for", "waiting", len(conf.Waiting))
+		return
+	}
+	d.log.Info("configuration reloaded", "services", len(conf.Virtuals), "warnings", len(conf.Warnings), "waiting", len(conf.Waiting))
 }

@@ -2,6 +2,7 @@ package director
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"time"
 )
@@ -19,6 +20,7 @@ const (
 type search struct {
 	pause time.Duration
 	due   time.Time
+	told  string // what was complained about last
 
 	mu     sync.Mutex
 	cancel context.CancelFunc // of an attempt under way
@@ -28,6 +30,7 @@ type search struct {
 
 // anew is for a configuration that has just been read.
 func (s *search) anew(now time.Time) {
+	s.told = ""
 	s.pause = firstPause
 	s.due = now.Add(s.pause)
 }
@@ -36,6 +39,14 @@ func (s *search) anew(now time.Time) {
 func (s *search) later(now time.Time) {
 	s.pause = min(2*s.pause, longestPause)
 	s.due = now.Add(s.pause)
+}
+
+// complain says once why what was found cannot be used.
+func (s *search) complain(log *slog.Logger, err error) {
+	if s.told != err.Error() {
+		s.told = err.Error()
+		log.Warn("what the configuration was waiting for cannot be put in force", "err", err)
+	}
 }
 
 // begin returns the context of an attempt, and what ends it.
@@ -97,11 +108,11 @@ func (d *Director) seek() {
 	d.search.later(time.Now())
 	switch {
 	case err != nil:
-		d.log.Debug("what the configuration waits for cannot be put in force", "err", err)
+		d.search.complain(d.log, err)
 		_ = d.do(d.ctx, func() { d.conf.Waiting = append(texts(before.Waiting), err.Error()) })
 	case conf.SameWait(before):
 		_ = d.do(d.ctx, func() { d.conf.Waiting = texts(conf.Waiting) }) // for other reasons, perhaps
 	default:
-		_ = d.adopt(d.ctx, conf, d.text, "found what the configuration was waiting for")
+		_ = d.adopt(d.ctx, conf, d.text, true)
 	}
 }

@@ -2,6 +2,7 @@ package director
 
 import (
 	"context"
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -102,6 +103,37 @@ func TestSearchPauses(t *testing.T) {
 		time.Sleep(5 * longestPause)
 		if got := r.status().Config.Waiting; len(got) > 0 || len(w.attempts()) != n {
 			t.Errorf("all is there: waiting for %q, looked %d more times", got, len(w.attempts())-n)
+		}
+	})
+}
+
+// What is found and cannot be put in force is shown, and changes nothing; nor
+// does what is found make a reload that was refused undone.
+func TestSearchThatIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := virtual(vip, rs1)
+		var err error
+		r := newRig(t, waiting(conf(v), "rs2"))
+		r.o.Again = func(context.Context, []byte, *config.Config) (*config.Config, error) {
+			return conf(virtual(vip, rs1, rs2)), err
+		}
+		err = errors.New("test.cf:2: error: no, thanks")
+		r.start()
+		defer r.stop()
+		time.Sleep(10 * time.Second)
+		r.want(v, vip+": "+rs1+"=1")
+		if got := r.status().Config; len(got.Waiting) != 2 || got.Waiting[1] != err.Error() || got.ReloadFailures > 0 {
+			t.Errorf("waiting for %q, %d reloads refused", got.Waiting, got.ReloadFailures)
+		}
+		r.edit("bad", nil, errors.New("test.cf:1: error: not so"))
+		if e := r.Reload(t.Context()); e == nil {
+			t.Error("the reload was not refused")
+		}
+		err = nil
+		time.Sleep(time.Minute)
+		r.want(virtual(vip, rs1, rs2), vip+": "+rs1+"=1 "+rs2+"=1")
+		if got := r.status().Config; len(got.Waiting) > 0 || got.ReloadError == "" {
+			t.Errorf("waiting for %q, error %q: want what was refused to be remembered", got.Waiting, got.ReloadError)
 		}
 	})
 }

@@ -17,6 +17,8 @@ const (
 	// maxLine is how many bytes one line may have: some relays have more to say
 	// than the RFC allows.
 	maxLine = 2 << 10
+	// maxLines is how many lines a session may have, beside one for each recipient.
+	maxLines = 256
 	// maxTLS is how many bytes are read of TLS, with all that is said by it.
 	maxTLS = 64 << 10
 	// maxWords is how many bytes of one reply are reported.
@@ -26,13 +28,17 @@ const (
 // errTooMuch is what a session with a relay ends with that says more.
 var errTooMuch = errors.New("the relay says more than a relay has to say")
 
-// A capped reads no more than is left from a connection.
+// A capped reads no more lines than are left, and bytes, from a connection.
 type capped struct {
-	net.Conn
-	left  int
-	lines bool   // no line is longer than maxLine
+	limited
+	lines int    // that are left
 	line  int    // bytes of the one that is being read
 	first string // what is read before anything else
+}
+
+// spoken is what a relay says on conn about mail for so many recipients.
+func spoken(conn net.Conn, recipients int) *capped {
+	return &capped{limited: limited{conn, maxSession + recipients*maxReply}, lines: maxLines + recipients}
 }
 
 func (c *capped) Read(b []byte) (int, error) {
@@ -41,16 +47,31 @@ func (c *capped) Read(b []byte) (int, error) {
 		c.first = c.first[n:]
 		return n, nil
 	}
-	if c.left == 0 || c.lines && c.line > maxLine {
+	if c.lines <= 0 || c.line > maxLine {
 		return 0, errTooMuch
 	}
-	n, err := c.Conn.Read(b[:min(len(b), c.left)])
-	c.left -= n
+	n, err := c.limited.Read(b)
 	if end := bytes.LastIndexByte(b[:n], '\n'); end >= 0 {
 		c.line = n - end - 1
+		c.lines -= bytes.Count(b[:n], []byte("\n"))
 	} else {
 		c.line += n
 	}
+	return n, err
+}
+
+// A limited reads no more bytes than are left from a connection.
+type limited struct {
+	net.Conn
+	left int
+}
+
+func (l *limited) Read(b []byte) (int, error) {
+	if l.left == 0 {
+		return 0, errTooMuch
+	}
+	n, err := l.Conn.Read(b[:min(len(b), l.left)])
+	l.left -= n
 	return n, err
 }
 

@@ -92,7 +92,7 @@ func (l letter) connect(ctx context.Context, host, address, helo string, secure 
 		stop()
 		_ = conn.Close() // QUIT has closed it in the best case
 	}
-	c, err := greet(conn, maxSession+len(l.to)*maxReply, host, helo, secure)
+	c, err := greet(conn, len(l.to), host, helo, secure)
 	if err != nil {
 		hangUp()
 		return nil, nil, err
@@ -100,9 +100,9 @@ func (l letter) connect(ctx context.Context, host, address, helo string, secure 
 	return c, hangUp, nil
 }
 
-// greet says hello to a relay of which most bytes are read.
-func greet(conn net.Conn, most int, host, helo string, secure bool) (*smtp.Client, error) {
-	c, err := hello(&capped{Conn: conn, left: most, lines: true}, host, helo)
+// greet says hello to a relay that is to take a mail for so many recipients.
+func greet(conn net.Conn, recipients int, host, helo string, secure bool) (*smtp.Client, error) {
+	c, err := hello(spoken(conn, recipients), host, helo)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +114,9 @@ func greet(conn net.Conn, most int, host, helo string, secure bool) (*smtp.Clien
 		return nil, fmt.Errorf("%w: %w", errTLS, brief(err))
 	}
 	// Over TLS the relay begins anew, but for its greeting (RFC 3207, section 4.2).
-	return hello(&capped{Conn: over, left: most, lines: true, first: "220 TLS\r\n"}, host, helo)
+	anew := spoken(over, recipients)
+	anew.first = "220 TLS\r\n"
+	return hello(anew, host, helo)
 }
 
 func hello(conn net.Conn, host, helo string) (*smtp.Client, error) {
@@ -138,7 +140,7 @@ func startTLS(c *smtp.Client, conn net.Conn, host string) (net.Conn, error) {
 	if _, _, err := c.Text.ReadResponse(220); err != nil {
 		return nil, err
 	}
-	over := tls.Client(&capped{Conn: conn, left: maxTLS}, &tls.Config{ServerName: host, InsecureSkipVerify: true})
+	over := tls.Client(&limited{conn, maxTLS}, &tls.Config{ServerName: host, InsecureSkipVerify: true})
 	if err := over.Handshake(); err != nil {
 		return nil, err
 	}

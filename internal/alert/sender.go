@@ -219,7 +219,6 @@ func (s *Sender) pause(ctx context.Context, d time.Duration) bool {
 }
 
 // closing reports whether nothing is tried twice any more.
-
 func (s *Sender) closing() bool {
 	select {
 	case <-s.last:
