@@ -118,6 +118,12 @@ func getFallback6(t target) []string {
 	return []string{fb.String()}
 }
 
+// OwnFallback reports whether the fallback of v is the virtual service itself.
+func (v *Virtual) OwnFallback() bool {
+	f := v.Fallback
+	return f != nil && !f.Sorry && v.ID.Catches(v.mapped(f.Addr, f.Forward))
+}
+
 // String returns the fallback as a file would name it: "sorry",
 // "127.0.0.1:80 gate", without a port where it has none.
 func (fb *Fallback) String() string {

@@ -207,9 +207,6 @@ func (p *parser) reviewFallback(sec *section, v *Virtual) {
 	if fb.Addr.Addr().Is6() != sec.six && fb.Forward != dataplane.IPIP {
 		warn("the address family is not that of the service, which only the proxy and ipip can do", "write fallback=sorry, or an address of the other family")
 	}
-	if v.ID.Catches(to) {
-		warn("it is the virtual service itself", "write fallback=sorry")
-	}
 	for i := range v.Reals {
 		if v.mapped(v.Reals[i].Addr, v.Reals[i].Forward) == to {
 			warn(fmt.Sprintf("it is the real server of line %d", v.Reals[i].Pos.Line), "a server that is down cannot stand in for itself")

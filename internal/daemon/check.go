@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -22,10 +23,16 @@ func Check(ctx context.Context, name string, text []byte, o config.Options, on s
 		return nil, err
 	}
 	awaitLog(conf, text)
-	if ps := director.Validate(conf, limits(usual(on))); len(ps) > 0 {
+	if err := knownDataplane(on); err != nil {
+		return nil, err
+	}
+	usual := usual(on)
+	ps := director.Validate(conf, limits(usual), func(v *config.Virtual) bool { return onProxy == cmp.Or(v.Dataplane, usual) })
+	if ps = append(ps, clashes(conf, usual)...); len(ps) > 0 {
 		return nil, config.Join(name, withLines(ps, text), conf.Warnings)
 	}
-	more := uselessTimeouts(conf, usual(on))
+	more := append(uselessTimeouts(conf, usual), ownFallbacks(conf, usual)...)
+	more = append(more, oneWay(conf, usual)...)
 	if p, ok := readable(name, conf); ok {
 		more = append(more, p)
 	}
