@@ -33,6 +33,12 @@ func Check(ctx context.Context, name string, text []byte, o config.Options, on s
 	}
 	more := append(uselessTimeouts(conf, usual), ownFallbacks(conf, usual)...)
 	more = append(more, oneWay(conf, usual)...)
+	if err := noFacility(conf); err != nil {
+		more = append(more, config.Problem{
+			Pos: conf.Global.Origins["logfile"].Pos, Text: fmt.Sprintf("%v; the log goes to standard error", err),
+			Hint: "write logfile=\"daemon\", or a path",
+		})
+	}
 	if p, ok := readable(name, conf); ok {
 		more = append(more, p)
 	}

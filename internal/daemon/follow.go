@@ -54,12 +54,21 @@ func (d *Daemon) parseAfter(ctx context.Context, text []byte, o config.Options) 
 }
 
 // logTarget is where conf has the log go. Who supervises shunt reads its
-// standard error.
+// standard error, which also has what is for no facility of syslog.
 func logTarget(conf *config.Config) string {
-	if conf.Global.Supervised {
+	if conf.Global.Supervised || noFacility(conf) != nil {
 		return ""
 	}
 	return conf.Global.LogFile
+}
+
+// noFacility returns what is wrong with the facility that conf names, nil for
+// nothing.
+func noFacility(conf *config.Config) error {
+	if strings.HasPrefix(conf.Global.LogFile, "/") {
+		return nil
+	}
+	return logs.Usable(conf.Global.LogFile)
 }
 
 // pages reads what the services of conf say while no real server can.
