@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -100,7 +101,7 @@ func TestRunAndCheckAgree(t *testing.T) {
 	for _, tt := range files {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()
-			_, port, _ := strings.Cut(free(t), ":")
+			port := quiet(t)
 			text := strings.NewReplacer("%V%", "virtual=127.0.0.1:"+port, "%PORT%", port, "%DIR%", dir).Replace(tt.text)
 			path := filepath.Join(dir, "test.cf")
 			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -121,6 +122,27 @@ func TestRunAndCheckAgree(t *testing.T) {
 			}
 		})
 	}
+}
+
+// quiet is a port that nobody has, on any address, and that no client is given
+// by the kernel.
+func quiet(t *testing.T) string {
+	t.Helper()
+	for port := 20000 + os.Getpid()%5000; port < 32000; port++ {
+		addr := fmt.Sprintf(":%d", port)
+		ln, err := net.Listen("tcp", addr)
+		if err != nil {
+			continue
+		}
+		pc, err := net.ListenPacket("udp", addr)
+		ln.Close()
+		if err == nil {
+			pc.Close()
+			return fmt.Sprint(port)
+		}
+	}
+	t.Fatal("no port is free")
+	return ""
 }
 
 // reload parses a file as a daemon does that runs on a dataplane.
