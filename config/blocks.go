@@ -250,6 +250,10 @@ func (b *blocks) prose(s *stmt) {
 	case byName[word] != nil && (behind == "" || behind[0] == ':' || len(strings.Fields(behind)) == 1):
 		b.fail(s, s.keyAt+len(word), fmt.Sprintf("no `=` behind `%s`", word), fmt.Sprintf("write %s=VALUE", word))
 	default:
-		b.fail(s, s.keyAt, "this line is no directive", "put a # in front of it if it is a comment")
+		hint, known := confusions[strings.ToLower(word)]
+		if !known {
+			hint = "put a # in front of it if it is a comment"
+		}
+		b.fail(s, s.keyAt, "this line is no directive", hint)
 	}
 }

@@ -84,9 +84,12 @@ var fallbackCommand = value{
 	set: func(f *field, t target) (ok bool) {
 		if f.global {
 			t.s.FallbackCommand, ok = f.raw()
-			return ok
+		} else {
+			t.s.FallbackCommand, ok = f.quoted(true)
 		}
-		t.s.FallbackCommand, ok = f.quoted(true)
+		if ok {
+			f.missingProgram(t.s.FallbackCommand)
+		}
 		return ok
 	},
 	get: func(t target) []string {

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"regexp/syntax"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -164,6 +165,15 @@ func offsetOf(fragment, source string) int {
 	return utf8.RuneCountInString(before)
 }
 
+// descending reports whether the bounds of a repeat such as {2,1} are the wrong
+// way round.
+func descending(repeat string) bool {
+	lo, hi, ok := strings.Cut(strings.Trim(repeat, "{}?"), ",")
+	from, err := strconv.Atoi(lo)
+	to, err2 := strconv.Atoi(hi)
+	return ok && err == nil && err2 == nil && to < from && from <= 1000
+}
+
 // patternHint tells apart what is wrong from what Go does not have.
 func patternHint(e *syntax.Error) string {
 	switch x := e.Expr; {
@@ -175,8 +185,16 @@ func patternHint(e *syntax.Error) string {
 		return "Go's regular expressions (RE2) are used: no look-around, no back references and not every escape of Perl"
 	case e.Code == syntax.ErrLarge:
 		return fmt.Sprintf("a pattern has at most %d bytes and makes a program of at most %d steps, because a check has to be over in time: use smaller repeat counts, or less of them in one another", maxPattern, maxSteps)
+	case e.Code == syntax.ErrInvalidRepeatSize && descending(x):
+		return "write the smaller number first"
 	case e.Code == syntax.ErrInvalidRepeatSize:
 		return "a repeat count is at most 1000"
+	case e.Code == syntax.ErrInvalidCharRange && strings.HasPrefix(strings.ToLower(x), `\p`):
+		return `Go's regular expressions (RE2) have no such class: they know \p{L}, \p{Greek} and [[:alpha:]]`
+	case e.Code == syntax.ErrInvalidCharRange && strings.HasPrefix(x, "[:"):
+		return "the classes are [[:alpha:]], [[:digit:]], [[:alnum:]], [[:upper:]], [[:lower:]], [[:space:]], [[:punct:]] and their like"
+	case e.Code == syntax.ErrInvalidCharRange:
+		return "write the lower character of the range first"
 	}
 	return "receive is a regular expression; put a \\ in front of a character that stands for itself"
 }

@@ -125,7 +125,8 @@ func (v *Virtual) needsPort() bool {
 }
 
 func (p *parser) reviewCheck(sec *section, v *Virtual) {
-	if v.CheckType == CheckNegotiate && v.Service == "none" && len(v.Reals) > 0 {
+	misread := sec.body.lastOf("service") != nil && !v.Origins["service"].set()
+	if v.CheckType == CheckNegotiate && v.Service == "none" && len(v.Reals) > 0 && !misread {
 		s := sec.line("service")
 		p.warn(s, s.keyAt, "service none is not checked: its real servers are always up", "write service=NAME, or checktype=connect")
 	}

@@ -42,11 +42,6 @@ func (d *Daemon) parseAfter(ctx context.Context, text []byte, o config.Options) 
 	if err != nil {
 		return nil, err
 	}
-	if target := logTarget(conf); !strings.HasPrefix(target, "/") {
-		if err := logs.Usable(target); err != nil {
-			return nil, fmt.Errorf("%s: %w", conf.Global.Origins["logfile"].Pos, err)
-		}
-	}
 	conf.Warnings = append(conf.Warnings, withLines(d.bypassed(conf), text)...)
 	conf.Warnings = append(conf.Warnings, withLines(unreachable(conf, proxy.OpenFiles()), text)...)
 	d.parsed = parsed{conf, pages(conf)}
