@@ -90,8 +90,7 @@ func checkConfig(c *cli.Context) error {
 		return e
 	}
 	_, warnings := conf.Warnings.Counts()
-	_, err = fmt.Fprintf(c.App.Writer, "%s: good: %d virtual services, %d warnings%s
-", path, len(conf.Virtuals), warnings, waitingFor(conf))
+	_, err = fmt.Fprintf(c.App.Writer, "%s: good: %d virtual services, %d warnings%s\n", path, len(conf.Virtuals), warnings, waitingFor(conf))
 	return err
 }
 
