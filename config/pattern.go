@@ -135,8 +135,15 @@ func latin1(b []byte) []byte {
 
 // pattern compiles source, which stands at the offset at of the line.
 func (f *field) pattern(source string, at int) (*Pattern, bool) {
+	if p := f.patterns[source]; p != nil {
+		return p, true
+	}
+	if f.steps > maxFileSteps {
+		return nil, f.fail(at, fmt.Sprintf("the patterns of the file make programs of more than %d steps", maxFileSteps), "use smaller repeat counts, or the same pattern for more servers")
+	}
 	p, err := CompilePattern(source)
 	if err == nil {
+		f.remember(p)
 		return p, true
 	}
 	text, hint := "broken regular expression", ""
@@ -146,6 +153,19 @@ func (f *field) pattern(source string, at int) (*Pattern, bool) {
 		at += offsetOf(bad.Expr, source)
 	}
 	return nil, f.fail(at, text, hint)
+}
+
+// maxFileSteps is how many steps all patterns of a file may have, equal ones
+// counted once. A step takes some hundred bytes.
+const maxFileSteps = 1 << 17
+
+// remember has equal patterns of a file be one.
+func (c *collector) remember(p *Pattern) {
+	if c.patterns == nil {
+		c.patterns = map[string]*Pattern{}
+	}
+	c.patterns[p.source] = p
+	c.steps += p.steps
 }
 
 func patternFault(e *syntax.Error) string {
