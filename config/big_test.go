@@ -84,10 +84,13 @@ var bigFiles = map[string]func() []byte{
 	"servers too many": func() []byte {
 		return numbered("virtual=1\n\tchecktype=on\n", "\treal=%d masq # 192.0.2.1 or so\n", full)
 	},
-	"ranges":                  func() []byte { return numbered("virtual=1\n", "\treal=10.0.0.0->10.0.255.255 gate %d\n", full) },
-	"one server":              func() []byte { return repeated("virtual=1\n\treal=10.0.0.1:80 gate\n", big) },
-	"services and servers":    func() []byte { return numbered("", "virtual=%[1]d\n\treal=10.0.0.1 gate %[1]d\n", big) },
-	"wrong indentation":       func() []byte { return numbered("", "  virtual=%d\n ops=no\n", big) },
+	"ranges":               func() []byte { return numbered("virtual=1\n", "\treal=10.0.0.0->10.0.255.255 gate %d\n", full) },
+	"one server":           func() []byte { return repeated("virtual=1\n\treal=10.0.0.1:80 gate\n", big) },
+	"services and servers": func() []byte { return numbered("", "virtual=%[1]d\n\treal=10.0.0.1 gate %[1]d\n", big) },
+	"wrong indentation":    func() []byte { return numbered("", "  virtual=%d\n ops=no\n", big) },
+	"patterns": func() []byte {
+		return numbered("virtual=1\n\tchecktype=on\n", "\treal=%[1]d masq \"a\",\"x{99}(a|b)%[1]d\"\n", full)
+	},
 	"a log":                   func() []byte { return numbered("", "Nov 29 22:10:11 lb1 kernel: IPVS: packet %d\n", big) },
 	"directives of a section": func() []byte { return repeated("\tops=no\n", big) },
 	"in a section":            func() []byte { return append([]byte("virtual=1\n"), repeated("\tops=no\n", big-64)...) },

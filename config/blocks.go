@@ -132,7 +132,7 @@ func comment(s *stmt) string {
 
 func (b *blocks) begin(s *stmt) {
 	if s.indent > 0 {
-		b.fail(s, s.keyAt, fmt.Sprintf("`%s` is indented", s.key), "a section begins at the first column")
+		b.lenient(s, s.keyAt, fmt.Sprintf("`%s` is indented", s.key), "a section begins at the first column")
 	}
 	if len(b.sections) == maxServices {
 		b.stop(s, fmt.Sprintf("more than %d virtual services in one file", maxServices))
@@ -161,6 +161,8 @@ func (b *blocks) outer(s *stmt, p extent) {
 
 func (b *blocks) inner(s *stmt, p extent) {
 	switch {
+	case b.open != nil && s.indent <= b.open.head.indent:
+		b.beside(s, p)
 	case b.open != nil:
 		b.member(s, p)
 	case len(b.sections) == 0:
@@ -177,13 +179,28 @@ func (b *blocks) inner(s *stmt, p extent) {
 	}
 }
 
+// beside takes a line that is indented no more than the `virtual` line above:
+// where a whole file is indented, that is a global one.
+func (b *blocks) beside(s *stmt, p extent) {
+	head := b.open.head
+	if d := byName[s.key]; d == nil || d.scope&inGlobal == 0 {
+		b.fail(s, s.keyAt, fmt.Sprintf("`%s` is not indented more than `%s` of line %d", s.key, head.key, head.line),
+			"begin sections at the first column, and indent their lines with 4 blanks or a tab")
+		return
+	}
+	b.indented(nil, s)
+	b.closer = *s
+	b.open, b.gap, b.lost = nil, false, false
+	b.keep(&b.global, s, p)
+}
+
 func (b *blocks) member(s *stmt, p extent) {
 	if b.gap {
 		b.gap = false
 		b.lenient(s, s.keyAt, "an empty line stands inside of the section, above this line",
 			"remove it or put a # on it: for ldirectord an empty line ends the section")
 	}
-	if s.indent < 4 {
+	if s.indent < 4 && b.open.head.indent == 0 {
 		b.indented(b.open, s)
 	}
 	if d := byName[s.key]; d == nil || d.scope&inSection == 0 {
@@ -233,6 +250,10 @@ func (b *blocks) prose(s *stmt) {
 	case byName[word] != nil && (behind == "" || behind[0] == ':' || len(strings.Fields(behind)) == 1):
 		b.fail(s, s.keyAt+len(word), fmt.Sprintf("no `=` behind `%s`", word), fmt.Sprintf("write %s=VALUE", word))
 	default:
-		b.fail(s, s.keyAt, "this line is no directive", "put a # in front of it if it is a comment")
+		hint, known := confusions[strings.ToLower(word)]
+		if !known {
+			hint = "put a # in front of it if it is a comment"
+		}
+		b.fail(s, s.keyAt, "this line is no directive", hint)
 	}
 }

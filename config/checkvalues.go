@@ -96,6 +96,18 @@ var load = bind("text in double quotes, with a letter or digit in it", func(f *f
 	return v, ok
 }, inQuotes)(func(t target) *string { return &t.v.Load })
 
+// virtualHost is what stands in a request as it is, so that a URL never works.
+var virtualHost = noticed(bind("host name, quotes optional", (*field).virtualHost, inQuotes)(func(t target) *string { return &t.v.VirtualHost }), func(f *field, t target) {
+	bare := t.v.VirtualHost
+	if i := strings.Index(bare, "://"); i >= 0 {
+		bare = bare[i+3:]
+	}
+	bare, _, _ = strings.Cut(bare, "/")
+	if bare != t.v.VirtualHost {
+		f.warn(f.valAt, fmt.Sprintf("`%s` is no host name: a web server does not know it", t.v.VirtualHost), "write virtualhost="+bare+"; the path belongs into request")
+	}
+})
+
 // virtualHost reads a name that ends at the second quote.
 func (f *field) virtualHost() (string, bool) {
 	f.straighten()

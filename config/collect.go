@@ -23,8 +23,10 @@ type collector struct {
 	listsBefore map[string]listing
 	again       bool
 	guesses     map[guess]string
-	written     int // clients that stand in the file itself
-	copied      int // clients of files that are lists with others
+	patterns    map[string]*Pattern // by their source
+	steps       int                 // of their programs
+	written     int                 // clients that stand in the file itself
+	copied      int                 // clients of files that are lists with others
 }
 
 // fail reports an error at the offset at of s.

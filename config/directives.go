@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/shunt-lb/shunt/dataplane"
@@ -38,17 +39,17 @@ var table = []directive{
 
 	{name: "strict", scope: inGlobal, own: true, def: "no", doc: "refuse what ldirectord refuses", value: yesNo(func(t target) *bool { return &t.g.Strict })},
 	{name: "autoreload", scope: inGlobal, def: "no", doc: "read the file again when it has changed", value: yesNo(func(t target) *bool { return &t.g.AutoReload })},
-	{name: "callback", scope: inGlobal, def: "none", doc: "program run after the file has changed", value: text(func(t target) *string { return &t.g.Callback })},
+	{name: "callback", scope: inGlobal, def: "none", doc: "program run after the file has changed", value: callback},
 	{name: "logfile", scope: inGlobal, def: "standard error", doc: "file, or syslog facility, that the log goes to", value: text(func(t target) *string { return &t.g.LogFile })},
 	{name: "execute", scope: inGlobal, def: "none", doc: "another configuration, for which a second shunt is started", repeats: true, value: execute},
 	{name: "supervised", scope: inGlobal, def: "no", doc: "log to standard error, whatever logfile says", value: supervised},
 	{name: "fork", scope: inGlobal, def: "no", doc: "no meaning of its own: checks always run side by side", value: fork},
 	{name: "readdquiescent", scope: inGlobal, def: "no", doc: "add a quiescent server that is missing again, with weight 0", value: yesNo(func(t target) *bool { return &t.g.ReaddQuiescent })},
 	{name: "maintenancedir", scope: inGlobal, def: "none", doc: "folder in which a file named after a server takes it out of use", value: folder(func(t target) *string { return &t.g.MaintenanceDir })},
-	{name: "emailalertfrom", scope: inGlobal, def: "none", doc: "sender of mail", value: rest(func(t target) *string { return &t.g.EmailAlertFrom })},
+	{name: "emailalertfrom", scope: inGlobal, def: "none", doc: "sender of mail", value: sender},
 
 	{name: "protocol", scope: inSection, def: "udp on port 53, else tcp; fwm for marks", doc: "protocol of the virtual service", value: protocol},
-	{name: "service", scope: inSection, def: "by the port of the virtual service, else none", doc: "what a negotiate check speaks", value: word(serviceNames...)(func(t target) *string { return &t.v.Service })},
+	{name: "service", scope: inSection, def: "by the port of the virtual service, else none", doc: "what a negotiate check speaks", value: service},
 	{name: "scheduler", scope: inSection, def: "wrr", doc: "how connections are distributed", value: bind("name of a scheduler", (*field).scheduler, asIs)(func(t target) *string { return &t.v.Scheduler })},
 	{name: "schedflags", scope: inSection, def: "none", doc: "flags of the scheduler", value: bind("flags, separated by commas", (*field).schedFlags, writeList)(func(t target) *[]string { return &t.v.SchedFlags })},
 	{name: "persistent", scope: inSection, def: "none", doc: "for how long a client keeps its real server", value: persistent},
@@ -74,7 +75,7 @@ var table = []directive{
 	{name: "request", scope: inSection, def: "/", doc: "what a check asks for", value: request},
 	{name: "receive", scope: inSection, def: "anything", doc: "pattern that the answer has to match", value: receive},
 	{name: "httpmethod", scope: inSection, def: "GET", doc: "method of HTTP checks", value: httpMethod},
-	{name: "virtualhost", scope: inSection, def: "address of the real server", doc: "Host header of HTTP checks", value: bind("host name, quotes optional", (*field).virtualHost, inQuotes)(func(t target) *string { return &t.v.VirtualHost })},
+	{name: "virtualhost", scope: inSection, def: "address of the real server", doc: "Host header of HTTP checks", value: virtualHost},
 	{name: "login", scope: inSection, def: "anonymous for ftp, ldirectord@HOST for sip, else none", doc: "user name of checks", value: text(func(t target) *string { return &t.v.Login })},
 	{name: "passwd", scope: inSection, def: "ldirectord@HOST for ftp, else none", doc: "password of checks", secret: true, value: text(func(t target) *string { return &t.v.Passwd })},
 	{name: "database", scope: inSection, def: "none", doc: "database of SQL checks", value: text(func(t target) *string { return &t.v.Database })},
@@ -194,6 +195,10 @@ func noticed(v value, remark func(*field, target)) value {
 
 func folder(at func(target) *string) value {
 	return noticed(rest(at), func(f *field, t target) {
+		if inner := strings.Trim(*at(t), `"'`); len(inner) == len(*at(t))-2 && !isDir(*at(t)) {
+			f.warn(f.valAt, fmt.Sprintf("`%s` is read without its quotes, which are part of the name for ldirectord", f.key), fmt.Sprintf("write %s=%s", f.key, inner))
+			*at(t) = inner
+		}
 		if !isDir(*at(t)) {
 			f.warn(f.valAt, "there is no folder "+*at(t), "make it, or no server can be taken out of use by it")
 		}

@@ -84,9 +84,12 @@ var fallbackCommand = value{
 	set: func(f *field, t target) (ok bool) {
 		if f.global {
 			t.s.FallbackCommand, ok = f.raw()
-			return ok
+		} else {
+			t.s.FallbackCommand, ok = f.quoted(true)
 		}
-		t.s.FallbackCommand, ok = f.quoted(true)
+		if ok {
+			f.missingProgram(t.s.FallbackCommand)
+		}
 		return ok
 	},
 	get: func(t target) []string {
@@ -116,6 +119,12 @@ func getFallback6(t target) []string {
 		return nil
 	}
 	return []string{fb.String()}
+}
+
+// OwnFallback reports whether the fallback of v is the virtual service itself.
+func (v *Virtual) OwnFallback() bool {
+	f := v.Fallback
+	return f != nil && !f.Sorry && v.ID.Catches(v.mapped(f.Addr, f.Forward))
 }
 
 // String returns the fallback as a file would name it: "sorry",

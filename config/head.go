@@ -50,8 +50,11 @@ func (n *names) service(f *field, word string, six bool) (h head, ok bool) {
 		return h, f.fail(f.valAt, fmt.Sprintf("`%s` is empty", f.key), "write ADDRESS:PORT or a firewall mark")
 	case e.six && !six:
 		return h, f.fail(f.valAt, "an IPv6 address needs `virtual6`", "write virtual6="+word)
+	case strings.Contains(word, "://"):
+		_, bare, _ := strings.Cut(word, "://")
+		return h, f.fail(f.valAt, fmt.Sprintf("`%s` is no ADDRESS:PORT", word), fmt.Sprintf("write the address alone: %s=%s", f.key, strings.TrimRight(bare, "/")))
 	case !e.six && strings.Count(word, ":") > 1:
-		return h, f.fail(f.valAt, fmt.Sprintf("`%s` is no ADDRESS:PORT", word), "an IPv6 address is written virtual6=[ADDRESS]:PORT")
+		return h, f.fail(f.valAt, fmt.Sprintf("`%s` is no ADDRESS:PORT", word), "an IPv6 address is written virtual6="+bracketed(word))
 	case e.port == "" && rest == "":
 		return h, f.fail(f.valAt+len(word), fmt.Sprintf("`%s` has no port", word), portHint(f, word))
 	case e.host == "" || e.port == "" || rest != "":
@@ -60,6 +63,20 @@ func (n *names) service(f *field, word string, six bool) (h head, ok bool) {
 	h.endpoint = e
 	h.addr, ok = n.addr(f, e, six)
 	return h, ok
+}
+
+// bracketed is an IPv6 address without brackets as it was meant, if that can be
+// said: what follows its last colon is taken for the port.
+func bracketed(word string) string {
+	if i := strings.LastIndexByte(word, ':'); i > 0 {
+		if a, err := netip.ParseAddr(word[:i]); err == nil && a.Is6() {
+			return fmt.Sprintf("[%s]%s", a, word[i:])
+		}
+	}
+	if a, err := netip.ParseAddr(word); err == nil && a.Is6() {
+		return fmt.Sprintf("[%s]:PORT", a)
+	}
+	return "[ADDRESS]:PORT"
 }
 
 func portHint(f *field, word string) string {

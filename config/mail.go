@@ -102,6 +102,9 @@ func (f *field) addresses() ([]string, bool) {
 		return nil, false
 	}
 	list := splitAddresses(v)
+	for _, a := range list {
+		f.mailAddress(a)
+	}
 	switch {
 	case len(list) == 0:
 		return nil, f.fail(f.valAt, "`emailalert` is empty", "leave the line out")
@@ -113,6 +116,28 @@ func (f *field) addresses() ([]string, bool) {
 
 // maxAddresses is how many people get a mail.
 const maxAddresses = 100
+
+const blanksAndMarks = " \t<>;()\""
+
+// mailAddress warns of what a relay will not take for an address: a user of
+// this host, user@host, or either in angle brackets behind a name.
+func (f *field) mailAddress(a string) {
+	inner := a
+	if open := strings.LastIndexByte(a, '<'); open >= 0 && strings.HasSuffix(a, ">") {
+		inner = a[open+1 : len(a)-1]
+	}
+	user, host, split := strings.Cut(inner, "@")
+	if user != "" && (host != "") == split && !strings.ContainsAny(user, blanksAndMarks) && !strings.ContainsAny(host, blanksAndMarks+"@") {
+		return
+	}
+	hint := "write user@host"
+	if strings.ContainsAny(a, " ;") {
+		hint = "write user@host, several with commas between them"
+	}
+	f.warn(f.valAt, fmt.Sprintf("`%s` is no mail address", a), hint)
+}
+
+var sender = noticed(rest(func(t target) *string { return &t.g.EmailAlertFrom }), func(f *field, t target) { f.mailAddress(t.g.EmailAlertFrom) })
 
 func splitAddresses(v string) []string {
 	var list []string

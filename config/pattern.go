@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"regexp/syntax"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -134,8 +135,15 @@ func latin1(b []byte) []byte {
 
 // pattern compiles source, which stands at the offset at of the line.
 func (f *field) pattern(source string, at int) (*Pattern, bool) {
+	if p := f.patterns[source]; p != nil {
+		return p, true
+	}
+	if f.steps > maxFileSteps {
+		return nil, f.fail(at, fmt.Sprintf("the patterns of the file make programs of more than %d steps", maxFileSteps), "use smaller repeat counts, or the same pattern for more servers")
+	}
 	p, err := CompilePattern(source)
 	if err == nil {
+		f.remember(p)
 		return p, true
 	}
 	text, hint := "broken regular expression", ""
@@ -145,6 +153,19 @@ func (f *field) pattern(source string, at int) (*Pattern, bool) {
 		at += offsetOf(bad.Expr, source)
 	}
 	return nil, f.fail(at, text, hint)
+}
+
+// maxFileSteps is how many steps all patterns of a file may have, equal ones
+// counted once. A step takes some hundred bytes.
+const maxFileSteps = 1 << 17
+
+// remember has equal patterns of a file be one.
+func (c *collector) remember(p *Pattern) {
+	if c.patterns == nil {
+		c.patterns = map[string]*Pattern{}
+	}
+	c.patterns[p.source] = p
+	c.steps += p.steps
 }
 
 func patternFault(e *syntax.Error) string {
@@ -164,6 +185,15 @@ func offsetOf(fragment, source string) int {
 	return utf8.RuneCountInString(before)
 }
 
+// descending reports whether the bounds of a repeat such as {2,1} are the wrong
+// way round.
+func descending(repeat string) bool {
+	lo, hi, ok := strings.Cut(strings.Trim(repeat, "{}?"), ",")
+	from, err := strconv.Atoi(lo)
+	to, err2 := strconv.Atoi(hi)
+	return ok && err == nil && err2 == nil && to < from && from <= 1000
+}
+
 // patternHint tells apart what is wrong from what Go does not have.
 func patternHint(e *syntax.Error) string {
 	switch x := e.Expr; {
@@ -175,8 +205,16 @@ func patternHint(e *syntax.Error) string {
 		return "Go's regular expressions (RE2) are used: no look-around, no back references and not every escape of Perl"
 	case e.Code == syntax.ErrLarge:
 		return fmt.Sprintf("a pattern has at most %d bytes and makes a program of at most %d steps, because a check has to be over in time: use smaller repeat counts, or less of them in one another", maxPattern, maxSteps)
+	case e.Code == syntax.ErrInvalidRepeatSize && descending(x):
+		return "write the smaller number first"
 	case e.Code == syntax.ErrInvalidRepeatSize:
 		return "a repeat count is at most 1000"
+	case e.Code == syntax.ErrInvalidCharRange && strings.HasPrefix(strings.ToLower(x), `\p`):
+		return `Go's regular expressions (RE2) have no such class: they know \p{L}, \p{Greek} and [[:alpha:]]`
+	case e.Code == syntax.ErrInvalidCharRange && strings.HasPrefix(x, "[:"):
+		return "the classes are [[:alpha:]], [[:digit:]], [[:alnum:]], [[:upper:]], [[:lower:]], [[:space:]], [[:punct:]] and their like"
+	case e.Code == syntax.ErrInvalidCharRange:
+		return "write the lower character of the range first"
 	}
 	return "receive is a regular expression; put a \\ in front of a character that stands for itself"
 }

@@ -88,9 +88,12 @@ func (f *field) badServer(rest string) bool {
 	if f.val == "" {
 		return f.fail(at, fmt.Sprintf("`%s` is empty", f.key), hint)
 	}
-	switch {
+	word := firstWord(f.val)
+	switch meant := bracketed(word); {
 	case strings.HasPrefix(rest, "://"):
 		hint = "write the address alone, without http://"
+	case meant != "[ADDRESS]:PORT":
+		hint = fmt.Sprintf("an IPv6 address is written real6=%s", meant)
 	case strings.HasPrefix(rest, "::"):
 		hint = "one colon stands between address and port"
 	case strings.HasPrefix(rest, "_"):
@@ -98,7 +101,7 @@ func (f *field) badServer(rest string) bool {
 	case strings.HasPrefix(rest, ":"):
 		hint = "the port behind the colon is missing"
 	}
-	return f.fail(at, fmt.Sprintf("`%s` is no real server", firstWord(f.val)), hint)
+	return f.fail(at, fmt.Sprintf("`%s` is no real server", word), hint)
 }
 
 func firstWord(s string) string {

@@ -18,7 +18,10 @@ func (f *field) scheduler() (string, bool) {
 	f.straighten()
 	f.cut(never)
 	f.singles()
-	w := firstWord(strings.Trim(f.val, `"`))
+	w := firstWord(f.val)
+	if bare := strings.TrimFunc(w, punctuation); slices.Contains(schedulers, bare) {
+		w = bare // ldirectord takes the letters, too
+	}
 	name, flag, flagged := strings.Cut(w, "-")
 	if !slices.Contains(schedulers, name) {
 		return "", f.fail(f.valAt, fmt.Sprintf("`%s` is no scheduler", w), choice(w, schedulers))
@@ -31,6 +34,8 @@ func (f *field) scheduler() (string, bool) {
 	}
 	return name, true
 }
+
+func punctuation(r rune) bool { return r >= 0x80 || !isAlnum(byte(r)) }
 
 func (f *field) schedFlags() ([]string, bool) {
 	f.straighten()

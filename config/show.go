@@ -71,6 +71,11 @@ func explainVirtual(c *Config, v *Virtual) Explained {
 		Line:     v.Pos.Line,
 		Settings: explain(target{g: &c.Global, s: &v.Settings, v: v, o: v.Origins, six: v.six()}, inSection),
 	}
+	for i := range e.Settings {
+		if l := &e.Settings[i]; v.OwnFallback() && (l.Directive == "fallback" || l.Directive == "fallback6") {
+			l.Origin += "; on the proxy the built-in sorry server, since this is the virtual service itself"
+		}
+	}
 	for i := range v.Reals {
 		e.Reals = append(e.Reals, explainReal(v, &v.Reals[i]))
 	}

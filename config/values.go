@@ -216,6 +216,19 @@ func (f *field) oneOf(known []string, more string) (string, bool) {
 	return "", f.fail(f.valAt, fmt.Sprintf("`%s` is no %s", w, f.key), choice(w, known))
 }
 
+// service is one of those that checks are made of.
+var service = bind("`"+strings.Join(serviceNames, "`, `")+"`", func(f *field) (string, bool) {
+	w, ok := f.word("-")
+	if !ok || slices.Contains(serviceNames, w) {
+		return w, ok
+	}
+	hint := choice(w, serviceNames)
+	if nearest(strings.ToLower(w), serviceNames) == "" {
+		hint += "; a program of your own checks with checktype=external, checkcommand=PROGRAM"
+	}
+	return "", f.fail(f.valAt, fmt.Sprintf("`%s` is no service", w), hint)
+}, asIs)(func(t target) *string { return &t.v.Service })
+
 // duration reads a duration of shunt's own: seconds, or a number with ms, s,
 // m or h.
 func (f *field) duration(lo time.Duration) (time.Duration, bool) {

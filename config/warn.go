@@ -125,7 +125,8 @@ func (v *Virtual) needsPort() bool {
 }
 
 func (p *parser) reviewCheck(sec *section, v *Virtual) {
-	if v.CheckType == CheckNegotiate && v.Service == "none" && len(v.Reals) > 0 {
+	misread := sec.body.lastOf("service") != nil && !v.Origins["service"].set()
+	if v.CheckType == CheckNegotiate && v.Service == "none" && len(v.Reals) > 0 && !misread {
 		s := sec.line("service")
 		p.warn(s, s.keyAt, "service none is not checked: its real servers are always up", "write service=NAME, or checktype=connect")
 	}
@@ -206,9 +207,6 @@ func (p *parser) reviewFallback(sec *section, v *Virtual) {
 	}
 	if fb.Addr.Addr().Is6() != sec.six && fb.Forward != dataplane.IPIP {
 		warn("the address family is not that of the service, which only the proxy and ipip can do", "write fallback=sorry, or an address of the other family")
-	}
-	if v.ID.Catches(to) {
-		warn("it is the virtual service itself", "write fallback=sorry")
 	}
 	for i := range v.Reals {
 		if v.mapped(v.Reals[i].Addr, v.Reals[i].Forward) == to {

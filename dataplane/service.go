@@ -139,7 +139,9 @@ type RealServer struct {
 	// UDP flows do not wait. 0 is no limit. IPVS has none.
 	MaxConn uint32
 	// Sorry says that the built-in sorry server answers: always, where Addr
-	// is the zero value, otherwise when nobody listens at Addr.
+	// is the zero value, otherwise when nobody listens at Addr. Where that is
+	// the service itself, a dataplane that would come back to it takes it for the
+	// zero value.
 	Sorry bool
 }
 

@@ -129,12 +129,12 @@ func TestValidateFindsMaxConn(t *testing.T) {
 	limits := func(*config.Virtual, dataplane.VirtualService) []*dataplane.Limit {
 		return []*dataplane.Limit{{Directive: "maxconn", Reason: "no"}}
 	}
-	if ps := Validate(conf(v), limits); len(ps) != 1 || ps[0].Pos.Line != 3 {
+	if ps := Validate(conf(v), limits, nobodyConnects); len(ps) != 1 || ps[0].Pos.Line != 3 {
 		t.Errorf("problems: %v", ps)
 	}
 	v.MaxConn = 9
 	v.Origins = config.Origins{"maxconn": {Pos: config.Pos{Line: 2}}}
-	if ps := Validate(conf(v), limits); len(ps) != 1 || ps[0].Pos.Line != 2 {
+	if ps := Validate(conf(v), limits, nobodyConnects); len(ps) != 1 || ps[0].Pos.Line != 2 {
 		t.Errorf("problems: %v", ps)
 	}
 }
@@ -149,12 +149,12 @@ func TestValidateSeesWhatIsCut(t *testing.T) {
 		return nil
 	}
 	v.Origins = config.Origins{"ondown": {Pos: config.Pos{Line: 3}}}
-	ps := Validate(conf(v), limits)
+	ps := Validate(conf(v), limits, nobodyConnects)
 	if len(ps) != 1 || ps[0].Pos.Line != 3 {
 		t.Errorf("problems: %v", ps)
 	}
 	v.OnDown = "keep"
-	if ps = Validate(conf(v), limits); len(ps) > 0 {
+	if ps = Validate(conf(v), limits, nobodyConnects); len(ps) > 0 {
 		t.Errorf("problems: %v", errors.Join(ps))
 	}
 }

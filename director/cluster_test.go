@@ -205,15 +205,16 @@ func TestFallbackEqualToRealServer(t *testing.T) {
 	r.up(rs1, "apply 10.0.0.100:80: "+rs1+"=1 "+rs2+"=1")
 }
 
-// A service whose own address is its fallback would forward to itself.
+// A service whose own address is its fallback asks for just that: it is for the
+// dataplane to say what it makes of it.
 func TestFallbackEqualToService(t *testing.T) {
 	v := virtual("127.0.0.1:80", rs1)
 	v.Fallback = fallback("127.0.0.1:80")
-	newReplay(t, conf(v)).down(rs1, "apply 127.0.0.1:80: sorry=1")
+	newReplay(t, conf(v)).down(rs1, "apply 127.0.0.1:80: 127.0.0.1:80=1")
 
 	v = virtual("0.0.0.0:80", rs1)
 	v.Fallback = fallback("127.0.0.1:80")
-	newReplay(t, conf(v)).down(rs1, "apply 0.0.0.0:80: sorry=1")
+	newReplay(t, conf(v)).down(rs1, "apply 0.0.0.0:80: 127.0.0.1:80=1")
 }
 
 // Direct routing cannot change ports: traffic, quiescing and restoring all

@@ -60,14 +60,14 @@ func (sv *service) fallback() (dataplane.RealServer, bool) {
 	if f == nil || sv.conf.CheckType == config.CheckOff {
 		return dataplane.RealServer{}, false
 	}
-	r := dataplane.RealServer{Weight: 1, Forward: f.Forward, Tunnel: sv.conf.TunnelTo(f.Forward), Sorry: f.Sorry || f.Addr.Addr().IsLoopback()}
-	// A service that is its own fallback would forward to itself.
-	if addr := mappedAddr(sv.conf, f.Addr, f.Forward); !f.Sorry && !sv.conf.ID.Catches(addr) {
-		r.Addr = addr
-	} else {
-		r.Sorry = true
+	if f.Sorry {
+		return dataplane.RealServer{Weight: 1, Sorry: true}, true
 	}
-	return r, true
+	addr := mappedAddr(sv.conf, f.Addr, f.Forward)
+	return dataplane.RealServer{
+		Addr: addr, Weight: 1, Forward: f.Forward, Tunnel: sv.conf.TunnelTo(f.Forward),
+		Sorry: addr.Addr().IsLoopback() || sv.conf.ID.Catches(addr),
+	}, true
 }
 
 // fallbackName is the fallback as people read it, "" for none.

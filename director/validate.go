@@ -15,10 +15,12 @@ import (
 type Limits func(v *config.Virtual, s dataplane.VirtualService) []*dataplane.Limit
 
 // Validate returns what keeps a configuration from being run although it is
-// well formed: checks that do not exist, and services that the dataplane
-// cannot serve. Each problem names the directive and its line.
-func Validate(conf *config.Config, limits Limits) config.Problems {
-	var ps config.Problems
+// well formed: checks that do not exist, services that the dataplane cannot
+// serve, and those whose connections come back to them. connects reports
+// whether the dataplane that a service is for makes connections itself. Each
+// problem names the directive and its line.
+func Validate(conf *config.Config, limits Limits, connects func(*config.Virtual) bool) config.Problems {
+	ps := circles(conf, connects)
 	for i := range conf.Virtuals {
 		v := &conf.Virtuals[i]
 		ps = append(ps, missingChecks(v)...)

@@ -138,8 +138,6 @@ func forwarding(v dataplane.VirtualService, r dataplane.RealServer) string {
 	switch {
 	case !known:
 		return fmt.Sprintf("IPVS has no forwarding method %s: use gate, masq or ipip", r.Forward)
-	case v.OnePacket && r.Forward == dataplane.Masq:
-		return "replies of a masq real server would not be translated back with ops: use gate or ipip, or leave ops out"
 	case v.ID.Protocol == dataplane.FWMark: // gate and ipip keep the port of the packet, whatever is said
 		return ""
 	case own == mapped || r.Sorry && r.Addr == netip.AddrPort{}:

@@ -133,10 +133,6 @@ func TestUnsupported(t *testing.T) {
 		{"maxconn", "u:UPPER", withReal(func(r *r) { r.MaxConn = 1 })},
 		{"ondown", "managesysctl", service(func(s *v) { s.Cut = []netip.AddrPort{{}} })},
 		{"ops", "udp", service(func(s *v) { s.OnePacket = true })},
-		{"real", "leave ops out", service(func(s *v) {
-			s.ID.Protocol, s.OnePacket = dataplane.UDP, true
-			s.RealServers[0].Forward = dataplane.Masq
-		})},
 		{"real", "tunnel only", withReal(func(s *r) { to(s, "[fd00::1]:80") })},
 		{"real", "tunnel only", withReal(func(s *r) { s.Forward = dataplane.Masq; to(s, "[fd00::1]:80") })},
 		{"real", "tunnel only", service(func(s *v) { at(s, "[fd00::1]:80") })},

@@ -91,3 +91,25 @@ func TestSorryDatagrams(t *testing.T) {
 	want := dataplane.Counters{Connections: 2, InPackets: 2, InBytes: 8, OutPackets: 1, OutBytes: uint64(len("sorry  for question") + len(v.ID.String()))}
 	eventually(t, "it is counted", func() bool { return status(t, d).Counters == want })
 }
+
+// A service that is its own fallback is answered by the sorry server, and
+// does not come back to itself.
+func TestSorryAtTheService(t *testing.T) {
+	d := newPlane(t, proxy.Options{Responder: apology{}})
+	v := tcpService(t, dead(t))
+	v.RealServers = append(v.RealServers, dataplane.RealServer{Addr: v.ID.Addr, Weight: 1, Sorry: true})
+	apply(t, d, v)
+	wantAnswer(t, v, "sorry "+v.ID.String())
+	eventually(t, "the connection is over", func() bool { return active(t, d) == 0 })
+	if c := status(t, d).Counters; c.Connections != 1 {
+		t.Errorf("totals %+v, want one connection", c)
+	}
+	u := udpService(t)
+	u.RealServers = []dataplane.RealServer{{Addr: u.ID.Addr, Weight: 1, Sorry: true}}
+	apply(t, d, u)
+	c := dialUDP(t, u)
+	send(t, c, "question")
+	if got, want := receive(t, c), "sorry "+u.ID.String()+" for question"; got != want {
+		t.Errorf("answer %q, want %q", got, want)
+	}
+}

@@ -71,7 +71,7 @@ func realLimit(id dataplane.ServiceID, rs dataplane.RealServer) string {
 		return "a real server of the proxy needs an address"
 	case rs.Addr.Port() == 0:
 		return "the proxy needs a port to connect to: name the port of the real server"
-	case id.Catches(rs.Addr):
+	case id.Catches(rs.Addr) && !rs.Sorry:
 		return fmt.Sprintf("real server %s is the service itself: connections would run in a circle", rs.Addr)
 	}
 	return ""

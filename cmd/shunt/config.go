@@ -83,13 +83,14 @@ func checkConfig(c *cli.Context) error {
 	if c.Bool("json") {
 		return checkJSON(c, verdict{File: path, OK: err == nil, Problems: append(config.Problems{}, problems...)})
 	}
+	if err != nil {
+		return err // report tells, as it does for run
+	}
 	if e := config.Report(c.App.ErrWriter, problems); e != nil {
 		return e
 	}
-	if err != nil {
-		return cli.Exit("", exitConfig)
-	}
-	_, err = fmt.Fprintf(c.App.Writer, "%s: good: %d virtual services, %d warnings%s\n", path, len(conf.Virtuals), len(conf.Warnings), waitingFor(conf))
+	_, warnings := conf.Warnings.Counts()
+	_, err = fmt.Fprintf(c.App.Writer, "%s: good: %d virtual services, %d warnings%s\n", path, len(conf.Virtuals), warnings, waitingFor(conf))
 	return err
 }
 

@@ -121,7 +121,7 @@ func report(w io.Writer, err error) int {
 	case err == nil:
 		return 0
 	case errors.As(err, &problems):
-		_ = config.Report(w, problems) // there is nowhere else to say it
+		refuse(w, problems)
 		return exitConfig
 	case errors.As(err, &exit):
 		if text := exit.Error(); text != "" {
@@ -131,6 +131,16 @@ func report(w io.Writer, err error) int {
 	}
 	fmt.Fprintln(w, "shunt:", err)
 	return exitFailure
+}
+
+// refuse tells what is wrong with a configuration, and how much that is where
+// it is more than one line.
+func refuse(w io.Writer, problems config.Problems) {
+	_ = config.Report(w, problems) // there is nowhere else to say it
+	if len(problems) > 1 || problems[0].Pos.Line > 0 {
+		errs, warnings := problems.Counts()
+		fmt.Fprintf(w, "%s: refused: %d errors, %d warnings\n", problems[0].Pos.File, errs, warnings)
+	}
 }
 
 func versionCommand() *cli.Command {

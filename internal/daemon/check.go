@@ -2,9 +2,11 @@ package daemon
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/shunt-lb/shunt/config"
@@ -17,20 +19,37 @@ import (
 // file cannot be read at all. name stands for the file in messages, on is the
 // dataplane as the flag says it: with auto or nothing, what this host has.
 func Check(ctx context.Context, name string, text []byte, o config.Options, on string) (*config.Config, error) {
+	if err := knownDataplane(on); err != nil {
+		return nil, err
+	}
 	conf, err := config.Parse(ctx, name, text, o)
 	if err != nil {
 		return nil, err
 	}
 	awaitLog(conf, text)
-	if ps := director.Validate(conf, limits(usual(on))); len(ps) > 0 {
+	usual := usual(on)
+	ps := director.Validate(conf, limits(usual), func(v *config.Virtual) bool { return onProxy == cmp.Or(v.Dataplane, usual) })
+	if ps = append(ps, clashes(conf, usual)...); len(ps) > 0 {
 		return nil, config.Join(name, withLines(ps, text), conf.Warnings)
 	}
-	more := uselessTimeouts(conf, usual(on))
-	if p, ok := readable(name, conf); ok {
-		more = append(more, p)
-	}
-	conf.Warnings = config.Join(name, conf.Warnings, withLines(more, text))
+	conf.Warnings = config.Join(name, conf.Warnings, withLines(remarks(name, conf, usual), text))
 	return conf, nil
+}
+
+// remarks are the warnings that need more than the file: the dataplane, and
+// what this host has.
+func remarks(name string, conf *config.Config, usual string) config.Problems {
+	ps := slices.Concat(uselessTimeouts(conf, usual), ownFallbacks(conf, usual), oneWay(conf, usual), vacant(name, conf))
+	if err := noFacility(conf); err != nil && !conf.Global.Supervised {
+		ps = append(ps, config.Problem{
+			Pos: conf.Global.Origins["logfile"].Pos, Text: fmt.Sprintf("%v; the log goes to standard error", err),
+			Hint: "write logfile=\"daemon\", or a path",
+		})
+	}
+	if p, ok := readable(name, conf); ok {
+		ps = append(ps, p)
+	}
+	return ps
 }
 
 // awaitLog lets a log file that cannot be written yet be waited for.
@@ -44,6 +63,32 @@ func awaitLog(conf *config.Config, text []byte) {
 			Pos: conf.Global.Origins["logfile"].Pos, Text: fmt.Sprintf("%v; until it can be written the log goes where it went, at first to standard error", err),
 		}}, text)[0])
 	}
+}
+
+// vacant warns of what serves nobody: a file without services, and services
+// without real servers.
+func vacant(name string, conf *config.Config) (ps config.Problems) {
+	if len(conf.Waiting) > 0 {
+		return nil // what is not there yet may be just that
+	}
+	if len(conf.Virtuals) == 0 && len(conf.Global.Execute) == 0 {
+		return config.Problems{{
+			Pos: config.Pos{File: name}, Text: "there is no virtual service in this file: nothing is served",
+			Hint: "a section begins with virtual=ADDRESS:PORT at the first column",
+		}}
+	}
+	for i := range conf.Virtuals {
+		v := &conf.Virtuals[i]
+		if len(v.Reals) > 0 {
+			continue
+		}
+		text := "the section has no real server: clients are refused"
+		if v.Fallback != nil {
+			text = "the section has no real server: the fallback answers all the time"
+		}
+		ps = append(ps, config.Problem{Pos: v.Pos, Text: text, Hint: "add real=ADDRESS:PORT gate|masq|ipip, indented with 4 blanks or a tab"})
+	}
+	return ps
 }
 
 // readable warns of passwords in a file that others than its owner may read.

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/proxy"
 )
@@ -23,7 +24,7 @@ import (
 // masq real server, which works without ip_forward and for firewall marks. One
 // with a loopback address is what people write as fallback=127.0.0.1:80 gate:
 // the kernel delivers packets for the VIP locally, so its desk is on the VIP,
-// unless somebody else listens there already.
+// unless somebody else listens there already. So it is with the VIP itself.
 type desks struct {
 	kernelPlane
 	responder proxy.Responder
@@ -109,7 +110,8 @@ func (d *desks) stand(ctx context.Context, id dataplane.ServiceID, r *dataplane.
 		return nil
 	}
 	r.Sorry = false
-	if r.Forward != dataplane.Gate || !r.Addr.Addr().IsLoopback() || id.Protocol == dataplane.FWMark {
+	atVIP := r.Forward == dataplane.Gate && r.Addr.Addr().IsLoopback() || id.Catches(r.Addr)
+	if !atVIP || id.Protocol == dataplane.FWMark || id.Addr.Port() == 0 {
 		return nil
 	}
 	k, err := d.deskAt(ctx, id, id.Addr)
@@ -248,6 +250,24 @@ func (d *desks) Close() error {
 	d.mu.Unlock()
 	d.wg.Wait()
 	return err
+}
+
+// deskLimits says why no desk can answer for a service that has one for its
+// fallback.
+func deskLimits(v *config.Virtual, s dataplane.VirtualService) []*dataplane.Limit {
+	if v.Fallback == nil || !v.Fallback.Sorry {
+		return nil
+	}
+	reason := ""
+	switch {
+	case s.OnePacket:
+		reason = "with ops the kernel would not translate the answers of the sorry server back: name a fallback that is reached by gate or ipip, or use dataplane = proxy"
+	case s.ID.Protocol != dataplane.FWMark && s.ID.Addr.Port() == 0:
+		reason = "the sorry server has one port, and the kernel does not change the ports of a service on all of them: name a fallback with an address, or give the port a section of its own"
+	default:
+		return nil
+	}
+	return []*dataplane.Limit{{Directive: "fallback", Reason: reason}}
 }
 
 // withoutDesk is v as the kernel will be asked for it, as far as that can be

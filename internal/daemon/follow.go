@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"github.com/shunt-lb/shunt/config"
@@ -42,11 +41,6 @@ func (d *Daemon) parseAfter(ctx context.Context, text []byte, o config.Options) 
 	if err != nil {
 		return nil, err
 	}
-	if target := logTarget(conf); !strings.HasPrefix(target, "/") {
-		if err := logs.Usable(target); err != nil {
-			return nil, fmt.Errorf("%s: %w", conf.Global.Origins["logfile"].Pos, err)
-		}
-	}
 	conf.Warnings = append(conf.Warnings, withLines(d.bypassed(conf), text)...)
 	conf.Warnings = append(conf.Warnings, withLines(unreachable(conf, proxy.OpenFiles()), text)...)
 	d.parsed = parsed{conf, pages(conf)}
@@ -54,12 +48,21 @@ func (d *Daemon) parseAfter(ctx context.Context, text []byte, o config.Options) 
 }
 
 // logTarget is where conf has the log go. Who supervises shunt reads its
-// standard error.
+// standard error, which also has what is for no facility of syslog.
 func logTarget(conf *config.Config) string {
-	if conf.Global.Supervised {
+	if conf.Global.Supervised || noFacility(conf) != nil {
 		return ""
 	}
 	return conf.Global.LogFile
+}
+
+// noFacility returns what is wrong with the facility that conf names, nil for
+// nothing.
+func noFacility(conf *config.Config) error {
+	if strings.HasPrefix(conf.Global.LogFile, "/") {
+		return nil
+	}
+	return logs.Usable(conf.Global.LogFile)
 }
 
 // pages reads what the services of conf say while no real server can.

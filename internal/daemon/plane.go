@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
@@ -47,12 +48,11 @@ func choose(name string, log *slog.Logger, s *sorry.Server, renewed func()) (pla
 
 // openKernel opens IPVS, or returns nil where the proxy is to do.
 func openKernel(name string, o ipvs.Options) (*ipvs.Dataplane, director.DataplaneStatus, error) {
-	switch name {
-	case onProxy:
+	if err := knownDataplane(name); err != nil {
+		return nil, director.DataplaneStatus{}, err
+	}
+	if name == onProxy {
 		return nil, director.DataplaneStatus{Name: onProxy, Reason: "asked for"}, nil
-	case "", auto, onIPVS:
-	default:
-		return nil, director.DataplaneStatus{}, fmt.Errorf("dataplane %q: want auto, ipvs or proxy", name)
 	}
 	k, err := ipvs.New(o)
 	switch {
@@ -64,6 +64,14 @@ func openKernel(name string, o ipvs.Options) (*ipvs.Dataplane, director.Dataplan
 		return nil, director.DataplaneStatus{}, fmt.Errorf("dataplane ipvs: %w", err)
 	}
 	return nil, director.DataplaneStatus{Name: onProxy, Reason: "auto: " + err.Error()}, nil
+}
+
+// knownDataplane refuses what the flag cannot be.
+func knownDataplane(name string) error {
+	if !slices.Contains([]string{"", auto, onIPVS, onProxy}, name) {
+		return fmt.Errorf("dataplane %q: want auto, ipvs or proxy", name)
+	}
+	return nil
 }
 
 // usual is the dataplane that services are for which name none, on this host.
@@ -93,7 +101,7 @@ func limits(usual string) director.Limits {
 		case usual == onProxy:
 			return []*dataplane.Limit{{Directive: "dataplane", Reason: "this shunt has the proxy alone: leave --dataplane=proxy out, or load the module ip_vs if the kernel has none, or leave dataplane = ipvs out"}}
 		}
-		return ipvs.Unsupported(withoutDesk(s))
+		return append(deskLimits(v, s), ipvs.Unsupported(withoutDesk(s))...)
 	}
 }
 

@@ -78,9 +78,10 @@ func (w *worker) try(c *conn, from netip.AddrPort, claim table.Claim) bool {
 }
 
 // sorry reports whether the built-in sorry server is to answer: always without
-// an address, otherwise when the address has been tried.
+// an address, or with that of the service itself, otherwise when the address
+// has been tried.
 func sorry(c table.Claim, tried []*table.Server) bool {
-	return c.Sorry() && (c.Addr() == netip.AddrPort{} || slices.Contains(tried, c.Server()))
+	return c.Sorry() && (c.Addr() == netip.AddrPort{} || c.Circular() || slices.Contains(tried, c.Server()))
 }
 
 // dial begins to connect. The answer is an event.

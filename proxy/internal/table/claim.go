@@ -21,6 +21,10 @@ func (c Claim) Addr() netip.AddrPort { return c.server.addr }
 // Sorry reports whether the built-in sorry server stands in for this one.
 func (c Claim) Sorry() bool { return c.sorry }
 
+// Circular reports whether connections to the real server come back to the
+// service.
+func (c Claim) Circular() bool { return c.service.id.Catches(c.server.addr) }
+
 // Removed reports whether the real server has been taken out of the service
 // since.
 func (c Claim) Removed() bool { return c.server.removed.Load() }

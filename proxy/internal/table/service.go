@@ -13,6 +13,7 @@ import (
 // from several goroutines at once; choices are made one after the other, so
 // that the shares of a scheduler are exact however many ask.
 type Service struct {
+	id    dataplane.ServiceID
 	count counters
 
 	mu      sync.Mutex
@@ -29,7 +30,7 @@ type Service struct {
 
 // New returns the books of v. It panics if there is no such scheduler.
 func New(v dataplane.VirtualService) *Service {
-	s := &Service{leaving: map[netip.AddrPort]*Server{}, past: map[netip.AddrPort]dataplane.Counters{}}
+	s := &Service{id: v.ID, leaving: map[netip.AddrPort]*Server{}, past: map[netip.AddrPort]dataplane.Counters{}}
 	s.Update(v)
 	return s
 }
