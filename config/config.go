@@ -22,6 +22,9 @@ type Config struct {
 	// lists of clients, pages. What depends on it is left out, or is as it was in
 	// Options.Before.
 	Waiting Problems
+	// LeftOut is how many virtual services are not among Virtuals because of what
+	// is Waiting.
+	LeftOut int
 
 	known   map[question]lookup // what was found for Virtuals
 	lists   map[string]listing

@@ -28,13 +28,16 @@ func (p *parser) section(sec *section) {
 	intervals(&v.Settings, v.Origins)
 	p.late(sec, v, ok)
 	if !ok {
+		p.cfg.LeftOut++
 		return
 	}
 	p.review(sec, v)
 	if v.listless() {
 		v = p.asBefore(v.ID)
 	}
-	if v != nil && len(p.errors.held) == 0 { // else nobody will see it
+	if v == nil {
+		p.cfg.LeftOut++
+	} else if len(p.errors.held) == 0 { // else nobody will see it
 		p.cfg.Virtuals = append(p.cfg.Virtuals, *v)
 	}
 }

@@ -103,6 +103,9 @@ virtual=192.0.2.99:80
 		{"www.example.test", "tcp [2001:db8::80]:80: else [::1]:84 gate; tcp 192.0.2.99:80: 192.0.2.1:0 192.0.2.2:0 192.0.2.3:0 192.0.2.4:0 else 192.0.2.4:85 gate; waiting 2"},
 	} {
 		c := from(t, nil, without(tt.gone), false, text)
+		if c.LeftOut != len(whole.Virtuals)-len(c.Virtuals) {
+			t.Errorf("without %s: %d of %d services left out, %d are there", tt.gone, c.LeftOut, len(whole.Virtuals), len(c.Virtuals))
+		}
 		if got := inForce(c); got != tt.want {
 			t.Errorf("without %s, nothing known before:\n%s\nwant\n%s", tt.gone, got, tt.want)
 		}

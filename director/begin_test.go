@@ -367,3 +367,26 @@ func TestStatusWaitsForTheDataplane(t *testing.T) {
 		time.Sleep(applyTimeout + retryLast)
 	})
 }
+
+// A service that is left out, because its own address is not known yet, is not
+// served.
+func TestNotReadyWithoutAService(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		left := conf(virtual(vip, rs1))
+		left.LeftOut = 1
+		r := newRig(t, left).start()
+		defer r.stop()
+		time.Sleep(2 * time.Second)
+		const want = "not served as wanted: 1 of 2 virtual services; what is left out waits for something that the file names and is not there"
+		if s := r.status(); s.Ready || s.Unready != want {
+			t.Errorf("ready %v, %q", s.Ready, s.Unready)
+		}
+		r.edit("found", conf(virtual(vip, rs1)), nil)
+		if err := r.Reload(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if s := r.status(); !s.Ready {
+			t.Errorf("not ready: %s", s.Unready)
+		}
+	})
+}

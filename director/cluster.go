@@ -26,6 +26,8 @@ type cluster struct {
 	// moved: whether the director is ready may have changed.
 	moved  bool
 	global config.Global
+	// leftOut is how many virtual services wait for what the file names.
+	leftOut int
 	// files keep out real servers, by their configured address.
 	files map[string]string
 	// phase is the daemon's state as mails name it.
@@ -65,7 +67,8 @@ func newCluster(out outside, log *slog.Logger) *cluster {
 // was serving before the first configuration.
 func (c *cluster) configure(now time.Time, conf *config.Config, found []dataplane.VirtualService) {
 	old := c.byID
-	c.global, c.services, c.byID = conf.Global, nil, map[dataplane.ServiceID]*service{}
+	c.global, c.leftOut = conf.Global, conf.LeftOut
+	c.services, c.byID = nil, map[dataplane.ServiceID]*service{}
 	for i := range conf.Virtuals {
 		sv := newService(&conf.Virtuals[i])
 		if o := old[sv.conf.ID]; o != nil {

@@ -14,7 +14,7 @@ func (c *cluster) unready() string {
 	if c.phase == config.AlertStopping {
 		return "shunt is stopping"
 	}
-	n, first := 0, ""
+	n, first := c.leftOut, ""
 	for _, sv := range c.services {
 		if sv.inForce {
 			continue
@@ -23,10 +23,13 @@ func (c *cluster) unready() string {
 			first = sv.conf.ID.String() + " " + sv.lacks()
 		}
 	}
-	if n == 0 {
+	switch {
+	case n == 0:
 		return ""
+	case first == "":
+		first = "what is left out waits for something that the file names and is not there"
 	}
-	return fmt.Sprintf("not served as wanted: %d of %d virtual services; %s", n, len(c.services), first)
+	return fmt.Sprintf("not served as wanted: %d of %d virtual services; %s", n, c.leftOut+len(c.services), first)
 }
 
 // lacks says why the dataplane does not have the service as it is wanted.
