@@ -252,15 +252,17 @@ func TestReloadComesToTheSameAsAStart(t *testing.T) {
 		t.Run(cond.name, func(t *testing.T) {
 			t.Parallel()
 			differ, first := 0, ""
-			for to, next := range all {
-				var then []any
-				if cond.name == "all well" { // from where they lead through all others
-					want := newLife(next)
-					want.settle(cond)
-					then = want.consequences()
-				}
-				for from, before := range all {
-					if d := differs(before, next, cond, then); d != "" {
+			for i, to := range variants {
+				next := all[to]
+				want := newLife(next)
+				want.settle(cond)
+				then := want.consequences()
+				for j, from := range variants {
+					follow := then
+					if (i+j)%16 != 0 { // they take long, and follow from what is compared anyway
+						follow = nil
+					}
+					if d := differs(all[from], next, cond, follow); d != "" {
 						differ++
 						first = fmt.Sprintf("from %q to %q: %s", from, to, d)
 					}
