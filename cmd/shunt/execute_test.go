@@ -63,3 +63,39 @@ func TestExecuteFollows(t *testing.T) {
 		t.Error("somebody still listens")
 	}
 }
+
+// A reload starts the configurations of execute that it brings and stops those
+// that it takes away.
+func TestReloadOfExecute(t *testing.T) {
+	dir := t.TempDir()
+	one, two := filepath.Join(dir, "one.cf"), filepath.Join(dir, "two.cf")
+	first, second := loopbackAddr(t), loopbackAddr(t)
+	section := func(addr string) string {
+		return "virtual = " + addr + "\n\treal = 127.0.0.1:1 masq\n\tchecktype = on\n"
+	}
+	write(t, one, section(first))
+	write(t, two, section(second))
+	env := append(os.Environ(), "RUNTIME_DIRECTORY="+dir, "SHUNT_CONTROL=")
+	cmd := exec.CommandContext(t.Context(), shuntBinary, "run", "--config", one, "--admin", "")
+	cmd.Env, cmd.Stderr = env, os.Stderr
+	inGroup(cmd)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		killGroup(cmd)
+		_ = cmd.Wait()
+	}()
+	eventually(t, "the service", func() bool { return listening(first) })
+	for range 2 {
+		write(t, one, "execute = "+two+"\n"+section(first))
+		send(t, cmd, unix.SIGHUP)
+		eventually(t, "the other configuration", func() bool { return listening(second) })
+		write(t, one, section(first))
+		send(t, cmd, unix.SIGHUP)
+		eventually(t, "the end of the other configuration", func() bool { return !listening(second) })
+	}
+	if !listening(first) {
+		t.Error("the service is gone")
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,44 +29,69 @@ type children struct {
 	wg     sync.WaitGroup
 
 	mu      sync.Mutex
+	kept    map[string]context.CancelFunc // by name, as the file has it
 	running map[string]*os.Process
 }
 
 func newChildren(log *slog.Logger) *children {
-	c := &children{log: log, running: map[string]*os.Process{}}
+	c := &children{log: log, kept: map[string]context.CancelFunc{}, running: map[string]*os.Process{}}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c
 }
 
 // startChildren starts another shunt for each execute of the configuration
-// that the director has started with. What a reload adds is not started.
+// that the director has started with.
 func (d *Daemon) startChildren(context.Context) error {
-	c := d.children
-	d.onStop("execute", time.Second, func(context.Context) error { c.cancel(); return nil })
-	for _, name := range d.execute {
-		path, err := FindConfig(name)
-		if err != nil {
-			return fmt.Errorf("execute=%s: %w", name, err)
+	d.onStop("execute", time.Second, func(context.Context) error { d.children.cancel(); return nil })
+	return d.children.follow(d.execute, d.o)
+}
+
+// follow has one child for each of names and tells all others to stop. The
+// error is about those that cannot be found.
+func (c *children) follow(names []string, o Options) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for name, stop := range c.kept {
+		if !slices.Contains(names, name) {
+			stop()
+			delete(c.kept, name)
 		}
-		c.wg.Go(func() { c.keep(path, d.o) })
 	}
+	var errs []error
+	for _, name := range names {
+		if c.kept[name] == nil && c.ctx.Err() == nil {
+			errs = append(errs, c.begin(name, o))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// begin starts the child of a name. The lock is held.
+func (c *children) begin(name string, o Options) error {
+	path, err := FindConfig(name)
+	if err != nil {
+		return fmt.Errorf("execute=%s: %w", name, err)
+	}
+	ctx, stop := context.WithCancel(c.ctx)
+	c.kept[name] = stop
+	c.wg.Go(func() { c.keep(ctx, path, o) })
 	return nil
 }
 
-// keep runs one child until the end, again whenever it ends by itself.
-func (c *children) keep(path string, o Options) {
-	for c.ctx.Err() == nil {
-		if err := c.run(path, o); err != nil && c.ctx.Err() == nil {
+// keep runs one child until ctx is done, again whenever it ends by itself.
+func (c *children) keep(ctx context.Context, path string, o Options) {
+	for ctx.Err() == nil {
+		if err := c.run(ctx, path, o); err != nil && ctx.Err() == nil {
 			c.log.Error("shunt for another configuration ended, it is started again", "config", path, "err", err)
 		}
 		select {
-		case <-c.ctx.Done():
+		case <-ctx.Done():
 		case <-time.After(childPause):
 		}
 	}
 }
 
-func (c *children) run(path string, o Options) error {
+func (c *children) run(ctx context.Context, path string, o Options) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -80,7 +106,7 @@ func (c *children) run(path string, o Options) error {
 	if o.ControlGroup != "" {
 		args = append(args, "--control-group", o.ControlGroup)
 	}
-	cmd := exec.CommandContext(c.ctx, self, args...)
+	cmd := exec.CommandContext(ctx, self, args...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	// What the environment says about this shunt is not meant for that one.
 	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET=", "WATCHDOG_USEC=", "SHUNT_CONTROL=")
@@ -96,18 +122,23 @@ func (c *children) run(path string, o Options) error {
 		return err
 	}
 	c.note(path, cmd.Process)
-	defer c.note(path, nil)
+	defer c.forget(path, cmd.Process)
 	return cmd.Wait()
 }
 
 func (c *children) note(path string, p *os.Process) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if p == nil {
-		delete(c.running, path)
-		return
-	}
 	c.running[path] = p
+}
+
+// forget is for a process that has ended; the next one may run already.
+func (c *children) forget(path string, p *os.Process) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.running[path] == p {
+		delete(c.running, path)
+	}
 }
 
 // reload passes a reload on.
@@ -127,7 +158,9 @@ func (c *children) signal(s os.Signal) {
 // wait waits for children that were told to stop, for as long as their own stop
 // takes. A done ctx has them hurry, as this shunt does.
 func (c *children) wait(ctx context.Context) error {
+	c.mu.Lock() // none is started any more
 	c.cancel()
+	c.mu.Unlock()
 	defer context.AfterFunc(ctx, c.hurry)()
 	c.wg.Wait()
 	return nil

@@ -111,8 +111,10 @@ func (d *Daemon) follow(conf *config.Config) {
 			d.log.Error("sorry page cannot be used, the one before stays", "service", id, "err", p.err)
 		}
 	}
-	if !d.started {
-		d.started, d.execute = true, conf.Global.Execute
-	}
 	d.followHost(conf)
+	if !d.started { // startChildren is about to follow, which may fail
+		d.started, d.execute = true, conf.Global.Execute
+	} else if err := d.children.follow(conf.Global.Execute, d.o); err != nil {
+		d.log.Error("another configuration is not run", "err", err)
+	}
 }
