@@ -110,7 +110,7 @@ func (d *Daemon) openDirector(context.Context) error {
 	d.children = newChildren(d.log)
 	d.mails = alert.New(d.log)
 	d.onStop("alert mails", lastMails, d.closeMails)
-	d.herald = newHerald(func(state string) { tell(d.log, state) }, d.answers)
+	d.herald = newHerald(func(state string) { tell(d.log, state) }, d.well)
 	d.director = director.New(director.Options{
 		Path: d.o.Config, Parse: d.parse, Again: d.again, InForce: d.inForce, Follow: d.follow, Ready: d.herald.ready,
 		Dataplane: plane, Forwarding: plane.status, Log: d.log,

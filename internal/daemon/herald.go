@@ -23,11 +23,11 @@ const (
 // A herald tells the service manager how things stand: READY=1 when every
 // service is served, after a start and after each reload, and at any time what is
 // not. Until the first READY=1 it asks again and again for more time, for as long
-// as the director answers: a service that cannot be served keeps the unit from
+// as nothing is stuck: a service that cannot be served keeps the unit from
 // being started, and not the others from being served.
 type herald struct {
-	tell  func(state string)
-	alive func(context.Context) bool
+	tell func(state string)
+	well func(context.Context) error
 
 	mu      sync.Mutex
 	unready string
@@ -37,8 +37,8 @@ type herald struct {
 	news    chan struct{}
 }
 
-func newHerald(tell func(string), alive func(context.Context) bool) *herald {
-	return &herald{tell: tell, alive: alive, unready: "it starts", owed: true, news: make(chan struct{}, 1)}
+func newHerald(tell func(string), well func(context.Context) error) *herald {
+	return &herald{tell: tell, well: well, unready: "it starts", owed: true, news: make(chan struct{}, 1)}
 }
 
 // ready takes in why the director is not ready, "" if it is. It does not block.
@@ -119,7 +119,7 @@ func (h *herald) due() (status string, ready bool) {
 	return status, ready
 }
 
-// extend asks for more time if the start is not over and the director answers.
+// extend asks for more time if the start is not over and nothing is stuck.
 func (h *herald) extend(ctx context.Context) {
 	h.mu.Lock()
 	started := h.started
@@ -129,7 +129,7 @@ func (h *herald) extend(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, extendEvery)
 	defer cancel()
-	if h.alive(ctx) {
+	if h.well(ctx) == nil {
 		h.tell(fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d", extension.Microseconds()))
 	}
 }

@@ -14,7 +14,7 @@ import (
 type manager struct {
 	mu     sync.Mutex
 	told   []string
-	deaf   bool // the director does not answer
+	stuck  bool // something is
 	cancel context.CancelFunc
 }
 
@@ -25,7 +25,12 @@ func heralded(t *testing.T) (*herald, *manager) {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		m.told = append(m.told, state)
-	}, func(context.Context) bool { return !m.deaf })
+	}, func(context.Context) error {
+		if m.stuck {
+			return errHangs
+		}
+		return nil
+	})
 	var ctx context.Context
 	ctx, m.cancel = context.WithCancel(t.Context())
 	go h.run(ctx)
@@ -57,7 +62,7 @@ const (
 
 // READY=1 comes when everything is served and not before, however long that
 // takes; meanwhile the service manager hears what is missing, and is asked for
-// more time for as long as the director answers.
+// more time for as long as nothing is stuck.
 func TestReadyIsToldWhenServed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, m := heralded(t)
@@ -68,10 +73,10 @@ func TestReadyIsToldWhenServed(t *testing.T) {
 		m.want(t, "a moment later", "STATUS=Not ready: "+taken)
 		time.Sleep(2 * extendEvery)
 		m.want(t, "while it takes its time", more, more)
-		m.deaf = true
+		m.stuck = true
 		time.Sleep(2 * extendEvery)
-		m.want(t, "while the director does not answer")
-		m.deaf = false
+		m.want(t, "while something is stuck")
+		m.stuck = false
 		h.ready("")
 		m.want(t, "served", allSet)
 		time.Sleep(5 * extendEvery)

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -46,24 +47,25 @@ func (d *Daemon) watchdog(ctx context.Context, period time.Duration) {
 	}
 }
 
-// answers reports whether the director tells its status before ctx is done.
-func (d *Daemon) answers(ctx context.Context) bool {
-	_, err := d.director.Status(ctx)
-	return err == nil
+// well says what is stuck, nil if every worker turns and the director answers
+// before ctx is done.
+func (d *Daemon) well(ctx context.Context) error {
+	load := d.plane.proxy.Load()
+	if err := load.Stuck(); err != nil {
+		return err
+	}
+	if _, err := d.director.Status(ctx); err != nil {
+		return fmt.Errorf("the director does not answer: %w", err)
+	}
+	return nil
 }
 
-// feed tells the watchdog that all is well, if every worker turns and the
-// director says so in time.
+// feed tells the watchdog that all is well, if it is found to be in time.
 func (d *Daemon) feed(ctx context.Context, limit time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	load := d.plane.proxy.Load()
-	if err := load.Stuck(); err != nil {
+	if err := d.well(ctx); err != nil {
 		d.log.Error("the watchdog is not told", "err", err)
-		return
-	}
-	if _, err := d.director.Status(ctx); err != nil {
-		d.log.Error("the director does not answer, the watchdog is not told", "err", err)
 		return
 	}
 	tell(d.log, daemon.SdNotifyWatchdog)
