@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -60,7 +61,7 @@ virtual = 10.9.0.101:80
 func newStage(t *testing.T, name string) *stage {
 	t.Helper()
 	lab := netlab.Test(t)
-	s := &stage{t: t, name: name, dir: t.TempDir(), exited: make(chan struct{})}
+	s := &stage{t: t, name: name, dir: t.TempDir()}
 	var other *netlab.Namespace
 	for _, n := range []**netlab.Namespace{&s.in, &other} {
 		var err error
@@ -150,13 +151,15 @@ func (s *stage) start(stderr *os.File, args ...string) {
 	if err := s.in.Do(s.cmd.Start); err != nil {
 		s.t.Fatal(err)
 	}
+	cmd, exited := s.cmd, make(chan struct{})
+	s.exited = exited
 	go func() {
-		_ = s.cmd.Wait()
-		close(s.exited)
+		_ = cmd.Wait()
+		close(exited)
 	}()
 	s.t.Cleanup(func() {
-		killGroup(s.cmd)
-		<-s.exited
+		killGroup(cmd)
+		<-exited
 	})
 }
 
@@ -195,6 +198,7 @@ func (s *stage) left() string {
 	if err != nil {
 		s.t.Errorf("%s: %v", s.name, err)
 	}
+	slices.Sort(found)
 	return strings.Join(found, " ")
 }
 
