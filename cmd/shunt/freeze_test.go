@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -15,6 +16,10 @@ import (
 // until it has ended.
 func (s *stage) freeze() {
 	s.t.Helper()
+	// While it has something to do a worker waits without telling Go's
+	// scheduler. Frozen there it would hold up the garbage collector, and so
+	// everything.
+	time.Sleep(500 * time.Millisecond)
 	frozen, failed := make(chan int), make(chan error, 1)
 	go func() {
 		// Who traces a thread is a thread, and has to bury it.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -466,10 +467,13 @@ func TestSecondSignalWhateverHangs(t *testing.T) {
 // The addresses of connections that are waited for go with the last of them.
 func TestStopWaitsForConnections(t *testing.T) {
 	s := newStage(t, "connections")
-	s.configure("draintimeout = 1000", "\tcleanstop = yes\nvirtual = 10.9.0.103:80\n\treal = 127.0.0.1:8081 masq\n\tchecktype = connect\n\tcleanstop = no\n")
+	s.configure("draintimeout = 1000\ncleanstop = yes", "\tcleanstop = yes\nvirtual = 10.9.0.103:80\n\treal = 127.0.0.1:8081 masq\n\tchecktype = connect\n\tcleanstop = no\n")
 	s.start(nil)
-	c := s.connect("10.9.0.103:80")
+	c, cut := s.connect("10.9.0.103:80"), s.connect("10.9.0.100:80")
 	s.term()
+	if _, err := cut.Read(make([]byte, 1)); !errors.Is(err, unix.ECONNRESET) {
+		t.Errorf("a connection that is not waited for: %v, want a reset", err)
+	}
 	s.gone("10.9.0.103", goesAt)
 	if _, err := io.WriteString(c, "still\n"); err != nil {
 		t.Error(err)
