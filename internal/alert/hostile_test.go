@@ -233,7 +233,7 @@ func TestDeliveryIsBoundedInTime(t *testing.T) {
 				s := alert.NewDialing(r.logger(), dial)
 				start := time.Now()
 				s.Send(sample("relay.example"))
-				s.Close(t.Context())
+				s.Finish()
 				if took := time.Since(start); took > 30*time.Second {
 					t.Errorf("it took %v", took)
 				}
