@@ -33,6 +33,9 @@ type Dataplane interface {
 // A Drainer is a Dataplane whose connections end with this process, so that a
 // graceful stop has to wait for them.
 type Drainer interface {
+	// End resets the connections of services that were removed, which would
+	// go on until Close. It returns when that is done, or ctx's error.
+	End(ctx context.Context) error
 	// Drain stops taking new connections for every service and waits until
 	// the existing ones have ended or ctx is done, whichever comes first. It
 	// returns ctx's error in the second case. Close still has to be called.

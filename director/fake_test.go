@@ -191,6 +191,13 @@ func (p *plane) Find(context.Context, []dataplane.ServiceID) ([]dataplane.Virtua
 
 func (p *plane) Close() error { return nil }
 
+func (p *plane) End(context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.trace = append(p.trace, "end")
+	return nil
+}
+
 func (p *plane) Drain(ctx context.Context) error {
 	p.mu.Lock()
 	p.drained = true

@@ -47,6 +47,9 @@ func (d *Director) retire() {
 		d.staying.Store(&staying)
 	})
 	_ = d.applier.flush(context.Background())
+	if dr, ok := d.o.Dataplane.(dataplane.Drainer); ok {
+		_ = dr.End(context.Background()) // it ends with the dataplane at the latest
+	}
 }
 
 // Drain waits for the connections of services that stay, if they end with this

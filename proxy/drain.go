@@ -9,6 +9,17 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/loop"
 )
 
+// End implements [dataplane.Drainer].
+func (d *Dataplane) End(ctx context.Context) error {
+	d.mu.Lock()
+	stay := map[*loop.Service]bool{}
+	for _, s := range d.services {
+		stay[&s.loop] = true
+	}
+	d.mu.Unlock()
+	return d.engine.CutOthers(ctx, stay)
+}
+
 // Drain implements [dataplane.Drainer]. TCP connections are refused from when
 // it begins. UDP flows keep their real server and end when nothing has moved
 // for ten seconds, or their idle timeout if that is less. Services can still

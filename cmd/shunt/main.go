@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"slices"
 	"time"
 
@@ -36,6 +37,11 @@ const (
 
 // defaultConfig is where ldirectord's users have their file.
 const defaultConfig = "/etc/ha.d/ldirectord.cf"
+
+// init keeps the first thread of the process for main, which opens no files when
+// it runs a director. The kernel gives a signal to that thread before all
+// others, and if it hangs in open() on a dead mount, nobody gets it.
+func init() { runtime.LockOSThread() }
 
 func main() { os.Exit(run(os.Args, os.Stdout, impatient{os.Stderr})) }
 

@@ -34,7 +34,7 @@ func runCommand() *cli.Command {
 		Name:  "run",
 		Usage: "run the director in the foreground",
 		Description: "SIGHUP reloads the configuration, SIGUSR1 reopens the log file, SIGTERM and SIGINT stop as\n" +
-			"cleanstop says; a second one stops at once.",
+			"cleanstop says; a second one ends all waiting within a second.",
 		Flags: []cli.Flag{
 			configFlag(), controlFlag(),
 			&cli.StringFlag{Name: "control-group", EnvVars: []string{"SHUNT_CONTROL_GROUP"}, Usage: "let the members of `GROUP` use the control socket: status and reload"},
@@ -69,8 +69,14 @@ func runDirector(c *cli.Context) error {
 	if err := noArguments(c); err != nil {
 		return err
 	}
-	o, err := options(c)
-	if err != nil {
+	var o daemon.Options
+	var err error
+	found := make(chan struct{})
+	go func() { // a file is looked for, which is not for the first thread
+		defer close(found)
+		o, err = options(c)
+	}()
+	if <-found; err != nil {
 		return err
 	}
 	// Orders that come during the start wait until somebody can follow them.

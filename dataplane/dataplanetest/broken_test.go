@@ -25,6 +25,8 @@ var broken = map[string][]string{
 	"does not retry":        {"schedule/dead server"},
 	"does not wait":         {"drain/waits", "drain/deadline"},
 	"drains by force":       {"drain/waits"},
+	"ends all":              {"drain/end"},
+	"ends nobody":           {"drain/end"},
 	"drains half":           {"drain/waits"},
 	"drops empty":           {"udp/request and response"},
 	"ends when empty":       {"apply/no real server", "limit/all"},

@@ -11,6 +11,7 @@ import (
 var closing = []promise{
 	{"close/errors", "after Close every method returns ErrClosed and Close nil", (*stage).closeErrors},
 	{"close/connections", "Close ends what this process carries, services and connections", (*stage).closeConnections},
+	{"drain/end", "End resets the connections of services that were removed, and no others", (*stage).endsRemoved},
 	{"drain/waits", "Drain takes nothing new and waits for what is there", (*stage).drainWaits},
 	{"drain/deadline", "Drain gives up with its context's error", (*stage).drainDeadline},
 }
@@ -61,6 +62,21 @@ func start(fn func() error) <-chan error {
 	result := make(chan error, 1)
 	go func() { result <- fn() }()
 	return result
+}
+
+func (s *stage) endsRemoved() {
+	d := s.drainer()
+	p, q := s.tcpSite("rr", 1), s.tcpSite("rr", 1)
+	p.apply()
+	q.apply()
+	gone, stays := p.held(0), q.held(0)
+	p.remove()
+	gone.alive("after its service was removed")
+	s.check("End", s.returns("End", start(func() error { return d.End(s.Context()) })))
+	if _, err := gone.line(); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		s.Error("a connection of a service that was removed goes on after End")
+	}
+	stays.alive("after the end of others")
 }
 
 func (s *stage) drainWaits() {

@@ -27,6 +27,7 @@ type toy struct {
 
 	removed map[dataplane.ServiceID]bool
 	left    []*toySite // removed ones that go on
+	past    []*toySite // removed ones
 }
 
 // A lobby is where the toys of one lab see each other, which none should.
@@ -223,6 +224,7 @@ func (t *toy) Remove(_ context.Context, id dataplane.ServiceID) error {
 		s.shut()
 	}
 	delete(t.sites, id)
+	t.past = append(t.past, s)
 	t.removed[id] = true
 	return nil
 }
@@ -307,6 +309,23 @@ func (t *toy) Close() error {
 	t.mu.Unlock()
 	if !t.is("lets go on") {
 		t.work.Wait()
+	}
+	return nil
+}
+
+func (t *toy) End(context.Context) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	ending := slices.Clone(t.past)
+	if t.is("ends all") {
+		ending = append(ending, slices.Collect(maps.Values(t.sites))...)
+	}
+	for _, s := range ending {
+		for c := range s.conns {
+			if !t.is("ends nobody") {
+				c.close()
+			}
+		}
 	}
 	return nil
 }

@@ -163,12 +163,22 @@ func (m *mux) Audit(ctx context.Context) ([]dataplane.Drift, error) {
 	return all, errors.Join(errs...)
 }
 
-// Drain implements [dataplane.Drainer] for those dataplanes that need it.
+// End implements [dataplane.Drainer] for those dataplanes that need it.
+func (m *mux) End(ctx context.Context) error {
+	return m.drainers(func(d dataplane.Drainer) error { return d.End(ctx) })
+}
+
+// Drain implements [dataplane.Drainer].
 func (m *mux) Drain(ctx context.Context) error {
-	errs := []error{m.finishAll(ctx)}
+	err := m.finishAll(ctx)
+	return errors.Join(err, m.drainers(func(d dataplane.Drainer) error { return d.Drain(ctx) }))
+}
+
+func (m *mux) drainers(do func(dataplane.Drainer) error) error {
+	var errs []error
 	for _, p := range m.planes {
 		if d, ok := p.Dataplane.(dataplane.Drainer); ok {
-			errs = append(errs, d.Drain(ctx))
+			errs = append(errs, do(d))
 		}
 	}
 	return errors.Join(errs...)

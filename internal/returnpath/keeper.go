@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/internal/vip"
 )
 
 // lookAgain is how often the rules are looked at: there are programs that take
@@ -39,6 +41,7 @@ func New(log *slog.Logger, owner string) (*Keeper, error) {
 	if err != nil {
 		return nil, err
 	}
+	k.claim = vip.NewClaim(claimName(k.mark))
 	keeper := &Keeper{log: log, kernel: k, stop: make(chan struct{})}
 	keeper.wg.Go(keeper.tend)
 	return keeper, nil
@@ -47,6 +50,9 @@ func New(log *slog.Logger, owner string) (*Keeper, error) {
 // Clear takes away what a Keeper of the same owner has left because it was
 // killed.
 func Clear(log *slog.Logger, owner string) error {
+	if vip.Claimed(claimName(markOf(owner))) {
+		return nil // by another owner, who runs and has come to the same mark
+	}
 	k, err := openKernel(markOf(owner))
 	if err != nil {
 		return err

@@ -22,7 +22,11 @@ const answerWait = 3 * time.Second
 type kernel struct {
 	mark   uint8 // that rules made here have, in FRA_PROTOCOL
 	socket *nl.SocketHandle
+	claim  vip.Claim
 }
+
+// claimName names a mark to other shunts.
+func claimName(mark uint8) string { return fmt.Sprintf("rules %d", mark) }
 
 // openKernel returns that of the network namespace of the calling thread.
 func openKernel(mark uint8) (*kernel, error) {
@@ -32,10 +36,13 @@ func openKernel(mark uint8) (*kernel, error) {
 	}
 	wait := unix.NsecToTimeval(answerWait.Nanoseconds())
 	_ = s.SetReceiveTimeout(&wait)
-	return &kernel{mark, &nl.SocketHandle{Socket: s}}, nil
+	return &kernel{mark: mark, socket: &nl.SocketHandle{Socket: s}}, nil
 }
 
-func (k *kernel) close() { k.socket.Socket.Close() }
+func (k *kernel) close() {
+	k.socket.Socket.Close()
+	k.claim.Close()
+}
 
 func (k *kernel) request(kind, flags int, data ...nl.NetlinkRequestData) ([][]byte, error) {
 	req := nl.NewNetlinkRequest(kind, flags)

@@ -250,6 +250,7 @@ func TestKeeperKeepsItsOwn(t *testing.T) {
 	killed := must[*returnpath.Keeper](t)(returnpath.New(log, "a"))
 	defer killed.Close()
 	check(t, killed.Set([]returnpath.Answer{web, dns}))
+	check(t, returnpath.Clear(log, "a")) // it runs
 	wantRules(t, webRule, local4, dnsRule, local6)
 
 	other := must[*returnpath.Keeper](t)(returnpath.New(log, "b"))
@@ -269,6 +270,8 @@ func TestKeeperKeepsItsOwn(t *testing.T) {
 	check(t, k.Set([]returnpath.Answer{dns}))
 	wantRules(t, foreignRule, local4, dnsRule, local6)
 
+	check(t, returnpath.Clear(log, "c")) // there is nothing of that one
+	wantRules(t, foreignRule, local4, dnsRule, local6)
 	check(t, k.Close(), k.Close())
 	wantRules(t, foreignRule, local4, local6) // the other one has use for it
 	check(t, other.Close())

@@ -85,6 +85,8 @@ func New(log *slog.Logger, owner string) (*Manager, error) {
 		links.Close()
 		return nil, fmt.Errorf("open netlink for addresses: %w", err)
 	}
+	resumed := Claimed(own.mark.String()) // what is there is somebody's who runs
+	own.claim = NewClaim(own.mark.String())
 	events, err := nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR)
 	if err != nil {
 		links.Close()
@@ -93,7 +95,7 @@ func New(log *slog.Logger, owner string) (*Manager, error) {
 	}
 	m := &Manager{
 		log: log, links: links, own: own, events: events,
-		look: make(chan struct{}, 1), stop: make(chan struct{}), held: map[Address]*holding{},
+		look: make(chan struct{}, 1), stop: make(chan struct{}), held: map[Address]*holding{}, resumed: resumed,
 	}
 	if air, err := newAnnouncer(); err != nil {
 		log.Warn("virtual addresses will not be announced", "err", err)
@@ -108,6 +110,9 @@ func New(log *slog.Logger, owner string) (*Manager, error) {
 // Clear takes away the addresses that a Manager of the same owner has left
 // because it was killed.
 func Clear(log *slog.Logger, owner string) error {
+	if Claimed(markOf(owner).String()) {
+		return nil // by another owner, who runs and has come to the same mark
+	}
 	own, err := newMarker(owner)
 	if err != nil {
 		return fmt.Errorf("open netlink for addresses: %w", err)

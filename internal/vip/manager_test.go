@@ -136,6 +136,31 @@ func TestLeftBehind(t *testing.T) {
 	s.wantAddrs("eth0", "10.1.0.101/32")
 }
 
+// TestClear takes away what a Manager has left that was killed, and nothing
+// while one runs that has the same mark, which here is the same owner.
+func TestClear(t *testing.T) {
+	s := newSite(t)
+	must(t, s.director.AddVIP("eth0", netip.MustParseAddr("10.1.0.101")))
+	left := want("10.1.0.102", "eth0")
+	clear := func() {
+		t.Helper()
+		must(t, s.director.Do(func() error { return vip.Clear(slog.New(slog.DiscardHandler), "/etc/a.cf") }))
+	}
+	killed := s.managerOf("/etc/a.cf", io.Discard)
+	must(t, killed.Set(left))
+	clear()
+	s.wantAddrs("eth0", "10.1.0.101/32", "10.1.0.102/32")
+	second := s.managerOf("/etc/a.cf", io.Discard)
+	must(t, second.Set(nil))
+	s.wantAddrs("eth0", "10.1.0.101/32", "10.1.0.102/32")
+	must(t, second.Close())
+	must(t, killed.Close(left...))
+	clear()
+	s.wantAddrs("eth0", "10.1.0.101/32")
+	clear()
+	s.wantAddrs("eth0", "10.1.0.101/32")
+}
+
 // TestTakenAwayReturns: somebody else cannot take an address away for good.
 // On lo nothing is announced, so that only the kernel's report tells of it.
 func TestTakenAwayReturns(t *testing.T) {

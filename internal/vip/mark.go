@@ -20,8 +20,9 @@ const ifaProto = 11
 type mark uint8
 
 // markOf returns the mark of an owner. The lowest values are the kernel's own.
-// Of two owners that come to the same one, the one that goes on puts back what
-// the other takes away.
+// Of two owners that come to the same one, the second takes nothing for what
+// is left of a former run, and after a while the one that goes on puts back
+// what the other takes away.
 func markOf(owner string) mark {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(owner))
@@ -33,7 +34,11 @@ func markOf(owner string) mark {
 type marker struct {
 	mark   mark
 	socket *nl.SocketHandle
+	claim  Claim
 }
+
+// String names the mark to other shunts.
+func (m mark) String() string { return fmt.Sprintf("addresses %d", uint8(m)) }
 
 // newMarker returns one of the network namespace of the calling thread.
 func newMarker(owner string) (*marker, error) {
@@ -43,7 +48,7 @@ func newMarker(owner string) (*marker, error) {
 	}
 	wait := unix.NsecToTimeval(answerWait.Nanoseconds())
 	_ = s.SetReceiveTimeout(&wait)
-	return &marker{markOf(owner), &nl.SocketHandle{Socket: s}}, nil
+	return &marker{mark: markOf(owner), socket: &nl.SocketHandle{Socket: s}}, nil
 }
 
 func (k *marker) request(kind, flags int, data ...nl.NetlinkRequestData) ([][]byte, error) {
@@ -110,4 +115,7 @@ func (k *marker) own(b []byte) (addr netip.Addr, marked bool) {
 	return addr, marked && addr.IsValid()
 }
 
-func (k *marker) close() { k.socket.Socket.Close() }
+func (k *marker) close() {
+	k.socket.Socket.Close()
+	k.claim.Close()
+}

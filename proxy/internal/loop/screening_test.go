@@ -241,6 +241,6 @@ func cutAll(w *worker, s *Service) {
 	now := v.Clone()
 	now.Cut, now.RealServers = []netip.AddrPort{v.RealServers[0].Addr}, nil
 	s.Books.Update(now)
-	(&severing{worker: w, service: s, done: make(chan struct{}, 1)}).share()
+	cutting(w, s, make(chan struct{}, 1)).share()
 	s.Books.Update(v)
 }

@@ -110,7 +110,7 @@ func TestCutBeforeTheAnswer(t *testing.T) {
 	_, addr := listen(t)
 	r := newRig(t, addr, silent(t))
 	r.dial()
-	(&severing{worker: r.w, service: r.service, done: make(chan struct{}, 1)}).next()
+	cutting(r.w, r.service, make(chan struct{}, 1)).next()
 	r.w.admit(r.w.listeners[0], 1)
 	cut(r.service, 0)
 	r.w.turn(0)
@@ -168,7 +168,7 @@ func TestCutFlows(t *testing.T) {
 	v.Cut = []netip.AddrPort{addrOf(s)}
 	q.service.Books.Update(v)
 	done := make(chan struct{}, 1)
-	(&severing{worker: q.w, service: q.service, done: done}).next()
+	cutting(q.w, q.service, done).next()
 	q.w.turn(0)
 	<-done
 	if n := q.flows(); n != 0 {

@@ -243,7 +243,7 @@ func (x *life) cut() {
 	v.Cut = []netip.AddrPort{x.addrs[x.IntN(len(x.addrs))]}
 	x.note("cut %v", v.Cut)
 	x.service.Books.Update(v)
-	(&severing{worker: x.w, service: x.service, done: make(chan struct{}, 1)}).next()
+	cutting(x.w, x.service, make(chan struct{}, 1)).next()
 }
 
 // starve has something happen while there are hardly any descriptors.
