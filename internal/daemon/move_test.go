@@ -118,6 +118,18 @@ func moved(t *testing.T) (m *mux, kernel *retiring, proxy *witness, v dataplane.
 	return m, kernel, proxy, v, saw
 }
 
+// leaving is moved with the service on its way to the proxy, and three
+// connections on the kernel.
+func leaving(t *testing.T) (m *mux, kernel *retiring, v dataplane.VirtualService, saw func(...string)) {
+	t.Helper()
+	m, kernel, _, v, saw = moved(t)
+	kernel.left.Store(3)
+	m.to(v, onProxy)
+	check(t, m.Apply(t.Context(), v))
+	saw("apply proxy", "retire ipvs")
+	return m, kernel, v, saw
+}
+
 func check(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
@@ -125,7 +137,7 @@ func check(t *testing.T, err error) {
 	}
 }
 
-// on routes the service.
+// to routes the service.
 func (m *mux) to(v dataplane.VirtualService, plane string) {
 	m.route(map[dataplane.ServiceID]string{v.ID: plane})
 }
@@ -145,12 +157,8 @@ func connections(t *testing.T, m *mux) uint64 {
 // connections. Counters do not fall.
 func TestMoveTakesInBeforeItLetsGo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m, kernel, _, v, saw := moved(t)
+		m, kernel, v, saw := leaving(t)
 		defer m.Close()
-		kernel.left.Store(3)
-		m.to(v, onProxy)
-		check(t, m.Apply(t.Context(), v))
-		saw("apply proxy", "retire ipvs")
 		if n := connections(t, m); n != 2 {
 			t.Errorf("%d connections while it moves, want 2", n)
 		}
@@ -180,13 +188,10 @@ func TestMoveTakesInBeforeItLetsGo(t *testing.T) {
 // TestMoveEnds when connections do not.
 func TestMoveEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m, kernel, _, v, saw := moved(t)
+		m, _, _, saw := leaving(t)
 		defer m.Close()
-		kernel.left.Store(3)
-		m.to(v, onProxy)
-		check(t, m.Apply(t.Context(), v))
 		time.Sleep(patience + time.Second)
-		saw("apply proxy", "retire ipvs", "remove ipvs")
+		saw("remove ipvs")
 	})
 }
 
@@ -202,12 +207,8 @@ func TestMoveBackAtOnce(t *testing.T) {
 		"stopped": func(m *mux, _ dataplane.VirtualService) error { return m.Drain(context.Background()) },
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			m, kernel, _, v, saw := moved(t)
-			kernel.left.Store(3)
-			m.to(v, onProxy)
-			check(t, m.Apply(t.Context(), v))
+			m, _, v, saw := leaving(t)
 			time.Sleep(time.Second)
-			saw("apply proxy", "retire ipvs")
 			check(t, middle(m, v))
 			time.Sleep(2 * patience)
 			switch name {
