@@ -151,7 +151,7 @@ func TestPatternMemory(t *testing.T) {
 func TestPatternTooLarge(t *testing.T) {
 	for _, pattern := range []string{
 		"(a{1,100}){1,101}", strings.Repeat(".{1000}", 11), strings.Repeat("abcdefghij", 1001), strings.Repeat("a", 64<<10+1),
-		 strings.Repeat("((a{10}){10}){9}", 300), strings.Repeat("(", 5000) + strings.Repeat(")", 5000),
+		strings.Repeat("((a{10}){10}){9}", 300), strings.Repeat("(", 5000) + strings.Repeat(")", 5000),
 		strings.Repeat("x*", 8000),
 	} {
 		_, err := config.CompilePattern(pattern)
