@@ -1,15 +1,19 @@
 package checks
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/internal/files"
 )
 
 // pipeGrace is how long output may still come in after a program and its
@@ -53,6 +57,13 @@ func arguments(t Target) []string {
 
 // execute runs program until it or ctx ends.
 func execute(ctx context.Context, program string, args ...string) error {
+	// A program on a file system that does not answer would keep all others
+	// from being started: the fork waits for it.
+	if strings.Contains(program, "/") {
+		if err := files.Readable(ctx, program); errors.Is(err, files.ErrHangs) {
+			return &failure{err: cmp.Or(ctx.Err(), err), when: "while opening the program"}
+		}
+	}
 	out := &head{}
 	cmd, err := start(out, program, args...)
 	if errors.Is(err, unix.ENOEXEC) {

@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/director"
+	"github.com/shunt-lb/shunt/internal/files"
 	"github.com/shunt-lb/shunt/internal/logs"
 )
 
@@ -48,7 +48,7 @@ func awaitLog(conf *config.Config, text []byte) {
 
 // readable warns of passwords in a file that others than its owner may read.
 func readable(name string, conf *config.Config) (config.Problem, bool) {
-	info, err := os.Stat(name)
+	info, err := files.Stat(name)
 	if err != nil || info.Mode().Perm()&0o044 == 0 {
 		return config.Problem{}, false
 	}
