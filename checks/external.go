@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"os/exec"
 	"strings"
 	"time"
@@ -18,7 +17,7 @@ import (
 
 // pipeGrace is how long output may still come in after a program and its
 // group have ended: somebody who left the group can hold the pipe for ever.
-const pipeGrace = 100 * time.Millisecond
+const pipeGrace = 50 * time.Millisecond
 
 // External runs the program target.Command with four arguments: virtual
 // address, virtual port, real address, real port. There is no shell in
@@ -117,7 +116,7 @@ func ended(ctx context.Context, group int) {
 
 // notStarted says why a program could not be started.
 func notStarted(program string, err error) error {
-	_, missing := os.Stat(program)
+	_, missing := files.Stat(program)
 	if errors.Is(err, fs.ErrNotExist) && missing == nil {
 		return errors.New("the interpreter that its first line names does not exist")
 	}

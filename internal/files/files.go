@@ -100,11 +100,21 @@ func Stat(path string) (fs.FileInfo, error) {
 	return Try(context.Background(), path, func() (fs.FileInfo, error) { return os.Stat(path) })
 }
 
+// OpenAppend opens the file at path to add to it, and makes it if there is none,
+// within Patience. Of a pipe somebody has to be reading.
+func OpenAppend(path string, mode fs.FileMode) (*os.File, error) {
+	return Try(context.Background(), path, func() (*os.File, error) { return openAppend(path, mode) })
+}
+
+func openAppend(path string, mode fs.FileMode) (*os.File, error) {
+	return os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY|unix.O_NONBLOCK, mode)
+}
+
 // Append adds text to the file at path, which it makes if there is none, within
 // Patience. A pipe takes it if somebody reads.
 func Append(path, text string, mode fs.FileMode) error {
 	_, err := Try(context.Background(), path, func() (struct{}, error) {
-		f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY|unix.O_NONBLOCK, mode)
+		f, err := openAppend(path, mode)
 		if err != nil {
 			return struct{}{}, err
 		}
