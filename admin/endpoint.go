@@ -22,7 +22,8 @@ type endpoint struct {
 func newEndpoint(name string, ln net.Listener, h http.Handler) *endpoint {
 	e := &endpoint{name: name, listener: ln}
 	e.http = &http.Server{
-		Handler:           h,
+		Handler:           attended(h),
+		ConnContext:       withGuest,
 		ReadHeaderTimeout: 5 * time.Second,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,

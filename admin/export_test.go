@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -13,6 +14,16 @@ import (
 
 // Patience is how long the director may take to answer.
 const Patience = patience
+
+// SetPace sets how long a client may take for a piece of an answer.
+func (s *Server) SetPace(d time.Duration) { s.pace = d }
+
+// Bounds of the admin address.
+const (
+	MaxConns   = maxConns
+	MaxAnswers = maxAnswers
+	MaxAsking  = maxAsking
+)
 
 // Claim takes a control socket's path and listens there.
 func Claim(ctx context.Context, path string) (net.Listener, error) {

@@ -11,10 +11,6 @@ import (
 	"github.com/shunt-lb/shunt/director"
 )
 
-// maxScrapes is how many scrapes may be under way at once; more are told to
-// come back.
-const maxScrapes = 8
-
 // configParameter names, in a request on the control socket, the absolute path
 // of the configuration whose director is meant.
 const configParameter = "config"
@@ -23,25 +19,24 @@ const configParameter = "config"
 // and leaves 405 for the rest.
 func (s *Server) public() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{
-		ErrorLog:            scrapeLog{s.log.Warn},
-		ErrorHandling:       promhttp.ContinueOnError,
-		MaxRequestsInFlight: maxScrapes,
-	}))
+	mux.Handle("GET /metrics", s.bounded(promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{
+		ErrorLog:      scrapeLog{s.log.Warn},
+		ErrorHandling: promhttp.ContinueOnError,
+	}).ServeHTTP))
 	mux.HandleFunc("GET /healthz", s.healthz)
 	mux.HandleFunc("GET /readyz", s.readyz)
-	mux.HandleFunc("GET /api/v1/status", s.getStatus)
-	mux.HandleFunc("GET /{$}", s.page)
+	mux.HandleFunc("GET /api/v1/status", s.bounded(s.getStatus))
+	mux.HandleFunc("GET /{$}", s.bounded(s.page))
 	return secure(mux)
 }
 
 // control is what the control socket serves.
 func (s *Server) control() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /api/v1/status", s.getStatus)
+	mux.HandleFunc("GET /api/v1/status", s.bounded(s.getStatus))
 	mux.HandleFunc("GET /api/v1/connections", s.getConnections)
 	mux.HandleFunc("POST /api/v1/reload", s.postReload)
-	return secure(s.addressed(mux))
+	return untimed(secure(s.addressed(mux)))
 }
 
 // addressed refuses who asks for the director of another configuration than

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/net/netutil"
 
 	"github.com/shunt-lb/shunt/director"
 )
@@ -22,9 +21,13 @@ const (
 	patience = 3 * time.Second
 	// grace is how long Close lets requests under way finish.
 	grace = time.Second
-	// maxConns keeps whoever reaches the admin address from using up the
-	// descriptors that the traffic needs.
+	// pace is how long a client may take for a piece of an answer.
+	pace = 5 * time.Second
+	// maxConns of an address may be open at once.
 	maxConns = 128
+	// maxAsking is how many may ask the director for its status at once: each
+	// gets a copy of it.
+	maxAsking = 4
 )
 
 // A Source is the director, as far as this package needs it. Both methods are
@@ -67,6 +70,8 @@ type Server struct {
 	group       int
 	registry    *prometheus.Registry
 	connections func() Connections
+	pace        time.Duration
+	asking      chan struct{}
 	life        context.Context // of every request; end ends them
 	end         context.CancelFunc
 
@@ -79,7 +84,10 @@ type Server struct {
 // New returns a Server that does not listen yet.
 func New(o Options) *Server {
 	life, end := context.WithCancel(context.Background())
-	s := &Server{source: o.Source, log: o.Log, version: o.Version, config: o.Config, group: o.ControlGroup, connections: o.Connections, life: life, end: end}
+	s := &Server{
+		source: o.Source, log: o.Log, version: o.Version, config: o.Config, group: o.ControlGroup, connections: o.Connections, life: life, end: end,
+		pace: pace, asking: make(chan struct{}, maxAsking),
+	}
 	s.registry = s.newRegistry(o)
 	return s
 }
@@ -93,7 +101,7 @@ func (s *Server) ListenTCP(ctx context.Context, addr string) (net.Addr, error) {
 	if err != nil {
 		return nil, fmt.Errorf("admin address %s: %w", addr, err)
 	}
-	e := newEndpoint("admin address", netutil.LimitListener(ln, maxConns), s.public())
+	e := newEndpoint("admin address", newRoom(ln, maxConns, true), s.public())
 	e.http.ReadTimeout, e.http.WriteTimeout = 10*time.Second, 30*time.Second
 	if err := s.serve(e); err != nil {
 		return nil, err
@@ -112,7 +120,7 @@ func (s *Server) ListenControl(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	return s.serve(newEndpoint("control socket", ln, s.control()))
+	return s.serve(newEndpoint("control socket", newRoom(ln, maxConns, false), s.control()))
 }
 
 // Close stops listening, gives requests under way a moment to finish, and
@@ -160,7 +168,15 @@ func (s *Server) serve(e *endpoint) error {
 func (s *Server) status(ctx context.Context) (director.Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	st, err := s.source.Status(ctx)
+	var st director.Status
+	var err error
+	select {
+	case s.asking <- struct{}{}:
+		st, err = s.source.Status(ctx)
+		<-s.asking
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		return st, fmt.Errorf("the director has not answered for %v", patience)
 	}

@@ -1,20 +1,23 @@
 package checks
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"os/exec"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/internal/files"
 )
 
 // pipeGrace is how long output may still come in after a program and its
 // group have ended: somebody who left the group can hold the pipe for ever.
-const pipeGrace = 100 * time.Millisecond
+const pipeGrace = 50 * time.Millisecond
 
 // External runs the program target.Command with four arguments: virtual
 // address, virtual port, real address, real port. There is no shell in
@@ -53,6 +56,13 @@ func arguments(t Target) []string {
 
 // execute runs program until it or ctx ends.
 func execute(ctx context.Context, program string, args ...string) error {
+	// A program on a file system that does not answer would keep all others
+	// from being started: the fork waits for it.
+	if strings.Contains(program, "/") {
+		if err := files.Readable(ctx, program); errors.Is(err, files.ErrHangs) {
+			return &failure{err: cmp.Or(ctx.Err(), err), when: "while opening the program"}
+		}
+	}
 	out := &head{}
 	cmd, err := start(out, program, args...)
 	if errors.Is(err, unix.ENOEXEC) {
@@ -106,7 +116,7 @@ func ended(ctx context.Context, group int) {
 
 // notStarted says why a program could not be started.
 func notStarted(program string, err error) error {
-	_, missing := os.Stat(program)
+	_, missing := files.Stat(program)
 	if errors.Is(err, fs.ErrNotExist) && missing == nil {
 		return errors.New("the interpreter that its first line names does not exist")
 	}

@@ -2,6 +2,7 @@ package checks
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"strconv"
 	"strings"
@@ -20,7 +21,7 @@ func (m *measured) Read(p []byte) (int, error) {
 	}
 	n, err := m.in.Read(p[:min(int64(len(p)), m.left)])
 	m.left -= int64(n)
-	if err == io.EOF && m.left > 0 { //nolint:errorlint // io.Reader returns it as it is
+	if errors.Is(err, io.EOF) && m.left > 0 {
 		err = io.ErrUnexpectedEOF
 	}
 	return n, err
@@ -77,10 +78,10 @@ func (c *chunked) next() error {
 
 // unexpected is why there is no chunk where one has to be.
 func unexpected(err error, line string) error {
-	switch err {
-	case nil:
+	switch {
+	case err == nil:
 		return malformed(line)
-	case io.EOF: //nolint:errorlint // bufio.Reader returns it as it is
+	case errors.Is(err, io.EOF):
 		return io.ErrUnexpectedEOF
 	}
 	return err

@@ -4,9 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/shunt-lb/shunt/internal/files"
 )
 
 const (
@@ -75,7 +76,7 @@ func (f *field) readClients(path string) listing {
 
 // readRegular is ReadFile for what is neither a folder nor a pipe nor a device.
 func readRegular(path string) ([]byte, error) {
-	info, err := os.Stat(path)
+	info, err := files.Stat(path)
 	if err == nil && !info.Mode().IsRegular() {
 		err = fmt.Errorf("%s is no file", path)
 	}

@@ -3,9 +3,10 @@ package config
 import (
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"time"
+
+	"github.com/shunt-lb/shunt/internal/files"
 )
 
 // A parser makes a Config of the lines of one file.
@@ -144,6 +145,6 @@ func inherit(g *Global, six bool) *Virtual {
 }
 
 func isDir(path string) bool {
-	info, err := os.Stat(path)
+	info, err := files.Stat(path)
 	return err == nil && info.IsDir()
 }

@@ -1,8 +1,10 @@
 package config
 
 import (
+	"context"
 	"fmt"
-	"os"
+
+	"github.com/shunt-lb/shunt/internal/files"
 )
 
 // sorryPage reads the path of a page. One that is not there may come.
@@ -12,27 +14,19 @@ func (f *field) sorryPage() (string, bool) {
 		return "", false
 	}
 	name := p
-	info, err := os.Stat(name)
+	info, err := files.Stat(name)
 	if err == nil && info.IsDir() {
 		name += "/index.html"
-		info, err = os.Stat(name)
+		info, err = files.Stat(name)
 	}
 	if err == nil && !info.Mode().IsRegular() {
 		err = fmt.Errorf("%s is no file", name)
 	}
 	if err == nil {
-		err = readable(name)
+		err = files.Readable(context.Background(), name)
 	}
 	if err != nil {
 		f.wait(f.valAt, fmt.Sprintf("the sorry page cannot be read: %v; the page from before answers until it can, or the built-in one", err), "name a file, or a folder with an index.html")
 	}
 	return p, true
-}
-
-func readable(name string) error {
-	file, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	return file.Close()
 }

@@ -3,12 +3,12 @@ package config
 import (
 	"fmt"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/files"
 )
 
 // review warns of what ldirectord accepts although it cannot work, and drops
@@ -142,7 +142,7 @@ func (p *parser) reviewCommand(sec *section, v *Virtual) {
 		p.warn(s, s.keyAt, "an external check without `checkcommand` is always good", "add checkcommand=PROGRAM")
 		return
 	}
-	if _, err := os.Stat(v.CheckCommand); err == nil {
+	if _, err := files.Stat(v.CheckCommand); err == nil {
 		return
 	}
 	hint := "the check always fails until it is there"

@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/config"
+	"github.com/shunt-lb/shunt/internal/files"
 )
 
 // filePeriod is the time between two looks at the configuration file.
@@ -42,7 +42,7 @@ const clockGrain = 2 * time.Second
 // load reads the file and remembers what it has read. A pipe is refused: who
 // opens one waits for its writer, and all reloads would wait, too.
 func (f *file) load() ([]byte, error) {
-	info, err := os.Stat(f.path)
+	info, err := files.Stat(f.path)
 	if err != nil {
 		return nil, err
 	}
@@ -60,8 +60,11 @@ func (f *file) load() ([]byte, error) {
 }
 
 func (f *file) look() stamp {
-	var st unix.Stat_t
-	if err := unix.Stat(f.path, &st); err != nil {
+	st, err := files.Try(context.Background(), f.path, func() (st unix.Stat_t, err error) {
+		err = unix.Stat(f.path, &st)
+		return st, err
+	})
+	if err != nil {
 		return stamp{}
 	}
 	return stamp{dev: int64(st.Dev), ino: int64(st.Ino), size: st.Size, modified: st.Mtim, changed: st.Ctim}

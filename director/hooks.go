@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"os/exec"
 	"strings"
 	"sync"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/files"
 )
 
 const (
@@ -103,7 +103,7 @@ func (h *hooks) run(key string, c command) {
 // append adds a line to a file, after the lines before it.
 func (h *hooks) append(path, line string) {
 	h.enqueue("file "+path, func(context.Context) {
-		err := appendLine(path, line)
+		err := files.Append(path, line, 0o644)
 		switch {
 		case err == nil && h.news(path, ""):
 			h.log.Info("monitorfile can be written again", "file", path)
@@ -195,17 +195,4 @@ type head []byte
 func (h *head) Write(p []byte) (int, error) {
 	*h = append(*h, p[:min(len(p), outputKept-len(*h))]...)
 	return len(p), nil
-}
-
-// appendLine waits for nobody to read from a pipe.
-func appendLine(path, line string) error {
-	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY|unix.O_NONBLOCK, 0o644)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(line)
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	return err
 }

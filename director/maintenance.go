@@ -7,13 +7,13 @@ import (
 	"maps"
 	"net"
 	"net/netip"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/shunt-lb/shunt/config"
+	"github.com/shunt-lb/shunt/internal/files"
 )
 
 const (
@@ -119,7 +119,7 @@ func (m *maintainer) look(dir string, reals []realName) (out map[string]string, 
 	if dir == "" {
 		return out, nil, nil
 	}
-	entries, err := os.ReadDir(dir)
+	entries, err := files.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, err
 	}

@@ -2,12 +2,12 @@ package sorry
 
 import (
 	"bytes"
+	"context"
 	_ "embed"
 	"errors"
 	"fmt"
 	"html/template"
 	"io"
-	"io/fs"
 	"mime"
 	"net/http"
 	"os"
@@ -15,7 +15,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"golang.org/x/sys/unix"
+	"github.com/shunt-lb/shunt/internal/files"
 )
 
 const (
@@ -49,7 +49,19 @@ func builtin(name string, retry int64) page {
 
 // readPage reads a page from a file or from the index of a folder, which is
 // returned as well.
-func readPage(name string) (p page, folder string, err error) {
+func readPage(name string) (page, string, error) {
+	type read struct {
+		page
+		folder string
+	}
+	r, err := files.Try(context.Background(), name, func() (r read, err error) {
+		r.page, r.folder, err = readPageNow(name)
+		return r, err
+	})
+	return r.page, r.folder, err
+}
+
+func readPageNow(name string) (p page, folder string, err error) {
 	fi, err := os.Stat(name)
 	if err != nil {
 		return page{}, "", fmt.Errorf("sorry page: %w", err)
@@ -58,7 +70,7 @@ func readPage(name string) (p page, folder string, err error) {
 	if fi.IsDir() {
 		dir, file, folder = name, index, name
 	}
-	f, size, err := openFile(dir, file, !fi.IsDir())
+	f, size, err := openNow(dir, file, !fi.IsDir())
 	if err != nil {
 		return page{}, "", fmt.Errorf("sorry page: %w", err)
 	}
@@ -73,38 +85,43 @@ func readPage(name string) (p page, folder string, err error) {
 	return page{kind: kindOf(file, body), body: body}, folder, nil
 }
 
-// openFile opens the regular file called name in dir. Without loose, symbolic
-// links that lead out of dir are refused.
+// openFile opens the regular file called name in dir, as long as its file system
+// answers in time. Without loose, symbolic links that lead out of dir are
+// refused.
 func openFile(dir, name string, loose bool) (*os.File, int64, error) {
-	// O_NONBLOCK: opening a pipe by mistake must not hang.
-	const flags = unix.O_RDONLY | unix.O_NONBLOCK
-	var f *os.File
-	var err error
-	if loose {
-		f, err = os.OpenFile(filepath.Join(dir, name), flags, 0)
-	} else {
-		f, err = openInside(dir, name, flags)
+	type opened struct {
+		*os.File
+		size int64
 	}
+	o, err := files.Try(context.Background(), filepath.Join(dir, name), func() (o opened, err error) {
+		o.File, o.size, err = openNow(dir, name, loose)
+		return o, err
+	})
+	return o.File, o.size, err
+}
+
+func openNow(dir, name string, loose bool) (*os.File, int64, error) {
+	f, err := openEither(dir, name, loose)
 	if err != nil {
 		return nil, 0, err
 	}
-	fi, err := f.Stat()
-	if err == nil && !fi.Mode().IsRegular() {
-		err = &fs.PathError{Op: "open", Path: f.Name(), Err: errors.New("not a regular file")}
-	}
+	info, err := f.Stat()
 	if err != nil {
 		return nil, 0, errors.Join(err, f.Close())
 	}
-	return f, fi.Size(), nil
+	return f, info.Size(), nil
 }
 
-func openInside(dir, name string, flags int) (*os.File, error) {
+func openEither(dir, name string, loose bool) (*os.File, error) {
+	if loose {
+		return files.Open(filepath.Join(dir, name))
+	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, err
 	}
 	defer root.Close()
-	return root.OpenFile(name, flags, 0)
+	return files.OpenIn(root, name)
 }
 
 // inFolder is the name inside a folder that an URL path asks for, and false

@@ -5,12 +5,12 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/director"
+	"github.com/shunt-lb/shunt/internal/files"
 	"github.com/shunt-lb/shunt/internal/logs"
 )
 
@@ -93,7 +93,7 @@ func vacant(name string, conf *config.Config) (ps config.Problems) {
 
 // readable warns of passwords in a file that others than its owner may read.
 func readable(name string, conf *config.Config) (config.Problem, bool) {
-	info, err := os.Stat(name)
+	info, err := files.Stat(name)
 	if err != nil || info.Mode().Perm()&0o044 == 0 {
 		return config.Problem{}, false
 	}

@@ -4,10 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/shunt-lb/shunt/internal/files"
 )
 
 // searched are the folders in which ldirectord looks for a configuration that
@@ -57,13 +58,13 @@ func PassedOver(name, path string) string {
 }
 
 func isFile(path string) bool {
-	info, err := os.Stat(path)
+	info, err := files.Stat(path)
 	return err == nil && info.Mode().IsRegular()
 }
 
 // notFound says why there is no configuration of that name.
 func notFound(name string) error {
-	_, err := os.Stat(name)
+	_, err := files.Stat(name)
 	switch {
 	case err == nil:
 		return fmt.Errorf("configuration %s: not a regular file", name)

@@ -7,7 +7,7 @@ import (
 	"os"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/shunt-lb/shunt/internal/files"
 )
 
 // A file is a log file. It notices when it was moved or removed, as programs
@@ -27,8 +27,7 @@ func openFile(path string, s *Sink) (*file, error) {
 }
 
 func (l *file) reopen() error {
-	// O_NONBLOCK: opening or writing to a pipe without a reader must not hang.
-	f, err := os.OpenFile(l.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|unix.O_NONBLOCK, 0o640)
+	f, err := files.OpenAppend(l.path, 0o640)
 	if err != nil {
 		return fmt.Errorf("log file: %w", err)
 	}
@@ -60,7 +59,7 @@ func (l *file) follow() {
 		return
 	}
 	l.looked = time.Now()
-	there, err := os.Stat(l.path)
+	there, err := files.Stat(l.path)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return
 	}

@@ -7,12 +7,13 @@ import (
 	"io/fs"
 	stdsyslog "log/syslog"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/internal/files"
 )
 
 // Usable returns why Use would refuse a target, as far as that can be said
@@ -30,7 +31,7 @@ func Usable(name string) error {
 
 // writable returns why a log file cannot be opened, or made.
 func writable(path string) error {
-	info, err := os.Stat(path)
+	info, err := files.Stat(path)
 	switch {
 	case err == nil && info.IsDir():
 		err = &fs.PathError{Op: "open", Path: path, Err: unix.EISDIR}
