@@ -29,6 +29,7 @@ func (d *Daemon) Start(ctx context.Context) (err error) {
 	}()
 	for _, s := range []step{
 		{"log", 0, d.openLog},
+		{"scheduling policy", 0, d.leaveFIFO},
 		{"sorry server", 0, d.openSorry},
 		{"dataplane", 0, d.openDirector},
 		{"admin", 0, d.openAdmin},
