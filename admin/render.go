@@ -132,8 +132,8 @@ func (r *renderer) problems(s director.Status) {
 			r.alarm(red, "CHANGED BY SOMEBODY ELSE, put right within seconds: "+sv.Service, first(sv.Changed)...)
 		}
 	}
-	if f := full(s.Dataplane.Load); f != "" {
-		r.alarm(yellow, "FULL", f)
+	if f := full(s.Dataplane.Load); len(f) > 0 {
+		r.alarm(yellow, "FULL", f...)
 	}
 	if err := unready(s); err != nil {
 		r.alarm(yellow, "NOT READY", err.Error())

@@ -103,6 +103,9 @@ func about(sv director.ServiceStatus) string {
 	if sv.Waiting > 0 {
 		parts = append(parts, fmt.Sprintf("waiting %d", sv.Waiting))
 	}
+	if sv.Holding {
+		parts = append(parts, "FULL: clients wait to be accepted")
+	}
 	for _, c := range []struct {
 		what string
 		n    uint64

@@ -37,6 +37,8 @@ var (
 				func(sv *director.ServiceStatus) uint64 { return sv.Counters.Queued }),
 			service.gauge("waiting_clients", "Clients that wait for a real server now.",
 				func(sv *director.ServiceStatus) float64 { return float64(sv.Waiting) }),
+			service.gauge("full", "1 if clients wait to be accepted because the service has as many connections as it may, see maxconnections.",
+				func(sv *director.ServiceStatus) float64 { return truth(sv.Holding) }),
 			service.counter("cut_connections_total", "Connections and flows ended because their real server was found down, with ondown=cut.",
 				func(sv *director.ServiceStatus) uint64 { return sv.Counters.Cut }),
 		},

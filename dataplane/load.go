@@ -44,9 +44,27 @@ func (l *Load) Stuck() error {
 type Room struct {
 	Used  int64 `json:"used"`
 	Limit int64 `json:"limit"`
-	// Refused is how often there was no room.
+	// Refused is how often there was no room. Connections wait then.
 	Refused uint64 `json:"refused"`
+	// Own is how much of it each service has to itself.
+	Own int64 `json:"own,omitempty"`
+	// Holding are listeners at which clients wait for room now.
+	Holding int64 `json:"holding,omitempty"`
+	// Asked is what the configuration asks for where that is more than Limit,
+	// and By why there is not more.
+	Asked int64    `json:"asked,omitempty"`
+	By    Scarcity `json:"by,omitempty"`
 }
+
+// A Scarcity is what a host has too little of.
+type Scarcity string
+
+// What there may be too little of.
+const (
+	Files  Scarcity = "files"  // descriptors
+	Memory Scarcity = "memory" // what the machine or the control group has
+	Ports  Scarcity = "ports"  // local ports
+)
 
 // Full reports whether there is no room.
 func (r Room) Full() bool { return r.Used >= r.Limit }

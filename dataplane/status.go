@@ -66,6 +66,9 @@ type ServiceStatus struct {
 	Changes []string
 	// Waiting are the clients that wait for a real server now.
 	Waiting int
+	// Holding is that clients wait to be accepted, because the service has as
+	// many connections as it may within the bound of the dataplane.
+	Holding bool
 }
 
 // A ServerStatus is one real server of a service as it is served now.

@@ -79,7 +79,10 @@ type ServiceStatus struct {
 	// Counters cover the fallback and real servers that have left, too.
 	Counters dataplane.Counters `json:"counters"`
 	// Waiting are the clients that wait for a real server now.
-	Waiting          int                `json:"waiting,omitempty"`
+	Waiting int `json:"waiting,omitempty"`
+	// Holding is that clients wait to be accepted: the service has its part of
+	// the connections that the dataplane carries.
+	Holding          bool               `json:"holding,omitempty"`
 	FallbackCounters dataplane.Counters `json:"fallback_counters"`
 	// Changed says what the dataplane has instead of what it was asked for,
 	// because somebody else has changed it; it is put right within seconds.

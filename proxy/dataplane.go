@@ -239,7 +239,9 @@ func (d *Dataplane) look() []dataplane.ServiceStatus {
 	services := d.all()
 	all := make([]dataplane.ServiceStatus, 0, len(services))
 	for _, s := range services {
-		all = append(all, s.table.Status())
+		st := s.table.Status()
+		st.Holding = s.loop.Holding()
+		all = append(all, st)
 	}
 	slices.SortFunc(all, func(a, b dataplane.ServiceStatus) int { return a.Service.ID.Compare(b.Service.ID) })
 	return all

@@ -137,7 +137,7 @@ func netstat(t *testing.T, name string) string {
 // cost little memory and no processor time, and keep nobody else out.
 func TestFaultSilentCrowd(t *testing.T) {
 	n := scaled(mostPairs(t), 500)
-	r := newRemote(t, RemoteOptions{Limits: proxy.Limits{Connections: n + 100}})
+	r := newRemote(t, RemoteOptions{Limits: proxy.Limits{Connections: 2 * n}})
 	silent, servers := newCrowd(t, false), newCrowd(t, false)
 	v, quiet := tcpService(t, servers.listen()), tcpService(t, tcpServer(t, "127.0.0.1", echo))
 	r.apply(v, quiet)
@@ -176,22 +176,35 @@ func mostPairs(t *testing.T) int {
 	return min(int(l.Cur)/2-500, ports)
 }
 
-// Beyond the limit clients are turned away at once, those within it are not
-// touched, and there is room again when they go.
+// Beyond the limit clients wait at no cost. Those within it are not touched, a
+// service beside it has its own part, and there is room again when they go.
 func TestFaultBeyondTheLimit(t *testing.T) {
 	t.Parallel()
 	const room = 200
-	n := scaled(10_000, 2000)
+	n := scaled(3000, 1000) // who waits is in the backlog
 	r := newRemote(t, RemoteOptions{Limits: proxy.Limits{Connections: room}})
 	v := tcpService(t, tcpServer(t, "127.0.0.1", echo))
-	r.apply(v)
+	quiet := tcpService(t, tcpServer(t, "127.0.0.1", echo))
+	r.apply(v, quiet)
 	ws, settle := watch(t, v.ID.Addr, 10, 0), unsettled(t, r, v)
 	inTheEnd(t, "the witnesses are in", func() bool { return r.connections() == 10 })
 	before, crowd := r.vitals(true).Memory, newCrowd(t, false)
 	crowd.dial(v.ID.Addr, n)
-	inTheEnd(t, "the others are turned away", func() bool { return r.vitals(false).Services[0].Counters.Refused > 0 && r.refused() == n-room+10 })
+	full := func() bool { return r.vitals(false).Load.Connections.Used == room*3/4 }
+	inTheEnd(t, "the crowd has all that is not for the other service", full)
 	if after := r.vitals(true).Memory; after > before+4<<20 {
-		t.Errorf("%s after the crowd, %s before", mib(after), mib(before))
+		t.Errorf("%s with the crowd, %s before", mib(after), mib(before))
+	}
+	for range 50 {
+		r.served(quiet.ID.Addr)
+	}
+	began := r.vitals(false).Busy
+	time.Sleep(time.Second)
+	if busy := r.vitals(false).Busy - began; busy > 200*time.Millisecond {
+		t.Errorf("%v of processor time in a second in which all wait", busy)
+	}
+	if !full() {
+		t.Errorf("%+v, want that nothing has changed", r.vitals(false).Load.Connections)
 	}
 	crowd.scatter()
 	inTheEnd(t, "there is room again", func() bool { return r.connections() == 10 })
@@ -199,16 +212,6 @@ func TestFaultBeyondTheLimit(t *testing.T) {
 	settle()
 	t.Log(ws.heard())
 	wantEmpty(t, r)
-}
-
-// refused is how many clients all services have turned away.
-func (r *remote) refused() int {
-	r.t.Helper()
-	n := 0
-	for _, sv := range r.vitals(false).Services {
-		n += int(sv.Counters.Refused)
-	}
-	return n
 }
 
 // A client whose host is gone from one moment to the next says so to nobody.

@@ -190,7 +190,7 @@ func readSlowly(t *testing.T, vip netip.AddrPort, size int) {
 func TestFaultSlowRequests(t *testing.T) {
 	t.Parallel()
 	n := scaled(1000, 200)
-	r := newRemote(t, RemoteOptions{Limits: proxy.Limits{Connections: n + 100}})
+	r := newRemote(t, RemoteOptions{Limits: proxy.Limits{Connections: 2 * n}})
 	slow, v := newCrowd(t, false), tcpService(t, tcpServer(t, "127.0.0.1", echo))
 	deaf := newCrowd(t, false)
 	loris := tcpService(t, deaf.listen())

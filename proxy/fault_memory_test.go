@@ -38,7 +38,7 @@ func TestFaultNobodyReads(t *testing.T) {
 		{"both send and there is no room", true, true, 1 << 20},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r := newRemote(t, RemoteOptions{Limits: proxy.Limits{Connections: n + 100, Buffers: tt.buffers}})
+			r := newRemote(t, RemoteOptions{Limits: proxy.Limits{Connections: 2 * n, Buffers: tt.buffers}})
 			servers, clients := newCrowd(t, tt.srvSends), newCrowd(t, tt.clientSends)
 			v, quiet := tcpService(t, servers.listen()), tcpService(t, tcpServer(t, "127.0.0.1", echo))
 			r.apply(v, quiet)

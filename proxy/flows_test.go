@@ -2,6 +2,7 @@ package proxy_test
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"strings"
 	"sync"
@@ -57,8 +58,8 @@ func TestRemovedUnderLoad(t *testing.T) {
 	}
 }
 
-// Without descriptors new clients are refused, old ones are served, and the
-// log is told once.
+// Without descriptors new clients are refused as long as old ones are at work,
+// which are served, and the log is told once. Who is silent gives way.
 func TestFlowsWithoutDescriptors(t *testing.T) {
 	var log recorder
 	d := newPlane(t, proxy.Options{Log: log.logger()})
@@ -67,23 +68,26 @@ func TestFlowsWithoutDescriptors(t *testing.T) {
 	apply(t, d, v)
 	old, late := dialUDP(t, v), dialUDP(t, v)
 	exchange(t, old, "x")
+	exchange(t, old, "x") // it has come back after an answer
 	lift := exhaust(t)
-	for i := range uint64(5) {
+	eventually(t, "the new client is refused again and again", func() bool {
 		send(t, late, "x")
-		eventually(t, "the new client is refused", func() bool { return status(t, d).Counters.Refused > i })
 		if got := exchange(t, old, "y"); got != "y" {
 			t.Errorf("the old client got %q", got)
 		}
-	}
-	told := func() int { return log.count("no local resources to reach a real server") }
-	eventually(t, "the log is told", func() bool { return told() > 0 })
-	lift()
-	eventually(t, "the new client is served", func() bool {
+		return status(t, d).Counters.Refused >= 5
+	})
+	served := func() bool {
 		send(t, late, "z")
 		_ = late.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
 		_, err := late.Read(make([]byte, 1))
 		return err == nil
-	})
+	}
+	eventually(t, "the new client has the descriptor of the silent one", served)
+	told := func() int { return log.count("this host cannot reach a real server") }
+	eventually(t, "the log is told", func() bool { return told() > 0 })
+	lift()
+	eventually(t, "both are served", func() bool { return served() && exchange(t, old, "y") == "y" })
 	if c := status(t, d).Counters; c.Failures != 0 {
 		t.Errorf("%+v, want no failures of real servers", c)
 	}
@@ -165,4 +169,34 @@ func TestFloodOfWorkers(t *testing.T) {
 	if c := status(t, d).Counters; c.Refused == 0 || c.Failures != 0 {
 		t.Errorf("%+v, want some refused and no failures", c)
 	}
+}
+
+// Who has the descriptors makes no difference: neither the worker nor the
+// service.
+func TestFlowsOfOthersGiveWay(t *testing.T) {
+	d := newPlane(t, proxy.Options{Workers: 3})
+	server, _ := udpServer(t, "127.0.0.1", same)
+	full, other := udpService(t, server), udpService(t, server)
+	apply(t, d, full)
+	apply(t, d, other)
+	var clients []*net.UDPConn
+	for range 40 {
+		clients = append(clients, dialUDP(t, full))
+	}
+	for range 10 {
+		clients = append(clients, dialUDP(t, other))
+	}
+	for _, c := range clients[:20] {
+		exchange(t, c, "x")
+	}
+	exhaust(t)
+	for i, c := range clients[20:] {
+		eventually(t, fmt.Sprintf("late client %d is served", i), func() bool {
+			send(t, c, "z")
+			_ = c.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
+			_, err := c.Read(make([]byte, 1))
+			return err == nil
+		})
+	}
+	blameless(t, d)
 }

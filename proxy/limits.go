@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"math"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/dataplane"
@@ -17,7 +19,10 @@ type Limits struct {
 	// tenths of the descriptors
 	// and 16 KiB of memory for each, and is 262,144 at most.
 	Connections int
-	// Flows is the number of UDP flows, at one descriptor each. A new one
+	// Flows is the number of UDP flows, at one descriptor and one local port
+	// each: there are no more than what Connections leaves of eight tenths of the
+	// descriptors, two tenths of them at least, and seven eighths of the ports that the kernel
+	// chooses from. A new one
 	// beyond it takes the place of another, the one that has been silent
 	// longest: of those to which nothing has come back yet, for 200 milliseconds
 	// at least; else of those that have had an answer and no more; else, for
@@ -49,21 +54,43 @@ func (l Limits) Files() int { return (2*max(0, l.Connections) + max(0, l.Flows))
 
 // within puts in the defaults for a process that may open so many files and use
 // so many bytes.
-func (l Limits) within(files int, memory int64) Limits {
-	if l.Connections <= 0 {
-		l.Connections = clamp(min(files*6/10/2, int(memory/perConnection)), maxConnections)
+func (l Limits) within(files int, memory int64) loop.Bounds {
+	b := loop.Bounds{Connections: l.Connections, Buffers: l.Buffers, FlowsAsked: max(0, l.Flows)}
+	if b.Connections <= 0 {
+		b.Connections = clamp(min(files*6/10/2, int(memory/perConnection)), maxConnections)
 	}
-	if l.Flows <= 0 {
-		l.Flows = clamp(min(files*2/10, int(memory/perFlow)), maxFlows)
+	b.Flows, b.FlowsBy = l.flows(files, memory)
+	if b.Buffers <= 0 {
+		b.Buffers = max(1, memory/8)
 	}
-	if l.Buffers <= 0 {
-		l.Buffers = max(1, memory/8)
+	return b
+}
+
+// flows returns how many there may be but for the ports, and why not more.
+func (l Limits) flows(files int, memory int64) (n int, by dataplane.Scarcity) {
+	n = l.Flows
+	byFiles := clamp(max(files*2/10, files*8/10-2*max(0, l.Connections)), math.MaxInt)
+	if n <= 0 {
+		n, byFiles = maxFlows, clamp(files*2/10, maxFlows)
+		if byMemory := clamp(int(memory/perFlow), maxFlows); byMemory < n {
+			n, by = byMemory, dataplane.Memory
+		}
 	}
-	return l
+	if byFiles < n {
+		n, by = byFiles, dataplane.Files
+	}
+	return n, by
 }
 
 // bounds are l on this machine.
-func (l Limits) bounds() loop.Bounds { return loop.Bounds(l.within(OpenFiles(), memory())) }
+func (l Limits) bounds() loop.Bounds { return l.within(OpenFiles(), memory()) }
+
+// FlowPorts returns how many flows the local ports of this host allow, and how
+// many ports there are.
+func FlowPorts() (flows, ports int) {
+	p := loop.LocalPorts()
+	return p.ForFlows(), p.Count()
+}
 
 // SetLimits puts other limits in force, as [Options] have them. Connections and
 // flows that exist stay; where there are too many no new one is taken in until

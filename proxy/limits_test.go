@@ -7,6 +7,9 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/proxy/internal/loop"
 )
 
 func TestLimitsWithin(t *testing.T) {
@@ -15,14 +18,17 @@ func TestLimitsWithin(t *testing.T) {
 		given  Limits
 		files  int
 		memory int64
-		want   Limits
+		want   loop.Bounds
 	}{
-		{Limits{}, 1024, 8 << 30, Limits{Connections: 307, Flows: 204, Buffers: 1 << 30}},
-		{Limits{}, 1 << 30, much, Limits{Connections: 1 << 18, Flows: 1 << 16, Buffers: much / 8}},
-		{Limits{}, 1 << 30, 512 << 20, Limits{Connections: 1 << 15, Flows: 1 << 14, Buffers: 64 << 20}},
-		{Limits{}, 2, 1, Limits{Connections: 1, Flows: 1, Buffers: 1}},
-		{Limits{Connections: 5, Flows: -1, Buffers: 7}, 1000, much, Limits{Connections: 5, Flows: 200, Buffers: 7}},
-		{Limits{Connections: 1 << 20}, 1000, 1 << 20, Limits{Connections: 1 << 20, Flows: 32, Buffers: 1 << 17}},
+		{Limits{}, 1024, 8 << 30, loop.Bounds{Connections: 307, Flows: 204, Buffers: 1 << 30, FlowsBy: dataplane.Files}},
+		{Limits{}, 1 << 30, much, loop.Bounds{Connections: 1 << 18, Flows: 1 << 16, Buffers: much / 8}},
+		{Limits{}, 1 << 30, 512 << 20, loop.Bounds{Connections: 1 << 15, Flows: 1 << 14, Buffers: 64 << 20, FlowsBy: dataplane.Memory}},
+		{Limits{}, 2, 1, loop.Bounds{Connections: 1, Flows: 1, Buffers: 1, FlowsBy: dataplane.Memory}},
+		{Limits{Connections: 5, Flows: -1, Buffers: 7}, 1000, much, loop.Bounds{Connections: 5, Flows: 200, Buffers: 7, FlowsBy: dataplane.Files}},
+		{Limits{Connections: 1 << 20}, 1000, 1 << 20, loop.Bounds{Connections: 1 << 20, Flows: 32, Buffers: 1 << 17, FlowsBy: dataplane.Memory}},
+		{Limits{Flows: 900}, 1000, much, loop.Bounds{Connections: 300, Flows: 800, Buffers: much / 8, FlowsAsked: 900, FlowsBy: dataplane.Files}},
+		{Limits{Connections: 100, Flows: 500}, 1000, much, loop.Bounds{Connections: 100, Flows: 500, Buffers: much / 8, FlowsAsked: 500}},
+		{Limits{Connections: 1000, Flows: 500}, 1000, much, loop.Bounds{Connections: 1000, Flows: 200, Buffers: much / 8, FlowsAsked: 500, FlowsBy: dataplane.Files}},
 	}
 	for _, tt := range tests {
 		if got := tt.given.within(tt.files, tt.memory); got != tt.want {
@@ -34,7 +40,8 @@ func TestLimitsWithin(t *testing.T) {
 // So many files as the defaults are derived from are enough for them.
 func TestLimitsFiles(t *testing.T) {
 	for _, files := range []int{1024, 4096, 65536, 1 << 19} {
-		if need := (Limits{}).within(files, math.MaxInt64).Files(); need > files {
+		b := (Limits{}).within(files, math.MaxInt64)
+		if need := (Limits{Connections: b.Connections, Flows: b.Flows}).Files(); need > files {
 			t.Errorf("the defaults for %d files need %d", files, need)
 		}
 	}

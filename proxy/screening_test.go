@@ -300,20 +300,25 @@ func TestSetLimits(t *testing.T) {
 	d := newPlane(t, proxy.Options{Limits: proxy.Limits{Connections: 2, Flows: 3, Buffers: 1 << 20}})
 	v := tcpService(t, tcpServer(t, "127.0.0.1", echo))
 	apply(t, d, v)
-	wantLetIn(t, v, "127.0.0.1", true)
+	first := wantLetIn(t, v, "127.0.0.1", true)
 	c := wantLetIn(t, v, "127.0.0.1", true)
-	wantLetIn(t, v, "127.0.0.1", false)
-	if l := d.Load(); l.Connections != (dataplane.Room{Used: 2, Limit: 2, Refused: 1}) || l.Flows.Limit != 3 || l.Buffers.Limit != 1<<20 || !l.Connections.Full() {
+	late := dial(t, v)
+	eventually(t, "another one waits", func() bool { return status(t, d).Holding })
+	if l := d.Load(); l.Connections.Used != 2 || l.Connections.Limit != 2 || l.Connections.Refused == 0 || l.Flows.Limit != 3 || l.Buffers.Limit != 1<<20 || !l.Connections.Full() {
 		t.Errorf("the load is %+v", l)
 	}
 	d.SetLimits(proxy.Limits{Connections: 1, Flows: 1})
-	wantLetIn(t, v, "127.0.0.1", false)
 	if err := echoed(c); err != nil {
 		t.Errorf("a connection from before has ended: %v", err)
 	}
 	_ = c.Close()
 	eventually(t, "it is over", func() bool { return d.Load().Connections.Used == 1 })
-	wantLetIn(t, v, "127.0.0.1", false)
+	if err := echoed(first); err != nil || !status(t, d).Holding {
+		t.Errorf("a connection from before: %v; another one waits: %t", err, status(t, d).Holding)
+	}
 	d.SetLimits(proxy.Limits{})
+	if err := echoed(late); err != nil {
+		t.Errorf("who has waited: %v", err)
+	}
 	wantLetIn(t, v, "127.0.0.1", true)
 }

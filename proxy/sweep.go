@@ -1,20 +1,32 @@
 package proxy
 
-import "time"
+import (
+	"time"
 
-// sweepEvery is how often the books forget what is over.
-const sweepEvery = 250 * time.Millisecond
+	"github.com/shunt-lb/shunt/proxy/internal/loop"
+)
+
+const (
+	// sweepEvery is how often the books forget what is over.
+	sweepEvery = 250 * time.Millisecond
+	// portsEvery is how often the kernel is asked for its local ports: a sysctl
+	// may change them at any time.
+	portsEvery = 5 * time.Second
+)
 
 // sweep ends with d.ctx.
 func (d *Dataplane) sweep() {
-	t := time.NewTicker(sweepEvery)
+	t, ports := time.NewTicker(sweepEvery), time.NewTicker(portsEvery)
 	defer t.Stop()
+	defer ports.Stop()
 	for {
 		select {
 		case <-d.ctx.Done():
 			return
 		case <-t.C:
 			d.sweepOnce()
+		case <-ports.C:
+			d.engine.SetPorts(loop.LocalPorts())
 		}
 	}
 }

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"fmt"
+	"strconv"
 
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/proxy"
@@ -11,6 +12,25 @@ import (
 func bounds(conf *config.Config) proxy.Limits {
 	g := &conf.Global
 	return proxy.Limits{Connections: g.MaxConnections, Flows: g.MaxFlows, Buffers: g.MaxBuffers}
+}
+
+// beyond warns of bounds that this host does not get to.
+func beyond(conf *config.Config) config.Problems {
+	flows, ports := proxy.FlowPorts()
+	return append(unreachable(conf, proxy.OpenFiles()), portless(conf, flows, ports)...)
+}
+
+// portless warns of more flows than the local ports of a host allow.
+func portless(conf *config.Config, flows, ports int) config.Problems {
+	asked, o := conf.Global.MaxFlows, conf.Global.Origins["maxflows"]
+	if asked <= flows || o.Pos.Line == 0 {
+		return nil
+	}
+	return config.Problems{{
+		Severity: config.Warning, Pos: o.Pos,
+		Text: fmt.Sprintf("each flow takes a local port: this host has %d, of which flows may have %d, not %d", ports, flows, asked),
+		Hint: `sysctl -w net.ipv4.ip_local_port_range="1024 65535" gives more, or maxflows = ` + strconv.Itoa(flows),
+	}}
 }
 
 // unreachable warns of bounds that a process which may open so many files does

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
@@ -50,26 +51,36 @@ func TestBounds(t *testing.T) {
 	first, second := b.connect(), b.connect()
 	defer first.Close()
 	defer second.Close()
-	if !b.turnedAway() {
-		t.Error("a third connection is taken in")
+	third, err := net.Dial("tcp", b.vip)
+	if err != nil {
+		t.Fatal(err)
 	}
+	defer third.Close()
+	b.waits("a third connection")
 	l := b.load()
 	if l.Connections.Used != 2 || l.Connections.Limit != 2 || l.Connections.Refused == 0 || l.Flows.Limit != 7 || l.Buffers.Limit != 3<<20 {
-		t.Errorf("the load is %+v, want two of two connections and one refused, 7 flows, 3 MiB", l)
+		t.Errorf("the load is %+v, want two of two connections and one that waits, 7 flows, 3 MiB", l)
 	}
 	b.reload(func(old string) string { return strings.Replace(old, "maxconnections = 2", "maxconnections = 3", 1) })
-	third := b.connect()
-	defer third.Close()
+	if err := exchange(third); err != nil {
+		t.Errorf("who has waited: %v", err)
+	}
 	b.reload(func(old string) string { return strings.Replace(old, "maxconnections = 3", "maxconnections = 1", 1) })
 	for _, c := range []net.Conn{first, second, third} {
 		if err := exchange(c); err != nil {
 			t.Errorf("a connection from before the reload: %v", err)
 		}
 	}
-	if !b.turnedAway() {
-		t.Error("another connection is taken in")
+	fourth, err := net.Dial("tcp", b.vip)
+	if err != nil {
+		t.Fatal(err)
 	}
+	defer fourth.Close()
+	b.waits("another connection")
 	b.reload(func(old string) string { return strings.Replace(old, "maxconnections = 1\n", "", 1) })
+	if err := exchange(fourth); err != nil {
+		t.Errorf("who has waited: %v", err)
+	}
 	if got := b.load().Connections.Limit; got < 4 {
 		t.Errorf("without a bound %d connections may be, want what the machine allows", got)
 	}
@@ -146,6 +157,46 @@ func TestUnreachable(t *testing.T) {
 		}
 		if len(got) > 1 || line != tt.line || hint != tt.hint {
 			t.Errorf("%q with %d files: %v, want line %d and %q", tt.text, tt.files, got, tt.line, tt.hint)
+		}
+	}
+}
+
+// More flows than there are local ports for are a warning as well.
+func TestPortless(t *testing.T) {
+	tests := []struct {
+		text  string
+		flows int
+		line  int // of the warning, 0 for none
+	}{
+		{"", 100, 0},
+		{"maxflows=100\n", 100, 0},
+		{"\nmaxflows=101\n", 100, 2},
+		{"maxconnections=101\n", 100, 0},
+	}
+	for _, tt := range tests {
+		conf, err := config.Parse(t.Context(), "test.cf", []byte(tt.text), config.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, line := portless(conf, tt.flows, 115), 0
+		if len(got) > 0 {
+			line = got[0].Pos.Line
+			if text := got[0].Text + got[0].Hint; !strings.Contains(text, "has 115, of which flows may have 100, not 101") || !strings.Contains(text, "ip_local_port_range") {
+				t.Errorf("%q: %s", tt.text, text)
+			}
+		}
+		if len(got) > 1 || line != tt.line {
+			t.Errorf("%q with ports for %d flows: %v, want line %d", tt.text, tt.flows, got, tt.line)
+		}
+	}
+}
+
+// waits waits until a client waits in the backlog.
+func (b *bench) waits(what string) {
+	b.t.Helper()
+	for end := time.Now().Add(20 * time.Second); b.load().Connections.Holding == 0; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			b.t.Fatalf("waited in vain: %s waits", what)
 		}
 	}
 }

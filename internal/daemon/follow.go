@@ -6,7 +6,6 @@ import (
 
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/internal/logs"
-	"github.com/shunt-lb/shunt/proxy"
 	"github.com/shunt-lb/shunt/sorry"
 )
 
@@ -42,7 +41,7 @@ func (d *Daemon) parseAfter(ctx context.Context, text []byte, o config.Options) 
 		return nil, err
 	}
 	conf.Warnings = append(conf.Warnings, withLines(d.bypassed(conf), text)...)
-	conf.Warnings = append(conf.Warnings, withLines(unreachable(conf, proxy.OpenFiles()), text)...)
+	conf.Warnings = append(conf.Warnings, withLines(beyond(conf), text)...)
 	d.parsed = parsed{conf, pages(conf)}
 	return conf, nil
 }

@@ -9,7 +9,11 @@ const acceptShare = 64
 // A listener is one worker's part of a Listener.
 type listener struct {
 	fd      int32
+	place   int32
+	worker  *worker
 	service *Service
+	armed   bool // an event tells of clients
+	held    bool // there is no place for them
 }
 
 // open begins to accept.
@@ -21,29 +25,41 @@ func (w *worker) open(fd int32, s *Service) error {
 			break
 		}
 	}
-	if e := w.poller.control(unix.EPOLL_CTL_ADD, fd, w.welcome(), int32(wokenUp-1-place), 0); e != 0 {
+	l := &listener{fd: fd, place: int32(place), worker: w, service: s}
+	if e := w.poller.control(unix.EPOLL_CTL_ADD, fd, 0, int32(wokenUp-1-place), 0); e != 0 {
 		return e
 	}
 	if place == len(w.listeners) {
 		w.listeners = append(w.listeners, nil)
 	}
-	w.listeners[place] = &listener{fd: fd, service: s}
+	w.listeners[place] = l
+	w.arm(l)
 	return nil
 }
 
-// welcome is what listeners are registered for.
-func (w *worker) welcome() uint32 {
-	if w.paused {
-		return 0
+// arm has events tell of the clients of a listener if they can be taken in.
+func (w *worker) arm(l *listener) {
+	want := !w.paused && !l.held
+	if want == l.armed {
+		return
 	}
-	return unix.EPOLLIN
+	l.armed = want
+	events := uint32(0)
+	if want {
+		events = unix.EPOLLIN
+	}
+	w.poller.control(unix.EPOLL_CTL_MOD, l.fd, events, wokenUp-1-l.place, 0)
 }
 
-// close takes what has been queued and no more.
+// close takes what has been queued and no more, as far as there are places.
 func (w *worker) close(fd int32) {
 	for i, l := range w.listeners {
 		if l != nil && l.fd == fd {
 			w.admit(l, 1<<30)
+			if l.held {
+				w.engine.places.queue.remove(l)
+				w.unhold(l)
+			}
 			w.listeners[i] = nil
 			w.poller.forget(fd)
 			closeFD(fd)
@@ -51,14 +67,31 @@ func (w *worker) close(fd int32) {
 	}
 }
 
-// admit takes up to n connections.
+// admit takes up to n connections, each with a place that there is before it.
 func (w *worker) admit(l *listener, n int) {
-	for range n {
+	if l.held {
+		return
+	}
+	places, s := &w.engine.places, &l.service.quota
+	for i := range n {
+		if !places.take(s) {
+			if i == 0 || ready(l.fd, &w.poll) {
+				w.hold(l)
+			}
+			return
+		}
 		fd, e := w.take(l)
-		switch e {
-		case 0:
+		if e == 0 {
 			w.begin(l.service, fd)
+			continue
+		}
+		if e != unix.EAGAIN {
+			places.give(s)
+			places.vacate()
+		}
+		switch e {
 		case unix.EAGAIN:
+			places.leave(s)
 			return
 		case unix.EINTR, unix.ECONNABORTED, unix.EPERM, unix.EPROTO, unix.ENOPROTOOPT, unix.EOPNOTSUPP,
 			unix.ENETDOWN, unix.ENETUNREACH, unix.EHOSTDOWN, unix.EHOSTUNREACH, unix.ENONET, unix.ETIMEDOUT:
@@ -100,9 +133,9 @@ func (w *worker) recover() {
 }
 
 func (w *worker) greet() {
-	for i, l := range w.listeners {
+	for _, l := range w.listeners {
 		if l != nil {
-			w.poller.control(unix.EPOLL_CTL_MOD, l.fd, w.welcome(), int32(wokenUp-1-i), 0)
+			w.arm(l)
 		}
 	}
 }

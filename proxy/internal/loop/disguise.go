@@ -20,12 +20,16 @@ func MayDisguise() error {
 	return os.NewSyscallError("IP_TRANSPARENT", unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_TRANSPARENT, 1))
 }
 
+// errUnseeing is that a real server cannot see the address of a client, which is
+// of the other family.
+const errUnseeing = unix.EPFNOSUPPORT
+
 // disguise has a socket for the real server to connect from the address from,
 // whoever has it. The kernel chooses the port when it connects, so that one is
 // needed for each connection to one server and not for each at all.
 func (w *worker) disguise(fd int32, from, to netip.Addr) unix.Errno {
 	if from.Is4() != to.Unmap().Is4() {
-		return unix.EAFNOSUPPORT // a real server of the other family cannot see it
+		return errUnseeing
 	}
 	if from.Is4() {
 		setOption(fd, unix.SOL_IP, unix.IP_TRANSPARENT, &on)

@@ -9,7 +9,8 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/table"
 )
 
-// errCrowded is that there are too many flows.
+// errCrowded is that there are too many flows. Where there is nothing to make a
+// socket of, the error is that of the kernel.
 const errCrowded = unix.EUSERS
 
 // embark makes a flow for a client that is let in. With one-packet scheduling a
@@ -49,12 +50,15 @@ func (w *worker) assign(p *port, from netip.AddrPort, datagram []byte, segment i
 			return f
 		}
 		latest = e
-		if e == errCrowded {
+		if local(e) {
 			claim.Done()
+		} else {
+			claim.Failed()
+		}
+		if e == errCrowded || lacking(e) {
 			break
 		}
-		claim.Failed()
-		w.engine.unreached(p.service, claim, e)
+		w.engine.unreached(p.service, claim, e, local(e))
 		failed = append(failed, claim.Server())
 	}
 	full := len(failed) == 0 && latest == 0 && p.service.Books.Full(from, nil)
@@ -100,12 +104,15 @@ func (w *worker) board(p *port, o *origin, claim table.Claim) (*flow, unix.Errno
 			}
 		}
 	}
-	if w.tick == w.starved || !w.place(p) {
+	if w.tick == w.starved {
+		return nil, w.want
+	}
+	if !w.place(p) {
 		return nil, errCrowded
 	}
 	f, e := w.launch(p, o, claim)
 	if e != 0 {
-		w.engine.rooms.leave()
+		w.engine.rooms.leave(&p.service.quota)
 	}
 	return f, e
 }
@@ -113,8 +120,12 @@ func (w *worker) board(p *port, o *origin, claim table.Claim) (*flow, unix.Errno
 // launch makes a flow.
 func (w *worker) launch(p *port, o *origin, claim table.Claim) (*flow, unix.Errno) {
 	fd, e := w.dialFlow(claim.Addr(), w.guise(p, o))
+	if lacking(e) && w.relieve(p, e) {
+		fd, e = w.dialFlow(claim.Addr(), w.guise(p, o))
+	}
 	if e != 0 {
-		return nil, w.starve(p, claim, e)
+		w.starve(p, claim, e)
+		return nil, e
 	}
 	f := w.flows.take(o)
 	f.fd = fd
@@ -127,10 +138,14 @@ func (w *worker) launch(p *port, o *origin, claim table.Claim) (*flow, unix.Errn
 	if e = w.watchFlow(unix.EPOLL_CTL_ADD, f); e != 0 {
 		closeFD(fd)
 		w.flows.put(f)
-		return nil, w.starve(p, claim, e)
+		w.starve(p, claim, e)
+		return nil, e
 	}
 	w.flows.enter(f)
 	w.flows.join(p, f)
+	if p.count++; w.fullest == nil || p.count > w.fullest.count {
+		w.fullest = p
+	}
 	w.lookBy(p.limit())
 	claim.Established()
 	return f, 0
@@ -163,15 +178,19 @@ func (w *worker) dialFlow(to netip.AddrPort, as netip.Addr) (int32, unix.Errno) 
 
 // starve sees whether a socket could not be had because there is nothing to
 // make one of. Then no flow is made in this tick any more.
-func (w *worker) starve(p *port, c table.Claim, e unix.Errno) unix.Errno {
-	if !scarce(e) {
-		return e
+func (w *worker) starve(p *port, c table.Claim, e unix.Errno) {
+	if !lacking(e) {
+		return
 	}
-	w.starved = w.tick
+	w.starved, w.want = w.tick, e
 	w.engine.pauses.Add(1)
-	w.engine.unreached(p.service, c, e)
-	return errCrowded
+	w.engine.unreached(p.service, c, e, true)
 }
+
+// lacking reports whether e is that there is nothing to make the socket of a
+// flow of. It is not that a host without an address of IPv6 has nothing to send
+// from, EADDRNOTAVAIL: over UDP the kernel says EAGAIN where there is no port.
+func lacking(e unix.Errno) bool { return scarce(e) || portless(e) && e != unix.EADDRNOTAVAIL }
 
 // watchFlow has a socket tell of what arrives.
 func (w *worker) watchFlow(op int, f *flow) unix.Errno {

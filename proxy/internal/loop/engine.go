@@ -37,7 +37,8 @@ type Engine struct {
 	pauses    atomic.Uint64
 	evictions atomic.Uint64
 	// ephemeral are the ports that the kernel chooses from.
-	ephemeral ports
+	ephemeral atomic.Pointer[Ports]
+	allowance allowance
 	loops     sync.WaitGroup
 	watching  sync.WaitGroup
 	closing   chan struct{}
@@ -55,12 +56,13 @@ func New(o Options) *Engine {
 		o.Workers = cores
 	}
 	e := &Engine{
-		options: o, start: time.Now(), herald: newHerald(o.Log), ephemeral: ephemeralPorts(),
+		options: o, start: time.Now(), herald: newHerald(o.Log),
 		closing: make(chan struct{}),
 	}
 	e.crew.Store(new([]*worker))
 	e.places.vacated, e.rooms.vacated = make(chan struct{}, 1), make(chan struct{}, 1)
 	e.Bound(o.Bounds)
+	e.SetPorts(LocalPorts())
 	e.guests.vacate = e.vacate
 	return e
 }

@@ -101,8 +101,12 @@ type datagrams struct {
 	stirred  []ref  // what has moved in this tick
 	flowsDue uint32 // tick at which to look for those that are over; 0 is never
 	letter   letter
-	starved  uint32 // tick in which there was nothing to make a socket of
-	pleaded  uint32 // tick in which there was no place
+	fullest  *port      // the one with the most flows, as far as has been seen
+	need     bool       // there is nothing to make a socket of, see relieve
+	looked   int        // which of the ports was the last to be looked at
+	starved  uint32     // tick in which there was nothing to make a socket of
+	want     unix.Errno // what there was not
+	pleaded  uint32     // tick in which there was no place
 }
 
 // find returns the flow that r was made for, nil if it is over.

@@ -64,7 +64,7 @@ func (e *Engine) cannotAccept(s *Service, err unix.Errno) {
 func (e *Engine) crowded(s *Service) {
 	e.herald.crowd.Do(func() {
 		e.herald.say(func() {
-			e.options.Log.Warn("connections refused: limit reached", "service", s.Name, "limit", e.places.limit.Load())
+			e.options.Log.Warn("clients wait: limit of connections reached", "service", s.Name, "limit", e.places.limit.Load(), "of its own", e.places.own.Load())
 		})
 	})
 }
@@ -80,22 +80,22 @@ func (e *Engine) cannotReceive(s *Service, err unix.Errno) {
 func (e *Engine) crowdedFlows(s *Service) {
 	e.herald.flood.Do(func() {
 		e.herald.say(func() {
-			e.options.Log.Warn("datagrams refused: limit of flows reached", "service", s.Name, "limit", e.rooms.limit.Load())
+			e.options.Log.Warn("datagrams refused: limit of flows reached", "service", s.Name, "limit", e.rooms.limit.Load(), "of its own", e.rooms.own.Load())
 		})
 	})
 }
 
 // unreached tells of a failed attempt: in a loud voice only if it is the fault
-// of this host.
-func (e *Engine) unreached(s *Service, c table.Claim, err unix.Errno) {
+// of this host, which is own.
+func (e *Engine) unreached(s *Service, c table.Claim, err unix.Errno, own bool) {
 	real := c.Addr().String()
 	e.herald.say(func() {
 		e.options.Log.Debug("real server not reached", "service", s.Name, "real", real, "err", err)
 	})
-	if scarce(err) || err == unix.EADDRNOTAVAIL || err == unix.EPERM {
+	if own {
 		e.herald.local.Do(func() {
 			e.herald.say(func() {
-				e.options.Log.Warn("no local resources to reach a real server", "service", s.Name, "real", real, "err", err)
+				e.options.Log.Warn("this host cannot reach a real server", "service", s.Name, "real", real, "err", err, "hint", remedy(err))
 			})
 		})
 	}

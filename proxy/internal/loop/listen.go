@@ -16,7 +16,9 @@ const backlog = 65535
 // A Listener accepts the connections of one service: a socket for each worker
 // at one address, among which the kernel distributes clients.
 type Listener struct {
-	team []*worker // who accepts; what a worker has only it may touch
+	engine  *Engine
+	service *Service
+	team    []*worker // who accepts; what a worker has only it may touch
 
 	mu  sync.Mutex
 	fds []int32 // of each of the team, none if it is closed
@@ -37,10 +39,11 @@ func (e *Engine) Listen(ctx context.Context, addr netip.AddrPort, s *Service) (*
 	if err != nil {
 		return nil, err
 	}
+	e.places.join(&s.quota)
 	for _, fd := range fds {
 		s.settings.Load().vigil.bequeath(fd)
 	}
-	l := &Listener{team: team, fds: slices.Clone(fds)}
+	l := &Listener{engine: e, service: s, team: team, fds: slices.Clone(fds)}
 	errs := askAll(ctx, team, func(i int, w *worker) error { return w.open(fds[i], s) })
 	for i, err := range errs {
 		if err != nil {
@@ -52,6 +55,7 @@ func (e *Engine) Listen(ctx context.Context, addr netip.AddrPort, s *Service) (*
 		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeGrace)
 		defer cancel()
 		insist(late, team, l.close)
+		e.places.part(&s.quota)
 		return nil, err
 	}
 	return l, nil
@@ -67,7 +71,9 @@ func (l *Listener) Close(ctx context.Context) error {
 	// One socket is closed after the other, and those that are still open
 	// must not get what cannot be accepted any more.
 	_ = l.each(ctx, l.deafen)
-	return l.each(ctx, l.close)
+	err := l.each(ctx, l.close)
+	l.engine.places.part(&l.service.quota)
+	return err
 }
 
 // each has all workers do something with their part.

@@ -13,7 +13,9 @@ import (
 // A Port takes the datagrams of one service: a socket for each worker at one
 // address, among which the kernel distributes clients.
 type Port struct {
-	team []*worker
+	engine  *Engine
+	service *Service
+	team    []*worker
 
 	mu  sync.Mutex
 	fds []int32 // of each of the team, none if it is closed
@@ -35,7 +37,8 @@ func (e *Engine) Receive(ctx context.Context, addr netip.AddrPort, s *Service) (
 	if err != nil {
 		return nil, err
 	}
-	p := &Port{team: team, fds: slices.Clone(fds)}
+	p := &Port{engine: e, service: s, team: team, fds: slices.Clone(fds)}
+	e.rooms.join(&s.quota)
 	errs := askAll(ctx, team, func(i int, w *worker) error { return w.openPort(fds[i], addr, s) })
 	for i, err := range errs {
 		if errors.Is(err, errStuck) || errors.Is(err, ErrClosed) {
@@ -47,6 +50,7 @@ func (e *Engine) Receive(ctx context.Context, addr netip.AddrPort, s *Service) (
 		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeGrace)
 		defer cancel()
 		insist(late, team, p.close)
+		e.rooms.part(&s.quota)
 		return nil, err
 	}
 	return p, nil
@@ -66,7 +70,11 @@ func (p *Port) Drain(ctx context.Context) error {
 // Close gives the address back, and ends the flows too: without the socket
 // nothing can be answered. An error is that a worker has not done its part when
 // ctx was done: Close may be called again. When all is closed it does nothing.
-func (p *Port) Close(ctx context.Context) error { return p.each(ctx, p.close) }
+func (p *Port) Close(ctx context.Context) error {
+	err := p.each(ctx, p.close)
+	p.engine.rooms.part(&p.service.quota)
+	return err
+}
 
 func (p *Port) close(i int, w *worker) {
 	if p.fds[i] != none {
@@ -91,6 +99,7 @@ type port struct {
 	anywhere bool // on a wildcard address
 	plain    bool // the kernel cannot cut runs up for it
 	draining bool
+	count    int // of flows
 	ages     [ranks]ages
 }
 
@@ -158,6 +167,9 @@ func (w *worker) closePort(fd int32) {
 	}
 	w.flush()
 	w.ports[p.place] = nil
+	if w.fullest == p {
+		w.fullest = nil
+	}
 	w.poller.forget(fd)
 	closeFD(fd)
 }

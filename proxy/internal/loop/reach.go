@@ -7,19 +7,11 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/proxy/internal/table"
 )
 
-// begin takes a client in, if there is room.
+// begin takes a client in, which has a place.
 func (w *worker) begin(s *Service, fd int32) {
-	if !w.engine.places.take() {
-		w.engine.refused(s, errCrowded, dataplane.Bound, nil) // before the client can know
-		w.engine.places.refused.Add(1)
-		reset(fd)
-		w.engine.crowded(s)
-		return
-	}
 	c := w.slab.take()
 	c.sides[client] = side{fd: fd, writable: true}
 	w.slab.owner(c).service = s
@@ -71,10 +63,16 @@ func (w *worker) try(c *conn, from netip.AddrPort, claim table.Claim) bool {
 		w.forsake(c, e)
 		return true
 	}
-	if e != 0 {
+	switch {
+	case e == 0:
+		return true
+	case local(e):
+		w.slab.owner(c).claim.Done()
+		w.goPast(c, e, true)
+	default:
 		w.miss(c, e)
 	}
-	return e == 0
+	return false
 }
 
 // sorry reports whether the built-in sorry server is to answer: always without
@@ -149,7 +147,7 @@ func (w *worker) progress(c *conn, which int) {
 // comes of connecting to a port of this host that nobody listens at, when the
 // kernel happens to choose it for the other end too.
 func (w *worker) reachesItself(fd int32, to netip.AddrPort) bool {
-	return w.engine.ephemeral.has(to.Port()) && nameOf(fd, &w.to) == 0 && w.to.addr() == to
+	return w.engine.ephemeral.Load().has(to.Port()) && nameOf(fd, &w.to) == 0 && w.to.addr() == to
 }
 
 // join has a real server that is there.
@@ -203,11 +201,17 @@ func (w *worker) hangUp(c *conn) {
 
 // miss gives back the claim of an attempt that has failed.
 func (w *worker) miss(c *conn, err unix.Errno) {
+	w.slab.owner(c).claim.Failed()
+	w.goPast(c, err, false)
+}
+
+// goPast notes that a real server could not be reached, whose claim has been given
+// back; own is that this is a matter of this host.
+func (w *worker) goPast(c *conn, err unix.Errno, own bool) {
 	o := w.slab.owner(c)
-	o.claim.Failed()
 	w.tried[c.index] = append(w.tried[c.index], o.claim.Server())
 	c.failure = uint16(err)
-	w.engine.unreached(o.service, o.claim, err)
+	w.engine.unreached(o.service, o.claim, err, own)
 	o.claim = table.Claim{}
 }
 

@@ -17,7 +17,7 @@ func refusal(e unix.Errno, full bool) dataplane.Refusal {
 	switch {
 	case e == errCrowded, scarce(e):
 		return dataplane.Bound
-	case e == unix.EADDRNOTAVAIL, e == unix.EAGAIN, e == unix.EADDRINUSE:
+	case portless(e):
 		return dataplane.Portless
 	case full:
 		return dataplane.Queued

@@ -12,12 +12,38 @@ func scarce(e unix.Errno) bool {
 	return false
 }
 
+// portless reports whether e is that no local port is free: what connect says
+// over TCP, over UDP, and bind where the kernel does not put the choice off.
+func portless(e unix.Errno) bool {
+	return e == unix.EADDRNOTAVAIL || e == unix.EAGAIN || e == unix.EADDRINUSE
+}
+
+// local reports whether an error that connect gives at once is one of this host,
+// which is nothing to count against a real server. It is but for a socket that
+// has reached itself, since nobody listens.
+func local(e unix.Errno) bool { return e != unix.ECONNREFUSED && e != errUnseeing }
+
+// remedy says what is to be done about an error of this host.
+func remedy(e unix.Errno) string {
+	switch {
+	case e == unix.EMFILE:
+		return "raise the limit of open files: LimitNOFILE= in the unit, or ulimit -n"
+	case e == unix.ENFILE:
+		return "raise the sysctl fs.file-max"
+	case scarce(e):
+		return "free memory: see net.ipv4.tcp_mem, net.ipv4.udp_mem and the memory of the machine"
+	case portless(e):
+		return "no local port is free: widen the sysctl net.ipv4.ip_local_port_range, or add real servers"
+	}
+	return "see ip route get and the firewall of this host"
+}
+
 // forsake refuses a client for whom no socket can be had. Nobody else is let
 // in for a moment.
 func (w *worker) forsake(c *conn, e unix.Errno) {
 	o := w.slab.owner(c)
 	w.pause()
-	w.engine.unreached(o.service, o.claim, e)
+	w.engine.unreached(o.service, o.claim, e, true)
 	o.claim.Done()
 	c.failure = uint16(e)
 	w.refuse(c, false)

@@ -30,5 +30,5 @@ func (w *worker) screen(s *Service, client netip.AddrPort) (from *screen.Source,
 // service. Every connection comes here when it is over, and once.
 func (e *Engine) vacate(o owner) {
 	o.source.Leave()
-	e.places.leave()
+	e.places.leave(&o.service.quota)
 }

@@ -29,6 +29,7 @@ type Service struct {
 
 	settings atomic.Pointer[Settings]
 	refused  minutely
+	quota    quota // of connections, or of flows
 	epoch    atomic.Uint32
 	refusing refusals
 }
@@ -71,6 +72,10 @@ func (s *Service) Set(settings Settings) {
 	settings.vigil = newVigil(settings.KeepAlive, settings.UserTimeout)
 	s.settings.Store(&settings)
 }
+
+// Holding reports whether clients wait in the backlog because the service has
+// as many connections as it may.
+func (s *Service) Holding() bool { return s.quota.waiting.Load() }
 
 // Changed has every flow see with its next datagram whether its real server is
 // still there. It has to be called after real servers have been taken out of

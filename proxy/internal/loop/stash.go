@@ -59,5 +59,5 @@ func (w *worker) stash(y *way, b []byte) {
 // unstash gives the stash of a way back.
 func (w *worker) unstash(y *way) {
 	w.stashes.put(y.stash)
-	w.engine.stashed.leave()
+	w.engine.stashed.vacate()
 }

@@ -52,6 +52,16 @@ func accept(fd int32, peer *sockaddr) (int32, unix.Errno) {
 	return int32(n), e
 }
 
+// ready reports whether a listener has a connection to give.
+func ready(fd int32, p *unix.PollFd) bool {
+	*p = unix.PollFd{Fd: fd, Events: unix.POLLIN}
+	n, _, e := unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(p)), 1, uintptr(unsafe.Pointer(&atOnce)), 0, 0, 0)
+	return e != 0 || n > 0
+}
+
+// atOnce is no time at all.
+var atOnce unix.Timespec
+
 func peerOf(fd int32, peer *sockaddr) unix.Errno {
 	peer.size = unix.SizeofSockaddrAny
 	_, _, e := unix.RawSyscall(unix.SYS_GETPEERNAME, uintptr(fd),

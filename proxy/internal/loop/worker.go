@@ -42,6 +42,7 @@ type worker struct {
 	named    map[int32]parties // of those that were introduced
 
 	listeners []*listener
+	held      int // of the listeners: those that wait for a place
 	paused    bool
 	resume    uint32 // tick at which to accept again
 	reserve   reserve
@@ -55,6 +56,7 @@ type worker struct {
 	peer, to sockaddr
 	answer   int32
 	size     uint32
+	poll     unix.PollFd
 }
 
 func newWorker(e *Engine) (*worker, error) {
@@ -115,6 +117,7 @@ func (w *worker) turn(limit int) {
 	if w.tick != before {
 		w.wheel.advance(w.tick, w.look)
 		w.recover()
+		w.retryAll()
 		w.pipes.trim(sparePipes)
 	}
 }
@@ -139,7 +142,7 @@ func (w *worker) rest() int {
 		return 0
 	}
 	n, ok := w.wheel.next()
-	if len(w.moving) > 0 || len(w.stirred) > 0 || w.paused {
+	if len(w.moving) > 0 || len(w.stirred) > 0 || w.paused || w.held > 0 {
 		n, ok = 1, true
 	}
 	if due, any := w.flowsNext(); any && (due < n || !ok) {
