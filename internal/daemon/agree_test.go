@@ -15,9 +15,9 @@ import (
 	"github.com/shunt-lb/shunt/config"
 )
 
-// files are configurations of all kinds, some of which are refused: on the
+// judged are configurations of all kinds, some of which are refused: on the
 // proxy (p), on IPVS (k), on both (b).
-var files = []struct{ name, refused, text string }{
+var judged = []struct{ name, refused, text string }{
 	{"empty", "", ""},
 	{"a comment", "", "# nothing\n"},
 	{"globals alone", "", "checktimeout=3\n"},
@@ -98,7 +98,7 @@ var files = []struct{ name, refused, text string }{
 // `config check` refuses with the same words and the same status, and the
 // other way round; and what both accept is served.
 func TestRunAndCheckAgree(t *testing.T) {
-	for _, tt := range files {
+	for _, tt := range judged {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()
 			port := quiet(t)

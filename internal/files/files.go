@@ -189,7 +189,7 @@ func hung(path string, began time.Time) {
 func recovered(path string, began time.Time) {
 	hanging.Lock()
 	defer hanging.Unlock()
-	if hanging.since[path] == began {
+	if hanging.since[path].Equal(began) {
 		delete(hanging.since, path)
 	}
 }

@@ -76,7 +76,7 @@ func askAll(ctx context.Context, team []*worker, f func(i int, w *worker) error)
 func insist(ctx context.Context, team []*worker, f func(i int, w *worker)) {
 	for _, t := range ask(team, func(i int, w *worker) error { f(i, w); return nil }) {
 		select {
-		case _ = <-t.done: // a worker that has ended has closed everything
+		case <-t.done: //nolint:errcheck // a worker that has ended has closed everything
 		case <-ctx.Done():
 			return
 		}
