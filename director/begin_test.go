@@ -11,7 +11,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
 
 	"github.com/shunt-lb/shunt/checks"
@@ -152,9 +151,9 @@ func TestBeginWithRiseCount(t *testing.T) {
 func TestBeginWithoutChecks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := sorryService(rs1)
-		r, _ := beginning(t, conf(v), map[string]first{rs1: {err: unix.EMFILE}})
+		r := newRig(t, conf(v))
 		r.farm.set(rs1, "no descriptor")
-		r.prober.find = r.farm.find
+		r.start()
 		defer r.stop()
 		time.Sleep(v.CheckTimeout)
 		r.want(v, "invalid AddrPort: ")
@@ -198,11 +197,11 @@ func TestBeginWithAPredecessor(t *testing.T) {
 	}{
 		"it begins": {
 			func(r *rig) { time.Sleep(5 * time.Second); synctest.Wait(); r.stop() },
-			[]string{vip + ": " + rs1 + "=1 " + rs2 + "=1", "remove " + vip},
+			[]string{vip + ": " + rs1 + "=1 " + rs2 + "=1", "remove " + vip, "end"},
 		},
 		"it stops": {
 			func(r *rig) { time.Sleep(time.Second); r.stop() },
-			[]string{show(left), "remove " + vip},
+			[]string{show(left), "remove " + vip, "end"},
 		},
 		"the section goes": {
 			func(r *rig) {
@@ -213,7 +212,7 @@ func TestBeginWithAPredecessor(t *testing.T) {
 				}
 				r.stop()
 			},
-			[]string{show(left), "remove " + vip},
+			[]string{show(left), "remove " + vip, "end"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

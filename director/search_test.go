@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -112,12 +113,13 @@ func TestSearchPauses(t *testing.T) {
 func TestSearchThatIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := virtual(vip, rs1)
-		var err error
+		var refused atomic.Pointer[error]
+		err := errors.New("test.cf:2: error: no, thanks")
+		refused.Store(&err)
 		r := newRig(t, waiting(conf(v), "rs2"))
 		r.o.Again = func(context.Context, []byte, *config.Config) (*config.Config, error) {
-			return conf(virtual(vip, rs1, rs2)), err
+			return conf(virtual(vip, rs1, rs2)), *refused.Load()
 		}
-		err = errors.New("test.cf:2: error: no, thanks")
 		r.start()
 		defer r.stop()
 		time.Sleep(10 * time.Second)
@@ -129,7 +131,7 @@ func TestSearchThatIsRefused(t *testing.T) {
 		if e := r.Reload(t.Context()); e == nil {
 			t.Error("the reload was not refused")
 		}
-		err = nil
+		refused.Store(new(error))
 		time.Sleep(time.Minute)
 		r.want(virtual(vip, rs1, rs2), vip+": "+rs1+"=1 "+rs2+"=1")
 		if got := r.status().Config; len(got.Waiting) > 0 || got.ReloadError == "" {

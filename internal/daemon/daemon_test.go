@@ -313,7 +313,7 @@ func TestNotify(t *testing.T) {
 // Passwords in a file that everybody may read are worth a warning.
 func TestReadablePassword(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "test.cf")
-	text := []byte("virtual = 127.0.0.1:80\n\tpasswd = \"x\"\n")
+	text := []byte("virtual = 127.0.0.1:80\n\tpasswd = \"x\"\n\treal = 127.0.0.2:80 masq\n")
 	for mode, want := range map[os.FileMode]int{0o600: 0, 0o640: 1, 0o604: 1} {
 		if err := os.WriteFile(file, text, mode); err != nil {
 			t.Fatal(err)

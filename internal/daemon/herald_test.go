@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,7 +15,7 @@ import (
 type manager struct {
 	mu     sync.Mutex
 	told   []string
-	stuck  bool // something is
+	stuck  atomic.Bool // something is
 	cancel context.CancelFunc
 }
 
@@ -26,7 +27,7 @@ func heralded(t *testing.T) (*herald, *manager) {
 		defer m.mu.Unlock()
 		m.told = append(m.told, state)
 	}, func(context.Context) error {
-		if m.stuck {
+		if m.stuck.Load() {
 			return errHangs
 		}
 		return nil
@@ -73,10 +74,10 @@ func TestReadyIsToldWhenServed(t *testing.T) {
 		m.want(t, "a moment later", "STATUS=Not ready: "+taken)
 		time.Sleep(2 * extendEvery)
 		m.want(t, "while it takes its time", more, more)
-		m.stuck = true
+		m.stuck.Store(true)
 		time.Sleep(2 * extendEvery)
 		m.want(t, "while something is stuck")
-		m.stuck = false
+		m.stuck.Store(false)
 		h.ready("")
 		m.want(t, "served", allSet)
 		time.Sleep(5 * extendEvery)

@@ -144,9 +144,8 @@ func TestTornLine(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = r.Close() })
 	s, text := open(t, logs.Options{Target: path}, logs.Settings{Write: 20 * time.Millisecond})
-	s.Logger().Info("long", "x", strings.Repeat("x", 1<<20))
-	if got := s.Dropped(); got != 1 {
-		t.Fatalf("%d dropped, want 1", got)
+	for s.Dropped() == 0 { // until the pipe is full
+		s.Logger().Info("long", "x", strings.Repeat("x", 3000))
 	}
 	all := make(chan string)
 	go func() {
