@@ -50,9 +50,11 @@ demo: build
 .PHONY: test
 test: need-go deps-programs fmt-check lint tidy-check test-unit test-root test-kernel
 
+# What counts memory says nothing about a program with the race detector in it.
 .PHONY: test-unit
 test-unit: deps-programs
 	$(GO) test -race -timeout 40m ./...
+	$(GO) test -run 'TestBigFiles$$' ./config
 
 # Network namespaces need root: as somebody else, the packages that use them
 # are tested once more with sudo. Under CI=true a test that cannot run fails.
