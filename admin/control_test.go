@@ -218,8 +218,10 @@ func TestControlFolder(t *testing.T) {
 	for name, spoil := range map[string]func(dir string) error{
 		"writable by all":       func(dir string) error { return os.Chmod(dir, 0o757) },
 		"writable by its group": func(dir string) error { return os.Chmod(dir, 0o775) },
-		"sticky":                func(dir string) error { return os.Chmod(dir, 0o777|fs.ModeSticky) },
-		"another user's":        func(dir string) error { return os.Chown(dir, 54322, 0) },
+		"another's, and sticky": func(dir string) error {
+			return errors.Join(os.Chmod(dir, 0o777|fs.ModeSticky), os.Chown(dir, 54322, 0))
+		},
+		"another user's": func(dir string) error { return os.Chown(dir, 54322, 0) },
 		"behind another's link": func(dir string) error {
 			return errors.Join(os.Rename(dir, dir+".real"), os.Symlink(dir+".real", dir), os.Lchown(dir, 54322, 0))
 		},
@@ -245,6 +247,24 @@ func TestControlFolder(t *testing.T) {
 		if _, err := os.Lstat(path + "2.lock"); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%s: a lock has been made: %v", name, err)
 		}
+	}
+}
+
+// In a sticky folder of root's nobody replaces what is another's.
+func TestControlInStickyFolder(t *testing.T) {
+	if os.Geteuid() != 0 && os.Getenv("CI") != "true" {
+		t.Skip("makes a folder of root's: needs root")
+	}
+	path := inFolder(t, "s")
+	if err := os.Chmod(filepath.Dir(path), 0o777|fs.ModeSticky); err != nil {
+		t.Fatal(err)
+	}
+	s, _ := newFor(t, admin.Options{Config: "/etc/one.cf"})
+	if err := s.ListenControl(t.Context(), path); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := admin.Dial(path).Status(t.Context()); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -57,8 +57,9 @@ func forService(dir string) bool {
 	return err == nil && owner == 0
 }
 
-// folderOwner returns who owns a folder that nobody else may write to. Where a
-// symbolic link leads is up to the link's owner.
+// folderOwner returns who owns a folder in which nobody else may replace what is
+// there: that others may write to is none, unless it is sticky and root's, as /tmp
+// is. Where a symbolic link leads is up to the link's owner.
 func folderOwner(dir string) (int, error) {
 	var link, st unix.Stat_t
 	if err := cmp.Or(unix.Lstat(dir, &link), unix.Stat(dir, &st)); err != nil {
@@ -67,7 +68,7 @@ func folderOwner(dir string) (int, error) {
 	switch {
 	case st.Mode&unix.S_IFMT != unix.S_IFDIR:
 		return 0, unix.ENOTDIR
-	case st.Mode&0o022 != 0:
+	case st.Mode&0o022 != 0 && (st.Mode&unix.S_ISVTX == 0 || st.Uid != 0):
 		return 0, errWritable
 	case link.Uid != 0 && int(link.Uid) != os.Geteuid():
 		return int(link.Uid), nil
