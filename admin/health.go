@@ -9,9 +9,8 @@ import (
 )
 
 // healthz answers 200 while the director's loop answers and every worker of the
-// proxy turns: whoever kills shunt
-// for a 503 here kills one that is stuck. Bad real servers and a refused
-// reload do not count.
+// proxy turns: whoever kills shunt for a 503 here kills one that is stuck. Bad
+// real servers and a refused reload do not count.
 func (s *Server) healthz(w http.ResponseWriter, r *http.Request) {
 	st, err := s.status(r.Context())
 	if err == nil {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/shunt-lb/shunt/admin"
 	"github.com/shunt-lb/shunt/config"
+	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/director"
 	"github.com/shunt-lb/shunt/internal/alert"
 	"github.com/shunt-lb/shunt/internal/logs"
@@ -193,9 +194,17 @@ func (d *Daemon) sorryStats() map[string]admin.SorryStats {
 // director.Director.Status.
 func (d *Daemon) Status(ctx context.Context) (director.Status, error) {
 	s, err := d.director.Status(ctx)
-	load := d.plane.proxy.Load()
+	return withLoad(s, d.plane.proxy.Load()), err
+}
+
+// withLoad adds the load of the proxy to a status. The clients of a worker that
+// does not turn are not served.
+func withLoad(s director.Status, load dataplane.Load) director.Status {
 	s.Dataplane.Load = &load
-	return s, err
+	if stuck := load.Stuck(); stuck != nil && s.Ready {
+		s.Ready, s.Unready = false, stuck.Error()
+	}
+	return s
 }
 
 // Reload reads the configuration again, here and in every shunt that execute
