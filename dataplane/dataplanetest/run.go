@@ -19,6 +19,7 @@ var exempt = map[string]func(Lacks) bool{
 	"count/refused":        forwardsPackets,
 	"drain/waits":          forwardsPackets,
 	"drain/deadline":       forwardsPackets,
+	"drain/end":            forwardsPackets,
 	"limit/lower":          remembersEnded,
 	"persist/timeout":      remembersEnded,
 	"quiesce/removed":      cutsRemoved,
