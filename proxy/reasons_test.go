@@ -36,30 +36,30 @@ func TestReasonsOfRefusals(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		name    string
-		v       dataplane.VirtualService
-		before  int // clients that are there already
+		make    func() dataplane.VirtualService // at a port that is free by then
+		before  int                             // clients that are there already
 		want    dataplane.Refusal
 		exhaust bool
 	}{
-		{"no server", one(nothing, tcpService(t)), 0, dataplane.Unusable, false},
-		{"weight 0", one(quiescent, tcpService(t, well)), 0, dataplane.Unusable, false},
-		{"nothing to answer with", one(sorry, tcpService(t)), 0, dataplane.Unusable, false},
-		{"nobody listens", one(nothing, tcpService(t, dead(t), dead(t))), 0, dataplane.Unreachable, false},
-		{"waited in vain", one(narrow, tcpService(t, well)), 1, dataplane.Queued, false},
-		{"no room to wait", one(closed, tcpService(t, well)), 2, dataplane.Queued, false},
-		{"no server, UDP", one(nothing, udpService(t)), 0, dataplane.Unusable, false},
-		{"weight 0, UDP", one(quiescent, udpService(t, wellUDP)), 0, dataplane.Unusable, false},
-		{"full, UDP", one(narrow, udpService(t, wellUDP)), 1, dataplane.Queued, false},
-		{"descriptors, UDP", one(nothing, udpService(t, wellUDP)), 0, dataplane.Bound, true},
+		{"no server", func() dataplane.VirtualService { return one(nothing, tcpService(t)) }, 0, dataplane.Unusable, false},
+		{"weight 0", func() dataplane.VirtualService { return one(quiescent, tcpService(t, well)) }, 0, dataplane.Unusable, false},
+		{"nothing to answer with", func() dataplane.VirtualService { return one(sorry, tcpService(t)) }, 0, dataplane.Unusable, false},
+		{"nobody listens", func() dataplane.VirtualService { return one(nothing, tcpService(t, dead(t), dead(t))) }, 0, dataplane.Unreachable, false},
+		{"waited in vain", func() dataplane.VirtualService { return one(narrow, tcpService(t, well)) }, 1, dataplane.Queued, false},
+		{"no room to wait", func() dataplane.VirtualService { return one(closed, tcpService(t, well)) }, 2, dataplane.Queued, false},
+		{"no server, UDP", func() dataplane.VirtualService { return one(nothing, udpService(t)) }, 0, dataplane.Unusable, false},
+		{"weight 0, UDP", func() dataplane.VirtualService { return one(quiescent, udpService(t, wellUDP)) }, 0, dataplane.Unusable, false},
+		{"full, UDP", func() dataplane.VirtualService { return one(narrow, udpService(t, wellUDP)) }, 1, dataplane.Queued, false},
+		{"descriptors, UDP", func() dataplane.VirtualService { return one(nothing, udpService(t, wellUDP)) }, 0, dataplane.Bound, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			d := newPlane(t, proxy.Options{Workers: 1})
-			apply(t, d, tt.v)
+			d, v := newPlane(t, proxy.Options{Workers: 1}), tt.make()
+			apply(t, d, v)
 			for n := range tt.before {
-				come(t, tt.v, 0)("x")
+				come(t, v, 0)("x")
 				eventually(t, "it is there", func() bool { return active(t, d)+status(t, d).Waiting > n })
 			}
-			say := come(t, tt.v, 0)
+			say := come(t, v, 0)
 			if tt.exhaust {
 				exhaust(t)
 			}
