@@ -18,26 +18,11 @@ import (
 // nameServer is a web server that says its name to everybody who asks.
 func nameServer(t *testing.T, name string) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { ln.Close() })
-	go func() {
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				if _, err := bufio.NewReader(c).ReadString('\n'); err == nil { // a check asks for nothing
-					_, _ = io.WriteString(c, name)
-				}
-			}()
+	return server(t, func(c net.Conn) {
+		if _, err := bufio.NewReader(c).ReadString('\n'); err == nil { // a check asks for nothing
+			_, _ = io.WriteString(c, name)
 		}
-	}()
-	return ln.Addr().String()
+	})
 }
 
 // ask is what a client of addr gets.

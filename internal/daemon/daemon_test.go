@@ -31,6 +31,13 @@ func TestMain(m *testing.M) {
 // echo is a real server that sends back what it gets, line by line.
 func echo(t *testing.T) string {
 	t.Helper()
+	return server(t, func(c net.Conn) { _, _ = io.Copy(c, c) })
+}
+
+// server is a real server that gives each connection to serve, and closes it
+// after that.
+func server(t *testing.T, serve func(net.Conn)) string {
+	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +51,7 @@ func echo(t *testing.T) string {
 			}
 			go func() {
 				defer c.Close()
-				_, _ = io.Copy(c, c)
+				serve(c)
 			}()
 		}
 	}()
