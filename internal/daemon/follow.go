@@ -40,8 +40,7 @@ func (d *Daemon) parseAfter(ctx context.Context, text []byte, o config.Options) 
 	if err != nil {
 		return nil, err
 	}
-	conf.Warnings = append(conf.Warnings, withLines(d.bypassed(conf), text)...)
-	conf.Warnings = append(conf.Warnings, withLines(beyond(conf), text)...)
+	conf.Warnings = append(conf.Warnings, withLines(append(d.bypassed(conf), beyond(conf)...), text)...)
 	d.parsed = parsed{conf, pages(conf)}
 	return conf, nil
 }
