@@ -6,8 +6,8 @@ import (
 	"net/netip"
 )
 
-// What a check reads of an answer is bounded, in bytes; what lies behind is not
-// looked at.
+// Bounds, in bytes, of what a check reads of an answer. What lies behind them is
+// not looked at.
 const (
 	// MaxAnswer bounds all lines of simpletcp.
 	MaxAnswer = 1 << 20

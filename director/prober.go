@@ -50,9 +50,9 @@ func newProber(limit int, log *slog.Logger) *prober {
 	return p
 }
 
-// set makes the running probes those of specs. Probes that stay are left
-// alone, except that those somebody awaits run at once. It does not wait for those that go: a result of theirs may still
-// come in.
+// set makes the running probes those of specs. Probes that stay are left alone,
+// but for those that are awaited, which run at once. It does not wait for those
+// that go: a result of theirs may still come in.
 func (p *prober) set(specs map[identity]*spec, awaited func(identity) bool) {
 	for id, pr := range p.probes {
 		if specs[id] == nil {

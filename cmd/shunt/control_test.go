@@ -122,8 +122,8 @@ func TestOneDirectorForOneFile(t *testing.T) {
 	}
 }
 
-// Who may not use the control socket hears that, with an exit code of its own,
-// and --control-group is one way out.
+// A user who may not open the control socket is told so, with an exit code of its
+// own, and --control-group lets him.
 func TestControlGroup(t *testing.T) {
 	if os.Geteuid() != 0 && os.Getenv("CI") != "true" {
 		t.Skip("asks as another user: needs root")

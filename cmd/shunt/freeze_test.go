@@ -22,7 +22,7 @@ func (s *stage) freeze() {
 	time.Sleep(500 * time.Millisecond)
 	frozen, failed := make(chan int), make(chan error, 1)
 	go func() {
-		// Who traces a thread is a thread, and has to bury it.
+		// The thread that traces another one has to reap it, so that it has to stay.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		tids, err := stopWaiting(s.cmd.Process.Pid)
