@@ -190,7 +190,7 @@ func (c *cluster) askFor(patience time.Duration) string {
 	client := http.Client{Transport: transport, Timeout: patience}
 	resp, err := client.Get("http://" + netip.AddrPortFrom(c.vip, 80).String() + "/")
 	if err != nil {
-		return "error"
+		return err.Error()
 	}
 	defer resp.Body.Close()
 	body, _ := io.ReadAll(resp.Body)

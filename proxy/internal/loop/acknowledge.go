@@ -8,7 +8,7 @@ import (
 
 // ackWithin is for how long the first piece of an answer waits at most until
 // the worker sees to its acknowledgement.
-const ackWithin = time.Millisecond
+const ackWithin = 10 * time.Millisecond
 
 // An arrival is that the first piece of a real server's answer has come.
 type arrival struct {
