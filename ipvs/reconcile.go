@@ -8,9 +8,9 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// reconcile reads a service and makes it what it is to be. What was counted
-// until then goes into l.
-func (d *Dataplane) reconcile(ctx context.Context, id dataplane.ServiceID, want state, l *ledger) error {
+// reconcile reads a service and makes it what it is to be, by steps that change
+// has seen. What was counted until then goes into l.
+func (d *Dataplane) reconcile(ctx context.Context, id dataplane.ServiceID, want state, l *ledger, change func([]step)) error {
 	e, there, err := d.find(id)
 	if err != nil {
 		return err
@@ -23,6 +23,7 @@ func (d *Dataplane) reconcile(ctx context.Context, id dataplane.ServiceID, want 
 		l.service.end()
 	}
 	steps := diff(have, want)
+	change(steps)
 	err = d.take(ctx, id, steps, usable(want.servers))
 	if l.returns(steps) {
 		if e, there, lost := d.find(id); lost == nil && there {

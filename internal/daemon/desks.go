@@ -46,6 +46,7 @@ type kernelPlane interface {
 	dataplane.Dataplane
 	dataplane.Finder
 	dataplane.Auditor
+	TakeFromHost(ctx context.Context, v dataplane.VirtualService) error
 	Status(ctx context.Context, id dataplane.ServiceID) (dataplane.ServiceStatus, error)
 	Alone(ctx context.Context, id dataplane.ServiceID) (bool, error)
 }
@@ -64,6 +65,16 @@ func newDesks(k kernelPlane, r proxy.Responder, log *slog.Logger) *desks {
 
 // Apply implements [dataplane.Dataplane].
 func (d *desks) Apply(ctx context.Context, v dataplane.VirtualService) error {
+	return d.apply(ctx, v, d.kernelPlane.Apply)
+}
+
+// takeFromHost implements taker.
+func (d *desks) takeFromHost(ctx context.Context, v dataplane.VirtualService) error {
+	return d.apply(ctx, v, d.TakeFromHost)
+}
+
+// apply has the kernel asked for what v comes to with desks.
+func (d *desks) apply(ctx context.Context, v dataplane.VirtualService, kernel func(context.Context, dataplane.VirtualService) error) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	w, standing := d.loosen(v), false
@@ -81,7 +92,7 @@ func (d *desks) Apply(ctx context.Context, v dataplane.VirtualService) error {
 	}
 	d.applied[v.ID] = w
 	delete(d.retired, v.ID)
-	return d.kernelPlane.Apply(ctx, w)
+	return kernel(ctx, w)
 }
 
 // loosen takes persistence from a firewall mark whose connections are for a

@@ -64,6 +64,10 @@ func (m *memory) Status(_ context.Context, id dataplane.ServiceID) (dataplane.Se
 
 func (m *memory) Alone(context.Context, dataplane.ServiceID) (bool, error) { return true, nil }
 
+func (m *memory) TakeFromHost(ctx context.Context, v dataplane.VirtualService) error {
+	return m.Apply(ctx, v)
+}
+
 // weights are those of the real servers of the only service, in order.
 func (m *memory) weights() (weights []int) {
 	m.mu.Lock()

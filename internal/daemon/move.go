@@ -26,6 +26,12 @@ type retirer interface {
 	busy(ctx context.Context, id dataplane.ServiceID) (int, error)
 }
 
+// A taker is a dataplane that refuses clients for a moment when it begins with a
+// service, and does not where they have been served by this host until then.
+type taker interface {
+	takeFromHost(ctx context.Context, v dataplane.VirtualService) error
+}
+
 // A leave is a service that a dataplane has not let go yet.
 type leave struct {
 	from  int
@@ -43,7 +49,11 @@ func (m *mux) move(ctx context.Context, v dataplane.VirtualService, from, to int
 	if y, ok := old.(interface{ yield(id dataplane.ServiceID) }); ok {
 		y.yield(v.ID)
 	}
-	if err := m.planes[to].Apply(ctx, v); err != nil {
+	apply := m.planes[to].Apply
+	if t, ok := m.planes[to].Dataplane.(taker); ok {
+		apply = t.takeFromHost
+	}
+	if err := apply(ctx, v); err != nil {
 		return errors.Join(err, m.planes[to].Remove(ctx, v.ID))
 	}
 	m.note(v.ID, to)

@@ -9,7 +9,10 @@ import (
 	"github.com/shunt-lb/shunt/internal/sysctl"
 )
 
-var _ retirer = (*desks)(nil)
+var (
+	_ retirer = (*desks)(nil)
+	_ taker   = (*desks)(nil)
+)
 
 // retire implements retirer. The kernel gives packets to a gate real server on
 // the loopback address to whoever listens for the service itself, and leaves
