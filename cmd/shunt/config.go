@@ -90,7 +90,7 @@ func checkConfig(c *cli.Context) error {
 		return e
 	}
 	_, warnings := conf.Warnings.Counts()
-	_, err = fmt.Fprintf(c.App.Writer, "%s: good: %d virtual services, %d warnings%s\n", path, len(conf.Virtuals), warnings, waitingFor(conf))
+	_, err = fmt.Fprintf(c.App.Writer, "%s: good: %s, %s%s\n", path, count(len(conf.Virtuals), "virtual service"), count(warnings, "warning"), waitingFor(conf))
 	return err
 }
 

@@ -145,8 +145,16 @@ func refuse(w io.Writer, problems config.Problems) {
 	_ = config.Report(w, problems) // there is nowhere else to say it
 	if len(problems) > 1 || problems[0].Pos.Line > 0 {
 		errs, warnings := problems.Counts()
-		fmt.Fprintf(w, "%s: refused: %d errors, %d warnings\n", problems[0].Pos.File, errs, warnings)
+		fmt.Fprintf(w, "%s: refused: %s, %s\n", problems[0].Pos.File, count(errs, "error"), count(warnings, "warning"))
 	}
+}
+
+// count says how many of something there are.
+func count(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
 }
 
 func versionCommand() *cli.Command {
