@@ -66,18 +66,23 @@ ifneq ($(SUDO),)
 	$(SUDO) env PATH="$$PATH" CI=$(CI) $(GO) test -timeout 40m -count=1 $(ROOT_PACKAGES)
 endif
 
-# Tests that need a kernel with IPVS have the tag kernel. They run on Debian's,
-# in virtual machines; those of the machines themselves have the tag vm. The
-# package that takes longest comes first, beside the others.
+# Tests that need a kernel with IPVS are in files with the tag kernel. They run on
+# Debian's, in virtual machines, and they alone: the others of their packages need
+# no such kernel, and a machine is emulated. Those of the machines themselves have
+# the tag vm. The package that takes longest comes first, beside the others.
 VM_PACKAGES    := dash,ipvsadm,keepalived,ldirectord,libnet-inet6glue-perl
 VMRUN           = $(TOOLS)/vmrun
-KERNEL_PACKAGES = $$($(GO) list -tags kernel -f '{{range .TestGoFiles}}{{$$.Dir}}/{{.}} {{end}}{{range .XTestGoFiles}}{{$$.Dir}}/{{.}} {{end}}' ./... \
-  | xargs grep -l '^//go:build.*kernel' | xargs -r dirname | sort -u | grep -v /internal/differential$$)
+KERNEL_FILES    = $$($(GO) list -tags kernel -f '{{range .TestGoFiles}}{{$$.Dir}}/{{.}} {{end}}{{range .XTestGoFiles}}{{$$.Dir}}/{{.}} {{end}}' ./... \
+  | xargs grep -l '^//go:build.*kernel')
 
 .PHONY: test-kernel
 test-kernel: deps-kernel vmrun kernel
 	$(GO) test -tags vm -timeout 30m -count=1 ./internal/kernelvm/...
-	CGO_ENABLED=0 VMRUN_PACKAGES=$(VM_PACKAGES) VMRUN_MEMORY=1024 $(GO) test -tags kernel -short -exec $(VMRUN) -timeout 60m -count=1 ./internal/differential $(KERNEL_PACKAGES)
+	files=$(KERNEL_FILES); \
+	packages=$$(dirname $$files | sort -u | grep -v /internal/differential$$); \
+	tests=$$(sed -nE 's/^func ((Test|Example|Fuzz)\w*)\(.*/\1/p' $$files | sort -u | paste -sd '|'); \
+	CGO_ENABLED=0 VMRUN_PACKAGES=$(VM_PACKAGES) VMRUN_MEMORY=1024 $(GO) test -tags kernel -short -exec $(VMRUN) -timeout 60m -count=1 \
+	  -run "^($$tests)\$$" ./internal/differential $$packages
 
 # A shell in such a machine, with bin/shunt and ipvsadm, for a look around.
 .PHONY: shell-kernel
