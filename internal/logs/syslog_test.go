@@ -2,6 +2,7 @@ package logs_test
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -11,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/internal/logs"
 )
@@ -148,10 +151,27 @@ func TestSyslogComesAndGoes(t *testing.T) {
 	}
 }
 
+// fill sends a daemon all that it takes without reading.
+func fill(t *testing.T, path string) {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Close(fd) })
+	for err == nil {
+		err = unix.Sendto(fd, []byte("x"), 0, &unix.SockaddrUnix{Name: path})
+	}
+	if !errors.Is(err, unix.EAGAIN) {
+		t.Fatal(err)
+	}
+}
+
 // A daemon that reads nothing holds nobody up.
 func TestSyslogHangs(t *testing.T) {
 	path := socket(t)
 	daemon(t, path)
+	fill(t, path) // or a write that comes too late is lost alone, and the next one is not
 	s, text := open(t, logs.Options{Target: "daemon"}, logs.Settings{
 		Sockets: []string{path}, Patient: time.Millisecond, Write: time.Millisecond,
 	})
