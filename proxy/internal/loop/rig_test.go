@@ -132,12 +132,22 @@ func silent(t testing.TB) netip.AddrPort {
 	t.Cleanup(func() { closeFD(fd) })
 	name := new(sockaddr)
 	nameOf(fd, name)
-	for {
-		c, err := net.DialTimeout("tcp", name.addr().String(), 50*time.Millisecond)
-		if err != nil {
+	c, err := net.Dial("tcp", name.addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	for end := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		// Of a listener these are how many wait, and more than how many may not.
+		info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
+		switch {
+		case err != nil:
+			t.Fatal(err)
+		case info.Unacked > info.Sacked:
 			return name.addr()
+		case time.Now().After(end):
+			t.Fatalf("%d connections wait and %d may", info.Unacked, info.Sacked)
 		}
-		t.Cleanup(func() { _ = c.Close() })
 	}
 }
 

@@ -30,6 +30,7 @@ func TestCut(t *testing.T) {
 	a, addr := listen(t)
 	b, other := listen(t)
 	s := newService(addr, other, silent(t))
+	s.Set(Settings{Connect: time.Hour, Idle: time.Hour}) // nobody goes but who is cut
 	free, vip := listen(t)
 	_ = free.Close()
 	ln, err := e.Listen(t.Context(), vip, s)
