@@ -115,15 +115,17 @@ func TestEveryPromiseCanBreak(t *testing.T) {
 	for _, names := range broken {
 		caught = append(caught, names...)
 	}
-	unknown := maps.Clone(exempt)
+	var known []string
 	for _, p := range promises() {
 		if !slices.Contains(caught, p.name) {
 			t.Errorf("no fault is known that breaks %q", p.name)
 		}
-		delete(unknown, p.name)
+		known = append(known, p.name)
 	}
-	for name := range unknown {
-		t.Errorf("a dataplane may be let off %q, which is no promise", name)
+	for _, name := range slices.AppendSeq(slices.Clone(forwarded), maps.Keys(exempt)) {
+		if !slices.Contains(known, name) {
+			t.Errorf("%q, which not every dataplane is held to, is no promise", name)
+		}
 	}
 }
 

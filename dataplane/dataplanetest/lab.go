@@ -43,6 +43,10 @@ type Lab struct {
 	// are not short of anything.
 	Parallel bool
 
+	// OnlyForwarded has the promises alone looked at that depend on Forward. It
+	// is for a dataplane that is held to all of them with another Forward.
+	OnlyForwarded bool
+
 	// Lacks is what the dataplane is let off.
 	Lacks Lacks
 }

@@ -30,6 +30,19 @@ var exempt = map[string]func(Lacks) bool{
 	"udp/one packet":       noOnePacket,
 }
 
+// forwarded has the promises that depend on how packets come to a real server
+// and back: whether they arrive whole, what the director sees of a connection,
+// and what becomes of connections when a real server goes. All others are about
+// what the director does before there is a packet.
+var forwarded = []string{
+	"apply/serves", "apply/in place",
+	"stream/client ends first", "stream/server ends first", "stream/reset by server", "stream/reset by client",
+	"stream/proper end", "stream/upload", "stream/download", "stream/both ways",
+	"quiesce/keeps connections", "quiesce/removed", "replace/under load",
+	"udp/request and response", "udp/many replies", "udp/flows", "udp/removed", "udp/one packet",
+	"limit/upper", "limit/lower", "count/connections", "count/datagrams", "count/active",
+}
+
 func cutsRemoved(l Lacks) bool     { return l.CutsRemoved }
 func forwardsPackets(l Lacks) bool { return l.ForwardsPackets }
 func noOnePacket(l Lacks) bool     { return l.NoOnePacket }
@@ -37,6 +50,9 @@ func remembersEnded(l Lacks) bool  { return l.RemembersEnded }
 
 // binds reports whether the dataplane of a lab is held to the promise.
 func (p promise) binds(l Lab) bool {
+	if l.OnlyForwarded && !slices.Contains(forwarded, p.name) {
+		return false
+	}
 	off := exempt[p.name]
 	return off == nil || !off(l.Lacks)
 }
