@@ -99,6 +99,7 @@ func kernelTable(t *testing.T) string {
 // Killed under load, shunt loses no connection: the kernel goes on alone. The
 // next one finds everything as it is to be and writes nothing.
 func TestKilledOnIPVS(t *testing.T) {
+	t.Parallel()
 	if !netlab.Inside(t) {
 		return
 	}
@@ -176,6 +177,7 @@ func (c *cluster) ready(d *Daemon) {
 
 // Whatever somebody else does to a service of shunt's is put right.
 func TestDriftOnIPVS(t *testing.T) {
+	t.Parallel()
 	if !netlab.Inside(t) {
 		return
 	}

@@ -22,24 +22,28 @@ import (
 // The walk through tunnels of each type, to real servers that
 // `shunt realserver apply` has made ready, which then goes back.
 func TestWalkthroughOnIPVSThroughGRE(t *testing.T) {
+	t.Parallel()
 	if netlab.Inside(t) {
 		walkTunnel(t, "tunneltype=gre\n", networks["IPv4"], dataplane.Tunnel{Type: dataplane.TunnelGRE})
 	}
 }
 
 func TestWalkthroughOnIPVSThroughGRE6(t *testing.T) {
+	t.Parallel()
 	if netlab.Inside(t) {
 		walkTunnel(t, "tunneltype=gre\n", networks["IPv6"], dataplane.Tunnel{Type: dataplane.TunnelGRE})
 	}
 }
 
 func TestWalkthroughOnIPVSThroughGUE(t *testing.T) {
+	t.Parallel()
 	if netlab.Inside(t) {
 		walkTunnel(t, "tunneltype=gue\ntunnelport=6080\n", networks["IPv4"], dataplane.Tunnel{Type: dataplane.TunnelGUE, Port: 6080})
 	}
 }
 
 func TestWalkthroughOnIPVSThroughGUE6(t *testing.T) {
+	t.Parallel()
 	if netlab.Inside(t) {
 		walkTunnel(t, "tunneltype=gue\ntunnelport=6081\ntunnelchecksum=remote\n", networks["IPv6"], dataplane.Tunnel{Type: dataplane.TunnelGUE, Port: 6081})
 	}
@@ -68,6 +72,7 @@ func walkTunnel(t *testing.T, directives string, n network, tunnel dataplane.Tun
 // TestTimeoutsOnIPVS: what the file names is set at a start and a reload, the
 // rest is left alone, and a stop sets nothing back.
 func TestTimeoutsOnIPVS(t *testing.T) {
+	t.Parallel()
 	if !netlab.Inside(t) {
 		return
 	}
@@ -97,6 +102,7 @@ func TestTimeoutsOnIPVS(t *testing.T) {
 // TestConnectionsOnIPVS lists those that the client has made, over the control
 // socket, by service and by real server.
 func TestConnectionsOnIPVS(t *testing.T) {
+	t.Parallel()
 	if !netlab.Inside(t) {
 		return
 	}

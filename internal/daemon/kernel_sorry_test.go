@@ -21,6 +21,7 @@ import (
 // firewall mark says, the built-in sorry server answers on each of them, and
 // real servers that return take over.
 func TestSorryServerOfManyPorts(t *testing.T) {
+	t.Parallel()
 	if !netlab.Inside(t) {
 		return
 	}
@@ -49,6 +50,7 @@ func TestSorryServerOfManyPorts(t *testing.T) {
 // with the sorry server get their answer, also where the kernel drops packets
 // for a real server that is gone. The others keep their place meanwhile.
 func TestClientsOfTheSorryServerEndWell(t *testing.T) {
+	t.Parallel()
 	if !netlab.Inside(t) {
 		return
 	}

@@ -205,7 +205,7 @@ func (c *cluster) askFor(patience time.Duration) string {
 func (c *cluster) until(event string, want ...string) {
 	c.t.Helper()
 	var row []string
-	for end := time.Now().Add(60 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(60 * time.Second); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
 		row = row[:0]
 		for range 6 {
 			row = append(row, c.ask())
@@ -236,6 +236,7 @@ interface=eth0
 // The walk through the guides on the kernel's IPVS, for every forwarding
 // method and family, with the VIP put in place by shunt itself.
 func TestWalkthroughOnIPVS(t *testing.T) {
+	t.Parallel()
 	if !netlab.Inside(t) {
 		return
 	}
@@ -266,18 +267,21 @@ func (c *cluster) walk(name, file string) {
 func six(s string) []string { return slices.Repeat([]string{s}, 6) }
 
 func TestWalkthroughOnIPVSMasq(t *testing.T) {
+	t.Parallel()
 	if netlab.Inside(t) {
 		walk(t, "masq IPv4", dataplane.Masq, networks["IPv4"], "sorry")
 	}
 }
 
 func TestWalkthroughOnIPVSTunnel(t *testing.T) {
+	t.Parallel()
 	if netlab.Inside(t) {
 		walk(t, "ipip IPv4", dataplane.IPIP, networks["IPv4"], "sorry")
 	}
 }
 
 func TestWalkthroughOnIPVS6(t *testing.T) {
+	t.Parallel()
 	if netlab.Inside(t) {
 		walk(t, "gate IPv6", dataplane.Gate, networks["IPv6"], "sorry")
 	}
@@ -285,6 +289,7 @@ func TestWalkthroughOnIPVS6(t *testing.T) {
 
 // The classical fallback, where nobody listens but shunt.
 func TestClassicalFallbackOnIPVS(t *testing.T) {
+	t.Parallel()
 	if netlab.Inside(t) {
 		walk(t, "fallback=127.0.0.1:80 gate", dataplane.Gate, networks["IPv4"], "127.0.0.1:80 gate")
 	}
