@@ -264,6 +264,32 @@ func TestBeginAfterAReload(t *testing.T) {
 	}
 }
 
+// Who asks while the director starts is told of the services of the file, and
+// not that it is ready because there are none.
+func TestStatusOfTheFirstMoment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, conf(virtual(vip, rs1)))
+		early := make(chan Status, 5)
+		for range cap(early) {
+			go func() {
+				s, err := r.Status(context.Background())
+				if err != nil {
+					t.Error(err)
+				}
+				early <- s
+			}()
+		}
+		synctest.Wait()
+		r.start()
+		defer r.stop()
+		for range cap(early) {
+			if s := <-early; len(s.Services) != 1 || s.Ready && !s.Services[0].Served {
+				t.Errorf("ready is %v with %d services of one", s.Ready, len(s.Services))
+			}
+		}
+	})
+}
+
 // Ready is when the dataplane has every service as it is wanted, and up is a
 // server that it has. Nothing else keeps the director from running.
 func TestReadyMeansServed(t *testing.T) {

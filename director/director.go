@@ -157,12 +157,10 @@ func (d *Director) Start(ctx context.Context) error {
 		return err
 	}
 	d.applier.start()
-	go d.loop()
 	d.hold(conf, text)
-	_ = d.do(d.ctx, func() {
-		d.started = time.Now()
-		d.enforce(conf, found, files)
-	})
+	d.started = time.Now()
+	d.enforce(conf, found, files) // before the loop begins, which answers who has asked meanwhile
+	go d.loop()
 	d.follow(conf)
 	d.wg.Go(func() { d.every(filePeriod, d.lookAtFile) })
 	d.wg.Go(func() { d.every(maintenancePeriod, d.maintain) })
@@ -258,7 +256,7 @@ func (d *Director) give(ctx context.Context, to chan<- func(), f func()) error {
 }
 
 // enforce puts a configuration in force; files keep real servers out, nil for
-// those known before. It runs in the loop.
+// those known before. It runs in the loop, or before it.
 func (d *Director) enforce(conf *config.Config, found []dataplane.VirtualService, files map[string]string) {
 	now := time.Now()
 	if files != nil {
