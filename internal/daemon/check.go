@@ -28,8 +28,8 @@ func Check(ctx context.Context, name string, text []byte, o config.Options, on s
 	}
 	awaitLog(conf, text)
 	usual := usual(on)
-	ps := director.Validate(conf, limits(usual), func(v *config.Virtual) bool { return onProxy == cmp.Or(v.Dataplane, usual) })
-	if ps = append(ps, clashes(conf, usual)...); len(ps) > 0 {
+	proxied := func(v *config.Virtual) bool { return onProxy == cmp.Or(v.Dataplane, usual) }
+	if ps := director.Validate(conf, limits(usual), proxied); len(ps) > 0 {
 		return nil, config.Join(name, withLines(ps, text), conf.Warnings)
 	}
 	conf.Warnings = config.Join(name, conf.Warnings, withLines(remarks(name, conf, usual), text))
