@@ -81,12 +81,17 @@ type bench struct {
 // daemon on it.
 func set(t *testing.T, text string) *bench {
 	t.Helper()
+	return setOn(t, onProxy, text)
+}
+
+func setOn(t *testing.T, plane, text string) *bench {
+	t.Helper()
 	b := &bench{t: t, dir: t.TempDir(), vip: free(t)}
 	b.file = filepath.Join(b.dir, "test.cf")
 	b.write(strings.NewReplacer("%VIP%", b.vip, "%REAL%", echo(t), "%DIR%", b.dir).Replace(text))
 	b.Daemon = New(Options{
 		Config: b.file, Admin: "127.0.0.1:0", Control: []string{filepath.Join(b.dir, "run", "control.sock")},
-		Dataplane: "proxy", LogFormat: "text", LogLevel: slog.LevelError,
+		Dataplane: plane, LogFormat: "text", LogLevel: slog.LevelError,
 	})
 	if err := b.Start(t.Context()); err != nil {
 		t.Fatal(err)

@@ -36,7 +36,7 @@ func (d *Daemon) again(ctx context.Context, text []byte, inForce *config.Config)
 
 func (d *Daemon) parseAfter(ctx context.Context, text []byte, o config.Options) (*config.Config, error) {
 	o.Strict = d.o.Strict
-	conf, err := Check(ctx, d.o.Config, text, o, d.plane.status.Name)
+	conf, err := d.plane.judge().check(ctx, d.o.Config, text, o)
 	if err != nil {
 		return nil, err
 	}
