@@ -253,18 +253,24 @@ func TestReload(t *testing.T) {
 func get(t *testing.T, addr string) (body string) {
 	t.Helper()
 	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		c, err := net.Dial("tcp", addr)
-		if err != nil {
-			continue
-		}
-		_, _ = fmt.Fprintf(c, "GET / HTTP/1.0\r\n\r\n")
-		text, _ := io.ReadAll(c)
-		c.Close()
-		if body = string(text); strings.Contains(body, "503") {
+		if body = request(addr); strings.Contains(body, "503") {
 			return body
 		}
 	}
 	return body
+}
+
+// request returns the answer to one HTTP request, "" if there is none.
+func request(addr string) string {
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		return ""
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(time.Minute))
+	_, _ = fmt.Fprintf(c, "GET / HTTP/1.0\r\n\r\n")
+	text, _ := io.ReadAll(c)
+	return string(text)
 }
 
 // notified has this process told a service manager how things stand. The

@@ -70,12 +70,22 @@ func pages(conf *config.Config) map[string]page {
 		w := site(&conf.Virtuals[i])
 		ready, err := sorry.Prepare(w)
 		if err != nil {
-			w.Page, w.Status = "", 0
-			ready, _ = sorry.Prepare(w) // the built-in page is always there
+			w.Page = ""
+			ready = builtIn(w)
 		}
 		all[conf.Virtuals[i].ID.String()] = page{ready, err}
 	}
 	return all
+}
+
+// builtIn is how the sorry server answers with the page that is always there.
+func builtIn(w sorry.Site) sorry.Ready {
+	ready, err := sorry.Prepare(w)
+	if err != nil {
+		w.Status = 0
+		ready, _ = sorry.Prepare(w)
+	}
+	return ready
 }
 
 // inForce goes with a configuration in the moment it is put in force, in the
@@ -88,8 +98,10 @@ func (d *Daemon) inForce(conf *config.Config) {
 	d.sites = map[string]bool{}
 	for id, p := range d.parsed.pages {
 		d.sites[id] = true
-		if p.err == nil || !gone[id] { // a page that cannot be read is no reason to lose the one before
+		if p.err == nil {
 			d.sorry.Put(id, p.Ready)
+		} else { // no reason to lose the page before
+			d.sorry.PutKeeping(id, p.Ready)
 		}
 		delete(gone, id)
 	}
