@@ -20,6 +20,7 @@ type parsed struct {
 // cannot be had; then it is the built-in one.
 type page struct {
 	sorry.Ready
+	pos config.Pos // of its directive
 	err error
 }
 
@@ -73,7 +74,7 @@ func pages(conf *config.Config) map[string]page {
 			w.Page = ""
 			ready = builtIn(w)
 		}
-		all[conf.Virtuals[i].ID.String()] = page{ready, err}
+		all[conf.Virtuals[i].ID.String()] = page{ready, conf.Virtuals[i].Origins["sorrypage"].Pos, err}
 	}
 	return all
 }
@@ -111,16 +112,18 @@ func (d *Daemon) inForce(conf *config.Config) {
 }
 
 // follow does, after a configuration was put in force and beside the director,
-// what takes files and netlink: what hangs there holds up a reload at worst.
+// what takes files and netlink: what hangs there holds up a reload at worst. What
+// conf waits for the director has told.
 func (d *Daemon) follow(conf *config.Config) {
-	if err := d.sink.Use(logTarget(conf)); err != nil {
-		d.log.Error("logfile cannot be used, the log goes where it went", "line", conf.Global.Origins["logfile"].Pos.String(), "err", err)
+	logfile := conf.Global.Origins["logfile"].Pos
+	if err := d.sink.Use(logTarget(conf)); err != nil && !conf.WaitsAt(logfile) {
+		d.log.Error("logfile cannot be used, the log goes where it went", "line", logfile.String(), "err", err)
 	}
 	for _, p := range conf.Warnings {
 		d.log.Warn("configuration", "warning", p.String())
 	}
 	for id, p := range d.parsed.pages {
-		if p.err != nil {
+		if p.err != nil && !conf.WaitsAt(p.pos) {
 			d.log.Error("sorry page cannot be used, the one before stays", "service", id, "err", p.err)
 		}
 	}
