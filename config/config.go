@@ -38,6 +38,11 @@ func (c *Config) Await(p Problem) {
 	c.Waiting, c.missing = append(c.Waiting, p), append(c.missing, p.Pos)
 }
 
+// WaitsAt reports whether c waits for something that the line of pos names.
+func (c *Config) WaitsAt(pos Pos) bool {
+	return slices.ContainsFunc(c.missing, func(p Pos) bool { return p.File == pos.File && p.Line == pos.Line })
+}
+
 // SameWait reports whether c and other, which are of one text, wait for the
 // same.
 func (c *Config) SameWait(other *Config) bool { return slices.Equal(c.missing, other.missing) }

@@ -1,6 +1,9 @@
 package dataplane
 
-import "context"
+import (
+	"context"
+	"net/netip"
+)
 
 // A Dataplane forwards the traffic of virtual services to their real servers.
 //
@@ -62,5 +65,6 @@ type Auditor interface {
 // A Drift is a service that is not in force as it was applied.
 type Drift struct {
 	Service ServiceID
-	Changes []string // as in ServiceStatus
+	Changes []string         // as in ServiceStatus
+	Missing []netip.AddrPort // as in ServiceStatus
 }

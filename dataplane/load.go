@@ -31,13 +31,23 @@ type Load struct {
 // does not take its events, whatever the cause.
 const StuckAfter = 2 * time.Second
 
-// Stuck says which worker does not turn, nil if all do: what it carries gets no
-// answer.
+// A StuckError says which worker does not turn: what it carries gets no answer.
+type StuckError struct {
+	Worker int
+	Turned time.Duration // ago
+}
+
+// Error implements error.
+func (e *StuckError) Error() string {
+	return fmt.Sprintf("worker %d of the proxy has not turned for %v", e.Worker, e.Turned.Round(100*time.Millisecond))
+}
+
+// Stuck returns a [*StuckError] if there is a worker that does not turn, else nil.
 func (l *Load) Stuck() error {
 	if l == nil || l.Turned < StuckAfter {
 		return nil
 	}
-	return fmt.Errorf("worker %d of the proxy has not turned for %v", l.Worker, l.Turned.Round(100*time.Millisecond))
+	return &StuckError{l.Worker, l.Turned}
 }
 
 // A Room is how much there is now of something that is bounded.

@@ -1,5 +1,7 @@
 package dataplane
 
+import "net/netip"
+
 // Counters only ever grow while a service is served. They count what has been
 // forwarded, as far as the dataplane can see it; packets are 0 where it does
 // not see packets.
@@ -64,6 +66,9 @@ type ServiceStatus struct {
 	// Changes say in what Service is not what was applied last, because somebody
 	// else has changed it; each is a clause of its own. Nil if in nothing.
 	Changes []string
+	// Missing are the real servers of what was applied last that somebody else
+	// has removed from Service.
+	Missing []netip.AddrPort
 	// Waiting are the clients that wait for a real server now.
 	Waiting int
 	// Holding is that clients wait to be accepted, because the service has as

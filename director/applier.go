@@ -3,6 +3,7 @@ package director
 import (
 	"context"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -37,6 +38,7 @@ type applier struct {
 	// Owned by the goroutine: what is in force, what has to be tried again.
 	served map[dataplane.ServiceID]dataplane.VirtualService
 	retry  map[dataplane.ServiceID]*retry
+	absent absent
 
 	drifts chan []dataplane.Drift
 
@@ -65,6 +67,7 @@ func newApplier(dp dataplane.Dataplane, log *slog.Logger) *applier {
 		pending: map[dataplane.ServiceID]wish{},
 		served:  map[dataplane.ServiceID]dataplane.VirtualService{},
 		retry:   map[dataplane.ServiceID]*retry{},
+		absent:  absent{gone: map[dataplane.ServiceID]map[netip.AddrPort]bool{}},
 	}
 }
 
@@ -91,9 +94,7 @@ func (a *applier) evict(v dataplane.VirtualService) { a.put(v.ID, wish{found: &v
 // done.
 func (a *applier) flush(ctx context.Context) error {
 	reached := make(chan struct{})
-	// No service has protocol 0: these keys are free for barriers.
-	barrier := dataplane.ServiceID{Mark: a.barriers.Add(1)}
-	a.put(barrier, wish{carry: func() { close(reached) }})
+	a.carry(func() { close(reached) })
 	select {
 	case <-reached:
 		return nil
@@ -102,6 +103,12 @@ func (a *applier) flush(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// carry has f run between what was asked for before and after.
+func (a *applier) carry(f func()) {
+	// No service has protocol 0: these keys are free for barriers.
+	a.put(dataplane.ServiceID{Mark: a.barriers.Add(1)}, wish{carry: f})
 }
 
 func (a *applier) put(id dataplane.ServiceID, w wish) {
@@ -190,6 +197,7 @@ func (a *applier) do(ctx context.Context, id dataplane.ServiceID, w wish) error 
 	defer cancel()
 	if w.want == nil {
 		delete(a.served, id)
+		delete(a.absent.gone, id)
 		if w.found != nil {
 			// A dataplane removes what it was asked for. If it cannot have it as
 			// it stands it says so when it is removed.
@@ -197,7 +205,7 @@ func (a *applier) do(ctx context.Context, id dataplane.ServiceID, w wish) error 
 		}
 		return a.dp.Remove(ctx, id)
 	}
-	err := a.dp.Apply(ctx, *w.want)
+	err := a.dp.Apply(ctx, a.absent.without(*w.want))
 	if err == nil {
 		a.served[id] = *w.want
 	}

@@ -262,6 +262,7 @@ func (d *Director) enforce(conf *config.Config, found []dataplane.VirtualService
 	if files != nil {
 		d.cluster.files = files
 	}
+	d.applier.quiescent(conf.Global.ReaddQuiescent)
 	d.cluster.configure(now, conf, found)
 	d.conf.Path, d.conf.Loaded, d.conf.Warnings, d.conf.Waiting = conf.Path, now, texts(conf.Warnings), texts(conf.Waiting)
 	d.syncProbes()

@@ -69,8 +69,15 @@ func (a *applier) repair(found []dataplane.Drift) {
 		if !ours || a.retry[f.Service] != nil {
 			continue
 		}
-		a.log.Warn("virtual service was changed by somebody else and is put right", "service", f.Service.String(), "changed", said(f.Changes))
-		a.repairs.Add(1)
+		left := a.absent.take(want, f.Missing)
+		if len(left) > 0 {
+			a.log.Info("real servers without new connections were removed by somebody else and stay away, as readdquiescent=no says",
+				"service", f.Service.String(), "removed", said(left))
+		}
+		if len(f.Changes) > len(left) {
+			a.log.Warn("virtual service was changed by somebody else and is put right", "service", f.Service.String(), "changed", said(f.Changes))
+			a.repairs.Add(1)
+		}
 		a.retry[f.Service] = &retry{wish: wish{want: &want}, at: time.Now(), delay: retryFirst / 2}
 	}
 }

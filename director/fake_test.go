@@ -179,7 +179,13 @@ func (p *plane) Audit(context.Context) (found []dataplane.Drift, err error) {
 	defer p.mu.Unlock()
 	for id, v := range p.applied {
 		if s, ok := p.served[id]; !ok || !s.Equal(v) {
-			found = append(found, dataplane.Drift{Service: id, Changes: []string{show(s) + " instead of " + show(v)}})
+			d := dataplane.Drift{Service: id, Changes: []string{show(s) + " instead of " + show(v)}}
+			for _, r := range v.RealServers {
+				if ok && !slices.ContainsFunc(s.RealServers, func(h dataplane.RealServer) bool { return h.Addr == r.Addr }) {
+					d.Missing = append(d.Missing, r.Addr)
+				}
+			}
+			found = append(found, d)
 		}
 	}
 	return found, nil

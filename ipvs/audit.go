@@ -31,7 +31,7 @@ func (d *Dataplane) Audit(ctx context.Context) (found []dataplane.Drift, err err
 		case err != nil:
 			return found, err
 		case ours && len(st.Changes) > 0:
-			found = append(found, dataplane.Drift{Service: m.id, Changes: st.Changes})
+			found = append(found, dataplane.Drift{Service: m.id, Changes: st.Changes, Missing: st.Missing})
 			d.note(m, 0)
 		case ours:
 			d.note(m, prints[listedAs(m.id)])

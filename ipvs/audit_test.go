@@ -2,6 +2,7 @@ package ipvs
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
@@ -167,4 +168,22 @@ type meddledView struct {
 func (m *meddledView) read(id dataplane.ServiceID) (entry, error) {
 	defer m.after()
 	return m.viewer.read(id)
+}
+
+// TestAuditNamesWhatIsMissing: real servers that somebody has removed are named
+// apart, as long as their service is there.
+func TestAuditNamesWhatIsMissing(t *testing.T) {
+	d, f := opened()
+	must(t, d.Apply(t.Context(), two()))
+	gone := f.services[web].servers[0].addr
+	f.services[web].servers = f.services[web].servers[1:]
+	f.services[web].scheduler = "rr"
+	found, err := d.Audit(t.Context())
+	if err != nil || len(found) != 1 || !slices.Equal(found[0].Missing, []netip.AddrPort{gone}) || len(found[0].Changes) != 2 {
+		t.Errorf("found %+v, %v; want %s missing and one more change", found, err, gone)
+	}
+	delete(f.services, web)
+	if found, err = d.Audit(t.Context()); err != nil || len(found) != 1 || len(found[0].Missing) > 0 {
+		t.Errorf("without the service found is %+v, %v", found, err)
+	}
 }

@@ -3,6 +3,7 @@ package ipvs
 import (
 	"cmp"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -26,6 +27,16 @@ func changes(id dataplane.ServiceID, have, want state) []string {
 		}
 	}
 	return said
+}
+
+// missing returns the servers of want that have is without.
+func missing(have, want state) (gone []netip.AddrPort) {
+	for _, w := range want.servers {
+		if !slices.ContainsFunc(have.servers, func(h server) bool { return h.addr == w.addr }) {
+			gone = append(gone, w.addr)
+		}
+	}
+	return gone
 }
 
 // A change is something that is not as it should be.

@@ -151,6 +151,7 @@ func (a *applied) status(e entry, there bool) dataplane.ServiceStatus {
 	st.Left = a.ledger.left(e)
 	if there {
 		st.Changes = changes(a.want.ID, *e.state(), want)
+		st.Missing = missing(*e.state(), want)
 	} else {
 		st.Changes = []string{"the service is missing"}
 	}

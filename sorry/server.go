@@ -86,6 +86,18 @@ func (s *Server) Put(service string, r Ready) {
 	s.entry(service).site.Store(r.site)
 }
 
+// PutKeeping is Put for a service whose own page cannot be had now: the page of
+// its own that it has had until now, if any, answers in all else as r says.
+func (s *Server) PutKeeping(service string, r Ready) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e, now := s.entry(service), *r.site
+	if before := e.site.Load(); before != nil && before.own {
+		now.page, now.folder, now.own = before.page, before.folder, true
+	}
+	e.site.Store(&now)
+}
+
 // entry returns the service of a name, new if need be. The lock is held.
 func (s *Server) entry(name string) *service {
 	if s.services[name] == nil {

@@ -41,6 +41,7 @@ type site struct {
 	retry  string // seconds
 	page   page
 	folder string // empty without one
+	own    bool   // the page is not the built-in one
 }
 
 // A Ready is a Site that has been found good, with its page read.
@@ -73,6 +74,7 @@ func prepare(w Site) (*site, error) {
 		return s, nil
 	}
 	var err error
+	s.own = true
 	s.page, s.folder, err = readPage(w.Page)
 	return s, err
 }

@@ -2,14 +2,12 @@ package daemon
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/shunt-lb/shunt/config"
-	"github.com/shunt-lb/shunt/director"
 	"github.com/shunt-lb/shunt/internal/files"
 	"github.com/shunt-lb/shunt/internal/logs"
 )
@@ -22,17 +20,20 @@ func Check(ctx context.Context, name string, text []byte, o config.Options, on s
 	if err := knownDataplane(on); err != nil {
 		return nil, err
 	}
+	return judgeOf(on).check(ctx, name, text, o)
+}
+
+func (j *judge) check(ctx context.Context, name string, text []byte, o config.Options) (*config.Config, error) {
 	conf, err := config.Parse(ctx, name, text, o)
 	if err != nil {
 		return nil, err
 	}
-	awaitLog(conf, text)
-	usual := usual(on)
-	ps := director.Validate(conf, limits(usual), func(v *config.Virtual) bool { return onProxy == cmp.Or(v.Dataplane, usual) })
-	if ps = append(ps, clashes(conf, usual)...); len(ps) > 0 {
+	awaitLog(conf)
+	if ps := j.validate(conf); len(ps) > 0 {
 		return nil, config.Join(name, withLines(ps, text), conf.Warnings)
 	}
-	conf.Warnings = config.Join(name, conf.Warnings, withLines(remarks(name, conf, usual), text))
+	conf.Waiting = config.Join(name, withLines(conf.Waiting, text))
+	conf.Warnings = config.Join(name, conf.Warnings, withLines(remarks(name, conf, j.usual), text))
 	return conf, nil
 }
 
@@ -53,15 +54,15 @@ func remarks(name string, conf *config.Config, usual string) config.Problems {
 }
 
 // awaitLog lets a log file that cannot be written yet be waited for.
-func awaitLog(conf *config.Config, text []byte) {
+func awaitLog(conf *config.Config) {
 	target := logTarget(conf)
 	if !strings.HasPrefix(target, "/") {
 		return
 	}
 	if err := logs.Usable(target); err != nil {
-		conf.Await(withLines(config.Problems{{
+		conf.Await(config.Problem{
 			Pos: conf.Global.Origins["logfile"].Pos, Text: fmt.Sprintf("%v; until it can be written the log goes where it went, at first to standard error", err),
-		}}, text)[0])
+		})
 	}
 }
 

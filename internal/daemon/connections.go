@@ -14,7 +14,7 @@ import (
 // its own.
 func (d *Daemon) connections() admin.Connections {
 	all := admin.Connections{Unlisted: d.plane.served(onProxy)}
-	if d.plane.kernel != nil {
+	if d.plane.kernel.opened() != nil {
 		all.All = kernelConnections()
 	}
 	return all

@@ -81,12 +81,17 @@ type bench struct {
 // daemon on it.
 func set(t *testing.T, text string) *bench {
 	t.Helper()
+	return setOn(t, onProxy, text)
+}
+
+func setOn(t *testing.T, plane, text string) *bench {
+	t.Helper()
 	b := &bench{t: t, dir: t.TempDir(), vip: free(t)}
 	b.file = filepath.Join(b.dir, "test.cf")
 	b.write(strings.NewReplacer("%VIP%", b.vip, "%REAL%", echo(t), "%DIR%", b.dir).Replace(text))
 	b.Daemon = New(Options{
 		Config: b.file, Admin: "127.0.0.1:0", Control: []string{filepath.Join(b.dir, "run", "control.sock")},
-		Dataplane: "proxy", LogFormat: "text", LogLevel: slog.LevelError,
+		Dataplane: plane, LogFormat: "text", LogLevel: slog.LevelError,
 	})
 	if err := b.Start(t.Context()); err != nil {
 		t.Fatal(err)
@@ -248,18 +253,24 @@ func TestReload(t *testing.T) {
 func get(t *testing.T, addr string) (body string) {
 	t.Helper()
 	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		c, err := net.Dial("tcp", addr)
-		if err != nil {
-			continue
-		}
-		_, _ = fmt.Fprintf(c, "GET / HTTP/1.0\r\n\r\n")
-		text, _ := io.ReadAll(c)
-		c.Close()
-		if body = string(text); strings.Contains(body, "503") {
+		if body = request(addr); strings.Contains(body, "503") {
 			return body
 		}
 	}
 	return body
+}
+
+// request returns the answer to one HTTP request, "" if there is none.
+func request(addr string) string {
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		return ""
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(time.Minute))
+	_, _ = fmt.Fprintf(c, "GET / HTTP/1.0\r\n\r\n")
+	text, _ := io.ReadAll(c)
+	return string(text)
 }
 
 // notified has this process told a service manager how things stand. The

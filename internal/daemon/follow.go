@@ -20,6 +20,7 @@ type parsed struct {
 // cannot be had; then it is the built-in one.
 type page struct {
 	sorry.Ready
+	pos config.Pos // of its directive
 	err error
 }
 
@@ -36,7 +37,7 @@ func (d *Daemon) again(ctx context.Context, text []byte, inForce *config.Config)
 
 func (d *Daemon) parseAfter(ctx context.Context, text []byte, o config.Options) (*config.Config, error) {
 	o.Strict = d.o.Strict
-	conf, err := Check(ctx, d.o.Config, text, o, d.plane.status.Name)
+	conf, err := d.plane.judge().check(ctx, d.o.Config, text, o)
 	if err != nil {
 		return nil, err
 	}
@@ -70,12 +71,22 @@ func pages(conf *config.Config) map[string]page {
 		w := site(&conf.Virtuals[i])
 		ready, err := sorry.Prepare(w)
 		if err != nil {
-			w.Page, w.Status = "", 0
-			ready, _ = sorry.Prepare(w) // the built-in page is always there
+			w.Page = ""
+			ready = builtIn(w)
 		}
-		all[conf.Virtuals[i].ID.String()] = page{ready, err}
+		all[conf.Virtuals[i].ID.String()] = page{ready, conf.Virtuals[i].Origins["sorrypage"].Pos, err}
 	}
 	return all
+}
+
+// builtIn is how the sorry server answers with the page that is always there.
+func builtIn(w sorry.Site) sorry.Ready {
+	ready, err := sorry.Prepare(w)
+	if err != nil {
+		w.Status = 0
+		ready, _ = sorry.Prepare(w)
+	}
+	return ready
 }
 
 // inForce goes with a configuration in the moment it is put in force, in the
@@ -88,8 +99,10 @@ func (d *Daemon) inForce(conf *config.Config) {
 	d.sites = map[string]bool{}
 	for id, p := range d.parsed.pages {
 		d.sites[id] = true
-		if p.err == nil || !gone[id] { // a page that cannot be read is no reason to lose the one before
+		if p.err == nil {
 			d.sorry.Put(id, p.Ready)
+		} else { // no reason to lose the page before
+			d.sorry.PutKeeping(id, p.Ready)
 		}
 		delete(gone, id)
 	}
@@ -99,16 +112,18 @@ func (d *Daemon) inForce(conf *config.Config) {
 }
 
 // follow does, after a configuration was put in force and beside the director,
-// what takes files and netlink: what hangs there holds up a reload at worst.
+// what takes files and netlink: what hangs there holds up a reload at worst. What
+// conf waits for the director has told.
 func (d *Daemon) follow(conf *config.Config) {
-	if err := d.sink.Use(logTarget(conf)); err != nil {
-		d.log.Error("logfile cannot be used, the log goes where it went", "line", conf.Global.Origins["logfile"].Pos.String(), "err", err)
+	logfile := conf.Global.Origins["logfile"].Pos
+	if err := d.sink.Use(logTarget(conf)); err != nil && !conf.WaitsAt(logfile) {
+		d.log.Error("logfile cannot be used, the log goes where it went", "line", logfile.String(), "err", err)
 	}
 	for _, p := range conf.Warnings {
 		d.log.Warn("configuration", "warning", p.String())
 	}
 	for id, p := range d.parsed.pages {
-		if p.err != nil {
+		if p.err != nil && !conf.WaitsAt(p.pos) {
 			d.log.Error("sorry page cannot be used, the one before stays", "service", id, "err", p.err)
 		}
 	}

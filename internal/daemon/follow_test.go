@@ -54,3 +54,37 @@ func TestParseHasNoEffect(t *testing.T) {
 func (b *bench) effects() string {
 	return fmt.Sprint(b.plane.proxy.Load().Connections.Limit, " ", b.plane.want, " ", b.sites, " ", len(b.sorryStats()))
 }
+
+// A reload with a page that cannot be read keeps the page, and takes over
+// everything else that is said of the sorry server.
+func TestReloadWithoutThePage(t *testing.T) {
+	b := set(t, "virtual = 127.0.0.1:1\n")
+	name := filepath.Join(b.dir, "page.html")
+	if err := os.WriteFile(name, []byte("our page"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text := func(page, more string) string {
+		return fmt.Sprintf("virtual = %s\n\tfallback = sorry\n\tsorrypage = %s\n\tservice = %s\n", b.vip, page, more)
+	}
+	for _, step := range []struct{ name, text, want, page string }{
+		{"at first", text(name, "http\n\tsorrystatus = 501"), "501", "our page"},
+		{"another status", text(name+".no", "http\n\tsorrystatus = 502"), "502", "our page"},
+		{"none", text(name+".no", "http\n\tcheckinterval = 7"), "503", "our page"},
+		{"another protocol", text(name+".no", "ftp\n\tchecktype = connect"), "421", ""},
+		{"a status that is none", text(name+".no", "http\n\tsorrystatus = 204"), "503", "our page"},
+		{"and back", text(name+".no", "http"), "503", "our page"},
+		{"its own page again", text(name, "http\n\tsorrystatus = 505"), "505", "our page"},
+		{"without one", strings.Replace(text("", "http\n\tservicename = The Shop"), "\tsorrypage = \n", "", 1), "503", "The Shop"},
+		{"not there, and the name changed", text(name+".no", "http\n\tservicename = The Store\n\tsorrystatus = 504"), "504", "The Store"},
+	} {
+		b.write(step.text)
+		if err := b.Reload(t.Context()); err != nil {
+			t.Fatalf("%s: %v", step.name, err)
+		}
+		said := ""
+		until(t, func() string { said = request(b.vip); return step.name + ": " + said }, func(string) bool { return said != "" })
+		if !strings.Contains(strings.SplitN(said, "\n", 2)[0], step.want) || !strings.Contains(said, step.page) {
+			t.Errorf("%s: the answer is %q, want %s and %q", step.name, said, step.want, step.page)
+		}
+	}
+}

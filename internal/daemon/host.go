@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,10 +35,10 @@ type hostKeeper struct {
 // followHost brings the host in line with a configuration.
 func (d *Daemon) followHost(conf *config.Config) {
 	d.followAddresses(conf)
-	if d.plane.status.Name == onIPVS {
-		d.host.settings.Lock()
-		defer d.host.settings.Unlock()
-		d.host.set = conf
+	d.host.settings.Lock()
+	defer d.host.settings.Unlock()
+	d.host.set = conf
+	if d.plane.kernel.opened() != nil {
 		d.followSettings()
 	}
 }
@@ -49,7 +50,7 @@ func (d *Daemon) followSettings() {
 	d.followTimeouts(d.host.set)
 }
 
-// renewed does so once more after the module was loaded again.
+// renewed does so once more after the module was loaded, or loaded again.
 func (d *Daemon) renewed() {
 	d.host.settings.Lock()
 	defer d.host.settings.Unlock()
@@ -184,7 +185,7 @@ func (d *Daemon) needs(conf *config.Config) []sysctl.Need {
 	var services []dataplane.VirtualService
 	for i := range conf.Virtuals {
 		v := &conf.Virtuals[i]
-		if v.Dataplane == onProxy {
+		if cmp.Or(v.Dataplane, d.plane.status.Name) == onProxy {
 			continue
 		}
 		quiescent[v.ID] = v.Quiescent

@@ -23,7 +23,8 @@ func (d *Daemon) announce(context.Context) error {
 	ctx, d.watchers.cancel = context.WithCancel(context.Background())
 	d.watchers.wg.Go(func() { d.herald.run(ctx) })
 	if period, err := daemon.SdWatchdogEnabled(false); err == nil && period > 0 {
-		d.watchers.wg.Go(func() { d.watchdog(ctx, period/2) })
+		w := &watchdog{well: d.well, tell: func(state string) { tell(d.log, state) }, log: d.log}
+		d.watchers.wg.Go(func() { w.run(ctx, period/2) })
 	}
 	d.onStop("service manager", 200*time.Millisecond, func(context.Context) error {
 		tell(d.log, daemon.SdNotifyStopping)
@@ -32,19 +33,6 @@ func (d *Daemon) announce(context.Context) error {
 		return nil
 	})
 	return nil
-}
-
-func (d *Daemon) watchdog(ctx context.Context, period time.Duration) {
-	tick := time.NewTicker(period)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			d.feed(ctx, period)
-		}
-	}
 }
 
 // well says what is stuck, nil if every worker turns and the director answers
@@ -58,17 +46,6 @@ func (d *Daemon) well(ctx context.Context) error {
 		return fmt.Errorf("the director does not answer: %w", err)
 	}
 	return nil
-}
-
-// feed tells the watchdog that all is well, if it is found to be in time.
-func (d *Daemon) feed(ctx context.Context, limit time.Duration) {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	if err := d.well(ctx); err != nil {
-		d.log.Error("the watchdog is not told", "err", err)
-		return
-	}
-	tell(d.log, daemon.SdNotifyWatchdog)
 }
 
 func tell(log *slog.Logger, state string) {

@@ -1,8 +1,6 @@
 package daemon
 
 import (
-	"cmp"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -25,7 +23,7 @@ const (
 // A plane is the dataplanes that were chosen, and why.
 type plane struct {
 	*mux
-	kernel *ipvs.Dataplane // nil where there is none
+	kernel *kernel // nil where nobody is to look for one
 	proxy  *proxy.Dataplane
 	status director.DataplaneStatus
 }
@@ -41,20 +39,25 @@ func choose(name string, log *slog.Logger, s *sorry.Server, renewed func()) (pla
 	p := proxy.New(proxy.Options{Log: log, Responder: s})
 	planes := []named{{p, onProxy}}
 	if kernel != nil {
-		planes = []named{{newDesks(kernel, s, log), onIPVS}, planes[0]}
+		planes = append(planes, named{newDesks(kernel, s, log), onIPVS})
+	}
+	if status.Name == onIPVS {
+		slices.Reverse(planes)
 	}
 	return plane{mux: newMux(log, planes...), kernel: kernel, proxy: p, status: status}, nil
 }
 
-// openKernel opens IPVS, or returns nil where the proxy is to do.
-func openKernel(name string, o ipvs.Options) (*ipvs.Dataplane, director.DataplaneStatus, error) {
+// openKernel opens IPVS, or says that the proxy is to do: with auto until the
+// kernel has IPVS, for services that cannot do without.
+func openKernel(name string, o ipvs.Options) (*kernel, director.DataplaneStatus, error) {
 	if err := knownDataplane(name); err != nil {
 		return nil, director.DataplaneStatus{}, err
 	}
 	if name == onProxy {
 		return nil, director.DataplaneStatus{Name: onProxy, Reason: "asked for"}, nil
 	}
-	k, err := ipvs.New(o)
+	k := &kernel{options: o}
+	_, err := k.open()
 	switch {
 	case err == nil && name == onIPVS:
 		return k, director.DataplaneStatus{Name: onIPVS, Reason: "asked for"}, nil
@@ -63,7 +66,7 @@ func openKernel(name string, o ipvs.Options) (*ipvs.Dataplane, director.Dataplan
 	case name == onIPVS:
 		return nil, director.DataplaneStatus{}, fmt.Errorf("dataplane ipvs: %w", err)
 	}
-	return nil, director.DataplaneStatus{Name: onProxy, Reason: "auto: " + err.Error()}, nil
+	return k, director.DataplaneStatus{Name: onProxy, Reason: "auto: " + err.Error()}, nil
 }
 
 // knownDataplane refuses what the flag cannot be.
@@ -72,37 +75,6 @@ func knownDataplane(name string) error {
 		return fmt.Errorf("dataplane %q: want auto, ipvs or proxy", name)
 	}
 	return nil
-}
-
-// usual is the dataplane that services are for which name none, on this host.
-// The kernel may load its module for it; no rights are needed.
-func usual(name string) string {
-	if name == onProxy || name == onIPVS {
-		return name
-	}
-	k, err := ipvs.New(ipvs.Options{})
-	if err == nil {
-		_ = k.Close()
-		return onIPVS
-	}
-	if errors.Is(err, ipvs.ErrNoRights) {
-		return onIPVS
-	}
-	return onProxy
-}
-
-// limits says why a service cannot be served by the dataplane it is for,
-// where usual is that of services which name none.
-func limits(usual string) director.Limits {
-	return func(v *config.Virtual, s dataplane.VirtualService) []*dataplane.Limit {
-		switch {
-		case cmp.Or(v.Dataplane, usual) == onProxy:
-			return proxy.Unsupported(s)
-		case usual == onProxy:
-			return []*dataplane.Limit{{Directive: "dataplane", Reason: "this shunt has the proxy alone: leave --dataplane=proxy out, or load the module ip_vs if the kernel has none, or leave dataplane = ipvs out"}}
-		}
-		return append(deskLimits(v, s), ipvs.Unsupported(withoutDesk(s))...)
-	}
 }
 
 // routes is which dataplane each service of a configuration asks for.

@@ -164,5 +164,5 @@ func (d *Daemon) stays(v *config.Virtual) bool {
 
 // inKernel reports whether a service goes on without shunt.
 func (d *Daemon) inKernel(v *config.Virtual) bool {
-	return !v.CleanStop && cmp.Or(v.Dataplane, d.plane.status.Name) == onIPVS
+	return !v.CleanStop && cmp.Or(v.Dataplane, d.plane.status.Name) == onIPVS && d.plane.kernel.opened() != nil
 }

@@ -45,13 +45,14 @@ func uselessTimeouts(conf *config.Config, usual string) (ps config.Problems) {
 func (d *Daemon) followTimeouts(conf *config.Config) {
 	g := &conf.Global
 	want := ipvs.Timeouts{TCP: g.TCPTimeout, TCPFin: g.TCPFinTimeout, UDP: g.UDPTimeout}
-	if want == (ipvs.Timeouts{}) || !onKernel(conf, d.plane.status.Name) {
+	kernel := d.plane.kernel.opened()
+	if kernel == nil || want == (ipvs.Timeouts{}) || !onKernel(conf, d.plane.status.Name) {
 		return
 	}
 	ctx := context.Background() // it is one question to the kernel, and its answer
-	before, err := d.plane.kernel.Timeouts(ctx)
+	before, err := kernel.Timeouts(ctx)
 	if err == nil {
-		err = d.plane.kernel.SetTimeouts(ctx, want)
+		err = kernel.SetTimeouts(ctx, want)
 	}
 	if err != nil {
 		d.log.Error("timeouts of IPVS are not as configured", "err", fmt.Errorf("%s: %w", timeoutsAt(conf), err))

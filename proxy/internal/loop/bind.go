@@ -13,17 +13,21 @@ import (
 type kind struct {
 	open  func(family uint16) (int32, unix.Errno)
 	claim func(fd int32) error
+	// list is in which of the kernel's lists it is, and state what it has there
+	// when it is claimed.
+	list, state string
 }
 
 // stream listens: as long as it is only bound, that of somebody else fits
 // beside it.
-var stream = kind{openStream, func(fd int32) error { return unix.Listen(int(fd), backlog) }}
+var stream = &kind{openStream, func(fd int32) error { return unix.Listen(int(fd), backlog) }, "tcp", "0A"}
 
-// bind returns n sockets at addr.
-func bind(addr netip.AddrPort, n int, k kind) ([]int32, error) {
+// bind returns n sockets at addr, where nobody may be but, if they join, who
+// shares it.
+func bind(addr netip.AddrPort, n int, k *kind, join bool) ([]int32, error) {
 	var fds []int32
 	for i := range n {
-		fd, err := bound(addr, k, i > 0)
+		fd, err := bound(addr, k, join || i > 0)
 		if err != nil {
 			closeAll(fds)
 			return nil, err
@@ -42,7 +46,7 @@ func closeAll(fds []int32) {
 // bound returns a socket at addr. The first one is there alone, so that an
 // address which somebody has already is an error; it then shares the address
 // with those that join it.
-func bound(addr netip.AddrPort, k kind, joins bool) (int32, error) {
+func bound(addr netip.AddrPort, k *kind, joins bool) (int32, error) {
 	to := new(sockaddr)
 	fd, e := k.open(to.set(addr))
 	if e != 0 {
@@ -59,7 +63,7 @@ func bound(addr netip.AddrPort, k kind, joins bool) (int32, error) {
 	return fd, nil
 }
 
-func place(fd int32, to *sockaddr, k kind) error {
+func place(fd int32, to *sockaddr, k *kind) error {
 	_, _, e := unix.RawSyscall(unix.SYS_BIND, uintptr(fd), uintptr(unsafe.Pointer(&to.raw)), uintptr(to.size))
 	if e != 0 {
 		return os.NewSyscallError("bind", e)

@@ -32,6 +32,7 @@ type Engine struct {
 	places    places // of connections
 	rooms     places // of flows
 	stashed   places // stashes
+	bindings  bindings
 	guests    guests
 	herald    *herald
 	pauses    atomic.Uint64

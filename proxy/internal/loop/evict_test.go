@@ -17,7 +17,7 @@ func (q *quay) also(servers ...netip.AddrPort) *quay {
 	other.service = &Service{Name: fmt.Sprint("test ", len(q.w.ports)), Books: table.New(spec(servers...))}
 	other.service.Set(Settings{Connect: time.Second, Idle: time.Minute})
 	addr := netip.MustParseAddrPort("127.0.0.1:0")
-	fds, err := bind(addr, 1, dock)
+	fds, err := bind(addr, 1, dock, false)
 	q.must(err)
 	q.must(q.w.openPort(fds[0], addr, other.service))
 	q.engine.rooms.join(&other.service.quota)

@@ -18,6 +18,7 @@ const backlog = 65535
 type Listener struct {
 	engine  *Engine
 	service *Service
+	binding *binding
 	team    []*worker // who accepts; what a worker has only it may touch
 
 	mu  sync.Mutex
@@ -26,7 +27,8 @@ type Listener struct {
 
 // Listen begins to accept connections for s at addr, whether or not the host
 // has that address by now. IPv6 sockets are for IPv6 alone, so that both
-// wildcards fit beside each other. Nobody else may be listening there.
+// wildcards fit beside each other. Nobody else may be listening there; another
+// service of the engine may be on all addresses, or on one of them.
 func (e *Engine) Listen(ctx context.Context, addr netip.AddrPort, s *Service) (*Listener, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -35,7 +37,7 @@ func (e *Engine) Listen(ctx context.Context, addr netip.AddrPort, s *Service) (*
 	if err != nil {
 		return nil, err
 	}
-	fds, err := bind(addr, len(team), stream)
+	fds, at, err := e.bindings.bind(addr, len(team), stream)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +45,7 @@ func (e *Engine) Listen(ctx context.Context, addr netip.AddrPort, s *Service) (*
 	for _, fd := range fds {
 		s.settings.Load().vigil.bequeath(fd)
 	}
-	l := &Listener{engine: e, service: s, team: team, fds: slices.Clone(fds)}
+	l := &Listener{engine: e, service: s, binding: at, team: team, fds: slices.Clone(fds)}
 	errs := askAll(ctx, team, func(i int, w *worker) error { return w.open(fds[i], s) })
 	for i, err := range errs {
 		if err != nil {
@@ -55,6 +57,7 @@ func (e *Engine) Listen(ctx context.Context, addr netip.AddrPort, s *Service) (*
 		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeGrace)
 		defer cancel()
 		insist(late, team, l.close)
+		e.bindings.release(at)
 		e.places.part(&s.quota)
 		return nil, err
 	}
@@ -72,6 +75,9 @@ func (l *Listener) Close(ctx context.Context) error {
 	// must not get what cannot be accepted any more.
 	_ = l.each(ctx, l.deafen)
 	err := l.each(ctx, l.close)
+	if err == nil {
+		l.engine.bindings.release(l.binding)
+	}
 	l.engine.places.part(&l.service.quota)
 	return err
 }

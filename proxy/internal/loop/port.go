@@ -15,6 +15,7 @@ import (
 type Port struct {
 	engine  *Engine
 	service *Service
+	binding *binding
 	team    []*worker
 
 	mu  sync.Mutex
@@ -23,7 +24,8 @@ type Port struct {
 
 // Receive begins to take datagrams for s at addr, whether or not the host has
 // that address by now. IPv6 sockets are for IPv6 alone. Nobody else may be
-// there. On a wildcard address clients are answered from the one they have
+// there; another service of the engine may be on all addresses, or on one of
+// them. On a wildcard address clients are answered from the one they have
 // sent to.
 func (e *Engine) Receive(ctx context.Context, addr netip.AddrPort, s *Service) (*Port, error) {
 	if err := ctx.Err(); err != nil {
@@ -33,11 +35,11 @@ func (e *Engine) Receive(ctx context.Context, addr netip.AddrPort, s *Service) (
 	if err != nil {
 		return nil, err
 	}
-	fds, err := bind(addr, len(team), dock)
+	fds, at, err := e.bindings.bind(addr, len(team), dock)
 	if err != nil {
 		return nil, err
 	}
-	p := &Port{engine: e, service: s, team: team, fds: slices.Clone(fds)}
+	p := &Port{engine: e, service: s, binding: at, team: team, fds: slices.Clone(fds)}
 	e.rooms.join(&s.quota)
 	errs := askAll(ctx, team, func(i int, w *worker) error { return w.openPort(fds[i], addr, s) })
 	for i, err := range errs {
@@ -50,6 +52,7 @@ func (e *Engine) Receive(ctx context.Context, addr netip.AddrPort, s *Service) (
 		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeGrace)
 		defer cancel()
 		insist(late, team, p.close)
+		e.bindings.release(at)
 		e.rooms.part(&s.quota)
 		return nil, err
 	}
@@ -72,6 +75,9 @@ func (p *Port) Drain(ctx context.Context) error {
 // ctx was done: Close may be called again. When all is closed it does nothing.
 func (p *Port) Close(ctx context.Context) error {
 	err := p.each(ctx, p.close)
+	if err == nil {
+		p.engine.bindings.release(p.binding)
+	}
 	p.engine.rooms.part(&p.service.quota)
 	return err
 }

@@ -30,7 +30,7 @@ func newQuay(t testing.TB, at string, limit int, servers ...netip.AddrPort) *qua
 	q.service = &Service{Name: "test", Books: table.New(spec(servers...))}
 	q.service.Set(Settings{Connect: time.Second, Idle: time.Minute})
 	addr := netip.AddrPortFrom(netip.MustParseAddr(at), 0)
-	fds, err := bind(addr, 1, dock)
+	fds, err := bind(addr, 1, dock, false)
 	q.must(err)
 	q.must(w.openPort(fds[0], addr, q.service))
 	q.port = w.portOf(fds[0])

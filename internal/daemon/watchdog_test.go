@@ -1,0 +1,96 @@
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/shunt-lb/shunt/dataplane"
+)
+
+// What keeps the watchdog from being told is said once, when it changes or ends,
+// and once a minute while it lasts, however short the period is.
+func TestWatchdogComplainsOnce(t *testing.T) {
+	for _, period := range []time.Duration{100 * time.Millisecond, time.Second, 15 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			var log bytes.Buffer
+			var doubt func() error
+			told := 0
+			w := &watchdog{
+				well: func(context.Context) error { return doubt() }, tell: func(string) { told++ },
+				log: slog.New(slog.NewTextHandler(&log, nil)),
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			began := time.Now()
+			stuck := func(worker int) func() error {
+				return func() error { return (&dataplane.Load{Worker: worker, Turned: 3*time.Second + time.Since(began)}).Stuck() }
+			}
+			pass := func(d time.Duration, f func() error, lines, feeds int) {
+				t.Helper()
+				log.Reset()
+				told, doubt = 0, f
+				time.Sleep(d)
+				synctest.Wait()
+				if got := strings.Count(log.String(), "\n"); got != lines || told != feeds {
+					t.Errorf("every %v: %d lines and %d feeds, want %d and %d:\n%s", period, got, told, lines, feeds, &log)
+				}
+			}
+			well := func() error { return nil }
+			doubt = well
+			go w.run(ctx, period)
+			time.Sleep(period / 2)
+			pass(time.Minute, well, 0, int(time.Minute/period))
+			pass(5*time.Minute-period/2, stuck(0), 5, 0)
+			pass(30*time.Second+period/2, stuck(1), 1, 0)
+			pass(30*time.Second, func() error { return errors.New("the director does not answer") }, 1, 0)
+			pass(time.Minute, well, 1, int(time.Minute/period))
+			pass(30*time.Second, stuck(1), 1, 0)
+			cancel()
+			synctest.Wait()
+		})
+	}
+}
+
+// What is waited for is told by the line that says so, and by no other.
+func TestWaitingIsToldOnce(t *testing.T) {
+	log := filepath.Join(t.TempDir(), "stderr")
+	f, err := os.Create(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	was := os.Stderr
+	os.Stderr = f
+	t.Cleanup(func() { os.Stderr = was; f.Close() })
+	b := &bench{t: t, dir: t.TempDir(), vip: free(t)}
+	b.file = filepath.Join(b.dir, "test.cf")
+	b.write(fmt.Sprintf("logfile = %s/no/log\nvirtual = %s\n\tfallback = sorry\n\tsorrypage = %[1]s/no/page.html\n", b.dir, b.vip))
+	b.Daemon = New(Options{Config: b.file, Dataplane: onProxy, LogFormat: "text"})
+	if err := b.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := b.Reload(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := b.Stop(t.Context()); err != nil {
+		t.Error(err)
+	}
+	text, err := os.ReadFile(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"/no/log", "/no/page.html"} {
+		if n := strings.Count(string(text), name+":"); n != 3 { // a start and two reloads
+			t.Errorf("%s is named in %d lines, want 3:\n%s", name, n, text)
+		}
+	}
+}
