@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/shunt-lb/shunt/bench/subject"
 )
 
@@ -16,7 +18,8 @@ import (
 // defect.
 const brokenMark = "director-with-a-defect"
 
-// defective is a director that has the defect: none, unfair, lossy or slow.
+// defective is a director that has the defect: none, unfair, lossy, slow, lazy
+// (acknowledges late) or unjust (lets small answers wait).
 func defective(defect string) *subject.Subject {
 	return subject.Program(defect, "/proc/self/exe", func(s *subject.Setting) []string {
 		args := []string{brokenMark, defect, s.VIP.String()}
@@ -75,8 +78,36 @@ func (d *director) carry(c *net.TCPConn) {
 		return
 	}
 	defer s.Close()
+	if d.defect == "lazy" {
+		acknowledgeLate(s.(*net.TCPConn))
+	}
 	var both sync.WaitGroup
 	both.Go(func() { _, _ = io.Copy(s, c); _ = s.(*net.TCPConn).CloseWrite() })
-	both.Go(func() { _, _ = io.Copy(c, s); _ = c.CloseWrite() })
+	both.Go(func() { d.answer(c, s); _ = c.CloseWrite() })
 	both.Wait()
+}
+
+// answer passes on what comes from a real server.
+func (d *director) answer(c *net.TCPConn, s net.Conn) {
+	if d.defect != "unjust" {
+		_, _ = io.Copy(c, s)
+		return
+	}
+	b := make([]byte, 64<<10)
+	for {
+		n, err := s.Read(b)
+		if n < 1000 {
+			time.Sleep(5 * time.Millisecond)
+		}
+		if _, err2 := c.Write(b[:n]); err != nil || err2 != nil {
+			return
+		}
+	}
+}
+
+func acknowledgeLate(s *net.TCPConn) {
+	raw, err := s.SyscallConn()
+	if err == nil {
+		_ = raw.Control(func(fd uintptr) { _ = unix.SetsockoptInt(int(fd), unix.SOL_TCP, unix.TCP_QUICKACK, 0) })
+	}
 }

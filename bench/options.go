@@ -134,7 +134,7 @@ var schedulers = strings.Fields("rr wrr lc wlc sed nq sh dh mh lblc lblcr fo ovf
 
 // Scenarios returns the names of all scenarios.
 func Scenarios() []string {
-	return []string{"throughput", "connections", "requests", "idle", "udp", "schedulers", "failover", "checks"}
+	return []string{"throughput", "connections", "requests", "mixed", "pieces", "idle", "udp", "schedulers", "failover", "checks"}
 }
 
 func forward(word string) (dataplane.Forward, error) {

@@ -109,7 +109,11 @@ func (r *Runner) setting(w *work) subject.Setting {
 	f, _ := forward(r.Forward) // looked at by New
 	set := subject.Setting{
 		Processors: r.processors.Director, Shunt: r.Shunt, Scheduler: r.Scheduler, Forward: f,
-		Bulk: w.client.Kind == load.Bulk, Hold: max(w.client.Connections, w.client.Flows), Protocol: "tcp",
+		Protocol: "tcp",
+	}
+	for _, c := range w.all() {
+		set.Bulk = set.Bulk || c.Kind == load.Bulk
+		set.Hold += max(c.Connections, c.Flows)
 	}
 	if w.client.Kind == load.Datagrams {
 		set.Protocol = "udp"
@@ -139,12 +143,19 @@ func (r *Runner) realAddr(l *lab.Lab, i int) netip.AddrPort {
 
 // job is the load.
 func (r *Runner) job(st *stage) load.Job {
-	c := st.work.client
-	c.Targets, c.Namespace = st.subject.Targets(), st.lab.Client.Path()
-	c.Warmup, c.Duration = r.Warmup, r.Duration
-	j := load.Job{Client: &c, Processors: r.processors.Others}
+	clients, buffer := st.work.all(), 0
+	for i := range clients {
+		c := &clients[i]
+		c.Targets, c.Namespace = st.subject.Targets(), st.lab.Client.Path()
+		c.Warmup, c.Duration = r.Warmup, r.Duration
+		buffer = max(buffer, c.Buffer)
+	}
+	j := load.Job{Client: &clients[0], Processors: r.processors.Others}
+	if len(clients) > 1 {
+		j.Beside = &clients[1]
+	}
 	for i, real := range st.subject.Reals {
-		j.Serve = append(j.Serve, load.Serve{Address: real.Addr, Number: i, Namespace: st.lab.Real[i].Path(), Buffer: c.Buffer})
+		j.Serve = append(j.Serve, load.Serve{Address: real.Addr, Number: i, Namespace: st.lab.Real[i].Path(), Buffer: buffer})
 	}
 	return j
 }
@@ -164,6 +175,7 @@ func (st *stage) measure(ctx context.Context) (result.Round, error) {
 	if err := errors.Join(err, err2, st.subject.Err()); err != nil {
 		return result.Round{}, err
 	}
+	o = together(o)
 	round := st.work.round(o)
 	round.Subject, round.Idle = end.Since(begin, o.Seconds)
 	round.Memory = end.Held(before, o.Standing)
@@ -200,7 +212,7 @@ func (st *stage) await(ctx context.Context) (subject.Usage, error) {
 		c.Kind = load.Datagrams
 	}
 	c.Warmup, c.Duration, c.Timeout = 0, 20*time.Millisecond, 200*time.Millisecond
-	try.Client = &c
+	try.Client, try.Beside = &c, nil
 	for {
 		o, err := load.Run(ctx, try)
 		switch {
@@ -214,6 +226,24 @@ func (st *stage) await(ctx context.Context) (subject.Usage, error) {
 			return st.subject.Usage()
 		}
 	}
+}
+
+// together adds the errors and the connections of what was carried beside.
+func together(o load.Outcome) load.Outcome {
+	b := o.Beside
+	if b == nil {
+		return o
+	}
+	o.Errors += b.Errors
+	o.Standing += b.Standing
+	failures := map[string]int{}
+	for _, f := range []map[string]int{o.Failures, b.Failures} {
+		for kind, n := range f {
+			failures[kind] += n
+		}
+	}
+	o.Failures = failures
+	return o
 }
 
 // round converts what a load process says.

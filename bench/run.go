@@ -154,7 +154,7 @@ func (r *Runner) planWork(w work) {
 			continue
 		}
 		rows[s] = len(r.result.Measures)
-		r.result.Measures = append(r.result.Measures, result.Measure{Scenario: w.scenario, Work: w.name, Unit: w.unit, Subject: s.Name})
+		r.result.Measures = append(r.result.Measures, result.Measure{Scenario: w.scenario, Work: w.name, Unit: w.unit, Timed: w.timed, Subject: s.Name})
 	}
 	for n := range r.Rounds {
 		for _, s := range r.Subjects {

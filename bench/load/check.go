@@ -15,10 +15,17 @@ func (j Job) check() error {
 			return fmt.Errorf("load job: real server %d on %v: want an address and a number up to 65535", s.Number, s.Address)
 		}
 	}
-	if j.Client == nil {
+	switch {
+	case j.Client == nil && j.Beside == nil:
 		return nil
+	case j.Client == nil:
+		return errors.New("load job: work beside a client, and no client")
+	case j.Beside == nil:
+		return j.Client.check()
+	case j.Beside.Kind != Bulk:
+		return fmt.Errorf("load job: work of the kind %q beside a client, want %q", j.Beside.Kind, Bulk)
 	}
-	return j.Client.check()
+	return errors.Join(j.Client.check(), j.beside().check())
 }
 
 func (c *Client) check() error {

@@ -64,6 +64,9 @@ type client struct {
 	measured bool
 	meter    meter
 	begun    func(time.Time)
+
+	beside  *client // works as long as this one, and is measured with it
+	follows bool    // is the one beside
 }
 
 func newClient(l *loop, job Client, begun func(time.Time)) (*client, error) {
@@ -89,6 +92,9 @@ func (c *client) ready(int32, uint32) {}
 
 // start begins the first phase.
 func (c *client) start() {
+	if c.beside != nil {
+		c.beside.start()
+	}
 	now := c.l.now()
 	switch c.job.Kind {
 	case Connections, Datagrams:
@@ -106,8 +112,9 @@ func (c *client) start() {
 // commence begins the work, and with it the warm-up.
 func (c *client) commence(now int64) {
 	c.phase, c.from = running, now
-	c.t.begin = now + int64(c.job.Warmup)
-	c.t.end = c.t.begin + int64(c.job.Duration)
+	if !c.follows {
+		c.span(now + int64(c.job.Warmup))
+	}
 	switch {
 	case c.job.Kind == Idle:
 		c.phase = holding
@@ -129,7 +136,7 @@ func (c *client) tick(now int64) int64 {
 	if c.phase == running && wake == never && c.work.free() > 0 {
 		wake = now + refused // flush met with it
 	}
-	if c.phase == ended {
+	if c.phase == ended && !c.follows {
 		c.l.stopped = true
 	}
 	return max(now, min(wake, c.sweepAt, c.edge(now)))
@@ -286,6 +293,10 @@ func (c *client) outcome() Outcome {
 	}
 	c.work.close()
 	o := c.t.outcome()
+	if c.beside != nil {
+		b := c.beside.outcome()
+		o.Beside = &b
+	}
 	o.Standing = c.standing
 	if c.measured {
 		o.Began, o.CPU, o.Busy = c.l.wall(c.t.begin), c.meter.cpu, c.meter.busy

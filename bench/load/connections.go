@@ -35,6 +35,7 @@ type connections struct {
 	self     int32
 	keep     bool // connections outlive their operation
 	discard  bool
+	flags    byte // of requests
 	trust    bool
 	buffer   int
 	size     int // of the requests begun now
@@ -56,6 +57,12 @@ func newConnections(l *loop, job Client, t *tally) *connections {
 		l: l, t: t, keep: job.Kind != Connections, discard: job.Kind == Bulk, trust: job.Trust, buffer: job.Buffer,
 		size: job.Request, answer: job.Response, slots: make([]connection, job.Connections), idle: newRing(job.Connections),
 		family: family(job.Targets[0].Addr()), buf: make([]byte, chunk),
+	}
+	if w.discard {
+		w.flags |= discard
+	}
+	if job.Pieces {
+		w.flags |= apart
 	}
 	for i := range w.slots {
 		w.slots[i].fd = -1
@@ -152,10 +159,7 @@ func (w *connections) ready(i int32, events uint32) {
 // send sends what is left of the request. It reports whether the operation
 // goes on.
 func (w *connections) send(i int32, k *connection) bool {
-	r := request{sequence: k.sequence, size: uint32(k.size), answer: uint32(k.answer)}
-	if w.discard {
-		r.flags = discard
-	}
+	r := request{sequence: k.sequence, size: uint32(k.size), answer: uint32(k.answer), flags: w.flags}
 	r.append(w.buf[:0])
 	for range turn {
 		n, errno := send(k.fd, piece(w.buf, MinRequest, k.sequence, k.sent, k.size))

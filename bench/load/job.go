@@ -29,6 +29,10 @@ const (
 // until they are told to stop.
 type Job struct {
 	Client *Client `json:"client,omitempty"`
+	// Beside is work of the kind Bulk that goes on while Client does its own.
+	// It is measured in the same time, and Rate, Warmup, Duration and Interval
+	// of it do not matter.
+	Beside *Client `json:"beside,omitempty"`
 	Serve  []Serve `json:"serve,omitempty"`
 	// Processors the process may run on; any if empty.
 	Processors []int `json:"processors,omitempty"`
@@ -54,6 +58,10 @@ type Client struct {
 	// MinResponse where they are less.
 	Request  int `json:"request"`
 	Response int `json:"response"`
+	// Pieces has real servers write the header of an answer and what follows it
+	// in a piece each, with Nagle's algorithm on: the second piece waits until
+	// the first one has been acknowledged.
+	Pieces bool `json:"pieces,omitempty"`
 	// Buffer is SO_SNDBUF and SO_RCVBUF of every socket; the kernel's if 0.
 	Buffer int `json:"buffer,omitempty"`
 

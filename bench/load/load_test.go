@@ -57,6 +57,8 @@ func TestKinds(t *testing.T) {
 		"datagrams":          {Kind: load.Datagrams, Connections: 32, Flows: 100, Request: 64, Response: 64},
 		"large datagrams":    {Kind: load.Datagrams, Connections: 4, Request: 60000, Response: 60000},
 		"datagrams rate":     {Kind: load.Datagrams, Connections: 1000, Flows: 1, Request: 64, Response: 1200, Rate: 3000},
+		"pieces":             {Kind: load.Connections, Connections: 2, Request: 100, Response: 128, Pieces: true},
+		"headers alone":      {Kind: load.Connections, Connections: 2, Pieces: true},
 		"unlooked requests":  {Kind: load.Requests, Connections: 2, Request: 100, Response: 1000, Trust: true},
 		"unlooked datagrams": {Kind: load.Datagrams, Connections: 2, Request: 100, Response: 1000, Trust: true},
 	}

@@ -35,6 +35,8 @@ type Outcome struct {
 	CPU  result.CPU `json:"cpu"`  // of the process
 	Busy float64    `json:"busy"` // share of the measured time the process ran
 
+	Beside *Outcome `json:"beside,omitempty"` // of Job.Beside
+
 	Served []Served `json:"served,omitempty"` // in the order of Job.Serve
 }
 

@@ -73,7 +73,14 @@ func TestRefusedJobs(t *testing.T) {
 			t.Errorf("%+v: %v, want an error about %q", c, err, want)
 		}
 	}
-	if _, err := load.Start(t.Context(), load.Job{}); err == nil {
-		t.Error("started a job of nothing")
+	for want, j := range map[string]load.Job{
+		"neither a client nor":  {},
+		"and no client":         {Beside: &good, Serve: []load.Serve{{Address: good.Targets[0]}}},
+		"beside a client, want": {Client: &good, Beside: &good},
+		"0 connections":         {Client: &good, Beside: &load.Client{Kind: load.Bulk, Targets: good.Targets}},
+	} {
+		if _, err := load.Start(t.Context(), j); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: %v, want an error about %q", j, err, want)
+		}
 	}
 }

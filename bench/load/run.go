@@ -78,8 +78,10 @@ func (r *runner) prepare(j Job, say func(word)) error {
 		return err
 	}
 	var err error
-	r.client, err = newClient(r.l, *j.Client, func(at time.Time) { say(word{Begun: &at}) })
-	return err
+	if r.client, err = newClient(r.l, *j.Client, func(at time.Time) { say(word{Begun: &at}) }); err != nil {
+		return err
+	}
+	return r.client.accompany(j)
 }
 
 func (r *runner) serve(s Serve, accepting int32) error {
@@ -138,7 +140,7 @@ func (r *runner) close() {
 		r.servers.served()
 	}
 	if r.client != nil {
-		r.client.work.close()
+		r.client.close()
 	}
 	r.away.close()
 	r.l.close()

@@ -192,7 +192,7 @@ func (s *servers) take(c *serving, n int, b []byte) fault {
 func (s *servers) reply(fd int32, c *serving) bool {
 	appendAnswer(s.buf[:0], uint16(s.done[c.server].Number), c.flaw, c.sequence)
 	for range turn {
-		n, errno := send(fd, piece(s.buf, MinResponse, c.sequence, c.sent, int(c.answer)))
+		n, errno := send(fd, s.next(fd, c))
 		if errno == unix.EAGAIN {
 			return false
 		}
@@ -210,6 +210,16 @@ func (s *servers) reply(fd int32, c *serving) bool {
 	}
 	s.l.again(s.self, fd, unix.EPOLLIN|unix.EPOLLOUT)
 	return false
+}
+
+// next returns what is to be written next of an answer.
+func (s *servers) next(fd int32, c *serving) []byte {
+	size := int(c.answer)
+	if c.flags&apart != 0 && c.sent < MinResponse {
+		_ = setOption(fd, unix.SOL_TCP, unix.TCP_NODELAY, 0)
+		size = MinResponse
+	}
+	return piece(s.buf, MinResponse, c.sequence, c.sent, size)
 }
 
 func (s *servers) end(fd int32, f fault) {

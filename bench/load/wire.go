@@ -21,6 +21,7 @@ const (
 	answerMagic = 0xa5
 
 	discard = 1 // of a request: do not look at the pattern
+	apart   = 2 // of a request: write the header of the answer and the rest apart
 	damaged = 1 // of an answer: the request's pattern was not right
 )
 

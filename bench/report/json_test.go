@@ -3,6 +3,7 @@ package report_test
 import (
 	"bytes"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -45,6 +46,20 @@ func TestReadRefuses(t *testing.T) {
 				t.Errorf("got error %v, want %s", err, c.want)
 			}
 		})
+	}
+}
+
+// The report in the tree stays comparable, and what later runs have beyond it is
+// no reason to call anything worse.
+func TestCompareWithTheReportInTheTree(t *testing.T) {
+	old, err := report.ReadFile("../reports/host.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := old
+	now.Measures = append(slices.Clone(old.Measures), result.Measure{Scenario: "mixed", Unit: "MiB", Timed: "request", Subject: "haproxy"})
+	if c := report.Compare(old, now); c.Worse() || len(c.Changes) == 0 || len(c.Warnings) > 0 {
+		t.Errorf("%d changes, findings %q, warnings %q", len(c.Changes), c.Findings, c.Warnings)
 	}
 }
 

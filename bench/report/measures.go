@@ -29,6 +29,9 @@ func measures(g result.Group, inks inks) section {
 		s.about += "; ratios are to " + ref.Subject
 	}
 	s.about += "."
+	if of := g.Measures[0].Timed; of != "" {
+		s.about += fmt.Sprintf(" Latency is that of a %s.", of)
+	}
 	if !g.Rated() {
 		s.about = fmt.Sprintf("Each %s is opened and then held. Figures are medians of %s.", g.Unit, rounds(g.Measures))
 	}

@@ -48,6 +48,18 @@ func TestPrintEmptyRun(t *testing.T) {
 	}
 }
 
+// What latency is of is said where that is no operation.
+func TestPrintTimed(t *testing.T) {
+	run, said := small(), "An operation is a connection. Figures are medians of 3 rounds; ratios are to haproxy."
+	if got := printed(t, run, report.Options{}); !strings.Contains(got, said+"\n") {
+		t.Error(got)
+	}
+	run.Measures[0].Timed = "request beside it"
+	if got := printed(t, run, report.Options{}); !strings.Contains(got, said+" Latency is that of a request beside it.\n") {
+		t.Error(got)
+	}
+}
+
 func TestPrintOneRound(t *testing.T) {
 	run := small()
 	for i := range run.Measures {

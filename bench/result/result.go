@@ -37,9 +37,10 @@ type Machine struct {
 // A Measure is one subject doing one kind of work, in several rounds that took
 // turns with those of the other subjects.
 type Measure struct {
-	Scenario string  `json:"scenario"` // throughput, connections, requests, idle, udp
-	Work     string  `json:"work"`     // "64 connections, 100 B and 128 B": equal for what may be compared
-	Unit     string  `json:"unit"`     // what one operation is: "connection", "request", "MiB", "datagram"
+	Scenario string  `json:"scenario"`        // throughput, connections, requests, mixed, pieces, idle, udp
+	Work     string  `json:"work"`            // "64 connections, 100 B and 128 B": equal for what may be compared
+	Unit     string  `json:"unit"`            // what one operation is: "connection", "request", "MiB", "datagram"
+	Timed    string  `json:"timed,omitempty"` // what latency is of, "request"; of an operation if empty
 	Subject  string  `json:"subject"`
 	Command  string  `json:"command"` // the subject's process, as started
 	Rounds   []Round `json:"rounds"`

@@ -55,13 +55,13 @@ func TestHelpHasExamples(t *testing.T) {
 func TestRunLeavesAReport(t *testing.T) {
 	netlab.Test(t)
 	dir := filepath.Join(t.TempDir(), "report")
-	args := []string{"run", "--scenario", "connections,requests", "--subjects", "direct", "--connections", "4", "--rounds", "1", "--duration", "200ms", "--out", dir}
+	args := []string{"run", "--scenario", "connections,requests,mixed,pieces", "--subjects", "direct", "--connections", "4", "--rounds", "1", "--duration", "200ms", "--out", dir}
 	if status, stdout, stderr := call(t, args...); status != 0 || !strings.Contains(stdout, filepath.Join(dir, "report.html")) {
 		t.Fatalf("status %d, %s\n%s", status, stdout, stderr)
 	}
 	file := filepath.Join(dir, "report.json")
 	run, err := report.ReadFile(file)
-	if err != nil || len(run.Measures) != 2 {
+	if err != nil || len(run.Measures) != 4 {
 		t.Fatalf("%d measures, %v", len(run.Measures), err)
 	}
 	for _, again := range [][]string{{"report", file}, {"report", "--markdown", file}, {"compare", file, file}} {

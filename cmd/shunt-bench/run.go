@@ -20,7 +20,8 @@ func runCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "run",
 		Usage: "measure",
-		Description: "Scenarios: " + strings.Join(bench.Scenarios(), ", ") + ".\n" +
+		Description: "Scenarios: " + strings.Join(bench.Scenarios(), ", ") + ";\n" +
+			"mixed is small requests beside bulk, and pieces answers that a real server writes in two pieces.\n" +
 			"Subjects: " + strings.Join(subject.Names(), ", ") + ".\n" +
 			"Subjects take turns, so that what changes on the machine meets all of them. Ctrl-C ends a run\n" +
 			"and reports what was measured until then. The report is on the terminal and in report.json,\n" +
