@@ -63,6 +63,15 @@ func (k *kernel) Apply(ctx context.Context, v dataplane.VirtualService) error {
 	return plane.Apply(ctx, v)
 }
 
+// TakeFromHost is that of IPVS.
+func (k *kernel) TakeFromHost(ctx context.Context, v dataplane.VirtualService) error {
+	plane, err := k.open()
+	if err != nil {
+		return &dataplane.OpError{Op: "apply", Service: v.ID, Err: err}
+	}
+	return plane.TakeFromHost(ctx, v)
+}
+
 // Remove implements [dataplane.Dataplane].
 func (k *kernel) Remove(ctx context.Context, id dataplane.ServiceID) error {
 	if plane := k.opened(); plane != nil {
