@@ -26,6 +26,7 @@ func TestFaultNoDescriptors(t *testing.T) {
 	wantServed()
 	flow := newFlow(t, u.ID.Addr)
 	flow.exchange()
+	flow.exchange() // a client at work, whose flow makes no room for others
 	before := r.files()
 
 	ws := watch(t, v.ID.Addr, 4, 0)
@@ -33,6 +34,7 @@ func TestFaultNoDescriptors(t *testing.T) {
 	clients := newCrowd(t, false)
 	clients.dial(v.ID.Addr, 2*files)
 	inTheEnd(t, "there is none left", func() bool { return r.vitals(false).Pauses > 0 && r.files() >= files-2 })
+	flow.exchange()
 	for range 20 {
 		newFlow(t, u.ID.Addr).send() // drops for want of a socket do no harm
 	}

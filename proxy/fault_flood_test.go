@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -238,20 +239,28 @@ func TestFaultVanishedClients(t *testing.T) {
 	r.apply(quiet)
 	ws := watch(t, quiet.ID.Addr, 4, 2)
 	port := uint16(81)
+	var dialing sync.WaitGroup
 	for what, server := range all {
 		v := serviceAt(dataplane.TCP, netip.AddrPortFrom(y.vip, port), server)
-		v.IdleTimeout = time.Second
+		v.IdleTimeout = 5 * time.Second // in which all have to be there
 		r.apply(v)
 		port++
 		for range 20 {
-			c := need[net.Conn](t)(y.outside.Dial(t.Context(), "tcp", v.ID.Addr.String()))
-			defer c.Close()
-			if what == "sending" {
-				_ = c.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
-				_, _ = c.Write(make([]byte, 1<<20))
-			}
+			dialing.Go(func() {
+				c, err := y.outside.Dial(t.Context(), "tcp", v.ID.Addr.String())
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				t.Cleanup(func() { _ = c.Close() })
+				if what == "sending" {
+					_ = c.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+					_, _ = c.Write(make([]byte, 1<<20))
+				}
+			})
 		}
 	}
+	dialing.Wait()
 	inTheEnd(t, "all are there", func() bool { return r.connections() >= 64 })
 	if err := y.outside.DelAddr("eth0", netip.MustParsePrefix("10.1.0.2/24")); err != nil {
 		t.Fatal(err)
