@@ -50,10 +50,12 @@ demo: build
 .PHONY: test
 test: need-go deps-programs fmt-check lint tidy-check test-unit test-root test-kernel
 
-# What counts memory says nothing about a program with the race detector in it.
+# Many tests wait, for timers, programs and each other, so that more packages are
+# tested at once than there are processors. What counts memory says nothing about a
+# program with the race detector in it.
 .PHONY: test-unit
 test-unit: deps-programs
-	$(GO) test -race -timeout 40m ./...
+	$(GO) test -race -timeout 40m -p $$((2 * $$(nproc))) ./...
 	$(GO) test -run 'TestBigFiles$$' ./config
 
 # Network namespaces need root: as somebody else, the packages that use them
