@@ -26,4 +26,8 @@ func loopback(fault string) Lab {
 }
 
 // TestKept shows that the suite can be passed.
-func TestKept(t *testing.T) { Run(t, loopback("")) }
+func TestKept(t *testing.T) {
+	lab := loopback("")
+	lab.Parallel = true
+	Run(t, lab)
+}
