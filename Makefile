@@ -83,7 +83,7 @@ test-kernel: deps-kernel vmrun kernel
 	files=$(KERNEL_FILES); \
 	packages=$$(dirname $$files | sort -u | grep -v /internal/differential$$); \
 	tests=$$(sed -nE 's/^func ((Test|Example|Fuzz)\w*)\(.*/\1/p' $$files | sort -u | paste -sd '|'); \
-	CGO_ENABLED=0 VMRUN_PACKAGES=$(VM_PACKAGES) VMRUN_MEMORY=1024 $(GO) test -tags kernel -short -exec $(VMRUN) -timeout 60m -parallel 4 -count=1 \
+	CGO_ENABLED=0 VMRUN_PACKAGES=$(VM_PACKAGES) VMRUN_MEMORY=1024 $(GO) test -tags kernel -short -exec $(VMRUN) -timeout 60m -parallel 2 -count=1 \
 	  -run "^($$tests)\$$" ./internal/differential $$packages
 
 # A shell in such a machine, with bin/shunt and ipvsadm, for a look around.

@@ -50,7 +50,6 @@ func TestSorryServerOfManyPorts(t *testing.T) {
 // with the sorry server get their answer, also where the kernel drops packets
 // for a real server that is gone. The others keep their place meanwhile.
 func TestClientsOfTheSorryServerEndWell(t *testing.T) {
-	t.Parallel()
 	if !netlab.Inside(t) {
 		return
 	}
