@@ -70,7 +70,10 @@ type way struct {
 	full  uint8  // buffers filled in a row
 	copy  bool   // its sockets do not splice
 	told  bool   // the end has been passed on
+	lots  bool   // an event is for a lot at least
+	lot   bool   // something has been spliced since that was looked at last
 	wake  uint32 // bytes since there was last nothing to read
+	run   uint32 // bytes spliced on the way to lots
 	bytes uint64 // not yet in the books
 }
 

@@ -2,6 +2,7 @@ package loop
 
 import (
 	"os"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -28,6 +29,7 @@ type poller struct {
 	fd     int32
 	events [batch]unix.EpollEvent
 	change unix.EpollEvent // handed to the kernel
+	pause  unix.Timespec   // likewise
 }
 
 func newPoller() (*poller, error) {
@@ -68,6 +70,21 @@ func (p *poller) wait(limit int, lively bool) []unix.EpollEvent {
 		return nil // interrupted
 	}
 	return p.events[:n]
+}
+
+// glance returns the events there are, after a pause at most that is too short to
+// tell the Go scheduler of.
+func (p *poller) glance(pause time.Duration) []unix.EpollEvent {
+	p.pause = unix.NsecToTimespec(int64(pause))
+	n, _, e := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT2, uintptr(p.fd),
+		uintptr(unsafe.Pointer(&p.events)), batch, uintptr(unsafe.Pointer(&p.pause)), 0, 0)
+	switch e {
+	case 0:
+		return p.events[:n]
+	case unix.ENOSYS: // before Linux 5.11
+		return p.wait(1, true)
+	}
+	return nil // interrupted
 }
 
 func (p *poller) control(op int, fd int32, events uint32, data, more int32) unix.Errno {

@@ -73,7 +73,7 @@ func (w *worker) taken(c *conn, from, n int) {
 		// Level or edge, the next bytes will be an event of their own, unless
 		// an end that is known of makes none.
 		src.readable = src.ending
-		y.full = 0
+		y.full, y.run = 0, 0
 	} else if y.full < spliceAfter {
 		y.full++
 	}

@@ -35,11 +35,12 @@ func (w *worker) spliceIn(c *conn, from int) bool {
 	if w.arrived(c, from, n, e) {
 		y.held = int32(n)
 		y.wake += uint32(n)
+		w.gather(c, from, n)
 		w.spliceOut(c, from)
 		return true
 	}
 	if y.wake < spliceMin {
-		y.full = 0
+		y.full, y.run = 0, 0
 	}
 	y.wake = 0
 	return true

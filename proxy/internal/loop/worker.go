@@ -37,9 +37,10 @@ type worker struct {
 	passed  uint64 // bytes of connections, ever
 	// arrivals are first pieces of answers to be acknowledged.
 	arrivals []arrival
-	tried    map[int32][]*table.Server
-	waiting  map[int32]*table.Waiter
-	named    map[int32]parties // of those that were introduced
+	lots
+	tried   map[int32][]*table.Server
+	waiting map[int32]*table.Waiter
+	named   map[int32]parties // of those that were introduced
 
 	listeners []*listener
 	held      int // of the listeners: those that wait for a place
@@ -94,7 +95,7 @@ func (w *worker) run() {
 
 // turn waits for events and does what they make possible.
 func (w *worker) turn(limit int) {
-	events := w.poller.wait(limit, w.lively == livelyAfter)
+	events := w.sleep(limit)
 	before := w.tick
 	w.readClock()
 	if w.tick != before {
@@ -113,6 +114,7 @@ func (w *worker) turn(limit int) {
 	w.flush()
 	w.workOff()
 	w.acknowledge(len(events) == 0)
+	w.relent()
 	w.expire()
 	if w.tick != before {
 		w.wheel.advance(w.tick, w.look)
@@ -181,6 +183,7 @@ func (w *worker) handle(r ref, which int, events uint32) {
 		return
 	}
 	c.note(which, events)
+	w.meet(r)
 	switch c.state {
 	case connecting:
 		w.progress(c, which)
