@@ -36,7 +36,8 @@ type desks struct {
 	open    map[dataplane.ServiceID]*desk
 	at      map[dataplane.ServiceID]bool // the kernel has the desk
 	leaving map[dataplane.ServiceID]*farewell
-	retired map[dataplane.ServiceID]dataplane.Counters       // with what the local real server had counted before
+	retired map[dataplane.ServiceID]dataplane.Counters // with what the local real server had counted before
+	passed  map[dataplane.ServiceID]*passing
 	former  map[dataplane.ServiceID][]netip.AddrPort         // where desks have been
 	loose   map[dataplane.ServiceID]dataplane.VirtualService // asked for with persistence, served without
 }
@@ -58,8 +59,8 @@ func newDesks(k kernelPlane, r proxy.Responder, log *slog.Logger) *desks {
 		kernelPlane: k, responder: r, log: log,
 		applied: map[dataplane.ServiceID]dataplane.VirtualService{}, open: map[dataplane.ServiceID]*desk{},
 		at: map[dataplane.ServiceID]bool{}, leaving: map[dataplane.ServiceID]*farewell{},
-		retired: map[dataplane.ServiceID]dataplane.Counters{},
-		former:  map[dataplane.ServiceID][]netip.AddrPort{}, loose: map[dataplane.ServiceID]dataplane.VirtualService{},
+		retired: map[dataplane.ServiceID]dataplane.Counters{}, passed: map[dataplane.ServiceID]*passing{},
+		former: map[dataplane.ServiceID][]netip.AddrPort{}, loose: map[dataplane.ServiceID]dataplane.VirtualService{},
 	}
 }
 
@@ -70,6 +71,7 @@ func (d *desks) Apply(ctx context.Context, v dataplane.VirtualService) error {
 
 // takeFromHost implements taker.
 func (d *desks) takeFromHost(ctx context.Context, v dataplane.VirtualService) error {
+	defer d.expirePassing(v.ID)
 	return d.apply(ctx, v, d.TakeFromHost)
 }
 
@@ -86,7 +88,7 @@ func (d *desks) apply(ctx context.Context, v dataplane.VirtualService, kernel fu
 			standing = true
 		}
 	}
-	w = d.part(v.ID, w, standing)
+	w = d.part(v.ID, d.passOn(v.ID, w), standing)
 	if standing && d.open[v.ID] != nil {
 		d.at[v.ID] = true
 	}
@@ -221,6 +223,9 @@ func (d *desks) present(st *dataplane.ServiceStatus) {
 	if f := d.leaving[id]; f != nil {
 		hide(st, f.desk.real.Addr)
 	}
+	if _, retired := d.retired[id]; d.passed[id] != nil && !retired {
+		hide(st, local(id))
+	}
 	for _, list := range [][]dataplane.ServerStatus{st.Servers, st.Left} {
 		for j := range list {
 			list[j].RealServer = d.unmask(id, list[j].RealServer)
@@ -257,6 +262,9 @@ func (d *desks) Close() error {
 	d.mu.Lock()
 	for id := range d.open {
 		d.shut(id)
+	}
+	for id := range d.passed {
+		d.forgetPassing(id)
 	}
 	d.mu.Unlock()
 	d.wg.Wait()

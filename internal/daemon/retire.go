@@ -40,6 +40,7 @@ func (d *desks) retire(ctx context.Context, id dataplane.ServiceID) error {
 	here := local(id)
 	w.RealServers = slices.DeleteFunc(w.RealServers, func(r dataplane.RealServer) bool { return r.Addr == here })
 	w.RealServers = append(w.RealServers, dataplane.RealServer{Addr: here, Forward: dataplane.Gate, Weight: 1})
+	d.pass(id)
 	return d.kernelPlane.Apply(ctx, w)
 }
 
