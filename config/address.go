@@ -148,6 +148,8 @@ func (n *names) resolve(f *field, e endpoint, six bool) (netip.Addr, bool) {
 	}
 	found, ok := n.known[q]
 	switch {
+	case !ok && len(n.known)+len(n.asked) >= maxNames && !n.asked[q]:
+		return netip.Addr{}, f.fail(e.hostAt, fmt.Sprintf("there are more than %d host names in one file", maxNames), "write addresses")
 	case !ok:
 		n.asked[q] = true
 		return netip.Addr{}, false

@@ -66,13 +66,16 @@ func Parse(ctx context.Context, name string, text []byte, o Options) (*Config, e
 // their addresses.
 func read(ctx context.Context, name string, text []byte, o Options) *parser {
 	known := map[question]lookup{}
+	seeker := o.seeker()
+	ctx, cancel := context.WithTimeout(ctx, seeker.budget())
+	defer cancel()
 	for {
 		p := newParser(name, o, known)
 		p.file(text)
 		if len(p.asked) == 0 || p.otherFormat(text) != "" {
 			return p
 		}
-		o.seeker().seek(ctx, p.asked, known)
+		seeker.seek(ctx, p.asked, known)
 	}
 }
 

@@ -1,11 +1,14 @@
 package config
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 )
@@ -18,6 +21,8 @@ const (
 	againBudget  = 12 * time.Second
 	// lookupsAtOnce is how many of them are under way.
 	lookupsAtOnce = 64
+	// maxNames is how many there may be in a file.
+	maxNames = 1 << 16
 )
 
 // A Resolver finds the addresses of a host. *net.Resolver is one. The network
@@ -35,6 +40,7 @@ type lookup struct {
 	addr   netip.Addr
 	err    error
 	listed bool // it stood in the hosts file
+	tries  int  // in vain, since it was answered last
 }
 
 // A seeker answers the questions of one file.
@@ -45,28 +51,42 @@ type seeker struct {
 	again  bool // what is known from before is not asked for
 }
 
-// seek answers all questions, side by side, until ctx is done.
+// seek answers all questions, side by side, until ctx is done. Those that were
+// asked least often come first, so that names nobody answers for do not keep
+// others from being asked for, however many they are.
 func (s *seeker) seek(ctx context.Context, asked map[question]bool, known map[question]lookup) {
-	budget := lookupBudget
-	if s.again {
-		budget = againBudget
-	}
-	ctx, cancel := context.WithTimeout(ctx, budget)
-	defer cancel()
+	queue := slices.SortedFunc(maps.Keys(asked), func(a, b question) int {
+		return cmp.Compare(s.before[a].tries, s.before[b].tries)
+	})
 	var mu sync.Mutex
 	var wg sync.WaitGroup
-	room := make(chan struct{}, lookupsAtOnce)
-	for q := range asked {
-		room <- struct{}{}
+	next := func() (q question, ok bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		if ok = len(queue) > 0; ok {
+			q, queue = queue[0], queue[1:]
+		}
+		return q, ok
+	}
+	for range min(lookupsAtOnce, len(queue)) {
 		wg.Go(func() {
-			found := s.answer(ctx, q)
-			mu.Lock()
-			known[q] = found
-			mu.Unlock()
-			<-room
+			for q, ok := next(); ok; q, ok = next() {
+				found := s.answer(ctx, q)
+				mu.Lock()
+				known[q] = found
+				mu.Unlock()
+			}
 		})
 	}
 	wg.Wait()
+}
+
+// budget is for how long all names of a file are looked up.
+func (s *seeker) budget() time.Duration {
+	if s.again {
+		return againBudget
+	}
+	return lookupBudget
 }
 
 // answer finds the address of a name, or says what it was before.
@@ -83,7 +103,11 @@ func (s *seeker) answer(ctx context.Context, q question) lookup {
 		err = errLeft // the resolver may still have it from there
 	}
 	if err != nil {
-		return lookup{addr: old.addr, err: err, listed: old.listed}
+		tries := old.tries
+		if !errors.Is(err, errNotAsked) {
+			tries++
+		}
+		return lookup{addr: old.addr, err: err, listed: old.listed, tries: tries}
 	}
 	return lookup{addr: a}
 }
@@ -92,7 +116,7 @@ var errLeft = errors.New("it is no longer in " + hostsPath)
 
 func (s *seeker) ask(ctx context.Context, q question) (netip.Addr, error) {
 	if ctx.Err() != nil {
-		return netip.Addr{}, inTime(ctx.Err())
+		return netip.Addr{}, errNotAsked
 	}
 	addrs, err := s.res.LookupNetIP(ctx, q.network, q.host)
 	for _, a := range addrs {
@@ -118,4 +142,7 @@ func inTime(err error) error {
 	return err
 }
 
-var errNoAnswer = errors.New("no name server has answered in time")
+var (
+	errNoAnswer = errors.New("no name server has answered in time")
+	errNotAsked = errors.New("there was no time to ask for it")
+)

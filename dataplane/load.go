@@ -22,7 +22,7 @@ type Load struct {
 	// because there were too many.
 	Forgotten uint64 `json:"forgotten_sources"`
 	// Worker is the number of the worker that has not turned for longest, for
-	// Turned: it does when it has anything to do, and every half second if not.
+	// Turned: it does when it has anything to do, and every second if not.
 	Worker int           `json:"oldest_turn_worker"`
 	Turned time.Duration `json:"oldest_turn_age_ns"`
 }

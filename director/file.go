@@ -108,22 +108,30 @@ func (f *file) forget() { f.digest, f.young = [sha256.Size]byte{}, true }
 
 // every calls look once in each period until the stop begins.
 func (d *Director) every(period time.Duration, look func()) {
-	tick := time.NewTicker(period)
+	tick := time.NewTimer(untilNext(period))
 	defer tick.Stop()
 	for {
 		select {
 		case <-d.ctx.Done():
 			return
 		case <-tick.C:
+			tick.Reset(untilNext(period))
 			look()
 		}
 	}
 }
 
+// untilNext returns how long it takes to the next whole multiple of a period. Who does
+// something at the same moment wakes an idle process up once.
+func untilNext(period time.Duration) time.Duration {
+	now := time.Now()
+	return now.Truncate(period).Add(period).Sub(now)
+}
+
 // lookAtFile notices that the configuration file has changed on disk, reloads
 // it if autoreload says so, and runs the callback either way.
 func (d *Director) lookAtFile() {
-	d.search.outdate(d.file.look())
+	d.search.outdate(d.file.look)
 	select {
 	case d.reading <- struct{}{}:
 		defer d.unlock()

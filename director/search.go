@@ -57,12 +57,24 @@ func (s *search) begin(ctx context.Context, file stamp) (context.Context, func()
 	if s.cancel, s.file = cancel, file; s.yields > 0 {
 		cancel()
 	}
-	return ctx, cancel
+	return ctx, func() {
+		cancel()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.cancel = nil
+	}
 }
 
-// outdate ends an attempt under way if the configuration file, which has the
-// stamp now, has changed since it began.
-func (s *search) outdate(now stamp) {
+// outdate ends an attempt under way if the configuration file, which look looks
+// at, has changed since it began.
+func (s *search) outdate(look func() stamp) {
+	s.mu.Lock()
+	idle := s.cancel == nil
+	s.mu.Unlock()
+	if idle {
+		return
+	}
+	now := look()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.cancel != nil && now != s.file {

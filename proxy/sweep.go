@@ -7,8 +7,9 @@ import (
 )
 
 const (
-	// sweepEvery is how often the books forget what is over.
-	sweepEvery = 250 * time.Millisecond
+	// sweepEvery is how often the books forget what is over, which is not used
+	// before either.
+	sweepEvery = time.Second
 	// portsEvery is how often the kernel is asked for its local ports: a sysctl
 	// may change them at any time.
 	portsEvery = 5 * time.Second
@@ -16,7 +17,7 @@ const (
 
 // sweep ends with d.ctx.
 func (d *Dataplane) sweep() {
-	t, ports := time.NewTicker(sweepEvery), time.NewTicker(portsEvery)
+	t, ports := time.NewTimer(loop.Until(sweepEvery)), time.NewTicker(portsEvery)
 	defer t.Stop()
 	defer ports.Stop()
 	for {
@@ -24,6 +25,7 @@ func (d *Dataplane) sweep() {
 		case <-d.ctx.Done():
 			return
 		case <-t.C:
+			t.Reset(loop.Until(sweepEvery))
 			d.sweepOnce()
 		case <-ports.C:
 			d.engine.SetPorts(loop.LocalPorts())

@@ -96,7 +96,7 @@ func checkConfig(c *cli.Context) error {
 
 // waitingFor says how much of what the file names is not there on this host.
 func waitingFor(conf *config.Config) string {
-	if n := len(conf.Waiting); n > 0 {
+	if _, n := conf.Waiting.Counts(); n > 0 {
 		return fmt.Sprintf(", waiting for %d that this host does not have now", n)
 	}
 	return ""

@@ -137,7 +137,9 @@ var hanging = struct {
 }{since: map[string]time.Time{}}
 
 // Try runs f, which does something with the file at path, and returns what it
-// returns, or an error after Patience or when ctx is done. f goes on then,
+// returns, or an error after Patience or when ctx is done. Where other paths hang
+// there is less of it, so that a file system which does not answer takes seconds
+// and not seconds for each of its files. f goes on then,
 // because a system call that waits for a file system cannot be called off; until
 // it ends, more attempts at the path fail at once instead of hanging beside it.
 func Try[T any](ctx context.Context, path string, f func() (T, error)) (T, error) {
@@ -156,7 +158,7 @@ func Try[T any](ctx context.Context, path string, f func() (T, error)) (T, error
 		done <- result{v, err}
 		recovered(path, began)
 	}()
-	ctx, cancel := context.WithTimeout(ctx, Patience)
+	ctx, cancel := context.WithTimeout(ctx, patience())
 	defer cancel()
 	select {
 	case r := <-done:
@@ -171,6 +173,17 @@ func Try[T any](ctx context.Context, path string, f func() (T, error)) (T, error
 	default:
 		return none, hangError(path, began)
 	}
+}
+
+// mostHalved is how often Patience is halved at the most, once for each path that
+// hangs.
+const mostHalved = 6
+
+// patience is for how long an attempt is waited for now.
+func patience() time.Duration {
+	hanging.Lock()
+	defer hanging.Unlock()
+	return Patience >> min(len(hanging.since), mostHalved)
 }
 
 func hangError(path string, since time.Time) error {

@@ -80,7 +80,7 @@
 // A tick is a tenth of a second. Something that moves only writes down the
 // tick; the wheel looks at each connection when it could be over, and puts it
 // back if it is not. A worker that has nothing to do sleeps, and is woken up
-// every half second to show that it would turn: one that does not is told of.
+// every second to show that it would turn: one that does not is told of.
 // Nobody outside waits for a worker without a limit, see task.
 //
 // # Full servers

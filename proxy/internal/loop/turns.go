@@ -8,7 +8,7 @@ import (
 
 // turnWithin is how soon a worker turns that has nothing to do: it is woken up
 // for that, which takes some microseconds.
-const turnWithin = 500 * time.Millisecond
+const turnWithin = time.Second
 
 // Turns returns the age of the latest turn of the worker whose age that is
 // greatest, and its number; 0 while there are none. It waits for nobody.
@@ -25,10 +25,17 @@ func (e *Engine) age(w *worker) time.Duration {
 	return max(0, e.sinceStart()-time.Duration(w.turned.Load()))
 }
 
+// Until returns how long it takes to the next whole multiple of a period. Who
+// does something at the same moment wakes an idle process up once.
+func Until(period time.Duration) time.Duration {
+	now := time.Now()
+	return now.Truncate(period).Add(period).Sub(now)
+}
+
 // watch wakes workers up that have not turned for a while, and tells of those
 // that do not turn all the same, until the engine is closed.
 func (e *Engine) watch() {
-	t := time.NewTicker(turnWithin)
+	t := time.NewTimer(Until(turnWithin))
 	defer t.Stop()
 	stuck := map[*worker]bool{}
 	for {
@@ -36,10 +43,11 @@ func (e *Engine) watch() {
 		case <-e.closing:
 			return
 		case <-t.C:
+			t.Reset(Until(turnWithin))
 		}
 		for i, w := range *e.crew.Load() {
 			age := e.age(w)
-			if age >= turnWithin {
+			if age >= turnWithin/10 {
 				w.mailbox.ring()
 			}
 			if was := stuck[w]; was != (age >= dataplane.StuckAfter) {
