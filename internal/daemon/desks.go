@@ -71,7 +71,6 @@ func (d *desks) Apply(ctx context.Context, v dataplane.VirtualService) error {
 
 // takeFromHost implements taker.
 func (d *desks) takeFromHost(ctx context.Context, v dataplane.VirtualService) error {
-	defer d.expirePassing(v.ID)
 	return d.apply(ctx, v, d.TakeFromHost)
 }
 
@@ -187,6 +186,9 @@ func (d *desks) Remove(ctx context.Context, id dataplane.ServiceID) error {
 		delete(d.former, id)
 		delete(d.applied, id)
 		delete(d.retired, id)
+		if d.passed[id] != nil {
+			d.pass(id) // the kernel remembers its connections
+		}
 	}
 	return err
 }

@@ -17,6 +17,7 @@ import (
 type memory struct {
 	mu      sync.Mutex
 	applied map[dataplane.ServiceID]dataplane.VirtualService
+	with    map[netip.AddrPort]int // connections that are closing, by real server
 }
 
 func (m *memory) Apply(_ context.Context, v dataplane.VirtualService) error {
@@ -39,7 +40,7 @@ func (m *memory) Snapshot(context.Context) (all []dataplane.ServiceStatus, err e
 	for _, v := range m.applied {
 		st := dataplane.ServiceStatus{Service: v.Clone()}
 		for _, r := range v.RealServers {
-			st.Servers = append(st.Servers, dataplane.ServerStatus{RealServer: r})
+			st.Servers = append(st.Servers, dataplane.ServerStatus{RealServer: r, Inactive: m.with[r.Addr]})
 		}
 		all = append(all, st)
 	}

@@ -53,6 +53,8 @@ func (c *cluster) moves(name, file, beside string) {
 	text := func(plane string) string { return file + "\tdataplane=" + plane + "\n" + beside }
 	d := c.director(text(onIPVS))
 	c.until(name+", at first", "rs1", "rs1", "rs1", "rs1", "rs2", "rs2")
+	// Clients come back with ports that the kernel has not forgotten.
+	c.must(sysctl.System.Set("net.ipv4.vs.conn_reuse_mode", "3"))
 	stop, done := make(chan struct{}), make(chan struct{})
 	var answered int
 	var failed []string
@@ -124,8 +126,6 @@ func TestMovingRefusesNobody(t *testing.T) {
 	c := newCluster(t, networks["IPv4"], dataplane.Gate)
 	// Nobody is out of use because a machine with much to do is late.
 	file := strings.NewReplacer("%FALLBACK%", "sorry", "checktype=negotiate", "checktype=on").Replace(kernelCF)
-	// Clients have few ports here, and come back with those that the kernel has not forgotten.
-	c.must(sysctl.System.Set("net.ipv4.vs.conn_reuse_mode", "3"))
 	c.moves("alone", strings.Replace(file, "managesysctl=yes", "managesysctl=no", 1), "")
 	c.must(sysctl.System.Set("net.ipv4.vs.expire_nodest_conn", "0"))
 	c.moves("beside another", file, "virtual=%VIP%:81\n\treal=10.0.0.110:81 gate\n\tchecktype=on\n")

@@ -16,12 +16,15 @@ const passingPeriod = 5 * time.Second
 // passes on to this host, and drops their packets while the service is there
 // without a real server for them. Where the service is taken in again, that one
 // stays with weight 0 until the kernel knows of no such connection.
-type passing struct{ over chan struct{} } // closed when it is to be forgotten
+type passing struct {
+	leaves bool          // the service is there again
+	over   chan struct{} // closed when it is to be forgotten
+}
 
 // pass begins with a service that is retired.
 func (d *desks) pass(id dataplane.ServiceID) {
 	d.forgetPassing(id)
-	d.passed[id] = &passing{make(chan struct{})}
+	d.passed[id] = &passing{over: make(chan struct{})}
 }
 
 // forgetPassing ends a wait without an effect.
@@ -32,10 +35,16 @@ func (d *desks) forgetPassing(id dataplane.ServiceID) {
 	}
 }
 
-// passOn returns w with the real server for connections that are passed on.
+// passOn returns w with the real server for connections that are passed on, and
+// has it leave by itself.
 func (d *desks) passOn(id dataplane.ServiceID, w dataplane.VirtualService) dataplane.VirtualService {
-	if d.passed[id] == nil || w.Scheduler == "dh" { // which refuses who is hashed to weight 0
+	p := d.passed[id]
+	if p == nil || w.Scheduler == "dh" { // which refuses who is hashed to weight 0
 		return w
+	}
+	if !p.leaves {
+		p.leaves = true
+		d.wg.Go(func() { d.watchPassing(id, p) })
 	}
 	here := dataplane.RealServer{Addr: local(id), Forward: dataplane.Gate}
 	if !slices.ContainsFunc(w.RealServers, func(r dataplane.RealServer) bool { return r.Addr == here.Addr }) {
@@ -44,28 +53,20 @@ func (d *desks) passOn(id dataplane.ServiceID, w dataplane.VirtualService) datap
 	return w
 }
 
-// expirePassing waits until there are no such connections any more.
-func (d *desks) expirePassing(id dataplane.ServiceID) {
-	d.mu.Lock()
-	p := d.passed[id]
-	d.mu.Unlock()
-	if p == nil {
-		return
-	}
-	d.wg.Go(func() {
-		tick := time.NewTicker(passingPeriod)
-		defer tick.Stop()
-		for {
-			select {
-			case <-p.over:
-				return
-			case <-tick.C:
-			}
-			if d.passedAll(id, p) {
-				return
-			}
+// watchPassing waits until there are no such connections any more.
+func (d *desks) watchPassing(id dataplane.ServiceID, p *passing) {
+	tick := time.NewTicker(passingPeriod)
+	defer tick.Stop()
+	for {
+		select {
+		case <-p.over:
+			return
+		case <-tick.C:
 		}
-	})
+		if d.passedAll(id, p) {
+			return
+		}
+	}
 }
 
 // passedAll takes the real server out if there is no such connection any more,
