@@ -82,7 +82,10 @@ func newLauncher(t *testing.T) *launcher {
 	}
 	cmd := exec.Command("perl", "-I", folder, "-MStandby", ldirectordPath)
 	// Without PERLIO it starts itself once more, to set that.
-	cmd.Env = append(os.Environ(), "LC_ALL=C", "PERLIO=perlio")
+	// Of a heap in huge pages a fork copies little, and ldirectord forks three
+	// times for every change of a table.
+	cmd.Env = append(os.Environ(), "LC_ALL=C", "PERLIO=perlio",
+		"GLIBC_TUNABLES=glibc.malloc.hugetlb=1:glibc.malloc.top_pad=67108864")
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
