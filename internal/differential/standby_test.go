@@ -4,6 +4,7 @@ package differential
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -82,6 +83,7 @@ func newLauncher(t *testing.T) *launcher {
 	}
 	cmd := exec.Command("perl", "-I", folder, "-MStandby", ldirectordPath)
 	// Without PERLIO it starts itself once more, to set that.
+	// Without PERLIO ldirectord starts itself once more, to set that.
 	// Of a heap in huge pages a fork copies little, and ldirectord forks three
 	// times for every change of a table.
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "PERLIO=perlio",
@@ -148,7 +150,7 @@ func (c *child) wait(fd int) {
 	defer close(c.done)
 	for {
 		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, -1)
-		if n == 1 || err != nil && err != unix.EINTR {
+		if n == 1 || err != nil && !errors.Is(err, unix.EINTR) {
 			return
 		}
 	}
