@@ -71,11 +71,14 @@ endif
 # Tests that need a kernel with IPVS are in files with the tag kernel. They run on
 # Debian's, in virtual machines, and they alone: the others of their packages need
 # no such kernel, and a machine is emulated. Those of the machines themselves have
-# the tag vm. The package that takes longest comes first, beside the others.
+# the tag vm. The package that takes longest runs beside the others, in a machine
+# that counts its time.
 VM_PACKAGES    := dash,ipvsadm,keepalived,ldirectord,libnet-inet6glue-perl
 VMRUN           = $(TOOLS)/vmrun
 KERNEL_FILES    = $$($(GO) list -tags kernel -f '{{range .TestGoFiles}}{{$$.Dir}}/{{.}} {{end}}{{range .XTestGoFiles}}{{$$.Dir}}/{{.}} {{end}}' ./... \
   | xargs grep -l '^//go:build.*kernel')
+
+KERNEL_TEST = $(GO) test -tags kernel -short -exec $(VMRUN) -timeout 60m -count=1
 
 .PHONY: test-kernel
 test-kernel: deps-kernel vmrun kernel
@@ -83,8 +86,10 @@ test-kernel: deps-kernel vmrun kernel
 	files=$(KERNEL_FILES); \
 	packages=$$(dirname $$files | sort -u | grep -v /internal/differential$$); \
 	tests=$$(sed -nE 's/^func ((Test|Example|Fuzz)\w*)\(.*/\1/p' $$files | sort -u | paste -sd '|'); \
-	CGO_ENABLED=0 VMRUN_PACKAGES=$(VM_PACKAGES) VMRUN_MEMORY=1024 $(GO) test -tags kernel -short -exec $(VMRUN) -timeout 60m -parallel 2 -count=1 \
-	  -run "^($$tests)\$$" ./internal/differential $$packages
+	export CGO_ENABLED=0 VMRUN_PACKAGES=$(VM_PACKAGES) VMRUN_MEMORY=1024; failed=0; \
+	VMRUN_COUNTED=true $(KERNEL_TEST) ./internal/differential & differential=$$!; \
+	$(KERNEL_TEST) -p 1 -parallel 2 -run "^($$tests)\$$" $$packages || failed=1; \
+	wait $$differential || failed=1; exit $$failed
 
 # A shell in such a machine, with bin/shunt and ipvsadm, for a look around.
 .PHONY: shell-kernel

@@ -16,20 +16,27 @@ import (
 	"github.com/shunt-lb/shunt/internal/netlab"
 )
 
-// patience is how long an event may take to arrive in a table: a Perl program
-// that starts beside others in an emulated machine takes its time.
+// patience is how long an event may take to arrive in a table, in a machine that
+// does not count its time as well.
 const patience = 4 * time.Minute
 
 // A director is one of the two programs, and the kernel it drives.
 type director struct {
 	program
-	kernel  *kernel
-	log     string // path of what it writes
-	process *netlab.Process
+	kernel   *kernel
+	log      string // path of what it writes
+	launcher *launcher
+	process  process
+}
+
+// A process is one that a director runs in.
+type process interface {
+	Pid() int
+	Done() <-chan struct{}
 }
 
 // newDirectors makes the two directors of a file.
-func newDirectors(t *testing.T, lab *netlab.Lab, f file) []*director {
+func newDirectors(t *testing.T, lab *netlab.Lab, f file, l *launcher) []*director {
 	t.Helper()
 	var directors []*director
 	for _, p := range []program{f.peer(), shunt} {
@@ -38,7 +45,7 @@ func newDirectors(t *testing.T, lab *netlab.Lab, f file) []*director {
 			t.Fatal(err)
 		}
 		directors = append(directors, &director{
-			program: p, kernel: newKernel(t, in), log: filepath.Join(t.TempDir(), p.name+".log"),
+			program: p, kernel: newKernel(t, in), log: filepath.Join(t.TempDir(), p.name+".log"), launcher: l,
 		})
 	}
 	return directors
@@ -46,6 +53,10 @@ func newDirectors(t *testing.T, lab *netlab.Lab, f file) []*director {
 
 func (d *director) start(t *testing.T, path string) {
 	t.Helper()
+	if d.command == nil {
+		d.process = d.launcher.start(t, d.kernel.in, d.log, "-d", path, "start")
+		return
+	}
 	out, err := os.OpenFile(d.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		t.Fatal(err)

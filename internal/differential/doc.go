@@ -4,8 +4,10 @@
 // and shunt, each with a file in its language. Where they may differ a test says
 // in which way, and CONFIGURATION.md why.
 //
-// It needs the tag kernel and a machine with the programs' surroundings:
+// It needs the tag kernel and a machine with the programs' surroundings. The
+// machine should count its time, so that no check of either program fails
+// because the host is slow:
 //
-//	CGO_ENABLED=0 VMRUN_PACKAGES=dash,ipvsadm,keepalived,ldirectord,libnet-inet6glue-perl VMRUN_MEMORY=1024 \
+//	CGO_ENABLED=0 VMRUN_COUNTED=true VMRUN_PACKAGES=dash,ipvsadm,keepalived,ldirectord,libnet-inet6glue-perl VMRUN_MEMORY=1024 \
 //	  go test -tags kernel -exec "$PWD/bin/tools/vmrun" ./internal/differential
 package differential

@@ -4,7 +4,6 @@ package differential
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"log/slog"
 	"os"
@@ -28,13 +27,6 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		return
-	}
-	flag.Parse()
-	// Files wait for checks a part of the time, whatever the processors. With
-	// more of them at once each would do more passes of checks meanwhile.
-	if err := flag.Set("test.parallel", "4"); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
 	}
 	leak.Main(m)
 }

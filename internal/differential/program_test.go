@@ -21,8 +21,8 @@ const (
 // configuration of a file in its language.
 type program struct {
 	name    string
-	suffix  string // of the configuration's name
-	command func(path string) *exec.Cmd
+	suffix  string                      // of the configuration's name
+	command func(path string) *exec.Cmd // by the launcher if nil
 	config  func(f file, s state) string
 	resting func(pid int) bool // it does nothing; unknown if nil
 }
@@ -38,12 +38,6 @@ var shunt = program{
 
 var ldirectord = program{
 	name: "ldirectord", config: file.ldirectord,
-	command: func(path string) *exec.Cmd {
-		cmd := exec.Command("perl", ldirectordPath, "-d", path, "start")
-		// Without PERLIO it starts itself once more, to set that.
-		cmd.Env = []string{"LC_ALL=C", "PERLIO=perlio"}
-		return cmd
-	},
 	resting: sleeping,
 }
 

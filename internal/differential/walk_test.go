@@ -28,10 +28,10 @@ const (
 )
 
 // newWalk joins two directors and three real servers by a network.
-func newWalk(t *testing.T, f file, number int) *walk {
+func newWalk(t *testing.T, f file, number int, l *launcher) *walk {
 	t.Helper()
 	lab := netlab.Test(t)
-	w := &walk{file: f, state: state{folder: t.TempDir(), cleanstop: "no"}, directors: newDirectors(t, lab, f)}
+	w := &walk{file: f, state: state{folder: t.TempDir(), cleanstop: "no"}, directors: newDirectors(t, lab, f, l)}
 	// ldirectord makes the name of a file in /run of it.
 	w.path = filepath.Join(t.TempDir(), fmt.Sprintf("differential%d.cf", number))
 	w.furnish(t)

@@ -7,6 +7,11 @@
 //
 //	CGO_ENABLED=0 go test -tags kernel -exec "$PWD/bin/tools/vmrun" ./ipvs
 //
+// The time of a machine may be counted: it goes on by a nanosecond with every
+// instruction, and at once to the next timer where there is nothing to do. Then
+// no test notices that the host is slow or busy, and none waits; what computes
+// takes twice as long.
+//
 // The binary is root in the machine and alone with testdata; it may make
 // namespaces, and the kernel loads the modules it needs by itself. See
 // "vmrun -help" for memory, processors, modules and further files.

@@ -24,6 +24,7 @@ type Machine struct {
 	Init    string        // a program that calls Main, linked statically: process 1
 	Memory  int           // in MiB; 512
 	CPUs    int           // 1
+	Counted bool          // its time is counted, a nanosecond for an instruction: see the package
 	Limit   time.Duration // the machine is killed then; no limit
 	Modules []string      // patterns of modules to have at hand; DefaultModules
 	Load    []string      // modules to load before the command runs

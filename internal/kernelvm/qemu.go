@@ -90,23 +90,28 @@ func (m Machine) boot(ctx context.Context, dir string) error {
 
 // arguments names the accelerator: the one the emulator would choose may hang.
 // A processor that boasts of fast copying of bytes has the kernel copy and
-// clear pages byte by byte, which is slow where it is emulated.
+// clear pages byte by byte, which is slow where it is emulated. The emulator
+// counts instructions only with one thread for all processors.
 func (m Machine) arguments(dir string) []string {
 	signals := "off"
 	if m.Stdin == nil {
 		signals = "on"
 	}
-	return []string{
-		"-accel", "tcg,thread=multi", "-cpu", "max,erms=off,fsrm=off",
+	threads, clock := "multi", []string(nil)
+	if m.Counted {
+		threads, clock = "single", []string{"-icount", "shift=0,sleep=off", "-rtc", "clock=vm"}
+	}
+	return append(clock,
+		"-accel", "tcg,thread="+threads, "-cpu", "max,erms=off,fsrm=off",
 		"-m", strconv.Itoa(or(m.Memory, 512)), "-smp", strconv.Itoa(or(m.CPUs, 1)),
 		"-nodefaults", "-no-reboot", "-display", "none", "-vga", "none", "-net", "none",
-		"-serial", "file:" + filepath.Join(dir, consoleFile),
-		"-chardev", "stdio,id=stdio,signal=" + signals, "-serial", "chardev:stdio",
-		"-serial", "file:" + filepath.Join(dir, reportFile),
+		"-serial", "file:"+filepath.Join(dir, consoleFile),
+		"-chardev", "stdio,id=stdio,signal="+signals, "-serial", "chardev:stdio",
+		"-serial", "file:"+filepath.Join(dir, reportFile),
 		"-kernel", filepath.Join(m.Kernel.dir, imageFile),
 		"-initrd", filepath.Join(dir, initrdFile),
 		"-append", commandLine,
-	}
+	)
 }
 
 func or(n, otherwise int) int {

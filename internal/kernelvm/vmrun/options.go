@@ -33,6 +33,7 @@ func parse(args []string) (*options, error) {
 	f.BoolVar(&o.shell, "shell", false, "run a program of the machine with this terminal: /bin/sh, or as the arguments say")
 	f.IntVar(&o.Memory, "memory", 512, "`MiB` of memory")
 	f.IntVar(&o.CPUs, "cpus", 1, "`number` of processors")
+	f.BoolVar(&o.Counted, "counted", false, "count time: a nanosecond for every instruction, and none for waiting")
 	f.DurationVar(&o.Limit, "limit", 0, "kill the machine after this `time` (default: -test.timeout and 30s)")
 	f.Func("modules", "comma-separated `patterns` of modules to have at hand (default: networking and IPVS)", list(&o.Modules))
 	f.Func("load", "comma-separated `modules` to load first", list(&o.Load))

@@ -96,6 +96,7 @@ func outcomes(t *testing.T, b bench) {
 			args: []string{"-test.timeout=1s"}, status: 2,
 			says: `(?s)panic: test timed out after 1s.*outcomes\.TestHang`,
 		},
+		"Idle": {flags: []string{"-counted", "-limit=15m"}, says: `^PASS\n`},
 		"Crash": {
 			status: 125,
 			says:   `(?s)^vmrun: the kernel crashed; the console:\n.*sysrq triggered crash`,

@@ -19,6 +19,9 @@ func TestExit(*testing.T) { os.Exit(3) }
 
 func TestHang(*testing.T) { time.Sleep(time.Hour) }
 
+// TestIdle waits for longer than its machine may run, if that is one that waits.
+func TestIdle(*testing.T) { time.Sleep(20 * time.Minute) }
+
 func TestCrash(t *testing.T) {
 	t.Error(os.WriteFile("/proc/sysrq-trigger", []byte("c"), 0))
 }
