@@ -28,7 +28,6 @@ func TestWatchdogComplainsOnce(t *testing.T) {
 				well: func(context.Context) error { return doubt() }, tell: func(string) { told++ },
 				log: slog.New(slog.NewTextHandler(&log, nil)),
 			}
-			ctx, cancel := context.WithCancel(t.Context())
 			began := time.Now()
 			stuck := func(worker int) func() error {
 				return func() error {
@@ -39,24 +38,20 @@ func TestWatchdogComplainsOnce(t *testing.T) {
 				t.Helper()
 				log.Reset()
 				told, doubt = 0, f
-				time.Sleep(d)
-				synctest.Wait()
+				ctx, cancel := context.WithTimeout(t.Context(), d+period/2)
+				defer cancel()
+				w.run(ctx, period)
 				if got := strings.Count(log.String(), "\n"); got != lines || told != feeds {
 					t.Errorf("every %v: %d lines and %d feeds, want %d and %d:\n%s", period, got, told, lines, feeds, &log)
 				}
 			}
 			well := func() error { return nil }
-			doubt = well
-			go w.run(ctx, period)
-			time.Sleep(period / 2)
 			pass(time.Minute, well, 0, int(time.Minute/period))
-			pass(5*time.Minute-period/2, stuck(0), 5, 0)
-			pass(30*time.Second+period/2, stuck(1), 1, 0)
+			pass(5*time.Minute, stuck(0), 5, 0)
+			pass(30*time.Second, stuck(1), 1, 0)
 			pass(30*time.Second, func() error { return errors.New("the director does not answer") }, 1, 0)
 			pass(time.Minute, well, 1, int(time.Minute/period))
 			pass(30*time.Second, stuck(1), 1, 0)
-			cancel()
-			synctest.Wait()
 		})
 	}
 }

@@ -118,7 +118,9 @@ func Append(path, text string, mode fs.FileMode) error {
 		if err != nil {
 			return struct{}{}, err
 		}
-		_ = f.SetWriteDeadline(time.Now().Add(Patience)) // only pipes and the like have one
+		// Only pipes and the like have one. Who does not read them is no file system
+		// that hangs.
+		_ = f.SetWriteDeadline(time.Now().Add(Patience * 9 / 10))
 		_, err = f.WriteString(text)
 		return struct{}{}, errors.Join(err, f.Close())
 	})

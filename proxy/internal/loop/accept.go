@@ -83,6 +83,7 @@ func (w *worker) admit(l *listener, n int) {
 		fd, e := w.take(l)
 		if e == 0 {
 			w.begin(l.service, fd)
+			w.calm = false
 			continue
 		}
 		if e != unix.EAGAIN {

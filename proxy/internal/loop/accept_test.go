@@ -113,7 +113,7 @@ func visit(to netip.AddrPort) error {
 		return err
 	}
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(time.Minute))
+	_ = c.SetDeadline(time.Now().Add(generous))
 	_, err = io.ReadFull(c, make([]byte, 1))
 	return err
 }

@@ -97,3 +97,31 @@ func TestFirstPieceOfTheBusy(t *testing.T) {
 		t.Error("the acknowledgement has been put off for too long")
 	}
 }
+
+// TestHandshakeOfTheCalm: a worker that has nothing else to do leaves it to the
+// kernel to acknowledge the handshake, and with it the first piece of an answer
+// as soon as it comes. The second of two clients at once finds it busy.
+func TestHandshakeOfTheCalm(t *testing.T) {
+	for end := time.Now().Add(generous); ; {
+		_, addr := listen(t)
+		r := newRig(t, addr)
+		r.dial()
+		r.dial()
+		r.w.turn(0)
+		var sent [2]uint32
+		for i := range sent {
+			info, err := unix.GetsockoptTCPInfo(int(r.w.slab.at(int32(i)).sides[server].fd), unix.SOL_TCP, unix.TCP_INFO)
+			r.must(err)
+			sent[i] = info.Segs_out
+		}
+		if sent[0] != 2 {
+			t.Fatalf("%d segments to the real server of the first, want two", sent[0])
+		}
+		if sent[1] == 1 {
+			return
+		}
+		if time.Now().After(end) { // forty milliseconds later there are two in any case
+			t.Fatalf("%d segments to that of the second, want one", sent[1])
+		}
+	}
+}

@@ -11,7 +11,7 @@ import (
 // Clients that do not exist get no more memory than the bound allows, and who
 // is at work keeps its flow.
 func TestFlood(t *testing.T) {
-	bound, clients := 10000, 200000
+	bound, clients := 10000, 60000
 	var files unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err != nil || files.Cur < 12000 {
 		bound, clients = 500, 10000

@@ -57,7 +57,7 @@ func (q *quay) socket(at string) *net.UDPConn {
 	q.must(err)
 	q.Cleanup(func() { _ = c.Close() })
 	_ = c.SetReadBuffer(4 << 20)
-	_ = c.SetDeadline(time.Now().Add(time.Minute))
+	_ = c.SetDeadline(time.Now().Add(generous))
 	return c
 }
 
@@ -69,7 +69,7 @@ func (q *quay) client() *net.UDPConn {
 	q.must(err)
 	q.Cleanup(func() { _ = c.Close() })
 	_ = c.SetReadBuffer(4 << 20)
-	_ = c.SetDeadline(time.Now().Add(time.Minute))
+	_ = c.SetDeadline(time.Now().Add(generous))
 	return c
 }
 

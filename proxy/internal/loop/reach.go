@@ -95,8 +95,11 @@ func (w *worker) dial(c *conn, from netip.Addr, to netip.AddrPort) unix.Errno {
 			return e
 		}
 	}
-	// The last segment of the handshake waits for the request it goes with.
-	setOption(fd, unix.SOL_TCP, unix.TCP_QUICKACK, &off)
+	if !w.calm {
+		// The last segment of the handshake waits for the request it goes with,
+		// which saves a segment and has the kernel wait with others, too.
+		setOption(fd, unix.SOL_TCP, unix.TCP_QUICKACK, &off)
+	}
 	inlineUrgent(fd)
 	c.sides[server] = side{fd: fd}
 	if e = connect(fd, &w.to); e == 0 || e == unix.EINPROGRESS {

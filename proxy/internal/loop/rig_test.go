@@ -14,6 +14,9 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/table"
 )
 
+// generous is when a test gives up on something that will not come any more.
+const generous = 10 * time.Minute
+
 // A rig is a crank with one service for connections.
 type rig struct {
 	*crank
@@ -63,7 +66,7 @@ func (r *rig) dial() *net.TCPConn {
 	c, err := net.Dial("tcp", r.vip.String())
 	r.must(err)
 	r.Cleanup(func() { _ = c.Close() })
-	_ = c.SetDeadline(time.Now().Add(time.Minute))
+	_ = c.SetDeadline(time.Now().Add(generous))
 	return c.(*net.TCPConn)
 }
 
@@ -95,7 +98,7 @@ func (r *rig) accepted(l *net.TCPListener) (s *net.TCPConn) {
 		}
 	})
 	r.Cleanup(func() { _ = s.Close() })
-	_ = s.SetDeadline(time.Now().Add(time.Minute))
+	_ = s.SetDeadline(time.Now().Add(generous))
 	r.until("the connection stands", func() bool { return r.only().state == relaying })
 	return s
 }

@@ -45,7 +45,7 @@ func TestCut(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = c.Close() })
-		_ = c.SetDeadline(time.Now().Add(time.Minute))
+		_ = c.SetDeadline(time.Now().Add(generous))
 		for s.Books.Status().Servers[at].Active == had {
 			time.Sleep(time.Millisecond)
 		}
@@ -57,7 +57,7 @@ func TestCut(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = c.Close() })
-		_ = c.SetDeadline(time.Now().Add(time.Minute))
+		_ = c.SetDeadline(time.Now().Add(generous))
 		return c
 	}
 	said := func(who string, c net.Conn, want error) {

@@ -35,6 +35,7 @@ type worker struct {
 	moving  []ref  // what has moved in this tick
 	queue   []ref  // what has more to do than its share
 	passed  uint64 // bytes of connections, ever
+	calm    bool   // the worker has no more than one thing to do
 	// arrivals are first pieces of answers to be acknowledged.
 	arrivals []arrival
 	lots
@@ -96,6 +97,7 @@ func (w *worker) run() {
 // turn waits for events and does what they make possible.
 func (w *worker) turn(limit int) {
 	events := w.sleep(limit)
+	w.calm = len(events) <= 1
 	before := w.tick
 	w.readClock()
 	if w.tick != before {
