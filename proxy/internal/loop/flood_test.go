@@ -27,8 +27,8 @@ func TestFlood(t *testing.T) {
 		for end := flood.next + uint32(n); flood.next < end; {
 			flood.send(batchSize)
 			q.w.turn(0)
-			q.now += tickLength / 40 // a batch in 2.5 ms: the bound is there in four ticks
-			if flood.next%(64*batchSize) == 0 {
+			q.now += 4 * tickLength * batchSize / time.Duration(bound) // the bound is there in four ticks
+			if flood.next%(uint32(bound/160)*batchSize) == 0 {
 				q.write(worker, []byte("at work"))
 				q.w.turn(0)
 			}
