@@ -10,6 +10,15 @@ import (
 // the worker sees to its acknowledgement.
 const ackWithin = 10 * time.Millisecond
 
+// piecesFor is for how many connections a service is known for answers in pieces.
+const piecesFor = 1000
+
+// inPieces reports whether a new connection to a real server of s is likely to
+// have its answer in pieces.
+func (s *Service) inPieces() bool {
+	return s.pieces.Load() > 0 && s.pieces.Add(-1) >= 0
+}
+
 // An arrival is that the first piece of a real server's answer has come.
 type arrival struct {
 	ref
@@ -22,7 +31,17 @@ type arrival struct {
 // milliseconds if nothing is sent: for so long a server with Nagle's algorithm
 // would keep the second piece of its answer. With an end behind it there is no
 // second piece.
+//
+// What comes when the first piece has been acknowledged is a second one. The
+// kernel acknowledges those of the next connections to that service by itself.
 func (w *worker) heardFrom(c *conn) {
+	if c.hurried {
+		c.hurried = false
+		if c.written == 1 {
+			w.slab.owner(c).service.pieces.Store(piecesFor)
+		}
+		return
+	}
 	c.prompt = true
 	if !c.sides[server].ending {
 		w.arrivals = append(w.arrivals, arrival{c.ref(), w.now})
@@ -38,6 +57,7 @@ func (w *worker) acknowledge(idle bool) {
 	for ; n < len(w.arrivals) && (idle || w.now-w.arrivals[n].at >= ackWithin); n++ {
 		if c := w.slab.find(w.arrivals[n].ref); c != nil && !c.sides[server].eof {
 			setOption(c.sides[server].fd, unix.SOL_TCP, unix.TCP_QUICKACK, &on)
+			c.hurried = true
 		}
 	}
 	w.arrivals = append(w.arrivals[:0], w.arrivals[n:]...)

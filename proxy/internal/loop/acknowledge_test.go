@@ -125,3 +125,30 @@ func TestHandshakeOfTheCalm(t *testing.T) {
 		}
 	}
 }
+
+// TestAnswersInPiecesAreLearnt: after an answer in two pieces, of which a busy
+// worker acknowledged the first, the kernel does that for the next connections.
+// Two answers to two requests are none in two pieces.
+func TestAnswersInPiecesAreLearnt(t *testing.T) {
+	for _, again := range []bool{false, true} {
+		l, addr := listen(t)
+		r := newRig(t, addr)
+		c := r.dial()
+		r.must2(c.Write([]byte("ask")))
+		s := r.accepted(l)
+		r.must2(s.Write([]byte("answer")))
+		r.until("it has come", func() bool { return len(r.w.arrivals) == 1 })
+		r.w.acknowledge(true)
+		if again {
+			r.must2(c.Write([]byte("ask again")))
+			r.until("it is passed on", func() bool { return r.only().written == 2 })
+		}
+		r.must2(s.Write([]byte("more")))
+		r.until("more has come", func() bool { return !r.only().hurried })
+		for range 2 {
+			if got := r.service.inPieces(); got == again {
+				t.Errorf("after another request %v: answers in pieces are expected: %v", again, got)
+			}
+		}
+	}
+}

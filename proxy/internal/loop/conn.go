@@ -36,6 +36,7 @@ type conn struct {
 	lasting bool   // long enough for keepalives
 	written uint8  // writes to the real server, of the first two
 	prompt  bool   // what the real server sends is not kept unacknowledged
+	hurried bool   // that has been seen to, and nothing has come since
 	stall   uint8  // ticks in which a side that has to has taken nothing
 	named   bool   // who the client is has been said, and is in worker.named
 	failure uint16 // errno of the latest attempt to reach a real server

@@ -95,7 +95,7 @@ func (w *worker) dial(c *conn, from netip.Addr, to netip.AddrPort) unix.Errno {
 			return e
 		}
 	}
-	if !w.calm {
+	if !w.calm && !w.slab.owner(c).service.inPieces() {
 		// The last segment of the handshake waits for the request it goes with,
 		// which saves a segment and has the kernel wait with others, too.
 		setOption(fd, unix.SOL_TCP, unix.TCP_QUICKACK, &off)

@@ -66,7 +66,7 @@ func (w *worker) fill(c *conn, from int) {
 // taken notes that n bytes have been read from a side.
 func (w *worker) taken(c *conn, from, n int) {
 	src, y := &c.sides[from], &c.ways[from]
-	if from == server && !c.prompt {
+	if from == server && (!c.prompt || c.hurried) {
 		w.heardFrom(c)
 	}
 	if n < bufferSize {

@@ -28,6 +28,7 @@ type Service struct {
 	Screen screen.Screen
 
 	settings atomic.Pointer[Settings]
+	pieces   atomic.Int32 // connections for which answers in pieces are expected
 	refused  minutely
 	quota    quota // of connections, or of flows
 	epoch    atomic.Uint32
