@@ -49,7 +49,7 @@ func (w *worker) heardFrom(c *conn) {
 }
 
 // acknowledge has the kernel acknowledge the first pieces of answers, and what
-// follows them, at once. That waits until the worker is idle or they are
+// follows them, at once. That waits until the worker is idle for a moment or they are
 // ackWithin old: a connection with one request is often over by then, and costs
 // neither the call nor the segment.
 func (w *worker) acknowledge(idle bool) {

@@ -10,11 +10,11 @@ import (
 // segment: that is where both of them spend their time then. A way that has been
 // spliced for lotsAfter bytes while no other connection had anything to do waits
 // for lotSize at a time instead; several streams make lots by themselves. What is
-// less than a lot waits until nothing has happened for lotsPause, or for lotsWithin
+// less than a lot waits until nothing has happened for quietAfter, or for lotsWithin
 // to twice that where there is always something.
 const (
 	lotsAfter  = 4 << 20
-	lotsPause  = 100 * time.Microsecond
+	quietAfter = 100 * time.Microsecond
 	lotsWithin = time.Millisecond
 )
 
@@ -24,7 +24,7 @@ var lotSize int32 = 128 << 10
 type lots struct {
 	lotWays  []lotWay
 	relented time.Duration
-	quiet    bool  // nothing has happened for lotsPause
+	quiet    bool  // nothing has happened for quietAfter
 	met      int   // connections with events in this turn
 	last     int32 // of them
 }
@@ -37,10 +37,10 @@ type lotWay struct {
 // sleep waits for events, for so many milliseconds at most.
 func (w *worker) sleep(limit int) []unix.EpollEvent {
 	w.met, w.last = 0, none
-	if w.quiet = false; limit == 0 || len(w.lotWays) == 0 {
+	if w.quiet = false; limit == 0 || len(w.lotWays) == 0 && len(w.arrivals) == 0 {
 		return w.poller.wait(limit, w.lively == livelyAfter)
 	}
-	events := w.poller.glance(lotsPause)
+	events := w.poller.glance(quietAfter)
 	w.quiet = len(events) == 0
 	return events
 }

@@ -142,7 +142,7 @@ func (w *worker) readClock() {
 // rest returns for how many milliseconds there is nothing to do but for
 // events, -1 for ever.
 func (w *worker) rest() int {
-	if len(w.queue) > 0 || len(w.arrivals) > 0 {
+	if len(w.queue) > 0 {
 		return 0
 	}
 	n, ok := w.wheel.next()
