@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -55,7 +56,7 @@ var (
 	period   = bind("seconds, 0 or more", secondsFrom(0, maxSeconds), writeSeconds)
 	attempts = bind("number, 1 or more", numberFrom(1, maxCount), strconv.Itoa)
 	count    = bind("number, 0 or more", numberFrom(0, maxCount), strconv.Itoa)
-	status   = bind("number, 200 to 599", numberFrom(200, 599), strconv.Itoa)
+	status   = bind("number, 200 to 599 but 204, 205 and 304", (*field).pageStatus, strconv.Itoa)
 	yesNo    = bind("`yes` or `no`", (*field).yesNo, writeYesNo)
 	text     = bind("text in double quotes", quoted, inQuotes)
 	path     = bind("path, quotes optional", optionallyQuoted, inQuotes)
@@ -87,6 +88,15 @@ func numberFrom(lo, hi int64) func(*field) (int, bool) {
 		n, ok := f.number(lo, hi)
 		return int(n), ok
 	}
+}
+
+// pageStatus leaves out what RFC 9110 allows no content for.
+func (f *field) pageStatus() (int, bool) {
+	n, ok := f.number(200, 599)
+	if n == 204 || n == 205 || n == 304 {
+		ok = f.fail(f.valAt, fmt.Sprintf("HTTP sends no page with status %d", n), "200 and 503 are usual")
+	}
+	return int(n), ok
 }
 
 func durationFrom(lo time.Duration) func(*field) (time.Duration, bool) {

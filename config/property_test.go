@@ -166,7 +166,7 @@ var bothValues = map[string]generator{
 	"draintimeout":     of("0", "10", "30", "1m"),
 	"slowstart":        of("0", "30", "1m", "1500ms"),
 	"sorrypage":        of("testdata/page", `"testdata/page/index.html"`),
-	"sorrystatus":      number(200, 599),
+	"sorrystatus":      of("200", "203", "206", "503", "599"),
 }
 
 var globalValues = merged(bothValues, map[string]generator{
