@@ -92,6 +92,18 @@ func (f *file) changed() (bool, error) {
 	return f.digest != digest, nil
 }
 
+// settled returns the stamp of what was read last, false if a look has found it
+// changed since. Of a file that cannot be read it is that of the last look.
+func (f *file) settled() (stamp, bool) {
+	switch {
+	case f.missing:
+		return f.seen, true
+	case f.seen == stamp{}: // nobody has looked
+		return f.stamp, true
+	}
+	return f.stamp, f.seen == f.stamp
+}
+
 // read reads and parses the file. Errors of the file itself are fit to be
 // shown as they are.
 func (d *Director) read(ctx context.Context) (*config.Config, []byte, error) {

@@ -24,7 +24,7 @@ type search struct {
 
 	mu     sync.Mutex
 	cancel context.CancelFunc // of an attempt under way
-	file   stamp              // of the configuration file when it began
+	file   stamp              // of the configuration file that it is for
 	yields int                // those who wait for Director.reading
 }
 
@@ -66,7 +66,7 @@ func (s *search) begin(ctx context.Context, file stamp) (context.Context, func()
 }
 
 // outdate ends an attempt under way if the configuration file, which look looks
-// at, has changed since it began.
+// at, is not any more the one that it is for.
 func (s *search) outdate(look func() stamp) {
 	s.mu.Lock()
 	idle := s.cancel == nil
@@ -110,7 +110,11 @@ func (d *Director) seek() {
 	if d.o.Again == nil || len(before.Waiting) == 0 || time.Now().Before(d.search.due) {
 		return
 	}
-	ctx, done := d.search.begin(d.ctx, d.file.look())
+	file, settled := d.file.settled()
+	if !settled {
+		return // it is read first
+	}
+	ctx, done := d.search.begin(d.ctx, file)
 	defer done()
 	conf, err := d.o.Again(ctx, d.text, before)
 	if ctx.Err() != nil {

@@ -149,7 +149,7 @@ func TestSearchIsInterrupted(t *testing.T) {
 		r.o.Again = w.again
 		r.start()
 		for _, next := range []config.Virtual{other, v, other} {
-			time.Sleep(firstPause + time.Second)
+			time.Sleep(firstPause + 2*searchPeriod) // a look at the file may come first
 			r.edit("next", waiting(conf(next), "rs3"), nil)
 			start := time.Now()
 			if err := r.Reload(t.Context()); err != nil {
@@ -187,7 +187,7 @@ func TestSearchEndsWhenTheFileChanges(t *testing.T) {
 			time.Sleep(5*firstPause + 500*time.Millisecond)
 			first, second = second, first
 			r.edit(time.Now().String(), waiting(first, "rs3"), nil)
-			time.Sleep(4 * filePeriod)
+			time.Sleep(6 * filePeriod) // two looks, where one finds the director busy
 			synctest.Wait()
 			if s := r.status(); s.Services[0].Servers[0].Server != first.Virtuals[0].Reals[0].Addr.String() {
 				t.Errorf("the change has not been noticed: %s in use", s.Services[0].Servers[0].Server)
@@ -212,7 +212,7 @@ func TestSearchLeavesTheFileAlone(t *testing.T) {
 		r.start()
 		defer r.stop()
 		r.write("second")
-		time.Sleep(10 * time.Second)
+		time.Sleep(13 * time.Second)
 		synctest.Wait()
 		if diff := cmp.Diff([]string{"first", "first", "first"}, texts); diff != "" {
 			t.Errorf("texts (-want +got):\n%s", diff)

@@ -123,9 +123,10 @@ func (r *rig) write(text string) {
 	writeFile(r.t, r.path, text)
 }
 
-// edit changes the file and what it means.
+// edit changes the file and what it means, when nobody looks at it.
 func (r *rig) edit(text string, c *config.Config, err error) {
 	r.t.Helper()
+	synctest.Wait()
 	r.mu.Lock()
 	r.next, r.err = c, err
 	r.mu.Unlock()
