@@ -71,7 +71,6 @@ func TestReloadWithoutThePage(t *testing.T) {
 		{"another status", text(name+".no", "http\n\tsorrystatus = 502"), "502", "our page"},
 		{"none", text(name+".no", "http\n\tcheckinterval = 7"), "503", "our page"},
 		{"another protocol", text(name+".no", "ftp\n\tchecktype = connect"), "421", ""},
-		{"a status that is none", text(name+".no", "http\n\tsorrystatus = 204"), "503", "our page"},
 		{"and back", text(name+".no", "http"), "503", "our page"},
 		{"its own page again", text(name, "http\n\tsorrystatus = 505"), "505", "our page"},
 		{"without one", strings.Replace(text("", "http\n\tservicename = The Shop"), "\tsorrypage = \n", "", 1), "503", "The Shop"},
