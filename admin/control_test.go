@@ -17,6 +17,7 @@ import (
 
 	"github.com/shunt-lb/shunt/admin"
 	"github.com/shunt-lb/shunt/director"
+	"github.com/shunt-lb/shunt/internal/need"
 )
 
 // newFor returns a server of the director of a configuration, which counts
@@ -209,19 +210,10 @@ func TestControlComesBack(t *testing.T) {
 	}
 }
 
-// asRoot leaves out what changes owners where that is not allowed; with CI=true
-// it is tried and fails.
-func asRoot(t *testing.T) {
-	t.Helper()
-	if os.Geteuid() != 0 && os.Getenv("CI") != "true" {
-		t.Skip("changes owners: needs root")
-	}
-}
-
 // TestControlFolder: neither a shunt nor who asks one has to do with a folder
 // in which another could put his own socket.
 func TestControlFolder(t *testing.T) {
-	asRoot(t)
+	need.Root(t) // it changes owners
 	for name, spoil := range map[string]func(dir string) error{
 		"writable by all":       func(dir string) error { return os.Chmod(dir, 0o757) },
 		"writable by its group": func(dir string) error { return os.Chmod(dir, 0o775) },
@@ -259,7 +251,7 @@ func TestControlFolder(t *testing.T) {
 
 // In a sticky folder of root's nobody replaces what is another's.
 func TestControlInStickyFolder(t *testing.T) {
-	asRoot(t)
+	need.Root(t) // it changes owners
 	path := inFolder(t, "s")
 	if err := os.Chmod(filepath.Dir(path), 0o777|fs.ModeSticky); err != nil {
 		t.Fatal(err)

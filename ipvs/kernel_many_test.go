@@ -5,13 +5,13 @@ package ipvs
 import (
 	"fmt"
 	"net/netip"
-	"os"
 	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/need"
 	"github.com/shunt-lb/shunt/internal/netlab"
 )
 
@@ -94,14 +94,7 @@ func TestManyServers(t *testing.T) {
 // ipvsadm is the path of the kernel's own tool, which has to be in the machine.
 func ipvsadm(t testing.TB) string {
 	t.Helper()
-	path, err := exec.LookPath("ipvsadm")
-	if err != nil && os.Getenv("CI") == "true" {
-		t.Fatal(err)
-	}
-	if err != nil {
-		t.Skip(err)
-	}
-	return path
+	return need.Program(t, "ipvsadm")
 }
 
 // saveInto has ipvsadm -R program all, in n.

@@ -33,7 +33,7 @@ func TestFloodLeavesOthersTheirs(t *testing.T) {
 				}
 			}
 			holding := func() (n int) {
-				for _, st := range need[[]dataplane.ServiceStatus](t)(d.Snapshot(t.Context())) {
+				for _, st := range get[[]dataplane.ServiceStatus](t)(d.Snapshot(t.Context())) {
 					if st.Holding {
 						n++
 					}

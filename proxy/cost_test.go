@@ -69,8 +69,8 @@ func startChild(b *testing.B, network string, server netip.AddrPort) child {
 	cmd := exec.CommandContext(b.Context(), os.Args[0])
 	cmd.Env = append(os.Environ(), childEnv+"="+network+" "+server.String())
 	cmd.Stderr = os.Stderr
-	in := need[io.WriteCloser](b)(cmd.StdinPipe())
-	out := need[io.ReadCloser](b)(cmd.StdoutPipe())
+	in := get[io.WriteCloser](b)(cmd.StdinPipe())
+	out := get[io.ReadCloser](b)(cmd.StdoutPipe())
 	if err := cmd.Start(); err != nil {
 		b.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func BenchmarkCostOfRequest(b *testing.B) {
 	p := startChild(b, "tcp", tcpServer(b, "127.0.0.1", lasting))
 	var clients []net.Conn
 	for range conns {
-		c := need[net.Conn](b)(net.Dial("tcp", p.addr))
+		c := get[net.Conn](b)(net.Dial("tcp", p.addr))
 		defer c.Close()
 		clients = append(clients, c)
 	}
@@ -190,7 +190,7 @@ func BenchmarkCostOfStream(b *testing.B) {
 			}
 		}
 	}))
-	c := need[net.Conn](b)(net.Dial("tcp", p.addr))
+	c := get[net.Conn](b)(net.Dial("tcp", p.addr))
 	defer c.Close()
 	piece := make([]byte, 1<<20)
 	b.SetBytes(int64(len(piece)))

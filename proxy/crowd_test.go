@@ -28,7 +28,7 @@ type crowd struct {
 func newCrowd(t testing.TB, greedy bool) *crowd {
 	t.Helper()
 	w := &crowd{t: t, greedy: greedy, done: make(chan struct{})}
-	w.epoll = need[int](t)(unix.EpollCreate1(unix.EPOLL_CLOEXEC))
+	w.epoll = get[int](t)(unix.EpollCreate1(unix.EPOLL_CLOEXEC))
 	w.front.Store(-1)
 	go w.look()
 	t.Cleanup(w.close)
@@ -38,10 +38,10 @@ func newCrowd(t testing.TB, greedy bool) *crowd {
 // listen has the crowd be a real server.
 func (w *crowd) listen() netip.AddrPort {
 	w.t.Helper()
-	front := need[int](w.t)(unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0))
+	front := get[int](w.t)(unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0))
 	w.must(unix.Bind(front, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
 	w.must(unix.Listen(front, 4096))
-	sa := need[unix.Sockaddr](w.t)(unix.Getsockname(front)).(*unix.SockaddrInet4)
+	sa := get[unix.Sockaddr](w.t)(unix.Getsockname(front)).(*unix.SockaddrInet4)
 	w.front.Store(int32(front))
 	w.must(unix.EpollCtl(w.epoll, unix.EPOLL_CTL_ADD, front, &unix.EpollEvent{Fd: int32(front), Events: unix.EPOLLIN}))
 	return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
@@ -51,7 +51,7 @@ func (w *crowd) listen() netip.AddrPort {
 func (w *crowd) dial(vip netip.AddrPort, n int) {
 	w.t.Helper()
 	for range n {
-		fd := need[int](w.t)(unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0))
+		fd := get[int](w.t)(unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0))
 		err := unix.Connect(fd, &unix.SockaddrInet4{Addr: vip.Addr().As4(), Port: int(vip.Port())})
 		if errors.Is(err, unix.ECONNRESET) {
 			_ = unix.Close(fd)

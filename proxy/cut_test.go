@@ -31,7 +31,7 @@ func TestCut(t *testing.T) {
 	clients := map[string][]*net.TCPConn{}
 	greeted := func() string {
 		c := dial(t, v)
-		_ = need[int](t)(io.ReadFull(c, letter))
+		_ = get[int](t)(io.ReadFull(c, letter))
 		clients[string(letter)] = append(clients[string(letter)], c)
 		return string(letter)
 	}
@@ -71,7 +71,7 @@ func TestCutRemoved(t *testing.T) {
 	d := newPlane(t, proxy.Options{})
 	apply(t, d, v)
 	c := dial(t, v)
-	_ = need[int](t)(io.ReadFull(c, make([]byte, 1)))
+	_ = get[int](t)(io.ReadFull(c, make([]byte, 1)))
 	w := cutting(v, 0)
 	w.RealServers = w.RealServers[1:]
 	apply(t, d, w)
@@ -106,7 +106,7 @@ func TestCutWhileClosing(t *testing.T) {
 		v := tcpService(t, tcpServer(t, "127.0.0.1", says("A")))
 		d := proxy.New(proxy.Options{Workers: 2})
 		apply(t, d, v)
-		_ = need[int](t)(io.ReadFull(dial(t, v), make([]byte, 1)))
+		_ = get[int](t)(io.ReadFull(dial(t, v), make([]byte, 1)))
 		done := make(chan error, 1)
 		go func() { done <- d.Apply(t.Context(), cutting(v, 0)) }()
 		_ = d.Close()

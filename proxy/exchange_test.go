@@ -28,7 +28,7 @@ func BenchmarkCostOfExchange(b *testing.B) {
 
 // echoBatches is a real server that costs little.
 func echoBatches(b testing.TB) netip.AddrPort {
-	c := need[net.PacketConn](b)(net.ListenPacket("udp4", "127.0.0.1:0"))
+	c := get[net.PacketConn](b)(net.ListenPacket("udp4", "127.0.0.1:0"))
 	_ = c.(*net.UDPConn).SetReadBuffer(4 << 20)
 	done := make(chan struct{})
 	b.Cleanup(func() { _ = c.Close(); <-done })
@@ -81,7 +81,7 @@ type generator struct {
 }
 
 func newGenerator(b testing.TB, to netip.AddrPort, flows int) *generator {
-	conn := need[*net.UDPConn](b)(net.ListenUDP("udp4", nil))
+	conn := get[*net.UDPConn](b)(net.ListenUDP("udp4", nil))
 	b.Cleanup(func() { _ = conn.Close() })
 	_ = conn.SetReadBuffer(4 << 20)
 	g := &generator{b: b, conn: conn, batches: ipv4.NewPacketConn(conn), flows: flows, in: batchOf(64, 0), out: batchOf(64, 0)}

@@ -80,7 +80,7 @@ func TestFaultDescriptorsReturn(t *testing.T) {
 // served has an echo through a connection of its own.
 func (r *remote) served(vip netip.AddrPort) {
 	r.t.Helper()
-	c := need[net.Conn](r.t)(net.DialTimeout("tcp", vip.String(), patience))
+	c := get[net.Conn](r.t)(net.DialTimeout("tcp", vip.String(), patience))
 	defer c.Close()
 	_ = c.SetDeadline(time.Now().Add(3 * patience))
 	sent, got := newStream(7).take(1000), make([]byte, 1000)
@@ -98,7 +98,7 @@ func (r *remote) served(vip netip.AddrPort) {
 // udpEchoes is a real server that sends each datagram back.
 func udpEchoes(t testing.TB) netip.AddrPort {
 	t.Helper()
-	c := need[net.PacketConn](t)(net.ListenPacket("udp", "127.0.0.1:0"))
+	c := get[net.PacketConn](t)(net.ListenPacket("udp", "127.0.0.1:0"))
 	done := make(chan struct{})
 	t.Cleanup(func() { _ = c.Close(); <-done })
 	go func() {
@@ -124,7 +124,7 @@ type testFlow struct {
 
 func newFlow(t testing.TB, vip netip.AddrPort) *testFlow {
 	t.Helper()
-	c := need[net.Conn](t)(net.Dial("udp", vip.String()))
+	c := get[net.Conn](t)(net.Dial("udp", vip.String()))
 	t.Cleanup(func() { _ = c.Close() })
 	return &testFlow{c, t, newStream(uint64(c.LocalAddr().(*net.UDPAddr).Port))}
 }

@@ -33,8 +33,8 @@ func newYard(t *testing.T) *yard {
 	t.Helper()
 	lab := netlab.Test(t)
 	y := &yard{lab: lab, vip: netip.MustParseAddr("10.1.0.1")}
-	y.director = need[*netlab.Namespace](t)(lab.Here("director"))
-	y.outside = need[*netlab.Namespace](t)(lab.Namespace("outside"))
+	y.director = get[*netlab.Namespace](t)(lab.Here("director"))
+	y.outside = get[*netlab.Namespace](t)(lab.Namespace("outside"))
 	prefix := netip.MustParsePrefix
 	err := lab.Connect(
 		netlab.End{In: y.director, Link: "front", Addrs: []netip.Prefix{prefix("10.1.0.1/24")}},
@@ -67,7 +67,7 @@ func TestFaultHalfOpen(t *testing.T) {
 		if err := y.outside.Do(func() error { return halfOpen(v.ID.Addr, begun, n/10) }); err != nil {
 			t.Fatal(err)
 		}
-		c := need[net.Conn](t)(y.outside.Dial(t.Context(), "tcp", v.ID.Addr.String()))
+		c := get[net.Conn](t)(y.outside.Dial(t.Context(), "tcp", v.ID.Addr.String()))
 		ws.exchange(c, newStream(uint64(begun)), 10_000)
 		_ = c.Close()
 	}
@@ -122,7 +122,7 @@ func syn(src netip.Addr, dst netip.AddrPort, port uint16) []byte {
 // netstat is a counter of the namespace's TCP.
 func netstat(t *testing.T, name string) string {
 	t.Helper()
-	lines := strings.Split(string(need[[]byte](t)(os.ReadFile("/proc/self/net/netstat"))), "\n")
+	lines := strings.Split(string(get[[]byte](t)(os.ReadFile("/proc/self/net/netstat"))), "\n")
 	for i := 0; i+1 < len(lines); i += 2 {
 		names, values := strings.Fields(lines[i]), strings.Fields(lines[i+1])
 		for j := range names {

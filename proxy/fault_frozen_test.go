@@ -57,14 +57,14 @@ func newFrozenServer(t testing.TB) *frozenServer {
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Env = append(os.Environ(), serverEnv+"=1")
 	cmd.Stderr = os.Stderr
-	in := need[io.WriteCloser](t)(cmd.StdinPipe())
-	out := need[io.ReadCloser](t)(cmd.StdoutPipe())
+	in := get[io.WriteCloser](t)(cmd.StdinPipe())
+	out := get[io.ReadCloser](t)(cmd.StdoutPipe())
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	f := &frozenServer{t: t, pid: cmd.Process.Pid}
 	t.Cleanup(func() { f.signal(unix.SIGCONT); _ = in.Close(); _ = cmd.Wait() })
-	line := need[string](t)(bufio.NewReader(out).ReadString('\n'))
+	line := get[string](t)(bufio.NewReader(out).ReadString('\n'))
 	f.addr = netip.MustParseAddrPort(strings.TrimSpace(line))
 	return f
 }

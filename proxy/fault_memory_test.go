@@ -80,7 +80,7 @@ func wantBounded(t *testing.T, b dataplane.Room) {
 // memory that the host has for TCP, and then it ends connections of anybody.
 func smallWindows(t *testing.T) {
 	t.Helper()
-	here := need[*netlab.Namespace](t)(netlab.Test(t).Here("here"))
+	here := get[*netlab.Namespace](t)(netlab.Test(t).Here("here"))
 	must(t, here.Sysctl("net.ipv4.tcp_rmem", "4096 32768 32768"))
 	must(t, here.Sysctl("net.ipv4.tcp_wmem", "4096 16384 16384"))
 }

@@ -20,7 +20,7 @@ func udpService(t testing.TB, servers ...netip.AddrPort) dataplane.VirtualServic
 // test is over.
 func udpServer(t testing.TB, host string, answer func(string) []string) (addr netip.AddrPort, stop func()) {
 	t.Helper()
-	c := need[net.PacketConn](t)(net.ListenPacket("udp", net.JoinHostPort(host, "0")))
+	c := get[net.PacketConn](t)(net.ListenPacket("udp", net.JoinHostPort(host, "0")))
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -49,7 +49,7 @@ func named(name string) func(string) []string {
 
 func dialUDP(t testing.TB, v dataplane.VirtualService) *net.UDPConn {
 	t.Helper()
-	c := need[net.Conn](t)(net.Dial("udp", v.ID.Addr.String()))
+	c := get[net.Conn](t)(net.Dial("udp", v.ID.Addr.String()))
 	t.Cleanup(func() { _ = c.Close() })
 	_ = c.SetDeadline(time.Now().Add(patience))
 	return c.(*net.UDPConn)
@@ -193,7 +193,7 @@ func TestFlowRefusedByAll(t *testing.T) {
 	c := dialUDP(t, v)
 	send(t, c, "lost")
 	eventually(t, "the refusal is counted", func() bool { return status(t, d).Counters.Failures == 1 })
-	s := need[net.PacketConn](t)(net.ListenPacket("udp", at.String()))
+	s := get[net.PacketConn](t)(net.ListenPacket("udp", at.String()))
 	defer s.Close()
 	send(t, c, "again")
 	b := make([]byte, 10)

@@ -119,7 +119,7 @@ func TestDatagramAddressTaken(t *testing.T) {
 	d := newPlane(t, proxy.Options{})
 	server, _ := udpServer(t, "127.0.0.1", same)
 	v := udpService(t, server)
-	other := need[net.PacketConn](t)(net.ListenPacket("udp", v.ID.Addr.String()))
+	other := get[net.PacketConn](t)(net.ListenPacket("udp", v.ID.Addr.String()))
 	if err := d.Apply(t.Context(), v); !errors.Is(err, unix.EADDRINUSE) {
 		t.Errorf("Apply where somebody else listens: %v, want %v", err, unix.EADDRINUSE)
 	}

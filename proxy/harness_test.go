@@ -32,7 +32,7 @@ func eventually(t testing.TB, what string, ok func() bool) {
 	}
 }
 
-func need[T any](t testing.TB) func(T, error) T {
+func get[T any](t testing.TB) func(T, error) T {
 	return func(v T, err error) T {
 		t.Helper()
 		if err != nil {
@@ -64,11 +64,11 @@ func freePort(t testing.TB, network, host string) netip.AddrPort {
 		network = network[:3] + "6"
 	}
 	if udp {
-		c := need[net.PacketConn](t)(net.ListenPacket(network, net.JoinHostPort(host, "0")))
+		c := get[net.PacketConn](t)(net.ListenPacket(network, net.JoinHostPort(host, "0")))
 		defer c.Close()
 		return netip.MustParseAddrPort(c.LocalAddr().String())
 	}
-	ln := need[net.Listener](t)(net.Listen(network, net.JoinHostPort(host, "0")))
+	ln := get[net.Listener](t)(net.Listen(network, net.JoinHostPort(host, "0")))
 	defer ln.Close()
 	return netip.MustParseAddrPort(ln.Addr().String())
 }
@@ -90,7 +90,7 @@ func serviceAt(p dataplane.Protocol, at netip.AddrPort, servers ...netip.AddrPor
 // after which it is closed.
 func tcpServer(t testing.TB, host string, serve func(*net.TCPConn)) netip.AddrPort {
 	t.Helper()
-	ln := need[net.Listener](t)(net.Listen("tcp", net.JoinHostPort(host, "0")))
+	ln := get[net.Listener](t)(net.Listen("tcp", net.JoinHostPort(host, "0")))
 	serveTCP(t, ln, serve)
 	return netip.MustParseAddrPort(ln.Addr().String())
 }
@@ -124,7 +124,7 @@ func echo(c *net.TCPConn) { _, _ = io.Copy(c, c) }
 
 func dial(t testing.TB, v dataplane.VirtualService) *net.TCPConn {
 	t.Helper()
-	c := need[net.Conn](t)(net.DialTimeout("tcp", v.ID.Addr.String(), patience))
+	c := get[net.Conn](t)(net.DialTimeout("tcp", v.ID.Addr.String(), patience))
 	t.Cleanup(func() { _ = c.Close() })
 	_ = c.SetDeadline(time.Now().Add(3 * patience))
 	return c.(*net.TCPConn)
@@ -183,7 +183,7 @@ func wantRefused(t testing.TB, v dataplane.VirtualService) {
 // status is the only service's.
 func status(t testing.TB, d *proxy.Dataplane) dataplane.ServiceStatus {
 	t.Helper()
-	all := need[[]dataplane.ServiceStatus](t)(d.Snapshot(context.Background()))
+	all := get[[]dataplane.ServiceStatus](t)(d.Snapshot(context.Background()))
 	if len(all) != 1 {
 		t.Fatalf("%d services, want one", len(all))
 	}
@@ -203,7 +203,7 @@ func active(t testing.TB, d *proxy.Dataplane) int {
 func openFiles(t testing.TB, prefix string) int {
 	t.Helper()
 	n := 0
-	for _, e := range need[[]os.DirEntry](t)(os.ReadDir("/proc/self/fd")) {
+	for _, e := range get[[]os.DirEntry](t)(os.ReadDir("/proc/self/fd")) {
 		if to, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil && strings.HasPrefix(to, prefix) {
 			n++
 		}
@@ -218,12 +218,12 @@ func dead(t testing.TB) netip.AddrPort { return freePort(t, "tcp", "127.0.0.1") 
 // is full.
 func silent(t testing.TB) netip.AddrPort {
 	t.Helper()
-	fd := need[int](t)(unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0))
+	fd := get[int](t)(unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0))
 	t.Cleanup(func() { _ = unix.Close(fd) })
 	if err := errors.Join(unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}), unix.Listen(fd, 0)); err != nil {
 		t.Fatal(err)
 	}
-	sa := need[unix.Sockaddr](t)(unix.Getsockname(fd)).(*unix.SockaddrInet4)
+	sa := get[unix.Sockaddr](t)(unix.Getsockname(fd)).(*unix.SockaddrInet4)
 	addr := netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
 	for {
 		c, err := net.DialTimeout("tcp", addr.String(), 50*time.Millisecond)
@@ -243,7 +243,7 @@ func exhaust(t *testing.T) (lift func()) {
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &was); err != nil {
 		t.Fatal(err)
 	}
-	highest := need[int](t)(unix.Dup(0))
+	highest := get[int](t)(unix.Dup(0))
 	_ = unix.Close(highest)
 	// Everything below the lowest free descriptor is taken.
 	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: uint64(highest), Max: was.Max}); err != nil {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/need"
 	"github.com/shunt-lb/shunt/proxy"
 )
 
@@ -26,10 +27,7 @@ import (
 // as CONFIG, and waits until something listens at addr.
 func peer(t *testing.T, addr netip.AddrPort, config, name string, args ...string) {
 	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil && os.Getenv("CI") != "true" {
-		t.Skipf("%s is not installed", name)
-	}
+	path := need.Program(t, name)
 	dir := t.TempDir()
 	file := filepath.Join(dir, "peer.conf")
 	if err := os.WriteFile(file, []byte(strings.ReplaceAll(config, "DIR", dir)), 0o600); err != nil {

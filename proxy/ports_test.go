@@ -45,7 +45,7 @@ func (q *questioner) client() *net.UDPConn {
 		from = netip.IPv6Loopback()
 	}
 	q.next++
-	return need[*net.UDPConn](q.t)(net.DialUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(from, 10000+q.next)), net.UDPAddrFromAddrPort(q.vip)))
+	return get[*net.UDPConn](q.t)(net.DialUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(from, 10000+q.next)), net.UDPAddrFromAddrPort(q.vip)))
 }
 
 // answered has a new client ask once.
@@ -89,7 +89,7 @@ func (q *questioner) recovers() {
 // junkOrNot is a real server that answers questions alone.
 func junkOrNot(t *testing.T, at string) netip.AddrPort {
 	t.Helper()
-	c := need[net.PacketConn](t)(net.ListenPacket("udp", at))
+	c := get[net.PacketConn](t)(net.ListenPacket("udp", at))
 	done := make(chan struct{})
 	t.Cleanup(func() { _ = c.Close(); <-done })
 	go func() {
@@ -110,7 +110,7 @@ func junkOrNot(t *testing.T, at string) netip.AddrPort {
 // blameless checks that no error of this host was counted against a real server.
 func blameless(t *testing.T, d *proxy.Dataplane) {
 	t.Helper()
-	for _, st := range need[[]dataplane.ServiceStatus](t)(d.Snapshot(t.Context())) {
+	for _, st := range get[[]dataplane.ServiceStatus](t)(d.Snapshot(t.Context())) {
 		if n := st.Counters.Failures; n != 0 {
 			t.Errorf("%s: %d failures of real servers, want none", st.Service.ID, n)
 		}
@@ -270,7 +270,7 @@ func TestPortsForConnections(t *testing.T) {
 			d := newPlane(t, proxy.Options{Workers: 1, Log: log.logger()})
 			var addrs []netip.AddrPort
 			for i := range servers {
-				ln := need[net.Listener](t)(net.Listen("tcp", fmt.Sprintf("127.0.0.%d:8080", 2+i)))
+				ln := get[net.Listener](t)(net.Listen("tcp", fmt.Sprintf("127.0.0.%d:8080", 2+i)))
 				serveTCP(t, ln, says("hi"))
 				addrs = append(addrs, mustAddr(ln.Addr().String()))
 			}
@@ -346,7 +346,7 @@ func TestNoWayToARealServer(t *testing.T) {
 			}
 			d := newPlane(t, proxy.Options{Workers: 1})
 			u := serviceAt(dataplane.UDP, mustAddr("127.0.0.1:5300"), mustAddr("10.9.0.1:5301"), junkOrNot(t, "127.0.0.1:5301"))
-			ln := need[net.Listener](t)(net.Listen("tcp", "127.0.0.1:8081"))
+			ln := get[net.Listener](t)(net.Listen("tcp", "127.0.0.1:8081"))
 			serveTCP(t, ln, says("hi"))
 			v := serviceAt(dataplane.TCP, mustAddr("127.0.0.1:8080"), mustAddr("10.9.0.1:80"), mustAddr("127.0.0.1:8081"))
 			apply(t, d, u)

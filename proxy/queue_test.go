@@ -83,7 +83,7 @@ func full(t *testing.T, d *proxy.Dataplane, change func(*dataplane.VirtualServic
 	}
 	apply(t, d, v)
 	holder = dial(t, v)
-	_ = need[int](t)(io.ReadFull(holder, make([]byte, 1)))
+	_ = get[int](t)(io.ReadFull(holder, make([]byte, 1)))
 	return v, holder
 }
 

@@ -106,7 +106,7 @@ func TestRefusedForWantOfPorts(t *testing.T) {
 	if err := os.WriteFile("/proc/sys/net/ipv4/ip_local_port_range", []byte("40000 40003"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	ln := need[net.Listener](t)(net.Listen("tcp", "127.0.0.1:9000"))
+	ln := get[net.Listener](t)(net.Listen("tcp", "127.0.0.1:9000"))
 	serveTCP(t, ln, echo)
 	v := serviceAt(dataplane.TCP, mustAddr("127.0.0.1:8000"), mustAddr("127.0.0.1:9000"))
 	d := newPlane(t, proxy.Options{Workers: 1})

@@ -48,7 +48,7 @@ func (p *pair) refuse(t *testing.T, c net.Conn) {
 // listen has the one listen again.
 func (p *pair) listen(t *testing.T) {
 	t.Helper()
-	again := need[net.PacketConn](t)(net.ListenPacket("udp", p.at.String()))
+	again := get[net.PacketConn](t)(net.ListenPacket("udp", p.at.String()))
 	t.Cleanup(func() { _ = again.Close() })
 	go func() {
 		for b := make([]byte, 100); ; {
@@ -114,7 +114,7 @@ func TestDivertedAndRefused(t *testing.T) {
 		// Some host is given to the other one.
 		for i := 2; i < 250; i++ {
 			from := &net.UDPAddr{IP: net.IPv4(127, 0, 0, byte(i))}
-			o := need[*net.UDPConn](t)(net.DialUDP("udp", from, net.UDPAddrFromAddrPort(p.v.ID.Addr)))
+			o := get[*net.UDPConn](t)(net.DialUDP("udp", from, net.UDPAddrFromAddrPort(p.v.ID.Addr)))
 			_ = o.SetDeadline(time.Now().Add(patience))
 			got := exchange(t, o, "")
 			_ = o.Close()
@@ -141,11 +141,11 @@ func TestDivertedAndRefused(t *testing.T) {
 	if late == p.at {
 		late = p.v.RealServers[1].Addr
 	}
-	other := need[net.PacketConn](t)(net.ListenPacket("udp", late.String()))
+	other := get[net.PacketConn](t)(net.ListenPacket("udp", late.String()))
 	defer other.Close()
 	p.listen(t)
 	from := &net.UDPAddr{IP: net.ParseIP(elsewhere)}
-	o := need[*net.UDPConn](t)(net.DialUDP("udp", from, net.UDPAddrFromAddrPort(p.v.ID.Addr)))
+	o := get[*net.UDPConn](t)(net.DialUDP("udp", from, net.UDPAddrFromAddrPort(p.v.ID.Addr)))
 	defer o.Close()
 	send(t, o, "mine")
 	_ = other.SetDeadline(time.Now().Add(patience))

@@ -129,8 +129,8 @@ func newRemote(t testing.TB, o RemoteOptions) *remote {
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Env = append(os.Environ(), remoteEnv+"=1")
 	cmd.Stderr = os.Stderr
-	in := need[io.WriteCloser](t)(cmd.StdinPipe())
-	out := need[io.ReadCloser](t)(cmd.StdoutPipe())
+	in := get[io.WriteCloser](t)(cmd.StdinPipe())
+	out := get[io.ReadCloser](t)(cmd.StdoutPipe())
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -166,14 +166,14 @@ func (r *remote) vitals(collect bool) Vitals {
 // files counts the descriptors that the process has open.
 func (r *remote) files() int {
 	r.t.Helper()
-	return len(need[[]os.DirEntry](r.t)(os.ReadDir(fmt.Sprintf("/proc/%d/fd", r.pid))))
+	return len(get[[]os.DirEntry](r.t)(os.ReadDir(fmt.Sprintf("/proc/%d/fd", r.pid))))
 }
 
 // resident is the memory of the process that is in use.
 func (r *remote) resident() uint64 {
 	r.t.Helper()
-	text := need[[]byte](r.t)(os.ReadFile(fmt.Sprintf("/proc/%d/statm", r.pid)))
-	pages := need[uint64](r.t)(strconv.ParseUint(strings.Fields(string(text))[1], 10, 64))
+	text := get[[]byte](r.t)(os.ReadFile(fmt.Sprintf("/proc/%d/statm", r.pid)))
+	pages := get[uint64](r.t)(strconv.ParseUint(strings.Fields(string(text))[1], 10, 64))
 	return pages * uint64(os.Getpagesize())
 }
 

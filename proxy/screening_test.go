@@ -76,7 +76,7 @@ func wantAnswered(t testing.TB, d *proxy.Dataplane, c net.Conn, want bool) {
 
 func dialUDPFrom(t testing.TB, v dataplane.VirtualService, from string) net.Conn {
 	t.Helper()
-	c := need[*net.UDPConn](t)(net.DialUDP("udp", &net.UDPAddr{IP: net.ParseIP(from)}, net.UDPAddrFromAddrPort(v.ID.Addr)))
+	c := get[*net.UDPConn](t)(net.DialUDP("udp", &net.UDPAddr{IP: net.ParseIP(from)}, net.UDPAddrFromAddrPort(v.ID.Addr)))
 	t.Cleanup(func() { _ = c.Close() })
 	return c
 }

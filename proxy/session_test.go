@@ -150,7 +150,7 @@ func TestSlowConnect(t *testing.T) {
 	apply(t, d, v)
 	c := dial(t, v)
 	fmt.Fprint(c, "early")
-	if b := make([]byte, 5); need[int](t)(io.ReadFull(c, b)) != 5 || string(b) != "early" {
+	if b := make([]byte, 5); get[int](t)(io.ReadFull(c, b)) != 5 || string(b) != "early" {
 		t.Errorf("echo %q", b)
 	}
 }
@@ -294,7 +294,7 @@ func TestNoDescriptors(t *testing.T) {
 	wantAnswer(t, v, "hello")
 	eventually(t, "its connection is over", func() bool { return active(t, d) == 0 })
 
-	c := need[int](t)(unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0))
+	c := get[int](t)(unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0))
 	defer unix.Close(c)
 	lift := exhaust(t)
 	err := unix.Connect(c, &unix.SockaddrInet4{Addr: v.ID.Addr.Addr().As4(), Port: int(v.ID.Addr.Port())})

@@ -5,7 +5,6 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -14,20 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/need"
 	"github.com/shunt-lb/shunt/proxy"
 )
-
-// administrator skips t without the right to use addresses of others.
-func administrator(t *testing.T) {
-	t.Helper()
-	if os.Geteuid() == 0 {
-		return
-	}
-	if os.Getenv("CI") == "true" {
-		t.Fatal("transparent addresses need root")
-	}
-	t.Skip("transparent addresses need root")
-}
 
 // seen sends who the real server sees.
 func seen(c *net.TCPConn) { _, _ = io.WriteString(c, c.RemoteAddr().(*net.TCPAddr).IP.String()+"\n") }
@@ -35,7 +23,7 @@ func seen(c *net.TCPConn) { _, _ = io.WriteString(c, c.RemoteAddr().(*net.TCPAdd
 // TestTransparent has real servers of loopback, from where everything comes
 // back by itself, see addresses that are the client's.
 func TestTransparent(t *testing.T) {
-	administrator(t)
+	need.Root(t) // it uses addresses of others
 	d := newPlane(t, proxy.Options{})
 	v := tcpService(t, dead(t), tcpServer(t, "127.0.0.1", seen))
 	v.Transparent = true
@@ -43,7 +31,7 @@ func TestTransparent(t *testing.T) {
 	for _, client := range []string{"127.0.0.77", "127.1.2.3", "127.0.0.1"} {
 		from := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(client)}, Timeout: patience}
 		for range 2 {
-			c := need[net.Conn](t)(from.Dial("tcp", v.ID.Addr.String()))
+			c := get[net.Conn](t)(from.Dial("tcp", v.ID.Addr.String()))
 			wantStart(t, c, client+"\n")
 			_ = c.Close()
 		}
@@ -57,10 +45,10 @@ func TestTransparent(t *testing.T) {
 
 // TestTransparentDatagrams is the same for flows.
 func TestTransparentDatagrams(t *testing.T) {
-	administrator(t)
+	need.Root(t) // it uses addresses of others
 	for _, ops := range []bool{false, true} {
 		d := newPlane(t, proxy.Options{})
-		server := need[net.PacketConn](t)(net.ListenPacket("udp", "127.0.0.1:0"))
+		server := get[net.PacketConn](t)(net.ListenPacket("udp", "127.0.0.1:0"))
 		t.Cleanup(func() { _ = server.Close() })
 		go func() {
 			for b := make([]byte, 100); ; {
@@ -75,7 +63,7 @@ func TestTransparentDatagrams(t *testing.T) {
 		v.Transparent, v.OnePacket = true, ops
 		apply(t, d, v)
 		for _, client := range []string{"127.0.0.77", "127.1.2.3"} {
-			c := need[*net.UDPConn](t)(net.DialUDP("udp", &net.UDPAddr{IP: net.ParseIP(client)}, net.UDPAddrFromAddrPort(v.ID.Addr)))
+			c := get[*net.UDPConn](t)(net.DialUDP("udp", &net.UDPAddr{IP: net.ParseIP(client)}, net.UDPAddrFromAddrPort(v.ID.Addr)))
 			defer c.Close()
 			for range 2 {
 				if got := exchange(t, c, "who am I"); got != client {
@@ -89,7 +77,7 @@ func TestTransparentDatagrams(t *testing.T) {
 // The client that a trusted proxy names is the one that is seen, and one of the
 // other family cannot be: that is a failure and not another address.
 func TestTransparentNames(t *testing.T) {
-	administrator(t)
+	need.Root(t) // it uses addresses of others
 	d := newPlane(t, proxy.Options{})
 	v := tcpService(t, tcpServer(t, "127.0.0.1", seen))
 	v.Transparent, v.TrustedProxies = true, loopback
@@ -110,7 +98,7 @@ func TestTransparentNames(t *testing.T) {
 // TestTransparentNeedsTheRight has Apply say what is missing before anything is
 // served, and before anything that is served is changed.
 func TestTransparentNeedsTheRight(t *testing.T) {
-	administrator(t)
+	need.Root(t) // it uses addresses of others
 	d := newPlane(t, proxy.Options{})
 	v := tcpService(t, tcpServer(t, "127.0.0.1", says("A")))
 	v.Transparent = true

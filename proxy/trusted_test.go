@@ -127,7 +127,7 @@ func TestUntrustedHeaderIsPayload(t *testing.T) {
 	wantStart(t, c, header(1, alice))
 
 	from := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 9)}, Timeout: patience}
-	trusted := need[net.Conn](t)(from.Dial("tcp", v.ID.Addr.String()))
+	trusted := get[net.Conn](t)(from.Dial("tcp", v.ID.Addr.String()))
 	defer trusted.Close()
 	_ = trusted.SetDeadline(time.Now().Add(patience))
 	send(t, trusted, header(2, alice)+"payload")

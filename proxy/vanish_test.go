@@ -20,7 +20,7 @@ type landscape struct{ client, director, server *netlab.Namespace }
 
 func newLandscape(t *testing.T) landscape {
 	lab := netlab.Test(t)
-	ns := need[*netlab.Namespace](t)
+	ns := get[*netlab.Namespace](t)
 	l := landscape{client: ns(lab.Namespace("client")), director: ns(lab.Here("director")), server: ns(lab.Namespace("server"))}
 	must(t, lab.Connect(end(l.client, "eth0", "10.1.0.2/24"), end(l.director, "eth0", "10.1.0.1/24")))
 	must(t, lab.Connect(end(l.server, "eth0", "10.2.0.2/24"), end(l.director, "eth1", "10.2.0.1/24")))
@@ -36,21 +36,21 @@ func vanish(t *testing.T, n *netlab.Namespace, prefix string) {
 // connected returns both ends of a connection through a director with these
 // settings.
 func (l landscape) connected(t *testing.T, carry dataplane.Carry) (d *proxy.Dataplane, client, server net.Conn) {
-	ln := need[net.Listener](t)(l.server.Listen("tcp", "10.2.0.2:80"))
+	ln := get[net.Listener](t)(l.server.Listen("tcp", "10.2.0.2:80"))
 	t.Cleanup(func() { _ = ln.Close() })
 	v := serviceAt(dataplane.TCP, mustAddr("10.1.0.1:80"), mustAddr("10.2.0.2:80"))
 	v.Carry = carry
 	d = newPlane(t, proxy.Options{})
 	apply(t, d, v)
-	client = need[net.Conn](t)(l.client.Dial(t.Context(), "tcp", "10.1.0.1:80"))
+	client = get[net.Conn](t)(l.client.Dial(t.Context(), "tcp", "10.1.0.1:80"))
 	t.Cleanup(func() { _ = client.Close() })
-	server = need[net.Conn](t)(ln.Accept())
+	server = get[net.Conn](t)(ln.Accept())
 	t.Cleanup(func() { _ = server.Close() })
 	for _, c := range []net.Conn{client, server} {
 		_ = c.SetDeadline(time.Now().Add(6 * patience))
 	}
 	_, _ = client.Write([]byte("x"))
-	_ = need[int](t)(io.ReadFull(server, make([]byte, 1)))
+	_ = get[int](t)(io.ReadFull(server, make([]byte, 1)))
 	return d, client, server
 }
 

@@ -177,7 +177,7 @@ func (w wildcards) program(t *testing.T, at netip.AddrPort, shares bool) (leave 
 	if w.protocol == dataplane.TCP {
 		kind = unix.SOCK_STREAM
 	}
-	fd := need[int](t)(unix.Socket(family, kind|unix.SOCK_CLOEXEC, 0))
+	fd := get[int](t)(unix.Socket(family, kind|unix.SOCK_CLOEXEC, 0))
 	left := false
 	leave = func() {
 		if !left {

@@ -27,9 +27,9 @@ func newWire(t *testing.T, six bool) *wire {
 	t.Helper()
 	lab := netlab.Test(t)
 	w := &wire{}
-	w.client = need[*netlab.Namespace](t)(lab.Namespace("client"))
-	w.server = need[*netlab.Namespace](t)(lab.Namespace("server"))
-	director := need[*netlab.Namespace](t)(lab.Here("director"))
+	w.client = get[*netlab.Namespace](t)(lab.Namespace("client"))
+	w.server = get[*netlab.Namespace](t)(lab.Namespace("server"))
+	director := get[*netlab.Namespace](t)(lab.Here("director"))
 	front, back := "front4", "back4"
 	nets := [4]string{"10.1.0.1/24", "10.1.0.2/24", "10.2.0.1/24", "10.2.0.2/24"}
 	if six {
@@ -63,12 +63,12 @@ func TestDatagramsOverWires(t *testing.T) {
 		} {
 			t.Run(fmt.Sprintf("six %t/%d", six, i), func(t *testing.T) {
 				d := newPlane(t, proxy.Options{})
-				s := need[net.PacketConn](t)(w.server.ListenPacket("udp", net.JoinHostPort(w.real.String(), "0"))).(*net.UDPConn)
+				s := get[net.PacketConn](t)(w.server.ListenPacket("udp", net.JoinHostPort(w.real.String(), "0"))).(*net.UDPConn)
 				t.Cleanup(func() { _ = s.Close() })
 				v := serviceAt(dataplane.UDP, netip.AddrPortFrom(w.vip, 5353), netip.MustParseAddrPort(s.LocalAddr().String()))
 				set(&v)
 				apply(t, d, v)
-				c := need[net.Conn](t)(w.client.Dial(t.Context(), "udp", netip.AddrPortFrom(w.vip, 5353).String())).(*net.UDPConn)
+				c := get[net.Conn](t)(w.client.Dial(t.Context(), "udp", netip.AddrPortFrom(w.vip, 5353).String())).(*net.UDPConn)
 				t.Cleanup(func() { _ = c.Close() })
 				for _, one := range []*net.UDPConn{c, s} {
 					_ = one.SetDeadline(time.Now().Add(patience))
@@ -124,7 +124,7 @@ func (e exchangeOver) run(size, count int) {
 		all, sizes = append(all, patterned(i, size)...), append(sizes, size)
 	}
 	segment := func(n int) {
-		raw := need[interface{ Control(func(uintptr)) error }](e.t)(e.c.SyscallConn())
+		raw := get[interface{ Control(func(uintptr)) error }](e.t)(e.c.SyscallConn())
 		must(e.t, raw.Control(func(fd uintptr) { must(e.t, unix.SetsockoptInt(int(fd), unix.SOL_UDP, unix.UDP_SEGMENT, n)) }))
 	}
 	segment(size)
@@ -163,7 +163,7 @@ func (e exchangeOver) burst(c *net.UDPConn, to net.Addr, sizes []int) {
 		all = append(all, ipv6.Message{Buffers: [][]byte{patterned(i, size)}, Addr: to})
 	}
 	for p := ipv6.NewPacketConn(c); len(all) > 0; {
-		all = all[need[int](e.t)(p.WriteBatch(all, 0)):]
+		all = all[get[int](e.t)(p.WriteBatch(all, 0)):]
 	}
 }
 

@@ -2,7 +2,6 @@ package wire_test
 
 import (
 	"net/netip"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -11,18 +10,13 @@ import (
 
 	"github.com/shunt-lb/shunt/bench/result"
 	"github.com/shunt-lb/shunt/bench/wire"
+	"github.com/shunt-lb/shunt/internal/need"
 )
 
 // shark has tshark print fields of the packets that pass a filter, a line each.
 func shark(t *testing.T, file, filter string, fields ...string) [][]string {
 	t.Helper()
-	program, err := exec.LookPath("tshark")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("tshark is not installed: apt-get install tshark")
-		}
-		t.Skip("tshark is not installed")
-	}
+	program := need.Program(t, "tshark")
 	args := []string{"-r", file, "-Y", filter, "-n", "-T", "fields", "-E", "separator=;", "-o", "ip.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE"}
 	for _, f := range fields {
 		args = append(args, "-e", f)

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/internal/need"
 )
 
 // A site is a folder with configurations, and the shunts that run for them
@@ -125,9 +127,7 @@ func TestOneDirectorForOneFile(t *testing.T) {
 // A user who may not open the control socket is told so, with an exit code of its
 // own, and --control-group lets him.
 func TestControlGroup(t *testing.T) {
-	if os.Geteuid() != 0 && os.Getenv("CI") != "true" {
-		t.Skip("asks as another user: needs root")
-	}
+	need.Root(t) // it asks as another user
 	s := newSite(t)
 	// The folder of the binary is closed to others.
 	binary := filepath.Join(s.dir, "shunt")
@@ -183,9 +183,7 @@ func copyFile(t *testing.T, from, to string) {
 // The folder of others in /tmp that has the name of ours is not used, neither
 // to run nor to ask.
 func TestSquattedFolder(t *testing.T) {
-	if os.Geteuid() != 0 && os.Getenv("CI") != "true" {
-		t.Skip("needs another user, and root for that")
-	}
+	need.Root(t) // it is another user for a while
 	s := newSite(t)
 	binary := filepath.Join(s.dir, "shunt")
 	copyFile(t, shuntBinary, binary)

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/shunt-lb/shunt/internal/need"
 	"github.com/shunt-lb/shunt/internal/netlab"
 )
 
@@ -134,19 +135,10 @@ func (d *director) until(t *testing.T, event, want string, thresholds bool) {
 	t.Errorf("%s: the table of %s is\n%s\nwant\n%s\nend of its log:\n%s", event, d.name, got, want, d.tail())
 }
 
-// equipped gives up where the machine lacks a program: with a skip, or with a
-// failure where CI is true.
+// equipped has a test run where all programs are that it compares.
 func equipped(t *testing.T) {
 	t.Helper()
-	for _, name := range []string{"perl", ldirectordPath, keepalivedPath, "ipvsadm"} {
-		if _, err := exec.LookPath(name); err == nil {
-			continue
-		} else if os.Getenv("CI") == "true" {
-			t.Fatalf("the machine has to have ldirectord, keepalived and ipvsadm (VMRUN_PACKAGES): %v", err)
-		} else {
-			t.Skipf("the machine lacks ldirectord, keepalived or ipvsadm (VMRUN_PACKAGES): %v", err)
-		}
-	}
+	need.Programs(t, "perl", ldirectordPath, keepalivedPath, "ipvsadm") // from VMRUN_PACKAGES
 }
 
 // ipvsadm runs it with what it is to read.

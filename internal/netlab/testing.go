@@ -2,6 +2,7 @@ package netlab
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -11,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/internal/need"
 )
 
 // insideEnv names the test that runs in a namespace of its own.
@@ -88,8 +91,8 @@ func arguments(t *testing.T) []string {
 // give gives up: with a skip where the reason is one of rights.
 func give(t testing.TB, err error) {
 	t.Helper()
-	if errors.Is(err, fs.ErrPermission) && os.Getenv("CI") != "true" {
-		t.Skipf("network namespaces need root: %v", err)
+	if errors.Is(err, fs.ErrPermission) {
+		need.Lacking(t, fmt.Errorf("network namespaces need root: %w", err))
 	}
 	t.Fatal(err)
 }

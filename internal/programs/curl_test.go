@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/internal/need"
 )
 
 // A site is two nginx with the same files behind shunt.
@@ -25,7 +27,7 @@ type site struct {
 
 func newSite(t *testing.T, family, addr string, servers []string, size int64) *site {
 	t.Helper()
-	need(t, "curl")
+	need.Programs(t, "curl")
 	s := &site{addr: addr, root: t.TempDir(), url: "http://" + addr}
 	s.big = content(t, s.root, "big", size)
 	write(t, filepath.Join(s.root, "index.html"), "here\n")
@@ -127,7 +129,7 @@ func (s *site) section(t *testing.T, from, size int64) file {
 
 // The client ends its side as soon as it has sent all, and is answered.
 func (s *site) halfClosed(t *testing.T) {
-	need(t, "socat")
+	need.Programs(t, "socat")
 	big, err := os.Open(s.big.path)
 	must(t, err)
 	defer big.Close()

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/shunt-lb/shunt/internal/need"
 )
 
 // names is how many the zone has.
@@ -21,7 +23,7 @@ type zone struct {
 
 func newZone(t *testing.T, ops string) *zone {
 	t.Helper()
-	need(t, "unbound", "dnsperf", "dig")
+	need.Programs(t, "unbound", "dnsperf", "dig")
 	z := &zone{port: freePort(t), queries: filepath.Join(t.TempDir(), "queries")}
 	for _, addr := range reals {
 		z.serve(t, addr)

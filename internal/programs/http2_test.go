@@ -5,12 +5,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/shunt-lb/shunt/internal/need"
 )
 
 // HTTP/2 over TLS: thousands of streams with not one status but 2xx, and files
 // both ways, for nghttpd and for nginx.
 func TestHTTP2(t *testing.T) {
-	need(t, "h2load", "nghttpd", "curl")
+	need.Programs(t, "h2load", "nghttpd", "curl")
 	key, cert := certificate(t)
 	root := t.TempDir()
 	f := content(t, root, "file", 32<<20)

@@ -8,11 +8,13 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/shunt-lb/shunt/internal/need"
 )
 
 // HTTP/3: QUIC is long flows of datagrams, several at the same time.
 func TestHTTP3(t *testing.T) {
-	need(t, "gtlsclient", "gtlsserver")
+	need.Programs(t, "gtlsclient", "gtlsserver")
 	key, cert := certificate(t)
 	root, port := t.TempDir(), freePort(t)
 	f := content(t, root, "file", 16<<20)

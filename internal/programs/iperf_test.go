@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/shunt-lb/shunt/internal/need"
 )
 
 // A gauge is an iperf3 behind shunt, one of two. Its UDP flows belong to a TCP
@@ -50,7 +52,7 @@ func (g *gauge) ready() {
 
 // iperf3 both ways by TCP and UDP.
 func TestIperf(t *testing.T) {
-	need(t, "iperf3")
+	need.Programs(t, "iperf3")
 	g, d := newGauge(t)
 	for _, way := range []string{"", "-R"} {
 		t.Run("tcp"+way, func(t *testing.T) {

@@ -33,22 +33,3 @@ func tests(m *testing.M) int {
 	}
 	return leak.Run(m)
 }
-
-// need gives up where the machine lacks a program: with a skip, or with a
-// failure where CI is true.
-func need(t *testing.T, programs ...string) {
-	t.Helper()
-	for _, name := range programs {
-		if _, err := exec.LookPath(name); err != nil {
-			lacking(t, err)
-		}
-	}
-}
-
-func lacking(t *testing.T, err error) {
-	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatalf("the machine has to have what make deps installs: %v", err)
-	}
-	t.Skipf("the machine lacks what make deps installs: %v", err)
-}

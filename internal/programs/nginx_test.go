@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/shunt-lb/shunt/internal/need"
 )
 
 // nginx runs a web server on addr that serves root at / and stores what is PUT
@@ -12,7 +14,7 @@ import (
 // the address.
 func nginx(t *testing.T, addr, options, root string, directives ...string) {
 	t.Helper()
-	need(t, "nginx")
+	need.Programs(t, "nginx")
 	dir := t.TempDir()
 	more := ""
 	for _, d := range directives {

@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/internal/need"
 )
 
 // A cluster is two PostgreSQL servers with databases of their own behind
@@ -26,7 +28,7 @@ type cluster struct {
 
 func newCluster(t *testing.T) *cluster {
 	t.Helper()
-	need(t, "psql", "pgbench", "setpriv")
+	need.Programs(t, "psql", "pgbench", "setpriv")
 	bin := postgresBin(t)
 	dir, err := os.MkdirTemp("", "shunt-postgres-") // one that other users may enter
 	must(t, err)
@@ -56,7 +58,7 @@ func postgresBin(t *testing.T) string {
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/postgres")
 	if len(found) == 0 {
 		_, err := exec.LookPath("postgres")
-		lacking(t, err)
+		need.Lacking(t, err)
 	}
 	return filepath.Dir(found[len(found)-1])
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os/exec"
 	"testing"
+
+	"github.com/shunt-lb/shunt/internal/need"
 )
 
 // python is Debian's, which has Debian's modules; another may come first in
@@ -14,6 +16,6 @@ const python = "/usr/bin/python3"
 func needModule(t *testing.T, name string) {
 	t.Helper()
 	if out, err := exec.CommandContext(t.Context(), python, "-c", "import "+name).CombinedOutput(); err != nil {
-		lacking(t, fmt.Errorf("python3-%s: %w\n%s", name, err, out))
+		need.Lacking(t, fmt.Errorf("python3-%s: %w\n%s", name, err, out))
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/shunt-lb/shunt/internal/need"
 )
 
 // A store is Redis behind shunt.
@@ -17,7 +19,7 @@ type store struct {
 
 func newStore(t *testing.T) *store {
 	t.Helper()
-	need(t, "redis-server", "redis-cli", "redis-benchmark")
+	need.Programs(t, "redis-server", "redis-cli", "redis-benchmark")
 	s := &store{port: freePort(t)}
 	s.id = id("tcp", s.port)
 	addr := reals[0]

@@ -6,11 +6,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/shunt-lb/shunt/internal/need"
 )
 
 // Mail arrives whole, by way of either server.
 func TestSMTP(t *testing.T) {
-	need(t, "swaks")
+	need.Programs(t, "swaks")
 	needModule(t, "aiosmtpd")
 	port := freePort(t)
 	servers := make([]*program, len(reals))

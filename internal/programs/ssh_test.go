@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/shunt-lb/shunt/internal/need"
 )
 
 // A host is two sshd with one host key behind shunt.
@@ -18,7 +20,7 @@ type host struct {
 
 func newHost(t *testing.T) *host {
 	t.Helper()
-	need(t, "sshd", "ssh", "ssh-keygen", "scp", "sftp", "curl")
+	need.Programs(t, "sshd", "ssh", "ssh-keygen", "scp", "sftp", "curl")
 	h := &host{dir: t.TempDir(), port: freePort(t)}
 	h.id = id("tcp", h.port)
 	if os.Getuid() == 0 {

@@ -2,13 +2,14 @@ package loop
 
 import (
 	"net/netip"
-	"os"
 	"testing"
 
 	"golang.org/x/net/icmp"
 	"golang.org/x/net/ipv4"
 	"golang.org/x/net/ipv6"
 	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/internal/need"
 )
 
 // What a server has answered before it stops listening reaches the client, and
@@ -104,12 +105,7 @@ func TestRefusalOfTheScattered(t *testing.T) {
 // What routers say about a datagram is not the end of the next one; only that
 // the server cannot be reached is the end of the flow.
 func TestNewsOfRouters(t *testing.T) {
-	if os.Geteuid() != 0 {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("raw sockets need root")
-		}
-		t.Skip("raw sockets need root")
-	}
+	need.Root(t) // it has raw sockets
 	for _, tt := range []struct {
 		name string
 		host string

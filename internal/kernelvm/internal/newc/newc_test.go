@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/shunt-lb/shunt/internal/kernelvm/internal/newc"
+	"github.com/shunt-lb/shunt/internal/need"
 )
 
 // An item is an entry with its body.
@@ -59,14 +59,7 @@ func TestWriter(t *testing.T) {
 
 // TestWriterBesideCpio asks a program that others wrote.
 func TestWriterBesideCpio(t *testing.T) {
-	cpio, err := exec.LookPath("cpio")
-	switch {
-	case err != nil && os.Getenv("CI") == "true":
-		t.Fatal(err)
-	case err != nil:
-		t.Skip("there is no cpio on this machine; TestWriter reads the archive too")
-	}
-	cmd := exec.Command(cpio, "-t", "--quiet")
+	cmd := exec.Command(need.Program(t, "cpio"), "-t", "--quiet")
 	cmd.Stdin = bytes.NewReader(archive(t, items))
 	got, err := cmd.CombinedOutput()
 	if err != nil {
