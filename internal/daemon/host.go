@@ -84,12 +84,12 @@ func (d *Daemon) followAddresses(conf *config.Config) {
 // its file had something to be put on the host and this one has not.
 func (d *Daemon) clear() {
 	h := &d.host
-	if len(vip.Wanted(h.conf)) == 0 {
+	if len(wantedAddresses(h.conf)) == 0 {
 		if err := vip.Clear(d.log, d.o.Config); err != nil {
 			d.log.Warn("virtual addresses of a former run may be left", "err", err)
 		}
 	}
-	if len(returnpath.Wanted(h.conf, d.plane.status.Name)) == 0 {
+	if len(wantedAnswers(h.conf, d.plane.status.Name)) == 0 {
 		if err := returnpath.Clear(d.log, d.o.Config); err != nil {
 			d.log.Warn("rules of a former run may be left", "err", err)
 		}
@@ -97,7 +97,7 @@ func (d *Daemon) clear() {
 }
 
 func (d *Daemon) followVIPs(conf *config.Config) error {
-	want := vip.Wanted(conf)
+	want := wantedAddresses(conf)
 	if d.host.vips == nil && len(want) == 0 {
 		return nil
 	}
@@ -148,7 +148,7 @@ func (d *Daemon) closeHost(context.Context) error {
 	h.leaving = true
 	var vips, returns error
 	if h.vips != nil {
-		vips = h.vips.Close(vip.Wanted(d.rest(d.inKernel))...)
+		vips = h.vips.Close(wantedAddresses(d.rest(d.inKernel))...)
 	}
 	if h.returns != nil {
 		returns = h.returns.Close()

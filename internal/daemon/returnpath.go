@@ -8,7 +8,7 @@ import (
 // followReturns brings the answers of real servers back that see the clients'
 // addresses.
 func (d *Daemon) followReturns(conf *config.Config) error {
-	want := returnpath.Wanted(conf, d.plane.status.Name)
+	want := wantedAnswers(conf, d.plane.status.Name)
 	if d.host.returns == nil {
 		if len(want) == 0 {
 			return nil

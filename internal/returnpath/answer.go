@@ -4,13 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"net/netip"
-	"slices"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/shunt-lb/shunt/config"
-	"github.com/shunt-lb/shunt/dataplane"
-	"github.com/shunt-lb/shunt/director"
 )
 
 // Table is the number of the table of routes, and the priority of the rules.
@@ -58,27 +53,7 @@ func (a Answer) family() uint8 {
 	return unix.AF_INET6
 }
 
-func compare(a, b Answer) int {
+// Compare orders answers by address, port and protocol.
+func (a Answer) Compare(b Answer) int {
 	return cmp.Or(a.From.Compare(b.From), cmp.Compare(a.number(), b.number()))
-}
-
-// Wanted returns the answers that the transparent services of c need back, each
-// once, in order; usual is the dataplane of services that name none. Those that
-// IPVS forwards need nothing.
-func Wanted(c *config.Config, usual string) []Answer {
-	var all []Answer
-	for i := range c.Virtuals {
-		v := &c.Virtuals[i]
-		if !v.Transparent || cmp.Or(v.Dataplane, usual) != "proxy" {
-			continue
-		}
-		for _, r := range director.Everything(v).RealServers {
-			if a := r.Addr.Addr(); a.IsValid() && r.Addr.Port() != 0 {
-				from := netip.AddrPortFrom(a.Unmap().WithZone(""), r.Addr.Port())
-				all = append(all, Answer{UDP: v.ID.Protocol == dataplane.UDP, From: from})
-			}
-		}
-	}
-	slices.SortFunc(all, compare)
-	return slices.Compact(all)
 }

@@ -144,7 +144,7 @@ func (k *Keeper) reconcile() error {
 		}
 		delete(own, a)
 	}
-	for _, a := range slices.SortedFunc(maps.Keys(own), compare) {
+	for _, a := range slices.SortedFunc(maps.Keys(own), Answer.Compare) {
 		errs = append(errs, k.shut(a))
 	}
 	if len(k.want) == 0 && others == 0 && len(own) > 0 {
