@@ -60,7 +60,7 @@ test-unit: deps-programs
 
 # Network namespaces need root: as somebody else, the packages that use them
 # are tested once more with sudo. Under CI=true a test that cannot run fails.
-ROOT_PACKAGES := ./bench/... ./checks ./cmd/... ./internal/netlab ./internal/programs ./internal/returnpath ./proxy/...
+ROOT_PACKAGES := ./bench/... ./checks ./cmd/... ./internal/test/netlab ./internal/test/programs ./internal/host/returnpath ./proxy/...
 
 .PHONY: test-root
 test-root: deps-programs
@@ -83,11 +83,11 @@ KERNEL_TEST = $(GO) test -tags kernel -short -exec $(VMRUN) -timeout 60m -count=
 .PHONY: test-kernel
 test-kernel: deps-kernel vmrun kernel
 	files=$(KERNEL_FILES); \
-	packages=$$(dirname $$files | sort -u | grep -v /internal/differential$$); \
+	packages=$$(dirname $$files | sort -u | grep -v /internal/test/differential$$); \
 	tests=$$(sed -nE 's/^func ((Test|Example|Fuzz)\w*)\(.*/\1/p' $$files | sort -u | paste -sd '|'); \
 	export CGO_ENABLED=0 VMRUN_PACKAGES=$(VM_PACKAGES) VMRUN_MEMORY=1024; failed=0; \
-	VMRUN_COUNTED=true $(KERNEL_TEST) ./internal/differential & differential=$$!; \
-	env -u VMRUN_PACKAGES -u VMRUN_MEMORY -u CGO_ENABLED $(GO) test -tags vm -timeout 30m -count=1 ./internal/kernelvm/... || failed=1; \
+	VMRUN_COUNTED=true $(KERNEL_TEST) ./internal/test/differential & differential=$$!; \
+	env -u VMRUN_PACKAGES -u VMRUN_MEMORY -u CGO_ENABLED $(GO) test -tags vm -timeout 30m -count=1 ./internal/test/kernelvm/... || failed=1; \
 	$(KERNEL_TEST) -p 1 -parallel 2 -run "^($$tests)\$$" $$packages || failed=1; \
 	wait $$differential || failed=1; exit $$failed
 
@@ -99,7 +99,7 @@ shell-kernel: build deps-kernel vmrun kernel
 
 .PHONY: vmrun
 vmrun: need-go
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o $(VMRUN) ./internal/kernelvm/vmrun
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o $(VMRUN) ./internal/test/kernelvm/vmrun
 
 # The kernel is unpacked below ~/.cache/shunt and never installed.
 .PHONY: kernel
@@ -212,7 +212,7 @@ $(GO_FETCHED)/bin/go:
 # servers and clients; for a kernel of their own an emulator, too.
 PACKAGES := gcc libc6-dev nginx-light libnginx-mod-stream haproxy tshark curl perl python3 cpio
 
-# Clients and servers that meet through shunt in internal/programs.
+# Clients and servers that meet through shunt in internal/test/programs.
 deps-programs: PACKAGES += postgresql redis-server redis-tools iperf3 openssh-server openssh-client unbound dnsperf bind9-dnsutils \
   nghttp2-client nghttp2-server ngtcp2-client ngtcp2-server python3-websockets python3-aiosmtpd swaks socat
 

@@ -17,7 +17,7 @@ import (
 
 	"github.com/shunt-lb/shunt/admin"
 	"github.com/shunt-lb/shunt/director"
-	"github.com/shunt-lb/shunt/internal/need"
+	"github.com/shunt-lb/shunt/internal/test/need"
 )
 
 // newFor returns a server of the director of a configuration, which counts

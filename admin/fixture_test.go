@@ -15,7 +15,7 @@ import (
 	"github.com/shunt-lb/shunt/admin"
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/director"
-	"github.com/shunt-lb/shunt/internal/leak"
+	"github.com/shunt-lb/shunt/internal/test/leak"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files and the table in METRICS.md")

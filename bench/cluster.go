@@ -15,7 +15,7 @@ import (
 	"github.com/shunt-lb/shunt/bench/lab"
 	"github.com/shunt-lb/shunt/bench/load"
 	"github.com/shunt-lb/shunt/bench/subject"
-	"github.com/shunt-lb/shunt/internal/netlab"
+	"github.com/shunt-lb/shunt/internal/test/netlab"
 )
 
 // healthPort is where real servers answer checks.

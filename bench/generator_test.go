@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/shunt-lb/shunt/bench/subject"
-	"github.com/shunt-lb/shunt/internal/netlab"
+	"github.com/shunt-lb/shunt/internal/test/netlab"
 )
 
 // Clients and real servers are apart where there are processors for both, and

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/shunt-lb/shunt/bench/lab"
-	"github.com/shunt-lb/shunt/internal/netlab"
+	"github.com/shunt-lb/shunt/internal/test/netlab"
 )
 
 // healthMark is the first argument of a process that answers health checks.

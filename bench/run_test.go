@@ -13,7 +13,7 @@ import (
 	"github.com/shunt-lb/shunt/bench"
 	"github.com/shunt-lb/shunt/bench/result"
 	"github.com/shunt-lb/shunt/bench/subject"
-	"github.com/shunt-lb/shunt/internal/netlab"
+	"github.com/shunt-lb/shunt/internal/test/netlab"
 )
 
 func must(t *testing.T, err error) {

@@ -11,7 +11,7 @@ import (
 
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/dataplane/dataplanetest"
-	"github.com/shunt-lb/shunt/internal/netlab"
+	"github.com/shunt-lb/shunt/internal/test/netlab"
 )
 
 // A site is a small data centre: clients behind a router, and a bridge with

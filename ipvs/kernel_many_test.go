@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/shunt-lb/shunt/dataplane"
-	"github.com/shunt-lb/shunt/internal/need"
-	"github.com/shunt-lb/shunt/internal/netlab"
+	"github.com/shunt-lb/shunt/internal/test/need"
+	"github.com/shunt-lb/shunt/internal/test/netlab"
 )
 
 // The size that operators with many services have.

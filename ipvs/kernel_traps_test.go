@@ -13,7 +13,7 @@ import (
 	moby "github.com/moby/ipvs"
 
 	"github.com/shunt-lb/shunt/dataplane"
-	"github.com/shunt-lb/shunt/internal/netlab"
+	"github.com/shunt-lb/shunt/internal/test/netlab"
 )
 
 // TestSharedLibraryHangs is why there is a mutex and a watchdog: callers who

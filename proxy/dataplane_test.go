@@ -7,7 +7,7 @@ import (
 
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/dataplane/dataplanetest"
-	"github.com/shunt-lb/shunt/internal/netlab"
+	"github.com/shunt-lb/shunt/internal/test/netlab"
 	"github.com/shunt-lb/shunt/proxy"
 )
 

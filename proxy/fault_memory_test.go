@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/shunt-lb/shunt/dataplane"
-	"github.com/shunt-lb/shunt/internal/netlab"
+	"github.com/shunt-lb/shunt/internal/test/netlab"
 	"github.com/shunt-lb/shunt/proxy"
 )
 

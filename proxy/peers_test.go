@@ -16,7 +16,7 @@ import (
 
 	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/dataplane"
-	"github.com/shunt-lb/shunt/internal/need"
+	"github.com/shunt-lb/shunt/internal/test/need"
 	"github.com/shunt-lb/shunt/proxy"
 )
 

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/dataplane"
-	"github.com/shunt-lb/shunt/internal/need"
+	"github.com/shunt-lb/shunt/internal/test/need"
 	"github.com/shunt-lb/shunt/proxy"
 )
 

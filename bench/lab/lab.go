@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/shunt-lb/shunt/dataplane"
-	"github.com/shunt-lb/shunt/internal/netlab"
+	"github.com/shunt-lb/shunt/internal/test/netlab"
 )
 
 // A Topology is how the machines of a lab are connected.

@@ -16,7 +16,7 @@ import (
 
 	"github.com/shunt-lb/shunt/bench/lab"
 	"github.com/shunt-lb/shunt/dataplane"
-	"github.com/shunt-lb/shunt/internal/netlab"
+	"github.com/shunt-lb/shunt/internal/test/netlab"
 )
 
 func must(t *testing.T, err error) {

@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"github.com/shunt-lb/shunt/bench/lab"
-	"github.com/shunt-lb/shunt/internal/leak"
+	"github.com/shunt-lb/shunt/internal/test/leak"
 )
 
 func TestMain(m *testing.M) {

@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/dataplane"
-	"github.com/shunt-lb/shunt/internal/netlab"
-	"github.com/shunt-lb/shunt/internal/realserver"
-	"github.com/shunt-lb/shunt/internal/sysctl"
+	"github.com/shunt-lb/shunt/internal/host/realserver"
+	"github.com/shunt-lb/shunt/internal/host/sysctl"
+	"github.com/shunt-lb/shunt/internal/test/netlab"
 )
 
 func (l *Lab) connect() error {

@@ -12,7 +12,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
-	"github.com/shunt-lb/shunt/internal/netlab"
+	"github.com/shunt-lb/shunt/internal/test/netlab"
 )
 
 // settings are those that a measurement needs of every machine. Some exist

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/shunt-lb/shunt/bench/load"
-	"github.com/shunt-lb/shunt/internal/netlab"
+	"github.com/shunt-lb/shunt/internal/test/netlab"
 )
 
 // One thread stands on both sides of a link, the client's and those of two

@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/shunt-lb/shunt/internal/leak"
+	"github.com/shunt-lb/shunt/internal/test/leak"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")

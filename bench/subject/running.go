@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/bench/lab"
-	"github.com/shunt-lb/shunt/internal/netlab"
+	"github.com/shunt-lb/shunt/internal/test/netlab"
 )
 
 // A Running subject directs. Its methods are for one goroutine.

@@ -13,8 +13,8 @@ import (
 	"github.com/shunt-lb/shunt/bench/lab"
 	"github.com/shunt-lb/shunt/bench/subject"
 	"github.com/shunt-lb/shunt/dataplane"
-	"github.com/shunt-lb/shunt/internal/need"
-	"github.com/shunt-lb/shunt/internal/netlab"
+	"github.com/shunt-lb/shunt/internal/test/need"
+	"github.com/shunt-lb/shunt/internal/test/netlab"
 )
 
 func must(t *testing.T, err error) {

@@ -6,7 +6,7 @@ import (
 	"net/netip"
 
 	"github.com/shunt-lb/shunt/bench/wire"
-	"github.com/shunt-lb/shunt/internal/netlab"
+	"github.com/shunt-lb/shunt/internal/test/netlab"
 )
 
 // How a thousand SYNs tell what a director makes of a service.

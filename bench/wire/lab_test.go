@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/shunt-lb/shunt/bench/wire"
-	"github.com/shunt-lb/shunt/internal/leak"
-	"github.com/shunt-lb/shunt/internal/netlab"
+	"github.com/shunt-lb/shunt/internal/test/leak"
+	"github.com/shunt-lb/shunt/internal/test/netlab"
 )
 
 func TestMain(m *testing.M) { leak.Main(m) }

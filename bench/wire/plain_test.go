@@ -11,7 +11,7 @@ import (
 	"github.com/google/gopacket/pcapgo"
 
 	"github.com/shunt-lb/shunt/bench/wire"
-	"github.com/shunt-lb/shunt/internal/netlab"
+	"github.com/shunt-lb/shunt/internal/test/netlab"
 )
 
 // TestPlain sees segments longer than a packet on a veth pair as it is made,

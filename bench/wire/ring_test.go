@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/shunt-lb/shunt/internal/netlab"
+	"github.com/shunt-lb/shunt/internal/test/netlab"
 )
 
 // TestDropsAreCounted sends more than a small ring can hold while nobody reads

@@ -10,7 +10,7 @@ import (
 
 	"github.com/shunt-lb/shunt/bench/result"
 	"github.com/shunt-lb/shunt/bench/wire"
-	"github.com/shunt-lb/shunt/internal/need"
+	"github.com/shunt-lb/shunt/internal/test/need"
 )
 
 // shark has tshark print fields of the packets that pass a filter, a line each.

@@ -9,8 +9,8 @@ import (
 
 	"github.com/shunt-lb/shunt/bench"
 	"github.com/shunt-lb/shunt/bench/report"
-	"github.com/shunt-lb/shunt/internal/leak"
-	"github.com/shunt-lb/shunt/internal/netlab"
+	"github.com/shunt-lb/shunt/internal/test/leak"
+	"github.com/shunt-lb/shunt/internal/test/netlab"
 )
 
 func TestMain(m *testing.M) {

@@ -8,7 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/shunt-lb/shunt/config"
-	"github.com/shunt-lb/shunt/internal/daemon"
+	"github.com/shunt-lb/shunt/daemon"
 )
 
 func configCommand() *cli.Command {

@@ -12,7 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/shunt-lb/shunt/admin"
-	"github.com/shunt-lb/shunt/internal/daemon"
+	"github.com/shunt-lb/shunt/daemon"
 )
 
 // rootDir is where the sockets of root's shunts are, and of those that are

@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/shunt-lb/shunt/internal/need"
+	"github.com/shunt-lb/shunt/internal/test/need"
 )
 
 // A site is a folder with configurations, and the shunts that run for them

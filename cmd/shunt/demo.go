@@ -6,7 +6,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
-	"github.com/shunt-lb/shunt/internal/demo"
+	"github.com/shunt-lb/shunt/daemon/demo"
 )
 
 func demoCommand() *cli.Command {

@@ -8,8 +8,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/shunt-lb/shunt/dataplane"
-	"github.com/shunt-lb/shunt/internal/realserver"
-	"github.com/shunt-lb/shunt/internal/sysctl"
+	"github.com/shunt-lb/shunt/internal/host/realserver"
+	"github.com/shunt-lb/shunt/internal/host/sysctl"
 )
 
 func realserverCommand() *cli.Command {

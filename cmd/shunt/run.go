@@ -12,7 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
-	"github.com/shunt-lb/shunt/internal/daemon"
+	"github.com/shunt-lb/shunt/daemon"
 )
 
 func configFlag() cli.Flag {

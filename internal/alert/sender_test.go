@@ -17,7 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/shunt-lb/shunt/internal/alert"
-	"github.com/shunt-lb/shunt/internal/leak"
+	"github.com/shunt-lb/shunt/internal/test/leak"
 )
 
 func TestMain(m *testing.M) { leak.Main(m) }

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/internal/files"
-	"github.com/shunt-lb/shunt/internal/leak"
+	"github.com/shunt-lb/shunt/internal/test/leak"
 )
 
 func TestMain(m *testing.M) { leak.Main(m) }

@@ -15,8 +15,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/shunt-lb/shunt/internal/leak"
 	"github.com/shunt-lb/shunt/internal/logs"
+	"github.com/shunt-lb/shunt/internal/test/leak"
 )
 
 func TestMain(m *testing.M) { leak.Main(m) }

@@ -3,7 +3,7 @@ package table_test
 import (
 	"testing"
 
-	"github.com/shunt-lb/shunt/internal/leak"
+	"github.com/shunt-lb/shunt/internal/test/leak"
 )
 
 func TestMain(m *testing.M) { leak.Main(m) }

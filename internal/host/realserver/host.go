@@ -1,0 +1,153 @@
+package realserver
+
+import (
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/internal/host/sysctl"
+	"github.com/shunt-lb/shunt/internal/host/vip"
+)
+
+// A Host is the machine, in the network namespace of the calling thread.
+// Nothing of what is done to it survives a restart of the machine.
+type Host struct {
+	Settings sysctl.Dir
+	Note     Note
+}
+
+// Check returns what is missing, in the order in which it is to be done. It
+// changes nothing.
+func (h *Host) Check(o Options) ([]Step, error) {
+	have, err := h.look(&o)
+	if err != nil {
+		return nil, err
+	}
+	if _, ok := have.links[o.Link]; !ok && o.Link != "" && tunnelModules[o.Link] == (tunnelModule{}) {
+		return nil, fmt.Errorf("there is no link %s", o.Link)
+	}
+	return missing(&o, have), nil
+}
+
+func (h *Host) look(o *Options) (*state, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	return read(o, h.Settings)
+}
+
+// Apply does what is missing and returns what it has done, also with an error.
+// Applying again does nothing. A VIP on a link that answers for it is an error
+// and stays there: the machine may be the director.
+func (h *Host) Apply(o Options) ([]Step, error) {
+	steps, err := h.Check(o)
+	if err != nil {
+		return nil, err
+	}
+	return h.perform(steps)
+}
+
+// Remove takes back what Apply does for o and returns what it has done, also
+// with an error. Removing again does nothing.
+func (h *Host) Remove(o Options) ([]Step, error) {
+	have, err := h.look(&o)
+	if err != nil {
+		return nil, err
+	}
+	before, err := h.Note.read()
+	if err != nil {
+		return nil, err
+	}
+	return h.perform(leftover(&o, have, before))
+}
+
+// perform does the steps up to the first that cannot be done. Those by hand
+// are left to the end and are an error.
+func (h *Host) perform(steps []Step) (done []Step, err error) {
+	var left []error
+	for _, s := range steps {
+		if s.do == byHand {
+			left = append(left, errors.New(s.String()))
+			continue
+		}
+		if err := h.do(s); err != nil {
+			return done, errors.Join(append(left, fmt.Errorf("%s: %w", s.Command(), rights(err)))...)
+		}
+		done = append(done, s)
+	}
+	return done, errors.Join(left...)
+}
+
+func (h *Host) do(s Step) error {
+	switch s.do {
+	case set:
+		return h.change(s.name, s.value)
+	case reset:
+		return errors.Join(h.Settings.Set(s.name, s.value), h.Note.update(func(before map[string]string) { delete(before, s.name) }))
+	case addLink:
+		return makeTunnel(s.link)
+	case addModule:
+		return loadModule(h.Settings, s.name)
+	case addPort:
+		return s.gue.add()
+	case delPort:
+		return s.gue.remove()
+	}
+	l, err := netlink.LinkByName(s.link)
+	if err != nil {
+		return err
+	}
+	switch s.do {
+	case linkUp:
+		return netlink.LinkSetUp(l)
+	case linkDown:
+		return netlink.LinkSetDown(l)
+	case addAddr:
+		return netlink.AddrAdd(l, vip.Bare(s.prefix.Addr()))
+	}
+	old := vip.Bare(s.prefix.Addr())
+	old.Mask = net.CIDRMask(s.prefix.Bits(), s.prefix.Addr().BitLen())
+	return netlink.AddrDel(l, old)
+}
+
+// change sets a setting, and notes what it was before the first change.
+func (h *Host) change(name, value string) error {
+	old, err := h.Settings.Get(name)
+	if err != nil {
+		return err
+	}
+	err = h.Note.update(func(before map[string]string) {
+		if _, noted := before[name]; !noted {
+			before[name] = old
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return h.Settings.Set(name, value)
+}
+
+// makeTunnel has the kernel load a tunnel's module. The link comes with it in
+// the first network namespace; in others it may have to be made.
+func makeTunnel(name string) error {
+	module := tunnelModules[name]
+	err := netlink.LinkAdd(&netlink.GenericLink{LinkAttrs: netlink.LinkAttrs{Name: name}, LinkType: module.kind})
+	switch {
+	case errors.Is(err, unix.EEXIST):
+		return nil
+	case errors.Is(err, unix.EOPNOTSUPP):
+		return fmt.Errorf("the kernel has no module %s", module.name)
+	}
+	return err
+}
+
+// rights says what is behind a lack of rights.
+func rights(err error) error {
+	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
+		return fmt.Errorf("%w (it needs root, or CAP_NET_ADMIN)", err)
+	}
+	return err
+}

@@ -1,0 +1,87 @@
+package realserver
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/host/sysctl"
+	"github.com/shunt-lb/shunt/internal/host/vip"
+)
+
+// A state is what a machine has now.
+type state struct {
+	links map[string]link
+	// settings of links that are not there are those that they will have.
+	settings map[string]string
+	gue      []guePort
+	fou      bool // the module for GUE is loaded
+}
+
+type link struct {
+	up    bool
+	arp   bool
+	addrs []netip.Prefix
+}
+
+// read returns the state of the machine, as far as o is concerned.
+func read(o *Options, d sysctl.Dir) (*state, error) {
+	s := &state{links: map[string]link{}, settings: map[string]string{}}
+	links, err := vip.Settled(netlink.LinkList)
+	if err != nil {
+		return nil, fmt.Errorf("list links: %w", err)
+	}
+	for _, l := range links {
+		addrs, err := vip.Settled(func() ([]netlink.Addr, error) { return netlink.AddrList(l, netlink.FAMILY_ALL) })
+		if err != nil {
+			return nil, fmt.Errorf("list addresses of %s: %w", l.Attrs().Name, err)
+		}
+		flags := l.Attrs().RawFlags
+		s.links[l.Attrs().Name] = link{
+			up:    flags&unix.IFF_UP != 0,
+			arp:   flags&(unix.IFF_NOARP|unix.IFF_LOOPBACK) == 0,
+			addrs: prefixes(addrs),
+		}
+	}
+	if o.Tunnel.Type == dataplane.TunnelGUE {
+		if s.gue, s.fou, err = readGUE(); err != nil {
+			return nil, err
+		}
+	}
+	for _, v := range o.VIPs {
+		for _, want := range o.settings(v) {
+			if s.settings[want.name()], err = want.read(d); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return s, nil
+}
+
+// read returns the value in force; a link that is not there will begin with
+// the default.
+func (s *setting) read(d sysctl.Dir) (string, error) {
+	value, err := d.Get(s.name())
+	if errors.Is(err, fs.ErrNotExist) {
+		value, err = d.Get(sysctl.Link("ipv4", "default", s.key))
+	}
+	if err != nil || s.key != filter {
+		return value, err
+	}
+	all, err := d.Get(sysctl.Link("ipv4", "all", s.key))
+	return max(value, all), err
+}
+
+func prefixes(addrs []netlink.Addr) []netip.Prefix {
+	var all []netip.Prefix
+	for i := range addrs {
+		ones, _ := addrs[i].Mask.Size()
+		all = append(all, netip.PrefixFrom(vip.Host(&addrs[i]), ones))
+	}
+	return all
+}

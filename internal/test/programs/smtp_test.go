@@ -1,0 +1,40 @@
+package programs_test
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/shunt-lb/shunt/internal/test/need"
+)
+
+// Mail arrives whole, by way of either server.
+func TestSMTP(t *testing.T) {
+	need.Programs(t, "swaks")
+	needModule(t, "aiosmtpd")
+	port := freePort(t)
+	servers := make([]*program, len(reals))
+	for i, addr := range reals {
+		servers[i] = start(t, python, "-u", "-m", "aiosmtpd", "-n", "-l", addr+":"+port, "-c", "aiosmtpd.handlers.Debugging", "stdout")
+		answers(t, servers[i], addr+":"+port)
+	}
+	d := direct(t, service(port, reals, "scheduler = rr", "checktype = connect"))
+	var body strings.Builder
+	for i := range 20000 {
+		fmt.Fprintf(&body, "%x\n", sha256.Sum256(fmt.Append(nil, i)))
+	}
+	file := filepath.Join(t.TempDir(), "body")
+	write(t, file, body.String())
+	for range servers {
+		run(t, "swaks", "--server", vip, "--port", port, "--from", "a@zone.test", "--to", "b@zone.test", "--body", "@"+file, "--silent", "2")
+	}
+	for _, p := range servers {
+		p.prints("END MESSAGE")
+		if !strings.Contains(strings.ReplaceAll(p.printed(), "\r", ""), body.String()) {
+			t.Errorf("%s has got something else", p.cmd)
+		}
+	}
+	d.carried(id("tcp", port), len(servers))
+}

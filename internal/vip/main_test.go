@@ -1,9 +1,0 @@
-package vip_test
-
-import (
-	"testing"
-
-	"github.com/shunt-lb/shunt/internal/leak"
-)
-
-func TestMain(m *testing.M) { leak.Main(m) }
