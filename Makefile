@@ -210,7 +210,7 @@ $(GO_FETCHED)/bin/go:
 
 # Packages of Debian that the tests use: a compiler for the race detector, real
 # servers and clients; for a kernel of their own an emulator, too.
-PACKAGES := gcc libc6-dev nginx-light libnginx-mod-stream haproxy tshark curl perl python3 cpio
+PACKAGES := gcc libc6-dev iproute2 nginx-light libnginx-mod-stream haproxy tshark curl perl python3 cpio
 
 # Clients and servers that meet through shunt in internal/test/programs.
 deps-programs: PACKAGES += postgresql redis-server redis-tools iperf3 openssh-server openssh-client unbound dnsperf bind9-dnsutils \
