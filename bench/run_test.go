@@ -148,30 +148,10 @@ func many(t *testing.T, s *subject.Subject, enough uint64) result.Measure {
 	return result.Measure{}
 }
 
-// connections measures one subject until it has directed that many.
-func connections(t *testing.T, s *subject.Subject, enough uint64) (ms []result.Measure) {
-	t.Helper()
-	for done := uint64(0); done < enough; {
-		run := measure(t, bench.Options{
-			Scenarios: []string{"connections"}, Connections: 6, Subjects: []*subject.Subject{s}, Rounds: 1, Duration: 2 * time.Second,
-		})
-		m := run.Measures[0]
-		if len(m.Rounds) != 1 || m.Rounds[0].Operations == 0 {
-			t.Fatalf("%s: nothing was measured: %+v", s.Name, m)
-		}
-		done += m.Rounds[0].Operations
-		ms = append(ms, m)
-	}
-	return ms
-}
-
 func TestALostConnectionInAThousandIsFoundOut(t *testing.T) {
 	for defect, most := range map[string]float64{"lossy": 0.002, "none": 0} {
-		var good, lost float64
-		for _, m := range connections(t, defective(defect), 2000) {
-			good += float64(m.Rounds[0].Operations)
-			lost += float64(m.Errors())
-		}
+		m := many(t, defective(defect), 2000)
+		good, lost := float64(m.Rounds[0].Operations), float64(m.Errors())
 		share := lost / (good + lost)
 		if share > most || share < most/10 {
 			t.Errorf("%s: %v of %v connections lost", defect, lost, good+lost)
@@ -189,7 +169,7 @@ func TestAWrongDistributionIsFoundOut(t *testing.T) {
 }
 
 func TestFiveMillisecondsAreFoundOut(t *testing.T) {
-	slow, ok := connections(t, defective("slow"), 1)[0].Latency(0.5)
+	slow, ok := many(t, defective("slow"), 1).Latency(0.5)
 	if !ok || slow < 0.005 {
 		t.Errorf("half of the connections took no longer than %v s, with 5 ms added", slow)
 	}
