@@ -1,50 +1,33 @@
 package report
 
-import (
-	"github.com/shunt-lb/shunt/bench/result"
-)
+import "github.com/shunt-lb/shunt/bench/result"
 
-func checks(all []result.Checks, inks inks) section {
+func checks(all []result.Checks, colour palette) section {
+	const detected = "until a real server that is unwell is out of service"
 	s := section{
-		title: "Health checks",
-		about: "What looking after many real servers costs, and how long one stays in service that has become unwell: " +
+		Title: "Health checks",
+		About: "What looking after many real servers costs, and how long one stays in service that has become unwell: " +
 			"until the kernel's table does not have it any more where the kernel forwards, and else until the program's status says so.",
+		Tables: []table{tabulate("", 2, all,
+			words("SUBJECT", func(c result.Checks) string { return c.Subject }),
+			figures("REAL SERVERS", "", func(c result.Checks) string { return thousands(float64(c.RealServers)) }),
+			figures("INTERVAL", "between checks of one real server", func(c result.Checks) string { return period(c.Interval) }),
+			figures("PROCESSOR", "share of one processor", func(c result.Checks) string { return percent(c.Processor) }),
+			figures("MEMORY", "", func(c result.Checks) string { return some(float64(c.Memory), volume) }),
+			figures("DETECTED p50", detected, func(c result.Checks) string { return quantile(c.Detection, 0.5) }),
+			figures("DETECTED p99", detected, func(c result.Checks) string { return quantile(c.Detection, 0.99) }),
+			words("NOTE", func(c result.Checks) string { return c.Note }),
+		).lean()},
 	}
-	table := grid{names: 2, columns: []column{
-		{name: "SUBJECT"},
-		{name: "REAL SERVERS", right: true},
-		{name: "INTERVAL", right: true, about: "between checks of one real server"},
-		{name: "PROCESSOR", right: true, about: "share of one processor"},
-		{name: "MEMORY", right: true},
-		{name: "DETECTED p50", right: true, about: "until a real server that is unwell is out of service"},
-		{name: "DETECTED p99", right: true, about: "until a real server that is unwell is out of service"},
-		{name: "NOTE"},
-	}}
-	sizes := map[int][]curve{}
-	for _, c := range all {
-		table.add(checksRow(c)...)
-		sizes[c.RealServers] = append(sizes[c.RealServers], curve{c.Subject, c.Detection})
-	}
-	s.tables = []grid{table.lean()}
-	for _, c := range all {
-		// Each size once, in order of appearance.
-		of := thousands(float64(c.RealServers)) + " real servers"
-		if f := latencies("From death to out of service: "+of, of, sizes[c.RealServers], inks); f.svg != "" {
-			s.figures = append(s.figures, f)
+	for _, size := range distinct(all, func(c result.Checks) int { return c.RealServers }) {
+		var curves []curve
+		for _, c := range all {
+			if c.RealServers == size {
+				curves = append(curves, curve{c.Subject, c.Detection})
+			}
 		}
-		delete(sizes, c.RealServers)
+		of := thousands(float64(size)) + " real servers"
+		s.Plots = append(s.Plots, latencies("From death to out of service: "+of, of, curves, colour))
 	}
 	return s
-}
-
-func checksRow(c result.Checks) []cell {
-	at := func(share float64) string {
-		x, ok := result.Round{Latency: c.Detection}.At(share)
-		if !ok {
-			return none
-		}
-		return period(x)
-	}
-	return words(c.Subject, thousands(float64(c.RealServers)), period(c.Interval), percent(c.Processor),
-		some(float64(c.Memory), volume), at(0.5), at(0.99), c.Note)
 }

@@ -1,7 +1,9 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 
 	"golang.org/x/perf/benchmath"
@@ -69,8 +71,8 @@ func Compare(old, now result.Run) Comparison {
 	c := Comparison{Warnings: differences(old, now), Findings: findings(old, now), Ratios: ratios(old, now)}
 	for _, g := range now.Groups() {
 		for _, m := range g.Measures {
-			if i := slices.IndexFunc(old.Measures, func(o result.Measure) bool { return alike(o, m) }); i >= 0 {
-				c.Changes = append(c.Changes, changes(old.Measures[i], m)...)
+			if o, ok := counterpart(old, m); ok {
+				c.Changes = append(c.Changes, changes(o, m)...)
 			}
 		}
 	}
@@ -80,10 +82,6 @@ func Compare(old, now result.Run) Comparison {
 // Worse reports whether anything got worse.
 func (c Comparison) Worse() bool {
 	return len(c.Findings) > 0 || slices.ContainsFunc(c.Changes, func(ch Change) bool { return ch.Verdict == Worse })
-}
-
-func alike(a, b result.Measure) bool {
-	return a.Scenario == b.Scenario && a.Work == b.Work && a.Unit == b.Unit && a.Subject == b.Subject
 }
 
 // changes compares all figures that both old and now have.
@@ -149,6 +147,7 @@ func fewest(n, m int) float64 {
 
 // differences says why old and now may not be comparable.
 func differences(old, now result.Run) []string {
+	known := func(s string) string { return cmp.Or(s, "unknown") }
 	var all []string
 	differ := func(what string, a, b any) {
 		if a != b {
@@ -156,34 +155,17 @@ func differences(old, now result.Run) []string {
 		}
 	}
 	a, b := old.Machine, now.Machine
-	differ("processor", or(a.Processor), or(b.Processor))
+	differ("processor", known(a.Processor), known(b.Processor))
 	differ("processors", a.Processors, b.Processors)
 	differ("memory", volume(float64(a.Memory)), volume(float64(b.Memory)))
-	differ("kernel", or(a.Kernel), or(b.Kernel))
+	differ("kernel", known(a.Kernel), known(b.Kernel))
 	differ("emulated", a.Emulated, b.Emulated)
-	differ("pinning", or(old.Pinning), or(now.Pinning))
-	for _, name := range names(a.Programs, b.Programs) {
-		differ("version of "+name, or(a.Programs[name]), or(b.Programs[name]))
+	differ("pinning", known(old.Pinning), known(now.Pinning))
+	programs := map[string]string{}
+	maps.Copy(programs, a.Programs)
+	maps.Copy(programs, b.Programs)
+	for _, name := range slices.Sorted(maps.Keys(programs)) {
+		differ("version of "+name, known(a.Programs[name]), known(b.Programs[name]))
 	}
 	return all
-}
-
-// or returns s, or what stands for nothing.
-func or(s string) string {
-	if s == "" {
-		return "unknown"
-	}
-	return s
-}
-
-// names returns the keys of both in order.
-func names(a, b map[string]string) []string {
-	var all []string
-	for _, m := range []map[string]string{a, b} {
-		for name := range m {
-			all = append(all, name)
-		}
-	}
-	slices.Sort(all)
-	return slices.Compact(all)
 }

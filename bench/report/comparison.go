@@ -3,12 +3,14 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 )
 
 // Print writes c for people: what makes the runs hard to compare first, then a
 // table for each kind of work, then what else got worse. The error is w's.
 func (c Comparison) Print(w io.Writer, o Options) error {
+	c = printable(c)
 	p := printer{Options: o}
 	if len(c.Warnings) > 0 {
 		p.line("%s", p.paint("33", "The runs differ in more than the figures"))
@@ -16,48 +18,53 @@ func (c Comparison) Print(w io.Writer, o Options) error {
 			p.text("- ", t)
 		}
 	}
-	all := c.grids()
+	title := func(ch Change) string { return ch.Scenario + ": " + ch.Work }
+	for _, work := range distinct(c.Changes, title) {
+		p.comparison(changeTable(work, slices.DeleteFunc(slices.Clone(c.Changes), func(ch Change) bool { return title(ch) != work })))
+	}
 	if len(c.Ratios) > 0 {
-		all = append(all, ratioGrid(c.Ratios))
+		p.comparison(ratioTable(c.Ratios))
 	}
-	for _, g := range all {
-		p.line("\n%s\n", p.paint("1", g.title))
-		p.grid(g)
-	}
-	p.heading("Got worse besides", c.Findings)
+	p.list("Got worse besides", c.Findings)
 	p.line("")
 	p.text("", c.summary())
 	_, err := w.Write(p.out.Bytes())
 	return err
 }
 
-// grids returns a table for each kind of work.
-func (c Comparison) grids() []grid {
-	var all []grid
-	for _, ch := range c.Changes {
-		title := ch.Scenario + ": " + ch.Work
-		if len(all) == 0 || all[len(all)-1].title != title {
-			all = append(all, grid{title: title, names: 2, columns: []column{
-				{name: "SUBJECT"},
-				{name: "FIGURE"},
-				{name: "OLD", right: true},
-				{name: "NEW", right: true},
-				{name: "RATIO", right: true},
-				{name: "P", right: true},
-				{name: "VERDICT"},
-			}})
-		}
-		all[len(all)-1].add(ch.row()...)
-	}
-	return all
+func (p *printer) comparison(t table) {
+	p.line("\n%s\n", p.paint("1", t.Title))
+	p.table(t)
 }
 
-func (ch Change) row() []cell {
-	row := words(ch.Subject, ch.Figure, ch.write(ch.Old), ch.write(ch.New), times(ch.Ratio), strconv.FormatFloat(ch.P, 'f', 3, 64))
-	return append(row, cell{string(ch.Verdict), moods[ch.Verdict]})
+var verdictMarks = map[Verdict]mark{Better: good, Worse: bad, Bounded: doubt, TooFew: doubt, Same: faint}
+
+func changeTable(title string, all []Change) table {
+	return tabulate(title, 2, all,
+		words("SUBJECT", func(c Change) string { return c.Subject }),
+		words("FIGURE", func(c Change) string { return c.Figure }),
+		figures("OLD", "", func(c Change) string { return c.write(c.Old) }),
+		figures("NEW", "", func(c Change) string { return c.write(c.New) }),
+		figures("RATIO", "", func(c Change) string { return times(c.Ratio) }),
+		figures("P", "", func(c Change) string { return strconv.FormatFloat(c.P, 'f', 3, 64) }),
+		column[Change]{heading{Name: "VERDICT"}, func(c Change) cell { return cell{string(c.Verdict), verdictMarks[c.Verdict]} }})
 }
 
-var moods = map[Verdict]mood{Better: good, Worse: bad, Bounded: doubt, TooFew: doubt, Same: faint}
+// ratioTable marks the ratios that differ by a tenth.
+func ratioTable(all []Ratio) table {
+	return tabulate("Processor time for one operation, between subjects of one run", 2, all,
+		words("WORK", func(r Ratio) string { return r.Scenario + ": " + r.Work }),
+		words("SUBJECTS", func(r Ratio) string { return r.Subject + " to " + r.To }),
+		figures("OLD", "", func(r Ratio) string { return times(r.Old) }),
+		figures("NEW", "", func(r Ratio) string { return times(r.New) }),
+		marked("CHANGE", "", func(r Ratio) cell {
+			c := cell{Text: fmt.Sprintf("%+.1f %%", 100*r.Change())}
+			if r.Change() > 0.1 || r.Change() < -0.1 {
+				c.Mark = doubt
+			}
+			return c
+		}))
+}
 
 // summary counts verdicts, and says how many of them chance alone would bring.
 func (c Comparison) summary() string {

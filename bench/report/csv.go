@@ -8,32 +8,36 @@ import (
 	"github.com/shunt-lb/shunt/bench/result"
 )
 
-// csvColumns are what a row says, in order, with what each is taken from.
-var csvColumns = []struct {
-	name string
-	of   func(result.Measure, result.Round) string
-}{
-	{"scenario", func(m result.Measure, _ result.Round) string { return m.Scenario }},
-	{"work", func(m result.Measure, _ result.Round) string { return m.Work }},
-	{"unit", func(m result.Measure, _ result.Round) string { return m.Unit }},
-	{"subject", func(m result.Measure, _ result.Round) string { return m.Subject }},
-	{"bounded", func(m result.Measure, _ result.Round) string { return strconv.FormatBool(m.Bounded) }},
-	{"seconds", plainly(func(r result.Round) float64 { return r.Seconds })},
-	{"operations", func(_ result.Measure, r result.Round) string { return strconv.FormatUint(r.Operations, 10) }},
-	{"errors", func(_ result.Measure, r result.Round) string { return strconv.FormatUint(r.Errors, 10) }},
-	{"operations_per_second", plainly(result.Round.Rate)},
-	{"cpu_seconds_per_operation", plainly(result.Round.Cost)},
-	{"user_seconds", plainly(func(r result.Round) float64 { return r.Subject.User })},
-	{"system_seconds", plainly(func(r result.Round) float64 { return r.Subject.System })},
-	{"softirq_seconds", plainly(func(r result.Round) float64 { return r.Subject.SoftIRQ })},
-	{"generator_processors", plainly(result.Round.Generating)},
-	{"p50_seconds", quantile(0.5)},
-	{"p90_seconds", quantile(0.9)},
-	{"p99_seconds", quantile(0.99)},
-	{"p999_seconds", quantile(0.999)},
-	{"connections", func(_ result.Measure, r result.Round) string { return strconv.FormatUint(r.Memory.Connections, 10) }},
-	{"pss_bytes", func(_ result.Measure, r result.Round) string { return strconv.FormatUint(r.Memory.PSS, 10) }},
-	{"kernel_bytes", func(_ result.Measure, r result.Round) string { return strconv.FormatUint(r.Memory.Kernel, 10) }},
+// A row is one round of a measure, its number counted from 1.
+type row struct {
+	of     result.Measure
+	round  result.Round
+	number int
+}
+
+var csvColumns = []column[row]{
+	words("round", func(r row) string { return strconv.Itoa(r.number) }),
+	words("scenario", func(r row) string { return r.of.Scenario }),
+	words("work", func(r row) string { return r.of.Work }),
+	words("unit", func(r row) string { return r.of.Unit }),
+	words("subject", func(r row) string { return r.of.Subject }),
+	words("bounded", func(r row) string { return strconv.FormatBool(r.of.Bounded) }),
+	words("seconds", func(r row) string { return exact(r.round.Seconds) }),
+	words("operations", func(r row) string { return strconv.FormatUint(r.round.Operations, 10) }),
+	words("errors", func(r row) string { return strconv.FormatUint(r.round.Errors, 10) }),
+	words("operations_per_second", func(r row) string { return exact(r.round.Rate()) }),
+	words("cpu_seconds_per_operation", func(r row) string { return exact(r.round.Cost()) }),
+	words("user_seconds", func(r row) string { return exact(r.round.Subject.User) }),
+	words("system_seconds", func(r row) string { return exact(r.round.Subject.System) }),
+	words("softirq_seconds", func(r row) string { return exact(r.round.Subject.SoftIRQ) }),
+	words("generator_processors", func(r row) string { return exact(r.round.Generating()) }),
+	words("p50_seconds", exactLatency(0.5)),
+	words("p90_seconds", exactLatency(0.9)),
+	words("p99_seconds", exactLatency(0.99)),
+	words("p999_seconds", exactLatency(0.999)),
+	words("connections", func(r row) string { return strconv.FormatUint(r.round.Memory.Connections, 10) }),
+	words("pss_bytes", func(r row) string { return strconv.FormatUint(r.round.Memory.PSS, 10) }),
+	words("kernel_bytes", func(r row) string { return strconv.FormatUint(r.round.Memory.Kernel, 10) }),
 }
 
 // CSV writes one row for each round of each measure, under a header. The
@@ -55,32 +59,32 @@ var csvColumns = []struct {
 //
 // Seconds are decimal fractions with a point. What was not measured is empty.
 func CSV(w io.Writer, run result.Run) error {
-	c := csv.NewWriter(w)
-	head := []string{"round"}
-	for _, col := range csvColumns {
-		head = append(head, col.name)
-	}
-	_ = c.Write(head) // an error stays until the end
+	var rows []row
 	for _, m := range run.Measures {
 		for i, r := range m.Rounds {
-			row := []string{strconv.Itoa(i + 1)}
-			for _, col := range csvColumns {
-				row = append(row, col.of(m, r))
-			}
-			_ = c.Write(row)
+			rows = append(rows, row{m, r, i + 1})
 		}
+	}
+	t := tabulate("", 1, rows, csvColumns...)
+	var head []cell
+	for _, h := range t.Headings {
+		head = append(head, cell{Text: h.Name})
+	}
+	c := csv.NewWriter(w)
+	for _, cells := range append([][]cell{head}, t.Rows...) {
+		var record []string
+		for _, c := range cells {
+			record = append(record, c.Text)
+		}
+		_ = c.Write(record) // an error stays until the end
 	}
 	c.Flush()
 	return c.Error()
 }
 
-func plainly(figure func(result.Round) float64) func(result.Measure, result.Round) string {
-	return func(_ result.Measure, r result.Round) string { return exact(figure(r)) }
-}
-
-func quantile(share float64) func(result.Measure, result.Round) string {
-	return func(_ result.Measure, r result.Round) string {
-		x, ok := r.At(share)
+func exactLatency(share float64) func(row) string {
+	return func(r row) string {
+		x, ok := r.round.At(share)
 		if !ok {
 			return ""
 		}

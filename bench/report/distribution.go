@@ -2,86 +2,56 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
-
-	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/vg/draw"
 
 	"github.com/shunt-lb/shunt/bench/result"
 )
 
 // distribution plots what each real server got, with a line where it was
 // expected to end.
-func distribution(s result.Scheduler, inks inks) figure {
-	top := uint64(0)
-	for i := range s.Got {
-		top = max(top, s.Got[i], expected(s, i))
-	}
+func distribution(s result.Scheduler, colour palette) figure {
+	n := min(len(s.Got), len(s.Expected))
+	top := float64(slices.Max(append(slices.Concat(s.Got, s.Expected[:n]), 0)))
 	if top == 0 {
 		return figure{}
 	}
-	n := len(s.Got)
-	p := blank(-0.6, float64(n)-0.4, 0, float64(top)*1.08)
-	y := marks(steps(0, float64(top), 4), short)
-	p.Y.Tick.Marker, p.X.Tick.Marker = y, servers(n)
-	p.X.Tick.Length = 0
-	p.X.Padding = 2
-	p.Add(lattice(nil, y), bars(s, inks[s.Subject]))
+	x := axis{low: -0.6, high: float64(len(s.Got)) - 0.4}
+	for i := 0; i < len(s.Got); i += (len(s.Got) + 15) / 16 { // not all where there are many
+		x.ticks = append(x.ticks, tick{float64(i), strconv.Itoa(i)})
+	}
+	p := newPlot(narrow, 150, x, axis{high: top * 1.08, ticks: ticks(steps(0, top, 4), short), lines: true})
+	p.add(`<g class="%s">`, colour[s.Subject])
+	servers := make([]int, len(s.Got))
+	for i, got := range s.Got {
+		servers[i] = i
+		p.box("bar", p.px(float64(i)-0.32), p.bottom, p.px(float64(i)+0.32), p.py(float64(got)))
+	}
+	p.add("</g>")
+	for i, want := range s.Expected[:n] {
+		y := p.py(float64(want))
+		p.line("expected", p.px(float64(i)-0.45), y, p.px(float64(i)+0.45), y)
+	}
 	title := fmt.Sprintf("%s, %s, %s", s.Subject, s.Name, s.Protocol)
-	f := figure{title: title, small: true, data: distributionTable(s)}
-	f.svg = render(p, narrow, 150, title+": connections for each real server", "Got "+list(s.Got, n)+". Expected "+list(s.Expected, n)+".")
-	f.note = "Verdict: " + s.Verdict
-	if len(s.Expected) > 0 {
-		f.note += ". A line is what was expected."
+	f := figure{
+		Title: title, Note: "Verdict: " + s.Verdict,
+		SVG: p.svg(title+": connections for each real server", "Got "+list(s.Got, len(s.Got))+". Expected "+list(s.Expected, n)+"."),
+		Data: tabulate("", 1, servers,
+			words("REAL SERVER", strconv.Itoa),
+			figures("WEIGHT", "", func(i int) string { return nth(s.Weights, i, func(w int) string { return strconv.Itoa(w) }) }),
+			figures("GOT", "", func(i int) string { return nth(s.Got, i, count) }),
+			figures("EXPECTED", "", func(i int) string { return nth(s.Expected, i, count) })),
+	}
+	if n > 0 {
+		f.Note += ". A line is what was expected."
 	}
 	return f
 }
 
-// expected returns what real server i should have got, and 0 where that is not
-// known.
-func expected(s result.Scheduler, i int) uint64 {
-	if i >= len(s.Expected) {
-		return 0
+// nth writes the i-th of xs, where there is one.
+func nth[T any](xs []T, i int, write func(T) string) string {
+	if i >= len(xs) {
+		return none
 	}
-	return s.Expected[i]
-}
-
-// servers are marks for n real servers, not all of them where there are many.
-func servers(n int) plot.ConstantTicks {
-	var ticks plot.ConstantTicks
-	for i := 0; i < n; i += (n + 15) / 16 {
-		ticks = append(ticks, plot.Tick{Value: float64(i), Label: strconv.Itoa(i)})
-	}
-	return ticks
-}
-
-func bars(s result.Scheduler, ink ink) drawing {
-	return func(c draw.Canvas, p *plot.Plot) {
-		tx, ty := p.Transforms(&c)
-		for i, got := range s.Got {
-			x := float64(i)
-			box(c, ink.strong(), tx(x-0.32), ty(0), tx(x+0.32), ty(float64(got)))
-			if i < len(s.Expected) {
-				y := ty(float64(s.Expected[i]))
-				c.StrokeLine2(stroke(inkExpect, 2), tx(x-0.45), y, tx(x+0.45), y)
-			}
-		}
-	}
-}
-
-func distributionTable(s result.Scheduler) grid {
-	t := grid{names: 1, columns: []column{
-		{name: "REAL SERVER"}, {name: "WEIGHT", right: true}, {name: "GOT", right: true}, {name: "EXPECTED", right: true},
-	}}
-	for i, got := range s.Got {
-		weight, want := none, none
-		if i < len(s.Weights) {
-			weight = strconv.Itoa(s.Weights[i])
-		}
-		if i < len(s.Expected) {
-			want = thousands(float64(s.Expected[i]))
-		}
-		t.add(words(strconv.Itoa(i), weight, thousands(float64(got)), want)...)
-	}
-	return t
+	return write(xs[i])
 }

@@ -1,107 +1,60 @@
 package report
 
 import (
+	"slices"
+
 	"github.com/shunt-lb/shunt/bench/result"
 )
 
-func failovers(all []result.Failover, inks inks) section {
+func failovers(all []result.Failover, colour palette) section {
+	faults := distinct(all, func(f result.Failover) string { return f.Fault })
 	s := section{
-		title: "Failover",
-		about: "What one fault cost the clients, at a fixed rate of requests. " +
+		Title: "Failover",
+		About: "What one fault cost the clients, at a fixed rate of requests. " +
 			"LAST is the time from the fault to the start of the last request that was lost.",
+		Tables: []table{lostTable(all, faults)},
 	}
-	table := grid{title: "All figures", names: 2, columns: []column{
-		{name: "SUBJECT"},
-		{name: "FAULT"},
-		{name: "REQUESTS", right: true},
-		{name: "LOST", right: true, about: "requests without an answer"},
-		{name: "SHARE", right: true, about: "of the requests that was lost"},
-		{name: "LAST", right: true, about: "from the fault to the start of the last lost request"},
-		{name: "BROKEN", right: true, about: "established connections that ended"},
-		{name: "NOTE"},
-	}}
-	lost := lostTable(all)
-	for _, fault := range faults(all) {
-		some := ofFault(all, fault)
-		for _, f := range some {
-			table.add(failoverRow(f)...)
-		}
-		if f := timeline(fault, some, inks); f.svg != "" {
-			s.figures = append(s.figures, f)
-		}
+	var sorted []result.Failover
+	for _, fault := range faults {
+		some := slices.DeleteFunc(slices.Clone(all), func(f result.Failover) bool { return f.Fault != fault })
+		s.Plots = append(s.Plots, timeline(fault, some, colour))
+		sorted = append(sorted, some...)
 	}
-	s.tables = []grid{lost, table.lean()}
+	s.Tables = append(s.Tables, tabulate("All figures", 2, sorted,
+		words("SUBJECT", func(f result.Failover) string { return f.Subject }),
+		words("FAULT", func(f result.Failover) string { return f.Fault }),
+		figures("REQUESTS", "", func(f result.Failover) string { return count(f.Requests) }),
+		marked("LOST", "requests without an answer", func(f result.Failover) cell { return problems(f.Lost) }),
+		figures("SHARE", "of the requests that was lost", func(f result.Failover) string {
+			return percent(result.Ratio(float64(f.Lost), float64(f.Requests)))
+		}),
+		figures("LAST", "from the fault to the start of the last lost request", func(f result.Failover) string {
+			if f.Lost == 0 {
+				return none
+			}
+			return period(f.Last)
+		}),
+		marked("BROKEN", "established connections that ended", func(f result.Failover) cell { return problems(f.Broken) }),
+		words("NOTE", func(f result.Failover) string { return f.Note }),
+	).lean())
 	return s
-}
-
-func failoverRow(f result.Failover) []cell {
-	last := none
-	if f.Lost > 0 {
-		last = period(f.Last)
-	}
-	return []cell{
-		{text: f.Subject},
-		{text: f.Fault},
-		{text: thousands(float64(f.Requests))},
-		problems(f.Lost),
-		{text: percent(result.Ratio(float64(f.Lost), float64(f.Requests)))},
-		{text: last},
-		problems(f.Broken),
-		{text: f.Note},
-	}
 }
 
 // lostTable has a row for each fault and a column for each subject: the first
 // thing to look at.
-func lostTable(all []result.Failover) grid {
-	t := grid{title: "Requests lost, and when the last of them began", names: 1, columns: []column{{name: "FAULT"}}}
-	at := map[string]int{}
-	for _, f := range all {
-		if _, ok := at[f.Subject]; !ok {
-			at[f.Subject] = len(at) + 1
-			t.columns = append(t.columns, column{name: f.Subject, right: true})
-		}
+func lostTable(all []result.Failover, faults []string) table {
+	columns := []column[string]{words("FAULT", func(fault string) string { return fault })}
+	for _, subject := range distinct(all, func(f result.Failover) string { return f.Subject }) {
+		columns = append(columns, marked(subject, "", func(fault string) cell {
+			i := slices.IndexFunc(all, func(f result.Failover) bool { return f.Subject == subject && f.Fault == fault })
+			switch {
+			case i < 0:
+				return cell{Text: none}
+			case all[i].Lost == 0:
+				return cell{"0", good}
+			}
+			return cell{count(all[i].Lost) + ", " + period(all[i].Last), bad}
+		}))
 	}
-	for _, fault := range faults(all) {
-		row := make([]cell, len(t.columns))
-		row[0].text = fault
-		for i := range row[1:] {
-			row[i+1].text = none
-		}
-		for _, f := range ofFault(all, fault) {
-			row[at[f.Subject]] = lostCell(f)
-		}
-		t.add(row...)
-	}
-	return t
-}
-
-func lostCell(f result.Failover) cell {
-	if f.Lost == 0 {
-		return cell{"0", good}
-	}
-	return cell{thousands(float64(f.Lost)) + ", " + period(f.Last), bad}
-}
-
-// faults returns the faults of all in order of appearance.
-func faults(all []result.Failover) []string {
-	var names []string
-	seen := map[string]bool{}
-	for _, f := range all {
-		if !seen[f.Fault] {
-			seen[f.Fault] = true
-			names = append(names, f.Fault)
-		}
-	}
-	return names
-}
-
-func ofFault(all []result.Failover, fault string) []result.Failover {
-	var some []result.Failover
-	for _, f := range all {
-		if f.Fault == fault {
-			some = append(some, f)
-		}
-	}
-	return some
+	return tabulate("Requests lost, and when the last of them began", 1, faults, columns...)
 }

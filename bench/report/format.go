@@ -5,7 +5,6 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"unicode"
 )
 
 // none stands where there is no figure.
@@ -45,6 +44,8 @@ func thousands(x float64) string {
 	return b.String()
 }
 
+func count(n uint64) string { return thousands(float64(n)) }
+
 // some writes x unless it is 0, which says that there is no figure.
 func some(x float64, write func(float64) string) string {
 	if x == 0 {
@@ -78,17 +79,6 @@ func period(seconds float64) string {
 		return scaled(seconds, math.MaxFloat64, " s")
 	}
 	return scaled(seconds*1e9, 1000, " ns", " µs", " ms")
-}
-
-// trimmed writes as write does without zeros at the end, for the axis of a plot.
-func trimmed(write func(float64) string) func(float64) string {
-	return func(x float64) string {
-		figure, unit, _ := strings.Cut(write(x), " ")
-		if strings.Contains(figure, ".") {
-			figure = strings.TrimRight(strings.TrimRight(figure, "0"), ".")
-		}
-		return strings.TrimSpace(figure + " " + unit)
-	}
 }
 
 func percent(share float64) string {
@@ -125,15 +115,4 @@ func list[T any](xs []T, limit int) string {
 		words = append(words, fmt.Sprint(x))
 	}
 	return strings.Join(words, " ")
-}
-
-// printable returns s with replacement characters for all that would move a
-// terminal's cursor or has no place in XML.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return unicode.ReplacementChar
-		}
-		return r
-	}, strings.ToValidUTF8(s, "\uFFFD"))
 }

@@ -17,88 +17,71 @@ const tall = 20
 // the third level for each section, tables, and what not to conclude. Tables
 // with many rows are folded away. The error is w's.
 func Markdown(w io.Writer, run result.Run) error {
+	run = printable(run)
 	var b bytes.Buffer
 	for _, f := range facts(run) {
-		fmt.Fprintf(&b, "- %s: %s\n", f.name, inline(f.text))
+		fmt.Fprintf(&b, "- %s: %s\n", f.Name, inline(f.Text))
 	}
 	for _, s := range sections(run) {
-		fmt.Fprintf(&b, "\n### %s\n\n%s\n", inline(s.title), inline(s.about))
-		for _, g := range s.tables {
-			markdownTable(&b, g)
+		fmt.Fprintf(&b, "\n### %s\n\n%s\n", inline(s.Title), inline(s.About))
+		for _, t := range s.Tables {
+			markdownTable(&b, t)
 		}
-		list := "\n"
-		for _, n := range s.notes {
-			fmt.Fprintf(&b, "%s- %s\n", list, inline(n))
-			list = ""
-		}
+		markdownList(&b, s.Notes)
 	}
 	if len(run.Limits) > 0 {
-		b.WriteString("\n### What not to conclude\n\n")
+		b.WriteString("\n### What not to conclude\n")
 	}
-	for _, l := range run.Limits {
-		fmt.Fprintf(&b, "- %s\n", inline(l))
-	}
+	markdownList(&b, run.Limits)
 	_, err := w.Write(b.Bytes())
 	return err
 }
 
-func markdownTable(b *bytes.Buffer, g grid) {
-	title, fold := inline(g.title), len(g.rows) > tall
+func markdownList(b *bytes.Buffer, items []string) {
+	space := "\n"
+	for _, i := range items {
+		fmt.Fprintf(b, "%s- %s\n", space, inline(i))
+		space = ""
+	}
+}
+
+func markdownTable(b *bytes.Buffer, t table) {
+	title, fold := inline(t.Title), len(t.Rows) > tall
 	switch {
 	case fold:
-		fmt.Fprintf(b, "\n<details><summary>%s: %d rows</summary>\n", cmp.Or(title, "The table"), len(g.rows))
+		fmt.Fprintf(b, "\n<details><summary>%s: %d rows</summary>\n", cmp.Or(title, "The table"), len(t.Rows))
 	case title != "":
 		fmt.Fprintf(b, "\n%s:\n", title)
 	}
-	b.WriteByte('\n')
-	markdownRow(b, g.columns, func(c column) string { return " " + inline(c.name) + " " })
-	markdownRow(b, g.columns, func(c column) string { return map[bool]string{false: "---", true: "---:"}[c.right] })
-	for _, r := range g.rows {
-		markdownRow(b, r, func(c cell) string { return " " + marked(c) + " " })
-	}
+	w := t.writer(func(c cell) string {
+		if c.Mark == bad && c.Text != "" {
+			return "**" + inline(c.Text) + "**"
+		}
+		return inline(c.Text)
+	})
+	fmt.Fprintf(b, "\n%s\n", w.RenderMarkdown())
 	if fold {
 		b.WriteString("\n</details>\n")
 	}
 }
 
-func markdownRow[T any](b *bytes.Buffer, cells []T, write func(T) string) {
-	b.WriteByte('|')
-	for _, c := range cells {
-		b.WriteString(write(c) + "|")
-	}
-	b.WriteByte('\n')
-}
-
-// marked is a cell with what is wrong in bold.
-func marked(c cell) string {
-	if c.mood == bad && c.text != "" {
-		return "**" + inline(c.text) + "**"
-	}
-	return inline(c.text)
-}
-
-var inlined = strings.NewReplacer("|", "\\|", "*", "\\*", "_", "\\_", "`", "\\`", "<", "&lt;", "[", "\\[", "\\", "\\\\")
+// The renderer of tables escapes bars.
+var inlined = strings.NewReplacer("*", "\\*", "_", "\\_", "`", "\\`", "<", "&lt;", "[", "\\[", "\\", "\\\\")
 
 // inline keeps a text from being read as anything else than that.
-func inline(s string) string { return inlined.Replace(printable(s)) }
+func inline(s string) string { return inlined.Replace(s) }
 
 // Insert returns a document with what is between the lines "<!-- NAME -->" and
 // "<!-- /NAME -->" replaced by run in Markdown. It is an error if they are not
 // there, once each and in that order.
 func Insert(document []byte, name string, run result.Run) ([]byte, error) {
-	begin, end := []byte("<!-- "+name+" -->\n"), []byte("<!-- /"+name+" -->\n")
-	before, rest, ok := bytes.Cut(document, begin)
-	_, after, ok2 := bytes.Cut(rest, end)
-	if !ok || !ok2 || bytes.Contains(after, begin) {
-		return nil, fmt.Errorf("the document has not one line %q and one %q behind it", bytes.TrimSpace(begin), bytes.TrimSpace(end))
+	begin, end := "<!-- "+name+" -->\n", "<!-- /"+name+" -->\n"
+	before, rest, ok := strings.Cut(string(document), begin)
+	_, after, ok2 := strings.Cut(rest, end)
+	if !ok || !ok2 || strings.Contains(after, begin) {
+		return nil, fmt.Errorf("the document has not one line %q and one %q behind it", strings.TrimSpace(begin), strings.TrimSpace(end))
 	}
 	var b bytes.Buffer
-	b.Write(before)
-	b.Write(begin)
-	b.WriteByte('\n')
 	err := Markdown(&b, run)
-	b.WriteByte('\n')
-	b.Write(end)
-	b.Write(after)
-	return b.Bytes(), err
+	return []byte(before + begin + "\n" + b.String() + "\n" + end + after), err
 }

@@ -18,30 +18,29 @@ var shares = []struct {
 // bounded marks a figure that the load generator limited.
 const bounded = " *"
 
-func measures(g result.Group, inks inks) section {
+func measures(g result.Group, colour palette) section {
 	ref, _ := g.Reference()
 	s := section{
-		title: g.Scenario + ": " + g.Work,
-		about: fmt.Sprintf("An operation is a %s. Figures are medians of %s", g.Unit, rounds(g.Measures)),
-		notes: measureNotes(g),
+		Title:  g.Scenario + ": " + g.Work,
+		About:  fmt.Sprintf("An operation is a %s. Figures are medians of %s", g.Unit, numberOfRounds(g.Measures)),
+		Notes:  measureNotes(g),
+		Tables: []table{measureTable(g, ref).lean()},
+		Plots:  measurePlots(g, colour),
 	}
 	if ref.Subject != "" {
-		s.about += "; ratios are to " + ref.Subject
+		s.About += "; ratios are to " + ref.Subject
 	}
-	s.about += "."
+	s.About += "."
 	if of := g.Measures[0].Timed; of != "" {
-		s.about += fmt.Sprintf(" Latency is that of a %s.", of)
+		s.About += fmt.Sprintf(" Latency is that of a %s.", of)
 	}
 	if !g.Rated() {
-		s.about = fmt.Sprintf("Each %s is opened and then held. Figures are medians of %s.", g.Unit, rounds(g.Measures))
+		s.About = fmt.Sprintf("Each %s is opened and then held. Figures are medians of %s.", g.Unit, numberOfRounds(g.Measures))
 	}
-	s.tables = []grid{measureTable(g, ref).lean()}
-	s.figures = measureFigures(g, inks)
 	return s
 }
 
-// rounds says how many rounds ms have.
-func rounds(ms []result.Measure) string {
+func numberOfRounds(ms []result.Measure) string {
 	least, most := len(ms[0].Rounds), len(ms[0].Rounds)
 	for _, m := range ms {
 		least, most = min(least, len(m.Rounds)), max(most, len(m.Rounds))
@@ -55,77 +54,63 @@ func rounds(ms []result.Measure) string {
 	return fmt.Sprintf("%d rounds", most)
 }
 
-func measureTable(g result.Group, ref result.Measure) grid {
-	right := func(name, about string) column { return column{name, true, about} }
-	t := grid{names: 1, columns: []column{
-		{name: "SUBJECT"},
-		right("OPS/S", "operations per second"),
-		right("±", "half the distance between the quartiles of the rounds"),
-		right("RATIO", "operations per second of those of "+ref.Subject),
-		right("CPU/OP", "processor time of the subject for one operation, user and system; where the kernel forwards, softirq too"),
-		right("±", "half the distance between the quartiles of the rounds"),
-		right("RATIO", "processor time for one operation of that of "+ref.Subject+", round by round"),
-	}}
-	for _, s := range shares {
-		t.columns = append(t.columns, right(s.name, "latency that this share of operations did not exceed"))
+func measureTable(g result.Group, ref result.Measure) table {
+	rate := func(m result.Measure) result.Spread { return result.SpreadOf(m.Each(result.Round.Rate)) }
+	cost := func(m result.Measure) result.Spread { return result.SpreadOf(m.Each(result.Round.Cost)) }
+	spread := func(of func(result.Measure) result.Spread) column[result.Measure] {
+		return marked("±", "half the distance between the quartiles of the rounds", func(m result.Measure) cell {
+			s := of(m)
+			if s.Median == 0 || !plottable(s.Relative()) {
+				return cell{none, faint}
+			}
+			return cell{fmt.Sprintf("%.1f %%", s.Relative()*100), faint}
+		})
 	}
-	t.columns = append(t.columns,
-		right("MEM/CONN", "memory of one connection, the subject's and the kernel's"),
-		right("ERRORS", "in all rounds"),
-		right("DIRECTOR", "what the subject took of one processor"),
-		right("GENERATOR", "what clients and real servers took of one processor"))
-	for _, m := range g.Measures {
-		t.add(measureRow(m, ref)...)
-	}
-	return t
-}
-
-func measureRow(m, ref result.Measure) []cell {
-	rate, cost := result.SpreadOf(m.Each(result.Round.Rate)), result.SpreadOf(m.Each(result.Round.Cost))
-	director := some(result.Median(m.Each(result.Round.Directing)), whole)
-	generator := whole(result.Median(m.Each(result.Round.Generating)))
-	speed := cell{text: number(rate.Median)}
-	if m.Bounded {
-		speed = cell{speed.text + bounded, doubt}
-	}
-	row := []cell{
-		{text: m.Subject},
-		speed,
-		{spread(rate), faint},
-		{text: times(result.Ratio(rate.Median, result.Median(ref.Each(result.Round.Rate))))},
-		{text: some(cost.Median, period)},
-		{spread(cost), faint},
-		{text: times(m.Dearer(ref))},
-	}
-	if !m.Rated() {
-		row = append([]cell{row[0]}, words(none, none, none, none, none, none)...)
-		director, generator = none, none
+	columns := []column[result.Measure]{words("SUBJECT", func(m result.Measure) string { return m.Subject })}
+	if g.Rated() {
+		columns = append(columns,
+			marked("OPS/S", "operations per second", func(m result.Measure) cell {
+				if m.Bounded {
+					return cell{number(rate(m).Median) + bounded, doubt}
+				}
+				return cell{Text: number(rate(m).Median)}
+			}),
+			spread(rate),
+			figures("RATIO", "operations per second of those of "+ref.Subject, func(m result.Measure) string {
+				return times(result.Ratio(rate(m).Median, rate(ref).Median))
+			}),
+			figures("CPU/OP", "processor time of the subject for one operation, user and system; where the kernel forwards, softirq too",
+				func(m result.Measure) string { return some(cost(m).Median, period) }),
+			spread(cost),
+			figures("RATIO", "processor time for one operation of that of "+ref.Subject+", round by round",
+				func(m result.Measure) string { return times(m.Dearer(ref)) }))
 	}
 	for _, s := range shares {
-		row = append(row, cell{text: latency(m, s.share)})
+		columns = append(columns, figures(s.name, "latency that this share of operations did not exceed", func(m result.Measure) string {
+			if x, ok := m.Latency(s.share); ok {
+				return period(x)
+			}
+			return none
+		}))
 	}
-	memory := result.Median(m.Each(func(r result.Round) float64 { return r.Memory.PerConnection() }))
-	return append(row,
-		cell{text: some(memory, volume)},
-		problems(m.Errors()),
-		cell{text: director},
-		cell{text: generator})
+	columns = append(columns,
+		figures("MEM/CONN", "memory of one connection, the subject's and the kernel's", func(m result.Measure) string {
+			return some(result.Median(m.Each(memory)), volume)
+		}),
+		marked("ERRORS", "in all rounds", func(m result.Measure) cell { return problems(m.Errors()) }))
+	if g.Rated() {
+		columns = append(columns,
+			figures("DIRECTOR", "share of one processor that the subject kept busy", func(m result.Measure) string {
+				return some(result.Median(m.Each(result.Round.Directing)), whole)
+			}),
+			figures("GENERATOR", "share of one processor that clients and real servers kept busy", func(m result.Measure) string {
+				return whole(result.Median(m.Each(result.Round.Generating)))
+			}))
+	}
+	return tabulate("", 1, g.Measures, columns...)
 }
 
-func spread(s result.Spread) string {
-	if s.Median == 0 || !plottable(s.Relative()) {
-		return none
-	}
-	return fmt.Sprintf("%.1f %%", s.Relative()*100)
-}
-
-func latency(m result.Measure, share float64) string {
-	x, ok := m.Latency(share)
-	if !ok {
-		return none
-	}
-	return period(x)
-}
+func memory(r result.Round) float64 { return r.Memory.PerConnection() }
 
 func measureNotes(g result.Group) []string {
 	var notes []string
@@ -133,7 +118,7 @@ func measureNotes(g result.Group) []string {
 		if m.Bounded {
 			notes = append(notes, strings.TrimSpace(bounded)+" "+m.Subject+": bounded by the generator"+headroom(g, m))
 		}
-		if forwards(m) {
+		if m.Rated() && slices.ContainsFunc(m.Rounds, func(r result.Round) bool { return r.Subject.Forwards }) {
 			notes = append(notes, m.Subject+": the kernel forwards for it; CPU/OP has all the time its processors were in softirq, for whomever")
 		}
 		if m.Note != "" {
@@ -158,11 +143,6 @@ func headroom(g result.Group, m result.Measure) string {
 		times(result.Median(g.Measures[i].Each(result.Round.Rate))/own))
 }
 
-// forwards reports whether the kernel does the work of m's subject.
-func forwards(m result.Measure) bool {
-	return m.Rated() && slices.ContainsFunc(m.Rounds, func(r result.Round) bool { return r.Subject.Forwards })
-}
-
 // failures says what went wrong how often in all rounds of m, the most frequent
 // first.
 func failures(m result.Measure) string {
@@ -180,51 +160,37 @@ func failures(m result.Measure) string {
 	return strings.Join(kinds, ", ")
 }
 
-func measureFigures(g result.Group, inks inks) []figure {
-	rate := dots{
-		title: "Operations per second", unit: plural(g.Unit) + " per second", write: short, figure: result.Round.Rate,
-	}
-	cost := dots{
-		title: "Processor time for one operation", unit: "for one " + g.Unit, write: period, figure: result.Round.Cost,
-	}
-	memory := dots{
-		title: "Memory of one " + g.Unit, unit: "the subject's and the kernel's",
-		write:  func(kib float64) string { return number(kib) + " KiB" }, // axes are decimal
-		figure: func(r result.Round) float64 { return r.Memory.PerConnection() / 1024 },
-	}
-	figures := []figure{rate.of(g, inks), cost.of(g, inks)}
-	if !g.Rated() {
-		figures = []figure{memory.of(g, inks)}
-	}
+func measurePlots(g result.Group, colour palette) []figure {
 	var curves []curve
 	for _, m := range g.Measures {
 		curves = append(curves, curve{m.Subject, typical(m)})
 	}
-	figures = append(figures, latencies("Latency", g.Scenario+", "+g.Work, curves, inks))
-	return slices.DeleteFunc(figures, empty)
-}
-
-func empty(f figure) bool { return f.svg == "" }
-
-// plural returns more than one of unit: MiB stays as it is.
-func plural(unit string) string {
-	if strings.HasSuffix(unit, "B") {
-		return unit
+	latency := latencies("Latency", g.Scenario+", "+g.Work, curves, colour)
+	if !g.Rated() {
+		kib := func(x float64) string { return number(x) + " KiB" } // axes are decimal
+		return []figure{rounds(g, "Memory of one "+g.Unit, "the subject's and the kernel's", kib,
+			func(r result.Round) float64 { return memory(r) / 1024 }, colour), latency}
 	}
-	return unit + "s"
+	units := g.Unit + "s"
+	if strings.HasSuffix(g.Unit, "B") {
+		units = g.Unit // MiB
+	}
+	return []figure{
+		rounds(g, "Operations per second", units+" per second", short, result.Round.Rate, colour),
+		rounds(g, "Processor time for one operation", "for one "+g.Unit, period, result.Round.Cost, colour),
+		latency,
+	}
 }
 
 // typical returns the medians, over the rounds of m, of the latencies at all
 // shares that it knows.
 func typical(m result.Measure) []result.Quantile {
-	known := map[float64]bool{}
+	var known []result.Quantile
 	for _, r := range m.Rounds {
-		for _, q := range r.Latency {
-			known[q.Share] = true
-		}
+		known = append(known, r.Latency...)
 	}
 	var qs []result.Quantile
-	for _, share := range slices.Sorted(maps.Keys(known)) {
+	for _, share := range distinct(known, func(q result.Quantile) float64 { return q.Share }) {
 		if x, ok := m.Latency(share); ok {
 			qs = append(qs, result.Quantile{Share: share, Seconds: x})
 		}

@@ -1,78 +1,140 @@
 package report
 
 import (
-	"image/color"
+	"fmt"
+	"html/template"
 	"math"
-
-	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/text"
-	"gonum.org/v1/plot/vg"
-	"gonum.org/v1/plot/vg/draw"
+	"strings"
+	"unicode/utf8"
 )
 
 const (
-	letters   = 12  // size of text in a plot
 	wide      = 360 // width of a plot: as wide as a telephone, so that letters stay legible there
 	narrow    = 260 // width of one of several small plots
 	nameLimit = 16  // letters of a name beside an axis
+	letter    = 5.9 // width of a letter of the style sheet's size, rather too much than too little
 )
 
-// plottable reports whether a plot has a place for x: arithmetic on greater
-// figures, which nothing measured has, overflows.
-func plottable(x float64) bool { return math.Abs(x) < 1e15 }
-
-// A drawing is a part of a plot.
-type drawing func(c draw.Canvas, p *plot.Plot)
-
-// Plot implements plot.Plotter.
-func (d drawing) Plot(c draw.Canvas, p *plot.Plot) { d(c, p) }
-
-// blank returns a plot of an area, with axes that have no marks yet.
-func blank(xmin, xmax, ymin, ymax float64) *plot.Plot {
-	p := plot.New()
-	p.BackgroundColor = nil
-	p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = xmin, xmax, ymin, ymax
-	for _, a := range []*plot.Axis{&p.X, &p.Y} {
-		a.Color, a.Tick.Color = inkLine, inkLine
-		a.Tick.Length = 3
-		a.Padding = 0
-		a.Tick.Label.Color, a.Label.TextStyle.Color = inkText, inkFaint
-		a.Tick.Label.Font.Size, a.Label.TextStyle.Font.Size = letters, letters
-		a.Tick.Label.Font.Variant, a.Label.TextStyle.Font.Variant = "Sans", "Sans"
-		a.Label.Padding = 3
-		a.Tick.Marker = plot.ConstantTicks{}
-	}
-	return p
+// A plot is an image in SVG for the inside of a page: it has colours and letters
+// from the page's style sheet, and as much room as it is given.
+type plot struct {
+	body                     strings.Builder
+	width, height            float64
+	left, right, top, bottom float64 // edges of the area that x and y span
+	x, y                     axis
 }
 
-// rows makes the y axis of p one of names, from above, at n to 1.
-func rows(p *plot.Plot, names []string) {
-	var ticks plot.ConstantTicks
-	for i, n := range names {
-		ticks = append(ticks, plot.Tick{Value: float64(len(names) - i), Label: shortened(n)})
+// An axis spans from low to high.
+type axis struct {
+	low, high float64
+	log       bool
+	ticks     []tick
+	label     string  // under the x axis
+	lines     bool    // across the plot, one for each tick
+	margin    float64 // free room behind high
+}
+
+type tick struct {
+	at    float64
+	label string
+}
+
+// ticks are labelled at the values as write writes them, without zeros at the end.
+func ticks(values []float64, write func(float64) string) []tick {
+	var all []tick
+	for _, v := range values {
+		figure, unit, _ := strings.Cut(write(v), " ")
+		if strings.Contains(figure, ".") {
+			figure = strings.TrimRight(strings.TrimRight(figure, "0"), ".")
+		}
+		all = append(all, tick{v, strings.TrimSpace(figure + " " + unit)})
 	}
-	p.Y.Tick.Marker = ticks
-	p.Y.Tick.Length = 0
-	p.Y.Padding = 4
+	return all
+}
+
+// rows is a y axis of names, from above, at n to 1.
+func rows(names []string, below, above float64) axis {
+	a := axis{low: 1 - below, high: float64(len(names)) + above}
+	for i, n := range names {
+		a.ticks = append(a.ticks, tick{float64(len(names) - i), n})
+	}
+	return a
 }
 
 // shortened returns name so that it fits beside an axis.
 func shortened(name string) string {
-	rs := []rune(printable(name))
-	if len(rs) <= nameLimit {
-		return string(rs)
+	if rs := []rune(name); len(rs) > nameLimit {
+		return string(rs[:nameLimit-1]) + "…"
 	}
-	return string(rs[:nameLimit-1]) + "…"
+	return name
 }
 
-// marks are the values at which an axis has labels.
-func marks(values []float64, write func(float64) string) plot.ConstantTicks {
-	var ticks plot.ConstantTicks
-	for _, v := range values {
-		ticks = append(ticks, plot.Tick{Value: v, Label: write(v)})
+// newPlot returns a plot with axes and nothing else.
+func newPlot(width, height float64, x, y axis) *plot {
+	p := &plot{width: width, height: height, x: x, y: y, top: 6, right: width - 12 - x.margin, bottom: height - 18}
+	if x.label != "" {
+		p.bottom -= 17
 	}
-	return ticks
+	for _, t := range y.ticks {
+		p.left = max(p.left, 8+letter*float64(utf8.RuneCountInString(t.label)))
+	}
+	for _, t := range x.ticks {
+		if x.lines {
+			p.line("grid", p.px(t.at), p.top, p.px(t.at), p.bottom)
+		}
+		p.text("middle", p.px(t.at), p.bottom+11, t.label)
+	}
+	for _, t := range y.ticks {
+		if y.lines {
+			p.line("grid", p.left, p.py(t.at), p.right+x.margin, p.py(t.at))
+		}
+		p.text("end", p.left-6, p.py(t.at), t.label)
+	}
+	p.text("middle label", (p.left+p.right)/2, height-7, x.label)
+	return p
 }
+
+func (p *plot) px(x float64) float64 { return p.left + p.x.share(x)*(p.right-p.left) }
+func (p *plot) py(y float64) float64 { return p.bottom - p.y.share(y)*(p.bottom-p.top) }
+
+// share returns where v is on the axis: 0 is low, 1 is high.
+func (a axis) share(v float64) float64 {
+	low, high := a.low, a.high
+	if a.log {
+		v, low, high = math.Log(v), math.Log(low), math.Log(high)
+	}
+	if high <= low {
+		high = low + 1
+	}
+	return (v - low) / (high - low)
+}
+
+func (p *plot) add(format string, args ...any) { fmt.Fprintf(&p.body, format, args...) }
+
+func (p *plot) line(class string, x0, y0, x1, y1 float64) {
+	p.add(`<path class="%s" d="M%.1f %.1fL%.1f %.1f"/>`, class, x0, y0, x1, y1)
+}
+
+func (p *plot) box(class string, x0, y0, x1, y1 float64) {
+	p.add(`<path class="%s" d="M%.1f %.1fH%.1fV%.1fH%.1fZ"/>`, class, x0, y0, x1, y1, x0)
+}
+
+// text writes s with its middle at the height y, and begins it at x unless the
+// class says otherwise.
+func (p *plot) text(class string, x, y float64, s string) {
+	p.add(`<text class="%s" x="%.1f" y="%.1f" dy=".35em">%s</text>`, class, x, y, template.HTMLEscapeString(s))
+}
+
+// svg returns the image. Title and desc are for those who do not see it.
+func (p *plot) svg(title, desc string) template.HTML {
+	title, desc = template.HTMLEscapeString(title), template.HTMLEscapeString(desc)
+	return template.HTML(fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %g %g" role="img" aria-label="%s"><title>%s</title><desc>%s</desc>%s</svg>`,
+		p.width, p.height, title, title, desc, p.body.String()))
+}
+
+// plottable reports whether a plot has a place for x: arithmetic on greater
+// figures, which nothing measured has, overflows.
+func plottable(x float64) bool { return math.Abs(x) < 1e15 }
 
 // steps returns round values from low to high, about n of them.
 func steps(low, high float64, n int) []float64 {
@@ -92,34 +154,4 @@ func steps(low, high float64, n int) []float64 {
 		}
 	}
 	return values
-}
-
-// lattice draws a faint line across the plot for each mark of the axes.
-func lattice(x, y plot.ConstantTicks) drawing {
-	return func(c draw.Canvas, p *plot.Plot) {
-		tx, ty := p.Transforms(&c)
-		for _, t := range x {
-			c.StrokeLine2(stroke(inkLine, 0.5), tx(t.Value), c.Min.Y, tx(t.Value), c.Max.Y)
-		}
-		for _, t := range y {
-			c.StrokeLine2(stroke(inkLine, 0.5), c.Min.X, ty(t.Value), c.Max.X, ty(t.Value))
-		}
-	}
-}
-
-func stroke(c color.Color, width vg.Length, dashes ...vg.Length) draw.LineStyle {
-	return draw.LineStyle{Color: c, Width: width, Dashes: dashes}
-}
-
-// lettering is the style of text that begins at its point.
-func lettering(c color.Color) text.Style {
-	style := plot.New().X.Tick.Label
-	style.Color, style.Font.Size, style.Font.Variant = c, letters, "Sans"
-	style.XAlign, style.YAlign = draw.XLeft, draw.YCenter
-	return style
-}
-
-// box fills a rectangle.
-func box(c draw.Canvas, ink color.Color, x0, y0, x1, y1 vg.Length) {
-	c.FillPolygon(ink, []vg.Point{{X: x0, Y: y0}, {X: x1, Y: y0}, {X: x1, Y: y1}, {X: x0, Y: y1}})
 }

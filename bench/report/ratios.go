@@ -1,7 +1,6 @@
 package report
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/shunt-lb/shunt/bench/result"
@@ -20,21 +19,16 @@ func (r Ratio) Change() float64 { return r.New/r.Old - 1 }
 // ratios returns those that both runs have.
 func ratios(old, now result.Run) []Ratio {
 	var all []Ratio
-	before := old.Groups()
 	for _, g := range now.Groups() {
-		i := slices.IndexFunc(before, func(o result.Group) bool {
-			return o.Scenario == g.Scenario && o.Work == g.Work && o.Unit == g.Unit
-		})
 		ref, ok := g.Reference()
-		if i < 0 || !ok || !g.Rated() {
+		if !ok || !g.Rated() {
 			continue
 		}
+		before, ok := counterpart(old, ref)
 		for _, m := range g.Measures {
-			r := Ratio{
-				Scenario: g.Scenario, Work: g.Work, Subject: m.Subject, To: ref.Subject,
-				Old: dearer(before[i], m.Subject, ref.Subject), New: dearer(g, m.Subject, ref.Subject),
-			}
-			if m.Subject != ref.Subject && plottable(r.Old) && plottable(r.New) && r.Old > 0 && r.New > 0 {
+			own, both := counterpart(old, m)
+			r := Ratio{Scenario: g.Scenario, Work: g.Work, Subject: m.Subject, To: ref.Subject, Old: own.Dearer(before), New: m.Dearer(ref)}
+			if ok && both && m.Subject != ref.Subject && plottable(r.Old) && plottable(r.New) && r.Old > 0 && r.New > 0 {
 				all = append(all, r)
 			}
 		}
@@ -42,34 +36,13 @@ func ratios(old, now result.Run) []Ratio {
 	return all
 }
 
-// dearer returns the processor time for one operation of subject in a ratio to
-// that of another one; 0 where there is none.
-func dearer(g result.Group, subject, other string) float64 {
-	find := func(name string) (m result.Measure) {
-		if i := slices.IndexFunc(g.Measures, func(m result.Measure) bool { return m.Subject == name }); i >= 0 {
-			m = g.Measures[i]
-		}
-		return m
+// counterpart returns the measure of run that may be compared with m.
+func counterpart(run result.Run, m result.Measure) (result.Measure, bool) {
+	i := slices.IndexFunc(run.Measures, func(o result.Measure) bool {
+		return o.Scenario == m.Scenario && o.Work == m.Work && o.Unit == m.Unit && o.Subject == m.Subject
+	})
+	if i < 0 {
+		return result.Measure{}, false
 	}
-	return find(subject).Dearer(find(other))
-}
-
-// ratioGrid is a table of ratios; those that differ by a tenth are marked.
-func ratioGrid(all []Ratio) grid {
-	g := grid{title: "Processor time for one operation, between subjects of one run", names: 2, columns: []column{
-		{name: "WORK"},
-		{name: "SUBJECTS"},
-		{name: "OLD", right: true},
-		{name: "NEW", right: true},
-		{name: "CHANGE", right: true},
-	}}
-	for _, r := range all {
-		change := cell{text: fmt.Sprintf("%+.1f %%", 100*r.Change())}
-		if r.Change() > 0.1 || r.Change() < -0.1 {
-			change.mood = doubt
-		}
-		row := words(r.Scenario+": "+r.Work, r.Subject+" to "+r.To, times(r.Old), times(r.New))
-		g.add(append(row, change)...)
-	}
-	return g
+	return run.Measures[i], true
 }

@@ -7,50 +7,53 @@ import (
 )
 
 func rewrites(all []result.Rewrite) section {
-	s := section{
-		title: "What the director changes in packets",
-		about: "Packets of a flow before and after the director, beside what the forwarding method promises.",
+	type field struct {
+		of string
+		result.Field
 	}
-	table := grid{names: 3, columns: []column{
-		{name: "SUBJECT"},
-		{name: "METHOD"},
-		{name: "FAMILY"},
-		{name: "PACKETS", right: true},
-		{name: "PROMISES KEPT", right: true},
-		{name: "VERDICT"},
-		{name: "CAPTURE", about: "file with the packets"},
-	}}
-	fields := grid{title: "Fields", names: 2, columns: []column{
-		{name: "PACKETS OF"}, {name: "FIELD"}, {name: "BEFORE"}, {name: "AFTER"}, {name: "PROMISE"}, {name: "KEPT"},
-	}}
+	var fields []field
 	for _, r := range all {
-		table.add(rewriteRow(r)...)
 		for _, f := range r.Fields {
-			fields.add(fieldRow(r, f)...)
+			fields = append(fields, field{r.Subject + " " + r.Method + " " + r.Family, f})
 		}
 	}
-	s.tables = []grid{table.lean()}
-	if len(fields.rows) > 0 {
-		s.tables = append(s.tables, fields)
+	s := section{
+		Title: "What the director changes in packets",
+		About: "Packets of a flow before and after the director, beside what the forwarding method promises.",
+		Tables: []table{tabulate("", 3, all,
+			words("SUBJECT", func(r result.Rewrite) string { return r.Subject }),
+			words("METHOD", func(r result.Rewrite) string { return r.Method }),
+			words("FAMILY", func(r result.Rewrite) string { return r.Family }),
+			figures("PACKETS", "", func(r result.Rewrite) string { return count(r.Packets) }),
+			figures("PROMISES KEPT", "", kept),
+			column[result.Rewrite]{heading{Name: "VERDICT"}, func(r result.Rewrite) cell { return verdict(r.Verdict) }},
+			column[result.Rewrite]{heading{Name: "CAPTURE", About: "file with the packets"}, func(r result.Rewrite) cell { return cell{Text: r.File} }},
+		).lean()},
+	}
+	if len(fields) > 0 {
+		s.Tables = append(s.Tables, tabulate("Fields", 2, fields,
+			words("PACKETS OF", func(f field) string { return f.of }),
+			words("FIELD", func(f field) string { return f.Name }),
+			words("BEFORE", func(f field) string { return f.Before }),
+			words("AFTER", func(f field) string { return f.After }),
+			words("PROMISE", func(f field) string { return f.Promise }),
+			column[field]{heading{Name: "KEPT"}, func(f field) cell {
+				if f.Kept {
+					return cell{"yes", good}
+				}
+				return cell{"NO", bad}
+			}}))
 	}
 	return s
 }
 
-func rewriteRow(r result.Rewrite) []cell {
-	kept := 0
+// kept counts the promises that r kept.
+func kept(r result.Rewrite) string {
+	n := 0
 	for _, f := range r.Fields {
 		if f.Kept {
-			kept++
+			n++
 		}
 	}
-	row := words(r.Subject, r.Method, r.Family, thousands(float64(r.Packets)), fmt.Sprintf("%d of %d", kept, len(r.Fields)))
-	return append(row, verdict(r.Verdict), cell{text: r.File})
-}
-
-func fieldRow(r result.Rewrite, f result.Field) []cell {
-	kept := cell{"yes", good}
-	if !f.Kept {
-		kept = cell{"NO", bad}
-	}
-	return append(words(r.Subject+" "+r.Method+" "+r.Family, f.Name, f.Before, f.After, f.Promise), kept)
+	return fmt.Sprintf("%d of %d", n, len(r.Fields))
 }

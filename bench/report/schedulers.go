@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/shunt-lb/shunt/bench/result"
@@ -10,55 +11,53 @@ import (
 // shown is how much of a sequence the tables hold.
 const shown = 24
 
-func schedulers(all []result.Scheduler, inks inks) section {
+// schedulerNames are the columns that name a scheduler.
+var schedulerNames = []column[result.Scheduler]{
+	words("SUBJECT", func(s result.Scheduler) string { return s.Subject }),
+	words("SCHEDULER", func(s result.Scheduler) string { return s.Name }),
+	words("PROTOCOL", func(s result.Scheduler) string { return s.Protocol }),
+}
+
+func schedulers(all []result.Scheduler, colour palette) section {
+	about := func(c column[result.Scheduler], about string) column[result.Scheduler] {
+		c.About = about
+		return c
+	}
+	t := tabulate("", 3, all, append(slices.Clone(schedulerNames),
+		words("WEIGHTS", func(s result.Scheduler) string { return list(s.Weights, shown) }),
+		about(words("GOT", func(s result.Scheduler) string { return list(s.Got, shown) }), "connections for each real server"),
+		about(words("EXPECTED", func(s result.Scheduler) string { return list(s.Expected, shown) }), "nothing where it depends on the hash"),
+		figures("STICKY", "share of sources that kept to one real server", func(s result.Scheduler) string { return optional(s.Sticky) }),
+		figures("MOVED", "share of other sources that moved when a real server went", func(s result.Scheduler) string { return optional(s.Moved) }),
+		marked("LOST", "connections or datagrams that no real server got", func(s result.Scheduler) cell { return problems(s.Lost) }),
+		marked("UNSEEN", "packets that the observer missed", func(s result.Scheduler) cell { return problems(s.Dropped) }),
+		figures("ADDED p50", "latency that the director added to a packet", func(s result.Scheduler) string { return quantile(s.Added, 0.5) }),
+		figures("ADDED p99", "latency that the director added to a packet", func(s result.Scheduler) string { return quantile(s.Added, 0.99) }),
+		column[result.Scheduler]{heading{Name: "VERDICT"}, func(s result.Scheduler) cell { return verdict(s.Verdict) }})...)
 	s := section{
-		title: "Schedulers",
-		about: "Which real server got each connection, told from packets on both sides of the director.",
+		Title:  "Schedulers",
+		About:  "Which real server got each connection, told from packets on both sides of the director.",
+		Tables: []table{t.lean()},
 	}
-	table := grid{names: 3, columns: []column{
-		{name: "SUBJECT"},
-		{name: "SCHEDULER"},
-		{name: "PROTOCOL"},
-		{name: "WEIGHTS"},
-		{name: "GOT", about: "connections for each real server"},
-		{name: "EXPECTED", about: "nothing where it depends on the hash"},
-		{name: "STICKY", right: true, about: "share of sources that kept to one real server"},
-		{name: "MOVED", right: true, about: "share of other sources that moved when a real server went"},
-		{name: "LOST", right: true, about: "connections or datagrams that no real server got"},
-		{name: "UNSEEN", right: true, about: "packets that the observer missed"},
-		{name: "ADDED p50", right: true, about: "latency that the director added to a packet"},
-		{name: "ADDED p99", right: true, about: "latency that the director added to a packet"},
-		{name: "VERDICT"},
-	}}
-	for _, sc := range all {
-		table.add(schedulerRow(sc)...)
-	}
-	s.tables = []grid{table.lean()}
-	if seq := sequences(all); len(seq.rows) > 0 {
-		s.tables = append(s.tables, seq)
+	recorded := slices.DeleteFunc(slices.Clone(all), func(s result.Scheduler) bool { return len(s.Sequence) == 0 })
+	if len(recorded) > 0 {
+		s.Tables = append(s.Tables, tabulate("Sequence of real servers", 3, recorded, append(slices.Clone(schedulerNames),
+			column[result.Scheduler]{heading{Name: "RULE"}, rule},
+			column[result.Scheduler]{heading{Name: "CHOSEN"}, chosen})...))
 	}
 	for _, sc := range all {
-		if f := distribution(sc, inks); f.svg != "" {
-			s.figures = append(s.figures, f)
-		}
+		s.Small = append(s.Small, distribution(sc, colour))
 	}
-	if f := latencies("Latency added to a packet", "by the director", added(all), inks); f.svg != "" {
-		s.figures = append(s.figures, f)
-	}
+	s.Plots = []figure{latencies("Latency added to a packet", "by the director", added(all), colour)}
 	return s
 }
 
-func schedulerRow(s result.Scheduler) []cell {
-	at := func(share float64) string {
-		x, ok := result.Round{Latency: s.Added}.At(share)
-		if !ok {
-			return none
-		}
+// quantile writes the latency that share of the packets did not exceed.
+func quantile(qs []result.Quantile, share float64) string {
+	if x, ok := (result.Round{Latency: qs}).At(share); ok {
 		return period(x)
 	}
-	row := words(s.Subject, s.Name, s.Protocol, list(s.Weights, shown), list(s.Got, shown), list(s.Expected, shown),
-		optional(s.Sticky), optional(s.Moved))
-	return append(row, problems(s.Lost), problems(s.Dropped), cell{text: at(0.5)}, cell{text: at(0.99)}, verdict(s.Verdict))
+	return none
 }
 
 func optional(share *float64) string {
@@ -68,25 +67,12 @@ func optional(share *float64) string {
 	return percent(*share)
 }
 
-func sequences(all []result.Scheduler) grid {
-	t := grid{title: "Sequence of real servers", names: 3, columns: []column{
-		{name: "SUBJECT"}, {name: "SCHEDULER"}, {name: "PROTOCOL"}, {name: "RULE"}, {name: "CHOSEN"},
-	}}
-	for _, s := range all {
-		if len(s.Sequence) == 0 {
-			continue
-		}
-		t.add(append(words(s.Subject, s.Name, s.Protocol), rule(s), chosen(s))...)
-	}
-	return t
-}
-
-// chosen is the sequence of s, with what departs from the rule first in brackets
-// and within sight.
+// chosen is the sequence of s. The first real server that breaks the rule is in
+// brackets, with those around it.
 func chosen(s result.Scheduler) cell {
 	off := departure(s)
 	if off < 0 {
-		return cell{text: list(s.Sequence, shown)}
+		return cell{Text: list(s.Sequence, shown)}
 	}
 	from := max(0, off-shown/2)
 	var parts []string
@@ -110,9 +96,9 @@ func rule(s result.Scheduler) cell {
 	case off >= 0:
 		return cell{fmt.Sprintf("broken at %s: expected %d", thousands(float64(off)), s.Rule[off]), bad}
 	case len(s.Rule) == 0:
-		return cell{text: none}
+		return cell{Text: none}
 	}
-	return cell{fmt.Sprintf("kept by all %s", thousands(float64(min(len(s.Rule), len(s.Sequence))))), good}
+	return cell{"kept by all " + thousands(float64(min(len(s.Rule), len(s.Sequence)))), good}
 }
 
 // departure returns where the sequence of s first is not what the rule says, and
@@ -130,10 +116,8 @@ func departure(s result.Scheduler) int {
 // since packets of an established connection do not meet the scheduler.
 func added(all []result.Scheduler) []curve {
 	var curves []curve
-	seen := map[string]bool{}
 	for _, s := range all {
-		if len(s.Added) > 0 && !seen[s.Subject] {
-			seen[s.Subject] = true
+		if len(s.Added) > 0 && !slices.ContainsFunc(curves, func(c curve) bool { return c.subject == s.Subject }) {
 			curves = append(curves, curve{s.Subject, s.Added})
 		}
 	}

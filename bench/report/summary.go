@@ -7,67 +7,56 @@ import (
 	"github.com/shunt-lb/shunt/bench/result"
 )
 
+// A contest is a measure of shunt's and all that did the same work.
+type contest struct {
+	result.Group
+	own result.Measure
+}
+
 // summary sets shunt beside each peer, one row for each work and dataplane.
-// It has no table where there is nothing to compare.
-func summary(run result.Run) section {
-	peers := peersIn(run)
-	s := section{
-		title: "shunt beside its peers",
-		about: "COST is the processor time of one operation, round by round, in a ratio to that of the peer; where connections are only held it is the program's own memory for one. " +
-			"RATE is operations per second, and p99 that latency, in a ratio to those of whichever peer is better. Below 1 is good for COST and p99, above 1 for RATE.",
+// There is none where there is nothing to compare.
+func summary(run result.Run) []section {
+	columns := []column[contest]{
+		words("WORK", func(c contest) string { return c.Scenario + ": " + c.Work }),
+		words("SUBJECT", func(c contest) string { return c.own.Subject }),
 	}
-	t := grid{names: 2, columns: []column{{name: "WORK"}, {name: "SUBJECT"}}}
-	for _, p := range peers {
-		t.columns = append(t.columns, column{name: "COST TO " + strings.ToUpper(p), right: true})
+	peers := slices.DeleteFunc(slices.Clone(run.Measures), func(m result.Measure) bool { return !m.Peer() })
+	for _, p := range distinct(peers, func(m result.Measure) string { return m.Subject }) {
+		columns = append(columns, figures("COST TO "+strings.ToUpper(p), "", func(c contest) string { return times(c.cost(p)) }))
 	}
-	t.columns = append(t.columns, column{name: "RATE", right: true}, column{name: "p99", right: true})
+	columns = append(columns,
+		figures("RATE", "", func(c contest) string { return times(c.speed()) }),
+		figures("p99", "", func(c contest) string { return times(c.tail()) }))
+	var all []contest
 	for _, g := range run.Groups() {
 		for _, m := range g.Measures {
-			if row, ok := beside(g, m, peers); ok {
-				t.add(row...)
+			if strings.HasPrefix(m.Subject, "shunt-") && slices.ContainsFunc(g.Measures, result.Measure.Peer) {
+				all = append(all, contest{g, m})
 			}
 		}
 	}
-	if len(t.rows) > 0 {
-		s.tables = []grid{t}
+	if len(all) == 0 {
+		return nil
 	}
-	return s
+	return []section{{
+		Title: "shunt beside its peers",
+		About: "COST is the processor time of one operation, round by round, in a ratio to that of the peer; where connections are only held it is the program's own memory for one. " +
+			"RATE is operations per second, and p99 that latency, in a ratio to those of whichever peer is better. Below 1 is good for COST and p99, above 1 for RATE.",
+		Tables: []table{tabulate("", 2, all, columns...)},
+	}}
 }
 
-// peersIn returns everybody who is a peer in any work, in order of appearance.
-func peersIn(run result.Run) []string {
-	var peers []string
-	for _, m := range run.Measures {
-		if m.Peer() && !slices.Contains(peers, m.Subject) {
-			peers = append(peers, m.Subject)
-		}
-	}
-	return peers
-}
-
-// beside is the row of m, if it is one of shunt's and somebody did the same.
-func beside(g result.Group, m result.Measure, peers []string) ([]cell, bool) {
-	if !strings.HasPrefix(m.Subject, "shunt-") || !slices.ContainsFunc(g.Measures, result.Measure.Peer) {
-		return nil, false
-	}
-	row := words(g.Scenario+": "+g.Work, m.Subject)
-	for _, p := range peers {
-		row = append(row, cell{text: some(cost(g, m, p), times)})
-	}
-	return append(row, cell{text: some(speed(g, m), times)}, cell{text: some(tail(g, m), times)}), true
-}
-
-// cost returns what m takes for one operation, or to hold a connection, in a
+// cost returns what shunt takes for one operation, or to hold a connection, in a
 // ratio to what the peer takes; 0 where there is none.
-func cost(g result.Group, m result.Measure, peer string) float64 {
-	i := slices.IndexFunc(g.Measures, func(o result.Measure) bool { return o.Subject == peer })
+func (c contest) cost(peer string) float64 {
+	i := slices.IndexFunc(c.Measures, func(o result.Measure) bool { return o.Subject == peer })
 	switch {
 	case i < 0:
 		return 0
-	case g.Rated():
-		return m.Dearer(g.Measures[i])
+	case c.Rated():
+		return c.own.Dearer(c.Measures[i])
 	}
-	return result.Ratio(ownMemory(m), ownMemory(g.Measures[i]))
+	return result.Ratio(ownMemory(c.own), ownMemory(c.Measures[i]))
 }
 
 // ownMemory is that of the program for one connection, without the kernel's.
@@ -78,27 +67,27 @@ func ownMemory(m result.Measure) float64 {
 }
 
 // speed is in a ratio to the peer with the most operations per second.
-func speed(g result.Group, m result.Measure) float64 {
+func (c contest) speed() float64 {
+	if !c.Rated() {
+		return 0
+	}
 	best := 0.0
-	for _, o := range g.Measures {
+	for _, o := range c.Measures {
 		if o.Peer() {
 			best = max(best, result.Median(o.Each(result.Round.Rate)))
 		}
 	}
-	if !g.Rated() {
-		return 0
-	}
-	return result.Ratio(result.Median(m.Each(result.Round.Rate)), best)
+	return result.Ratio(result.Median(c.own.Each(result.Round.Rate)), best)
 }
 
 // tail is in a ratio to the peer with the shortest one.
-func tail(g result.Group, m result.Measure) float64 {
+func (c contest) tail() float64 {
 	best := 0.0
-	for _, o := range g.Measures {
+	for _, o := range c.Measures {
 		if x, ok := o.Latency(0.99); o.Peer() && ok && (best == 0 || x < best) {
 			best = x
 		}
 	}
-	own, _ := m.Latency(0.99)
+	own, _ := c.own.Latency(0.99)
 	return result.Ratio(own, best)
 }

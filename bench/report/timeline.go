@@ -2,47 +2,42 @@ package report
 
 import (
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"strings"
-
-	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/vg"
-	"gonum.org/v1/plot/vg/draw"
 
 	"github.com/shunt-lb/shunt/bench/result"
 )
 
 // timeline plots, in a row for each subject, which share of the requests was
 // lost when.
-func timeline(fault string, all []result.Failover, inks inks) figure {
+func timeline(fault string, all []result.Failover, colour palette) figure {
 	all = timed(all)
 	if len(all) == 0 {
 		return figure{}
 	}
-	from, to := span(all)
-	n := len(all)
-	p := blank(from, to+(to-from)*0.22, 0.8, float64(n)+1) // room for the figure at the end of a row
-	ticks := marks(steps(from, to, 5), trimmed(func(x float64) string { return number(x) + " s" }))
-	p.X.Tick.Marker, p.X.Label.Text = ticks, "after the fault"
+	x := axis{low: math.Inf(1), high: math.Inf(-1), label: "after the fault", lines: true, margin: 50} // for the number of lost requests
 	var names []string
 	for _, f := range all {
-		names = append(names, f.Subject)
+		names = append(names, shortened(f.Subject))
+		x.low, x.high = min(x.low, f.Timeline[0].At), max(x.high, f.Timeline[len(f.Timeline)-1].At)
 	}
-	rows(p, names)
-	p.Add(lattice(ticks, nil), faultLine)
+	x.ticks = ticks(steps(x.low, x.high, 5), func(v float64) string { return number(v) + " s" })
+	p := newPlot(wide, 44+34*float64(len(all)), x, rows(names, 0.2, 1))
 	var desc strings.Builder
 	for i, f := range all {
-		p.Add(strip(f, float64(n-i), to, inks[f.Subject]))
+		lostMoments(p, f, float64(len(all)-i))
+		p.add(`<g class="%s">`, colour[f.Subject])
+		p.line("mark", p.px(f.Timeline[0].At), p.py(float64(len(all)-i)), p.right, p.py(float64(len(all)-i)))
+		p.text("value", p.right+8, p.py(float64(len(all)-i))-5, count(f.Lost))
+		p.add("</g>")
 		fmt.Fprintf(&desc, "%s lost %d of %d requests. ", f.Subject, f.Lost, f.Requests)
 	}
+	p.line("fault", p.px(0), p.top, p.px(0), p.bottom)
 	title := "Requests lost: " + fault
 	return figure{
-		title: title,
-		note:  "Height is the share of requests that was lost, the figure their number, the dashed line the fault.",
-		svg:   render(p, wide, 44+34*float64(n), title, desc.String()),
-		data:  momentTable(all),
+		Title: title, Note: "Height is the share of requests that was lost, the figure their number, the dashed line the fault.",
+		SVG: p.svg(title, desc.String()), Data: momentTable(all),
 	}
 }
 
@@ -59,64 +54,35 @@ func timed(all []result.Failover) []result.Failover {
 	return some
 }
 
-// span returns when the first moment of all begins and the last one does.
-func span(all []result.Failover) (from, to float64) {
-	from, to = math.Inf(1), math.Inf(-1)
-	for _, f := range all {
-		from = min(from, f.Timeline[0].At)
-		to = max(to, f.Timeline[len(f.Timeline)-1].At)
-	}
-	return from, to
-}
-
-// faultLine marks the time of the fault.
-var faultLine drawing = func(c draw.Canvas, p *plot.Plot) {
-	tx, _ := p.Transforms(&c)
-	c.StrokeLine2(stroke(inkText, 1, 3, 3), tx(0), c.Min.Y, tx(0), c.Max.Y)
-}
-
-// strip draws the timeline of f upon y, up to the next row.
-func strip(f result.Failover, y, to float64, ink ink) drawing {
-	return func(c draw.Canvas, p *plot.Plot) {
-		tx, ty := p.Transforms(&c)
-		for i, m := range f.Timeline {
-			share := result.Ratio(float64(m.Lost), float64(m.Good+m.Lost))
-			if share > 0 {
-				end := max(tx(m.At+interval(f.Timeline, i)), tx(m.At)+1)
-				box(c, inkBad, tx(m.At), ty(y), end, ty(y+share*0.85))
-			}
+// lostMoments draws what f lost upon y, up to the next row at most.
+func lostMoments(p *plot, f result.Failover, y float64) {
+	for i, m := range f.Timeline {
+		share := result.Ratio(float64(m.Lost), float64(m.Good+m.Lost))
+		if share == 0 {
+			continue
 		}
-		c.StrokeLine2(stroke(ink.strong(), 1.5), tx(f.Timeline[0].At), ty(y), tx(to), ty(y))
-		c.FillText(lettering(inkText), vg.Point{X: tx(to) + 8, Y: ty(y) + 5}, thousands(float64(f.Lost)))
+		j := min(i, len(f.Timeline)-2) // the last moment takes as long as the one before
+		end := p.px(m.At + f.Timeline[j+1].At - f.Timeline[j].At)
+		p.box("lost", p.px(m.At), p.py(y), max(end, p.px(m.At)+1), p.py(y+share*0.85))
 	}
-}
-
-// interval returns how long moment i is: until the next one, or as the one before.
-func interval(moments []result.Moment, i int) float64 {
-	if i == len(moments)-1 {
-		i--
-	}
-	return moments[i+1].At - moments[i].At
 }
 
 // momentTable has the moments at which any of all lost something.
-func momentTable(all []result.Failover) grid {
-	t := grid{names: 1, columns: []column{{name: "AFTER THE FAULT"}}}
-	lost := map[float64][]cell{}
-	for i, f := range all {
-		t.columns = append(t.columns, column{name: f.Subject, right: true})
-		for _, m := range f.Timeline {
-			if m.Lost == 0 {
-				continue
+func momentTable(all []result.Failover) table {
+	columns := []column[float64]{words("AFTER THE FAULT", period)}
+	var moments []result.Moment
+	for _, f := range all {
+		moments = append(moments, f.Timeline...)
+		columns = append(columns, marked(f.Subject, "", func(at float64) cell {
+			i := slices.IndexFunc(f.Timeline, func(m result.Moment) bool { return m.At == at && m.Lost > 0 })
+			if i < 0 {
+				return cell{}
 			}
-			if lost[m.At] == nil {
-				lost[m.At] = make([]cell, len(all))
-			}
-			lost[m.At][i] = cell{fmt.Sprintf("%d of %d", m.Lost, m.Good+m.Lost), bad}
-		}
+			return cell{fmt.Sprintf("%d of %d", f.Timeline[i].Lost, f.Timeline[i].Good+f.Timeline[i].Lost), bad}
+		}))
 	}
-	for _, at := range slices.Sorted(maps.Keys(lost)) {
-		t.add(append([]cell{{text: period(at)}}, lost[at]...)...)
-	}
-	return t
+	moments = slices.DeleteFunc(moments, func(m result.Moment) bool { return m.Lost == 0 })
+	times := distinct(moments, func(m result.Moment) float64 { return m.At })
+	slices.Sort(times)
+	return tabulate("", 1, times, columns...)
 }
