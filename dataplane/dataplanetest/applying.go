@@ -12,30 +12,30 @@ import (
 )
 
 var applying = []promise{
-	{"apply/serves", "Apply makes the dataplane serve what it is given", (*stage).applyServes},
-	{"apply/equal writes nothing", "applying an equal service again writes nothing", (*stage).applyEqual},
-	{"apply/in place", "Apply changes a service in place and connections keep their real server", (*stage).applyInPlace},
-	{"apply/keeps no reference", "the dataplane keeps no reference to the slices it was given", (*stage).applyKeepsNoReference},
-	{"apply/cancelled", "an Apply that was cancelled can be done again", (*stage).applyCancelled},
-	{"apply/after failure", "an Apply that failed can be done again", (*stage).applyAfterFailure},
-	{"apply/no real server", "a service whose real servers take nothing refuses", (*stage).applyEmpty},
+	{"apply/serves", "Apply makes the dataplane serve what it is given", applyServes},
+	{"apply/equal writes nothing", "applying an equal service again writes nothing", applyEqual},
+	{"apply/in place", "Apply changes a service in place and connections keep their real server", applyInPlace},
+	{"apply/keeps no reference", "the dataplane keeps no reference to the slices it was given", applyKeepsNoReference},
+	{"apply/cancelled", "an Apply that was cancelled can be done again", applyCancelled},
+	{"apply/after failure", "an Apply that failed can be done again", applyAfterFailure},
+	{"apply/no real server", "a service whose real servers take nothing refuses", applyEmpty},
 }
 
-func (s *stage) applyServes() {
-	p, q := s.tcpSite("rr", 1), s.tcpSite("rr", gone, 1)
+func applyServes(s *fixture) {
+	p, q := s.tcpService("rr", 1), s.tcpService("rr", gone, 1)
 	p.apply()
 	q.apply()
 	p.takes("one real server", 0, "aa")
 	q.takes("a second service", 0, "bb")
 }
 
-func (s *stage) applyEqual() {
+func applyEqual(s *fixture) {
 	w, ok := s.dp.(interface{ Writes() uint64 })
 	if !ok {
 		return // it does not tell
 	}
 	before := w.Writes()
-	p := s.tcpSite("wrr", 2, 1)
+	p := s.tcpService("wrr", 2, 1)
 	p.apply()
 	if w.Writes() == before {
 		s.Fatal("Writes does not count: a new service was applied without any")
@@ -51,8 +51,8 @@ func (s *stage) applyEqual() {
 	c.alive("after the same was applied again")
 }
 
-func (s *stage) applyInPlace() {
-	p := s.tcpSite("rr", 1, 1, 1)
+func applyInPlace(s *fixture) {
+	p := s.tcpService("rr", 1, 1, 1)
 	p.apply()
 	held := p.held(0)
 	for _, step := range []struct {
@@ -74,7 +74,7 @@ func (s *stage) applyInPlace() {
 }
 
 // shows checks that Snapshot says what was applied.
-func (p *site) shows(when string) {
+func (p *service) shows(when string) {
 	p.Helper()
 	st := p.own()
 	if st.Service.Scheduler != p.want.Scheduler {
@@ -102,8 +102,8 @@ func names(servers []dataplane.RealServer) map[string]int {
 	return m
 }
 
-func (s *stage) applyKeepsNoReference() {
-	p := s.tcpSite("rr", 1, 1)
+func applyKeepsNoReference(s *fixture) {
+	p := s.tcpService("rr", 1, 1)
 	given := p.want.Clone()
 	s.check("Apply", s.dp.Apply(s.Context(), given))
 	slices.Reverse(given.RealServers)
@@ -118,10 +118,10 @@ func (s *stage) applyKeepsNoReference() {
 	p.shows("after the caller has written into its snapshot")
 }
 
-func (s *stage) applyCancelled() {
+func applyCancelled(s *fixture) {
 	ctx, cancel := context.WithCancel(s.Context())
 	cancel()
-	p := s.tcpSite("rr", 1, 1)
+	p := s.tcpService("rr", 1, 1)
 	for _, weights := range [][]int{{1, 1}, {0, 1}, {1, gone}} {
 		p.configure(weights...)
 		// Whether it was too quick to be stopped is its own business.
@@ -134,8 +134,8 @@ func (s *stage) applyCancelled() {
 	p.takes("applied again", 0, "aa")
 }
 
-func (s *stage) applyAfterFailure() {
-	p := s.tcpSite("rr", 1)
+func applyAfterFailure(s *fixture) {
+	p := s.tcpService("rr", 1)
 	var squatter net.Listener
 	s.check("take the service's port first", s.lab.Director.do(func() (err error) {
 		squatter, err = net.Listen("tcp", p.vip.String())
@@ -153,8 +153,8 @@ func (s *stage) applyAfterFailure() {
 	p.takes("after the port was given back", 0, "aa")
 }
 
-func (s *stage) applyEmpty() {
-	p := s.tcpSite("rr", 1, 1)
+func applyEmpty(s *fixture) {
+	p := s.tcpService("rr", 1, 1)
 	for _, c := range []struct {
 		when    string
 		weights []int

@@ -16,13 +16,13 @@ import (
 // A conn is a client's connection that a real server has greeted.
 type conn struct {
 	*net.TCPConn
-	*stage
+	*fixture
 	r      *bufio.Reader
 	server string // the name it greeted with
 }
 
 // connect connects as a client, or fails.
-func (p *site) connect(client int) *conn {
+func (p *service) connect(client int) *conn {
 	p.Helper()
 	c, err := p.reach(client, p.vip)
 	p.check("connect to "+p.want.ID.String(), err)
@@ -31,7 +31,7 @@ func (p *site) connect(client int) *conn {
 }
 
 // reach connects as a client and waits for the greeting.
-func (s *stage) reach(client int, to netip.AddrPort) (*conn, error) {
+func (s *fixture) reach(client int, to netip.AddrPort) (*conn, error) {
 	host := s.lab.Clients[client%len(s.lab.Clients)]
 	local := net.TCPAddrFromAddrPort(netip.AddrPortFrom(host.addr(s.six), 0))
 	dialer := net.Dialer{Timeout: patience, LocalAddr: local}
@@ -43,7 +43,7 @@ func (s *stage) reach(client int, to netip.AddrPort) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{TCPConn: raw.(*net.TCPConn), stage: s, r: bufio.NewReader(raw)}
+	c := &conn{TCPConn: raw.(*net.TCPConn), fixture: s, r: bufio.NewReader(raw)}
 	_ = c.SetDeadline(time.Now().Add(patience))
 	if c.server, err = c.line(); err != nil {
 		c.close()
@@ -97,7 +97,7 @@ func (c *conn) alive(when string) {
 
 // held connects and keeps the connection, echoing, for the length of the
 // promise.
-func (p *site) held(client int) *conn {
+func (p *service) held(client int) *conn {
 	p.Helper()
 	c := p.connect(client)
 	c.command("echo")
@@ -106,7 +106,7 @@ func (p *site) held(client int) *conn {
 }
 
 // visit makes a whole short connection and returns who answered.
-func (p *site) visit(client int) (string, error) {
+func (p *service) visit(client int) (string, error) {
 	c, err := p.reach(client, p.vip)
 	if err != nil {
 		return "", err

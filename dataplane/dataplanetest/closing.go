@@ -9,15 +9,15 @@ import (
 )
 
 var closing = []promise{
-	{"close/errors", "after Close every method returns ErrClosed and Close nil", (*stage).closeErrors},
-	{"close/connections", "Close ends what this process carries, services and connections", (*stage).closeConnections},
-	{"drain/end", "End resets the connections of services that were removed, and no others", (*stage).endsRemoved},
-	{"drain/waits", "Drain takes nothing new and waits for what is there", (*stage).drainWaits},
-	{"drain/deadline", "Drain gives up with its context's error", (*stage).drainDeadline},
+	{"close/errors", "after Close every method returns ErrClosed and Close nil", closeErrors},
+	{"close/connections", "Close ends what this process carries, services and connections", closeConnections},
+	{"drain/end", "End resets the connections of services that were removed, and no others", endsRemoved},
+	{"drain/waits", "Drain takes nothing new and waits for what is there", drainWaits},
+	{"drain/deadline", "Drain gives up with its context's error", drainDeadline},
 }
 
-func (s *stage) closeErrors() {
-	p := s.tcpSite("rr", 1)
+func closeErrors(s *fixture) {
+	p := s.tcpService("rr", 1)
 	p.apply()
 	p.remove()
 	s.check("Close", s.dp.Close())
@@ -35,8 +35,8 @@ func (s *stage) closeErrors() {
 	s.check("Close again", s.dp.Close())
 }
 
-func (s *stage) closeConnections() {
-	p, q := s.tcpSite("rr", 1), s.udpSite("rr", 1)
+func closeConnections(s *fixture) {
+	p, q := s.tcpService("rr", 1), s.udpService("rr", 1)
 	p.apply()
 	q.apply()
 	c := p.held(0)
@@ -48,7 +48,7 @@ func (s *stage) closeConnections() {
 	p.refuses("after Close")
 }
 
-func (s *stage) drainer() dataplane.Drainer {
+func (s *fixture) drainer() dataplane.Drainer {
 	s.Helper()
 	d, ok := s.dp.(dataplane.Drainer)
 	if !ok {
@@ -64,9 +64,9 @@ func start(fn func() error) <-chan error {
 	return result
 }
 
-func (s *stage) endsRemoved() {
+func endsRemoved(s *fixture) {
 	d := s.drainer()
-	p, q := s.tcpSite("rr", 1), s.tcpSite("rr", 1)
+	p, q := s.tcpService("rr", 1), s.tcpService("rr", 1)
 	p.apply()
 	q.apply()
 	gone, stays := p.held(0), q.held(0)
@@ -79,9 +79,9 @@ func (s *stage) endsRemoved() {
 	stays.alive("after the end of others")
 }
 
-func (s *stage) drainWaits() {
+func drainWaits(s *fixture) {
 	d := s.drainer()
-	p := s.tcpSite("rr", 1)
+	p := s.tcpService("rr", 1)
 	p.apply()
 	c := p.held(0)
 	drained := start(func() error { return d.Drain(s.Context()) })
@@ -104,9 +104,9 @@ func (s *stage) drainWaits() {
 	s.check("Drain", s.returns("Drain without connections", drained))
 }
 
-func (s *stage) drainDeadline() {
+func drainDeadline(s *fixture) {
 	d := s.drainer()
-	p := s.tcpSite("rr", 1)
+	p := s.tcpService("rr", 1)
 	p.apply()
 	p.held(0)
 	ctx, cancel := context.WithCancel(s.Context())

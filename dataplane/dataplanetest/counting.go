@@ -3,11 +3,11 @@ package dataplanetest
 import "github.com/shunt-lb/shunt/dataplane"
 
 var counting = []promise{
-	{"count/connections", "connections and bytes are counted for each real server and the service", (*stage).countConnections},
-	{"count/datagrams", "flows and bytes of UDP are counted", (*stage).countDatagrams},
-	{"count/only grows", "a service's counters grow, also when real servers leave", (*stage).countOnlyGrows},
-	{"count/active", "connections are active as long as they last", (*stage).countActive},
-	{"count/refused", "clients that no real server could take are counted", (*stage).countRefused},
+	{"count/connections", "connections and bytes are counted for each real server and the service", countConnections},
+	{"count/datagrams", "flows and bytes of UDP are counted", countDatagrams},
+	{"count/only grows", "a service's counters grow, also when real servers leave", countOnlyGrows},
+	{"count/active", "connections are active as long as they last", countActive},
+	{"count/refused", "clients that no real server could take are counted", countRefused},
 }
 
 // The commands and greetings of the suite.
@@ -16,8 +16,8 @@ const (
 	sentOut = len("a\nhello\n")
 )
 
-func (s *stage) countConnections() {
-	p := s.tcpSite("wrr", 2, 1)
+func countConnections(s *fixture) {
+	p := s.tcpService("wrr", 2, 1)
 	p.apply()
 	s.check("nine connections", p.visits(0, 9))
 	p.idle()
@@ -26,9 +26,9 @@ func (s *stage) countConnections() {
 	p.counts("real server b", func() dataplane.Counters { return p.server(1).Counters }, 3, 3*sentIn, 3*sentOut)
 }
 
-func (s *stage) countDatagrams() {
+func countDatagrams(s *fixture) {
 	const in, out = len("question 0"), len("a question 0")
-	p := s.udpSite("rr", 1, 1)
+	p := s.udpService("rr", 1, 1)
 	p.apply()
 	for range 4 {
 		p.asks(p.flow(0), 5)
@@ -39,7 +39,7 @@ func (s *stage) countDatagrams() {
 
 // counts waits until the counters of what have come to what they have to be:
 // a dataplane may be late by seconds.
-func (p *site) counts(what string, read func() dataplane.Counters, conns, in, out int) {
+func (p *service) counts(what string, read func() dataplane.Counters, conns, in, out int) {
 	p.Helper()
 	if p.lab.Lacks.OneWay {
 		out = 0
@@ -56,8 +56,8 @@ func (p *site) counts(what string, read func() dataplane.Counters, conns, in, ou
 	}
 }
 
-func (s *stage) countOnlyGrows() {
-	p := s.tcpSite("rr", 1, 1)
+func countOnlyGrows(s *fixture) {
+	p := s.tcpService("rr", 1, 1)
 	p.apply()
 	var total int
 	var last dataplane.Counters
@@ -75,8 +75,8 @@ func (s *stage) countOnlyGrows() {
 	p.counts("the service", func() dataplane.Counters { return p.own().Counters }, total, total*sentIn, total*sentOut)
 }
 
-func (s *stage) countActive() {
-	p := s.tcpSite("rr", 1, 1)
+func countActive(s *fixture) {
+	p := s.tcpService("rr", 1, 1)
 	p.apply()
 	a, b, a2 := p.held(0), p.held(0), p.held(0)
 	active := func(i, want int) {
@@ -92,8 +92,8 @@ func (s *stage) countActive() {
 	a.alive("when others have ended")
 }
 
-func (s *stage) countRefused() {
-	p := s.tcpSite("rr", 0)
+func countRefused(s *fixture) {
+	p := s.tcpService("rr", 0)
 	p.apply()
 	for range 3 {
 		p.refuses("weight 0")

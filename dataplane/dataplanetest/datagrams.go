@@ -7,16 +7,16 @@ import (
 )
 
 var datagrams = []promise{
-	{"udp/request and response", "datagrams arrive whole, one by one, whatever their size", (*stage).datagramSizes},
-	{"udp/many replies", "one datagram may get many in answer", (*stage).manyReplies},
-	{"udp/flows", "each flow keeps its real server and gets its own answers", (*stage).manyFlows},
-	{"udp/quiescent", "a flow stays with a quiescent real server, new ones do not come", (*stage).quiescentFlow},
-	{"udp/removed", "a flow to a removed real server goes to another one with its next datagram", (*stage).removedFlow},
-	{"udp/one packet", "OnePacket schedules every datagram by itself", (*stage).onePacket},
+	{"udp/request and response", "datagrams arrive whole, one by one, whatever their size", datagramSizes},
+	{"udp/many replies", "one datagram may get many in answer", manyReplies},
+	{"udp/flows", "each flow keeps its real server and gets its own answers", manyFlows},
+	{"udp/quiescent", "a flow stays with a quiescent real server, new ones do not come", quiescentFlow},
+	{"udp/removed", "a flow to a removed real server goes to another one with its next datagram", removedFlow},
+	{"udp/one packet", "OnePacket schedules every datagram by itself", onePacket},
 }
 
-func (s *stage) datagramSizes() {
-	p := s.udpSite("rr", 1)
+func datagramSizes(s *fixture) {
+	p := s.udpService("rr", 1)
 	p.apply()
 	f := p.flow(0)
 	for _, size := range []int{1, 100, 0, 1400, 7, 8000, 0, 3} {
@@ -26,9 +26,9 @@ func (s *stage) datagramSizes() {
 	}
 }
 
-func (s *stage) manyReplies() {
+func manyReplies(s *fixture) {
 	const replies = 100
-	p := s.udpSite("rr", 1)
+	p := s.udpService("rr", 1)
 	p.apply()
 	f := p.flow(0)
 	for range 3 {
@@ -42,9 +42,9 @@ func (s *stage) manyReplies() {
 	}
 }
 
-func (s *stage) manyFlows() {
+func manyFlows(s *fixture) {
 	const flows = 60
-	p := s.udpSite("rr", 1, 1)
+	p := s.udpService("rr", 1, 1)
 	p.apply()
 	var crowd sync.WaitGroup
 	var mu sync.Mutex
@@ -84,8 +84,8 @@ func (f *flow) sticks(id, n int) (string, error) {
 	return first, nil
 }
 
-func (s *stage) quiescentFlow() {
-	p := s.udpSite("rr", 1, 1)
+func quiescentFlow(s *fixture) {
+	p := s.udpService("rr", 1, 1)
 	p.apply()
 	f := p.flow(0)
 	s.expect("the first flow", p.asks(f, 2), "aa")
@@ -96,8 +96,8 @@ func (s *stage) quiescentFlow() {
 	}
 }
 
-func (s *stage) removedFlow() {
-	p := s.udpSite("rr", 1, 1)
+func removedFlow(s *fixture) {
+	p := s.udpService("rr", 1, 1)
 	p.apply()
 	f := p.flow(0)
 	s.expect("the first flow", p.asks(f, 2), "aa")
@@ -107,15 +107,15 @@ func (s *stage) removedFlow() {
 	s.expect("its first real server is back", p.asks(f, 3), "bbb")
 }
 
-func (s *stage) onePacket() {
-	p := s.udpSite("rr", 1, 1)
+func onePacket(s *fixture) {
+	p := s.udpService("rr", 1, 1)
 	p.want.OnePacket = true
 	p.apply()
 	s.expect("one flow, OnePacket", p.asks(p.flow(0), 6), "ababab")
 }
 
 // expect checks who answered.
-func (s *stage) expect(when, got, want string) {
+func (s *fixture) expect(when, got, want string) {
 	s.Helper()
 	if got != want {
 		s.Errorf("%s: answered by %s, want %s", when, got, want)

@@ -1,21 +1,21 @@
 package dataplanetest
 
 var limiting = []promise{
-	{"limit/upper", "a real server at its upper threshold is passed over", (*stage).limitUpper},
-	{"limit/all", "connections are refused when all real servers are at their thresholds", (*stage).limitAll},
-	{"limit/lower", "a real server serves again when it is below its lower threshold", (*stage).limitLower},
+	{"limit/upper", "a real server at its upper threshold is passed over", limitUpper},
+	{"limit/all", "connections are refused when all real servers are at their thresholds", limitAll},
+	{"limit/lower", "a real server serves again when it is below its lower threshold", limitLower},
 }
 
-// limited is a site whose first real server has thresholds.
-func (s *stage) limited(upper, lower uint32, weights ...int) *site {
+// limited is a service whose first real server has thresholds.
+func (s *fixture) limited(upper, lower uint32, weights ...int) *service {
 	s.Helper()
-	p := s.tcpSite("rr", weights...)
+	p := s.tcpService("rr", weights...)
 	p.want.RealServers[0].Upper, p.want.RealServers[0].Lower = upper, lower
 	p.apply()
 	return p
 }
 
-func (s *stage) limitUpper() {
+func limitUpper(s *fixture) {
 	p := s.limited(1, 0, 1, 1)
 	a := p.held(0)
 	s.expect("the first connection", a.server, "a")
@@ -23,14 +23,14 @@ func (s *stage) limitUpper() {
 	a.alive("its real server is full")
 }
 
-func (s *stage) limitAll() {
+func limitAll(s *fixture) {
 	p := s.limited(2, 0, 1)
 	p.held(0)
 	p.held(0)
 	p.refuses("the only real server is full")
 }
 
-func (s *stage) limitLower() {
+func limitLower(s *fixture) {
 	p := s.limited(3, 2, 1)
 	open := []*conn{p.held(0), p.held(0), p.held(0)}
 	end := func(left int) {

@@ -3,30 +3,30 @@ package dataplanetest
 import "time"
 
 var persisting = []promise{
-	{"persist/client", "a client keeps its real server while it is persistent", (*stage).persistClient},
-	{"persist/network", "clients of one network are taken for one", (*stage).persistNetwork},
-	{"persist/timeout", "a client is free again once persistence has run out", (*stage).persistTimeout},
-	{"persist/quiescent", "with ExpireQuiescent a client whose real server is quiescent gets another one", (*stage).persistQuiescent},
-	{"persist/removed", "a client whose real server is removed gets another one", (*stage).persistRemoved},
+	{"persist/client", "a client keeps its real server while it is persistent", persistClient},
+	{"persist/network", "clients of one network are taken for one", persistNetwork},
+	{"persist/timeout", "a client is free again once persistence has run out", persistTimeout},
+	{"persist/quiescent", "with ExpireQuiescent a client whose real server is quiescent gets another one", persistQuiescent},
+	{"persist/removed", "a client whose real server is removed gets another one", persistRemoved},
 }
 
-// persistentSite is one on which single clients are persistent for long.
-func (s *stage) persistentSite(weights ...int) *site {
+// persistentService is one on which single clients are persistent for long.
+func (s *fixture) persistentService(weights ...int) *service {
 	s.Helper()
-	p := s.tcpSite("rr", weights...)
+	p := s.tcpService("rr", weights...)
 	p.want.Persistent = time.Hour
 	p.want.PersistentBits = s.lab.vip(s.six).BitLen()
 	return p
 }
 
 // distinct reports whether clients can be told apart by their addresses.
-func (s *stage) distinct() bool {
+func (s *fixture) distinct() bool {
 	c := s.lab.Clients
 	return c[0].addr(s.six) != c[1].addr(s.six) && c[0].addr(s.six) != c[2].addr(s.six)
 }
 
-func (s *stage) persistClient() {
-	p := s.persistentSite(1, 1)
+func persistClient(s *fixture) {
+	p := s.persistentService(1, 1)
 	p.apply()
 	p.takes("the first client", 0, "aaaa")
 	if n := p.server(0).Persistent; n != 1 {
@@ -39,11 +39,11 @@ func (s *stage) persistClient() {
 	p.takes("the first client again", 0, "aaa")
 }
 
-func (s *stage) persistNetwork() {
+func persistNetwork(s *fixture) {
 	if !s.distinct() {
 		return
 	}
-	p := s.persistentSite(1, 1)
+	p := s.persistentService(1, 1)
 	p.want.PersistentBits = 24
 	if s.six {
 		p.want.PersistentBits = 64
@@ -55,8 +55,8 @@ func (s *stage) persistNetwork() {
 	p.takes("the first client again", 0, "aa")
 }
 
-func (s *stage) persistTimeout() {
-	p := s.persistentSite(1, 1)
+func persistTimeout(s *fixture) {
+	p := s.persistentService(1, 1)
 	p.want.Persistent = time.Second
 	p.apply()
 	p.takes("the first connection", 0, "a")
@@ -74,8 +74,8 @@ func (s *stage) persistTimeout() {
 	p.takes("persistence has run out", 0, "b")
 }
 
-func (s *stage) persistQuiescent() {
-	p := s.persistentSite(1, 1)
+func persistQuiescent(s *fixture) {
+	p := s.persistentService(1, 1)
 	p.want.ExpireQuiescent = true
 	p.apply()
 	p.takes("the first client", 0, "aa")
@@ -85,8 +85,8 @@ func (s *stage) persistQuiescent() {
 	p.takes("its first real server takes clients again", 0, "bb")
 }
 
-func (s *stage) persistRemoved() {
-	p := s.persistentSite(1, 1)
+func persistRemoved(s *fixture) {
+	p := s.persistentService(1, 1)
 	p.apply()
 	p.takes("the first client", 0, "aa")
 	p.weigh(gone, 1)

@@ -3,15 +3,15 @@ package dataplanetest
 import "strings"
 
 var quiescing = []promise{
-	{"quiesce/takes nothing new", "a real server of weight 0 takes no new connection", (*stage).quiescentTakesNothing},
-	{"quiesce/keeps connections", "a real server of weight 0 keeps its connections", (*stage).quiescentKeeps},
-	{"quiesce/removed", "connections keep a real server that is removed", (*stage).removedKeeps},
-	{"quiesce/added again", "a real server that comes back serves again", (*stage).addedAgain},
+	{"quiesce/takes nothing new", "a real server of weight 0 takes no new connection", quiescentTakesNothing},
+	{"quiesce/keeps connections", "a real server of weight 0 keeps its connections", quiescentKeeps},
+	{"quiesce/removed", "connections keep a real server that is removed", removedKeeps},
+	{"quiesce/added again", "a real server that comes back serves again", addedAgain},
 }
 
-func (s *stage) quiescentTakesNothing() {
+func quiescentTakesNothing(s *fixture) {
 	for _, scheduler := range []string{"rr", "wrr", "lc", "wlc"} {
-		p := s.tcpSite(scheduler, 1, 1)
+		p := s.tcpService(scheduler, 1, 1)
 		p.apply()
 		p.sequence(0, 3)
 		p.weigh(1, 0)
@@ -21,8 +21,8 @@ func (s *stage) quiescentTakesNothing() {
 	}
 }
 
-func (s *stage) quiescentKeeps() {
-	p := s.tcpSite("rr", 1, 1)
+func quiescentKeeps(s *fixture) {
+	p := s.tcpService("rr", 1, 1)
 	p.apply()
 	a, b := p.held(0), p.held(0)
 	p.weigh(0, 1)
@@ -35,8 +35,8 @@ func (s *stage) quiescentKeeps() {
 	s.check("the proper end of a connection to a quiescent real server", a.ended())
 }
 
-func (s *stage) removedKeeps() {
-	p := s.tcpSite("rr", 1, 1)
+func removedKeeps(s *fixture) {
+	p := s.tcpService("rr", 1, 1)
 	p.apply()
 	a := p.held(0)
 	p.weigh(gone, 1)
@@ -46,8 +46,8 @@ func (s *stage) removedKeeps() {
 	s.check("the proper end of a connection to a removed real server", a.ended())
 }
 
-func (s *stage) addedAgain() {
-	p := s.tcpSite("rr", 1, 1)
+func addedAgain(s *fixture) {
+	p := s.tcpService("rr", 1, 1)
 	p.apply()
 	for _, away := range []int{0, gone} {
 		p.weigh(1, away)

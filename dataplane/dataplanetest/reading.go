@@ -7,15 +7,15 @@ import (
 )
 
 var reading = []promise{
-	{"snapshot/all of it", "Snapshot says what is in force", (*stage).snapshotWhole},
-	{"snapshot/order", "Snapshot is ordered by service", (*stage).snapshotOrder},
+	{"snapshot/all of it", "Snapshot says what is in force", snapshotWhole},
+	{"snapshot/order", "Snapshot is ordered by service", snapshotOrder},
 }
 
-func (s *stage) snapshotWhole() {
+func snapshotWhole(s *fixture) {
 	if all, err := s.dp.Snapshot(s.Context()); err != nil || len(all) > 0 {
 		s.Fatalf("Snapshot of a new dataplane: %v, %v, want nothing", all, err)
 	}
-	p := s.tcpSite("wlc", 5, 0)
+	p := s.tcpService("wlc", 5, 0)
 	p.want.RealServers[0].Upper, p.want.RealServers[0].Lower = 100, 50
 	p.apply()
 	p.shows("just applied")
@@ -24,9 +24,9 @@ func (s *stage) snapshotWhole() {
 	}
 }
 
-func (s *stage) snapshotOrder() {
+func snapshotOrder(s *fixture) {
 	var want []dataplane.ServiceID
-	for _, p := range []*site{s.udpSite("rr", 1), s.tcpSite("rr", 1), s.udpSite("rr", 1), s.tcpSite("rr", 1)} {
+	for _, p := range []*service{s.udpService("rr", 1), s.tcpService("rr", 1), s.udpService("rr", 1), s.tcpService("rr", 1)} {
 		p.apply()
 		want = append(want, p.want.ID)
 	}

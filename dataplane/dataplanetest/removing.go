@@ -3,21 +3,21 @@ package dataplanetest
 import "github.com/shunt-lb/shunt/dataplane"
 
 var removing = []promise{
-	{"remove/refuses", "new connections are refused when Remove returns", (*stage).removeRefuses},
-	{"remove/unknown", "removing what is not there is no error", (*stage).removeUnknown},
-	{"remove/again", "a removed service can be applied again", (*stage).removeAgain},
-	{"remove/datagrams", "nobody answers for a removed UDP service", (*stage).removeDatagrams},
-	{"remove/foreign", "services that were never applied here are not touched", (*stage).removeForeign},
+	{"remove/refuses", "new connections are refused when Remove returns", removeRefuses},
+	{"remove/unknown", "removing what is not there is no error", removeUnknown},
+	{"remove/again", "a removed service can be applied again", removeAgain},
+	{"remove/datagrams", "nobody answers for a removed UDP service", removeDatagrams},
+	{"remove/foreign", "services that were never applied here are not touched", removeForeign},
 }
 
-// remove removes the site.
-func (p *site) remove() {
+// remove removes the service.
+func (p *service) remove() {
 	p.Helper()
 	p.check("Remove "+p.want.ID.String(), p.dp.Remove(p.Context(), p.want.ID))
 }
 
-func (s *stage) removeRefuses() {
-	p, q := s.tcpSite("rr", 1), s.tcpSite("rr", 1)
+func removeRefuses(s *fixture) {
+	p, q := s.tcpService("rr", 1), s.tcpService("rr", 1)
 	p.apply()
 	q.apply()
 	p.takes("before", 0, "a")
@@ -31,8 +31,8 @@ func (s *stage) removeRefuses() {
 	q.takes("another service was removed", 0, "aa")
 }
 
-func (s *stage) removeUnknown() {
-	p := s.tcpSite("rr", 1)
+func removeUnknown(s *fixture) {
+	p := s.tcpService("rr", 1)
 	p.remove()
 	p.apply()
 	p.remove()
@@ -41,8 +41,8 @@ func (s *stage) removeUnknown() {
 	s.check("Remove a firewall mark that was never applied", s.dp.Remove(s.Context(), fwm))
 }
 
-func (s *stage) removeAgain() {
-	p := s.tcpSite("rr", 1, 1)
+func removeAgain(s *fixture) {
+	p := s.tcpService("rr", 1, 1)
 	for range 20 {
 		p.apply()
 		p.takes("applied again, from the beginning", 0, "a")
@@ -50,8 +50,8 @@ func (s *stage) removeAgain() {
 	}
 }
 
-func (s *stage) removeDatagrams() {
-	p := s.udpSite("rr", 1)
+func removeDatagrams(s *fixture) {
+	p := s.udpService("rr", 1)
 	p.apply()
 	if got := p.asks(p.flow(0), 1); got != "a" {
 		s.Errorf("before: answered by %s, want a", got)
@@ -64,10 +64,10 @@ func (s *stage) removeDatagrams() {
 	}
 }
 
-func (s *stage) removeForeign() {
+func removeForeign(s *fixture) {
 	other := *s
 	other.dp = openDataplane(s, s.lab)
-	p, q := s.tcpSite("rr", 1), other.tcpSite("rr", gone, 1)
+	p, q := s.tcpService("rr", 1), other.tcpService("rr", gone, 1)
 	p.apply()
 	q.apply()
 	if _, ok := s.find(q.want.ID); ok {

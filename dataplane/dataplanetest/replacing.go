@@ -7,7 +7,7 @@ import (
 )
 
 var replacing = []promise{
-	{"replace/under load", "no connection fails while real servers are added, reweighted and removed", (*stage).replaceUnderLoad},
+	{"replace/under load", "no connection fails while real servers are added, reweighted and removed", replaceUnderLoad},
 }
 
 // rounds are the changes that are made under load. There is always somebody
@@ -25,8 +25,8 @@ var rounds = [][]int{
 	{1, 0, gone},
 }
 
-func (s *stage) replaceUnderLoad() {
-	p := s.tcpSite("wrr", 1, 1, gone)
+func replaceUnderLoad(s *fixture) {
+	p := s.tcpService("wrr", 1, 1, gone)
 	rounds := rounds
 	if s.lab.Lacks.CutsRemoved {
 		rounds = quiescent(rounds)
@@ -70,7 +70,7 @@ type load struct {
 	errs []error
 }
 
-func (p *site) load(clients int) *load {
+func (p *service) load(clients int) *load {
 	l := &load{}
 	for i := range clients {
 		l.clients.Go(func() { l.run(p, i) })
@@ -79,7 +79,7 @@ func (p *site) load(clients int) *load {
 	return l
 }
 
-func (l *load) run(p *site, client int) {
+func (l *load) run(p *service, client int) {
 	for !l.stopped.Load() {
 		if name, err := p.visit(client); err != nil {
 			l.mu.Lock()

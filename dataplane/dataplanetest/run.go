@@ -10,7 +10,7 @@ import (
 type promise struct {
 	name string
 	says string
-	keep func(*stage)
+	keep func(*fixture)
 }
 
 // exempt has the promises that a dataplane may be let off.
@@ -96,7 +96,7 @@ func Run(t *testing.T, lab Lab) {
 	}
 }
 
-// hold runs the promise on a stage of its own.
+// hold runs the promise on a fixture of its own.
 func (p promise) hold(t testing.TB, lab Lab, six bool) {
 	t.Helper()
 	// The first cleanup is the last to run: the verdict after all complaints.
@@ -105,5 +105,5 @@ func (p promise) hold(t testing.TB, lab Lab, six bool) {
 			t.Logf("broken promise: %s", p.says)
 		}
 	})
-	p.keep(newStage(t, lab, six))
+	p.keep(newFixture(t, lab, six))
 }

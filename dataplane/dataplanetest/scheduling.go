@@ -3,30 +3,30 @@ package dataplanetest
 import "strings"
 
 var scheduling = []promise{
-	{"schedule/rr", "rr takes real servers in turn, beginning with the first", (*stage).roundRobin},
-	{"schedule/wrr", "wrr makes the kernel's sequence out of weights", (*stage).weightedRoundRobin},
-	{"schedule/reweighted", "new weights hold from the next connection on", (*stage).reweighted},
-	{"schedule/lc", "lc takes the real server with the fewest connections", (*stage).leastConnection},
-	{"schedule/wlc", "wlc takes the real server with the fewest connections for its weight", (*stage).weightedLeastConnection},
-	{"schedule/by load", "sed, nq, fo and ovf choose by weight and by the connections that are open", (*stage).byLoad},
-	{"schedule/sh", "sh keeps a source on its real server", (*stage).sourceHashing},
-	{"schedule/mh", "mh keeps a source on its real server, also when another is quiescent", (*stage).maglevHashing},
-	{"schedule/dh", "dh keeps a service on one real server", (*stage).destinationHashing},
-	{"schedule/dead server", "a real server that refuses is passed over before the client notices", (*stage).deadServer},
+	{"schedule/rr", "rr takes real servers in turn, beginning with the first", roundRobin},
+	{"schedule/wrr", "wrr makes the kernel's sequence out of weights", weightedRoundRobin},
+	{"schedule/reweighted", "new weights hold from the next connection on", reweighted},
+	{"schedule/lc", "lc takes the real server with the fewest connections", leastConnection},
+	{"schedule/wlc", "wlc takes the real server with the fewest connections for its weight", weightedLeastConnection},
+	{"schedule/by load", "sed, nq, fo and ovf choose by weight and by the connections that are open", byLoad},
+	{"schedule/sh", "sh keeps a source on its real server", sourceHashing},
+	{"schedule/mh", "mh keeps a source on its real server, also when another is quiescent", maglevHashing},
+	{"schedule/dh", "dh keeps a service on one real server", destinationHashing},
+	{"schedule/dead server", "a real server that refuses is passed over before the client notices", deadServer},
 }
 
-func (s *stage) roundRobin() {
-	p := s.tcpSite("rr", 1, 1, 1)
+func roundRobin(s *fixture) {
+	p := s.tcpService("rr", 1, 1, 1)
 	p.apply()
 	p.takes("rr", 0, "abcabcabc")
 
 	// rr knows weight 0 and no other.
-	q := s.tcpSite("rr", 5, 1)
+	q := s.tcpService("rr", 5, 1)
 	q.apply()
 	q.takes("rr with weights 5 and 1", 0, "abab")
 }
 
-func (s *stage) weightedRoundRobin() {
+func weightedRoundRobin(s *fixture) {
 	for _, c := range []struct {
 		weights []int
 		want    string
@@ -36,14 +36,14 @@ func (s *stage) weightedRoundRobin() {
 		{[]int{4, 2}, "aabaab"},
 		{[]int{1, 0, 3}, "ccac"},
 	} {
-		p := s.tcpSite("wrr", c.weights...)
+		p := s.tcpService("wrr", c.weights...)
 		p.apply()
 		p.takes(strings.Join([]string{"wrr with weights", list(c.weights)}, " "), 0, c.want)
 	}
 }
 
-func (s *stage) reweighted() {
-	p := s.tcpSite("wrr", 1, 1)
+func reweighted(s *fixture) {
+	p := s.tcpService("wrr", 1, 1)
 	p.apply()
 	p.takes("equal weights", 0, "abab")
 	p.weigh(1, 4)
@@ -53,8 +53,8 @@ func (s *stage) reweighted() {
 	}
 }
 
-func (s *stage) leastConnection() {
-	p := s.tcpSite("lc", 1, 1)
+func leastConnection(s *fixture) {
+	p := s.tcpService("lc", 1, 1)
 	p.apply()
 	open := map[string][]*conn{}
 	for range 4 {
@@ -75,8 +75,8 @@ func (s *stage) leastConnection() {
 	}
 }
 
-func (s *stage) weightedLeastConnection() {
-	p := s.tcpSite("wlc", 2, 1)
+func weightedLeastConnection(s *fixture) {
+	p := s.tcpService("wlc", 2, 1)
 	p.apply()
 	open := map[string]int{}
 	for range 6 {
@@ -87,8 +87,8 @@ func (s *stage) weightedLeastConnection() {
 	}
 }
 
-func (s *stage) sourceHashing() {
-	p := s.tcpSite("sh", 1, 1, 1)
+func sourceHashing(s *fixture) {
+	p := s.tcpService("sh", 1, 1, 1)
 	p.apply()
 	for client := range s.lab.Clients {
 		first := p.sequence(client, 1)
@@ -96,7 +96,7 @@ func (s *stage) sourceHashing() {
 	}
 }
 
-func (s *stage) byLoad() {
+func byLoad(s *fixture) {
 	for _, c := range []struct {
 		scheduler string
 		weights   []int
@@ -107,7 +107,7 @@ func (s *stage) byLoad() {
 		{"fo", []int{1, 3}, "bbbbb"},
 		{"ovf", []int{1, 2}, "bbbaa"},
 	} {
-		p := s.tcpSite(c.scheduler, c.weights...)
+		p := s.tcpService(c.scheduler, c.weights...)
 		p.apply()
 		for i := range c.want {
 			if got, want := p.held(0).server, c.want[i:i+1]; got != want {
@@ -120,8 +120,8 @@ func (s *stage) byLoad() {
 	}
 }
 
-func (s *stage) maglevHashing() {
-	p := s.tcpSite("mh", 1, 1, 1)
+func maglevHashing(s *fixture) {
+	p := s.tcpService("mh", 1, 1, 1)
 	p.apply()
 	first := p.sequence(0, 1)
 	p.takes("mh, the same source again", 0, strings.Repeat(first, 5))
@@ -136,8 +136,8 @@ func (s *stage) maglevHashing() {
 	p.takes("mh, the others are back", 0, first)
 }
 
-func (s *stage) destinationHashing() {
-	p := s.tcpSite("dh", 1, 1, 1)
+func destinationHashing(s *fixture) {
+	p := s.tcpService("dh", 1, 1, 1)
 	p.apply()
 	first := p.sequence(0, 1)
 	for client := range s.lab.Clients {
@@ -145,8 +145,8 @@ func (s *stage) destinationHashing() {
 	}
 }
 
-func (s *stage) deadServer() {
-	p := s.tcpSite("rr", 1, 1)
+func deadServer(s *fixture) {
+	p := s.tcpService("rr", 1, 1)
 	p.apply()
 	p.tcp[0].stop()
 	p.takes("a refuses", 0, "bbb")

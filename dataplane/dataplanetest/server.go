@@ -48,7 +48,7 @@ type report struct {
 func letter(i int) string { return string(rune('a' + i)) }
 
 // serveTCP starts the i-th real server behind a service on port.
-func (s *stage) serveTCP(i int, port uint16) *server {
+func (s *fixture) serveTCP(i int, port uint16) *server {
 	s.Helper()
 	host := s.lab.Servers[i%len(s.lab.Servers)]
 	addr, listen := s.place(host, port)
@@ -64,12 +64,12 @@ func (s *stage) serveTCP(i int, port uint16) *server {
 }
 
 // place returns where a real server of host is reached and where it listens.
-func (s *stage) place(host Host, service uint16) (addr, listen netip.AddrPort) {
+func (s *fixture) place(host Host, port uint16) (addr, listen netip.AddrPort) {
 	s.Helper()
 	if s.ownPorts() {
-		service = s.freePort(host.bind(s.six))
+		port = s.freePort(host.bind(s.six))
 	}
-	return netip.AddrPortFrom(host.addr(s.six), service), netip.AddrPortFrom(host.bind(s.six), service)
+	return netip.AddrPortFrom(host.addr(s.six), port), netip.AddrPortFrom(host.bind(s.six), port)
 }
 
 // stop ends the server and all its connections. A second time does nothing.

@@ -9,17 +9,17 @@ import (
 )
 
 var sharing = []promise{
-	{"concurrent/callers", "all methods may be called from several goroutines at once", (*stage).concurrentCallers},
-	{"concurrent/one service", "several callers may change the same service at once", (*stage).concurrentService},
+	{"concurrent/callers", "all methods may be called from several goroutines at once", concurrentCallers},
+	{"concurrent/one service", "several callers may change the same service at once", concurrentService},
 }
 
-func (s *stage) concurrentCallers() {
-	steady := s.tcpSite("rr", 1)
+func concurrentCallers(s *fixture) {
+	steady := s.tcpService("rr", 1)
 	steady.apply()
 	load := steady.load(1)
 	var callers sync.WaitGroup
 	for range 4 {
-		p := s.tcpSite("rr", 1, 1)
+		p := s.tcpService("rr", 1, 1)
 		callers.Go(func() {
 			if err := p.churn(s.size(50)); err != nil {
 				s.Error(err)
@@ -36,7 +36,7 @@ func (s *stage) concurrentCallers() {
 }
 
 // churn has a service come, serve, be read and go, n times.
-func (p *site) churn(n int) error {
+func (p *service) churn(n int) error {
 	ctx := p.Context()
 	for i := range n {
 		if err := p.dp.Apply(ctx, p.want.Clone()); err != nil {
@@ -63,8 +63,8 @@ func lists(all []dataplane.ServiceStatus, id dataplane.ServiceID) bool {
 	return slices.ContainsFunc(all, func(st dataplane.ServiceStatus) bool { return st.Service.ID == id })
 }
 
-func (s *stage) concurrentService() {
-	p := s.tcpSite("rr", 1, 1, 1)
+func concurrentService(s *fixture) {
+	p := s.tcpService("rr", 1, 1, 1)
 	p.apply()
 	var callers sync.WaitGroup
 	for i := range 4 {

@@ -8,22 +8,22 @@ import (
 )
 
 var streaming = []promise{
-	{"stream/client ends first", "a client that has finished sending still gets the whole answer", (*stage).clientEndsFirst},
-	{"stream/server ends first", "a real server that has finished sending still hears the client", (*stage).serverEndsFirst},
-	{"stream/reset by server", "a real server's reset reaches the client as a reset", (*stage).serverResets},
-	{"stream/reset by client", "a client's reset reaches the real server as a reset", (*stage).clientResets},
-	{"stream/proper end", "a proper end is never turned into a reset", (*stage).properEnd},
-	{"stream/upload", "what clients send arrives unchanged", (*stage).upload},
-	{"stream/download", "what real servers send arrives unchanged", (*stage).download},
-	{"stream/both ways", "streams in both directions do not disturb each other", (*stage).bothWays},
-	{"stream/backpressure", "a client that does not read holds its real server back", (*stage).backpressure},
-	{"stream/short connections", "thousands of short connections all succeed", (*stage).shortConnections},
+	{"stream/client ends first", "a client that has finished sending still gets the whole answer", clientEndsFirst},
+	{"stream/server ends first", "a real server that has finished sending still hears the client", serverEndsFirst},
+	{"stream/reset by server", "a real server's reset reaches the client as a reset", serverResets},
+	{"stream/reset by client", "a client's reset reaches the real server as a reset", clientResets},
+	{"stream/proper end", "a proper end is never turned into a reset", properEnd},
+	{"stream/upload", "what clients send arrives unchanged", upload},
+	{"stream/download", "what real servers send arrives unchanged", download},
+	{"stream/both ways", "streams in both directions do not disturb each other", bothWays},
+	{"stream/backpressure", "a client that does not read holds its real server back", backpressure},
+	{"stream/short connections", "thousands of short connections all succeed", shortConnections},
 }
 
 const mib = 1 << 20
 
-func (s *stage) clientEndsFirst() {
-	p := s.tcpSite("rr", 1)
+func clientEndsFirst(s *fixture) {
+	p := s.tcpService("rr", 1)
 	p.apply()
 	c := p.connect(0)
 	c.command("echo")
@@ -35,8 +35,8 @@ func (s *stage) clientEndsFirst() {
 	s.exchange(c, 0, mib)
 }
 
-func (s *stage) serverEndsFirst() {
-	p := s.tcpSite("rr", 1)
+func serverEndsFirst(s *fixture) {
+	p := s.tcpService("rr", 1)
 	p.apply()
 	c := p.connect(0)
 	c.command("shut")
@@ -50,7 +50,7 @@ func (s *stage) serverEndsFirst() {
 }
 
 // heard waits for what the i-th real server reports.
-func (p *site) heard(i int) report {
+func (p *service) heard(i int) report {
 	p.Helper()
 	select {
 	case r := <-p.tcp[i].reports:
@@ -61,8 +61,8 @@ func (p *site) heard(i int) report {
 	return report{}
 }
 
-func (s *stage) serverResets() {
-	p := s.tcpSite("rr", 1)
+func serverResets(s *fixture) {
+	p := s.tcpService("rr", 1)
 	p.apply()
 	c := p.connect(0)
 	c.command("reset")
@@ -71,8 +71,8 @@ func (s *stage) serverResets() {
 	}
 }
 
-func (s *stage) clientResets() {
-	p := s.tcpSite("rr", 1)
+func clientResets(s *fixture) {
+	p := s.tcpService("rr", 1)
 	p.apply()
 	c := p.connect(0)
 	c.command("hold")
@@ -82,8 +82,8 @@ func (s *stage) clientResets() {
 	}
 }
 
-func (s *stage) properEnd() {
-	p := s.tcpSite("rr", 1)
+func properEnd(s *fixture) {
+	p := s.tcpService("rr", 1)
 	p.apply()
 	for range s.size(100) {
 		c := p.connect(0)
@@ -97,19 +97,19 @@ func (s *stage) properEnd() {
 	}
 }
 
-func (s *stage) upload()   { s.transfer(24*mib, 0) }
-func (s *stage) download() { s.transfer(0, 24*mib) }
-func (s *stage) bothWays() { s.transfer(24*mib, 24*mib) }
+func upload(s *fixture)   { s.transfer(24*mib, 0) }
+func download(s *fixture) { s.transfer(0, 24*mib) }
+func bothWays(s *fixture) { s.transfer(24*mib, 24*mib) }
 
-func (s *stage) transfer(up, down int) {
-	p := s.tcpSite("rr", 1)
+func (s *fixture) transfer(up, down int) {
+	p := s.tcpService("rr", 1)
 	p.apply()
 	s.exchange(p.connect(0), s.size(up), s.size(down))
 }
 
 // exchange sends and receives at the same time and compares digests. The
 // client finishes sending first, even if it sends nothing.
-func (s *stage) exchange(c *conn, up, down int) {
+func (s *fixture) exchange(c *conn, up, down int) {
 	s.Helper()
 	c.command("swap %d", down)
 	var sending sync.WaitGroup
@@ -132,7 +132,7 @@ func (s *stage) exchange(c *conn, up, down int) {
 }
 
 // receive takes n bytes of noise.
-func (s *stage) receive(c *conn, n int) {
+func (s *fixture) receive(c *conn, n int) {
 	s.Helper()
 	got, want := digest(io.LimitReader(c.r, int64(n))), digest(noise(int64(n)))
 	if got != want {
@@ -142,12 +142,12 @@ func (s *stage) receive(c *conn, n int) {
 
 // backpressure has a client stop reading. What the real server gets rid of
 // then are the buffers on the way; it must come to a halt.
-func (s *stage) backpressure() {
+func backpressure(s *fixture) {
 	all, most := 64*mib, 48*mib
 	if s.lab.Lacks.ForwardsPackets {
 		all, most = 16*mib, 12*mib // there are only the buffers of the two ends
 	}
-	p := s.tcpSite("rr", 1)
+	p := s.tcpService("rr", 1)
 	p.apply()
 	c := p.connect(0)
 	s.check("have a small buffer", c.SetReadBuffer(64<<10))
@@ -169,9 +169,9 @@ func (s *stage) backpressure() {
 	s.check("the end", c.ended())
 }
 
-func (s *stage) shortConnections() {
+func shortConnections(s *fixture) {
 	const clients = 8
-	p := s.tcpSite("rr", 1, 1)
+	p := s.tcpService("rr", 1, 1)
 	p.apply()
 	each := s.size(2000) / clients
 	var crowd sync.WaitGroup
@@ -187,7 +187,7 @@ func (s *stage) shortConnections() {
 }
 
 // visits makes n short connections one after the other.
-func (p *site) visits(client, n int) error {
+func (p *service) visits(client, n int) error {
 	for i := range n {
 		if _, err := p.visit(client); err != nil {
 			return fmt.Errorf("connection %d: %w", i, err)

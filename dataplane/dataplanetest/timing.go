@@ -11,16 +11,16 @@ import (
 )
 
 var timing = []promise{
-	{"time/idle connection", "a connection on which nothing moves ends after IdleTimeout, not before", (*stage).idleConnection},
-	{"time/idle flow", "a flow on which nothing moves ends after IdleTimeout", (*stage).idleFlow},
-	{"time/connect", "a real server that does not answer is passed over after ConnectTimeout", (*stage).connectTimeout},
+	{"time/idle connection", "a connection on which nothing moves ends after IdleTimeout, not before", idleConnection},
+	{"time/idle flow", "a flow on which nothing moves ends after IdleTimeout", idleFlow},
+	{"time/connect", "a real server that does not answer is passed over after ConnectTimeout", connectTimeout},
 }
 
 // A moment is short, and long enough not to pass by accident.
 const moment = 500 * time.Millisecond
 
-func (s *stage) idleConnection() {
-	p := s.tcpSite("rr", 1)
+func idleConnection(s *fixture) {
+	p := s.tcpService("rr", 1)
 	p.want.IdleTimeout = moment
 	p.apply()
 	c := p.held(0)
@@ -59,8 +59,8 @@ func (c *conn) moving() bool {
 	return true
 }
 
-func (s *stage) idleFlow() {
-	p := s.udpSite("rr", 1, 1)
+func idleFlow(s *fixture) {
+	p := s.udpService("rr", 1, 1)
 	p.want.IdleTimeout = moment
 	p.apply()
 	f := p.flow(0)
@@ -70,8 +70,8 @@ func (s *stage) idleFlow() {
 	s.expect("the same socket when its flow has ended", p.asks(f, 2), "bb")
 }
 
-func (s *stage) connectTimeout() {
-	p := s.tcpSite("rr", 1, 1)
+func connectTimeout(s *fixture) {
+	p := s.tcpService("rr", 1, 1)
 	p.want.RealServers[0].Addr = s.silent(0)
 	p.want.ConnectTimeout = moment
 	p.apply()
@@ -84,7 +84,7 @@ func (s *stage) connectTimeout() {
 // silent returns an address at the i-th real server's host where connection
 // attempts are neither accepted nor refused: that of a listener whose queue is
 // full.
-func (s *stage) silent(i int) netip.AddrPort {
+func (s *fixture) silent(i int) netip.AddrPort {
 	s.Helper()
 	host := s.lab.Servers[i]
 	at, _ := s.place(host, s.freePort(host.addr(s.six)))
@@ -104,7 +104,7 @@ func (s *stage) silent(i int) netip.AddrPort {
 
 // stalls reports whether a connection to a listener is not accepted. One that
 // is stays open.
-func (s *stage) stalls(host Host, to netip.AddrPort) bool {
+func (s *fixture) stalls(host Host, to netip.AddrPort) bool {
 	var c net.Conn
 	err := host.do(func() (err error) {
 		c, err = net.DialTimeout("tcp", to.String(), moment/5)

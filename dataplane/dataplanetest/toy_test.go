@@ -16,18 +16,18 @@ import (
 // A toy is the smallest dataplane that keeps every promise, and does not keep
 // those that belong to its fault. It is made to be read, not to be quick.
 type toy struct {
-	fault  string
-	lobby  *lobby
-	work   sync.WaitGroup
-	apply  sync.Mutex // for "one at a time"
-	mu     sync.Mutex
-	writes uint64
-	closed bool
-	sites  map[dataplane.ServiceID]*toySite
+	fault    string
+	lobby    *lobby
+	work     sync.WaitGroup
+	apply    sync.Mutex // for "one at a time"
+	mu       sync.Mutex
+	writes   uint64
+	closed   bool
+	services map[dataplane.ServiceID]*toyService
 
 	removed map[dataplane.ServiceID]bool
-	left    []*toySite // removed ones that go on
-	past    []*toySite // removed ones
+	left    []*toyService // removed ones that go on
+	past    []*toyService // removed ones
 }
 
 // A lobby is where the toys of one lab see each other, which none should.
@@ -36,8 +36,8 @@ type lobby struct {
 	toys []*toy
 }
 
-// A toySite is a service of a toy. The toy's lock guards it.
-type toySite struct {
+// A toyService is a service of a toy. The toy's lock guards it.
+type toyService struct {
 	*toy
 	want  dataplane.VirtualService
 	ln    *net.TCPListener
@@ -65,7 +65,7 @@ type toyPin struct {
 }
 
 func newToy(fault string, l *lobby) *toy {
-	t := &toy{fault: fault, lobby: l, sites: map[dataplane.ServiceID]*toySite{}, removed: map[dataplane.ServiceID]bool{}}
+	t := &toy{fault: fault, lobby: l, services: map[dataplane.ServiceID]*toyService{}, removed: map[dataplane.ServiceID]bool{}}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.toys = append(l.toys, t)
@@ -94,10 +94,10 @@ func (t *toy) Apply(ctx context.Context, want dataplane.VirtualService) error {
 	if t.closed && !t.is("works when closed") {
 		return dataplane.ErrClosed
 	}
-	s := t.sites[want.ID]
+	s := t.services[want.ID]
 	if err := ctx.Err(); err != nil {
 		if s == nil && t.is("believes cancelled") {
-			t.sites[want.ID] = t.site(want)
+			t.services[want.ID] = t.service(want)
 		}
 		return err
 	}
@@ -115,28 +115,28 @@ func (t *toy) Apply(ctx context.Context, want dataplane.VirtualService) error {
 }
 
 func (t *toy) add(want dataplane.VirtualService) error {
-	if len(t.sites) > 0 && t.is("serves one") || t.removed[want.ID] && t.is("applies once") {
+	if len(t.services) > 0 && t.is("serves one") || t.removed[want.ID] && t.is("applies once") {
 		return nil
 	}
-	s := t.site(want)
+	s := t.service(want)
 	if t.is("believes failed") {
-		t.sites[want.ID] = s
+		t.services[want.ID] = s
 	}
 	if err := s.listen(); err != nil {
 		return &dataplane.OpError{Op: "listen", Service: want.ID, Err: err}
 	}
-	t.sites[want.ID] = s
+	t.services[want.ID] = s
 	return nil
 }
 
-func (t *toy) site(want dataplane.VirtualService) *toySite {
-	return &toySite{
+func (t *toy) service(want dataplane.VirtualService) *toyService {
+	return &toyService{
 		toy: t, want: want, at: -1, reals: map[netip.AddrPort]*toyReal{}, pins: map[netip.Prefix]*toyPin{},
 		conns: map[*toyConn]bool{}, flows: map[netip.AddrPort]*toyFlow{},
 	}
 }
 
-func (s *toySite) listen() (err error) {
+func (s *toyService) listen() (err error) {
 	s.gone = false
 	if s.want.ID.Protocol == dataplane.UDP {
 		if s.pc, err = net.ListenUDP("udp", net.UDPAddrFromAddrPort(s.want.ID.Addr)); err == nil {
@@ -150,7 +150,7 @@ func (s *toySite) listen() (err error) {
 	return err
 }
 
-func (s *toySite) change(want dataplane.VirtualService) error {
+func (s *toyService) change(want dataplane.VirtualService) error {
 	switch {
 	case s.is("never changes"):
 		return nil
@@ -184,11 +184,11 @@ func (s *toySite) change(want dataplane.VirtualService) error {
 }
 
 // index returns which of the configured real servers addr is, or -1.
-func (s *toySite) index(addr netip.AddrPort) int {
+func (s *toyService) index(addr netip.AddrPort) int {
 	return slices.IndexFunc(s.want.RealServers, func(r dataplane.RealServer) bool { return r.Addr == addr })
 }
 
-func (s *toySite) shut() {
+func (s *toyService) shut() {
 	s.gone = true
 	if s.ln != nil {
 		_ = s.ln.Close()
@@ -211,7 +211,7 @@ func (t *toy) Remove(_ context.Context, id dataplane.ServiceID) error {
 	if t.closed {
 		return dataplane.ErrClosed
 	}
-	s := t.sites[id]
+	s := t.services[id]
 	if s == nil {
 		if t.is("minds unknown") {
 			return net.ErrClosed
@@ -223,7 +223,7 @@ func (t *toy) Remove(_ context.Context, id dataplane.ServiceID) error {
 	} else {
 		s.shut()
 	}
-	delete(t.sites, id)
+	delete(t.services, id)
 	t.past = append(t.past, s)
 	t.removed[id] = true
 	return nil
@@ -235,9 +235,9 @@ func (t *toy) evict(id dataplane.ServiceID) {
 	for _, other := range t.lobby.toys {
 		if other != t {
 			other.mu.Lock()
-			if s := other.sites[id]; s != nil {
+			if s := other.services[id]; s != nil {
 				s.shut()
-				delete(other.sites, id)
+				delete(other.services, id)
 			}
 			other.mu.Unlock()
 		}
@@ -272,7 +272,7 @@ func (t *toy) list() []dataplane.ServiceStatus {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var all []dataplane.ServiceStatus
-	for _, s := range t.sites {
+	for _, s := range t.services {
 		st := dataplane.ServiceStatus{Service: s.want, Counters: s.total}
 		if !t.is("lends memory") {
 			st.Service = s.want.Clone()
@@ -298,7 +298,7 @@ func (t *toy) Close() error {
 		return dataplane.ErrClosed
 	}
 	t.closed = true
-	for _, s := range append(t.left, slices.Collect(maps.Values(t.sites))...) {
+	for _, s := range append(t.left, slices.Collect(maps.Values(t.services))...) {
 		s.shut()
 		for c := range s.conns {
 			if !t.is("lets go on") {
@@ -318,7 +318,7 @@ func (t *toy) End(context.Context) error {
 	defer t.mu.Unlock()
 	ending := slices.Clone(t.past)
 	if t.is("ends all") {
-		ending = append(ending, slices.Collect(maps.Values(t.sites))...)
+		ending = append(ending, slices.Collect(maps.Values(t.services))...)
 	}
 	for _, s := range ending {
 		for c := range s.conns {
@@ -332,7 +332,7 @@ func (t *toy) End(context.Context) error {
 
 func (t *toy) Drain(ctx context.Context) error {
 	t.mu.Lock()
-	for _, s := range t.sites {
+	for _, s := range t.services {
 		if !t.is("drains half") {
 			s.shut()
 		}
@@ -367,7 +367,7 @@ func (t *toy) ended() bool {
 func (t *toy) idle() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, s := range t.sites {
+	for _, s := range t.services {
 		if len(s.conns) > 0 {
 			return false
 		}

@@ -10,7 +10,7 @@ import (
 )
 
 // take picks a real server for a TCP client and counts it as active.
-func (s *toySite) take(client netip.Addr, tried map[netip.AddrPort]bool) (netip.AddrPort, bool) {
+func (s *toyService) take(client netip.Addr, tried map[netip.AddrPort]bool) (netip.AddrPort, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	to, ok := s.pick(client, tried)
@@ -26,7 +26,7 @@ func (s *toySite) take(client netip.Addr, tried map[netip.AddrPort]bool) (netip.
 }
 
 // pick asks persistence and then the scheduler.
-func (s *toySite) pick(client netip.Addr, tried map[netip.AddrPort]bool) (netip.AddrPort, bool) {
+func (s *toyService) pick(client netip.Addr, tried map[netip.AddrPort]bool) (netip.AddrPort, bool) {
 	if s.want.Persistent == 0 || s.is("forgets clients") {
 		return s.schedule(client, tried)
 	}
@@ -49,16 +49,16 @@ func (s *toySite) pick(client netip.Addr, tried map[netip.AddrPort]bool) (netip.
 }
 
 // expires reports whether the client has to leave a quiescent server.
-func (s *toySite) expires(p *toyPin) bool {
+func (s *toyService) expires(p *toyPin) bool {
 	i := s.index(p.to)
 	return s.want.ExpireQuiescent && i >= 0 && s.want.RealServers[i].Weight == 0 && !s.is("pins the quiescent")
 }
 
-func (s *toySite) alive(p *toyPin) bool {
+func (s *toyService) alive(p *toyPin) bool {
 	return time.Now().Before(p.until) || s.is("never forgets clients")
 }
 
-func (s *toySite) pinned(to netip.AddrPort) (n int) {
+func (s *toyService) pinned(to netip.AddrPort) (n int) {
 	for _, p := range s.pins {
 		if p.to == to && s.alive(p) {
 			n++
@@ -67,7 +67,7 @@ func (s *toySite) pinned(to netip.AddrPort) (n int) {
 	return n
 }
 
-func (s *toySite) schedule(client netip.Addr, tried map[netip.AddrPort]bool) (netip.AddrPort, bool) {
+func (s *toyService) schedule(client netip.Addr, tried map[netip.AddrPort]bool) (netip.AddrPort, bool) {
 	var open []int
 	for i, r := range s.want.RealServers {
 		quiescent := r.Weight == 0 && !s.is("ignores quiescence")
@@ -109,7 +109,7 @@ func (s *toySite) schedule(client netip.Addr, tried map[netip.AddrPort]bool) (ne
 
 // next returns the first of open after the one taken last that will do, or -1
 // at the end of the round.
-func (s *toySite) next(open []int, ok func(i int) bool) int {
+func (s *toyService) next(open []int, ok func(i int) bool) int {
 	for range 2 {
 		for _, i := range open {
 			if i > s.at && ok(i) {
@@ -124,7 +124,7 @@ func (s *toySite) next(open []int, ok func(i int) bool) int {
 
 // weighted is the kernel's wrr: rounds with a falling level, in which only
 // weights of at least that level count.
-func (s *toySite) weighted(open []int) int {
+func (s *toyService) weighted(open []int) int {
 	if s.is("evens out") {
 		return s.next(open, func(int) bool { return true })
 	}
@@ -149,7 +149,7 @@ func (s *toySite) weighted(open []int) int {
 	}
 }
 
-func (s *toySite) least(open []int) int {
+func (s *toyService) least(open []int) int {
 	best := open[0]
 	for _, i := range open {
 		if s.load(i) < s.load(best) != s.is("most connections") {
@@ -160,7 +160,7 @@ func (s *toySite) least(open []int) int {
 }
 
 // load is what the scheduler takes a real server's load for.
-func (s *toySite) load(i int) float64 {
+func (s *toyService) load(i int) float64 {
 	r := s.want.RealServers[i]
 	n, weight := float64(s.real(r.Addr).active), float64(max(r.Weight, 1))
 	next := n + 1
@@ -181,7 +181,7 @@ func (s *toySite) load(i int) float64 {
 }
 
 // real returns what is known of a real server.
-func (s *toySite) real(addr netip.AddrPort) *toyReal {
+func (s *toyService) real(addr netip.AddrPort) *toyReal {
 	r := s.reals[addr]
 	if r == nil {
 		r = &toyReal{}
@@ -191,7 +191,7 @@ func (s *toySite) real(addr netip.AddrPort) *toyReal {
 }
 
 // count adds to a real server and the service, and looks at thresholds.
-func (s *toySite) count(addr netip.AddrPort, c dataplane.Counters) {
+func (s *toyService) count(addr netip.AddrPort, c dataplane.Counters) {
 	r := s.real(addr)
 	if !s.is("counts nothing") {
 		r.counters = r.counters.Add(c)

@@ -34,7 +34,7 @@ func (c *toyConn) abort() {
 	c.close()
 }
 
-func (s *toySite) accept(ln *net.TCPListener) {
+func (s *toyService) accept(ln *net.TCPListener) {
 	for n := 1; ; n++ {
 		client, err := ln.AcceptTCP()
 		if err != nil {
@@ -49,7 +49,7 @@ func (s *toySite) accept(ln *net.TCPListener) {
 }
 
 // carry takes a client to a real server and moves what they say.
-func (s *toySite) carry(c *toyConn) {
+func (s *toyService) carry(c *toyConn) {
 	if !s.connect(c) {
 		switch {
 		case s.is("hangs when empty"):
@@ -77,7 +77,7 @@ func (s *toySite) carry(c *toyConn) {
 	c.close()
 }
 
-func (s *toySite) dial(to netip.AddrPort) (net.Conn, error) {
+func (s *toyService) dial(to netip.AddrPort) (net.Conn, error) {
 	s.mu.Lock()
 	dialer := net.Dialer{Timeout: s.want.ConnectTimeout}
 	s.mu.Unlock()
@@ -88,10 +88,10 @@ func (s *toySite) dial(to netip.AddrPort) (net.Conn, error) {
 }
 
 // after has fn run when nothing has moved for too long. The lock is held.
-func (s *toySite) after(fn func()) *time.Timer { return time.AfterFunc(s.idleTime(), fn) }
+func (s *toyService) after(fn func()) *time.Timer { return time.AfterFunc(s.idleTime(), fn) }
 
 // moved puts the end off.
-func (s *toySite) moved(timer *time.Timer) {
+func (s *toyService) moved(timer *time.Timer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.is("limits life") {
@@ -99,7 +99,7 @@ func (s *toySite) moved(timer *time.Timer) {
 	}
 }
 
-func (s *toySite) idleTime() time.Duration {
+func (s *toyService) idleTime() time.Duration {
 	if idle := s.want.IdleTimeout; idle > 0 && !s.is("never tires") {
 		return idle
 	}
@@ -107,7 +107,7 @@ func (s *toySite) idleTime() time.Duration {
 }
 
 // connect finds a real server that can be reached.
-func (s *toySite) connect(c *toyConn) bool {
+func (s *toyService) connect(c *toyConn) bool {
 	client := netip.MustParseAddrPort(c.client.RemoteAddr().String()).Addr()
 	tried := map[netip.AddrPort]bool{}
 	for {
@@ -137,7 +137,7 @@ func (s *toySite) connect(c *toyConn) bool {
 }
 
 // leave forgets a connection.
-func (s *toySite) leave(c *toyConn) {
+func (s *toyService) leave(c *toyConn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, c)
@@ -149,7 +149,7 @@ func (s *toySite) leave(c *toyConn) {
 }
 
 // move copies one direction and passes on how it ends.
-func (s *toySite) move(c *toyConn, to, from *net.TCPConn, as func(uint64) dataplane.Counters) {
+func (s *toyService) move(c *toyConn, to, from *net.TCPConn, as func(uint64) dataplane.Counters) {
 	var r io.Reader = from
 	if s.is("hoards") {
 		r = hoard(from)
@@ -179,7 +179,7 @@ func (s *toySite) move(c *toyConn, to, from *net.TCPConn, as func(uint64) datapl
 	}
 }
 
-func (s *toySite) finish(c *toyConn, to *net.TCPConn, err error) {
+func (s *toyService) finish(c *toyConn, to *net.TCPConn, err error) {
 	switch {
 	case s.is("no half-close"):
 		c.close()
@@ -236,7 +236,7 @@ type toyFlow struct {
 	timer *time.Timer
 }
 
-func (s *toySite) receive(pc *net.UDPConn) {
+func (s *toyService) receive(pc *net.UDPConn) {
 	buf := make([]byte, maxDatagram)
 	if s.is("short datagrams") {
 		buf = buf[:1000]
@@ -264,7 +264,7 @@ func (s *toySite) receive(pc *net.UDPConn) {
 }
 
 // flow returns the flow that a datagram of client belongs to. The lock is held.
-func (s *toySite) flow(client netip.AddrPort) *toyFlow {
+func (s *toyService) flow(client netip.AddrPort) *toyFlow {
 	old := s.flows[client]
 	if old != nil && (!s.want.OnePacket || s.is("knows no packets")) && !s.is("spreads flows") {
 		return old
@@ -300,7 +300,7 @@ func (s *toySite) flow(client netip.AddrPort) *toyFlow {
 	return f
 }
 
-func (s *toySite) reply(f *toyFlow, pc *net.UDPConn, client netip.AddrPort) {
+func (s *toyService) reply(f *toyFlow, pc *net.UDPConn, client netip.AddrPort) {
 	defer func() {
 		f.timer.Stop()
 		s.mu.Lock()

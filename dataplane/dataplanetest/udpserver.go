@@ -18,7 +18,7 @@ const maxDatagram = 1 << 16
 // serveUDP starts the i-th real server behind a service on port. It answers
 // every datagram with its name, a space and the datagram; "many N" gets N
 // datagrams with its name, a space and their number from 0 on.
-func (s *stage) serveUDP(i int, port uint16) netip.AddrPort {
+func (s *fixture) serveUDP(i int, port uint16) netip.AddrPort {
 	s.Helper()
 	host := s.lab.Servers[i%len(s.lab.Servers)]
 	addr, listen := s.place(host, port)
@@ -59,7 +59,7 @@ type flow struct {
 }
 
 // flow opens a socket for a client.
-func (p *site) flow(client int) *flow {
+func (p *service) flow(client int) *flow {
 	p.Helper()
 	host := p.lab.Clients[client%len(p.lab.Clients)]
 	local := net.UDPAddrFromAddrPort(netip.AddrPortFrom(host.addr(p.six), 0))
@@ -98,7 +98,7 @@ func (f *flow) ask(text string) (name string, err error) {
 }
 
 // asks returns who answers the next n datagrams of the flow: "aaa".
-func (p *site) asks(f *flow, n int) string {
+func (p *service) asks(f *flow, n int) string {
 	p.Helper()
 	var b strings.Builder
 	for i := range n {
@@ -111,4 +111,4 @@ func (p *site) asks(f *flow, n int) string {
 
 // ownPorts reports whether real servers may listen on another port than the
 // service.
-func (s *stage) ownPorts() bool { return s.lab.Forward == dataplane.Masq }
+func (s *fixture) ownPorts() bool { return s.lab.Forward == dataplane.Masq }

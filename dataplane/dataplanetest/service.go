@@ -10,21 +10,21 @@ import (
 // gone is the weight of a real server that is not configured.
 const gone = -1
 
-// A site is a virtual service and its real servers, which are called a, b, c
+// A service is a virtual service and its real servers, which are called a, b, c
 // and so on in the order of the configuration and all run, configured or not.
-type site struct {
-	*stage
+type service struct {
+	*fixture
 	vip  netip.AddrPort
 	want dataplane.VirtualService
 	all  []dataplane.RealServer
 	tcp  []*server // with a TCP service, as all
 }
 
-// tcpSite makes a TCP service with one real server per weight. It is not
+// tcpService makes a TCP service with one real server per weight. It is not
 // applied yet.
-func (s *stage) tcpSite(scheduler string, weights ...int) *site {
+func (s *fixture) tcpService(scheduler string, weights ...int) *service {
 	s.Helper()
-	p := s.newSite(dataplane.TCP, scheduler)
+	p := s.newService(dataplane.TCP, scheduler)
 	for i := range weights {
 		srv := s.serveTCP(i, p.vip.Port())
 		p.tcp = append(p.tcp, srv)
@@ -34,10 +34,10 @@ func (s *stage) tcpSite(scheduler string, weights ...int) *site {
 	return p
 }
 
-// udpSite is tcpSite for UDP.
-func (s *stage) udpSite(scheduler string, weights ...int) *site {
+// udpService is tcpService for UDP.
+func (s *fixture) udpService(scheduler string, weights ...int) *service {
 	s.Helper()
-	p := s.newSite(dataplane.UDP, scheduler)
+	p := s.newService(dataplane.UDP, scheduler)
 	for i := range weights {
 		addr := s.serveUDP(i, p.vip.Port())
 		p.all = append(p.all, dataplane.RealServer{Addr: addr, Forward: s.lab.Forward})
@@ -46,17 +46,17 @@ func (s *stage) udpSite(scheduler string, weights ...int) *site {
 	return p
 }
 
-func (s *stage) newSite(proto dataplane.Protocol, scheduler string) *site {
+func (s *fixture) newService(proto dataplane.Protocol, scheduler string) *service {
 	s.Helper()
 	addr := s.lab.vip(s.six)
-	p := &site{stage: s, vip: netip.AddrPortFrom(addr, s.freePort(addr))}
+	p := &service{fixture: s, vip: netip.AddrPortFrom(addr, s.freePort(addr))}
 	p.want.ID = dataplane.ServiceID{Protocol: proto, Addr: p.vip}
 	p.want.Scheduler = scheduler
 	return p
 }
 
 // configure gives the real servers weights, without applying.
-func (p *site) configure(weights ...int) {
+func (p *service) configure(weights ...int) {
 	p.want.RealServers = nil
 	for i, w := range weights {
 		if w != gone {
@@ -68,27 +68,27 @@ func (p *site) configure(weights ...int) {
 }
 
 // apply applies the service.
-func (p *site) apply() {
+func (p *service) apply() {
 	p.Helper()
 	p.check("Apply "+p.want.ID.String(), p.dp.Apply(p.Context(), p.want))
 }
 
 // weigh gives the real servers weights and applies.
-func (p *site) weigh(weights ...int) {
+func (p *service) weigh(weights ...int) {
 	p.Helper()
 	p.configure(weights...)
 	p.apply()
 }
 
-// own returns what the dataplane says about the site.
-func (p *site) own() dataplane.ServiceStatus {
+// own returns what the dataplane says about the service.
+func (p *service) own() dataplane.ServiceStatus {
 	p.Helper()
 	return p.status(p.want.ID)
 }
 
-// server returns what the dataplane says about the site's i-th real server.
+// server returns what the dataplane says about the service's i-th real server.
 // It is the zero value where that is not there.
-func (p *site) server(i int) dataplane.ServerStatus {
+func (p *service) server(i int) dataplane.ServerStatus {
 	p.Helper()
 	for _, s := range p.own().Servers {
 		if s.Addr == p.all[i].Addr {
@@ -99,7 +99,7 @@ func (p *site) server(i int) dataplane.ServerStatus {
 }
 
 // idle waits until the dataplane has noticed that connections have ended.
-func (p *site) idle() {
+func (p *service) idle() {
 	p.Helper()
 	p.until("no real server has active connections once all have ended", func() bool {
 		var active int
@@ -112,7 +112,7 @@ func (p *site) idle() {
 
 // sequence connects n times, one after the other, and returns which real
 // servers answered: "aab".
-func (p *site) sequence(client, n int) string {
+func (p *service) sequence(client, n int) string {
 	p.Helper()
 	var b strings.Builder
 	for range n {
@@ -124,7 +124,7 @@ func (p *site) sequence(client, n int) string {
 }
 
 // takes checks which real servers the next connections go to.
-func (p *site) takes(when string, client int, want string) {
+func (p *service) takes(when string, client int, want string) {
 	p.Helper()
 	if got := p.sequence(client, len(want)); got != want {
 		p.Errorf("%s: connections went to %s, want %s", when, got, want)
@@ -133,7 +133,7 @@ func (p *site) takes(when string, client int, want string) {
 
 // refuses checks that new connections are refused, not left waiting and not
 // closed as if they had been served.
-func (p *site) refuses(when string) {
+func (p *service) refuses(when string) {
 	p.Helper()
 	c, err := p.reach(0, p.vip)
 	switch {

@@ -19,17 +19,17 @@ import (
 // that only what never comes runs into it.
 var patience = 20 * time.Second
 
-// A stage is where one promise is kept: a new dataplane and the hosts.
-type stage struct {
+// A fixture is where one promise is kept: a new dataplane and the hosts.
+type fixture struct {
 	testing.TB
 	lab Lab
 	six bool
 	dp  dataplane.Dataplane
 }
 
-func newStage(t testing.TB, lab Lab, six bool) *stage {
+func newFixture(t testing.TB, lab Lab, six bool) *fixture {
 	t.Helper()
-	return &stage{TB: t, lab: lab, six: six, dp: openDataplane(t, lab)}
+	return &fixture{TB: t, lab: lab, six: six, dp: openDataplane(t, lab)}
 }
 
 // openDataplane opens a dataplane that leaves nothing behind.
@@ -62,7 +62,7 @@ func (l Lab) vip(six bool) netip.Addr {
 }
 
 // size returns n, or a tenth of it with -short.
-func (s *stage) size(n int) int {
+func (s *fixture) size(n int) int {
 	if testing.Short() {
 		return n / 10
 	}
@@ -70,7 +70,7 @@ func (s *stage) size(n int) int {
 }
 
 // check ends the promise with an error.
-func (s *stage) check(what string, err error) {
+func (s *fixture) check(what string, err error) {
 	s.Helper()
 	if err != nil {
 		s.Fatalf("%s: %v", what, err)
@@ -78,7 +78,7 @@ func (s *stage) check(what string, err error) {
 }
 
 // until waits for something that has to come.
-func (s *stage) until(what string, come func() bool) {
+func (s *fixture) until(what string, come func() bool) {
 	s.Helper()
 	for end := time.Now().Add(patience); !come(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {
@@ -88,7 +88,7 @@ func (s *stage) until(what string, come func() bool) {
 }
 
 // returns waits for a call that has to return.
-func (s *stage) returns(what string, result <-chan error) error {
+func (s *fixture) returns(what string, result <-chan error) error {
 	s.Helper()
 	select {
 	case err := <-result:
@@ -100,7 +100,7 @@ func (s *stage) returns(what string, result <-chan error) error {
 }
 
 // status returns what the dataplane says about a service, or fails.
-func (s *stage) status(id dataplane.ServiceID) dataplane.ServiceStatus {
+func (s *fixture) status(id dataplane.ServiceID) dataplane.ServiceStatus {
 	s.Helper()
 	st, ok := s.find(id)
 	if !ok {
@@ -109,7 +109,7 @@ func (s *stage) status(id dataplane.ServiceID) dataplane.ServiceStatus {
 	return st
 }
 
-func (s *stage) find(id dataplane.ServiceID) (dataplane.ServiceStatus, bool) {
+func (s *fixture) find(id dataplane.ServiceID) (dataplane.ServiceStatus, bool) {
 	s.Helper()
 	all, err := s.dp.Snapshot(s.Context())
 	s.check("Snapshot", err)
@@ -129,7 +129,7 @@ func init() { nextPort.Store(rand.Uint32()) }
 
 // freePort returns a port that nobody uses with addr. Addresses that are not
 // those of the test's own host cannot be looked at and are free.
-func (s *stage) freePort(addr netip.Addr) uint16 {
+func (s *fixture) freePort(addr netip.Addr) uint16 {
 	s.Helper()
 	for range 10000 {
 		port := uint16(10000 + nextPort.Add(1)%22000)
