@@ -11,10 +11,7 @@ import (
 // An Observation is what was seen of a service. It does not change any more
 // and may be read by several goroutines at once.
 type Observation struct {
-	service Service
-	taps    []*tap
-	clients map[netip.Addr]bool
-	packets []*packet // of the service, in order of time
+	capture
 
 	moves   []pair   // what the director passed on
 	opened  []pair   // the first packet of each connection on both sides
@@ -37,25 +34,9 @@ type choice struct {
 	at     int64
 }
 
-// observe makes sense of what was captured.
+// observe pairs what was captured.
 func observe(s Service, taps []*tap) *Observation {
-	o := &Observation{service: s, taps: taps, clients: map[netip.Addr]bool{}}
-	o.service.Reals = slices.Clone(s.Reals)
-	o.learn()
-	var d decoder
-	for _, t := range taps {
-		for _, f := range t.frames {
-			if p, ok := d.decode(t, f); ok && p.proto == s.number() {
-				o.packets = append(o.packets, p)
-			}
-		}
-	}
-	slices.SortStableFunc(o.packets, func(a, b *packet) int { return cmp.Compare(a.at, b.at) })
-	for _, p := range o.director() {
-		if p.in() && p.dst == s.Addr {
-			o.clients[p.src.Addr()] = true
-		}
-	}
+	o := &Observation{capture: newCapture(s, taps)}
 	if s.Method == Proxy && s.Protocol == "tcp" {
 		o.pairStreams()
 	} else {
@@ -63,26 +44,6 @@ func observe(s Service, taps []*tap) *Observation {
 	}
 	slices.SortStableFunc(o.choices, func(a, b choice) int { return cmp.Compare(a.at, b.at) })
 	return o
-}
-
-// learn takes the real servers' Ethernet addresses from their links, where the
-// service does not say them.
-func (o *Observation) learn() {
-	for _, t := range o.taps {
-		if t.Real >= 0 && t.Real < len(o.service.Reals) && o.service.Reals[t.Real].MAC == nil {
-			o.service.Reals[t.Real].MAC = t.mac
-		}
-	}
-}
-
-// director returns the packets on the director's links.
-func (o *Observation) director() (at []*packet) {
-	for _, p := range o.packets {
-		if p.tap.Real == Director {
-			at = append(at, p)
-		}
-	}
-	return at
 }
 
 // Lost counts the packets of clients and real servers that entered the
@@ -115,23 +76,6 @@ func (o *Observation) Sequence() []int {
 		out[i] = c.real
 	}
 	return out
-}
-
-// real returns the number of the real server that p is on its way to, or -1.
-func (o *Observation) real(p *packet) int {
-	return slices.IndexFunc(o.service.Reals, func(r Real) bool {
-		switch {
-		case p.path.dst.IsValid():
-			return r.Addr.Addr() == p.path.dst
-		case p.dst == o.service.Addr:
-			return len(r.MAC) == len(mac{}) && mac(r.MAC) == p.eth[0]
-		}
-		return r.Addr == p.dst || r.Addr.Port() == 0 && r.Addr.Addr() == p.dst.Addr()
-	})
-}
-
-func (o *Observation) isReal(a netip.Addr) bool {
-	return slices.ContainsFunc(o.service.Reals, func(r Real) bool { return r.Addr.Addr() == a })
 }
 
 // Added returns by how much the director delayed packets, in order, with the

@@ -26,25 +26,25 @@ var seed = maphash.MakeSeed()
 
 // key says what p is: from or to which client, and which packet. It reports
 // false for what has nothing to do with a client.
-func (o *Observation) key(p *packet) (k key, ok bool) {
+func (c *capture) key(p *packet) (k key, ok bool) {
 	k = key{seq: p.seq, ack: p.ack, flags: p.flags, size: p.size}
 	if p.proto == protoUDP {
 		k.payload = maphash.Bytes(seed, p.payload[:min(len(p.payload), hashed)])
 	}
 	entering := p.tap.Real == Director && p.in()
 	switch {
-	case p.dst == o.service.Addr, !entering && o.isReal(p.dst.Addr()):
+	case p.dst == c.service.Addr, !entering && c.isReal(p.dst.Addr()):
 		k.client = p.src
-	case p.src == o.service.Addr, o.isReal(p.src.Addr()):
+	case p.src == c.service.Addr, c.isReal(p.src.Addr()):
 		k.client, k.reply = p.dst, true
 	default:
 		return k, false
 	}
-	if o.service.Method == Proxy {
+	if c.service.Method == Proxy {
 		k.client = netip.AddrPort{}
 		return k, true
 	}
-	return k, o.clients[k.client.Addr()]
+	return k, c.clients[k.client.Addr()]
 }
 
 // pairPackets pairs packets that pass the director one by one.

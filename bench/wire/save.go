@@ -35,17 +35,17 @@ type seen struct {
 	link int
 }
 
-func (o *Observation) write(w io.Writer) error {
-	if len(o.taps) == 0 {
+func (c *capture) write(w io.Writer) error {
+	if len(c.taps) == 0 {
 		return errors.New("no link was watched")
 	}
-	out, err := pcapgo.NewNgWriterInterface(w, o.taps[0].side("in"), pcapgo.NgWriterOptions{
+	out, err := pcapgo.NewNgWriterInterface(w, c.taps[0].side("in"), pcapgo.NgWriterOptions{
 		SectionInfo: pcapgo.NgSectionInfo{Hardware: runtime.GOARCH, OS: runtime.GOOS, Application: "shunt-bench"},
 	})
 	if err != nil {
 		return err
 	}
-	for i, t := range o.taps {
+	for i, t := range c.taps {
 		// The first came with the writer.
 		if i > 0 {
 			if _, err := out.AddInterface(t.side("in")); err != nil {
@@ -56,7 +56,7 @@ func (o *Observation) write(w io.Writer) error {
 			return err
 		}
 	}
-	for _, s := range o.inOrder() {
+	for _, s := range c.inOrder() {
 		info := gopacket.CaptureInfo{
 			Timestamp: time.Unix(0, s.at), CaptureLength: len(s.data), Length: s.length, InterfaceIndex: s.link,
 		}
@@ -77,9 +77,9 @@ func (t *tap) side(direction string) pcapgo.NgInterface {
 }
 
 // inOrder returns the frames of all links in order of time.
-func (o *Observation) inOrder() []seen {
+func (c *capture) inOrder() []seen {
 	var all []seen
-	for i, t := range o.taps {
+	for i, t := range c.taps {
 		for _, f := range t.frames {
 			s := seen{f, 2 * i}
 			if (&packet{frame: f}).out() {

@@ -47,9 +47,9 @@ func (o *Observation) Scheduler(subject, name string) result.Scheduler {
 // hashing are the schedulers by which a source keeps its real server.
 var hashing = []string{"sh", "dh", "mh"}
 
-func (o *Observation) weights() []int {
-	out := make([]int, len(o.service.Reals))
-	for i, r := range o.service.Reals {
+func (c *capture) weights() []int {
+	out := make([]int, len(c.service.Reals))
+	for i, r := range c.service.Reals {
 		out[i] = r.Weight
 	}
 	return out
@@ -92,8 +92,8 @@ func (o *Observation) general() []string {
 }
 
 // unit is what is lost.
-func (o *Observation) unit() string {
-	if o.service.Method == Proxy && o.service.Protocol == "tcp" {
+func (c *capture) unit() string {
+	if c.service.Method == Proxy && c.service.Protocol == "tcp" {
 		return "connections"
 	}
 	return "packets"
