@@ -53,24 +53,22 @@ func (r *Runner) checks(ctx context.Context, s *subject.Subject, n int) error {
 	return nil
 }
 
-func (r *Runner) lookAfter(ctx context.Context, s *subject.Subject, got *result.Checks) error {
-	l, err := lab.New(lab.Options{Topology: lab.Loopback, RealServers: got.RealServers, IPv6: r.IPv6})
+func (t *testbed) lookAfter(ctx context.Context, s *subject.Subject, got *result.Checks) error {
+	l, err := lab.New(lab.Options{Topology: lab.Loopback, RealServers: got.RealServers, IPv6: t.IPv6})
 	if err != nil {
 		return err
 	}
 	defer l.Close()
-	in, sightings, err := r.ward(l)
+	in, sightings, err := t.ward(l)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	set := r.setting(&work{client: load.Client{Kind: load.Connections, Connections: 100}})
+	set := t.setting(&work{client: load.Client{Kind: load.Connections, Connections: 100}})
 	set.Interval, set.HealthPort = manyInterval, healthPort
-	weights := r.Weights
-	r.Weights = slices.Repeat([]int{1}, got.RealServers)
-	err = r.furnish(&set, l)
-	r.Weights = weights
-	if err != nil {
+	large := *t
+	large.Weights = slices.Repeat([]int{1}, got.RealServers)
+	if err := large.furnish(&set, l); err != nil {
 		return err
 	}
 	running, err := s.Start(set)
@@ -83,14 +81,14 @@ func (r *Runner) lookAfter(ctx context.Context, s *subject.Subject, got *result.
 }
 
 // ward starts what answers the checks of all real servers.
-func (r *Runner) ward(l *lab.Lab) (io.WriteCloser, <-chan sighting, error) {
+func (t *testbed) ward(l *lab.Lab) (io.WriteCloser, <-chan sighting, error) {
 	cmd := exec.Command("/proc/self/exe", healthMark, fmt.Sprintf(":%d", healthPort))
 	in, err1 := cmd.StdinPipe()
 	out, err2 := cmd.StdoutPipe()
 	if err := errors.Join(err1, err2); err != nil {
 		return nil, nil, err
 	}
-	if _, err := l.Director.Start(lab.Pin(cmd, r.processors.Others)); err != nil {
+	if _, err := l.Director.Start(lab.Pin(cmd, t.processors.Others)); err != nil {
 		return nil, nil, err
 	}
 	// Room for all of them: nobody has to listen until the end.

@@ -41,24 +41,24 @@ type realServer struct {
 
 // cluster builds one and waits until it answers: where real servers are checked
 // every interval, until all of them are in service. At 0 all are from the start.
-func (r *Runner) cluster(ctx context.Context, s *subject.Subject, interval time.Duration) (c *cluster, err error) {
+func (t *testbed) cluster(ctx context.Context, s *subject.Subject, interval time.Duration) (c *cluster, err error) {
 	topology := lab.Routed
-	if r.Topology != "" && r.Topology != lab.Loopback {
-		topology = r.Topology
+	if t.Topology != "" && t.Topology != lab.Loopback {
+		topology = t.Topology
 	}
 	c = &cluster{patience: 2 * patience}
-	if r.result.Machine.Emulated {
+	if t.emulated {
 		c.patience *= 4
 	}
-	if c.lab, err = r.lab(topology); err != nil {
+	if c.lab, err = t.lab(topology); err != nil {
 		return nil, err
 	}
-	for i := range r.Weights {
+	for i := range t.Weights {
 		c.reals = append(c.reals, &realServer{})
-		err = errors.Join(err, r.serve(ctx, c, i))
+		err = errors.Join(err, t.serve(ctx, c, i))
 	}
 	if err == nil {
-		err = r.directed(ctx, c, s, interval)
+		err = t.directed(ctx, c, s, interval)
 	}
 	if err != nil {
 		c.close()
@@ -68,31 +68,31 @@ func (r *Runner) cluster(ctx context.Context, s *subject.Subject, interval time.
 }
 
 // serve starts real server i.
-func (r *Runner) serve(ctx context.Context, c *cluster, i int) (err error) {
+func (t *testbed) serve(ctx context.Context, c *cluster, i int) (err error) {
 	real, at := c.reals[i], c.lab.RealAddr(i)
-	real.health, err = health(c.lab.Real[i], netip.AddrPortFrom(at, healthPort), r.processors.Others)
+	real.health, err = health(c.lab.Real[i], netip.AddrPortFrom(at, healthPort), t.processors.Others)
 	if err != nil {
 		return err
 	}
 	// What comes by gate or ipip is for the VIP.
-	everywhere := netip.AddrPortFrom(netip.IPv4Unspecified(), r.realAddr(c.lab, i).Port())
-	if r.IPv6 {
+	everywhere := netip.AddrPortFrom(netip.IPv4Unspecified(), t.realAddr(c.lab, i).Port())
+	if t.IPv6 {
 		everywhere = netip.AddrPortFrom(netip.IPv6Unspecified(), everywhere.Port())
 	}
 	real.load, err = load.Start(ctx, load.Job{
 		Serve:      []load.Serve{{Address: everywhere, Number: i, Namespace: c.lab.Real[i].Path()}},
-		Processors: r.processors.Others,
+		Processors: t.processors.Others,
 	})
 	return err
 }
 
 // directed starts the subject.
-func (r *Runner) directed(ctx context.Context, c *cluster, s *subject.Subject, interval time.Duration) (err error) {
-	set := r.setting(&work{client: load.Client{Kind: load.Connections, Connections: 1000}})
+func (t *testbed) directed(ctx context.Context, c *cluster, s *subject.Subject, interval time.Duration) (err error) {
+	set := t.setting(&work{client: load.Client{Kind: load.Connections, Connections: 1000}})
 	if interval > 0 {
 		set.Interval, set.HealthPort = interval, healthPort
 	}
-	if err := r.furnish(&set, c.lab); err != nil {
+	if err := t.furnish(&set, c.lab); err != nil {
 		return err
 	}
 	if c.subject, err = s.Start(set); err != nil {
@@ -101,14 +101,14 @@ func (r *Runner) directed(ctx context.Context, c *cluster, s *subject.Subject, i
 	if interval == 0 {
 		return c.await(ctx)
 	}
-	return c.await(ctx, r.inService(0)...)
+	return c.await(ctx, t.inService(0)...)
 }
 
 // inService returns the numbers of the real servers that have a weight, from
 // number first on.
-func (r *Runner) inService(first int) []int {
+func (t *testbed) inService(first int) []int {
 	var all []int
-	for i, w := range r.Weights {
+	for i, w := range t.Weights {
 		if i >= first && w > 0 {
 			all = append(all, i)
 		}

@@ -19,22 +19,22 @@ type fault struct {
 	name string
 	// before brings the cluster into the state in which the fault happens; it
 	// may be nil.
-	before func(context.Context, *Runner, *cluster) error
-	strike func(context.Context, *Runner, *cluster) error
+	before func(context.Context, *testbed, *cluster) error
+	strike func(context.Context, *testbed, *cluster) error
 }
 
 // victim is the real server that faults happen to.
 const victim = 0
 
 var faults = []fault{
-	{"killed", nil, func(_ context.Context, _ *Runner, c *cluster) error { c.kill(victim); return nil }},
-	{"frozen", nil, func(_ context.Context, _ *Runner, c *cluster) error { return c.signal(victim, unix.SIGSTOP) }},
-	{"unplugged", nil, func(_ context.Context, _ *Runner, c *cluster) error { return c.lab.Unplug(victim) }},
+	{"killed", nil, func(_ context.Context, _ *testbed, c *cluster) error { c.kill(victim); return nil }},
+	{"frozen", nil, func(_ context.Context, _ *testbed, c *cluster) error { return c.signal(victim, unix.SIGSTOP) }},
+	{"unplugged", nil, func(_ context.Context, _ *testbed, c *cluster) error { return c.lab.Unplug(victim) }},
 	{"drained", nil, drain},
-	{"returns", away, func(ctx context.Context, r *Runner, c *cluster) error { return r.serve(ctx, c, victim) }},
-	{"reload", nil, func(_ context.Context, _ *Runner, c *cluster) error { return c.subject.Configure(c.subject.Reals) }},
-	{"restart", nil, func(_ context.Context, _ *Runner, c *cluster) error { c.subject.Stop(); return c.subject.Again() }},
-	{"crash", nil, func(_ context.Context, _ *Runner, c *cluster) error { c.subject.Kill(); return c.subject.Again() }},
+	{"returns", away, func(ctx context.Context, t *testbed, c *cluster) error { return t.serve(ctx, c, victim) }},
+	{"reload", nil, func(_ context.Context, _ *testbed, c *cluster) error { return c.subject.Configure(c.subject.Reals) }},
+	{"restart", nil, func(_ context.Context, _ *testbed, c *cluster) error { c.subject.Stop(); return c.subject.Again() }},
+	{"crash", nil, func(_ context.Context, _ *testbed, c *cluster) error { c.subject.Kill(); return c.subject.Again() }},
 }
 
 // Faults returns the names of all faults.
@@ -46,15 +46,15 @@ func Faults() []string {
 	return names
 }
 
-func drain(_ context.Context, _ *Runner, c *cluster) error {
+func drain(_ context.Context, _ *testbed, c *cluster) error {
 	reals := slices.Clone(c.subject.Reals)
 	reals[victim].Weight = 0
 	return c.subject.Configure(reals)
 }
 
-func away(ctx context.Context, r *Runner, c *cluster) error {
+func away(ctx context.Context, t *testbed, c *cluster) error {
 	c.kill(victim)
-	return c.await(ctx, r.inService(victim+1)...)
+	return c.await(ctx, t.inService(victim+1)...)
 }
 
 // A pace is what clients do while a fault happens.
@@ -80,8 +80,8 @@ const (
 	momentRate = 10                    // moments a second in the report
 )
 
-func (r *Runner) pace() pace {
-	if r.result.Machine.Emulated {
+func (t *testbed) pace() pace {
+	if t.emulated {
 		return gentle
 	}
 	return swift
@@ -124,49 +124,49 @@ func (r *Runner) failover(ctx context.Context, s *subject.Subject, f fault) erro
 	return nil
 }
 
-func (r *Runner) struck(ctx context.Context, s *subject.Subject, f fault, got *result.Failover) error {
-	c, err := r.cluster(ctx, s, checkInterval)
+func (t *testbed) struck(ctx context.Context, s *subject.Subject, f fault, got *result.Failover) error {
+	c, err := t.cluster(ctx, s, checkInterval)
 	if err != nil {
 		return err
 	}
 	defer c.close()
 	if f.before != nil {
-		if err := f.before(ctx, r, c); err != nil {
+		if err := f.before(ctx, t, c); err != nil {
 			return err
 		}
 	}
-	fresh, err := r.visitors(ctx, c, load.Connections)
+	fresh, err := t.visitors(ctx, c, load.Connections)
 	if err != nil {
 		return err
 	}
-	kept, err := r.visitors(ctx, c, load.Requests)
+	kept, err := t.visitors(ctx, c, load.Requests)
 	if err != nil {
 		_, _ = fresh.Stop()
 		return err
 	}
-	at, err := strike(ctx, fresh, r.pace().after, func() error { return f.strike(ctx, r, c) })
+	at, err := strike(ctx, fresh, t.pace().after, func() error { return f.strike(ctx, t, c) })
 	o, err1 := fresh.Wait()
 	k, err2 := kept.Wait()
 	if err := errors.Join(err, err1, err2); err != nil {
 		return err
 	}
 	tally(got, o, k, at)
-	if n := early(o.Timeline, at-r.pace().timeout.Seconds()); n > 0 {
+	if n := early(o.Timeline, at-t.pace().timeout.Seconds()); n > 0 {
 		got.Note = fmt.Sprintf("%d were lost before the fault: the machine was too busy", n)
 	}
 	return nil
 }
 
 // visitors starts clients that come at a fixed rate, whatever becomes of them.
-func (r *Runner) visitors(ctx context.Context, c *cluster, kind load.Kind) (*load.Process, error) {
-	p := r.pace()
+func (t *testbed) visitors(ctx context.Context, c *cluster, kind load.Kind) (*load.Process, error) {
+	p := t.pace()
 	client := c.client(kind, int(4*p.rate*p.timeout.Seconds())) // more than may hang at once
 	client.Rate = p.rate
 	if kind == load.Requests {
 		client.Connections, client.Rate = faultKept, p.kept
 	}
 	client.Duration, client.Timeout, client.Interval = p.after+p.watch, p.timeout, faultGrain
-	return load.Start(ctx, load.Job{Client: client, Processors: r.processors.Others})
+	return load.Start(ctx, load.Job{Client: client, Processors: t.processors.Others})
 }
 
 // strike has the fault happen at its time after the begin, and returns when

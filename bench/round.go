@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 	"time"
 
@@ -12,7 +11,6 @@ import (
 	"github.com/shunt-lb/shunt/bench/load"
 	"github.com/shunt-lb/shunt/bench/result"
 	"github.com/shunt-lb/shunt/bench/subject"
-	"github.com/shunt-lb/shunt/dataplane"
 )
 
 // The ports of virtual services and of real servers, which differ because
@@ -28,8 +26,8 @@ const patience = 15 * time.Second
 // shares are the quantiles of latency that a report has.
 var shares = []float64{0.5, 0.9, 0.99, 0.999, 1}
 
-// A stage is a subject in a lab, with the work that is to be done there.
-type stage struct {
+// A setup is a subject in a lab, with the work that is to be done there.
+type setup struct {
 	lab     *lab.Lab
 	subject *subject.Running
 	work    *work
@@ -40,7 +38,7 @@ type stage struct {
 // cannot do the work is no error of the run.
 func (r *Runner) round(ctx context.Context, s *subject.Subject, w work, row int) error {
 	m := &r.result.Measures[row]
-	st, err := r.set(s, &w)
+	st, err := r.setUp(s, &w)
 	if err != nil {
 		return err
 	}
@@ -58,8 +56,8 @@ func (r *Runner) round(ctx context.Context, s *subject.Subject, w work, row int)
 	return nil
 }
 
-// set builds the lab and starts the subject in it.
-func (r *Runner) set(s *subject.Subject, w *work) (*stage, error) {
+// setUp builds the lab and starts the subject in it.
+func (r *Runner) setUp(s *subject.Subject, w *work) (*setup, error) {
 	l, err := r.lab(or(r.Topology, r.cheapest()))
 	if err != nil {
 		return nil, err
@@ -67,7 +65,7 @@ func (r *Runner) set(s *subject.Subject, w *work) (*stage, error) {
 	for _, limit := range l.Limits {
 		r.limit(limit)
 	}
-	st := &stage{lab: l, work: w}
+	st := &setup{lab: l, work: w}
 	set := r.setting(w)
 	if err := r.furnish(&set, l); err != nil {
 		return nil, errors.Join(err, l.Close())
@@ -79,78 +77,22 @@ func (r *Runner) set(s *subject.Subject, w *work) (*stage, error) {
 	return st, nil
 }
 
-// cheapest is the topology of a steady load, the same for all subjects: IPVS
-// needs links between its clients and its real servers.
-func (r *Runner) cheapest() lab.Topology {
-	for _, s := range r.Subjects {
-		if s.Kernel {
-			return lab.Routed
-		}
-	}
-	return lab.Loopback
-}
-
-func (st *stage) close() {
+func (st *setup) close() {
 	st.subject.Stop()
 	_ = st.lab.Close() // nothing is left to be done about a namespace
 	_ = os.RemoveAll(st.subject.Dir)
 }
 
-func (r *Runner) lab(t lab.Topology) (*lab.Lab, error) {
-	f, _ := forward(r.Forward) // looked at by New
-	return lab.New(lab.Options{
-		Topology: t, RealServers: len(r.Weights), IPv6: r.IPv6, Forward: f,
-		MTU: r.MTU, Delay: r.Delay, Loss: r.Loss, Processors: r.processors,
-	})
-}
-
-// setting is what a subject has to do for a work, without a place to do it.
-func (r *Runner) setting(w *work) subject.Setting {
-	f, _ := forward(r.Forward) // looked at by New
-	set := subject.Setting{
-		Processors: r.processors.Director, Shunt: r.Shunt, Scheduler: r.Scheduler, Forward: f,
-		Protocol: "tcp",
-	}
-	for _, c := range w.all() {
-		set.Bulk = set.Bulk || c.Kind == load.Bulk
-		set.Hold += max(c.Connections, c.Flows)
-	}
-	if w.client.Kind == load.Datagrams {
-		set.Protocol = "udp"
-	}
-	return set
-}
-
-// furnish gives a setting its place.
-func (r *Runner) furnish(set *subject.Setting, l *lab.Lab) (err error) {
-	set.In = l.Director
-	set.VIP = netip.AddrPortFrom(l.VIP(), servicePort)
-	for i, weight := range r.Weights {
-		set.Reals = append(set.Reals, subject.Real{Addr: r.realAddr(l, i), Weight: weight})
-	}
-	set.Dir, err = os.MkdirTemp(r.dir, "")
-	return err
-}
-
-// realAddr returns where real server i listens. What is not rewritten comes
-// with the port of the service.
-func (r *Runner) realAddr(l *lab.Lab, i int) netip.AddrPort {
-	if r.Forward != dataplane.Masq.String() {
-		return netip.AddrPortFrom(l.RealAddr(i), servicePort)
-	}
-	return netip.AddrPortFrom(l.RealAddr(i), realPort)
-}
-
 // job is the load.
-func (r *Runner) job(st *stage) load.Job {
+func (t *testbed) job(st *setup) load.Job {
 	clients, buffer := st.work.all(), 0
 	for i := range clients {
 		c := &clients[i]
 		c.Targets, c.Namespace = st.subject.Targets(), st.lab.Client.Path()
-		c.Warmup, c.Duration = r.Warmup, r.Duration
+		c.Warmup, c.Duration = t.Warmup, t.Duration
 		buffer = max(buffer, c.Buffer)
 	}
-	j := load.Job{Client: &clients[0], Processors: r.processors.Others}
+	j := load.Job{Client: &clients[0], Processors: t.processors.Others}
 	if len(clients) > 1 {
 		j.Beside = &clients[1]
 	}
@@ -161,7 +103,7 @@ func (r *Runner) job(st *stage) load.Job {
 }
 
 // measure waits until the subject answers, warms it up and measures.
-func (st *stage) measure(ctx context.Context) (result.Round, error) {
+func (st *setup) measure(ctx context.Context) (result.Round, error) {
 	before, err := st.await(ctx)
 	if err != nil {
 		return result.Round{}, err
@@ -183,7 +125,7 @@ func (st *stage) measure(ctx context.Context) (result.Round, error) {
 }
 
 // watch looks at the subject when the measured time begins and when it ends.
-func (st *stage) watch(ctx context.Context, p *load.Process) (begin, end subject.Usage, err error) {
+func (st *setup) watch(ctx context.Context, p *load.Process) (begin, end subject.Usage, err error) {
 	select {
 	case <-p.Begun():
 	case <-p.Done():
@@ -202,7 +144,7 @@ func (st *stage) watch(ctx context.Context, p *load.Process) (begin, end subject
 
 // await waits until the subject answers a client, and returns what it uses
 // then.
-func (st *stage) await(ctx context.Context) (subject.Usage, error) {
+func (st *setup) await(ctx context.Context) (subject.Usage, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	try := st.job

@@ -15,12 +15,10 @@ import (
 
 // A Runner is a run that is planned. Its methods are for one goroutine.
 type Runner struct {
-	Options
-	processors lab.Processors
-	dir        string
-	progress   Progress
-	steps      []step
-	result     result.Run
+	testbed
+	progress Progress
+	steps    []step
+	result   result.Run
 }
 
 // A step is what cannot be divided: one round of one subject, one fault.
@@ -35,7 +33,7 @@ func New(o Options) (*Runner, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
-	r := &Runner{Options: o}
+	r := &Runner{testbed: testbed{Options: o}}
 	if err := r.choose(); err != nil {
 		return nil, err
 	}
@@ -68,14 +66,15 @@ func (r *Runner) Run(ctx context.Context, p Progress) (run result.Run, err error
 	if r.result.Machine, err = r.machine(); err != nil {
 		return r.result, err
 	}
-	err = r.take(ctx)
+	r.emulated = r.result.Machine.Emulated
+	err = r.runSteps(ctx)
 	r.conclude()
 	r.result.Seconds = time.Since(r.result.Began).Seconds()
 	return r.result, err
 }
 
-// take takes the steps, one after the other.
-func (r *Runner) take(ctx context.Context) error {
+// runSteps runs the steps one after the other, until one fails or ctx is done.
+func (r *Runner) runSteps(ctx context.Context) error {
 	for _, s := range r.steps {
 		r.progress.Doing(s.what)
 		err := s.do(ctx)

@@ -62,17 +62,16 @@ func (r *Runner) planRewrites(s *subject.Subject) {
 }
 
 // planWatch adds a step with options of its own.
-func (r *Runner) planWatch(s *subject.Subject, o Options, what string, do func(context.Context, *subject.Subject) error) {
-	plain := Runner{Options: o, processors: r.processors}
+func (r *Runner) planWatch(s *subject.Subject, o Options, what string, do func(context.Context, *testbed, *subject.Subject) error) {
+	plain := testbed{Options: o, processors: r.processors}
 	set := plain.setting(&work{})
 	if err := s.Refuses(&set); s.Name == subject.Direct || err != nil {
 		return
 	}
 	r.steps = append(r.steps, step{what, func(ctx context.Context) error {
-		usual := r.Options
-		r.Options = o
-		defer func() { r.Options = usual }()
-		return do(ctx, s)
+		t := r.testbed
+		t.Options = o
+		return do(ctx, &t, s)
 	}})
 }
 
@@ -92,9 +91,9 @@ func method(s *subject.Subject, forward string) string {
 }
 
 // scheduler looks at how connections are distributed, and keeps it.
-func (r *Runner) scheduler(ctx context.Context, s *subject.Subject) error {
-	got := result.Scheduler{Subject: s.Name, Name: r.Scheduler, Protocol: "tcp", Weights: r.Weights}
-	err := r.distribution(ctx, s, &got)
+func (r *Runner) scheduler(ctx context.Context, t *testbed, s *subject.Subject) error {
+	got := result.Scheduler{Subject: s.Name, Name: t.Scheduler, Protocol: "tcp", Weights: t.Weights}
+	err := t.distribution(ctx, s, &got)
 	if ctx.Err() != nil {
 		return nil
 	}
@@ -105,27 +104,27 @@ func (r *Runner) scheduler(ctx context.Context, s *subject.Subject) error {
 	return nil
 }
 
-func (r *Runner) distribution(ctx context.Context, s *subject.Subject, got *result.Scheduler) error {
-	c, err := r.cluster(ctx, s, 0)
+func (t *testbed) distribution(ctx context.Context, s *subject.Subject, got *result.Scheduler) error {
+	c, err := t.cluster(ctx, s, 0)
 	if err != nil {
 		return err
 	}
 	defer c.close()
-	seen, err := r.watch(ctx, c, "")
+	seen, err := t.watch(ctx, c, "")
 	if err != nil {
 		return err
 	}
-	*got = seen.Scheduler(s.Name, r.Scheduler)
-	if r.Scheduler != "mh" || len(r.Weights) < 3 {
+	*got = seen.Scheduler(s.Name, t.Scheduler)
+	if t.Scheduler != "mh" || len(t.Weights) < 3 {
 		return nil
 	}
-	gone := len(r.Weights) - 1
+	gone := len(t.Weights) - 1
 	reals := slices.Clone(c.subject.Reals)
 	reals[gone].Weight = 0
-	if err := errors.Join(c.subject.Configure(reals), c.await(ctx, r.inService(0)[:gone]...)); err != nil {
+	if err := errors.Join(c.subject.Configure(reals), c.await(ctx, t.inService(0)[:gone]...)); err != nil {
 		return err
 	}
-	after, err := r.watch(ctx, c, "-moved")
+	after, err := t.watch(ctx, c, "-moved")
 	if err != nil {
 		return err
 	}
@@ -135,14 +134,14 @@ func (r *Runner) distribution(ctx context.Context, s *subject.Subject, got *resu
 }
 
 // rewrite looks at what becomes of packets, and keeps it.
-func (r *Runner) rewrite(ctx context.Context, s *subject.Subject) error {
-	got := result.Rewrite{Subject: s.Name, Method: method(s, r.Forward), Family: family(r.IPv6)}
-	c, err := r.cluster(ctx, s, 0)
+func (r *Runner) rewrite(ctx context.Context, t *testbed, s *subject.Subject) error {
+	got := result.Rewrite{Subject: s.Name, Method: method(s, t.Forward), Family: family(t.IPv6)}
+	c, err := t.cluster(ctx, s, 0)
 	if err == nil {
 		var seen *wire.Observation
-		if seen, err = r.watch(ctx, c, "-"+got.Method+"-"+got.Family); err == nil {
+		if seen, err = t.watch(ctx, c, "-"+got.Method+"-"+got.Family); err == nil {
 			got = seen.Rewrite(s.Name)
-			got.File = r.packets(c, "-"+got.Method+"-"+got.Family)
+			got.File = t.packets(c, "-"+got.Method+"-"+got.Family)
 		}
 		c.close()
 	}
@@ -166,8 +165,8 @@ const watchRate = 300
 
 // watch has clients come while packets are looked at. One at a time, their
 // order is that of the scheduler.
-func (r *Runner) watch(ctx context.Context, c *cluster, suffix string) (*wire.Observation, error) {
-	v, points, err := r.watched(c)
+func (t *testbed) watch(ctx context.Context, c *cluster, suffix string) (*wire.Observation, error) {
+	v, points, err := t.watched(c)
 	if err != nil {
 		return nil, err
 	}
@@ -176,14 +175,14 @@ func (r *Runner) watch(ctx context.Context, c *cluster, suffix string) (*wire.Ob
 		return nil, err
 	}
 	client := c.client(load.Connections, 1)
-	client.Sources, client.Duration = []netip.Prefix{c.crowd()}, r.Duration
+	client.Sources, client.Duration = []netip.Prefix{c.crowd()}, t.Duration
 	// Each is awaited, also the last: at a rate, what has begun ends.
 	client.Rate = watchRate
 	if v.Held {
 		client.Rate = 0
 		client.Kind, client.Connections = load.Idle, 300
 	}
-	o, err := load.Run(ctx, load.Job{Client: client, Processors: r.processors.Others})
+	o, err := load.Run(ctx, load.Job{Client: client, Processors: t.processors.Others})
 	seen, err2 := w.Stop(ctx)
 	switch {
 	case err != nil || err2 != nil:
@@ -191,7 +190,7 @@ func (r *Runner) watch(ctx context.Context, c *cluster, suffix string) (*wire.Ob
 	case o.Operations == 0 && o.Standing == 0:
 		return nil, fmt.Errorf("no client was answered: %v", o.Failures)
 	}
-	if file := r.packets(c, suffix); file != "" {
+	if file := t.packets(c, suffix); file != "" {
 		return seen, seen.Save(file)
 	}
 	return seen, nil
@@ -204,18 +203,18 @@ func (c *cluster) crowd() netip.Prefix {
 }
 
 // packets returns the file that packets are kept in; "" if they are not.
-func (r *Runner) packets(c *cluster, suffix string) string {
-	if r.Pcap == "" {
+func (t *testbed) packets(c *cluster, suffix string) string {
+	if t.Pcap == "" {
 		return ""
 	}
-	return filepath.Join(r.Pcap, c.subject.Name+"-"+r.Scheduler+suffix+".pcapng")
+	return filepath.Join(t.Pcap, c.subject.Name+"-"+t.Scheduler+suffix+".pcapng")
 }
 
 // watched returns what to look at, and where.
-func (r *Runner) watched(c *cluster) (wire.Service, []wire.Point, error) {
+func (t *testbed) watched(c *cluster) (wire.Service, []wire.Point, error) {
 	set := c.subject.Setting
 	v := wire.Service{
-		Protocol: "tcp", Addr: set.VIP, Method: method(c.subject.Subject, r.Forward), Held: slices.Contains(holding, r.Scheduler),
+		Protocol: "tcp", Addr: set.VIP, Method: method(c.subject.Subject, t.Forward), Held: slices.Contains(holding, t.Scheduler),
 	}
 	points := []wire.Point{{In: c.lab.Director, Link: c.lab.Front, Real: wire.Director}}
 	if c.lab.Back != c.lab.Front {
@@ -229,11 +228,11 @@ func (r *Runner) watched(c *cluster) (wire.Service, []wire.Point, error) {
 		v.Reals = append(v.Reals, wire.Real{Addr: real.Addr, Weight: real.Weight, MAC: mac})
 		points = append(points, wire.Point{In: c.lab.Real[i], Link: lab.RealLink, Real: i})
 	}
-	return v, points, r.plain(c, points)
+	return v, points, t.plain(c, points)
 }
 
 // plain has all links carry packets as they are on a wire.
-func (r *Runner) plain(c *cluster, points []wire.Point) error {
+func (t *testbed) plain(c *cluster, points []wire.Point) error {
 	err := wire.Plain(c.lab.Client, lab.ClientLink)
 	for _, p := range points {
 		err = errors.Join(err, wire.Plain(p.In, p.Link))
