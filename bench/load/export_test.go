@@ -13,7 +13,7 @@ func Here(j Job) (Outcome, error) {
 	}
 	defer r.Close()
 	defer w.Close()
-	return run(j, int(r.Fd()), func(word) {})
+	return run(j, int(r.Fd()), func(message) {})
 }
 
 // Loop is a client and its real servers in one thread, turned by hand.
@@ -26,7 +26,7 @@ func NewLoop(c Client, s []Serve) (*Loop, error) {
 		return nil, err
 	}
 	r := &runner{l: l, away: traveller{home: -1}}
-	if err := r.prepare(Job{Serve: s}, func(w word) { c.Targets = w.Listening }); err != nil {
+	if err := r.prepare(Job{Serve: s}, func(m message) { c.Targets = m.Listening }); err != nil {
 		return nil, err
 	}
 	c.Duration = time.Duration(never / 2)

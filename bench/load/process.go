@@ -21,9 +21,10 @@ const mark = "shunt-load-process"
 // stopGrace is how long a process has to answer for what it did.
 const stopGrace = 10 * time.Second
 
-// A word is what a load process says on its standard output, one after the
-// other: where it listens, that the measured time begins, its outcome.
-type word struct {
+// A message is a line of JSON on the standard output of a load process. The
+// first says where it listens, one of a client when the measured time begins,
+// and the last the outcome or the error.
+type message struct {
 	Listening []netip.AddrPort `json:"listening,omitempty"`
 	Begun     *time.Time       `json:"begun,omitempty"`
 	Outcome   *Outcome         `json:"outcome,omitempty"`
@@ -43,26 +44,14 @@ type Process struct {
 	err       error
 }
 
-// Command returns the command that runs a job, not started. It reads the job
-// from its standard input, and stops when that closes. Start does the rest,
-// and is what callers want unless the process has to live somewhere else.
-func Command() *exec.Cmd {
-	return exec.Command("/proc/self/exe", mark)
-}
-
 // Start runs a job in a process of its own and returns when its real servers
 // listen. When ctx ends the process is stopped as by Stop. The caller calls
 // Wait or Stop, else the process is left behind.
 func Start(ctx context.Context, j Job) (*Process, error) {
-	return StartCommand(ctx, j, Command())
-}
-
-// StartCommand is Start with a command made by Command, to which environment
-// or attributes were added.
-func StartCommand(ctx context.Context, j Job, cmd *exec.Cmd) (*Process, error) {
 	if err := errors.Join(ctx.Err(), j.check()); err != nil {
 		return nil, fmt.Errorf("start a load process: %w", err)
 	}
+	cmd := exec.Command("/proc/self/exe", mark)
 	p := &Process{cmd: cmd, begun: make(chan struct{}), done: make(chan struct{})}
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -77,8 +66,8 @@ func StartCommand(ctx context.Context, j Job, cmd *exec.Cmd) (*Process, error) {
 		return nil, fmt.Errorf("start a load process: %w", err)
 	}
 	listening := make(chan struct{})
-	go p.follow(ctx, out, listening)
-	_ = json.NewEncoder(in).Encode(j) // follow tells of a process that did not take it
+	go p.read(ctx, out, listening)
+	_ = json.NewEncoder(in).Encode(j) // read reports a process that did not read it
 	select {
 	case <-listening:
 		return p, nil
@@ -138,43 +127,44 @@ func Run(ctx context.Context, j Job) (Outcome, error) {
 	return p.Wait()
 }
 
-// follow reads what the process says until it has ended.
-func (p *Process) follow(ctx context.Context, out io.Reader, listening chan<- struct{}) {
+// read reads messages until the process has ended.
+func (p *Process) read(ctx context.Context, out io.Reader, listening chan<- struct{}) {
 	defer close(p.done)
 	release := context.AfterFunc(ctx, func() { _, _ = p.Stop() })
 	defer release()
-	said := json.NewDecoder(out)
+	messages := json.NewDecoder(out)
 	for {
-		var w word
-		if err := said.Decode(&w); err != nil {
-			p.end(w, err)
+		var m message
+		if err := messages.Decode(&m); err != nil {
+			p.end(m, err)
 			return
 		}
 		switch {
-		case w.Begun != nil:
-			p.began = *w.Begun
+		case m.Begun != nil:
+			p.began = *m.Begun
 			close(p.begun)
-		case w.Outcome != nil || w.Err != "":
-			p.end(w, nil)
+		case m.Outcome != nil || m.Err != "":
+			p.end(m, nil)
 			return
 		default:
-			p.listening = w.Listening
+			p.listening = m.Listening
 			close(listening)
 		}
 	}
 }
 
-// end keeps what the process said last and waits for it.
-func (p *Process) end(w word, said error) {
+// end keeps the last message and waits for the process. The error is why there
+// was no last message.
+func (p *Process) end(m message, missing error) {
 	_ = p.stop.Close()
 	err := p.cmd.Wait()
 	switch {
-	case w.Outcome != nil:
-		p.outcome = *w.Outcome
-	case w.Err != "":
-		p.err = errors.New(w.Err)
+	case m.Outcome != nil:
+		p.outcome = *m.Outcome
+	case m.Err != "":
+		p.err = errors.New(m.Err)
 	default:
-		p.err = fmt.Errorf("load process %d ended without an outcome: %w %s", p.Pid(), errors.Join(err, said),
+		p.err = fmt.Errorf("load process %d ended without an outcome: %w %s", p.Pid(), errors.Join(err, missing),
 			strings.TrimSpace(p.stderr.String()))
 	}
 }
@@ -187,10 +177,10 @@ func Main() {
 	}
 }
 
-// serve reads a job, does it and says what came of it.
+// serve reads a job, runs it and writes messages about it.
 func serve(in, out *os.File) int {
 	runtime.GOMAXPROCS(1)
-	say := json.NewEncoder(out)
+	messages := json.NewEncoder(out)
 	var j Job
 	err := json.NewDecoder(in).Decode(&j)
 	if err == nil {
@@ -198,13 +188,13 @@ func serve(in, out *os.File) int {
 	}
 	var o Outcome
 	if err == nil {
-		o, err = run(j, int(in.Fd()), func(w word) { _ = say.Encode(w) })
+		o, err = run(j, int(in.Fd()), func(m message) { _ = messages.Encode(m) })
 	}
-	w := word{Outcome: &o}
+	last := message{Outcome: &o}
 	if err != nil {
-		w = word{Err: err.Error()}
+		last = message{Err: err.Error()}
 	}
-	if say.Encode(w) != nil || err != nil {
+	if messages.Encode(last) != nil || err != nil {
 		return 1
 	}
 	return 0

@@ -21,21 +21,21 @@ type runner struct {
 }
 
 // run does a job and returns what came of it. It has a thread to itself, which
-// ends with it. say hears where real servers listen, and when the measured
+// ends with it. send gets where real servers listen, and when the measured
 // time begins. The job ends early when the other end of the pipe control closes.
-func run(j Job, control int, say func(word)) (o Outcome, err error) {
+func run(j Job, control int, send func(message)) (o Outcome, err error) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		// Never unlocked: the thread may end in another namespace.
 		runtime.LockOSThread()
-		o, err = do(j, control, say)
+		o, err = do(j, control, send)
 	}()
 	<-done
 	return o, err
 }
 
-func do(j Job, control int, say func(word)) (Outcome, error) {
+func do(j Job, control int, send func(message)) (Outcome, error) {
 	// Else waits would end 50 us late, prctl(2).
 	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
 	l, err := newLoop()
@@ -44,7 +44,7 @@ func do(j Job, control int, say func(word)) (Outcome, error) {
 	}
 	r := &runner{l: l, away: traveller{home: -1}}
 	defer r.close()
-	if err := r.prepare(j, say); err != nil {
+	if err := r.prepare(j, send); err != nil {
 		return Outcome{}, err
 	}
 	if err := r.obey(control); err != nil {
@@ -54,7 +54,7 @@ func do(j Job, control int, say func(word)) (Outcome, error) {
 }
 
 // prepare opens the real servers, and the client after them.
-func (r *runner) prepare(j Job, say func(word)) error {
+func (r *runner) prepare(j Job, send func(message)) error {
 	var listening []netip.AddrPort
 	if len(j.Serve) > 0 {
 		r.servers = newServers(r.l)
@@ -70,7 +70,7 @@ func (r *runner) prepare(j Job, say func(word)) error {
 			return err
 		}
 	}
-	say(word{Listening: listening})
+	send(message{Listening: listening})
 	if j.Client == nil {
 		return nil
 	}
@@ -78,7 +78,7 @@ func (r *runner) prepare(j Job, say func(word)) error {
 		return err
 	}
 	var err error
-	if r.client, err = newClient(r.l, *j.Client, func(at time.Time) { say(word{Begun: &at}) }); err != nil {
+	if r.client, err = newClient(r.l, *j.Client, func(at time.Time) { send(message{Begun: &at}) }); err != nil {
 		return err
 	}
 	return r.client.accompany(j)
