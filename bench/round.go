@@ -120,7 +120,7 @@ func (st *setup) measure(ctx context.Context) (result.Round, error) {
 	o = together(o)
 	round := st.work.round(o)
 	round.Subject, round.Idle = end.Since(begin, o.Seconds)
-	round.Memory = end.Held(before, o.Standing)
+	round.Memory = end.Held(before, o.Established)
 	return round, nil
 }
 
@@ -177,7 +177,7 @@ func together(o load.Outcome) load.Outcome {
 		return o
 	}
 	o.Errors += b.Errors
-	o.Standing += b.Standing
+	o.Established += b.Established
 	failures := map[string]int{}
 	for _, f := range []map[string]int{o.Failures, b.Failures} {
 		for kind, n := range f {

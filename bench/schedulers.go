@@ -187,7 +187,7 @@ func (t *testbed) watch(ctx context.Context, c *cluster, suffix string) (*wire.O
 	switch {
 	case err != nil || err2 != nil:
 		return nil, errors.Join(err, err2)
-	case o.Operations == 0 && o.Standing == 0:
+	case o.Operations == 0 && o.Established == 0:
 		return nil, fmt.Errorf("no client was answered: %v", o.Failures)
 	}
 	if file := t.packets(c, suffix); file != "" {

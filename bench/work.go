@@ -107,7 +107,7 @@ func (w *work) operations(o load.Outcome) uint64 {
 	case w.client.Kind == load.Bulk:
 		return (o.Received + o.Sent) / mib
 	case w.client.Kind == load.Idle:
-		return o.Standing
+		return o.Established
 	}
 	return o.Operations
 }

@@ -9,21 +9,21 @@ func (j Job) beside() *Client {
 	return &c
 }
 
-// accompany has c do the work beside the client, if there is any.
-func (c *client) accompany(j Job) (err error) {
+// addBeside has c do the work beside the client, if there is any.
+func (c *client) addBeside(j Job) (err error) {
 	if j.Beside == nil {
 		return nil
 	}
 	c.beside, err = newClient(c.l, *j.beside(), func(time.Time) {})
-	c.beside.follows = true
+	c.beside.secondary = true
 	return err
 }
 
-// span sets the measured time, and that of the client beside.
-func (c *client) span(begin int64) {
+// setMeasured sets the measured time, and that of the client beside.
+func (c *client) setMeasured(begin int64) {
 	c.t.begin, c.t.end = begin, begin+int64(c.job.Duration)
 	if c.beside != nil {
-		c.beside.span(begin)
+		c.beside.setMeasured(begin)
 	}
 }
 

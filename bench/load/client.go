@@ -28,8 +28,8 @@ type worker interface {
 	sweep(before, now int64)
 	// busy says how many operations are under way.
 	busy() int
-	// standing says how many connections are open.
-	standing() int
+	// established says how many connections are open.
+	established() int
 	close()
 }
 
@@ -41,7 +41,7 @@ const (
 	running               // doing the work, from the warm-up on
 	holding               // of Idle
 	draining              // awaiting what was begun
-	asking                // asking who still stands, of Idle
+	probing               // of Idle: finding out which connections are still open
 	ended
 )
 
@@ -53,20 +53,20 @@ type client struct {
 	work  worker
 	conns *connections // the worker, where there are connections
 
-	phase    phase
-	from     int64 // when the work began, warm-up included
-	next     int64 // operations begun since from
-	toOpen   int
-	pause    int64 // begin nothing before
-	sweepAt  int64
-	limit    int64 // of this phase
-	standing uint64
-	measured bool
-	meter    meter
-	begun    func(time.Time)
+	phase       phase
+	from        int64 // when the work began, warm-up included
+	next        int64 // operations begun since from
+	toOpen      int
+	pause       int64 // begin nothing before
+	sweepAt     int64
+	limit       int64 // of this phase
+	established uint64
+	measured    bool
+	meter       meter
+	begun       func(time.Time)
 
-	beside  *client // works as long as this one, and is measured with it
-	follows bool    // is the one beside
+	beside    *client // works as long as this one, and is measured with it
+	secondary bool    // is the one beside
 }
 
 func newClient(l *loop, job Client, begun func(time.Time)) (*client, error) {
@@ -76,7 +76,7 @@ func newClient(l *loop, job Client, begun func(time.Time)) (*client, error) {
 	job.Request, job.Response = max(job.Request, MinRequest), max(job.Response, MinResponse)
 	c := &client{l: l, job: job, begun: begun, t: newTally(job.Interval, job.Duration)}
 	c.t.begin, c.t.end = never, never
-	l.join(c)
+	l.register(c)
 	if job.Kind == Datagrams {
 		f, err := newFlows(l, job, c.t)
 		c.work = f
@@ -98,7 +98,7 @@ func (c *client) start() {
 	now := c.l.now()
 	switch c.job.Kind {
 	case Connections, Datagrams:
-		c.commence(now)
+		c.startWork(now)
 		return
 	case Idle:
 		c.t.rule = everything
@@ -109,11 +109,11 @@ func (c *client) start() {
 	c.limit = now + 2*int64(c.job.Timeout)
 }
 
-// commence begins the work, and with it the warm-up.
-func (c *client) commence(now int64) {
+// startWork begins the work, and with it the warm-up.
+func (c *client) startWork(now int64) {
 	c.phase, c.from = running, now
-	if !c.follows {
-		c.span(now + int64(c.job.Warmup))
+	if !c.secondary {
+		c.setMeasured(now + int64(c.job.Warmup))
 	}
 	switch {
 	case c.job.Kind == Idle:
@@ -136,7 +136,7 @@ func (c *client) tick(now int64) int64 {
 	if c.phase == running && wake == never && c.work.free() > 0 {
 		wake = now + refused // flush met with it
 	}
-	if c.phase == ended && !c.follows {
+	if c.phase == ended && !c.secondary {
 		c.l.stopped = true
 	}
 	return max(now, min(wake, c.sweepAt, c.edge(now)))
@@ -176,13 +176,13 @@ func (c *client) proceed(now int64) int64 {
 		return c.pace(now)
 	case holding:
 		if now >= c.t.end {
-			c.ask(now)
+			c.probe(now)
 		}
 	case draining:
 		if now >= c.limit || now >= c.t.end && c.work.busy() == 0 {
-			c.finish(c.work.standing())
+			c.finish(c.work.established())
 		}
-	case asking:
+	case probing:
 		return c.open(now)
 	}
 	return never
@@ -192,7 +192,7 @@ func (c *client) proceed(now int64) int64 {
 func (c *client) open(now int64) int64 {
 	for c.toOpen > 0 && c.work.busy() < ramp {
 		c.toOpen--
-		if c.phase == starting || c.conns.stands() {
+		if c.phase == starting || c.conns.nextEstablished() {
 			c.work.begin(now)
 		}
 	}
@@ -204,17 +204,17 @@ func (c *client) open(now int64) int64 {
 	case c.toOpen > 0 || c.work.busy() > 0:
 		return c.limit
 	}
-	if c.phase == asking {
+	if c.phase == probing {
 		c.finish(c.conns.answered)
 		return never
 	}
-	c.commence(c.l.now())
+	c.startWork(c.l.now())
 	return 0
 }
 
-// ask begins to ask all connections of Idle whether they still stand.
-func (c *client) ask(now int64) {
-	c.phase, c.t.rule = asking, faultsOnly
+// probe begins one operation on each connection of Idle, which tells which are still open.
+func (c *client) probe(now int64) {
+	c.phase, c.t.rule = probing, faultsOnly
 	c.conns.answered = 0
 	c.toOpen = c.conns.free()
 	c.limit = now + 2*int64(c.job.Timeout)
@@ -252,7 +252,7 @@ func (c *client) due(n int64) int64 {
 // refill begins as many as are free in a closed loop.
 func (c *client) refill(now int64) int64 {
 	if now >= c.t.end {
-		c.finish(c.work.standing())
+		c.finish(c.work.established())
 		return never
 	}
 	if now < c.pause {
@@ -267,8 +267,8 @@ func (c *client) refill(now int64) int64 {
 	return never
 }
 
-func (c *client) finish(standing int) {
-	c.phase, c.standing = ended, uint64(standing)
+func (c *client) finish(established int) {
+	c.phase, c.established = ended, uint64(established)
 }
 
 // sweep ends what has taken too long, now and then.
@@ -289,7 +289,7 @@ func (c *client) outcome() Outcome {
 		c.meter.stop()
 	}
 	if c.phase != ended {
-		c.finish(c.work.standing())
+		c.finish(c.work.established())
 	}
 	c.work.close()
 	o := c.t.outcome()
@@ -297,7 +297,7 @@ func (c *client) outcome() Outcome {
 		b := c.beside.outcome()
 		o.Beside = &b
 	}
-	o.Standing = c.standing
+	o.Established = c.established
 	if c.measured {
 		o.Began, o.CPU, o.Busy = c.l.wall(c.t.begin), c.meter.cpu, c.meter.busy
 		o.Seconds = time.Duration(c.t.end - c.t.begin).Seconds()

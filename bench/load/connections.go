@@ -68,7 +68,7 @@ func newConnections(l *loop, job Client, t *tally) *connections {
 		w.slots[i].fd = -1
 	}
 	w.targets, w.sources = endpoints(job)
-	w.self = l.join(w)
+	w.self = l.register(w)
 	return w
 }
 
@@ -82,7 +82,7 @@ func (w *connections) busy() int { return w.under }
 
 // stands reports whether the connection whose turn it is stands, and takes it
 // out of turn if not.
-func (w *connections) stands() bool {
+func (w *connections) nextEstablished() bool {
 	if w.slots[w.idle.first()].state == connected {
 		return true
 	}
@@ -151,7 +151,7 @@ func (w *connections) ready(i int32, events uint32) {
 		}
 	case connected:
 		if events != unix.EPOLLOUT {
-			w.listen(k)
+			w.readIdle(k)
 		}
 	}
 }
@@ -161,7 +161,7 @@ func (w *connections) ready(i int32, events uint32) {
 func (w *connections) send(i int32, k *connection) bool {
 	r := request{sequence: k.sequence, size: uint32(k.size), answer: uint32(k.answer), flags: w.flags}
 	r.append(w.buf[:0])
-	for range turn {
+	for range budget {
 		n, errno := send(k.fd, piece(w.buf, MinRequest, k.sequence, k.sent, k.size))
 		if errno == unix.EAGAIN {
 			return true
@@ -194,8 +194,8 @@ func attempt(s state) fault {
 const over = unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR
 
 func (w *connections) receive(i int32, k *connection, events uint32) {
-	for range turn {
-		n, drained, f := w.take(k)
+	for range budget {
+		n, drained, f := w.receivePart(k)
 		if f != noFault {
 			w.fail(i, k, f)
 			return
@@ -205,7 +205,7 @@ func (w *connections) receive(i int32, k *connection, events uint32) {
 		if k.got == k.answer {
 			w.succeed(i, k)
 			if k.state == connected && events&over != 0 {
-				w.listen(k)
+				w.readIdle(k)
 			}
 			return
 		}
@@ -216,9 +216,9 @@ func (w *connections) receive(i int32, k *connection, events uint32) {
 	w.l.again(w.self, i, events)
 }
 
-// take receives a part of the answer and looks at it. drained says that there
+// receivePart receives a part of the answer and looks at it. drained says that there
 // was no more.
-func (w *connections) take(k *connection) (n int, drained bool, f fault) {
+func (w *connections) receivePart(k *connection) (n int, drained bool, f fault) {
 	b, n, flags := w.buf, len(w.buf), 0
 	if w.discard && k.got >= MinResponse {
 		b, n, flags = nil, k.answer-k.got, unix.MSG_TRUNC
@@ -258,7 +258,7 @@ func (w *connections) fail(i int32, k *connection, f fault) bool {
 	now := w.l.now()
 	w.t.bad(k.began, now, f)
 	if k.state == asked || k.state == awaiting {
-		w.t.broke(now)
+		w.t.connectionLost(now)
 	}
 	w.under--
 	w.drop(k)
@@ -273,17 +273,17 @@ func (w *connections) drop(k *connection) {
 	k.fd, k.state = -1, closed
 }
 
-// listen looks at what comes over a connection that has no operation, which
+// readIdle looks at what comes over a connection that has no operation, which
 // can only be its end. The slot stays where it waits for its turn.
-func (w *connections) listen(k *connection) {
+func (w *connections) readIdle(k *connection) {
 	n, errno := recv(k.fd, w.buf, len(w.buf), 0)
 	if errno == unix.EAGAIN {
 		return
 	}
 	if errno == 0 && n > 0 {
-		w.t.odd(unasked)
+		w.t.unexpected(unrequested)
 	}
-	w.t.broke(w.l.now())
+	w.t.connectionLost(w.l.now())
 	w.drop(k)
 }
 
@@ -301,7 +301,7 @@ func (w *connections) sweep(before, _ int64) {
 	}
 }
 
-func (w *connections) standing() int {
+func (w *connections) established() int {
 	n := 0
 	for i := range w.slots {
 		if s := w.slots[i].state; s != closed && s != reaching {

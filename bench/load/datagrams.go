@@ -2,31 +2,31 @@ package load
 
 import "golang.org/x/sys/unix"
 
-// answerers are the datagram sockets of the real servers of a job. They share
+// datagramServers are the datagram sockets of the real servers of a job. They share
 // the books with the servers.
-type answerers struct {
+type datagramServers struct {
 	*servers
 	sockets []int32
 	batch   *batch
 	self    int32
 }
 
-func newAnswerers(s *servers) *answerers {
-	a := &answerers{servers: s, batch: newBatch()}
-	a.self = s.l.join(a)
+func newDatagramServers(s *servers) *datagramServers {
+	a := &datagramServers{servers: s, batch: newBatch()}
+	a.self = s.l.register(a)
 	return a
 }
 
 // add makes a socket that of the real server that was added last.
-func (a *answerers) add(fd int32) unix.Errno {
+func (a *datagramServers) add(fd int32) unix.Errno {
 	a.sockets = append(a.sockets, fd)
 	return a.l.watch(fd, a.self, int32(len(a.sockets)-1))
 }
 
-func (a *answerers) tick(int64) int64 { return never }
+func (a *datagramServers) tick(int64) int64 { return never }
 
-func (a *answerers) ready(server int32, events uint32) {
-	for range turn {
+func (a *datagramServers) ready(server int32, events uint32) {
+	for range budget {
 		n, errno := a.batch.receive(a.sockets[server])
 		if errno != 0 && errno != unix.EAGAIN {
 			// An ICMP message about an earlier answer; nothing was received.
@@ -42,7 +42,7 @@ func (a *answerers) ready(server int32, events uint32) {
 }
 
 // answer answers the first n datagrams of the batch.
-func (a *answerers) answer(server int32, n int) {
+func (a *datagramServers) answer(server int32, n int) {
 	b, wanted, bytes := a.batch, 0, 0
 	for i := range n {
 		a.done[server].Received += uint64(b.msgs[i].len)
@@ -61,7 +61,7 @@ func (a *answerers) answer(server int32, n int) {
 
 // compose turns request i into its answer and returns the size of that, 0 if
 // it was no request.
-func (a *answerers) compose(server int32, i int) int {
+func (a *datagramServers) compose(server int32, i int) int {
 	data := a.batch.data(i)
 	r, ok := parseRequest(data)
 	if !ok || int(r.answer) > datagramRoom {
@@ -80,7 +80,7 @@ func (a *answerers) compose(server int32, i int) int {
 	return len(out)
 }
 
-func (a *answerers) close() {
+func (a *datagramServers) close() {
 	for _, fd := range a.sockets {
 		closeDescriptor(fd)
 	}

@@ -25,7 +25,7 @@ func NewLoop(c Client, s []Serve) (*Loop, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &runner{l: l, away: traveller{home: -1}}
+	r := &runner{l: l, netns: namespaces{home: -1}}
 	if err := r.prepare(Job{Serve: s}, func(m message) { c.Targets = m.Listening }); err != nil {
 		return nil, err
 	}
@@ -49,7 +49,7 @@ func (l *Loop) Turn(n int) error {
 
 // Errors is what went wrong.
 func (l *Loop) Errors() map[string]int {
-	words, _ := l.r.client.t.faults.words()
+	words, _ := l.r.client.t.faults.byKind()
 	return words
 }
 

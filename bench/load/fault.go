@@ -21,14 +21,14 @@ const (
 	changedAnswer
 	changedRequest
 	tooMuch
-	unasked
-	strange
+	unrequested
+	wrongAddress
 	secondAnswer
 	notARequest
 	notOpened
 )
 
-// What was attempted when the kernel returned an error.
+// These were attempted when the kernel returned an error.
 const (
 	opening fault = (iota + 1) << 8
 	binding
@@ -39,7 +39,7 @@ const (
 	attempts
 )
 
-var faultWords = map[fault]string{
+var faultTexts = map[fault]string{
 	lateConnection: "no connection in time",
 	lateAnswer:     "no answer in time",
 	lostDatagram:   "no answer to a datagram in time",
@@ -51,14 +51,14 @@ var faultWords = map[fault]string{
 	changedAnswer:  "an answer changed on its way",
 	changedRequest: "a request changed on its way",
 	tooMuch:        "more bytes than were due",
-	unasked:        "bytes nobody asked for",
-	strange:        "an answer from an address that was not asked",
+	unrequested:    "bytes nobody asked for",
+	wrongAddress:   "an answer from an address that was not asked",
 	secondAnswer:   "an answer too late, or a second one",
 	notARequest:    "a request that is none",
 	notOpened:      "not opened in time",
 }
 
-var attemptWords = map[fault]string{
+var attemptNames = map[fault]string{
 	opening:    "socket",
 	binding:    "bind",
 	connecting: "connect",
@@ -72,24 +72,24 @@ func because(attempt fault, errno unix.Errno) fault { return attempt | fault(err
 
 func (f fault) String() string {
 	if attempt := f &^ 0xff; attempt != 0 {
-		return attemptWords[attempt] + ": " + unix.Errno(f&0xff).Error()
+		return attemptNames[attempt] + ": " + unix.Errno(f&0xff).Error()
 	}
-	return faultWords[f]
+	return faultTexts[f]
 }
 
 // faults counts by kind, without allocating.
 type faults [attempts]uint64
 
-func (c *faults) words() (words map[string]int, all uint64) {
+func (c *faults) byKind() (kinds map[string]int, all uint64) {
 	for f, n := range c {
 		if n == 0 {
 			continue
 		}
-		if words == nil {
-			words = map[string]int{}
+		if kinds == nil {
+			kinds = map[string]int{}
 		}
-		words[fault(f).String()] += int(n)
+		kinds[fault(f).String()] += int(n)
 		all += n
 	}
-	return words, all
+	return kinds, all
 }

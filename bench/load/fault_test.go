@@ -130,8 +130,8 @@ func TestIdleBroken(t *testing.T) {
 		t.Fatal(err)
 	}
 	o, err := p.Wait()
-	if err != nil || o.Operations != 50 || o.Broken != 50 || o.Standing != 0 {
-		t.Errorf("%v, %d opened, %d broke, %d standing, want 50, 50 and 0: %v", err, o.Operations, o.Broken, o.Standing, o.Failures)
+	if err != nil || o.Operations != 50 || o.Broken != 50 || o.Established != 0 {
+		t.Errorf("%v, %d opened, %d broke, %d established, want 50, 50 and 0: %v", err, o.Operations, o.Broken, o.Established, o.Failures)
 	}
 }
 
@@ -144,8 +144,8 @@ func TestIdleFrozen(t *testing.T) {
 	signal(t, server, unix.SIGSTOP)
 	defer signal(t, server, unix.SIGCONT)
 	o, err := p.Wait()
-	if err != nil || o.Standing != 0 || o.Failures["no answer in time"] != 50 {
-		t.Errorf("%v, %d standing, %v, want 50 without an answer", err, o.Standing, o.Failures)
+	if err != nil || o.Established != 0 || o.Failures["no answer in time"] != 50 {
+		t.Errorf("%v, %d established, %v, want 50 without an answer", err, o.Established, o.Failures)
 	}
 }
 
@@ -215,13 +215,13 @@ func TestDescriptorsRunOut(t *testing.T) {
 		c := load.Client{
 			Kind: load.Idle, Targets: server.Listening(), Connections: 50, Duration: 50 * time.Millisecond, Timeout: 100 * time.Millisecond,
 		}
-		if o := run(t, c); o.Standing == 0 || o.Standing >= 20 {
-			t.Errorf("%d stand, want fewer than there are descriptors", o.Standing)
+		if o := run(t, c); o.Established == 0 || o.Established >= 20 {
+			t.Errorf("%d stand, want fewer than there are descriptors", o.Established)
 		}
 		limit(t, server, 200)
 		c.Timeout = 5 * time.Second // it has yet to get rid of the others
-		if o := run(t, c); o.Standing != 50 {
-			t.Errorf("%d stand where there are descriptors again, want 50: %v", o.Standing, o.Failures)
+		if o := run(t, c); o.Established != 50 {
+			t.Errorf("%d stand where there are descriptors again, want 50: %v", o.Established, o.Failures)
 		}
 		o, err := server.Stop()
 		if err != nil || o.Served[0].Failures["accept: too many open files"] == 0 {
@@ -249,8 +249,8 @@ func TestStop(t *testing.T) {
 				stop = p.Wait
 			}
 			o, err := stop()
-			if err != nil || o.Seconds <= 0 || o.Seconds > 600 || o.Standing != 4 {
-				t.Errorf("%v, %v s, %d standing, want what there was until then", err, o.Seconds, o.Standing)
+			if err != nil || o.Seconds <= 0 || o.Seconds > 600 || o.Established != 4 {
+				t.Errorf("%v, %v s, %d established, want what there was until then", err, o.Seconds, o.Established)
 			}
 		})
 	}

@@ -63,7 +63,7 @@ func newFlows(l *loop, job Client, t *tally) (*flows, error) {
 	if w.flows == 0 {
 		w.flows = job.Connections
 	}
-	w.self = l.join(w)
+	w.self = l.register(w)
 	return w, w.open(job)
 }
 
@@ -98,7 +98,7 @@ func (w *flows) free() int { return w.idle.n }
 
 func (w *flows) busy() int { return w.under }
 
-func (w *flows) standing() int { return 0 }
+func (w *flows) established() int { return 0 }
 
 func (w *flows) begin(began int64) bool {
 	addresses := max(1, len(w.controls))
@@ -156,10 +156,10 @@ func (w *flows) ready(socket int32, events uint32) {
 	if events == unix.EPOLLOUT {
 		return
 	}
-	for range turn {
+	for range budget {
 		n, errno := w.in.receive(w.sockets[socket])
 		if errno != 0 && errno != unix.EAGAIN {
-			w.t.odd(because(receiving, errno))
+			w.t.unexpected(because(receiving, errno))
 			continue
 		}
 		for i := range n {
@@ -176,18 +176,18 @@ func (w *flows) ready(socket int32, events uint32) {
 func (w *flows) arrive(b []byte, from *sockaddr) {
 	w.t.carried(0, len(b))
 	if len(b) < MinResponse {
-		w.t.odd(notAnAnswer)
+		w.t.unexpected(notAnAnswer)
 		return
 	}
 	sequence := binary.BigEndian.Uint32(b[4:])
 	i := int32(sequence & slotMask)
 	if int(i) >= len(w.slots) || !w.slots[i].under || w.slots[i].sequence != sequence {
-		w.t.odd(secondAnswer)
+		w.t.unexpected(secondAnswer)
 		return
 	}
 	s := &w.slots[i]
 	if !w.targets[s.target].same(from) {
-		w.t.odd(strange) // the right one may still come
+		w.t.unexpected(wrongAddress) // the right one may still come
 		return
 	}
 	var number uint16

@@ -90,8 +90,8 @@ func checkKind(t *testing.T, c load.Client, o load.Outcome) {
 	if want := c.Rate * c.Duration.Seconds(); c.Rate > 0 && float64(o.Operations) != want {
 		t.Errorf("%d operations at a rate, want %v", o.Operations, want)
 	}
-	if c.Kind == load.Idle && (o.Standing != 500 || o.Operations != 500) {
-		t.Errorf("%d opened and %d standing, want 500", o.Operations, o.Standing)
+	if c.Kind == load.Idle && (o.Established != 500 || o.Operations != 500) {
+		t.Errorf("%d opened and %d established, want 500", o.Operations, o.Established)
 	}
 	if o.Seconds != c.Duration.Seconds() || o.CPU.User+o.CPU.System <= 0 || o.Busy <= 0 || o.Began.IsZero() {
 		t.Errorf("measured %v s from %v, processor %v, busy %v", o.Seconds, o.Began, o.CPU, o.Busy)

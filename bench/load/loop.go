@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// An owner has descriptors in a loop.
-type owner interface {
+// A handler has descriptors in a loop.
+type handler interface {
 	// ready handles what epoll says of a slot. It may come for a slot that has
 	// meanwhile been closed or taken anew, and is a hint to try and no more.
 	ready(slot int32, events uint32)
@@ -21,13 +21,13 @@ type owner interface {
 // never is later than every time of a loop.
 const never = int64(1) << 62
 
-// A loop waits for descriptors and hands what happens to their owners. All of
+// A loop waits for descriptors and hands what happens to their handlers. All of
 // it runs on one thread.
 type loop struct {
-	epoll  int32
-	base   time.Time
-	owners []owner
-	events [256]unix.EpollEvent
+	epoll    int32
+	base     time.Time
+	handlers []handler
+	events   [256]unix.EpollEvent
 	// retry holds slots that used up their share of a turn: epoll, being edge
 	// triggered, will not say again that they are ready. spare is the other one.
 	retry, spare []unix.EpollEvent
@@ -48,10 +48,10 @@ func (l *loop) now() int64 { return int64(time.Since(l.base)) }
 // wall is what the clock on the wall says at a time of the loop.
 func (l *loop) wall(at int64) time.Time { return l.base.Add(time.Duration(at)).Round(0) }
 
-// join makes o an owner and returns its number.
-func (l *loop) join(o owner) int32 {
-	l.owners = append(l.owners, o)
-	return int32(len(l.owners) - 1)
+// register adds a handler and returns its number.
+func (l *loop) register(h handler) int32 {
+	l.handlers = append(l.handlers, h)
+	return int32(len(l.handlers) - 1)
 }
 
 // watch has ready called with slot when fd becomes readable, writable or ends.
@@ -77,10 +77,10 @@ func (l *loop) run() error {
 	return nil
 }
 
-// turn lets every owner do what is due, waits, and hands out what happened.
+// turn lets every handler do what is due, waits, and hands out what happened.
 func (l *loop) turn() error {
 	wake, now := never, l.now()
-	for _, o := range l.owners {
+	for _, o := range l.handlers {
 		wake = min(wake, o.tick(now))
 	}
 	if l.stopped {
@@ -102,7 +102,7 @@ func (l *loop) turn() error {
 
 func (l *loop) dispatch(events []unix.EpollEvent) {
 	for i := range events {
-		l.owners[events[i].Pad].ready(events[i].Fd, events[i].Events)
+		l.handlers[events[i].Pad].ready(events[i].Fd, events[i].Events)
 	}
 }
 

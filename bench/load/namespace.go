@@ -7,16 +7,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A traveller moves its thread between network namespaces, so that sockets can
+// A namespaces moves its thread between network namespaces, so that sockets can
 // be opened in several of them.
-type traveller struct {
+type namespaces struct {
 	home int // descriptor of where the thread was first; -1 if it never left
 	at   string
 }
 
 // enter takes the thread to the namespace at path, home if empty. The thread
 // is locked and must not be given back to the runtime afterwards.
-func (t *traveller) enter(path string) error {
+func (t *namespaces) enter(path string) error {
 	if path == t.at {
 		return nil
 	}
@@ -44,7 +44,7 @@ func (t *traveller) enter(path string) error {
 	return nil
 }
 
-func (t *traveller) close() {
+func (t *namespaces) close() {
 	if t.home >= 0 {
 		closeDescriptor(int32(t.home))
 	}

@@ -26,8 +26,8 @@ type Outcome struct {
 	// Reals counts successful operations by the number of the real server.
 	Reals map[int]uint64 `json:"reals,omitempty"`
 
-	// Standing connections at the end, that answered for Idle.
-	Standing uint64 `json:"standing"`
+	// Established connections at the end, that answered for Idle.
+	Established uint64 `json:"established"`
 	// Broken counts established connections that ended against the client's will.
 	Broken   uint64          `json:"broken"`
 	Timeline []result.Moment `json:"timeline,omitempty"` // seconds after Began

@@ -13,11 +13,11 @@ import (
 
 // A runner does a job, on one thread.
 type runner struct {
-	l         *loop
-	away      traveller
-	servers   *servers
-	answerers *answerers
-	client    *client
+	l               *loop
+	netns           namespaces
+	servers         *servers
+	datagramServers *datagramServers
+	client          *client
 }
 
 // run does a job and returns what came of it. It has a thread to itself, which
@@ -42,15 +42,15 @@ func do(j Job, control int, send func(message)) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
-	r := &runner{l: l, away: traveller{home: -1}}
+	r := &runner{l: l, netns: namespaces{home: -1}}
 	defer r.close()
 	if err := r.prepare(j, send); err != nil {
 		return Outcome{}, err
 	}
-	if err := r.obey(control); err != nil {
+	if err := r.stopWithInput(control); err != nil {
 		return Outcome{}, err
 	}
-	return r.work()
+	return r.runLoop()
 }
 
 // prepare opens the real servers, and the client after them.
@@ -58,8 +58,8 @@ func (r *runner) prepare(j Job, send func(message)) error {
 	var listening []netip.AddrPort
 	if len(j.Serve) > 0 {
 		r.servers = newServers(r.l)
-		r.answerers = newAnswerers(r.servers)
-		accepting := r.l.join(acceptor{r.servers})
+		r.datagramServers = newDatagramServers(r.servers)
+		accepting := r.l.register(acceptor{r.servers})
 		for _, s := range j.Serve {
 			if err := r.serve(s, accepting); err != nil {
 				return err
@@ -74,18 +74,18 @@ func (r *runner) prepare(j Job, send func(message)) error {
 	if j.Client == nil {
 		return nil
 	}
-	if err := r.away.enter(j.Client.Namespace); err != nil {
+	if err := r.netns.enter(j.Client.Namespace); err != nil {
 		return err
 	}
 	var err error
 	if r.client, err = newClient(r.l, *j.Client, func(at time.Time) { send(message{Begun: &at}) }); err != nil {
 		return err
 	}
-	return r.client.accompany(j)
+	return r.client.addBeside(j)
 }
 
 func (r *runner) serve(s Serve, accepting int32) error {
-	if err := r.away.enter(s.Namespace); err != nil {
+	if err := r.netns.enter(s.Namespace); err != nil {
 		return err
 	}
 	tcp, udp, err := listen(s)
@@ -93,7 +93,7 @@ func (r *runner) serve(s Serve, accepting int32) error {
 		return err
 	}
 	errno := r.servers.add(s.Number, tcp, accepting)
-	if e := r.answerers.add(udp); errno == 0 {
+	if e := r.datagramServers.add(udp); errno == 0 {
 		errno = e
 	}
 	if errno != 0 {
@@ -102,20 +102,20 @@ func (r *runner) serve(s Serve, accepting int32) error {
 	return nil
 }
 
-// obey has the loop stop when the pipe control is closed.
-func (r *runner) obey(control int) error {
+// stopWithInput has the loop stop when the pipe control is closed.
+func (r *runner) stopWithInput(control int) error {
 	c := &controller{l: r.l, fd: int32(control)}
 	if err := unix.SetNonblock(control, true); err != nil {
 		return fmt.Errorf("watch the standard input: %w", err)
 	}
-	if errno := r.l.watch(c.fd, r.l.join(c), 0); errno != 0 {
+	if errno := r.l.watch(c.fd, r.l.register(c), 0); errno != 0 {
 		return fmt.Errorf("watch the standard input: %w", errno)
 	}
 	return nil
 }
 
-// work turns the loop and gathers what came of it.
-func (r *runner) work() (o Outcome, err error) {
+// runLoop runs the loop to its end and gathers what came of it.
+func (r *runner) runLoop() (o Outcome, err error) {
 	var m meter
 	m.start()
 	if r.client != nil {
@@ -135,14 +135,14 @@ func (r *runner) work() (o Outcome, err error) {
 }
 
 func (r *runner) close() {
-	if r.answerers != nil {
-		r.answerers.close()
+	if r.datagramServers != nil {
+		r.datagramServers.close()
 		r.servers.served()
 	}
 	if r.client != nil {
 		r.client.close()
 	}
-	r.away.close()
+	r.netns.close()
 	r.l.close()
 }
 

@@ -10,14 +10,14 @@ import (
 // none left, in nanoseconds.
 const acceptPause = int64(10e6)
 
-// turn is how many calls one connection may make before others have a turn.
-const turn = 16
+// budget is how many calls one connection may make before others have a turn.
+const budget = 16
 
 // servers are the real servers of a job: one listener each, and the
 // connections of all of them, which are indexed by descriptor.
 type servers struct {
 	l         *loop
-	self      int32 // owner number of the connections
+	self      int32 // handler number of the connections
 	listeners []int32
 	conns     []serving
 	done      []Served
@@ -41,7 +41,7 @@ type serving struct {
 
 func newServers(l *loop) *servers {
 	s := &servers{l: l, buf: make([]byte, chunk), conns: make([]serving, 1024)}
-	s.self = l.join(s)
+	s.self = l.register(s)
 	return s
 }
 
@@ -73,11 +73,11 @@ func (s *servers) tick(now int64) int64 {
 }
 
 func (s *servers) accept(server int32) {
-	for range turn * turn {
+	for range budget * budget {
 		fd, errno := accept(s.listeners[server])
 		switch errno {
 		case 0:
-			s.welcome(server, fd)
+			s.addConnection(server, fd)
 		case unix.EAGAIN:
 			return
 		case unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM:
@@ -91,7 +91,7 @@ func (s *servers) accept(server int32) {
 	s.full, s.resume = append(s.full, server), 0
 }
 
-func (s *servers) welcome(server, fd int32) {
+func (s *servers) addConnection(server, fd int32) {
 	for int(fd) >= len(s.conns) {
 		s.conns = append(s.conns, make([]serving, len(s.conns))...)
 	}
@@ -117,7 +117,7 @@ func (s *servers) ready(fd int32, events uint32) {
 
 // read takes what has come until there is no more or the answer is stuck.
 func (s *servers) read(fd int32, c *serving, events uint32) {
-	for range turn {
+	for range budget {
 		b, n := s.buf, len(s.buf)
 		flags := 0
 		if c.got >= MinRequest && c.flags&discard != 0 {
@@ -135,7 +135,7 @@ func (s *servers) read(fd int32, c *serving, events uint32) {
 			return
 		}
 		s.done[c.server].Received += uint64(n)
-		if f := s.take(c, n, b); f != noFault {
+		if f := s.parse(c, n, b); f != noFault {
 			s.end(fd, f)
 			return
 		}
@@ -158,8 +158,8 @@ func eof(got int) fault {
 	return closedWithin
 }
 
-// take takes n bytes of a request, which are in b unless they were discarded.
-func (s *servers) take(c *serving, n int, b []byte) fault {
+// parse adds n bytes of a request, which are in b unless they were discarded.
+func (s *servers) parse(c *serving, n int, b []byte) fault {
 	if b == nil {
 		c.got += n
 		c.answered = c.got == int(c.size)
@@ -191,7 +191,7 @@ func (s *servers) take(c *serving, n int, b []byte) fault {
 // reply sends what is left of the answer, and reports whether all of it went.
 func (s *servers) reply(fd int32, c *serving) bool {
 	appendAnswer(s.buf[:0], uint16(s.done[c.server].Number), c.flaw, c.sequence)
-	for range turn {
+	for range budget {
 		n, errno := send(fd, s.next(fd, c))
 		if errno == unix.EAGAIN {
 			return false
@@ -254,7 +254,7 @@ func (s *servers) served() []Served {
 	}
 	for i, fd := range s.listeners {
 		closeDescriptor(fd)
-		s.done[i].Failures, _ = s.faults[i].words()
+		s.done[i].Failures, _ = s.faults[i].byKind()
 	}
 	s.listeners = nil
 	return s.done

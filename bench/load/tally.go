@@ -68,14 +68,14 @@ func (t *tally) bad(began, now int64, f fault) {
 	}
 }
 
-// odd counts what is no operation's.
-func (t *tally) odd(f fault) {
+// unexpected counts a fault that belongs to no operation.
+func (t *tally) unexpected(f fault) {
 	if t.rule != nothing {
 		t.faults[f]++
 	}
 }
 
-func (t *tally) broke(now int64) {
+func (t *tally) connectionLost(now int64) {
 	if t.rule == everything || t.rule != nothing && now >= t.begin {
 		t.broken++
 	}
@@ -113,7 +113,7 @@ func (t *tally) moment(began int64) *result.Moment {
 // outcome is what was counted, without what only the client knows.
 func (t *tally) outcome() Outcome {
 	o := Outcome{Operations: t.operations, Sent: t.sent, Received: t.received, Broken: t.broken, Latency: t.latency, Timeline: t.timeline}
-	o.Failures, o.Errors = t.faults.words()
+	o.Failures, o.Errors = t.faults.byKind()
 	for number, n := range t.reals {
 		if n == 0 {
 			continue
