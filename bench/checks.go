@@ -16,12 +16,12 @@ import (
 	"github.com/shunt-lb/shunt/bench/subject"
 )
 
-// What is asked of those who check thousands of real servers.
+// The measurement of checks of thousands of real servers.
 const (
 	manyInterval = 5 * time.Second       // between the checks of each
-	manyWatch    = manyInterval          // what checks cost is looked at for so long
-	manyDie      = 20                    // real servers that become unwell then
-	manyLook     = 20 * time.Millisecond // how exactly it is known when that shows
+	manyMeasure  = manyInterval          // how long their cost is measured
+	manyFail     = 20                    // real servers that become unwell then
+	manyPoll     = 20 * time.Millisecond // how often the table is read
 )
 
 var many = []int{1000, 5000}
@@ -42,7 +42,7 @@ func (r *Runner) planChecks() {
 // checks measures what looking after n real servers costs, and keeps it.
 func (r *Runner) checks(ctx context.Context, s *subject.Subject, n int) error {
 	got := result.Checks{Subject: s.Name, RealServers: n, Interval: manyInterval.Seconds()}
-	err := r.lookAfter(ctx, s, &got)
+	err := r.measureChecks(ctx, s, &got)
 	if ctx.Err() != nil {
 		return nil
 	}
@@ -53,13 +53,13 @@ func (r *Runner) checks(ctx context.Context, s *subject.Subject, n int) error {
 	return nil
 }
 
-func (t *testbed) lookAfter(ctx context.Context, s *subject.Subject, got *result.Checks) error {
+func (t *testbed) measureChecks(ctx context.Context, s *subject.Subject, got *result.Checks) error {
 	l, err := lab.New(lab.Options{Topology: lab.Loopback, RealServers: got.RealServers, IPv6: t.IPv6})
 	if err != nil {
 		return err
 	}
 	defer l.Close()
-	in, sightings, err := t.ward(l)
+	in, firstChecks, err := t.startHealthServer(l)
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func (t *testbed) lookAfter(ctx context.Context, s *subject.Subject, got *result
 	set.Interval, set.HealthPort = manyInterval, healthPort
 	large := *t
 	large.Weights = slices.Repeat([]int{1}, got.RealServers)
-	if err := large.furnish(&set, l); err != nil {
+	if err := large.place(&set, l); err != nil {
 		return err
 	}
 	running, err := s.Start(set)
@@ -76,12 +76,13 @@ func (t *testbed) lookAfter(ctx context.Context, s *subject.Subject, got *result
 		return err
 	}
 	defer running.Stop()
-	w := &watchfulness{running: running, in: in, sightings: sightings, reals: set.Reals}
+	w := &detection{running: running, in: in, firstChecks: firstChecks, reals: set.Reals}
 	return w.measure(ctx, got)
 }
 
-// ward starts what answers the checks of all real servers.
-func (t *testbed) ward(l *lab.Lab) (io.WriteCloser, <-chan sighting, error) {
+// startHealthServer starts the process that answers the checks of all real
+// servers.
+func (t *testbed) startHealthServer(l *lab.Lab) (io.WriteCloser, <-chan firstCheck, error) {
 	cmd := exec.Command("/proc/self/exe", healthMark, fmt.Sprintf(":%d", healthPort))
 	in, err1 := cmd.StdinPipe()
 	out, err2 := cmd.StdoutPipe()
@@ -91,33 +92,33 @@ func (t *testbed) ward(l *lab.Lab) (io.WriteCloser, <-chan sighting, error) {
 	if _, err := l.Director.Start(lab.Pin(cmd, t.processors.Others)); err != nil {
 		return nil, nil, err
 	}
-	// Room for all of them: nobody has to listen until the end.
-	sightings := make(chan sighting, l.RealServers+manyDie)
+	// There is room for all of them: nobody has to read until the end.
+	firstChecks := make(chan firstCheck, l.RealServers+manyFail)
 	go func() {
-		defer close(sightings)
+		defer close(firstChecks)
 		d := json.NewDecoder(out)
 		for {
-			var s sighting
-			if d.Decode(&s) != nil {
+			var c firstCheck
+			if d.Decode(&c) != nil {
 				return
 			}
-			sightings <- s
+			firstChecks <- c
 		}
 	}()
-	return in, sightings, nil
+	return in, firstChecks, nil
 }
 
-// watchfulness is a subject and those it looks after.
-type watchfulness struct {
-	running   *subject.Running
-	in        io.Writer
-	sightings <-chan sighting
-	reals     []subject.Real
+// A detection is a subject and the real servers that it checks.
+type detection struct {
+	running     *subject.Running
+	in          io.Writer
+	firstChecks <-chan firstCheck
+	reals       []subject.Real
 }
 
 // measure looks at what the checks cost while all are well, and after that at
-// how long it takes until those who die get no connection any more.
-func (w *watchfulness) measure(ctx context.Context, got *result.Checks) error {
+// how long those that fail stay in service.
+func (w *detection) measure(ctx context.Context, got *result.Checks) error {
 	for range w.reals {
 		if err := w.first(ctx); err != nil {
 			return fmt.Errorf("until every real server was checked once: %w", err)
@@ -127,7 +128,7 @@ func (w *watchfulness) measure(ctx context.Context, got *result.Checks) error {
 	if err != nil {
 		return err
 	}
-	if err := sleep(ctx, manyWatch); err != nil {
+	if err := sleep(ctx, manyMeasure); err != nil {
 		return err
 	}
 	after, err := w.running.Usage()
@@ -139,15 +140,15 @@ func (w *watchfulness) measure(ctx context.Context, got *result.Checks) error {
 	// Nothing is forwarded: what is in SoftIRQ are the checks themselves, in
 	// the system's share already.
 	got.Processor, got.Memory = (used.User+used.System)/wall, after.PSS
-	found, err := w.deaths(ctx)
+	found, err := w.failures(ctx)
 	got.Detection = found.Quantiles(0.5, 0.9, 1)
 	return err
 }
 
 // first awaits the first check of some real server.
-func (w *watchfulness) first(ctx context.Context) error {
+func (w *detection) first(ctx context.Context) error {
 	select {
-	case _, ok := <-w.sightings:
+	case _, ok := <-w.firstChecks:
 		if !ok {
 			return errors.New("the real servers are gone")
 		}

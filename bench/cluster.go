@@ -55,10 +55,10 @@ func (t *testbed) cluster(ctx context.Context, s *subject.Subject, interval time
 	}
 	for i := range t.Weights {
 		c.reals = append(c.reals, &realServer{})
-		err = errors.Join(err, t.serve(ctx, c, i))
+		err = errors.Join(err, t.startServer(ctx, c, i))
 	}
 	if err == nil {
-		err = t.directed(ctx, c, s, interval)
+		err = t.startSubject(ctx, c, s, interval)
 	}
 	if err != nil {
 		c.close()
@@ -67,14 +67,14 @@ func (t *testbed) cluster(ctx context.Context, s *subject.Subject, interval time
 	return c, nil
 }
 
-// serve starts real server i.
-func (t *testbed) serve(ctx context.Context, c *cluster, i int) (err error) {
+// startServer starts real server i.
+func (t *testbed) startServer(ctx context.Context, c *cluster, i int) (err error) {
 	real, at := c.reals[i], c.lab.RealAddr(i)
 	real.health, err = health(c.lab.Real[i], netip.AddrPortFrom(at, healthPort), t.processors.Others)
 	if err != nil {
 		return err
 	}
-	// What comes by gate or ipip is for the VIP.
+	// Packets that come by gate or ipip are addressed to the VIP.
 	everywhere := netip.AddrPortFrom(netip.IPv4Unspecified(), t.realAddr(c.lab, i).Port())
 	if t.IPv6 {
 		everywhere = netip.AddrPortFrom(netip.IPv6Unspecified(), everywhere.Port())
@@ -86,13 +86,13 @@ func (t *testbed) serve(ctx context.Context, c *cluster, i int) (err error) {
 	return err
 }
 
-// directed starts the subject.
-func (t *testbed) directed(ctx context.Context, c *cluster, s *subject.Subject, interval time.Duration) (err error) {
+// startSubject starts the subject.
+func (t *testbed) startSubject(ctx context.Context, c *cluster, s *subject.Subject, interval time.Duration) (err error) {
 	set := t.setting(&work{client: load.Client{Kind: load.Connections, Connections: 1000}})
 	if interval > 0 {
 		set.Interval, set.HealthPort = interval, healthPort
 	}
-	if err := t.furnish(&set, c.lab); err != nil {
+	if err := t.place(&set, c.lab); err != nil {
 		return err
 	}
 	if c.subject, err = s.Start(set); err != nil {
@@ -122,7 +122,7 @@ func (c *cluster) await(ctx context.Context, want ...int) error {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	job := load.Job{Client: c.client(load.Connections, 4)}
-	job.Client.Sources = []netip.Prefix{c.crowd()}
+	job.Client.Sources = []netip.Prefix{c.clientPrefix()}
 	job.Client.Duration, job.Client.Timeout = 100*time.Millisecond, time.Second
 	for {
 		o, err := load.Run(ctx, job)

@@ -20,7 +20,7 @@ type fault struct {
 	// before brings the cluster into the state in which the fault happens; it
 	// may be nil.
 	before func(context.Context, *testbed, *cluster) error
-	strike func(context.Context, *testbed, *cluster) error
+	inject func(context.Context, *testbed, *cluster) error
 }
 
 // victim is the real server that faults happen to.
@@ -31,7 +31,7 @@ var faults = []fault{
 	{"frozen", nil, func(_ context.Context, _ *testbed, c *cluster) error { return c.signal(victim, unix.SIGSTOP) }},
 	{"unplugged", nil, func(_ context.Context, _ *testbed, c *cluster) error { return c.lab.Unplug(victim) }},
 	{"drained", nil, drain},
-	{"returns", away, func(ctx context.Context, t *testbed, c *cluster) error { return t.serve(ctx, c, victim) }},
+	{"returns", killFirst, func(ctx context.Context, t *testbed, c *cluster) error { return t.startServer(ctx, c, victim) }},
 	{"reload", nil, func(_ context.Context, _ *testbed, c *cluster) error { return c.subject.Configure(c.subject.Reals) }},
 	{"restart", nil, func(_ context.Context, _ *testbed, c *cluster) error { c.subject.Stop(); return c.subject.Again() }},
 	{"crash", nil, func(_ context.Context, _ *testbed, c *cluster) error { c.subject.Kill(); return c.subject.Again() }},
@@ -52,7 +52,7 @@ func drain(_ context.Context, _ *testbed, c *cluster) error {
 	return c.subject.Configure(reals)
 }
 
-func away(ctx context.Context, t *testbed, c *cluster) error {
+func killFirst(ctx context.Context, t *testbed, c *cluster) error {
 	c.kill(victim)
 	return c.await(ctx, t.inService(victim+1)...)
 }
@@ -69,8 +69,8 @@ type pace struct {
 // An emulated processor is many times slower, but for its timers: what is asked
 // of it is so little that what is lost is lost by the fault.
 var (
-	swift  = pace{2500 * time.Millisecond, 4 * time.Second, 2 * time.Second, 300, 100}
-	gentle = pace{4 * time.Second, 10 * time.Second, 3 * time.Second, 40, 20}
+	usualPace    = pace{2500 * time.Millisecond, 4 * time.Second, 2 * time.Second, 300, 100}
+	emulatedPace = pace{4 * time.Second, 10 * time.Second, 3 * time.Second, 40, 20}
 )
 
 const (
@@ -82,12 +82,12 @@ const (
 
 func (t *testbed) pace() pace {
 	if t.emulated {
-		return gentle
+		return emulatedPace
 	}
-	return swift
+	return usualPace
 }
 
-// planFailover has the subjects take turns with each fault.
+// planFailover adds the steps of each fault, the subjects in turn.
 func (r *Runner) planFailover() {
 	for _, f := range faults {
 		if len(r.Faults) > 0 && !slices.Contains(r.Faults, f.name) {
@@ -109,7 +109,7 @@ func (r *Runner) failover(ctx context.Context, s *subject.Subject, f fault) erro
 	var got result.Failover
 	for range faultTries {
 		got = result.Failover{Subject: s.Name, Fault: f.name}
-		err := r.struck(ctx, s, f, &got)
+		err := r.measureFault(ctx, s, f, &got)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -124,7 +124,7 @@ func (r *Runner) failover(ctx context.Context, s *subject.Subject, f fault) erro
 	return nil
 }
 
-func (t *testbed) struck(ctx context.Context, s *subject.Subject, f fault, got *result.Failover) error {
+func (t *testbed) measureFault(ctx context.Context, s *subject.Subject, f fault, got *result.Failover) error {
 	c, err := t.cluster(ctx, s, checkInterval)
 	if err != nil {
 		return err
@@ -135,16 +135,16 @@ func (t *testbed) struck(ctx context.Context, s *subject.Subject, f fault, got *
 			return err
 		}
 	}
-	fresh, err := t.visitors(ctx, c, load.Connections)
+	fresh, err := t.startClients(ctx, c, load.Connections)
 	if err != nil {
 		return err
 	}
-	kept, err := t.visitors(ctx, c, load.Requests)
+	kept, err := t.startClients(ctx, c, load.Requests)
 	if err != nil {
 		_, _ = fresh.Stop()
 		return err
 	}
-	at, err := strike(ctx, fresh, t.pace().after, func() error { return f.strike(ctx, t, c) })
+	at, err := inject(ctx, fresh, t.pace().after, func() error { return f.inject(ctx, t, c) })
 	o, err1 := fresh.Wait()
 	k, err2 := kept.Wait()
 	if err := errors.Join(err, err1, err2); err != nil {
@@ -157,8 +157,8 @@ func (t *testbed) struck(ctx context.Context, s *subject.Subject, f fault, got *
 	return nil
 }
 
-// visitors starts clients that come at a fixed rate, whatever becomes of them.
-func (t *testbed) visitors(ctx context.Context, c *cluster, kind load.Kind) (*load.Process, error) {
+// startClients starts clients that come at a fixed rate, whatever becomes of them.
+func (t *testbed) startClients(ctx context.Context, c *cluster, kind load.Kind) (*load.Process, error) {
 	p := t.pace()
 	client := c.client(kind, int(4*p.rate*p.timeout.Seconds())) // more than may hang at once
 	client.Rate = p.rate
@@ -169,9 +169,9 @@ func (t *testbed) visitors(ctx context.Context, c *cluster, kind load.Kind) (*lo
 	return load.Start(ctx, load.Job{Client: client, Processors: t.processors.Others})
 }
 
-// strike has the fault happen at its time after the begin, and returns when
+// inject causes the fault at its time after the begin, and returns when
 // that was, in seconds.
-func strike(ctx context.Context, p *load.Process, after time.Duration, fault func() error) (float64, error) {
+func inject(ctx context.Context, p *load.Process, after time.Duration, fault func() error) (float64, error) {
 	select {
 	case <-p.Begun():
 	case <-p.Done():

@@ -13,8 +13,8 @@ import (
 const tolerance = 0.02
 
 // unfair says how connections were distributed where that is not what rr or
-// wrr promise, and nothing where it is. What real servers say of themselves
-// shows the share; the sequence is a matter of packets.
+// wrr promise, and nothing where it is. The answers of real servers
+// show the share; only packets show the sequence.
 func (r *Runner) unfair(m result.Measure) string {
 	if m.Scenario != "connections" || m.Subject == subject.Direct || r.Scheduler != "wrr" && r.Scheduler != "rr" {
 		return ""

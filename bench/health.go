@@ -28,41 +28,41 @@ func health(in *netlab.Namespace, addr netip.AddrPort, processors []int) (*netla
 
 func healthMain() {
 	if len(os.Args) == 3 && os.Args[1] == healthMark {
-		fmt.Fprintln(os.Stderr, beHealth(os.Args[2], os.Stdin, os.Stdout))
+		fmt.Fprintln(os.Stderr, serveHealth(os.Args[2], os.Stdin, os.Stdout))
 		os.Exit(1)
 	}
 }
 
-// A sighting is what the process says: that a check has found a real server
-// well, or unwell, for the first time.
-type sighting struct {
+// A firstCheck is a line of the process: a check has found a real server well,
+// or unwell, for the first time.
+type firstCheck struct {
 	Addr   netip.Addr `json:"addr"`
 	Unwell bool       `json:"unwell,omitempty"`
 }
 
-// A ward is the health of real servers by their address. Those that nobody has
-// spoken of are well.
-type ward struct {
+// A healthServer answers checks with the health of real servers by their
+// address. They are well unless told otherwise.
+type healthServer struct {
 	mu   sync.Mutex
 	sick map[netip.Addr]bool
-	seen map[sighting]bool
+	seen map[firstCheck]bool
 	out  *json.Encoder
 }
 
-// beHealth answers checks until listening fails. Each line of in is an address
-// that is unwell from now on; out gets a line for each sighting.
-func beHealth(addr string, in io.Reader, out io.Writer) error {
-	w := newWard(out)
+// serveHealth answers checks until listening fails. Each line of in is an address
+// that is unwell from now on; out gets a line for each firstCheck.
+func serveHealth(addr string, in io.Reader, out io.Writer) error {
+	w := newHealthServer(out)
 	go w.listen(in)
 	s := http.Server{Addr: addr, ReadTimeout: 10 * time.Second, Handler: w}
 	return s.ListenAndServe()
 }
 
-func newWard(out io.Writer) *ward {
-	return &ward{sick: map[netip.Addr]bool{}, seen: map[sighting]bool{}, out: json.NewEncoder(out)}
+func newHealthServer(out io.Writer) *healthServer {
+	return &healthServer{sick: map[netip.Addr]bool{}, seen: map[firstCheck]bool{}, out: json.NewEncoder(out)}
 }
 
-func (w *ward) listen(in io.Reader) {
+func (w *healthServer) listen(in io.Reader) {
 	lines := bufio.NewScanner(in)
 	for lines.Scan() {
 		if a, err := netip.ParseAddr(lines.Text()); err == nil {
@@ -74,7 +74,7 @@ func (w *ward) listen(in io.Reader) {
 }
 
 // ServeHTTP answers the check of the real server whose address it came to.
-func (w *ward) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+func (w *healthServer) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	local, _ := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
 	if !w.well(local.AddrPort().Addr().Unmap()) {
 		rw.WriteHeader(http.StatusServiceUnavailable)
@@ -83,10 +83,10 @@ func (w *ward) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	fmt.Fprintln(rw, "well")
 }
 
-func (w *ward) well(a netip.Addr) bool {
+func (w *healthServer) well(a netip.Addr) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	s := sighting{a, w.sick[a]}
+	s := firstCheck{a, w.sick[a]}
 	if !w.seen[s] {
 		w.seen[s] = true
 		_ = w.out.Encode(s) // nobody may listen

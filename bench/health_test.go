@@ -13,7 +13,7 @@ import (
 
 func TestWardTellsWhatChecksSaw(t *testing.T) {
 	var out strings.Builder
-	w := newWard(&out)
+	w := newHealthServer(&out)
 	s := httptest.NewServer(w)
 	defer s.Close()
 	check := func() int {
@@ -30,16 +30,16 @@ func TestWardTellsWhatChecksSaw(t *testing.T) {
 	if diff := cmp.Diff([]int{http.StatusOK, http.StatusOK, http.StatusServiceUnavailable, http.StatusServiceUnavailable}, got); diff != "" {
 		t.Error(diff)
 	}
-	var said []sighting
+	var said []firstCheck
 	for d := json.NewDecoder(strings.NewReader(out.String())); d.More(); {
-		var s sighting
+		var s firstCheck
 		if err := d.Decode(&s); err != nil {
 			t.Fatal(err)
 		}
 		said = append(said, s)
 	}
 	here := netip.MustParseAddr("127.0.0.1")
-	want := []sighting{{Addr: here}, {Addr: here, Unwell: true}}
+	want := []firstCheck{{Addr: here}, {Addr: here, Unwell: true}}
 	if diff := cmp.Diff(want, said, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
 		t.Error(diff)
 	}

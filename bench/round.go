@@ -67,7 +67,7 @@ func (r *Runner) setUp(s *subject.Subject, w *work) (*setup, error) {
 	}
 	st := &setup{lab: l, work: w}
 	set := r.setting(w)
-	if err := r.furnish(&set, l); err != nil {
+	if err := r.place(&set, l); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
 	if st.subject, err = s.Start(set); err != nil {

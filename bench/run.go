@@ -142,7 +142,7 @@ func (r *Runner) plan(scenario string) {
 	}
 }
 
-// planWork has the rounds of the subjects take turns, so that what changes on
+// planWork adds the rounds of the subjects in turn, so that what changes on
 // the machine meanwhile meets all of them.
 func (r *Runner) planWork(w work) {
 	rows := map[*subject.Subject]int{}

@@ -163,7 +163,7 @@ var holding = []string{"lc", "wlc", "sed", "nq", "ovf"}
 // so few that they come one after the other.
 const watchRate = 300
 
-// watch has clients come while packets are looked at. One at a time, their
+// watch looks at packets while clients connect. One at a time, their
 // order is that of the scheduler.
 func (t *testbed) watch(ctx context.Context, c *cluster, suffix string) (*wire.Observation, error) {
 	v, points, err := t.watched(c)
@@ -175,7 +175,7 @@ func (t *testbed) watch(ctx context.Context, c *cluster, suffix string) (*wire.O
 		return nil, err
 	}
 	client := c.client(load.Connections, 1)
-	client.Sources, client.Duration = []netip.Prefix{c.crowd()}, t.Duration
+	client.Sources, client.Duration = []netip.Prefix{c.clientPrefix()}, t.Duration
 	// Each is awaited, also the last: at a rate, what has begun ends.
 	client.Rate = watchRate
 	if v.Held {
@@ -196,8 +196,8 @@ func (t *testbed) watch(ctx context.Context, c *cluster, suffix string) (*wire.O
 	return seen, nil
 }
 
-// crowd is where clients come from: few enough for each to come more than once.
-func (c *cluster) crowd() netip.Prefix {
+// clientPrefix is where clients come from: few enough for each to come more than once.
+func (c *cluster) clientPrefix() netip.Prefix {
 	p := c.lab.Sources()
 	return netip.PrefixFrom(p.Addr(), p.Addr().BitLen()-6)
 }
@@ -231,7 +231,7 @@ func (t *testbed) watched(c *cluster) (wire.Service, []wire.Point, error) {
 	return v, points, t.plain(c, points)
 }
 
-// plain has all links carry packets as they are on a wire.
+// plain makes all links carry packets as they are on a wire.
 func (t *testbed) plain(c *cluster, points []wire.Point) error {
 	err := wire.Plain(c.lab.Client, lab.ClientLink)
 	for _, p := range points {

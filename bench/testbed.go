@@ -37,7 +37,7 @@ func (t *testbed) lab(topology lab.Topology) (*lab.Lab, error) {
 	})
 }
 
-// setting is what a subject has to do for a work, without a place to do it.
+// setting returns what a subject has to do for a work, without a place.
 func (t *testbed) setting(w *work) subject.Setting {
 	f, _ := forward(t.Forward) // looked at by New
 	set := subject.Setting{
@@ -54,8 +54,8 @@ func (t *testbed) setting(w *work) subject.Setting {
 	return set
 }
 
-// furnish gives a setting its place.
-func (t *testbed) furnish(set *subject.Setting, l *lab.Lab) (err error) {
+// place gives a setting its place.
+func (t *testbed) place(set *subject.Setting, l *lab.Lab) (err error) {
 	set.In = l.Director
 	set.VIP = netip.AddrPortFrom(l.VIP(), servicePort)
 	for i, weight := range t.Weights {
@@ -65,8 +65,8 @@ func (t *testbed) furnish(set *subject.Setting, l *lab.Lab) (err error) {
 	return err
 }
 
-// realAddr returns where real server i listens. What is not rewritten comes
-// with the port of the service.
+// realAddr returns where real server i listens. Only masq
+// rewrites the port of the service.
 func (t *testbed) realAddr(l *lab.Lab, i int) netip.AddrPort {
 	if t.Forward != dataplane.Masq.String() {
 		return netip.AddrPortFrom(l.RealAddr(i), servicePort)

@@ -14,7 +14,7 @@ var (
 	back6  = netip.MustParsePrefix("fd00:2::/64")
 	vip4   = netip.MustParseAddr("10.1.0.100")
 	vip6   = netip.MustParseAddr("fd00:1::64")
-	// Those that clients may come from, all of them in the front network.
+	// Clients come from these, all of them in the front network.
 	sources4 = netip.MustParsePrefix("10.1.240.0/20")
 	sources6 = netip.MustParsePrefix("fd00:1::f000/116")
 )

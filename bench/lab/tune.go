@@ -30,7 +30,7 @@ var settings = [][2]string{
 	{"net.core.somaxconn", "32768"},
 	{"net.ipv4.tcp_max_syn_backlog", "32768"},
 	{"net.ipv4.tcp_fin_timeout", "5"},
-	// What one round has learned of a path is not for the next.
+	// A round must not begin with what the one before has learned of a path.
 	{"net.ipv4.tcp_no_metrics_save", "1"},
 	// Thousands of real servers are thousands of neighbours.
 	{"net.ipv4.neigh.default.gc_thresh1", "16384"},

@@ -9,7 +9,7 @@ func (j Job) beside() *Client {
 	return &c
 }
 
-// addBeside has c do the work beside the client, if there is any.
+// addBeside adds the client that works beside c, if the job has one.
 func (c *client) addBeside(j Job) (err error) {
 	if j.Beside == nil {
 		return nil

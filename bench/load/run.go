@@ -102,7 +102,7 @@ func (r *runner) serve(s Serve, accepting int32) error {
 	return nil
 }
 
-// stopWithInput has the loop stop when the pipe control is closed.
+// stopWithInput stops the loop when the pipe control is closed.
 func (r *runner) stopWithInput(control int) error {
 	c := &controller{l: r.l, fd: int32(control)}
 	if err := unix.SetNonblock(control, true); err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/shunt-lb/shunt/bench/result"
 )
 
-// A Comparison is what became of one run's figures in another.
+// A Comparison says how the figures of one run differ from those of another.
 type Comparison struct {
 	Warnings []string // why the runs may not be comparable
 	Changes  []Change // of figures with rounds, one kind of work after the other
@@ -65,8 +65,8 @@ var compared = []struct {
 	}},
 }
 
-// Compare returns what became of old's figures in now. What only now has is no
-// part of it.
+// Compare compares the figures that both runs have. Figures that only now has
+// are left out.
 func Compare(old, now result.Run) Comparison {
 	c := Comparison{Warnings: differences(old, now), Findings: findings(old, now), Ratios: ratios(old, now)}
 	for _, g := range now.Groups() {

@@ -118,8 +118,8 @@ func TestComparePrints(t *testing.T) {
 	golden(t, "compare.txt", b.String())
 }
 
-// What doubles for one subject changes its ratio to the others, and what slows
-// all of them down changes none.
+// A cost that doubles for one subject changes its ratio to the others; one that
+// doubles for all changes none.
 func TestCompareRatios(t *testing.T) {
 	all, one := small(), slower(small(), "shunt-proxy", 2)
 	for _, name := range []string{"shunt-proxy", "haproxy", "direct"} {

@@ -57,7 +57,7 @@ var csvColumns = []column[row]{
 //	connections, pss_bytes, kernel_bytes
 //	                               memory at the end of the round
 //
-// Seconds are decimal fractions with a point. What was not measured is empty.
+// Seconds are decimal fractions with a point. A figure that was not measured is empty.
 func CSV(w io.Writer, run result.Run) error {
 	var rows []row
 	for _, m := range run.Measures {

@@ -38,7 +38,7 @@ func TestWrite(t *testing.T) {
 	}
 }
 
-// What cannot be written as JSON is still worth a look, and the file of an
+// A run that cannot be written as JSON is still shown, and the file of an
 // earlier run stays.
 func TestWriteGoesOn(t *testing.T) {
 	dir := t.TempDir()

@@ -49,7 +49,7 @@ func TestInsert(t *testing.T) {
 	}
 }
 
-// What is held only has no rate, nowhere.
+// Connections that are only held have no rate in any output.
 func TestIdlingHasNoRate(t *testing.T) {
 	run := small()
 	for i := range run.Measures {

@@ -48,7 +48,7 @@ func TestPrintEmptyRun(t *testing.T) {
 	}
 }
 
-// What latency is of is said where that is no operation.
+// The report says what latency is of where that is no operation.
 func TestPrintTimed(t *testing.T) {
 	run, said := small(), "An operation is a connection. Figures are medians of 3 rounds; ratios are to haproxy."
 	if got := printed(t, run, report.Options{}); !strings.Contains(got, said+"\n") {

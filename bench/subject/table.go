@@ -66,7 +66,7 @@ func inStatus(ctx context.Context, r *Running, reals []int) (map[int]bool, error
 	up := map[string]bool{}
 	for _, v := range st.Services {
 		for _, s := range v.Servers {
-			// What was not put in force leaves the table as it was.
+			// A configuration with an error leaves the table as it was.
 			up[s.Server] = v.Error != "" || s.State == director.Up && s.Current > 0
 		}
 	}

@@ -48,7 +48,7 @@ func TestPatchedPacketsAreWhole(t *testing.T) {
 func anew(frame []byte) []byte {
 	p := gopacket.NewPacket(frame, layers.LayerTypeEthernet, gopacket.Default)
 	all := []gopacket.SerializableLayer{}
-	// What gopacket takes the payload for depends on the port.
+	// The port decides which protocol gopacket sees in the payload.
 	for _, l := range p.Layers()[:3] {
 		all = append(all, l.(gopacket.SerializableLayer))
 		switch l := l.(type) {

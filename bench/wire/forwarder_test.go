@@ -26,7 +26,7 @@ type forwarder struct {
 	front, back *port
 	client      net.HardwareAddr
 
-	// What is wrong with it, towards real servers.
+	// Faults of it, towards real servers.
 	lose   int           // one packet in so many
 	delay  time.Duration // of every packet
 	tamper func(h *headers)

@@ -19,7 +19,7 @@ func (s *site) equipIPVS(t *testing.T) *ipvs.Dataplane {
 	t.Helper()
 	s.rate = 500 // an emulated processor
 	must(t, s.director.AddVIP("eth0", vip4.Addr()), s.director.AddVIP("eth0", vip6.Addr()), s.director.Forward(),
-		// What answers crafted packets has to find its way to the client.
+		// Answers to crafted packets have to find the client.
 		s.director.Route(netip.MustParsePrefix("10.1.64.0/18"), netip.MustParseAddr("10.1.0.2")),
 		s.director.Route(netip.MustParsePrefix("fd00:1:0:64::/64"), netip.MustParseAddr("fd00:1::2")))
 	var d *ipvs.Dataplane

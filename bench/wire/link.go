@@ -16,7 +16,7 @@ import (
 	"github.com/shunt-lb/shunt/internal/test/netlab"
 )
 
-// Plain has a link carry packets as they are on a wire: no segments above the
+// Plain makes a link carry packets as they are on a wire: no segments above the
 // MTU, no unfinished checksums. Call it for every link between clients and
 // real servers, both ends of veth pairs and the ports of bridges. It makes
 // bulk transfers dearer, for all subjects alike, so leave it out where only

@@ -13,11 +13,11 @@ import (
 type Observation struct {
 	capture
 
-	moves   []pair   // what the director passed on
-	opened  []pair   // the first packet of each connection on both sides
-	choices []choice // in the order in which they were made
-	lost    uint64
-	astray  uint64
+	moves       []pair   // what the director passed on
+	opened      []pair   // the first packet of each connection on both sides
+	choices     []choice // in the order in which they were made
+	lost        uint64
+	undelivered uint64
 }
 
 // A pair is the same thing before and after the director.
@@ -50,10 +50,10 @@ func observe(s Service, taps []*tap) *Observation {
 // director and never left it; with a proxy connections (UDP: datagrams).
 func (o *Observation) Lost() uint64 { return o.lost }
 
-// Astray counts the packets that left the director for a real server on whose
+// Undelivered counts the packets that left the director for a real server on whose
 // link they were not seen. It is 0 where the real servers' links were not
 // watched.
-func (o *Observation) Astray() uint64 { return o.astray }
+func (o *Observation) Undelivered() uint64 { return o.undelivered }
 
 // Dropped counts the packets that the observer missed.
 func (o *Observation) Dropped() (n uint64) {

@@ -50,10 +50,10 @@ func (c *capture) key(p *packet) (k key, ok bool) {
 // pairPackets pairs packets that pass the director one by one.
 func (o *Observation) pairPackets() {
 	waiting := map[key][]*packet{}
-	carried := map[netip.AddrPort]bool{} // a proxy's own ends of flows
+	proxied := map[netip.AddrPort]bool{} // a proxy's own ends of flows
 	for _, p := range o.director() {
 		k, ok := o.key(p)
-		if !ok || o.service.Method == Proxy && k.reply && p.in() && !carried[p.dst] {
+		if !ok || o.service.Method == Proxy && k.reply && p.in() && !proxied[p.dst] {
 			continue
 		}
 		switch {
@@ -62,7 +62,7 @@ func (o *Observation) pairPackets() {
 		case p.out():
 			if before := claim(waiting, k, p); before != nil {
 				o.moves = append(o.moves, pair{before, p, k.reply})
-				carried[p.src] = true
+				proxied[p.src] = true
 			}
 		}
 	}
@@ -135,7 +135,7 @@ func (o *Observation) seekArrivals() {
 		k, _ := o.key(m.after)
 		k.real = real
 		if arrived[k]--; arrived[k] < 0 {
-			o.astray++
+			o.undelivered++
 		}
 	}
 }

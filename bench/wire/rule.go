@@ -4,11 +4,11 @@ import (
 	"slices"
 )
 
-// turn returns the sequence that rr and wrr repeat for ever, nothing for other
+// cycle returns the sequence that rr and wrr repeat for ever, nothing for other
 // schedulers. It is the kernel's (ip_vs_wrr.c): a threshold goes down from the
 // largest weight in steps of the greatest common divisor, and at each step
-// everybody gets a connection whose weight reaches it.
-func turn(scheduler string, weights []int) (out []int) {
+// every real server whose weight reaches it gets a connection.
+func cycle(scheduler string, weights []int) (out []int) {
 	equal := scheduler == "rr"
 	if !equal && scheduler != "wrr" {
 		return nil
@@ -41,25 +41,25 @@ func gcd(a, b int) int {
 	return a
 }
 
-// follow repeats turn as often as seq is long, beginning where seq can have
-// been begun so that it keeps to the rule longest. It returns for how long.
-func follow(turn, seq []int) (rule []int, kept int) {
+// align repeats cycle for the length of seq, from the start at which seq agrees
+// with it longest, and returns for how long it does.
+func align(cycle, seq []int) (rule []int, kept int) {
 	best := -1
 	var from int
-	for start := range turn {
-		if n := agree(turn, seq, start); n > best {
+	for start := range cycle {
+		if n := agree(cycle, seq, start); n > best {
 			best, from = n, start
 		}
 	}
 	for i := range seq {
-		rule = append(rule, turn[(from+i)%len(turn)])
+		rule = append(rule, cycle[(from+i)%len(cycle)])
 	}
 	return rule, max(best, 0)
 }
 
-func agree(turn, seq []int, start int) int {
+func agree(cycle, seq []int, start int) int {
 	for i, real := range seq {
-		if real != turn[(start+i)%len(turn)] {
+		if real != cycle[(start+i)%len(cycle)] {
 			return i
 		}
 	}

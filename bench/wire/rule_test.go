@@ -21,7 +21,7 @@ func TestTurn(t *testing.T) {
 		{"wrr", []int{0, 0}, nil},
 		{"lc", []int{1, 1}, nil},
 	} {
-		if got := turn(c.scheduler, c.weights); !slices.Equal(got, c.want) {
+		if got := cycle(c.scheduler, c.weights); !slices.Equal(got, c.want) {
 			t.Errorf("%s %v: %v, want %v", c.scheduler, c.weights, got, c.want)
 		}
 	}
@@ -39,7 +39,7 @@ func TestFollow(t *testing.T) {
 		{[]int{-1, 0}, []int{0, 0}, 0},
 		{nil, nil, 0},
 	} {
-		rule, kept := follow([]int{0, 0, 1}, c.seq)
+		rule, kept := align([]int{0, 0, 1}, c.seq)
 		if !slices.Equal(rule, c.rule) || kept != c.kept {
 			t.Errorf("%v follows %v for %d, want %v for %d", c.seq, rule, kept, c.rule, c.kept)
 		}

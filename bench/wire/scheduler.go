@@ -27,15 +27,15 @@ func (o *Observation) Scheduler(subject, name string) result.Scheduler {
 	seq := o.Sequence()
 	s.Sequence = seq[:min(len(seq), shown)]
 	problems := o.general()
-	switch cycle := turn(name, s.Weights); {
-	case len(cycle) > 0:
-		rule, kept := follow(cycle, seq)
+	switch all := cycle(name, s.Weights); {
+	case len(all) > 0:
+		rule, kept := align(all, seq)
 		s.Rule, s.Expected = rule[:len(s.Sequence)], tally(rule, len(s.Got))
 		problems = append(problems, departs(seq, rule, kept))
 	case slices.Contains(hashing, name):
 		sticky := o.sticky()
 		s.Sticky = &sticky
-		problems = append(problems, strays(sticky))
+		problems = append(problems, notSticky(sticky))
 	case name == "fo" || o.service.Held:
 		s.Expected = held(name, s.Weights, len(seq))
 	}
@@ -82,7 +82,7 @@ func (o *Observation) general() []string {
 		some(uint64(foreign), "connections to no real server of the service"),
 		some(uint64(quiescent), "connections to real servers of weight 0"),
 		some(o.lost, o.unit()+" lost in the director"),
-		some(o.astray, "packets not seen where they were sent"),
+		some(o.undelivered, "packets not seen where they were sent"),
 		some(o.Dropped(), "packets missed by the observer: the figures are incomplete"),
 	}
 	if len(o.choices) == 0 {
@@ -113,7 +113,7 @@ func departs(seq, rule []int, kept int) string {
 	return fmt.Sprintf("connection %d of %d went to real server %d, by the rule it is for %d", kept+1, len(seq), seq[kept], rule[kept])
 }
 
-func strays(sticky float64) string {
+func notSticky(sticky float64) string {
 	if sticky == 1 {
 		return ""
 	}
@@ -139,9 +139,9 @@ func verdictOf(problems []string) string {
 	return strings.Join(problems, "; ")
 }
 
-// loyal maps each source that kept to one real server to its number, and the
+// sticking maps each source that kept to one real server to its number, and the
 // others to -1.
-func (o *Observation) loyal() map[netip.Addr]int {
+func (o *Observation) sticking() map[netip.Addr]int {
 	out := map[netip.Addr]int{}
 	for _, c := range o.choices {
 		a := c.client.Addr()
@@ -155,7 +155,7 @@ func (o *Observation) loyal() map[netip.Addr]int {
 }
 
 func (o *Observation) sticky() float64 {
-	all := o.loyal()
+	all := o.sticking()
 	var kept int
 	for _, real := range all {
 		if real >= 0 {
@@ -168,9 +168,9 @@ func (o *Observation) sticky() float64 {
 // Moved returns the share of the sources that kept to a real server other
 // than gone in before and to another one, or none, in after.
 func Moved(before, after *Observation, gone int) float64 {
-	now := after.loyal()
+	now := after.sticking()
 	var all, moved int
-	for source, real := range before.loyal() {
+	for source, real := range before.sticking() {
 		to, seen := now[source]
 		if real < 0 || real == gone || !seen {
 			continue

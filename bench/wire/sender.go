@@ -26,7 +26,7 @@ type Sender struct {
 }
 
 // NewSender opens a socket on a link and looks up where its packets go. Close
-// has to be called. What is answered comes back to the namespace's link if
+// has to be called. Answers come back to the namespace's link if
 // somebody routes the sources there; the kernel itself ignores it, and never
 // resets a connection, because none of the addresses is its own.
 func NewSender(ctx context.Context, in *netlab.Namespace, link string, t Traffic) (*Sender, error) {

@@ -44,7 +44,7 @@ type Options struct {
 	// 16 MiB.
 	Ring int
 	// Limit is how many packets are kept of each link; 0 is 500,000.
-	// Those above it count as dropped.
+	// Packets above it count as dropped.
 	Limit int
 	// Settle is for how long a link has to be silent before Stop takes the
 	// traffic for over; 0 is 100 ms. It has to be more than a director may

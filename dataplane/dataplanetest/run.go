@@ -13,7 +13,7 @@ type promise struct {
 	keep func(*fixture)
 }
 
-// exempt has the promises that a dataplane may be let off.
+// exempt lists the promises that a dataplane may be let off.
 var exempt = map[string]func(Lacks) bool{
 	"close/connections":    forwardsPackets, // the kernel goes on by itself
 	"count/refused":        forwardsPackets,
@@ -30,7 +30,7 @@ var exempt = map[string]func(Lacks) bool{
 	"udp/one packet":       noOnePacket,
 }
 
-// forwarded has the promises that depend on how packets come to a real server
+// forwarded lists the promises that depend on how packets come to a real server
 // and back: whether they arrive whole, what the director sees of a connection,
 // and what becomes of connections when a real server goes. All others are about
 // what the director does before there is a packet.

@@ -35,7 +35,7 @@ func concurrentCallers(s *fixture) {
 	}
 }
 
-// churn has a service come, serve, be read and go, n times.
+// churn applies, uses, reads and removes a service n times.
 func (p *service) churn(n int) error {
 	ctx := p.Context()
 	for i := range n {

@@ -140,8 +140,8 @@ func (s *fixture) receive(c *conn, n int) {
 	}
 }
 
-// backpressure has a client stop reading. What the real server gets rid of
-// then are the buffers on the way; it must come to a halt.
+// backpressure makes a client stop reading. The real server can then
+// fill the buffers on the way and no more; it must stop sending.
 func backpressure(s *fixture) {
 	all, most := 64*mib, 48*mib
 	if s.lab.Lacks.ForwardsPackets {
