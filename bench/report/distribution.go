@@ -21,7 +21,7 @@ func distribution(s result.Scheduler, colour palette) figure {
 		x.ticks = append(x.ticks, tick{float64(i), strconv.Itoa(i)})
 	}
 	p := newPlot(narrow, 150, x, axis{high: top * 1.08, ticks: ticks(steps(0, top, 4), short), lines: true})
-	p.add(`<g class="%s">`, colour[s.Subject])
+	p.add(`<g class="%s">`, colour.class(s.Subject))
 	servers := make([]int, len(s.Got))
 	for i, got := range s.Got {
 		servers[i] = i

@@ -19,33 +19,18 @@ type figure struct {
 // A key explains one line of a plot.
 type key struct{ Name, Class string }
 
-// A palette gives each subject one colour on the whole page: a class of the
-// style sheet.
+// A palette gives each subject one colour on the whole page, in the order in
+// which they ask for one: a class of the style sheet.
 type palette map[string]string
 
 // colours is how many colours the style sheet has for subjects.
 const colours = 8
 
-func paletteOf(run result.Run) palette {
-	all := palette{}
-	add := func(subject string) {
-		if all[subject] == "" {
-			all[subject] = fmt.Sprintf("s%d", len(all)%colours)
-		}
+func (p palette) class(subject string) string {
+	if p[subject] == "" {
+		p[subject] = fmt.Sprintf("s%d", len(p)%colours)
 	}
-	for _, m := range run.Measures {
-		add(m.Subject)
-	}
-	for _, s := range run.Schedulers {
-		add(s.Subject)
-	}
-	for _, f := range run.Failovers {
-		add(f.Subject)
-	}
-	for _, c := range run.Checks {
-		add(c.Subject)
-	}
-	return all
+	return p[subject]
 }
 
 // rounds plots a row for each subject: a dot for each round, a line at the
@@ -74,7 +59,7 @@ func rounds(g result.Group, title, unit string, write func(float64) string, of f
 	for i, m := range all {
 		const half = 7
 		s, y := result.SpreadOf(m.Each(of)), p.py(float64(len(all)-i))
-		p.add(`<g class="%s">`, colour[m.Subject])
+		p.add(`<g class="%s">`, colour.class(m.Subject))
 		p.box("soft", p.px(s.Low), y-half, p.px(s.High), y+half)
 		p.line("mark", p.px(s.Median), y-half-1, p.px(s.Median), y+half+1)
 		for _, v := range m.Each(of) {

@@ -38,8 +38,8 @@ func latencies(title, of string, curves []curve, colour palette) figure {
 		for _, q := range c.quantiles {
 			d = append(d, fmt.Sprintf("%.1f %.1f", p.px(nines(q.Share)), p.py(q.Seconds)))
 		}
-		p.add(`<g class="%s"><path class="curve" d="M%s"/></g>`, colour[c.subject], strings.Join(d, "L"))
-		f.Legend = append(f.Legend, key{c.subject, colour[c.subject]})
+		p.add(`<g class="%s"><path class="curve" d="M%s"/></g>`, colour.class(c.subject), strings.Join(d, "L"))
+		f.Legend = append(f.Legend, key{c.subject, colour.class(c.subject)})
 	}
 	f.SVG = p.svg(title+": "+of, "The figures are in the table below the plot.")
 	return f

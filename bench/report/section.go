@@ -21,7 +21,7 @@ type section struct {
 
 // sections returns those of run that have anything to show.
 func sections(run result.Run) []section {
-	colour := paletteOf(run)
+	colour := palette{}
 	all := summary(run)
 	for _, g := range run.Groups() {
 		all = append(all, measures(g, colour))

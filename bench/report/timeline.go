@@ -27,7 +27,7 @@ func timeline(fault string, all []result.Failover, colour palette) figure {
 	var desc strings.Builder
 	for i, f := range all {
 		lostMoments(p, f, float64(len(all)-i))
-		p.add(`<g class="%s">`, colour[f.Subject])
+		p.add(`<g class="%s">`, colour.class(f.Subject))
 		p.line("mark", p.px(f.Timeline[0].At), p.py(float64(len(all)-i)), p.right, p.py(float64(len(all)-i)))
 		p.text("value", p.right+8, p.py(float64(len(all)-i))-5, count(f.Lost))
 		p.add("</g>")
