@@ -33,8 +33,8 @@ var faults = []fault{
 	{"drained", nil, drain},
 	{"returns", killFirst, func(ctx context.Context, t *testbed, c *cluster) error { return t.startServer(ctx, c, victim) }},
 	{"reload", nil, func(_ context.Context, _ *testbed, c *cluster) error { return c.subject.Configure(c.subject.Reals) }},
-	{"restart", nil, func(_ context.Context, _ *testbed, c *cluster) error { c.subject.Stop(); return c.subject.Again() }},
-	{"crash", nil, func(_ context.Context, _ *testbed, c *cluster) error { c.subject.Kill(); return c.subject.Again() }},
+	{"restart", nil, func(_ context.Context, _ *testbed, c *cluster) error { c.subject.Stop(); return c.subject.Restart() }},
+	{"crash", nil, func(_ context.Context, _ *testbed, c *cluster) error { c.subject.Kill(); return c.subject.Restart() }},
 }
 
 // Faults returns the names of all faults.

@@ -115,7 +115,7 @@ func (r *Runner) choose() error {
 	}
 	var here []*subject.Subject
 	for _, s := range r.Subjects {
-		err := s.Here(r.Shunt)
+		err := s.Available(r.Shunt)
 		switch {
 		case err == nil:
 			here = append(here, s)

@@ -1,4 +1,4 @@
-// Package lab builds what a measurement takes place in: a client, a director
+// Package lab builds the network of a measurement: a client, a director
 // and real servers in network namespaces of this machine, tuned alike, with
 // processors of their own.
 package lab
@@ -114,7 +114,7 @@ func (o *Options) complete() error {
 }
 
 func (l *Lab) build() error {
-	steps := []func() error{l.connect, l.crowd, l.tune, l.disturb}
+	steps := []func() error{l.connect, l.addSources, l.tune, l.disturb}
 	for _, do := range steps {
 		if err := do(); err != nil {
 			return err

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pinned is what a process is called that pins itself and becomes another.
+// pinned is the name of a process that pins itself and becomes another.
 const pinned = "shunt-bench-pinned"
 
 // Pin returns cmd, which has not been started, changed so that it runs on

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Processors says who runs where.
+// Processors says which processes run on which processors.
 type Processors struct {
 	Director []int // of the subject alone
 	Others   []int // of clients, real servers and the program itself

@@ -17,7 +17,7 @@ import (
 // insideEnv marks the program that Enter has started.
 const insideEnv = "SHUNT_BENCH_INSIDE"
 
-// Enter sees to it that the program may make network namespaces. Where it may
+// Enter ensures that the program may make network namespaces. Where it may
 // not, it runs the program once more, with the same arguments, as root of a
 // user namespace of its own; then again is true, and the caller is to exit
 // with status. The error says in one line what is missing.

@@ -26,7 +26,7 @@ func (l *Lab) connect() error {
 	return l.route()
 }
 
-// loop has both networks, whole, belong to lo.
+// loop adds both networks, whole, to lo.
 func (l *Lab) loop() error {
 	n, err := l.net.Namespace("loopback")
 	if err != nil {
@@ -45,7 +45,7 @@ func (l *Lab) loop() error {
 	return n.Sysctl("net.ipv6.ip_nonlocal_bind", "1")
 }
 
-// route has the director between two networks.
+// route puts the director between two networks.
 func (l *Lab) route() error {
 	if err := l.machines(); err != nil {
 		return err
@@ -74,7 +74,7 @@ func (l *Lab) route() error {
 	return l.Client.Gateway(nth(front4.Addr(), directorOffset), nth(front6.Addr(), directorOffset))
 }
 
-// bridge has everybody in one network.
+// bridge puts all machines into one network.
 func (l *Lab) bridge() error {
 	if err := l.machines(); err != nil {
 		return err
@@ -135,8 +135,8 @@ func (l *Lab) prepareReal() error {
 	return nil
 }
 
-// crowd gives the client the addresses of Sources, and tells the others.
-func (l *Lab) crowd() error {
+// addSources gives the client the addresses of Sources, and tells the others.
+func (l *Lab) addSources() error {
 	if l.Topology == Loopback {
 		return nil
 	}
@@ -158,7 +158,7 @@ func (l *Lab) crowd() error {
 	return l.Client.Sysctl("net.ipv6.ip_nonlocal_bind", "1")
 }
 
-// ownAll has every address of p be one of the machine itself.
+// ownAll makes every address of p one of the machine itself.
 func ownAll(n *netlab.Namespace, p netip.Prefix) error {
 	err := n.Do(func() error {
 		lo, err := netlink.LinkByName("lo")

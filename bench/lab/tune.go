@@ -38,7 +38,7 @@ var settings = [][2]string{
 	{"net.ipv4.neigh.default.gc_thresh3", "65536"},
 }
 
-// tune makes all machines alike, and has each handle its packets on its own
+// tune makes all machines alike, and makes each handle its packets on its own
 // processors.
 func (l *Lab) tune() error {
 	for _, m := range l.all() {

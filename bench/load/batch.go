@@ -53,12 +53,12 @@ func (b *batch) receive(fd int32) (int, unix.Errno) {
 	return n, errno
 }
 
-// data is what datagram i holds after receive.
+// data returns the bytes of datagram i after receive.
 func (b *batch) data(i int) []byte {
 	return unsafe.Slice(b.msgs[i].hdr.Iov.Base, b.msgs[i].len)
 }
 
-// buffer is where datagram i is written, empty.
+// buffer returns the empty buffer of datagram i.
 func (b *batch) buffer(i int) []byte {
 	return unsafe.Slice(b.msgs[i].hdr.Iov.Base, datagramRoom)[:0]
 }

@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// check says what is wrong with a job before anything is started.
+// check returns an error for a job that cannot be run.
 func (j Job) check() error {
 	if j.Client == nil && len(j.Serve) == 0 {
 		return errors.New("load job: neither a client nor real servers")
@@ -58,7 +58,7 @@ func (c *Client) checkAddresses() error {
 	return nil
 }
 
-// Limits of what a job may ask for.
+// Limits of a job.
 const (
 	maxSlots    = 1 << slotBits
 	maxMessage  = 1<<32 - 1

@@ -15,16 +15,16 @@ const (
 	refused = int64(time.Millisecond)
 )
 
-// A worker carries operations.
+// A worker does operations.
 type worker interface {
 	// free says how many operations could begin now.
 	free() int
 	// begin begins one that was to begin at began. It reports whether that
 	// went well so far.
 	begin(began int64) bool
-	// flush sends what begin may have left for a batch.
+	// flush sends the requests that begin may have kept for a batch.
 	flush()
-	// sweep ends what began before the time given.
+	// sweep ends operations that began before the time given.
 	sweep(before, now int64)
 	// busy says how many operations are under way.
 	busy() int
@@ -40,7 +40,7 @@ const (
 	starting phase = iota // opening the connections that are kept
 	running               // doing the work, from the warm-up on
 	holding               // of Idle
-	draining              // awaiting what was begun
+	draining              // waiting for the operations that were begun
 	probing               // of Idle: finding out which connections are still open
 	ended
 )
@@ -166,7 +166,7 @@ func (c *client) measure(now int64) {
 	}
 }
 
-// proceed does what the phase asks for and returns when it wants to be called
+// proceed does the work of the phase and returns when it has to be called
 // again.
 func (c *client) proceed(now int64) int64 {
 	switch c.phase {
@@ -220,7 +220,7 @@ func (c *client) probe(now int64) {
 	c.limit = now + 2*int64(c.job.Timeout)
 }
 
-// pace begins what is due.
+// pace begins the operations that are due.
 func (c *client) pace(now int64) int64 {
 	if c.job.Rate == 0 {
 		return c.refill(now)
@@ -271,7 +271,7 @@ func (c *client) finish(established int) {
 	c.phase, c.established = ended, uint64(established)
 }
 
-// sweep ends what has taken too long, now and then.
+// sweep ends operations that have taken too long, twenty times per Timeout.
 func (c *client) sweep(now int64) {
 	if now < c.sweepAt {
 		return
@@ -280,7 +280,7 @@ func (c *client) sweep(now int64) {
 	c.work.sweep(now-int64(c.job.Timeout), now)
 }
 
-// outcome closes everything and returns what came of it, also when the job was
+// outcome closes everything and returns the result, also of a job that was
 // stopped before its end.
 func (c *client) outcome() Outcome {
 	now := c.l.now()

@@ -181,8 +181,8 @@ func (w *connections) send(i int32, k *connection) bool {
 	return true
 }
 
-// attempt is what a failed send tells of: that connecting has failed, where
-// that was not known yet.
+// attempt returns what a failed send has failed at: connecting, where that was
+// not known yet.
 func attempt(s state) fault {
 	if s == reaching {
 		return connecting
@@ -190,7 +190,7 @@ func attempt(s state) fault {
 	return sending
 }
 
-// over is what says that nothing, or nothing more, comes.
+// over are the events after which nothing more comes.
 const over = unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR
 
 func (w *connections) receive(i int32, k *connection, events uint32) {
@@ -210,7 +210,7 @@ func (w *connections) receive(i int32, k *connection, events uint32) {
 			return
 		}
 		if n == 0 || drained && events&over == 0 {
-			return // epoll tells of what comes later
+			return // epoll reports later bytes
 		}
 	}
 	w.l.again(w.self, i, events)
@@ -273,8 +273,8 @@ func (w *connections) drop(k *connection) {
 	k.fd, k.state = -1, closed
 }
 
-// readIdle looks at what comes over a connection that has no operation, which
-// can only be its end. The slot stays where it waits for its turn.
+// readIdle reads from a connection without an operation, where only its end is
+// expected. The slot stays where it waits for its turn.
 func (w *connections) readIdle(k *connection) {
 	n, errno := recv(k.fd, w.buf, len(w.buf), 0)
 	if errno == unix.EAGAIN {

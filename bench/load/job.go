@@ -24,7 +24,7 @@ const (
 	Datagrams Kind = "udp"
 )
 
-// A Job is what one load process does. It needs a client, real servers or
+// A Job describes the work of one load process. It needs a client, real servers or
 // both. With a client it ends when the client has; real servers alone run
 // until they are told to stop.
 type Job struct {
@@ -58,7 +58,7 @@ type Client struct {
 	// MinResponse where they are less.
 	Request  int `json:"request"`
 	Response int `json:"response"`
-	// Pieces has real servers write the header of an answer and what follows it
+	// Pieces makes real servers write the header of an answer and the rest of it
 	// in a piece each, with Nagle's algorithm on: the second piece waits until
 	// the first one has been acknowledged.
 	Pieces bool `json:"pieces,omitempty"`
@@ -69,7 +69,7 @@ type Client struct {
 	// before (an open loop). Latency counts from when an operation was to begin.
 	// At 0 each begins when the one before has ended (a closed loop).
 	Rate float64 `json:"rate,omitempty"`
-	// Warmup precedes Duration; what falls into it is not counted.
+	// Warmup precedes Duration; operations in it are not counted.
 	Warmup   time.Duration `json:"warmup,omitempty"`
 	Duration time.Duration `json:"duration"`
 	// Timeout is the longest an operation may take, from when it was to begin;

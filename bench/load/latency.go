@@ -10,7 +10,7 @@ import (
 	"github.com/shunt-lb/shunt/bench/result"
 )
 
-// The range of a Latency; what took longer counts as slowest.
+// The range of a Latency; longer durations count as slowest.
 const (
 	slowest = time.Minute
 	digits  = 3

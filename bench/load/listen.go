@@ -59,14 +59,14 @@ func listenOn(a netip.AddrPort, kind, buffer int) (int32, error) {
 	return fd, nil
 }
 
-// setStreamOptions sets what accepted sockets inherit.
+// setStreamOptions sets options that accepted sockets inherit.
 func setStreamOptions(fd int32, buffer int) {
 	_ = setOption(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
 	_ = setOption(fd, unix.SOL_TCP, unix.TCP_NODELAY, 1)
 	setBuffers(fd, buffer)
 }
 
-// setDatagramOptions has each datagram tell which address it was sent to: the
+// setDatagramOptions makes each datagram tell the address it was sent to: the
 // answer has to come from that one, and a real server may have several.
 func setDatagramOptions(fd int32, buffer int) {
 	_ = setOption(fd, unix.SOL_IP, unix.IP_PKTINFO, 1)

@@ -21,7 +21,7 @@ type handler interface {
 // never is later than every time of a loop.
 const never = int64(1) << 62
 
-// A loop waits for descriptors and hands what happens to their handlers. All of
+// A loop waits for descriptors and dispatches their events to handlers. All of
 // it runs on one thread.
 type loop struct {
 	epoll    int32
@@ -45,7 +45,7 @@ func newLoop() (*loop, error) {
 // now is the time since the loop began, in nanoseconds.
 func (l *loop) now() int64 { return int64(time.Since(l.base)) }
 
-// wall is what the clock on the wall says at a time of the loop.
+// wall converts a time of the loop into wall-clock time.
 func (l *loop) wall(at int64) time.Time { return l.base.Add(time.Duration(at)).Round(0) }
 
 // register adds a handler and returns its number.
@@ -67,7 +67,7 @@ func (l *loop) again(owner, slot int32, events uint32) {
 	l.retry = append(l.retry, unix.EpollEvent{Events: events, Fd: slot, Pad: owner})
 }
 
-// run turns until somebody sets stopped.
+// run runs the loop until stopped is set.
 func (l *loop) run() error {
 	for !l.stopped {
 		if err := l.turn(); err != nil {
@@ -77,7 +77,7 @@ func (l *loop) run() error {
 	return nil
 }
 
-// turn lets every handler do what is due, waits, and hands out what happened.
+// turn calls tick of every handler, waits for events and dispatches them.
 func (l *loop) turn() error {
 	wake, now := never, l.now()
 	for _, o := range l.handlers {

@@ -6,7 +6,7 @@ import (
 	"github.com/shunt-lb/shunt/bench/result"
 )
 
-// An Outcome is what came of a job, warm-up excluded.
+// An Outcome is the result of a job, warm-up excluded.
 //
 // In a closed loop an operation counts if it ended within the measured time.
 // At a rate it counts if it was to begin within it, and its fate is awaited

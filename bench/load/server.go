@@ -150,7 +150,7 @@ func (s *servers) read(fd int32, c *serving, events uint32) {
 	s.l.again(s.self, fd, events|unix.EPOLLIN)
 }
 
-// eof is what is wrong when the client closes after got bytes of a request.
+// eof returns the fault of a client that closes after got bytes of a request.
 func eof(got int) fault {
 	if got == 0 {
 		return noFault

@@ -17,7 +17,7 @@ const (
 	byEnd           // in a closed loop
 )
 
-// A tally counts what comes of operations. Times are those of the loop.
+// A tally counts the results of operations. Times are those of the loop.
 type tally struct {
 	rule       rule
 	measuring  bool  // within the measured time
@@ -110,7 +110,7 @@ func (t *tally) moment(began int64) *result.Moment {
 	return nil
 }
 
-// outcome is what was counted, without what only the client knows.
+// outcome returns the counts, without the fields that only the client knows.
 func (t *tally) outcome() Outcome {
 	o := Outcome{Operations: t.operations, Sent: t.sent, Received: t.received, Broken: t.broken, Latency: t.latency, Timeline: t.timeline}
 	o.Failures, o.Errors = t.faults.byKind()

@@ -1,4 +1,4 @@
-// Package result is what a run of the benchmark leaves: plain data, stored as
+// Package result holds the result of a benchmark run: plain data, stored as
 // JSON, from which every table and plot is made.
 package result
 
@@ -145,7 +145,7 @@ type Moment struct {
 	Lost uint64  `json:"lost"`
 }
 
-// Checks is what looking after many real servers costs.
+// Checks is the cost of checking many real servers.
 type Checks struct {
 	Subject     string     `json:"subject"`
 	RealServers int        `json:"real_servers"`

@@ -181,7 +181,7 @@ func keepalivedConfig(s *Setting) string {
 	return b.String()
 }
 
-// balance returns a program's word for a scheduler of IPVS.
+// balance returns a program's name for a scheduler of IPVS.
 func balance(s *Setting, words map[string]string) (string, error) {
 	word, ok := words[s.scheduler()]
 	if !ok {

@@ -39,11 +39,11 @@ func (s *Subject) Start(set Setting) (*Running, error) {
 	if r.path, err = s.find(set.Shunt); err != nil {
 		return nil, err
 	}
-	return r, r.Again()
+	return r, r.Restart()
 }
 
-// Again starts a subject once more that has ended.
-func (r *Running) Again() error {
+// Restart starts a subject that has ended once more.
+func (r *Running) Restart() error {
 	if r.Name == Direct {
 		return nil
 	}
@@ -66,7 +66,7 @@ func (r *Running) Command() string {
 	return strings.Join(append([]string{filepath.Base(r.path)}, r.args(&r.Setting, r.Subject.file)...), " ")
 }
 
-// Targets returns where clients are to go.
+// Targets returns the addresses that clients connect to.
 func (r *Running) Targets() []netip.AddrPort {
 	if r.Name != Direct {
 		return []netip.AddrPort{r.VIP}
@@ -96,8 +96,8 @@ func (r *Running) Err() error {
 
 var errEnded = errors.New("exit status 0")
 
-// Configure has the subject direct otherwise without an interruption, as far
-// as it can.
+// Configure gives the subject new real servers without an interruption, as far
+// as the program can do that.
 func (r *Running) Configure(reals []Real) error {
 	r.Reals = reals
 	if r.Name == Direct {
@@ -188,9 +188,9 @@ func (s *Subject) find(shunt string) (string, error) {
 	return filepath.Abs(path)
 }
 
-// Here returns why the subject cannot run on this machine, and nil if it can.
+// Available returns why the subject cannot run on this machine, and nil if it can.
 // shunt is the path of shunt's program.
-func (s *Subject) Here(shunt string) error {
+func (s *Subject) Available(shunt string) error {
 	if s.Name == Direct {
 		return nil
 	}

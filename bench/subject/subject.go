@@ -16,7 +16,7 @@ import (
 	"github.com/shunt-lb/shunt/internal/test/netlab"
 )
 
-// A Setting is what a subject is to direct, and where it is to live.
+// A Setting is the service that a subject directs, and the place where it runs.
 type Setting struct {
 	In         *netlab.Namespace // the director's
 	Processors []int             // it runs on them alone, one worker each; any if empty

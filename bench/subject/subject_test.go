@@ -97,7 +97,7 @@ func TestSubjectsDirect(t *testing.T) {
 // here has a test run where its subject is.
 func here(t *testing.T, s *subject.Subject, shunt string) {
 	t.Helper()
-	if err := s.Here(shunt); err != nil {
+	if err := s.Available(shunt); err != nil {
 		need.Lacking(t, err)
 	}
 }
@@ -141,7 +141,7 @@ func direct(t *testing.T, s *subject.Subject, shunt string, six bool) {
 	if s.Name != subject.Direct && r.Err() == nil {
 		t.Error("nothing is said about a subject that was killed")
 	}
-	must(t, r.Again())
+	must(t, r.Restart())
 	until(t, "it answers again", func() bool { return hear(l.Client, target()) == "b" })
 }
 

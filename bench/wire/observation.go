@@ -8,12 +8,12 @@ import (
 	"github.com/shunt-lb/shunt/bench/result"
 )
 
-// An Observation is what was seen of a service. It does not change any more
+// An Observation is the traffic of a service as seen on the links. It does not change any more
 // and may be read by several goroutines at once.
 type Observation struct {
 	capture
 
-	moves       []pair   // what the director passed on
+	moves       []pair   // packets that the director passed on
 	opened      []pair   // the first packet of each connection on both sides
 	choices     []choice // in the order in which they were made
 	lost        uint64

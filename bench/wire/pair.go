@@ -24,8 +24,8 @@ const hashed = 64
 
 var seed = maphash.MakeSeed()
 
-// key says what p is: from or to which client, and which packet. It reports
-// false for what has nothing to do with a client.
+// key identifies p: its client, its direction and which packet it is. It reports
+// false for packets that belong to no client.
 func (c *capture) key(p *packet) (k key, ok bool) {
 	k = key{seq: p.seq, ack: p.ack, flags: p.flags, size: p.size}
 	if p.proto == protoUDP {
@@ -111,8 +111,8 @@ func (o *Observation) chooseByPackets() {
 	}
 }
 
-// seekArrivals counts what left for a real server whose link is watched and
-// was not seen there.
+// seekArrivals counts packets that left for a real server whose link is watched
+// and were not seen there.
 func (o *Observation) seekArrivals() {
 	watched, arrived := map[int]bool{}, map[key]int{}
 	for _, t := range o.taps {

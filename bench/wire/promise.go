@@ -44,7 +44,7 @@ func promises(method string, six, reply bool) []promise {
 	return amend(out, method, reply)
 }
 
-// amend changes what the methods differ in.
+// amend sets the promises in which the methods differ.
 func amend(out []promise, method string, reply bool) []promise {
 	put := func(p promise) {
 		i := slices.IndexFunc(out, func(q promise) bool { return q.name == p.name })

@@ -67,7 +67,7 @@ func tally(seq []int, n int) []uint64 {
 	return out
 }
 
-// general is what is wrong with any scheduler.
+// general returns problems that are wrong for any scheduler.
 func (o *Observation) general() []string {
 	var foreign, quiescent int
 	for _, c := range o.choices {
@@ -91,7 +91,7 @@ func (o *Observation) general() []string {
 	return problems
 }
 
-// unit is what is lost.
+// unit names the items that Lost counts.
 func (c *capture) unit() string {
 	if c.service.Method == Proxy && c.service.Protocol == "tcp" {
 		return "connections"

@@ -11,7 +11,7 @@ const named = 32
 // one with a real server.
 type stream struct {
 	opened   *packet
-	up, down flow // from who opened it, and back
+	up, down flow // from the side that opened it, and back
 }
 
 // A flow is one direction of a stream.
@@ -46,7 +46,7 @@ func (f *flow) add(p *packet) {
 	}
 }
 
-// name is what a proxy sends on unchanged at the begin of the connection.
+// name returns the first bytes, which a proxy sends on unchanged.
 func (s *stream) name() string { return string(s.up.head[:s.up.known]) }
 
 // streams collects connections by the ends that are not the service's or a
@@ -56,8 +56,8 @@ type streams struct {
 	all  []*stream // in the order of their SYNs
 }
 
-// take adds a packet from who opens connections, or to them.
-func (s *streams) take(p *packet, up bool) {
+// add adds a packet from the side that opens connections, or to it.
+func (s *streams) add(p *packet, up bool) {
 	ends := [2]netip.AddrPort{p.src, p.dst}
 	if !up {
 		ends = [2]netip.AddrPort{p.dst, p.src}
@@ -110,13 +110,13 @@ func (o *Observation) sides() (front, back streams) {
 	for _, p := range o.director() {
 		switch {
 		case p.in() && p.dst == o.service.Addr:
-			front.take(p, true)
+			front.add(p, true)
 		case p.out() && p.src == o.service.Addr:
-			front.take(p, false)
+			front.add(p, false)
 		case p.out() && o.isReal(p.dst.Addr()):
-			back.take(p, true)
+			back.add(p, true)
 		case p.in() && o.isReal(p.src.Addr()):
-			back.take(p, false)
+			back.add(p, false)
 		}
 	}
 	return front, back

@@ -154,7 +154,7 @@ func (t *tap) open(size int, filter []unix.SockFilter) error {
 	return err
 }
 
-// run reads until it is told to end, and then what is there.
+// run reads until it is told to end, and then the rest of the ring.
 func (t *tap) run(ending *atomic.Bool) {
 	for last := false; !last; {
 		last = ending.Load()

@@ -28,9 +28,9 @@ func runCommand() *cli.Command {
 			"report.csv and report.html.",
 		OnUsageError: usage,
 		Flags: []cli.Flag{
-			&cli.StringSliceFlag{Name: "scenario", Aliases: []string{"s"}, Usage: "`NAMES` of what to measure (default: all)"},
-			&cli.StringSliceFlag{Name: "subjects", Usage: "`NAMES` of who is measured (default: all that run here)"},
-			&cli.StringSliceFlag{Name: "fault", Usage: "`NAMES` of what happens in failover: " + strings.Join(bench.Faults(), ", ") + " (default: all)"},
+			&cli.StringSliceFlag{Name: "scenario", Aliases: []string{"s"}, Usage: "`NAMES` of scenarios (default: all)"},
+			&cli.StringSliceFlag{Name: "subjects", Usage: "`NAMES` of subjects (default: all that run here)"},
+			&cli.StringSliceFlag{Name: "fault", Usage: "`NAMES` of faults in failover: " + strings.Join(bench.Faults(), ", ") + " (default: all)"},
 			&cli.IntFlag{Name: "rounds", Value: 5, Usage: "how often each subject is measured"},
 			&cli.DurationFlag{Name: "duration", Value: time.Second, Usage: "`TIME` that each round measures"},
 			&cli.DurationFlag{Name: "warmup", Value: 300 * time.Millisecond, Usage: "`TIME` before it that does not count"},
