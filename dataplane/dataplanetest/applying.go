@@ -22,7 +22,7 @@ var applying = []promise{
 }
 
 func applyServes(s *fixture) {
-	p, q := s.tcpService("rr", 1), s.tcpService("rr", gone, 1)
+	p, q := s.tcpService("rr", 1), s.tcpService("rr", absent, 1)
 	p.apply()
 	q.apply()
 	p.takes("one real server", 0, "aa")
@@ -62,9 +62,9 @@ func applyInPlace(s *fixture) {
 	}{
 		{"another scheduler", "wrr", []int{1, 1, 1}},
 		{"other weights", "wrr", []int{3, 2, 1}},
-		{"a real server less", "wrr", []int{3, gone, 1}},
+		{"a real server less", "wrr", []int{3, absent, 1}},
 		{"and back", "wrr", []int{3, 2, 1}},
-		{"another scheduler and a real server less", "lc", []int{1, 1, gone}},
+		{"another scheduler and a real server less", "lc", []int{1, 1, absent}},
 	} {
 		p.want.Scheduler = step.scheduler
 		p.weigh(step.weights...)
@@ -122,7 +122,7 @@ func applyCancelled(s *fixture) {
 	ctx, cancel := context.WithCancel(s.Context())
 	cancel()
 	p := s.tcpService("rr", 1, 1)
-	for _, weights := range [][]int{{1, 1}, {0, 1}, {1, gone}} {
+	for _, weights := range [][]int{{1, 1}, {0, 1}, {1, absent}} {
 		p.configure(weights...)
 		// Whether it was too quick to be stopped is its own business.
 		if err := s.dp.Apply(ctx, p.want); err != nil && !errors.Is(err, context.Canceled) {
@@ -164,7 +164,7 @@ func applyEmpty(s *fixture) {
 	} {
 		p.weigh(c.weights...)
 		p.refuses(c.when)
-		p.weigh(gone, 1)
+		p.weigh(absent, 1)
 		p.takes("a real server has come", 0, "b")
 	}
 }

@@ -69,11 +69,11 @@ func endsRemoved(s *fixture) {
 	p, q := s.tcpService("rr", 1), s.tcpService("rr", 1)
 	p.apply()
 	q.apply()
-	gone, stays := p.held(0), q.held(0)
+	ended, stays := p.held(0), q.held(0)
 	p.remove()
-	gone.alive("after its service was removed")
+	ended.alive("after its service was removed")
 	s.check("End", s.returns("End", start(func() error { return d.End(s.Context()) })))
-	if _, err := gone.line(); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+	if _, err := ended.line(); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 		s.Error("a connection of a service that was removed goes on after End")
 	}
 	stays.alive("after the end of others")

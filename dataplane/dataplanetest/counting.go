@@ -37,8 +37,8 @@ func countDatagrams(s *fixture) {
 	p.counts("real server b", func() dataplane.Counters { return p.server(1).Counters }, 2, 10*in, 10*out)
 }
 
-// counts waits until the counters of what have come to what they have to be:
-// a dataplane may be late by seconds.
+// counts waits until the counters have the expected values: a dataplane may be
+// late by seconds.
 func (p *service) counts(what string, read func() dataplane.Counters, conns, in, out int) {
 	p.Helper()
 	if p.lab.Lacks.OneWay {
@@ -61,7 +61,7 @@ func countOnlyGrows(s *fixture) {
 	p.apply()
 	var total int
 	var last dataplane.Counters
-	for _, weights := range [][]int{{1, 1}, {1, gone}, {gone, 1}, {0, 1}, {1, 1}} {
+	for _, weights := range [][]int{{1, 1}, {1, absent}, {absent, 1}, {0, 1}, {1, 1}} {
 		p.weigh(weights...)
 		s.check("four connections", p.visits(0, 4))
 		total += 4

@@ -35,7 +35,7 @@ func manyReplies(s *fixture) {
 		_, err := fmt.Fprintf(f, "many %d", replies)
 		s.check("send", err)
 		for i := range replies {
-			if _, rest, err := f.hear(); err != nil || string(rest) != fmt.Sprint(i) {
+			if _, rest, err := f.receive(); err != nil || string(rest) != fmt.Sprint(i) {
 				s.Fatalf("reply %d of %d to one datagram: %q, %v", i, replies, rest, err)
 			}
 		}
@@ -101,7 +101,7 @@ func removedFlow(s *fixture) {
 	p.apply()
 	f := p.flow(0)
 	s.expect("the first flow", p.asks(f, 2), "aa")
-	p.weigh(gone, 1)
+	p.weigh(absent, 1)
 	s.expect("its real server is removed", p.asks(f, 3), "bbb")
 	p.weigh(1, 1)
 	s.expect("its first real server is back", p.asks(f, 3), "bbb")

@@ -12,7 +12,7 @@ func TestMain(m *testing.M) { leak.Main(m) }
 
 // loopback is a lab of toys with one fault, or none.
 func loopback(fault string) Lab {
-	toys := &lobby{}
+	toys := &registry{}
 	host := func(v4 string) Host { return Host{V4: netip.MustParseAddr(v4), V6: netip.IPv6Loopback()} }
 	return Lab{
 		Open:     func(testing.TB) dataplane.Dataplane { return newToy(fault, toys) },

@@ -3,6 +3,6 @@
 // servers that identify themselves, and the answers tell what happened.
 //
 // The suite is the same for every dataplane. A Lab says where it runs: the
-// addresses, the hosts they belong to, how to open the dataplane, and what it
-// is let off. Everything needed otherwise is made by the suite itself.
+// addresses, the hosts they belong to, how to open the dataplane, and which
+// promises it need not keep. The suite makes everything else itself.
 package dataplanetest

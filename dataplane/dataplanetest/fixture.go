@@ -15,11 +15,11 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// patience is how long anything may take that has to come. It is long, so
-// that only what never comes runs into it.
+// patience is the longest wait for anything that has to happen. It is long, so
+// that only things that never happen run into it.
 var patience = 20 * time.Second
 
-// A fixture is where one promise is kept: a new dataplane and the hosts.
+// A fixture is the set-up of one promise: a new dataplane and the hosts.
 type fixture struct {
 	testing.TB
 	lab Lab
@@ -121,14 +121,14 @@ func (s *fixture) find(id dataplane.ServiceID) (dataplane.ServiceStatus, bool) {
 	return dataplane.ServiceStatus{}, false
 }
 
-// nextPort runs below the ports that the kernel gives away by itself, so that
-// nobody's connection has one of ours for its own end.
+// nextPort counts below the ports that the kernel chooses by itself, so that no
+// connection has one of ours as its local port.
 var nextPort atomic.Uint32
 
 func init() { nextPort.Store(rand.Uint32()) }
 
-// freePort returns a port that nobody uses with addr. Addresses that are not
-// those of the test's own host cannot be looked at and are free.
+// freePort returns a port that is not in use with addr. Ports of addresses that
+// are not those of the test's own host count as free.
 func (s *fixture) freePort(addr netip.Addr) uint16 {
 	s.Helper()
 	for range 10000 {

@@ -8,8 +8,8 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// A Lab is the place where the suite runs. It stays as it is while the suite
-// does; the suite picks other ports for every promise.
+// A Lab is the place where the suite runs. It must not change meanwhile; the
+// suite picks other ports for every promise.
 type Lab struct {
 	// Open returns a new dataplane of the director. It is closed by the suite,
 	// after its services have been removed. A dataplane with the method
@@ -17,8 +17,8 @@ type Lab struct {
 	// writing nothing where nothing changes.
 	Open func(testing.TB) dataplane.Dataplane
 
-	// VIP4 and VIP6 are addresses that clients reach at the director. The
-	// promises of a family without one are not looked at.
+	// VIP4 and VIP6 are addresses that clients reach at the director. A family
+	// without one is not tested.
 	VIP4, VIP6 netip.Addr
 
 	// Forward is how real servers are reached. With Masq every real server
@@ -39,15 +39,15 @@ type Lab struct {
 	// longer than on a machine of its own. 0 is 20 seconds.
 	Patience time.Duration
 
-	// Parallel has the families looked at side by side, which takes hosts that
-	// are not short of anything.
+	// Parallel runs the families at the same time, which takes hosts that are
+	// not short of anything.
 	Parallel bool
 
-	// OnlyForwarded has the promises alone looked at that depend on Forward. It
-	// is for a dataplane that is held to all of them with another Forward.
+	// OnlyForwarded restricts the suite to the promises that depend on Forward.
+	// It is for a dataplane that is held to all of them with another Forward.
 	OnlyForwarded bool
 
-	// Lacks is what the dataplane is let off.
+	// Lacks are the promises that the dataplane need not keep.
 	Lacks Lacks
 }
 
@@ -64,16 +64,16 @@ type Host struct {
 	Do func(func() error) error
 }
 
-// Lacks are exceptions from the contract, each with what it rests on.
+// Lacks are exceptions from the contract, each with its reason.
 type Lacks struct {
 	// CutsRemoved says that connections to a removed real server end, as
 	// those of IPVS do when the destination is deleted.
 	CutsRemoved bool
 
 	// ForwardsPackets says that the dataplane makes no connections itself. It
-	// need not be a Drainer, has timeouts of its own, counts bytes with their headers, does not notice a real server that
-	// refuses, does not know whom it refused, and its connections go on when
-	// it is closed.
+	// need not be a Drainer, has timeouts of its own, counts bytes with their
+	// headers, does not notice a real server that refuses, does not count
+	// refused clients, and its connections go on when it is closed.
 	ForwardsPackets bool
 
 	// OneWay says that replies go past the director, so that it counts none.

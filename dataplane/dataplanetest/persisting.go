@@ -89,7 +89,7 @@ func persistRemoved(s *fixture) {
 	p := s.persistentService(1, 1)
 	p.apply()
 	p.takes("the first client", 0, "aa")
-	p.weigh(gone, 1)
+	p.weigh(absent, 1)
 	p.takes("its real server is removed", 0, "bb")
 	p.weigh(1, 1)
 	p.takes("its first real server is back", 0, "bb")

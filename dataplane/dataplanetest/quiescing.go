@@ -16,7 +16,7 @@ func quiescentTakesNothing(s *fixture) {
 		p.sequence(0, 3)
 		p.weigh(1, 0)
 		p.takes(scheduler+" and b quiescent", 0, "aaaaaa")
-		p.weigh(1, gone)
+		p.weigh(1, absent)
 		p.takes(scheduler+" and b removed", 0, "aaaa")
 	}
 }
@@ -39,7 +39,7 @@ func removedKeeps(s *fixture) {
 	p := s.tcpService("rr", 1, 1)
 	p.apply()
 	a := p.held(0)
-	p.weigh(gone, 1)
+	p.weigh(absent, 1)
 	a.alive(a.server + " is removed")
 	p.takes("a is removed", 0, "bb")
 	s.check("finish sending", a.CloseWrite())
@@ -49,7 +49,7 @@ func removedKeeps(s *fixture) {
 func addedAgain(s *fixture) {
 	p := s.tcpService("rr", 1, 1)
 	p.apply()
-	for _, away := range []int{0, gone} {
+	for _, away := range []int{0, absent} {
 		p.weigh(1, away)
 		p.takes("without b", 0, "aaa")
 		p.weigh(1, 1)

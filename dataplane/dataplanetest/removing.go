@@ -67,7 +67,7 @@ func removeDatagrams(s *fixture) {
 func removeForeign(s *fixture) {
 	other := *s
 	other.dp = openDataplane(s, s.lab)
-	p, q := s.tcpService("rr", 1), other.tcpService("rr", gone, 1)
+	p, q := s.tcpService("rr", 1), other.tcpService("rr", absent, 1)
 	p.apply()
 	q.apply()
 	if _, ok := s.find(q.want.ID); ok {

@@ -10,23 +10,23 @@ var replacing = []promise{
 	{"replace/under load", "no connection fails while real servers are added, reweighted and removed", replaceUnderLoad},
 }
 
-// rounds are the changes that are made under load. There is always somebody
-// to serve; each real server leaves and comes back in each round.
+// rounds are the changes that are made under load. One real server at least
+// always serves; each leaves and comes back in each round.
 var rounds = [][]int{
-	{1, 1, gone},
+	{1, 1, absent},
 	{1, 1, 1},
 	{0, 1, 3},
-	{gone, 1, 1},
-	{gone, gone, 1},
-	{2, gone, 1},
-	{2, gone, 0},
-	{1, gone, gone},
+	{absent, 1, 1},
+	{absent, absent, 1},
+	{2, absent, 1},
+	{2, absent, 0},
+	{1, absent, absent},
 	{1, 1, 1},
-	{1, 0, gone},
+	{1, 0, absent},
 }
 
 func replaceUnderLoad(s *fixture) {
-	p := s.tcpService("wrr", 1, 1, gone)
+	p := s.tcpService("wrr", 1, 1, absent)
 	rounds := rounds
 	if s.lab.Lacks.CutsRemoved {
 		rounds = quiescent(rounds)
@@ -60,7 +60,7 @@ func quiescent(rounds [][]int) [][]int {
 	return out
 }
 
-// A load is clients that connect all the time.
+// A load is a group of clients that connect all the time.
 type load struct {
 	visits  atomic.Int64
 	stopped atomic.Bool

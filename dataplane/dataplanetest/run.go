@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// A promise is one sentence of the contract and what holds it against a
-// dataplane.
+// A promise is one sentence of the contract and the test that a dataplane keeps
+// it.
 type promise struct {
 	name string
 	says string
@@ -57,8 +57,8 @@ func (p promise) binds(l Lab) bool {
 	return off == nil || !off(l.Lacks)
 }
 
-// promises returns all of them, in the order in which a new dataplane would
-// come to keep them.
+// promises returns all of them, in the order in which somebody who writes a
+// dataplane would make it keep them.
 func promises() []promise {
 	return slices.Concat(
 		applying, removing, reading,
@@ -69,7 +69,7 @@ func promises() []promise {
 }
 
 // Run holds the contract against the dataplanes that lab opens, with IPv4 and
-// with IPv6. With -short the heavy promises carry a tenth.
+// with IPv6. With -short the heavy promises have a tenth of their load.
 func Run(t *testing.T, lab Lab) {
 	if lab.Patience > 0 {
 		before := patience

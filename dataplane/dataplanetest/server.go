@@ -38,13 +38,13 @@ type server struct {
 	reports chan report
 }
 
-// A report says what came of a "shut" or "hold".
+// A report is the result of a "shut" or "hold".
 type report struct {
 	text string
 	err  error // nil when the client finished properly
 }
 
-// letters are the names of real servers.
+// letter returns the name of the i-th real server.
 func letter(i int) string { return string(rune('a' + i)) }
 
 // serveTCP starts the i-th real server behind a service on port.
@@ -112,10 +112,10 @@ func (v *server) serve(c *net.TCPConn) {
 	if err != nil {
 		return
 	}
-	v.obey(c, r, command)
+	v.execute(c, r, command)
 }
 
-func (v *server) obey(c *net.TCPConn, r io.Reader, command string) {
+func (v *server) execute(c *net.TCPConn, r io.Reader, command string) {
 	var n int64
 	switch word := command[:len(command)-1]; word {
 	case "echo":
@@ -160,7 +160,7 @@ func noise(n int64) io.Reader {
 	return io.LimitReader(rand.NewChaCha8([32]byte{}), n)
 }
 
-// digest says how much r holds and what.
+// digest returns the length of r and a hash of it.
 func digest(r io.Reader) string {
 	h := sha256.New()
 	n, err := io.Copy(h, r)

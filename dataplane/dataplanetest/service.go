@@ -7,8 +7,8 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// gone is the weight of a real server that is not configured.
-const gone = -1
+// absent is the weight of a real server that is not configured.
+const absent = -1
 
 // A service is a virtual service and its real servers, which are called a, b, c
 // and so on in the order of the configuration and all run, configured or not.
@@ -59,7 +59,7 @@ func (s *fixture) newService(proto dataplane.Protocol, scheduler string) *servic
 func (p *service) configure(weights ...int) {
 	p.want.RealServers = nil
 	for i, w := range weights {
-		if w != gone {
+		if w != absent {
 			r := p.all[i]
 			r.Weight = w
 			p.want.RealServers = append(p.want.RealServers, r)

@@ -44,13 +44,13 @@ func serverEndsFirst(s *fixture) {
 	_, err := io.WriteString(c.TCPConn, "I go on")
 	s.check("send to a real server that has finished", err)
 	s.check("finish sending", c.CloseWrite())
-	if r := p.heard(0); r.err != nil || r.text != "I go on" {
+	if r := p.awaitReport(0); r.err != nil || r.text != "I go on" {
 		s.Errorf("the real server heard %q and %v, want all of it and a proper end", r.text, r.err)
 	}
 }
 
-// heard waits for what the i-th real server reports.
-func (p *service) heard(i int) report {
+// awaitReport waits for what the i-th real server reports.
+func (p *service) awaitReport(i int) report {
 	p.Helper()
 	select {
 	case r := <-p.tcp[i].reports:
@@ -77,7 +77,7 @@ func clientResets(s *fixture) {
 	c := p.connect(0)
 	c.command("hold")
 	c.abort()
-	if r := p.heard(0); !reset(r.err) {
+	if r := p.awaitReport(0); !reset(r.err) {
 		s.Errorf("the real server of a client that resets gets %v, want a reset", r.err)
 	}
 }
@@ -91,7 +91,7 @@ func properEnd(s *fixture) {
 		_, err := io.WriteString(c.TCPConn, "bye")
 		s.check("send", err)
 		c.close()
-		if r := p.heard(0); r.err != nil || r.text != "bye" {
+		if r := p.awaitReport(0); r.err != nil || r.text != "bye" {
 			s.Fatalf("the real server of a client that closes heard %q and %v, want %q and a proper end", r.text, r.err, "bye")
 		}
 	}

@@ -17,7 +17,7 @@ import (
 // those that belong to its fault. It is made to be read, not to be quick.
 type toy struct {
 	fault    string
-	lobby    *lobby
+	registry *registry
 	work     sync.WaitGroup
 	apply    sync.Mutex // for "one at a time"
 	mu       sync.Mutex
@@ -30,8 +30,8 @@ type toy struct {
 	past    []*toyService // removed ones
 }
 
-// A lobby is where the toys of one lab see each other, which none should.
-type lobby struct {
+// A registry is where the toys of one lab see each other, which none should.
+type registry struct {
 	mu   sync.Mutex
 	toys []*toy
 }
@@ -39,17 +39,17 @@ type lobby struct {
 // A toyService is a service of a toy. The toy's lock guards it.
 type toyService struct {
 	*toy
-	want  dataplane.VirtualService
-	ln    *net.TCPListener
-	pc    *net.UDPConn
-	at    int  // the real server that was taken last
-	gone  bool // it listens no more
-	level int  // of wrr
-	total dataplane.Counters
-	reals map[netip.AddrPort]*toyReal
-	pins  map[netip.Prefix]*toyPin
-	conns map[*toyConn]bool
-	flows map[netip.AddrPort]*toyFlow
+	want   dataplane.VirtualService
+	ln     *net.TCPListener
+	pc     *net.UDPConn
+	at     int  // the real server that was taken last
+	closed bool // it does not listen any more
+	level  int  // of wrr
+	total  dataplane.Counters
+	reals  map[netip.AddrPort]*toyReal
+	pins   map[netip.Prefix]*toyPin
+	conns  map[*toyConn]bool
+	flows  map[netip.AddrPort]*toyFlow
 }
 
 // A toyReal is what a toy knows of a real server, configured or not.
@@ -64,8 +64,8 @@ type toyPin struct {
 	until time.Time
 }
 
-func newToy(fault string, l *lobby) *toy {
-	t := &toy{fault: fault, lobby: l, services: map[dataplane.ServiceID]*toyService{}, removed: map[dataplane.ServiceID]bool{}}
+func newToy(fault string, l *registry) *toy {
+	t := &toy{fault: fault, registry: l, services: map[dataplane.ServiceID]*toyService{}, removed: map[dataplane.ServiceID]bool{}}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.toys = append(l.toys, t)
@@ -137,7 +137,7 @@ func (t *toy) service(want dataplane.VirtualService) *toyService {
 }
 
 func (s *toyService) listen() (err error) {
-	s.gone = false
+	s.closed = false
 	if s.want.ID.Protocol == dataplane.UDP {
 		if s.pc, err = net.ListenUDP("udp", net.UDPAddrFromAddrPort(s.want.ID.Addr)); err == nil {
 			s.work.Go(func() { s.receive(s.pc) })
@@ -189,7 +189,7 @@ func (s *toyService) index(addr netip.AddrPort) int {
 }
 
 func (s *toyService) shut() {
-	s.gone = true
+	s.closed = true
 	if s.ln != nil {
 		_ = s.ln.Close()
 	}
@@ -230,9 +230,9 @@ func (t *toy) Remove(_ context.Context, id dataplane.ServiceID) error {
 }
 
 func (t *toy) evict(id dataplane.ServiceID) {
-	t.lobby.mu.Lock()
-	defer t.lobby.mu.Unlock()
-	for _, other := range t.lobby.toys {
+	t.registry.mu.Lock()
+	defer t.registry.mu.Unlock()
+	for _, other := range t.registry.toys {
 		if other != t {
 			other.mu.Lock()
 			if s := other.services[id]; s != nil {
@@ -247,9 +247,9 @@ func (t *toy) evict(id dataplane.ServiceID) {
 func (t *toy) Snapshot(context.Context) ([]dataplane.ServiceStatus, error) {
 	var all []dataplane.ServiceStatus
 	if t.is("lists foreign") {
-		t.lobby.mu.Lock()
-		defer t.lobby.mu.Unlock()
-		for _, other := range t.lobby.toys {
+		t.registry.mu.Lock()
+		defer t.registry.mu.Unlock()
+		for _, other := range t.registry.toys {
 			if other != t {
 				all = append(all, other.list()...)
 			}

@@ -44,12 +44,12 @@ func (s *toyService) accept(ln *net.TCPListener) {
 			_ = client.Close()
 			continue
 		}
-		s.work.Go(func() { s.carry(&toyConn{client: client}) })
+		s.work.Go(func() { s.relay(&toyConn{client: client}) })
 	}
 }
 
-// carry takes a client to a real server and moves what they say.
-func (s *toyService) carry(c *toyConn) {
+// relay connects a client to a real server and copies both directions.
+func (s *toyService) relay(c *toyConn) {
 	if !s.connect(c) {
 		switch {
 		case s.is("hangs when empty"):
@@ -152,7 +152,7 @@ func (s *toyService) leave(c *toyConn) {
 func (s *toyService) move(c *toyConn, to, from *net.TCPConn, as func(uint64) dataplane.Counters) {
 	var r io.Reader = from
 	if s.is("hoards") {
-		r = hoard(from)
+		r = readAll(from)
 	}
 	buf := make([]byte, 32<<10)
 	var all int
@@ -192,8 +192,8 @@ func (s *toyService) finish(c *toyConn, to *net.TCPConn, err error) {
 	}
 }
 
-// hoard reads all that comes, whether it is wanted or not.
-func hoard(from io.Reader) io.Reader {
+// readAll reads all that comes, whether it is wanted or not.
+func readAll(from io.Reader) io.Reader {
 	var mu sync.Mutex
 	var held []byte
 	var end error
@@ -250,7 +250,7 @@ func (s *toyService) receive(pc *net.UDPConn) {
 			continue
 		}
 		s.mu.Lock()
-		if s.gone {
+		if s.closed {
 			s.mu.Unlock()
 			continue
 		}

@@ -74,8 +74,8 @@ func (p *service) flow(client int) *flow {
 	return f
 }
 
-// hear waits for a datagram and returns who sent it and the rest of it.
-func (f *flow) hear() (name string, rest []byte, err error) {
+// receive waits for a datagram and returns who sent it and the rest of it.
+func (f *flow) receive() (name string, rest []byte, err error) {
 	_ = f.SetReadDeadline(time.Now().Add(patience))
 	n, err := f.Read(f.buf)
 	if err != nil {
@@ -90,7 +90,7 @@ func (f *flow) ask(text string) (name string, err error) {
 	if _, err := f.Write([]byte(text)); err != nil {
 		return "", err
 	}
-	name, rest, err := f.hear()
+	name, rest, err := f.receive()
 	if err == nil && string(rest) != text {
 		err = fmt.Errorf("sent %d bytes, got %d back from %s, or others", len(text), len(rest), name)
 	}
