@@ -6,8 +6,8 @@ func checks(all []result.Checks, colour palette) section {
 	const detected = "until a real server that is unwell is out of service"
 	s := section{
 		Title: "Health checks",
-		About: "What looking after many real servers costs, and how long one stays in service that has become unwell: " +
-			"until the kernel's table does not have it any more where the kernel forwards, and else until the program's status says so.",
+		About: "The cost of checking many real servers, and how long an unwell one stays in service: " +
+			"until it is gone from the kernel's table where the kernel forwards, and else until the program's status says so.",
 		Tables: []table{tabulate("", 2, all,
 			words("SUBJECT", func(c result.Checks) string { return c.Subject }),
 			figures("REAL SERVERS", "", func(c result.Checks) string { return thousands(float64(c.RealServers)) }),

@@ -10,7 +10,7 @@ func failovers(all []result.Failover, colour palette) section {
 	faults := distinct(all, func(f result.Failover) string { return f.Fault })
 	s := section{
 		Title: "Failover",
-		About: "What one fault cost the clients, at a fixed rate of requests. " +
+		About: "The cost of one fault to the clients, at a fixed rate of requests. " +
 			"LAST is the time from the fault to the start of the last request that was lost.",
 		Tables: []table{lostTable(all, faults)},
 	}

@@ -30,7 +30,7 @@ func Markdown(w io.Writer, run result.Run) error {
 		markdownList(&b, s.Notes)
 	}
 	if len(run.Limits) > 0 {
-		b.WriteString("\n### What not to conclude\n")
+		b.WriteString("\n### Limits of these figures\n")
 	}
 	markdownList(&b, run.Limits)
 	_, err := w.Write(b.Bytes())

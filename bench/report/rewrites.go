@@ -18,8 +18,8 @@ func rewrites(all []result.Rewrite) section {
 		}
 	}
 	s := section{
-		Title: "What the director changes in packets",
-		About: "Packets of a flow before and after the director, beside what the forwarding method promises.",
+		Title: "Packets before and after the director",
+		About: "The fields of a flow's packets on both sides of the director, beside the promise of the forwarding method.",
 		Tables: []table{tabulate("", 3, all,
 			words("SUBJECT", func(r result.Rewrite) string { return r.Subject }),
 			words("METHOD", func(r result.Rewrite) string { return r.Method }),

@@ -48,7 +48,7 @@ func sections(run result.Run) []section {
 // A fact is one thing to know about a run.
 type fact struct{ Name, Text string }
 
-// facts say where and how run took place; what is not known is left out.
+// facts say where and how run took place; unknown ones are left out.
 func facts(run result.Run) []fact {
 	var programs []string
 	for _, name := range slices.Sorted(maps.Keys(run.Machine.Programs)) {

@@ -67,7 +67,7 @@ func Print(w io.Writer, run result.Run, o Options) error {
 	if len(all) == 0 {
 		p.line("\nnothing was measured")
 	}
-	p.list("What not to conclude", run.Limits)
+	p.list("Limits of these figures", run.Limits)
 	_, err := w.Write(p.out.Bytes())
 	return err
 }
