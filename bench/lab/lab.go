@@ -114,7 +114,7 @@ func (o *Options) complete() error {
 }
 
 func (l *Lab) build() error {
-	steps := []func() error{l.connect, l.addSources, l.tune, l.disturb}
+	steps := []func() error{l.connect, l.addSources, l.tune, l.impair}
 	for _, do := range steps {
 		if err := do(); err != nil {
 			return err

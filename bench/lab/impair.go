@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// disturb delays and loses what the client sends.
-func (l *Lab) disturb() error {
+// impair delays and loses packets of the client.
+func (l *Lab) impair() error {
 	if l.Delay == 0 && l.Loss == 0 {
 		return nil
 	}
