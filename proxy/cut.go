@@ -14,7 +14,7 @@ func (d *Dataplane) cut(ctx context.Context, id dataplane.ServiceID) error {
 	if s == nil || !s.table.Doomed() {
 		return nil
 	}
-	if err := d.engine.Cut(ctx, &s.loop); err != nil {
+	if err := s.front.cut(ctx); err != nil {
 		return &dataplane.OpError{Op: "cut", Service: id, Err: err}
 	}
 	return nil

@@ -48,6 +48,8 @@ type Dataplane struct {
 	log       *slog.Logger
 	responder Responder
 	engine    *loop.Engine
+	tcp       *loop.TCP
+	udp       *loop.UDP
 	writes    atomic.Uint64
 
 	ctx    context.Context // over when Close begins
@@ -81,9 +83,11 @@ func New(o Options) *Dataplane {
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
 	}
-	d.engine = loop.New(loop.Options{
-		Bounds: o.Limits.bounds(), Workers: o.Workers, Pipes: pipes(OpenFiles()), Log: d.log,
-	})
+	bounds := o.Limits.bounds()
+	d.engine = loop.New(loop.Options{Workers: o.Workers, Log: d.log})
+	report := loop.NewReporter(d.engine)
+	d.udp = loop.NewUDP(d.engine, bounds.UDPBounds, report)
+	d.tcp = loop.NewTCP(d.engine, loop.TCPOptions{TCPBounds: bounds.TCPBounds, Pipes: pipes(OpenFiles()), Report: report})
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	d.work.Go(d.sweep)
 	return d
@@ -160,7 +164,7 @@ func (d *Dataplane) service(id dataplane.ServiceID) *service {
 
 func (d *Dataplane) add(ctx context.Context, want dataplane.VirtualService) error {
 	s := newService(d, want)
-	if err := s.listen(ctx); err != nil {
+	if err := s.front.listen(ctx); err != nil {
 		return &dataplane.OpError{Op: "listen", Service: want.ID, Err: cause(err)}
 	}
 	d.mu.Lock()
@@ -183,7 +187,7 @@ func (d *Dataplane) take(ctx context.Context, s *service) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.services, s.id)
-	d.forgotten += s.loop.Screen.Forgotten()
+	d.forgotten += s.shared.Screen.Forgotten()
 	d.writes.Add(1)
 	return nil
 }
@@ -240,7 +244,7 @@ func (d *Dataplane) look() []dataplane.ServiceStatus {
 	all := make([]dataplane.ServiceStatus, 0, len(services))
 	for _, s := range services {
 		st := s.table.Status()
-		st.Holding = s.loop.Holding()
+		st.Holding = s.shared.Holding()
 		all = append(all, st)
 	}
 	slices.SortFunc(all, func(a, b dataplane.ServiceStatus) int { return a.Service.ID.Compare(b.Service.ID) })
@@ -259,7 +263,7 @@ func (d *Dataplane) Writes() uint64 { return d.writes.Load() }
 
 // AcceptPauses returns how often a worker has stopped accepting connections for
 // a moment because the host had no descriptors or no memory.
-func (d *Dataplane) AcceptPauses() uint64 { return d.engine.Pauses() }
+func (d *Dataplane) AcceptPauses() uint64 { return d.tcp.Pauses() + d.udp.Pauses() }
 
 func (d *Dataplane) usable(ctx context.Context) error {
 	d.mu.Lock()

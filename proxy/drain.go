@@ -12,12 +12,14 @@ import (
 // End implements [dataplane.Drainer].
 func (d *Dataplane) End(ctx context.Context) error {
 	d.mu.Lock()
-	stay := map[*loop.Service]bool{}
+	stay := map[*loop.TCPService]bool{}
 	for _, s := range d.services {
-		stay[&s.loop] = true
+		if f, ok := s.front.(*tcpFront); ok {
+			stay[&f.service] = true
+		}
 	}
 	d.mu.Unlock()
-	return d.engine.CutOthers(ctx, stay)
+	return d.tcp.CutOthers(ctx, stay)
 }
 
 // Drain implements [dataplane.Drainer]. TCP connections are refused from when
@@ -28,7 +30,10 @@ func (d *Dataplane) Drain(ctx context.Context) error {
 	if err := d.refuseNew(ctx); err != nil {
 		return err
 	}
-	return d.engine.Wait(ctx)
+	if err := d.tcp.Wait(ctx); err != nil {
+		return err
+	}
+	return d.udp.Wait(ctx)
 }
 
 func (d *Dataplane) refuseNew(ctx context.Context) error {

@@ -6,7 +6,7 @@ func (d *Dataplane) Sources() (known, having int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, s := range d.services {
-		k, h := s.loop.Screen.Sources()
+		k, h := s.shared.Screen.Sources()
 		known, having = known+k, having+h
 	}
 	return known, having

@@ -52,10 +52,19 @@ const (
 // and whatever else it does.
 func (l Limits) Files() int { return (2*max(0, l.Connections) + max(0, l.Flows)) * 10 / 8 }
 
+// bounds are those of connections and of flows.
+type bounds struct {
+	loop.TCPBounds
+	loop.UDPBounds
+}
+
 // within puts in the defaults for a process that may open so many files and use
 // so many bytes.
-func (l Limits) within(files int, memory int64) loop.Bounds {
-	b := loop.Bounds{Connections: l.Connections, Buffers: l.Buffers, FlowsAsked: max(0, l.Flows)}
+func (l Limits) within(files int, memory int64) bounds {
+	b := bounds{
+		loop.TCPBounds{Connections: l.Connections, Buffers: l.Buffers},
+		loop.UDPBounds{FlowsAsked: max(0, l.Flows)},
+	}
 	if b.Connections <= 0 {
 		b.Connections = clamp(min(files*6/10/2, int(memory/perConnection)), maxConnections)
 	}
@@ -83,7 +92,7 @@ func (l Limits) flows(files int, memory int64) (n int, by dataplane.Scarcity) {
 }
 
 // bounds are l on this machine.
-func (l Limits) bounds() loop.Bounds { return l.within(OpenFiles(), memory()) }
+func (l Limits) bounds() bounds { return l.within(OpenFiles(), memory()) }
 
 // FlowPorts returns how many flows the local ports of this host allow, and how
 // many ports there are.
@@ -95,17 +104,22 @@ func FlowPorts() (flows, ports int) {
 // SetLimits puts other limits in force, as [Options] have them. Connections and
 // flows that exist stay; where there are too many no new one is taken in until
 // there are fewer, and flows that are idle end with each new one.
-func (d *Dataplane) SetLimits(l Limits) { d.engine.Bound(l.bounds()) }
+func (d *Dataplane) SetLimits(l Limits) {
+	b := l.bounds()
+	d.tcp.Bound(b.TCPBounds)
+	d.udp.Bound(b.UDPBounds)
+}
 
 // Load returns what is carried now, over all services.
 func (d *Dataplane) Load() dataplane.Load {
-	l := d.engine.Load()
+	l := dataplane.Load{Flows: d.udp.Load(), Evicted: d.udp.Evictions(), Pauses: d.AcceptPauses()}
+	l.Connections, l.Buffers = d.tcp.Load()
 	l.Worker, l.Turned = d.engine.Turns()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	l.Forgotten = d.forgotten
 	for _, s := range d.services {
-		l.Forgotten += s.loop.Screen.Forgotten()
+		l.Forgotten += s.shared.Screen.Forgotten()
 	}
 	return l
 }

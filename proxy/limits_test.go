@@ -18,17 +18,17 @@ func TestLimitsWithin(t *testing.T) {
 		given  Limits
 		files  int
 		memory int64
-		want   loop.Bounds
+		want   bounds
 	}{
-		{Limits{}, 1024, 8 << 30, loop.Bounds{Connections: 307, Flows: 204, Buffers: 1 << 30, FlowsBy: dataplane.Files}},
-		{Limits{}, 1 << 30, much, loop.Bounds{Connections: 1 << 18, Flows: 1 << 16, Buffers: much / 8}},
-		{Limits{}, 1 << 30, 512 << 20, loop.Bounds{Connections: 1 << 15, Flows: 1 << 14, Buffers: 64 << 20, FlowsBy: dataplane.Memory}},
-		{Limits{}, 2, 1, loop.Bounds{Connections: 1, Flows: 1, Buffers: 1, FlowsBy: dataplane.Memory}},
-		{Limits{Connections: 5, Flows: -1, Buffers: 7}, 1000, much, loop.Bounds{Connections: 5, Flows: 200, Buffers: 7, FlowsBy: dataplane.Files}},
-		{Limits{Connections: 1 << 20}, 1000, 1 << 20, loop.Bounds{Connections: 1 << 20, Flows: 32, Buffers: 1 << 17, FlowsBy: dataplane.Memory}},
-		{Limits{Flows: 900}, 1000, much, loop.Bounds{Connections: 300, Flows: 800, Buffers: much / 8, FlowsAsked: 900, FlowsBy: dataplane.Files}},
-		{Limits{Connections: 100, Flows: 500}, 1000, much, loop.Bounds{Connections: 100, Flows: 500, Buffers: much / 8, FlowsAsked: 500}},
-		{Limits{Connections: 1000, Flows: 500}, 1000, much, loop.Bounds{Connections: 1000, Flows: 200, Buffers: much / 8, FlowsAsked: 500, FlowsBy: dataplane.Files}},
+		{Limits{}, 1024, 8 << 30, bounds{loop.TCPBounds{Connections: 307, Buffers: 1 << 30}, loop.UDPBounds{Flows: 204, FlowsBy: dataplane.Files}}},
+		{Limits{}, 1 << 30, much, bounds{loop.TCPBounds{Connections: 1 << 18, Buffers: much / 8}, loop.UDPBounds{Flows: 1 << 16}}},
+		{Limits{}, 1 << 30, 512 << 20, bounds{loop.TCPBounds{Connections: 1 << 15, Buffers: 64 << 20}, loop.UDPBounds{Flows: 1 << 14, FlowsBy: dataplane.Memory}}},
+		{Limits{}, 2, 1, bounds{loop.TCPBounds{Connections: 1, Buffers: 1}, loop.UDPBounds{Flows: 1, FlowsBy: dataplane.Memory}}},
+		{Limits{Connections: 5, Flows: -1, Buffers: 7}, 1000, much, bounds{loop.TCPBounds{Connections: 5, Buffers: 7}, loop.UDPBounds{Flows: 200, FlowsBy: dataplane.Files}}},
+		{Limits{Connections: 1 << 20}, 1000, 1 << 20, bounds{loop.TCPBounds{Connections: 1 << 20, Buffers: 1 << 17}, loop.UDPBounds{Flows: 32, FlowsBy: dataplane.Memory}}},
+		{Limits{Flows: 900}, 1000, much, bounds{loop.TCPBounds{Connections: 300, Buffers: much / 8}, loop.UDPBounds{Flows: 800, FlowsAsked: 900, FlowsBy: dataplane.Files}}},
+		{Limits{Connections: 100, Flows: 500}, 1000, much, bounds{loop.TCPBounds{Connections: 100, Buffers: much / 8}, loop.UDPBounds{Flows: 500, FlowsAsked: 500}}},
+		{Limits{Connections: 1000, Flows: 500}, 1000, much, bounds{loop.TCPBounds{Connections: 1000, Buffers: much / 8}, loop.UDPBounds{Flows: 200, FlowsAsked: 500, FlowsBy: dataplane.Files}}},
 	}
 	for _, tt := range tests {
 		if got := tt.given.within(tt.files, tt.memory); got != tt.want {

@@ -19,7 +19,7 @@ func (s *service) screen(v dataplane.VirtualService) {
 	if of := (dataplane.Carry{Allow: v.Allow, Deny: v.Deny}); !s.rules.of.Equal(of) {
 		s.rules = s.plane.rules(of)
 	}
-	s.loop.Screen.Set(s.rules.made, limits)
+	s.shared.Screen.Set(s.rules.made, limits)
 }
 
 // trusts returns rules that let nobody pass but trusted proxies, nil if there

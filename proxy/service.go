@@ -29,7 +29,8 @@ type service struct {
 	name  string
 	table *table.Service
 	front front
-	loop  loop.Service
+	// shared is what the front has in common with others.
+	shared *loop.Service
 	// closing is that it has been removed, but for what a worker has not done.
 	closing bool
 	// Who is let in, and who says on whose behalf it comes.
@@ -39,6 +40,15 @@ type service struct {
 // A front accepts the traffic of one service. What a worker does not do before
 // ctx is done is an error.
 type front interface {
+	// listen begins to accept. It is called first and once.
+	listen(ctx context.Context) error
+	// set has settings in force.
+	set(loop.Settings)
+	// changed has to be called after real servers have left the books.
+	changed()
+	// cut ends connections and flows to real servers at which the books want
+	// nobody. It returns when that is done, or ctx's error.
+	cut(ctx context.Context) error
 	// drain refuses new connections and flows from when it returns nil on.
 	// Those that exist go on.
 	drain(ctx context.Context) error
@@ -52,20 +62,14 @@ type front interface {
 
 func newService(d *Dataplane, v dataplane.VirtualService) *service {
 	s := &service{plane: d, id: v.ID, name: v.ID.String(), table: table.New(v)}
-	s.loop.Name, s.loop.Books, s.loop.Addr = s.name, s.table, unmap(v.ID.Addr)
+	if v.ID.Protocol == dataplane.UDP {
+		s.front, s.shared = newUDPFront(s)
+	} else {
+		s.front, s.shared = newTCPFront(s)
+	}
+	s.shared.Name, s.shared.Books, s.shared.Addr = s.name, s.table, unmap(v.ID.Addr)
 	s.configure(v)
 	return s
-}
-
-// listen makes the front.
-func (s *service) listen(ctx context.Context) error {
-	var err error
-	if s.id.Protocol == dataplane.UDP {
-		s.front, err = listenUDP(ctx, s)
-	} else {
-		s.front, err = listenTCP(ctx, s)
-	}
-	return err
 }
 
 // apply puts v into force.
@@ -73,7 +77,7 @@ func (s *service) apply(ctx context.Context, v dataplane.VirtualService) {
 	was := s.table.Spec()
 	s.table.Update(v)
 	s.configure(v)
-	s.loop.Changed()
+	s.front.changed()
 	if was.KeepAlive != v.KeepAlive || was.UserTimeout != v.UserTimeout {
 		s.front.tune(ctx)
 	}
@@ -84,7 +88,7 @@ func (s *service) configure(v dataplane.VirtualService) {
 	if v.ID.Protocol == dataplane.UDP {
 		idle = defaultIdleUDP
 	}
-	s.loop.Set(loop.Settings{
+	s.front.set(loop.Settings{
 		Connect:   cmp.Or(v.ConnectTimeout, defaultConnect),
 		Idle:      cmp.Or(v.IdleTimeout, idle),
 		OnePacket: v.OnePacket,

@@ -28,7 +28,9 @@ func (d *Dataplane) sweep() {
 			t.Reset(loop.Until(sweepEvery))
 			d.sweepOnce()
 		case <-ports.C:
-			d.engine.SetPorts(loop.LocalPorts())
+			now := loop.LocalPorts()
+			d.engine.SetPorts(now)
+			d.udp.SetPorts(now)
 		}
 	}
 }
@@ -36,6 +38,6 @@ func (d *Dataplane) sweep() {
 func (d *Dataplane) sweepOnce() {
 	for _, s := range d.all() {
 		s.table.Expire()
-		s.loop.Screen.Expire()
+		s.shared.Screen.Expire()
 	}
 }

@@ -7,20 +7,29 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/loop"
 )
 
-// tcpFront is the listener of one service.
-type tcpFront struct{ *loop.Listener }
-
-func listenTCP(ctx context.Context, s *service) (front, error) {
-	if r := s.plane.responder; r != nil {
-		s.loop.Sorry = func(c net.Conn) { r.ServeConn(s.name, c) }
-	}
-	ln, err := s.plane.engine.Listen(ctx, unmap(s.id.Addr), &s.loop)
-	if err != nil {
-		return nil, err
-	}
-	return tcpFront{ln}, nil
+// A tcpFront is the listener of one service.
+type tcpFront struct {
+	tcp     *loop.TCP
+	service loop.TCPService
+	*loop.Listener
 }
 
-func (f tcpFront) drain(ctx context.Context) error { return f.Close(ctx) }
-func (f tcpFront) close(ctx context.Context) error { return f.Close(ctx) }
-func (f tcpFront) tune(ctx context.Context)        { f.Tune(ctx) }
+func newTCPFront(s *service) (front, *loop.Service) {
+	f := &tcpFront{tcp: s.plane.tcp}
+	if r := s.plane.responder; r != nil {
+		f.service.Sorry = func(c net.Conn) { r.ServeConn(s.name, c) }
+	}
+	return f, &f.service.Service
+}
+
+func (f *tcpFront) listen(ctx context.Context) (err error) {
+	f.Listener, err = f.tcp.Listen(ctx, f.service.Addr, &f.service)
+	return err
+}
+
+func (f *tcpFront) set(s loop.Settings)             { f.service.Set(s) }
+func (f *tcpFront) changed()                        {}
+func (f *tcpFront) cut(ctx context.Context) error   { return f.tcp.Cut(ctx, &f.service) }
+func (f *tcpFront) drain(ctx context.Context) error { return f.Close(ctx) }
+func (f *tcpFront) close(ctx context.Context) error { return f.Close(ctx) }
+func (f *tcpFront) tune(ctx context.Context)        { f.Tune(ctx) }

@@ -6,20 +6,29 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/loop"
 )
 
-// udpFront is the port of one service.
-type udpFront struct{ *loop.Port }
-
-func listenUDP(ctx context.Context, s *service) (front, error) {
-	if r := s.plane.responder; r != nil {
-		s.loop.Answer = func(datagram []byte) []byte { return r.Answer(s.name, datagram) }
-	}
-	port, err := s.plane.engine.Receive(ctx, unmap(s.id.Addr), &s.loop)
-	if err != nil {
-		return nil, err
-	}
-	return udpFront{port}, nil
+// A udpFront is the port of one service.
+type udpFront struct {
+	udp     *loop.UDP
+	service loop.UDPService
+	*loop.Port
 }
 
-func (f udpFront) drain(ctx context.Context) error { return f.Drain(ctx) }
-func (f udpFront) close(ctx context.Context) error { return f.Close(ctx) }
-func (f udpFront) tune(context.Context)            {}
+func newUDPFront(s *service) (front, *loop.Service) {
+	f := &udpFront{udp: s.plane.udp}
+	if r := s.plane.responder; r != nil {
+		f.service.Answer = func(datagram []byte) []byte { return r.Answer(s.name, datagram) }
+	}
+	return f, &f.service.Service
+}
+
+func (f *udpFront) listen(ctx context.Context) (err error) {
+	f.Port, err = f.udp.Receive(ctx, f.service.Addr, &f.service)
+	return err
+}
+
+func (f *udpFront) set(s loop.Settings)             { f.service.Set(s) }
+func (f *udpFront) changed()                        { f.service.Changed() }
+func (f *udpFront) cut(ctx context.Context) error   { return f.udp.Cut(ctx, &f.service) }
+func (f *udpFront) drain(ctx context.Context) error { return f.Drain(ctx) }
+func (f *udpFront) close(ctx context.Context) error { return f.Close(ctx) }
+func (f *udpFront) tune(context.Context)            {}

@@ -10,36 +10,50 @@ const acceptShare = 64
 type listener struct {
 	fd      int32
 	place   int32
-	worker  *worker
-	service *Service
+	service *TCPService
 	armed   bool // an event tells of clients
 	held    bool // there is no place for them
+	turn    hold // of it while it is held
+}
+
+// An acceptor takes in the clients of a worker's listeners.
+type acceptor struct {
+	h      *tcp
+	worker *worker
+
+	listeners []*listener
+	held      int // of the listeners: those that wait for a place
+	paused    bool
+	resume    uint32 // tick at which to accept again
+	reserve   reserve
+	poll      unix.PollFd // what the kernel writes
 }
 
 // open begins to accept.
-func (w *worker) open(fd int32, s *Service) error {
-	place := len(w.listeners)
-	for i, l := range w.listeners {
+func (a *acceptor) open(fd int32, s *TCPService) error {
+	place := len(a.listeners)
+	for i, l := range a.listeners {
 		if l == nil {
 			place = i
 			break
 		}
 	}
-	l := &listener{fd: fd, place: int32(place), worker: w, service: s}
-	if e := w.poller.control(unix.EPOLL_CTL_ADD, fd, 0, int32(wokenUp-1-place), 0); e != 0 {
+	l := &listener{fd: fd, place: int32(place), service: s}
+	l.turn = hold{&s.quota, func() { a.worker.mailbox.post(func() { a.retry(l) }) }}
+	if e := a.h.reg.Add(fd, 0, Subject|l.place, 0); e != 0 {
 		return e
 	}
-	if place == len(w.listeners) {
-		w.listeners = append(w.listeners, nil)
+	if place == len(a.listeners) {
+		a.listeners = append(a.listeners, nil)
 	}
-	w.listeners[place] = l
-	w.arm(l)
+	a.listeners[place] = l
+	a.arm(l)
 	return nil
 }
 
 // arm has events tell of the clients of a listener if they can be taken in.
-func (w *worker) arm(l *listener) {
-	want := !w.paused && !l.held
+func (a *acceptor) arm(l *listener) {
+	want := !a.paused && !l.held
 	if want == l.armed {
 		return
 	}
@@ -48,42 +62,42 @@ func (w *worker) arm(l *listener) {
 	if want {
 		events = unix.EPOLLIN
 	}
-	w.poller.control(unix.EPOLL_CTL_MOD, l.fd, events, wokenUp-1-l.place, 0)
+	a.h.reg.Change(l.fd, events, Subject|l.place, 0)
 }
 
 // close takes what has been queued and no more, as far as there are places.
-func (w *worker) close(fd int32) {
-	for i, l := range w.listeners {
+func (a *acceptor) close(fd int32) {
+	for i, l := range a.listeners {
 		if l != nil && l.fd == fd {
-			w.admit(l, 1<<30)
+			a.admit(l, 1<<30)
 			if l.held {
-				w.engine.places.queue.remove(l)
-				w.unhold(l)
+				a.h.fwd.places.queue.remove(&l.turn)
+				a.unhold(l)
 			}
-			w.listeners[i] = nil
-			w.poller.forget(fd)
+			a.listeners[i] = nil
+			a.h.reg.Forget(fd)
 			closeFD(fd)
 		}
 	}
 }
 
 // admit takes up to n connections, each with a place that there is before it.
-func (w *worker) admit(l *listener, n int) {
+func (a *acceptor) admit(l *listener, n int) {
 	if l.held {
 		return
 	}
-	places, s := &w.engine.places, &l.service.quota
+	places, s := &a.h.fwd.places, &l.service.quota
 	for i := range n {
 		if !places.take(s) {
-			if i == 0 || ready(l.fd, &w.poll) {
-				w.hold(l)
+			if i == 0 || ready(l.fd, &a.poll) {
+				a.hold(l)
 			}
 			return
 		}
-		fd, e := w.take(l)
+		fd, e := a.take(l)
 		if e == 0 {
-			w.begin(l.service, fd)
-			w.calm = false
+			a.h.begin(l.service, fd)
+			a.h.accepted = true
 			continue
 		}
 		if e != unix.EAGAIN {
@@ -98,45 +112,45 @@ func (w *worker) admit(l *listener, n int) {
 			unix.ENETDOWN, unix.ENETUNREACH, unix.EHOSTDOWN, unix.EHOSTUNREACH, unix.ENONET, unix.ETIMEDOUT:
 			// accept(2): what has become of this one client.
 		default:
-			w.pause()
-			w.engine.cannotAccept(l.service, e)
+			a.pause()
+			a.h.fwd.cannotAccept(l.service, e)
 			return
 		}
 	}
 }
 
 // take accepts, while a descriptor is left for the real server, too.
-func (w *worker) take(l *listener) (int32, unix.Errno) {
-	if !w.restock() {
+func (a *acceptor) take(l *listener) (int32, unix.Errno) {
+	if !a.restock() {
 		return none, unix.EMFILE
 	}
-	return accept(l.fd, &w.peer)
+	return accept(l.fd, &a.worker.peer)
 }
 
 // pause stops accepting for a tick.
-func (w *worker) pause() {
-	w.resume = w.tick + 2 // the next one may begin at once
-	if w.paused {
+func (a *acceptor) pause() {
+	a.resume = a.worker.tick + 2 // the next one may begin at once
+	if a.paused {
 		return
 	}
-	w.paused = true
-	w.engine.pauses.Add(1)
-	w.greet()
+	a.paused = true
+	a.h.fwd.pauses.Add(1)
+	a.greet()
 }
 
 // recover accepts again after a pause, if there are descriptors.
-func (w *worker) recover() {
-	if !w.paused || int32(w.resume-w.tick) > 0 || !w.restock() {
+func (a *acceptor) recover() {
+	if !a.paused || int32(a.resume-a.worker.tick) > 0 || !a.restock() {
 		return
 	}
-	w.paused = false
-	w.greet()
+	a.paused = false
+	a.greet()
 }
 
-func (w *worker) greet() {
-	for _, l := range w.listeners {
+func (a *acceptor) greet() {
+	for _, l := range a.listeners {
 		if l != nil {
-			w.arm(l)
+			a.arm(l)
 		}
 	}
 }

@@ -23,7 +23,7 @@ func TestCloseServesTheQueue(t *testing.T) {
 	for range 50 {
 		queued = append(queued, r.dial())
 	}
-	r.w.close(r.fd)
+	r.h.accept.close(r.fd)
 	if _, err := net.Dial("tcp", r.vip.String()); !errors.Is(err, unix.ECONNREFUSED) {
 		t.Errorf("connecting: %v, want refused", err)
 	}
@@ -62,7 +62,8 @@ func TestListenersComeAndGo(t *testing.T) {
 			}()
 		}
 	}()
-	e := New(Options{Workers: 3, Bounds: Bounds{Connections: 1000}, Pipes: 8, Log: slog.New(slog.DiscardHandler)})
+	e := New(Options{Workers: 3, Log: slog.New(slog.DiscardHandler)})
+	f := streams(e, 1000)
 	defer e.Close()
 	s := newService(addr)
 	free, vip := listen(t)
@@ -87,7 +88,7 @@ func TestListenersComeAndGo(t *testing.T) {
 	}
 	for round := 0; round < 8 && !t.Failed(); round++ {
 		before := served.Load()
-		ln, err := e.Listen(t.Context(), vip, s)
+		ln, err := f.Listen(t.Context(), vip, s)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -100,7 +101,7 @@ func TestListenersComeAndGo(t *testing.T) {
 	stop.Store(true)
 	clients.Wait()
 	t.Log(served.Load(), "served", refused.Load(), "refused")
-	if err := e.Wait(t.Context()); err != nil {
+	if err := f.Wait(t.Context()); err != nil {
 		t.Error(err)
 	}
 }
@@ -119,37 +120,39 @@ func visit(to netip.AddrPort) error {
 }
 
 func TestAddressInUse(t *testing.T) {
-	e := New(Options{Workers: 2, Bounds: Bounds{Connections: 10}, Log: slog.New(slog.DiscardHandler)})
+	e := New(Options{Workers: 2, Log: slog.New(slog.DiscardHandler)})
+	f := streams(e, 10)
 	defer e.Close()
-	other := New(Options{Workers: 2, Bounds: Bounds{Connections: 10}, Log: slog.New(slog.DiscardHandler)})
+	other := New(Options{Workers: 2, Log: slog.New(slog.DiscardHandler)})
+	others := streams(other, 10)
 	defer other.Close()
 	free, at := listen(t)
-	if _, err := e.Listen(t.Context(), at, newService()); !errors.Is(err, unix.EADDRINUSE) {
+	if _, err := f.Listen(t.Context(), at, newService()); !errors.Is(err, unix.EADDRINUSE) {
 		t.Errorf("beside another program: %v, want %v", err, unix.EADDRINUSE)
 	}
 	_ = free.Close()
-	ln, err := e.Listen(t.Context(), at, newService())
+	ln, err := f.Listen(t.Context(), at, newService())
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, e := range []*Engine{e, other} {
-		if _, err := e.Listen(t.Context(), at, newService()); !errors.Is(err, unix.EADDRINUSE) {
+	for _, f := range []*TCP{f, others} {
+		if _, err := f.Listen(t.Context(), at, newService()); !errors.Is(err, unix.EADDRINUSE) {
 			t.Errorf("a second time: %v, want %v", err, unix.EADDRINUSE)
 		}
 	}
 	_ = ln.Close(t.Context())
-	if ln, err = other.Listen(t.Context(), at, newService()); err != nil {
+	if ln, err = others.Listen(t.Context(), at, newService()); err != nil {
 		t.Errorf("after it was closed: %v", err)
 	} else {
 		_ = ln.Close(t.Context())
 	}
 	e.Close()
-	if _, err := e.Listen(t.Context(), at, newService()); !errors.Is(err, ErrClosed) {
+	if _, err := f.Listen(t.Context(), at, newService()); !errors.Is(err, ErrClosed) {
 		t.Errorf("after Close: %v, want %v", err, ErrClosed)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := other.Listen(ctx, at, newService()); !errors.Is(err, context.Canceled) {
+	if _, err := others.Listen(ctx, at, newService()); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v, want %v", err, context.Canceled)
 	}
 }
@@ -161,20 +164,20 @@ func TestOutOfDescriptors(t *testing.T) {
 	r := newRig(t, addr)
 	first, second := r.dial(), r.dial()
 	lift := exhaust(t, 1) // for the first client
-	r.until("the worker pauses", func() bool { return r.w.paused })
+	r.until("the worker pauses", func() bool { return r.h.accept.paused })
 	r.until("the real server is reached", func() bool { return r.only().state == relaying })
-	if n := r.engine.Pauses(); n != 1 {
+	if n := r.fwd.Pauses(); n != 1 {
 		t.Errorf("%d pauses, want 1", n)
 	}
-	if r.w.reserve[0] != none {
+	if r.h.accept.reserve[0] != none {
 		t.Error("the reserve is still there")
 	}
 	if n := r.w.rest(); n <= 0 || n > int(tickLength/time.Millisecond) {
 		t.Errorf("the worker rests for %d ms, want until the next tick", n)
 	}
 	r.pass(5 * tickLength)
-	if !r.w.paused || r.engine.Pauses() != 1 {
-		t.Errorf("without descriptors: paused is %v after %d pauses, want one that lasts", r.w.paused, r.engine.Pauses())
+	if !r.h.accept.paused || r.fwd.Pauses() != 1 {
+		t.Errorf("without descriptors: paused is %v after %d pauses, want one that lasts", r.h.accept.paused, r.fwd.Pauses())
 	}
 	lift()
 	r.pass(3 * tickLength)

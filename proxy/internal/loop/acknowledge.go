@@ -15,7 +15,7 @@ const piecesFor = 1000
 
 // inPieces reports whether a new connection to a real server of s is likely to
 // have its answer in pieces.
-func (s *Service) inPieces() bool {
+func (s *TCPService) inPieces() bool {
 	return s.pieces.Load() > 0 && s.pieces.Add(-1) >= 0
 }
 
@@ -34,17 +34,17 @@ type arrival struct {
 //
 // What comes when the first piece has been acknowledged is a second one. The
 // kernel acknowledges those of the next connections to that service by itself.
-func (w *worker) heardFrom(c *conn) {
+func (rl *relay) heardFrom(c *conn) {
 	if c.hurried {
 		c.hurried = false
 		if c.written == 1 {
-			w.slab.owner(c).service.pieces.Store(piecesFor)
+			rl.h.slab.owner(c).service.pieces.Store(piecesFor)
 		}
 		return
 	}
 	c.prompt = true
 	if !c.sides[server].ending {
-		w.arrivals = append(w.arrivals, arrival{c.ref(), w.now})
+		rl.arrivals = append(rl.arrivals, arrival{c.ref(), rl.worker.now})
 	}
 }
 
@@ -52,13 +52,13 @@ func (w *worker) heardFrom(c *conn) {
 // follows them, at once. That waits until the worker is idle for a moment or they are
 // ackWithin old: a connection with one request is often over by then, and costs
 // neither the call nor the segment.
-func (w *worker) acknowledge(idle bool) {
+func (rl *relay) acknowledge(idle bool) {
 	n := 0
-	for ; n < len(w.arrivals) && (idle || w.now-w.arrivals[n].at >= ackWithin); n++ {
-		if c := w.slab.find(w.arrivals[n].ref); c != nil && !c.sides[server].eof {
+	for ; n < len(rl.arrivals) && (idle || rl.worker.now-rl.arrivals[n].at >= ackWithin); n++ {
+		if c := rl.h.slab.find(rl.arrivals[n].ref); c != nil && !c.sides[server].eof {
 			setOption(c.sides[server].fd, unix.SOL_TCP, unix.TCP_QUICKACK, &on)
 			c.hurried = true
 		}
 	}
-	w.arrivals = append(w.arrivals[:0], w.arrivals[n:]...)
+	rl.arrivals = append(rl.arrivals[:0], rl.arrivals[n:]...)
 }

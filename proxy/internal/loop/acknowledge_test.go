@@ -76,24 +76,24 @@ func TestFirstPieceOfTheBusy(t *testing.T) {
 	}
 	c, s := begin()
 	r.must2(s.Write([]byte("answer")))
-	r.until("it has come", func() bool { return len(r.w.arrivals) == 1 })
-	r.w.acknowledge(false)
-	if len(r.w.arrivals) != 1 {
+	r.until("it has come", func() bool { return len(r.h.relay.arrivals) == 1 })
+	r.h.relay.acknowledge(false)
+	if len(r.h.relay.arrivals) != 1 {
 		t.Fatal("a busy worker has not put the acknowledgement off")
 	}
 	_ = c.Close()
 	_ = s.Close()
 	r.until("the connection is over", r.gone)
-	r.w.acknowledge(true)
-	if len(r.w.arrivals) != 0 {
+	r.h.relay.acknowledge(true)
+	if len(r.h.relay.arrivals) != 0 {
 		t.Error("what is over has not been forgotten")
 	}
 
 	_, s = begin()
 	r.must2(s.Write([]byte("answer")))
-	r.until("it has come", func() bool { return len(r.w.arrivals) == 1 })
+	r.until("it has come", func() bool { return len(r.h.relay.arrivals) == 1 })
 	r.w.now += ackWithin
-	if r.w.acknowledge(false); len(r.w.arrivals) != 0 {
+	if r.h.relay.acknowledge(false); len(r.h.relay.arrivals) != 0 {
 		t.Error("the acknowledgement has been put off for too long")
 	}
 }
@@ -110,7 +110,7 @@ func TestHandshakeOfTheCalm(t *testing.T) {
 		r.w.turn(0)
 		var sent [2]uint32
 		for i := range sent {
-			info, err := unix.GetsockoptTCPInfo(int(r.w.slab.at(int32(i)).sides[server].fd), unix.SOL_TCP, unix.TCP_INFO)
+			info, err := unix.GetsockoptTCPInfo(int(r.h.slab.at(int32(i)).sides[server].fd), unix.SOL_TCP, unix.TCP_INFO)
 			r.must(err)
 			sent[i] = info.Segs_out
 		}
@@ -137,8 +137,8 @@ func TestAnswersInPiecesAreLearnt(t *testing.T) {
 		r.must2(c.Write([]byte("ask")))
 		s := r.accepted(l)
 		r.must2(s.Write([]byte("answer")))
-		r.until("it has come", func() bool { return len(r.w.arrivals) == 1 })
-		r.w.acknowledge(true)
+		r.until("it has come", func() bool { return len(r.h.relay.arrivals) == 1 })
+		r.h.relay.acknowledge(true)
 		if again {
 			r.must2(c.Write([]byte("ask again")))
 			r.until("it is passed on", func() bool { return r.only().written == 2 })

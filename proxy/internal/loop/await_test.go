@@ -38,7 +38,7 @@ func (r *rig) queue() *net.TCPConn {
 // awaiting returns a connection that waits.
 func (r *rig) awaiting() *conn {
 	found := &conn{}
-	r.w.slab.all(func(c *conn) {
+	r.h.slab.all(func(c *conn) {
 		if c.state == waiting {
 			found = c
 		}
@@ -53,8 +53,8 @@ func (r *rig) wantBooks(active, waiting int, refused uint64) {
 		r.Errorf("%d active, %d waiting, %d refused; want %d, %d, %d",
 			st.Servers[0].Active, st.Waiting, st.Counters.Refused, active, waiting, refused)
 	}
-	if len(r.w.waiting) != waiting {
-		r.Errorf("the worker has %d waiting, want %d", len(r.w.waiting), waiting)
+	if len(r.h.dial.waiting) != waiting {
+		r.Errorf("the worker has %d waiting, want %d", len(r.h.dial.waiting), waiting)
 	}
 }
 
@@ -85,7 +85,7 @@ func TestAwaitIsServed(t *testing.T) {
 	}
 	r.until("the end", r.gone)
 	r.wantBooks(0, 0, 0)
-	if n := r.engine.places.taken.Load(); n != 0 {
+	if n := r.fwd.places.taken.Load(); n != 0 {
 		t.Errorf("%d places are taken, want none", n)
 	}
 }
@@ -112,16 +112,16 @@ func TestAwaitResetWhenCalled(t *testing.T) {
 	r.until("the first is on its way", func() bool { return r.service.Books.Status().Servers[0].Active == 1 })
 	second := r.queue()
 	x, wt := r.awaiting(), (*table.Waiter)(nil)
-	for _, wt = range r.w.waiting {
+	for _, wt = range r.h.dial.waiting {
 	}
 	r.must(second.SetLinger(0))
 	r.must(second.Close())
-	r.w.slab.all(func(c *conn) {
+	r.h.slab.all(func(c *conn) {
 		if c != x {
-			r.w.cut(c)
+			r.h.cut(c)
 		}
 	})
-	r.w.called(x.ref(), wt)
+	r.h.dial.called(x.ref(), wt)
 	if n := r.service.Books.Status(); n.Counters.Failures != 0 || n.Counters.Refused != 0 || n.Servers[0].Active != 0 {
 		t.Errorf("%+v", n)
 	}
@@ -203,7 +203,7 @@ func TestAwaitRaces(t *testing.T) {
 		holder := r.only()
 		c := r.queue()
 		waits := r.awaiting()
-		r.w.slab.owner(holder).claim.Done()
+		r.h.slab.owner(holder).claim.Done()
 		v := r.service.Books.Spec()
 		if st := r.service.Books.Status(); st.Waiting != 0 || st.Servers[0].Active != 1 {
 			t.Fatalf("books of %v: %+v, want the place given", v.ID, st)
@@ -211,7 +211,7 @@ func TestAwaitRaces(t *testing.T) {
 		// The test has ended the claim, the worker is not to end it once more.
 		closeFD(holder.sides[client].fd)
 		closeFD(holder.sides[server].fd)
-		r.w.leave(holder)
+		r.h.leave(holder)
 		return r, c, waits
 	}
 	t.Run("gone", func(t *testing.T) {
@@ -223,13 +223,13 @@ func TestAwaitRaces(t *testing.T) {
 	})
 	t.Run("out of time", func(t *testing.T) {
 		r, _, waits := given(t)
-		r.w.overdue(waits)
+		r.h.dial.overdue(waits)
 		r.until("it is served all the same", func() bool { return waits.state == relaying })
 		r.wantBooks(1, 0, 0)
 	})
 	t.Run("ended", func(t *testing.T) {
 		r, c, waits := given(t)
-		r.w.cut(waits)
+		r.h.cut(waits)
 		r.wantReset("client", c)
 		r.wantBooks(0, 0, 0)
 	})

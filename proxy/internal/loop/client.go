@@ -15,26 +15,26 @@ type parties struct{ client, dest netip.AddrPort }
 // clientOf returns who the client of a connection is: the one that a trusted
 // proxy has named, else who has connected. It is false for one that has been
 // reset.
-func (w *worker) clientOf(c *conn) (netip.AddrPort, bool) {
+func (h *tcp) clientOf(c *conn) (netip.AddrPort, bool) {
 	if c.named {
-		return w.named[c.index].client, true
+		return h.named[c.index].client, true
 	}
-	if peerOf(c.sides[client].fd, &w.peer) != 0 {
+	if peerOf(c.sides[client].fd, &h.worker.peer) != 0 {
 		return netip.AddrPort{}, false
 	}
-	return w.peer.addr(), true
+	return h.worker.peer.addr(), true
 }
 
 // partiesOf is clientOf with where the client has connected to.
-func (w *worker) partiesOf(c *conn) (parties, bool) {
+func (h *tcp) partiesOf(c *conn) (parties, bool) {
 	if c.named {
-		return w.named[c.index], true
+		return h.named[c.index], true
 	}
-	from, ok := w.clientOf(c)
-	to := w.slab.owner(c).service.Addr
+	from, ok := h.clientOf(c)
+	to := h.slab.owner(c).service.Addr
 	if ok && !specified(to) {
-		ok = nameOf(c.sides[client].fd, &w.peer) == 0
-		to = w.peer.addr()
+		ok = nameOf(c.sides[client].fd, &h.worker.peer) == 0
+		to = h.worker.peer.addr()
 	}
 	return parties{from, to}, ok
 }
@@ -45,15 +45,15 @@ func specified(a netip.AddrPort) bool {
 }
 
 // partiesAt is partiesOf for the datagrams of an origin.
-func (w *worker) partiesAt(p *port, o *origin) parties {
+func (h *udp) partiesAt(p *port, o *origin) parties {
 	if o.via != 0 {
-		return *w.flows.named.at(o.via)
+		return *h.flows.named.at(o.via)
 	}
 	to := p.service.Addr
 	if p.anywhere {
 		to = netip.AddrPortFrom(o.localAddr(), to.Port())
 	}
-	return parties{w.sender(o), to}
+	return parties{h.sender(o), to}
 }
 
 // localAddr is where the client sends to, if the service is on a wildcard.

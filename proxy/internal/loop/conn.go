@@ -1,6 +1,8 @@
 package loop
 
 import (
+	"golang.org/x/sys/unix"
+
 	"github.com/shunt-lb/shunt/proxy/internal/screen"
 	"github.com/shunt-lb/shunt/proxy/internal/table"
 )
@@ -49,7 +51,6 @@ type conn struct {
 	due  uint32 // tick at which connecting has taken too long
 	left uint32 // bytes that the side opposite one that was reset had not taken
 
-	timer timer
 }
 
 // A side is one of the two sockets.
@@ -80,7 +81,7 @@ type way struct {
 
 // An owner is what belongs to a connection and has pointers.
 type owner struct {
-	service *Service
+	service *TCPService
 	source  *screen.Source // nil: it is not counted
 	claim   table.Claim
 }
@@ -92,3 +93,48 @@ func (c *conn) streams() bool {
 
 // ended reports whether all that comes from a side has been passed on.
 func (c *conn) ended(from int) bool { return c.sides[from].eof && c.ways[from].held == 0 }
+
+// socketEvents is what the sockets of a connection are registered for, once.
+const socketEvents = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLPRI | unix.EPOLLET
+
+// conns are the connections of a worker.
+type conns struct{ slots slab[conn, owner] }
+
+func (s *conns) at(i int32) *conn { return s.slots.at(i) }
+
+func (s *conns) owner(c *conn) *owner { return s.slots.ownerAt(c.index) }
+
+// find returns the connection that r was made for, nil if it is over.
+func (s *conns) find(r ref) *conn {
+	if c := s.at(r.index); c.gen == r.gen && c.state != free {
+		return c
+	}
+	return nil
+}
+
+func (c *conn) ref() ref { return ref{c.index, c.gen} }
+
+// take returns a slot as new.
+func (s *conns) take() *conn {
+	i := s.slots.take()
+	c := s.at(i)
+	*c = conn{index: i, gen: c.gen + 1, state: connecting}
+	c.sides[client].fd, c.sides[server].fd = none, none
+	return c
+}
+
+func (s *conns) put(c *conn) {
+	c.state = free
+	s.slots.put(c.index)
+}
+
+// all calls f with every connection there is. f may end it.
+func (s *conns) all(f func(*conn)) {
+	for _, chunk := range s.slots.chunks {
+		for i := range chunk {
+			if chunk[i].state != free {
+				f(&chunk[i])
+			}
+		}
+	}
+}

@@ -2,8 +2,11 @@ package loop
 
 import (
 	"log/slog"
+	"net/netip"
 	"testing"
 	"time"
+
+	"github.com/shunt-lb/shunt/proxy/internal/table"
 )
 
 // A crank is a worker that turns when the test says so and whose clock the test
@@ -15,11 +18,13 @@ type crank struct {
 	now    time.Duration
 }
 
-func newCrank(t testing.TB, o Options) *crank {
+// newCrank calls setup with the engine before there is a worker.
+func newCrank(t testing.TB, setup func(*Engine)) *crank {
 	t.Helper()
-	o.Workers, o.Log = 1, slog.New(slog.DiscardHandler)
-	k := &crank{TB: t, now: tickLength / 2, engine: New(o)}
+	k := &crank{TB: t, now: tickLength / 2}
+	k.engine = New(Options{Workers: 1, Log: slog.New(slog.DiscardHandler), Clock: func() time.Duration { return k.now }})
 	t.Cleanup(func() { _ = k.engine.Close() })
+	setup(k.engine)
 	k.w = k.worker()
 	return k
 }
@@ -27,9 +32,6 @@ func newCrank(t testing.TB, o Options) *crank {
 func (k *crank) worker() *worker {
 	w, err := newWorker(k.engine)
 	k.must(err)
-	w.clock = func() time.Duration { return k.now }
-	w.readClock()
-	w.wheel.now = w.tick
 	k.Cleanup(w.shut)
 	return w
 }
@@ -61,4 +63,14 @@ func (k *crank) pass(d time.Duration) {
 func (k *crank) must2(_ int, err error) {
 	k.Helper()
 	k.must(err)
+}
+
+// cutFirst has books want nobody at their first real server, until restore is
+// called.
+func cutFirst(books *table.Service) (restore func()) {
+	v := books.Spec()
+	now := v.Clone()
+	now.Cut, now.RealServers = []netip.AddrPort{v.RealServers[0].Addr}, nil
+	books.Update(now)
+	return func() { books.Update(v) }
 }

@@ -7,59 +7,59 @@ import (
 )
 
 // drop ends a flow, so that the next datagram makes another.
-func (w *worker) drop(f *flow) {
-	s := w.flows.patron(f).port.service
-	w.dismount(f)
-	w.engine.rooms.leave(&s.quota)
+func (h *udp) drop(f *flow) {
+	s := h.flows.patron(f).port.service
+	h.dismount(f)
+	h.fwd.rooms.leave(&s.quota)
 }
 
 // replace is drop, but the place of the flow is left to one of p.
-func (w *worker) replace(f *flow, p *port) {
-	s := w.flows.patron(f).port.service
-	w.dismount(f)
-	w.engine.rooms.swap(&s.quota, &p.service.quota)
+func (h *udp) replace(f *flow, p *port) {
+	s := h.flows.patron(f).port.service
+	h.dismount(f)
+	h.fwd.rooms.swap(&s.quota, &p.service.quota)
 }
 
 // dismount ends a flow that keeps its place.
-func (w *worker) dismount(f *flow) {
-	w.depart(f)
-	w.flows.patron(f).claim.Done()
-	w.flows.put(f)
+func (h *udp) dismount(f *flow) {
+	h.depart(f)
+	h.flows.patron(f).claim.Done()
+	h.flows.put(f)
 }
 
 // fail ends a flow whose real server was found not to listen, and has that one
 // avoided: by its client alone if it had answered before. Where it is this host
 // that has no way to it any more, who comes next finds that out by itself.
-func (w *worker) fail(f *flow, e unix.Errno) {
-	t := *w.flows.patron(f)
-	own := e != unix.ECONNREFUSED && w.cutOff(f, t.claim.Addr())
-	w.salvage(t.port, f)
-	w.depart(f)
-	w.engine.unreached(t.port.service, t.claim, e, own)
+func (h *udp) fail(f *flow, e unix.Errno) {
+	t := *h.flows.patron(f)
+	own := e != unix.ECONNREFUSED && h.cutOff(f, t.claim.Addr())
+	h.replies.salvage(t.port, f)
+	h.depart(f)
+	h.fwd.unreached(&t.port.service.Service, t.claim, e, own)
 	if own {
 		t.claim.Done()
 	} else {
-		t.port.service.refusing.add(t.claim.Server(), w.name(&f.origin), f.rank != unanswered)
+		t.port.service.refusing.add(t.claim.Server(), h.name(&f.origin), f.rank != unanswered)
 		t.claim.Failed()
 	}
-	w.flows.put(f)
-	w.engine.rooms.leave(&t.port.service.quota)
+	h.flows.put(f)
+	h.fwd.rooms.leave(&t.port.service.quota)
 }
 
 // cutOff reports whether this host has no way to the real server of a flow: the
 // kernel says so at once if it is asked to connect again.
-func (w *worker) cutOff(f *flow, to netip.AddrPort) bool {
-	w.to.set(to)
-	return connect(f.fd, &w.to) != 0
+func (h *udp) cutOff(f *flow, to netip.AddrPort) bool {
+	h.worker.to.set(to)
+	return connect(f.fd, &h.worker.to) != 0
 }
 
 // depart takes a flow from where it can be found.
-func (w *worker) depart(f *flow) {
-	w.flush() // what it has got may be waiting
-	w.bookFlow(f)
+func (h *udp) depart(f *flow) {
+	h.replies.flush() // what it has got may be waiting
+	h.bookFlow(f)
 	closeFD(f.fd)
-	w.flows.remove(f)
-	p := w.flows.patron(f).port
+	h.flows.remove(f)
+	p := h.flows.patron(f).port
 	p.count--
-	w.flows.quit(p, f)
+	h.flows.quit(p, f)
 }

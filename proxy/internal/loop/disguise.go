@@ -20,16 +20,12 @@ func MayDisguise() error {
 	return os.NewSyscallError("IP_TRANSPARENT", unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_TRANSPARENT, 1))
 }
 
-// errUnseeing is that a real server cannot see the address of a client, which is
-// of the other family.
-const errUnseeing = unix.EPFNOSUPPORT
-
 // disguise has a socket for the real server to connect from the address from,
 // whoever has it. The kernel chooses the port when it connects, so that one is
 // needed for each connection to one server and not for each at all.
 func (w *worker) disguise(fd int32, from, to netip.Addr) unix.Errno {
 	if from.Is4() != to.Unmap().Is4() {
-		return errUnseeing
+		return unix.EPFNOSUPPORT
 	}
 	if from.Is4() {
 		setOption(fd, unix.SOL_IP, unix.IP_TRANSPARENT, &on)
@@ -40,13 +36,4 @@ func (w *worker) disguise(fd int32, from, to netip.Addr) unix.Errno {
 	w.peer.set(netip.AddrPortFrom(from, 0))
 	_, _, e := unix.RawSyscall(unix.SYS_BIND, uintptr(fd), uintptr(unsafe.Pointer(&w.peer.raw)), uintptr(w.peer.size))
 	return e
-}
-
-// guise returns the address that real servers are to see the datagrams of an
-// origin come from; the zero value if that does not matter.
-func (w *worker) guise(p *port, o *origin) netip.Addr {
-	if p.service.settings.Load().Transparent {
-		return w.name(o).Addr()
-	}
-	return netip.Addr{}
 }

@@ -9,22 +9,27 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/table"
 )
 
-// errCrowded is that there are too many flows. Where there is nothing to make a
-// socket of, the error is that of the kernel.
-const errCrowded = unix.EUSERS
+// An opener makes flows.
+type opener struct {
+	h      *udp
+	worker *worker
+
+	starved uint32     // tick in which there was nothing to make a socket of
+	want    unix.Errno // what there was not
+}
 
 // embark makes a flow for a client that is let in. With one-packet scheduling a
 // flow is nothing that a client has: it is each datagram that counts, and is
 // over at once.
-func (w *worker) embark(p *port, datagram []byte, segment int) *flow {
-	from := w.name(&w.origin)
-	source, ok := w.screen(p.service, from)
+func (op *opener) embark(p *port, datagram []byte, segment int) *flow {
+	from := op.h.name(&op.h.requests.origin)
+	source, ok := op.h.fwd.screen(&p.service.Service, from)
 	if !ok {
 		return nil
 	}
-	f := w.assign(p, from, datagram, segment)
-	if f != nil && !p.service.settings.Load().OnePacket && w.flows.patron(f).source == nil {
-		w.flows.patron(f).source = source
+	f := op.assign(p, from, datagram, segment)
+	if f != nil && !p.service.Settings().OnePacket && op.h.flows.patron(f).source == nil {
+		op.h.flows.patron(f).source = source
 	} else {
 		source.Leave()
 	}
@@ -32,20 +37,20 @@ func (w *worker) embark(p *port, datagram []byte, segment int) *flow {
 }
 
 // assign makes a flow to the first real server that a socket can be had to.
-func (w *worker) assign(p *port, from netip.AddrPort, datagram []byte, segment int) *flow {
+func (op *opener) assign(p *port, from netip.AddrPort, datagram []byte, segment int) *flow {
 	var failed []*table.Server
 	var latest unix.Errno
-	o := &w.origin
+	o := &op.h.requests.origin
 	for !p.draining {
 		claim, sorry, ok := p.service.pick(from, failed)
 		if !ok {
 			break
 		}
 		if sorry {
-			w.excuse(p, claim, datagram, segment)
+			op.h.requests.excuse(p, claim, datagram, segment)
 			return nil
 		}
-		f, e := w.board(p, o, claim)
+		f, e := op.board(p, o, claim)
 		if e == 0 {
 			return f
 		}
@@ -58,32 +63,32 @@ func (w *worker) assign(p *port, from netip.AddrPort, datagram []byte, segment i
 		if e == errCrowded || lacking(e) {
 			break
 		}
-		w.engine.unreached(p.service, claim, e, local(e))
+		op.h.fwd.unreached(&p.service.Service, claim, e, local(e))
 		failed = append(failed, claim.Server())
 	}
 	full := len(failed) == 0 && latest == 0 && p.service.Books.Full(from, nil)
-	w.engine.refused(p.service, latest, refusal(latest, full), failed)
+	op.h.fwd.refused(&p.service.Service, latest, refusal(latest, full), failed)
 	return nil
 }
 
 // name returns the address of a client, which is the one that was named by a
 // trusted proxy.
-func (w *worker) name(o *origin) netip.AddrPort {
+func (h *udp) name(o *origin) netip.AddrPort {
 	if o.via != 0 {
-		return w.flows.named.at(o.via).client
+		return h.flows.named.at(o.via).client
 	}
-	return w.sender(o)
+	return h.sender(o)
 }
 
 // sender returns where a datagram comes from.
-func (w *worker) sender(o *origin) netip.AddrPort {
-	*(*address)(unsafe.Pointer(&w.peer.raw)) = o.client
-	return w.peer.addr()
+func (h *udp) sender(o *origin) netip.AddrPort {
+	*(*address)(unsafe.Pointer(&h.worker.peer.raw)) = o.client
+	return h.worker.peer.addr()
 }
 
 // pick asks for a real server that has not refused lately, else for any.
 // apologise says that the built-in sorry server is to answer.
-func (s *Service) pick(from netip.AddrPort, failed []*table.Server) (c table.Claim, apologise, ok bool) {
+func (s *UDPService) pick(from netip.AddrPort, failed []*table.Server) (c table.Claim, apologise, ok bool) {
 	tried, aside := s.refusing.of(from)
 	tried = append(tried, failed...)
 	if c, ok = s.Books.PickAside(from, tried, aside); !ok && len(tried) > len(failed) {
@@ -95,78 +100,78 @@ func (s *Service) pick(from netip.AddrPort, failed []*table.Server) (c table.Cla
 
 // board returns the flow of a claim that has just been made: a new one, but
 // with one-packet scheduling the one there is.
-func (w *worker) board(p *port, o *origin, claim table.Claim) (*flow, unix.Errno) {
-	if p.service.settings.Load().OnePacket {
-		for f := w.flows.lookup(o, nil); f != nil; f = w.flows.lookup(o, f) {
-			if w.flows.patron(f).claim.Server() == claim.Server() {
+func (op *opener) board(p *port, o *origin, claim table.Claim) (*flow, unix.Errno) {
+	if p.service.Settings().OnePacket {
+		for f := op.h.flows.lookup(o, nil); f != nil; f = op.h.flows.lookup(o, f) {
+			if op.h.flows.patron(f).claim.Server() == claim.Server() {
 				claim.Done()
 				return f, 0
 			}
 		}
 	}
-	if w.tick == w.starved {
-		return nil, w.want
+	if op.worker.tick == op.starved {
+		return nil, op.want
 	}
-	if !w.place(p) {
+	if !op.h.evict.place(p) {
 		return nil, errCrowded
 	}
-	f, e := w.launch(p, o, claim)
+	f, e := op.launch(p, o, claim)
 	if e != 0 {
-		w.engine.rooms.leave(&p.service.quota)
+		op.h.fwd.rooms.leave(&p.service.quota)
 	}
 	return f, e
 }
 
 // launch makes a flow.
-func (w *worker) launch(p *port, o *origin, claim table.Claim) (*flow, unix.Errno) {
-	fd, e := w.dialFlow(claim.Addr(), w.guise(p, o))
-	if lacking(e) && w.relieve(p, e) {
-		fd, e = w.dialFlow(claim.Addr(), w.guise(p, o))
+func (op *opener) launch(p *port, o *origin, claim table.Claim) (*flow, unix.Errno) {
+	fd, e := op.dialFlow(claim.Addr(), op.guise(p, o))
+	if lacking(e) && op.h.evict.relieve(p, e) {
+		fd, e = op.dialFlow(claim.Addr(), op.guise(p, o))
 	}
 	if e != 0 {
-		w.starve(p, claim, e)
+		op.starve(p, claim, e)
 		return nil, e
 	}
-	f := w.flows.take(o)
+	f := op.h.flows.take(o)
 	f.fd = fd
 	f.epoch = p.service.epoch.Load()
 	if claim.Removed() {
 		f.epoch-- // it is to be looked at again
 	}
-	f.last = w.tick - 1
-	*w.flows.patron(f) = patron{port: p, claim: claim}
-	if e = w.watchFlow(unix.EPOLL_CTL_ADD, f); e != 0 {
+	f.last = op.worker.tick - 1
+	*op.h.flows.patron(f) = patron{port: p, claim: claim}
+	if e = op.h.reg.Add(f.fd, flowEvents, f.index, f.gen); e != 0 {
 		closeFD(fd)
-		w.flows.put(f)
-		w.starve(p, claim, e)
+		op.h.flows.put(f)
+		op.starve(p, claim, e)
 		return nil, e
 	}
-	w.flows.enter(f)
-	w.flows.join(p, f)
-	if p.count++; w.fullest == nil || p.count > w.fullest.count {
-		w.fullest = p
+	op.h.flows.enter(f)
+	op.h.flows.join(p, f)
+	if p.count++; op.h.evict.fullest == nil || p.count > op.h.evict.fullest.count {
+		op.h.evict.fullest = p
 	}
-	w.lookBy(p.limit())
+	op.h.lookBy(p.limit())
 	claim.Established()
 	return f, 0
 }
 
 // dialFlow makes a socket for one real server, which is to see the address as
 // if that is valid.
-func (w *worker) dialFlow(to netip.AddrPort, as netip.Addr) (int32, unix.Errno) {
-	fd, e := datagramSocket(w.to.set(to))
+func (op *opener) dialFlow(to netip.AddrPort, as netip.Addr) (int32, unix.Errno) {
+	fd, e := datagramSocket(op.worker.to.set(to))
 	if e != 0 {
 		return none, e
 	}
 	if as.IsValid() {
-		if e = w.disguise(fd, as, to.Addr()); e != 0 {
+		if e = op.worker.disguise(fd, as, to.Addr()); e != 0 {
 			closeFD(fd)
 			return none, e
 		}
 	}
 	setOption(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, &flowBuffer)
 	setOption(fd, unix.SOL_UDP, unix.UDP_GRO, &on)
-	if e = connect(fd, &w.to); e == 0 && w.reachesItself(fd, to) {
+	if e = connect(fd, &op.worker.to); e == 0 && op.worker.reachesItself(fd, to) {
 		e = unix.ECONNREFUSED
 	}
 	if e != 0 {
@@ -178,13 +183,13 @@ func (w *worker) dialFlow(to netip.AddrPort, as netip.Addr) (int32, unix.Errno) 
 
 // starve sees whether a socket could not be had because there is nothing to
 // make one of. Then no flow is made in this tick any more.
-func (w *worker) starve(p *port, c table.Claim, e unix.Errno) {
+func (op *opener) starve(p *port, c table.Claim, e unix.Errno) {
 	if !lacking(e) {
 		return
 	}
-	w.starved, w.want = w.tick, e
-	w.engine.pauses.Add(1)
-	w.engine.unreached(p.service, c, e, true)
+	op.starved, op.want = op.worker.tick, e
+	op.h.fwd.pauses.Add(1)
+	op.h.fwd.unreached(&p.service.Service, c, e, true)
 }
 
 // lacking reports whether e is that there is nothing to make the socket of a
@@ -192,7 +197,11 @@ func (w *worker) starve(p *port, c table.Claim, e unix.Errno) {
 // from, EADDRNOTAVAIL: over UDP the kernel says EAGAIN where there is no port.
 func lacking(e unix.Errno) bool { return scarce(e) || portless(e) && e != unix.EADDRNOTAVAIL }
 
-// watchFlow has a socket tell of what arrives.
-func (w *worker) watchFlow(op int, f *flow) unix.Errno {
-	return w.poller.control(op, f.fd, unix.EPOLLIN|unix.EPOLLET, flowEvents|f.index, int32(f.gen))
+// guise returns the address that real servers are to see the datagrams of an
+// origin come from; the zero value if that does not matter.
+func (op *opener) guise(p *port, o *origin) netip.Addr {
+	if p.service.Settings().Transparent {
+		return op.h.name(o).Addr()
+	}
+	return netip.Addr{}
 }

@@ -1,25 +1,25 @@
 package loop
 
 // end closes a connection that has come to its end both ways.
-func (w *worker) end(c *conn) {
+func (h *tcp) end(c *conn) {
 	for i := range c.sides {
 		if fd := c.sides[i].fd; fd != none {
 			closeFD(fd)
 		}
 	}
-	w.finish(c)
+	h.finish(c)
 }
 
 // cut ends a connection with RST.
-func (w *worker) cut(c *conn) {
+func (h *tcp) cut(c *conn) {
 	if c.state == waiting {
-		w.abandon(c)
+		h.dial.abandon(c)
 		return
 	}
 	for i := range c.sides {
 		reset(c.sides[i].fd)
 	}
-	w.finish(c)
+	h.finish(c)
 }
 
 // reset closes a socket, if it is one, with RST.
@@ -31,38 +31,38 @@ func reset(fd int32) {
 }
 
 // finish closes the books on a connection that has reached a real server.
-func (w *worker) finish(c *conn) {
-	w.book(c)
-	w.slab.owner(c).claim.Done()
-	w.leave(c)
+func (h *tcp) finish(c *conn) {
+	h.relay.book(c)
+	h.slab.owner(c).claim.Done()
+	h.leave(c)
 }
 
 // leave gives back what a connection holds but for its sockets and its claim.
-func (w *worker) leave(c *conn) {
-	o := *w.slab.owner(c)
-	w.release(c)
-	w.engine.vacate(o)
+func (h *tcp) leave(c *conn) {
+	o := *h.slab.owner(c)
+	h.release(c)
+	h.fwd.vacate(o)
 }
 
 // release is leave for a connection that keeps its place.
-func (w *worker) release(c *conn) {
+func (h *tcp) release(c *conn) {
 	for i := range c.ways {
-		w.spill(&c.ways[i])
+		h.relay.spill(&c.ways[i])
 	}
-	w.wheel.clear(c)
-	delete(w.tried, c.index)
+	h.wheel.clear(c.index)
+	delete(h.dial.tried, c.index)
 	if c.named {
-		delete(w.named, c.index)
+		delete(h.named, c.index)
 	}
-	w.slab.put(c)
+	h.slab.put(c)
 }
 
 // spill drops what a way holds.
-func (w *worker) spill(y *way) {
+func (rl *relay) spill(y *way) {
 	switch {
 	case y.pipe.there():
-		w.pipes.discard(y.pipe)
+		rl.pipes.discard(y.pipe)
 	case y.held > 0:
-		w.unstash(y)
+		rl.unstash(y)
 	}
 }

@@ -1,7 +1,6 @@
 package loop
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -18,28 +17,23 @@ var ErrClosed = errors.New("engine is closed")
 
 // Options are what an Engine is made with.
 type Options struct {
-	Bounds
 	Workers int // 0: one for each core, as GOMAXPROCS is at first
-	Pipes   int // most at a time, for streams; others are copied
 	Log     *slog.Logger
+	// Clock returns the time since some moment before New; nil is the clock of
+	// the host.
+	Clock func() time.Duration
 }
 
-// An Engine carries the TCP connections and UDP flows of any number of services. All methods
-// may be called from several goroutines at once.
+// An Engine is a number of workers. All methods may be called from several
+// goroutines at once.
 type Engine struct {
-	options   Options
-	start     time.Time
-	places    places // of connections
-	rooms     places // of flows
-	stashed   places // stashes
-	bindings  bindings
-	guests    guests
-	herald    *herald
-	pauses    atomic.Uint64
-	evictions atomic.Uint64
+	options  Options
+	start    time.Time
+	halves   []half
+	bindings bindings
+	herald   *Log
 	// ephemeral are the ports that the kernel chooses from.
 	ephemeral atomic.Pointer[Ports]
-	allowance allowance
 	loops     sync.WaitGroup
 	watching  sync.WaitGroup
 	closing   chan struct{}
@@ -50,23 +44,43 @@ type Engine struct {
 	closed  bool
 }
 
-// New returns an engine that does nothing yet: its workers begin with the
-// first Listen or Receive. Close has to be called.
+// A half is a kind of handler that every worker has.
+type half struct {
+	handler func(*worker, Events) Handler
+	ended   func()
+}
+
+// New returns an engine that does nothing yet: its workers begin when somebody
+// first needs them. Close has to be called.
 func New(o Options) *Engine {
 	if o.Workers <= 0 {
 		o.Workers = cores
 	}
-	e := &Engine{
-		options: o, start: time.Now(), herald: newHerald(o.Log),
-		closing: make(chan struct{}),
-	}
+	e := &Engine{options: o, start: time.Now(), herald: newLog(o.Log), closing: make(chan struct{})}
 	e.crew.Store(new([]*worker))
-	e.places.vacated, e.rooms.vacated = make(chan struct{}, 1), make(chan struct{}, 1)
-	e.Bound(o.Bounds)
 	e.SetPorts(LocalPorts())
-	e.guests.vacate = e.vacate
 	return e
 }
+
+// Handle has every worker make a handler of its own, before it begins to turn.
+// It has to be called before anything else is done with the engine. ended is
+// called when all workers have ended, and may wait.
+func (e *Engine) Handle(handler func(*worker, Events) Handler, ended func()) {
+	e.halves = append(e.halves, half{handler, ended})
+}
+
+// Size returns how many workers there are to be.
+func (e *Engine) Size() int { return e.options.Workers }
+
+// Workers returns those that there are by now.
+func (e *Engine) Workers() []*worker {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.workers
+}
+
+// SetPorts says which local ports there are now.
+func (e *Engine) SetPorts(p Ports) { e.ephemeral.Store(&p) }
 
 func (e *Engine) sinceStart() time.Duration { return time.Since(e.start) }
 
@@ -105,26 +119,10 @@ func (e *Engine) team() ([]*worker, error) {
 	return e.workers, nil
 }
 
-// Wait returns when there has been no connection and then no flow, or with
-// ctx's error.
-func (e *Engine) Wait(ctx context.Context) error {
-	if err := e.places.wait(ctx); err != nil {
-		return err
-	}
-	return e.rooms.wait(ctx)
-}
-
-// Pauses returns how often a worker has taken no new connections or flows for
-// a moment because there were no descriptors or no memory.
-func (e *Engine) Pauses() uint64 { return e.pauses.Load() }
-
-// Evictions returns how many flows have given way to others before their time.
-func (e *Engine) Evictions() uint64 { return e.evictions.Load() }
-
 // endWithin is for how long a worker may take to end all its connections.
 const endWithin = 5 * time.Second
 
-// Close resets every connection, and returns nil when every goroutine has ended,
+// Close shuts every handler, and returns nil when every goroutine has ended,
 // for which sorry servers may have to do their part. An error is that a worker
 // does not end; what it has stays as it is.
 func (e *Engine) Close() error {
@@ -155,7 +153,9 @@ func (e *Engine) Close() error {
 // end ends what workers need.
 func (e *Engine) end() {
 	e.loops.Wait()
-	e.guests.close()
+	for _, h := range e.halves {
+		h.ended()
+	}
 	e.herald.close()
 }
 

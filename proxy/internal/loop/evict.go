@@ -17,6 +17,17 @@ var spare = [ranks]uint32{
 	assured:    ticks(time.Second),
 }
 
+// An evictor has flows give way to others.
+type evictor struct {
+	h      *udp
+	worker *worker
+
+	fullest *port  // the one with the most flows, as far as has been seen
+	need    bool   // there is nothing to make a socket of, see relieve
+	looked  int    // which of the ports was the last to be looked at
+	pleaded uint32 // tick in which there was no place
+}
+
 const (
 	// evictShare of all flows at most are evicted at a time for other workers,
 	// or for a port.
@@ -26,39 +37,39 @@ const (
 )
 
 // place takes a place for a flow of p, if need be that of another.
-func (w *worker) place(p *port) bool {
-	rooms := &w.engine.rooms
+func (ev *evictor) place(p *port) bool {
+	rooms := &ev.h.fwd.rooms
 	if rooms.take(&p.service.quota) {
 		return true
 	}
-	if f := w.idlest(p); f != nil {
-		w.engine.evictions.Add(1)
-		w.replace(f, p)
-		w.shrink(p)
+	if f := ev.idlest(p); f != nil {
+		ev.h.fwd.evictions.Add(1)
+		ev.h.replace(f, p)
+		ev.shrink(p)
 		return true
 	}
 	rooms.refused.Add(1)
-	w.plead(p.service, false)
+	ev.plead(p.service, false)
 	return false
 }
 
 // shrink ends a flow more where there are too many since the limit has become
 // lower.
-func (w *worker) shrink(p *port) {
-	if w.engine.rooms.over() {
-		w.evict(p)
+func (ev *evictor) shrink(p *port) {
+	if ev.h.fwd.rooms.over() {
+		ev.evict(p)
 	}
 }
 
 // evict ends a flow that can give way to one of p, and reports whether there was
 // one.
-func (w *worker) evict(p *port) bool {
-	f := w.idlest(p)
+func (ev *evictor) evict(p *port) bool {
+	f := ev.idlest(p)
 	if f == nil {
 		return false
 	}
-	w.engine.evictions.Add(1)
-	w.drop(f)
+	ev.h.fwd.evictions.Add(1)
+	ev.h.drop(f)
 	return true
 }
 
@@ -67,36 +78,36 @@ func (w *worker) evict(p *port) bool {
 // of them, so that it is not to be repeated for each client: the limit becomes
 // lower, until the ports are set again, and some more make room. They may have
 // ports that are no longer chosen from.
-func (w *worker) relieve(p *port, e unix.Errno) bool {
+func (ev *evictor) relieve(p *port, e unix.Errno) bool {
 	n := int64(1)
 	if portless(e) {
-		taken := w.engine.rooms.taken.Load()
+		taken := ev.h.fwd.rooms.taken.Load()
 		n += taken / evictShare
-		w.engine.shortOfPorts(taken - n)
+		ev.h.fwd.shortOfPorts(taken - n)
 	}
-	if w.makeRoom(p, n, true) {
+	if ev.makeRoom(p, n, true) {
 		return true
 	}
-	w.plead(p.service, true)
+	ev.plead(p.service, true)
 	return false
 }
 
 // makeRoom ends up to n flows for those of p, in need of whatever service, and
 // reports whether there were some.
-func (w *worker) makeRoom(p *port, n int64, need bool) (some bool) {
-	w.need = need
-	for ; n > 0 && w.evict(p); n-- {
+func (ev *evictor) makeRoom(p *port, n int64, need bool) (some bool) {
+	ev.need = need
+	for ; n > 0 && ev.evict(p); n-- {
 		some = true
 	}
-	w.need = false
+	ev.need = false
 	return some
 }
 
 // idlest returns the flow to evict for one of p: of the lowest rank the one that
 // has been silent longest, of the service with the most flows. It is nil if none
 // has been for long enough, or those services have no more than what is theirs.
-func (w *worker) idlest(p *port) *flow {
-	ports := w.candidates(p)
+func (ev *evictor) idlest(p *port) *flow {
+	ports := ev.candidates(p)
 	for r := range ranks {
 		var most *port
 		var found *flow
@@ -104,7 +115,7 @@ func (w *worker) idlest(p *port) *flow {
 			if q == nil || most != nil && q.count <= most.count {
 				continue
 			}
-			if f := w.flows.oldest(q, r); f != nil && w.tick-f.last >= spare[r] {
+			if f := ev.h.flows.oldest(q, r); f != nil && ev.worker.tick-f.last >= spare[r] {
 				most, found = q, f
 			}
 		}
@@ -117,54 +128,52 @@ func (w *worker) idlest(p *port) *flow {
 
 // candidates returns where to look: p, the port with the most flows and some of
 // the others in turn, so that the cost does not depend on how many there are.
-func (w *worker) candidates(p *port) (all [evictLook]*port) {
+func (ev *evictor) candidates(p *port) (all [evictLook]*port) {
 	for i := range all[2:] {
-		if w.looked++; w.looked >= len(w.ports) {
-			w.looked = 0
+		if ev.looked++; ev.looked >= len(ev.h.ports) {
+			ev.looked = 0
 		}
-		if q := w.ports[w.looked]; q != nil {
-			if w.fullest == nil || q.count > w.fullest.count {
-				w.fullest = q
+		if q := ev.h.ports[ev.looked]; q != nil {
+			if ev.fullest == nil || q.count > ev.fullest.count {
+				ev.fullest = q
 			}
-			if w.yields(q, p) {
+			if ev.yields(q, p) {
 				all[2+i] = q
 			}
 		}
 	}
-	if all[0] = p; w.fullest != nil && w.yields(w.fullest, p) {
-		all[1] = w.fullest
+	if all[0] = p; ev.fullest != nil && ev.yields(ev.fullest, p) {
+		all[1] = ev.fullest
 	}
 	return all
 }
 
 // yields reports whether the flows of q may give way to one of p: if there are
 // more of them, and more than what is their service's own but in need.
-func (w *worker) yields(q, p *port) bool {
-	return q.count > p.count && (w.need || w.engine.rooms.beyond(&q.service.quota))
+func (ev *evictor) yields(q, p *port) bool {
+	return q.count > p.count && (ev.need || ev.h.fwd.rooms.beyond(&q.service.quota))
 }
 
 // plead asks the other workers to make room, once a tick: all places may be
 // taken by flows of theirs.
-func (w *worker) plead(s *Service, need bool) {
-	if w.pleaded == w.tick {
+func (ev *evictor) plead(s *UDPService, need bool) {
+	if ev.pleaded == ev.worker.tick {
 		return
 	}
-	w.pleaded = w.tick
-	w.engine.crowdedFlows(s)
-	w.engine.mu.Lock()
-	defer w.engine.mu.Unlock()
-	for _, other := range w.engine.workers {
-		if other != w {
-			other.mailbox.post(func() { other.yield(s, need) })
+	ev.pleaded = ev.worker.tick
+	ev.h.fwd.crowdedFlows(s)
+	for _, w := range ev.worker.engine.Workers() {
+		if other := of[*udp](w); other != ev.h {
+			w.mailbox.post(func() { other.evict.yield(s, need) })
 		}
 	}
 }
 
 // yield makes room for flows of s at other workers.
-func (w *worker) yield(s *Service, need bool) {
-	i := slices.IndexFunc(w.ports, func(p *port) bool { return p != nil && p.service == s })
+func (ev *evictor) yield(s *UDPService, need bool) {
+	i := slices.IndexFunc(ev.h.ports, func(p *port) bool { return p != nil && p.service == s })
 	if i < 0 {
 		return // it is closed here by now
 	}
-	w.makeRoom(w.ports[i], 1+w.engine.rooms.taken.Load()/evictShare, need)
+	ev.makeRoom(ev.h.ports[i], 1+ev.h.fwd.rooms.taken.Load()/evictShare, need)
 }

@@ -13,15 +13,15 @@ import (
 // also opens a port for another service at the same worker.
 func (q *quay) also(servers ...netip.AddrPort) *quay {
 	q.Helper()
-	other := &quay{crank: q.crank}
-	other.service = &Service{Name: fmt.Sprint("test ", len(q.w.ports)), Books: table.New(spec(servers...))}
+	other := &quay{crank: q.crank, fwd: q.fwd, h: q.h}
+	other.service = &UDPService{Service: Service{Name: fmt.Sprint("test ", len(q.h.ports)), Books: table.New(spec(servers...))}}
 	other.service.Set(Settings{Connect: time.Second, Idle: time.Minute})
 	addr := netip.MustParseAddrPort("127.0.0.1:0")
 	fds, err := bind(addr, 1, dock, false)
 	q.must(err)
-	q.must(q.w.openPort(fds[0], addr, other.service))
-	q.engine.rooms.join(&other.service.quota)
-	other.port = q.w.portOf(fds[0])
+	q.must(q.h.openPort(fds[0], addr, other.service))
+	q.fwd.rooms.join(&other.service.quota)
+	other.port = q.h.portOf(fds[0])
 	name := new(sockaddr)
 	nameOf(fds[0], name)
 	other.vip = name.addr()
@@ -30,7 +30,7 @@ func (q *quay) also(servers ...netip.AddrPort) *quay {
 
 // first has the first service of a worker be one of those that divide.
 func (q *quay) first() *quay {
-	q.engine.rooms.join(&q.service.quota)
+	q.fwd.rooms.join(&q.service.quota)
 	return q
 }
 
@@ -61,7 +61,7 @@ func newPressed(t testing.TB, services int) *pressed {
 func (p *pressed) press(batches int) time.Duration {
 	p.Helper()
 	p.now += tickLength * 3
-	began := p.engine.Evictions()
+	began := p.fwd.Evictions()
 	var took time.Duration
 	for range batches {
 		p.crowd.send(batchSize)
@@ -69,7 +69,7 @@ func (p *pressed) press(batches int) time.Duration {
 		p.w.turn(0)
 		took += time.Since(start)
 	}
-	if n := p.engine.Evictions() - began; n > 0 {
+	if n := p.fwd.Evictions() - began; n > 0 {
 		return took / time.Duration(n)
 	}
 	return 0
@@ -110,7 +110,7 @@ func (p *pressed) find(n int) time.Duration {
 	p.w.turn(0)
 	start := time.Now()
 	for range n {
-		if p.w.idlest(p.port) == nil {
+		if p.h.evict.idlest(p.port) == nil {
 			p.Fatal("there is none")
 		}
 	}

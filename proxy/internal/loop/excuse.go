@@ -11,22 +11,22 @@ import (
 
 // excuse sends the sorry server's answer to each datagram of a run, if there
 // is one.
-func (w *worker) excuse(p *port, claim table.Claim, run []byte, segment int) {
+func (q *requests) excuse(p *port, claim table.Claim, run []byte, segment int) {
 	defer claim.Done()
 	for datagram := range each(run, segment) {
-		w.excuseOne(p, claim, datagram)
+		q.excuseOne(p, claim, datagram)
 	}
 }
 
-func (w *worker) excuseOne(p *port, claim table.Claim, datagram []byte) {
+func (q *requests) excuseOne(p *port, claim table.Claim, datagram []byte) {
 	s := p.service
 	if s.Answer == nil {
-		w.engine.refused(s, 0, dataplane.Unusable, nil)
+		q.h.fwd.refused(&s.Service, 0, dataplane.Unusable, nil)
 		return
 	}
 	claim.Established()
 	claim.In(1, uint64(len(datagram)))
-	if a := s.Answer(datagram); a != nil && w.post.speak(p, &w.origin, a) == 0 {
+	if a := s.Answer(datagram); a != nil && q.h.replies.post.speak(p, &q.origin, a) == 0 {
 		claim.Out(1, uint64(len(a)))
 	}
 }

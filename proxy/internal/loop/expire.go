@@ -12,7 +12,7 @@ const (
 
 // limit returns how many ticks a flow may be silent for.
 func (p *port) limit() uint32 {
-	idle := p.service.settings.Load().Idle
+	idle := p.service.Settings().Idle
 	if p.draining {
 		idle = min(idle, drainIdle)
 	}
@@ -20,49 +20,49 @@ func (p *port) limit() uint32 {
 }
 
 // lookBy has the flows looked at in so many ticks at the latest.
-func (w *worker) lookBy(n uint32) {
-	due := w.tick + min(n, lookEvery)
-	if w.flowsDue == 0 || int32(due-w.flowsDue) < 0 {
-		w.flowsDue = due
+func (h *udp) lookBy(n uint32) {
+	due := h.worker.tick + min(n, lookEvery)
+	if h.flowsDue == 0 || int32(due-h.flowsDue) < 0 {
+		h.flowsDue = due
 	}
 }
 
 // flowsNext returns in how many ticks to look, false if there is no need.
-func (w *worker) flowsNext() (int, bool) {
-	return max(0, int(int32(w.flowsDue-w.tick))), w.flowsDue != 0
+func (h *udp) flowsNext() (int, bool) {
+	return max(0, int(int32(h.flowsDue-h.worker.tick))), h.flowsDue != 0
 }
 
 // expire ends the flows on which nothing has moved for too long, when it is
 // time to.
-func (w *worker) expire() {
-	if w.flowsDue == 0 || int32(w.tick-w.flowsDue) < 0 {
+func (h *udp) expire() {
+	if h.flowsDue == 0 || int32(h.worker.tick-h.flowsDue) < 0 {
 		return
 	}
-	w.flowsDue = 0
+	h.flowsDue = 0
 	left := expireShare
-	for _, p := range w.ports {
+	for _, p := range h.ports {
 		if p != nil {
-			left = w.expirePort(p, left)
+			left = h.expirePort(p, left)
 		}
 	}
 }
 
 // expirePort ends as many flows as are left of the share, and says when to
 // look again.
-func (w *worker) expirePort(p *port, share int) (left int) {
+func (h *udp) expirePort(p *port, share int) (left int) {
 	limit := p.limit()
 	for r := range ranks {
-		for f := w.flows.oldest(p, r); f != nil; f = w.flows.oldest(p, r) {
-			if quiet := w.tick - f.last; quiet < limit {
-				w.lookBy(limit - quiet)
+		for f := h.flows.oldest(p, r); f != nil; f = h.flows.oldest(p, r) {
+			if quiet := h.worker.tick - f.last; quiet < limit {
+				h.lookBy(limit - quiet)
 				break
 			}
 			if share == 0 {
-				w.flowsDue = w.tick
+				h.flowsDue = h.worker.tick
 				return 0
 			}
 			share--
-			w.drop(f)
+			h.drop(f)
 		}
 	}
 	return share
@@ -70,19 +70,19 @@ func (w *worker) expirePort(p *port, share int) (left int) {
 
 // stir notes that something moves on a flow. The first time in a tick it
 // becomes the newest, and one of those that are counted when the tick is over.
-func (w *worker) stir(p *port, f *flow) {
-	if f.last == w.tick {
+func (h *udp) stir(p *port, f *flow) {
+	if f.last == h.worker.tick {
 		return
 	}
-	f.last = w.tick
-	w.flows.quit(p, f)
-	w.flows.join(p, f)
-	w.stirred = append(w.stirred, f.ref())
+	f.last = h.worker.tick
+	h.flows.quit(p, f)
+	h.flows.join(p, f)
+	h.stirred = append(h.stirred, f.ref())
 }
 
 // bookFlow puts what a flow has moved into the books.
-func (w *worker) bookFlow(f *flow) {
-	claim := w.flows.patron(f).claim
+func (h *udp) bookFlow(f *flow) {
+	claim := h.flows.patron(f).claim
 	if in := f.moved[client]; in.packets > 0 {
 		claim.In(in.packets, in.bytes)
 	}
@@ -92,11 +92,11 @@ func (w *worker) bookFlow(f *flow) {
 	f.moved = [2]traffic{}
 }
 
-func (w *worker) bookFlows() {
-	for _, r := range w.stirred {
-		if f := w.flows.find(r); f != nil {
-			w.bookFlow(f)
+func (h *udp) bookFlows() {
+	for _, r := range h.stirred {
+		if f := h.flows.find(r); f != nil {
+			h.bookFlow(f)
 		}
 	}
-	w.stirred = w.stirred[:0]
+	h.stirred = h.stirred[:0]
 }

@@ -44,11 +44,11 @@ func TestFlood(t *testing.T) {
 	if grown := int64(heap()) - int64(before); grown > 1<<20 {
 		t.Errorf("the heap has grown by %d bytes from one flood to the next", grown)
 	}
-	if slots := len(q.w.flows.slots.chunks) * chunkSize; slots > bound+chunkSize {
+	if slots := len(q.h.flows.slots.chunks) * chunkSize; slots > bound+chunkSize {
 		t.Errorf("%d slots for %d flows", slots, bound)
 	}
-	if q.w.flows.index.count != q.flows() {
-		t.Errorf("%d flows in the index, want %d", q.w.flows.index.count, q.flows())
+	if q.h.flows.index.count != q.flows() {
+		t.Errorf("%d flows in the index, want %d", q.h.flows.index.count, q.flows())
 	}
 	q.reply(worker, s, from, "still there")
 	if c := q.service.Books.Status(); c.Servers[0].Active != q.flows() {

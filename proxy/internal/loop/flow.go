@@ -90,25 +90,6 @@ func (s *flows) at(i int32) *flow { return s.slots.at(i) }
 
 func (s *flows) patron(f *flow) *patron { return s.slots.ownerAt(f.index) }
 
-// datagrams are what a worker has to carry them. There is no batch before the
-// first port.
-type datagrams struct {
-	ports    []*port
-	flows    flows
-	batch    *intake
-	post     *post
-	origin   origin // of the datagram at hand
-	stirred  []ref  // what has moved in this tick
-	flowsDue uint32 // tick at which to look for those that are over; 0 is never
-	letter   letter
-	fullest  *port      // the one with the most flows, as far as has been seen
-	need     bool       // there is nothing to make a socket of, see relieve
-	looked   int        // which of the ports was the last to be looked at
-	starved  uint32     // tick in which there was nothing to make a socket of
-	want     unix.Errno // what there was not
-	pleaded  uint32     // tick in which there was no place
-}
-
 // find returns the flow that r was made for, nil if it is over.
 func (s *flows) find(r ref) *flow {
 	if f := s.at(r.index); f.gen == r.gen && f.fd != none {
@@ -140,3 +121,6 @@ func (f *flow) count(way, packets, bytes int) {
 	t.packets += uint64(packets)
 	t.bytes += uint64(bytes)
 }
+
+// flowEvents is what the socket of a flow is registered for, once.
+const flowEvents = unix.EPOLLIN | unix.EPOLLET

@@ -81,9 +81,9 @@ func TestEvictionOrder(t *testing.T) {
 	there := func(name string) bool {
 		a := addrOf(names[name])
 		found := false
-		for _, chunk := range q.w.flows.slots.chunks {
+		for _, chunk := range q.h.flows.slots.chunks {
 			for i := range chunk {
-				found = found || chunk[i].fd != none && q.w.name(&chunk[i].origin) == a
+				found = found || chunk[i].fd != none && q.h.name(&chunk[i].origin) == a
 			}
 		}
 		return found
@@ -107,7 +107,7 @@ func TestEvictionOrder(t *testing.T) {
 			t.Errorf("%s is still there", gone)
 		}
 	}
-	if n := q.engine.Evictions(); n != 5 {
+	if n := q.fwd.Evictions(); n != 5 {
 		t.Errorf("%d evictions, want 5", n)
 	}
 }
@@ -201,7 +201,7 @@ func TestNoDescriptors(t *testing.T) {
 		q.write(late, []byte("too late"))
 	}
 	q.until("they are refused", func() bool { return q.service.Books.Status().Counters.Refused == 5 })
-	if n := q.engine.Pauses(); n != 1 {
+	if n := q.fwd.Pauses(); n != 1 {
 		t.Errorf("%d pauses, want 1", n)
 	}
 	q.reply(c, s, from, "answer")

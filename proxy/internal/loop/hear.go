@@ -17,72 +17,72 @@ var (
 // expect has a trusted proxy say who the client is before anything else is done.
 // Nobody else is asked: what a header is must not be guessed (section 2 of
 // proxy-protocol.txt), since anybody could send one.
-func (w *worker) expect(c *conn) {
+func (h *tcp) expect(c *conn) {
 	c.state = introducing
-	if e := w.watchClient(c); e != 0 {
+	if e := h.watchClient(c); e != 0 {
 		c.failure = uint16(e)
-		w.refuse(c, false)
+		h.dial.refuse(c, false)
 		return
 	}
-	c.due = w.tick + ticks(w.slab.owner(c).service.settings.Load().Connect)
-	w.wheel.set(c, c.due)
+	c.due = h.worker.tick + ticks(h.slab.owner(c).service.Settings().Connect)
+	h.wheel.set(c.index, c.due)
 }
 
 // hear looks at what a trusted proxy has said, and takes no more of it than the
 // header: the rest is for the real server.
-func (w *worker) hear(c *conn) {
+func (h *tcp) hear(c *conn) {
 	s := &c.sides[client]
 	// One byte more says whether something follows the longest.
-	n, e := receive(s.fd, w.buffer[:proxyheader.MaxLen+1], unix.MSG_PEEK)
+	n, e := receive(s.fd, h.worker.buffer[:proxyheader.MaxLen+1], unix.MSG_PEEK)
 	switch {
 	case e == unix.EAGAIN || e == unix.EINTR:
 		return
 	case e != 0 || n == 0:
-		w.unintroduced(c, errEnded)
+		h.unintroduced(c, errEnded)
 		return
 	}
-	h, size, err := proxyheader.Parse(w.buffer[:n])
+	header, size, err := proxyheader.Parse(h.worker.buffer[:n])
 	switch {
 	case errors.Is(err, proxyheader.ErrShort) && !s.ending && !s.broken:
 		return
 	case err != nil:
-		w.unintroduced(c, err)
+		h.unintroduced(c, err)
 		return
 	}
-	_, _ = receive(s.fd, w.buffer[:size], 0) // it is there
+	_, _ = receive(s.fd, h.worker.buffer[:size], 0) // it is there
 	s.readable = n > size || s.ending
-	w.introduced(c, h)
+	h.introduced(c, header)
 }
 
 // introduced goes on with a client that is known.
-func (w *worker) introduced(c *conn, h proxyheader.Header) {
-	if h.Named() {
-		c.named, w.named[c.index] = true, parties{h.Source, h.Dest}
+func (h *tcp) introduced(c *conn, header proxyheader.Header) {
+	if header.Named() {
+		c.named, h.named[c.index] = true, parties{header.Source, header.Dest}
 	}
-	from, ok := w.clientOf(c)
+	from, ok := h.clientOf(c)
 	if !ok || c.sides[client].broken {
-		w.dismiss(c) // reset since
+		h.dismiss(c) // reset since
 		return
 	}
 	c.state = connecting
-	w.enter(c, from)
+	h.enter(c, from)
 }
 
 // unheard looks after one that has been waited for.
-func (w *worker) unheard(c *conn) {
-	if left := int32(c.due - w.tick); left > 0 {
-		w.wheel.set(c, w.tick+uint32(left))
+func (h *tcp) unheard(c *conn) {
+	if left := int32(c.due - h.worker.tick); left > 0 {
+		h.wheel.set(c.index, h.worker.tick+uint32(left))
 		return
 	}
-	w.unintroduced(c, errLate)
+	h.unintroduced(c, errLate)
 }
 
 // unintroduced ends the connection of a trusted proxy that has not said who its
 // client is.
-func (w *worker) unintroduced(c *conn, err error) {
-	s := w.slab.owner(c).service
+func (h *tcp) unintroduced(c *conn, err error) {
+	s := h.slab.owner(c).service
 	s.Books.Unintroduced()
-	from, _ := w.clientOf(c)
-	w.engine.unintroduced(s, from, err)
-	w.dismiss(c)
+	from, _ := h.clientOf(c)
+	h.fwd.unintroduced(&s.Service, from, err)
+	h.dismiss(c)
 }

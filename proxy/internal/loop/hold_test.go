@@ -10,10 +10,10 @@ import (
 func TestPlaceIsAnEvent(t *testing.T) {
 	l, addr := listen(t)
 	r := newRig(t, addr)
-	r.engine.Bound(Bounds{Connections: 1})
+	r.fwd.Bound(TCPBounds{Connections: 1})
 	first, s := r.pair(l)
 	r.dial()
-	r.until("the second one waits", func() bool { return r.w.held == 1 })
+	r.until("the second one waits", func() bool { return r.h.accept.held == 1 })
 	r.settle()
 	if n := len(r.w.poller.wait(0, false)); n != 0 {
 		t.Errorf("%d events while it waits", n)
@@ -33,8 +33,8 @@ func TestPlaceIsAnEvent(t *testing.T) {
 			return false
 		}
 	})
-	if n := r.engine.places.queue.waiting.Load(); n != 0 || r.w.held != 0 {
-		t.Errorf("%d wait, %d are held, want none", n, r.w.held)
+	if n := r.fwd.places.queue.waiting.Load(); n != 0 || r.h.accept.held != 0 {
+		t.Errorf("%d wait, %d are held, want none", n, r.h.accept.held)
 	}
 }
 
@@ -42,73 +42,18 @@ func TestPlaceIsAnEvent(t *testing.T) {
 func TestCloseWhileItWaits(t *testing.T) {
 	l, addr := listen(t)
 	r := newRig(t, addr)
-	r.engine.Bound(Bounds{Connections: 1})
+	r.fwd.Bound(TCPBounds{Connections: 1})
 	first, s := r.pair(l)
 	r.dial()
-	r.until("the second one waits", func() bool { return r.w.held == 1 })
-	r.w.close(r.fd)
-	if n := r.engine.places.queue.waiting.Load(); n != 0 || r.w.held != 0 {
-		t.Errorf("%d wait, %d are held, want none", n, r.w.held)
+	r.until("the second one waits", func() bool { return r.h.accept.held == 1 })
+	r.h.accept.close(r.fd)
+	if n := r.fwd.places.queue.waiting.Load(); n != 0 || r.h.accept.held != 0 {
+		t.Errorf("%d wait, %d are held, want none", n, r.h.accept.held)
 	}
 	_, _ = first.Close(), s.Close()
 	r.until("the first one is over", r.gone)
 	r.pass(time.Second)
-	if n := r.engine.places.taken.Load(); n != 0 {
+	if n := r.fwd.places.taken.Load(); n != 0 {
 		t.Errorf("%d places are taken, want none", n)
-	}
-}
-
-// All places are for somebody, each service has some to itself if there are
-// enough, and none is lost as services and limits come and go.
-func TestDivision(t *testing.T) {
-	for limit := range int64(40) {
-		for services := range int64(50) {
-			var p places
-			for range services {
-				p.join(new(quota))
-			}
-			p.bound(limit)
-			own, common := p.own.Load(), p.common.Load()
-			if own*services+common != limit || common < 0 || services > 0 && limit >= services && own < 1 {
-				t.Fatalf("%d for %d services: %d each and %d", limit, services, own, common)
-			}
-		}
-	}
-	var p places
-	var a, b quota
-	p.bound(10)
-	p.join(&a)
-	for range 10 {
-		if !p.take(&a) {
-			t.Fatal("one service does not get all")
-		}
-	}
-	p.join(&b)
-	if p.take(&b) {
-		t.Error("more than there are")
-	}
-	p.leave(&a)
-	p.leave(&a)
-	if p.take(&a) {
-		t.Error("one with more than its own and what is for all gets another")
-	}
-	p.bound(14)
-	if p.own.Load() != 3 || p.lent.Load() != 5 {
-		t.Errorf("%d each and %d lent of 8 in use by one, want 3 and 5", p.own.Load(), p.lent.Load())
-	}
-	p.bound(10)
-	for range 2 {
-		if !p.take(&b) {
-			t.Error("one with less than its own gets none")
-		}
-	}
-	p.bound(4)
-	for range 8 {
-		p.leave(&a)
-	}
-	p.leave(&b)
-	p.leave(&b)
-	if p.taken.Load() != 0 || p.lent.Load() != 0 || a.used() != 0 || b.used() != 0 {
-		t.Errorf("%d taken, %d lent, %d and %d used, want none", p.taken.Load(), p.lent.Load(), a.used(), b.used())
 	}
 }

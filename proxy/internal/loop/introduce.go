@@ -6,27 +6,27 @@ package loop
 // Where what is not taken could not be held it follows as anything else does. It
 // is false for a client that has just been reset: what it has sent must not go
 // without saying whose it is.
-func (w *worker) introduce(c *conn, version int) bool {
-	who, ok := w.partiesOf(c)
+func (d *dialer) introduce(c *conn, version int) bool {
+	who, ok := d.h.partiesOf(c)
 	if !ok {
 		return false
 	}
-	n := len(who.header(w.buffer[:0], version, false))
+	n := len(who.header(d.worker.buffer[:0], version, false))
 	c.preface = uint8(n)
-	if s := &c.sides[client]; s.readable && !w.engine.stashed.full() {
-		m, e := receive(s.fd, w.buffer[n:], 0)
-		if w.arrived(c, client, m, e) {
+	if s := &c.sides[client]; s.readable && !d.h.fwd.stashed.full() {
+		m, e := receive(s.fd, d.worker.buffer[n:], 0)
+		if d.h.relay.arrived(c, client, m, e) {
 			n += m
 			s.readable = n == bufferSize || s.ending
 		}
 	}
-	w.hurry(c)
-	sent, e := send(c.sides[server].fd, w.buffer[:n])
-	sent = w.written(c, client, sent, e)
+	d.h.relay.hurry(c)
+	sent, e := send(c.sides[server].fd, d.worker.buffer[:n])
+	sent = d.h.relay.written(c, client, sent, e)
 	c.discount(sent)
 	if sent < n && !c.sides[server].broken {
 		c.sides[server].writable = false
-		w.stash(&c.ways[client], w.buffer[sent:n])
+		d.h.relay.stash(&c.ways[client], d.worker.buffer[sent:n])
 	}
 	return true
 }

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -92,7 +91,7 @@ func TestHeaderThatIsNotTaken(t *testing.T) {
 	r.must(err)
 	x.sides[client].readable = true
 	x.written = 0
-	r.w.introduce(x, 1)
+	r.h.dial.introduce(x, 1)
 	held := x.ways[client].held
 	if held == 0 || x.preface == 0 {
 		t.Fatal("all of it was taken")
@@ -107,7 +106,7 @@ func TestHeaderThatIsNotTaken(t *testing.T) {
 	if x.preface != 0 {
 		t.Errorf("%d bytes of the header are still to come", x.preface)
 	}
-	if n := r.engine.stashed.taken.Load(); n != 0 {
+	if n := r.fwd.stashed.taken.Load(); n != 0 {
 		t.Errorf("%d stashes are taken when nothing is held any more", n)
 	}
 }
@@ -123,7 +122,7 @@ func TestIntroducedWithoutStash(t *testing.T) {
 	_, err := c.Write(bytes.Repeat([]byte("request "), 1000))
 	r.must(err)
 	x.sides[client].readable = true
-	r.w.introduce(x, 1)
+	r.h.dial.introduce(x, 1)
 	if held := x.ways[client].held; held == 0 || held > proxyheader.MaxWritten {
 		t.Errorf("%d bytes are held, want those of a header", held)
 	}
@@ -131,7 +130,7 @@ func TestIntroducedWithoutStash(t *testing.T) {
 	if got, err := r.receive(s); err != nil || !bytes.HasSuffix(got, []byte("\r\n"+strings.Repeat("request ", 1000))) {
 		t.Errorf("got %q (%v)", got[max(0, len(got)-100):], err)
 	}
-	if n := r.engine.stashed.taken.Load(); n != 0 {
+	if n := r.fwd.stashed.taken.Load(); n != 0 {
 		t.Errorf("%d stashes are taken when nothing is held any more", n)
 	}
 }
@@ -180,8 +179,8 @@ func TestIntroducedAndGone(t *testing.T) {
 			t.Errorf("%q: it is on its way to a real server", header)
 		}
 		r.until("it is gone", r.gone)
-		if n := r.service.Books.Status().Counters; n.Unintroduced != 0 || n.Failures != 0 || r.engine.places.taken.Load() != 0 {
-			t.Errorf("%q: %+v, %d places", header, n, r.engine.places.taken.Load())
+		if n := r.service.Books.Status().Counters; n.Unintroduced != 0 || n.Failures != 0 || r.fwd.places.taken.Load() != 0 {
+			t.Errorf("%q: %+v, %d places", header, n, r.fwd.places.taken.Load())
 		}
 	}
 }
@@ -201,14 +200,14 @@ func TestNobodyIsIntroduced(t *testing.T) {
 	defer s.Close()
 	x := r.only()
 	x.sides[server].writable = true
-	r.w.join(x)
+	r.h.dial.join(x)
 	if !r.gone() {
 		t.Error("it is still there")
 	}
 	if b, err := r.receive(s); len(b) > 0 {
 		t.Errorf("the real server got %q (%v)", b, err)
 	}
-	if n := r.engine.places.taken.Load(); n != 0 {
+	if n := r.fwd.places.taken.Load(); n != 0 {
 		t.Errorf("%d places are taken", n)
 	}
 }
@@ -230,14 +229,14 @@ func TestWaitingEnds(t *testing.T) {
 			r.service.Set(Settings{Connect: time.Second, Idle: time.Minute, Trusted: anybody})
 			c := r.dial()
 			r.until("it is waited for", func() bool { return r.only().state == introducing })
-			if n := r.engine.places.taken.Load(); n != 1 {
+			if n := r.fwd.places.taken.Load(); n != 1 {
 				t.Errorf("%d places are taken, want one", n)
 			}
 			end(r, c)
 			r.until("it is gone", r.gone)
 			n := r.service.Books.Status().Counters
-			if r.engine.places.taken.Load() != 0 || n.Unintroduced != 1 || n.Refused != 0 || len(r.w.named) != 0 {
-				t.Errorf("%d places, %+v, %d named", r.engine.places.taken.Load(), n, len(r.w.named))
+			if r.fwd.places.taken.Load() != 0 || n.Unintroduced != 1 || n.Refused != 0 || len(r.h.named) != 0 {
+				t.Errorf("%d places, %+v, %d named", r.fwd.places.taken.Load(), n, len(r.h.named))
 			}
 		})
 	}
@@ -274,7 +273,7 @@ func TestNamesAreForgotten(t *testing.T) {
 	_, err := io.WriteString(c, "PROXY TCP4 192.0.2.1 192.0.2.2 3 4\r\nrequest")
 	r.must(err)
 	r.until("the connection stands", func() bool { return r.only().state == relaying })
-	if from, ok := r.w.clientOf(r.only()); !ok || from != netip.MustParseAddrPort("192.0.2.1:3") {
+	if from, ok := r.h.clientOf(r.only()); !ok || from != netip.MustParseAddrPort("192.0.2.1:3") {
 		t.Errorf("the client is %v", from)
 	}
 	s, err := l.AcceptTCP()
@@ -285,159 +284,19 @@ func TestNamesAreForgotten(t *testing.T) {
 	}
 	r.must(s.Close())
 	r.until("it is gone", r.gone)
-	if len(r.w.named) != 0 {
-		t.Errorf("%v is left", r.w.named)
+	if len(r.h.named) != 0 {
+		t.Errorf("%v is left", r.h.named)
 	}
 }
 
-func TestRegister(t *testing.T) {
-	var r register
-	who := func(port uint16) parties {
-		return parties{client: netip.AddrPortFrom(netip.IPv6Loopback(), port)}
-	}
-	r.hold(0)
-	r.release(0)
-	a, b := r.add(who(1)), r.add(who(2))
-	if a == 0 || b == 0 || a == b || *r.at(a) != who(1) || *r.at(b) != who(2) {
-		t.Fatalf("%d is %v, %d is %v", a, *r.at(a), b, *r.at(b))
-	}
-	if again := r.add(who(1)); again != a {
-		t.Errorf("%d is %d now", a, again)
-	}
-	r.release(a)
-	if *r.at(a) != who(1) {
-		t.Error("one who is held is gone")
-	}
-	r.release(a)
-	r.hold(b)
-	r.release(b)
-	if c := r.add(who(3)); c != a || *r.at(b) != who(2) {
-		t.Errorf("%d for the next, want %d, and %v", c, a, *r.at(b))
-	}
-	if len(r.entries) != 3 || len(r.numbers) != 2 {
-		t.Errorf("%d entries, %d numbers", len(r.entries), len(r.numbers))
-	}
-}
-
-// TestRunsOfLetters has runs of datagrams, which the kernel hands over as one,
-// arrive each with a header of its own, and read as such.
-func TestRunsOfLetters(t *testing.T) {
-	far := newQuayWithServer(t, Settings{Connect: time.Second, Idle: time.Minute, ProxyProtocol: 2})
-	c := far.client()
-	var want []string
-	run := []byte{}
-	for i := range 40 {
-		d := strings.Repeat(string(rune('a'+i%26)), 100)
-		if i == 39 {
-			d = "short"
-		}
-		want = append(want, d)
-		run = append(run, d...)
-	}
-	sendRun(t, c, run, 100)
-	for i := range want {
-		b, _ := far.read(far.server)
-		h, n, err := proxyheader.ParseDatagram(b)
-		if err != nil || !h.Datagram || h.Source != addrOf(c) || string(b[n:]) != want[i] {
-			t.Fatalf("datagram %d: %+v %q (%v), want %q from %v", i, h, b, err, want[i], addrOf(c))
-		}
-	}
-}
-
-// TestRunsOfLettersAreRead has a trusted proxy send runs for clients that take
-// turns.
-func TestRunsOfLettersAreRead(t *testing.T) {
-	q := newQuayWithServer(t, Settings{Connect: time.Second, Idle: time.Minute, Trusted: anybody})
-	c := q.client()
-	var run []byte
-	var want []string
-	const clients = 3
-	for i := range 30 {
-		who := parties{netip.AddrPortFrom(netip.MustParseAddr("192.0.2.1"), uint16(i%clients)), netip.MustParseAddrPort("192.0.2.2:53")}
-		d := strings.Repeat(string(rune('a'+i)), 50)
-		want = append(want, d)
-		run = append(append(run, who.header(nil, 2, true)...), d...)
-	}
-	sendRun(t, c, run, len(run)/30)
-	var got []string
-	from := map[netip.AddrPort]bool{}
-	for range want {
-		b, a := q.read(q.server)
-		got, from[a] = append(got, string(b)), true
-	}
-	if !slices.Equal(got, want) {
-		t.Errorf("got %q", got)
-	}
-	if len(from) != clients || q.flows() != clients {
-		t.Errorf("%d flows from %d ports, want %d", q.flows(), len(from), clients)
-	}
-	if n := len(q.w.flows.named.numbers); n != clients {
-		t.Errorf("%d are registered", n)
-	}
-	for a := range from {
-		_, err := q.server.WriteToUDPAddrPort([]byte("reply"), a)
-		q.must(err)
-		if b, _ := q.read(c); string(b) != "reply" {
-			t.Errorf("the proxy got %q", b)
-		}
-	}
-	q.w.closePort(q.port.fd)
-	if n := len(q.w.flows.named.numbers); n != 0 {
-		t.Errorf("%d are registered when all is over", n)
-	}
-}
-
-type servedQuay struct {
-	*quay
-	server *net.UDPConn
-}
-
-func newQuayWithServer(t *testing.T, s Settings) servedQuay {
-	t.Helper()
-	server, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = server.Close() })
-	q := newQuay(t, "127.0.0.1", 100, addrOf(server))
-	q.service.Addr = q.vip
-	q.service.Set(s)
-	return servedQuay{q, server}
-}
-
-// sendRun has the kernel cut b up.
-func sendRun(t *testing.T, c *net.UDPConn, b []byte, segment int) {
-	t.Helper()
-	var k control
-	n := k.segments(0, uint16(segment))
-	raw := make([]byte, n)
-	for i := range raw {
-		raw[i] = byte(k[i/8] >> (i % 8 * 8))
-	}
-	if _, _, err := c.WriteMsgUDPAddrPort(b, raw, netip.AddrPort{}); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// TestIntroductionsAllocateNothing has what is done for each connection and
-// datagram to real servers that are told make no garbage.
+// TestIntroductionsAllocateNothing has what is done for each connection to real
+// servers that are told make no garbage.
 func TestIntroductionsAllocateNothing(t *testing.T) {
-	q := newQuayWithServer(t, Settings{Connect: time.Second, Idle: time.Minute, ProxyProtocol: 2})
-	c := q.client()
 	b := make([]byte, 1000)
-	once := func() {
-		_, _ = c.Write(b[:1])
-		q.w.turn(100)
-		_, _ = q.server.Read(b)
-	}
-	once()
-	if n := testing.AllocsPerRun(100, once); n > 0 {
-		t.Errorf("%v allocations for a datagram", n)
-	}
 	r, l := announcing(t, 2)
 	_, s := r.pair(l)
 	x := r.only()
-	if n := testing.AllocsPerRun(100, func() { r.w.introduce(x, 2); _, _ = s.Read(b) }); n > 0 {
+	if n := testing.AllocsPerRun(100, func() { r.h.dial.introduce(x, 2); _, _ = s.Read(b) }); n > 0 {
 		t.Errorf("%v allocations for a connection", n)
 	}
 }

@@ -27,13 +27,13 @@ func (l *letter) address(who parties) {
 
 // shipLetters is ship with a header before each datagram. Runs are sent one by
 // one: a datagram of a run that the kernel cuts up would have none.
-func (w *worker) shipLetters(p *port, f *flow, i int8) (stopped int, e unix.Errno) {
-	b := w.batch
-	w.letter.address(w.partiesAt(p, &f.origin))
+func (q *requests) shipLetters(p *port, f *flow, i int8) (stopped int, e unix.Errno) {
+	b := q.h.replies.batch
+	q.letter.address(q.h.partiesAt(p, &f.origin))
 	for ; i != none && e == 0; i = b.next[i] {
 		_, segment := b.arrival(int(i))
 		var passed int
-		passed, e = w.sendLetters(f, b.bytes(int(i)), segment)
+		passed, e = q.sendLetters(f, b.bytes(int(i)), segment)
 		if stopped = int(i); e != 0 {
 			b.skip(stopped, passed)
 		}
@@ -43,13 +43,13 @@ func (w *worker) shipLetters(p *port, f *flow, i int8) (stopped int, e unix.Errn
 
 // sendLetters sends the datagrams of a run, or the only one. It returns how
 // many bytes were passed on before one that has found nobody.
-func (w *worker) sendLetters(f *flow, run []byte, segment int) (passed int, e unix.Errno) {
+func (q *requests) sendLetters(f *flow, run []byte, segment int) (passed int, e unix.Errno) {
 	if segment == 0 {
 		segment = len(run)
 	}
 	for {
 		datagram := run[passed:min(passed+segment, len(run))]
-		if e = w.sendLetter(f, datagram); e != 0 {
+		if e = q.sendLetter(f, datagram); e != 0 {
 			return passed, e
 		}
 		if passed += len(datagram); passed == len(run) {
@@ -59,8 +59,8 @@ func (w *worker) sendLetters(f *flow, run []byte, segment int) (passed int, e un
 }
 
 // sendLetter sends one datagram behind the header that has been written.
-func (w *worker) sendLetter(f *flow, b []byte) unix.Errno {
-	l := &w.letter
+func (q *requests) sendLetter(f *flow, b []byte) unix.Errno {
+	l := &q.letter
 	l.vectors[1].Base = unsafe.SliceData(b)
 	l.vectors[1].SetLen(len(b))
 	for again := true; ; {
@@ -73,20 +73,20 @@ func (w *worker) sendLetter(f *flow, b []byte) unix.Errno {
 
 // sendSingle sends one datagram by itself, with a header if the real server
 // wants one.
-func (w *worker) sendSingle(p *port, f *flow, b []byte) unix.Errno {
-	if p.service.settings.Load().ProxyProtocol == 0 {
-		return w.sendAlone(f, b)
+func (q *requests) sendSingle(p *port, f *flow, b []byte) unix.Errno {
+	if p.service.Settings().ProxyProtocol == 0 {
+		return q.sendAlone(f, b)
 	}
-	w.letter.address(w.partiesAt(p, &f.origin))
-	return w.sendLetter(f, b)
+	q.letter.address(q.h.partiesAt(p, &f.origin))
+	return q.sendLetter(f, b)
 }
 
 // unwrap takes the headers off the datagrams of a trusted proxy and passes them
 // on as those of the clients that they name. Answers go to the proxy, which
 // knows whose they are by the port that it has sent from.
-func (w *worker) unwrap(p *port, run []byte, segment int) {
+func (q *requests) unwrap(p *port, run []byte, segment int) {
 	for datagram := range each(run, segment) {
-		w.unwrapOne(p, datagram)
+		q.unwrapOne(p, datagram)
 	}
 }
 
@@ -108,17 +108,17 @@ func each(run []byte, segment int) iter.Seq[[]byte] {
 	}
 }
 
-func (w *worker) unwrapOne(p *port, datagram []byte) {
-	h, n, err := proxyheader.ParseDatagram(datagram)
+func (q *requests) unwrapOne(p *port, datagram []byte) {
+	header, n, err := proxyheader.ParseDatagram(datagram)
 	if err != nil {
 		p.service.Books.Unintroduced()
-		w.engine.unintroduced(p.service, w.sender(&w.origin), err)
+		q.h.fwd.unintroduced(&p.service.Service, q.h.sender(&q.origin), err)
 		return
 	}
-	if h.Named() {
-		w.origin.via = w.flows.named.add(parties{h.Source, h.Dest})
+	if header.Named() {
+		q.origin.via = q.h.flows.named.add(parties{header.Source, header.Dest})
 	}
-	w.deliver(p, datagram[n:])
-	w.flows.named.release(w.origin.via)
-	w.origin.via = 0
+	q.deliver(p, datagram[n:])
+	q.h.flows.named.release(q.origin.via)
+	q.origin.via = 0
 }

@@ -16,8 +16,8 @@ const backlog = 65535
 // A Listener accepts the connections of one service: a socket for each worker
 // at one address, among which the kernel distributes clients.
 type Listener struct {
-	engine  *Engine
-	service *Service
+	fwd     *TCP
+	service *TCPService
 	binding *binding
 	team    []*worker // who accepts; what a worker has only it may touch
 
@@ -29,24 +29,24 @@ type Listener struct {
 // has that address by now. IPv6 sockets are for IPv6 alone, so that both
 // wildcards fit beside each other. Nobody else may be listening there; another
 // service of the engine may be on all addresses, or on one of them.
-func (e *Engine) Listen(ctx context.Context, addr netip.AddrPort, s *Service) (*Listener, error) {
+func (f *TCP) Listen(ctx context.Context, addr netip.AddrPort, s *TCPService) (*Listener, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	team, err := e.team()
+	team, err := f.engine.team()
 	if err != nil {
 		return nil, err
 	}
-	fds, at, err := e.bindings.bind(addr, len(team), stream)
+	fds, at, err := f.engine.bindings.bind(addr, len(team), stream)
 	if err != nil {
 		return nil, err
 	}
-	e.places.join(&s.quota)
+	f.places.join(&s.quota)
 	for _, fd := range fds {
-		s.settings.Load().vigil.bequeath(fd)
+		s.vigil.Load().bequeath(fd)
 	}
-	l := &Listener{engine: e, service: s, binding: at, team: team, fds: slices.Clone(fds)}
-	errs := askAll(ctx, team, func(i int, w *worker) error { return w.open(fds[i], s) })
+	l := &Listener{fwd: f, service: s, binding: at, team: team, fds: slices.Clone(fds)}
+	errs := askAll(ctx, team, func(i int, w *worker) error { return of[*tcp](w).accept.open(fds[i], s) })
 	for i, err := range errs {
 		if err != nil {
 			l.fds[i] = none
@@ -57,8 +57,8 @@ func (e *Engine) Listen(ctx context.Context, addr netip.AddrPort, s *Service) (*
 		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeGrace)
 		defer cancel()
 		insist(late, team, l.close)
-		e.bindings.release(at)
-		e.places.part(&s.quota)
+		f.engine.bindings.release(at)
+		f.places.part(&s.quota)
 		return nil, err
 	}
 	return l, nil
@@ -76,20 +76,20 @@ func (l *Listener) Close(ctx context.Context) error {
 	_ = l.each(ctx, l.deafen)
 	err := l.each(ctx, l.close)
 	if err == nil {
-		l.engine.bindings.release(l.binding)
+		l.fwd.engine.bindings.release(l.binding)
 	}
-	l.engine.places.part(&l.service.quota)
+	l.fwd.places.part(&l.service.quota)
 	return err
 }
 
 // each has all workers do something with their part.
-func (l *Listener) each(ctx context.Context, f func(i int, w *worker)) error {
-	return unended(askAll(ctx, l.team, func(i int, w *worker) error { f(i, w); return nil }))
+func (l *Listener) each(ctx context.Context, do func(i int, w *worker)) error {
+	return unended(askAll(ctx, l.team, func(i int, w *worker) error { do(i, w); return nil }))
 }
 
 func (l *Listener) close(i int, w *worker) {
 	if l.fds[i] != none {
-		w.close(l.fds[i])
+		of[*tcp](w).accept.close(l.fds[i])
 		l.fds[i] = none
 	}
 }

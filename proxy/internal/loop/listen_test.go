@@ -12,10 +12,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func quietEngine(t testing.TB, workers int) *Engine {
-	e := New(Options{Workers: workers, Bounds: Bounds{Connections: 100}, Pipes: 8, Log: slog.New(slog.DiscardHandler)})
+func quietEngine(t testing.TB, workers int) *TCP {
+	e := New(Options{Workers: workers, Log: slog.New(slog.DiscardHandler)})
+	f := streams(e, 100)
 	t.Cleanup(func() { _ = e.Close() })
-	return e
+	return f
 }
 
 // unused returns an address nobody listens at.
@@ -27,8 +28,8 @@ func unused(t testing.TB) netip.AddrPort {
 
 // A listener that cannot be opened gives back every socket it has made.
 func TestListenFailsWhole(t *testing.T) {
-	e := quietEngine(t, 3)
-	team, err := e.team()
+	f := quietEngine(t, 3)
+	team, err := f.engine.team()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +38,7 @@ func TestListenFailsWhole(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	at := unused(t)
-	if _, err := e.Listen(t.Context(), at, newService()); err == nil {
+	if _, err := f.Listen(t.Context(), at, newService()); err == nil {
 		t.Fatal("listening with a worker that has ended")
 	}
 	l, err := net.Listen("tcp", at.String())
@@ -50,12 +51,12 @@ func TestListenFailsWhole(t *testing.T) {
 // A listener that has been closed with its engine does not touch descriptors
 // that have other owners by now.
 func TestCloseAfterEngine(t *testing.T) {
-	e := quietEngine(t, 1)
-	l, err := e.Listen(t.Context(), unused(t), newService())
+	f := quietEngine(t, 1)
+	l, err := f.Listen(t.Context(), unused(t), newService())
 	if err != nil {
 		t.Fatal(err)
 	}
-	e.Close()
+	f.engine.Close()
 	// As if another socket had the number now.
 	other, err := bound(netip.MustParseAddrPort("127.0.0.1:0"), stream, false)
 	if err == nil {
@@ -79,10 +80,10 @@ func TestCloseAfterEngine(t *testing.T) {
 // Of those that begin to listen at an address at the same time one succeeds.
 func TestListenAtOnce(t *testing.T) {
 	const rivals = 2
-	var engines [rivals]*Engine
+	var engines [rivals]*TCP
 	for i := range engines {
 		engines[i] = quietEngine(t, 1)
-		if _, err := engines[i].team(); err != nil {
+		if _, err := engines[i].engine.team(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -91,10 +92,10 @@ func TestListenAtOnce(t *testing.T) {
 		var won atomic.Int32
 		var wg sync.WaitGroup
 		start, listening := make(chan struct{}), make(chan *Listener, rivals)
-		for _, e := range engines {
+		for _, f := range engines {
 			wg.Go(func() {
 				<-start
-				if l, err := e.Listen(t.Context(), at, newService()); err == nil {
+				if l, err := f.Listen(t.Context(), at, newService()); err == nil {
 					won.Add(1)
 					listening <- l
 				}

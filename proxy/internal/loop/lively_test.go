@@ -7,7 +7,7 @@ import (
 
 // Only a worker whose turns follow each other closely lingers.
 func TestLively(t *testing.T) {
-	r := newRig(t)
+	r := newCrank(t, func(*Engine) {})
 	for range livelyAfter {
 		r.now += linger * time.Millisecond
 		r.w.turn(0)

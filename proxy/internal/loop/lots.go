@@ -24,7 +24,6 @@ var lotSize int32 = 128 << 10
 type lots struct {
 	lotWays  []lotWay
 	relented time.Duration
-	quiet    bool  // nothing has happened for quietAfter
 	met      int   // connections with events in this turn
 	last     int32 // of them
 }
@@ -34,58 +33,56 @@ type lotWay struct {
 	from int
 }
 
-// sleep waits for events, for so many milliseconds at most.
-func (w *worker) sleep(limit int) []unix.EpollEvent {
-	w.met, w.last = 0, none
-	if w.quiet = false; limit == 0 || len(w.lotWays) == 0 && len(w.arrivals) == 0 {
-		return w.poller.wait(limit, w.lively == livelyAfter)
+// over is for the end of a turn: it says how to wait for the next one.
+func (rl *relay) over() {
+	rl.met, rl.last = 0, none
+	rl.worker.glance = 0
+	if len(rl.lotWays) > 0 || len(rl.arrivals) > 0 {
+		rl.worker.glance = quietAfter
 	}
-	events := w.poller.glance(quietAfter)
-	w.quiet = len(events) == 0
-	return events
 }
 
 // meet notes that a connection has an event.
-func (w *worker) meet(r ref) {
-	if r.index != w.last {
-		w.last = r.index
-		w.met++
+func (rl *relay) meet(r ref) {
+	if r.index != rl.last {
+		rl.last = r.index
+		rl.met++
 	}
 }
 
 // gather notes that n bytes have been spliced from a side, and has it wait for
 // lots if there have been enough.
-func (w *worker) gather(c *conn, from, n int) {
+func (rl *relay) gather(c *conn, from, n int) {
 	y := &c.ways[from]
 	y.lot = true
 	if y.lots {
 		return
 	}
-	if y.run += uint32(n); w.met > 1 || len(w.queue) > 1 {
+	if y.run += uint32(n); rl.met > 1 || len(rl.queue) > 1 {
 		y.run = 0
 	}
 	if y.run >= lotsAfter {
 		y.lots = true
-		w.lotWays = append(w.lotWays, lotWay{c.ref(), from})
+		rl.lotWays = append(rl.lotWays, lotWay{c.ref(), from})
 		setOption(c.sides[from].fd, unix.SOL_SOCKET, unix.SO_RCVLOWAT, &lotSize)
 	}
 }
 
 // relent has ways from which no lot comes any more wait for whatever comes. The
 // kernel makes an event of what is there already.
-func (w *worker) relent() {
-	if len(w.lotWays) == 0 || !w.quiet && w.now-w.relented < lotsWithin {
+func (rl *relay) relent() {
+	if len(rl.lotWays) == 0 || !rl.worker.quiet && rl.worker.now-rl.relented < lotsWithin {
 		return
 	}
-	w.relented = w.now
-	kept := w.lotWays[:0]
-	for _, l := range w.lotWays {
-		c := w.slab.find(l.ref)
+	rl.relented = rl.worker.now
+	kept := rl.lotWays[:0]
+	for _, l := range rl.lotWays {
+		c := rl.h.slab.find(l.ref)
 		if c == nil {
 			continue
 		}
 		y := &c.ways[l.from]
-		if y.lot && !w.quiet {
+		if y.lot && !rl.worker.quiet {
 			y.lot = false
 			kept = append(kept, l)
 			continue
@@ -93,5 +90,5 @@ func (w *worker) relent() {
 		y.lots, y.run = false, 0
 		setOption(c.sides[l.from].fd, unix.SOL_SOCKET, unix.SO_RCVLOWAT, &on)
 	}
-	w.lotWays = kept
+	rl.lotWays = kept
 }

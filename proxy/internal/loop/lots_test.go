@@ -80,7 +80,7 @@ func (r *rig) finish(b *bulk) (sent int64) {
 func (r *rig) waitForLots(from int) {
 	if y := &r.only().ways[from]; !y.lots {
 		y.run = lotsAfter
-		r.w.gather(r.only(), from, 0)
+		r.h.relay.gather(r.only(), from, 0)
 	}
 }
 
@@ -128,7 +128,7 @@ func TestLots(t *testing.T) {
 						t.Fatal("what is less than a lot does not arrive")
 					}
 				}
-				r.until("the end of lots", func() bool { r.now += lotsWithin; return len(r.w.lotWays) == 0 })
+				r.until("the end of lots", func() bool { r.now += lotsWithin; return len(r.h.relay.lotWays) == 0 })
 				if n := r.lowWater(from); n != 1 || r.only().ways[from].lots {
 					t.Errorf("an event is for %d bytes when the stream is over, want 1", n)
 				}
@@ -156,10 +156,10 @@ func TestLotsOfWhoIsGone(t *testing.T) {
 	r := newRig(t, addr)
 	c, s := r.pair(l)
 	b := r.bulk(s, c)
-	r.until("it waits for lots", func() bool { return len(r.w.lotWays) == 1 })
+	r.until("it waits for lots", func() bool { return len(r.h.relay.lotWays) == 1 })
 	close(b.enough)
 	r.must(c.SetLinger(0))
 	r.must(c.Close())
 	r.until("the connection is gone", r.gone)
-	r.until("it is forgotten", func() bool { r.now += lotsWithin; return len(r.w.lotWays) == 0 })
+	r.until("it is forgotten", func() bool { r.now += lotsWithin; return len(r.h.relay.lotWays) == 0 })
 }

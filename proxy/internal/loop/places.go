@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"github.com/shunt-lb/shunt/dataplane"
 )
 
 // places bound what all workers have together: connections, flows, stashes.
@@ -29,7 +31,7 @@ type places struct {
 type quota struct {
 	own      atomic.Int64
 	borrowed atomic.Int64 // of those for all
-	held     []*listener  // those that wait, see queue
+	held     []*hold      // those that wait, see queue
 	waiting  atomic.Bool  // there are some
 }
 
@@ -187,4 +189,12 @@ func (p *places) wait(ctx context.Context) error {
 	}
 	p.signal() // to others who wait
 	return nil
+}
+
+// load tells of places of which each is worth so much.
+func (p *places) load(each int64) dataplane.Room {
+	return dataplane.Room{
+		Used: p.taken.Load() * each, Limit: p.limit.Load() * each, Refused: p.refused.Load(),
+		Own: p.own.Load(), Holding: p.queue.waiting.Load(),
+	}
 }

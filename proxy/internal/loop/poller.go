@@ -11,18 +11,8 @@ import (
 // batch is how many events are taken at a time.
 const batch = 256
 
-// What an event is about is said by the two words of its data: for a socket
-// of a connection twice the index and the side, and the generation; for that
-// of a flow the index above flowEvents, and the generation; for anything else a
-// number below zero.
-const (
-	wokenUp    = -1 // by the mailbox; a listener is -2 minus its place
-	flowEvents = 1 << 30
-	portEvents = -1 << 30 // plus its place
-)
-
-// socketEvents is what the sockets of a connection are registered for, once.
-const socketEvents = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLPRI | unix.EPOLLET
+// wokenUp is what an event is about that the mailbox has made.
+const wokenUp = -1
 
 // A poller is an epoll instance with the events it has brought.
 type poller struct {
@@ -92,11 +82,6 @@ func (p *poller) control(op int, fd int32, events uint32, data, more int32) unix
 	_, _, e := unix.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(p.fd), uintptr(op), uintptr(fd),
 		uintptr(unsafe.Pointer(&p.change)), 0, 0)
 	return e
-}
-
-// watch registers a socket of a connection.
-func (p *poller) watch(c *conn, which int) unix.Errno {
-	return p.control(unix.EPOLL_CTL_ADD, c.sides[which].fd, socketEvents, c.index<<1|int32(which), int32(c.gen))
 }
 
 func (p *poller) forget(fd int32) { p.control(unix.EPOLL_CTL_DEL, fd, 0, 0, 0) }

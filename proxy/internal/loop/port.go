@@ -13,8 +13,8 @@ import (
 // A Port takes the datagrams of one service: a socket for each worker at one
 // address, among which the kernel distributes clients.
 type Port struct {
-	engine  *Engine
-	service *Service
+	fwd     *UDP
+	service *UDPService
 	binding *binding
 	team    []*worker
 
@@ -27,21 +27,21 @@ type Port struct {
 // there; another service of the engine may be on all addresses, or on one of
 // them. On a wildcard address clients are answered from the one they have
 // sent to.
-func (e *Engine) Receive(ctx context.Context, addr netip.AddrPort, s *Service) (*Port, error) {
+func (f *UDP) Receive(ctx context.Context, addr netip.AddrPort, s *UDPService) (*Port, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	team, err := e.team()
+	team, err := f.engine.team()
 	if err != nil {
 		return nil, err
 	}
-	fds, at, err := e.bindings.bind(addr, len(team), dock)
+	fds, at, err := f.engine.bindings.bind(addr, len(team), dock)
 	if err != nil {
 		return nil, err
 	}
-	p := &Port{engine: e, service: s, binding: at, team: team, fds: slices.Clone(fds)}
-	e.rooms.join(&s.quota)
-	errs := askAll(ctx, team, func(i int, w *worker) error { return w.openPort(fds[i], addr, s) })
+	p := &Port{fwd: f, service: s, binding: at, team: team, fds: slices.Clone(fds)}
+	f.rooms.join(&s.quota)
+	errs := askAll(ctx, team, func(i int, w *worker) error { return of[*udp](w).openPort(fds[i], addr, s) })
 	for i, err := range errs {
 		if errors.Is(err, errStuck) || errors.Is(err, ErrClosed) {
 			p.fds[i] = none
@@ -52,8 +52,8 @@ func (e *Engine) Receive(ctx context.Context, addr netip.AddrPort, s *Service) (
 		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeGrace)
 		defer cancel()
 		insist(late, team, p.close)
-		e.bindings.release(at)
-		e.rooms.part(&s.quota)
+		f.engine.bindings.release(at)
+		f.rooms.part(&s.quota)
 		return nil, err
 	}
 	return p, nil
@@ -65,7 +65,7 @@ func (e *Engine) Receive(ctx context.Context, addr netip.AddrPort, s *Service) (
 func (p *Port) Drain(ctx context.Context) error {
 	return p.each(ctx, func(i int, w *worker) {
 		if p.fds[i] != none {
-			w.drainPort(p.fds[i])
+			of[*udp](w).drainPort(p.fds[i])
 		}
 	})
 }
@@ -76,15 +76,15 @@ func (p *Port) Drain(ctx context.Context) error {
 func (p *Port) Close(ctx context.Context) error {
 	err := p.each(ctx, p.close)
 	if err == nil {
-		p.engine.bindings.release(p.binding)
+		p.fwd.engine.bindings.release(p.binding)
 	}
-	p.engine.rooms.part(&p.service.quota)
+	p.fwd.rooms.part(&p.service.quota)
 	return err
 }
 
 func (p *Port) close(i int, w *worker) {
 	if p.fds[i] != none {
-		w.closePort(p.fds[i])
+		of[*udp](w).closePort(p.fds[i])
 		p.fds[i] = none
 	}
 }
@@ -100,7 +100,7 @@ func (p *Port) each(ctx context.Context, f func(i int, w *worker)) error {
 type port struct {
 	fd       int32
 	place    int32
-	service  *Service
+	service  *UDPService
 	family   uint16
 	anywhere bool // on a wildcard address
 	plain    bool // the kernel cannot cut runs up for it
@@ -110,7 +110,7 @@ type port struct {
 }
 
 // openPort begins to receive.
-func (w *worker) openPort(fd int32, addr netip.AddrPort, s *Service) error {
+func (h *udp) openPort(fd int32, addr netip.AddrPort, s *UDPService) error {
 	p := &port{fd: fd, service: s, family: unix.AF_INET6, anywhere: addr.Addr().IsUnspecified(), plain: !cutsUp(fd)}
 	if addr.Addr().Unmap().Is4() {
 		p.family = unix.AF_INET
@@ -121,31 +121,31 @@ func (w *worker) openPort(fd int32, addr netip.AddrPort, s *Service) error {
 	for i := range p.ages {
 		p.ages[i] = ages{none, none}
 	}
-	if w.batch == nil {
-		w.batch, w.post = newIntake(), new(post)
-		w.flows.index = newIndex()
+	if h.replies.batch == nil {
+		h.replies.batch, h.replies.post = newIntake(), new(post)
+		h.flows.index = newIndex()
 	}
-	p.place = w.berth()
-	w.ports[p.place] = p
-	if e := w.poller.control(unix.EPOLL_CTL_ADD, fd, unix.EPOLLIN, portEvents+p.place, 0); e != 0 {
+	p.place = h.berth()
+	h.ports[p.place] = p
+	if e := h.reg.Add(fd, unix.EPOLLIN, Subject|p.place, 0); e != 0 {
 		return e
 	}
 	return nil
 }
 
 // berth returns a place for a port.
-func (w *worker) berth() int32 {
-	for i, p := range w.ports {
+func (h *udp) berth() int32 {
+	for i, p := range h.ports {
 		if p == nil {
 			return int32(i)
 		}
 	}
-	w.ports = append(w.ports, nil)
-	return int32(len(w.ports) - 1)
+	h.ports = append(h.ports, nil)
+	return int32(len(h.ports) - 1)
 }
 
-func (w *worker) portOf(fd int32) *port {
-	for _, p := range w.ports {
+func (h *udp) portOf(fd int32) *port {
+	for _, p := range h.ports {
 		if p != nil && p.fd == fd {
 			return p
 		}
@@ -153,29 +153,29 @@ func (w *worker) portOf(fd int32) *port {
 	return nil
 }
 
-func (w *worker) drainPort(fd int32) {
-	if p := w.portOf(fd); p != nil {
+func (h *udp) drainPort(fd int32) {
+	if p := h.portOf(fd); p != nil {
 		p.draining = true
-		w.flowsDue = w.tick
+		h.flowsDue = h.worker.tick
 	}
 }
 
-func (w *worker) closePort(fd int32) {
-	p := w.portOf(fd)
+func (h *udp) closePort(fd int32) {
+	p := h.portOf(fd)
 	if p == nil {
 		closeFD(fd) // never opened
 		return
 	}
 	for r := range ranks {
-		for f := w.flows.oldest(p, r); f != nil; f = w.flows.oldest(p, r) {
-			w.drop(f)
+		for f := h.flows.oldest(p, r); f != nil; f = h.flows.oldest(p, r) {
+			h.drop(f)
 		}
 	}
-	w.flush()
-	w.ports[p.place] = nil
-	if w.fullest == p {
-		w.fullest = nil
+	h.replies.flush()
+	h.ports[p.place] = nil
+	if h.evict.fullest == p {
+		h.evict.fullest = nil
 	}
-	w.poller.forget(fd)
+	h.reg.Forget(fd)
 	closeFD(fd)
 }

@@ -50,7 +50,7 @@ func there(t *testing.T, host string, sizes []int, refused bool) {
 	c := q.client()
 	from := q.ask(c, s, "first")
 	if refused {
-		f := q.w.flows.at(0)
+		f := q.h.flows.at(0)
 		q.must(refuseRuns(f.fd))
 		q.must(refuseRuns(q.port.fd))
 	}
@@ -94,7 +94,7 @@ func TestRunArrives(t *testing.T) {
 		c := q.client()
 		from := q.ask(c, s, "first")
 		if refused {
-			q.must(refuseRuns(q.w.flows.at(0).fd))
+			q.must(refuseRuns(q.h.flows.at(0).fd))
 			q.must(refuseRuns(q.port.fd))
 		}
 		const size, count, last = 1000, 20, 300

@@ -18,22 +18,25 @@ import (
 // A quay is a crank with one service for datagrams.
 type quay struct {
 	*crank
-	service *Service
+	fwd     *UDP
+	h       *udp
+	service *UDPService
 	port    *port
 	vip     netip.AddrPort
 }
 
 func newQuay(t testing.TB, at string, limit int, servers ...netip.AddrPort) *quay {
 	t.Helper()
-	q := &quay{crank: newCrank(t, Options{Bounds: Bounds{Flows: limit}})}
-	w := q.w
-	q.service = &Service{Name: "test", Books: table.New(spec(servers...))}
+	q := &quay{}
+	q.crank = newCrank(t, func(e *Engine) { q.fwd = NewUDP(e, UDPBounds{Flows: limit}, NewReporter(e)) })
+	q.h = of[*udp](q.w)
+	q.service = &UDPService{Service: Service{Name: "test", Books: table.New(spec(servers...))}}
 	q.service.Set(Settings{Connect: time.Second, Idle: time.Minute})
 	addr := netip.AddrPortFrom(netip.MustParseAddr(at), 0)
 	fds, err := bind(addr, 1, dock, false)
 	q.must(err)
-	q.must(w.openPort(fds[0], addr, q.service))
-	q.port = w.portOf(fds[0])
+	q.must(q.h.openPort(fds[0], addr, q.service))
+	q.port = q.h.portOf(fds[0])
 	name := new(sockaddr)
 	nameOf(fds[0], name)
 	q.vip = name.addr()
@@ -48,7 +51,7 @@ func spec(servers ...netip.AddrPort) dataplane.VirtualService {
 	return v
 }
 
-func (q *quay) flows() int { return int(q.engine.rooms.taken.Load()) }
+func (q *quay) flows() int { return int(q.fwd.rooms.taken.Load()) }
 
 // socket is that of a real server.
 func (q *quay) socket(at string) *net.UDPConn {

@@ -10,67 +10,76 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/table"
 )
 
+// A dialer finds a real server for each client of a worker.
+type dialer struct {
+	h      *tcp
+	worker *worker
+
+	tried   map[int32][]*table.Server
+	waiting map[int32]*table.Waiter
+}
+
 // begin takes a client in, which has a place.
-func (w *worker) begin(s *Service, fd int32) {
-	c := w.slab.take()
+func (h *tcp) begin(s *TCPService, fd int32) {
+	c := h.slab.take()
 	c.sides[client] = side{fd: fd, writable: true}
-	w.slab.owner(c).service = s
-	from := w.peer.addr()
-	if s.settings.Load().trusts(from.Addr()) {
-		w.expect(c)
+	h.slab.owner(c).service = s
+	from := h.worker.peer.addr()
+	if s.Settings().trusts(from.Addr()) {
+		h.expect(c)
 		return
 	}
-	w.enter(c, from)
+	h.enter(c, from)
 }
 
 // enter has a client that is known by its address. What the books say of it may
 // take a while.
-func (w *worker) enter(c *conn, from netip.AddrPort) {
-	o, ok := w.slab.owner(c), false
-	if o.source, ok = w.screen(o.service, from); !ok {
-		w.dismiss(c)
+func (h *tcp) enter(c *conn, from netip.AddrPort) {
+	o, ok := h.slab.owner(c), false
+	if o.source, ok = h.fwd.screen(&o.service.Service, from); !ok {
+		h.dismiss(c)
 		return
 	}
-	w.reach(c, from)
+	h.dial.reach(c, from)
 }
 
 // reach sets out for the next real server. Nothing is read from the client
 // before one is reached, so that each of them gets all of it.
-func (w *worker) reach(c *conn, from netip.AddrPort) {
-	o := w.slab.owner(c)
+func (d *dialer) reach(c *conn, from netip.AddrPort) {
+	o := d.h.slab.owner(c)
 	for {
-		claim, ok := o.service.Books.Pick(from, w.tried[c.index])
+		claim, ok := o.service.Books.Pick(from, d.tried[c.index])
 		if !ok {
-			if claim, ok = w.await(c, from); !ok {
+			if claim, ok = d.await(c, from); !ok {
 				return
 			}
 		}
-		if w.try(c, from, claim) {
+		if d.try(c, from, claim) {
 			return
 		}
 	}
 }
 
 // try sets out for one real server. False is that it is not there.
-func (w *worker) try(c *conn, from netip.AddrPort, claim table.Claim) bool {
-	w.slab.owner(c).claim = claim
-	if claim.Sorry() && sorry(claim, w.tried[c.index]) {
-		w.apologise(c)
+func (d *dialer) try(c *conn, from netip.AddrPort, claim table.Claim) bool {
+	d.h.slab.owner(c).claim = claim
+	if claim.Sorry() && sorry(claim, d.tried[c.index]) {
+		d.apologise(c)
 		return true
 	}
-	e := w.dial(c, from.Addr(), claim.Addr())
+	e := d.dial(c, from.Addr(), claim.Addr())
 	if scarce(e) {
-		w.forsake(c, e)
+		d.forsake(c, e)
 		return true
 	}
 	switch {
 	case e == 0:
 		return true
 	case local(e):
-		w.slab.owner(c).claim.Done()
-		w.goPast(c, e, true)
+		d.h.slab.owner(c).claim.Done()
+		d.goPast(c, e, true)
 	default:
-		w.miss(c, e)
+		d.miss(c, e)
 	}
 	return false
 }
@@ -83,49 +92,49 @@ func sorry(c table.Claim, tried []*table.Server) bool {
 }
 
 // dial begins to connect. The answer is an event.
-func (w *worker) dial(c *conn, from netip.Addr, to netip.AddrPort) unix.Errno {
-	settings := w.slab.owner(c).service.settings.Load()
-	fd, e := w.socket(w.to.set(to))
+func (d *dialer) dial(c *conn, from netip.Addr, to netip.AddrPort) unix.Errno {
+	settings := d.h.slab.owner(c).service.Settings()
+	fd, e := d.h.accept.socket(d.worker.to.set(to))
 	if e != 0 {
 		return e
 	}
 	if settings.Transparent {
-		if e = w.disguise(fd, from, to.Addr()); e != 0 {
+		if e = d.worker.disguise(fd, from, to.Addr()); e != 0 {
 			closeFD(fd)
 			return e
 		}
 	}
-	if !w.calm && !w.slab.owner(c).service.inPieces() {
+	if !d.h.calm() && !d.h.slab.owner(c).service.inPieces() {
 		// The last segment of the handshake waits for the request it goes with,
 		// which saves a segment and has the kernel wait with others, too.
 		setOption(fd, unix.SOL_TCP, unix.TCP_QUICKACK, &off)
 	}
 	inlineUrgent(fd)
 	c.sides[server] = side{fd: fd}
-	if e = connect(fd, &w.to); e == 0 || e == unix.EINPROGRESS {
-		e = w.watch(c)
+	if e = connect(fd, &d.worker.to); e == 0 || e == unix.EINPROGRESS {
+		e = d.watch(c)
 	}
 	if e != 0 {
-		w.hangUp(c)
+		d.hangUp(c)
 		return e
 	}
-	c.due = w.tick + ticks(settings.Connect)
-	w.wheel.set(c, c.due)
+	c.due = d.worker.tick + ticks(settings.Connect)
+	d.h.wheel.set(c.index, c.due)
 	return 0
 }
 
 // watch registers both sockets.
-func (w *worker) watch(c *conn) unix.Errno {
-	if e := w.watchClient(c); e != 0 {
+func (d *dialer) watch(c *conn) unix.Errno {
+	if e := d.h.watchClient(c); e != 0 {
 		return e
 	}
-	return w.poller.watch(c, server)
+	return d.h.watch(c, server)
 }
 
 // progress sees what has become of connecting.
-func (w *worker) progress(c *conn, which int) {
+func (d *dialer) progress(c *conn, which int) {
 	if c.sides[client].broken {
-		w.cut(c) // nobody waits for it any more
+		d.h.cut(c) // nobody waits for it any more
 		return
 	}
 	if which == client {
@@ -134,41 +143,34 @@ func (w *worker) progress(c *conn, which int) {
 	s := &c.sides[server]
 	var e unix.Errno
 	if s.broken {
-		e = cmp.Or(socketError(s.fd, &w.answer, &w.size), unix.ECONNRESET)
-	} else if w.reachesItself(s.fd, w.slab.owner(c).claim.Addr()) {
+		e = cmp.Or(socketError(s.fd, &d.h.answer, &d.h.size), unix.ECONNRESET)
+	} else if d.worker.reachesItself(s.fd, d.h.slab.owner(c).claim.Addr()) {
 		e = unix.ECONNREFUSED
 	}
 	switch {
 	case e != 0:
-		w.unreached(c, e)
+		d.unreached(c, e)
 	case s.writable:
-		w.join(c)
+		d.join(c)
 	}
-}
-
-// reachesItself reports whether a socket has been connected to itself: what
-// comes of connecting to a port of this host that nobody listens at, when the
-// kernel happens to choose it for the other end too.
-func (w *worker) reachesItself(fd int32, to netip.AddrPort) bool {
-	return w.engine.ephemeral.Load().has(to.Port()) && nameOf(fd, &w.to) == 0 && w.to.addr() == to
 }
 
 // join has a real server that is there.
-func (w *worker) join(c *conn) {
+func (d *dialer) join(c *conn) {
 	c.state = relaying
-	o := w.slab.owner(c)
+	o := d.h.slab.owner(c)
 	o.claim.Established()
-	w.touch(c)
-	settings := o.service.settings.Load()
-	if settings.vigil.unheard > 0 {
-		settings.vigil.heed(c.sides[server].fd)
+	d.h.relay.touch(c)
+	settings, vigil := o.service.Settings(), o.service.vigil.Load()
+	if vigil.unheard > 0 {
+		vigil.heed(c.sides[server].fd)
 	}
-	w.wheel.set(c, w.tick+min(ticks(settings.Idle), settings.vigil.lazy))
-	if settings.ProxyProtocol != 0 && !w.introduce(c, settings.ProxyProtocol) {
-		w.cut(c)
+	d.h.wheel.set(c.index, d.worker.tick+min(ticks(settings.Idle), vigil.lazy))
+	if settings.ProxyProtocol != 0 && !d.introduce(c, settings.ProxyProtocol) {
+		d.h.cut(c)
 		return
 	}
-	w.move(c)
+	d.h.relay.move(c)
 	if c.state == relaying && c.ways[client].bytes == 0 {
 		// There is no request yet, and perhaps it is the server's turn.
 		c.prompt = true
@@ -177,74 +179,85 @@ func (w *worker) join(c *conn) {
 }
 
 // unreached goes on to the next real server.
-func (w *worker) unreached(c *conn, err unix.Errno) {
-	w.hangUp(c)
-	w.miss(c, err)
-	w.again(c)
+func (d *dialer) unreached(c *conn, err unix.Errno) {
+	d.hangUp(c)
+	d.miss(c, err)
+	d.again(c)
 }
 
 // again chooses anew.
-func (w *worker) again(c *conn) {
-	from, ok := w.clientOf(c)
+func (d *dialer) again(c *conn) {
+	from, ok := d.h.clientOf(c)
 	if !ok {
-		w.dismiss(c) // reset just now
+		d.h.dismiss(c) // reset just now
 		return
 	}
-	w.reach(c, from)
+	d.reach(c, from)
 }
 
 // hangUp ends an attempt.
-func (w *worker) hangUp(c *conn) {
+func (d *dialer) hangUp(c *conn) {
 	fd := c.sides[server].fd
-	w.poller.forget(fd) // there is to be no event for the next one
+	d.h.reg.Forget(fd) // there is to be no event for the next one
 	closeFD(fd)
-	w.restock() // the next attempt may need it
+	d.h.accept.restock() // the next attempt may need it
 	c.sides[server] = side{fd: none}
 }
 
 // miss gives back the claim of an attempt that has failed.
-func (w *worker) miss(c *conn, err unix.Errno) {
-	w.slab.owner(c).claim.Failed()
-	w.goPast(c, err, false)
+func (d *dialer) miss(c *conn, err unix.Errno) {
+	d.h.slab.owner(c).claim.Failed()
+	d.goPast(c, err, false)
 }
 
 // goPast notes that a real server could not be reached, whose claim has been given
 // back; own is that this is a matter of this host.
-func (w *worker) goPast(c *conn, err unix.Errno, own bool) {
-	o := w.slab.owner(c)
-	w.tried[c.index] = append(w.tried[c.index], o.claim.Server())
+func (d *dialer) goPast(c *conn, err unix.Errno, own bool) {
+	o := d.h.slab.owner(c)
+	d.tried[c.index] = append(d.tried[c.index], o.claim.Server())
 	c.failure = uint16(err)
-	w.engine.unreached(o.service, o.claim, err, own)
+	d.h.fwd.unreached(&o.service.Service, o.claim, err, own)
 	o.claim = table.Claim{}
 }
 
 // refuse turns a client away that nobody takes; full is that there is somebody
 // who would but for having as many as may be.
-func (w *worker) refuse(c *conn, full bool) {
+func (d *dialer) refuse(c *conn, full bool) {
 	e := unix.Errno(c.failure)
-	w.engine.refused(w.slab.owner(c).service, e, refusal(e, full), w.tried[c.index])
-	w.dismiss(c)
+	d.h.fwd.refused(&d.h.slab.owner(c).service.Service, e, refusal(e, full), d.tried[c.index])
+	d.h.dismiss(c)
 }
 
 // dismiss ends a connection that has no claim.
-func (w *worker) dismiss(c *conn) {
+func (h *tcp) dismiss(c *conn) {
 	reset(c.sides[client].fd)
-	w.leave(c)
+	h.leave(c)
 }
 
 // apologise leaves the client to the sorry server, if there is one.
-func (w *worker) apologise(c *conn) {
-	o := *w.slab.owner(c)
+func (d *dialer) apologise(c *conn) {
+	o := *d.h.slab.owner(c)
 	if o.service.Sorry == nil {
 		o.claim.Done()
-		w.refuse(c, false)
+		d.refuse(c, false)
 		return
 	}
 	fd := c.sides[client].fd
 	if c.watched {
-		w.poller.forget(fd)
+		d.h.reg.Forget(fd)
 	}
-	w.release(c)
+	d.h.release(c)
 	o.claim.Established()
-	w.engine.guests.serve(o, fd)
+	d.h.fwd.guests.serve(o, fd)
+}
+
+// forsake refuses a client for whom no socket can be had. Nobody else is let
+// in for a moment.
+func (d *dialer) forsake(c *conn, e unix.Errno) {
+	o := d.h.slab.owner(c)
+	d.h.accept.pause()
+	d.h.fwd.unreached(&o.service.Service, o.claim, e, true)
+	o.claim.Done()
+	c.failure = uint16(e)
+	d.refuse(c, false)
 }

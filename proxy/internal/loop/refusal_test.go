@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/proxy/internal/table"
 )
 
 func TestRefusalReasons(t *testing.T) {
@@ -57,7 +58,7 @@ func (j *journal) read() []string {
 // TestRefusalsInLog has each service say once a minute whom it has refused, and
 // why, also where there was no room for a line at first.
 func TestRefusalsInLog(t *testing.T) {
-	var m minutely
+	var m onceAMinute
 	said := 0
 	say := func(ok bool) func() bool { return func() bool { said++; return ok } }
 	for _, step := range []struct {
@@ -72,11 +73,12 @@ func TestRefusalsInLog(t *testing.T) {
 
 	var j journal
 	e := New(Options{Log: slog.New(slog.NewTextHandler(&j, nil))})
-	a, b := newService(), newService()
-	a.Name, b.Name = "a", "b"
+	r := NewReporter(e)
+	a := &Service{Name: "a", Books: table.New(dataplane.VirtualService{Scheduler: "rr"})}
+	b := &Service{Name: "b", Books: table.New(dataplane.VirtualService{Scheduler: "rr"})}
 	for range 3 {
-		e.refused(a, unix.ECONNREFUSED, dataplane.Unreachable, nil)
-		e.refused(b, 0, dataplane.Unusable, nil)
+		r.refused(a, unix.ECONNREFUSED, dataplane.Unreachable, nil)
+		r.refused(b, 0, dataplane.Unusable, nil)
 	}
 	e.Close()
 	lines := j.read()

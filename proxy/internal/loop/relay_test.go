@@ -121,10 +121,10 @@ func TestEndWaitsForWhatIsHeld(t *testing.T) {
 			}
 			_ = c.Close()
 			r.until("the connection is over", r.gone)
-			if r.w.pipes.open != len(r.w.pipes.spare) {
-				t.Errorf("%d pipes are open and %d of them given back", r.w.pipes.open, len(r.w.pipes.spare))
+			if r.h.relay.pipes.open != len(r.h.relay.pipes.spare) {
+				t.Errorf("%d pipes are open and %d of them given back", r.h.relay.pipes.open, len(r.h.relay.pipes.spare))
 			}
-			if r.w.stashes.used() != 0 {
+			if r.h.relay.stashes.used() != 0 {
 				t.Error("a stash was not given back")
 			}
 		})
@@ -178,7 +178,7 @@ func TestStaleEvent(t *testing.T) {
 	if now := r.only().ref(); now.index != old.index {
 		t.Fatalf("place %d, want %d again", now.index, old.index)
 	}
-	r.w.handle(old, client, unix.EPOLLERR|unix.EPOLLHUP)
+	r.h.handle(old, client, unix.EPOLLERR|unix.EPOLLHUP)
 	if c := r.only(); c.state != relaying || c.sides[client].broken {
 		t.Error("the event of another connection was taken for its own")
 	}
@@ -205,7 +205,7 @@ func TestSpliceBothWays(t *testing.T) {
 	}
 	// On a busy machine the worker may keep up with whoever writes, and never
 	// find a full buffer.
-	for tries := 0; r.w.pipes.open == 0; tries++ {
+	for tries := 0; r.h.relay.pipes.open == 0; tries++ {
 		if tries == 50 {
 			t.Fatal("a stream was copied")
 		}

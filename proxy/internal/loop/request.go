@@ -2,21 +2,30 @@ package loop
 
 import "golang.org/x/sys/unix"
 
+// Requests are what the clients of a worker's ports send.
+type requests struct {
+	h      *udp
+	worker *worker
+
+	origin origin // of the datagram at hand
+	letter letter
+}
+
 // receive takes a batch of datagrams from the clients of a service and passes
 // them on. The event comes again if there are more.
-func (w *worker) receive(p *port) {
-	w.flush() // replies are in the same buffers
-	b := w.batch
+func (q *requests) receive(p *port) {
+	q.h.replies.flush() // replies are in the same buffers
+	b := q.h.replies.batch
 	n, e := b.receive(p.fd, 0, batchSize, true)
 	if e != 0 && e != unix.EAGAIN && e != unix.EINTR {
-		w.engine.cannotReceive(p.service, e)
+		q.h.fwd.cannotReceive(p.service, e)
 	}
 	for i := range n {
 		b.again[i] = false
-		w.route(p, i)
+		q.route(p, i)
 	}
 	for k := 0; k < len(b.runs); k++ { // it may grow on the way
-		w.forward(p, w.flows.at(b.runs[k]))
+		q.forward(p, q.h.flows.at(b.runs[k]))
 	}
 	b.runs = b.runs[:0]
 }
@@ -24,25 +33,25 @@ func (w *worker) receive(p *port) {
 // route finds the flow of a datagram and puts it behind what the flow has in
 // this batch already, so that each has one turn. A run of datagrams has one
 // flow too, unless every datagram is to be scheduled by itself.
-func (w *worker) route(p *port, i int) {
-	b := w.batch
+func (q *requests) route(p *port, i int) {
+	b := q.h.replies.batch
 	datagram := b.bytes(i)
 	local, segment := b.arrival(i)
-	w.identify(p, &b.names[i], local)
-	settings := p.service.settings.Load()
-	if settings.Trusted != nil && settings.trusts(w.sender(&w.origin).Addr()) {
-		w.unwrap(p, datagram, segment)
+	q.identify(p, &b.names[i], local)
+	settings := p.service.Settings()
+	if settings.Trusted != nil && settings.trusts(q.h.sender(&q.origin).Addr()) {
+		q.unwrap(p, datagram, segment)
 		return
 	}
 	if segment > 0 && settings.OnePacket {
-		w.scatter(p, datagram, segment)
+		q.scatter(p, datagram, segment)
 		return
 	}
-	f := w.flowFor(p, datagram, segment)
+	f := q.flowFor(p, datagram, segment)
 	if f == nil {
 		return
 	}
-	w.asked(p, f)
+	q.asked(p, f)
 	b.next[i] = none
 	if f.head == none {
 		f.head = int8(i)
@@ -54,109 +63,109 @@ func (w *worker) route(p *port, i int) {
 }
 
 // identify takes down who has sent the datagram at hand.
-func (w *worker) identify(p *port, name *address, local [16]byte) {
-	w.origin = origin{client: *name, port: p.place}
+func (q *requests) identify(p *port, name *address, local [16]byte) {
+	q.origin = origin{client: *name, port: p.place}
 	if p.family == unix.AF_INET {
-		clear(w.origin.client[unix.SizeofSockaddrInet4/4:]) // of whoever was there before
+		clear(q.origin.client[unix.SizeofSockaddrInet4/4:]) // of whoever was there before
 	}
 	if p.family == unix.AF_INET || local[0] != 0xff { // nothing comes from a multicast address
-		w.origin.local = local
+		q.origin.local = local
 	}
 }
 
 // asked notes that the client of a flow has sent something.
-func (w *worker) asked(p *port, f *flow) {
-	w.stir(p, f)
+func (q *requests) asked(p *port, f *flow) {
+	q.h.stir(p, f)
 	if f.rank == answered {
-		w.flows.raise(p, f, assured)
+		q.h.flows.raise(p, f, assured)
 	}
 }
 
 // scatter passes the datagrams of a run on by themselves.
-func (w *worker) scatter(p *port, run []byte, segment int) {
+func (q *requests) scatter(p *port, run []byte, segment int) {
 	for datagram := range each(run, segment) {
-		w.deliver(p, datagram)
+		q.deliver(p, datagram)
 	}
 }
 
 // deliver passes one datagram on by itself.
-func (w *worker) deliver(p *port, datagram []byte) {
+func (q *requests) deliver(p *port, datagram []byte) {
 	for range 2 { // the first flow may turn out to be dead
-		f := w.flowFor(p, datagram, 0)
+		f := q.flowFor(p, datagram, 0)
 		if f == nil {
 			return
 		}
-		w.asked(p, f)
-		e := w.sendSingle(p, f, datagram)
+		q.asked(p, f)
+		e := q.sendSingle(p, f, datagram)
 		if e == 0 {
 			return
 		}
-		o, head := w.origin, f.head
+		o, head := q.origin, f.head
 		f.head = none
-		w.fail(f, e)
-		w.reroute(p, head)
-		w.origin = o
+		q.h.fail(f, e)
+		q.reroute(p, head)
+		q.origin = o
 	}
 }
 
 // flowFor returns the flow of a datagram or a run, nil if there is none to be
 // had. Then it has been answered, or counted as refused.
-func (w *worker) flowFor(p *port, datagram []byte, segment int) *flow {
-	if !p.service.settings.Load().OnePacket {
-		if f := w.flows.lookup(&w.origin, nil); f != nil {
-			if f.head != none || w.current(p, f) {
+func (q *requests) flowFor(p *port, datagram []byte, segment int) *flow {
+	if !p.service.Settings().OnePacket {
+		if f := q.h.flows.lookup(&q.origin, nil); f != nil {
+			if f.head != none || q.current(p, f) {
 				return f
 			}
-			w.drop(f)
+			q.h.drop(f)
 		}
 	}
-	return w.embark(p, datagram, segment)
+	return q.h.open.embark(p, datagram, segment)
 }
 
 // current reports whether the real server of a flow is still in the service.
-func (w *worker) current(p *port, f *flow) bool {
+func (q *requests) current(p *port, f *flow) bool {
 	epoch := p.service.epoch.Load()
 	if f.epoch != epoch {
 		f.epoch = epoch
-		return !w.flows.patron(f).claim.Removed()
+		return !q.h.flows.patron(f).claim.Removed()
 	}
 	return true
 }
 
 // forward passes on what a flow has in the batch.
-func (w *worker) forward(p *port, f *flow) {
+func (q *requests) forward(p *port, f *flow) {
 	i := f.head
 	if i == none { // its place in the runs is that of one before it
 		return
 	}
 	f.head = none
-	if stopped, e := w.ship(p, f, i); e != 0 {
-		w.fail(f, e)
-		w.reroute(p, int8(stopped))
+	if stopped, e := q.ship(p, f, i); e != 0 {
+		q.h.fail(f, e)
+		q.reroute(p, int8(stopped))
 	}
 }
 
 // reroute finds other flows for the datagrams from i on.
-func (w *worker) reroute(p *port, i int8) {
-	b := w.batch
+func (q *requests) reroute(p *port, i int8) {
+	b := q.h.replies.batch
 	for i != none {
 		next := b.next[i]
 		if !b.again[i] {
 			b.again[i] = true
-			w.route(p, int(i))
+			q.route(p, int(i))
 		}
 		i = next
 	}
 }
 
 // ship sends the datagrams from i on to the real server.
-func (w *worker) ship(p *port, f *flow, i int8) (stopped int, e unix.Errno) {
-	b, out := w.batch, w.post
-	if p.service.settings.Load().ProxyProtocol != 0 {
-		return w.shipLetters(p, f, i)
+func (q *requests) ship(p *port, f *flow, i int8) (stopped int, e unix.Errno) {
+	b, out := q.h.replies.batch, q.h.replies.post
+	if p.service.Settings().ProxyProtocol != 0 {
+		return q.shipLetters(p, f, i)
 	}
 	if b.next[i] == none && b.messages[i].header.Controllen == 0 {
-		return int(i), w.sendAlone(f, b.bytes(int(i)))
+		return int(i), q.sendAlone(f, b.bytes(int(i)))
 	}
 	out.fd, out.way, out.plain, out.family = f.fd, client, p.plain, 0
 	for ; i != none && e == 0; i = b.next[i] {
@@ -177,7 +186,7 @@ func (w *worker) ship(p *port, f *flow, i int8) (stopped int, e unix.Errno) {
 }
 
 // sendAlone is what happens nearly always where there are many flows.
-func (w *worker) sendAlone(f *flow, b []byte) unix.Errno {
+func (q *requests) sendAlone(f *flow, b []byte) unix.Errno {
 	for again := true; ; {
 		_, e := send(f.fd, b)
 		if failed, over := f.sent(e, len(b), &again); over {

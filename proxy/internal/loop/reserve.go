@@ -13,17 +13,17 @@ var families = [2]uint16{unix.AF_INET, unix.AF_INET6}
 const absent = -2
 
 // restock sees to the sockets in reserve, and reports whether they are there.
-func (w *worker) restock() bool {
+func (a *acceptor) restock() bool {
 	for i, family := range families {
-		if w.reserve[i] != none {
+		if a.reserve[i] != none {
 			continue
 		}
 		fd, e := socket(family)
 		switch e {
 		case 0:
-			w.reserve[i] = fd
+			a.reserve[i] = fd
 		case unix.EAFNOSUPPORT:
-			w.reserve[i] = absent
+			a.reserve[i] = absent
 		default:
 			return false
 		}
@@ -33,20 +33,20 @@ func (w *worker) restock() bool {
 
 // socket makes one, or takes that in reserve if there is no other way: who has
 // been taken in is to be served.
-func (w *worker) socket(family uint16) (int32, unix.Errno) {
+func (a *acceptor) socket(family uint16) (int32, unix.Errno) {
 	fd, e := socket(family)
 	if e != unix.EMFILE && e != unix.ENFILE {
 		return fd, e
 	}
-	kept := &w.reserve[0]
+	kept := &a.reserve[0]
 	if family == unix.AF_INET6 {
-		kept = &w.reserve[1]
+		kept = &a.reserve[1]
 	}
 	if *kept < 0 {
 		return fd, e
 	}
 	fd, *kept = *kept, none
-	w.pause()
+	a.pause()
 	return fd, 0
 }
 

@@ -7,41 +7,41 @@ const patience = 10
 // settle passes a reset on. What came before it goes first: a reset takes away
 // what is still on its way, and without a director between them it would have
 // arrived.
-func (w *worker) settle(c *conn) {
+func (h *tcp) settle(c *conn) {
 	from := client
 	if c.sides[server].broken {
 		from = server
 	}
-	if c.sides[1-from].broken || c.ended(from) && w.outstanding(c, from) == 0 {
-		w.cut(c)
+	if c.sides[1-from].broken || c.ended(from) && h.outstanding(c, from) == 0 {
+		h.cut(c)
 		return
 	}
 	if c.state != settling {
 		c.state, c.left, c.stall = settling, ^uint32(0), 0
-		w.wheel.set(c, w.tick+1)
+		h.wheel.set(c.index, h.worker.tick+1)
 	}
 }
 
 // outstanding returns how much of what came from a side the other one has not
 // taken.
-func (w *worker) outstanding(c *conn, from int) int {
-	return int(c.ways[from].held) + unacknowledged(c.sides[1-from].fd, &w.answer)
+func (h *tcp) outstanding(c *conn, from int) int {
+	return int(c.ways[from].held) + unacknowledged(c.sides[1-from].fd, &h.answer)
 }
 
 // settled looks after a reset that waits, once in a tick.
-func (w *worker) settled(c *conn) {
+func (h *tcp) settled(c *conn) {
 	from := client
 	if c.sides[server].broken {
 		from = server
 	}
-	left := uint32(w.outstanding(c, from))
-	if left < c.left || c.last+1 >= w.tick {
+	left := uint32(h.outstanding(c, from))
+	if left < c.left || c.last+1 >= h.worker.tick {
 		c.stall = 0
 	}
 	c.left = left
 	if c.stall++; c.stall > patience || c.ended(from) && left == 0 {
-		w.cut(c)
+		h.cut(c)
 		return
 	}
-	w.wheel.set(c, w.tick+1)
+	h.wheel.set(c.index, h.worker.tick+1)
 }

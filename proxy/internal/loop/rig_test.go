@@ -20,32 +20,41 @@ const generous = 10 * time.Minute
 // A rig is a crank with one service for connections.
 type rig struct {
 	*crank
-	service *Service
+	fwd     *TCP
+	h       *tcp
+	service *TCPService
 	vip     netip.AddrPort
 	fd      int32 // the listener
 }
 
 func newRig(t testing.TB, servers ...netip.AddrPort) *rig {
 	t.Helper()
-	r := &rig{crank: newCrank(t, Options{Bounds: Bounds{Connections: 100}, Pipes: 8})}
+	r := &rig{}
+	r.crank = newCrank(t, func(e *Engine) { r.fwd = streams(e, 100) })
+	r.h = of[*tcp](r.w)
 	r.service = newService(servers...)
 	fd, err := bound(netip.MustParseAddrPort("127.0.0.1:0"), stream, false)
 	r.must(err)
 	r.fd = fd
 	r.must(unix.Listen(int(fd), 100))
-	r.must(r.w.open(fd, r.service))
+	r.must(r.h.accept.open(fd, r.service))
 	name := new(sockaddr)
 	nameOf(fd, name)
 	r.vip = name.addr()
 	return r
 }
 
-func newService(servers ...netip.AddrPort) *Service {
+// streams has an engine forward connections.
+func streams(e *Engine, connections int) *TCP {
+	return NewTCP(e, TCPOptions{TCPBounds: TCPBounds{Connections: connections}, Pipes: 8, Report: NewReporter(e)})
+}
+
+func newService(servers ...netip.AddrPort) *TCPService {
 	v := dataplane.VirtualService{ID: dataplane.ServiceID{Protocol: dataplane.TCP}, Scheduler: "rr"}
 	for _, addr := range servers {
 		v.RealServers = append(v.RealServers, dataplane.RealServer{Addr: addr, Weight: 1})
 	}
-	s := &Service{Name: "test", Books: table.New(v)}
+	s := &TCPService{Service: Service{Name: "test", Books: table.New(v)}}
 	s.Set(Settings{Connect: time.Second, Idle: time.Minute})
 	return s
 }
@@ -53,11 +62,10 @@ func newService(servers ...netip.AddrPort) *Service {
 // settle turns until nothing happens any more.
 func (r *rig) settle() {
 	for quiet := 0; quiet < 20; {
-		if len(r.w.poller.wait(0, false)) == 0 && len(r.w.queue) == 0 {
+		if r.w.turn(0); r.w.events == 0 && len(r.h.relay.queue) == 0 {
 			quiet++
 			time.Sleep(time.Millisecond)
 		}
-		r.w.turn(0)
 	}
 }
 
@@ -106,7 +114,7 @@ func (r *rig) accepted(l *net.TCPListener) (s *net.TCPConn) {
 // only returns the one connection there is; one that is free if there is none.
 func (r *rig) only() *conn {
 	only := &conn{}
-	r.w.slab.all(func(c *conn) { only = c })
+	r.h.slab.all(func(c *conn) { only = c })
 	return only
 }
 

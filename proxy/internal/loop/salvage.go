@@ -9,10 +9,10 @@ import (
 // salvage passes on what a real server has answered before it was found not to
 // listen any more. The news come before the answers, and the buffers of the batch
 // may be those of requests.
-func (w *worker) salvage(p *port, f *flow) {
-	w.flush()
+func (rp *replies) salvage(p *port, f *flow) {
+	rp.flush()
 	for range replyShare {
-		n, segment, e := w.post.hear(f.fd, &w.buffer)
+		n, segment, e := rp.post.hear(f.fd, &rp.worker.buffer)
 		switch {
 		case e == unix.EAGAIN:
 			return
@@ -20,20 +20,20 @@ func (w *worker) salvage(p *port, f *flow) {
 			continue // more of the same news
 		}
 		if f.rank == unanswered {
-			w.flows.raise(p, f, answered)
+			rp.h.flows.raise(p, f, answered)
 		}
-		w.hand(p, f, w.buffer[:n], segment)
+		rp.hand(p, f, rp.worker.buffer[:n], segment)
 	}
 }
 
 // hand sends the datagrams of a run to the client of a flow one by one.
-func (w *worker) hand(p *port, f *flow, run []byte, segment int) {
+func (rp *replies) hand(p *port, f *flow, run []byte, segment int) {
 	if segment == 0 {
 		segment = len(run)
 	}
 	for {
 		datagram := run[:min(segment, len(run))]
-		if w.post.speak(p, &f.origin, datagram) == 0 {
+		if rp.post.speak(p, &f.origin, datagram) == 0 {
 			f.count(server, 1, len(datagram))
 		}
 		if run = run[len(datagram):]; len(run) == 0 {

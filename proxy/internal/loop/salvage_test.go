@@ -52,7 +52,7 @@ func TestRefusalOfRuns(t *testing.T) {
 			c := q.client()
 			q.ask(c, dead, "hello")
 			_ = dead.Close()
-			f := q.w.flows.at(0)
+			f := q.h.flows.at(0)
 			q.must(refuseRuns(f.fd))
 			f.single[client] = sent // as it is found out with the first run
 			q.service.Set(Settings{Connect: longest, Idle: longest, ProxyProtocol: letters})

@@ -2,6 +2,14 @@ package loop
 
 import "golang.org/x/sys/unix"
 
+// errCrowded is that there are too many flows. Where there is nothing to make a
+// socket of, the error is that of the kernel.
+const errCrowded = unix.EUSERS
+
+// errUnseeing is that a real server cannot see the address of a client, which is
+// of the other family.
+const errUnseeing = unix.EPFNOSUPPORT
+
 // scarce reports whether e is that this host has nothing to make a socket of,
 // which says nothing about whom it was for.
 func scarce(e unix.Errno) bool {
@@ -36,15 +44,4 @@ func remedy(e unix.Errno) string {
 		return "no local port is free: widen the sysctl net.ipv4.ip_local_port_range, or add real servers"
 	}
 	return "see ip route get and the firewall of this host"
-}
-
-// forsake refuses a client for whom no socket can be had. Nobody else is let
-// in for a moment.
-func (w *worker) forsake(c *conn, e unix.Errno) {
-	o := w.slab.owner(c)
-	w.pause()
-	w.engine.unreached(o.service, o.claim, e, true)
-	o.claim.Done()
-	c.failure = uint16(e)
-	w.refuse(c, false)
 }

@@ -31,7 +31,7 @@ func TestNoDescriptorToDialWith(t *testing.T) {
 	c := r.dial()
 	r.until("the first real server is tried", func() bool { return r.only().state == connecting })
 	lift := noDescriptors(t)
-	r.w.reserve.release()
+	r.h.accept.reserve.release()
 	r.pass(2 * time.Second)
 	if _, err := r.receive(c); !errors.Is(err, unix.ECONNRESET) {
 		t.Errorf("the client got %v, want a reset", err)
@@ -40,8 +40,8 @@ func TestNoDescriptorToDialWith(t *testing.T) {
 	if got.Counters.Refused != 1 || got.Servers[0].Counters.Failures != 1 || got.Servers[1].Counters.Failures != 0 {
 		t.Errorf("counted %+v and %+v, want one refused, and a failure of the first alone", got.Counters, got.Servers)
 	}
-	if r.engine.Pauses() != 1 {
-		t.Errorf("%d pauses, want 1", r.engine.Pauses())
+	if r.fwd.Pauses() != 1 {
+		t.Errorf("%d pauses, want 1", r.fwd.Pauses())
 	}
 	lift()
 	r.pass(time.Second)

@@ -14,7 +14,7 @@ import (
 
 func perSource(conns int) screen.Limits { return screen.Limits{Conns: conns, Bits4: 32, Bits6: 64} }
 
-func wantHaving(t testing.TB, s *Service, want int) {
+func wantHaving(t testing.TB, s *TCPService, want int) {
 	t.Helper()
 	if _, having := s.Screen.Sources(); having != want {
 		t.Errorf("sources have %d, want %d", having, want)
@@ -85,7 +85,7 @@ func TestSourceGetsBack(t *testing.T) {
 		},
 		"cut": func() {
 			related()
-			cutAll(r.w, r.service)
+			r.cutAll()
 		},
 		"sorry": func() {
 			servers(dataplane.RealServer{Sorry: true, Weight: 1})
@@ -102,7 +102,7 @@ func TestSourceGetsBack(t *testing.T) {
 		was := r.service.Books
 		r.service.Books = table.New(dataplane.VirtualService{ID: dataplane.ServiceID{Protocol: dataplane.TCP}, Scheduler: "rr"})
 		end()
-		r.until(name+": the place is given back", func() bool { return r.gone() && r.engine.places.taken.Load() == 0 })
+		r.until(name+": the place is given back", func() bool { return r.gone() && r.fwd.places.taken.Load() == 0 })
 		if _, having := r.service.Screen.Sources(); having != 0 {
 			t.Errorf("%s: sources have %d, want none", name, having)
 		}
@@ -144,7 +144,7 @@ func TestSourceGetsBackAtLast(t *testing.T) {
 	if r.service.Books.Status().Counters.Throttled == 0 {
 		t.Error("nobody was throttled")
 	}
-	r.w.slab.all(r.w.cut)
+	r.h.slab.all(r.h.cut)
 	wantHaving(t, r.service, 0)
 }
 
@@ -161,86 +161,14 @@ func TestDeniedIsNotScheduled(t *testing.T) {
 		t.Errorf("counted %+v, want one denied alone", got.Counters)
 	}
 	wantHaving(t, r.service, 0)
-	if n := r.engine.places.taken.Load(); n != 0 {
+	if n := r.fwd.places.taken.Load(); n != 0 {
 		t.Errorf("%d places are taken, want none", n)
 	}
 }
 
-// However a flow ends, what its source has is given back.
-func TestSourceOfFlows(t *testing.T) {
-	q := newQuay(t, "127.0.0.1", 3)
-	s := q.socket("127.0.0.1")
-	q.service.Screen.Set(nil, perSource(100))
-	q.service.Books.Update(spec(addrOf(s)))
-	for range 3 {
-		q.ask(q.client(), s, "question")
-	}
-	wantHaving(t, q.service, 3)
-	q.pass(time.Second)
-	q.ask(q.client(), s, "in place of another")
-	wantHaving(t, q.service, 3)
-	q.pass(time.Minute + tickLength)
-	if q.flows() != 0 {
-		t.Errorf("%d flows, want none", q.flows())
-	}
-	wantHaving(t, q.service, 0)
-
-	q.ask(q.client(), s, "question")
-	cutAll(q.w, q.service)
-	wantHaving(t, q.service, 0)
-
-	// Nobody listens: the flow ends, and its source has nothing.
-	_ = s.Close()
-	c := q.client()
-	q.until("the port is found closed", func() bool {
-		q.write(c, []byte("?"))
-		q.w.turn(1)
-		return q.service.Books.Status().Counters.Failures > 1
-	})
-	q.until("no flow", func() bool { return q.flows() == 0 })
-	wantHaving(t, q.service, 0)
-
-	// No real server, and no socket to be had.
-	q.service.Books.Update(spec())
-	q.write(q.client(), []byte("?"))
-	q.until("refused", func() bool { return q.service.Books.Status().Counters.Refused > 0 })
-	wantHaving(t, q.service, 0)
-	s = q.socket("127.0.0.1")
-	q.service.Books.Update(spec(addrOf(s)))
-	for range 3 {
-		q.ask(q.client(), s, "question")
-	}
-	q.w.closePort(q.port.fd)
-	wantHaving(t, q.service, 0)
-}
-
-// With one-packet scheduling it is datagrams that a source may send so many of,
-// and nothing is kept of it.
-func TestSourceOfDatagrams(t *testing.T) {
-	q := newQuay(t, "127.0.0.1", 10)
-	s := q.socket("127.0.0.1")
-	q.service.Set(Settings{Connect: time.Second, Idle: time.Minute, OnePacket: true})
-	q.service.Screen.Set(nil, screen.Limits{Rate: dataplane.Rate{Count: 5, Per: time.Hour}, Bits4: 32})
-	q.service.Books.Update(spec(addrOf(s)))
-	c := q.client()
-	for range 9 {
-		q.write(c, []byte("question"))
-	}
-	q.until("four are throttled", func() bool { return q.service.Books.Status().Counters.Throttled == 4 })
-	for range 5 {
-		b := make([]byte, 100)
-		_, _, err := s.ReadFromUDPAddrPort(b)
-		q.must(err)
-	}
-	wantHaving(t, q.service, 0)
-}
-
 // cutAll has everything at the first real server of a service cut.
-func cutAll(w *worker, s *Service) {
-	v := s.Books.Spec()
-	now := v.Clone()
-	now.Cut, now.RealServers = []netip.AddrPort{v.RealServers[0].Addr}, nil
-	s.Books.Update(now)
-	cutting(w, s, make(chan struct{}, 1)).share()
-	s.Books.Update(v)
+func (r *rig) cutAll() {
+	restore := cutFirst(r.service.Books)
+	r.h.cutting(r.service)()
+	restore()
 }

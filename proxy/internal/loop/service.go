@@ -1,7 +1,6 @@
 package loop
 
 import (
-	"net"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -16,23 +15,12 @@ type Service struct {
 	Books *table.Service
 	// Addr is where the service is, as its clients see it.
 	Addr netip.AddrPort
-	// Sorry answers in place of the built-in sorry server. It owns and closes
-	// the connection, and is called from a goroutine of its own. nil refuses.
-	Sorry func(net.Conn)
-
-	// Answer returns what the built-in sorry server sends back for a datagram,
-	// nil for nothing. It must neither wait nor keep the datagram. nil refuses.
-	Answer func(datagram []byte) []byte
-
 	// Screen decides who is let in.
 	Screen screen.Screen
 
 	settings atomic.Pointer[Settings]
-	pieces   atomic.Int32 // connections for which answers in pieces are expected
-	refused  minutely
+	refused  onceAMinute
 	quota    quota // of connections, or of flows
-	epoch    atomic.Uint32
-	refusing refusals
 }
 
 // Settings are what may change while a service is served.
@@ -57,8 +45,6 @@ type Settings struct {
 	Trusted *screen.Rules
 	// Transparent has real servers see the client's address.
 	Transparent bool
-
-	vigil vigil
 }
 
 // trusts reports whether a connection from a begins with a PROXY header.
@@ -69,16 +55,11 @@ func (s *Settings) trusts(a netip.Addr) bool {
 // Set puts settings in force. It has to be called before the service is
 // listened for, and may be called at any time after; connections that exist
 // have a new idle timeout within ten seconds.
-func (s *Service) Set(settings Settings) {
-	settings.vigil = newVigil(settings.KeepAlive, settings.UserTimeout)
-	s.settings.Store(&settings)
-}
+func (s *Service) Set(settings Settings) { s.settings.Store(&settings) }
+
+// Settings returns those in force.
+func (s *Service) Settings() *Settings { return s.settings.Load() }
 
 // Holding reports whether clients wait in the backlog because the service has
 // as many connections as it may.
 func (s *Service) Holding() bool { return s.quota.waiting.Load() }
-
-// Changed has every flow see with its next datagram whether its real server is
-// still there. It has to be called after real servers have been taken out of
-// the books.
-func (s *Service) Changed() { s.epoch.Add(1) }

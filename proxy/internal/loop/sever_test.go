@@ -10,12 +10,10 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/shunt-lb/shunt/dataplane"
 )
 
 // cut has the books of a service want nobody at the i-th server.
-func cut(s *Service, i int) {
+func cut(s *TCPService, i int) {
 	v := s.Books.Spec().Clone()
 	v.Cut = []netip.AddrPort{v.RealServers[i].Addr}
 	v.RealServers[i].Weight = 0
@@ -25,7 +23,8 @@ func cut(s *Service, i int) {
 // Of the connections to a server that is cut those that stand are reset on
 // both sides; those that are being made go on to another server.
 func TestCut(t *testing.T) {
-	e := New(Options{Workers: 2, Bounds: Bounds{Connections: 1000}, Log: slog.New(slog.DiscardHandler)})
+	e := New(Options{Workers: 2, Log: slog.New(slog.DiscardHandler)})
+	f := streams(e, 1000)
 	defer e.Close()
 	a, addr := listen(t)
 	b, other := listen(t)
@@ -33,7 +32,7 @@ func TestCut(t *testing.T) {
 	s.Set(Settings{Connect: time.Hour, Idle: time.Hour}) // nobody goes but who is cut
 	free, vip := listen(t)
 	_ = free.Close()
-	ln, err := e.Listen(t.Context(), vip, s)
+	ln, err := f.Listen(t.Context(), vip, s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,13 +73,13 @@ func TestCut(t *testing.T) {
 		connecting = client(2)
 	}
 	cut(s, 0)
-	if err := e.Cut(t.Context(), newService(addr)); err != nil {
+	if err := f.Cut(t.Context(), newService(addr)); err != nil {
 		t.Error(err)
 	}
 	if got := s.Books.Status().Servers[0].Active; got != len(ours) {
 		t.Fatalf("%d connections after those of another service were cut, want %d", got, len(ours))
 	}
-	if err := e.Cut(t.Context(), s); err != nil {
+	if err := f.Cut(t.Context(), s); err != nil {
 		t.Error(err)
 	}
 	for _, c := range ours {
@@ -92,7 +91,7 @@ func TestCut(t *testing.T) {
 	}
 	_, _ = accepted(b).Write([]byte("x"))
 	cut(s, 2)
-	if err := e.Cut(t.Context(), s); err != nil {
+	if err := f.Cut(t.Context(), s); err != nil {
 		t.Error(err)
 	}
 	for range 2*len(ours) - 1 {
@@ -111,8 +110,8 @@ func TestCutBeforeTheAnswer(t *testing.T) {
 	_, addr := listen(t)
 	r := newRig(t, addr, silent(t))
 	r.dial()
-	cutting(r.w, r.service, make(chan struct{}, 1)).next()
-	r.w.admit(r.w.listeners[0], 1)
+	r.w.stepwise(r.h.cutting(r.service), make(chan struct{}, 1))
+	r.h.accept.admit(r.h.accept.listeners[0], 1)
 	cut(r.service, 0)
 	r.w.turn(0)
 	r.w.turn(0)
@@ -124,21 +123,22 @@ func TestCutBeforeTheAnswer(t *testing.T) {
 // Cutting ends with the engine, and waiting for it with the context.
 func TestCutWhileClosing(t *testing.T) {
 	for range 50 {
-		e := New(Options{Workers: 2, Bounds: Bounds{Connections: 10}, Log: slog.New(slog.DiscardHandler)})
+		e := New(Options{Workers: 2, Log: slog.New(slog.DiscardHandler)})
+		f := streams(e, 10)
 		_, addr := listen(t)
 		s := newService(addr)
 		free, vip := listen(t)
 		_ = free.Close()
-		if _, err := e.Listen(t.Context(), vip, s); err != nil {
+		if _, err := f.Listen(t.Context(), vip, s); err != nil {
 			t.Fatal(err)
 		}
 		done := make(chan error, 1)
-		go func() { done <- e.Cut(t.Context(), s) }()
+		go func() { done <- f.Cut(t.Context(), s) }()
 		e.Close()
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
-		if err := e.Cut(t.Context(), s); err != nil {
+		if err := f.Cut(t.Context(), s); err != nil {
 			t.Error(err)
 		}
 	}
@@ -149,36 +149,10 @@ func TestCutHonoursItsContext(t *testing.T) {
 	r.engine.workers = []*worker{r.w} // which nobody turns
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := r.engine.Cut(ctx, r.service); !errors.Is(err, context.Canceled) {
+	if err := r.fwd.Cut(ctx, r.service); !errors.Is(err, context.Canceled) {
 		t.Errorf("cutting without time: %v", err)
 	}
 	r.engine.workers = nil
-}
-
-// A flow to a server that is cut ends, and the client's next datagram goes to
-// another.
-func TestCutFlows(t *testing.T) {
-	q := newQuay(t, "127.0.0.1", 10)
-	s, other := q.socket("127.0.0.1"), q.socket("127.0.0.1")
-	v := spec(addrOf(s))
-	q.service.Books.Update(v)
-	c := q.client()
-	q.ask(c, s, "one")
-	v.RealServers[0].Weight = 0
-	v.RealServers = append(v.RealServers, dataplane.RealServer{Addr: addrOf(other), Weight: 1})
-	v.Cut = []netip.AddrPort{addrOf(s)}
-	q.service.Books.Update(v)
-	done := make(chan struct{}, 1)
-	cutting(q.w, q.service, done).next()
-	q.w.turn(0)
-	<-done
-	if n := q.flows(); n != 0 {
-		t.Errorf("%d flows are left, want none", n)
-	}
-	q.ask(c, other, "two")
-	if st := q.service.Books.Status(); st.Counters.Cut != 1 || st.Servers[0].Counters.Cut != 1 || st.Servers[0].Counters.InPackets != 1 {
-		t.Errorf("books %+v, want one flow that is cut, with its datagram", st)
-	}
 }
 
 // dead is an address where nobody listens.

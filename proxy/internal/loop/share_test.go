@@ -45,7 +45,7 @@ func TestShare(t *testing.T) {
 		c, s := r.pair(l)
 		r.stream(s, c)
 	}
-	r.until("there is more than a share of each", func() bool { return len(r.w.queue) == streams })
+	r.until("there is more than a share of each", func() bool { return len(r.h.relay.queue) == streams })
 	if r.w.rest() != 0 {
 		t.Error("the worker rests with something in its queue")
 	}
@@ -53,9 +53,9 @@ func TestShare(t *testing.T) {
 	from, to := descriptor(t, asks), descriptor(t, answers)
 	ping := make([]byte, 1)
 	for range 200 {
-		before := r.w.passed
+		before := r.h.relay.passed
 		r.carry(from, to, ping, ping)
-		if n := r.w.passed - before; n > most {
+		if n := r.h.relay.passed - before; n > most {
 			t.Errorf("a request has waited for %d bytes of streams, want at most %d", n, most)
 		}
 	}

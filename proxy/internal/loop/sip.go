@@ -9,27 +9,27 @@ import (
 // sip carries what there is without holding any of it: what the other side does
 // not take stays in the socket that it comes from. That is for when there is no
 // stash to be had, because it takes one call more than reading.
-func (w *worker) sip(c *conn, from int) {
+func (rl *relay) sip(c *conn, from int) {
 	src, dst := &c.sides[from], &c.sides[1-from]
-	n, e := peek(src.fd, &w.buffer)
-	if !w.arrived(c, from, n, e) {
+	n, e := peek(src.fd, &rl.worker.buffer)
+	if !rl.arrived(c, from, n, e) {
 		return
 	}
-	w.engine.stashed.refused.Add(1)
-	if sent := w.offer(c, from, n); sent < n {
+	rl.h.fwd.stashed.refused.Add(1)
+	if sent := rl.offer(c, from, n); sent < n {
 		dst.writable = false
-		w.swallow(src, sent)
+		rl.swallow(src, sent)
 		return
 	}
-	w.taken(c, from, n)
-	w.swallow(src, n)
+	rl.taken(c, from, n)
+	rl.swallow(src, n)
 }
 
 // swallow takes what has been passed on out of a side. What is there cannot be
 // had twice: it is the end if it does not go.
-func (w *worker) swallow(s *side, n int) {
+func (rl *relay) swallow(s *side, n int) {
 	for n > 0 {
-		m, e := discard(s.fd, &w.buffer, n)
+		m, e := discard(s.fd, &rl.worker.buffer, n)
 		if e != unix.EINTR && m <= 0 {
 			s.eof, s.broken = true, true
 			return

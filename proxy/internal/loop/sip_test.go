@@ -7,10 +7,18 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"github.com/shunt-lb/shunt/dataplane"
 )
 
 // noStash has every read made as if there were no stash to be had.
-func (r *rig) noStash() { r.engine.Bound(Bounds{Connections: 100, Flows: 100, Buffers: 1}) }
+func (r *rig) noStash() { r.fwd.Bound(TCPBounds{Connections: 100, Buffers: 1}) }
+
+// buffers is what is held.
+func (r *rig) buffers() dataplane.Room {
+	_, buffers := r.fwd.Load()
+	return buffers
+}
 
 // Where nothing can be held nothing is lost, in either direction, whoever reads
 // how slowly and in what pieces it comes.
@@ -18,7 +26,7 @@ func TestSipLosesNothing(t *testing.T) {
 	l, addr := listen(t)
 	for _, pipes := range []int{0, 8} {
 		r := newRig(t, addr)
-		r.w.pipes.limit = pipes
+		r.h.relay.pipes.limit = pipes
 		r.noStash()
 		c, s := r.pair(l)
 		for _, way := range [][2]*net.TCPConn{{c, s}, {s, c}} {
@@ -43,7 +51,7 @@ func TestSipLosesNothing(t *testing.T) {
 			}
 		}
 		r.until("the end", r.gone)
-		if used, refused := r.w.stashes.used(), r.engine.Load().Buffers.Refused; used != 0 || refused == 0 {
+		if used, refused := r.h.relay.stashes.used(), r.buffers().Refused; used != 0 || refused == 0 {
 			t.Errorf("%d pipes: %d stashes are in use after %d reads without, want none", pipes, used, refused)
 		}
 	}
@@ -98,8 +106,8 @@ func TestSipHoldsUpNobody(t *testing.T) {
 func TestStashesAreBounded(t *testing.T) {
 	l, addr := listen(t)
 	r := newRig(t, addr)
-	r.w.pipes.limit = 0
-	r.engine.Bound(Bounds{Connections: 100, Buffers: 2 * bufferSize})
+	r.h.relay.pipes.limit = 0
+	r.fwd.Bound(TCPBounds{Connections: 100, Buffers: 2 * bufferSize})
 	type end struct{ c, s *net.TCPConn }
 	var all []end
 	for range 4 {
@@ -117,8 +125,8 @@ func TestStashesAreBounded(t *testing.T) {
 		go func() { _, _ = s.Write(make([]byte, 32<<20)) }()
 		all = append(all, end{c, s})
 	}
-	r.until("the bound", func() bool { return r.engine.Load().Buffers.Full() && r.engine.Load().Buffers.Refused > 0 })
-	if used := r.w.stashes.used(); used != 2 {
+	r.until("the bound", func() bool { b := r.buffers(); return b.Full() && b.Refused > 0 })
+	if used := r.h.relay.stashes.used(); used != 2 {
 		t.Errorf("%d stashes are in use, want 2", used)
 	}
 	for _, e := range all {
@@ -126,40 +134,7 @@ func TestStashesAreBounded(t *testing.T) {
 		_ = e.c.Close()
 	}
 	r.until("all have gone", r.gone)
-	if used, load := r.w.stashes.used(), r.engine.Load().Buffers; used != 0 || load.Used != 0 {
+	if used, load := r.h.relay.stashes.used(), r.buffers(); used != 0 || load.Used != 0 {
 		t.Errorf("%d stashes are in use and %d bytes counted, want none", used, load.Used)
-	}
-}
-
-// A limit that has become lower holds for who comes, and flows get fewer with
-// each new one.
-func TestBoundLowered(t *testing.T) {
-	q := newQuay(t, "127.0.0.1", 20)
-	s := q.socket("127.0.0.1")
-	q.service.Books.Update(spec(addrOf(s)))
-	for range 20 {
-		q.ask(q.client(), s, "question")
-	}
-	q.engine.Bound(Bounds{Flows: 5})
-	q.pass(time.Second)
-	if q.flows() != 20 {
-		t.Errorf("%d flows, want those that there were", q.flows())
-	}
-	for i := range 20 {
-		q.ask(q.client(), s, "question")
-		q.pass(time.Second)
-		if want := max(20-i-1, 5); q.flows() != want {
-			t.Fatalf("%d flows after %d new ones, want %d", q.flows(), i+1, want)
-		}
-	}
-	q.engine.Bound(Bounds{Flows: 50})
-	for range 10 {
-		q.ask(q.client(), s, "question")
-	}
-	if q.flows() != 15 {
-		t.Errorf("%d flows under a higher limit, want 15", q.flows())
-	}
-	if load := q.engine.Load(); load.Flows.Used != 15 || load.Flows.Limit != 50 || load.Evicted != 35 {
-		t.Errorf("the load is %+v, want 15 of 50 flows and 35 evicted", load)
 	}
 }

@@ -14,10 +14,10 @@ var spliceMost = pipeSize
 
 // spliceIn reads into a pipe, and reports whether it could be tried. There is
 // nothing in the pipe, so that EAGAIN can only mean that nothing has arrived.
-func (w *worker) spliceIn(c *conn, from int) bool {
+func (rl *relay) spliceIn(c *conn, from int) bool {
 	src, y := &c.sides[from], &c.ways[from]
 	if !y.pipe.there() {
-		if y.pipe = w.pipes.take(); !y.pipe.there() {
+		if y.pipe = rl.pipes.take(); !y.pipe.there() {
 			return false
 		}
 	}
@@ -32,11 +32,11 @@ func (w *worker) spliceIn(c *conn, from int) bool {
 		// tells that from the end.
 		return false
 	}
-	if w.arrived(c, from, n, e) {
+	if rl.arrived(c, from, n, e) {
 		y.held = int32(n)
 		y.wake += uint32(n)
-		w.gather(c, from, n)
-		w.spliceOut(c, from)
+		rl.gather(c, from, n)
+		rl.spliceOut(c, from)
 		return true
 	}
 	if y.wake < spliceMin {
@@ -47,16 +47,16 @@ func (w *worker) spliceIn(c *conn, from int) bool {
 }
 
 // spliceOut writes what is in the pipe.
-func (w *worker) spliceOut(c *conn, from int) {
+func (rl *relay) spliceOut(c *conn, from int) {
 	y := &c.ways[from]
 	n, e := splice(y.pipe.out, c.sides[1-from].fd, min(int(y.held), spliceMost))
-	y.held -= int32(w.written(c, from, n, e))
+	y.held -= int32(rl.written(c, from, n, e))
 }
 
 // unpipe takes from a way its pipe, which is empty.
-func (w *worker) unpipe(y *way) {
+func (rl *relay) unpipe(y *way) {
 	if y.pipe.there() {
-		w.pipes.put(y.pipe)
+		rl.pipes.put(y.pipe)
 		y.pipe = pipe{}
 	}
 }

@@ -18,12 +18,12 @@ func TestNobodyTakenInWithoutAReserve(t *testing.T) {
 	other, err := unix.Dup(0)
 	r.must(err)
 	lift := exhaust(t, 1)
-	r.w.admit(r.w.listeners[0], 1)
-	if r.w.reserve[0] != none {
+	r.h.accept.admit(r.h.accept.listeners[0], 1)
+	if r.h.accept.reserve[0] != none {
 		t.Fatal("the reserve is still there")
 	}
 	r.must(unix.Close(other)) // somebody else is done with it
-	r.w.admit(r.w.listeners[0], 1)
+	r.h.accept.admit(r.h.accept.listeners[0], 1)
 	if n := r.service.Books.Status().Counters.Refused; n != 0 {
 		t.Fatalf("%d clients were refused for want of a descriptor, want that they wait", n)
 	}
@@ -51,16 +51,16 @@ func TestNextAttemptHasADescriptor(t *testing.T) {
 	r.dial()
 	exhaust(t, 1)
 	r.until("an attempt is under way", func() bool { return r.only().state == connecting })
-	if r.w.reserve[0] != none {
+	if r.h.accept.reserve[0] != none {
 		t.Fatal("the reserve is still there")
 	}
-	r.w.hangUp(r.only())
+	r.h.dial.hangUp(r.only())
 	if fd, err := unix.Dup(0); err == nil {
 		_ = unix.Close(fd)
 		t.Fatal("somebody else got the descriptor")
 	}
-	r.w.miss(r.only(), unix.ETIMEDOUT)
-	r.w.reach(r.only(), netip.MustParseAddrPort("192.0.2.1:1"))
+	r.h.dial.miss(r.only(), unix.ETIMEDOUT)
+	r.h.dial.reach(r.only(), netip.MustParseAddrPort("192.0.2.1:1"))
 	r.until("the next real server is reached", func() bool { return r.only().state == relaying })
 	_ = l.Close()
 }

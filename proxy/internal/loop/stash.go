@@ -51,13 +51,13 @@ func (s *stashes) put(at int32) {
 
 // stash holds what a way could not pass on. There may be a few more than the
 // bound says: the workers do not wait for each other.
-func (w *worker) stash(y *way, b []byte) {
-	y.stash, y.from, y.held = w.stashes.keep(b), 0, int32(len(b))
-	w.engine.stashed.taken.Add(1)
+func (rl *relay) stash(y *way, b []byte) {
+	y.stash, y.from, y.held = rl.stashes.keep(b), 0, int32(len(b))
+	rl.h.fwd.stashed.taken.Add(1)
 }
 
 // unstash gives the stash of a way back.
-func (w *worker) unstash(y *way) {
-	w.stashes.put(y.stash)
-	w.engine.stashed.vacate()
+func (rl *relay) unstash(y *way) {
+	rl.stashes.put(y.stash)
+	rl.h.fwd.stashed.vacate()
 }

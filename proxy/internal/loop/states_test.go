@@ -77,8 +77,8 @@ func openFiles(t *testing.T) int {
 
 func (x *life) begin(t *testing.T) {
 	x.rig = newRig(t, x.addrs...)
-	x.w.pipes.limit = 2 * x.IntN(2)
-	x.engine.Bound(Bounds{Connections: 4 + x.IntN(30), Flows: 1, Buffers: int64(x.IntN(4) * bufferSize)})
+	x.h.relay.pipes.limit = 2 * x.IntN(2)
+	x.fwd.Bound(TCPBounds{Connections: 4 + x.IntN(30), Buffers: int64(x.IntN(4) * bufferSize)})
 	if x.IntN(2) == 0 {
 		x.service.Sorry = func(c net.Conn) {
 			_, _ = io.WriteString(c, "sorry")
@@ -243,7 +243,7 @@ func (x *life) cut() {
 	v.Cut = []netip.AddrPort{x.addrs[x.IntN(len(x.addrs))]}
 	x.note("cut %v", v.Cut)
 	x.service.Books.Update(v)
-	cutting(x.w, x.service, make(chan struct{}, 1)).next()
+	x.w.stepwise(x.h.cutting(x.service), make(chan struct{}, 1))
 }
 
 // starve has something happen while there are hardly any descriptors.
@@ -255,7 +255,7 @@ func (x *life) starve() {
 	x.note("starve %d", n)
 	lift := exhaust(x.TB.(*testing.T), n)
 	if x.IntN(2) == 0 {
-		x.w.reserve.release()
+		x.h.accept.reserve.release()
 	}
 	for range 1 + x.IntN(3) {
 		x.w.turn(0)
@@ -269,11 +269,11 @@ func (x *life) starve() {
 // reopen closes the listener, which serves those who are there, and opens one.
 func (x *life) reopen() {
 	x.note("reopen")
-	x.w.close(x.fd)
+	x.h.accept.close(x.fd)
 	fd, err := bound(x.vip, stream, false)
 	x.must(err)
 	x.fd = fd
-	x.must(x.w.open(fd, x.service))
+	x.must(x.h.accept.open(fd, x.service))
 }
 
 // quiet turns until there are no events.
@@ -282,7 +282,7 @@ func (x *life) quiet() {
 	at := []unix.PollFd{{Fd: x.w.poller.fd, Events: unix.POLLIN}}
 	for turns, calm := 0, 0; calm < 10; turns++ {
 		n, _ := unix.Poll(at, 1)
-		if calm++; n > 0 || len(x.w.queue) > 0 {
+		if calm++; n > 0 || len(x.h.relay.queue) > 0 {
 			calm = 0
 		}
 		x.w.turn(0)
@@ -295,18 +295,18 @@ func (x *life) quiet() {
 // settled sees that there is nothing left to do but wait.
 func (x *life) settled() {
 	x.note("settled")
-	if x.w.paused {
+	if x.h.accept.paused {
 		x.pass(3 * tickLength)
 	}
 	x.quiet()
-	x.w.slab.all(func(c *conn) {
+	x.h.slab.all(func(c *conn) {
 		for from := range c.sides {
 			if c.state == relaying {
 				x.stuck(c, from)
 			}
 		}
 	})
-	for _, ref := range x.w.queue {
+	for _, ref := range x.h.relay.queue {
 		x.Errorf("%v is in the queue", ref)
 	}
 }
@@ -332,7 +332,7 @@ func (x *life) stuck(c *conn, from int) {
 // over ends everything and sees that nothing is left.
 func (x *life) over() {
 	x.note("over")
-	x.w.close(x.fd)
+	x.h.accept.close(x.fd)
 	for range 3 {
 		x.serve()
 		for _, all := range []*[]*net.TCPConn{&x.clients, &x.servers} {
@@ -347,19 +347,19 @@ func (x *life) over() {
 	}
 	x.pass(40 * time.Second)
 	x.until("all are gone", x.gone)
-	x.engine.guests.serving.Wait()
-	x.w.pipes.trim(0)
+	x.fwd.guests.serving.Wait()
+	x.h.relay.pipes.trim(0)
 	st := x.service.Books.Status()
 	_, having := x.service.Screen.Sources()
 	left := map[string]int{
-		"places": int(x.engine.places.taken.Load()), "buffers": int(x.engine.stashed.taken.Load()),
-		"stashes": x.w.stashes.used(), "tried": len(x.w.tried), "waiting": len(x.w.waiting),
-		"named": len(x.w.named), "queue": len(x.w.queue), "pipes": x.w.pipes.open,
-		"waiters": st.Waiting, "sources": having, "guests": len(x.engine.guests.conns),
-		"slots": len(x.w.slab.slots.chunks)*chunkSize - len(x.w.slab.slots.unused),
+		"places": int(x.fwd.places.taken.Load()), "buffers": int(x.fwd.stashed.taken.Load()),
+		"stashes": x.h.relay.stashes.used(), "tried": len(x.h.dial.tried), "waiting": len(x.h.dial.waiting),
+		"named": len(x.h.named), "queue": len(x.h.relay.queue), "pipes": x.h.relay.pipes.open,
+		"waiters": st.Waiting, "sources": having, "guests": len(x.fwd.guests.conns),
+		"slots": len(x.h.slab.slots.chunks)*chunkSize - len(x.h.slab.slots.unused),
 	}
-	x.w.wheel.advance(x.w.wheel.now, nil)
-	if _, timers := x.w.wheel.next(); timers {
+	x.h.wheel.advance(x.h.wheel.now, nil)
+	if _, timers := x.h.wheel.next(); timers {
 		left["timers"] = 1
 	}
 	x.service.Books.Update(dataplane.VirtualService{ID: st.Service.ID, Scheduler: "rr"})
@@ -381,7 +381,7 @@ func (x *life) over() {
 		}
 	}
 	x.w.shut()
-	x.w.slab.slots.chunks = nil
-	*x.w = worker{engine: x.engine, poller: &poller{fd: none}, mailbox: &mailbox{fd: none}, reserve: reserve{none, none}}
+	x.h.slab.slots.chunks = nil
+	*x.w = worker{engine: x.engine, poller: &poller{fd: none}, mailbox: &mailbox{fd: none}}
 	x.engine.Close()
 }

@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"log/slog"
 	"time"
 
 	"github.com/shunt-lb/shunt/dataplane"
@@ -61,12 +62,10 @@ func (e *Engine) watch() {
 // turning tells of a worker that has stopped turning, or turns again.
 func (e *Engine) turning(i int, w *worker, age time.Duration, again bool) {
 	thread := w.thread.Load()
-	e.herald.say(func() {
-		if again {
-			e.options.Log.Warn("worker of the proxy turns again", "worker", i, "thread", thread)
-			return
-		}
-		e.options.Log.Error("worker of the proxy does not turn: its connections and a share of new ones get no answer",
-			"worker", i, "thread", thread, "age", age.Round(time.Millisecond))
-	})
+	if again {
+		e.herald.say(slog.LevelWarn, "worker of the proxy turns again", "worker", i, "thread", thread)
+		return
+	}
+	e.herald.say(slog.LevelError, "worker of the proxy does not turn: its connections and a share of new ones get no answer",
+		"worker", i, "thread", thread, "age", age.Round(time.Millisecond))
 }

@@ -53,7 +53,7 @@ func TestUrgentByteInStreamNobodyReads(t *testing.T) {
 		t.Errorf("%d bytes and %v arrived, want all of it in its place", len(got), err)
 	}
 	r.until("the connection is over", r.gone)
-	if n := r.w.stashes.used(); n != 0 {
+	if n := r.h.relay.stashes.used(); n != 0 {
 		t.Errorf("%d stashes were not given back", n)
 	}
 }

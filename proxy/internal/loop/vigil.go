@@ -58,13 +58,13 @@ func (v *vigil) bequeath(fd int32) {
 // say about keepalives and acknowledgements. A worker that has not done its part
 // when ctx is done does it later.
 func (l *Listener) Tune(ctx context.Context) {
-	insist(ctx, l.team, func(i int, w *worker) { w.tune(l.fds[i]) })
+	insist(ctx, l.team, func(i int, w *worker) { of[*tcp](w).accept.tune(l.fds[i]) })
 }
 
-func (w *worker) tune(fd int32) {
-	for _, l := range w.listeners {
+func (a *acceptor) tune(fd int32) {
+	for _, l := range a.listeners {
 		if l != nil && l.fd == fd { // it may be closed by now
-			l.service.settings.Load().vigil.bequeath(fd)
+			l.service.vigil.Load().bequeath(fd)
 		}
 	}
 }

@@ -50,7 +50,7 @@ func TestVigil(t *testing.T) {
 			l, addr := listen(t)
 			r := newRig(t, addr)
 			r.service.Set(Settings{Connect: time.Second, Idle: time.Hour, KeepAlive: tt.keep, UserTimeout: tt.unheard})
-			r.w.tune(r.fd)
+			r.h.accept.tune(r.fd)
 			r.pair(l)
 			tt.want.lazy = 0
 			if got := vigilOf(t, r.only().sides[client].fd); got != tt.want {
@@ -70,14 +70,15 @@ func TestVigil(t *testing.T) {
 // Clients have from their listener what the settings were when it was made,
 // and after Tune what they have become.
 func TestTune(t *testing.T) {
-	e := New(Options{Workers: 2, Bounds: Bounds{Connections: 10}, Log: slog.New(slog.DiscardHandler)})
+	e := New(Options{Workers: 2, Log: slog.New(slog.DiscardHandler)})
+	f := streams(e, 10)
 	defer e.Close()
 	_, addr := listen(t)
 	s := newService(addr)
 	s.Set(Settings{Connect: time.Second, Idle: time.Minute, KeepAlive: 20 * time.Second})
 	free, vip := listen(t)
 	_ = free.Close()
-	ln, err := e.Listen(context.Background(), vip, s)
+	ln, err := f.Listen(context.Background(), vip, s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,12 +93,13 @@ func TestTune(t *testing.T) {
 		for end := time.Now().Add(time.Minute); n == 0 && time.Now().Before(end); time.Sleep(time.Millisecond) {
 			for _, w := range e.workers {
 				_ = w.mailbox.begin(func() error {
-					w.slab.all(func(c *conn) {
+					h := of[*tcp](w)
+					h.slab.all(func(c *conn) {
 						n++
 						if got := vigilOf(t, c.sides[client].fd); got.idle != idle || got.unheard != unheard {
 							t.Errorf("client's side: %+v, want %d s and %d ms", got, idle, unheard)
 						}
-						w.cut(c)
+						h.cut(c)
 					})
 					return nil
 				}).wait(t.Context())

@@ -25,42 +25,42 @@ func ticks(d time.Duration) uint32 {
 }
 
 // look sees what has become of a connection whose time has come.
-func (w *worker) look(c *conn) {
+func (h *tcp) look(c *conn) {
 	switch c.state {
 	case connecting:
-		if left := int32(c.due - w.tick); left > 0 {
-			w.wheel.set(c, w.tick+uint32(left))
+		if left := int32(c.due - h.worker.tick); left > 0 {
+			h.wheel.set(c.index, h.worker.tick+uint32(left))
 		} else {
-			w.unreached(c, unix.ETIMEDOUT)
+			h.dial.unreached(c, unix.ETIMEDOUT)
 		}
 	case waiting:
-		if left := int32(c.due - w.tick); left > 0 {
-			w.wheel.set(c, w.tick+uint32(left))
+		if left := int32(c.due - h.worker.tick); left > 0 {
+			h.wheel.set(c.index, h.worker.tick+uint32(left))
 		} else {
-			w.overdue(c)
+			h.dial.overdue(c)
 		}
 	case introducing:
-		w.unheard(c)
+		h.unheard(c)
 	case relaying:
-		w.lookIdle(c)
+		h.lookIdle(c)
 	case settling:
-		w.settled(c)
+		h.settled(c)
 	}
 }
 
 // lookIdle cuts a connection on which nothing has moved for too long. One that
 // lasts is worth keepalives: those of the client come with the listener.
-func (w *worker) lookIdle(c *conn) {
-	settings := w.slab.owner(c).service.settings.Load()
+func (h *tcp) lookIdle(c *conn) {
+	settings := h.slab.owner(c).service.Settings()
 	limit := ticks(settings.Idle)
-	quiet := w.tick - c.last
+	quiet := h.worker.tick - c.last
 	if quiet >= limit {
-		w.cut(c)
+		h.cut(c)
 		return
 	}
 	if !c.lasting {
 		c.lasting = true
-		settings.vigil.keep(c.sides[server].fd)
+		h.slab.owner(c).service.vigil.Load().keep(c.sides[server].fd)
 	}
-	w.wheel.set(c, w.tick+min(limit-quiet, lookEvery))
+	h.wheel.set(c.index, h.worker.tick+min(limit-quiet, lookEvery))
 }
