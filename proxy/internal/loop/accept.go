@@ -39,7 +39,7 @@ func (a *acceptor) open(fd int32, s *TCPService) error {
 		}
 	}
 	l := &listener{fd: fd, place: int32(place), service: s}
-	l.turn = hold{&s.quota, func() { a.worker.mailbox.post(func() { a.retry(l) }) }}
+	l.turn = hold{&s.quota, func() { a.worker.post(func() { a.retry(l) }) }}
 	if e := a.h.reg.Add(fd, 0, Subject|l.place, 0); e != 0 {
 		return e
 	}
@@ -71,7 +71,7 @@ func (a *acceptor) close(fd int32) {
 		if l != nil && l.fd == fd {
 			a.admit(l, 1<<30)
 			if l.held {
-				a.h.fwd.places.queue.remove(&l.turn)
+				a.h.fwd.places.forget(&l.turn)
 				a.unhold(l)
 			}
 			a.listeners[i] = nil
@@ -86,7 +86,7 @@ func (a *acceptor) admit(l *listener, n int) {
 	if l.held {
 		return
 	}
-	places, s := &a.h.fwd.places, &l.service.quota
+	places, s := a.h.fwd.places, &l.service.quota
 	for i := range n {
 		if !places.take(s) {
 			if i == 0 || ready(l.fd, &a.poll) {

@@ -14,7 +14,7 @@ import (
 func (d *dialer) await(c *conn, from netip.AddrPort) (table.Claim, bool) {
 	s, r := d.h.slab.owner(c).service, c.ref()
 	claim, wt, ok := s.Books.Join(from, d.tried[c.index], func(wt *table.Waiter) {
-		d.worker.mailbox.post(func() { d.called(r, wt) })
+		d.worker.post(func() { d.called(r, wt) })
 	})
 	switch {
 	case ok:

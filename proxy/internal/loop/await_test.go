@@ -85,7 +85,7 @@ func TestAwaitIsServed(t *testing.T) {
 	}
 	r.until("the end", r.gone)
 	r.wantBooks(0, 0, 0)
-	if n := r.fwd.places.taken.Load(); n != 0 {
+	if n := r.fwd.places.used(); n != 0 {
 		t.Errorf("%d places are taken, want none", n)
 	}
 }

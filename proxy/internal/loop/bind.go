@@ -8,23 +8,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A kind of socket is how it is made, and what has to be done after bind for
+// A Kind of socket is how it is made, and what has to be done after bind for
 // nobody else to fit beside it.
-type kind struct {
-	open  func(family uint16) (int32, unix.Errno)
-	claim func(fd int32) error
-	// list is in which of the kernel's lists it is, and state what it has there
-	// when it is claimed.
-	list, state string
+type Kind struct {
+	Open  func(family uint16) (int32, unix.Errno)
+	Claim func(fd int32) error
+	// List is in which of the kernel's lists it is, and State what it has there
+	// when it is claimed. First says that such sockets come before others there.
+	List, State string
+	First       bool
 }
-
-// stream listens: as long as it is only bound, that of somebody else fits
-// beside it.
-var stream = &kind{openStream, func(fd int32) error { return unix.Listen(int(fd), backlog) }, "tcp", "0A"}
 
 // bind returns n sockets at addr, where nobody may be but, if they join, who
 // shares it.
-func bind(addr netip.AddrPort, n int, k *kind, join bool) ([]int32, error) {
+func bind(addr netip.AddrPort, n int, k *Kind, join bool) ([]int32, error) {
 	var fds []int32
 	for i := range n {
 		fd, err := bound(addr, k, join || i > 0)
@@ -46,9 +43,9 @@ func closeAll(fds []int32) {
 // bound returns a socket at addr. The first one is there alone, so that an
 // address which somebody has already is an error; it then shares the address
 // with those that join it.
-func bound(addr netip.AddrPort, k *kind, joins bool) (int32, error) {
+func bound(addr netip.AddrPort, k *Kind, joins bool) (int32, error) {
 	to := new(sockaddr)
-	fd, e := k.open(to.set(addr))
+	fd, e := k.Open(to.set(addr))
 	if e != 0 {
 		return none, os.NewSyscallError("socket", e)
 	}
@@ -63,26 +60,12 @@ func bound(addr netip.AddrPort, k *kind, joins bool) (int32, error) {
 	return fd, nil
 }
 
-func place(fd int32, to *sockaddr, k *kind) error {
+func place(fd int32, to *sockaddr, k *Kind) error {
 	_, _, e := unix.RawSyscall(unix.SYS_BIND, uintptr(fd), uintptr(unsafe.Pointer(&to.raw)), uintptr(to.size))
 	if e != 0 {
 		return os.NewSyscallError("bind", e)
 	}
-	return os.NewSyscallError("listen", k.claim(fd))
-}
-
-// openStream makes a socket to listen at, with what has to be there before
-// bind, and what the sockets of clients inherit.
-func openStream(family uint16) (int32, unix.Errno) {
-	fd, e := socket(family)
-	if e != 0 {
-		return none, e
-	}
-	setOption(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, &on)
-	foreign(fd, family)
-	setOption(fd, unix.SOL_TCP, unix.TCP_NODELAY, &on)
-	inlineUrgent(fd)
-	return fd, 0
+	return os.NewSyscallError("listen", k.Claim(fd))
 }
 
 // foreign lets a socket have an address that the host does not have by now,

@@ -14,9 +14,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A binding is the sockets of one Listener or Port at their address.
+// A binding is the sockets of one opening at their address.
 type binding struct {
-	kind   *kind
+	kind   *Kind
 	addr   netip.AddrPort
 	inodes []uint64
 }
@@ -34,7 +34,7 @@ type bindings struct {
 // would let another program have it as well that does so too: then it is read
 // from the kernel's list who is there, before anything is changed and, because
 // somebody may have come meanwhile, after it.
-func (b *bindings) bind(addr netip.AddrPort, n int, k *kind) ([]int32, *binding, error) {
+func (b *bindings) bind(addr netip.AddrPort, n int, k *Kind) ([]int32, *binding, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	beside := b.beside(addr, k)
@@ -67,7 +67,7 @@ func (b *bindings) release(it *binding) {
 
 // beside reports whether the engine has a binding that addr fits beside: who
 // has the very same address does not share it.
-func (b *bindings) beside(addr netip.AddrPort, k *kind) bool {
+func (b *bindings) beside(addr netip.AddrPort, k *Kind) bool {
 	found := false
 	for it := range b.all {
 		if it.kind == k && it.addr == addr {
@@ -86,11 +86,11 @@ func overlap(a, b netip.AddrPort) bool {
 
 // taken reports whether a socket of somebody else overlaps with addr. Without
 // the kernel's lists there is only what bind says.
-func (b *bindings) taken(addr netip.AddrPort, k *kind) bool {
-	return b.listed(k.list, addr, k) || b.listed(k.list+"6", addr, k)
+func (b *bindings) taken(addr netip.AddrPort, k *Kind) bool {
+	return b.listed(k.List, addr, k) || b.listed(k.List+"6", addr, k)
 }
 
-func (b *bindings) listed(list string, addr netip.AddrPort, k *kind) bool {
+func (b *bindings) listed(list string, addr netip.AddrPort, k *Kind) bool {
 	f, err := os.Open("/proc/thread-self/net/" + list) // /proc/net would be that of the first thread
 	if err != nil {
 		return false
@@ -100,9 +100,9 @@ func (b *bindings) listed(list string, addr netip.AddrPort, k *kind) bool {
 		s, ok := parseListed(lines.Text())
 		switch {
 		case !ok:
-		case s.state == k.state && overlap(s.addr, addr) && !b.own(s.inode):
+		case s.state == k.State && overlap(s.addr, addr) && !b.own(s.inode):
 			return true
-		case s.state != k.state && k == stream: // those that listen come first
+		case s.state != k.State && k.First: // those that listen come first
 			return false
 		}
 	}

@@ -3,6 +3,7 @@ package loop
 import (
 	"log/slog"
 	"net/netip"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ type crank struct {
 	engine *Engine
 	w      *worker
 	now    time.Duration
+	shut   func() // what the worker has, once
 }
 
 // newCrank calls setup with the engine before there is a worker.
@@ -25,15 +27,11 @@ func newCrank(t testing.TB, setup func(*Engine)) *crank {
 	k.engine = New(Options{Workers: 1, Log: slog.New(slog.DiscardHandler), Clock: func() time.Duration { return k.now }})
 	t.Cleanup(func() { _ = k.engine.Close() })
 	setup(k.engine)
-	k.w = k.worker()
-	return k
-}
-
-func (k *crank) worker() *worker {
 	w, err := newWorker(k.engine)
 	k.must(err)
-	k.Cleanup(w.shut)
-	return w
+	k.w, k.shut = w, sync.OnceFunc(w.shut)
+	k.Cleanup(k.shut)
+	return k
 }
 
 func (k *crank) must(err error) {

@@ -56,7 +56,7 @@ var (
 )
 
 // dock is alone where it is bound.
-var dock = &kind{openDock, func(int32) error { return nil }, "udp", "07"}
+var dock = &Kind{Open: openDock, Claim: func(int32) error { return nil }, List: "udp", State: "07"}
 
 // openDock makes a socket to receive the datagrams of a service at.
 func openDock(family uint16) (int32, unix.Errno) {

@@ -136,7 +136,7 @@ func (e *Engine) Close() error {
 	close(e.closing)
 	e.watching.Wait()
 	for _, w := range workers {
-		w.mailbox.post(func() { w.stopped = true })
+		w.stop()
 	}
 	limit := endWithin
 	if _, age := e.Turns(); age >= dataplane.StuckAfter {

@@ -38,7 +38,7 @@ const (
 
 // place takes a place for a flow of p, if need be that of another.
 func (ev *evictor) place(p *port) bool {
-	rooms := &ev.h.fwd.rooms
+	rooms := ev.h.fwd.rooms
 	if rooms.take(&p.service.quota) {
 		return true
 	}
@@ -48,7 +48,7 @@ func (ev *evictor) place(p *port) bool {
 		ev.shrink(p)
 		return true
 	}
-	rooms.refused.Add(1)
+	rooms.refuse()
 	ev.plead(p.service, false)
 	return false
 }
@@ -81,7 +81,7 @@ func (ev *evictor) evict(p *port) bool {
 func (ev *evictor) relieve(p *port, e unix.Errno) bool {
 	n := int64(1)
 	if portless(e) {
-		taken := ev.h.fwd.rooms.taken.Load()
+		taken := ev.h.fwd.rooms.used()
 		n += taken / evictShare
 		ev.h.fwd.shortOfPorts(taken - n)
 	}
@@ -164,7 +164,7 @@ func (ev *evictor) plead(s *UDPService, need bool) {
 	ev.h.fwd.crowdedFlows(s)
 	for _, w := range ev.worker.engine.Workers() {
 		if other := of[*udp](w); other != ev.h {
-			w.mailbox.post(func() { other.evict.yield(s, need) })
+			w.post(func() { other.evict.yield(s, need) })
 		}
 	}
 }
@@ -175,5 +175,5 @@ func (ev *evictor) yield(s *UDPService, need bool) {
 	if i < 0 {
 		return // it is closed here by now
 	}
-	ev.makeRoom(ev.h.ports[i], 1+ev.h.fwd.rooms.taken.Load()/evictShare, need)
+	ev.makeRoom(ev.h.ports[i], 1+ev.h.fwd.rooms.used()/evictShare, need)
 }

@@ -44,7 +44,7 @@ func TestFlood(t *testing.T) {
 	if grown := int64(heap()) - int64(before); grown > 1<<20 {
 		t.Errorf("the heap has grown by %d bytes from one flood to the next", grown)
 	}
-	if slots := len(q.h.flows.slots.chunks) * chunkSize; slots > bound+chunkSize {
+	if slots := int(q.h.flows.slots.size()); slots > bound+chunkSize {
 		t.Errorf("%d slots for %d flows", slots, bound)
 	}
 	if q.h.flows.index.count != q.flows() {

@@ -2,17 +2,17 @@ package loop
 
 // hold stops accepting at a listener until there is a place for its service.
 func (a *acceptor) hold(l *listener) {
-	p := &a.h.fwd.places
+	p := a.h.fwd.places
 	l.held = true
 	a.held++
 	if l.armed {
 		a.arm(l)
-		p.refused.Add(1)
+		p.refuse()
 		a.h.fwd.crowded(l.service)
 	}
-	p.queue.add(&l.turn)
-	if p.room(&l.service.quota) && p.queue.remove(&l.turn) { // since just now
-		a.worker.mailbox.post(func() { a.retry(l) })
+	p.await(&l.turn)
+	if p.room(&l.service.quota) && p.forget(&l.turn) { // since just now
+		a.worker.post(func() { a.retry(l) })
 	}
 }
 
@@ -22,17 +22,17 @@ func (a *acceptor) retry(l *listener) {
 	if a.listeners[l.place] != l {
 		return // closed
 	}
-	p := &a.h.fwd.places
+	p := a.h.fwd.places
 	if l.held {
 		if a.paused {
-			p.queue.add(&l.turn) // there are places, and no descriptors
+			p.await(&l.turn) // there are places, and no descriptors
 			return
 		}
 		a.unhold(l)
 		a.admit(l, acceptShare)
 	}
 	a.arm(l)
-	if !l.held && p.lent.Load() < p.common.Load() && !p.full() {
+	if !l.held && p.shared() {
 		p.invite(nil, false)
 	}
 }
@@ -50,7 +50,7 @@ func (a *acceptor) retryAll() {
 		return
 	}
 	for _, l := range a.listeners {
-		if l != nil && l.held && a.h.fwd.places.room(&l.service.quota) && a.h.fwd.places.queue.remove(&l.turn) {
+		if l != nil && l.held && a.h.fwd.places.room(&l.service.quota) && a.h.fwd.places.forget(&l.turn) {
 			a.retry(l)
 		}
 	}

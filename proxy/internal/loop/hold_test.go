@@ -15,8 +15,8 @@ func TestPlaceIsAnEvent(t *testing.T) {
 	r.dial()
 	r.until("the second one waits", func() bool { return r.h.accept.held == 1 })
 	r.settle()
-	if n := len(r.w.poller.wait(0, false)); n != 0 {
-		t.Errorf("%d events while it waits", n)
+	if r.w.turn(0); r.w.events != 0 {
+		t.Errorf("%d events while it waits", r.w.events)
 	}
 	if rest := r.w.rest(); rest <= 0 {
 		t.Errorf("the worker rests for %d ms, want that it does", rest)
@@ -33,7 +33,7 @@ func TestPlaceIsAnEvent(t *testing.T) {
 			return false
 		}
 	})
-	if n := r.fwd.places.queue.waiting.Load(); n != 0 || r.h.accept.held != 0 {
+	if n := r.fwd.places.load().Holding; n != 0 || r.h.accept.held != 0 {
 		t.Errorf("%d wait, %d are held, want none", n, r.h.accept.held)
 	}
 }
@@ -47,13 +47,13 @@ func TestCloseWhileItWaits(t *testing.T) {
 	r.dial()
 	r.until("the second one waits", func() bool { return r.h.accept.held == 1 })
 	r.h.accept.close(r.fd)
-	if n := r.fwd.places.queue.waiting.Load(); n != 0 || r.h.accept.held != 0 {
+	if n := r.fwd.places.load().Holding; n != 0 || r.h.accept.held != 0 {
 		t.Errorf("%d wait, %d are held, want none", n, r.h.accept.held)
 	}
 	_, _ = first.Close(), s.Close()
 	r.until("the first one is over", r.gone)
 	r.pass(time.Second)
-	if n := r.fwd.places.taken.Load(); n != 0 {
+	if n := r.fwd.places.used(); n != 0 {
 		t.Errorf("%d places are taken, want none", n)
 	}
 }

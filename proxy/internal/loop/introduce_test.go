@@ -179,8 +179,8 @@ func TestIntroducedAndGone(t *testing.T) {
 			t.Errorf("%q: it is on its way to a real server", header)
 		}
 		r.until("it is gone", r.gone)
-		if n := r.service.Books.Status().Counters; n.Unintroduced != 0 || n.Failures != 0 || r.fwd.places.taken.Load() != 0 {
-			t.Errorf("%q: %+v, %d places", header, n, r.fwd.places.taken.Load())
+		if n := r.service.Books.Status().Counters; n.Unintroduced != 0 || n.Failures != 0 || r.fwd.places.used() != 0 {
+			t.Errorf("%q: %+v, %d places", header, n, r.fwd.places.used())
 		}
 	}
 }
@@ -207,7 +207,7 @@ func TestNobodyIsIntroduced(t *testing.T) {
 	if b, err := r.receive(s); len(b) > 0 {
 		t.Errorf("the real server got %q (%v)", b, err)
 	}
-	if n := r.fwd.places.taken.Load(); n != 0 {
+	if n := r.fwd.places.used(); n != 0 {
 		t.Errorf("%d places are taken", n)
 	}
 }
@@ -229,14 +229,14 @@ func TestWaitingEnds(t *testing.T) {
 			r.service.Set(Settings{Connect: time.Second, Idle: time.Minute, Trusted: anybody})
 			c := r.dial()
 			r.until("it is waited for", func() bool { return r.only().state == introducing })
-			if n := r.fwd.places.taken.Load(); n != 1 {
+			if n := r.fwd.places.used(); n != 1 {
 				t.Errorf("%d places are taken, want one", n)
 			}
 			end(r, c)
 			r.until("it is gone", r.gone)
 			n := r.service.Books.Status().Counters
-			if r.fwd.places.taken.Load() != 0 || n.Unintroduced != 1 || n.Refused != 0 || len(r.h.named) != 0 {
-				t.Errorf("%d places, %+v, %d named", r.fwd.places.taken.Load(), n, len(r.h.named))
+			if r.fwd.places.used() != 0 || n.Unintroduced != 1 || n.Refused != 0 || len(r.h.named) != 0 {
+				t.Errorf("%d places, %+v, %d named", r.fwd.places.used(), n, len(r.h.named))
 			}
 		})
 	}

@@ -2,10 +2,7 @@ package loop
 
 import (
 	"context"
-	"errors"
 	"net/netip"
-	"slices"
-	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -13,55 +10,27 @@ import (
 // backlog is asked for; the kernel gives what net.core.somaxconn allows.
 const backlog = 65535
 
-// A Listener accepts the connections of one service: a socket for each worker
-// at one address, among which the kernel distributes clients.
+// A Listener accepts the connections of one service.
 type Listener struct {
 	fwd     *TCP
 	service *TCPService
-	binding *binding
-	team    []*worker // who accepts; what a worker has only it may touch
-
-	mu  sync.Mutex
-	fds []int32 // of each of the team, none if it is closed
+	sockets *Sockets
 }
 
-// Listen begins to accept connections for s at addr, whether or not the host
-// has that address by now. IPv6 sockets are for IPv6 alone, so that both
-// wildcards fit beside each other. Nobody else may be listening there; another
-// service of the engine may be on all addresses, or on one of them.
+// Listen begins to accept connections for s at addr, see [Engine.Open].
 func (f *TCP) Listen(ctx context.Context, addr netip.AddrPort, s *TCPService) (*Listener, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	team, err := f.engine.team()
-	if err != nil {
-		return nil, err
-	}
-	fds, at, err := f.engine.bindings.bind(addr, len(team), stream)
-	if err != nil {
-		return nil, err
-	}
 	f.places.join(&s.quota)
-	for _, fd := range fds {
-		s.vigil.Load().bequeath(fd)
-	}
-	l := &Listener{fwd: f, service: s, binding: at, team: team, fds: slices.Clone(fds)}
-	errs := askAll(ctx, team, func(i int, w *worker) error { return of[*tcp](w).accept.open(fds[i], s) })
-	for i, err := range errs {
-		if err != nil {
-			l.fds[i] = none
-			abandon(fds[i], err)
-		}
-	}
-	if err := errors.Join(errs...); err != nil {
-		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeGrace)
-		defer cancel()
-		insist(late, team, l.close)
-		f.engine.bindings.release(at)
+	sockets, err := f.engine.Open(ctx, addr, Opening{
+		Kind:    stream,
+		Prepare: func(fd int32) { s.vigil.Load().bequeath(fd) },
+		Open:    func(w *worker, fd int32) error { return of[*tcp](w).accept.open(fd, s) },
+		Close:   func(w *worker, fd int32) { of[*tcp](w).accept.close(fd) },
+	})
+	if err != nil {
 		f.places.part(&s.quota)
 		return nil, err
 	}
-	return l, nil
+	return &Listener{fwd: f, service: s, sockets: sockets}, nil
 }
 
 // Close gives the address back. What has connected by then is served, and
@@ -69,35 +38,23 @@ func (f *TCP) Listen(ctx context.Context, addr netip.AddrPort, s *TCPService) (*
 // has not done its part when ctx was done: Close may be called again. When all
 // is closed it does nothing.
 func (l *Listener) Close(ctx context.Context) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	// One socket is closed after the other, and those that are still open
 	// must not get what cannot be accepted any more.
-	_ = l.each(ctx, l.deafen)
-	err := l.each(ctx, l.close)
-	if err == nil {
-		l.fwd.engine.bindings.release(l.binding)
-	}
+	_ = l.sockets.Each(ctx, deafen)
+	err := l.sockets.Close(ctx)
 	l.fwd.places.part(&l.service.quota)
 	return err
 }
 
-// each has all workers do something with their part.
-func (l *Listener) each(ctx context.Context, do func(i int, w *worker)) error {
-	return unended(askAll(ctx, l.team, func(i int, w *worker) error { do(i, w); return nil }))
+// Tune has clients that come from now on have what the settings of the service
+// say about keepalives and acknowledgements. A worker that has not done its part
+// when ctx is done does it later.
+func (l *Listener) Tune(ctx context.Context) {
+	l.sockets.Insist(ctx, func(w *worker, fd int32) { of[*tcp](w).accept.tune(fd) })
 }
 
-func (l *Listener) close(i int, w *worker) {
-	if l.fds[i] != none {
-		of[*tcp](w).accept.close(l.fds[i])
-		l.fds[i] = none
-	}
-}
-
-func (l *Listener) deafen(i int, _ *worker) {
-	if l.fds[i] != none {
-		_ = unix.SetsockoptSockFprog(int(l.fds[i]), unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &nothingNew)
-	}
+func deafen(_ *worker, fd int32) {
+	_ = unix.SetsockoptSockFprog(int(fd), unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &nothingNew)
 }
 
 // nothingNew passes what belongs to connections being made and drops the
@@ -112,4 +69,25 @@ var nothingNew = program(
 
 func program(p ...unix.SockFilter) unix.SockFprog {
 	return unix.SockFprog{Len: uint16(len(p)), Filter: &p[0]}
+}
+
+// stream listens: as long as it is only bound, that of somebody else fits
+// beside it.
+var stream = &Kind{
+	Open: openStream, Claim: func(fd int32) error { return unix.Listen(int(fd), backlog) },
+	List: "tcp", State: "0A", First: true,
+}
+
+// openStream makes a socket to listen at, with what has to be there before
+// bind, and what the sockets of clients inherit.
+func openStream(family uint16) (int32, unix.Errno) {
+	fd, e := socket(family)
+	if e != 0 {
+		return none, e
+	}
+	setOption(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, &on)
+	foreign(fd, family)
+	setOption(fd, unix.SOL_TCP, unix.TCP_NODELAY, &on)
+	inlineUrgent(fd)
+	return fd, 0
 }

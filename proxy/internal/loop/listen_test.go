@@ -8,8 +8,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 func quietEngine(t testing.TB, workers int) *TCP {
@@ -33,8 +31,8 @@ func TestListenFailsWhole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	team[2].mailbox.post(func() { team[2].stopped = true })
-	for team[2].mailbox.begin(func() error { return nil }).wait(t.Context()) == nil {
+	team[2].stop()
+	for team[2].post(func() {}) {
 		time.Sleep(time.Millisecond)
 	}
 	at := unused(t)
@@ -46,35 +44,6 @@ func TestListenFailsWhole(t *testing.T) {
 		t.Fatalf("the address is still taken: %v", err)
 	}
 	_ = l.Close()
-}
-
-// A listener that has been closed with its engine does not touch descriptors
-// that have other owners by now.
-func TestCloseAfterEngine(t *testing.T) {
-	f := quietEngine(t, 1)
-	l, err := f.Listen(t.Context(), unused(t), newService())
-	if err != nil {
-		t.Fatal(err)
-	}
-	f.engine.Close()
-	// As if another socket had the number now.
-	other, err := bound(netip.MustParseAddrPort("127.0.0.1:0"), stream, false)
-	if err == nil {
-		err = unix.Listen(int(other), backlog)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer closeFD(other)
-	name := new(sockaddr)
-	nameOf(other, name)
-	l.fds[0] = other
-	_ = l.Close(t.Context())
-	c, err := net.DialTimeout("tcp", name.addr().String(), time.Minute)
-	if err != nil {
-		t.Fatalf("another listener does not answer any more: %v", err)
-	}
-	_ = c.Close()
 }
 
 // Of those that begin to listen at an address at the same time one succeeds.

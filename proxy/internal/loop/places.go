@@ -9,8 +9,8 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// places bound what all workers have together: connections, flows, stashes.
-// Half of those of connections and flows are divided equally among services,
+// places bound what all workers have together: connections, or flows.
+// Half of them are divided equally among services,
 // to each its own; the other half is for whoever comes first, so that a flood
 // on one service leaves the others theirs.
 type places struct {
@@ -26,6 +26,9 @@ type places struct {
 	mu       sync.Mutex
 	services []*quota // that divide the places
 }
+
+// newPlaces returns none. Bound says how many there are.
+func newPlaces() *places { return &places{vacated: make(chan struct{}, 1)} }
 
 // A quota is what one service has of the places.
 type quota struct {
@@ -164,6 +167,20 @@ func (p *places) room(s *quota) bool {
 func (p *places) full() bool { return p.taken.Load() >= p.limit.Load() }
 func (p *places) over() bool { return p.taken.Load() > p.limit.Load() }
 
+// shared reports whether one of those for all is free.
+func (p *places) shared() bool { return p.lent.Load() < p.common.Load() && !p.full() }
+
+// used returns how many are taken.
+func (p *places) used() int64 { return p.taken.Load() }
+
+// refuse counts somebody who has got none.
+func (p *places) refuse() { p.refused.Add(1) }
+
+// await has a hold wait for a place, and forget takes it out again and reports
+// whether it did wait.
+func (p *places) await(h *hold)       { p.queue.add(h) }
+func (p *places) forget(h *hold) bool { return p.queue.remove(h) }
+
 // vacate counts one less.
 func (p *places) vacate() {
 	if p.taken.Add(-1) == 0 {
@@ -191,10 +208,10 @@ func (p *places) wait(ctx context.Context) error {
 	return nil
 }
 
-// load tells of places of which each is worth so much.
-func (p *places) load(each int64) dataplane.Room {
+// load tells of them.
+func (p *places) load() dataplane.Room {
 	return dataplane.Room{
-		Used: p.taken.Load() * each, Limit: p.limit.Load() * each, Refused: p.refused.Load(),
+		Used: p.taken.Load(), Limit: p.limit.Load(), Refused: p.refused.Load(),
 		Own: p.own.Load(), Holding: p.queue.waiting.Load(),
 	}
 }

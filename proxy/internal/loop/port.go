@@ -2,98 +2,49 @@ package loop
 
 import (
 	"context"
-	"errors"
 	"net/netip"
-	"slices"
-	"sync"
 
 	"golang.org/x/sys/unix"
 )
 
-// A Port takes the datagrams of one service: a socket for each worker at one
-// address, among which the kernel distributes clients.
+// A Port takes the datagrams of one service.
 type Port struct {
 	fwd     *UDP
 	service *UDPService
-	binding *binding
-	team    []*worker
-
-	mu  sync.Mutex
-	fds []int32 // of each of the team, none if it is closed
+	sockets *Sockets
 }
 
-// Receive begins to take datagrams for s at addr, whether or not the host has
-// that address by now. IPv6 sockets are for IPv6 alone. Nobody else may be
-// there; another service of the engine may be on all addresses, or on one of
-// them. On a wildcard address clients are answered from the one they have
-// sent to.
+// Receive begins to take datagrams for s at addr, see [Engine.Open]. On a
+// wildcard address clients are answered from the one they have sent to.
 func (f *UDP) Receive(ctx context.Context, addr netip.AddrPort, s *UDPService) (*Port, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	team, err := f.engine.team()
-	if err != nil {
-		return nil, err
-	}
-	fds, at, err := f.engine.bindings.bind(addr, len(team), dock)
-	if err != nil {
-		return nil, err
-	}
-	p := &Port{fwd: f, service: s, binding: at, team: team, fds: slices.Clone(fds)}
 	f.rooms.join(&s.quota)
-	errs := askAll(ctx, team, func(i int, w *worker) error { return of[*udp](w).openPort(fds[i], addr, s) })
-	for i, err := range errs {
-		if errors.Is(err, errStuck) || errors.Is(err, ErrClosed) {
-			p.fds[i] = none
-			abandon(fds[i], err)
-		}
-	}
-	if err := errors.Join(errs...); err != nil {
-		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeGrace)
-		defer cancel()
-		insist(late, team, p.close)
-		f.engine.bindings.release(at)
+	sockets, err := f.engine.Open(ctx, addr, Opening{
+		Kind:    dock,
+		Prepare: func(int32) {},
+		Open:    func(w *worker, fd int32) error { return of[*udp](w).openPort(fd, addr, s) },
+		Close:   func(w *worker, fd int32) { of[*udp](w).closePort(fd) },
+	})
+	if err != nil {
 		f.rooms.part(&s.quota)
 		return nil, err
 	}
-	return p, nil
+	return &Port{fwd: f, service: s, sockets: sockets}, nil
 }
 
 // Drain takes no new flow from when it returns nil on. Those that there are end
 // when nothing has moved for ten seconds, or their idle timeout if that is
 // less. An error is that a worker has not done its part when ctx was done.
 func (p *Port) Drain(ctx context.Context) error {
-	return p.each(ctx, func(i int, w *worker) {
-		if p.fds[i] != none {
-			of[*udp](w).drainPort(p.fds[i])
-		}
-	})
+	return p.sockets.Each(ctx, func(w *worker, fd int32) { of[*udp](w).drainPort(fd) })
 }
 
 // Close gives the address back, and ends the flows too: without the socket
 // nothing can be answered. An error is that a worker has not done its part when
 // ctx was done: Close may be called again. When all is closed it does nothing.
 func (p *Port) Close(ctx context.Context) error {
-	err := p.each(ctx, p.close)
-	if err == nil {
-		p.fwd.engine.bindings.release(p.binding)
-	}
+	err := p.sockets.Close(ctx)
 	p.fwd.rooms.part(&p.service.quota)
 	return err
-}
-
-func (p *Port) close(i int, w *worker) {
-	if p.fds[i] != none {
-		of[*udp](w).closePort(p.fds[i])
-		p.fds[i] = none
-	}
-}
-
-// each has all workers do something with their socket.
-func (p *Port) each(ctx context.Context, f func(i int, w *worker)) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return unended(askAll(ctx, p.team, func(i int, w *worker) error { f(i, w); return nil }))
 }
 
 // A port is one worker's part of a Port.
@@ -126,10 +77,10 @@ func (h *udp) openPort(fd int32, addr netip.AddrPort, s *UDPService) error {
 		h.flows.index = newIndex()
 	}
 	p.place = h.berth()
-	h.ports[p.place] = p
 	if e := h.reg.Add(fd, unix.EPOLLIN, Subject|p.place, 0); e != 0 {
 		return e
 	}
+	h.ports[p.place] = p
 	return nil
 }
 

@@ -51,7 +51,7 @@ func spec(servers ...netip.AddrPort) dataplane.VirtualService {
 	return v
 }
 
-func (q *quay) flows() int { return int(q.fwd.rooms.taken.Load()) }
+func (q *quay) flows() int { return int(q.fwd.rooms.used()) }
 
 // socket is that of a real server.
 func (q *quay) socket(at string) *net.UDPConn {

@@ -102,7 +102,7 @@ func TestSourceGetsBack(t *testing.T) {
 		was := r.service.Books
 		r.service.Books = table.New(dataplane.VirtualService{ID: dataplane.ServiceID{Protocol: dataplane.TCP}, Scheduler: "rr"})
 		end()
-		r.until(name+": the place is given back", func() bool { return r.gone() && r.fwd.places.taken.Load() == 0 })
+		r.until(name+": the place is given back", func() bool { return r.gone() && r.fwd.places.used() == 0 })
 		if _, having := r.service.Screen.Sources(); having != 0 {
 			t.Errorf("%s: sources have %d, want none", name, having)
 		}
@@ -161,7 +161,7 @@ func TestDeniedIsNotScheduled(t *testing.T) {
 		t.Errorf("counted %+v, want one denied alone", got.Counters)
 	}
 	wantHaving(t, r.service, 0)
-	if n := r.fwd.places.taken.Load(); n != 0 {
+	if n := r.fwd.places.used(); n != 0 {
 		t.Errorf("%d places are taken, want none", n)
 	}
 }

@@ -145,14 +145,19 @@ func TestCutWhileClosing(t *testing.T) {
 }
 
 func TestCutHonoursItsContext(t *testing.T) {
-	r := newRig(t, dead(t))
-	r.engine.workers = []*worker{r.w} // which nobody turns
+	f := quietEngine(t, 1)
+	team, err := f.engine.team()
+	if err != nil {
+		t.Fatal(err)
+	}
+	busy := make(chan struct{})
+	team[0].post(func() { <-busy })
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := r.fwd.Cut(ctx, r.service); !errors.Is(err, context.Canceled) {
+	if err := f.Cut(ctx, newService(dead(t))); !errors.Is(err, context.Canceled) {
 		t.Errorf("cutting without time: %v", err)
 	}
-	r.engine.workers = nil
+	close(busy)
 }
 
 // dead is an address where nobody listens.

@@ -52,3 +52,6 @@ func (s *slab[T, O]) grow() {
 
 // size is above every index there is.
 func (s *slab[T, O]) size() int32 { return int32(len(s.chunks)) * chunkSize }
+
+// used returns how many slots are taken.
+func (s *slab[T, O]) used() int { return int(s.size()) - len(s.unused) }

@@ -1,7 +1,10 @@
 package loop
 
-// bufferSize is how much is read at a time.
-const bufferSize = 64 << 10
+import (
+	"sync/atomic"
+
+	"github.com/shunt-lb/shunt/dataplane"
+)
 
 // spareStashes are kept for the next slow reader.
 const spareStashes = 64
@@ -49,6 +52,21 @@ func (s *stashes) put(at int32) {
 	s.bare = append(s.bare, at)
 }
 
+// A stashBound is how many stashes all workers may have.
+type stashBound struct {
+	limit, taken atomic.Int64
+	refused      atomic.Uint64
+}
+
+func (b *stashBound) full() bool { return b.taken.Load() >= b.limit.Load() }
+
+// load tells of them in bytes.
+func (b *stashBound) load() dataplane.Room {
+	return dataplane.Room{
+		Used: b.taken.Load() * bufferSize, Limit: b.limit.Load() * bufferSize, Refused: b.refused.Load(),
+	}
+}
+
 // stash holds what a way could not pass on. There may be a few more than the
 // bound says: the workers do not wait for each other.
 func (rl *relay) stash(y *way, b []byte) {
@@ -59,5 +77,5 @@ func (rl *relay) stash(y *way, b []byte) {
 // unstash gives the stash of a way back.
 func (rl *relay) unstash(y *way) {
 	rl.stashes.put(y.stash)
-	rl.h.fwd.stashed.vacate()
+	rl.h.fwd.stashed.taken.Add(-1)
 }

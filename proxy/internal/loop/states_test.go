@@ -279,13 +279,13 @@ func (x *life) reopen() {
 // quiet turns until there are no events.
 func (x *life) quiet() {
 	x.Helper()
-	at := []unix.PollFd{{Fd: x.w.poller.fd, Events: unix.POLLIN}}
 	for turns, calm := 0, 0; calm < 10; turns++ {
-		n, _ := unix.Poll(at, 1)
-		if calm++; n > 0 || len(x.h.relay.queue) > 0 {
-			calm = 0
-		}
 		x.w.turn(0)
+		if calm++; x.w.events > 0 || len(x.h.relay.queue) > 0 {
+			calm = 0
+		} else {
+			time.Sleep(time.Millisecond)
+		}
 		if turns > 100000 {
 			x.Fatal("the worker does not come to rest")
 		}
@@ -352,13 +352,12 @@ func (x *life) over() {
 	st := x.service.Books.Status()
 	_, having := x.service.Screen.Sources()
 	left := map[string]int{
-		"places": int(x.fwd.places.taken.Load()), "buffers": int(x.fwd.stashed.taken.Load()),
+		"places": int(x.fwd.places.used()), "buffers": int(x.fwd.stashed.taken.Load()),
 		"stashes": x.h.relay.stashes.used(), "tried": len(x.h.dial.tried), "waiting": len(x.h.dial.waiting),
 		"named": len(x.h.named), "queue": len(x.h.relay.queue), "pipes": x.h.relay.pipes.open,
 		"waiters": st.Waiting, "sources": having, "guests": len(x.fwd.guests.conns),
-		"slots": len(x.h.slab.slots.chunks)*chunkSize - len(x.h.slab.slots.unused),
+		"slots": x.h.slab.slots.used(),
 	}
-	x.h.wheel.advance(x.h.wheel.now, nil)
 	if _, timers := x.h.wheel.next(); timers {
 		left["timers"] = 1
 	}
@@ -380,8 +379,6 @@ func (x *life) over() {
 			x.Errorf("%s: %d are left", what, n)
 		}
 	}
-	x.w.shut()
-	x.h.slab.slots.chunks = nil
-	*x.w = worker{engine: x.engine, poller: &poller{fd: none}, mailbox: &mailbox{fd: none}}
-	x.engine.Close()
+	x.shut()
+	_ = x.engine.Close()
 }

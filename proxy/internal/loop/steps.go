@@ -30,7 +30,7 @@ func (w *worker) stepwise(step func() bool, done chan<- struct{}) {
 			done <- struct{}{}
 		}
 	}
-	if !w.mailbox.post(next) {
+	if !w.post(next) {
 		done <- struct{}{}
 	}
 }

@@ -71,6 +71,12 @@ func askAll(ctx context.Context, team []*worker, f func(i int, w *worker) error)
 	return errs
 }
 
+// Each has all workers that there are do something. An error is that one has not
+// when ctx was done.
+func (e *Engine) Each(ctx context.Context, do func(w *worker)) error {
+	return unended(askAll(ctx, e.Workers(), func(_ int, w *worker) error { do(w); return nil }))
+}
+
 // insist is ask, and waits until all is done or ctx is. What has not been done
 // by then is done later.
 func insist(ctx context.Context, team []*worker, f func(i int, w *worker)) {

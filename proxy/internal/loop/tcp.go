@@ -30,9 +30,9 @@ type TCPBounds struct {
 type TCP struct {
 	*Reporter
 	engine  *Engine
-	pipes   int    // most of each worker
-	places  places // of connections
-	stashed places // stashes
+	pipes   int        // most of each worker
+	places  *places    // of connections
+	stashed stashBound // of stashes
 	guests  guests
 	pauses  atomic.Uint64
 
@@ -43,10 +43,9 @@ type TCP struct {
 // connections.
 func NewTCP(e *Engine, o TCPOptions) *TCP {
 	f := &TCP{
-		Reporter: o.Report, engine: e, pipes: min(o.Pipes/e.Size(), maxPipes),
+		Reporter: o.Report, engine: e, places: newPlaces(), pipes: min(o.Pipes/e.Size(), maxPipes),
 		accept: minutely(), crowd: minutely(),
 	}
-	f.places.vacated = make(chan struct{}, 1)
 	f.Bound(o.TCPBounds)
 	f.guests.vacate = f.vacate
 	e.Handle(func(w *worker, events Events) Handler { return newTCP(f, w, events) }, f.guests.close)
@@ -66,7 +65,7 @@ func (f *TCP) Bound(b TCPBounds) {
 // Load tells how many connections there are, and how much is held for sides
 // that do not take it.
 func (f *TCP) Load() (connections, buffers dataplane.Room) {
-	return f.places.load(1), f.stashed.load(bufferSize)
+	return f.places.load(), f.stashed.load()
 }
 
 // Wait returns when there has been no connection, or with ctx's error.
@@ -91,6 +90,7 @@ func (f *TCP) cannotAccept(s *TCPService, err unix.Errno) {
 
 func (f *TCP) crowded(s *TCPService) {
 	f.crowd.Do(func() {
-		f.log.say(slog.LevelWarn, "clients wait: limit of connections reached", "service", s.Name, "limit", f.places.limit.Load(), "of its own", f.places.own.Load())
+		l := f.places.load()
+		f.log.say(slog.LevelWarn, "clients wait: limit of connections reached", "service", s.Name, "limit", l.Limit, "of its own", l.Own)
 	})
 }

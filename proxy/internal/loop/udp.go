@@ -28,7 +28,7 @@ type UDPBounds struct {
 type UDP struct {
 	*Reporter
 	engine    *Engine
-	rooms     places // of flows
+	rooms     *places // of flows
 	evictions atomic.Uint64
 	pauses    atomic.Uint64
 	allowance allowance
@@ -38,8 +38,7 @@ type UDP struct {
 
 // NewUDP has the workers of an engine that has not begun yet forward datagrams.
 func NewUDP(e *Engine, b UDPBounds, r *Reporter) *UDP {
-	f := &UDP{Reporter: r, engine: e, broken: minutely(), flood: minutely()}
-	f.rooms.vacated = make(chan struct{}, 1)
+	f := &UDP{Reporter: r, engine: e, rooms: newPlaces(), broken: minutely(), flood: minutely()}
 	f.Bound(b)
 	f.SetPorts(LocalPorts())
 	e.Handle(func(w *worker, events Events) Handler { return newUDP(f, w, events) }, func() {})
@@ -85,7 +84,7 @@ func (f *UDP) allow(change func(*allowance)) {
 
 // Load tells how many flows there are.
 func (f *UDP) Load() dataplane.Room {
-	l := f.rooms.load(1)
+	l := f.rooms.load()
 	a := &f.allowance
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -114,6 +113,7 @@ func (f *UDP) cannotReceive(s *UDPService, err unix.Errno) {
 
 func (f *UDP) crowdedFlows(s *UDPService) {
 	f.flood.Do(func() {
-		f.log.say(slog.LevelWarn, "datagrams refused: limit of flows reached", "service", s.Name, "limit", f.rooms.limit.Load(), "of its own", f.rooms.own.Load())
+		l := f.rooms.load()
+		f.log.say(slog.LevelWarn, "datagrams refused: limit of flows reached", "service", s.Name, "limit", l.Limit, "of its own", l.Own)
 	})
 }

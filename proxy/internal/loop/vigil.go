@@ -1,7 +1,6 @@
 package loop
 
 import (
-	"context"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -52,13 +51,6 @@ func (v *vigil) heed(fd int32) { setOption(fd, unix.SOL_TCP, unix.TCP_USER_TIMEO
 func (v *vigil) bequeath(fd int32) {
 	v.keep(fd)
 	v.heed(fd)
-}
-
-// Tune has clients that come from now on have what the settings of the service
-// say about keepalives and acknowledgements. A worker that has not done its part
-// when ctx is done does it later.
-func (l *Listener) Tune(ctx context.Context) {
-	insist(ctx, l.team, func(i int, w *worker) { of[*tcp](w).accept.tune(l.fds[i]) })
 }
 
 func (a *acceptor) tune(fd int32) {

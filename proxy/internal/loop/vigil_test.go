@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -89,23 +90,20 @@ func TestTune(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		n := 0
-		for end := time.Now().Add(time.Minute); n == 0 && time.Now().Before(end); time.Sleep(time.Millisecond) {
-			for _, w := range e.workers {
-				_ = w.mailbox.begin(func() error {
-					h := of[*tcp](w)
-					h.slab.all(func(c *conn) {
-						n++
-						if got := vigilOf(t, c.sides[client].fd); got.idle != idle || got.unheard != unheard {
-							t.Errorf("client's side: %+v, want %d s and %d ms", got, idle, unheard)
-						}
-						h.cut(c)
-					})
-					return nil
-				}).wait(t.Context())
-			}
+		var seen atomic.Int32
+		for end := time.Now().Add(time.Minute); seen.Load() == 0 && time.Now().Before(end); time.Sleep(time.Millisecond) {
+			_ = e.Each(t.Context(), func(w *worker) {
+				h := of[*tcp](w)
+				h.slab.all(func(c *conn) {
+					seen.Add(1)
+					if got := vigilOf(t, c.sides[client].fd); got.idle != idle || got.unheard != unheard {
+						t.Errorf("client's side: %+v, want %d s and %d ms", got, idle, unheard)
+					}
+					h.cut(c)
+				})
+			})
 		}
-		if n != 1 {
+		if n := seen.Load(); n != 1 {
 			t.Errorf("%d connections, want one", n)
 		}
 	}

@@ -9,6 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// bufferSize is how much is read at a time.
+const bufferSize = 64 << 10
+
 // A worker is one event loop on a thread of its own. Nothing in it is touched
 // from outside but the mailbox. Its fields are for its handlers.
 type worker struct {
@@ -150,6 +153,14 @@ func (w *worker) rest() int {
 	until := time.Duration(w.tick-1+uint32(n))*tickLength - w.now
 	return max(0, int((until+time.Millisecond-1)/time.Millisecond))
 }
+
+// post has the worker do something in its next turn. It is false for one that
+// has ended. post may be called from any goroutine, and does not wait.
+func (w *worker) post(f func()) bool { return w.mailbox.post(f) }
+
+// stop has the worker end. It may be called from any goroutine, and does not
+// wait.
+func (w *worker) stop() { w.post(func() { w.stopped = true }) }
 
 // shut ends everything.
 func (w *worker) shut() {
