@@ -130,11 +130,9 @@ func (s *conns) put(c *conn) {
 
 // all calls f with every connection there is. f may end it.
 func (s *conns) all(f func(*conn)) {
-	for _, chunk := range s.slots.chunks {
-		for i := range chunk {
-			if chunk[i].state != free {
-				f(&chunk[i])
-			}
+	for i := range s.slots.size() {
+		if c := s.at(i); c.state != free {
+			f(c)
 		}
 	}
 }

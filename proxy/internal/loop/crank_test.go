@@ -7,8 +7,13 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/shunt-lb/shunt/proxy/internal/table"
 )
+
+// generous is when a test gives up on something that will not come any more.
+const generous = 10 * time.Minute
 
 // A crank is a worker that turns when the test says so and whose clock the test
 // moves.
@@ -71,4 +76,20 @@ func cutFirst(books *table.Service) (restore func()) {
 	now.Cut, now.RealServers = []netip.AddrPort{v.RealServers[0].Addr}, nil
 	books.Update(now)
 	return func() { books.Update(v) }
+}
+
+// noDescriptors has the process get none until lift is called, or the test
+// ends.
+func noDescriptors(t *testing.T) (lift func()) {
+	t.Helper()
+	var was unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &was); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: was.Max}); err != nil {
+		t.Fatal(err)
+	}
+	lift = func() { _ = unix.Setrlimit(unix.RLIMIT_NOFILE, &was) }
+	t.Cleanup(lift)
+	return lift
 }

@@ -82,6 +82,9 @@ func (e *Engine) Workers() []*worker {
 // SetPorts says which local ports there are now.
 func (e *Engine) SetPorts(p Ports) { e.ephemeral.Store(&p) }
 
+// Log returns the log that workers write.
+func (e *Engine) Log() *Log { return e.herald }
+
 func (e *Engine) sinceStart() time.Duration { return time.Since(e.start) }
 
 var cores = runtime.GOMAXPROCS(0)

@@ -9,7 +9,10 @@ import (
 	"time"
 
 	"github.com/shunt-lb/shunt/internal/proxyheader"
+	"github.com/shunt-lb/shunt/proxy/internal/screen"
 )
+
+var anyProxy = screen.NewRules([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, nil)
 
 func TestRegister(t *testing.T) {
 	var r register
@@ -68,7 +71,7 @@ func TestRunsOfLetters(t *testing.T) {
 // TestRunsOfLettersAreRead has a trusted proxy send runs for clients that take
 // turns.
 func TestRunsOfLettersAreRead(t *testing.T) {
-	q := newQuayWithServer(t, Settings{Connect: time.Second, Idle: time.Minute, Trusted: anybody})
+	q := newQuayWithServer(t, Settings{Connect: time.Second, Idle: time.Minute, Trusted: anyProxy})
 	c := q.client()
 	var run []byte
 	var want []string

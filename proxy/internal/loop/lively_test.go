@@ -1,22 +1,30 @@
 package loop
 
 import (
+	"log/slog"
 	"testing"
 	"time"
 )
 
 // Only a worker whose turns follow each other closely lingers.
 func TestLively(t *testing.T) {
-	r := newCrank(t, func(*Engine) {})
+	var now time.Duration
+	e := New(Options{Workers: 1, Log: slog.New(slog.DiscardHandler), Clock: func() time.Duration { return now }})
+	t.Cleanup(func() { _ = e.Close() })
+	w, err := newWorker(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.shut)
 	for range livelyAfter {
-		r.now += linger * time.Millisecond
-		r.w.turn(0)
+		now += linger * time.Millisecond
+		w.turn(0)
 	}
-	if r.w.lively != livelyAfter {
-		t.Errorf("lively is %d among work, want %d", r.w.lively, livelyAfter)
+	if w.lively != livelyAfter {
+		t.Errorf("lively is %d among work, want %d", w.lively, livelyAfter)
 	}
-	r.now += linger*time.Millisecond + 1
-	if r.w.turn(0); r.w.lively != 0 {
-		t.Errorf("lively is %d after a rest, want 0", r.w.lively)
+	now += linger*time.Millisecond + 1
+	if w.turn(0); w.lively != 0 {
+		t.Errorf("lively is %d after a rest, want 0", w.lively)
 	}
 }

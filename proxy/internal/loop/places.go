@@ -38,6 +38,9 @@ type quota struct {
 	waiting  atomic.Bool  // there are some
 }
 
+// holding reports whether somebody waits for a place of s.
+func (s *quota) holding() bool { return s.waiting.Load() }
+
 // bound changes the number of places.
 func (p *places) bound(limit int64) {
 	p.mu.Lock()

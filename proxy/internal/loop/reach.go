@@ -3,7 +3,6 @@ package loop
 import (
 	"cmp"
 	"net/netip"
-	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -82,13 +81,6 @@ func (d *dialer) try(c *conn, from netip.AddrPort, claim table.Claim) bool {
 		d.miss(c, e)
 	}
 	return false
-}
-
-// sorry reports whether the built-in sorry server is to answer: always without
-// an address, or with that of the service itself, otherwise when the address
-// has been tried.
-func sorry(c table.Claim, tried []*table.Server) bool {
-	return c.Sorry() && (c.Addr() == netip.AddrPort{} || c.Circular() || slices.Contains(tried, c.Server()))
 }
 
 // dial begins to connect. The answer is an event.

@@ -1,9 +1,13 @@
 package loop
 
 import (
+	"net/netip"
+	"slices"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/proxy/internal/table"
 )
 
 // refusal returns why a client is refused of which e is what the latest attempt
@@ -21,4 +25,11 @@ func refusal(e unix.Errno, full bool) dataplane.Refusal {
 		return dataplane.Unreachable
 	}
 	return dataplane.Unusable
+}
+
+// sorry reports whether the built-in sorry server is to answer: always without
+// an address, or with that of the service itself, otherwise when the address
+// has been tried.
+func sorry(c table.Claim, tried []*table.Server) bool {
+	return c.Sorry() && (c.Addr() == netip.AddrPort{} || c.Circular() || slices.Contains(tried, c.Server()))
 }

@@ -26,7 +26,7 @@ type Reporter struct {
 
 // NewReporter has the log of an engine written.
 func NewReporter(e *Engine) *Reporter {
-	return &Reporter{engine: e, log: e.herald, local: minutely(), turn: minutely(), stranger: minutely()}
+	return &Reporter{engine: e, log: e.Log(), local: minutely(), turn: minutely(), stranger: minutely()}
 }
 
 // unreached tells of a failed attempt: in a loud voice only if it is the fault

@@ -14,9 +14,6 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/table"
 )
 
-// generous is when a test gives up on something that will not come any more.
-const generous = 10 * time.Minute
-
 // A rig is a crank with one service for connections.
 type rig struct {
 	*crank

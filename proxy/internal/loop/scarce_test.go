@@ -8,22 +8,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// noDescriptors has the process get none until lift is called, or the test
-// ends.
-func noDescriptors(t *testing.T) (lift func()) {
-	t.Helper()
-	var was unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &was); err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: was.Max}); err != nil {
-		t.Fatal(err)
-	}
-	lift = func() { _ = unix.Setrlimit(unix.RLIMIT_NOFILE, &was) }
-	t.Cleanup(lift)
-	return lift
-}
-
 // That no socket is to be had says nothing about the real server it was for.
 func TestNoDescriptorToDialWith(t *testing.T) {
 	l, addr := listen(t)
@@ -45,6 +29,6 @@ func TestNoDescriptorToDialWith(t *testing.T) {
 	}
 	lift()
 	r.pass(time.Second)
-	r.service.Books.Update(spec(addr))
+	r.service.Books.Update(newService(addr).Books.Spec())
 	r.pair(l)
 }

@@ -19,7 +19,7 @@ func (q *quay) wantHaving(want int) {
 func TestSourceOfFlows(t *testing.T) {
 	q := newQuay(t, "127.0.0.1", 3)
 	s := q.socket("127.0.0.1")
-	q.service.Screen.Set(nil, perSource(100))
+	q.service.Screen.Set(nil, screen.Limits{Conns: 100, Bits4: 32, Bits6: 64})
 	q.service.Books.Update(spec(addrOf(s)))
 	for range 3 {
 		q.ask(q.client(), s, "question")

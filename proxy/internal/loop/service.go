@@ -62,4 +62,4 @@ func (s *Service) Settings() *Settings { return s.settings.Load() }
 
 // Holding reports whether clients wait in the backlog because the service has
 // as many connections as it may.
-func (s *Service) Holding() bool { return s.quota.waiting.Load() }
+func (s *Service) Holding() bool { return s.quota.holding() }
