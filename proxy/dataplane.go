@@ -11,7 +11,10 @@ import (
 	"sync/atomic"
 
 	"github.com/shunt-lb/shunt/dataplane"
-	"github.com/shunt-lb/shunt/proxy/internal/loop"
+	"github.com/shunt-lb/shunt/proxy/internal/dgram"
+	"github.com/shunt-lb/shunt/proxy/internal/engine"
+	"github.com/shunt-lb/shunt/proxy/internal/stream"
+	"github.com/shunt-lb/shunt/proxy/internal/virtual"
 )
 
 var (
@@ -47,9 +50,9 @@ type Responder interface {
 type Dataplane struct {
 	log       *slog.Logger
 	responder Responder
-	engine    *loop.Engine
-	tcp       *loop.TCP
-	udp       *loop.UDP
+	engine    *engine.Engine
+	tcp       *stream.Forwarder
+	udp       *dgram.Forwarder
 	writes    atomic.Uint64
 
 	ctx    context.Context // over when Close begins
@@ -84,10 +87,10 @@ func New(o Options) *Dataplane {
 		d.log = slog.New(slog.DiscardHandler)
 	}
 	bounds := o.Limits.bounds()
-	d.engine = loop.New(loop.Options{Workers: o.Workers, Log: d.log})
-	report := loop.NewReporter(d.engine)
-	d.udp = loop.NewUDP(d.engine, bounds.UDPBounds, report)
-	d.tcp = loop.NewTCP(d.engine, loop.TCPOptions{TCPBounds: bounds.TCPBounds, Pipes: pipes(OpenFiles()), Report: report})
+	d.engine = engine.New(engine.Options{Workers: o.Workers, Log: d.log})
+	report := virtual.NewReporter(d.engine)
+	d.udp = dgram.New(d.engine, bounds.dgram, report)
+	d.tcp = stream.New(d.engine, stream.Options{Bounds: bounds.stream, Pipes: pipes(OpenFiles()), Report: report})
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	d.work.Go(d.sweep)
 	return d

@@ -6,13 +6,14 @@ import (
 	"time"
 
 	"github.com/shunt-lb/shunt/dataplane"
-	"github.com/shunt-lb/shunt/proxy/internal/loop"
+	"github.com/shunt-lb/shunt/proxy/internal/engine"
+	"github.com/shunt-lb/shunt/proxy/internal/stream"
 )
 
 // End implements [dataplane.Drainer].
 func (d *Dataplane) End(ctx context.Context) error {
 	d.mu.Lock()
-	stay := map[*loop.TCPService]bool{}
+	stay := map[*stream.Service]bool{}
 	for _, s := range d.services {
 		if f, ok := s.front.(*tcpFront); ok {
 			stay[&f.service] = true
@@ -64,7 +65,7 @@ const closeGrace = time.Second
 func (d *Dataplane) Close() error {
 	d.shut()
 	err := d.engine.Close()
-	if !loop.Within(closeGrace, d.work.Wait) && err == nil {
+	if !engine.Within(closeGrace, d.work.Wait) && err == nil {
 		err = errors.New("the books of a service cannot be read")
 	}
 	return err

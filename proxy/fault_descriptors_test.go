@@ -12,7 +12,7 @@ import (
 )
 
 // A proxy that has no descriptor left carries on what it has and waits for one
-// without a busy loop. Clients that have come meanwhile are served when there
+// without a busy engine. Clients that have come meanwhile are served when there
 // is one again, and in the end none is missing.
 func TestFaultNoDescriptors(t *testing.T) {
 	t.Parallel()

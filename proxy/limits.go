@@ -6,7 +6,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/dataplane"
-	"github.com/shunt-lb/shunt/proxy/internal/loop"
+	"github.com/shunt-lb/shunt/proxy/internal/dgram"
+	"github.com/shunt-lb/shunt/proxy/internal/engine"
+	"github.com/shunt-lb/shunt/proxy/internal/stream"
 )
 
 // Limits bound what a Dataplane carries at a time, over all services. A field
@@ -54,23 +56,23 @@ func (l Limits) Files() int { return (2*max(0, l.Connections) + max(0, l.Flows))
 
 // bounds are those of connections and of flows.
 type bounds struct {
-	loop.TCPBounds
-	loop.UDPBounds
+	stream stream.Bounds
+	dgram  dgram.Bounds
 }
 
 // within puts in the defaults for a process that may open so many files and use
 // so many bytes.
 func (l Limits) within(files int, memory int64) bounds {
 	b := bounds{
-		loop.TCPBounds{Connections: l.Connections, Buffers: l.Buffers},
-		loop.UDPBounds{FlowsAsked: max(0, l.Flows)},
+		stream.Bounds{Connections: l.Connections, Buffers: l.Buffers},
+		dgram.Bounds{FlowsAsked: max(0, l.Flows)},
 	}
-	if b.Connections <= 0 {
-		b.Connections = clamp(min(files*6/10/2, int(memory/perConnection)), maxConnections)
+	if b.stream.Connections <= 0 {
+		b.stream.Connections = clamp(min(files*6/10/2, int(memory/perConnection)), maxConnections)
 	}
-	b.Flows, b.FlowsBy = l.flows(files, memory)
-	if b.Buffers <= 0 {
-		b.Buffers = max(1, memory/8)
+	b.dgram.Flows, b.dgram.FlowsBy = l.flows(files, memory)
+	if b.stream.Buffers <= 0 {
+		b.stream.Buffers = max(1, memory/8)
 	}
 	return b
 }
@@ -97,7 +99,7 @@ func (l Limits) bounds() bounds { return l.within(OpenFiles(), memory()) }
 // FlowPorts returns how many flows the local ports of this host allow, and how
 // many ports there are.
 func FlowPorts() (flows, ports int) {
-	p := loop.LocalPorts()
+	p := engine.LocalPorts()
 	return p.ForFlows(), p.Count()
 }
 
@@ -106,8 +108,8 @@ func FlowPorts() (flows, ports int) {
 // there are fewer, and flows that are idle end with each new one.
 func (d *Dataplane) SetLimits(l Limits) {
 	b := l.bounds()
-	d.tcp.Bound(b.TCPBounds)
-	d.udp.Bound(b.UDPBounds)
+	d.tcp.Bound(b.stream)
+	d.udp.Bound(b.dgram)
 }
 
 // Load returns what is carried now, over all services.

@@ -9,7 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/dataplane"
-	"github.com/shunt-lb/shunt/proxy/internal/loop"
+	"github.com/shunt-lb/shunt/proxy/internal/dgram"
+	"github.com/shunt-lb/shunt/proxy/internal/stream"
 )
 
 func TestLimitsWithin(t *testing.T) {
@@ -20,15 +21,15 @@ func TestLimitsWithin(t *testing.T) {
 		memory int64
 		want   bounds
 	}{
-		{Limits{}, 1024, 8 << 30, bounds{loop.TCPBounds{Connections: 307, Buffers: 1 << 30}, loop.UDPBounds{Flows: 204, FlowsBy: dataplane.Files}}},
-		{Limits{}, 1 << 30, much, bounds{loop.TCPBounds{Connections: 1 << 18, Buffers: much / 8}, loop.UDPBounds{Flows: 1 << 16}}},
-		{Limits{}, 1 << 30, 512 << 20, bounds{loop.TCPBounds{Connections: 1 << 15, Buffers: 64 << 20}, loop.UDPBounds{Flows: 1 << 14, FlowsBy: dataplane.Memory}}},
-		{Limits{}, 2, 1, bounds{loop.TCPBounds{Connections: 1, Buffers: 1}, loop.UDPBounds{Flows: 1, FlowsBy: dataplane.Memory}}},
-		{Limits{Connections: 5, Flows: -1, Buffers: 7}, 1000, much, bounds{loop.TCPBounds{Connections: 5, Buffers: 7}, loop.UDPBounds{Flows: 200, FlowsBy: dataplane.Files}}},
-		{Limits{Connections: 1 << 20}, 1000, 1 << 20, bounds{loop.TCPBounds{Connections: 1 << 20, Buffers: 1 << 17}, loop.UDPBounds{Flows: 32, FlowsBy: dataplane.Memory}}},
-		{Limits{Flows: 900}, 1000, much, bounds{loop.TCPBounds{Connections: 300, Buffers: much / 8}, loop.UDPBounds{Flows: 800, FlowsAsked: 900, FlowsBy: dataplane.Files}}},
-		{Limits{Connections: 100, Flows: 500}, 1000, much, bounds{loop.TCPBounds{Connections: 100, Buffers: much / 8}, loop.UDPBounds{Flows: 500, FlowsAsked: 500}}},
-		{Limits{Connections: 1000, Flows: 500}, 1000, much, bounds{loop.TCPBounds{Connections: 1000, Buffers: much / 8}, loop.UDPBounds{Flows: 200, FlowsAsked: 500, FlowsBy: dataplane.Files}}},
+		{Limits{}, 1024, 8 << 30, bounds{stream.Bounds{Connections: 307, Buffers: 1 << 30}, dgram.Bounds{Flows: 204, FlowsBy: dataplane.Files}}},
+		{Limits{}, 1 << 30, much, bounds{stream.Bounds{Connections: 1 << 18, Buffers: much / 8}, dgram.Bounds{Flows: 1 << 16}}},
+		{Limits{}, 1 << 30, 512 << 20, bounds{stream.Bounds{Connections: 1 << 15, Buffers: 64 << 20}, dgram.Bounds{Flows: 1 << 14, FlowsBy: dataplane.Memory}}},
+		{Limits{}, 2, 1, bounds{stream.Bounds{Connections: 1, Buffers: 1}, dgram.Bounds{Flows: 1, FlowsBy: dataplane.Memory}}},
+		{Limits{Connections: 5, Flows: -1, Buffers: 7}, 1000, much, bounds{stream.Bounds{Connections: 5, Buffers: 7}, dgram.Bounds{Flows: 200, FlowsBy: dataplane.Files}}},
+		{Limits{Connections: 1 << 20}, 1000, 1 << 20, bounds{stream.Bounds{Connections: 1 << 20, Buffers: 1 << 17}, dgram.Bounds{Flows: 32, FlowsBy: dataplane.Memory}}},
+		{Limits{Flows: 900}, 1000, much, bounds{stream.Bounds{Connections: 300, Buffers: much / 8}, dgram.Bounds{Flows: 800, FlowsAsked: 900, FlowsBy: dataplane.Files}}},
+		{Limits{Connections: 100, Flows: 500}, 1000, much, bounds{stream.Bounds{Connections: 100, Buffers: much / 8}, dgram.Bounds{Flows: 500, FlowsAsked: 500}}},
+		{Limits{Connections: 1000, Flows: 500}, 1000, much, bounds{stream.Bounds{Connections: 1000, Buffers: much / 8}, dgram.Bounds{Flows: 200, FlowsAsked: 500, FlowsBy: dataplane.Files}}},
 	}
 	for _, tt := range tests {
 		if got := tt.given.within(tt.files, tt.memory); got != tt.want {
@@ -41,7 +42,7 @@ func TestLimitsWithin(t *testing.T) {
 func TestLimitsFiles(t *testing.T) {
 	for _, files := range []int{1024, 4096, 65536, 1 << 19} {
 		b := (Limits{}).within(files, math.MaxInt64)
-		if need := (Limits{Connections: b.Connections, Flows: b.Flows}).Files(); need > files {
+		if need := (Limits{Connections: b.stream.Connections, Flows: b.dgram.Flows}).Files(); need > files {
 			t.Errorf("the defaults for %d files need %d", files, need)
 		}
 	}

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/shunt-lb/shunt/dataplane"
-	"github.com/shunt-lb/shunt/proxy/internal/loop"
 	"github.com/shunt-lb/shunt/proxy/internal/table"
+	"github.com/shunt-lb/shunt/proxy/internal/virtual"
 )
 
 const (
@@ -30,7 +30,7 @@ type service struct {
 	table *table.Service
 	front front
 	// shared is what the front has in common with others.
-	shared *loop.Service
+	shared *virtual.Service
 	// closing is that it has been removed, but for what a worker has not done.
 	closing bool
 	// Who is let in, and who says on whose behalf it comes.
@@ -43,7 +43,7 @@ type front interface {
 	// listen begins to accept. It is called first and once.
 	listen(ctx context.Context) error
 	// set has settings in force.
-	set(loop.Settings)
+	set(virtual.Settings)
 	// changed has to be called after real servers have left the books.
 	changed()
 	// cut ends connections and flows to real servers at which the books want
@@ -88,7 +88,7 @@ func (s *service) configure(v dataplane.VirtualService) {
 	if v.ID.Protocol == dataplane.UDP {
 		idle = defaultIdleUDP
 	}
-	s.front.set(loop.Settings{
+	s.front.set(virtual.Settings{
 		Connect:   cmp.Or(v.ConnectTimeout, defaultConnect),
 		Idle:      cmp.Or(v.IdleTimeout, idle),
 		OnePacket: v.OnePacket,

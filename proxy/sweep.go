@@ -3,7 +3,7 @@ package proxy
 import (
 	"time"
 
-	"github.com/shunt-lb/shunt/proxy/internal/loop"
+	"github.com/shunt-lb/shunt/proxy/internal/engine"
 )
 
 const (
@@ -17,7 +17,7 @@ const (
 
 // sweep ends with d.ctx.
 func (d *Dataplane) sweep() {
-	t, ports := time.NewTimer(loop.Until(sweepEvery)), time.NewTicker(portsEvery)
+	t, ports := time.NewTimer(engine.Until(sweepEvery)), time.NewTicker(portsEvery)
 	defer t.Stop()
 	defer ports.Stop()
 	for {
@@ -25,10 +25,10 @@ func (d *Dataplane) sweep() {
 		case <-d.ctx.Done():
 			return
 		case <-t.C:
-			t.Reset(loop.Until(sweepEvery))
+			t.Reset(engine.Until(sweepEvery))
 			d.sweepOnce()
 		case <-ports.C:
-			now := loop.LocalPorts()
+			now := engine.LocalPorts()
 			d.engine.SetPorts(now)
 			d.udp.SetPorts(now)
 		}

@@ -4,17 +4,18 @@ import (
 	"context"
 	"net"
 
-	"github.com/shunt-lb/shunt/proxy/internal/loop"
+	"github.com/shunt-lb/shunt/proxy/internal/stream"
+	"github.com/shunt-lb/shunt/proxy/internal/virtual"
 )
 
 // A tcpFront is the listener of one service.
 type tcpFront struct {
-	tcp     *loop.TCP
-	service loop.TCPService
-	*loop.Listener
+	tcp     *stream.Forwarder
+	service stream.Service
+	*stream.Listener
 }
 
-func newTCPFront(s *service) (front, *loop.Service) {
+func newTCPFront(s *service) (front, *virtual.Service) {
 	f := &tcpFront{tcp: s.plane.tcp}
 	if r := s.plane.responder; r != nil {
 		f.service.Sorry = func(c net.Conn) { r.ServeConn(s.name, c) }
@@ -27,7 +28,7 @@ func (f *tcpFront) listen(ctx context.Context) (err error) {
 	return err
 }
 
-func (f *tcpFront) set(s loop.Settings)             { f.service.Set(s) }
+func (f *tcpFront) set(s virtual.Settings)          { f.service.Set(s) }
 func (f *tcpFront) changed()                        {}
 func (f *tcpFront) cut(ctx context.Context) error   { return f.tcp.Cut(ctx, &f.service) }
 func (f *tcpFront) drain(ctx context.Context) error { return f.Close(ctx) }

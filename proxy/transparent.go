@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"github.com/shunt-lb/shunt/dataplane"
-	"github.com/shunt-lb/shunt/proxy/internal/loop"
+	"github.com/shunt-lb/shunt/proxy/internal/engine"
 )
 
 // may returns nil if this process has the rights that v needs.
@@ -12,7 +12,7 @@ func may(v dataplane.VirtualService) error {
 	if !v.Transparent {
 		return nil
 	}
-	if err := loop.MayDisguise(); err != nil {
+	if err := engine.MayDisguise(); err != nil {
 		return fmt.Errorf("transparent = yes needs the right to use addresses of others: run shunt as root, or with CAP_NET_ADMIN: %w", err)
 	}
 	return nil

@@ -3,17 +3,18 @@ package proxy
 import (
 	"context"
 
-	"github.com/shunt-lb/shunt/proxy/internal/loop"
+	"github.com/shunt-lb/shunt/proxy/internal/dgram"
+	"github.com/shunt-lb/shunt/proxy/internal/virtual"
 )
 
 // A udpFront is the port of one service.
 type udpFront struct {
-	udp     *loop.UDP
-	service loop.UDPService
-	*loop.Port
+	udp     *dgram.Forwarder
+	service dgram.Service
+	*dgram.Port
 }
 
-func newUDPFront(s *service) (front, *loop.Service) {
+func newUDPFront(s *service) (front, *virtual.Service) {
 	f := &udpFront{udp: s.plane.udp}
 	if r := s.plane.responder; r != nil {
 		f.service.Answer = func(datagram []byte) []byte { return r.Answer(s.name, datagram) }
@@ -26,7 +27,7 @@ func (f *udpFront) listen(ctx context.Context) (err error) {
 	return err
 }
 
-func (f *udpFront) set(s loop.Settings)             { f.service.Set(s) }
+func (f *udpFront) set(s virtual.Settings)          { f.service.Set(s) }
 func (f *udpFront) changed()                        { f.service.Changed() }
 func (f *udpFront) cut(ctx context.Context) error   { return f.udp.Cut(ctx, &f.service) }
 func (f *udpFront) drain(ctx context.Context) error { return f.Drain(ctx) }

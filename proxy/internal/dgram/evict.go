@@ -1,0 +1,182 @@
+package dgram
+
+import (
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/proxy/internal/engine"
+	"github.com/shunt-lb/shunt/proxy/internal/virtual"
+)
+
+// What a flow of a rank has to have been silent for to make room for another: a
+// flood of clients that do not exist can take the place of forgotten flows, but
+// not of those at work, and a real server has the time to answer. Who has had
+// an answer is likely to be done: each query of a resolver is a flow.
+var spare = [ranks]uint32{
+	unanswered: uint32(200 * time.Millisecond / engine.TickLength),
+	answered:   0,
+	assured:    engine.Ticks(time.Second),
+}
+
+// An evictor has flows give way to others.
+type evictor struct {
+	h      *handler
+	worker *engine.Worker
+
+	fullest *port  // the one with the most flows, as far as has been seen
+	need    bool   // there is nothing to make a socket of, see relieve
+	looked  int    // which of the ports was the last to be looked at
+	pleaded uint32 // tick in which there was no place
+}
+
+const (
+	// evictShare of all flows at most are evicted at a time for other workers,
+	// or for a port.
+	evictShare = 64
+	// evictLook is how many services are looked at for a flow to evict.
+	evictLook = 8
+)
+
+// place takes a place for a flow of p, if need be that of another.
+func (ev *evictor) place(p *port) bool {
+	rooms := ev.h.fwd.rooms
+	if rooms.Take(&p.service.Quota) {
+		return true
+	}
+	if f := ev.idlest(p); f != nil {
+		ev.h.fwd.evictions.Add(1)
+		ev.h.replace(f, p)
+		ev.shrink(p)
+		return true
+	}
+	rooms.Refuse()
+	ev.plead(p.service, false)
+	return false
+}
+
+// shrink ends a flow more where there are too many since the limit has become
+// lower.
+func (ev *evictor) shrink(p *port) {
+	if ev.h.fwd.rooms.Over() {
+		ev.evict(p)
+	}
+}
+
+// evict ends a flow that can give way to one of p, and reports whether there was
+// one.
+func (ev *evictor) evict(p *port) bool {
+	f := ev.idlest(p)
+	if f == nil {
+		return false
+	}
+	ev.h.fwd.evictions.Add(1)
+	ev.h.drop(f)
+	return true
+}
+
+// relieve ends flows for want of what a socket is made of, of whatever service,
+// and reports whether there were some. A search for a port in vain looks at all
+// of them, so that it is not to be repeated for each client: the limit becomes
+// lower, until the ports are set again, and some more make room. They may have
+// ports that are no longer chosen from.
+func (ev *evictor) relieve(p *port, e unix.Errno) bool {
+	n := int64(1)
+	if virtual.Portless(e) {
+		taken := ev.h.fwd.rooms.Used()
+		n += taken / evictShare
+		ev.h.fwd.shortOfPorts(taken - n)
+	}
+	if ev.makeRoom(p, n, true) {
+		return true
+	}
+	ev.plead(p.service, true)
+	return false
+}
+
+// makeRoom ends up to n flows for those of p, in need of whatever service, and
+// reports whether there were some.
+func (ev *evictor) makeRoom(p *port, n int64, need bool) (some bool) {
+	ev.need = need
+	for ; n > 0 && ev.evict(p); n-- {
+		some = true
+	}
+	ev.need = false
+	return some
+}
+
+// idlest returns the flow to evict for one of p: of the lowest rank the one that
+// has been silent longest, of the service with the most flows. It is nil if none
+// has been for long enough, or those services have no more than what is theirs.
+func (ev *evictor) idlest(p *port) *flow {
+	ports := ev.candidates(p)
+	for r := range ranks {
+		var most *port
+		var found *flow
+		for _, q := range ports {
+			if q == nil || most != nil && q.count <= most.count {
+				continue
+			}
+			if f := ev.h.flows.oldest(q, r); f != nil && ev.worker.Tick-f.last >= spare[r] {
+				most, found = q, f
+			}
+		}
+		if found != nil {
+			return found
+		}
+	}
+	return nil
+}
+
+// candidates returns where to look: p, the port with the most flows and some of
+// the others in turn, so that the cost does not depend on how many there are.
+func (ev *evictor) candidates(p *port) (all [evictLook]*port) {
+	for i := range all[2:] {
+		if ev.looked++; ev.looked >= len(ev.h.ports) {
+			ev.looked = 0
+		}
+		if q := ev.h.ports[ev.looked]; q != nil {
+			if ev.fullest == nil || q.count > ev.fullest.count {
+				ev.fullest = q
+			}
+			if ev.yields(q, p) {
+				all[2+i] = q
+			}
+		}
+	}
+	if all[0] = p; ev.fullest != nil && ev.yields(ev.fullest, p) {
+		all[1] = ev.fullest
+	}
+	return all
+}
+
+// yields reports whether the flows of q may give way to one of p: if there are
+// more of them, and more than what is their service's own but in need.
+func (ev *evictor) yields(q, p *port) bool {
+	return q.count > p.count && (ev.need || ev.h.fwd.rooms.Beyond(&q.service.Quota))
+}
+
+// plead asks the other workers to make room, once a tick: all places may be
+// taken by flows of theirs.
+func (ev *evictor) plead(s *Service, need bool) {
+	if ev.pleaded == ev.worker.Tick {
+		return
+	}
+	ev.pleaded = ev.worker.Tick
+	ev.h.fwd.crowdedFlows(s)
+	for _, w := range ev.worker.Engine.Workers() {
+		if other := engine.Of[*handler](w); other != ev.h {
+			w.Post(func() { other.evict.yield(s, need) })
+		}
+	}
+}
+
+// yield makes room for flows of s at other workers.
+func (ev *evictor) yield(s *Service, need bool) {
+	i := slices.IndexFunc(ev.h.ports, func(p *port) bool { return p != nil && p.service == s })
+	if i < 0 {
+		return // it is closed here by now
+	}
+	ev.makeRoom(ev.h.ports[i], 1+ev.h.fwd.rooms.Used()/evictShare, need)
+}

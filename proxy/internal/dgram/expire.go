@@ -1,0 +1,106 @@
+package dgram
+
+import (
+	"time"
+
+	"github.com/shunt-lb/shunt/proxy/internal/engine"
+)
+
+const (
+	// drainIdle is the idle timeout while draining: enough for a request to
+	// be answered.
+	drainIdle = 10 * time.Second
+	// expireShare are ended before it is the turn of the others again.
+	expireShare = 256
+)
+
+// limit returns how many ticks a flow may be silent for.
+func (p *port) limit() uint32 {
+	idle := p.service.Settings().Idle
+	if p.draining {
+		idle = min(idle, drainIdle)
+	}
+	return engine.Ticks(idle)
+}
+
+// lookBy has the flows looked at in so many ticks at the latest.
+func (h *handler) lookBy(n uint32) {
+	due := h.worker.Tick + min(n, engine.LookEvery)
+	if h.flowsDue == 0 || int32(due-h.flowsDue) < 0 {
+		h.flowsDue = due
+	}
+}
+
+// flowsNext returns in how many ticks to look, false if there is no need.
+func (h *handler) flowsNext() (int, bool) {
+	return max(0, int(int32(h.flowsDue-h.worker.Tick))), h.flowsDue != 0
+}
+
+// expire ends the flows on which nothing has moved for too long, when it is
+// time to.
+func (h *handler) expire() {
+	if h.flowsDue == 0 || int32(h.worker.Tick-h.flowsDue) < 0 {
+		return
+	}
+	h.flowsDue = 0
+	left := expireShare
+	for _, p := range h.ports {
+		if p != nil {
+			left = h.expirePort(p, left)
+		}
+	}
+}
+
+// expirePort ends as many flows as are left of the share, and says when to
+// look again.
+func (h *handler) expirePort(p *port, share int) (left int) {
+	limit := p.limit()
+	for r := range ranks {
+		for f := h.flows.oldest(p, r); f != nil; f = h.flows.oldest(p, r) {
+			if quiet := h.worker.Tick - f.last; quiet < limit {
+				h.lookBy(limit - quiet)
+				break
+			}
+			if share == 0 {
+				h.flowsDue = h.worker.Tick
+				return 0
+			}
+			share--
+			h.drop(f)
+		}
+	}
+	return share
+}
+
+// stir notes that something moves on a flow. The first time in a tick it
+// becomes the newest, and one of those that are counted when the tick is over.
+func (h *handler) stir(p *port, f *flow) {
+	if f.last == h.worker.Tick {
+		return
+	}
+	f.last = h.worker.Tick
+	h.flows.quit(p, f)
+	h.flows.join(p, f)
+	h.stirred = append(h.stirred, f.ref())
+}
+
+// bookFlow puts what a flow has moved into the books.
+func (h *handler) bookFlow(f *flow) {
+	claim := h.flows.patron(f).claim
+	if in := f.moved[client]; in.packets > 0 {
+		claim.In(in.packets, in.bytes)
+	}
+	if out := f.moved[server]; out.packets > 0 {
+		claim.Out(out.packets, out.bytes)
+	}
+	f.moved = [2]traffic{}
+}
+
+func (h *handler) bookFlows() {
+	for _, r := range h.stirred {
+		if f := h.flows.find(r); f != nil {
+			h.bookFlow(f)
+		}
+	}
+	h.stirred = h.stirred[:0]
+}

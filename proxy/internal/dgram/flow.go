@@ -1,0 +1,133 @@
+package dgram
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/proxy/internal/engine"
+	"github.com/shunt-lb/shunt/proxy/internal/screen"
+	"github.com/shunt-lb/shunt/proxy/internal/table"
+)
+
+// The ways of a flow, by whom they come from.
+const (
+	client = iota
+	server
+)
+
+// A rank is how much a flow has to show for itself. When there is no room, those
+// with the least give way first: whoever sends from addresses that are not his
+// gets no further than the second.
+type rank uint8
+
+const (
+	unanswered rank = iota // nothing has come back
+	answered               // something has
+	assured                // and the client has sent more since
+	ranks
+)
+
+// An address is that of a client as the kernel writes it, AF_INET or AF_INET6,
+// the rest zero.
+type address [unix.SizeofSockaddrInet6 / 4]uint32
+
+func (a *address) family() uint16 { return *(*uint16)(unsafe.Pointer(a)) }
+
+// size returns how much of it the kernel is to read.
+func (a *address) size() uint32 {
+	if a.family() == unix.AF_INET {
+		return unix.SizeofSockaddrInet4
+	}
+	return unix.SizeofSockaddrInet6
+}
+
+// An origin tells the flows of a worker apart.
+type origin struct {
+	client address
+	port   int32    // place of the service's socket
+	via    int32    // which of those that the client speaks for, in flows.named; 0 is itself
+	local  [16]byte // where the client sends to, if the service is on a wildcard
+}
+
+// A flow carries the datagrams of one client to one real server over a socket
+// of its own, and any number of replies back. It holds no pointer; what needs
+// one is in its patron.
+type flow struct {
+	origin origin
+	index  int32
+	gen    uint32
+	fd     int32 // none: the slot holds no flow
+	hash   uint32
+	chain  int32 // the next of those with a similar hash
+
+	// Its place among those of its rank, by when something last moved.
+	rank         rank
+	newer, older int32
+	last         uint32 // tick in which something moved
+
+	// What it has in the batch at hand, none or the first and the last.
+	head, tail int8
+	single     [2]bool // each way: datagrams cannot be sent as segments of one
+	epoch      uint32  // of the service, when its real server was last looked at
+
+	moved [2]traffic // each way, not yet in the books
+}
+
+// A traffic is so many datagrams.
+type traffic struct{ packets, bytes uint64 }
+
+// A patron is what belongs to a flow and has pointers.
+type patron struct {
+	port   *port
+	source *screen.Source // nil: it is not counted
+	claim  table.Claim
+}
+
+func (f *flow) ref() engine.Ref { return engine.Ref{Index: f.index, Gen: f.gen} }
+
+// flows are those of a worker.
+type flows struct {
+	slots engine.Slab[flow, patron]
+	named register
+	index index
+}
+
+func (s *flows) at(i int32) *flow { return s.slots.At(i) }
+
+func (s *flows) patron(f *flow) *patron { return s.slots.OwnerAt(f.index) }
+
+// find returns the flow that r was made for, nil if it is over.
+func (s *flows) find(r engine.Ref) *flow {
+	if f := s.at(r.Index); f.gen == r.Gen && f.fd != engine.None {
+		return f
+	}
+	return nil
+}
+
+// take returns a slot as new. It is not among the others yet.
+func (s *flows) take(o *origin) *flow {
+	i := s.slots.Take()
+	f := s.at(i)
+	s.named.hold(o.via)
+	*f = flow{origin: *o, index: i, gen: f.gen + 1, fd: engine.None, head: engine.None, chain: engine.None, newer: engine.None, older: engine.None}
+	return f
+}
+
+// put ends a flow, wherever it comes from: what its source has is given back.
+func (s *flows) put(f *flow) {
+	s.patron(f).source.Leave()
+	s.named.release(f.origin.via)
+	f.fd = engine.None
+	s.slots.Put(f.index)
+}
+
+// count notes that datagrams have been passed on.
+func (f *flow) count(way, packets, bytes int) {
+	t := &f.moved[way]
+	t.packets += uint64(packets)
+	t.bytes += uint64(bytes)
+}
+
+// flowEvents is what the socket of a flow is registered for, once.
+const flowEvents = unix.EPOLLIN | unix.EPOLLET

@@ -1,0 +1,121 @@
+package dgram
+
+import (
+	"context"
+	"log/slog"
+	"math"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+	"golang.org/x/time/rate"
+
+	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/proxy/internal/engine"
+	"github.com/shunt-lb/shunt/proxy/internal/virtual"
+)
+
+// UDPBounds are what a UDP carries at a time, over all services. Flows are
+// bounded by the local ports as well, see SetPorts.
+type Bounds struct {
+	Flows int
+
+	// FlowsBy says why Flows is less than FlowsAsked, if that is above 0.
+	FlowsAsked int
+	FlowsBy    dataplane.Scarcity
+}
+
+// A UDP forwards the UDP flows of any number of services. All methods may be
+// called from several goroutines at once.
+type Forwarder struct {
+	*virtual.Reporter
+	engine    *engine.Engine
+	rooms     *engine.Places // of flows
+	evictions atomic.Uint64
+	pauses    atomic.Uint64
+	allowance allowance
+
+	broken, flood rate.Sometimes
+}
+
+// NewUDP has the workers of an engine that has not begun yet forward datagrams.
+func New(e *engine.Engine, b Bounds, r *virtual.Reporter) *Forwarder {
+	f := &Forwarder{Reporter: r, engine: e, rooms: engine.NewPlaces(), broken: engine.EachMinute(), flood: engine.EachMinute()}
+	f.Bound(b)
+	f.SetPorts(engine.LocalPorts())
+	e.Handle(func(w *engine.Worker, events engine.Events) engine.Handler { return newHandler(f, w, events) }, func() {})
+	return f
+}
+
+// allowance is what makes up the bound of flows.
+type allowance struct {
+	mu     sync.Mutex
+	bounds Bounds
+	ports  int // for flows
+	found  int // what there turned out to be ports for
+	by     dataplane.Scarcity
+}
+
+// Bound puts bounds in force. What is there already stays.
+func (f *Forwarder) Bound(b Bounds) { f.allow(func(a *allowance) { a.bounds = b }) }
+
+// SetPorts says which local ports there are now.
+func (f *Forwarder) SetPorts(p engine.Ports) {
+	f.allow(func(a *allowance) { a.ports, a.found = p.ForFlows(), math.MaxInt })
+}
+
+// shortOfPorts notes that there were no ports for more than so many flows. It
+// holds until the ports are set again.
+func (f *Forwarder) shortOfPorts(n int64) {
+	f.allow(func(a *allowance) { a.found = max(1, min(a.found, int(n))) })
+}
+
+// allow bounds flows anew after a change.
+func (f *Forwarder) allow(change func(*allowance)) {
+	a := &f.allowance
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	change(a)
+	limit := min(a.bounds.Flows, a.ports, a.found)
+	a.by = a.bounds.FlowsBy
+	if limit < a.bounds.Flows {
+		a.by = dataplane.Ports
+	}
+	f.rooms.Bound(int64(limit))
+}
+
+// Load tells how many flows there are.
+func (f *Forwarder) Load() dataplane.Room {
+	l := f.rooms.Load()
+	a := &f.allowance
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	l.By = a.by
+	if asked := int64(a.bounds.FlowsAsked); asked > l.Limit {
+		l.Asked = asked
+	}
+	return l
+}
+
+// Wait returns when there has been no flow, or with ctx's error.
+func (f *Forwarder) Wait(ctx context.Context) error { return f.rooms.Wait(ctx) }
+
+// Pauses returns how often a worker has made no new flows for a moment because
+// there were no descriptors or no memory.
+func (f *Forwarder) Pauses() uint64 { return f.pauses.Load() }
+
+// Evictions returns how many flows have given way to others before their time.
+func (f *Forwarder) Evictions() uint64 { return f.evictions.Load() }
+
+func (f *Forwarder) cannotReceive(s *Service, err unix.Errno) {
+	f.broken.Do(func() {
+		f.Log.Say(slog.LevelError, "cannot receive datagrams", "service", s.Name, "err", err)
+	})
+}
+
+func (f *Forwarder) crowdedFlows(s *Service) {
+	f.flood.Do(func() {
+		l := f.rooms.Load()
+		f.Log.Say(slog.LevelWarn, "datagrams refused: limit of flows reached", "service", s.Name, "limit", l.Limit, "of its own", l.Own)
+	})
+}

@@ -1,0 +1,65 @@
+package dgram
+
+import "github.com/shunt-lb/shunt/proxy/internal/engine"
+
+// A udp is one worker's part of a UDP: its flows.
+type handler struct {
+	fwd    *Forwarder
+	worker *engine.Worker
+	reg    engine.Events
+
+	ports    []*port
+	flows    flows
+	stirred  []engine.Ref // what has moved in this tick
+	flowsDue uint32       // tick at which to look for those that are over; 0 is never
+
+	requests requests
+	replies  replies
+	open     opener
+	evict    evictor
+}
+
+func newHandler(f *Forwarder, w *engine.Worker, events engine.Events) *handler {
+	h := &handler{fwd: f, worker: w, reg: events}
+	h.requests = requests{h: h, worker: w}
+	h.replies = replies{h: h, worker: w}
+	h.open = opener{h: h, worker: w}
+	h.evict = evictor{h: h, worker: w}
+	return h
+}
+
+// Event implements Handler.
+func (h *handler) Event(id int32, gen, events uint32) {
+	if id < engine.Subject {
+		h.replies.collect(engine.Ref{Index: id, Gen: gen}, events)
+	} else if p := h.ports[id-engine.Subject]; p != nil {
+		h.requests.receive(p)
+	}
+}
+
+// Tick implements Handler.
+func (h *handler) Tick() { h.bookFlows() }
+
+// Turn implements Handler.
+func (h *handler) Turn() {
+	h.replies.flush()
+	h.expire()
+}
+
+// Next implements Handler.
+func (h *handler) Next() (ticks int, ok bool) {
+	due, ok := h.flowsNext()
+	if len(h.stirred) > 0 && (due > 1 || !ok) {
+		return 1, true
+	}
+	return due, ok
+}
+
+// Shut implements Handler.
+func (h *handler) Shut() {
+	for _, p := range h.ports {
+		if p != nil {
+			h.closePort(p.fd)
+		}
+	}
+}

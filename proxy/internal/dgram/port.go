@@ -1,0 +1,134 @@
+package dgram
+
+import (
+	"context"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/proxy/internal/engine"
+)
+
+// A Port takes the datagrams of one service.
+type Port struct {
+	fwd     *Forwarder
+	service *Service
+	sockets *engine.Sockets
+}
+
+// Receive begins to take datagrams for s at addr, see [Engine.Open]. On a
+// wildcard address clients are answered from the one they have sent to.
+func (f *Forwarder) Receive(ctx context.Context, addr netip.AddrPort, s *Service) (*Port, error) {
+	f.rooms.Join(&s.Quota)
+	sockets, err := f.engine.Open(ctx, addr, engine.Opening{
+		Kind:    dock,
+		Prepare: func(int32) {},
+		Open:    func(w *engine.Worker, fd int32) error { return engine.Of[*handler](w).openPort(fd, addr, s) },
+		Close:   func(w *engine.Worker, fd int32) { engine.Of[*handler](w).closePort(fd) },
+	})
+	if err != nil {
+		f.rooms.Part(&s.Quota)
+		return nil, err
+	}
+	return &Port{fwd: f, service: s, sockets: sockets}, nil
+}
+
+// Drain takes no new flow from when it returns nil on. Those that there are end
+// when nothing has moved for ten seconds, or their idle timeout if that is
+// less. An error is that a worker has not done its part when ctx was done.
+func (p *Port) Drain(ctx context.Context) error {
+	return p.sockets.Each(ctx, func(w *engine.Worker, fd int32) { engine.Of[*handler](w).drainPort(fd) })
+}
+
+// Close gives the address back, and ends the flows too: without the socket
+// nothing can be answered. An error is that a worker has not done its part when
+// ctx was done: Close may be called again. When all is closed it does nothing.
+func (p *Port) Close(ctx context.Context) error {
+	err := p.sockets.Close(ctx)
+	p.fwd.rooms.Part(&p.service.Quota)
+	return err
+}
+
+// A port is one worker's part of a Port.
+type port struct {
+	fd       int32
+	place    int32
+	service  *Service
+	family   uint16
+	anywhere bool // on a wildcard address
+	plain    bool // the kernel cannot cut runs up for it
+	draining bool
+	count    int // of flows
+	ages     [ranks]ages
+}
+
+// openPort begins to receive.
+func (h *handler) openPort(fd int32, addr netip.AddrPort, s *Service) error {
+	p := &port{fd: fd, service: s, family: unix.AF_INET6, anywhere: addr.Addr().IsUnspecified(), plain: !cutsUp(fd)}
+	if addr.Addr().Unmap().Is4() {
+		p.family = unix.AF_INET
+	}
+	if p.anywhere {
+		tellLocal(fd, p.family)
+	}
+	for i := range p.ages {
+		p.ages[i] = ages{engine.None, engine.None}
+	}
+	if h.replies.batch == nil {
+		h.replies.batch, h.replies.post = newIntake(), new(post)
+		h.flows.index = newIndex()
+	}
+	p.place = h.berth()
+	if e := h.reg.Add(fd, unix.EPOLLIN, engine.Subject|p.place, 0); e != 0 {
+		return e
+	}
+	h.ports[p.place] = p
+	return nil
+}
+
+// berth returns a place for a port.
+func (h *handler) berth() int32 {
+	for i, p := range h.ports {
+		if p == nil {
+			return int32(i)
+		}
+	}
+	h.ports = append(h.ports, nil)
+	return int32(len(h.ports) - 1)
+}
+
+func (h *handler) portOf(fd int32) *port {
+	for _, p := range h.ports {
+		if p != nil && p.fd == fd {
+			return p
+		}
+	}
+	return nil
+}
+
+func (h *handler) drainPort(fd int32) {
+	if p := h.portOf(fd); p != nil {
+		p.draining = true
+		h.flowsDue = h.worker.Tick
+	}
+}
+
+func (h *handler) closePort(fd int32) {
+	p := h.portOf(fd)
+	if p == nil {
+		engine.CloseFD(fd) // never opened
+		return
+	}
+	for r := range ranks {
+		for f := h.flows.oldest(p, r); f != nil; f = h.flows.oldest(p, r) {
+			h.drop(f)
+		}
+	}
+	h.replies.flush()
+	h.ports[p.place] = nil
+	if h.evict.fullest == p {
+		h.evict.fullest = nil
+	}
+	h.reg.Forget(fd)
+	engine.CloseFD(fd)
+}

@@ -1,0 +1,97 @@
+package dgram
+
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/proxy/internal/engine"
+)
+
+const (
+	// repliesAtOnce are asked for at a time. Fewer have taken all there were.
+	repliesAtOnce = 16
+	// replyShare is how many a flow may give before it is the turn of others.
+	replyShare = 64
+)
+
+// replies are what comes back on a worker's flows. There is no batch before the
+// first port.
+type replies struct {
+	h      *handler
+	worker *engine.Worker
+
+	batch *intake
+	post  *post
+}
+
+// collect takes what has come back on a flow. It is sent with what comes back
+// on others.
+func (rp *replies) collect(r engine.Ref, events uint32) {
+	f := rp.h.flows.find(r)
+	if f == nil {
+		return
+	}
+	p := rp.h.flows.patron(f).port
+	rp.direct(p)
+	for taken := 0; taken < replyShare; {
+		room := rp.room()
+		n, e := rp.batch.receive(f.fd, rp.batch.filled, room, false)
+		switch {
+		case e == unix.EAGAIN:
+			return
+		case unreachable(e):
+			rp.h.fail(f, e)
+			return
+		case e != 0:
+			taken++ // an error of a datagram, or a signal
+			continue
+		}
+		rp.reply(p, f, n)
+		if taken += n; n < room && events&unix.EPOLLERR == 0 {
+			return
+		}
+	}
+	// There is no other event for what is there already, unless it is asked for.
+	rp.h.reg.Change(f.fd, flowEvents, f.index, f.gen)
+}
+
+// direct makes p the one that replies go out through.
+func (rp *replies) direct(p *port) {
+	if rp.batch.filled > 0 && rp.post.fd == p.fd {
+		return
+	}
+	rp.flush()
+	rp.post.fd, rp.post.way, rp.post.plain, rp.post.family = p.fd, server, p.plain, 0
+	if p.anywhere {
+		rp.post.family = p.family
+	}
+}
+
+// room returns how many replies can be taken, which it makes some for.
+func (rp *replies) room() int {
+	if rp.batch.filled == batchSize {
+		rp.flush()
+	}
+	return min(repliesAtOnce, batchSize-rp.batch.filled)
+}
+
+// reply has the next n datagrams of the batch sent to the client.
+func (rp *replies) reply(p *port, f *flow, n int) {
+	b := rp.batch
+	for i := b.filled; i < b.filled+n; i++ {
+		_, segment := b.arrival(i)
+		rp.post.add(f, i, b.bytes(i), segment)
+	}
+	b.filled += n
+	rp.h.stir(p, f)
+	if f.rank == unanswered {
+		rp.h.flows.raise(p, f, answered)
+	}
+}
+
+// flush sends the replies that have been collected.
+func (rp *replies) flush() {
+	if rp.batch != nil && rp.batch.filled > 0 {
+		rp.post.send()
+		rp.batch.filled = 0
+	}
+}

@@ -1,0 +1,23 @@
+package dgram
+
+import (
+	"sync/atomic"
+
+	"github.com/shunt-lb/shunt/proxy/internal/virtual"
+)
+
+// A UDPService is a virtual service that is forwarded by UDP.
+type Service struct {
+	virtual.Service
+	// Answer returns what the built-in sorry server sends back for a datagram,
+	// nil for nothing. It must neither wait nor keep the datagram. nil refuses.
+	Answer func(datagram []byte) []byte
+
+	epoch    atomic.Uint32
+	refusing refusals
+}
+
+// Changed has every flow see with its next datagram whether its real server is
+// still there. It has to be called after real servers have been taken out of
+// the books.
+func (s *Service) Changed() { s.epoch.Add(1) }

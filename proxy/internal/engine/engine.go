@@ -1,0 +1,175 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/shunt-lb/shunt/dataplane"
+)
+
+// ErrClosed is what Listen returns after Close.
+var ErrClosed = errors.New("engine is closed")
+
+// Options are what an Engine is made with.
+type Options struct {
+	Workers int // 0: one for each core, as GOMAXPROCS is at first
+	Log     *slog.Logger
+	// Clock returns the time since some moment before New; nil is the clock of
+	// the host.
+	Clock func() time.Duration
+}
+
+// An Engine is a number of workers. All methods may be called from several
+// goroutines at once.
+type Engine struct {
+	options  Options
+	start    time.Time
+	halves   []half
+	bindings bindings
+	herald   *Log
+	// ephemeral are the ports that the kernel chooses from.
+	ephemeral atomic.Pointer[Ports]
+	loops     sync.WaitGroup
+	watching  sync.WaitGroup
+	closing   chan struct{}
+	crew      atomic.Pointer[[]*Worker] // those that turn
+
+	mu      sync.Mutex
+	workers []*Worker
+	closed  bool
+}
+
+// A half is a kind of handler that every worker has.
+type half struct {
+	handler func(*Worker, Events) Handler
+	ended   func()
+}
+
+// New returns an engine that does nothing yet: its workers begin when somebody
+// first needs them. Close has to be called.
+func New(o Options) *Engine {
+	if o.Workers <= 0 {
+		o.Workers = cores
+	}
+	e := &Engine{options: o, start: time.Now(), herald: newLog(o.Log), closing: make(chan struct{})}
+	e.crew.Store(new([]*Worker))
+	e.SetPorts(LocalPorts())
+	return e
+}
+
+// Handle has every worker make a handler of its own, before it begins to turn.
+// It has to be called before anything else is done with the engine. ended is
+// called when all workers have ended, and may wait.
+func (e *Engine) Handle(handler func(*Worker, Events) Handler, ended func()) {
+	e.halves = append(e.halves, half{handler, ended})
+}
+
+// Size returns how many workers there are to be.
+func (e *Engine) Size() int { return e.options.Workers }
+
+// Workers returns those that there are by now.
+func (e *Engine) Workers() []*Worker {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.workers
+}
+
+// SetPorts says which local ports there are now.
+func (e *Engine) SetPorts(p Ports) { e.ephemeral.Store(&p) }
+
+// Log returns the log that workers write.
+func (e *Engine) Log() *Log { return e.herald }
+
+func (e *Engine) SinceStart() time.Duration { return time.Since(e.start) }
+
+var cores = runtime.GOMAXPROCS(0)
+
+// makeRoom has Go run one thread more than there are workers: they keep theirs
+// for some time when they have nothing to do, and all other goroutines would
+// wait for it.
+func makeRoom(workers int) {
+	if runtime.GOMAXPROCS(0) <= workers {
+		runtime.GOMAXPROCS(workers + 1)
+	}
+}
+
+// Team returns the workers, which it starts if need be.
+func (e *Engine) Team() ([]*Worker, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return nil, ErrClosed
+	}
+	makeRoom(e.options.Workers)
+	for len(e.workers) < e.options.Workers {
+		w, err := NewWorker(e)
+		if err != nil {
+			return nil, err
+		}
+		e.workers = append(e.workers, w)
+		e.loops.Go(w.run)
+		if len(e.workers) == e.options.Workers {
+			crew := e.workers
+			e.crew.Store(&crew)
+			e.watching.Go(e.watch)
+		}
+	}
+	return e.workers, nil
+}
+
+// endWithin is for how long a worker may take to end all its connections.
+const endWithin = 5 * time.Second
+
+// Close shuts every handler, and returns nil when every goroutine has ended,
+// for which sorry servers may have to do their part. An error is that a worker
+// does not end; what it has stays as it is.
+func (e *Engine) Close() error {
+	e.mu.Lock()
+	workers, closed := e.workers, e.closed
+	e.closed = true
+	e.mu.Unlock()
+	if closed {
+		return nil
+	}
+	close(e.closing)
+	e.watching.Wait()
+	for _, w := range workers {
+		w.Stop()
+	}
+	limit := endWithin
+	if _, age := e.Turns(); age >= dataplane.StuckAfter {
+		limit = moment // for the others
+	}
+	if !Within(limit, e.loops.Wait) {
+		go e.end() // if it ever does
+		return fmt.Errorf("%w: it has not ended for %v", errStuck, limit)
+	}
+	e.end()
+	return nil
+}
+
+// end ends what workers need.
+func (e *Engine) end() {
+	e.loops.Wait()
+	for _, h := range e.halves {
+		h.ended()
+	}
+	e.herald.close()
+}
+
+// Within calls f and reports whether it has returned in time. It goes on if not.
+func Within(limit time.Duration, f func()) bool {
+	done := make(chan struct{})
+	go func() { f(); close(done) }()
+	select {
+	case <-done:
+		return true
+	case <-time.After(limit):
+		return false
+	}
+}

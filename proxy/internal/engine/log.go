@@ -1,0 +1,55 @@
+package engine
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// A Log writes for workers, which must not wait for whoever reads it. What it
+// cannot keep up with is left out.
+type Log struct {
+	log     *slog.Logger
+	entries chan logEntry
+	done    sync.WaitGroup
+	once    sync.Once
+}
+
+// A logEntry is one line of the log.
+type logEntry struct {
+	level   slog.Level
+	message string
+	about   []any
+}
+
+func newLog(log *slog.Logger) *Log {
+	l := &Log{log: log, entries: make(chan logEntry, 64)}
+	l.done.Go(func() {
+		for e := range l.entries {
+			l.log.Log(context.Background(), e.level, e.message, e.about...) //nolint:sloglint // Say's callers have constants
+		}
+	})
+	return l
+}
+
+// Say reports whether there was room for a line. It waits for nobody.
+func (l *Log) Say(level slog.Level, message string, about ...any) bool {
+	select {
+	case l.entries <- logEntry{level, message, about}:
+		return true
+	default:
+		return false
+	}
+}
+
+// close returns when everything has been said. Nobody may say anything more.
+func (l *Log) close() {
+	l.once.Do(func() { close(l.entries) })
+	l.done.Wait()
+}
+
+// minutely is for what happens to every client.
+func EachMinute() rate.Sometimes { return rate.Sometimes{Interval: time.Minute} }

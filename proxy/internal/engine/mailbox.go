@@ -1,0 +1,74 @@
+package engine
+
+import (
+	"os"
+	"sync"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// A mailbox holds what others want a worker to do. An eventfd wakes it.
+type mailbox struct {
+	fd int32
+
+	mu     sync.Mutex
+	todo   []func()
+	closed bool
+}
+
+func newMailbox() (*mailbox, error) {
+	fd, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("eventfd", err)
+	}
+	return &mailbox{fd: int32(fd)}, nil
+}
+
+// begin has f done by the worker, if that has not ended.
+func (m *mailbox) begin(f func() error) *task {
+	t := &task{done: make(chan error, 1)}
+	if !m.post(func() { t.run(f) }) {
+		t.done <- ErrClosed
+	}
+	return t
+}
+
+func (m *mailbox) post(f func()) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return false
+	}
+	m.todo = append(m.todo, f)
+	m.ring()
+	return true
+}
+
+// ring wakes the worker. It takes no lock, which one that is stuck might hold.
+func (m *mailbox) ring() {
+	one := uint64(1)
+	_, _ = unix.Write(int(m.fd), (*[8]byte)(unsafe.Pointer(&one))[:])
+}
+
+// open does what has been asked for.
+func (m *mailbox) open() {
+	var n [8]byte
+	_, _ = unix.Read(int(m.fd), n[:])
+	m.mu.Lock()
+	todo := m.todo
+	m.todo = nil
+	m.mu.Unlock()
+	for _, f := range todo {
+		f()
+	}
+}
+
+// close does the last of it and takes nothing more.
+func (m *mailbox) close() {
+	m.mu.Lock()
+	m.closed = true
+	m.mu.Unlock()
+	m.open()
+	_ = unix.Close(int(m.fd))
+}

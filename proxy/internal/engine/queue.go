@@ -1,0 +1,91 @@
+package engine
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// A Hold is who waits for a place of a quota.
+type Hold struct {
+	Quota *Quota
+	// Retry is called when there may be a place. It must not wait.
+	Retry func()
+}
+
+// A queue has those who wait for a place. Services have their turn one after the
+// other.
+type queue struct {
+	waiting atomic.Int64 // holds
+
+	mu       sync.Mutex
+	services []*Quota // those of which somebody waits
+}
+
+// add has a hold wait.
+func (q *queue) add(l *Hold) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	s := l.Quota
+	if len(s.held) == 0 {
+		q.services = append(q.services, s)
+	}
+	s.held = append(s.held, l)
+	s.waiting.Store(true)
+	q.waiting.Add(1)
+}
+
+// next takes a hold of s out, or of the service whose turn it is if s is
+// nil. It returns nil if there is none.
+func (q *queue) next(s *Quota) *Hold {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if s == nil && len(q.services) > 0 {
+		s = q.services[0]
+	}
+	if s == nil || len(s.held) == 0 {
+		return nil
+	}
+	l := s.held[0]
+	q.drop(s, 0)
+	return l
+}
+
+// remove takes l out, and reports whether it was there.
+func (q *queue) remove(l *Hold) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	s := l.Quota
+	i := slices.Index(s.held, l)
+	if i >= 0 {
+		q.drop(s, i)
+	}
+	return i >= 0
+}
+
+// drop takes the i-th hold of s out, and has the others of s wait for the
+// next turn.
+func (q *queue) drop(s *Quota, i int) {
+	q.waiting.Add(-1)
+	s.held = slices.Delete(s.held, i, i+1)
+	at := slices.Index(q.services, s)
+	q.services = slices.Delete(q.services, at, at+1)
+	s.waiting.Store(len(s.held) > 0)
+	if len(s.held) > 0 {
+		q.services = append(q.services, s)
+	}
+}
+
+// Invite has somebody try again for whom s has left a place: one of its own, or
+// one that is for all.
+func (p *Places) Invite(s *Quota, own bool) {
+	if p.queue.waiting.Load() == 0 {
+		return
+	}
+	if !own {
+		s = nil
+	}
+	if l := p.queue.next(s); l != nil {
+		l.Retry()
+	}
+}

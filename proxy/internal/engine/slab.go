@@ -1,0 +1,57 @@
+package engine
+
+// A Ref tells one connection from every other that there was.
+type Ref struct {
+	Index int32
+	Gen   uint32
+}
+
+const (
+	ChunkSize = 256
+	None      = -1
+)
+
+// A Slab holds things of one kind, T, that have no pointers, and for each its
+// owner, O, which may have some. It grows by chunks, so that nothing is ever
+// copied, and does not shrink.
+type Slab[T, O any] struct {
+	Chunks []*[ChunkSize]T
+	owners []*[ChunkSize]O
+	unused []int32
+}
+
+func (s *Slab[T, O]) At(i int32) *T { return &s.Chunks[uint32(i)/ChunkSize][uint32(i)%ChunkSize] }
+
+func (s *Slab[T, O]) OwnerAt(i int32) *O { return &s.owners[uint32(i)/ChunkSize][uint32(i)%ChunkSize] }
+
+// Take returns the index of a slot, which holds what was left there.
+func (s *Slab[T, O]) Take() int32 {
+	if len(s.unused) == 0 {
+		s.grow()
+	}
+	last := len(s.unused) - 1
+	i := s.unused[last]
+	s.unused = s.unused[:last]
+	return i
+}
+
+func (s *Slab[T, O]) Put(i int32) {
+	var nobody O
+	*s.OwnerAt(i) = nobody
+	s.unused = append(s.unused, i)
+}
+
+func (s *Slab[T, O]) grow() {
+	first := int32(len(s.Chunks) * ChunkSize)
+	s.Chunks = append(s.Chunks, new([ChunkSize]T))
+	s.owners = append(s.owners, new([ChunkSize]O))
+	for i := first + ChunkSize - 1; i >= first; i-- {
+		s.unused = append(s.unused, i)
+	}
+}
+
+// Size is above every index there is.
+func (s *Slab[T, O]) Size() int32 { return int32(len(s.Chunks)) * ChunkSize }
+
+// Used returns how many slots are taken.
+func (s *Slab[T, O]) Used() int { return int(s.Size()) - len(s.unused) }

@@ -1,0 +1,118 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+	"sync"
+)
+
+// Sockets are one socket for each worker at one address, among which the kernel
+// distributes what comes.
+type Sockets struct {
+	engine  *Engine
+	opening Opening
+	binding *binding
+	team    []*Worker // what a worker has only it may touch
+
+	mu  sync.Mutex
+	fds []int32 // of each of the team, none if it is closed
+}
+
+// An Opening says how sockets are opened and closed.
+type Opening struct {
+	Kind *Kind
+	// Prepare is called with each socket before it is given to its worker.
+	Prepare func(fd int32)
+	// Open is called by each worker. The socket is its own from then on, unless
+	// there is an error.
+	Open func(w *Worker, fd int32) error
+	// Close is called by each worker, and closes the socket.
+	Close func(w *Worker, fd int32)
+}
+
+// Open makes sockets at addr, whether or not the host has that address by now,
+// and has every worker open its own. IPv6 sockets are for IPv6 alone, so that
+// both wildcards fit beside each other. Nobody else may be there; others of the
+// engine may be on all addresses, or on one of them. With an error nothing is
+// left open.
+func (e *Engine) Open(ctx context.Context, addr netip.AddrPort, o Opening) (*Sockets, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	team, err := e.Team()
+	if err != nil {
+		return nil, err
+	}
+	fds, at, err := e.bindings.bind(addr, len(team), o.Kind)
+	if err != nil {
+		return nil, err
+	}
+	for _, fd := range fds {
+		o.Prepare(fd)
+	}
+	s := &Sockets{engine: e, opening: o, binding: at, team: team, fds: slices.Clone(fds)}
+	errs := askAll(ctx, team, func(i int, w *Worker) error { return o.Open(w, fds[i]) })
+	for i, err := range errs {
+		if err != nil {
+			s.fds[i] = None
+			abandon(fds[i], err)
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeGrace)
+		defer cancel()
+		insist(late, team, s.close)
+		e.bindings.release(at)
+		return nil, err
+	}
+	return s, nil
+}
+
+// Close gives the address back. An error is that a worker has not done its part
+// when ctx was done: Close may be called again. When all is closed it does
+// nothing.
+func (s *Sockets) Close(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := s.each(ctx, s.close)
+	if err == nil {
+		s.engine.bindings.release(s.binding)
+	}
+	return err
+}
+
+// Each has all workers do something with their socket, if it is not closed. An
+// error is that a worker has not when ctx was done.
+func (s *Sockets) Each(ctx context.Context, do func(w *Worker, fd int32)) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.each(ctx, s.open(do))
+}
+
+// Insist is Each, but a worker that has not done it when ctx is done does it
+// later.
+func (s *Sockets) Insist(ctx context.Context, do func(w *Worker, fd int32)) {
+	insist(ctx, s.team, s.open(do))
+}
+
+// open returns what calls do for a socket that is not closed.
+func (s *Sockets) open(do func(w *Worker, fd int32)) func(i int, w *Worker) {
+	return func(i int, w *Worker) {
+		if s.fds[i] != None {
+			do(w, s.fds[i])
+		}
+	}
+}
+
+func (s *Sockets) each(ctx context.Context, do func(i int, w *Worker)) error {
+	return unended(askAll(ctx, s.team, func(i int, w *Worker) error { do(i, w); return nil }))
+}
+
+func (s *Sockets) close(i int, w *Worker) {
+	if s.fds[i] != None {
+		s.opening.Close(w, s.fds[i])
+		s.fds[i] = None
+	}
+}

@@ -1,0 +1,48 @@
+package engine
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// The system calls of this file never block, and are made without telling the
+// scheduler of the Go runtime, which would cost more than some of them do.
+// What the kernel reads or writes is on the
+// heap: a stack may move. All return -1 with an error.
+
+// Send writes what there is room for: what it does not take waits for an event.
+// There is no SIGPIPE.
+func Send(fd int32, b []byte) (int, unix.Errno) {
+	for {
+		n, _, e := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd),
+			uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
+		if e != unix.EINTR {
+			return int(n), e
+		}
+	}
+}
+
+func Connect(fd int32, to *Sockaddr) unix.Errno {
+	_, _, e := unix.RawSyscall(unix.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(&to.Raw)), uintptr(to.Size))
+	return e
+}
+
+// on and off are values of socket options.
+var Off, On int32 = 0, 1
+
+// SetOption ignores errors: everything set here makes things better, not
+// possible.
+func SetOption(fd int32, level, option int, value *int32) {
+	_, _, _ = unix.RawSyscall6(unix.SYS_SETSOCKOPT, uintptr(fd), uintptr(level), uintptr(option),
+		uintptr(unsafe.Pointer(value)), unsafe.Sizeof(*value), 0)
+}
+
+func CloseFD(fd int32) { _, _, _ = unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0) }
+
+func NameOf(fd int32, name *Sockaddr) unix.Errno {
+	name.Size = unix.SizeofSockaddrAny
+	_, _, e := unix.RawSyscall(unix.SYS_GETSOCKNAME, uintptr(fd),
+		uintptr(unsafe.Pointer(&name.Raw)), uintptr(unsafe.Pointer(&name.Size)))
+	return e
+}

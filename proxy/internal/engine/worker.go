@@ -1,0 +1,179 @@
+package engine
+
+import (
+	"net/netip"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// BufferSize is how much is read at a time.
+const BufferSize = 64 << 10
+
+// A Worker is one event loop on a thread of its own. Nothing in it is touched
+// from outside but the mailbox. Its fields are for its handlers.
+type Worker struct {
+	Engine   *Engine
+	poller   *poller
+	mailbox  *mailbox
+	mailed   bool // there is something in the mailbox
+	handlers []Handler
+	clock    func() time.Duration // since before the engine was made
+
+	// When the latest turn began, and the worker's thread, for others to read.
+	turned atomic.Int64
+	thread atomic.Int64
+
+	Now    time.Duration
+	Tick   uint32 // of tickLength each, never 0
+	Ticked bool   // the tick is new in this turn
+	Events int    // in this turn
+	Quiet  bool   // nothing has happened for as long as glance said
+	// Glance, if above 0, is for how long to wait first, without telling the Go
+	// scheduler. A handler sets it in each turn.
+	Glance time.Duration
+	// lively counts the turns that began soon after the one before.
+	lively  uint8
+	stopped bool
+
+	// What the kernel reads and writes.
+	Buffer   [BufferSize]byte
+	Peer, To Sockaddr
+}
+
+func NewWorker(e *Engine) (*Worker, error) {
+	w := &Worker{Engine: e, clock: e.options.Clock}
+	if w.clock == nil {
+		w.clock = e.SinceStart
+	}
+	w.readClock()
+	var err error
+	if w.poller, err = newPoller(); err != nil {
+		return nil, err
+	}
+	if w.mailbox, err = newMailbox(); err != nil {
+		w.poller.close()
+		return nil, err
+	}
+	w.poller.control(unix.EPOLL_CTL_ADD, w.mailbox.fd, unix.EPOLLIN, wokenUp, 0)
+	for i, half := range e.halves {
+		w.handlers = append(w.handlers, half.handler(w, Events{w.poller, int32(i) << idBits}))
+	}
+	return w, nil
+}
+
+// Of returns the handler of a type that a worker has.
+func Of[H Handler](w *Worker) (h H) {
+	for _, any := range w.handlers {
+		if it, ok := any.(H); ok {
+			return it
+		}
+	}
+	return h
+}
+
+// run turns until the worker is stopped.
+func (w *Worker) run() {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	w.thread.Store(int64(unix.Gettid()))
+	for !w.stopped {
+		w.Turn(w.Rest())
+	}
+	w.Shut()
+}
+
+// Turn waits for events, for so many milliseconds at most, and does what they
+// make possible.
+func (w *Worker) Turn(limit int) {
+	events := w.sleep(limit)
+	w.Events = len(events)
+	before := w.Tick
+	w.readClock()
+	if w.Ticked = w.Tick != before; w.Ticked {
+		for _, h := range w.handlers {
+			h.Tick()
+		}
+	}
+	for i := range events {
+		if ev := &events[i]; ev.Fd == wokenUp {
+			w.mailed = true
+		} else {
+			w.handlers[ev.Fd>>idBits].Event(ev.Fd&(1<<idBits-1), uint32(ev.Pad), ev.Events)
+		}
+	}
+	if w.mailed {
+		// Not among the events: one that follows could be about a socket
+		// that has made room for another.
+		w.mailed = false
+		w.mailbox.open()
+	}
+	for _, h := range w.handlers {
+		h.Turn()
+	}
+}
+
+// sleep waits for events, for so many milliseconds at most.
+func (w *Worker) sleep(limit int) []unix.EpollEvent {
+	if w.Quiet = false; limit == 0 || w.Glance == 0 {
+		return w.poller.wait(limit, w.lively == livelyAfter)
+	}
+	events := w.poller.glance(w.Glance)
+	w.Quiet = len(events) == 0
+	return events
+}
+
+// readClock looks at the clock.
+func (w *Worker) readClock() {
+	now := w.clock()
+	if now-w.Now > linger*time.Millisecond {
+		w.lively = 0
+	} else if w.lively < livelyAfter {
+		w.lively++
+	}
+	w.Now = now
+	w.turned.Store(int64(now))
+	w.Tick = uint32(w.Now/TickLength) + 1
+}
+
+// Rest returns for how many milliseconds there is nothing to do but for
+// events, -1 for ever.
+func (w *Worker) Rest() int {
+	n, ok := 0, false
+	for _, h := range w.handlers {
+		if due, any := h.Next(); any && (due < n || !ok) {
+			n, ok = due, true
+		}
+	}
+	if !ok {
+		return -1
+	}
+	until := time.Duration(w.Tick-1+uint32(n))*TickLength - w.Now
+	return max(0, int((until+time.Millisecond-1)/time.Millisecond))
+}
+
+// Post has the worker do something in its next turn. It is false for one that
+// has ended. post may be called from any goroutine, and does not wait.
+func (w *Worker) Post(f func()) bool { return w.mailbox.post(f) }
+
+// Stop has the worker end. It may be called from any goroutine, and does not
+// wait.
+func (w *Worker) Stop() { w.Post(func() { w.stopped = true }) }
+
+// Shut ends everything.
+func (w *Worker) Shut() {
+	w.mailbox.close()
+	for _, h := range w.handlers {
+		h.Shut()
+	}
+	w.poller.close()
+}
+
+// ReachesItself reports whether a socket has been connected to itself: what
+// comes of connecting to a port of this host that nobody listens at, when the
+// kernel happens to choose it for the other end too.
+func (w *Worker) ReachesItself(fd int32, to netip.AddrPort) bool {
+	return w.Engine.ephemeral.Load().has(to.Port()) && NameOf(fd, &w.To) == 0 && w.To.Addr() == to
+}

@@ -1,9 +1,0 @@
-package loop
-
-import (
-	"testing"
-
-	"github.com/shunt-lb/shunt/internal/test/leak"
-)
-
-func TestMain(m *testing.M) { leak.Main(m) }

@@ -1,0 +1,160 @@
+package stream
+
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/proxy/internal/engine"
+)
+
+// acceptShare is how many connections a listener may give before it is the
+// turn of others.
+const acceptShare = 64
+
+// A listener is one worker's part of a Listener.
+type listener struct {
+	fd      int32
+	place   int32
+	service *Service
+	armed   bool        // an event tells of clients
+	held    bool        // there is no place for them
+	turn    engine.Hold // of it while it is held
+}
+
+// An acceptor takes in the clients of a worker's listeners.
+type acceptor struct {
+	h      *handler
+	worker *engine.Worker
+
+	listeners []*listener
+	held      int // of the listeners: those that wait for a place
+	paused    bool
+	resume    uint32 // tick at which to accept again
+	reserve   reserve
+	poll      unix.PollFd // what the kernel writes
+}
+
+// open begins to accept.
+func (a *acceptor) open(fd int32, s *Service) error {
+	place := len(a.listeners)
+	for i, l := range a.listeners {
+		if l == nil {
+			place = i
+			break
+		}
+	}
+	l := &listener{fd: fd, place: int32(place), service: s}
+	l.turn = engine.Hold{Quota: &s.Quota, Retry: func() { a.worker.Post(func() { a.retry(l) }) }}
+	if e := a.h.reg.Add(fd, 0, engine.Subject|l.place, 0); e != 0 {
+		return e
+	}
+	if place == len(a.listeners) {
+		a.listeners = append(a.listeners, nil)
+	}
+	a.listeners[place] = l
+	a.arm(l)
+	return nil
+}
+
+// arm has events tell of the clients of a listener if they can be taken in.
+func (a *acceptor) arm(l *listener) {
+	want := !a.paused && !l.held
+	if want == l.armed {
+		return
+	}
+	l.armed = want
+	events := uint32(0)
+	if want {
+		events = unix.EPOLLIN
+	}
+	a.h.reg.Change(l.fd, events, engine.Subject|l.place, 0)
+}
+
+// close takes what has been queued and no more, as far as there are places.
+func (a *acceptor) close(fd int32) {
+	for i, l := range a.listeners {
+		if l != nil && l.fd == fd {
+			a.admit(l, 1<<30)
+			if l.held {
+				a.h.fwd.places.Forget(&l.turn)
+				a.unhold(l)
+			}
+			a.listeners[i] = nil
+			a.h.reg.Forget(fd)
+			engine.CloseFD(fd)
+		}
+	}
+}
+
+// admit takes up to n connections, each with a place that there is before it.
+func (a *acceptor) admit(l *listener, n int) {
+	if l.held {
+		return
+	}
+	places, s := a.h.fwd.places, &l.service.Quota
+	for i := range n {
+		if !places.Take(s) {
+			if i == 0 || ready(l.fd, &a.poll) {
+				a.hold(l)
+			}
+			return
+		}
+		fd, e := a.take(l)
+		if e == 0 {
+			a.h.begin(l.service, fd)
+			a.h.accepted = true
+			continue
+		}
+		if e != unix.EAGAIN {
+			places.Give(s)
+			places.Vacate()
+		}
+		switch e {
+		case unix.EAGAIN:
+			places.Leave(s)
+			return
+		case unix.EINTR, unix.ECONNABORTED, unix.EPERM, unix.EPROTO, unix.ENOPROTOOPT, unix.EOPNOTSUPP,
+			unix.ENETDOWN, unix.ENETUNREACH, unix.EHOSTDOWN, unix.EHOSTUNREACH, unix.ENONET, unix.ETIMEDOUT:
+			// accept(2): what has become of this one client.
+		default:
+			a.pause()
+			a.h.fwd.cannotAccept(l.service, e)
+			return
+		}
+	}
+}
+
+// take accepts, while a descriptor is left for the real server, too.
+func (a *acceptor) take(l *listener) (int32, unix.Errno) {
+	if !a.restock() {
+		return engine.None, unix.EMFILE
+	}
+	return accept(l.fd, &a.worker.Peer)
+}
+
+// pause stops accepting for a tick.
+func (a *acceptor) pause() {
+	a.resume = a.worker.Tick + 2 // the next one may begin at once
+	if a.paused {
+		return
+	}
+	a.paused = true
+	a.h.fwd.pauses.Add(1)
+	a.greet()
+}
+
+// recover accepts again after a pause, if there are descriptors.
+func (a *acceptor) recover() {
+	if !a.paused || int32(a.resume-a.worker.Tick) > 0 || !a.restock() {
+		return
+	}
+	a.paused = false
+	a.greet()
+}
+
+func (a *acceptor) greet() {
+	for _, l := range a.listeners {
+		if l != nil {
+			a.arm(l)
+		}
+	}
+}

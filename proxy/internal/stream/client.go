@@ -1,0 +1,35 @@
+package stream
+
+import (
+	"net/netip"
+
+	"github.com/shunt-lb/shunt/proxy/internal/engine"
+	"github.com/shunt-lb/shunt/proxy/internal/virtual"
+)
+
+// clientOf returns who the client of a connection is: the one that a trusted
+// proxy has named, else who has connected. It is false for one that has been
+// reset.
+func (h *handler) clientOf(c *conn) (netip.AddrPort, bool) {
+	if c.named {
+		return h.named[c.index].Client, true
+	}
+	if peerOf(c.sides[client].fd, &h.worker.Peer) != 0 {
+		return netip.AddrPort{}, false
+	}
+	return h.worker.Peer.Addr(), true
+}
+
+// partiesOf is clientOf with where the client has connected to.
+func (h *handler) partiesOf(c *conn) (virtual.Parties, bool) {
+	if c.named {
+		return h.named[c.index], true
+	}
+	from, ok := h.clientOf(c)
+	to := h.slab.owner(c).service.Addr
+	if ok && !virtual.Specified(to) {
+		ok = engine.NameOf(c.sides[client].fd, &h.worker.Peer) == 0
+		to = h.worker.Peer.Addr()
+	}
+	return virtual.Parties{Client: from, Dest: to}, ok
+}

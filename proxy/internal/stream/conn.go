@@ -1,0 +1,138 @@
+package stream
+
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/proxy/internal/engine"
+	"github.com/shunt-lb/shunt/proxy/internal/screen"
+	"github.com/shunt-lb/shunt/proxy/internal/table"
+)
+
+// The sides of a connection. What is kept for each way is found under the side
+// it comes from.
+const (
+	client = iota
+	server
+)
+
+// A state is how far a connection has come.
+type state uint8
+
+const (
+	free        state = iota // the slot holds none
+	introducing              // a trusted proxy has to say who its client is
+	waiting                  // for a place at a real server
+	connecting               // to one
+	relaying                 // both sides are there
+	settling                 // one side was reset, the other still has something to take
+)
+
+// A conn is one connection of a client. It holds no pointer, so that the
+// collector has nothing to do with however many there are; what needs one is
+// in its owner.
+type conn struct {
+	index   int32
+	gen     uint32 // told apart by it from those that had the slot before
+	state   state
+	watched bool   // the client's socket is among the events
+	queued  bool   // there is more to do than its share
+	lasting bool   // long enough for keepalives
+	written uint8  // writes to the real server, of the first two
+	prompt  bool   // what the real server sends is not kept unacknowledged
+	hurried bool   // that has been seen to, and nothing has come since
+	stall   uint8  // ticks in which a side that has to has taken nothing
+	named   bool   // who the client is has been said, and is in worker.named
+	failure uint16 // errno of the latest attempt to reach a real server
+	preface uint8  // bytes of the PROXY header that the real server has not taken
+
+	sides [2]side
+	ways  [2]way
+
+	last uint32 // tick in which something moved
+	due  uint32 // tick at which connecting has taken too long
+	left uint32 // bytes that the side opposite one that was reset had not taken
+}
+
+// A side is one of the two sockets.
+type side struct {
+	fd       int32
+	readable bool // there may be something to read
+	writable bool // there may be room to write
+	ending   bool // a short read does not mean that nothing is left
+	eof      bool // nothing more comes
+	broken   bool // reset, or timed out
+}
+
+// A way carries what comes from one side to the other.
+type way struct {
+	held  int32  // bytes read and not yet written, in the pipe or the stash
+	stash int32  // where in the stashes they are, if not in the pipe
+	from  int32  // where in the stash they begin
+	pipe  pipe   // the zero value if there is none
+	full  uint8  // buffers filled in a row
+	copy  bool   // its sockets do not splice
+	told  bool   // the end has been passed on
+	lots  bool   // an event is for a lot at least
+	lot   bool   // something has been spliced since that was looked at last
+	wake  uint32 // bytes since there was last nothing to read
+	run   uint32 // bytes spliced on the way to lots
+	bytes uint64 // not yet in the books
+}
+
+// An owner is what belongs to a connection and has pointers.
+type owner struct {
+	service *Service
+	source  *screen.Source // nil: it is not counted
+	claim   table.Claim
+}
+
+// streams reports whether a way of c is spliced.
+func (c *conn) streams() bool {
+	return c.ways[client].full >= spliceAfter || c.ways[server].full >= spliceAfter
+}
+
+// ended reports whether all that comes from a side has been passed on.
+func (c *conn) ended(from int) bool { return c.sides[from].eof && c.ways[from].held == 0 }
+
+// socketEvents is what the sockets of a connection are registered for, once.
+const socketEvents = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLPRI | unix.EPOLLET
+
+// conns are the connections of a worker.
+type conns struct{ slots engine.Slab[conn, owner] }
+
+func (s *conns) at(i int32) *conn { return s.slots.At(i) }
+
+func (s *conns) owner(c *conn) *owner { return s.slots.OwnerAt(c.index) }
+
+// find returns the connection that r was made for, nil if it is over.
+func (s *conns) find(r engine.Ref) *conn {
+	if c := s.at(r.Index); c.gen == r.Gen && c.state != free {
+		return c
+	}
+	return nil
+}
+
+func (c *conn) ref() engine.Ref { return engine.Ref{Index: c.index, Gen: c.gen} }
+
+// take returns a slot as new.
+func (s *conns) take() *conn {
+	i := s.slots.Take()
+	c := s.at(i)
+	*c = conn{index: i, gen: c.gen + 1, state: connecting}
+	c.sides[client].fd, c.sides[server].fd = engine.None, engine.None
+	return c
+}
+
+func (s *conns) put(c *conn) {
+	c.state = free
+	s.slots.Put(c.index)
+}
+
+// all calls f with every connection there is. f may end it.
+func (s *conns) all(f func(*conn)) {
+	for i := range s.slots.Size() {
+		if c := s.at(i); c.state != free {
+			f(c)
+		}
+	}
+}

@@ -1,0 +1,70 @@
+package stream
+
+import "github.com/shunt-lb/shunt/proxy/internal/engine"
+
+// end closes a connection that has come to its end both ways.
+func (h *handler) end(c *conn) {
+	for i := range c.sides {
+		if fd := c.sides[i].fd; fd != engine.None {
+			engine.CloseFD(fd)
+		}
+	}
+	h.finish(c)
+}
+
+// cut ends a connection with RST.
+func (h *handler) cut(c *conn) {
+	if c.state == waiting {
+		h.dial.abandon(c)
+		return
+	}
+	for i := range c.sides {
+		reset(c.sides[i].fd)
+	}
+	h.finish(c)
+}
+
+// reset closes a socket, if it is one, with RST.
+func reset(fd int32) {
+	if fd != engine.None {
+		setAbortive(fd)
+		engine.CloseFD(fd)
+	}
+}
+
+// finish closes the books on a connection that has reached a real server.
+func (h *handler) finish(c *conn) {
+	h.relay.book(c)
+	h.slab.owner(c).claim.Done()
+	h.leave(c)
+}
+
+// leave gives back what a connection holds but for its sockets and its claim.
+func (h *handler) leave(c *conn) {
+	o := *h.slab.owner(c)
+	h.release(c)
+	h.fwd.vacate(o)
+}
+
+// release is leave for a connection that keeps its place.
+func (h *handler) release(c *conn) {
+	for i := range c.ways {
+		h.relay.spill(&c.ways[i])
+	}
+	h.wheel.Clear(c.index)
+	delete(h.dial.tried, c.index)
+	if c.named {
+		delete(h.named, c.index)
+	}
+	h.slab.put(c)
+}
+
+// spill drops what a way holds.
+func (rl *relay) spill(y *way) {
+	switch {
+	case y.pipe.there():
+		rl.pipes.discard(y.pipe)
+	case y.held > 0:
+		rl.unstash(y)
+	}
+}

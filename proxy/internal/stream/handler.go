@@ -1,0 +1,141 @@
+package stream
+
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/proxy/internal/engine"
+	"github.com/shunt-lb/shunt/proxy/internal/table"
+	"github.com/shunt-lb/shunt/proxy/internal/virtual"
+)
+
+// A tcp is one worker's part of a TCP: its connections.
+type handler struct {
+	fwd    *Forwarder
+	worker *engine.Worker
+	reg    engine.Events
+
+	slab     conns
+	wheel    *engine.Wheel
+	named    map[int32]virtual.Parties // of those that were introduced
+	accepted bool                      // connections have been accepted in this turn
+
+	accept acceptor
+	dial   dialer
+	relay  relay
+
+	// What the kernel writes.
+	answer int32
+	size   uint32
+}
+
+func newHandler(f *Forwarder, w *engine.Worker, events engine.Events) *handler {
+	h := &handler{fwd: f, worker: w, reg: events, named: map[int32]virtual.Parties{}, wheel: engine.NewWheel(w.Tick)}
+	h.accept = acceptor{h: h, worker: w, reserve: reserve{engine.None, engine.None}}
+	h.dial = dialer{h: h, worker: w, tried: map[int32][]*table.Server{}, waiting: map[int32]*table.Waiter{}}
+	h.relay = relay{h: h, worker: w}
+	h.relay.pipes.limit = f.pipes
+	h.relay.last = engine.None
+	h.accept.restock()
+	return h
+}
+
+// Event implements Handler.
+func (h *handler) Event(id int32, gen, events uint32) {
+	if id < engine.Subject {
+		h.handle(engine.Ref{Index: id >> 1, Gen: gen}, int(id&1), events)
+	} else if l := h.accept.listeners[id-engine.Subject]; l != nil {
+		h.accept.admit(l, acceptShare)
+	}
+}
+
+// Tick implements Handler.
+func (h *handler) Tick() { h.relay.bookAll() }
+
+// Turn implements Handler.
+func (h *handler) Turn() {
+	h.relay.workOff()
+	h.relay.acknowledge(h.worker.Events == 0)
+	h.relay.relent()
+	if h.worker.Ticked {
+		h.wheel.Advance(h.worker.Tick, func(i int32) { h.look(h.slab.at(i)) })
+		h.accept.recover()
+		h.accept.retryAll()
+		h.relay.pipes.trim(sparePipes)
+	}
+	h.accepted = false
+	h.relay.over()
+}
+
+// calm reports whether the worker has no more than one thing to do.
+func (h *handler) calm() bool { return h.worker.Events <= 1 && !h.accepted }
+
+// Next implements Handler.
+func (h *handler) Next() (ticks int, ok bool) {
+	if len(h.relay.queue) > 0 {
+		return 0, true
+	}
+	if len(h.relay.moving) > 0 || h.accept.paused || h.accept.held > 0 {
+		return 1, true
+	}
+	return h.wheel.Next()
+}
+
+// Shut implements Handler.
+func (h *handler) Shut() {
+	h.slab.all(h.cut)
+	for _, l := range h.accept.listeners {
+		if l != nil {
+			engine.CloseFD(l.fd)
+		}
+	}
+	h.relay.pipes.trim(0)
+	h.accept.reserve.release()
+}
+
+// handle takes an event of a socket, which may be one that is gone.
+func (h *handler) handle(r engine.Ref, which int, events uint32) {
+	c := h.slab.find(r)
+	if c == nil {
+		return
+	}
+	c.note(which, events)
+	h.relay.meet(r)
+	switch c.state {
+	case connecting:
+		h.dial.progress(c, which)
+	case waiting:
+		h.dial.waited(c)
+	case introducing:
+		h.hear(c)
+	default:
+		if c.streams() {
+			h.relay.later(c) // after requests
+		} else {
+			h.relay.move(c)
+		}
+	}
+}
+
+// note takes down what an event says about a side.
+func (c *conn) note(which int, events uint32) {
+	s := &c.sides[which]
+	if events&(unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR|unix.EPOLLPRI) != 0 {
+		s.readable = true
+	}
+	if events&unix.EPOLLOUT != 0 {
+		s.writable = true
+	}
+	if events&(unix.EPOLLRDHUP|unix.EPOLLPRI) != 0 {
+		// What follows an end that is here already, or stands behind an
+		// urgent byte, is no event of its own.
+		s.ending = true
+	}
+	if events&unix.EPOLLPRI != 0 {
+		c.ways[which].copy = true // splice does not get past it
+	}
+	// Until it has been told the end, nothing but a reset shuts a side both
+	// ways. The error itself may have been taken away by a failed write.
+	if events&unix.EPOLLERR != 0 || events&unix.EPOLLHUP != 0 && !c.ways[1-which].told {
+		s.broken = true
+	}
+}

@@ -1,0 +1,95 @@
+package stream
+
+import (
+	"context"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/proxy/internal/engine"
+)
+
+// backlog is asked for; the kernel gives what net.core.somaxconn allows.
+const backlog = 65535
+
+// A Listener accepts the connections of one service.
+type Listener struct {
+	fwd     *Forwarder
+	service *Service
+	sockets *engine.Sockets
+}
+
+// Listen begins to accept connections for s at addr, see [Engine.Open].
+func (f *Forwarder) Listen(ctx context.Context, addr netip.AddrPort, s *Service) (*Listener, error) {
+	f.places.Join(&s.Quota)
+	sockets, err := f.engine.Open(ctx, addr, engine.Opening{
+		Kind:    stream,
+		Prepare: func(fd int32) { s.vigil.Load().bequeath(fd) },
+		Open:    func(w *engine.Worker, fd int32) error { return engine.Of[*handler](w).accept.open(fd, s) },
+		Close:   func(w *engine.Worker, fd int32) { engine.Of[*handler](w).accept.close(fd) },
+	})
+	if err != nil {
+		f.places.Part(&s.Quota)
+		return nil, err
+	}
+	return &Listener{fwd: f, service: s, sockets: sockets}, nil
+}
+
+// Close gives the address back. What has connected by then is served, and
+// nothing more is accepted when Close returns nil. An error is that a worker
+// has not done its part when ctx was done: Close may be called again. When all
+// is closed it does nothing.
+func (l *Listener) Close(ctx context.Context) error {
+	// One socket is closed after the other, and those that are still open
+	// must not get what cannot be accepted any more.
+	_ = l.sockets.Each(ctx, deafen)
+	err := l.sockets.Close(ctx)
+	l.fwd.places.Part(&l.service.Quota)
+	return err
+}
+
+// Tune has clients that come from now on have what the settings of the service
+// say about keepalives and acknowledgements. A worker that has not done its part
+// when ctx is done does it later.
+func (l *Listener) Tune(ctx context.Context) {
+	l.sockets.Insist(ctx, func(w *engine.Worker, fd int32) { engine.Of[*handler](w).accept.tune(fd) })
+}
+
+func deafen(_ *engine.Worker, fd int32) {
+	_ = unix.SetsockoptSockFprog(int(fd), unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &nothingNew)
+}
+
+// nothingNew passes what belongs to connections being made and drops the
+// attempts of new ones: they have SYN without ACK, RFC 9293 section 3.1.
+var nothingNew = program(
+	unix.SockFilter{Code: unix.BPF_LD | unix.BPF_B | unix.BPF_ABS, K: 13},
+	unix.SockFilter{Code: unix.BPF_ALU | unix.BPF_AND | unix.BPF_K, K: 0x12},
+	unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jf: 1, K: 0x02},
+	unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: 0},
+	unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: 1<<32 - 1},
+)
+
+func program(p ...unix.SockFilter) unix.SockFprog {
+	return unix.SockFprog{Len: uint16(len(p)), Filter: &p[0]}
+}
+
+// stream listens: as long as it is only bound, that of somebody else fits
+// beside it.
+var stream = &engine.Kind{
+	Open: openStream, Claim: func(fd int32) error { return unix.Listen(int(fd), backlog) },
+	List: "tcp", State: "0A", First: true,
+}
+
+// openStream makes a socket to listen at, with what has to be there before
+// bind, and what the sockets of clients inherit.
+func openStream(family uint16) (int32, unix.Errno) {
+	fd, e := socket(family)
+	if e != 0 {
+		return engine.None, e
+	}
+	engine.SetOption(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, &engine.On)
+	engine.Foreign(fd, family)
+	engine.SetOption(fd, unix.SOL_TCP, unix.TCP_NODELAY, &engine.On)
+	inlineUrgent(fd)
+	return fd, 0
+}

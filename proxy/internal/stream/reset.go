@@ -1,0 +1,47 @@
+package stream
+
+// patience is for how many ticks a reset waits for the other side to take more
+// of what has been sent to it.
+const patience = 10
+
+// settle passes a reset on. What came before it goes first: a reset takes away
+// what is still on its way, and without a director between them it would have
+// arrived.
+func (h *handler) settle(c *conn) {
+	from := client
+	if c.sides[server].broken {
+		from = server
+	}
+	if c.sides[1-from].broken || c.ended(from) && h.outstanding(c, from) == 0 {
+		h.cut(c)
+		return
+	}
+	if c.state != settling {
+		c.state, c.left, c.stall = settling, ^uint32(0), 0
+		h.wheel.Set(c.index, h.worker.Tick+1)
+	}
+}
+
+// outstanding returns how much of what came from a side the other one has not
+// taken.
+func (h *handler) outstanding(c *conn, from int) int {
+	return int(c.ways[from].held) + unacknowledged(c.sides[1-from].fd, &h.answer)
+}
+
+// settled looks after a reset that waits, once in a tick.
+func (h *handler) settled(c *conn) {
+	from := client
+	if c.sides[server].broken {
+		from = server
+	}
+	left := uint32(h.outstanding(c, from))
+	if left < c.left || c.last+1 >= h.worker.Tick {
+		c.stall = 0
+	}
+	c.left = left
+	if c.stall++; c.stall > patience || c.ended(from) && left == 0 {
+		h.cut(c)
+		return
+	}
+	h.wheel.Set(c.index, h.worker.Tick+1)
+}

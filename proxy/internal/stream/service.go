@@ -1,0 +1,26 @@
+package stream
+
+import (
+	"net"
+	"sync/atomic"
+
+	"github.com/shunt-lb/shunt/proxy/internal/virtual"
+)
+
+// A TCPService is a virtual service that is forwarded by TCP.
+type Service struct {
+	virtual.Service
+	// Sorry answers in place of the built-in sorry server. It owns and closes
+	// the connection, and is called from a goroutine of its own. nil refuses.
+	Sorry func(net.Conn)
+
+	vigil  atomic.Pointer[vigil]
+	pieces atomic.Int32 // connections for which answers in pieces are expected
+}
+
+// Set is that of [Service].
+func (s *Service) Set(settings virtual.Settings) {
+	v := newVigil(settings.KeepAlive, settings.UserTimeout)
+	s.vigil.Store(&v)
+	s.Service.Set(settings)
+}

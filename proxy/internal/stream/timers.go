@@ -1,0 +1,48 @@
+package stream
+
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/proxy/internal/engine"
+)
+
+// look sees what has become of a connection whose time has come.
+func (h *handler) look(c *conn) {
+	switch c.state {
+	case connecting:
+		if left := int32(c.due - h.worker.Tick); left > 0 {
+			h.wheel.Set(c.index, h.worker.Tick+uint32(left))
+		} else {
+			h.dial.unreached(c, unix.ETIMEDOUT)
+		}
+	case waiting:
+		if left := int32(c.due - h.worker.Tick); left > 0 {
+			h.wheel.Set(c.index, h.worker.Tick+uint32(left))
+		} else {
+			h.dial.overdue(c)
+		}
+	case introducing:
+		h.unheard(c)
+	case relaying:
+		h.lookIdle(c)
+	case settling:
+		h.settled(c)
+	}
+}
+
+// lookIdle cuts a connection on which nothing has moved for too long. One that
+// lasts is worth keepalives: those of the client come with the listener.
+func (h *handler) lookIdle(c *conn) {
+	settings := h.slab.owner(c).service.Settings()
+	limit := engine.Ticks(settings.Idle)
+	quiet := h.worker.Tick - c.last
+	if quiet >= limit {
+		h.cut(c)
+		return
+	}
+	if !c.lasting {
+		c.lasting = true
+		h.slab.owner(c).service.vigil.Load().keep(c.sides[server].fd)
+	}
+	h.wheel.Set(c.index, h.worker.Tick+min(limit-quiet, engine.LookEvery))
+}

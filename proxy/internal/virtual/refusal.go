@@ -1,0 +1,35 @@
+package virtual
+
+import (
+	"net/netip"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/proxy/internal/table"
+)
+
+// Refusal returns why a client is refused of which e is what the latest attempt
+// to reach a real server came to, 0 if there was none; full is that there is
+// one that would take it but for having as many as may be.
+func Refusal(e unix.Errno, full bool) dataplane.Refusal {
+	switch {
+	case e == ErrCrowded, Scarce(e):
+		return dataplane.Bound
+	case Portless(e):
+		return dataplane.Portless
+	case full:
+		return dataplane.Queued
+	case e != 0:
+		return dataplane.Unreachable
+	}
+	return dataplane.Unusable
+}
+
+// Sorry reports whether the built-in sorry server is to answer: always without
+// an address, or with that of the service itself, otherwise when the address
+// has been tried.
+func Sorry(c table.Claim, tried []*table.Server) bool {
+	return c.Sorry() && (c.Addr() == netip.AddrPort{} || c.Circular() || slices.Contains(tried, c.Server()))
+}

@@ -1,0 +1,108 @@
+package virtual
+
+import (
+	"log/slog"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+	"golang.org/x/time/rate"
+
+	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/proxy/internal/engine"
+	"github.com/shunt-lb/shunt/proxy/internal/screen"
+	"github.com/shunt-lb/shunt/proxy/internal/table"
+)
+
+// A Reporter tells of clients that are not served, and of real servers that are
+// not reached. All methods may be called from several goroutines at once, and
+// wait for nobody.
+type Reporter struct {
+	engine *engine.Engine
+	Log    *engine.Log
+
+	local, turn, stranger rate.Sometimes
+}
+
+// NewReporter has the log of an engine written.
+func NewReporter(e *engine.Engine) *Reporter {
+	return &Reporter{engine: e, Log: e.Log(), local: engine.EachMinute(), turn: engine.EachMinute(), stranger: engine.EachMinute()}
+}
+
+// Unreached tells of a failed attempt: in a loud voice only if it is the fault
+// of this host, which is own.
+func (r *Reporter) Unreached(s *Service, c table.Claim, err unix.Errno, own bool) {
+	real := c.Addr().String()
+	r.Log.Say(slog.LevelDebug, "real server not reached", "service", s.Name, "real", real, "err", err)
+	if own {
+		r.local.Do(func() {
+			r.Log.Say(slog.LevelWarn, "this host cannot reach a real server", "service", s.Name, "real", real, "err", err, "hint", remedy(err))
+		})
+	}
+}
+
+// turnedAway names one of the clients that a screen does not let in.
+func (r *Reporter) turnedAway(s *Service, client netip.AddrPort, v screen.Verdict) {
+	r.turn.Do(func() {
+		r.Log.Say(slog.LevelWarn, "clients turned away", "service", s.Name, "client", client.String(), "reason", v.String())
+	})
+}
+
+// Unintroduced tells of a trusted proxy that has not said who its client is.
+func (r *Reporter) Unintroduced(s *Service, from netip.AddrPort, err error) {
+	r.stranger.Do(func() {
+		r.Log.Say(slog.LevelWarn, "trusted proxy does not introduce its client", "service", s.Name, "proxy", from, "err", err)
+	})
+}
+
+// A onceAMinute is what may be said once a minute.
+type onceAMinute struct{ due atomic.Int64 }
+
+// do has say say it if it is time, and counts what could not be said as not
+// said.
+func (m *onceAMinute) do(now time.Duration, say func() bool) {
+	due := m.due.Load()
+	if int64(now) >= due && m.due.CompareAndSwap(due, int64(now+time.Minute)) && !say() {
+		m.due.Store(due)
+	}
+}
+
+// Refused counts a client that nobody takes, and tells of one each minute.
+// tried are the real servers that could not be reached for it, of which err is
+// about the last.
+func (r *Reporter) Refused(s *Service, err unix.Errno, why dataplane.Refusal, tried []*table.Server) {
+	s.Books.Refused(why)
+	s.refused.do(r.engine.SinceStart(), func() bool {
+		about := []any{"service", s.Name, "reason", why.String()}
+		if len(tried) > 0 {
+			about = append(about, "real", tried[len(tried)-1].Addr().String())
+		}
+		switch {
+		case err == ErrCrowded:
+			about = append(about, "err", "maxconnections or maxflows is reached")
+		case err != 0:
+			about = append(about, "err", err)
+		}
+		return r.Log.Say(slog.LevelWarn, "client refused", about...)
+	})
+}
+
+// Screen decides whether a client of s is let in, and counts the one that is
+// not before it can know. Whoever has been let in gives back what it returns.
+func (r *Reporter) Screen(s *Service, client netip.AddrPort) (from *screen.Source, ok bool) {
+	if s.Screen.Open() {
+		return nil, true
+	}
+	from, verdict := s.Screen.Admit(client.Addr())
+	switch verdict {
+	case screen.Denied:
+		s.Books.Denied()
+	case screen.Throttled:
+		s.Books.Throttled()
+	default:
+		return from, true
+	}
+	r.turnedAway(s, client, verdict)
+	return nil, false
+}
