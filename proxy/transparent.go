@@ -12,7 +12,7 @@ func may(v dataplane.VirtualService) error {
 	if !v.Transparent {
 		return nil
 	}
-	if err := engine.MayDisguise(); err != nil {
+	if err := engine.MayBindTransparent(); err != nil {
 		return fmt.Errorf("transparent = yes needs the right to use addresses of others: run shunt as root, or with CAP_NET_ADMIN: %w", err)
 	}
 	return nil

@@ -8,7 +8,7 @@ import (
 // A limit that has become lower holds for who comes, and flows get fewer with
 // each new one.
 func TestBoundLowered(t *testing.T) {
-	q := newQuay(t, "127.0.0.1", 20)
+	q := newFixture(t, "127.0.0.1", 20)
 	s := q.socket("127.0.0.1")
 	q.service.Books.Update(spec(addrOf(s)))
 	for range 20 {

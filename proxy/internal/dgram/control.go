@@ -46,9 +46,9 @@ func (c *control) segments(n int, size uint16) int {
 	return n
 }
 
-// arrival returns what the first n bytes say about a datagram that has
+// parse returns what the first n bytes say about a datagram that has
 // arrived: where it was sent to, and if it is a run of datagrams, of what size.
-func (c *control) arrival(n int) (local [16]byte, segment int) {
+func (c *control) parse(n int) (local [16]byte, segment int) {
 	for at := 0; at+unix.SizeofCmsghdr <= n; {
 		h := c.at(at)
 		size := int(h.Len)

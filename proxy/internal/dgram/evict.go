@@ -14,7 +14,7 @@ import (
 // flood of clients that do not exist can take the place of forgotten flows, but
 // not of those at work, and a real server has the time to answer. Who has had
 // an answer is likely to be done: each query of a resolver is a flow.
-var spare = [ranks]uint32{
+var idleToEvict = [classes]uint32{
 	unanswered: uint32(200 * time.Millisecond / engine.TickLength),
 	answered:   0,
 	assured:    engine.Ticks(time.Second),
@@ -25,10 +25,10 @@ type evictor struct {
 	h      *handler
 	worker *engine.Worker
 
-	fullest *port  // the one with the most flows, as far as has been seen
-	need    bool   // there is nothing to make a socket of, see relieve
-	looked  int    // which of the ports was the last to be looked at
-	pleaded uint32 // tick in which there was no place
+	fullest   *port  // the one with the most flows, as far as has been seen
+	short     bool   // there is nothing to make a socket of, see relieve
+	cursor    int    // which of the ports was the last to be looked at
+	requested uint32 // tick in which there was no place
 }
 
 const (
@@ -39,10 +39,10 @@ const (
 	evictLook = 8
 )
 
-// place takes a place for a flow of p, if need be that of another.
-func (ev *evictor) place(p *port) bool {
-	rooms := ev.h.fwd.rooms
-	if rooms.Take(&p.service.Quota) {
+// acquire takes a place for a flow of p, if need be that of another.
+func (ev *evictor) acquire(p *port) bool {
+	rooms := ev.h.fwd.limiter
+	if rooms.Acquire(&p.service.Quota) {
 		return true
 	}
 	if f := ev.idlest(p); f != nil {
@@ -52,14 +52,14 @@ func (ev *evictor) place(p *port) bool {
 		return true
 	}
 	rooms.Refuse()
-	ev.plead(p.service, false)
+	ev.requestEviction(p.service, false)
 	return false
 }
 
 // shrink ends a flow more where there are too many since the limit has become
 // lower.
 func (ev *evictor) shrink(p *port) {
-	if ev.h.fwd.rooms.Over() {
+	if ev.h.fwd.limiter.Over() {
 		ev.evict(p)
 	}
 }
@@ -76,33 +76,33 @@ func (ev *evictor) evict(p *port) bool {
 	return true
 }
 
-// relieve ends flows for want of what a socket is made of, of whatever service,
+// evictForShortage ends flows for want of what a socket is made of, of whatever service,
 // and reports whether there were some. A search for a port in vain looks at all
 // of them, so that it is not to be repeated for each client: the limit becomes
 // lower, until the ports are set again, and some more make room. They may have
 // ports that are no longer chosen from.
-func (ev *evictor) relieve(p *port, e unix.Errno) bool {
+func (ev *evictor) evictForShortage(p *port, e unix.Errno) bool {
 	n := int64(1)
-	if virtual.Portless(e) {
-		taken := ev.h.fwd.rooms.Used()
+	if virtual.NoPort(e) {
+		taken := ev.h.fwd.limiter.Used()
 		n += taken / evictShare
 		ev.h.fwd.shortOfPorts(taken - n)
 	}
 	if ev.makeRoom(p, n, true) {
 		return true
 	}
-	ev.plead(p.service, true)
+	ev.requestEviction(p.service, true)
 	return false
 }
 
 // makeRoom ends up to n flows for those of p, in need of whatever service, and
 // reports whether there were some.
 func (ev *evictor) makeRoom(p *port, n int64, need bool) (some bool) {
-	ev.need = need
+	ev.short = need
 	for ; n > 0 && ev.evict(p); n-- {
 		some = true
 	}
-	ev.need = false
+	ev.short = false
 	return some
 }
 
@@ -111,14 +111,14 @@ func (ev *evictor) makeRoom(p *port, n int64, need bool) (some bool) {
 // has been for long enough, or those services have no more than what is theirs.
 func (ev *evictor) idlest(p *port) *flow {
 	ports := ev.candidates(p)
-	for r := range ranks {
+	for r := range classes {
 		var most *port
 		var found *flow
 		for _, q := range ports {
 			if q == nil || most != nil && q.count <= most.count {
 				continue
 			}
-			if f := ev.h.flows.oldest(q, r); f != nil && ev.worker.Tick-f.last >= spare[r] {
+			if f := ev.h.flows.oldest(q, r); f != nil && ev.worker.Tick-f.last >= idleToEvict[r] {
 				most, found = q, f
 			}
 		}
@@ -133,50 +133,50 @@ func (ev *evictor) idlest(p *port) *flow {
 // the others in turn, so that the cost does not depend on how many there are.
 func (ev *evictor) candidates(p *port) (all [evictLook]*port) {
 	for i := range all[2:] {
-		if ev.looked++; ev.looked >= len(ev.h.ports) {
-			ev.looked = 0
+		if ev.cursor++; ev.cursor >= len(ev.h.ports) {
+			ev.cursor = 0
 		}
-		if q := ev.h.ports[ev.looked]; q != nil {
+		if q := ev.h.ports[ev.cursor]; q != nil {
 			if ev.fullest == nil || q.count > ev.fullest.count {
 				ev.fullest = q
 			}
-			if ev.yields(q, p) {
+			if ev.mayEvict(q, p) {
 				all[2+i] = q
 			}
 		}
 	}
-	if all[0] = p; ev.fullest != nil && ev.yields(ev.fullest, p) {
+	if all[0] = p; ev.fullest != nil && ev.mayEvict(ev.fullest, p) {
 		all[1] = ev.fullest
 	}
 	return all
 }
 
-// yields reports whether the flows of q may give way to one of p: if there are
+// mayEvict reports whether the flows of q may give way to one of p: if there are
 // more of them, and more than what is their service's own but in need.
-func (ev *evictor) yields(q, p *port) bool {
-	return q.count > p.count && (ev.need || ev.h.fwd.rooms.Beyond(&q.service.Quota))
+func (ev *evictor) mayEvict(q, p *port) bool {
+	return q.count > p.count && (ev.short || ev.h.fwd.limiter.Beyond(&q.service.Quota))
 }
 
-// plead asks the other workers to make room, once a tick: all places may be
+// requestEviction asks the other workers to make room, once a tick: all places may be
 // taken by flows of theirs.
-func (ev *evictor) plead(s *Service, need bool) {
-	if ev.pleaded == ev.worker.Tick {
+func (ev *evictor) requestEviction(s *Service, need bool) {
+	if ev.requested == ev.worker.Tick {
 		return
 	}
-	ev.pleaded = ev.worker.Tick
-	ev.h.fwd.crowdedFlows(s)
+	ev.requested = ev.worker.Tick
+	ev.h.fwd.reportLimit(s)
 	for _, w := range ev.worker.Engine.Workers() {
 		if other := engine.Of[*handler](w); other != ev.h {
-			w.Post(func() { other.evict.yield(s, need) })
+			w.Post(func() { other.evict.serveEviction(s, need) })
 		}
 	}
 }
 
-// yield makes room for flows of s at other workers.
-func (ev *evictor) yield(s *Service, need bool) {
+// serveEviction makes room for flows of s at other workers.
+func (ev *evictor) serveEviction(s *Service, need bool) {
 	i := slices.IndexFunc(ev.h.ports, func(p *port) bool { return p != nil && p.service == s })
 	if i < 0 {
 		return // it is closed here by now
 	}
-	ev.makeRoom(ev.h.ports[i], 1+ev.h.fwd.rooms.Used()/evictShare, need)
+	ev.makeRoom(ev.h.ports[i], 1+ev.h.fwd.limiter.Used()/evictShare, need)
 }

@@ -13,16 +13,16 @@ import (
 )
 
 // also opens a port for another service at the same worker.
-func (q *quay) also(servers ...netip.AddrPort) *quay {
+func (q *fixture) also(servers ...netip.AddrPort) *fixture {
 	q.Helper()
-	other := &quay{Harness: q.Harness, fwd: q.fwd, h: q.h}
+	other := &fixture{Harness: q.Harness, fwd: q.fwd, h: q.h}
 	other.service = &Service{Service: virtual.Service{Name: fmt.Sprint("test ", len(q.h.ports)), Books: table.New(spec(servers...))}}
 	other.service.Set(virtual.Settings{Connect: time.Second, Idle: time.Minute})
 	addr := netip.MustParseAddrPort("127.0.0.1:0")
-	fds, err := engine.Bind(addr, 1, dock, false)
+	fds, err := engine.Bind(addr, 1, portSocket, false)
 	q.Must(err)
 	q.Must(q.h.openPort(fds[0], addr, other.service))
-	q.fwd.rooms.Join(&other.service.Quota)
+	q.fwd.limiter.Join(&other.service.Quota)
 	other.port = q.h.portOf(fds[0])
 	name := new(engine.Sockaddr)
 	engine.NameOf(fds[0], name)
@@ -31,27 +31,27 @@ func (q *quay) also(servers ...netip.AddrPort) *quay {
 }
 
 // first has the first service of a worker be one of those that divide.
-func (q *quay) first() *quay {
-	q.fwd.rooms.Join(&q.service.Quota)
+func (q *fixture) first() *fixture {
+	q.fwd.limiter.Join(&q.service.Quota)
 	return q
 }
 
-// A pressed worker has so many services and, at the first, as many flows as there
+// A pressedFixture worker has so many services and, at the first, as many flows as there
 // may be, each of which gives way when the next one comes.
-type pressed struct {
-	*quay
+type pressedFixture struct {
+	*fixture
 	crowd *crowd
 }
 
-func newPressed(t testing.TB, services int) *pressed {
-	q := newQuay(t, "127.0.0.1", 4000).first()
+func newPressed(t testing.TB, services int) *pressedFixture {
+	q := newFixture(t, "127.0.0.1", 4000).first()
 	s := q.socket("127.0.0.1")
 	_ = s.SetReadBuffer(1)
 	q.service.Books.Update(spec(addrOf(s)))
 	for range services - 1 {
 		q.also(addrOf(s))
 	}
-	p := &pressed{q, q.crowd()}
+	p := &pressedFixture{q, q.crowd()}
 	for before := -1; q.flows() != before; {
 		before = q.flows()
 		p.press(20)
@@ -60,7 +60,7 @@ func newPressed(t testing.TB, services int) *pressed {
 }
 
 // press has batches of new clients come, and returns how long a flow takes.
-func (p *pressed) press(batches int) time.Duration {
+func (p *pressedFixture) press(batches int) time.Duration {
 	p.Helper()
 	p.Now += engine.TickLength * 3
 	began := p.fwd.Evictions()
@@ -107,7 +107,7 @@ func TestEvictionCost(t *testing.T) {
 }
 
 // find looks n times for the flow to evict.
-func (p *pressed) find(n int) time.Duration {
+func (p *pressedFixture) find(n int) time.Duration {
 	p.Now += engine.TickLength * 3
 	p.Worker.Turn(0)
 	start := time.Now()
@@ -133,14 +133,14 @@ func BenchmarkEviction(b *testing.B) {
 // has been silent longest, and nobody gets more by taking from one who has less.
 func TestEvictionTakesFromTheMost(t *testing.T) {
 	const limit = 60
-	q := newQuay(t, "127.0.0.1", limit).first()
+	q := newFixture(t, "127.0.0.1", limit).first()
 	s, sink := q.socket("127.0.0.1"), q.socket("127.0.0.1")
 	q.service.Books.Update(spec(addrOf(sink)))
-	var others []*quay
+	var others []*fixture
 	for range 12 {
 		others = append(others, q.also(addrOf(s)))
 	}
-	old := map[*quay]*net.UDPConn{}
+	old := map[*fixture]*net.UDPConn{}
 	for _, o := range others { // they are the oldest, with more than is their own
 		for range 2 + limit/2/13 {
 			old[o] = o.client()
@@ -172,7 +172,7 @@ func TestEvictionTakesFromTheMost(t *testing.T) {
 // What a service has to itself cannot be taken by others.
 func TestOwnFlowsStay(t *testing.T) {
 	const limit = 40
-	q := newQuay(t, "127.0.0.1", limit).first()
+	q := newFixture(t, "127.0.0.1", limit).first()
 	s, sink := q.socket("127.0.0.1"), q.socket("127.0.0.1")
 	q.service.Books.Update(spec(addrOf(sink)))
 	o := q.also(addrOf(s))

@@ -55,7 +55,7 @@ func (h *handler) expire() {
 // look again.
 func (h *handler) expirePort(p *port, share int) (left int) {
 	limit := p.limit()
-	for r := range ranks {
+	for r := range classes {
 		for f := h.flows.oldest(p, r); f != nil; f = h.flows.oldest(p, r) {
 			if quiet := h.worker.Tick - f.last; quiet < limit {
 				h.lookBy(limit - quiet)
@@ -72,21 +72,21 @@ func (h *handler) expirePort(p *port, share int) (left int) {
 	return share
 }
 
-// stir notes that something moves on a flow. The first time in a tick it
+// touch notes that something moves on a flow. The first time in a tick it
 // becomes the newest, and one of those that are counted when the tick is over.
-func (h *handler) stir(p *port, f *flow) {
+func (h *handler) touch(p *port, f *flow) {
 	if f.last == h.worker.Tick {
 		return
 	}
 	f.last = h.worker.Tick
-	h.flows.quit(p, f)
-	h.flows.join(p, f)
-	h.stirred = append(h.stirred, f.ref())
+	h.flows.unlinkLRU(p, f)
+	h.flows.pushNewest(p, f)
+	h.touched = append(h.touched, f.ref())
 }
 
 // bookFlow puts what a flow has moved into the books.
 func (h *handler) bookFlow(f *flow) {
-	claim := h.flows.patron(f).claim
+	claim := h.flows.refs(f).claim
 	if in := f.moved[client]; in.packets > 0 {
 		claim.In(in.packets, in.bytes)
 	}
@@ -97,10 +97,10 @@ func (h *handler) bookFlow(f *flow) {
 }
 
 func (h *handler) bookFlows() {
-	for _, r := range h.stirred {
+	for _, r := range h.touched {
 		if f := h.flows.find(r); f != nil {
 			h.bookFlow(f)
 		}
 	}
-	h.stirred = h.stirred[:0]
+	h.touched = h.touched[:0]
 }

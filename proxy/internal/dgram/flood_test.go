@@ -18,7 +18,7 @@ func TestFlood(t *testing.T) {
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err != nil || files.Cur < 3000 {
 		bound, clients = 500, 10000
 	}
-	q := newQuay(t, "127.0.0.1", bound)
+	q := newFixture(t, "127.0.0.1", bound)
 	s := q.socket("127.0.0.1")
 	q.service.Books.Update(spec(addrOf(s)))
 	worker := q.client()
@@ -67,7 +67,7 @@ func heap() uint64 {
 
 // The path of datagrams allocates nothing.
 func TestNoAllocation(t *testing.T) {
-	q := newQuay(t, "127.0.0.1", 10)
+	q := newFixture(t, "127.0.0.1", 10)
 	s := q.socket("127.0.0.1")
 	q.service.Books.Update(spec(addrOf(s)))
 	c := q.client()

@@ -16,16 +16,16 @@ const (
 	server
 )
 
-// A rank is how much a flow has to show for itself. When there is no room, those
+// A class is how much a flow has to show for itself. When there is no room, those
 // with the least give way first: whoever sends from addresses that are not his
 // gets no further than the second.
-type rank uint8
+type class uint8
 
 const (
-	unanswered rank = iota // nothing has come back
-	answered               // something has
-	assured                // and the client has sent more since
-	ranks
+	unanswered class = iota // nothing has come back
+	answered                // something has
+	assured                 // and the client has sent more since
+	classes
 )
 
 // An address is that of a client as the kernel writes it, AF_INET or AF_INET6,
@@ -62,7 +62,7 @@ type flow struct {
 	chain  int32 // the next of those with a similar hash
 
 	// Its place among those of its rank, by when something last moved.
-	rank         rank
+	class        class
 	newer, older int32
 	last         uint32 // tick in which something moved
 
@@ -77,8 +77,8 @@ type flow struct {
 // A traffic is so many datagrams.
 type traffic struct{ packets, bytes uint64 }
 
-// A patron is what belongs to a flow and has pointers.
-type patron struct {
+// A refs is what belongs to a flow and has pointers.
+type refs struct {
 	port   *port
 	source *screen.Source // nil: it is not counted
 	claim  table.Claim
@@ -88,14 +88,14 @@ func (f *flow) ref() engine.Ref { return engine.Ref{Index: f.index, Gen: f.gen} 
 
 // flows are those of a worker.
 type flows struct {
-	slots engine.Slab[flow, patron]
-	named register
+	slots engine.Slab[flow, refs]
+	named namedClients
 	index index
 }
 
 func (s *flows) at(i int32) *flow { return s.slots.At(i) }
 
-func (s *flows) patron(f *flow) *patron { return s.slots.OwnerAt(f.index) }
+func (s *flows) refs(f *flow) *refs { return s.slots.RefsAt(f.index) }
 
 // find returns the flow that r was made for, nil if it is over.
 func (s *flows) find(r engine.Ref) *flow {
@@ -116,7 +116,7 @@ func (s *flows) take(o *origin) *flow {
 
 // put ends a flow, wherever it comes from: what its source has is given back.
 func (s *flows) put(f *flow) {
-	s.patron(f).source.Leave()
+	s.refs(f).source.Leave()
 	s.named.release(f.origin.via)
 	f.fd = engine.None
 	s.slots.Put(f.index)

@@ -15,7 +15,7 @@ import (
 // A flow is over when nothing has moved for as long as the service says, not
 // before, and the worker then has nothing to wait for.
 func TestFlowExpires(t *testing.T) {
-	q := newQuay(t, "127.0.0.1", 10)
+	q := newFixture(t, "127.0.0.1", 10)
 	s := q.socket("127.0.0.1")
 	q.service.Books.Update(spec(addrOf(s)))
 	if rest := q.Worker.Rest(); rest != -1 {
@@ -43,7 +43,7 @@ func TestFlowExpires(t *testing.T) {
 
 // A shorter idle timeout is in force for flows that exist.
 func TestFlowExpiryChanges(t *testing.T) {
-	q := newQuay(t, "127.0.0.1", 10)
+	q := newFixture(t, "127.0.0.1", 10)
 	s := q.socket("127.0.0.1")
 	q.service.Books.Update(spec(addrOf(s)))
 	q.ask(q.client(), s, "question")
@@ -57,7 +57,7 @@ func TestFlowExpiryChanges(t *testing.T) {
 // Who has nothing to show for itself gives way first, then who has been silent
 // longest.
 func TestEvictionOrder(t *testing.T) {
-	q := newQuay(t, "127.0.0.1", 5)
+	q := newFixture(t, "127.0.0.1", 5)
 	s := q.socket("127.0.0.1")
 	q.service.Books.Update(spec(addrOf(s)))
 	names := map[string]*net.UDPConn{}
@@ -119,7 +119,7 @@ func TestEvictionOrder(t *testing.T) {
 // One that waits for its answer is not evicted at once, and who cannot have a
 // place is counted.
 func TestEvictionSpares(t *testing.T) {
-	q := newQuay(t, "127.0.0.1", 2)
+	q := newFixture(t, "127.0.0.1", 2)
 	s := q.socket("127.0.0.1")
 	q.service.Books.Update(spec(addrOf(s)))
 	q.ask(q.client(), s, "a")
@@ -141,7 +141,7 @@ func TestEvictionSpares(t *testing.T) {
 // Clients that have had their answer leave room for as many others as there
 // may be in a moment: each query of a resolver comes from another port.
 func TestEvictionOfTheAnswered(t *testing.T) {
-	q := newQuay(t, "127.0.0.1", 3)
+	q := newFixture(t, "127.0.0.1", 3)
 	s := q.socket("127.0.0.1")
 	q.service.Books.Update(spec(addrOf(s)))
 	for range 20 {
@@ -156,7 +156,7 @@ func TestEvictionOfTheAnswered(t *testing.T) {
 // A real server that refuses is found out whether the news come with reading
 // or with sending, and what is left of the batch goes to another one.
 func TestRefusal(t *testing.T) {
-	q := newQuay(t, "127.0.0.1", 10)
+	q := newFixture(t, "127.0.0.1", 10)
 	dead, s := q.socket("127.0.0.1"), q.socket("127.0.0.1")
 	q.service.Books.Update(spec(addrOf(dead), addrOf(s)))
 	c := q.client()
@@ -179,7 +179,7 @@ func TestRefusal(t *testing.T) {
 // Nothing is lost or mixed up when the real server is taken out between two
 // batches.
 func TestRemovedBetweenBatches(t *testing.T) {
-	q := newQuay(t, "127.0.0.1", 10)
+	q := newFixture(t, "127.0.0.1", 10)
 	a, b := q.socket("127.0.0.1"), q.socket("127.0.0.1")
 	q.service.Books.Update(spec(addrOf(a), addrOf(b)))
 	c := q.client()
@@ -195,7 +195,7 @@ func TestRemovedBetweenBatches(t *testing.T) {
 // No descriptors is no busy loop: sockets are not tried for before the next
 // tick, and flows that exist go on.
 func TestNoDescriptors(t *testing.T) {
-	q := newQuay(t, "127.0.0.1", 10)
+	q := newFixture(t, "127.0.0.1", 10)
 	s := q.socket("127.0.0.1")
 	q.service.Books.Update(spec(addrOf(s)))
 	c, late := q.client(), q.client()

@@ -30,17 +30,17 @@ type Bounds struct {
 type Forwarder struct {
 	*virtual.Reporter
 	engine    *engine.Engine
-	rooms     *engine.Places // of flows
+	limiter   *engine.Places // of flows
 	evictions atomic.Uint64
 	pauses    atomic.Uint64
 	allowance allowance
 
-	broken, flood rate.Sometimes
+	receiveErrors, limitReached rate.Sometimes
 }
 
 // NewUDP has the workers of an engine that has not begun yet forward datagrams.
 func New(e *engine.Engine, b Bounds, r *virtual.Reporter) *Forwarder {
-	f := &Forwarder{Reporter: r, engine: e, rooms: engine.NewPlaces(), broken: engine.EachMinute(), flood: engine.EachMinute()}
+	f := &Forwarder{Reporter: r, engine: e, limiter: engine.NewLimiter(), receiveErrors: engine.EachMinute(), limitReached: engine.EachMinute()}
 	f.Bound(b)
 	f.SetPorts(engine.LocalPorts())
 	e.Handle(func(w *engine.Worker, events engine.Events) engine.Handler { return newHandler(f, w, events) }, func() {})
@@ -81,12 +81,12 @@ func (f *Forwarder) allow(change func(*allowance)) {
 	if limit < a.bounds.Flows {
 		a.by = dataplane.Ports
 	}
-	f.rooms.Bound(int64(limit))
+	f.limiter.SetLimit(int64(limit))
 }
 
 // Load tells how many flows there are.
 func (f *Forwarder) Load() dataplane.Room {
-	l := f.rooms.Load()
+	l := f.limiter.Load()
 	a := &f.allowance
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -98,7 +98,7 @@ func (f *Forwarder) Load() dataplane.Room {
 }
 
 // Wait returns when there has been no flow, or with ctx's error.
-func (f *Forwarder) Wait(ctx context.Context) error { return f.rooms.Wait(ctx) }
+func (f *Forwarder) Wait(ctx context.Context) error { return f.limiter.Wait(ctx) }
 
 // Pauses returns how often a worker has made no new flows for a moment because
 // there were no descriptors or no memory.
@@ -108,14 +108,14 @@ func (f *Forwarder) Pauses() uint64 { return f.pauses.Load() }
 func (f *Forwarder) Evictions() uint64 { return f.evictions.Load() }
 
 func (f *Forwarder) cannotReceive(s *Service, err unix.Errno) {
-	f.broken.Do(func() {
+	f.receiveErrors.Do(func() {
 		f.Log.Say(slog.LevelError, "cannot receive datagrams", "service", s.Name, "err", err)
 	})
 }
 
-func (f *Forwarder) crowdedFlows(s *Service) {
-	f.flood.Do(func() {
-		l := f.rooms.Load()
+func (f *Forwarder) reportLimit(s *Service) {
+	f.limitReached.Do(func() {
+		l := f.limiter.Load()
 		f.Log.Say(slog.LevelWarn, "datagrams refused: limit of flows reached", "service", s.Name, "limit", l.Limit, "of its own", l.Own)
 	})
 }

@@ -6,11 +6,11 @@ import "github.com/shunt-lb/shunt/proxy/internal/engine"
 type handler struct {
 	fwd    *Forwarder
 	worker *engine.Worker
-	reg    engine.Events
+	events engine.Events
 
 	ports    []*port
 	flows    flows
-	stirred  []engine.Ref // what has moved in this tick
+	touched  []engine.Ref // what has moved in this tick
 	flowsDue uint32       // tick at which to look for those that are over; 0 is never
 
 	requests requests
@@ -20,7 +20,7 @@ type handler struct {
 }
 
 func newHandler(f *Forwarder, w *engine.Worker, events engine.Events) *handler {
-	h := &handler{fwd: f, worker: w, reg: events}
+	h := &handler{fwd: f, worker: w, events: events}
 	h.requests = requests{h: h, worker: w}
 	h.replies = replies{h: h, worker: w}
 	h.open = opener{h: h, worker: w}
@@ -49,7 +49,7 @@ func (h *handler) Turn() {
 // Next implements Handler.
 func (h *handler) Next() (ticks int, ok bool) {
 	due, ok := h.flowsNext()
-	if len(h.stirred) > 0 && (due > 1 || !ok) {
+	if len(h.touched) > 0 && (due > 1 || !ok) {
 		return 1, true
 	}
 	return due, ok

@@ -55,11 +55,11 @@ func (s *flows) lookup(o *origin, after *flow) *flow {
 	return nil
 }
 
-// enter puts a flow into the index.
-func (s *flows) enter(f *flow) {
+// indexFlow puts a flow into the index.
+func (s *flows) indexFlow(f *flow) {
 	x := &s.index
 	if x.count == len(x.heads) {
-		s.spread()
+		s.growIndex()
 	}
 	f.hash = x.hash(&f.origin)
 	head := x.head(f.hash)
@@ -67,8 +67,8 @@ func (s *flows) enter(f *flow) {
 	x.count++
 }
 
-// spread doubles the index.
-func (s *flows) spread() {
+// growIndex doubles the index.
+func (s *flows) growIndex() {
 	old := s.index.heads
 	s.index.clear(2 * len(old))
 	for _, i := range old {
@@ -80,8 +80,8 @@ func (s *flows) spread() {
 	}
 }
 
-// remove takes a flow out of the index.
-func (s *flows) remove(f *flow) {
+// unindexFlow takes a flow out of the index.
+func (s *flows) unindexFlow(f *flow) {
 	at := s.index.head(f.hash)
 	for *at != f.index {
 		at = &s.at(*at).chain

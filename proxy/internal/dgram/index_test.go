@@ -19,14 +19,14 @@ func TestIndex(t *testing.T) {
 				if there[n] == nil {
 					f := s.take(at(n))
 					f.fd = int32(n)
-					s.enter(f)
+					s.indexFlow(f)
 					there[n] = f
 				}
 			},
 			"remove": func(t *rapid.T) {
 				n := who.Draw(t, "origin")
 				if f := there[n]; f != nil {
-					s.remove(f)
+					s.unindexFlow(f)
 					s.put(f)
 					delete(there, n)
 				}
@@ -51,9 +51,9 @@ func TestIndexSameOrigin(t *testing.T) {
 	o := &origin{port: 3}
 	want := map[*flow]bool{}
 	for range 200 {
-		s.enter(s.take(&origin{port: 4}))
+		s.indexFlow(s.take(&origin{port: 4}))
 		f := s.take(o)
-		s.enter(f)
+		s.indexFlow(f)
 		want[f] = true
 	}
 	for f := s.lookup(o, nil); f != nil; f = s.lookup(o, f) {

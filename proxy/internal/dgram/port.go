@@ -19,15 +19,15 @@ type Port struct {
 // Receive begins to take datagrams for s at addr, see [Engine.Open]. On a
 // wildcard address clients are answered from the one they have sent to.
 func (f *Forwarder) Receive(ctx context.Context, addr netip.AddrPort, s *Service) (*Port, error) {
-	f.rooms.Join(&s.Quota)
+	f.limiter.Join(&s.Quota)
 	sockets, err := f.engine.Open(ctx, addr, engine.Opening{
-		Kind:    dock,
+		Kind:    portSocket,
 		Prepare: func(int32) {},
 		Open:    func(w *engine.Worker, fd int32) error { return engine.Of[*handler](w).openPort(fd, addr, s) },
 		Close:   func(w *engine.Worker, fd int32) { engine.Of[*handler](w).closePort(fd) },
 	})
 	if err != nil {
-		f.rooms.Part(&s.Quota)
+		f.limiter.Part(&s.Quota)
 		return nil, err
 	}
 	return &Port{fwd: f, service: s, sockets: sockets}, nil
@@ -45,21 +45,21 @@ func (p *Port) Drain(ctx context.Context) error {
 // ctx was done: Close may be called again. When all is closed it does nothing.
 func (p *Port) Close(ctx context.Context) error {
 	err := p.sockets.Close(ctx)
-	p.fwd.rooms.Part(&p.service.Quota)
+	p.fwd.limiter.Part(&p.service.Quota)
 	return err
 }
 
 // A port is one worker's part of a Port.
 type port struct {
 	fd       int32
-	place    int32
+	slot     int32
 	service  *Service
 	family   uint16
 	anywhere bool // on a wildcard address
 	plain    bool // the kernel cannot cut runs up for it
 	draining bool
 	count    int // of flows
-	ages     [ranks]ages
+	lru      [classes]lru
 }
 
 // openPort begins to receive.
@@ -71,23 +71,23 @@ func (h *handler) openPort(fd int32, addr netip.AddrPort, s *Service) error {
 	if p.anywhere {
 		tellLocal(fd, p.family)
 	}
-	for i := range p.ages {
-		p.ages[i] = ages{engine.None, engine.None}
+	for i := range p.lru {
+		p.lru[i] = lru{engine.None, engine.None}
 	}
-	if h.replies.batch == nil {
-		h.replies.batch, h.replies.post = newIntake(), new(post)
+	if h.replies.in == nil {
+		h.replies.in, h.replies.out = newReceiveBatch(), new(sendBatch)
 		h.flows.index = newIndex()
 	}
-	p.place = h.berth()
-	if e := h.reg.Add(fd, unix.EPOLLIN, engine.Subject|p.place, 0); e != 0 {
+	p.slot = h.freeSlot()
+	if e := h.events.Add(fd, unix.EPOLLIN, engine.Subject|p.slot, 0); e != 0 {
 		return e
 	}
-	h.ports[p.place] = p
+	h.ports[p.slot] = p
 	return nil
 }
 
-// berth returns a place for a port.
-func (h *handler) berth() int32 {
+// freeSlot returns a place for a port.
+func (h *handler) freeSlot() int32 {
 	for i, p := range h.ports {
 		if p == nil {
 			return int32(i)
@@ -119,16 +119,16 @@ func (h *handler) closePort(fd int32) {
 		engine.CloseFD(fd) // never opened
 		return
 	}
-	for r := range ranks {
+	for r := range classes {
 		for f := h.flows.oldest(p, r); f != nil; f = h.flows.oldest(p, r) {
 			h.drop(f)
 		}
 	}
 	h.replies.flush()
-	h.ports[p.place] = nil
+	h.ports[p.slot] = nil
 	if h.evict.fullest == p {
 		h.evict.fullest = nil
 	}
-	h.reg.Forget(fd)
+	h.events.Forget(fd)
 	engine.CloseFD(fd)
 }

@@ -19,8 +19,8 @@ type replies struct {
 	h      *handler
 	worker *engine.Worker
 
-	batch *intake
-	post  *post
+	in  *receiveBatch
+	out *sendBatch
 }
 
 // collect takes what has come back on a flow. It is sent with what comes back
@@ -30,16 +30,16 @@ func (rp *replies) collect(r engine.Ref, events uint32) {
 	if f == nil {
 		return
 	}
-	p := rp.h.flows.patron(f).port
+	p := rp.h.flows.refs(f).port
 	rp.direct(p)
 	for taken := 0; taken < replyShare; {
 		room := rp.room()
-		n, e := rp.batch.receive(f.fd, rp.batch.filled, room, false)
+		n, e := rp.in.receive(f.fd, rp.in.filled, room, false)
 		switch {
 		case e == unix.EAGAIN:
 			return
 		case unreachable(e):
-			rp.h.fail(f, e)
+			rp.h.serverFailed(f, e)
 			return
 		case e != 0:
 			taken++ // an error of a datagram, or a signal
@@ -51,47 +51,47 @@ func (rp *replies) collect(r engine.Ref, events uint32) {
 		}
 	}
 	// There is no other event for what is there already, unless it is asked for.
-	rp.h.reg.Change(f.fd, flowEvents, f.index, f.gen)
+	rp.h.events.Change(f.fd, flowEvents, f.index, f.gen)
 }
 
 // direct makes p the one that replies go out through.
 func (rp *replies) direct(p *port) {
-	if rp.batch.filled > 0 && rp.post.fd == p.fd {
+	if rp.in.filled > 0 && rp.out.fd == p.fd {
 		return
 	}
 	rp.flush()
-	rp.post.fd, rp.post.way, rp.post.plain, rp.post.family = p.fd, server, p.plain, 0
+	rp.out.fd, rp.out.way, rp.out.plain, rp.out.family = p.fd, server, p.plain, 0
 	if p.anywhere {
-		rp.post.family = p.family
+		rp.out.family = p.family
 	}
 }
 
 // room returns how many replies can be taken, which it makes some for.
 func (rp *replies) room() int {
-	if rp.batch.filled == batchSize {
+	if rp.in.filled == batchSize {
 		rp.flush()
 	}
-	return min(repliesAtOnce, batchSize-rp.batch.filled)
+	return min(repliesAtOnce, batchSize-rp.in.filled)
 }
 
 // reply has the next n datagrams of the batch sent to the client.
 func (rp *replies) reply(p *port, f *flow, n int) {
-	b := rp.batch
+	b := rp.in
 	for i := b.filled; i < b.filled+n; i++ {
-		_, segment := b.arrival(i)
-		rp.post.add(f, i, b.bytes(i), segment)
+		_, segment := b.control(i)
+		rp.out.add(f, i, b.bytes(i), segment)
 	}
 	b.filled += n
-	rp.h.stir(p, f)
-	if f.rank == unanswered {
+	rp.h.touch(p, f)
+	if f.class == unanswered {
 		rp.h.flows.raise(p, f, answered)
 	}
 }
 
 // flush sends the replies that have been collected.
 func (rp *replies) flush() {
-	if rp.batch != nil && rp.batch.filled > 0 {
-		rp.post.send()
-		rp.batch.filled = 0
+	if rp.in != nil && rp.in.filled > 0 {
+		rp.out.send()
+		rp.in.filled = 0
 	}
 }

@@ -12,14 +12,14 @@ type requests struct {
 	worker *engine.Worker
 
 	origin origin // of the datagram at hand
-	letter letter
+	headed headedDatagram
 }
 
 // receive takes a batch of datagrams from the clients of a service and passes
 // them on. The event comes again if there are more.
 func (q *requests) receive(p *port) {
 	q.h.replies.flush() // replies are in the same buffers
-	b := q.h.replies.batch
+	b := q.h.replies.in
 	n, e := b.receive(p.fd, 0, batchSize, true)
 	if e != 0 && e != unix.EAGAIN && e != unix.EINTR {
 		q.h.fwd.cannotReceive(p.service, e)
@@ -38,24 +38,24 @@ func (q *requests) receive(p *port) {
 // this batch already, so that each has one turn. A run of datagrams has one
 // flow too, unless every datagram is to be scheduled by itself.
 func (q *requests) route(p *port, i int) {
-	b := q.h.replies.batch
+	b := q.h.replies.in
 	datagram := b.bytes(i)
-	local, segment := b.arrival(i)
-	q.identify(p, &b.names[i], local)
+	local, segment := b.control(i)
+	q.setOrigin(p, &b.names[i], local)
 	settings := p.service.Settings()
 	if settings.Trusted != nil && settings.Trusts(q.h.sender(&q.origin).Addr()) {
 		q.unwrap(p, datagram, segment)
 		return
 	}
 	if segment > 0 && settings.OnePacket {
-		q.scatter(p, datagram, segment)
+		q.deliverEach(p, datagram, segment)
 		return
 	}
 	f := q.flowFor(p, datagram, segment)
 	if f == nil {
 		return
 	}
-	q.asked(p, f)
+	q.requestSeen(p, f)
 	b.next[i] = engine.None
 	if f.head == engine.None {
 		f.head = int8(i)
@@ -66,9 +66,9 @@ func (q *requests) route(p *port, i int) {
 	f.tail = int8(i)
 }
 
-// identify takes down who has sent the datagram at hand.
-func (q *requests) identify(p *port, name *address, local [16]byte) {
-	q.origin = origin{client: *name, port: p.place}
+// setOrigin takes down who has sent the datagram at hand.
+func (q *requests) setOrigin(p *port, name *address, local [16]byte) {
+	q.origin = origin{client: *name, port: p.slot}
 	if p.family == unix.AF_INET {
 		clear(q.origin.client[unix.SizeofSockaddrInet4/4:]) // of whoever was there before
 	}
@@ -77,16 +77,16 @@ func (q *requests) identify(p *port, name *address, local [16]byte) {
 	}
 }
 
-// asked notes that the client of a flow has sent something.
-func (q *requests) asked(p *port, f *flow) {
-	q.h.stir(p, f)
-	if f.rank == answered {
+// requestSeen notes that the client of a flow has sent something.
+func (q *requests) requestSeen(p *port, f *flow) {
+	q.h.touch(p, f)
+	if f.class == answered {
 		q.h.flows.raise(p, f, assured)
 	}
 }
 
-// scatter passes the datagrams of a run on by themselves.
-func (q *requests) scatter(p *port, run []byte, segment int) {
+// deliverEach passes the datagrams of a run on by themselves.
+func (q *requests) deliverEach(p *port, run []byte, segment int) {
 	for datagram := range each(run, segment) {
 		q.deliver(p, datagram)
 	}
@@ -99,14 +99,14 @@ func (q *requests) deliver(p *port, datagram []byte) {
 		if f == nil {
 			return
 		}
-		q.asked(p, f)
+		q.requestSeen(p, f)
 		e := q.sendSingle(p, f, datagram)
 		if e == 0 {
 			return
 		}
 		o, head := q.origin, f.head
 		f.head = engine.None
-		q.h.fail(f, e)
+		q.h.serverFailed(f, e)
 		q.reroute(p, head)
 		q.origin = o
 	}
@@ -123,7 +123,7 @@ func (q *requests) flowFor(p *port, datagram []byte, segment int) *flow {
 			q.h.drop(f)
 		}
 	}
-	return q.h.open.embark(p, datagram, segment)
+	return q.h.open.openFlow(p, datagram, segment)
 }
 
 // current reports whether the real server of a flow is still in the service.
@@ -131,7 +131,7 @@ func (q *requests) current(p *port, f *flow) bool {
 	epoch := p.service.epoch.Load()
 	if f.epoch != epoch {
 		f.epoch = epoch
-		return !q.h.flows.patron(f).claim.Removed()
+		return !q.h.flows.refs(f).claim.Removed()
 	}
 	return true
 }
@@ -143,15 +143,15 @@ func (q *requests) forward(p *port, f *flow) {
 		return
 	}
 	f.head = engine.None
-	if stopped, e := q.ship(p, f, i); e != 0 {
-		q.h.fail(f, e)
+	if stopped, e := q.send(p, f, i); e != 0 {
+		q.h.serverFailed(f, e)
 		q.reroute(p, int8(stopped))
 	}
 }
 
 // reroute finds other flows for the datagrams from i on.
 func (q *requests) reroute(p *port, i int8) {
-	b := q.h.replies.batch
+	b := q.h.replies.in
 	for i != engine.None {
 		next := b.next[i]
 		if !b.again[i] {
@@ -162,18 +162,18 @@ func (q *requests) reroute(p *port, i int8) {
 	}
 }
 
-// ship sends the datagrams from i on to the real server.
-func (q *requests) ship(p *port, f *flow, i int8) (stopped int, e unix.Errno) {
-	b, out := q.h.replies.batch, q.h.replies.post
+// send sends the datagrams from i on to the real server.
+func (q *requests) send(p *port, f *flow, i int8) (stopped int, e unix.Errno) {
+	b, out := q.h.replies.in, q.h.replies.out
 	if p.service.Settings().ProxyProtocol != 0 {
-		return q.shipLetters(p, f, i)
+		return q.sendWithHeaders(p, f, i)
 	}
 	if b.next[i] == engine.None && b.messages[i].header.Controllen == 0 {
 		return int(i), q.sendAlone(f, b.bytes(int(i)))
 	}
 	out.fd, out.way, out.plain, out.family = f.fd, client, p.plain, 0
 	for ; i != engine.None && e == 0; i = b.next[i] {
-		_, segment := b.arrival(int(i))
+		_, segment := b.control(int(i))
 		out.add(f, int(i), b.bytes(int(i)), segment)
 	}
 	if stopped, e = out.send(); e == 0 {

@@ -11,7 +11,7 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/virtual"
 )
 
-func (q *quay) wantHaving(want int) {
+func (q *fixture) wantHaving(want int) {
 	q.Helper()
 	if _, having := q.service.Screen.Sources(); having != want {
 		q.Errorf("sources have %d, want %d", having, want)
@@ -20,7 +20,7 @@ func (q *quay) wantHaving(want int) {
 
 // However a flow ends, what its source has is given back.
 func TestSourceOfFlows(t *testing.T) {
-	q := newQuay(t, "127.0.0.1", 3)
+	q := newFixture(t, "127.0.0.1", 3)
 	s := q.socket("127.0.0.1")
 	q.service.Screen.Set(nil, screen.Limits{Conns: 100, Bits4: 32, Bits6: 64})
 	q.service.Books.Update(spec(addrOf(s)))
@@ -69,7 +69,7 @@ func TestSourceOfFlows(t *testing.T) {
 // With one-packet scheduling it is datagrams that a source may send so many of,
 // and nothing is kept of it.
 func TestSourceOfDatagrams(t *testing.T) {
-	q := newQuay(t, "127.0.0.1", 10)
+	q := newFixture(t, "127.0.0.1", 10)
 	s := q.socket("127.0.0.1")
 	q.service.Set(virtual.Settings{Connect: time.Second, Idle: time.Minute, OnePacket: true})
 	q.service.Screen.Set(nil, screen.Limits{Rate: dataplane.Rate{Count: 5, Per: time.Hour}, Bits4: 32})
@@ -88,7 +88,7 @@ func TestSourceOfDatagrams(t *testing.T) {
 }
 
 // cutAll has everything at the first real server of a service cut.
-func (q *quay) cutAll() {
+func (q *fixture) cutAll() {
 	restore := enginetest.CutFirst(q.service.Books)
 	q.h.cutting(q.service)()
 	restore()

@@ -13,8 +13,8 @@ type Service struct {
 	// nil for nothing. It must neither wait nor keep the datagram. nil refuses.
 	Answer func(datagram []byte) []byte
 
-	epoch    atomic.Uint32
-	refusing refusals
+	epoch     atomic.Uint32
+	penalties penalties
 }
 
 // Changed has every flow see with its next datagram whether its real server is

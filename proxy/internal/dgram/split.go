@@ -10,7 +10,7 @@ import (
 // if one of them would have to be fragmented, or if the link computes no
 // checksums. It stops where the real server turns out to be unreachable, and
 // leaves in passed how many bytes came before that.
-func (p *post) split(k int) unix.Errno {
+func (p *sendBatch) split(k int) unix.Errno {
 	t := &p.parts[k]
 	p.one.header = p.messages[k].header
 	h := &p.one.header
@@ -26,7 +26,7 @@ func (p *post) split(k int) unix.Errno {
 		size := min(t.segment, rest, int(v[0].Len))
 		p.piece.Base = v[0].Base
 		p.piece.SetLen(size)
-		e := p.insist(h)
+		e := p.retrySend(h)
 		if e == 0 {
 			count++
 			bytes += size
@@ -41,17 +41,17 @@ func (p *post) split(k int) unix.Errno {
 	return why
 }
 
-// insist sends one message, which old news do not stop.
-func (p *post) insist(h *unix.Msghdr) unix.Errno {
-	e := sendOne(p.fd, h)
-	for again := true; e == unix.EINTR || stale(e) && again; e = sendOne(p.fd, h) {
+// retrySend sends one message, which old news do not stop.
+func (p *sendBatch) retrySend(h *unix.Msghdr) unix.Errno {
+	e := sendmsg(p.fd, h)
+	for again := true; e == unix.EINTR || stale(e) && again; e = sendmsg(p.fd, h) {
 		again = again && !stale(e)
 	}
 	return e
 }
 
 // vectorsOf returns what a message is made of.
-func (p *post) vectorsOf(k int) []unix.Iovec {
+func (p *sendBatch) vectorsOf(k int) []unix.Iovec {
 	h := &p.messages[k].header
 	return unsafe.Slice(h.Iov, h.Iovlen)
 }

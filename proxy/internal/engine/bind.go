@@ -52,7 +52,7 @@ func Bound(addr netip.AddrPort, k *Kind, joins bool) (int32, error) {
 	if joins {
 		SetOption(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, &On)
 	}
-	if err := place(fd, to, k); err != nil {
+	if err := bindTo(fd, to, k); err != nil {
 		CloseFD(fd)
 		return None, err
 	}
@@ -60,7 +60,7 @@ func Bound(addr netip.AddrPort, k *Kind, joins bool) (int32, error) {
 	return fd, nil
 }
 
-func place(fd int32, to *Sockaddr, k *Kind) error {
+func bindTo(fd int32, to *Sockaddr, k *Kind) error {
 	_, _, e := unix.RawSyscall(unix.SYS_BIND, uintptr(fd), uintptr(unsafe.Pointer(&to.Raw)), uintptr(to.Size))
 	if e != 0 {
 		return os.NewSyscallError("bind", e)
@@ -68,9 +68,9 @@ func place(fd int32, to *Sockaddr, k *Kind) error {
 	return os.NewSyscallError("listen", k.Claim(fd))
 }
 
-// Foreign lets a socket have an address that the host does not have by now,
+// FreeBind lets a socket have an address that the host does not have by now,
 // and one on all addresses leave those of IPv4 to others.
-func Foreign(fd int32, family uint16) {
+func FreeBind(fd int32, family uint16) {
 	if family == unix.AF_INET6 {
 		SetOption(fd, unix.SOL_IPV6, unix.IPV6_V6ONLY, &On)
 		SetOption(fd, unix.SOL_IPV6, unix.IPV6_FREEBIND, &On)

@@ -31,13 +31,13 @@ type Engine struct {
 	start    time.Time
 	halves   []half
 	bindings bindings
-	herald   *Log
+	log      *Log
 	// ephemeral are the ports that the kernel chooses from.
 	ephemeral atomic.Pointer[Ports]
 	loops     sync.WaitGroup
 	watching  sync.WaitGroup
 	closing   chan struct{}
-	crew      atomic.Pointer[[]*Worker] // those that turn
+	running   atomic.Pointer[[]*Worker] // those that turn
 
 	mu      sync.Mutex
 	workers []*Worker
@@ -56,8 +56,8 @@ func New(o Options) *Engine {
 	if o.Workers <= 0 {
 		o.Workers = cores
 	}
-	e := &Engine{options: o, start: time.Now(), herald: newLog(o.Log), closing: make(chan struct{})}
-	e.crew.Store(new([]*Worker))
+	e := &Engine{options: o, start: time.Now(), log: newLog(o.Log), closing: make(chan struct{})}
+	e.running.Store(new([]*Worker))
 	e.SetPorts(LocalPorts())
 	return e
 }
@@ -83,7 +83,7 @@ func (e *Engine) Workers() []*Worker {
 func (e *Engine) SetPorts(p Ports) { e.ephemeral.Store(&p) }
 
 // Log returns the log that workers write.
-func (e *Engine) Log() *Log { return e.herald }
+func (e *Engine) Log() *Log { return e.log }
 
 func (e *Engine) SinceStart() time.Duration { return time.Since(e.start) }
 
@@ -98,8 +98,8 @@ func makeRoom(workers int) {
 	}
 }
 
-// Team returns the workers, which it starts if need be.
-func (e *Engine) Team() ([]*Worker, error) {
+// Start returns the workers, which it starts if need be.
+func (e *Engine) Start() ([]*Worker, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
@@ -115,7 +115,7 @@ func (e *Engine) Team() ([]*Worker, error) {
 		e.loops.Go(w.run)
 		if len(e.workers) == e.options.Workers {
 			crew := e.workers
-			e.crew.Store(&crew)
+			e.running.Store(&crew)
 			e.watching.Go(e.watch)
 		}
 	}
@@ -159,7 +159,7 @@ func (e *Engine) end() {
 	for _, h := range e.halves {
 		h.ended()
 	}
-	e.herald.close()
+	e.log.close()
 }
 
 // Within calls f and reports whether it has returned in time. It goes on if not.

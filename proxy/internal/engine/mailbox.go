@@ -41,18 +41,18 @@ func (m *mailbox) post(f func()) bool {
 		return false
 	}
 	m.todo = append(m.todo, f)
-	m.ring()
+	m.wake()
 	return true
 }
 
-// ring wakes the worker. It takes no lock, which one that is stuck might hold.
-func (m *mailbox) ring() {
+// wake wakes the worker. It takes no lock, which one that is stuck might hold.
+func (m *mailbox) wake() {
 	one := uint64(1)
 	_, _ = unix.Write(int(m.fd), (*[8]byte)(unsafe.Pointer(&one))[:])
 }
 
-// open does what has been asked for.
-func (m *mailbox) open() {
+// run does what has been asked for.
+func (m *mailbox) run() {
 	var n [8]byte
 	_, _ = unix.Read(int(m.fd), n[:])
 	m.mu.Lock()
@@ -69,6 +69,6 @@ func (m *mailbox) close() {
 	m.mu.Lock()
 	m.closed = true
 	m.mu.Unlock()
-	m.open()
+	m.run()
 	_ = unix.Close(int(m.fd))
 }

@@ -62,9 +62,9 @@ func (p *poller) wait(limit int, lively bool) []unix.EpollEvent {
 	return p.events[:n]
 }
 
-// glance returns the events there are, after a pause at most that is too short to
+// waitBriefly returns the events there are, after a pause at most that is too short to
 // tell the Go scheduler of.
-func (p *poller) glance(pause time.Duration) []unix.EpollEvent {
+func (p *poller) waitBriefly(pause time.Duration) []unix.EpollEvent {
 	p.pause = unix.NsecToTimespec(int64(pause))
 	n, _, e := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT2, uintptr(p.fd),
 		uintptr(unsafe.Pointer(&p.events)), batch, uintptr(unsafe.Pointer(&p.pause)), 0, 0)

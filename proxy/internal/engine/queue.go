@@ -6,11 +6,11 @@ import (
 	"sync/atomic"
 )
 
-// A Hold is who waits for a place of a quota.
-type Hold struct {
+// A Waiter is who waits for a place of a quota.
+type Waiter struct {
 	Quota *Quota
 	// Retry is called when there may be a place. It must not wait.
-	Retry func()
+	Ready func()
 }
 
 // A queue has those who wait for a place. Services have their turn one after the
@@ -23,7 +23,7 @@ type queue struct {
 }
 
 // add has a hold wait.
-func (q *queue) add(l *Hold) {
+func (q *queue) add(l *Waiter) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	s := l.Quota
@@ -37,7 +37,7 @@ func (q *queue) add(l *Hold) {
 
 // next takes a hold of s out, or of the service whose turn it is if s is
 // nil. It returns nil if there is none.
-func (q *queue) next(s *Quota) *Hold {
+func (q *queue) next(s *Quota) *Waiter {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if s == nil && len(q.services) > 0 {
@@ -52,7 +52,7 @@ func (q *queue) next(s *Quota) *Hold {
 }
 
 // remove takes l out, and reports whether it was there.
-func (q *queue) remove(l *Hold) bool {
+func (q *queue) remove(l *Waiter) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	s := l.Quota
@@ -76,9 +76,9 @@ func (q *queue) drop(s *Quota, i int) {
 	}
 }
 
-// Invite has somebody try again for whom s has left a place: one of its own, or
+// WakeNext has somebody try again for whom s has left a place: one of its own, or
 // one that is for all.
-func (p *Places) Invite(s *Quota, own bool) {
+func (p *Places) WakeNext(s *Quota, own bool) {
 	if p.queue.waiting.Load() == 0 {
 		return
 	}
@@ -86,6 +86,6 @@ func (p *Places) Invite(s *Quota, own bool) {
 		s = nil
 	}
 	if l := p.queue.next(s); l != nil {
-		l.Retry()
+		l.Ready()
 	}
 }

@@ -16,13 +16,13 @@ const (
 // copied, and does not shrink.
 type Slab[T, O any] struct {
 	Chunks []*[ChunkSize]T
-	owners []*[ChunkSize]O
+	refs   []*[ChunkSize]O
 	unused []int32
 }
 
 func (s *Slab[T, O]) At(i int32) *T { return &s.Chunks[uint32(i)/ChunkSize][uint32(i)%ChunkSize] }
 
-func (s *Slab[T, O]) OwnerAt(i int32) *O { return &s.owners[uint32(i)/ChunkSize][uint32(i)%ChunkSize] }
+func (s *Slab[T, O]) RefsAt(i int32) *O { return &s.refs[uint32(i)/ChunkSize][uint32(i)%ChunkSize] }
 
 // Take returns the index of a slot, which holds what was left there.
 func (s *Slab[T, O]) Take() int32 {
@@ -37,14 +37,14 @@ func (s *Slab[T, O]) Take() int32 {
 
 func (s *Slab[T, O]) Put(i int32) {
 	var nobody O
-	*s.OwnerAt(i) = nobody
+	*s.RefsAt(i) = nobody
 	s.unused = append(s.unused, i)
 }
 
 func (s *Slab[T, O]) grow() {
 	first := int32(len(s.Chunks) * ChunkSize)
 	s.Chunks = append(s.Chunks, new([ChunkSize]T))
-	s.owners = append(s.owners, new([ChunkSize]O))
+	s.refs = append(s.refs, new([ChunkSize]O))
 	for i := first + ChunkSize - 1; i >= first; i-- {
 		s.unused = append(s.unused, i)
 	}

@@ -14,7 +14,7 @@ type Sockets struct {
 	engine  *Engine
 	opening Opening
 	binding *binding
-	team    []*Worker // what a worker has only it may touch
+	workers []*Worker // what a worker has only it may touch
 
 	mu  sync.Mutex
 	fds []int32 // of each of the team, none if it is closed
@@ -41,7 +41,7 @@ func (e *Engine) Open(ctx context.Context, addr netip.AddrPort, o Opening) (*Soc
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	team, err := e.Team()
+	team, err := e.Start()
 	if err != nil {
 		return nil, err
 	}
@@ -52,18 +52,18 @@ func (e *Engine) Open(ctx context.Context, addr netip.AddrPort, o Opening) (*Soc
 	for _, fd := range fds {
 		o.Prepare(fd)
 	}
-	s := &Sockets{engine: e, opening: o, binding: at, team: team, fds: slices.Clone(fds)}
+	s := &Sockets{engine: e, opening: o, binding: at, workers: team, fds: slices.Clone(fds)}
 	errs := askAll(ctx, team, func(i int, w *Worker) error { return o.Open(w, fds[i]) })
 	for i, err := range errs {
 		if err != nil {
 			s.fds[i] = None
-			abandon(fds[i], err)
+			closeUnlessOwned(fds[i], err)
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
 		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeGrace)
 		defer cancel()
-		insist(late, team, s.close)
+		request(late, team, s.close)
 		e.bindings.release(at)
 		return nil, err
 	}
@@ -94,7 +94,7 @@ func (s *Sockets) Each(ctx context.Context, do func(w *Worker, fd int32)) error 
 // Insist is Each, but a worker that has not done it when ctx is done does it
 // later.
 func (s *Sockets) Insist(ctx context.Context, do func(w *Worker, fd int32)) {
-	insist(ctx, s.team, s.open(do))
+	request(ctx, s.workers, s.open(do))
 }
 
 // open returns what calls do for a socket that is not closed.
@@ -107,7 +107,7 @@ func (s *Sockets) open(do func(w *Worker, fd int32)) func(i int, w *Worker) {
 }
 
 func (s *Sockets) each(ctx context.Context, do func(i int, w *Worker)) error {
-	return unended(askAll(ctx, s.team, func(i int, w *Worker) error { do(i, w); return nil }))
+	return exceptClosed(askAll(ctx, s.workers, func(i int, w *Worker) error { do(i, w); return nil }))
 }
 
 func (s *Sockets) close(i int, w *Worker) {

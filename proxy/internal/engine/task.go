@@ -74,12 +74,12 @@ func askAll(ctx context.Context, team []*Worker, f func(i int, w *Worker) error)
 // Each has all workers that there are do something. An error is that one has not
 // when ctx was done.
 func (e *Engine) Each(ctx context.Context, do func(w *Worker)) error {
-	return unended(askAll(ctx, e.Workers(), func(_ int, w *Worker) error { do(w); return nil }))
+	return exceptClosed(askAll(ctx, e.Workers(), func(_ int, w *Worker) error { do(w); return nil }))
 }
 
-// insist is ask, and waits until all is done or ctx is. What has not been done
+// request is ask, and waits until all is done or ctx is. What has not been done
 // by then is done later.
-func insist(ctx context.Context, team []*Worker, f func(i int, w *Worker)) {
+func request(ctx context.Context, team []*Worker, f func(i int, w *Worker)) {
 	for _, t := range ask(team, func(i int, w *Worker) error { f(i, w); return nil }) {
 		select {
 		case <-t.done: //nolint:errcheck // a worker that has ended has closed everything
@@ -89,9 +89,9 @@ func insist(ctx context.Context, team []*Worker, f func(i int, w *Worker)) {
 	}
 }
 
-// unended joins errors but for those of workers that have ended, and have closed
+// exceptClosed joins errors but for those of workers that have ended, and have closed
 // everything.
-func unended(errs []error) error {
+func exceptClosed(errs []error) error {
 	return errors.Join(slices.DeleteFunc(errs, func(err error) bool { return errors.Is(err, ErrClosed) })...)
 }
 
@@ -99,9 +99,9 @@ func unended(errs []error) error {
 // where another one has not.
 const closeGrace = time.Second
 
-// abandon closes a socket that no worker has, unless one may have it all the
+// closeUnlessOwned closes a socket that no worker has, unless one may have it all the
 // same.
-func abandon(fd int32, err error) {
+func closeUnlessOwned(fd int32, err error) {
 	if !errors.Is(err, errBegun) {
 		CloseFD(fd)
 	}

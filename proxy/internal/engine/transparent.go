@@ -8,10 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// MayDisguise returns nil if this process may use addresses that are not the
+// MayBindTransparent returns nil if this process may use addresses that are not the
 // host's, which Settings.Transparent needs. It has to have CAP_NET_ADMIN, or
 // CAP_NET_RAW, in the user namespace of its network.
-func MayDisguise() error {
+func MayBindTransparent() error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, unix.IPPROTO_TCP)
 	if err != nil {
 		return os.NewSyscallError("socket", err)
@@ -20,10 +20,10 @@ func MayDisguise() error {
 	return os.NewSyscallError("IP_TRANSPARENT", unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_TRANSPARENT, 1))
 }
 
-// Disguise has a socket for the real server to connect from the address from,
+// BindTransparent has a socket for the real server to connect from the address from,
 // whoever has it. The kernel chooses the port when it connects, so that one is
 // needed for each connection to one server and not for each at all.
-func (w *Worker) Disguise(fd int32, from, to netip.Addr) unix.Errno {
+func (w *Worker) BindTransparent(fd int32, from, to netip.Addr) unix.Errno {
 	if from.Is4() != to.Unmap().Is4() {
 		return unix.EPFNOSUPPORT
 	}

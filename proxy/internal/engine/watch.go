@@ -14,7 +14,7 @@ const turnWithin = time.Second
 // Turns returns the age of the latest turn of the worker whose age that is
 // greatest, and its number; 0 while there are none. It waits for nobody.
 func (e *Engine) Turns() (worker int, age time.Duration) {
-	for i, w := range *e.crew.Load() {
+	for i, w := range *e.running.Load() {
 		if a := e.age(w); a > age {
 			worker, age = i, a
 		}
@@ -46,26 +46,26 @@ func (e *Engine) watch() {
 		case <-t.C:
 			t.Reset(Until(turnWithin))
 		}
-		for i, w := range *e.crew.Load() {
+		for i, w := range *e.running.Load() {
 			age := e.age(w)
 			if age >= turnWithin/10 {
-				w.mailbox.ring()
+				w.mailbox.wake()
 			}
 			if was := stuck[w]; was != (age >= dataplane.StuckAfter) {
 				stuck[w] = !was
-				e.turning(i, w, age, was)
+				e.reportStuck(i, w, age, was)
 			}
 		}
 	}
 }
 
-// turning tells of a worker that has stopped turning, or turns again.
-func (e *Engine) turning(i int, w *Worker, age time.Duration, again bool) {
+// reportStuck tells of a worker that has stopped turning, or turns again.
+func (e *Engine) reportStuck(i int, w *Worker, age time.Duration, again bool) {
 	thread := w.thread.Load()
 	if again {
-		e.herald.Say(slog.LevelWarn, "worker of the proxy turns again", "worker", i, "thread", thread)
+		e.log.Say(slog.LevelWarn, "worker of the proxy turns again", "worker", i, "thread", thread)
 		return
 	}
-	e.herald.Say(slog.LevelError, "worker of the proxy does not turn: its connections and a share of new ones get no answer",
+	e.log.Say(slog.LevelError, "worker of the proxy does not turn: its connections and a share of new ones get no answer",
 		"worker", i, "thread", thread, "age", age.Round(time.Millisecond))
 }

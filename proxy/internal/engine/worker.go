@@ -33,7 +33,7 @@ type Worker struct {
 	Quiet  bool   // nothing has happened for as long as glance said
 	// Glance, if above 0, is for how long to wait first, without telling the Go
 	// scheduler. A handler sets it in each turn.
-	Glance time.Duration
+	Brief time.Duration
 	// lively counts the turns that began soon after the one before.
 	lively  uint8
 	stopped bool
@@ -108,7 +108,7 @@ func (w *Worker) Turn(limit int) {
 		// Not among the events: one that follows could be about a socket
 		// that has made room for another.
 		w.mailed = false
-		w.mailbox.open()
+		w.mailbox.run()
 	}
 	for _, h := range w.handlers {
 		h.Turn()
@@ -117,10 +117,10 @@ func (w *Worker) Turn(limit int) {
 
 // sleep waits for events, for so many milliseconds at most.
 func (w *Worker) sleep(limit int) []unix.EpollEvent {
-	if w.Quiet = false; limit == 0 || w.Glance == 0 {
+	if w.Quiet = false; limit == 0 || w.Brief == 0 {
 		return w.poller.wait(limit, w.lively == livelyAfter)
 	}
-	events := w.poller.glance(w.Glance)
+	events := w.poller.waitBriefly(w.Brief)
 	w.Quiet = len(events) == 0
 	return events
 }
@@ -171,9 +171,9 @@ func (w *Worker) Shut() {
 	w.poller.close()
 }
 
-// ReachesItself reports whether a socket has been connected to itself: what
+// ConnectedToItself reports whether a socket has been connected to itself: what
 // comes of connecting to a port of this host that nobody listens at, when the
 // kernel happens to choose it for the other end too.
-func (w *Worker) ReachesItself(fd int32, to netip.AddrPort) bool {
+func (w *Worker) ConnectedToItself(fd int32, to netip.AddrPort) bool {
 	return w.Engine.ephemeral.Load().has(to.Port()) && NameOf(fd, &w.To) == 0 && w.To.Addr() == to
 }

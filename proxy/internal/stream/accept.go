@@ -12,12 +12,12 @@ const acceptShare = 64
 
 // A listener is one worker's part of a Listener.
 type listener struct {
-	fd      int32
-	place   int32
-	service *Service
-	armed   bool        // an event tells of clients
-	held    bool        // there is no place for them
-	turn    engine.Hold // of it while it is held
+	fd        int32
+	slot      int32
+	service   *Service
+	armed     bool          // an event tells of clients
+	suspended bool          // there is no place for them
+	waiter    engine.Waiter // of it while it is held
 }
 
 // An acceptor takes in the clients of a worker's listeners.
@@ -26,9 +26,9 @@ type acceptor struct {
 	worker *engine.Worker
 
 	listeners []*listener
-	held      int // of the listeners: those that wait for a place
+	suspended int // of the listeners: those that wait for a place
 	paused    bool
-	resume    uint32 // tick at which to accept again
+	resumeAt  uint32 // tick at which to accept again
 	reserve   reserve
 	poll      unix.PollFd // what the kernel writes
 }
@@ -42,9 +42,9 @@ func (a *acceptor) open(fd int32, s *Service) error {
 			break
 		}
 	}
-	l := &listener{fd: fd, place: int32(place), service: s}
-	l.turn = engine.Hold{Quota: &s.Quota, Retry: func() { a.worker.Post(func() { a.retry(l) }) }}
-	if e := a.h.reg.Add(fd, 0, engine.Subject|l.place, 0); e != 0 {
+	l := &listener{fd: fd, slot: int32(place), service: s}
+	l.waiter = engine.Waiter{Quota: &s.Quota, Ready: func() { a.worker.Post(func() { a.retry(l) }) }}
+	if e := a.h.events.Add(fd, 0, engine.Subject|l.slot, 0); e != 0 {
 		return e
 	}
 	if place == len(a.listeners) {
@@ -57,7 +57,7 @@ func (a *acceptor) open(fd int32, s *Service) error {
 
 // arm has events tell of the clients of a listener if they can be taken in.
 func (a *acceptor) arm(l *listener) {
-	want := !a.paused && !l.held
+	want := !a.paused && !l.suspended
 	if want == l.armed {
 		return
 	}
@@ -66,7 +66,7 @@ func (a *acceptor) arm(l *listener) {
 	if want {
 		events = unix.EPOLLIN
 	}
-	a.h.reg.Change(l.fd, events, engine.Subject|l.place, 0)
+	a.h.events.Change(l.fd, events, engine.Subject|l.slot, 0)
 }
 
 // close takes what has been queued and no more, as far as there are places.
@@ -74,12 +74,12 @@ func (a *acceptor) close(fd int32) {
 	for i, l := range a.listeners {
 		if l != nil && l.fd == fd {
 			a.admit(l, 1<<30)
-			if l.held {
-				a.h.fwd.places.Forget(&l.turn)
-				a.unhold(l)
+			if l.suspended {
+				a.h.fwd.limiter.Dequeue(&l.waiter)
+				a.unsuspend(l)
 			}
 			a.listeners[i] = nil
-			a.h.reg.Forget(fd)
+			a.h.events.Forget(fd)
 			engine.CloseFD(fd)
 		}
 	}
@@ -87,18 +87,18 @@ func (a *acceptor) close(fd int32) {
 
 // admit takes up to n connections, each with a place that there is before it.
 func (a *acceptor) admit(l *listener, n int) {
-	if l.held {
+	if l.suspended {
 		return
 	}
-	places, s := a.h.fwd.places, &l.service.Quota
+	places, s := a.h.fwd.limiter, &l.service.Quota
 	for i := range n {
-		if !places.Take(s) {
+		if !places.Acquire(s) {
 			if i == 0 || ready(l.fd, &a.poll) {
-				a.hold(l)
+				a.suspend(l)
 			}
 			return
 		}
-		fd, e := a.take(l)
+		fd, e := a.acceptOne(l)
 		if e == 0 {
 			a.h.begin(l.service, fd)
 			a.h.accepted = true
@@ -110,7 +110,7 @@ func (a *acceptor) admit(l *listener, n int) {
 		}
 		switch e {
 		case unix.EAGAIN:
-			places.Leave(s)
+			places.Release(s)
 			return
 		case unix.EINTR, unix.ECONNABORTED, unix.EPERM, unix.EPROTO, unix.ENOPROTOOPT, unix.EOPNOTSUPP,
 			unix.ENETDOWN, unix.ENETUNREACH, unix.EHOSTDOWN, unix.EHOSTUNREACH, unix.ENONET, unix.ETIMEDOUT:
@@ -123,9 +123,9 @@ func (a *acceptor) admit(l *listener, n int) {
 	}
 }
 
-// take accepts, while a descriptor is left for the real server, too.
-func (a *acceptor) take(l *listener) (int32, unix.Errno) {
-	if !a.restock() {
+// acceptOne accepts, while a descriptor is left for the real server, too.
+func (a *acceptor) acceptOne(l *listener) (int32, unix.Errno) {
+	if !a.refillReserve() {
 		return engine.None, unix.EMFILE
 	}
 	return accept(l.fd, &a.worker.Peer)
@@ -133,25 +133,25 @@ func (a *acceptor) take(l *listener) (int32, unix.Errno) {
 
 // pause stops accepting for a tick.
 func (a *acceptor) pause() {
-	a.resume = a.worker.Tick + 2 // the next one may begin at once
+	a.resumeAt = a.worker.Tick + 2 // the next one may begin at once
 	if a.paused {
 		return
 	}
 	a.paused = true
 	a.h.fwd.pauses.Add(1)
-	a.greet()
+	a.armAll()
 }
 
-// recover accepts again after a pause, if there are descriptors.
-func (a *acceptor) recover() {
-	if !a.paused || int32(a.resume-a.worker.Tick) > 0 || !a.restock() {
+// resume accepts again after a pause, if there are descriptors.
+func (a *acceptor) resume() {
+	if !a.paused || int32(a.resumeAt-a.worker.Tick) > 0 || !a.refillReserve() {
 		return
 	}
 	a.paused = false
-	a.greet()
+	a.armAll()
 }
 
-func (a *acceptor) greet() {
+func (a *acceptor) armAll() {
 	for _, l := range a.listeners {
 		if l != nil {
 			a.arm(l)

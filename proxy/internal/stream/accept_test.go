@@ -21,7 +21,7 @@ import (
 // Who is in the queue of a listener when it closes is served.
 func TestCloseServesTheQueue(t *testing.T) {
 	l, addr := listen(t)
-	r := newRig(t, addr)
+	r := newFixture(t, addr)
 	var queued []*net.TCPConn
 	for range 50 {
 		queued = append(queued, r.dial())
@@ -164,7 +164,7 @@ func TestAddressInUse(t *testing.T) {
 // who has been taken in reaches a real server by the reserve.
 func TestOutOfDescriptors(t *testing.T) {
 	l, addr := listen(t)
-	r := newRig(t, addr)
+	r := newFixture(t, addr)
 	first, second := r.dial(), r.dial()
 	lift := exhaust(t, 1) // for the first client
 	r.Until("the worker pauses", func() bool { return r.h.accept.paused })

@@ -27,7 +27,7 @@ type arrival struct {
 	at time.Duration
 }
 
-// heardFrom notes the first piece of the answer to the first request. The
+// firstAnswer notes the first piece of the answer to the first request. The
 // kernel has been told to hold the acknowledgement of the handshake back until
 // it goes with that request, and holds back all others since, for forty
 // milliseconds if nothing is sent: for so long a server with Nagle's algorithm
@@ -36,15 +36,15 @@ type arrival struct {
 //
 // What comes when the first piece has been acknowledged is a second one. The
 // kernel acknowledges those of the next connections to that service by itself.
-func (rl *relay) heardFrom(c *conn) {
-	if c.hurried {
-		c.hurried = false
+func (rl *relay) firstAnswer(c *conn) {
+	if c.quickacked {
+		c.quickacked = false
 		if c.written == 1 {
-			rl.h.slab.owner(c).service.pieces.Store(piecesFor)
+			rl.h.slab.refs(c).service.pieces.Store(piecesFor)
 		}
 		return
 	}
-	c.prompt = true
+	c.acked = true
 	if !c.sides[server].ending {
 		rl.arrivals = append(rl.arrivals, arrival{c.ref(), rl.worker.Now})
 	}
@@ -59,7 +59,7 @@ func (rl *relay) acknowledge(idle bool) {
 	for ; n < len(rl.arrivals) && (idle || rl.worker.Now-rl.arrivals[n].at >= ackWithin); n++ {
 		if c := rl.h.slab.find(rl.arrivals[n].Ref); c != nil && !c.sides[server].eof {
 			engine.SetOption(c.sides[server].fd, unix.SOL_TCP, unix.TCP_QUICKACK, &engine.On)
-			c.hurried = true
+			c.quickacked = true
 		}
 	}
 	rl.arrivals = append(rl.arrivals[:0], rl.arrivals[n:]...)

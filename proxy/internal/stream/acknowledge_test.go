@@ -39,7 +39,7 @@ func TestFirstPieces(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			l, addr := listen(t)
-			r := newRig(t, addr)
+			r := newFixture(t, addr)
 			r.service.Set(virtual.Settings{Connect: time.Second, Idle: time.Minute, ProxyProtocol: tt.proxy})
 			c := r.dial()
 			ask := func() {
@@ -71,7 +71,7 @@ func TestFirstPieces(t *testing.T) {
 // off, for a moment and no longer, and leave it out for who is through by then.
 func TestFirstPieceOfTheBusy(t *testing.T) {
 	l, addr := listen(t)
-	r := newRig(t, addr)
+	r := newFixture(t, addr)
 	begin := func() (c, s *net.TCPConn) {
 		c = r.dial()
 		r.Must2(c.Write([]byte("ask")))
@@ -107,7 +107,7 @@ func TestFirstPieceOfTheBusy(t *testing.T) {
 func TestHandshakeOfTheCalm(t *testing.T) {
 	for end := time.Now().Add(enginetest.Generous); ; {
 		_, addr := listen(t)
-		r := newRig(t, addr)
+		r := newFixture(t, addr)
 		r.dial()
 		r.dial()
 		r.Worker.Turn(0)
@@ -135,7 +135,7 @@ func TestHandshakeOfTheCalm(t *testing.T) {
 func TestAnswersInPiecesAreLearnt(t *testing.T) {
 	for _, again := range []bool{false, true} {
 		l, addr := listen(t)
-		r := newRig(t, addr)
+		r := newFixture(t, addr)
 		c := r.dial()
 		r.Must2(c.Write([]byte("ask")))
 		s := r.accepted(l)
@@ -147,7 +147,7 @@ func TestAnswersInPiecesAreLearnt(t *testing.T) {
 			r.Until("it is passed on", func() bool { return r.only().written == 2 })
 		}
 		r.Must2(s.Write([]byte("more")))
-		r.Until("more has come", func() bool { return !r.only().hurried })
+		r.Until("more has come", func() bool { return !r.only().quickacked })
 		for range 2 {
 			if got := r.service.inPieces(); got == again {
 				t.Errorf("after another request %v: answers in pieces are expected: %v", again, got)

@@ -19,31 +19,31 @@ const (
 type state uint8
 
 const (
-	free        state = iota // the slot holds none
-	introducing              // a trusted proxy has to say who its client is
-	waiting                  // for a place at a real server
-	connecting               // to one
-	relaying                 // both sides are there
-	settling                 // one side was reset, the other still has something to take
+	free           state = iota // the slot holds none
+	awaitingHeader              // a trusted proxy has to say who its client is
+	waiting                     // for a place at a real server
+	connecting                  // to one
+	relaying                    // both sides are there
+	resetting                   // one side was reset, the other still has something to take
 )
 
 // A conn is one connection of a client. It holds no pointer, so that the
 // collector has nothing to do with however many there are; what needs one is
 // in its owner.
 type conn struct {
-	index   int32
-	gen     uint32 // told apart by it from those that had the slot before
-	state   state
-	watched bool   // the client's socket is among the events
-	queued  bool   // there is more to do than its share
-	lasting bool   // long enough for keepalives
-	written uint8  // writes to the real server, of the first two
-	prompt  bool   // what the real server sends is not kept unacknowledged
-	hurried bool   // that has been seen to, and nothing has come since
-	stall   uint8  // ticks in which a side that has to has taken nothing
-	named   bool   // who the client is has been said, and is in worker.named
-	failure uint16 // errno of the latest attempt to reach a real server
-	preface uint8  // bytes of the PROXY header that the real server has not taken
+	index      int32
+	gen        uint32 // told apart by it from those that had the slot before
+	state      state
+	watched    bool   // the client's socket is among the events
+	queued     bool   // there is more to do than its share
+	lasting    bool   // long enough for keepalives
+	written    uint8  // writes to the real server, of the first two
+	acked      bool   // what the real server sends is not kept unacknowledged
+	quickacked bool   // that has been seen to, and nothing has come since
+	stall      uint8  // ticks in which a side that has to has taken nothing
+	named      bool   // who the client is has been said, and is in worker.named
+	failure    uint16 // errno of the latest attempt to reach a real server
+	headerLeft uint8  // bytes of the PROXY header that the real server has not taken
 
 	sides [2]side
 	ways  [2]way
@@ -65,22 +65,22 @@ type side struct {
 
 // A way carries what comes from one side to the other.
 type way struct {
-	held  int32  // bytes read and not yet written, in the pipe or the stash
-	stash int32  // where in the stashes they are, if not in the pipe
-	from  int32  // where in the stash they begin
-	pipe  pipe   // the zero value if there is none
-	full  uint8  // buffers filled in a row
-	copy  bool   // its sockets do not splice
-	told  bool   // the end has been passed on
-	lots  bool   // an event is for a lot at least
-	lot   bool   // something has been spliced since that was looked at last
-	wake  uint32 // bytes since there was last nothing to read
-	run   uint32 // bytes spliced on the way to lots
-	bytes uint64 // not yet in the books
+	held        int32  // bytes read and not yet written, in the pipe or the stash
+	stash       int32  // where in the stashes they are, if not in the pipe
+	from        int32  // where in the stash they begin
+	pipe        pipe   // the zero value if there is none
+	full        uint8  // buffers filled in a row
+	copy        bool   // its sockets do not splice
+	endPassed   bool   // the end has been passed on
+	lowWater    bool   // an event is for a lot at least
+	lowWaterHit bool   // something has been spliced since that was looked at last
+	wake        uint32 // bytes since there was last nothing to read
+	run         uint32 // bytes spliced on the way to lots
+	bytes       uint64 // not yet in the books
 }
 
-// An owner is what belongs to a connection and has pointers.
-type owner struct {
+// An refs is what belongs to a connection and has pointers.
+type refs struct {
 	service *Service
 	source  *screen.Source // nil: it is not counted
 	claim   table.Claim
@@ -98,11 +98,11 @@ func (c *conn) ended(from int) bool { return c.sides[from].eof && c.ways[from].h
 const socketEvents = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLPRI | unix.EPOLLET
 
 // conns are the connections of a worker.
-type conns struct{ slots engine.Slab[conn, owner] }
+type conns struct{ slots engine.Slab[conn, refs] }
 
 func (s *conns) at(i int32) *conn { return s.slots.At(i) }
 
-func (s *conns) owner(c *conn) *owner { return s.slots.OwnerAt(c.index) }
+func (s *conns) refs(c *conn) *refs { return s.slots.RefsAt(c.index) }
 
 // find returns the connection that r was made for, nil if it is over.
 func (s *conns) find(r engine.Ref) *conn {

@@ -10,7 +10,7 @@
 // but the books of its service when it begins and ends:
 //
 //	accept   admit, begin    the listener has a client
-//	         expect, hear    a trusted proxy says who it is
+//	         expect, readHeader    a trusted proxy says who it is
 //	         enter, screen   it is allowed, and within the limits of its source
 //	wait     await, called   all that could take it are full
 //	connect  reach, dial     the books choose a real server; nothing is read

@@ -15,7 +15,7 @@ func (h *handler) end(c *conn) {
 // cut ends a connection with RST.
 func (h *handler) cut(c *conn) {
 	if c.state == waiting {
-		h.dial.abandon(c)
+		h.dialer.abandonWait(c)
 		return
 	}
 	for i := range c.sides {
@@ -35,32 +35,32 @@ func reset(fd int32) {
 // finish closes the books on a connection that has reached a real server.
 func (h *handler) finish(c *conn) {
 	h.relay.book(c)
-	h.slab.owner(c).claim.Done()
+	h.slab.refs(c).claim.Done()
 	h.leave(c)
 }
 
 // leave gives back what a connection holds but for its sockets and its claim.
 func (h *handler) leave(c *conn) {
-	o := *h.slab.owner(c)
+	o := *h.slab.refs(c)
 	h.release(c)
-	h.fwd.vacate(o)
+	h.fwd.release(o)
 }
 
 // release is leave for a connection that keeps its place.
 func (h *handler) release(c *conn) {
 	for i := range c.ways {
-		h.relay.spill(&c.ways[i])
+		h.relay.discardHeld(&c.ways[i])
 	}
 	h.wheel.Clear(c.index)
-	delete(h.dial.tried, c.index)
+	delete(h.dialer.tried, c.index)
 	if c.named {
 		delete(h.named, c.index)
 	}
 	h.slab.put(c)
 }
 
-// spill drops what a way holds.
-func (rl *relay) spill(y *way) {
+// discardHeld drops what a way holds.
+func (rl *relay) discardHeld(y *way) {
 	switch {
 	case y.pipe.there():
 		rl.pipes.discard(y.pipe)

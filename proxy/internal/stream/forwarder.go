@@ -33,30 +33,30 @@ type Forwarder struct {
 	*virtual.Reporter
 	engine  *engine.Engine
 	pipes   int            // most of each worker
-	places  *engine.Places // of connections
+	limiter *engine.Places // of connections
 	stashed stashBound     // of stashes
-	guests  guests
+	sorry   sorryConns
 	pauses  atomic.Uint64
 
-	accept, crowd rate.Sometimes
+	acceptErrors, limitReached rate.Sometimes
 }
 
 // NewTCP has the workers of an engine that has not begun yet forward
 // connections.
 func New(e *engine.Engine, o Options) *Forwarder {
 	f := &Forwarder{
-		Reporter: o.Report, engine: e, places: engine.NewPlaces(), pipes: min(o.Pipes/e.Size(), maxPipes),
-		accept: engine.EachMinute(), crowd: engine.EachMinute(),
+		Reporter: o.Report, engine: e, limiter: engine.NewLimiter(), pipes: min(o.Pipes/e.Size(), maxPipes),
+		acceptErrors: engine.EachMinute(), limitReached: engine.EachMinute(),
 	}
 	f.Bound(o.Bounds)
-	f.guests.vacate = f.vacate
-	e.Handle(func(w *engine.Worker, events engine.Events) engine.Handler { return newHandler(f, w, events) }, f.guests.close)
+	f.sorry.release = f.release
+	e.Handle(func(w *engine.Worker, events engine.Events) engine.Handler { return newHandler(f, w, events) }, f.sorry.close)
 	return f
 }
 
 // Bound puts bounds in force. What is there already stays.
 func (f *Forwarder) Bound(b Bounds) {
-	f.places.Bound(int64(b.Connections))
+	f.limiter.SetLimit(int64(b.Connections))
 	stashes := b.Buffers / engine.BufferSize
 	if b.Buffers <= 0 {
 		stashes = math.MaxInt64 / engine.BufferSize
@@ -67,32 +67,32 @@ func (f *Forwarder) Bound(b Bounds) {
 // Load tells how many connections there are, and how much is held for sides
 // that do not take it.
 func (f *Forwarder) Load() (connections, buffers dataplane.Room) {
-	return f.places.Load(), f.stashed.load()
+	return f.limiter.Load(), f.stashed.load()
 }
 
 // Wait returns when there has been no connection, or with ctx's error.
-func (f *Forwarder) Wait(ctx context.Context) error { return f.places.Wait(ctx) }
+func (f *Forwarder) Wait(ctx context.Context) error { return f.limiter.Wait(ctx) }
 
 // Pauses returns how often a worker has taken no new connections for a moment
 // because there were no descriptors or no memory.
 func (f *Forwarder) Pauses() uint64 { return f.pauses.Load() }
 
-// vacate gives back the place of a connection, and what its source has of the
+// release gives back the place of a connection, and what its source has of the
 // service. Every connection comes here when it is over, and once.
-func (f *Forwarder) vacate(o owner) {
+func (f *Forwarder) release(o refs) {
 	o.source.Leave()
-	f.places.Leave(&o.service.Quota)
+	f.limiter.Release(&o.service.Quota)
 }
 
 func (f *Forwarder) cannotAccept(s *Service, err unix.Errno) {
-	f.accept.Do(func() {
+	f.acceptErrors.Do(func() {
 		f.Log.Say(slog.LevelError, "cannot accept connections", "service", s.Name, "err", err)
 	})
 }
 
-func (f *Forwarder) crowded(s *Service) {
-	f.crowd.Do(func() {
-		l := f.places.Load()
+func (f *Forwarder) reportLimit(s *Service) {
+	f.limitReached.Do(func() {
+		l := f.limiter.Load()
 		f.Log.Say(slog.LevelWarn, "clients wait: limit of connections reached", "service", s.Name, "limit", l.Limit, "of its own", l.Own)
 	})
 }

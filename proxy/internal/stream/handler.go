@@ -12,7 +12,7 @@ import (
 type handler struct {
 	fwd    *Forwarder
 	worker *engine.Worker
-	reg    engine.Events
+	events engine.Events
 
 	slab     conns
 	wheel    *engine.Wheel
@@ -20,7 +20,7 @@ type handler struct {
 	accepted bool                      // connections have been accepted in this turn
 
 	accept acceptor
-	dial   dialer
+	dialer dialer
 	relay  relay
 
 	// What the kernel writes.
@@ -29,13 +29,13 @@ type handler struct {
 }
 
 func newHandler(f *Forwarder, w *engine.Worker, events engine.Events) *handler {
-	h := &handler{fwd: f, worker: w, reg: events, named: map[int32]virtual.Parties{}, wheel: engine.NewWheel(w.Tick)}
+	h := &handler{fwd: f, worker: w, events: events, named: map[int32]virtual.Parties{}, wheel: engine.NewWheel(w.Tick)}
 	h.accept = acceptor{h: h, worker: w, reserve: reserve{engine.None, engine.None}}
-	h.dial = dialer{h: h, worker: w, tried: map[int32][]*table.Server{}, waiting: map[int32]*table.Waiter{}}
+	h.dialer = dialer{h: h, worker: w, tried: map[int32][]*table.Server{}, waiting: map[int32]*table.Waiter{}}
 	h.relay = relay{h: h, worker: w}
 	h.relay.pipes.limit = f.pipes
 	h.relay.last = engine.None
-	h.accept.restock()
+	h.accept.refillReserve()
 	return h
 }
 
@@ -53,17 +53,17 @@ func (h *handler) Tick() { h.relay.bookAll() }
 
 // Turn implements Handler.
 func (h *handler) Turn() {
-	h.relay.workOff()
+	h.relay.workQueue()
 	h.relay.acknowledge(h.worker.Events == 0)
-	h.relay.relent()
+	h.relay.resetLowWater()
 	if h.worker.Ticked {
 		h.wheel.Advance(h.worker.Tick, func(i int32) { h.look(h.slab.at(i)) })
-		h.accept.recover()
+		h.accept.resume()
 		h.accept.retryAll()
 		h.relay.pipes.trim(sparePipes)
 	}
 	h.accepted = false
-	h.relay.over()
+	h.relay.endTurn()
 }
 
 // calm reports whether the worker has no more than one thing to do.
@@ -74,7 +74,7 @@ func (h *handler) Next() (ticks int, ok bool) {
 	if len(h.relay.queue) > 0 {
 		return 0, true
 	}
-	if len(h.relay.moving) > 0 || h.accept.paused || h.accept.held > 0 {
+	if len(h.relay.moving) > 0 || h.accept.paused || h.accept.suspended > 0 {
 		return 1, true
 	}
 	return h.wheel.Next()
@@ -99,19 +99,19 @@ func (h *handler) handle(r engine.Ref, which int, events uint32) {
 		return
 	}
 	c.note(which, events)
-	h.relay.meet(r)
+	h.relay.noteEvent(r)
 	switch c.state {
 	case connecting:
-		h.dial.progress(c, which)
+		h.dialer.connectEvent(c, which)
 	case waiting:
-		h.dial.waited(c)
-	case introducing:
-		h.hear(c)
+		h.dialer.waitEvent(c)
+	case awaitingHeader:
+		h.readHeader(c)
 	default:
 		if c.streams() {
 			h.relay.later(c) // after requests
 		} else {
-			h.relay.move(c)
+			h.relay.relayBoth(c)
 		}
 	}
 }
@@ -135,7 +135,7 @@ func (c *conn) note(which int, events uint32) {
 	}
 	// Until it has been told the end, nothing but a reset shuts a side both
 	// ways. The error itself may have been taken away by a failed write.
-	if events&unix.EPOLLERR != 0 || events&unix.EPOLLHUP != 0 && !c.ways[1-which].told {
+	if events&unix.EPOLLERR != 0 || events&unix.EPOLLHUP != 0 && !c.ways[1-which].endPassed {
 		s.broken = true
 	}
 }

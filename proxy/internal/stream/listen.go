@@ -21,15 +21,15 @@ type Listener struct {
 
 // Listen begins to accept connections for s at addr, see [Engine.Open].
 func (f *Forwarder) Listen(ctx context.Context, addr netip.AddrPort, s *Service) (*Listener, error) {
-	f.places.Join(&s.Quota)
+	f.limiter.Join(&s.Quota)
 	sockets, err := f.engine.Open(ctx, addr, engine.Opening{
 		Kind:    stream,
-		Prepare: func(fd int32) { s.vigil.Load().bequeath(fd) },
+		Prepare: func(fd int32) { s.keepalive.Load().setOn(fd) },
 		Open:    func(w *engine.Worker, fd int32) error { return engine.Of[*handler](w).accept.open(fd, s) },
 		Close:   func(w *engine.Worker, fd int32) { engine.Of[*handler](w).accept.close(fd) },
 	})
 	if err != nil {
-		f.places.Part(&s.Quota)
+		f.limiter.Part(&s.Quota)
 		return nil, err
 	}
 	return &Listener{fwd: f, service: s, sockets: sockets}, nil
@@ -42,9 +42,9 @@ func (f *Forwarder) Listen(ctx context.Context, addr netip.AddrPort, s *Service)
 func (l *Listener) Close(ctx context.Context) error {
 	// One socket is closed after the other, and those that are still open
 	// must not get what cannot be accepted any more.
-	_ = l.sockets.Each(ctx, deafen)
+	_ = l.sockets.Each(ctx, dropNewSYNs)
 	err := l.sockets.Close(ctx)
-	l.fwd.places.Part(&l.service.Quota)
+	l.fwd.limiter.Part(&l.service.Quota)
 	return err
 }
 
@@ -55,13 +55,13 @@ func (l *Listener) Tune(ctx context.Context) {
 	l.sockets.Insist(ctx, func(w *engine.Worker, fd int32) { engine.Of[*handler](w).accept.tune(fd) })
 }
 
-func deafen(_ *engine.Worker, fd int32) {
-	_ = unix.SetsockoptSockFprog(int(fd), unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &nothingNew)
+func dropNewSYNs(_ *engine.Worker, fd int32) {
+	_ = unix.SetsockoptSockFprog(int(fd), unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &dropSYNs)
 }
 
-// nothingNew passes what belongs to connections being made and drops the
+// dropSYNs passes what belongs to connections being made and drops the
 // attempts of new ones: they have SYN without ACK, RFC 9293 section 3.1.
-var nothingNew = program(
+var dropSYNs = program(
 	unix.SockFilter{Code: unix.BPF_LD | unix.BPF_B | unix.BPF_ABS, K: 13},
 	unix.SockFilter{Code: unix.BPF_ALU | unix.BPF_AND | unix.BPF_K, K: 0x12},
 	unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jf: 1, K: 0x02},
@@ -88,7 +88,7 @@ func openStream(family uint16) (int32, unix.Errno) {
 		return engine.None, e
 	}
 	engine.SetOption(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, &engine.On)
-	engine.Foreign(fd, family)
+	engine.FreeBind(fd, family)
 	engine.SetOption(fd, unix.SOL_TCP, unix.TCP_NODELAY, &engine.On)
 	inlineUrgent(fd)
 	return fd, 0

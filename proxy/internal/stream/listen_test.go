@@ -29,7 +29,7 @@ func unused(t testing.TB) netip.AddrPort {
 // A listener that cannot be opened gives back every socket it has made.
 func TestListenFailsWhole(t *testing.T) {
 	f := quietEngine(t, 3)
-	team, err := f.engine.Team()
+	team, err := f.engine.Start()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func TestListenAtOnce(t *testing.T) {
 	var engines [rivals]*Forwarder
 	for i := range engines {
 		engines[i] = quietEngine(t, 1)
-		if _, err := engines[i].engine.Team(); err != nil {
+		if _, err := engines[i].engine.Start(); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -28,7 +28,7 @@ type relay struct {
 	passed  uint64       // bytes of connections, ever
 	// arrivals are first pieces of answers to be acknowledged.
 	arrivals []arrival
-	lots
+	lowWater
 }
 
 // later puts c among those that have more to do.
@@ -39,44 +39,44 @@ func (rl *relay) later(c *conn) {
 	}
 }
 
-// workOff gives each of those that have more to do a share, as far as that of
+// workQueue gives each of those that have more to do a share, as far as that of
 // the turn goes.
-func (rl *relay) workOff() {
+func (rl *relay) workQueue() {
 	n, before := 0, rl.passed
 	for all := len(rl.queue); n < all && rl.passed-before < turnShare; n++ {
 		if c := rl.h.slab.find(rl.queue[n]); c != nil {
 			c.queued = false
-			rl.move(c)
+			rl.relayBoth(c)
 		}
 	}
 	rl.queue = append(rl.queue[:0], rl.queue[n:]...)
 }
 
-// move carries both ways what there is to carry, and sees to what has come to
+// relayBoth carries both ways what there is to carry, and sees to what has come to
 // its end.
-func (rl *relay) move(c *conn) {
-	up := rl.carry(c, client)
-	down := rl.carry(c, server)
+func (rl *relay) relayBoth(c *conn) {
+	up := rl.relayWay(c, client)
+	down := rl.relayWay(c, server)
 	if up || down {
 		rl.later(c)
 	}
-	rl.conclude(c)
+	rl.passEnds(c)
 }
 
-// carry carries what comes from one side, and reports whether there is more
+// relayWay carries what comes from one side, and reports whether there is more
 // than its share.
-func (rl *relay) carry(c *conn, from int) bool {
+func (rl *relay) relayWay(c *conn, from int) bool {
 	src, dst, y := &c.sides[from], &c.sides[1-from], &c.ways[from]
 	more, before := true, rl.passed
 	for n := 0; n < mostReads && rl.passed-before < share && more; n++ {
 		if y.held > 0 && dst.writable && !dst.broken {
-			rl.drain(c, from)
+			rl.writeHeld(c, from)
 		}
 		// What is held although there may be room has to be tried again: only
 		// after EAGAIN is there an event.
 		more = dst.writable && !dst.broken && (y.held > 0 || src.readable && !src.eof)
 		if more && y.held == 0 {
-			rl.fill(c, from)
+			rl.readOnce(c, from)
 		}
 	}
 	if y.held == 0 {
@@ -85,29 +85,29 @@ func (rl *relay) carry(c *conn, from int) bool {
 	return more
 }
 
-// fill reads once, and writes what it has read if it is at hand.
-func (rl *relay) fill(c *conn, from int) {
+// readOnce reads once, and writes what it has read if it is at hand.
+func (rl *relay) readOnce(c *conn, from int) {
 	y := &c.ways[from]
 	if y.full >= spliceAfter && !y.copy && rl.spliceIn(c, from) {
 		return
 	}
 	rl.unpipe(y) // what is read now is held in a stash, if at all
 	if rl.h.fwd.stashed.full() {
-		rl.sip(c, from)
+		rl.relayPeeked(c, from)
 		return
 	}
 	n, e := recv(c.sides[from].fd, &rl.worker.Buffer)
-	if rl.arrived(c, from, n, e) {
-		rl.taken(c, from, n)
-		rl.pass(c, from, n)
+	if rl.readResult(c, from, n, e) {
+		rl.noteRead(c, from, n)
+		rl.writeOrStash(c, from, n)
 	}
 }
 
-// taken notes that n bytes have been read from a side.
-func (rl *relay) taken(c *conn, from, n int) {
+// noteRead notes that n bytes have been read from a side.
+func (rl *relay) noteRead(c *conn, from, n int) {
 	src, y := &c.sides[from], &c.ways[from]
-	if from == server && (!c.prompt || c.hurried) {
-		rl.heardFrom(c)
+	if from == server && (!c.acked || c.quickacked) {
+		rl.firstAnswer(c)
 	}
 	if n < engine.BufferSize {
 		// Level or edge, the next bytes will be an event of their own, unless
@@ -119,9 +119,9 @@ func (rl *relay) taken(c *conn, from, n int) {
 	}
 }
 
-// arrived takes down what reading from a side has come to, and reports
+// readResult takes down what reading from a side has come to, and reports
 // whether there is something.
-func (rl *relay) arrived(c *conn, from, n int, e unix.Errno) bool {
+func (rl *relay) readResult(c *conn, from, n int, e unix.Errno) bool {
 	src := &c.sides[from]
 	switch {
 	case n > 0:
@@ -138,46 +138,46 @@ func (rl *relay) arrived(c *conn, from, n int, e unix.Errno) bool {
 	return false
 }
 
-// pass writes what is in the buffer, and stashes what is not taken.
-func (rl *relay) pass(c *conn, from, n int) {
-	if sent := rl.offer(c, from, n); sent < n && !c.sides[1-from].broken {
+// writeOrStash writes what is in the buffer, and stashes what is not taken.
+func (rl *relay) writeOrStash(c *conn, from, n int) {
+	if sent := rl.write(c, from, n); sent < n && !c.sides[1-from].broken {
 		c.sides[1-from].writable = false
 		rl.stash(&c.ways[from], rl.worker.Buffer[sent:n])
 	}
 }
 
-// offer writes n bytes that are in the buffer, and returns how many are taken.
-func (rl *relay) offer(c *conn, from, n int) int {
+// write writes n bytes that are in the buffer, and returns how many are taken.
+func (rl *relay) write(c *conn, from, n int) int {
 	if from == client && c.written < 2 {
-		rl.hurry(c)
+		rl.noteWrite(c)
 	}
 	sent, e := engine.Send(c.sides[1-from].fd, rl.worker.Buffer[:n])
-	return rl.written(c, from, sent, e)
+	return rl.writeResult(c, from, sent, e)
 }
 
-// hurry has nothing wait in the real server's socket for an acknowledgement.
+// noteWrite has nothing wait in the real server's socket for an acknowledgement.
 // The first write does not wait anyway, and often is the only one. The
 // sockets of clients have it from the listener.
-func (rl *relay) hurry(c *conn) {
+func (rl *relay) noteWrite(c *conn) {
 	switch c.written++; c.written {
 	case 1:
-		c.prompt = false
+		c.acked = false
 	case 2:
 		engine.SetOption(c.sides[server].fd, unix.SOL_TCP, unix.TCP_NODELAY, &engine.On)
 	}
 }
 
-// drain writes what is held.
-func (rl *relay) drain(c *conn, from int) {
+// writeHeld writes what is held.
+func (rl *relay) writeHeld(c *conn, from int) {
 	y := &c.ways[from]
 	if y.pipe.there() {
 		rl.spliceOut(c, from)
 		return
 	}
 	n, e := engine.Send(c.sides[1-from].fd, rl.stashes.bytes(y))
-	n = rl.written(c, from, n, e)
-	if from == client && c.preface > 0 {
-		c.discount(n)
+	n = rl.writeResult(c, from, n, e)
+	if from == client && c.headerLeft > 0 {
+		c.discountHeader(n)
 	}
 	y.from += int32(n)
 	if y.held -= int32(n); y.held == 0 {
@@ -187,9 +187,9 @@ func (rl *relay) drain(c *conn, from int) {
 	}
 }
 
-// written takes down what writing to the side opposite has come to, and
+// writeResult takes down what writing to the side opposite has come to, and
 // returns how much was taken.
-func (rl *relay) written(c *conn, from, n int, e unix.Errno) int {
+func (rl *relay) writeResult(c *conn, from, n int, e unix.Errno) int {
 	dst := &c.sides[1-from]
 	switch {
 	case n > 0:
@@ -205,10 +205,10 @@ func (rl *relay) written(c *conn, from, n int, e unix.Errno) int {
 	return 0
 }
 
-// conclude passes on the ends of the ways.
-func (rl *relay) conclude(c *conn) {
+// passEnds passes on the ends of the ways.
+func (rl *relay) passEnds(c *conn) {
 	if c.sides[client].broken || c.sides[server].broken {
-		rl.h.settle(c)
+		rl.h.passReset(c)
 		return
 	}
 	up, down := c.ended(client), c.ended(server)
@@ -216,16 +216,16 @@ func (rl *relay) conclude(c *conn) {
 	case up && down:
 		rl.h.end(c)
 	case up:
-		rl.tell(c, client)
+		rl.passEnd(c, client)
 	case down:
-		rl.tell(c, server)
+		rl.passEnd(c, server)
 	}
 }
 
-// tell passes the end of a way on.
-func (rl *relay) tell(c *conn, from int) {
-	if y := &c.ways[from]; !y.told {
-		y.told = true
+// passEnd passes the end of a way on.
+func (rl *relay) passEnd(c *conn, from int) {
+	if y := &c.ways[from]; !y.endPassed {
+		y.endPassed = true
 		shutdownWrite(c.sides[1-from].fd)
 	}
 }

@@ -29,7 +29,7 @@ func descriptor(t testing.TB, c *net.TCPConn) int {
 }
 
 // carry has the worker bring n bytes from one socket to the other.
-func (r *rig) carry(from, to int, b, got []byte) {
+func (r *fixture) carry(from, to int, b, got []byte) {
 	for sent, n := 0, 0; n < len(b); {
 		// A machine that is short of memory may take a part at a time.
 		if m, err := unix.Write(from, b[sent:]); m > 0 {
@@ -47,7 +47,7 @@ func (r *rig) carry(from, to int, b, got []byte) {
 func TestNoAllocations(t *testing.T) {
 	l, addr := listen(t)
 	for _, size := range []int{1, 1000, engine.BufferSize, 3 * engine.BufferSize} {
-		r := newRig(t, addr)
+		r := newFixture(t, addr)
 		c, s := r.pair(l)
 		from, to := descriptor(t, c), descriptor(t, s)
 		b, got := make([]byte, size), make([]byte, size)
@@ -74,7 +74,7 @@ func TestEndWaitsForWhatIsHeld(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			l, addr := listen(t)
-			r := newRig(t, addr)
+			r := newFixture(t, addr)
 			c, s := r.pair(l)
 			_ = unix.SetsockoptInt(int(r.only().sides[client].fd), unix.SOL_SOCKET, unix.SO_SNDBUF, 128<<10)
 			h := sha256.New()
@@ -100,7 +100,7 @@ func TestEndWaitsForWhatIsHeld(t *testing.T) {
 				}
 				return y.held > 0 && y.pipe.there() == tt.pipe
 			})
-			if r.only().ways[server].told {
+			if r.only().ways[server].endPassed {
 				t.Error("the client has been told the end with something held for it")
 			}
 			got := sha256.New()
@@ -136,7 +136,7 @@ func TestEndWaitsForWhatIsHeld(t *testing.T) {
 // What stands behind an urgent byte is read without an event of its own.
 func TestUrgentByte(t *testing.T) {
 	l, addr := listen(t)
-	r := newRig(t, addr)
+	r := newFixture(t, addr)
 	c, s := r.pair(l)
 	sendUrgent(t, c, "ab!")
 	_, err := c.Write([]byte("cd"))
@@ -152,7 +152,7 @@ func TestUrgentByte(t *testing.T) {
 func TestUrgentByteInStream(t *testing.T) {
 	const size = 2 << 20
 	l, addr := listen(t)
-	r := newRig(t, addr)
+	r := newFixture(t, addr)
 	c, s := r.pair(l)
 	go func() {
 		_, _ = c.Write(make([]byte, size))
@@ -170,7 +170,7 @@ func TestUrgentByteInStream(t *testing.T) {
 // place now.
 func TestStaleEvent(t *testing.T) {
 	l, addr := listen(t)
-	r := newRig(t, addr)
+	r := newFixture(t, addr)
 	c, _ := r.pair(l)
 	old := r.only().ref()
 	_ = c.SetLinger(0)
@@ -190,7 +190,7 @@ func TestStaleEvent(t *testing.T) {
 // copied again.
 func TestSpliceBothWays(t *testing.T) {
 	l, addr := listen(t)
-	r := newRig(t, addr)
+	r := newFixture(t, addr)
 	c, s := r.pair(l)
 	_ = c.SetWriteBuffer(4 << 20)
 	y := func() *way { return &r.only().ways[client] }
@@ -229,7 +229,7 @@ func TestSplicePart(t *testing.T) {
 	defer func(n int) { spliceMost = n }(spliceMost)
 	spliceMost = 1 << 10
 	l, addr := listen(t)
-	r := newRig(t, addr)
+	r := newFixture(t, addr)
 	c, s := r.pair(l)
 	want := make([]byte, 8<<20)
 	_, _ = rand.NewChaCha8([32]byte{}).Read(want)

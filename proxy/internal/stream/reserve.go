@@ -16,8 +16,8 @@ var families = [2]uint16{unix.AF_INET, unix.AF_INET6}
 // absent stands in for a socket of a family that the host does not have.
 const absent = -2
 
-// restock sees to the sockets in reserve, and reports whether they are there.
-func (a *acceptor) restock() bool {
+// refillReserve sees to the sockets in reserve, and reports whether they are there.
+func (a *acceptor) refillReserve() bool {
 	for i, family := range families {
 		if a.reserve[i] != engine.None {
 			continue

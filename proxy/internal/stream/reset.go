@@ -1,13 +1,13 @@
 package stream
 
-// patience is for how many ticks a reset waits for the other side to take more
+// maxStall is for how many ticks a reset waits for the other side to take more
 // of what has been sent to it.
-const patience = 10
+const maxStall = 10
 
-// settle passes a reset on. What came before it goes first: a reset takes away
+// passReset passes a reset on. What came before it goes first: a reset takes away
 // what is still on its way, and without a director between them it would have
 // arrived.
-func (h *handler) settle(c *conn) {
+func (h *handler) passReset(c *conn) {
 	from := client
 	if c.sides[server].broken {
 		from = server
@@ -16,8 +16,8 @@ func (h *handler) settle(c *conn) {
 		h.cut(c)
 		return
 	}
-	if c.state != settling {
-		c.state, c.left, c.stall = settling, ^uint32(0), 0
+	if c.state != resetting {
+		c.state, c.left, c.stall = resetting, ^uint32(0), 0
 		h.wheel.Set(c.index, h.worker.Tick+1)
 	}
 }
@@ -28,8 +28,8 @@ func (h *handler) outstanding(c *conn, from int) int {
 	return int(c.ways[from].held) + unacknowledged(c.sides[1-from].fd, &h.answer)
 }
 
-// settled looks after a reset that waits, once in a tick.
-func (h *handler) settled(c *conn) {
+// checkReset looks after a reset that waits, once in a tick.
+func (h *handler) checkReset(c *conn) {
 	from := client
 	if c.sides[server].broken {
 		from = server
@@ -39,7 +39,7 @@ func (h *handler) settled(c *conn) {
 		c.stall = 0
 	}
 	c.left = left
-	if c.stall++; c.stall > patience || c.ended(from) && left == 0 {
+	if c.stall++; c.stall > maxStall || c.ended(from) && left == 0 {
 		h.cut(c)
 		return
 	}

@@ -15,19 +15,19 @@ import (
 // A reset waits for a client that does not read no longer than its patience.
 func TestResetLosesPatience(t *testing.T) {
 	l, addr := listen(t)
-	r := newRig(t, addr)
+	r := newFixture(t, addr)
 	c, s := r.pair(l)
 	_ = c.SetReadBuffer(8 << 10)
 	go func() { _, _ = s.Write(make([]byte, 16<<20)) }()
 	r.Until("the client is full", func() bool { return !r.only().sides[client].writable })
 	_ = s.SetLinger(0)
 	_ = s.Close()
-	r.Until("the reset waits", func() bool { return r.only().state == settling })
-	r.Pass(patience / 2 * engine.TickLength)
+	r.Until("the reset waits", func() bool { return r.only().state == resetting })
+	r.Pass(maxStall / 2 * engine.TickLength)
 	if r.gone() {
 		t.Fatal("the connection was reset with something on its way")
 	}
-	r.Pass((patience + 2) * engine.TickLength)
+	r.Pass((maxStall + 2) * engine.TickLength)
 	if !r.gone() {
 		t.Fatal("a client that does not read holds a reset up")
 	}
@@ -39,7 +39,7 @@ func TestResetLosesPatience(t *testing.T) {
 func TestResetIsPassedOn(t *testing.T) {
 	l, addr := listen(t)
 	for _, who := range []string{"client", "server"} {
-		r := newRig(t, addr)
+		r := newFixture(t, addr)
 		c, s := r.pair(l)
 		other := s
 		if who == "server" {
@@ -55,7 +55,7 @@ func TestResetIsPassedOn(t *testing.T) {
 // Timeouts are never early.
 func TestIdle(t *testing.T) {
 	l, addr := listen(t)
-	r := newRig(t, addr)
+	r := newFixture(t, addr)
 	r.service.Set(virtual.Settings{Connect: time.Second, Idle: 20 * time.Second})
 	c, s := r.pair(l)
 	r.Pass(19 * time.Second)
@@ -75,7 +75,7 @@ func TestIdle(t *testing.T) {
 // A shorter timeout is in force for connections that exist.
 func TestIdleShortened(t *testing.T) {
 	l, addr := listen(t)
-	r := newRig(t, addr)
+	r := newFixture(t, addr)
 	r.service.Set(virtual.Settings{Connect: time.Second, Idle: time.Hour})
 	_, _ = r.pair(l)
 	r.Pass(time.Minute)
@@ -88,7 +88,7 @@ func TestIdleShortened(t *testing.T) {
 
 func TestConnectTimeout(t *testing.T) {
 	l, addr := listen(t)
-	r := newRig(t, silent(t), addr)
+	r := newFixture(t, silent(t), addr)
 	c := r.dial()
 	_, _ = io.WriteString(c, "early")
 	r.Until("the attempt has begun", func() bool { return r.only().state == connecting })

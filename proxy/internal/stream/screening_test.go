@@ -27,7 +27,7 @@ func wantHaving(t testing.TB, s *Service, want int) {
 func TestSourceGetsBack(t *testing.T) {
 	l, at := listen(t)
 	nobody := netip.AddrPortFrom(at.Addr(), 1)
-	r := newRig(t, at)
+	r := newFixture(t, at)
 	r.service.Screen.Set(nil, perSource(1000))
 	r.service.Sorry = func(c net.Conn) { _ = c.Close() }
 	servers := func(all ...dataplane.RealServer) {
@@ -103,7 +103,7 @@ func TestSourceGetsBack(t *testing.T) {
 		was := r.service.Books
 		r.service.Books = table.New(dataplane.VirtualService{ID: dataplane.ServiceID{Protocol: dataplane.TCP}, Scheduler: "rr"})
 		end()
-		r.Until(name+": the place is given back", func() bool { return r.gone() && r.fwd.places.Used() == 0 })
+		r.Until(name+": the place is given back", func() bool { return r.gone() && r.fwd.limiter.Used() == 0 })
 		if _, having := r.service.Screen.Sources(); having != 0 {
 			t.Errorf("%s: sources have %d, want none", name, having)
 		}
@@ -115,7 +115,7 @@ func TestSourceGetsBack(t *testing.T) {
 // whatever order they came and went before.
 func TestSourceGetsBackAtLast(t *testing.T) {
 	l, at := listen(t)
-	r := newRig(t, at)
+	r := newFixture(t, at)
 	r.service.Screen.Set(nil, perSource(20))
 	go func() {
 		for {
@@ -153,7 +153,7 @@ func TestSourceGetsBackAtLast(t *testing.T) {
 // and is told by a reset.
 func TestDeniedIsNotScheduled(t *testing.T) {
 	_, at := listen(t)
-	r := newRig(t, at)
+	r := newFixture(t, at)
 	r.service.Screen.Set(screen.NewRules(nil, []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}), perSource(1))
 	c := r.dial()
 	r.wantReset("client", c)
@@ -162,13 +162,13 @@ func TestDeniedIsNotScheduled(t *testing.T) {
 		t.Errorf("counted %+v, want one denied alone", got.Counters)
 	}
 	wantHaving(t, r.service, 0)
-	if n := r.fwd.places.Used(); n != 0 {
+	if n := r.fwd.limiter.Used(); n != 0 {
 		t.Errorf("%d places are taken, want none", n)
 	}
 }
 
 // cutAll has everything at the first real server of a service cut.
-func (r *rig) cutAll() {
+func (r *fixture) cutAll() {
 	restore := enginetest.CutFirst(r.service.Books)
 	r.h.cutting(r.service)()
 	restore()

@@ -14,13 +14,13 @@ type Service struct {
 	// the connection, and is called from a goroutine of its own. nil refuses.
 	Sorry func(net.Conn)
 
-	vigil  atomic.Pointer[vigil]
-	pieces atomic.Int32 // connections for which answers in pieces are expected
+	keepalive atomic.Pointer[keepalive]
+	pieces    atomic.Int32 // connections for which answers in pieces are expected
 }
 
 // Set is that of [Service].
 func (s *Service) Set(settings virtual.Settings) {
-	v := newVigil(settings.KeepAlive, settings.UserTimeout)
-	s.vigil.Store(&v)
+	v := newKeepalive(settings.KeepAlive, settings.UserTimeout)
+	s.keepalive.Store(&v)
 	s.Service.Set(settings)
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // stream has one side send as much as the other takes, until the test is over.
-func (r *rig) stream(from, to *net.TCPConn) {
+func (r *fixture) stream(from, to *net.TCPConn) {
 	for _, c := range []*net.TCPConn{from, to} {
 		_ = c.SetReadBuffer(16 << 20)
 		_ = c.SetWriteBuffer(16 << 20)
@@ -39,7 +39,7 @@ func (r *rig) stream(from, to *net.TCPConn) {
 func TestShare(t *testing.T) {
 	const streams = 12
 	l, addr := listen(t)
-	r := newRig(t, addr)
+	r := newFixture(t, addr)
 	asks, answers := r.pair(l)
 	for range streams {
 		c, s := r.pair(l)

@@ -32,10 +32,10 @@ func (rl *relay) spliceIn(c *conn, from int) bool {
 		// tells that from the end.
 		return false
 	}
-	if rl.arrived(c, from, n, e) {
+	if rl.readResult(c, from, n, e) {
 		y.held = int32(n)
 		y.wake += uint32(n)
-		rl.gather(c, from, n)
+		rl.noteSpliced(c, from, n)
 		rl.spliceOut(c, from)
 		return true
 	}
@@ -50,7 +50,7 @@ func (rl *relay) spliceIn(c *conn, from int) bool {
 func (rl *relay) spliceOut(c *conn, from int) {
 	y := &c.ways[from]
 	n, e := splice(y.pipe.out, c.sides[1-from].fd, min(int(y.held), spliceMost))
-	y.held -= int32(rl.written(c, from, n, e))
+	y.held -= int32(rl.writeResult(c, from, n, e))
 }
 
 // unpipe takes from a way its pipe, which is empty.

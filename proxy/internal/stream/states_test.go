@@ -25,9 +25,9 @@ var (
 	statesRuns = flag.Uint64("states.runs", 10, "how many lives TestStates leads")
 )
 
-// A life is a rig in which anything may happen at any time.
-type life struct {
-	*rig
+// A random is a fixture in which anything may happen at any time.
+type random struct {
+	*fixture
 	*rand.Rand
 	backends []*net.TCPListener
 	addrs    []netip.AddrPort // the last two do not answer, and refuse
@@ -50,7 +50,7 @@ func TestStates(t *testing.T) {
 	for seed := *statesSeed; seed < *statesSeed+*statesRuns && !t.Failed(); seed++ {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			had := openFiles(t)
-			x := &life{Rand: rand.New(rand.NewPCG(seed, 0)), backends: backends, addrs: addrs}
+			x := &random{Rand: rand.New(rand.NewPCG(seed, 0)), backends: backends, addrs: addrs}
 			x.begin(t)
 			for range 80 {
 				x.happen()
@@ -77,8 +77,8 @@ func openFiles(t *testing.T) int {
 	return len(all)
 }
 
-func (x *life) begin(t *testing.T) {
-	x.rig = newRig(t, x.addrs...)
+func (x *random) begin(t *testing.T) {
+	x.fixture = newFixture(t, x.addrs...)
 	x.h.relay.pipes.limit = 2 * x.IntN(2)
 	x.fwd.Bound(Bounds{Connections: 4 + x.IntN(30), Buffers: int64(x.IntN(4) * engine.BufferSize)})
 	if x.IntN(2) == 0 {
@@ -92,9 +92,11 @@ func (x *life) begin(t *testing.T) {
 }
 
 // note is for whoever has to find out what has happened.
-func (x *life) note(format string, args ...any) { x.log = append(x.log, fmt.Sprintf(format, args...)) }
+func (x *random) note(format string, args ...any) {
+	x.log = append(x.log, fmt.Sprintf(format, args...))
+}
 
-func (x *life) happen() {
+func (x *random) happen() {
 	switch n := x.IntN(40); {
 	case n < 9:
 		x.arrive()
@@ -130,7 +132,7 @@ func (x *life) happen() {
 }
 
 // arrive has a client come, who may have something to say.
-func (x *life) arrive() {
+func (x *random) arrive() {
 	if len(x.clients) > 30 {
 		return
 	}
@@ -146,7 +148,7 @@ func (x *life) arrive() {
 }
 
 // serve has real servers take whom there is.
-func (x *life) serve() {
+func (x *random) serve() {
 	for _, l := range x.backends {
 		for {
 			_ = l.SetDeadline(time.Now().Add(time.Millisecond / 2))
@@ -161,7 +163,7 @@ func (x *life) serve() {
 }
 
 // talk has somebody do what one may do with a connection.
-func (x *life) talk(who string, all *[]*net.TCPConn) {
+func (x *random) talk(who string, all *[]*net.TCPConn) {
 	if len(*all) == 0 {
 		return
 	}
@@ -193,17 +195,17 @@ func (x *life) talk(who string, all *[]*net.TCPConn) {
 }
 
 // urge sends an urgent byte.
-func (x *life) urge(c *net.TCPConn) {
+func (x *random) urge(c *net.TCPConn) {
 	raw, err := c.SyscallConn()
 	x.Must(err)
 	_ = raw.Control(func(fd uintptr) { _ = unix.Sendto(int(fd), []byte("!"), unix.MSG_OOB|unix.MSG_DONTWAIT, nil) })
 }
 
 // reload puts other settings into force.
-func (x *life) reload() {
+func (x *random) reload() {
 	x.settings = virtual.Settings{
 		Connect: time.Second, Idle: 20 * time.Second, Queue: 2 * time.Second,
-		ProxyProtocol: x.IntN(3), Transparent: x.IntN(4) == 0 && engine.MayDisguise() == nil,
+		ProxyProtocol: x.IntN(3), Transparent: x.IntN(4) == 0 && engine.MayBindTransparent() == nil,
 		UserTimeout: time.Duration(x.IntN(2)) * time.Second,
 	}
 	if x.IntN(2) == 0 {
@@ -217,7 +219,7 @@ func (x *life) reload() {
 }
 
 // reset puts other real servers into the books.
-func (x *life) reset() {
+func (x *random) reset() {
 	v := dataplane.VirtualService{ID: x.service.Books.Spec().ID, Scheduler: []string{"rr", "lc", "sh", "ovf", "mh"}[x.IntN(5)]}
 	v.Persistent, v.PersistentBits = time.Duration(x.IntN(2))*time.Minute, 32
 	v.MaxQueue = x.IntN(4)
@@ -240,7 +242,7 @@ func (x *life) reset() {
 }
 
 // cut wants nobody at a real server.
-func (x *life) cut() {
+func (x *random) cut() {
 	v := x.service.Books.Spec().Clone()
 	v.Cut = []netip.AddrPort{x.addrs[x.IntN(len(x.addrs))]}
 	x.note("cut %v", v.Cut)
@@ -249,7 +251,7 @@ func (x *life) cut() {
 }
 
 // starve has something happen while there are hardly any descriptors.
-func (x *life) starve() {
+func (x *random) starve() {
 	n := x.IntN(4)
 	for range x.IntN(5) {
 		x.arrive()
@@ -269,7 +271,7 @@ func (x *life) starve() {
 }
 
 // reopen closes the listener, which serves those who are there, and opens one.
-func (x *life) reopen() {
+func (x *random) reopen() {
 	x.note("reopen")
 	x.h.accept.close(x.fd)
 	fd, err := engine.Bound(x.vip, stream, false)
@@ -279,7 +281,7 @@ func (x *life) reopen() {
 }
 
 // quiet turns until there are no events.
-func (x *life) quiet() {
+func (x *random) quiet() {
 	x.Helper()
 	for turns, calm := 0, 0; calm < 10; turns++ {
 		x.Worker.Turn(0)
@@ -295,7 +297,7 @@ func (x *life) quiet() {
 }
 
 // settled sees that there is nothing left to do but wait.
-func (x *life) settled() {
+func (x *random) settled() {
 	x.note("settled")
 	if x.h.accept.paused {
 		x.Pass(3 * engine.TickLength)
@@ -314,7 +316,7 @@ func (x *life) settled() {
 }
 
 // stuck sees whether a way does not do what it could.
-func (x *life) stuck(c *conn, from int) {
+func (x *random) stuck(c *conn, from int) {
 	src, dst, y := &c.sides[from], &c.sides[1-from], &c.ways[from]
 	fds := []unix.PollFd{
 		{Fd: src.fd, Events: unix.POLLIN | unix.POLLRDHUP},
@@ -326,13 +328,13 @@ func (x *life) stuck(c *conn, from int) {
 	if y.held > 0 || fds[0].Revents != 0 && !src.eof {
 		x.Errorf("from %d: %d held, %x to read, %x to write, %+v", from, y.held, fds[0].Revents, fds[1].Revents, c)
 	}
-	if src.eof && !y.told {
+	if src.eof && !y.endPassed {
 		x.Errorf("from %d: the end was not told: %+v", from, c)
 	}
 }
 
 // over ends everything and sees that nothing is left.
-func (x *life) over() {
+func (x *random) over() {
 	x.note("over")
 	x.h.accept.close(x.fd)
 	for range 3 {
@@ -349,15 +351,15 @@ func (x *life) over() {
 	}
 	x.Pass(40 * time.Second)
 	x.Until("all are gone", x.gone)
-	x.fwd.guests.serving.Wait()
+	x.fwd.sorry.serving.Wait()
 	x.h.relay.pipes.trim(0)
 	st := x.service.Books.Status()
 	_, having := x.service.Screen.Sources()
 	left := map[string]int{
-		"places": int(x.fwd.places.Used()), "buffers": int(x.fwd.stashed.taken.Load()),
-		"stashes": x.h.relay.stashes.used(), "tried": len(x.h.dial.tried), "waiting": len(x.h.dial.waiting),
+		"places": int(x.fwd.limiter.Used()), "buffers": int(x.fwd.stashed.taken.Load()),
+		"stashes": x.h.relay.stashes.used(), "tried": len(x.h.dialer.tried), "waiting": len(x.h.dialer.waiting),
 		"named": len(x.h.named), "queue": len(x.h.relay.queue), "pipes": x.h.relay.pipes.open,
-		"waiters": st.Waiting, "sources": having, "guests": len(x.fwd.guests.conns),
+		"waiters": st.Waiting, "sources": having, "guests": len(x.fwd.sorry.conns),
 		"slots": x.h.slab.slots.Used(),
 	}
 	if _, timers := x.h.wheel.Next(); timers {

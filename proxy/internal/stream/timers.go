@@ -13,27 +13,27 @@ func (h *handler) look(c *conn) {
 		if left := int32(c.due - h.worker.Tick); left > 0 {
 			h.wheel.Set(c.index, h.worker.Tick+uint32(left))
 		} else {
-			h.dial.unreached(c, unix.ETIMEDOUT)
+			h.dialer.connectFailed(c, unix.ETIMEDOUT)
 		}
 	case waiting:
 		if left := int32(c.due - h.worker.Tick); left > 0 {
 			h.wheel.Set(c.index, h.worker.Tick+uint32(left))
 		} else {
-			h.dial.overdue(c)
+			h.dialer.waitTimedOut(c)
 		}
-	case introducing:
-		h.unheard(c)
+	case awaitingHeader:
+		h.headerOverdue(c)
 	case relaying:
 		h.lookIdle(c)
-	case settling:
-		h.settled(c)
+	case resetting:
+		h.checkReset(c)
 	}
 }
 
 // lookIdle cuts a connection on which nothing has moved for too long. One that
 // lasts is worth keepalives: those of the client come with the listener.
 func (h *handler) lookIdle(c *conn) {
-	settings := h.slab.owner(c).service.Settings()
+	settings := h.slab.refs(c).service.Settings()
 	limit := engine.Ticks(settings.Idle)
 	quiet := h.worker.Tick - c.last
 	if quiet >= limit {
@@ -42,7 +42,7 @@ func (h *handler) lookIdle(c *conn) {
 	}
 	if !c.lasting {
 		c.lasting = true
-		h.slab.owner(c).service.vigil.Load().keep(c.sides[server].fd)
+		h.slab.refs(c).service.keepalive.Load().enable(c.sides[server].fd)
 	}
 	h.wheel.Set(c.index, h.worker.Tick+min(limit-quiet, engine.LookEvery))
 }

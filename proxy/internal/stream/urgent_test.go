@@ -32,7 +32,7 @@ func sendUrgent(t testing.TB, c *net.TCPConn, text string) {
 func TestUrgentByteInStreamNobodyReads(t *testing.T) {
 	const size = 8 << 20
 	l, addr := listen(t)
-	r := newRig(t, addr)
+	r := newFixture(t, addr)
 	c, s := r.pair(l)
 	_ = unix.SetsockoptInt(int(r.only().sides[server].fd), unix.SOL_SOCKET, unix.SO_SNDBUF, 64<<10)
 	_ = c.SetWriteBuffer(1 << 20)
@@ -61,7 +61,7 @@ func TestUrgentByteInStreamNobodyReads(t *testing.T) {
 // The server's urgent byte keeps its place too.
 func TestUrgentByteOfServer(t *testing.T) {
 	l, addr := listen(t)
-	r := newRig(t, addr)
+	r := newFixture(t, addr)
 	c, s := r.pair(l)
 	sendUrgent(t, s, "ab!")
 	_, err := s.Write([]byte("cd"))

@@ -15,9 +15,9 @@ import (
 // one that would take it but for having as many as may be.
 func Refusal(e unix.Errno, full bool) dataplane.Refusal {
 	switch {
-	case e == ErrCrowded, Scarce(e):
+	case e == ErrLimit, Scarce(e):
 		return dataplane.Bound
-	case Portless(e):
+	case NoPort(e):
 		return dataplane.Portless
 	case full:
 		return dataplane.Queued
@@ -27,9 +27,9 @@ func Refusal(e unix.Errno, full bool) dataplane.Refusal {
 	return dataplane.Unusable
 }
 
-// Sorry reports whether the built-in sorry server is to answer: always without
+// SorryAnswers reports whether the built-in sorry server is to answer: always without
 // an address, or with that of the service itself, otherwise when the address
 // has been tried.
-func Sorry(c table.Claim, tried []*table.Server) bool {
+func SorryAnswers(c table.Claim, tried []*table.Server) bool {
 	return c.Sorry() && (c.Addr() == netip.AddrPort{} || c.Circular() || slices.Contains(tried, c.Server()))
 }

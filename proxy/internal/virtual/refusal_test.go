@@ -29,7 +29,7 @@ func TestRefusalReasons(t *testing.T) {
 		{unix.EADDRNOTAVAIL, false, dataplane.Portless},
 		{unix.EAGAIN, true, dataplane.Portless},
 		{unix.EMFILE, false, dataplane.Bound},
-		{ErrCrowded, false, dataplane.Bound},
+		{ErrLimit, false, dataplane.Bound},
 	} {
 		if got := Refusal(tt.e, tt.full); got != tt.want {
 			t.Errorf("%v, full %t: %v, want %v", tt.e, tt.full, got, tt.want)
@@ -59,7 +59,7 @@ func (j *journal) read() []string {
 // TestRefusalsInLog has each service say once a minute whom it has refused, and
 // why, also where there was no room for a line at first.
 func TestRefusalsInLog(t *testing.T) {
-	var m onceAMinute
+	var m perMinute
 	said := 0
 	say := func(ok bool) func() bool { return func() bool { said++; return ok } }
 	for _, step := range []struct {

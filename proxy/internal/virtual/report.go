@@ -22,12 +22,12 @@ type Reporter struct {
 	engine *engine.Engine
 	Log    *engine.Log
 
-	local, turn, stranger rate.Sometimes
+	local, reject, header rate.Sometimes
 }
 
 // NewReporter has the log of an engine written.
 func NewReporter(e *engine.Engine) *Reporter {
-	return &Reporter{engine: e, Log: e.Log(), local: engine.EachMinute(), turn: engine.EachMinute(), stranger: engine.EachMinute()}
+	return &Reporter{engine: e, Log: e.Log(), local: engine.EachMinute(), reject: engine.EachMinute(), header: engine.EachMinute()}
 }
 
 // Unreached tells of a failed attempt: in a loud voice only if it is the fault
@@ -37,31 +37,31 @@ func (r *Reporter) Unreached(s *Service, c table.Claim, err unix.Errno, own bool
 	r.Log.Say(slog.LevelDebug, "real server not reached", "service", s.Name, "real", real, "err", err)
 	if own {
 		r.local.Do(func() {
-			r.Log.Say(slog.LevelWarn, "this host cannot reach a real server", "service", s.Name, "real", real, "err", err, "hint", remedy(err))
+			r.Log.Say(slog.LevelWarn, "this host cannot reach a real server", "service", s.Name, "real", real, "err", err, "hint", hint(err))
 		})
 	}
 }
 
-// turnedAway names one of the clients that a screen does not let in.
-func (r *Reporter) turnedAway(s *Service, client netip.AddrPort, v screen.Verdict) {
-	r.turn.Do(func() {
+// rejected names one of the clients that a screen does not let in.
+func (r *Reporter) rejected(s *Service, client netip.AddrPort, v screen.Verdict) {
+	r.reject.Do(func() {
 		r.Log.Say(slog.LevelWarn, "clients turned away", "service", s.Name, "client", client.String(), "reason", v.String())
 	})
 }
 
-// Unintroduced tells of a trusted proxy that has not said who its client is.
-func (r *Reporter) Unintroduced(s *Service, from netip.AddrPort, err error) {
-	r.stranger.Do(func() {
+// MissingHeader tells of a trusted proxy that has not said who its client is.
+func (r *Reporter) MissingHeader(s *Service, from netip.AddrPort, err error) {
+	r.header.Do(func() {
 		r.Log.Say(slog.LevelWarn, "trusted proxy does not introduce its client", "service", s.Name, "proxy", from, "err", err)
 	})
 }
 
-// A onceAMinute is what may be said once a minute.
-type onceAMinute struct{ due atomic.Int64 }
+// A perMinute is what may be said once a minute.
+type perMinute struct{ due atomic.Int64 }
 
 // do has say say it if it is time, and counts what could not be said as not
 // said.
-func (m *onceAMinute) do(now time.Duration, say func() bool) {
+func (m *perMinute) do(now time.Duration, say func() bool) {
 	due := m.due.Load()
 	if int64(now) >= due && m.due.CompareAndSwap(due, int64(now+time.Minute)) && !say() {
 		m.due.Store(due)
@@ -79,7 +79,7 @@ func (r *Reporter) Refused(s *Service, err unix.Errno, why dataplane.Refusal, tr
 			about = append(about, "real", tried[len(tried)-1].Addr().String())
 		}
 		switch {
-		case err == ErrCrowded:
+		case err == ErrLimit:
 			about = append(about, "err", "maxconnections or maxflows is reached")
 		case err != 0:
 			about = append(about, "err", err)
@@ -103,6 +103,6 @@ func (r *Reporter) Screen(s *Service, client netip.AddrPort) (from *screen.Sourc
 	default:
 		return from, true
 	}
-	r.turnedAway(s, client, verdict)
+	r.rejected(s, client, verdict)
 	return nil, false
 }

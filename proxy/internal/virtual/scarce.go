@@ -2,13 +2,13 @@ package virtual
 
 import "golang.org/x/sys/unix"
 
-// ErrCrowded is that there are too many flows. Where there is nothing to make a
+// ErrLimit is that there are too many flows. Where there is nothing to make a
 // socket of, the error is that of the kernel.
-const ErrCrowded = unix.EUSERS
+const ErrLimit = unix.EUSERS
 
-// errUnseeing is that a real server cannot see the address of a client, which is
+// errFamily is that a real server cannot see the address of a client, which is
 // of the other family.
-const errUnseeing = unix.EPFNOSUPPORT
+const errFamily = unix.EPFNOSUPPORT
 
 // Scarce reports whether e is that this host has nothing to make a socket of,
 // which says nothing about whom it was for.
@@ -20,19 +20,19 @@ func Scarce(e unix.Errno) bool {
 	return false
 }
 
-// Portless reports whether e is that no local port is free: what connect says
+// NoPort reports whether e is that no local port is free: what connect says
 // over TCP, over UDP, and bind where the kernel does not put the choice off.
-func Portless(e unix.Errno) bool {
+func NoPort(e unix.Errno) bool {
 	return e == unix.EADDRNOTAVAIL || e == unix.EAGAIN || e == unix.EADDRINUSE
 }
 
 // Local reports whether an error that connect gives at once is one of this host,
 // which is nothing to count against a real server. It is but for a socket that
 // has reached itself, since nobody listens.
-func Local(e unix.Errno) bool { return e != unix.ECONNREFUSED && e != errUnseeing }
+func Local(e unix.Errno) bool { return e != unix.ECONNREFUSED && e != errFamily }
 
-// remedy says what is to be done about an error of this host.
-func remedy(e unix.Errno) string {
+// hint says what is to be done about an error of this host.
+func hint(e unix.Errno) string {
 	switch {
 	case e == unix.EMFILE:
 		return "raise the limit of open files: LimitNOFILE= in the unit, or ulimit -n"
@@ -40,7 +40,7 @@ func remedy(e unix.Errno) string {
 		return "raise the sysctl fs.file-max"
 	case Scarce(e):
 		return "free memory: see net.ipv4.tcp_mem, net.ipv4.udp_mem and the memory of the machine"
-	case Portless(e):
+	case NoPort(e):
 		return "no local port is free: widen the sysctl net.ipv4.ip_local_port_range, or add real servers"
 	}
 	return "see ip route get and the firewall of this host"

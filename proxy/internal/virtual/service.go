@@ -20,7 +20,7 @@ type Service struct {
 	Screen screen.Screen
 
 	settings atomic.Pointer[Settings]
-	refused  onceAMinute
+	refused  perMinute
 	Quota    engine.Quota // of connections, or of flows
 }
 

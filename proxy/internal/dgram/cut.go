@@ -1,0 +1,32 @@
+package dgram
+
+import (
+	"context"
+
+	"github.com/shunt-lb/shunt/proxy/internal/engine"
+)
+
+// cutShare are ended before it is the turn of others again.
+const cutShare = 64
+
+// Cut ends the flows of s to real servers at which its books want nobody. It
+// returns when that is done or the engine has been closed, or else with ctx's
+// error; then it is done all the same.
+func (f *Forwarder) Cut(ctx context.Context, s *Service) error {
+	return f.engine.Steps(ctx, func(w *engine.Worker) func() bool { return engine.Of[*handler](w).cutting(s) })
+}
+
+// cutting is what a worker does for Cut, see shares.
+func (h *handler) cutting(s *Service) func() bool {
+	return engine.Shares(cutShare, h.flows.slots.Size, func(i int32) bool { return h.cutFlow(s, h.flows.at(i)) })
+}
+
+func (h *handler) cutFlow(s *Service, f *flow) bool {
+	t := h.flows.refs(f)
+	if t.port == nil || t.port.service != s || !t.claim.Doomed() {
+		return false
+	}
+	t.claim.Cut()
+	h.drop(f)
+	return true
+}

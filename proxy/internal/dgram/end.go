@@ -1,0 +1,67 @@
+package dgram
+
+import (
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/proxy/internal/engine"
+)
+
+// drop ends a flow, so that the next datagram makes another.
+func (h *handler) drop(f *flow) {
+	s := h.flows.refs(f).port.service
+	h.closeFlow(f)
+	h.fwd.limiter.Release(&s.Quota)
+}
+
+// replace is drop, but the place of the flow is left to one of p.
+func (h *handler) replace(f *flow, p *port) {
+	s := h.flows.refs(f).port.service
+	h.closeFlow(f)
+	h.fwd.limiter.Swap(&s.Quota, &p.service.Quota)
+}
+
+// closeFlow ends a flow that keeps its place.
+func (h *handler) closeFlow(f *flow) {
+	h.unlink(f)
+	h.flows.refs(f).claim.Done()
+	h.flows.put(f)
+}
+
+// serverFailed ends a flow whose real server was found not to listen, and has that one
+// avoided: by its client alone if it had answered before. Where it is this host
+// that has no way to it any more, who comes next finds that out by itself.
+func (h *handler) serverFailed(f *flow, e unix.Errno) {
+	t := *h.flows.refs(f)
+	own := e != unix.ECONNREFUSED && h.hostUnreachable(f, t.claim.Addr())
+	h.replies.drainReplies(t.port, f)
+	h.unlink(f)
+	h.fwd.Unreached(&t.port.service.Service, t.claim, e, own)
+	if own {
+		t.claim.Done()
+	} else {
+		t.port.service.penalties.add(t.claim.Server(), h.name(&f.origin), f.class != unanswered)
+		t.claim.Failed()
+	}
+	h.flows.put(f)
+	h.fwd.limiter.Release(&t.port.service.Quota)
+}
+
+// hostUnreachable reports whether this host has no way to the real server of a flow: the
+// kernel says so at once if it is asked to connect again.
+func (h *handler) hostUnreachable(f *flow, to netip.AddrPort) bool {
+	h.worker.To.Set(to)
+	return engine.Connect(f.fd, &h.worker.To) != 0
+}
+
+// unlink takes a flow from where it can be found.
+func (h *handler) unlink(f *flow) {
+	h.replies.flush() // what it has got may be waiting
+	h.bookFlow(f)
+	engine.CloseFD(f.fd)
+	h.flows.unindexFlow(f)
+	p := h.flows.refs(f).port
+	p.count--
+	h.flows.unlinkLRU(p, f)
+}

@@ -1,0 +1,126 @@
+package dgram
+
+import (
+	"iter"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/internal/proxyheader"
+	"github.com/shunt-lb/shunt/proxy/internal/engine"
+	"github.com/shunt-lb/shunt/proxy/internal/virtual"
+)
+
+// A headedDatagram is a datagram behind a PROXY header.
+type headedDatagram struct {
+	header  unix.Msghdr
+	vectors [2]unix.Iovec
+	head    [proxyheader.MaxWritten]byte
+}
+
+// setParties writes who the letters that follow are from.
+func (l *headedDatagram) setParties(who virtual.Parties) {
+	head := who.Header(l.head[:0], 2, true)
+	l.vectors[0].Base = unsafe.SliceData(head)
+	l.vectors[0].SetLen(len(head))
+	l.header = unix.Msghdr{Iov: &l.vectors[0]}
+	l.header.SetIovlen(len(l.vectors))
+}
+
+// sendWithHeaders is ship with a header before each datagram. Runs are sent one by
+// one: a datagram of a run that the kernel cuts up would have none.
+func (q *requests) sendWithHeaders(p *port, f *flow, i int8) (stopped int, e unix.Errno) {
+	b := q.h.replies.in
+	q.headed.setParties(q.h.partiesAt(p, &f.origin))
+	for ; i != engine.None && e == 0; i = b.next[i] {
+		_, segment := b.control(int(i))
+		var passed int
+		passed, e = q.sendRunWithHeaders(f, b.bytes(int(i)), segment)
+		if stopped = int(i); e != 0 {
+			b.skip(stopped, passed)
+		}
+	}
+	return stopped, e
+}
+
+// sendRunWithHeaders sends the datagrams of a run, or the only one. It returns how
+// many bytes were passed on before one that has found nobody.
+func (q *requests) sendRunWithHeaders(f *flow, run []byte, segment int) (passed int, e unix.Errno) {
+	if segment == 0 {
+		segment = len(run)
+	}
+	for {
+		datagram := run[passed:min(passed+segment, len(run))]
+		if e = q.sendWithHeader(f, datagram); e != 0 {
+			return passed, e
+		}
+		if passed += len(datagram); passed == len(run) {
+			return passed, 0
+		}
+	}
+}
+
+// sendWithHeader sends one datagram behind the header that has been written.
+func (q *requests) sendWithHeader(f *flow, b []byte) unix.Errno {
+	l := &q.headed
+	l.vectors[1].Base = unsafe.SliceData(b)
+	l.vectors[1].SetLen(len(b))
+	for again := true; ; {
+		e := sendmsg(f.fd, &l.header)
+		if failed, over := f.sent(e, len(b), &again); over {
+			return failed
+		}
+	}
+}
+
+// sendSingle sends one datagram by itself, with a header if the real server
+// wants one.
+func (q *requests) sendSingle(p *port, f *flow, b []byte) unix.Errno {
+	if p.service.Settings().ProxyProtocol == 0 {
+		return q.sendAlone(f, b)
+	}
+	q.headed.setParties(q.h.partiesAt(p, &f.origin))
+	return q.sendWithHeader(f, b)
+}
+
+// unwrap takes the headers off the datagrams of a trusted proxy and passes them
+// on as those of the clients that they name. Answers go to the proxy, which
+// knows whose they are by the port that it has sent from.
+func (q *requests) unwrap(p *port, run []byte, segment int) {
+	for datagram := range each(run, segment) {
+		q.unwrapOne(p, datagram)
+	}
+}
+
+// each yields the datagrams of a run, each of so many bytes but the last, which
+// may have fewer. Where segment is 0 the run is one datagram, perhaps an empty
+// one.
+func each(run []byte, segment int) iter.Seq[[]byte] {
+	if segment == 0 {
+		segment = len(run)
+	}
+	return func(yield func([]byte) bool) {
+		for {
+			datagram := run[:min(segment, len(run))]
+			run = run[len(datagram):]
+			if !yield(datagram) || len(run) == 0 {
+				return
+			}
+		}
+	}
+}
+
+func (q *requests) unwrapOne(p *port, datagram []byte) {
+	header, n, err := proxyheader.ParseDatagram(datagram)
+	if err != nil {
+		p.service.Books.Unintroduced()
+		q.h.fwd.MissingHeader(&p.service.Service, q.h.sender(&q.origin), err)
+		return
+	}
+	if header.Named() {
+		q.origin.via = q.h.flows.named.add(virtual.Parties{Client: header.Source, Dest: header.Dest})
+	}
+	q.deliver(p, datagram[n:])
+	q.h.flows.named.release(q.origin.via)
+	q.origin.via = 0
+}

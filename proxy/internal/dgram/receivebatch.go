@@ -1,0 +1,91 @@
+package dgram
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/proxy/internal/engine"
+)
+
+const (
+	// batchSize is how many datagrams are received at a time.
+	batchSize = 64
+	// stride sets buffers apart by a little more than their size, so that
+	// their beginnings do not compete for the same lines of the cache.
+	stride = engine.BufferSize + 192
+)
+
+// A message is struct mmsghdr.
+type message struct {
+	header unix.Msghdr
+	size   uint32
+}
+
+// An receiveBatch is a batch of what has been received. The buffers hold the largest datagrams,
+// and cost memory as far as such ones have come.
+type receiveBatch struct {
+	memory   []byte
+	vectors  [batchSize]unix.Iovec
+	messages [batchSize]message
+	names    [batchSize]address
+	controls [batchSize]control
+	filled   int // with replies that have not been sent yet
+
+	// Of requests: what the same flow gets next, and whether it has been
+	// tried before.
+	next  [batchSize]int8
+	again [batchSize]bool
+	runs  []int32 // the flows that get something
+}
+
+func newReceiveBatch() *receiveBatch {
+	b := &receiveBatch{memory: make([]byte, batchSize*stride), runs: make([]int32, 0, 2*batchSize)}
+	for i := range b.vectors {
+		b.vectors[i].Base = &b.memory[i*stride]
+		b.vectors[i].SetLen(engine.BufferSize)
+		h := &b.messages[i].header
+		h.Iov = &b.vectors[i]
+		h.SetIovlen(1)
+		h.Control = (*byte)(unsafe.Pointer(&b.controls[i]))
+	}
+	return b
+}
+
+// receive fills up to n buffers from the one at from on, and returns how many.
+func (b *receiveBatch) receive(fd int32, from, n int, named bool) (int, unix.Errno) {
+	for i := from; i < from+n; i++ {
+		h := &b.messages[i].header
+		h.Name, h.Namelen = nil, 0
+		if named {
+			h.Name, h.Namelen = (*byte)(unsafe.Pointer(&b.names[i])), uint32(unsafe.Sizeof(b.names[i]))
+		}
+		h.SetControllen(controlSize)
+	}
+	m, _, e := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.messages[from])),
+		uintptr(n), unix.MSG_DONTWAIT, 0, 0)
+	if e != 0 {
+		return 0, e
+	}
+	return int(m), 0
+}
+
+// bytes returns what is in a buffer.
+func (b *receiveBatch) bytes(i int) []byte { return b.memory[i*stride:][:b.messages[i].size] }
+
+// skip takes what has been passed on out of a buffer.
+func (b *receiveBatch) skip(i, n int) {
+	if n > 0 {
+		all := b.bytes(i)
+		b.messages[i].size = uint32(copy(all, all[n:]))
+	}
+}
+
+// control is that of [control].
+func (b *receiveBatch) control(i int) (local [16]byte, segment int) {
+	n := int(b.messages[i].header.Controllen)
+	if n == 0 {
+		return local, 0
+	}
+	return b.controls[i].parse(n)
+}

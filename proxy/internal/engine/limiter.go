@@ -1,0 +1,220 @@
+package engine
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/shunt-lb/shunt/dataplane"
+)
+
+// Places bound what all workers have together: connections, or flows.
+// Half of them are divided equally among services,
+// to each its own; the other half is for whoever comes first, so that a flood
+// on one service leaves the others theirs.
+type Places struct {
+	limit   atomic.Int64
+	taken   atomic.Int64
+	own     atomic.Int64 // how many each service has to itself
+	common  atomic.Int64 // how many are for all
+	lent    atomic.Int64 // how many of those are taken
+	refused atomic.Uint64
+	vacated chan struct{} // holds one when the last has left
+	queue   queue
+
+	mu       sync.Mutex
+	services []*Quota // that divide the places
+}
+
+// NewLimiter returns none. Bound says how many there are.
+func NewLimiter() *Places { return &Places{vacated: make(chan struct{}, 1)} }
+
+// A Quota is what one service has of the places.
+type Quota struct {
+	own      atomic.Int64
+	borrowed atomic.Int64 // of those for all
+	held     []*Waiter    // those that wait, see queue
+	waiting  atomic.Bool  // there are some
+}
+
+// Holding reports whether somebody waits for a place of s.
+func (s *Quota) Holding() bool { return s.waiting.Load() }
+
+// SetLimit changes the number of places.
+func (p *Places) SetLimit(limit int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.limit.Store(limit)
+	p.divide()
+}
+
+// Join says that there is a service more, part that there is one less. That one
+// keeps what it has until it gives it back.
+func (p *Places) Join(s *Quota) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.services = append(p.services, s)
+	p.divide()
+}
+
+func (p *Places) Part(s *Quota) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if i := slices.Index(p.services, s); i >= 0 {
+		p.services = slices.Delete(p.services, i, i+1)
+	}
+	p.level(s, 0)
+	p.divide()
+}
+
+// divide has all places be for all or some service's.
+func (p *Places) divide() {
+	limit, own, n := p.limit.Load(), int64(0), int64(len(p.services))
+	if n > 0 && n <= limit {
+		own = max(1, limit/2/n)
+	}
+	p.own.Store(own)
+	p.common.Store(limit - own*n)
+	for _, s := range p.services {
+		p.level(s, own)
+	}
+}
+
+// level has what s has beyond so many of its own be borrowed, and nothing else.
+func (p *Places) level(s *Quota, own int64) {
+	for {
+		switch had, lent := s.own.Load(), s.borrowed.Load(); {
+		case had > own:
+			if s.own.CompareAndSwap(had, had-1) {
+				s.borrowed.Add(1)
+				p.lent.Add(1)
+			}
+		case had < own && lent > 0:
+			if s.borrowed.CompareAndSwap(lent, lent-1) {
+				s.own.Add(1)
+				p.lent.Add(-1)
+			}
+		default:
+			return
+		}
+	}
+}
+
+// Acquire reports whether there was room for s.
+func (p *Places) Acquire(s *Quota) bool {
+	if p.taken.Add(1) > p.limit.Load() || !p.grant(s) {
+		p.Vacate()
+		return false
+	}
+	return true
+}
+
+func (p *Places) grant(s *Quota) bool {
+	if s.own.Add(1) <= p.own.Load() {
+		return true
+	}
+	s.own.Add(-1)
+	if p.lent.Add(1) <= p.common.Load() {
+		s.borrowed.Add(1)
+		return true
+	}
+	p.lent.Add(-1)
+	return false
+}
+
+// Release gives a place of s back.
+func (p *Places) Release(s *Quota) {
+	own := p.Give(s)
+	p.Vacate()
+	p.WakeNext(s, own)
+}
+
+// Give takes a place from s, its own last, and reports whether it was that.
+func (p *Places) Give(s *Quota) (own bool) {
+	for n := s.borrowed.Load(); n > 0; n = s.borrowed.Load() {
+		if s.borrowed.CompareAndSwap(n, n-1) {
+			p.lent.Add(-1)
+			return false
+		}
+	}
+	s.own.Add(-1)
+	return true
+}
+
+// Swap has a place change hands, whether or not there are too many.
+func (p *Places) Swap(from, to *Quota) {
+	if from == to {
+		return
+	}
+	p.Give(from)
+	if to.own.Add(1) > p.own.Load() {
+		to.own.Add(-1)
+		to.borrowed.Add(1)
+		p.lent.Add(1)
+	}
+}
+
+// Beyond reports whether s has more than what is its own.
+func (p *Places) Beyond(s *Quota) bool { return s.used() > p.own.Load() }
+
+func (s *Quota) used() int64 { return s.own.Load() + s.borrowed.Load() }
+
+// Room reports whether s would get a place now.
+func (p *Places) Room(s *Quota) bool {
+	return !p.full() && (s.own.Load() < p.own.Load() || p.lent.Load() < p.common.Load())
+}
+
+// full reports whether there is no room, over whether there is less than none:
+// the limit has become lower.
+func (p *Places) full() bool { return p.taken.Load() >= p.limit.Load() }
+func (p *Places) Over() bool { return p.taken.Load() > p.limit.Load() }
+
+// CommonFree reports whether one of those for all is free.
+func (p *Places) CommonFree() bool { return p.lent.Load() < p.common.Load() && !p.full() }
+
+// Used returns how many are taken.
+func (p *Places) Used() int64 { return p.taken.Load() }
+
+// Refuse counts somebody who has got none.
+func (p *Places) Refuse() { p.refused.Add(1) }
+
+// Enqueue has a hold wait for a place, and forget takes it out again and reports
+// whether it did wait.
+func (p *Places) Enqueue(h *Waiter)      { p.queue.add(h) }
+func (p *Places) Dequeue(h *Waiter) bool { return p.queue.remove(h) }
+
+// Vacate counts one less.
+func (p *Places) Vacate() {
+	if p.taken.Add(-1) == 0 {
+		p.signal()
+	}
+}
+
+func (p *Places) signal() {
+	select {
+	case p.vacated <- struct{}{}:
+	default:
+	}
+}
+
+// Wait returns when nobody is there, or with ctx's error.
+func (p *Places) Wait(ctx context.Context) error {
+	for p.taken.Load() > 0 {
+		select {
+		case <-p.vacated:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	p.signal() // to others who wait
+	return nil
+}
+
+// Load tells of them.
+func (p *Places) Load() dataplane.Room {
+	return dataplane.Room{
+		Used: p.taken.Load(), Limit: p.limit.Load(), Refused: p.refused.Load(),
+		Own: p.own.Load(), Holding: p.queue.waiting.Load(),
+	}
+}

@@ -1,0 +1,257 @@
+package stream
+
+import (
+	"cmp"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/proxy/internal/engine"
+	"github.com/shunt-lb/shunt/proxy/internal/table"
+	"github.com/shunt-lb/shunt/proxy/internal/virtual"
+)
+
+// A dialer finds a real server for each client of a worker.
+type dialer struct {
+	h      *handler
+	worker *engine.Worker
+
+	tried   map[int32][]*table.Server
+	waiting map[int32]*table.Waiter
+}
+
+// begin takes a client in, which has a place.
+func (h *handler) begin(s *Service, fd int32) {
+	c := h.slab.take()
+	c.sides[client] = side{fd: fd, writable: true}
+	h.slab.refs(c).service = s
+	from := h.worker.Peer.Addr()
+	if s.Settings().Trusts(from.Addr()) {
+		h.awaitHeader(c)
+		return
+	}
+	h.enter(c, from)
+}
+
+// enter has a client that is known by its address. What the books say of it may
+// take a while.
+func (h *handler) enter(c *conn, from netip.AddrPort) {
+	o, ok := h.slab.refs(c), false
+	if o.source, ok = h.fwd.Screen(&o.service.Service, from); !ok {
+		h.resetClient(c)
+		return
+	}
+	h.dialer.connectNext(c, from)
+}
+
+// connectNext sets out for the next real server. Nothing is read from the client
+// before one is reached, so that each of them gets all of it.
+func (d *dialer) connectNext(c *conn, from netip.AddrPort) {
+	o := d.h.slab.refs(c)
+	for {
+		claim, ok := o.service.Books.Pick(from, d.tried[c.index])
+		if !ok {
+			if claim, ok = d.enqueue(c, from); !ok {
+				return
+			}
+		}
+		if d.tryServer(c, from, claim) {
+			return
+		}
+	}
+}
+
+// tryServer sets out for one real server. False is that it is not there.
+func (d *dialer) tryServer(c *conn, from netip.AddrPort, claim table.Claim) bool {
+	d.h.slab.refs(c).claim = claim
+	if claim.Sorry() && virtual.SorryAnswers(claim, d.tried[c.index]) {
+		d.handOver(c)
+		return true
+	}
+	e := d.connect(c, from.Addr(), claim.Addr())
+	if virtual.Scarce(e) {
+		d.refuseForShortage(c, e)
+		return true
+	}
+	switch {
+	case e == 0:
+		return true
+	case virtual.Local(e):
+		d.h.slab.refs(c).claim.Done()
+		d.noteFailure(c, e, true)
+	default:
+		d.attemptFailed(c, e)
+	}
+	return false
+}
+
+// connect begins to connect. The answer is an event.
+func (d *dialer) connect(c *conn, from netip.Addr, to netip.AddrPort) unix.Errno {
+	settings := d.h.slab.refs(c).service.Settings()
+	fd, e := d.h.accept.socket(d.worker.To.Set(to))
+	if e != 0 {
+		return e
+	}
+	if settings.Transparent {
+		if e = d.worker.BindTransparent(fd, from, to.Addr()); e != 0 {
+			engine.CloseFD(fd)
+			return e
+		}
+	}
+	if !d.h.calm() && !d.h.slab.refs(c).service.inPieces() {
+		// The last segment of the handshake waits for the request it goes with,
+		// which saves a segment and has the kernel wait with others, too.
+		engine.SetOption(fd, unix.SOL_TCP, unix.TCP_QUICKACK, &engine.Off)
+	}
+	inlineUrgent(fd)
+	c.sides[server] = side{fd: fd}
+	if e = engine.Connect(fd, &d.worker.To); e == 0 || e == unix.EINPROGRESS {
+		e = d.watch(c)
+	}
+	if e != 0 {
+		d.closeAttempt(c)
+		return e
+	}
+	c.due = d.worker.Tick + engine.Ticks(settings.Connect)
+	d.h.wheel.Set(c.index, c.due)
+	return 0
+}
+
+// watch registers both sockets.
+func (d *dialer) watch(c *conn) unix.Errno {
+	if e := d.h.watchClient(c); e != 0 {
+		return e
+	}
+	return d.h.watch(c, server)
+}
+
+// connectEvent sees what has become of connecting.
+func (d *dialer) connectEvent(c *conn, which int) {
+	if c.sides[client].broken {
+		d.h.cut(c) // nobody waits for it any more
+		return
+	}
+	if which == client {
+		return
+	}
+	s := &c.sides[server]
+	var e unix.Errno
+	if s.broken {
+		e = cmp.Or(socketError(s.fd, &d.h.answer, &d.h.size), unix.ECONNRESET)
+	} else if d.worker.ConnectedToItself(s.fd, d.h.slab.refs(c).claim.Addr()) {
+		e = unix.ECONNREFUSED
+	}
+	switch {
+	case e != 0:
+		d.connectFailed(c, e)
+	case s.writable:
+		d.established(c)
+	}
+}
+
+// established has a real server that is there.
+func (d *dialer) established(c *conn) {
+	c.state = relaying
+	o := d.h.slab.refs(c)
+	o.claim.Established()
+	d.h.relay.touch(c)
+	settings, vigil := o.service.Settings(), o.service.keepalive.Load()
+	if vigil.userTimeout > 0 {
+		vigil.setUserTimeout(c.sides[server].fd)
+	}
+	d.h.wheel.Set(c.index, d.worker.Tick+min(engine.Ticks(settings.Idle), vigil.soonest))
+	if settings.ProxyProtocol != 0 && !d.sendHeader(c, settings.ProxyProtocol) {
+		d.h.cut(c)
+		return
+	}
+	d.h.relay.relayBoth(c)
+	if c.state == relaying && c.ways[client].bytes == 0 {
+		// There is no request yet, and perhaps it is the server's turn.
+		c.acked = true
+		engine.SetOption(c.sides[server].fd, unix.SOL_TCP, unix.TCP_QUICKACK, &engine.On)
+	}
+}
+
+// connectFailed goes on to the next real server.
+func (d *dialer) connectFailed(c *conn, err unix.Errno) {
+	d.closeAttempt(c)
+	d.attemptFailed(c, err)
+	d.retry(c)
+}
+
+// retry chooses anew.
+func (d *dialer) retry(c *conn) {
+	from, ok := d.h.clientOf(c)
+	if !ok {
+		d.h.resetClient(c) // reset just now
+		return
+	}
+	d.connectNext(c, from)
+}
+
+// closeAttempt ends an attempt.
+func (d *dialer) closeAttempt(c *conn) {
+	fd := c.sides[server].fd
+	d.h.events.Forget(fd) // there is to be no event for the next one
+	engine.CloseFD(fd)
+	d.h.accept.refillReserve() // the next attempt may need it
+	c.sides[server] = side{fd: engine.None}
+}
+
+// attemptFailed gives back the claim of an attempt that has failed.
+func (d *dialer) attemptFailed(c *conn, err unix.Errno) {
+	d.h.slab.refs(c).claim.Failed()
+	d.noteFailure(c, err, false)
+}
+
+// noteFailure notes that a real server could not be reached, whose claim has been given
+// back; own is that this is a matter of this host.
+func (d *dialer) noteFailure(c *conn, err unix.Errno, own bool) {
+	o := d.h.slab.refs(c)
+	d.tried[c.index] = append(d.tried[c.index], o.claim.Server())
+	c.failure = uint16(err)
+	d.h.fwd.Unreached(&o.service.Service, o.claim, err, own)
+	o.claim = table.Claim{}
+}
+
+// refuse turns a client away that nobody takes; full is that there is somebody
+// who would but for having as many as may be.
+func (d *dialer) refuse(c *conn, full bool) {
+	e := unix.Errno(c.failure)
+	d.h.fwd.Refused(&d.h.slab.refs(c).service.Service, e, virtual.Refusal(e, full), d.tried[c.index])
+	d.h.resetClient(c)
+}
+
+// resetClient ends a connection that has no claim.
+func (h *handler) resetClient(c *conn) {
+	reset(c.sides[client].fd)
+	h.leave(c)
+}
+
+// handOver leaves the client to the sorry server, if there is one.
+func (d *dialer) handOver(c *conn) {
+	o := *d.h.slab.refs(c)
+	if o.service.Sorry == nil {
+		o.claim.Done()
+		d.refuse(c, false)
+		return
+	}
+	fd := c.sides[client].fd
+	if c.watched {
+		d.h.events.Forget(fd)
+	}
+	d.h.release(c)
+	o.claim.Established()
+	d.h.fwd.sorry.serve(o, fd)
+}
+
+// refuseForShortage refuses a client for whom no socket can be had. Nobody else is let
+// in for a moment.
+func (d *dialer) refuseForShortage(c *conn, e unix.Errno) {
+	o := d.h.slab.refs(c)
+	d.h.accept.pause()
+	d.h.fwd.Unreached(&o.service.Service, o.claim, e, true)
+	o.claim.Done()
+	c.failure = uint16(e)
+	d.refuse(c, false)
+}

@@ -1,0 +1,55 @@
+package stream
+
+import (
+	"context"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/proxy/internal/engine"
+)
+
+// cutShare are ended before it is the turn of others again.
+const cutShare = 64
+
+// Cut resets the connections of s to real servers at which its books want
+// nobody; clients that are being connected to one go on to another. It returns
+// when that is done or the engine has been closed, or else with ctx's error;
+// then it is done all the same.
+func (f *Forwarder) Cut(ctx context.Context, s *Service) error {
+	return f.engine.Steps(ctx, func(w *engine.Worker) func() bool { return engine.Of[*handler](w).cutting(s) })
+}
+
+// cutting is what a worker does for Cut, see shares.
+func (h *handler) cutting(s *Service) func() bool {
+	return engine.Shares(cutShare, h.slab.slots.Size, func(i int32) bool { return h.cutConn(s, h.slab.at(i)) })
+}
+
+// CutOthers resets all connections but those of services that stay, and those
+// that a sorry server has. It returns as Cut does.
+func (f *Forwarder) CutOthers(ctx context.Context, stay map[*Service]bool) error {
+	return f.engine.Steps(ctx, func(w *engine.Worker) func() bool {
+		h := engine.Of[*handler](w)
+		return engine.Shares(cutShare, h.slab.slots.Size, func(i int32) bool {
+			c := h.slab.at(i)
+			if c.state == free || stay[h.slab.refs(c).service] {
+				return false
+			}
+			h.cut(c)
+			return true
+		})
+	})
+}
+
+func (h *handler) cutConn(s *Service, c *conn) bool {
+	o := h.slab.refs(c)
+	if c.state == free || o.service != s || o.claim.Server() == nil || !o.claim.Doomed() {
+		return false
+	}
+	if c.state == connecting {
+		h.dialer.connectFailed(c, unix.EHOSTDOWN)
+		return true
+	}
+	o.claim.Cut()
+	h.cut(c)
+	return true
+}

@@ -1,0 +1,114 @@
+package stream
+
+import (
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/proxy/internal/engine"
+	"github.com/shunt-lb/shunt/proxy/internal/table"
+)
+
+// enqueue has a client wait for a real server that is full, if there is nothing
+// else but that against it, and refuses it otherwise. True is that there is
+// a place after all.
+func (d *dialer) enqueue(c *conn, from netip.AddrPort) (table.Claim, bool) {
+	s, r := d.h.slab.refs(c).service, c.ref()
+	claim, wt, ok := s.Books.Join(from, d.tried[c.index], func(wt *table.Waiter) {
+		d.worker.Post(func() { d.dequeued(r, wt) })
+	})
+	switch {
+	case ok:
+	case wt == nil:
+		d.refuse(c, s.Books.Full(from, d.tried[c.index]))
+	default:
+		d.waiting[c.index] = wt
+		c.state = waiting
+		c.due = d.worker.Tick + engine.Ticks(s.Settings().Queue)
+		d.h.wheel.Set(c.index, c.due)
+		if e := d.h.watchClient(c); e != 0 {
+			c.failure = uint16(e)
+			d.waitTimedOut(c)
+		}
+	}
+	return claim, ok
+}
+
+// dequeued goes on with a client for which there is a place, or nothing to wait
+// for. It may have gone, or wait anew, since.
+func (d *dialer) dequeued(r engine.Ref, wt *table.Waiter) {
+	c := d.h.slab.find(r)
+	if c == nil || d.waiting[c.index] != wt {
+		return
+	}
+	if claim, ok := d.leaveQueue(c); !ok || !d.proceed(c, claim) {
+		d.retry(c)
+	}
+}
+
+// waitTimedOut refuses a client that has waited for too long, unless there has been
+// a place just now.
+func (d *dialer) waitTimedOut(c *conn) {
+	claim, ok := d.leaveQueue(c)
+	switch {
+	case !ok:
+		d.refuse(c, true)
+	case !d.proceed(c, claim):
+		d.retry(c)
+	}
+}
+
+// proceed takes a place that a client has waited for. False is that the real
+// server is not there.
+func (d *dialer) proceed(c *conn, claim table.Claim) bool {
+	if claim.Doomed() {
+		claim.Done() // the worker may have been asked to cut before it knew
+		return false
+	}
+	from, ok := d.h.clientOf(c)
+	if !ok {
+		claim.Done()
+		d.h.resetClient(c) // reset just now
+		return true
+	}
+	return d.tryServer(c, from, claim)
+}
+
+// waitEvent sees what an event means for a client that waits. One that has said
+// all it has to say may still want the answer.
+func (d *dialer) waitEvent(c *conn) {
+	if c.sides[client].broken {
+		d.abandonWait(c)
+	}
+}
+
+// abandonWait ends a connection whose client waits.
+func (d *dialer) abandonWait(c *conn) {
+	if claim, ok := d.leaveQueue(c); ok {
+		claim.Done()
+	}
+	d.h.resetClient(c)
+}
+
+// leaveQueue ends the waiting of a client.
+func (d *dialer) leaveQueue(c *conn) (table.Claim, bool) {
+	wt := d.waiting[c.index]
+	delete(d.waiting, c.index)
+	c.state = connecting
+	return wt.Leave()
+}
+
+// watchClient registers the client's socket, if it is not by now.
+func (h *handler) watchClient(c *conn) unix.Errno {
+	if c.watched {
+		return 0
+	}
+	e := h.watch(c, client)
+	c.watched = e == 0
+	return e
+}
+
+// watch registers the socket of a side for everything, once.
+func (h *handler) watch(c *conn, which int) unix.Errno {
+	return h.events.Add(c.sides[which].fd, socketEvents, c.index<<1|int32(which), c.gen)
+}

@@ -1,0 +1,90 @@
+package stream
+
+import (
+	"errors"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/internal/proxyheader"
+	"github.com/shunt-lb/shunt/proxy/internal/engine"
+	"github.com/shunt-lb/shunt/proxy/internal/virtual"
+)
+
+// Why a connection of a trusted proxy comes to nothing.
+var (
+	errLate  = errors.New("no PROXY header within the time for connecting")
+	errEnded = errors.New("connection ended without a PROXY header")
+)
+
+// awaitHeader has a trusted proxy say who the client is before anything else is done.
+// Nobody else is asked: what a header is must not be guessed (section 2 of
+// proxy-protocol.txt), since anybody could send one.
+func (h *handler) awaitHeader(c *conn) {
+	c.state = awaitingHeader
+	if e := h.watchClient(c); e != 0 {
+		c.failure = uint16(e)
+		h.dialer.refuse(c, false)
+		return
+	}
+	c.due = h.worker.Tick + engine.Ticks(h.slab.refs(c).service.Settings().Connect)
+	h.wheel.Set(c.index, c.due)
+}
+
+// readHeader looks at what a trusted proxy has said, and takes no more of it than the
+// header: the rest is for the real server.
+func (h *handler) readHeader(c *conn) {
+	s := &c.sides[client]
+	// One byte more says whether something follows the longest.
+	n, e := receive(s.fd, h.worker.Buffer[:proxyheader.MaxLen+1], unix.MSG_PEEK)
+	switch {
+	case e == unix.EAGAIN || e == unix.EINTR:
+		return
+	case e != 0 || n == 0:
+		h.headerMissing(c, errEnded)
+		return
+	}
+	header, size, err := proxyheader.Parse(h.worker.Buffer[:n])
+	switch {
+	case errors.Is(err, proxyheader.ErrShort) && !s.ending && !s.broken:
+		return
+	case err != nil:
+		h.headerMissing(c, err)
+		return
+	}
+	_, _ = receive(s.fd, h.worker.Buffer[:size], 0) // it is there
+	s.readable = n > size || s.ending
+	h.headerRead(c, header)
+}
+
+// headerRead goes on with a client that is known.
+func (h *handler) headerRead(c *conn, header proxyheader.Header) {
+	if header.Named() {
+		c.named, h.named[c.index] = true, virtual.Parties{Client: header.Source, Dest: header.Dest}
+	}
+	from, ok := h.clientOf(c)
+	if !ok || c.sides[client].broken {
+		h.resetClient(c) // reset since
+		return
+	}
+	c.state = connecting
+	h.enter(c, from)
+}
+
+// headerOverdue looks after one that has been waited for.
+func (h *handler) headerOverdue(c *conn) {
+	if left := int32(c.due - h.worker.Tick); left > 0 {
+		h.wheel.Set(c.index, h.worker.Tick+uint32(left))
+		return
+	}
+	h.headerMissing(c, errLate)
+}
+
+// headerMissing ends the connection of a trusted proxy that has not said who its
+// client is.
+func (h *handler) headerMissing(c *conn, err error) {
+	s := h.slab.refs(c).service
+	s.Books.Unintroduced()
+	from, _ := h.clientOf(c)
+	h.fwd.MissingHeader(&s.Service, from, err)
+	h.resetClient(c)
+}
