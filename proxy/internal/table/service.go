@@ -16,7 +16,12 @@ type Service struct {
 	id    dataplane.ServiceID
 	count counters
 
-	mu      sync.Mutex
+	mu sync.Mutex
+	books
+}
+
+// books are what is kept of a service. Their methods need its lock.
+type books struct {
 	spec    dataplane.VirtualService
 	sched   scheduler
 	servers []*Server // as in spec
@@ -30,7 +35,8 @@ type Service struct {
 
 // New returns the books of v. It panics if there is no such scheduler.
 func New(v dataplane.VirtualService) *Service {
-	s := &Service{id: v.ID, leaving: map[netip.AddrPort]*Server{}, past: map[netip.AddrPort]dataplane.Counters{}}
+	s := &Service{id: v.ID}
+	s.leaving, s.past = map[netip.AddrPort]*Server{}, map[netip.AddrPort]dataplane.Counters{}
 	s.Update(v)
 	return s
 }
@@ -84,10 +90,10 @@ func (s *Service) replace(specs []dataplane.RealServer) {
 }
 
 // known returns every server there is a record of.
-func (s *Service) known() map[netip.AddrPort]*Server {
-	all := make(map[netip.AddrPort]*Server, len(s.servers)+len(s.leaving))
-	maps.Copy(all, s.leaving)
-	for _, sv := range s.servers {
+func (b *books) known() map[netip.AddrPort]*Server {
+	all := make(map[netip.AddrPort]*Server, len(b.servers)+len(b.leaving))
+	maps.Copy(all, b.leaving)
+	for _, sv := range b.servers {
 		all[sv.addr] = sv
 	}
 	return all
@@ -188,8 +194,8 @@ func (s *Service) choose(r request) (*Server, *pin) {
 }
 
 // left reports whether the client of p is not to go where it is pinned.
-func (s *Service) left(p *pin) bool {
-	return p.server.removed.Load() || p.server.cut.Load() || s.spec.ExpireQuiescent && p.server.spec.Weight == 0
+func (b *books) left(p *pin) bool {
+	return p.server.removed.Load() || p.server.cut.Load() || b.spec.ExpireQuiescent && p.server.spec.Weight == 0
 }
 
 func (s *Service) schedule(r request) *Server {

@@ -61,11 +61,11 @@ func (w *Waiter) Leave() (Claim, bool) {
 
 // mayWait reports whether r, for which there is nobody now, has something to
 // wait for.
-func (s *Service) mayWait(r request) bool {
-	if most := s.spec.MaxQueue; most > 0 && s.queue.waiting >= most {
+func (b *books) mayWait(r request) bool {
+	if most := b.spec.MaxQueue; most > 0 && b.queue.waiting >= most {
 		return false
 	}
-	return s.full(r)
+	return b.full(r)
 }
 
 // Full reports whether there is a server that would take the client but for its
@@ -76,41 +76,41 @@ func (s *Service) Full(client netip.AddrPort, tried []*Server) bool {
 	return s.full(request{client: client, tried: tried})
 }
 
-func (s *Service) full(r request) bool { return s.pinOf(r) != nil || s.promising(r) }
+func (b *books) full(r request) bool { return b.pinOf(r) != nil || b.promising(r) }
 
 // promising reports whether a server would take r with fewer connections than
 // its MaxConn.
-func (s *Service) promising(r request) bool {
-	return slices.ContainsFunc(s.servers, func(sv *Server) bool {
-		return sv.occupied() && sv.wants(r) && !sv.spec.Sorry && s.fits(sv)
+func (b *books) promising(r request) bool {
+	return slices.ContainsFunc(b.servers, func(sv *Server) bool {
+		return sv.occupied() && sv.wants(r) && !sv.spec.Sorry && b.fits(sv)
 	})
 }
 
 // open reports whether there is a place for those in l.
-func (s *Service) open(l *line) bool {
+func (b *books) open(l *line) bool {
 	if l.server != nil {
 		return !l.server.occupied()
 	}
 	r := request{tried: l.tried}
-	return slices.ContainsFunc(s.servers, func(sv *Server) bool {
-		return sv.takes(r) && !sv.spec.Sorry && s.fits(sv)
+	return slices.ContainsFunc(b.servers, func(sv *Server) bool {
+		return sv.takes(r) && !sv.spec.Sorry && b.fits(sv)
 	})
 }
 
 // fits reports whether the scheduler could choose sv, as far as that depends
 // on more than whom all of them pass over.
-func (s *Service) fits(sv *Server) bool {
-	picky, ok := s.sched.(interface{ fits(*Server) bool })
+func (b *books) fits(sv *Server) bool {
+	picky, ok := b.sched.(interface{ fits(*Server) bool })
 	return !ok || picky.fits(sv)
 }
 
 // pinOf is the pin that decides where r goes, nil if none does.
-func (s *Service) pinOf(r request) *pin {
-	if !s.pins.on() {
+func (b *books) pinOf(r request) *pin {
+	if !b.pins.on() {
 		return nil
 	}
-	p := s.pins.find(r.client.Addr(), s.pins.now())
-	if p == nil || s.left(p) || slices.Contains(r.tried, p.server) {
+	p := b.pins.find(r.client.Addr(), b.pins.now())
+	if p == nil || b.left(p) || slices.Contains(r.tried, p.server) {
 		return nil
 	}
 	return p
@@ -118,54 +118,54 @@ func (s *Service) pinOf(r request) *pin {
 
 // lineUp puts a waiter where its turn is among those who wait for the same.
 // The pin of one that has one stays as long as it waits.
-func (s *Service) lineUp(w *Waiter) {
-	if s.pins.on() {
-		s.queue.know(w, s.pins.prefix(w.request.client.Addr()))
+func (b *books) lineUp(w *Waiter) {
+	if b.pins.on() {
+		b.queue.know(w, b.pins.prefix(w.request.client.Addr()))
 	}
 	var at *Server
-	if w.pin = s.pinOf(w.request); w.pin != nil {
-		s.pins.renew(w.pin, s.pins.now())
+	if w.pin = b.pinOf(w.request); w.pin != nil {
+		b.pins.renew(w.pin, b.pins.now())
 		at = w.pin.server
 	}
-	s.queue.find(at, w.request.tried).insert(w)
+	b.queue.find(at, w.request.tried).insert(w)
 }
 
 // unline is the reverse of lineUp.
-func (s *Service) unline(w *Waiter) {
-	s.queue.remove(w)
-	s.queue.disown(w)
+func (b *books) unline(w *Waiter) {
+	b.queue.remove(w)
+	b.queue.disown(w)
 	if w.pin != nil {
-		s.pins.release(w.pin)
+		b.pins.release(w.pin)
 		w.pin = nil
 	}
 }
 
 // standDown takes a waiter out of the queue.
-func (s *Service) standDown(w *Waiter) {
-	s.unline(w)
-	s.queue.waiting--
+func (b *books) standDown(w *Waiter) {
+	b.unline(w)
+	b.queue.waiting--
 }
 
 // call is standDown for one that is to be told.
-func (s *Service) call(w *Waiter) {
-	s.standDown(w)
-	s.queue.called = append(s.queue.called, w)
+func (b *books) call(w *Waiter) {
+	b.standDown(w)
+	b.queue.called = append(b.queue.called, w)
 }
 
 // regroup puts those of one client into the lines where they have to wait now
 // that persistence says something else about it.
-func (s *Service) regroup(client netip.Addr) {
-	kin := inTurn(slices.Collect(maps.Keys(s.queue.kin[client])))
-	s.realign(kin)
-	s.queue.stirred = s.queue.stirred || len(kin) > 0
+func (b *books) regroup(client netip.Addr) {
+	kin := inTurn(slices.Collect(maps.Keys(b.queue.kin[client])))
+	b.realign(kin)
+	b.queue.stirred = b.queue.stirred || len(kin) > 0
 }
 
-func (s *Service) realign(ws []*Waiter) {
+func (b *books) realign(ws []*Waiter) {
 	for _, w := range ws {
-		s.unline(w)
+		b.unline(w)
 	}
 	for _, w := range ws {
-		s.lineUp(w)
+		b.lineUp(w)
 	}
 }
 
@@ -186,10 +186,10 @@ func (s *Service) admit() []*Waiter {
 }
 
 // foremost is the first of those there is a place for.
-func (s *Service) foremost() *Waiter {
+func (b *books) foremost() *Waiter {
 	var first *Waiter
-	for _, l := range s.queue.lines {
-		if (first == nil || l.first.turn < first.turn) && s.open(l) {
+	for _, l := range b.queue.lines {
+		if (first == nil || l.first.turn < first.turn) && b.open(l) {
 			first = l.first
 		}
 	}
@@ -218,13 +218,13 @@ func (s *Service) reorder() []*Waiter {
 }
 
 // dismiss calls those for whom nobody is left.
-func (s *Service) dismiss() {
-	for _, l := range slices.Clone(s.queue.lines) {
-		if l.server != nil || s.promising(request{tried: l.tried}) {
+func (b *books) dismiss() {
+	for _, l := range slices.Clone(b.queue.lines) {
+		if l.server != nil || b.promising(request{tried: l.tried}) {
 			continue
 		}
 		for l.first != nil {
-			s.call(l.first)
+			b.call(l.first)
 		}
 	}
 }
