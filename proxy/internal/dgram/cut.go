@@ -16,17 +16,16 @@ func (f *Forwarder) Cut(ctx context.Context, s *Service) error {
 	return f.engine.Steps(ctx, func(w *engine.Worker) func() bool { return engine.Of[*handler](w).cutting(s) })
 }
 
-// cutting is what a worker does for Cut, see shares.
-func (h *handler) cutting(s *Service) func() bool {
-	return engine.Shares(cutShare, h.flows.slots.Size, func(i int32) bool { return h.cutFlow(s, h.flows.at(i)) })
-}
-
-func (h *handler) cutFlow(s *Service, f *flow) bool {
-	t := h.flows.refs(f)
-	if t.port == nil || t.port.service != s || !t.claim.Doomed() {
-		return false
-	}
-	t.claim.Cut()
-	h.drop(f)
-	return true
+// cutting returns the step of one worker for Cut, see [engine.Shares].
+func (h *handler) cutting(s *Service) (step func() bool) {
+	return engine.Shares(cutShare, h.flows.slots.Size, func(i int32) bool {
+		f := h.flows.at(i)
+		t := h.flows.refs(f)
+		if t.port == nil || t.port.service != s || !t.claim.Doomed() {
+			return false
+		}
+		t.claim.Cut()
+		h.drop(f)
+		return true
+	})
 }

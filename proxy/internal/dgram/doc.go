@@ -1,26 +1,40 @@
 // Package dgram forwards UDP datagrams between clients and real servers, as
-// handlers of the engine's workers.
+// handlers of the engine's workers. A [Forwarder] is what all workers share; a
+// handler has the ports and flows of one worker.
 //
-// A flow is what one client sends to one service by UDP, and what comes back.
-// It has a socket connected to its real server, so that the kernel tells which
-// flow a reply belongs to, and that nobody listens (ICMP). Clients are received
-// from and answered through one socket for each worker and service:
+// # The life of a flow
 //
-//	receive  route           up to 64 datagrams, each put behind what its flow has
-//	embark   board, launch   the books choose a real server for a new flow
-//	forward  ship            each flow sends what it has
-//	collect  reply, flush    replies of all flows are sent 64 at a time
-//	end      depart          idle, evicted, refused, removed
+// A flow is what one client sends to one service, and what comes back. It has a
+// socket connected to its real server, so that the kernel says which flow a reply
+// belongs to, and that nobody listens (ICMP). Clients are received from and
+// answered through one socket for each worker and service:
+//
+//	requests  receive, route     up to 64 datagrams, each queued at its flow
+//	opener    openFlow, newFlow  the books choose a real server for a new flow
+//	requests  forward, send      each flow sends what it has
+//	replies   collect, flush     replies of all flows are sent 64 at a time
+//	handler   drop               idle, removed, cut
+//	          replace            evicted for a new flow, which gets its place
+//	          serverFailed       the real server does not listen: drainReplies,
+//	                             then its clients avoid it for a while
+//
+// Each of the last three closes the socket, takes the flow out of the index and
+// the LRU list, gives back its claim and what its source has of the service, and,
+// but for replace, its place in the limit of flows.
+//
+// # Runs
 //
 // Datagrams of one flow that follow each other and have one size are handed to
-// the kernel as one message, which it cuts up (UDP_SEGMENT), and taken from it
-// as one where it has them as one (UDP_GRO). Where it cannot cut a run up, since
-// a datagram would be fragmented or the link computes no checksums, the flow
-// does without from then on.
+// the kernel as one message, which it cuts up (UDP_SEGMENT), and are taken from
+// it as one message where it has them so (UDP_GRO). Where the kernel cannot cut a
+// run up, since a datagram would be fragmented or the link computes no checksums,
+// the flow sends its datagrams one by one from then on.
 //
-// Flows are found by a hash of the client's address, and stand in lists by how
-// much they have to show for themselves and when something last moved. That
-// gives the one to end when it is idle, or in the way of a new one. They have
-// no timers. Their number is bounded over all workers; one that has none of its
-// own to end asks the others to.
+// # Limits
+//
+// Flows are found by a hash of the client's address. They are in LRU lists by
+// their class: nothing has come back, something has, or the client has sent more
+// since. That gives the flow to end when it is idle, or when a new one needs its
+// place. Flows have no timers. Their number is limited over all workers; a worker
+// that has none of its own to evict asks the others to.
 package dgram

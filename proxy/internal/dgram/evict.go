@@ -59,7 +59,7 @@ func (ev *evictor) acquire(p *port) bool {
 // shrink ends a flow more where there are too many since the limit has become
 // lower.
 func (ev *evictor) shrink(p *port) {
-	if ev.h.fwd.limiter.Over() {
+	if ev.h.fwd.limiter.OverLimit() {
 		ev.evict(p)
 	}
 }

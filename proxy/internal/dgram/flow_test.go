@@ -85,10 +85,9 @@ func TestEvictionOrder(t *testing.T) {
 	there := func(name string) bool {
 		a := addrOf(names[name])
 		found := false
-		for _, chunk := range q.h.flows.slots.Chunks {
-			for i := range chunk {
-				found = found || chunk[i].fd != engine.None && q.h.name(&chunk[i].origin) == a
-			}
+		for i := range q.h.flows.slots.Size() {
+			f := q.h.flows.at(i)
+			found = found || f.fd != engine.None && q.h.name(&f.origin) == a
 		}
 		return found
 	}

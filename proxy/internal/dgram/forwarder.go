@@ -15,8 +15,8 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/virtual"
 )
 
-// UDPBounds are what a UDP carries at a time, over all services. Flows are
-// bounded by the local ports as well, see SetPorts.
+// Bounds limit what a Forwarder has at a time, over all services. The local
+// ports limit flows as well, see SetPorts.
 type Bounds struct {
 	Flows int
 
@@ -25,12 +25,12 @@ type Bounds struct {
 	FlowsBy    dataplane.Scarcity
 }
 
-// A UDP forwards the UDP flows of any number of services. All methods may be
+// A Forwarder forwards the UDP flows of any number of services. All methods may be
 // called from several goroutines at once.
 type Forwarder struct {
 	*virtual.Reporter
 	engine    *engine.Engine
-	limiter   *engine.Places // of flows
+	limiter   *engine.Limiter // of flows
 	evictions atomic.Uint64
 	pauses    atomic.Uint64
 	allowance allowance
@@ -38,7 +38,8 @@ type Forwarder struct {
 	receiveErrors, limitReached rate.Sometimes
 }
 
-// NewUDP has the workers of an engine that has not begun yet forward datagrams.
+// New has the workers of an engine forward datagrams. It has to be called before
+// the engine starts.
 func New(e *engine.Engine, b Bounds, r *virtual.Reporter) *Forwarder {
 	f := &Forwarder{Reporter: r, engine: e, limiter: engine.NewLimiter(), receiveErrors: engine.EachMinute(), limitReached: engine.EachMinute()}
 	f.Bound(b)

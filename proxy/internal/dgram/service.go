@@ -6,7 +6,7 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/virtual"
 )
 
-// A UDPService is a virtual service that is forwarded by UDP.
+// A Service is a virtual service whose clients send datagrams.
 type Service struct {
 	virtual.Service
 	// Answer returns what the built-in sorry server sends back for a datagram,

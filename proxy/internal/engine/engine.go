@@ -85,6 +85,7 @@ func (e *Engine) SetPorts(p Ports) { e.ephemeral.Store(&p) }
 // Log returns the log that workers write.
 func (e *Engine) Log() *Log { return e.log }
 
+// SinceStart returns the time since New.
 func (e *Engine) SinceStart() time.Duration { return time.Since(e.start) }
 
 var cores = runtime.GOMAXPROCS(0)

@@ -9,11 +9,11 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// Places bound what all workers have together: connections, or flows.
+// Limiter bound what all workers have together: connections, or flows.
 // Half of them are divided equally among services,
 // to each its own; the other half is for whoever comes first, so that a flood
 // on one service leaves the others theirs.
-type Places struct {
+type Limiter struct {
 	limit   atomic.Int64
 	taken   atomic.Int64
 	own     atomic.Int64 // how many each service has to itself
@@ -28,7 +28,7 @@ type Places struct {
 }
 
 // NewLimiter returns none. Bound says how many there are.
-func NewLimiter() *Places { return &Places{vacated: make(chan struct{}, 1)} }
+func NewLimiter() *Limiter { return &Limiter{vacated: make(chan struct{}, 1)} }
 
 // A Quota is what one service has of the places.
 type Quota struct {
@@ -42,23 +42,24 @@ type Quota struct {
 func (s *Quota) Holding() bool { return s.waiting.Load() }
 
 // SetLimit changes the number of places.
-func (p *Places) SetLimit(limit int64) {
+func (p *Limiter) SetLimit(limit int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.limit.Store(limit)
 	p.divide()
 }
 
-// Join says that there is a service more, part that there is one less. That one
-// keeps what it has until it gives it back.
-func (p *Places) Join(s *Quota) {
+// Join says that there is a service more.
+func (p *Limiter) Join(s *Quota) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.services = append(p.services, s)
 	p.divide()
 }
 
-func (p *Places) Part(s *Quota) {
+// Part says that there is one service less. It keeps what it has until it gives
+// it back.
+func (p *Limiter) Part(s *Quota) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if i := slices.Index(p.services, s); i >= 0 {
@@ -69,7 +70,7 @@ func (p *Places) Part(s *Quota) {
 }
 
 // divide has all places be for all or some service's.
-func (p *Places) divide() {
+func (p *Limiter) divide() {
 	limit, own, n := p.limit.Load(), int64(0), int64(len(p.services))
 	if n > 0 && n <= limit {
 		own = max(1, limit/2/n)
@@ -82,7 +83,7 @@ func (p *Places) divide() {
 }
 
 // level has what s has beyond so many of its own be borrowed, and nothing else.
-func (p *Places) level(s *Quota, own int64) {
+func (p *Limiter) level(s *Quota, own int64) {
 	for {
 		switch had, lent := s.own.Load(), s.borrowed.Load(); {
 		case had > own:
@@ -102,7 +103,7 @@ func (p *Places) level(s *Quota, own int64) {
 }
 
 // Acquire reports whether there was room for s.
-func (p *Places) Acquire(s *Quota) bool {
+func (p *Limiter) Acquire(s *Quota) bool {
 	if p.taken.Add(1) > p.limit.Load() || !p.grant(s) {
 		p.Vacate()
 		return false
@@ -110,7 +111,7 @@ func (p *Places) Acquire(s *Quota) bool {
 	return true
 }
 
-func (p *Places) grant(s *Quota) bool {
+func (p *Limiter) grant(s *Quota) bool {
 	if s.own.Add(1) <= p.own.Load() {
 		return true
 	}
@@ -124,14 +125,14 @@ func (p *Places) grant(s *Quota) bool {
 }
 
 // Release gives a place of s back.
-func (p *Places) Release(s *Quota) {
+func (p *Limiter) Release(s *Quota) {
 	own := p.Give(s)
 	p.Vacate()
 	p.WakeNext(s, own)
 }
 
 // Give takes a place from s, its own last, and reports whether it was that.
-func (p *Places) Give(s *Quota) (own bool) {
+func (p *Limiter) Give(s *Quota) (own bool) {
 	for n := s.borrowed.Load(); n > 0; n = s.borrowed.Load() {
 		if s.borrowed.CompareAndSwap(n, n-1) {
 			p.lent.Add(-1)
@@ -143,7 +144,7 @@ func (p *Places) Give(s *Quota) (own bool) {
 }
 
 // Swap has a place change hands, whether or not there are too many.
-func (p *Places) Swap(from, to *Quota) {
+func (p *Limiter) Swap(from, to *Quota) {
 	if from == to {
 		return
 	}
@@ -156,42 +157,47 @@ func (p *Places) Swap(from, to *Quota) {
 }
 
 // Beyond reports whether s has more than what is its own.
-func (p *Places) Beyond(s *Quota) bool { return s.used() > p.own.Load() }
+func (p *Limiter) Beyond(s *Quota) bool { return s.used() > p.own.Load() }
 
 func (s *Quota) used() int64 { return s.own.Load() + s.borrowed.Load() }
 
 // Room reports whether s would get a place now.
-func (p *Places) Room(s *Quota) bool {
+func (p *Limiter) Room(s *Quota) bool {
 	return !p.full() && (s.own.Load() < p.own.Load() || p.lent.Load() < p.common.Load())
 }
 
 // full reports whether there is no room, over whether there is less than none:
 // the limit has become lower.
-func (p *Places) full() bool { return p.taken.Load() >= p.limit.Load() }
-func (p *Places) Over() bool { return p.taken.Load() > p.limit.Load() }
+func (p *Limiter) full() bool { return p.taken.Load() >= p.limit.Load() }
+
+// OverLimit reports whether more are taken than there may be, since the limit has
+// become lower.
+func (p *Limiter) OverLimit() bool { return p.taken.Load() > p.limit.Load() }
 
 // CommonFree reports whether one of those for all is free.
-func (p *Places) CommonFree() bool { return p.lent.Load() < p.common.Load() && !p.full() }
+func (p *Limiter) CommonFree() bool { return p.lent.Load() < p.common.Load() && !p.full() }
 
 // Used returns how many are taken.
-func (p *Places) Used() int64 { return p.taken.Load() }
+func (p *Limiter) Used() int64 { return p.taken.Load() }
 
 // Refuse counts somebody who has got none.
-func (p *Places) Refuse() { p.refused.Add(1) }
+func (p *Limiter) Refuse() { p.refused.Add(1) }
 
 // Enqueue has a hold wait for a place, and forget takes it out again and reports
 // whether it did wait.
-func (p *Places) Enqueue(h *Waiter)      { p.queue.add(h) }
-func (p *Places) Dequeue(h *Waiter) bool { return p.queue.remove(h) }
+func (p *Limiter) Enqueue(h *Waiter) { p.queue.add(h) }
+
+// Dequeue takes a waiter out, and reports whether it was waiting.
+func (p *Limiter) Dequeue(h *Waiter) bool { return p.queue.remove(h) }
 
 // Vacate counts one less.
-func (p *Places) Vacate() {
+func (p *Limiter) Vacate() {
 	if p.taken.Add(-1) == 0 {
 		p.signal()
 	}
 }
 
-func (p *Places) signal() {
+func (p *Limiter) signal() {
 	select {
 	case p.vacated <- struct{}{}:
 	default:
@@ -199,7 +205,7 @@ func (p *Places) signal() {
 }
 
 // Wait returns when nobody is there, or with ctx's error.
-func (p *Places) Wait(ctx context.Context) error {
+func (p *Limiter) Wait(ctx context.Context) error {
 	for p.taken.Load() > 0 {
 		select {
 		case <-p.vacated:
@@ -212,7 +218,7 @@ func (p *Places) Wait(ctx context.Context) error {
 }
 
 // Load tells of them.
-func (p *Places) Load() dataplane.Room {
+func (p *Limiter) Load() dataplane.Room {
 	return dataplane.Room{
 		Used: p.taken.Load(), Limit: p.limit.Load(), Refused: p.refused.Load(),
 		Own: p.own.Load(), Holding: p.queue.waiting.Load(),

@@ -7,7 +7,7 @@ import "testing"
 func TestDivision(t *testing.T) {
 	for limit := range int64(40) {
 		for services := range int64(50) {
-			var p Places
+			var p Limiter
 			for range services {
 				p.Join(new(Quota))
 			}
@@ -18,7 +18,7 @@ func TestDivision(t *testing.T) {
 			}
 		}
 	}
-	var p Places
+	var p Limiter
 	var a, b Quota
 	p.SetLimit(10)
 	p.Join(&a)

@@ -51,5 +51,5 @@ func (l *Log) close() {
 	l.done.Wait()
 }
 
-// minutely is for what happens to every client.
+// EachMinute limits what is said once a minute: it is for what happens to every client.
 func EachMinute() rate.Sometimes { return rate.Sometimes{Interval: time.Minute} }

@@ -78,7 +78,7 @@ func (q *queue) drop(s *Quota, i int) {
 
 // WakeNext has somebody try again for whom s has left a place: one of its own, or
 // one that is for all.
-func (p *Places) WakeNext(s *Quota, own bool) {
+func (p *Limiter) WakeNext(s *Quota, own bool) {
 	if p.queue.waiting.Load() == 0 {
 		return
 	}

@@ -6,6 +6,7 @@ type Ref struct {
 	Gen   uint32
 }
 
+// Slabs grow by ChunkSize. None is no index, no descriptor and no timer.
 const (
 	ChunkSize = 256
 	None      = -1
@@ -15,13 +16,15 @@ const (
 // owner, O, which may have some. It grows by chunks, so that nothing is ever
 // copied, and does not shrink.
 type Slab[T, O any] struct {
-	Chunks []*[ChunkSize]T
+	chunks []*[ChunkSize]T
 	refs   []*[ChunkSize]O
 	unused []int32
 }
 
-func (s *Slab[T, O]) At(i int32) *T { return &s.Chunks[uint32(i)/ChunkSize][uint32(i)%ChunkSize] }
+// At returns what is in a slot.
+func (s *Slab[T, O]) At(i int32) *T { return &s.chunks[uint32(i)/ChunkSize][uint32(i)%ChunkSize] }
 
+// RefsAt returns the pointers that belong to a slot.
 func (s *Slab[T, O]) RefsAt(i int32) *O { return &s.refs[uint32(i)/ChunkSize][uint32(i)%ChunkSize] }
 
 // Take returns the index of a slot, which holds what was left there.
@@ -35,6 +38,7 @@ func (s *Slab[T, O]) Take() int32 {
 	return i
 }
 
+// Put gives a slot back, and forgets its pointers.
 func (s *Slab[T, O]) Put(i int32) {
 	var nobody O
 	*s.RefsAt(i) = nobody
@@ -42,8 +46,8 @@ func (s *Slab[T, O]) Put(i int32) {
 }
 
 func (s *Slab[T, O]) grow() {
-	first := int32(len(s.Chunks) * ChunkSize)
-	s.Chunks = append(s.Chunks, new([ChunkSize]T))
+	first := int32(len(s.chunks) * ChunkSize)
+	s.chunks = append(s.chunks, new([ChunkSize]T))
 	s.refs = append(s.refs, new([ChunkSize]O))
 	for i := first + ChunkSize - 1; i >= first; i-- {
 		s.unused = append(s.unused, i)
@@ -51,7 +55,7 @@ func (s *Slab[T, O]) grow() {
 }
 
 // Size is above every index there is.
-func (s *Slab[T, O]) Size() int32 { return int32(len(s.Chunks)) * ChunkSize }
+func (s *Slab[T, O]) Size() int32 { return int32(len(s.chunks)) * ChunkSize }
 
 // Used returns how many slots are taken.
 func (s *Slab[T, O]) Used() int { return int(s.Size()) - len(s.unused) }

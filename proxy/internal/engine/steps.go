@@ -22,6 +22,8 @@ func (e *Engine) Steps(ctx context.Context, begin func(w *Worker) (step func() b
 	return nil
 }
 
+// Stepwise has one worker do what Steps describes, and sends to done when it has
+// done it or has ended.
 func (w *Worker) Stepwise(step func() bool, done chan<- struct{}) {
 	next := func() {
 		if step() {

@@ -23,13 +23,17 @@ func Send(fd int32, b []byte) (int, unix.Errno) {
 	}
 }
 
+// Connect begins to connect a socket.
 func Connect(fd int32, to *Sockaddr) unix.Errno {
 	_, _, e := unix.RawSyscall(unix.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(&to.Raw)), uintptr(to.Size))
 	return e
 }
 
-// on and off are values of socket options.
-var Off, On int32 = 0, 1
+// The values of socket options that are either.
+var (
+	Off int32
+	On  int32 = 1
+)
 
 // SetOption ignores errors: everything set here makes things better, not
 // possible.
@@ -38,8 +42,10 @@ func SetOption(fd int32, level, option int, value *int32) {
 		uintptr(unsafe.Pointer(value)), unsafe.Sizeof(*value), 0)
 }
 
+// CloseFD closes a descriptor.
 func CloseFD(fd int32) { _, _, _ = unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0) }
 
+// NameOf asks for the address of a socket at this end.
 func NameOf(fd int32, name *Sockaddr) unix.Errno {
 	name.Size = unix.SizeofSockaddrAny
 	_, _, e := unix.RawSyscall(unix.SYS_GETSOCKNAME, uintptr(fd),

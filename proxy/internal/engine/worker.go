@@ -43,6 +43,8 @@ type Worker struct {
 	Peer, To Sockaddr
 }
 
+// NewWorker returns a worker of e that nobody turns: whoever drives it calls Turn,
+// and Shut in the end. [Engine.Start] makes those that turn by themselves.
 func NewWorker(e *Engine) (*Worker, error) {
 	w := &Worker{Engine: e, clock: e.options.Clock}
 	if w.clock == nil {

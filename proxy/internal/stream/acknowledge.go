@@ -40,7 +40,7 @@ func (rl *relay) firstAnswer(c *conn) {
 	if c.quickacked {
 		c.quickacked = false
 		if c.written == 1 {
-			rl.h.slab.refs(c).service.pieces.Store(piecesFor)
+			rl.h.conns.refs(c).service.pieces.Store(piecesFor)
 		}
 		return
 	}
@@ -57,7 +57,7 @@ func (rl *relay) firstAnswer(c *conn) {
 func (rl *relay) acknowledge(idle bool) {
 	n := 0
 	for ; n < len(rl.arrivals) && (idle || rl.worker.Now-rl.arrivals[n].at >= ackWithin); n++ {
-		if c := rl.h.slab.find(rl.arrivals[n].Ref); c != nil && !c.sides[server].eof {
+		if c := rl.h.conns.find(rl.arrivals[n].Ref); c != nil && !c.sides[server].eof {
 			engine.SetOption(c.sides[server].fd, unix.SOL_TCP, unix.TCP_QUICKACK, &engine.On)
 			c.quickacked = true
 		}

@@ -113,7 +113,7 @@ func TestHandshakeOfTheCalm(t *testing.T) {
 		r.Worker.Turn(0)
 		var sent [2]uint32
 		for i := range sent {
-			info, err := unix.GetsockoptTCPInfo(int(r.h.slab.at(int32(i)).sides[server].fd), unix.SOL_TCP, unix.TCP_INFO)
+			info, err := unix.GetsockoptTCPInfo(int(r.h.conns.at(int32(i)).sides[server].fd), unix.SOL_TCP, unix.TCP_INFO)
 			r.Must(err)
 			sent[i] = info.Segs_out
 		}

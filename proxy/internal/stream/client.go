@@ -26,7 +26,7 @@ func (h *handler) partiesOf(c *conn) (virtual.Parties, bool) {
 		return h.named[c.index], true
 	}
 	from, ok := h.clientOf(c)
-	to := h.slab.refs(c).service.Addr
+	to := h.conns.refs(c).service.Addr
 	if ok && !virtual.Specified(to) {
 		ok = engine.NameOf(c.sides[client].fd, &h.worker.Peer) == 0
 		to = h.worker.Peer.Addr()

@@ -22,9 +22,9 @@ type dialer struct {
 
 // begin takes a client in, which has a place.
 func (h *handler) begin(s *Service, fd int32) {
-	c := h.slab.take()
+	c := h.conns.take()
 	c.sides[client] = side{fd: fd, writable: true}
-	h.slab.refs(c).service = s
+	h.conns.refs(c).service = s
 	from := h.worker.Peer.Addr()
 	if s.Settings().Trusts(from.Addr()) {
 		h.awaitHeader(c)
@@ -36,7 +36,7 @@ func (h *handler) begin(s *Service, fd int32) {
 // enter has a client that is known by its address. What the books say of it may
 // take a while.
 func (h *handler) enter(c *conn, from netip.AddrPort) {
-	o, ok := h.slab.refs(c), false
+	o, ok := h.conns.refs(c), false
 	if o.source, ok = h.fwd.Screen(&o.service.Service, from); !ok {
 		h.resetClient(c)
 		return
@@ -47,7 +47,7 @@ func (h *handler) enter(c *conn, from netip.AddrPort) {
 // connectNext sets out for the next real server. Nothing is read from the client
 // before one is reached, so that each of them gets all of it.
 func (d *dialer) connectNext(c *conn, from netip.AddrPort) {
-	o := d.h.slab.refs(c)
+	o := d.h.conns.refs(c)
 	for {
 		claim, ok := o.service.Books.Pick(from, d.tried[c.index])
 		if !ok {
@@ -63,7 +63,7 @@ func (d *dialer) connectNext(c *conn, from netip.AddrPort) {
 
 // tryServer sets out for one real server. False is that it is not there.
 func (d *dialer) tryServer(c *conn, from netip.AddrPort, claim table.Claim) bool {
-	d.h.slab.refs(c).claim = claim
+	d.h.conns.refs(c).claim = claim
 	if claim.Sorry() && virtual.SorryAnswers(claim, d.tried[c.index]) {
 		d.handOver(c)
 		return true
@@ -77,7 +77,7 @@ func (d *dialer) tryServer(c *conn, from netip.AddrPort, claim table.Claim) bool
 	case e == 0:
 		return true
 	case virtual.Local(e):
-		d.h.slab.refs(c).claim.Done()
+		d.h.conns.refs(c).claim.Done()
 		d.noteFailure(c, e, true)
 	default:
 		d.attemptFailed(c, e)
@@ -87,7 +87,7 @@ func (d *dialer) tryServer(c *conn, from netip.AddrPort, claim table.Claim) bool
 
 // connect begins to connect. The answer is an event.
 func (d *dialer) connect(c *conn, from netip.Addr, to netip.AddrPort) unix.Errno {
-	settings := d.h.slab.refs(c).service.Settings()
+	settings := d.h.conns.refs(c).service.Settings()
 	fd, e := d.h.accept.socket(d.worker.To.Set(to))
 	if e != 0 {
 		return e
@@ -98,7 +98,7 @@ func (d *dialer) connect(c *conn, from netip.Addr, to netip.AddrPort) unix.Errno
 			return e
 		}
 	}
-	if !d.h.calm() && !d.h.slab.refs(c).service.inPieces() {
+	if !d.h.calm() && !d.h.conns.refs(c).service.inPieces() {
 		// The last segment of the handshake waits for the request it goes with,
 		// which saves a segment and has the kernel wait with others, too.
 		engine.SetOption(fd, unix.SOL_TCP, unix.TCP_QUICKACK, &engine.Off)
@@ -138,7 +138,7 @@ func (d *dialer) connectEvent(c *conn, which int) {
 	var e unix.Errno
 	if s.broken {
 		e = cmp.Or(socketError(s.fd, &d.h.answer, &d.h.size), unix.ECONNRESET)
-	} else if d.worker.ConnectedToItself(s.fd, d.h.slab.refs(c).claim.Addr()) {
+	} else if d.worker.ConnectedToItself(s.fd, d.h.conns.refs(c).claim.Addr()) {
 		e = unix.ECONNREFUSED
 	}
 	switch {
@@ -152,7 +152,7 @@ func (d *dialer) connectEvent(c *conn, which int) {
 // established has a real server that is there.
 func (d *dialer) established(c *conn) {
 	c.state = relaying
-	o := d.h.slab.refs(c)
+	o := d.h.conns.refs(c)
 	o.claim.Established()
 	d.h.relay.touch(c)
 	settings, vigil := o.service.Settings(), o.service.keepalive.Load()
@@ -200,14 +200,14 @@ func (d *dialer) closeAttempt(c *conn) {
 
 // attemptFailed gives back the claim of an attempt that has failed.
 func (d *dialer) attemptFailed(c *conn, err unix.Errno) {
-	d.h.slab.refs(c).claim.Failed()
+	d.h.conns.refs(c).claim.Failed()
 	d.noteFailure(c, err, false)
 }
 
 // noteFailure notes that a real server could not be reached, whose claim has been given
 // back; own is that this is a matter of this host.
 func (d *dialer) noteFailure(c *conn, err unix.Errno, own bool) {
-	o := d.h.slab.refs(c)
+	o := d.h.conns.refs(c)
 	d.tried[c.index] = append(d.tried[c.index], o.claim.Server())
 	c.failure = uint16(err)
 	d.h.fwd.Unreached(&o.service.Service, o.claim, err, own)
@@ -218,7 +218,7 @@ func (d *dialer) noteFailure(c *conn, err unix.Errno, own bool) {
 // who would but for having as many as may be.
 func (d *dialer) refuse(c *conn, full bool) {
 	e := unix.Errno(c.failure)
-	d.h.fwd.Refused(&d.h.slab.refs(c).service.Service, e, virtual.Refusal(e, full), d.tried[c.index])
+	d.h.fwd.Refused(&d.h.conns.refs(c).service.Service, e, virtual.Refusal(e, full), d.tried[c.index])
 	d.h.resetClient(c)
 }
 
@@ -230,7 +230,7 @@ func (h *handler) resetClient(c *conn) {
 
 // handOver leaves the client to the sorry server, if there is one.
 func (d *dialer) handOver(c *conn) {
-	o := *d.h.slab.refs(c)
+	o := *d.h.conns.refs(c)
 	if o.service.Sorry == nil {
 		o.claim.Done()
 		d.refuse(c, false)
@@ -248,7 +248,7 @@ func (d *dialer) handOver(c *conn) {
 // refuseForShortage refuses a client for whom no socket can be had. Nobody else is let
 // in for a moment.
 func (d *dialer) refuseForShortage(c *conn, e unix.Errno) {
-	o := d.h.slab.refs(c)
+	o := d.h.conns.refs(c)
 	d.h.accept.pause()
 	d.h.fwd.Unreached(&o.service.Service, o.claim, e, true)
 	o.claim.Done()

@@ -26,7 +26,7 @@ func (rl *relay) count(c *conn, from, n int) {
 // book puts what a connection has moved into the books, which are shared and
 // therefore left alone most of the time.
 func (rl *relay) book(c *conn) {
-	claim := rl.h.slab.refs(c).claim
+	claim := rl.h.conns.refs(c).claim
 	if n := &c.ways[client].bytes; *n > 0 {
 		claim.In(0, *n)
 		*n = 0
@@ -39,7 +39,7 @@ func (rl *relay) book(c *conn) {
 
 func (rl *relay) bookAll() {
 	for _, r := range rl.moving {
-		if c := rl.h.slab.find(r); c != nil {
+		if c := rl.h.conns.find(r); c != nil {
 			rl.book(c)
 		}
 	}

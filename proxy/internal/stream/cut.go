@@ -19,9 +19,22 @@ func (f *Forwarder) Cut(ctx context.Context, s *Service) error {
 	return f.engine.Steps(ctx, func(w *engine.Worker) func() bool { return engine.Of[*handler](w).cutting(s) })
 }
 
-// cutting is what a worker does for Cut, see shares.
-func (h *handler) cutting(s *Service) func() bool {
-	return engine.Shares(cutShare, h.slab.slots.Size, func(i int32) bool { return h.cutConn(s, h.slab.at(i)) })
+// cutting returns the step of one worker for Cut, see [engine.Shares].
+func (h *handler) cutting(s *Service) (step func() bool) {
+	return engine.Shares(cutShare, h.conns.slots.Size, func(i int32) bool {
+		c := h.conns.at(i)
+		o := h.conns.refs(c)
+		switch {
+		case c.state == free || o.service != s || o.claim.Server() == nil || !o.claim.Doomed():
+			return false
+		case c.state == connecting:
+			h.dialer.connectFailed(c, unix.EHOSTDOWN)
+			return true
+		}
+		o.claim.Cut()
+		h.cut(c)
+		return true
+	})
 }
 
 // CutOthers resets all connections but those of services that stay, and those
@@ -29,27 +42,13 @@ func (h *handler) cutting(s *Service) func() bool {
 func (f *Forwarder) CutOthers(ctx context.Context, stay map[*Service]bool) error {
 	return f.engine.Steps(ctx, func(w *engine.Worker) func() bool {
 		h := engine.Of[*handler](w)
-		return engine.Shares(cutShare, h.slab.slots.Size, func(i int32) bool {
-			c := h.slab.at(i)
-			if c.state == free || stay[h.slab.refs(c).service] {
+		return engine.Shares(cutShare, h.conns.slots.Size, func(i int32) bool {
+			c := h.conns.at(i)
+			if c.state == free || stay[h.conns.refs(c).service] {
 				return false
 			}
 			h.cut(c)
 			return true
 		})
 	})
-}
-
-func (h *handler) cutConn(s *Service, c *conn) bool {
-	o := h.slab.refs(c)
-	if c.state == free || o.service != s || o.claim.Server() == nil || !o.claim.Doomed() {
-		return false
-	}
-	if c.state == connecting {
-		h.dialer.connectFailed(c, unix.EHOSTDOWN)
-		return true
-	}
-	o.claim.Cut()
-	h.cut(c)
-	return true
 }

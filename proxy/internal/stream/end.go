@@ -35,13 +35,13 @@ func reset(fd int32) {
 // finish closes the books on a connection that has reached a real server.
 func (h *handler) finish(c *conn) {
 	h.relay.book(c)
-	h.slab.refs(c).claim.Done()
+	h.conns.refs(c).claim.Done()
 	h.leave(c)
 }
 
 // leave gives back what a connection holds but for its sockets and its claim.
 func (h *handler) leave(c *conn) {
-	o := *h.slab.refs(c)
+	o := *h.conns.refs(c)
 	h.release(c)
 	h.fwd.release(o)
 }
@@ -56,7 +56,7 @@ func (h *handler) release(c *conn) {
 	if c.named {
 		delete(h.named, c.index)
 	}
-	h.slab.put(c)
+	h.conns.put(c)
 }
 
 // discardHeld drops what a way holds.

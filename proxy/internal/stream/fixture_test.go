@@ -114,7 +114,7 @@ func (r *fixture) accepted(l *net.TCPListener) (s *net.TCPConn) {
 // only returns the one connection there is; one that is free if there is none.
 func (r *fixture) only() *conn {
 	only := &conn{}
-	r.h.slab.all(func(c *conn) { only = c })
+	r.h.conns.all(func(c *conn) { only = c })
 	return only
 }
 

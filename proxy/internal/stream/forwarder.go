@@ -14,35 +14,35 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/virtual"
 )
 
-// TCPOptions are what a TCP is made with.
+// Options are what a Forwarder is made with.
 type Options struct {
 	Bounds
 	Pipes  int // most at a time, for streams; others are copied
 	Report *virtual.Reporter
 }
 
-// TCPBounds are what a TCP carries at a time, over all services.
+// Bounds limit what a Forwarder has at a time, over all services.
 type Bounds struct {
 	Connections int
 	Buffers     int64 // bytes held for sides that do not take them; 0 or below is no bound
 }
 
-// A TCP forwards the TCP connections of any number of services. All methods
+// A Forwarder forwards the TCP connections of any number of services. All methods
 // may be called from several goroutines at once.
 type Forwarder struct {
 	*virtual.Reporter
-	engine  *engine.Engine
-	pipes   int            // most of each worker
-	limiter *engine.Places // of connections
-	stashed stashBound     // of stashes
-	sorry   sorryConns
-	pauses  atomic.Uint64
+	engine     *engine.Engine
+	pipes      int             // most of each worker
+	limiter    *engine.Limiter // of connections
+	stashLimit stashBound      // of stashes
+	sorry      sorryConns
+	pauses     atomic.Uint64
 
 	acceptErrors, limitReached rate.Sometimes
 }
 
-// NewTCP has the workers of an engine that has not begun yet forward
-// connections.
+// New has the workers of an engine forward connections. It has to be called
+// before the engine starts.
 func New(e *engine.Engine, o Options) *Forwarder {
 	f := &Forwarder{
 		Reporter: o.Report, engine: e, limiter: engine.NewLimiter(), pipes: min(o.Pipes/e.Size(), maxPipes),
@@ -61,13 +61,13 @@ func (f *Forwarder) Bound(b Bounds) {
 	if b.Buffers <= 0 {
 		stashes = math.MaxInt64 / engine.BufferSize
 	}
-	f.stashed.limit.Store(stashes)
+	f.stashLimit.limit.Store(stashes)
 }
 
 // Load tells how many connections there are, and how much is held for sides
 // that do not take it.
 func (f *Forwarder) Load() (connections, buffers dataplane.Room) {
-	return f.limiter.Load(), f.stashed.load()
+	return f.limiter.Load(), f.stashLimit.load()
 }
 
 // Wait returns when there has been no connection, or with ctx's error.

@@ -14,7 +14,7 @@ type handler struct {
 	worker *engine.Worker
 	events engine.Events
 
-	slab     conns
+	conns    conns
 	wheel    *engine.Wheel
 	named    map[int32]virtual.Parties // of those that were introduced
 	accepted bool                      // connections have been accepted in this turn
@@ -57,7 +57,7 @@ func (h *handler) Turn() {
 	h.relay.acknowledge(h.worker.Events == 0)
 	h.relay.resetLowWater()
 	if h.worker.Ticked {
-		h.wheel.Advance(h.worker.Tick, func(i int32) { h.look(h.slab.at(i)) })
+		h.wheel.Advance(h.worker.Tick, func(i int32) { h.look(h.conns.at(i)) })
 		h.accept.resume()
 		h.accept.retryAll()
 		h.relay.pipes.trim(sparePipes)
@@ -82,7 +82,7 @@ func (h *handler) Next() (ticks int, ok bool) {
 
 // Shut implements Handler.
 func (h *handler) Shut() {
-	h.slab.all(h.cut)
+	h.conns.all(h.cut)
 	for _, l := range h.accept.listeners {
 		if l != nil {
 			engine.CloseFD(l.fd)
@@ -94,7 +94,7 @@ func (h *handler) Shut() {
 
 // handle takes an event of a socket, which may be one that is gone.
 func (h *handler) handle(r engine.Ref, which int, events uint32) {
-	c := h.slab.find(r)
+	c := h.conns.find(r)
 	if c == nil {
 		return
 	}

@@ -97,7 +97,7 @@ func TestTune(t *testing.T) {
 		for end := time.Now().Add(time.Minute); seen.Load() == 0 && time.Now().Before(end); time.Sleep(time.Millisecond) {
 			_ = e.Each(t.Context(), func(w *engine.Worker) {
 				h := engine.Of[*handler](w)
-				h.slab.all(func(c *conn) {
+				h.conns.all(func(c *conn) {
 					seen.Add(1)
 					if got := vigilOf(t, c.sides[client].fd); got.idle != idle || got.userTimeout != unheard {
 						t.Errorf("client's side: %+v, want %d s and %d ms", got, idle, unheard)

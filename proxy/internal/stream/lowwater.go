@@ -79,7 +79,7 @@ func (rl *relay) resetLowWater() {
 	rl.lowered = rl.worker.Now
 	kept := rl.lowWaterWays[:0]
 	for _, l := range rl.lowWaterWays {
-		c := rl.h.slab.find(l.Ref)
+		c := rl.h.conns.find(l.Ref)
 		if c == nil {
 			continue
 		}

@@ -17,21 +17,21 @@ func (rl *relay) relayPeeked(c *conn, from int) {
 	if !rl.readResult(c, from, n, e) {
 		return
 	}
-	rl.h.fwd.stashed.refused.Add(1)
+	rl.h.fwd.stashLimit.refused.Add(1)
 	if sent := rl.write(c, from, n); sent < n {
 		dst.writable = false
-		rl.consume(src, sent)
+		src.consume(sent, &rl.worker.Buffer)
 		return
 	}
 	rl.noteRead(c, from, n)
-	rl.consume(src, n)
+	src.consume(n, &rl.worker.Buffer)
 }
 
 // consume takes what has been passed on out of a side. What is there cannot be
 // had twice: it is the end if it does not go.
-func (rl *relay) consume(s *side, n int) {
+func (s *side) consume(n int, b *[engine.BufferSize]byte) {
 	for n > 0 {
-		m, e := discard(s.fd, &rl.worker.Buffer, n)
+		m, e := discard(s.fd, b, n)
 		if e != unix.EINTR && m <= 0 {
 			s.eof, s.broken = true, true
 			return

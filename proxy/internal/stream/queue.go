@@ -13,7 +13,7 @@ import (
 // else but that against it, and refuses it otherwise. True is that there is
 // a place after all.
 func (d *dialer) enqueue(c *conn, from netip.AddrPort) (table.Claim, bool) {
-	s, r := d.h.slab.refs(c).service, c.ref()
+	s, r := d.h.conns.refs(c).service, c.ref()
 	claim, wt, ok := s.Books.Join(from, d.tried[c.index], func(wt *table.Waiter) {
 		d.worker.Post(func() { d.dequeued(r, wt) })
 	})
@@ -37,7 +37,7 @@ func (d *dialer) enqueue(c *conn, from netip.AddrPort) (table.Claim, bool) {
 // dequeued goes on with a client for which there is a place, or nothing to wait
 // for. It may have gone, or wait anew, since.
 func (d *dialer) dequeued(r engine.Ref, wt *table.Waiter) {
-	c := d.h.slab.find(r)
+	c := d.h.conns.find(r)
 	if c == nil || d.waiting[c.index] != wt {
 		return
 	}

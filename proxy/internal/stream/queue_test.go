@@ -40,7 +40,7 @@ func (r *fixture) queue() *net.TCPConn {
 // awaiting returns a connection that waits.
 func (r *fixture) awaiting() *conn {
 	found := &conn{}
-	r.h.slab.all(func(c *conn) {
+	r.h.conns.all(func(c *conn) {
 		if c.state == waiting {
 			found = c
 		}
@@ -118,7 +118,7 @@ func TestQueueResetWhenCalled(t *testing.T) {
 	}
 	r.Must(second.SetLinger(0))
 	r.Must(second.Close())
-	r.h.slab.all(func(c *conn) {
+	r.h.conns.all(func(c *conn) {
 		if c != x {
 			r.h.cut(c)
 		}
@@ -205,7 +205,7 @@ func TestQueueRaces(t *testing.T) {
 		holder := r.only()
 		c := r.queue()
 		waits := r.awaiting()
-		r.h.slab.refs(holder).claim.Done()
+		r.h.conns.refs(holder).claim.Done()
 		v := r.service.Books.Spec()
 		if st := r.service.Books.Status(); st.Waiting != 0 || st.Servers[0].Active != 1 {
 			t.Fatalf("books of %v: %+v, want the place given", v.ID, st)

@@ -26,7 +26,7 @@ func (h *handler) awaitHeader(c *conn) {
 		h.dialer.refuse(c, false)
 		return
 	}
-	c.due = h.worker.Tick + engine.Ticks(h.slab.refs(c).service.Settings().Connect)
+	c.due = h.worker.Tick + engine.Ticks(h.conns.refs(c).service.Settings().Connect)
 	h.wheel.Set(c.index, c.due)
 }
 
@@ -53,16 +53,11 @@ func (h *handler) readHeader(c *conn) {
 	}
 	_, _ = receive(s.fd, h.worker.Buffer[:size], 0) // it is there
 	s.readable = n > size || s.ending
-	h.headerRead(c, header)
-}
-
-// headerRead goes on with a client that is known.
-func (h *handler) headerRead(c *conn, header proxyheader.Header) {
 	if header.Named() {
 		c.named, h.named[c.index] = true, virtual.Parties{Client: header.Source, Dest: header.Dest}
 	}
 	from, ok := h.clientOf(c)
-	if !ok || c.sides[client].broken {
+	if !ok || s.broken {
 		h.resetClient(c) // reset since
 		return
 	}
@@ -70,19 +65,10 @@ func (h *handler) headerRead(c *conn, header proxyheader.Header) {
 	h.enter(c, from)
 }
 
-// headerOverdue looks after one that has been waited for.
-func (h *handler) headerOverdue(c *conn) {
-	if left := int32(c.due - h.worker.Tick); left > 0 {
-		h.wheel.Set(c.index, h.worker.Tick+uint32(left))
-		return
-	}
-	h.headerMissing(c, errLate)
-}
-
 // headerMissing ends the connection of a trusted proxy that has not said who its
 // client is.
 func (h *handler) headerMissing(c *conn, err error) {
-	s := h.slab.refs(c).service
+	s := h.conns.refs(c).service
 	s.Books.Unintroduced()
 	from, _ := h.clientOf(c)
 	h.fwd.MissingHeader(&s.Service, from, err)

@@ -44,7 +44,7 @@ func (rl *relay) later(c *conn) {
 func (rl *relay) workQueue() {
 	n, before := 0, rl.passed
 	for all := len(rl.queue); n < all && rl.passed-before < turnShare; n++ {
-		if c := rl.h.slab.find(rl.queue[n]); c != nil {
+		if c := rl.h.conns.find(rl.queue[n]); c != nil {
 			c.queued = false
 			rl.relayBoth(c)
 		}
@@ -85,21 +85,26 @@ func (rl *relay) relayWay(c *conn, from int) bool {
 	return more
 }
 
-// readOnce reads once, and writes what it has read if it is at hand.
+// readOnce reads once and writes what it has read. What the other side does not
+// take is stashed.
 func (rl *relay) readOnce(c *conn, from int) {
 	y := &c.ways[from]
 	if y.full >= spliceAfter && !y.copy && rl.spliceIn(c, from) {
 		return
 	}
 	rl.unpipe(y) // what is read now is held in a stash, if at all
-	if rl.h.fwd.stashed.full() {
+	if rl.h.fwd.stashLimit.full() {
 		rl.relayPeeked(c, from)
 		return
 	}
 	n, e := recv(c.sides[from].fd, &rl.worker.Buffer)
-	if rl.readResult(c, from, n, e) {
-		rl.noteRead(c, from, n)
-		rl.writeOrStash(c, from, n)
+	if !rl.readResult(c, from, n, e) {
+		return
+	}
+	rl.noteRead(c, from, n)
+	if sent := rl.write(c, from, n); sent < n && !c.sides[1-from].broken {
+		c.sides[1-from].writable = false
+		rl.stash(y, rl.worker.Buffer[sent:n])
 	}
 }
 
@@ -136,14 +141,6 @@ func (rl *relay) readResult(c *conn, from, n int, e unix.Errno) bool {
 		src.eof, src.broken = true, true
 	}
 	return false
-}
-
-// writeOrStash writes what is in the buffer, and stashes what is not taken.
-func (rl *relay) writeOrStash(c *conn, from, n int) {
-	if sent := rl.write(c, from, n); sent < n && !c.sides[1-from].broken {
-		c.sides[1-from].writable = false
-		rl.stash(&c.ways[from], rl.worker.Buffer[sent:n])
-	}
 }
 
 // write writes n bytes that are in the buffer, and returns how many are taken.
@@ -216,14 +213,14 @@ func (rl *relay) passEnds(c *conn) {
 	case up && down:
 		rl.h.end(c)
 	case up:
-		rl.passEnd(c, client)
+		c.passEnd(client)
 	case down:
-		rl.passEnd(c, server)
+		c.passEnd(server)
 	}
 }
 
 // passEnd passes the end of a way on.
-func (rl *relay) passEnd(c *conn, from int) {
+func (c *conn) passEnd(from int) {
 	if y := &c.ways[from]; !y.endPassed {
 		y.endPassed = true
 		shutdownWrite(c.sides[1-from].fd)

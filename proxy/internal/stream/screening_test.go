@@ -145,7 +145,7 @@ func TestSourceGetsBackAtLast(t *testing.T) {
 	if r.service.Books.Status().Counters.Throttled == 0 {
 		t.Error("nobody was throttled")
 	}
-	r.h.slab.all(r.h.cut)
+	r.h.conns.all(r.h.cut)
 	wantHaving(t, r.service, 0)
 }
 

@@ -15,7 +15,7 @@ func (d *dialer) sendHeader(c *conn, version int) bool {
 	}
 	n := len(who.Header(d.worker.Buffer[:0], version, false))
 	c.headerLeft = uint8(n)
-	if s := &c.sides[client]; s.readable && !d.h.fwd.stashed.full() {
+	if s := &c.sides[client]; s.readable && !d.h.fwd.stashLimit.full() {
 		m, e := receive(s.fd, d.worker.Buffer[n:], 0)
 		if d.h.relay.readResult(c, client, m, e) {
 			n += m

@@ -108,7 +108,7 @@ func TestHeaderThatIsNotTaken(t *testing.T) {
 	if x.headerLeft != 0 {
 		t.Errorf("%d bytes of the header are still to come", x.headerLeft)
 	}
-	if n := r.fwd.stashed.taken.Load(); n != 0 {
+	if n := r.fwd.stashLimit.taken.Load(); n != 0 {
 		t.Errorf("%d stashes are taken when nothing is held any more", n)
 	}
 }
@@ -132,7 +132,7 @@ func TestHeaderedWithoutStash(t *testing.T) {
 	if got, err := r.receive(s); err != nil || !bytes.HasSuffix(got, []byte("\r\n"+strings.Repeat("request ", 1000))) {
 		t.Errorf("got %q (%v)", got[max(0, len(got)-100):], err)
 	}
-	if n := r.fwd.stashed.taken.Load(); n != 0 {
+	if n := r.fwd.stashLimit.taken.Load(); n != 0 {
 		t.Errorf("%d stashes are taken when nothing is held any more", n)
 	}
 }

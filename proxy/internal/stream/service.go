@@ -7,7 +7,7 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/virtual"
 )
 
-// A TCPService is a virtual service that is forwarded by TCP.
+// A Service is a virtual service whose clients connect by TCP.
 type Service struct {
 	virtual.Service
 	// Sorry answers in place of the built-in sorry server. It owns and closes

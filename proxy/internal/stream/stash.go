@@ -72,11 +72,11 @@ func (b *stashBound) load() dataplane.Room {
 // bound says: the workers do not wait for each other.
 func (rl *relay) stash(y *way, b []byte) {
 	y.stash, y.from, y.held = rl.stashes.keep(b), 0, int32(len(b))
-	rl.h.fwd.stashed.taken.Add(1)
+	rl.h.fwd.stashLimit.taken.Add(1)
 }
 
 // unstash gives the stash of a way back.
 func (rl *relay) unstash(y *way) {
 	rl.stashes.put(y.stash)
-	rl.h.fwd.stashed.taken.Add(-1)
+	rl.h.fwd.stashLimit.taken.Add(-1)
 }

@@ -303,7 +303,7 @@ func (x *random) settled() {
 		x.Pass(3 * engine.TickLength)
 	}
 	x.quiet()
-	x.h.slab.all(func(c *conn) {
+	x.h.conns.all(func(c *conn) {
 		for from := range c.sides {
 			if c.state == relaying {
 				x.stuck(c, from)
@@ -356,11 +356,11 @@ func (x *random) over() {
 	st := x.service.Books.Status()
 	_, having := x.service.Screen.Sources()
 	left := map[string]int{
-		"places": int(x.fwd.limiter.Used()), "buffers": int(x.fwd.stashed.taken.Load()),
+		"places": int(x.fwd.limiter.Used()), "buffers": int(x.fwd.stashLimit.taken.Load()),
 		"stashes": x.h.relay.stashes.used(), "tried": len(x.h.dialer.tried), "waiting": len(x.h.dialer.waiting),
 		"named": len(x.h.named), "queue": len(x.h.relay.queue), "pipes": x.h.relay.pipes.open,
 		"waiters": st.Waiting, "sources": having, "guests": len(x.fwd.sorry.conns),
-		"slots": x.h.slab.slots.Used(),
+		"slots": x.h.conns.slots.Used(),
 	}
 	if _, timers := x.h.wheel.Next(); timers {
 		left["timers"] = 1

@@ -8,21 +8,17 @@ import (
 
 // look sees what has become of a connection whose time has come.
 func (h *handler) look(c *conn) {
+	if left := int32(c.due - h.worker.Tick); left > 0 && (c.state == connecting || c.state == waiting || c.state == awaitingHeader) {
+		h.wheel.Set(c.index, h.worker.Tick+uint32(left))
+		return
+	}
 	switch c.state {
 	case connecting:
-		if left := int32(c.due - h.worker.Tick); left > 0 {
-			h.wheel.Set(c.index, h.worker.Tick+uint32(left))
-		} else {
-			h.dialer.connectFailed(c, unix.ETIMEDOUT)
-		}
+		h.dialer.connectFailed(c, unix.ETIMEDOUT)
 	case waiting:
-		if left := int32(c.due - h.worker.Tick); left > 0 {
-			h.wheel.Set(c.index, h.worker.Tick+uint32(left))
-		} else {
-			h.dialer.waitTimedOut(c)
-		}
+		h.dialer.waitTimedOut(c)
 	case awaitingHeader:
-		h.headerOverdue(c)
+		h.headerMissing(c, errLate)
 	case relaying:
 		h.lookIdle(c)
 	case resetting:
@@ -33,7 +29,7 @@ func (h *handler) look(c *conn) {
 // lookIdle cuts a connection on which nothing has moved for too long. One that
 // lasts is worth keepalives: those of the client come with the listener.
 func (h *handler) lookIdle(c *conn) {
-	settings := h.slab.refs(c).service.Settings()
+	settings := h.conns.refs(c).service.Settings()
 	limit := engine.Ticks(settings.Idle)
 	quiet := h.worker.Tick - c.last
 	if quiet >= limit {
@@ -42,7 +38,7 @@ func (h *handler) lookIdle(c *conn) {
 	}
 	if !c.lasting {
 		c.lasting = true
-		h.slab.refs(c).service.keepalive.Load().enable(c.sides[server].fd)
+		h.conns.refs(c).service.keepalive.Load().enable(c.sides[server].fd)
 	}
 	h.wheel.Set(c.index, h.worker.Tick+min(limit-quiet, engine.LookEvery))
 }

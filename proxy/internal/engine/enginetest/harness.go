@@ -28,7 +28,7 @@ type Harness struct {
 	Shut   func() // what the worker has, once
 }
 
-// newCrank calls setup with the engine before there is a worker.
+// New returns a harness. It calls setup with the engine before there is a worker.
 func New(t testing.TB, setup func(*engine.Engine)) *Harness {
 	t.Helper()
 	k := &Harness{TB: t, Now: engine.TickLength / 2}
@@ -42,6 +42,7 @@ func New(t testing.TB, setup func(*engine.Engine)) *Harness {
 	return k
 }
 
+// Must ends the test if there is an error.
 func (k *Harness) Must(err error) {
 	k.Helper()
 	if err != nil {
@@ -66,6 +67,7 @@ func (k *Harness) Pass(d time.Duration) {
 	}
 }
 
+// Must2 is Must for what returns a number as well.
 func (k *Harness) Must2(_ int, err error) {
 	k.Helper()
 	k.Must(err)
