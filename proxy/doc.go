@@ -1,10 +1,11 @@
 // Package proxy is the userspace dataplane: it accepts the connections and
-// datagrams of virtual services itself and carries them to real servers over
-// connections of its own. It needs nothing from the kernel but sockets.
+// datagrams of virtual services itself and forwards them to real servers over
+// sockets of its own. It needs nothing from the kernel but sockets.
 //
-// What is decided and counted is kept by an internal package without sockets;
-// connections and flows are carried by another one, with an event loop for each
-// core. This package is what both serve.
+// Its internal packages are engine (an event loop for each core), stream (TCP
+// connections), dgram (UDP flows), virtual (what both know of a service), table
+// (scheduling, persistence and counters, without sockets) and screen (who may
+// connect). This package puts them together behind the contract of a dataplane.
 //
 // Real servers see the director's address as the client's, unless the service
 // tells them the client's by the PROXY protocol or as the source of connections.

@@ -43,8 +43,8 @@ type Limits struct {
 const (
 	maxConnections = 1 << 18
 	maxFlows       = 1 << 16
-	// What a connection and a flow cost with their sockets, while little is
-	// under way.
+	// The memory of a connection and of a flow with their sockets, while little
+	// is under way.
 	perConnection = 16 << 10
 	perFlow       = 32 << 10
 )

@@ -17,7 +17,7 @@ const (
 	defaultConnect = 5 * time.Second
 	// defaultQueue is for how long a client waits for a real server likewise.
 	defaultQueue = 5 * time.Second
-	// What the kernel's IPVS gives established TCP connections and UDP flows.
+	// The timeouts of IPVS for established TCP connections and UDP flows.
 	defaultIdleTCP = 15 * time.Minute
 	defaultIdleUDP = 5 * time.Minute
 )
@@ -31,9 +31,10 @@ type service struct {
 	front front
 	// shared is what the front has in common with others.
 	shared *virtual.Service
-	// closing is that it has been removed, but for what a worker has not done.
+	// closing reports that the service is removed but a worker has not closed
+	// its socket yet.
 	closing bool
-	// Who is let in, and who says on whose behalf it comes.
+	// rules say who may connect, trusted who sends PROXY headers.
 	rules, trusted ruling
 }
 

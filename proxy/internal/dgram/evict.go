@@ -10,23 +10,23 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/virtual"
 )
 
-// What a flow of a rank has to have been silent for to make room for another: a
-// flood of clients that do not exist can take the place of forgotten flows, but
-// not of those at work, and a real server has the time to answer. Who has had
-// an answer is likely to be done: each query of a resolver is a flow.
+// idleToEvict is for how many ticks a flow of each class has to be silent before it
+// is evicted: a flood of forged clients can take the place of forgotten flows, but
+// not of those at work, and a real server has the time to answer. A client that has
+// had an answer is likely to be done: each query of a resolver is a flow.
 var idleToEvict = [classes]uint32{
 	unanswered: uint32(200 * time.Millisecond / engine.TickLength),
 	answered:   0,
 	assured:    engine.Ticks(time.Second),
 }
 
-// An evictor has flows give way to others.
+// An evictor ends idle flows to make room for new ones.
 type evictor struct {
 	h      *handler
 	worker *engine.Worker
 
 	fullest   *port  // the one with the most flows, as far as has been seen
-	short     bool   // there is nothing to make a socket of, see relieve
+	short     bool   // there is nothing to make a socket of, see evictForShortage
 	cursor    int    // which of the ports was the last to be looked at
 	requested uint32 // tick in which there was no place
 }

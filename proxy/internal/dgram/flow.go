@@ -16,9 +16,8 @@ const (
 	server
 )
 
-// A class is how much a flow has to show for itself. When there is no room, those
-// with the least give way first: whoever sends from addresses that are not his
-// gets no further than the second.
+// A class says how far a flow has come. When there is no room the lowest class is
+// evicted first: a client with a forged address gets no further than the second.
 type class uint8
 
 const (
@@ -28,8 +27,8 @@ const (
 	classes
 )
 
-// An address is that of a client as the kernel writes it, AF_INET or AF_INET6,
-// the rest zero.
+// An address is the address of a client as the kernel writes it, AF_INET or
+// AF_INET6, the rest zero.
 type address [unix.SizeofSockaddrInet6 / 4]uint32
 
 func (a *address) family() uint16 { return *(*uint16)(unsafe.Pointer(a)) }
@@ -52,7 +51,7 @@ type origin struct {
 
 // A flow carries the datagrams of one client to one real server over a socket
 // of its own, and any number of replies back. It holds no pointer; what needs
-// one is in its patron.
+// one is in its refs.
 type flow struct {
 	origin origin
 	index  int32
@@ -66,7 +65,7 @@ type flow struct {
 	newer, older int32
 	last         uint32 // tick in which something moved
 
-	// What it has in the batch at hand, none or the first and the last.
+	// head and tail are the first and last datagram it has in the batch at hand.
 	head, tail int8
 	single     [2]bool // each way: datagrams cannot be sent as segments of one
 	epoch      uint32  // of the service, when its real server was last looked at

@@ -2,7 +2,7 @@ package dgram
 
 import "github.com/shunt-lb/shunt/proxy/internal/engine"
 
-// A udp is one worker's part of a UDP: its flows.
+// A handler has the ports and flows of one worker.
 type handler struct {
 	fwd    *Forwarder
 	worker *engine.Worker

@@ -11,7 +11,7 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/virtual"
 )
 
-// A headedDatagram is a datagram behind a PROXY header.
+// A headedDatagram is a datagram with a PROXY header before it.
 type headedDatagram struct {
 	header  unix.Msghdr
 	vectors [2]unix.Iovec

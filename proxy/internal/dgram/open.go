@@ -20,9 +20,8 @@ type opener struct {
 	shortErr  unix.Errno // what there was not
 }
 
-// openFlow makes a flow for a client that is let in. With one-packet scheduling a
-// flow is nothing that a client has: it is each datagram that counts, and is
-// over at once.
+// openFlow makes a flow for a client, if it is let in. With one-packet scheduling
+// each datagram counts as a visit that is over at once, and no flow is a client's.
 func (op *opener) openFlow(p *port, datagram []byte, segment int) *flow {
 	from := op.h.name(&op.h.requests.origin)
 	source, ok := op.h.fwd.Screen(&p.service.Service, from)
@@ -194,9 +193,9 @@ func (op *opener) noteShortage(p *port, c table.Claim, e unix.Errno) {
 	op.h.fwd.Unreached(&p.service.Service, c, e, true)
 }
 
-// shortage reports whether e is that there is nothing to make the socket of a
-// flow of. It is not that a host without an address of IPv6 has nothing to send
-// from, EADDRNOTAVAIL: over UDP the kernel says EAGAIN where there is no port.
+// shortage reports whether e says that this host has no descriptor, no memory or
+// no port for the socket of a flow. EADDRNOTAVAIL is none of that: a host without an
+// IPv6 address has nothing to send from, and a lack of ports over UDP is EAGAIN.
 func shortage(e unix.Errno) bool {
 	return virtual.Scarce(e) || virtual.NoPort(e) && e != unix.EADDRNOTAVAIL
 }

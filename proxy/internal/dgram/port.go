@@ -35,14 +35,15 @@ func (f *Forwarder) Receive(ctx context.Context, addr netip.AddrPort, s *Service
 
 // Drain takes no new flow from when it returns nil on. Those that there are end
 // when nothing has moved for ten seconds, or their idle timeout if that is
-// less. An error is that a worker has not done its part when ctx was done.
+// less. It returns an error if a worker has not done so when ctx is done.
 func (p *Port) Drain(ctx context.Context) error {
 	return p.sockets.Each(ctx, func(w *engine.Worker, fd int32) { engine.Of[*handler](w).drainPort(fd) })
 }
 
 // Close gives the address back, and ends the flows too: without the socket
-// nothing can be answered. An error is that a worker has not done its part when
-// ctx was done: Close may be called again. When all is closed it does nothing.
+// nothing can be answered. It returns an error if a worker has not closed its socket
+// when ctx is done, and may then be called again. When all are closed it does
+// nothing.
 func (p *Port) Close(ctx context.Context) error {
 	err := p.sockets.Close(ctx)
 	p.fwd.limiter.Part(&p.service.Quota)

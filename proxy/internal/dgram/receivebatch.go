@@ -81,7 +81,8 @@ func (b *receiveBatch) skip(i, n int) {
 	}
 }
 
-// control is that of [control].
+// control returns where a datagram was sent to and the size of its segments, see
+// [control.parse].
 func (b *receiveBatch) control(i int) (local [16]byte, segment int) {
 	n := int(b.messages[i].header.Controllen)
 	if n == 0 {

@@ -24,8 +24,8 @@ func sendmsg(fd int32, h *unix.Msghdr) unix.Errno {
 	return e
 }
 
-// unreachable reports whether e is that a real server cannot be reached, which
-// an ICMP message has said.
+// unreachable reports whether e says that a real server cannot be reached, as an
+// ICMP message has reported.
 func unreachable(e unix.Errno) bool {
 	switch e {
 	case unix.ECONNREFUSED, unix.EHOSTUNREACH, unix.ENETUNREACH, unix.EHOSTDOWN, unix.ENONET, unix.ENOPROTOOPT, unix.EACCES:
@@ -45,13 +45,11 @@ func datagramSocket(family uint16) (int32, unix.Errno) {
 	return int32(n), e
 }
 
-// What is asked for at the socket of a service, through which everything from
-// and to its clients goes: some milliseconds of the datagrams of all of them.
-// Only who administers the network gets more than net.core.rmem_max and
-// wmem_max allow.
+// serviceBuffer is asked for at the socket of a service, which everything from and
+// to its clients goes through: some milliseconds of their datagrams. Only a process
+// that may administer the network gets more than net.core.rmem_max and wmem_max.
 //
-// The socket of a flow has a burst of replies to hold, and none of requests: it
-// is sent to as they come.
+// flowBuffer is for the replies of a flow. Requests are sent as they come.
 var (
 	serviceBuffer int32 = 4 << 20
 	flowBuffer    int32 = 1 << 20

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Kind of socket is how it is made, and what has to be done after bind for
-// nobody else to fit beside it.
+// A Kind says how a socket is made, and what has to be done after bind so that
+// nobody else can bind the address.
 type Kind struct {
 	Open  func(family uint16) (int32, unix.Errno)
 	Claim func(fd int32) error
@@ -68,8 +68,8 @@ func bindTo(fd int32, to *Sockaddr, k *Kind) error {
 	return os.NewSyscallError("listen", k.Claim(fd))
 }
 
-// FreeBind lets a socket have an address that the host does not have by now,
-// and one on all addresses leave those of IPv4 to others.
+// FreeBind lets a socket bind an address that the host does not have yet, and
+// keeps a socket on all IPv6 addresses from those of IPv4.
 func FreeBind(fd int32, family uint16) {
 	if family == unix.AF_INET6 {
 		SetOption(fd, unix.SOL_IPV6, unix.IPV6_V6ONLY, &On)

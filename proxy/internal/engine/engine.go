@@ -127,8 +127,8 @@ func (e *Engine) Start() ([]*Worker, error) {
 const endWithin = 5 * time.Second
 
 // Close shuts every handler, and returns nil when every goroutine has ended,
-// for which sorry servers may have to do their part. An error is that a worker
-// does not end; what it has stays as it is.
+// for which sorry servers may have to do their part. It returns an error if a worker
+// does not end; what that worker has stays as it is.
 func (e *Engine) Close() error {
 	e.mu.Lock()
 	workers, closed := e.workers, e.closed

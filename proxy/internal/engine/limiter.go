@@ -174,13 +174,13 @@ func (p *Limiter) full() bool { return p.taken.Load() >= p.limit.Load() }
 // become lower.
 func (p *Limiter) OverLimit() bool { return p.taken.Load() > p.limit.Load() }
 
-// CommonFree reports whether one of those for all is free.
+// CommonFree reports whether a place that is for all services is free.
 func (p *Limiter) CommonFree() bool { return p.lent.Load() < p.common.Load() && !p.full() }
 
-// Used returns how many are taken.
+// Used returns how many places are taken.
 func (p *Limiter) Used() int64 { return p.taken.Load() }
 
-// Refuse counts somebody who has got none.
+// Refuse counts somebody who has got no place.
 func (p *Limiter) Refuse() { p.refused.Add(1) }
 
 // Enqueue has a hold wait for a place, and forget takes it out again and reports
@@ -217,7 +217,7 @@ func (p *Limiter) Wait(ctx context.Context) error {
 	return nil
 }
 
-// Load tells of them.
+// Load returns how many places are taken and refused.
 func (p *Limiter) Load() dataplane.Room {
 	return dataplane.Room{
 		Used: p.taken.Load(), Limit: p.limit.Load(), Refused: p.refused.Load(),

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// A Log writes for workers, which must not wait for whoever reads it. What it
-// cannot keep up with is left out.
+// A Log writes lines for workers, which must not wait for whoever reads them.
+// Lines that it has no room for are left out.
 type Log struct {
 	log     *slog.Logger
 	entries chan logEntry

@@ -8,7 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A mailbox holds what others want a worker to do. An eventfd wakes it.
+// A mailbox holds what other goroutines want a worker to do. An eventfd wakes the
+// worker.
 type mailbox struct {
 	fd int32
 
@@ -25,7 +26,7 @@ func newMailbox() (*mailbox, error) {
 	return &mailbox{fd: int32(fd)}, nil
 }
 
-// begin has f done by the worker, if that has not ended.
+// begin has the worker call f, unless it has ended.
 func (m *mailbox) begin(f func() error) *task {
 	t := &task{done: make(chan error, 1)}
 	if !m.post(func() { t.run(f) }) {
@@ -45,13 +46,14 @@ func (m *mailbox) post(f func()) bool {
 	return true
 }
 
-// wake wakes the worker. It takes no lock, which one that is stuck might hold.
+// wake wakes the worker. It takes no lock, since a worker that is stuck might hold
+// it.
 func (m *mailbox) wake() {
 	one := uint64(1)
 	_, _ = unix.Write(int(m.fd), (*[8]byte)(unsafe.Pointer(&one))[:])
 }
 
-// run does what has been asked for.
+// run calls what has been posted.
 func (m *mailbox) run() {
 	var n [8]byte
 	_, _ = unix.Read(int(m.fd), n[:])
@@ -64,7 +66,7 @@ func (m *mailbox) run() {
 	}
 }
 
-// close does the last of it and takes nothing more.
+// close calls what has been posted, and refuses anything more.
 func (m *mailbox) close() {
 	m.mu.Lock()
 	m.closed = true

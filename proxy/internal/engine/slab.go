@@ -1,6 +1,6 @@
 package engine
 
-// A Ref tells one connection from every other that there was.
+// A Ref names what is or was in a slot: one that is gone has another generation.
 type Ref struct {
 	Index int32
 	Gen   uint32
@@ -12,9 +12,9 @@ const (
 	None      = -1
 )
 
-// A Slab holds things of one kind, T, that have no pointers, and for each its
-// owner, O, which may have some. It grows by chunks, so that nothing is ever
-// copied, and does not shrink.
+// A Slab holds values of a type T without pointers, and for each its refs of type
+// O, which may have some. The collector looks at refs alone. A slab grows by
+// chunks, so that nothing is ever copied, and does not shrink.
 type Slab[T, O any] struct {
 	chunks []*[ChunkSize]T
 	refs   []*[ChunkSize]O

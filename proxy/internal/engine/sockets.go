@@ -70,9 +70,9 @@ func (e *Engine) Open(ctx context.Context, addr netip.AddrPort, o Opening) (*Soc
 	return s, nil
 }
 
-// Close gives the address back. An error is that a worker has not done its part
-// when ctx was done: Close may be called again. When all is closed it does
-// nothing.
+// Close gives the address back. It returns an error if a worker has not closed its
+// socket when ctx is done, and may then be called again. When all are closed it
+// does nothing.
 func (s *Sockets) Close(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -83,16 +83,15 @@ func (s *Sockets) Close(ctx context.Context) error {
 	return err
 }
 
-// Each has all workers do something with their socket, if it is not closed. An
-// error is that a worker has not when ctx was done.
+// Each has all workers call do with their socket, if it is not closed. It returns
+// an error if a worker has not done so when ctx is done.
 func (s *Sockets) Each(ctx context.Context, do func(w *Worker, fd int32)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.each(ctx, s.open(do))
 }
 
-// Insist is Each, but a worker that has not done it when ctx is done does it
-// later.
+// Insist is Each, but a worker that is late when ctx is done still calls do.
 func (s *Sockets) Insist(ctx context.Context, do func(w *Worker, fd int32)) {
 	request(ctx, s.workers, s.open(do))
 }

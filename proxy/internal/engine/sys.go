@@ -7,9 +7,9 @@ import (
 )
 
 // The system calls of this file never block, and are made without telling the
-// scheduler of the Go runtime, which would cost more than some of them do.
-// What the kernel reads or writes is on the
-// heap: a stack may move. All return -1 with an error.
+// scheduler of the Go runtime, which would cost more than some of them do. Memory
+// that the kernel reads or writes is on the heap: a stack may move. All return -1
+// with an error.
 
 // Send writes what there is room for: what it does not take waits for an event.
 // There is no SIGPIPE.

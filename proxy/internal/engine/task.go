@@ -71,8 +71,8 @@ func askAll(ctx context.Context, team []*Worker, f func(i int, w *Worker) error)
 	return errs
 }
 
-// Each has all workers that there are do something. An error is that one has not
-// when ctx was done.
+// Each has all workers that exist by now call do. It returns an error if one has
+// not done so when ctx is done.
 func (e *Engine) Each(ctx context.Context, do func(w *Worker)) error {
 	return exceptClosed(askAll(ctx, e.Workers(), func(_ int, w *Worker) error { do(w); return nil }))
 }

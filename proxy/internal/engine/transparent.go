@@ -9,8 +9,8 @@ import (
 )
 
 // MayBindTransparent returns nil if this process may use addresses that are not the
-// host's, which Settings.Transparent needs. It has to have CAP_NET_ADMIN, or
-// CAP_NET_RAW, in the user namespace of its network.
+// host's, which Settings.Transparent needs. It needs CAP_NET_ADMIN, or CAP_NET_RAW,
+// in the user namespace of its network.
 func MayBindTransparent() error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, unix.IPPROTO_TCP)
 	if err != nil {
@@ -20,8 +20,8 @@ func MayBindTransparent() error {
 	return os.NewSyscallError("IP_TRANSPARENT", unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_TRANSPARENT, 1))
 }
 
-// BindTransparent has a socket for the real server to connect from the address from,
-// whoever has it. The kernel chooses the port when it connects, so that one is
+// BindTransparent binds a socket for a real server to the address from, whoever
+// has it. The kernel chooses the port when it connects, so that one is
 // needed for each connection to one server and not for each at all.
 func (w *Worker) BindTransparent(fd int32, from, to netip.Addr) unix.Errno {
 	if from.Is4() != to.Unmap().Is4() {

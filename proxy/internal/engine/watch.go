@@ -33,8 +33,8 @@ func Until(period time.Duration) time.Duration {
 	return now.Truncate(period).Add(period).Sub(now)
 }
 
-// watch wakes workers up that have not turned for a while, and tells of those
-// that do not turn all the same, until the engine is closed.
+// watch wakes workers that have not turned for a while, and logs those that do not
+// turn all the same, until the engine is closed.
 func (e *Engine) watch() {
 	t := time.NewTimer(Until(turnWithin))
 	defer t.Stop()
@@ -59,7 +59,7 @@ func (e *Engine) watch() {
 	}
 }
 
-// reportStuck tells of a worker that has stopped turning, or turns again.
+// reportStuck logs a worker that has stopped turning, or turns again.
 func (e *Engine) reportStuck(i int, w *Worker, age time.Duration, again bool) {
 	thread := w.thread.Load()
 	if again {

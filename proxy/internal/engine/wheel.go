@@ -5,7 +5,7 @@ import "math/bits"
 // wheelSlots is the number of ticks that a wheel sees ahead.
 const wheelSlots = 512
 
-// A timer is the place of a number in the wheel.
+// A timer is the position of a number in the wheel.
 type timer struct{ next, prev, slot int32 }
 
 // A Wheel holds numbers, such as those of connections, by the tick at which

@@ -38,7 +38,8 @@ type Worker struct {
 	lively  uint8
 	stopped bool
 
-	// What the kernel reads and writes.
+	// Buffer, Peer and To are for system calls: the kernel reads and writes them.
+	// What is in them is valid until the next call of a handler.
 	Buffer   [BufferSize]byte
 	Peer, To Sockaddr
 }
@@ -140,8 +141,8 @@ func (w *Worker) readClock() {
 	w.Tick = uint32(w.Now/TickLength) + 1
 }
 
-// Rest returns for how many milliseconds there is nothing to do but for
-// events, -1 for ever.
+// Rest returns for how many milliseconds there is nothing to do without an event,
+// -1 for ever.
 func (w *Worker) Rest() int {
 	n, ok := 0, false
 	for _, h := range w.handlers {
@@ -173,9 +174,9 @@ func (w *Worker) Shut() {
 	w.poller.close()
 }
 
-// ConnectedToItself reports whether a socket has been connected to itself: what
-// comes of connecting to a port of this host that nobody listens at, when the
-// kernel happens to choose it for the other end too.
+// ConnectedToItself reports whether a socket is connected to itself. That happens
+// when nobody listens at a port of this host and the kernel chooses the same port
+// for the other end.
 func (w *Worker) ConnectedToItself(fd int32, to netip.AddrPort) bool {
 	return w.Engine.ephemeral.Load().has(to.Port()) && NameOf(fd, &w.To) == 0 && w.To.Addr() == to
 }

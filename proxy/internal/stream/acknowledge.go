@@ -21,7 +21,7 @@ func (s *Service) inPieces() bool {
 	return s.pieces.Load() > 0 && s.pieces.Add(-1) >= 0
 }
 
-// An arrival is that the first piece of a real server's answer has come.
+// An arrival is the first piece of a real server's answer, and when it came.
 type arrival struct {
 	engine.Ref
 	at time.Duration
@@ -34,8 +34,8 @@ type arrival struct {
 // would keep the second piece of its answer. With an end behind it there is no
 // second piece.
 //
-// What comes when the first piece has been acknowledged is a second one. The
-// kernel acknowledges those of the next connections to that service by itself.
+// A piece that comes after the first one was acknowledged is a second one. The
+// kernel then acknowledges those of the next connections to the service by itself.
 func (rl *relay) firstAnswer(c *conn) {
 	if c.quickacked {
 		c.quickacked = false

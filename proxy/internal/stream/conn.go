@@ -27,9 +27,8 @@ const (
 	resetting                   // one side was reset, the other still has something to take
 )
 
-// A conn is one connection of a client. It holds no pointer, so that the
-// collector has nothing to do with however many there are; what needs one is
-// in its owner.
+// A conn is one connection of a client. It holds no pointer, so that the collector
+// has nothing to do however many there are; pointers are in its refs.
 type conn struct {
 	index      int32
 	gen        uint32 // told apart by it from those that had the slot before
@@ -41,7 +40,7 @@ type conn struct {
 	acked      bool   // what the real server sends is not kept unacknowledged
 	quickacked bool   // that has been seen to, and nothing has come since
 	stall      uint8  // ticks in which a side that has to has taken nothing
-	named      bool   // who the client is has been said, and is in worker.named
+	named      bool   // a trusted proxy has named the client, see handler.named
 	failure    uint16 // errno of the latest attempt to reach a real server
 	headerLeft uint8  // bytes of the PROXY header that the real server has not taken
 

@@ -20,7 +20,7 @@ type dialer struct {
 	waiting map[int32]*table.Waiter
 }
 
-// begin takes a client in, which has a place.
+// begin makes a connection of a client that has been accepted and has a place.
 func (h *handler) begin(s *Service, fd int32) {
 	c := h.conns.take()
 	c.sides[client] = side{fd: fd, writable: true}
@@ -33,8 +33,7 @@ func (h *handler) begin(s *Service, fd int32) {
 	h.enter(c, from)
 }
 
-// enter has a client that is known by its address. What the books say of it may
-// take a while.
+// enter goes on with a client whose address is known: it is let in or reset.
 func (h *handler) enter(c *conn, from netip.AddrPort) {
 	o, ok := h.conns.refs(c), false
 	if o.source, ok = h.fwd.Screen(&o.service.Service, from); !ok {
@@ -44,8 +43,8 @@ func (h *handler) enter(c *conn, from netip.AddrPort) {
 	h.dialer.connectNext(c, from)
 }
 
-// connectNext sets out for the next real server. Nothing is read from the client
-// before one is reached, so that each of them gets all of it.
+// connectNext begins to connect to the next real server. Nothing is read from the
+// client before one is reached, so that it gets all that the client sends.
 func (d *dialer) connectNext(c *conn, from netip.AddrPort) {
 	o := d.h.conns.refs(c)
 	for {
@@ -61,7 +60,8 @@ func (d *dialer) connectNext(c *conn, from netip.AddrPort) {
 	}
 }
 
-// tryServer sets out for one real server. False is that it is not there.
+// tryServer begins to connect to one real server, hands the client over or refuses
+// it. It returns false if the real server is not there.
 func (d *dialer) tryServer(c *conn, from netip.AddrPort, claim table.Claim) bool {
 	d.h.conns.refs(c).claim = claim
 	if claim.Sorry() && virtual.SorryAnswers(claim, d.tried[c.index]) {
@@ -125,7 +125,7 @@ func (d *dialer) watch(c *conn) unix.Errno {
 	return d.h.watch(c, server)
 }
 
-// connectEvent sees what has become of connecting.
+// connectEvent handles an event of a connection that is being connected.
 func (d *dialer) connectEvent(c *conn, which int) {
 	if c.sides[client].broken {
 		d.h.cut(c) // nobody waits for it any more
@@ -149,7 +149,7 @@ func (d *dialer) connectEvent(c *conn, which int) {
 	}
 }
 
-// established has a real server that is there.
+// established goes on with a real server that has answered.
 func (d *dialer) established(c *conn) {
 	c.state = relaying
 	o := d.h.conns.refs(c)
@@ -205,7 +205,7 @@ func (d *dialer) attemptFailed(c *conn, err unix.Errno) {
 }
 
 // noteFailure notes that a real server could not be reached, whose claim has been given
-// back; own is that this is a matter of this host.
+// back; own reports whether it is the fault of this host.
 func (d *dialer) noteFailure(c *conn, err unix.Errno, own bool) {
 	o := d.h.conns.refs(c)
 	d.tried[c.index] = append(d.tried[c.index], o.claim.Server())
@@ -214,8 +214,8 @@ func (d *dialer) noteFailure(c *conn, err unix.Errno, own bool) {
 	o.claim = table.Claim{}
 }
 
-// refuse turns a client away that nobody takes; full is that there is somebody
-// who would but for having as many as may be.
+// refuse resets a client that no real server takes; full reports whether one would
+// take it if it were below its limit.
 func (d *dialer) refuse(c *conn, full bool) {
 	e := unix.Errno(c.failure)
 	d.h.fwd.Refused(&d.h.conns.refs(c).service.Service, e, virtual.Refusal(e, full), d.tried[c.index])

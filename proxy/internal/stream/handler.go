@@ -8,7 +8,7 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/virtual"
 )
 
-// A tcp is one worker's part of a TCP: its connections.
+// A handler has the connections of one worker.
 type handler struct {
 	fwd    *Forwarder
 	worker *engine.Worker
@@ -23,7 +23,7 @@ type handler struct {
 	dialer dialer
 	relay  relay
 
-	// What the kernel writes.
+	// answer and size are written by the kernel.
 	answer int32
 	size   uint32
 }

@@ -16,8 +16,8 @@ const (
 	maxKeep = 32767
 )
 
-// A keepalive is how the kernel is to find out that the other side of a connection
-// is gone, in its own terms.
+// A keepalive says how the kernel finds out that the other side of a connection is
+// gone, in the units of its socket options.
 type keepalive struct {
 	idle, every, probes int32  // of keepalives, in seconds
 	userTimeout         int32  // milliseconds without acknowledgement; 0: the kernel's choice

@@ -36,9 +36,9 @@ func (f *Forwarder) Listen(ctx context.Context, addr netip.AddrPort, s *Service)
 }
 
 // Close gives the address back. What has connected by then is served, and
-// nothing more is accepted when Close returns nil. An error is that a worker
-// has not done its part when ctx was done: Close may be called again. When all
-// is closed it does nothing.
+// nothing more is accepted when Close returns nil. It returns an error
+// if a worker has not closed its socket when ctx is done, and may then be called
+// again. When all are closed it does nothing.
 func (l *Listener) Close(ctx context.Context) error {
 	// One socket is closed after the other, and those that are still open
 	// must not get what cannot be accepted any more.

@@ -27,8 +27,8 @@ func (rl *relay) relayPeeked(c *conn, from int) {
 	src.consume(n, &rl.worker.Buffer)
 }
 
-// consume takes what has been passed on out of a side. What is there cannot be
-// had twice: it is the end if it does not go.
+// consume takes n bytes that have been passed on out of a side. If they cannot be
+// taken they must not be passed on twice: the side counts as broken.
 func (s *side) consume(n int, b *[engine.BufferSize]byte) {
 	for n > 0 {
 		m, e := discard(s.fd, b, n)

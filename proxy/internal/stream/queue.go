@@ -9,9 +9,9 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/table"
 )
 
-// enqueue has a client wait for a real server that is full, if there is nothing
-// else but that against it, and refuses it otherwise. True is that there is
-// a place after all.
+// enqueue puts a client into the queue of the books if all real servers that could
+// take it are full, and refuses it otherwise. It returns true with a claim if one
+// has room after all.
 func (d *dialer) enqueue(c *conn, from netip.AddrPort) (table.Claim, bool) {
 	s, r := d.h.conns.refs(c).service, c.ref()
 	claim, wt, ok := s.Books.Join(from, d.tried[c.index], func(wt *table.Waiter) {
@@ -58,8 +58,8 @@ func (d *dialer) waitTimedOut(c *conn) {
 	}
 }
 
-// proceed takes a place that a client has waited for. False is that the real
-// server is not there.
+// proceed goes on with a claim that a client has waited for. It returns false if
+// the real server is not there.
 func (d *dialer) proceed(c *conn, claim table.Claim) bool {
 	if claim.Doomed() {
 		claim.Done() // the worker may have been asked to cut before it knew

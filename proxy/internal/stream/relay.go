@@ -16,7 +16,7 @@ const (
 	turnShare = 1 << 20
 )
 
-// A relay carries the bytes of a worker's connections.
+// A relay relays the bytes of a worker's connections.
 type relay struct {
 	h      *handler
 	worker *engine.Worker
@@ -52,8 +52,7 @@ func (rl *relay) workQueue() {
 	rl.queue = append(rl.queue[:0], rl.queue[n:]...)
 }
 
-// relayBoth carries both ways what there is to carry, and sees to what has come to
-// its end.
+// relayBoth relays both ways, and passes their ends on.
 func (rl *relay) relayBoth(c *conn) {
 	up := rl.relayWay(c, client)
 	down := rl.relayWay(c, server)
@@ -63,8 +62,8 @@ func (rl *relay) relayBoth(c *conn) {
 	rl.passEnds(c)
 }
 
-// relayWay carries what comes from one side, and reports whether there is more
-// than its share.
+// relayWay relays what comes from one side, and reports whether there is more than
+// its share.
 func (rl *relay) relayWay(c *conn, from int) bool {
 	src, dst, y := &c.sides[from], &c.sides[1-from], &c.ways[from]
 	more, before := true, rl.passed
@@ -124,8 +123,8 @@ func (rl *relay) noteRead(c *conn, from, n int) {
 	}
 }
 
-// readResult takes down what reading from a side has come to, and reports
-// whether there is something.
+// readResult notes the result of reading from a side, and reports whether there
+// are bytes.
 func (rl *relay) readResult(c *conn, from, n int, e unix.Errno) bool {
 	src := &c.sides[from]
 	switch {
@@ -152,9 +151,9 @@ func (rl *relay) write(c *conn, from, n int) int {
 	return rl.writeResult(c, from, sent, e)
 }
 
-// noteWrite has nothing wait in the real server's socket for an acknowledgement.
-// The first write does not wait anyway, and often is the only one. The
-// sockets of clients have it from the listener.
+// noteWrite sets TCP_NODELAY on the real server's socket with the second write. The
+// first does not wait for an acknowledgement anyway, and often is the only one. The
+// sockets of clients inherit the option from the listener.
 func (rl *relay) noteWrite(c *conn) {
 	switch c.written++; c.written {
 	case 1:
@@ -184,8 +183,8 @@ func (rl *relay) writeHeld(c *conn, from int) {
 	}
 }
 
-// writeResult takes down what writing to the side opposite has come to, and
-// returns how much was taken.
+// writeResult notes the result of writing to the side opposite, and returns how
+// much was taken.
 func (rl *relay) writeResult(c *conn, from, n int, e unix.Errno) int {
 	dst := &c.sides[1-from]
 	switch {

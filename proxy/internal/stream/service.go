@@ -18,7 +18,7 @@ type Service struct {
 	pieces    atomic.Int32 // connections for which answers in pieces are expected
 }
 
-// Set is that of [Service].
+// Set puts settings in force, see [virtual.Service.Set].
 func (s *Service) Set(settings virtual.Settings) {
 	v := newKeepalive(settings.KeepAlive, settings.UserTimeout)
 	s.keepalive.Store(&v)

@@ -1,6 +1,6 @@
 package stream
 
-// suspend stops accepting at a listener until there is a place for its service.
+// suspend stops accepting at a listener until its service may have a connection more.
 func (a *acceptor) suspend(l *listener) {
 	p := a.h.fwd.limiter
 	l.suspended = true

@@ -115,7 +115,7 @@ func (p *pin) bind(sv *Server) {
 }
 
 // makeRoom drops the pin that has been idle for longest if the table is full.
-// Who loses a pin that is not over, or gets none, is counted.
+// Clients that lose a pin that is not over, or get none, are counted.
 func (ps *pins) makeRoom(now time.Duration) bool {
 	limit := ps.max
 	if limit == 0 {

@@ -30,7 +30,7 @@ type line struct {
 	first, last *Waiter
 }
 
-// of reports whether a line is that of waiters kept at server, or who
+// of reports whether a line has the waiters kept at server, or who
 // have tried those.
 func (l *line) of(server *Server, tried []*Server) bool {
 	if server != nil || l.server != nil {

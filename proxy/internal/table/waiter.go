@@ -47,8 +47,8 @@ func (s *Service) Join(client netip.AddrPort, tried []*Server, tell func(*Waiter
 	return c, w, ok
 }
 
-// Leave ends the waiting. True is that there has been a place, and the claim
-// on it is the caller's. It has to be called once for each Waiter.
+// Leave ends the waiting. It returns true if a real server had room, and the claim
+// is then the caller's. It has to be called once for each Waiter.
 func (w *Waiter) Leave() (Claim, bool) {
 	s := w.service
 	s.mu.Lock()

@@ -10,9 +10,9 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/table"
 )
 
-// Refusal returns why a client is refused of which e is what the latest attempt
-// to reach a real server came to, 0 if there was none; full is that there is
-// one that would take it but for having as many as may be.
+// Refusal returns why a client is refused. e is the error of the latest attempt
+// to reach a real server, 0 if there was none; full reports whether a real server
+// would take the client if it were below its limit.
 func Refusal(e unix.Errno, full bool) dataplane.Refusal {
 	switch {
 	case e == ErrLimit, Scarce(e):

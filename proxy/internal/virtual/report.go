@@ -15,8 +15,8 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/table"
 )
 
-// A Reporter tells of clients that are not served, and of real servers that are
-// not reached. All methods may be called from several goroutines at once, and
+// A Reporter logs clients that are not served, and real servers that are not
+// reached. All methods may be called from several goroutines at once, and
 // wait for nobody.
 type Reporter struct {
 	engine *engine.Engine
@@ -30,8 +30,8 @@ func NewReporter(e *engine.Engine) *Reporter {
 	return &Reporter{engine: e, Log: e.Log(), local: engine.EachMinute(), reject: engine.EachMinute(), header: engine.EachMinute()}
 }
 
-// Unreached tells of a failed attempt: in a loud voice only if it is the fault
-// of this host, which is own.
+// Unreached logs a failed attempt to reach a real server: as a warning if it is
+// the fault of this host (own), else for debugging.
 func (r *Reporter) Unreached(s *Service, c table.Claim, err unix.Errno, own bool) {
 	real := c.Addr().String()
 	r.Log.Say(slog.LevelDebug, "real server not reached", "service", s.Name, "real", real, "err", err)
@@ -42,7 +42,7 @@ func (r *Reporter) Unreached(s *Service, c table.Claim, err unix.Errno, own bool
 	}
 }
 
-// rejected names one of the clients that a screen does not let in.
+// rejected logs one of the clients that a screen does not let in.
 func (r *Reporter) rejected(s *Service, client netip.AddrPort, v screen.Verdict) {
 	r.reject.Do(func() {
 		r.Log.Say(slog.LevelWarn, "clients turned away", "service", s.Name, "client", client.String(), "reason", v.String())
@@ -59,8 +59,7 @@ func (r *Reporter) MissingHeader(s *Service, from netip.AddrPort, err error) {
 // A perMinute is what may be said once a minute.
 type perMinute struct{ due atomic.Int64 }
 
-// do has say say it if it is time, and counts what could not be said as not
-// said.
+// do calls say if it is time. A line for which there was no room does not count.
 func (m *perMinute) do(now time.Duration, say func() bool) {
 	due := m.due.Load()
 	if int64(now) >= due && m.due.CompareAndSwap(due, int64(now+time.Minute)) && !say() {
@@ -68,9 +67,9 @@ func (m *perMinute) do(now time.Duration, say func() bool) {
 	}
 }
 
-// Refused counts a client that nobody takes, and tells of one each minute.
-// tried are the real servers that could not be reached for it, of which err is
-// about the last.
+// Refused counts a client that no real server takes, and logs one a minute for
+// each service. tried are the real servers that could not be reached; err is the
+// error of the last.
 func (r *Reporter) Refused(s *Service, err unix.Errno, why dataplane.Refusal, tried []*table.Server) {
 	s.Books.Refused(why)
 	s.refused.do(r.engine.SinceStart(), func() bool {

@@ -2,16 +2,16 @@ package virtual
 
 import "golang.org/x/sys/unix"
 
-// ErrLimit is that there are too many flows. Where there is nothing to make a
-// socket of, the error is that of the kernel.
+// ErrLimit reports that the flow limit is reached. A lack of descriptors or memory
+// is an error of the kernel instead.
 const ErrLimit = unix.EUSERS
 
-// errFamily is that a real server cannot see the address of a client, which is
-// of the other family.
+// errFamily reports that a real server cannot see the address of a client, which
+// is of the other family.
 const errFamily = unix.EPFNOSUPPORT
 
-// Scarce reports whether e is that this host has nothing to make a socket of,
-// which says nothing about whom it was for.
+// Scarce reports whether e says that this host has no descriptors or no memory
+// for a socket. It says nothing about the real server the socket was for.
 func Scarce(e unix.Errno) bool {
 	switch e {
 	case unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM, unix.ENOSPC:
@@ -20,8 +20,8 @@ func Scarce(e unix.Errno) bool {
 	return false
 }
 
-// NoPort reports whether e is that no local port is free: what connect says
-// over TCP, over UDP, and bind where the kernel does not put the choice off.
+// NoPort reports whether e says that no local port is free: the errors of connect
+// over TCP and over UDP, and of bind where the kernel does not delay the choice.
 func NoPort(e unix.Errno) bool {
 	return e == unix.EADDRNOTAVAIL || e == unix.EAGAIN || e == unix.EADDRINUSE
 }
