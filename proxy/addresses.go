@@ -21,14 +21,14 @@ func addressLimits(v dataplane.VirtualService) []*dataplane.Limit {
 	case v.ProxyProtocol == 1 && udp:
 		limit("proxyprotocol", "version 1 of the PROXY protocol knows no UDP: use v2")
 	}
-	if rs, ok := unseeing(v); ok {
+	if rs, ok := otherFamily(v); ok {
 		limit("transparent", "real server %s cannot see the address of a client of %s, which is of the other family: give it an address of that family, or use proxyprotocol", rs, v.ID.Addr)
 	}
 	return limits
 }
 
-// unseeing returns a real server that cannot get to see addresses of clients.
-func unseeing(v dataplane.VirtualService) (netip.AddrPort, bool) {
+// otherFamily returns a real server that cannot get to see addresses of clients.
+func otherFamily(v dataplane.VirtualService) (netip.AddrPort, bool) {
 	for _, rs := range v.RealServers {
 		if v.Transparent && rs.Addr.IsValid() && v.ID.Addr.IsValid() &&
 			rs.Addr.Addr().Unmap().Is4() != v.ID.Addr.Addr().Unmap().Is4() {

@@ -65,9 +65,9 @@ type Dataplane struct {
 	// looking is held by whoever reads the books for a snapshot.
 	looking chan struct{}
 
-	mu       sync.Mutex
-	services map[dataplane.ServiceID]*service
-	latest   ruling
+	mu          sync.Mutex
+	services    map[dataplane.ServiceID]*service
+	latestRules parsedRules
 	// forgotten are the sources of services that are gone.
 	forgotten uint64
 	draining  bool
@@ -144,7 +144,7 @@ func (d *Dataplane) put(ctx context.Context, want dataplane.VirtualService) erro
 	}
 	s := d.service(want.ID)
 	if s != nil && s.closing {
-		if err := d.take(ctx, s); err != nil {
+		if err := d.removeService(ctx, s); err != nil {
 			return err
 		}
 		s = nil
@@ -181,8 +181,8 @@ func (d *Dataplane) add(ctx context.Context, want dataplane.VirtualService) erro
 	return nil
 }
 
-// take takes a service away.
-func (d *Dataplane) take(ctx context.Context, s *service) error {
+// removeService takes a service away.
+func (d *Dataplane) removeService(ctx context.Context, s *service) error {
 	s.closing = true
 	if err := s.front.close(ctx); err != nil {
 		return &dataplane.OpError{Op: "remove", Service: s.id, Err: err}
@@ -215,7 +215,7 @@ func (d *Dataplane) Remove(ctx context.Context, id dataplane.ServiceID) error {
 	if s == nil {
 		return nil
 	}
-	return d.take(ctx, s)
+	return d.removeService(ctx, s)
 }
 
 // Snapshot implements [dataplane.Dataplane]. It waits for no worker, also not
@@ -232,7 +232,7 @@ func (d *Dataplane) Snapshot(ctx context.Context) ([]dataplane.ServiceStatus, er
 	seen := make(chan []dataplane.ServiceStatus, 1)
 	go func() {
 		defer func() { <-d.looking }()
-		seen <- d.look()
+		seen <- d.snapshot()
 	}()
 	select {
 	case all := <-seen:
@@ -242,7 +242,7 @@ func (d *Dataplane) Snapshot(ctx context.Context) ([]dataplane.ServiceStatus, er
 	}
 }
 
-func (d *Dataplane) look() []dataplane.ServiceStatus {
+func (d *Dataplane) snapshot() []dataplane.ServiceStatus {
 	services := d.all()
 	all := make([]dataplane.ServiceStatus, 0, len(services))
 	for _, s := range services {

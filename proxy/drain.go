@@ -63,7 +63,7 @@ const closeGrace = time.Second
 // when every goroutine has ended, for which a Responder may have to do its
 // part; or after some seconds with an error if a worker does not end.
 func (d *Dataplane) Close() error {
-	d.shut()
+	d.stopServices()
 	err := d.engine.Close()
 	if !engine.Within(closeGrace, d.work.Wait) && err == nil {
 		err = errors.New("the books of a service cannot be read")
@@ -71,8 +71,8 @@ func (d *Dataplane) Close() error {
 	return err
 }
 
-// shut stops everything that begins connections.
-func (d *Dataplane) shut() {
+// stopServices stops everything that begins connections.
+func (d *Dataplane) stopServices() {
 	d.mu.Lock()
 	d.closed = true
 	d.mu.Unlock()

@@ -30,7 +30,7 @@ func TestFaultNoDescriptors(t *testing.T) {
 	before := r.files()
 
 	ws := watch(t, v.ID.Addr, 4, 0)
-	inTheEnd(t, "the witnesses are in", func() bool { return r.connections() >= 4 })
+	inTheEnd(t, "the background clients are in", func() bool { return r.connections() >= 4 })
 	clients := newCrowd(t, false)
 	clients.dial(v.ID.Addr, 2*files)
 	inTheEnd(t, "there is none left", func() bool { return r.vitals(false).Pauses > 0 && r.files() >= files-2 })
@@ -73,7 +73,7 @@ func TestFaultDescriptorsReturn(t *testing.T) {
 	ws := watch(t, v.ID.Addr, 20, 0)
 	time.Sleep(200 * time.Millisecond)
 	clients.scatter()
-	inTheEnd(t, "all witnesses are served", func() bool { return ws.bytes.Load() > 0 && r.connections() >= 20 })
+	inTheEnd(t, "all background clients are served", func() bool { return ws.bytes.Load() > 0 && r.connections() >= 20 })
 	t.Log(ws.heard())
 }
 

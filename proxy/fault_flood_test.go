@@ -60,7 +60,7 @@ func TestFaultHalfOpen(t *testing.T) {
 	v := serviceAt(dataplane.TCP, netip.AddrPortFrom(y.vip, 80), tcpServer(t, "127.0.0.1", echo))
 	r.apply(v)
 	ws, settle := watch(t, v.ID.Addr, 4, 2), unsettled(t, r, v)
-	inTheEnd(t, "the witnesses are in", func() bool { return ws.visits.Load() > 10 })
+	inTheEnd(t, "the background clients are in", func() bool { return ws.visits.Load() > 10 })
 	before, visits := r.vitals(true).Memory, ws.visits.Load()
 
 	for begun := 0; begun < n; begun += n / 10 {
@@ -188,7 +188,7 @@ func TestFaultBeyondTheLimit(t *testing.T) {
 	quiet := tcpService(t, tcpServer(t, "127.0.0.1", echo))
 	r.apply(v, quiet)
 	ws, settle := watch(t, v.ID.Addr, 10, 0), unsettled(t, r, v)
-	inTheEnd(t, "the witnesses are in", func() bool { return r.connections() == 10 })
+	inTheEnd(t, "the background clients are in", func() bool { return r.connections() == 10 })
 	second := func() time.Duration {
 		began := r.vitals(false).Busy
 		time.Sleep(time.Second)

@@ -151,7 +151,7 @@ func wantEvents(t *testing.T, r *remote, admitted *atomic.Int64) {
 		}
 	}
 	if sum.Unintroduced > 0 {
-		t.Errorf("%d were not introduced", sum.Unintroduced)
+		t.Errorf("%d had no PROXY header", sum.Unintroduced)
 	}
 }
 

@@ -200,7 +200,7 @@ func TestSenders(t *testing.T) {
 				send(t, c, "payload")
 				wantStart(t, c, addrOf(c).String()+" to "+at.String()+"\npayload")
 				if n := status(t, d).Counters.Unintroduced - was; n != 0 {
-					t.Errorf("%d clients were not introduced", n)
+					t.Errorf("%d clients had no PROXY header", n)
 				}
 			})
 		}
@@ -228,7 +228,7 @@ func TestCheckedByHaproxy(t *testing.T) {
 			at, v.ID.Addr, send))
 		eventually(t, "checks of "+send+" have come through", func() bool { return status(t, d).Counters.Connections > 3 })
 		if n := status(t, d).Counters.Unintroduced; n != 0 {
-			t.Errorf("%s: %d were not introduced", send, n)
+			t.Errorf("%s: %d had no PROXY header", send, n)
 		}
 	}
 }

@@ -31,17 +31,17 @@ func (s *service) trusts(v dataplane.VirtualService) *screen.Rules {
 	return s.trusted.made
 }
 
-// A ruling is rules and what they were made of. The zero value is none.
-type ruling struct {
+// A parsedRules is rules and what they were made of. The zero value is none.
+type parsedRules struct {
 	of   dataplane.Carry // Allow and Deny alone
 	made *screen.Rules
 }
 
 // rules makes rules, or returns the latest if they are made of the same: a list
 // that all services have is there once. It belongs to the lock of d.
-func (d *Dataplane) rules(of dataplane.Carry) ruling {
-	if !d.latest.of.Equal(of) {
-		d.latest = ruling{of, screen.NewRules(of.Allow, of.Deny)}
+func (d *Dataplane) rules(of dataplane.Carry) parsedRules {
+	if !d.latestRules.of.Equal(of) {
+		d.latestRules = parsedRules{of, screen.NewRules(of.Allow, of.Deny)}
 	}
-	return d.latest
+	return d.latestRules
 }

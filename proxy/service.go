@@ -35,7 +35,7 @@ type service struct {
 	// its socket yet.
 	closing bool
 	// rules say who may connect, trusted who sends PROXY headers.
-	rules, trusted ruling
+	rules, trusted parsedRules
 }
 
 // A front accepts the traffic of one service. What a worker does not do before

@@ -56,7 +56,7 @@ func TestTrustedProxyNamesTheClient(t *testing.T) {
 			}
 		}
 		if n := status(t, d).Counters.Unintroduced; n != 0 {
-			t.Errorf("%d clients were not introduced", n)
+			t.Errorf("%d clients had no PROXY header", n)
 		}
 	}
 }
@@ -111,7 +111,7 @@ func TestUnintroduced(t *testing.T) {
 	})
 	eventually(t, "they are gone", func() bool { return d.Drain(t.Context()) == nil })
 	_ = d.Close()
-	if n := r.count("trusted proxy does not introduce its client"); n != 1 {
+	if n := r.count("trusted proxy sends no PROXY header"); n != 1 {
 		t.Errorf("%d lines in the log, want one", n)
 	}
 }

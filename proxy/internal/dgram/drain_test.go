@@ -17,14 +17,14 @@ import (
 // What a server has answered before it stops listening reaches the client, and
 // is an answer, whichever call brings the news.
 func TestRepliesAreDrained(t *testing.T) {
-	for _, letters := range []int{0, 2} {
+	for _, version := range []int{0, 2} {
 		for _, sends := range []int{1, 2, 3} {
 			q := newFixture(t, "127.0.0.1", 10)
 			s, other := q.socket("127.0.0.1"), q.socket("127.0.0.1")
 			q.service.Books.Update(spec(addrOf(s), addrOf(other)))
 			c := q.client()
 			from := q.ask(c, s, "hello")
-			q.service.Set(virtual.Settings{Connect: engine.Longest, Idle: engine.Longest, ProxyProtocol: letters})
+			q.service.Set(virtual.Settings{Connect: engine.Longest, Idle: engine.Longest, ProxyProtocol: version})
 			for i := range sends {
 				q.write(c, numbered(i, 10+i)) // before the answers, so that it comes first
 			}
@@ -46,7 +46,7 @@ func TestRepliesAreDrained(t *testing.T) {
 // A server that refuses is found out too where the kernel cuts up no runs, and
 // what is left of a run goes to another one, each datagram once.
 func TestRefusalOfRuns(t *testing.T) {
-	for _, letters := range []int{0, 2} {
+	for _, version := range []int{0, 2} {
 		for _, sent := range []bool{false, true} { // as one
 			q := newFixture(t, "127.0.0.1", 10)
 			dead, s := q.socket("127.0.0.1"), q.socket("127.0.0.1")
@@ -57,7 +57,7 @@ func TestRefusalOfRuns(t *testing.T) {
 			f := q.h.flows.at(0)
 			q.Must(refuseRuns(f.fd))
 			f.single[client] = sent // as it is found out with the first run
-			q.service.Set(virtual.Settings{Connect: engine.Longest, Idle: engine.Longest, ProxyProtocol: letters})
+			q.service.Set(virtual.Settings{Connect: engine.Longest, Idle: engine.Longest, ProxyProtocol: version})
 			if sent {
 				var all []byte
 				for i := range 6 {
@@ -70,7 +70,7 @@ func TestRefusalOfRuns(t *testing.T) {
 			for i := 1; i < 6; i++ { // the first one has brought the news
 				b, _ := q.read(s)
 				if want := numbered(i, 10); len(b) < 10 || string(b[len(b)-10:]) != string(want) {
-					t.Fatalf("as one %t, letters %d: got %v, want %v", sent, letters, b, want)
+					t.Fatalf("as one %t, version %d: got %v, want %v", sent, version, b, want)
 				}
 			}
 			if got := q.service.Books.Status().Counters; got.Failures != 1 || q.flows() != 1 {
@@ -125,7 +125,7 @@ func TestNewsOfRouters(t *testing.T) {
 		{"policy 6", "::1", ipv6.ICMPTypeDestinationUnreachable, 5, true},
 		{"rejected 6", "::1", ipv6.ICMPTypeDestinationUnreachable, 6, true},
 	} {
-		for letters := 0; letters <= 2; letters += 2 {
+		for version := 0; version <= 2; version += 2 {
 			for _, sizes := range [][]int{{10}, {20, 20}, {10, 20, 30}} {
 				t.Run(tt.name, func(t *testing.T) {
 					q := newFixture(t, tt.host, 10)
@@ -133,7 +133,7 @@ func TestNewsOfRouters(t *testing.T) {
 					q.service.Books.Update(spec(addrOf(s), addrOf(other)))
 					c := q.client()
 					from := q.ask(c, s, "hello")
-					q.service.Set(virtual.Settings{Connect: engine.Longest, Idle: engine.Longest, ProxyProtocol: letters})
+					q.service.Set(virtual.Settings{Connect: engine.Longest, Idle: engine.Longest, ProxyProtocol: version})
 					q.burst(c, netip.AddrPort{}, sizes) // its event is first
 					q.tell(tt.kind, tt.code, from, addrOf(s))
 					to := s

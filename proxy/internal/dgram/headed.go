@@ -18,7 +18,7 @@ type headedDatagram struct {
 	head    [proxyheader.MaxWritten]byte
 }
 
-// setParties writes who the letters that follow are from.
+// setParties writes whom the datagrams that follow are from.
 func (l *headedDatagram) setParties(who virtual.Parties) {
 	head := who.Header(l.head[:0], 2, true)
 	l.vectors[0].Base = unsafe.SliceData(head)
@@ -113,7 +113,7 @@ func each(run []byte, segment int) iter.Seq[[]byte] {
 func (q *requests) unwrapOne(p *port, datagram []byte) {
 	header, n, err := proxyheader.ParseDatagram(datagram)
 	if err != nil {
-		p.service.Books.Unintroduced()
+		p.service.Books.MissingHeader()
 		q.h.fwd.MissingHeader(&p.service.Service, q.h.sender(&q.origin), err)
 		return
 	}

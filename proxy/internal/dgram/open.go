@@ -88,8 +88,8 @@ func (h *handler) sender(o *origin) netip.AddrPort {
 }
 
 // pick asks for a real server that has not refused lately, else for any.
-// apologise says that the built-in sorry server is to answer.
-func (s *Service) pick(from netip.AddrPort, failed []*table.Server) (c table.Claim, apologise, ok bool) {
+// sorryAnswers says that the built-in sorry server is to answer.
+func (s *Service) pick(from netip.AddrPort, failed []*table.Server) (c table.Claim, sorryAnswers, ok bool) {
 	tried, aside := s.penalties.of(from)
 	tried = append(tried, failed...)
 	if c, ok = s.Books.PickAside(from, tried, aside); !ok && len(tried) > len(failed) {

@@ -33,8 +33,8 @@ type acceptor struct {
 	poll      unix.PollFd // what the kernel writes
 }
 
-// open begins to accept.
-func (a *acceptor) open(fd int32, s *Service) error {
+// listen begins to accept.
+func (a *acceptor) listen(fd int32, s *Service) error {
 	place := len(a.listeners)
 	for i, l := range a.listeners {
 		if l == nil {
@@ -69,11 +69,11 @@ func (a *acceptor) arm(l *listener) {
 	a.h.events.Change(l.fd, events, engine.Subject|l.slot, 0)
 }
 
-// close takes what has been queued and no more, as far as there are places.
-func (a *acceptor) close(fd int32) {
+// closeListener takes what has been queued and no more, as far as there are places.
+func (a *acceptor) closeListener(fd int32) {
 	for i, l := range a.listeners {
 		if l != nil && l.fd == fd {
-			a.admit(l, 1<<30)
+			a.acceptUpTo(l, 1<<30)
 			if l.suspended {
 				a.h.fwd.limiter.Dequeue(&l.waiter)
 				a.unsuspend(l)
@@ -85,8 +85,8 @@ func (a *acceptor) close(fd int32) {
 	}
 }
 
-// admit takes up to n connections, each with a place that there is before it.
-func (a *acceptor) admit(l *listener, n int) {
+// acceptUpTo takes up to n connections, each with a place that there is before it.
+func (a *acceptor) acceptUpTo(l *listener, n int) {
 	if l.suspended {
 		return
 	}

@@ -26,7 +26,7 @@ func TestCloseServesTheQueue(t *testing.T) {
 	for range 50 {
 		queued = append(queued, r.dial())
 	}
-	r.h.accept.close(r.fd)
+	r.h.accept.closeListener(r.fd)
 	if _, err := net.Dial("tcp", r.vip.String()); !errors.Is(err, unix.ECONNREFUSED) {
 		t.Errorf("connecting: %v, want refused", err)
 	}

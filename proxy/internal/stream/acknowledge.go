@@ -37,14 +37,14 @@ type arrival struct {
 // A piece that comes after the first one was acknowledged is a second one. The
 // kernel then acknowledges those of the next connections to the service by itself.
 func (rl *relay) firstAnswer(c *conn) {
-	if c.quickacked {
-		c.quickacked = false
+	if c.quickAcked {
+		c.quickAcked = false
 		if c.written == 1 {
 			rl.h.conns.refs(c).service.pieces.Store(piecesFor)
 		}
 		return
 	}
-	c.acked = true
+	c.ackAsked = true
 	if !c.sides[server].ending {
 		rl.arrivals = append(rl.arrivals, arrival{c.ref(), rl.worker.Now})
 	}
@@ -59,7 +59,7 @@ func (rl *relay) acknowledge(idle bool) {
 	for ; n < len(rl.arrivals) && (idle || rl.worker.Now-rl.arrivals[n].at >= ackWithin); n++ {
 		if c := rl.h.conns.find(rl.arrivals[n].Ref); c != nil && !c.sides[server].eof {
 			engine.SetOption(c.sides[server].fd, unix.SOL_TCP, unix.TCP_QUICKACK, &engine.On)
-			c.quickacked = true
+			c.quickAcked = true
 		}
 	}
 	rl.arrivals = append(rl.arrivals[:0], rl.arrivals[n:]...)

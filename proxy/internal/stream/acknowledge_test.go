@@ -147,7 +147,7 @@ func TestAnswersInPiecesAreLearnt(t *testing.T) {
 			r.Until("it is passed on", func() bool { return r.only().written == 2 })
 		}
 		r.Must2(s.Write([]byte("more")))
-		r.Until("more has come", func() bool { return !r.only().quickacked })
+		r.Until("more has come", func() bool { return !r.only().quickAcked })
 		for range 2 {
 			if got := r.service.inPieces(); got == again {
 				t.Errorf("after another request %v: answers in pieces are expected: %v", again, got)

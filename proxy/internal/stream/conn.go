@@ -37,8 +37,8 @@ type conn struct {
 	queued     bool   // there is more to do than its share
 	lasting    bool   // long enough for keepalives
 	written    uint8  // writes to the real server, of the first two
-	acked      bool   // what the real server sends is not kept unacknowledged
-	quickacked bool   // that has been seen to, and nothing has come since
+	ackAsked   bool   // what the real server sends is not kept unacknowledged
+	quickAcked bool   // that has been seen to, and nothing has come since
 	stall      uint8  // ticks in which a side that has to has taken nothing
 	named      bool   // a trusted proxy has named the client, see handler.named
 	failure    uint16 // errno of the latest attempt to reach a real server

@@ -167,7 +167,7 @@ func (d *dialer) established(c *conn) {
 	d.h.relay.relayBoth(c)
 	if c.state == relaying && c.ways[client].bytes == 0 {
 		// There is no request yet, and perhaps it is the server's turn.
-		c.acked = true
+		c.ackAsked = true
 		engine.SetOption(c.sides[server].fd, unix.SOL_TCP, unix.TCP_QUICKACK, &engine.On)
 	}
 }

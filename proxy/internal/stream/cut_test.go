@@ -115,7 +115,7 @@ func TestCutBeforeTheAnswer(t *testing.T) {
 	r := newFixture(t, addr, silent(t))
 	r.dial()
 	r.Worker.Stepwise(r.h.cutting(r.service), make(chan struct{}, 1))
-	r.h.accept.admit(r.h.accept.listeners[0], 1)
+	r.h.accept.acceptUpTo(r.h.accept.listeners[0], 1)
 	cut(r.service, 0)
 	r.Worker.Turn(0)
 	r.Worker.Turn(0)

@@ -8,7 +8,7 @@
 // For every service each worker has a listening socket of its own, and the
 // kernel distributes clients among them (SO_REUSEPORT).
 //
-//	acceptor  admit, begin         a client is accepted, and has a place
+//	acceptor  acceptUpTo, begin    a client is accepted, and has a place
 //	handler   awaitHeader,         a trusted proxy says who the client is
 //	          readHeader
 //	          enter                the client is allowed, and within its limits

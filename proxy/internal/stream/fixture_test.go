@@ -37,7 +37,7 @@ func newFixture(t testing.TB, servers ...netip.AddrPort) *fixture {
 	r.Must(err)
 	r.fd = fd
 	r.Must(unix.Listen(int(fd), 100))
-	r.Must(r.h.accept.open(fd, r.service))
+	r.Must(r.h.accept.listen(fd, r.service))
 	name := new(engine.Sockaddr)
 	engine.NameOf(fd, name)
 	r.vip = name.Addr()

@@ -44,7 +44,7 @@ func (h *handler) Event(id int32, gen, events uint32) {
 	if id < engine.Subject {
 		h.handle(engine.Ref{Index: id >> 1, Gen: gen}, int(id&1), events)
 	} else if l := h.accept.listeners[id-engine.Subject]; l != nil {
-		h.accept.admit(l, acceptShare)
+		h.accept.acceptUpTo(l, acceptShare)
 	}
 }
 

@@ -25,8 +25,8 @@ func (f *Forwarder) Listen(ctx context.Context, addr netip.AddrPort, s *Service)
 	sockets, err := f.engine.Open(ctx, addr, engine.Opening{
 		Kind:    stream,
 		Prepare: func(fd int32) { s.keepalive.Load().setOn(fd) },
-		Open:    func(w *engine.Worker, fd int32) error { return engine.Of[*handler](w).accept.open(fd, s) },
-		Close:   func(w *engine.Worker, fd int32) { engine.Of[*handler](w).accept.close(fd) },
+		Open:    func(w *engine.Worker, fd int32) error { return engine.Of[*handler](w).accept.listen(fd, s) },
+		Close:   func(w *engine.Worker, fd int32) { engine.Of[*handler](w).accept.closeListener(fd) },
 	})
 	if err != nil {
 		f.limiter.Part(&s.Quota)

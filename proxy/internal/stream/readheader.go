@@ -69,7 +69,7 @@ func (h *handler) readHeader(c *conn) {
 // client is.
 func (h *handler) headerMissing(c *conn, err error) {
 	s := h.conns.refs(c).service
-	s.Books.Unintroduced()
+	s.Books.MissingHeader()
 	from, _ := h.clientOf(c)
 	h.fwd.MissingHeader(&s.Service, from, err)
 	h.resetClient(c)

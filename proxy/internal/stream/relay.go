@@ -110,7 +110,7 @@ func (rl *relay) readOnce(c *conn, from int) {
 // noteRead notes that n bytes have been read from a side.
 func (rl *relay) noteRead(c *conn, from, n int) {
 	src, y := &c.sides[from], &c.ways[from]
-	if from == server && (!c.acked || c.quickacked) {
+	if from == server && (!c.ackAsked || c.quickAcked) {
 		rl.firstAnswer(c)
 	}
 	if n < engine.BufferSize {
@@ -157,7 +157,7 @@ func (rl *relay) write(c *conn, from, n int) int {
 func (rl *relay) noteWrite(c *conn) {
 	switch c.written++; c.written {
 	case 1:
-		c.acked = false
+		c.ackAsked = false
 	case 2:
 		engine.SetOption(c.sides[server].fd, unix.SOL_TCP, unix.TCP_NODELAY, &engine.On)
 	}

@@ -20,12 +20,12 @@ func TestNobodyTakenInWithoutAReserve(t *testing.T) {
 	other, err := unix.Dup(0)
 	r.Must(err)
 	lift := exhaust(t, 1)
-	r.h.accept.admit(r.h.accept.listeners[0], 1)
+	r.h.accept.acceptUpTo(r.h.accept.listeners[0], 1)
 	if r.h.accept.reserve[0] != engine.None {
 		t.Fatal("the reserve is still there")
 	}
 	r.Must(unix.Close(other)) // somebody else is done with it
-	r.h.accept.admit(r.h.accept.listeners[0], 1)
+	r.h.accept.acceptUpTo(r.h.accept.listeners[0], 1)
 	if n := r.service.Books.Status().Counters.Refused; n != 0 {
 		t.Fatalf("%d clients were refused for want of a descriptor, want that they wait", n)
 	}

@@ -273,11 +273,11 @@ func (x *random) starve() {
 // reopen closes the listener, which serves those who are there, and opens one.
 func (x *random) reopen() {
 	x.note("reopen")
-	x.h.accept.close(x.fd)
+	x.h.accept.closeListener(x.fd)
 	fd, err := engine.Bound(x.vip, stream, false)
 	x.Must(err)
 	x.fd = fd
-	x.Must(x.h.accept.open(fd, x.service))
+	x.Must(x.h.accept.listen(fd, x.service))
 }
 
 // quiet turns until there are no events.
@@ -336,7 +336,7 @@ func (x *random) stuck(c *conn, from int) {
 // over ends everything and sees that nothing is left.
 func (x *random) over() {
 	x.note("over")
-	x.h.accept.close(x.fd)
+	x.h.accept.closeListener(x.fd)
 	for range 3 {
 		x.serve()
 		for _, all := range []*[]*net.TCPConn{&x.clients, &x.servers} {

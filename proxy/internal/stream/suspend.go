@@ -29,7 +29,7 @@ func (a *acceptor) retry(l *listener) {
 			return
 		}
 		a.unsuspend(l)
-		a.admit(l, acceptShare)
+		a.acceptUpTo(l, acceptShare)
 	}
 	a.arm(l)
 	if !l.suspended && p.CommonFree() {

@@ -46,7 +46,7 @@ func TestCloseWhileItWaits(t *testing.T) {
 	first, s := r.pair(l)
 	r.dial()
 	r.Until("the second one waits", func() bool { return r.h.accept.suspended == 1 })
-	r.h.accept.close(r.fd)
+	r.h.accept.closeListener(r.fd)
 	if n := r.fwd.limiter.Load().Holding; n != 0 || r.h.accept.suspended != 0 {
 		t.Errorf("%d wait, %d are held, want none", n, r.h.accept.suspended)
 	}

@@ -11,7 +11,7 @@ type counters struct {
 	connections, failures, cut               atomic.Uint64
 	denied, throttled                        atomic.Uint64
 	inPackets, outPackets, inBytes, outBytes atomic.Uint64
-	unintroduced                             atomic.Uint64
+	missingHeader                            atomic.Uint64
 	refusals                                 [len(dataplane.Refusals{})]atomic.Uint64
 }
 
@@ -43,6 +43,6 @@ func (c *counters) read() dataplane.Counters {
 		Throttled:   c.throttled.Load(),
 		Cut:         c.cut.Load(),
 
-		Unintroduced: c.unintroduced.Load(),
+		Unintroduced: c.missingHeader.Load(),
 	}
 }

@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// condemn has nobody given to the servers at these addresses from now on, not
+// markCut has nobody given to the servers at these addresses from now on, not
 // even by persistence.
-func (s *Service) condemn(addrs []netip.AddrPort) {
+func (s *Service) markCut(addrs []netip.AddrPort) {
 	if len(addrs) == 0 && len(s.spec.Cut) == 0 {
 		return
 	}

@@ -48,7 +48,7 @@ func Hopeless(s *Service) []*Waiter {
 	defer s.mu.Unlock()
 	var all []*Waiter
 	for _, w := range s.queue.all() {
-		if s.pinOf(w.request) == nil && !s.promising(w.request) {
+		if s.pinOf(w.request) == nil && !s.couldTake(w.request) {
 			all = append(all, w)
 		}
 	}

@@ -62,7 +62,7 @@ func (s *Service) update(v dataplane.VirtualService) {
 		s.replace(v.RealServers)
 		s.sched.update(regular(s.servers))
 	}
-	s.condemn(v.Cut)
+	s.markCut(v.Cut)
 	s.spec = v.Clone()
 }
 
@@ -188,7 +188,7 @@ func (s *Service) choose(r request) (*Server, *pin) {
 	}
 	p := s.pins.pin(r.client.Addr(), sv, now)
 	if p != nil && s.queue.waiting > 0 {
-		s.regroup(p.client)
+		s.requeueClient(p.client)
 	}
 	return sv, p
 }
@@ -202,7 +202,7 @@ func (s *Service) schedule(r request) *Server {
 	if sv := s.sched.next(r); sv != nil {
 		return sv
 	}
-	if s.promising(r) {
+	if s.couldTake(r) {
 		return nil
 	}
 	var last *Server
@@ -243,8 +243,8 @@ func (s *Service) Denied() { s.count.denied.Add(1) }
 // Throttled counts a client beyond the limits of its source.
 func (s *Service) Throttled() { s.count.throttled.Add(1) }
 
-// Unintroduced counts a client of a trusted proxy that did not say who it is.
-func (s *Service) Unintroduced() { s.count.unintroduced.Add(1) }
+// MissingHeader counts a client of a trusted proxy that did not say who it is.
+func (s *Service) MissingHeader() { s.count.missingHeader.Add(1) }
 
 // Expire lets go of clients whose persistence has run out. Pick never uses a
 // pin that has, so that it matters little how often this is called.
@@ -278,12 +278,12 @@ func (s *Service) Status() dataplane.ServiceStatus {
 	for _, sv := range s.servers {
 		st.Servers = append(st.Servers, sv.status())
 	}
-	st.Left = s.departed()
+	st.Left = s.departedServers()
 	return st
 }
 
-// departed is what was counted for servers that are not in spec, by address.
-func (s *Service) departed() (left []dataplane.ServerStatus) {
+// departedServers is what was counted for servers that are not in spec, by address.
+func (s *Service) departedServers() (left []dataplane.ServerStatus) {
 	known := s.known()
 	for _, sv := range s.leaving {
 		left = append(left, sv.status())

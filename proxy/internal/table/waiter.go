@@ -40,7 +40,7 @@ func (s *Service) Join(client netip.AddrPort, tried []*Server, tell func(*Waiter
 		s.queue.joined++
 		s.queue.waiting++
 		w = &Waiter{service: s, request: r, tell: tell, turn: s.queue.joined}
-		s.lineUp(w)
+		s.enqueue(w)
 	}
 	s.mu.Unlock()
 	tellAll(called)
@@ -54,7 +54,7 @@ func (w *Waiter) Leave() (Claim, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if w.line != nil {
-		s.standDown(w)
+		s.leaveQueue(w)
 	}
 	return w.claim, w.granted
 }
@@ -76,11 +76,11 @@ func (s *Service) Full(client netip.AddrPort, tried []*Server) bool {
 	return s.full(request{client: client, tried: tried})
 }
 
-func (b *books) full(r request) bool { return b.pinOf(r) != nil || b.promising(r) }
+func (b *books) full(r request) bool { return b.pinOf(r) != nil || b.couldTake(r) }
 
-// promising reports whether a server would take r with fewer connections than
+// couldTake reports whether a server would take r with fewer connections than
 // its MaxConn.
-func (b *books) promising(r request) bool {
+func (b *books) couldTake(r request) bool {
 	return slices.ContainsFunc(b.servers, func(sv *Server) bool {
 		return sv.occupied() && sv.wants(r) && !sv.spec.Sorry && b.fits(sv)
 	})
@@ -116,9 +116,9 @@ func (b *books) pinOf(r request) *pin {
 	return p
 }
 
-// lineUp puts a waiter where its turn is among those who wait for the same.
+// enqueue puts a waiter where its turn is among those who wait for the same.
 // The pin of one that has one stays as long as it waits.
-func (b *books) lineUp(w *Waiter) {
+func (b *books) enqueue(w *Waiter) {
 	if b.pins.on() {
 		b.queue.know(w, b.pins.prefix(w.request.client.Addr()))
 	}
@@ -130,8 +130,8 @@ func (b *books) lineUp(w *Waiter) {
 	b.queue.find(at, w.request.tried).insert(w)
 }
 
-// unline is the reverse of lineUp.
-func (b *books) unline(w *Waiter) {
+// dequeue is the reverse of enqueue.
+func (b *books) dequeue(w *Waiter) {
 	b.queue.remove(w)
 	b.queue.disown(w)
 	if w.pin != nil {
@@ -140,32 +140,32 @@ func (b *books) unline(w *Waiter) {
 	}
 }
 
-// standDown takes a waiter out of the queue.
-func (b *books) standDown(w *Waiter) {
-	b.unline(w)
+// leaveQueue takes a waiter out of the queue.
+func (b *books) leaveQueue(w *Waiter) {
+	b.dequeue(w)
 	b.queue.waiting--
 }
 
-// call is standDown for one that is to be told.
-func (b *books) call(w *Waiter) {
-	b.standDown(w)
+// notify is leaveQueue for one that is to be told.
+func (b *books) notify(w *Waiter) {
+	b.leaveQueue(w)
 	b.queue.called = append(b.queue.called, w)
 }
 
-// regroup puts those of one client into the lines where they have to wait now
+// requeueClient puts those of one client into the lines where they have to wait now
 // that persistence says something else about it.
-func (b *books) regroup(client netip.Addr) {
+func (b *books) requeueClient(client netip.Addr) {
 	kin := inTurn(slices.Collect(maps.Keys(b.queue.kin[client])))
-	b.realign(kin)
+	b.requeue(kin)
 	b.queue.stirred = b.queue.stirred || len(kin) > 0
 }
 
-func (b *books) realign(ws []*Waiter) {
+func (b *books) requeue(ws []*Waiter) {
 	for _, w := range ws {
-		b.unline(w)
+		b.dequeue(w)
 	}
 	for _, w := range ws {
-		b.lineUp(w)
+		b.enqueue(w)
 	}
 }
 
@@ -175,18 +175,18 @@ func (s *Service) admit() []*Waiter {
 	if s.queue.waiting == 0 {
 		return nil
 	}
-	for w := s.foremost(); w != nil; w = s.foremost() {
+	for w := s.firstInTurn(); w != nil; w = s.firstInTurn() {
 		s.grant(w)
 	}
 	if s.queue.stirred {
-		s.dismiss()
+		s.notifyUnservable()
 		s.queue.stirred = false
 	}
 	return s.queue.take()
 }
 
-// foremost is the first of those there is a place for.
-func (b *books) foremost() *Waiter {
+// firstInTurn is the first of those there is a place for.
+func (b *books) firstInTurn() *Waiter {
 	var first *Waiter
 	for _, l := range b.queue.lines {
 		if (first == nil || l.first.turn < first.turn) && b.open(l) {
@@ -204,27 +204,27 @@ func (s *Service) grant(w *Waiter) {
 		sv.enter()
 		w.claim, w.granted = s.claim(sv, p), true
 	}
-	s.call(w)
+	s.notify(w)
 }
 
 // reorder brings the queue in line with a service that has changed, and returns
 // who is to be told.
 func (s *Service) reorder() []*Waiter {
 	if s.queue.waiting > 0 {
-		s.realign(s.queue.all())
+		s.requeue(s.queue.all())
 		s.queue.stirred = true
 	}
 	return s.admit()
 }
 
-// dismiss calls those for whom nobody is left.
-func (b *books) dismiss() {
+// notifyUnservable calls those for whom nobody is left.
+func (b *books) notifyUnservable() {
 	for _, l := range slices.Clone(b.queue.lines) {
-		if l.server != nil || b.promising(request{tried: l.tried}) {
+		if l.server != nil || b.couldTake(request{tried: l.tried}) {
 			continue
 		}
 		for l.first != nil {
-			b.call(l.first)
+			b.notify(l.first)
 		}
 	}
 }

@@ -52,7 +52,7 @@ func (r *Reporter) rejected(s *Service, client netip.AddrPort, v screen.Verdict)
 // MissingHeader tells of a trusted proxy that has not said who its client is.
 func (r *Reporter) MissingHeader(s *Service, from netip.AddrPort, err error) {
 	r.header.Do(func() {
-		r.Log.Say(slog.LevelWarn, "trusted proxy does not introduce its client", "service", s.Name, "proxy", from, "err", err)
+		r.Log.Say(slog.LevelWarn, "trusted proxy sends no PROXY header", "service", s.Name, "proxy", from, "err", err)
 	})
 }
 

@@ -19,7 +19,7 @@ import (
 // Witnesses are clients to which nothing may happen while something else goes
 // wrong: some keep a connection for all of the time, some come and go. Every
 // byte that they get back from echo has to be the one they sent.
-type witnesses struct {
+type backgroundClients struct {
 	t     *testing.T
 	vip   netip.AddrPort
 	over  chan struct{}
@@ -32,8 +32,8 @@ type witnesses struct {
 	worst atomic.Int64
 }
 
-func watch(t *testing.T, vip netip.AddrPort, staying, coming int) *witnesses {
-	ws := &witnesses{t: t, vip: vip, over: make(chan struct{})}
+func watch(t *testing.T, vip netip.AddrPort, staying, coming int) *backgroundClients {
+	ws := &backgroundClients{t: t, vip: vip, over: make(chan struct{})}
 	ws.end = sync.OnceFunc(func() { close(ws.over); ws.busy.Wait() })
 	t.Cleanup(ws.end)
 	for i := range staying {
@@ -46,13 +46,13 @@ func watch(t *testing.T, vip netip.AddrPort, staying, coming int) *witnesses {
 }
 
 // heard ends all of them, and reports how they fared.
-func (ws *witnesses) heard() string {
+func (ws *backgroundClients) heard() string {
 	ws.end()
-	return fmt.Sprintf("witnesses: %d visits of which the longest took %v, %d KiB",
+	return fmt.Sprintf("background clients: %d visits of which the longest took %v, %d KiB",
 		ws.visits.Load(), time.Duration(ws.worst.Load()).Round(time.Millisecond), ws.bytes.Load()>>10)
 }
 
-func (ws *witnesses) ended() bool {
+func (ws *backgroundClients) ended() bool {
 	select {
 	case <-ws.over:
 		return true
@@ -61,7 +61,7 @@ func (ws *witnesses) ended() bool {
 	}
 }
 
-func (ws *witnesses) stay(seed uint64) {
+func (ws *backgroundClients) stay(seed uint64) {
 	c, err := net.DialTimeout("tcp", ws.vip.String(), 3*patience)
 	if err != nil {
 		ws.t.Errorf("a witness does not get in: %v", err)
@@ -75,14 +75,14 @@ func (ws *witnesses) stay(seed uint64) {
 }
 
 // leave ends in good order.
-func (ws *witnesses) leave(c *net.TCPConn) {
+func (ws *backgroundClients) leave(c *net.TCPConn) {
 	_ = c.CloseWrite()
 	if n, err := io.Copy(io.Discard, c); n != 0 || err != nil {
 		ws.t.Errorf("a witness got %d bytes and %v in the end", n, err)
 	}
 }
 
-func (ws *witnesses) come(seed uint64) {
+func (ws *backgroundClients) come(seed uint64) {
 	for r := newStream(seed); !ws.ended() && !ws.t.Failed(); time.Sleep(5 * time.Millisecond) {
 		began := time.Now()
 		c := visitor(ws.t, ws.vip)
@@ -101,7 +101,7 @@ func (ws *witnesses) come(seed uint64) {
 }
 
 // exchange has n bytes echoed.
-func (ws *witnesses) exchange(c net.Conn, r *stream, n int) bool {
+func (ws *backgroundClients) exchange(c net.Conn, r *stream, n int) bool {
 	sent, got := r.take(n), make([]byte, n)
 	_ = c.SetDeadline(time.Now().Add(3 * patience))
 	_, err := c.Write(sent)

@@ -12,8 +12,8 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// A mortal is a real server that dies with its connections, and returns.
-type mortal struct {
+// A flakyServer is a real server that dies with its connections, and returns.
+type flakyServer struct {
 	t    testing.TB
 	addr netip.AddrPort
 
@@ -23,15 +23,15 @@ type mortal struct {
 	work  sync.WaitGroup
 }
 
-func newMortal(t testing.TB) *mortal {
+func newFlakyServer(t testing.TB) *flakyServer {
 	t.Helper()
-	m := &mortal{t: t, addr: freePort(t, "tcp", "127.0.0.1"), conns: map[*net.TCPConn]bool{}}
+	m := &flakyServer{t: t, addr: freePort(t, "tcp", "127.0.0.1"), conns: map[*net.TCPConn]bool{}}
 	m.rise()
 	t.Cleanup(m.die)
 	return m
 }
 
-func (m *mortal) rise() {
+func (m *flakyServer) rise() {
 	var err error
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		if m.ln, err = net.Listen("tcp", m.addr.String()); err == nil {
@@ -42,7 +42,7 @@ func (m *mortal) rise() {
 	m.t.Errorf("a real server does not rise: %v", err)
 }
 
-func (m *mortal) accept(ln net.Listener) {
+func (m *flakyServer) accept(ln net.Listener) {
 	for {
 		c, err := ln.Accept()
 		if err != nil {
@@ -52,7 +52,7 @@ func (m *mortal) accept(ln net.Listener) {
 	}
 }
 
-func (m *mortal) serve(c *net.TCPConn) {
+func (m *flakyServer) serve(c *net.TCPConn) {
 	m.mu.Lock()
 	m.conns[c] = true
 	m.mu.Unlock()
@@ -63,7 +63,7 @@ func (m *mortal) serve(c *net.TCPConn) {
 	_ = c.Close()
 }
 
-func (m *mortal) die() {
+func (m *flakyServer) die() {
 	_ = m.ln.Close()
 	m.mu.Lock()
 	for c := range m.conns {
@@ -79,7 +79,7 @@ func (m *mortal) die() {
 type tragedy struct {
 	r      *remote
 	v      dataplane.VirtualService
-	cast   []*mortal
+	cast   []*flakyServer
 	deaths atomic.Int64
 }
 
@@ -87,7 +87,7 @@ func newTragedy(t testing.TB, r *remote) *tragedy {
 	t.Helper()
 	g := &tragedy{r: r, v: tcpService(t)}
 	for range 3 {
-		m := newMortal(t)
+		m := newFlakyServer(t)
 		g.cast = append(g.cast, m)
 		g.v.RealServers = append(g.v.RealServers, dataplane.RealServer{Addr: m.addr, Forward: dataplane.Masq, Weight: 1})
 	}
