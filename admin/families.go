@@ -38,7 +38,7 @@ var statusMetrics = []metric[director.Status]{
 		func(st *director.Status) uint64 { return st.Config.ReloadFailures }),
 	whole.gauge("config_warnings", "Warnings about the configuration in force.",
 		func(st *director.Status) float64 { return float64(len(st.Config.Warnings)) }),
-	whole.gauge("config_waiting", "What the configuration in force names and is not there: names without an address, files. It is looked for again and again.",
+	whole.gauge("config_waiting", "Names without an address and missing files that the configuration in force refers to. shunt looks for them again and again.",
 		func(st *director.Status) float64 { return float64(len(st.Config.Waiting)) }),
 }
 
@@ -52,9 +52,9 @@ var serviceMetrics = []metric[director.ServiceStatus]{
 		func(sv *director.ServiceStatus) float64 { return truth(sv.FallbackActive) }),
 	service.gauge("served", "1 while the dataplane has the service as the director wants it; 0 also before the first checks of its real servers have ended.",
 		func(sv *director.ServiceStatus) float64 { return truth(sv.Served) }),
-	service.gauge("apply_error", "1 while the dataplane does not serve the service as configured; the status says why.",
+	service.gauge("apply_error", "1 while the dataplane does not serve the service as configured; the status has the error.",
 		func(sv *director.ServiceStatus) float64 { return truth(sv.Error != "") }),
-	service.gauge("changes", "In how many points the dataplane has something else than was applied because somebody else has changed it; the status says in which.",
+	service.gauge("changes", "Number of differences between the service in the dataplane and what shunt applied, because somebody else changed it; the status lists them.",
 		func(sv *director.ServiceStatus) float64 { return float64(len(sv.Changed)) }),
 }
 
@@ -65,7 +65,7 @@ var serverMetrics = []metric[director.ServerStatus]{
 		func(r *director.ServerStatus) float64 { return truth(r.State == director.Up) }),
 	server.gauge("maintenance", "1 if the operator has taken the real server out.",
 		func(r *director.ServerStatus) float64 { return truth(r.State == director.Maintenance) }),
-	server.gauge("weight", "The weight that the dataplane has, of which a slow start leaves a part: 0 takes no new connection.",
+	server.gauge("weight", "The weight in the dataplane, reduced during a slow start; with 0 the real server gets no new connections.",
 		weightInForce),
 	server.gauge("configured_weight", "The weight in the configuration.",
 		func(r *director.ServerStatus) float64 { return float64(r.Weight) }),
@@ -82,11 +82,11 @@ var serverMetrics = []metric[director.ServerStatus]{
 		}),
 	server.timestamp("last_check_timestamp_seconds", "When the latest check ended, in seconds since 1970; missing before the first one.",
 		func(r *director.ServerStatus) time.Time { return r.Checked }),
-	server.info("last_check_reason", "Always 1; what the latest check came to, as one of the words in METRICS.md.", []string{"reason"},
+	server.info("last_check_reason", "Always 1; the result of the latest check, as one of the reasons in METRICS.md.", []string{"reason"},
 		func(r *director.ServerStatus) []string { return []string{reason(r)} }),
 	server.counter("transitions_total", "Changes of the real server's state.",
 		func(r *director.ServerStatus) uint64 { return r.Transitions }),
-	server.timestamp("last_transition_timestamp_seconds", "When the real server came into its state, in seconds since 1970.",
+	server.timestamp("last_transition_timestamp_seconds", "When the real server entered its state, in seconds since 1970.",
 		func(r *director.ServerStatus) time.Time { return r.Since }),
 }
 

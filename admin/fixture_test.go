@@ -121,7 +121,7 @@ func troubled() director.Status {
 				Connections: dataplane.Room{Used: 20000, Limit: 20000, Refused: 17},
 				Flows:       dataplane.Room{Used: 812, Limit: 65536},
 				Buffers:     dataplane.Room{Used: 3 << 20, Limit: 256 << 20, Refused: 5},
-				Evicted:     9, Pauses: 1, Forgotten: 4,
+				Evicted:     9, Pauses: 1, EvictedSources: 4,
 			},
 		},
 		Config: director.ConfigStatus{
@@ -136,7 +136,7 @@ func troubled() director.Status {
 		Transitions: []director.Transition{
 			{Time: before(40 * time.Minute), Service: "tcp 10.0.0.100:80", Server: "192.168.80.130:80", From: director.Up, To: director.Maintenance, Cause: "file /etc/ha.d/maintenance/web3"},
 			{Time: before(95 * time.Second), Service: "tcp 10.0.0.100:80", Server: "192.168.80.120:80", From: director.Up, To: director.Down, Cause: "connect 192.168.80.120:80: connection refused"},
-			{Time: before(9 * time.Second), Service: "tcp 10.0.0.100:25", Server: "fallback", From: director.Down, To: director.Up, Cause: "no real server is left"},
+			{Time: before(9 * time.Second), Service: "tcp 10.0.0.100:25", Server: "fallback", From: director.Standby, To: director.Active, Cause: "no real server is left"},
 		},
 	}
 }

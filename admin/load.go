@@ -11,38 +11,38 @@ var load = scope[dataplane.Load]{prefix: "proxy_"}
 
 // loadMetrics are about the proxy as a whole.
 var loadMetrics = []metric[dataplane.Load]{
-	load.gauge("connections", "TCP connections of the proxy now, over all services; clients of the sorry server are among them.",
+	load.gauge("connections", "TCP connections of the proxy now, over all services, including those to the sorry server.",
 		func(l *dataplane.Load) float64 { return float64(l.Connections.Used) }),
-	load.gauge("connections_limit", "How many there may be: maxconnections.",
+	load.gauge("connections_limit", "Limit of TCP connections: maxconnections.",
 		func(l *dataplane.Load) float64 { return float64(l.Connections.Limit) }),
-	load.gauge("connections_own", "How many connections each service has to itself.",
-		func(l *dataplane.Load) float64 { return float64(l.Connections.Own) }),
-	load.gauge("full_listeners", "Listeners at which clients wait to be accepted now, because there are as many connections as there may be.",
-		func(l *dataplane.Load) float64 { return float64(l.Connections.Holding) }),
-	load.counter("accept_waits_total", "How often clients of a service began to wait to be accepted, because there were as many connections as there may be.",
+	load.gauge("connections_reserved", "Connections reserved for each service.",
+		func(l *dataplane.Load) float64 { return float64(l.Connections.Reserved) }),
+	load.gauge("full_listeners", "Listeners at which clients wait to be accepted now because the limit of connections is reached.",
+		func(l *dataplane.Load) float64 { return float64(l.Connections.FullListeners) }),
+	load.counter("accept_waits_total", "How often clients of a service had to wait to be accepted because the limit of connections was reached.",
 		func(l *dataplane.Load) uint64 { return l.Connections.Refused }),
 	load.gauge("flows", "UDP flows of the proxy now, over all services.",
 		func(l *dataplane.Load) float64 { return float64(l.Flows.Used) }),
-	load.gauge("flows_limit", "How many there may be: maxflows, or what descriptors, memory and local ports allow.",
+	load.gauge("flows_limit", "Limit of UDP flows: maxflows, or what descriptors, memory and local ports allow.",
 		func(l *dataplane.Load) float64 { return float64(l.Flows.Limit) }),
-	load.gauge("flows_own", "How many UDP flows each service has to itself.",
-		func(l *dataplane.Load) float64 { return float64(l.Flows.Own) }),
-	load.counter("refused_flows_total", "Datagrams dropped because there was no room for their flow.",
+	load.gauge("flows_reserved", "UDP flows reserved for each service.",
+		func(l *dataplane.Load) float64 { return float64(l.Flows.Reserved) }),
+	load.counter("refused_flows_total", "Datagrams dropped because the limit of flows was reached.",
 		func(l *dataplane.Load) uint64 { return l.Flows.Refused }),
-	load.counter("evicted_flows_total", "Flows that have given way to others before their time.",
+	load.counter("evicted_flows_total", "Flows evicted to make room for others.",
 		func(l *dataplane.Load) uint64 { return l.Evicted }),
-	load.gauge("buffer_bytes", "Memory held for those who read slowly.",
+	load.gauge("buffer_bytes", "Memory that buffers data for slow readers.",
 		func(l *dataplane.Load) float64 { return float64(l.Buffers.Used) }),
-	load.gauge("buffer_limit_bytes", "How much there may be: maxbuffers.",
+	load.gauge("buffer_limit_bytes", "Limit of that memory: maxbuffers.",
 		func(l *dataplane.Load) float64 { return float64(l.Buffers.Limit) }),
-	load.counter("unbuffered_reads_total", "Reads made in a slower way because there was no buffer to be had.",
+	load.counter("unbuffered_reads_total", "Reads that took the slow path because no buffer was free.",
 		func(l *dataplane.Load) uint64 { return l.Buffers.Refused }),
-	load.counter("accept_pauses_total", "Moments in which nobody was taken in because the host had no descriptors, no memory or no local ports.",
+	load.counter("accept_pauses_total", "How often the proxy paused accepting because the host had no descriptors, no memory or no local ports.",
 		func(l *dataplane.Load) uint64 { return l.Pauses }),
-	load.gauge("oldest_turn_age_seconds", "How long ago the worker turned that has not for longest. Each does at least every second; from 2 on it is stuck, and /healthz says so.",
-		func(l *dataplane.Load) float64 { return l.Turned.Seconds() }),
-	load.counter("forgotten_sources_total", "Sources of clients whose rate began anew before its time because there were too many to remember.",
-		func(l *dataplane.Load) uint64 { return l.Forgotten }),
+	load.gauge("oldest_loop_age_seconds", "Seconds since the event loop of a worker last ran, for the worker whose loop ran longest ago. Each runs at least once a second; from 2 seconds on it is stuck, and /healthz says so.",
+		func(l *dataplane.Load) float64 { return l.LoopAge.Seconds() }),
+	load.counter("evicted_sources_total", "Sources of clients whose rate was forgotten early because there were too many to remember.",
+		func(l *dataplane.Load) uint64 { return l.EvictedSources }),
 }
 
 // bounds says which bounds have been met, a line for each.
@@ -54,8 +54,8 @@ func bounds(l *dataplane.Load) (lines []string) {
 		if !r.Full() && more == "" {
 			return
 		}
-		if r.Own > 0 {
-			more += fmt.Sprintf(", %d for each service alone", r.Own)
+		if r.Reserved > 0 {
+			more += fmt.Sprintf(", %d reserved for each service", r.Reserved)
 		}
 		lines = append(lines, fmt.Sprintf("%s %s of %s%s", what, write(r.Used), write(r.Limit), more))
 	}
@@ -73,8 +73,8 @@ func bounds(l *dataplane.Load) (lines []string) {
 	if l.Pauses > 0 {
 		lines = append(lines, "accepting paused "+times(l.Pauses)+" for want of descriptors, memory or local ports")
 	}
-	if l.Forgotten > 0 {
-		lines = append(lines, fmt.Sprintf("sources forgotten %d", l.Forgotten))
+	if l.EvictedSources > 0 {
+		lines = append(lines, fmt.Sprintf("sources evicted %d", l.EvictedSources))
 	}
 	return lines
 }
@@ -93,7 +93,7 @@ func waited(r dataplane.Room) string {
 	if r.Refused > 0 {
 		text = ", clients waited " + times(r.Refused)
 	}
-	if r.Holding > 0 {
+	if r.FullListeners > 0 {
 		text += ", and wait now"
 	}
 	return text
@@ -131,7 +131,7 @@ func full(l *dataplane.Load) (lines []string) {
 	if l == nil {
 		return nil
 	}
-	if l.Connections.Full() || l.Connections.Holding > 0 {
+	if l.Connections.Full() || l.Connections.FullListeners > 0 {
 		lines = append(lines, "new connections wait until others end: raise maxconnections, and the limit of open files with it")
 	}
 	if l.Flows.Full() {

@@ -168,16 +168,16 @@ func TestStuckWorker(t *testing.T) {
 		text string
 	}{
 		{1900 * time.Millisecond, 200, "ok\n"},
-		{2 * time.Second, 503, "worker 3 of the proxy has not turned for 2s\n"},
-		{time.Minute, 503, "worker 3 of the proxy has not turned for 1m0s\n"},
+		{2 * time.Second, 503, "worker 3 of the proxy has not run its event loop for 2s\n"},
+		{time.Minute, 503, "worker 3 of the proxy has not run its event loop for 1m0s\n"},
 	} {
 		st := calm()
-		st.Dataplane.Load = &dataplane.Load{Worker: 3, Turned: c.age}
+		st.Dataplane.Load = &dataplane.Load{Worker: 3, LoopAge: c.age}
 		s := newServer(t, tells(st))
 		if w := get(s, "/healthz"); w.Code != c.code || w.Body.String() != c.text {
 			t.Errorf("%v: %d %q, want %d %q", c.age, w.Code, w.Body, c.code, c.text)
 		}
-		want := fmt.Sprintf("shunt_proxy_oldest_turn_age_seconds %v\n", c.age.Seconds())
+		want := fmt.Sprintf("shunt_proxy_oldest_loop_age_seconds %v\n", c.age.Seconds())
 		if w := get(s, "/metrics"); !strings.Contains(w.Body.String(), want) {
 			t.Errorf("%v: no %q in the metrics", c.age, want)
 		}

@@ -22,14 +22,14 @@ type sorryCollector func() map[string]SorryStats
 var sorry = scope[SorryStats]{prefix: "sorry_", labels: []string{"service"}}
 
 var sorryMetrics = []metric[SorryStats]{
-	sorry.counter("connections_total", "Connections the sorry server has taken on.",
+	sorry.counter("connections_total", "Connections that the sorry server has accepted.",
 		func(s *SorryStats) uint64 { return s.Connections }),
-	sorry.gauge("active_connections", "Connections the sorry server has open now.",
+	sorry.gauge("active_connections", "Connections of the sorry server that are open now.",
 		func(s *SorryStats) float64 { return float64(s.Active) }),
-	sorry.counter("refused_connections_total", "Connections the sorry server has reset because it had too many.",
+	sorry.counter("refused_connections_total", "Connections that the sorry server has reset because it had too many.",
 		func(s *SorryStats) uint64 { return s.Refused }),
 	sorry.metric(prometheus.CounterValue, "answers_total",
-		"What the sorry server has answered with: page (HTTP), line (of another protocol), dns, reset, none (a datagram passed over).",
+		"Answers of the sorry server by kind: page (HTTP), line (another protocol), dns, reset, none (a datagram that it ignored).",
 		[]string{"answer"}, sorryAnswers),
 }
 

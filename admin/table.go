@@ -103,7 +103,7 @@ func about(sv director.ServiceStatus) string {
 	if sv.Waiting > 0 {
 		parts = append(parts, fmt.Sprintf("waiting %d", sv.Waiting))
 	}
-	if sv.Holding {
+	if sv.Full {
 		parts = append(parts, "FULL: clients wait to be accepted")
 	}
 	for _, c := range []struct {
@@ -113,7 +113,7 @@ func about(sv director.ServiceStatus) string {
 		{"refused", sv.Counters.Refused},
 		{"denied", sv.Counters.Denied},
 		{"throttled", sv.Counters.Throttled},
-		{"unintroduced", sv.Counters.Unintroduced},
+		{"missing PROXY header", sv.Counters.MissingProxyHeader},
 		{"cut", sv.Counters.Cut},
 	} {
 		if c.n > 0 {

@@ -15,30 +15,30 @@ import (
 var (
 	serviceTraffic = slices.Concat(
 		traffic(service, "", "", func(sv *director.ServiceStatus) *dataplane.Counters { return &sv.Counters }),
-		traffic(service, "fallback_", " Those of the fallback alone.", func(sv *director.ServiceStatus) *dataplane.Counters { return &sv.FallbackCounters }),
+		traffic(service, "fallback_", " The fallback alone.", func(sv *director.ServiceStatus) *dataplane.Counters { return &sv.FallbackCounters }),
 		[]metric[director.ServiceStatus]{
 			service.counter("refused_connections_total", "Clients that no real server could take. Always 0 on IPVS: the kernel refuses them without counting.",
 				func(sv *director.ServiceStatus) uint64 { return sv.Counters.Refused }),
-			service.metric(prometheus.CounterValue, "refusals_total", "The same by reason: unusable, unreachable, queue, bound, ports. 0 where the dataplane does not see them.", []string{"reason"},
+			service.metric(prometheus.CounterValue, "refusals_total", "Refused clients by reason: unusable, unreachable, queue, bound, ports. 0 where the dataplane does not see them.", []string{"reason"},
 				func(sv *director.ServiceStatus, emit sample) {
 					for why, n := range sv.Counters.Refusals {
 						emit(float64(n), dataplane.Refusal(why).String())
 					}
 				}),
-			service.counter("denied_clients_total", "Clients turned away because they are not allowed; with UDP, datagrams. 0 where the dataplane does not choose clients.",
+			service.counter("denied_clients_total", "Clients refused by allow or deny; with UDP, datagrams. 0 where the dataplane does not filter clients.",
 				func(sv *director.ServiceStatus) uint64 { return sv.Counters.Denied }),
-			service.counter("throttled_clients_total", "Clients turned away because of the limits of their source; with UDP, datagrams.",
+			service.counter("throttled_clients_total", "Clients refused by sourceconnections or sourcerate; with UDP, datagrams.",
 				func(sv *director.ServiceStatus) uint64 { return sv.Counters.Throttled }),
-			service.counter("unintroduced_connections_total", "Connections and datagrams of trusted proxies that did not say who their client is.",
-				func(sv *director.ServiceStatus) uint64 { return sv.Counters.Unintroduced }),
-			service.counter("unpinned_clients_total", "Clients that persistence had no room for, and that were scheduled anew before their time.",
-				func(sv *director.ServiceStatus) uint64 { return sv.Counters.Unpinned }),
-			service.counter("queued_clients_total", "Clients that had to wait because every real server that could take them had as many connections as its maxconn.",
+			service.counter("missing_proxy_header_total", "Connections and datagrams from trusted proxies without a valid PROXY header.",
+				func(sv *director.ServiceStatus) uint64 { return sv.Counters.MissingProxyHeader }),
+			service.counter("persistence_overflow_total", "Clients that lost their real server early, or never got one to keep, because the table of persistence was full.",
+				func(sv *director.ServiceStatus) uint64 { return sv.Counters.PersistenceOverflow }),
+			service.counter("queued_clients_total", "Clients that had to wait because every usable real server had as many connections as its maxconn.",
 				func(sv *director.ServiceStatus) uint64 { return sv.Counters.Queued }),
 			service.gauge("waiting_clients", "Clients that wait for a real server now.",
 				func(sv *director.ServiceStatus) float64 { return float64(sv.Waiting) }),
-			service.gauge("full", "1 if clients wait to be accepted because the service has as many connections as it may, see maxconnections.",
-				func(sv *director.ServiceStatus) float64 { return truth(sv.Holding) }),
+			service.gauge("full", "1 if clients wait to be accepted because the service has reached its limit of connections; see maxconnections.",
+				func(sv *director.ServiceStatus) float64 { return truth(sv.Full) }),
 			service.counter("cut_connections_total", "Connections and flows ended because their real server was found down, with ondown=cut.",
 				func(sv *director.ServiceStatus) uint64 { return sv.Counters.Cut }),
 		},
@@ -64,7 +64,7 @@ func traffic[T any](sc scope[T], prefix, note string, of func(*T) *dataplane.Cou
 	}
 	return []metric[T]{
 		count("connections_total", "Connections and UDP flows given to a real server.", func(c *dataplane.Counters) uint64 { return c.Connections }),
-		count("connect_failures_total", "Attempts to reach a real server that came to nothing.", func(c *dataplane.Counters) uint64 { return c.Failures }),
+		count("connect_failures_total", "Failed attempts to connect to a real server.", func(c *dataplane.Counters) uint64 { return c.Failures }),
 		count("in_bytes_total", "Bytes from clients to real servers.", func(c *dataplane.Counters) uint64 { return c.InBytes }),
 		count("out_bytes_total", "Bytes from real servers to clients.", func(c *dataplane.Counters) uint64 { return c.OutBytes }),
 		count("in_packets_total", "Packets from clients to real servers; 0 where the dataplane sees none.", func(c *dataplane.Counters) uint64 { return c.InPackets }),

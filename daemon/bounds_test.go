@@ -194,7 +194,7 @@ func TestPortless(t *testing.T) {
 // waits waits until a client waits in the backlog.
 func (b *bench) waits(what string) {
 	b.t.Helper()
-	for end := time.Now().Add(20 * time.Second); b.load().Connections.Holding == 0; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(20 * time.Second); b.load().Connections.FullListeners == 0; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			b.t.Fatalf("waited in vain: %s waits", what)
 		}

@@ -11,14 +11,14 @@ import (
 // Who has a worker that does not turn is not ready, and says of a service that is
 // not served that first.
 func TestNotReadyWithAStuckWorker(t *testing.T) {
-	well, stuck := dataplane.Load{Turned: time.Second}, dataplane.Load{Worker: 1, Turned: dataplane.StuckAfter}
+	well, stuck := dataplane.Load{LoopAge: time.Second}, dataplane.Load{Worker: 1, LoopAge: dataplane.StuckAfter}
 	for _, tt := range []struct {
 		s    director.Status
 		load dataplane.Load
 		why  string
 	}{
 		{director.Status{Ready: true}, well, ""},
-		{director.Status{Ready: true}, stuck, "worker 1 of the proxy has not turned for 2s"},
+		{director.Status{Ready: true}, stuck, "worker 1 of the proxy has not run its event loop for 2s"},
 		{director.Status{Unready: "shunt is stopping"}, stuck, "shunt is stopping"},
 	} {
 		got := withLoad(tt.s, tt.load)

@@ -31,7 +31,7 @@ func TestWatchdogComplainsOnce(t *testing.T) {
 			began := time.Now()
 			stuck := func(worker int) func() error {
 				return func() error {
-					return (&dataplane.Load{Worker: worker, Turned: 3*time.Second + time.Since(began)}).Stuck()
+					return (&dataplane.Load{Worker: worker, LoopAge: 3*time.Second + time.Since(began)}).Stuck()
 				}
 			}
 			pass := func(d time.Duration, f func() error, lines, feeds int) {

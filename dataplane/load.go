@@ -5,76 +5,78 @@ import (
 	"time"
 )
 
-// A Load is what a dataplane that makes the connections to real servers itself
-// carries as a whole. Its counters only ever grow.
+// A Load describes what a dataplane that makes the connections to real servers
+// itself has in use, over all services. Its counters only ever grow.
 type Load struct {
 	Connections Room `json:"connections"` // TCP
 	Flows       Room `json:"flows"`       // UDP
-	// Buffers are bytes held for those who read slowly. What is refused here is
-	// a single read, which then is made in a slower way.
+	// Buffers counts bytes that are buffered for slow readers. Refused counts
+	// reads that took the slow path for want of a buffer.
 	Buffers Room `json:"buffers"`
-	// Evicted are flows that have given way to others before their time.
+	// Evicted counts flows that were evicted to make room for others.
 	Evicted uint64 `json:"evicted_flows"`
-	// Pauses are moments in which nobody was taken in because the host had no
-	// descriptors or no memory.
+	// Pauses counts how often accepting was paused because the host had no
+	// descriptors, no memory or no local ports.
 	Pauses uint64 `json:"accept_pauses"`
-	// Forgotten are sources of clients whose rate began anew before its time,
+	// EvictedSources counts sources of clients whose rate was forgotten early
 	// because there were too many.
-	Forgotten uint64 `json:"forgotten_sources"`
-	// Worker is the number of the worker that has not turned for longest, for
-	// Turned: it does when it has anything to do, and every second if not.
-	Worker int           `json:"oldest_turn_worker"`
-	Turned time.Duration `json:"oldest_turn_age_ns"`
+	EvictedSources uint64 `json:"evicted_sources"`
+	// Worker is the number of the worker whose event loop ran longest ago, and
+	// LoopAge is how long ago that was. A loop runs when there is something to
+	// do, and at least once a second.
+	Worker  int           `json:"oldest_loop_worker"`
+	LoopAge time.Duration `json:"oldest_loop_age_ns"`
 }
 
-// StuckAfter is the age of its latest turn at which a worker counts as stuck: it
-// does not take its events, whatever the cause.
+// StuckAfter is the age of its latest loop from which on a worker counts as
+// stuck: it handles no events, whatever the cause.
 const StuckAfter = 2 * time.Second
 
-// A StuckError says which worker does not turn: what it carries gets no answer.
+// A StuckError names a worker whose event loop does not run. Its connections
+// and flows get no answer.
 type StuckError struct {
-	Worker int
-	Turned time.Duration // ago
+	Worker  int
+	LoopAge time.Duration
 }
 
 // Error implements error.
 func (e *StuckError) Error() string {
-	return fmt.Sprintf("worker %d of the proxy has not turned for %v", e.Worker, e.Turned.Round(100*time.Millisecond))
+	return fmt.Sprintf("worker %d of the proxy has not run its event loop for %v", e.Worker, e.LoopAge.Round(100*time.Millisecond))
 }
 
-// Stuck returns a [*StuckError] if there is a worker that does not turn, else nil.
+// Stuck returns a [*StuckError] if a worker is stuck, else nil. l may be nil.
 func (l *Load) Stuck() error {
-	if l == nil || l.Turned < StuckAfter {
+	if l == nil || l.LoopAge < StuckAfter {
 		return nil
 	}
-	return &StuckError{l.Worker, l.Turned}
+	return &StuckError{l.Worker, l.LoopAge}
 }
 
-// A Room is how much there is now of something that is bounded.
+// A Room says how much of a bounded resource is in use.
 type Room struct {
 	Used  int64 `json:"used"`
 	Limit int64 `json:"limit"`
-	// Refused is how often there was no room. Connections wait then.
+	// Refused counts how often the limit was reached. Connections wait then.
 	Refused uint64 `json:"refused"`
-	// Own is how much of it each service has to itself.
-	Own int64 `json:"own,omitempty"`
-	// Holding are listeners at which clients wait for room now.
-	Holding int64 `json:"holding,omitempty"`
-	// Asked is what the configuration asks for where that is more than Limit,
-	// and By why there is not more.
+	// Reserved is how much of it is reserved for each service.
+	Reserved int64 `json:"reserved,omitempty"`
+	// FullListeners counts the listeners at which clients wait to be accepted now.
+	FullListeners int64 `json:"full_listeners,omitempty"`
+	// Asked is the configured limit where that is more than Limit, and By is why
+	// Limit is less.
 	Asked int64    `json:"asked,omitempty"`
 	By    Scarcity `json:"by,omitempty"`
 }
 
-// A Scarcity is what a host has too little of.
+// A Scarcity names the resource of the host that keeps a limit low.
 type Scarcity string
 
-// What there may be too little of.
+// The resources that can be scarce.
 const (
 	Files  Scarcity = "files"  // descriptors
-	Memory Scarcity = "memory" // what the machine or the control group has
+	Memory Scarcity = "memory" // of the machine or the control group
 	Ports  Scarcity = "ports"  // local ports
 )
 
-// Full reports whether there is no room.
+// Full reports whether the limit is reached.
 func (r Room) Full() bool { return r.Used >= r.Limit }

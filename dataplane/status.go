@@ -11,25 +11,26 @@ type Counters struct {
 	OutPackets  uint64 `json:"out_packets"` // from real servers to clients
 	InBytes     uint64 `json:"in_bytes"`
 	OutBytes    uint64 `json:"out_bytes"`
-	// Failures are attempts to reach a real server that came to nothing.
+	// Failures counts failed attempts to connect to a real server.
 	Failures uint64 `json:"failures"`
-	// Refused are clients that no real server could take, Refusals the same by
-	// why, as far as the dataplane can tell.
+	// Refused counts clients that no real server could take, and Refusals the
+	// same clients by reason, as far as the dataplane can tell.
 	Refused  uint64   `json:"refused"`
 	Refusals Refusals `json:"refusals"`
-	// Unpinned are clients that persistence had no room for: they were
-	// scheduled anew before their time, or are with each connection.
-	Unpinned uint64 `json:"unpinned"`
-	// Denied are clients that are not allowed, Throttled those beyond the
-	// limits of their source, Unintroduced those of trusted proxies that did
-	// not say who they are. None of them are among Refused.
-	Denied       uint64 `json:"denied"`
-	Throttled    uint64 `json:"throttled"`
-	Unintroduced uint64 `json:"unintroduced"`
-	// Queued are clients that had to wait for a real server; those that waited
-	// in vain are among Refused.
+	// PersistenceOverflow counts clients for which the table of persistence was
+	// full: they lost their real server early, or never got one to keep.
+	PersistenceOverflow uint64 `json:"persistence_overflow"`
+	// Denied counts clients that are not allowed, Throttled those beyond the
+	// limits of their source, MissingProxyHeader those of trusted proxies
+	// without a valid PROXY header. Refused includes none of them.
+	Denied             uint64 `json:"denied"`
+	Throttled          uint64 `json:"throttled"`
+	MissingProxyHeader uint64 `json:"missing_proxy_header"`
+	// Queued counts clients that had to wait for a real server; those that
+	// waited in vain are counted in Refused, too.
 	Queued uint64 `json:"queued"`
-	// Cut are connections and flows ended because their real server is down.
+	// Cut counts connections and flows that were ended because their real server
+	// went down.
 	Cut uint64 `json:"cut"`
 }
 
@@ -43,10 +44,10 @@ func (c Counters) Add(d Counters) Counters {
 	c.Failures += d.Failures
 	c.Refused += d.Refused
 	c.Refusals = c.Refusals.Add(d.Refusals)
-	c.Unpinned += d.Unpinned
+	c.PersistenceOverflow += d.PersistenceOverflow
 	c.Denied += d.Denied
 	c.Throttled += d.Throttled
-	c.Unintroduced += d.Unintroduced
+	c.MissingProxyHeader += d.MissingProxyHeader
 	c.Queued += d.Queued
 	c.Cut += d.Cut
 	return c
@@ -54,33 +55,34 @@ func (c Counters) Add(d Counters) Counters {
 
 // A ServiceStatus is a virtual service as it is served now.
 type ServiceStatus struct {
-	// Service is what is in force; its RealServers are as in Servers.
+	// Service is the service in force; its RealServers are as in Servers.
 	Service VirtualService
-	// Counters are those of the service since it was created, real servers
-	// that have left included.
+	// Counters are those of the service since it was created, including real
+	// servers that were removed since.
 	Counters Counters
 	Servers  []ServerStatus
-	// Left are real servers that were served before and are not now: where they
-	// were, what is left of their connections, and what was counted for them.
+	// Left are real servers that were removed: their addresses, the connections
+	// they still have, and their counters.
 	Left []ServerStatus
-	// Changes say in what Service is not what was applied last, because somebody
-	// else has changed it; each is a clause of its own. Nil if in nothing.
+	// Changes lists the differences between Service and the service that was
+	// applied last, made by somebody else; each is a clause. Nil for none.
 	Changes []string
-	// Missing are the real servers of what was applied last that somebody else
+	// Missing are the real servers that were applied last and that somebody else
 	// has removed from Service.
 	Missing []netip.AddrPort
-	// Waiting are the clients that wait for a real server now.
+	// Waiting is the number of clients that wait for a real server now.
 	Waiting int
-	// Holding is that clients wait to be accepted, because the service has as
-	// many connections as it may within the bound of the dataplane.
-	Holding bool
+	// Full reports that clients wait to be accepted because the service has
+	// reached its share of the dataplane's connections.
+	Full bool
 }
 
 // A ServerStatus is one real server of a service as it is served now.
 type ServerStatus struct {
 	RealServer
 	Counters Counters
-	// Active connections and flows carry traffic, Inactive ones are known
-	// but ended (IPVS only), Persistent are the clients pinned here.
+	// Active connections and flows carry traffic. Inactive connections have
+	// ended and are still known (IPVS only). Persistent counts the clients that
+	// persistence keeps on this real server.
 	Active, Inactive, Persistent int
 }

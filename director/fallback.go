@@ -28,19 +28,19 @@ func (c *cluster) announceFallback(now time.Time, sv *service, on bool) {
 	}
 	sv.announced = on
 	if on {
-		c.recordFallback(now, sv, Up, "no real server is usable")
+		c.recordFallback(now, sv, Active, "no real server is usable")
 	} else {
-		c.recordFallback(now, sv, Down, "a real server is usable")
+		c.recordFallback(now, sv, Standby, "a real server is usable")
 	}
 }
 
 func (c *cluster) recordFallback(now time.Time, sv *service, to State, cause string) {
-	t := Transition{Time: now, Service: sv.conf.ID.String(), Server: "fallback " + sv.fallbackName(), From: Down, To: to, Cause: cause}
-	if to == Down {
-		t.From = Up
+	t := Transition{Time: now, Service: sv.conf.ID.String(), Server: "fallback " + sv.fallbackName(), From: Standby, To: to, Cause: cause}
+	if to == Standby {
+		t.From = Active
 	}
 	c.record(t)
-	c.mailFallback(sv, to == Up)
+	c.mailFallback(sv, to == Active)
 }
 
 // sayFallback gives fallbackcommand its word, once for each change.

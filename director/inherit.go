@@ -14,7 +14,7 @@ import (
 func (c *cluster) succeed(now time.Time, sv, old *service) {
 	if old.announced && old.fallbackName() != sv.fallbackName() {
 		old.announced = false
-		c.recordFallback(now, old, Down, "the configuration no longer names it")
+		c.recordFallback(now, old, Standby, "the configuration no longer names it")
 	}
 	if old.conf.FallbackCommand != sv.conf.FallbackCommand {
 		c.dismissCommand(old)

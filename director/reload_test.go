@@ -156,11 +156,11 @@ func TestReloadOfFallback(t *testing.T) {
 		got = append(got, tr.Server+" "+string(tr.To)+": "+tr.Cause)
 	}
 	want := []string{
-		"fallback sorry up: no real server is usable",
-		"fallback sorry down: the configuration no longer names it",
-		"fallback 127.0.0.1:80 up: no real server is usable",
-		"fallback 127.0.0.1:80 down: the configuration no longer names it",
-		"fallback sorry up: no real server is usable",
+		"fallback sorry active: no real server is usable",
+		"fallback sorry standby: the configuration no longer names it",
+		"fallback 127.0.0.1:80 active: no real server is usable",
+		"fallback 127.0.0.1:80 standby: the configuration no longer names it",
+		"fallback sorry active: no real server is usable",
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)

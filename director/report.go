@@ -123,7 +123,7 @@ func (s *Status) count(served []dataplane.ServiceStatus) {
 	for i := range s.Services {
 		sv := &s.Services[i]
 		have := byID[sv.ID]
-		sv.Counters, sv.Waiting, sv.Holding, sv.Changed = have.Counters, have.Waiting, have.Holding, have.Changes
+		sv.Counters, sv.Waiting, sv.Full, sv.Changed = have.Counters, have.Waiting, have.Full, have.Changes
 		at := make(map[netip.AddrPort]*ServerStatus, len(sv.Servers))
 		for i := range slices.Backward(sv.Servers) { // of two at one address the first
 			at[sv.Servers[i].addr] = &sv.Servers[i]

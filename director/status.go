@@ -80,9 +80,9 @@ type ServiceStatus struct {
 	Counters dataplane.Counters `json:"counters"`
 	// Waiting are the clients that wait for a real server now.
 	Waiting int `json:"waiting,omitempty"`
-	// Holding is that clients wait to be accepted: the service has its part of
+	// Full reports that clients wait to be accepted: the service has its part of
 	// the connections that the dataplane carries.
-	Holding          bool               `json:"holding,omitempty"`
+	Full             bool               `json:"full,omitempty"`
 	FallbackCounters dataplane.Counters `json:"fallback_counters"`
 	// Changed says what the dataplane has instead of what it was asked for,
 	// because somebody else has changed it; it is put right within seconds.
@@ -132,7 +132,7 @@ type ServerStatus struct {
 	addr netip.AddrPort // where the dataplane knows it
 }
 
-// A State is what the director makes of a real server.
+// A State is the state of a real server or, in a transition, of a fallback.
 type State string
 
 // The states of a real server. Maintenance is the operator's and wins.
@@ -143,6 +143,12 @@ const (
 	// Pending is one that is well and that the dataplane does not have yet. Only
 	// a ServerStatus has this state: for transitions it is up.
 	Pending State = "pending"
+)
+
+// The states of a fallback, in transitions.
+const (
+	Active  State = "active"
+	Standby State = "standby"
 )
 
 // A Transition is one change of a real server's or a fallback's state.

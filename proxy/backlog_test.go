@@ -34,14 +34,14 @@ func TestFloodLeavesOthersTheirs(t *testing.T) {
 			}
 			holding := func() (n int) {
 				for _, st := range get[[]dataplane.ServiceStatus](t)(d.Snapshot(t.Context())) {
-					if st.Holding {
+					if st.Full {
 						n++
 					}
 				}
 				return n
 			}
 			eventually(t, "the floods wait", func() bool { return holding() == flooded })
-			if l := d.Load().Connections; l.Own != own || l.Used != limit-int64(services-flooded)*own {
+			if l := d.Load().Connections; l.Reserved != own || l.Used != limit-int64(services-flooded)*own {
 				t.Errorf("%+v, want all but %d for each service that is not flooded", l, own)
 			}
 			for _, v := range all[flooded:] {
@@ -135,7 +135,7 @@ func TestLimitChangesWhileClientsWait(t *testing.T) {
 	for range 10 {
 		late = append(late, dial(t, v))
 	}
-	eventually(t, "they wait", func() bool { return d.Load().Connections.Holding > 0 })
+	eventually(t, "they wait", func() bool { return d.Load().Connections.FullListeners > 0 })
 	d.SetLimits(proxy.Limits{Connections: 11})
 	for _, c := range late {
 		wantStart(t, c, "x")

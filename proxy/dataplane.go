@@ -247,7 +247,7 @@ func (d *Dataplane) snapshot() []dataplane.ServiceStatus {
 	all := make([]dataplane.ServiceStatus, 0, len(services))
 	for _, s := range services {
 		st := s.table.Status()
-		st.Holding = s.shared.Holding()
+		st.Full = s.shared.Holding()
 		all = append(all, st)
 	}
 	slices.SortFunc(all, func(a, b dataplane.ServiceStatus) int { return a.Service.ID.Compare(b.Service.ID) })

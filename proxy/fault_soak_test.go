@@ -150,8 +150,8 @@ func wantEvents(t *testing.T, r *remote, admitted *atomic.Int64) {
 			t.Errorf("nobody %s", what)
 		}
 	}
-	if sum.Unintroduced > 0 {
-		t.Errorf("%d had no PROXY header", sum.Unintroduced)
+	if sum.MissingProxyHeader > 0 {
+		t.Errorf("%d had no PROXY header", sum.MissingProxyHeader)
 	}
 }
 

@@ -116,12 +116,12 @@ func (d *Dataplane) SetLimits(l Limits) {
 func (d *Dataplane) Load() dataplane.Load {
 	l := dataplane.Load{Flows: d.udp.Load(), Evicted: d.udp.Evictions(), Pauses: d.AcceptPauses()}
 	l.Connections, l.Buffers = d.tcp.Load()
-	l.Worker, l.Turned = d.engine.Turns()
+	l.Worker, l.LoopAge = d.engine.Turns()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	l.Forgotten = d.forgotten
+	l.EvictedSources = d.forgotten
 	for _, s := range d.services {
-		l.Forgotten += s.shared.Screen.Forgotten()
+		l.EvictedSources += s.shared.Screen.Forgotten()
 	}
 	return l
 }

@@ -195,11 +195,11 @@ func TestSenders(t *testing.T) {
 				d, v := trusting(t, "127.0.0.1")
 				at := freePort(t, "tcp", host)
 				start(t, at, v.ID.Addr)
-				was := status(t, d).Counters.Unintroduced
+				was := status(t, d).Counters.MissingProxyHeader
 				c := dial(t, serviceAt(dataplane.TCP, at))
 				send(t, c, "payload")
 				wantStart(t, c, addrOf(c).String()+" to "+at.String()+"\npayload")
-				if n := status(t, d).Counters.Unintroduced - was; n != 0 {
+				if n := status(t, d).Counters.MissingProxyHeader - was; n != 0 {
 					t.Errorf("%d clients had no PROXY header", n)
 				}
 			})
@@ -227,7 +227,7 @@ func TestCheckedByHaproxy(t *testing.T) {
 		haproxy(t, at, fmt.Sprintf("listen l\n mode tcp\n bind %v\n option tcp-check\n tcp-check expect string 127.0.0.1\n server s %v %s check inter 50ms\n",
 			at, v.ID.Addr, send))
 		eventually(t, "checks of "+send+" have come through", func() bool { return status(t, d).Counters.Connections > 3 })
-		if n := status(t, d).Counters.Unintroduced; n != 0 {
+		if n := status(t, d).Counters.MissingProxyHeader; n != 0 {
 			t.Errorf("%s: %d had no PROXY header", send, n)
 		}
 	}

@@ -303,7 +303,7 @@ func TestSetLimits(t *testing.T) {
 	first := wantLetIn(t, v, "127.0.0.1", true)
 	c := wantLetIn(t, v, "127.0.0.1", true)
 	late := dial(t, v)
-	eventually(t, "another one waits", func() bool { return status(t, d).Holding })
+	eventually(t, "another one waits", func() bool { return status(t, d).Full })
 	if l := d.Load(); l.Connections.Used != 2 || l.Connections.Limit != 2 || l.Connections.Refused == 0 || l.Flows.Limit != 3 || l.Buffers.Limit != 1<<20 || !l.Connections.Full() {
 		t.Errorf("the load is %+v", l)
 	}
@@ -313,8 +313,8 @@ func TestSetLimits(t *testing.T) {
 	}
 	_ = c.Close()
 	eventually(t, "it is over", func() bool { return d.Load().Connections.Used == 1 })
-	if err := echoed(first); err != nil || !status(t, d).Holding {
-		t.Errorf("a connection from before: %v; another one waits: %t", err, status(t, d).Holding)
+	if err := echoed(first); err != nil || !status(t, d).Full {
+		t.Errorf("a connection from before: %v; another one waits: %t", err, status(t, d).Full)
 	}
 	d.SetLimits(proxy.Limits{})
 	if err := echoed(late); err != nil {

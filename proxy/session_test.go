@@ -198,8 +198,8 @@ func TestLimit(t *testing.T) {
 		_, _ = io.ReadFull(c, make([]byte, 1))
 	}
 	third := dial(t, v)
-	eventually(t, "it waits", func() bool { return status(t, d).Holding })
-	if l := d.Load().Connections; l.Used != 2 || l.Refused == 0 || l.Holding == 0 {
+	eventually(t, "it waits", func() bool { return status(t, d).Full })
+	if l := d.Load().Connections; l.Used != 2 || l.Refused == 0 || l.FullListeners == 0 {
 		t.Errorf("the load is %+v, want two and somebody who waits", l)
 	}
 	_ = first.Close()

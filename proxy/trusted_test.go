@@ -55,7 +55,7 @@ func TestTrustedProxyNamesTheClient(t *testing.T) {
 				wantStart(t, c, want)
 			}
 		}
-		if n := status(t, d).Counters.Unintroduced; n != 0 {
+		if n := status(t, d).Counters.MissingProxyHeader; n != 0 {
 			t.Errorf("%d clients had no PROXY header", n)
 		}
 	}
@@ -107,7 +107,7 @@ func TestUnintroduced(t *testing.T) {
 	_ = c.Close()
 	eventually(t, "all are counted", func() bool {
 		n := status(t, d).Counters
-		return n == dataplane.Counters{Unintroduced: 7}
+		return n == dataplane.Counters{MissingProxyHeader: 7}
 	})
 	eventually(t, "they are gone", func() bool { return d.Drain(t.Context()) == nil })
 	_ = d.Close()
@@ -213,7 +213,7 @@ func TestNamedDatagrams(t *testing.T) {
 		send(t, c, header(1, alice)+"old")
 		eventually(t, "all are counted", func() bool {
 			n := status(t, d).Counters
-			return n.Connections == 3 && n.Unintroduced == 2 && n.InPackets == 7 && n.InBytes == 49
+			return n.Connections == 3 && n.MissingProxyHeader == 2 && n.InPackets == 7 && n.InBytes == 49
 		})
 	}
 }

@@ -221,6 +221,6 @@ func (p *Limiter) Wait(ctx context.Context) error {
 func (p *Limiter) Load() dataplane.Room {
 	return dataplane.Room{
 		Used: p.taken.Load(), Limit: p.limit.Load(), Refused: p.refused.Load(),
-		Own: p.own.Load(), Holding: p.queue.waiting.Load(),
+		Reserved: p.own.Load(), FullListeners: p.queue.waiting.Load(),
 	}
 }

@@ -181,7 +181,7 @@ func TestHeaderedAndGone(t *testing.T) {
 			t.Errorf("%q: it is on its way to a real server", header)
 		}
 		r.Until("it is gone", r.gone)
-		if n := r.service.Books.Status().Counters; n.Unintroduced != 0 || n.Failures != 0 || r.fwd.limiter.Used() != 0 {
+		if n := r.service.Books.Status().Counters; n.MissingProxyHeader != 0 || n.Failures != 0 || r.fwd.limiter.Used() != 0 {
 			t.Errorf("%q: %+v, %d places", header, n, r.fwd.limiter.Used())
 		}
 	}
@@ -237,7 +237,7 @@ func TestWaitingEnds(t *testing.T) {
 			end(r, c)
 			r.Until("it is gone", r.gone)
 			n := r.service.Books.Status().Counters
-			if r.fwd.limiter.Used() != 0 || n.Unintroduced != 1 || n.Refused != 0 || len(r.h.named) != 0 {
+			if r.fwd.limiter.Used() != 0 || n.MissingProxyHeader != 1 || n.Refused != 0 || len(r.h.named) != 0 {
 				t.Errorf("%d places, %+v, %d named", r.fwd.limiter.Used(), n, len(r.h.named))
 			}
 		})

@@ -33,7 +33,7 @@ func TestRoomIsAnEvent(t *testing.T) {
 			return false
 		}
 	})
-	if n := r.fwd.limiter.Load().Holding; n != 0 || r.h.accept.suspended != 0 {
+	if n := r.fwd.limiter.Load().FullListeners; n != 0 || r.h.accept.suspended != 0 {
 		t.Errorf("%d wait, %d are held, want none", n, r.h.accept.suspended)
 	}
 }
@@ -47,7 +47,7 @@ func TestCloseWhileItWaits(t *testing.T) {
 	r.dial()
 	r.Until("the second one waits", func() bool { return r.h.accept.suspended == 1 })
 	r.h.accept.closeListener(r.fd)
-	if n := r.fwd.limiter.Load().Holding; n != 0 || r.h.accept.suspended != 0 {
+	if n := r.fwd.limiter.Load().FullListeners; n != 0 || r.h.accept.suspended != 0 {
 		t.Errorf("%d wait, %d are held, want none", n, r.h.accept.suspended)
 	}
 	_, _ = first.Close(), s.Close()

@@ -43,6 +43,6 @@ func (c *counters) read() dataplane.Counters {
 		Throttled:   c.throttled.Load(),
 		Cut:         c.cut.Load(),
 
-		Unintroduced: c.missingHeader.Load(),
+		MissingProxyHeader: c.missingHeader.Load(),
 	}
 }

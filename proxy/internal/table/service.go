@@ -273,7 +273,7 @@ func (s *Service) Status() dataplane.ServiceStatus {
 		Counters: s.count.read(),
 		Servers:  make([]dataplane.ServerStatus, 0, len(s.servers)),
 	}
-	st.Counters.Unpinned = s.pins.lost
+	st.Counters.PersistenceOverflow = s.pins.lost
 	st.Counters.Queued, st.Waiting = s.queue.joined, s.queue.waiting
 	for _, sv := range s.servers {
 		st.Servers = append(st.Servers, sv.status())
