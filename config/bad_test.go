@@ -20,7 +20,7 @@ func TestBad(t *testing.T) {
 				t.Fatal(err)
 			}
 			var errs config.Problems
-			for _, p := range wrong(t, string(text), config.Options{}) {
+			for _, p := range wrong(t, string(text), config.Options{Dataplanes: []string{"ipvs", "proxy"}}) {
 				if p.Severity == config.Error {
 					errs = append(errs, p)
 				}

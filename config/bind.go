@@ -140,6 +140,14 @@ func inQuotes(s string) string {
 
 func asIs(s string) string { return s }
 
+// dataplaneName is one of Options.Dataplanes.
+var dataplaneName = bind("the name of a dataplane", func(f *field) (string, bool) {
+	if f.dataplanes == nil {
+		return f.word("-")
+	}
+	return f.oneOf(f.dataplanes, "-")
+}, asIs)
+
 // word makes values that are one of a few words, the empty one being unset.
 func word(known ...string) func(at func(target) *string) value {
 	return bind("`"+strings.Join(known, "`, `")+"`",

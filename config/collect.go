@@ -10,14 +10,15 @@ import (
 
 // A collector gathers what is wrong with one file, in bounded memory.
 type collector struct {
-	file     string
-	errors   class
-	refused  class // what is accepted although ldirectord refuses it
-	warnings class
-	waiting  class
-	missing  []Pos              // where something is waited for
-	said     map[string]int     // the line that a kind of warning was given for last
-	lists    map[string]listing // files of clients, by path
+	file       string
+	dataplanes []string // that there are, nil for any
+	errors     class
+	refused    class // what is accepted although ldirectord refuses it
+	warnings   class
+	waiting    class
+	missing    []Pos              // where something is waited for
+	said       map[string]int     // the line that a kind of warning was given for last
+	lists      map[string]listing // files of clients, by path
 	// listsBefore are those of the configuration in force, which again takes as
 	// they are.
 	listsBefore map[string]listing

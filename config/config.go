@@ -93,7 +93,7 @@ type Settings struct {
 	SMTP             string // relay host; "": the local mail program
 	Quiescent        bool
 	CleanStop        bool
-	// Dataplane is "", "proxy" or "ipvs".
+	// Dataplane is the name of a dataplane, "" for the default one.
 	Dataplane string
 	// Tunnel is what the directives say; TunnelTo is what comes of it.
 	Tunnel dataplane.Tunnel

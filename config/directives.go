@@ -93,7 +93,7 @@ var table = []directive{
 	{name: "servicename", scope: inSection, def: "none", doc: "name of the service in mail", value: rest(func(t target) *string { return &t.v.ServiceName })},
 	{name: "comment", scope: inSection, def: "none", doc: "remark in mail", value: rest(func(t target) *string { return &t.v.Comment })},
 
-	{name: "dataplane", scope: both, own: true, def: "as the command line says", doc: "what forwards", value: word("proxy", "ipvs")(func(t target) *string { return &t.s.Dataplane })},
+	{name: "dataplane", scope: both, own: true, def: "as the command line says", doc: "what forwards", value: dataplaneName(func(t target) *string { return &t.s.Dataplane })},
 	{name: "tunneltype", scope: both, own: true, def: "ipip", doc: "what wraps packets for servers that are reached by ipip", value: tunnelType},
 	{name: "tunnelport", scope: both, own: true, def: "none", doc: "UDP port that real servers take tunnels of type gue on", value: tunnelPort},
 	{name: "tunnelchecksum", scope: both, own: true, def: "no", doc: "checksum of tunnels of type gre and gue", value: tunnelSum},

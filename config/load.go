@@ -15,6 +15,9 @@ import (
 type Options struct {
 	// Strict refuses what ldirectord refuses, as `strict = yes` does.
 	Strict bool
+	// Dataplanes are the names that the directive dataplane accepts; nil accepts
+	// every word.
+	Dataplanes []string
 	// Resolver finds the addresses of host names; nil is the system's, with
 	// /etc/hosts as it is now.
 	Resolver Resolver
@@ -103,7 +106,7 @@ func split(all Problems) (waiting, warnings Problems) {
 
 func newParser(name string, o Options, known map[question]lookup) *parser {
 	p := &parser{
-		collector: &collector{file: name, again: o.Again},
+		collector: &collector{file: name, dataplanes: o.Dataplanes, again: o.Again},
 		names:     &names{ports: systemPorts(), known: known, asked: map[question]bool{}},
 		cfg:       &Config{Path: name},
 		lines:     map[string]place{},

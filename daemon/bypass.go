@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -25,9 +24,8 @@ func (d *Daemon) bypassed(conf *config.Config) config.Problems {
 }
 
 // inTheWay finds the services of conf that are for the proxy and whose
-// connections one of listed takes, where usual is the dataplane of services
-// that name none.
-func inTheWay(conf *config.Config, usual string, listed []dataplane.ServiceID) (ps config.Problems) {
+// connections one of listed takes, where def is the default dataplane.
+func inTheWay(conf *config.Config, def string, listed []dataplane.ServiceID) (ps config.Problems) {
 	taken := map[dataplane.ServiceID]bool{}
 	for _, id := range listed {
 		taken[id] = true
@@ -37,7 +35,7 @@ func inTheWay(conf *config.Config, usual string, listed []dataplane.ServiceID) (
 		whole := v.ID // all ports of its address
 		whole.Addr = netip.AddrPortFrom(v.ID.Addr.Addr(), 0)
 		for _, id := range slices.Compact([]dataplane.ServiceID{v.ID, whole}) {
-			if cmp.Or(v.Dataplane, usual) != onProxy || !taken[id] {
+			if dataplaneOf(v, def).inKernel || !taken[id] {
 				continue
 			}
 			ps = append(ps, config.Problem{

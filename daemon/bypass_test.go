@@ -28,7 +28,7 @@ virtual=10.0.0.2:80
 		return dataplane.ServiceID{Protocol: p, Addr: netip.MustParseAddrPort(addr)}
 	}
 	for _, tt := range []struct {
-		name, usual string
+		name, def string
 		listed      []dataplane.ServiceID
 		want        []string // hints
 	}{
@@ -40,7 +40,7 @@ virtual=10.0.0.2:80
 		{"proxy by directive", onIPVS, []dataplane.ServiceID{id(dataplane.TCP, "[fd00::1]:80")}, []string{"ipvsadm -D -t [fd00::1]:80"}},
 	} {
 		var hints []string
-		for _, p := range inTheWay(conf, tt.usual, tt.listed) {
+		for _, p := range inTheWay(conf, tt.def, tt.listed) {
 			hints = append(hints, p.Hint)
 			if p.Severity != config.Warning || p.Pos.Line == 0 {
 				t.Errorf("%s: %+v", tt.name, p)

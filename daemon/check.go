@@ -17,13 +17,15 @@ import (
 // file cannot be read at all. name stands for the file in messages, on is the
 // dataplane as the flag says it: with auto or nothing, what this host has.
 func Check(ctx context.Context, name string, text []byte, o config.Options, on string) (*config.Config, error) {
-	if err := knownDataplane(on); err != nil {
+	v, err := newValidator(on)
+	if err != nil {
 		return nil, err
 	}
-	return judgeOf(on).check(ctx, name, text, o)
+	return v.check(ctx, name, text, o)
 }
 
-func (j *judge) check(ctx context.Context, name string, text []byte, o config.Options) (*config.Config, error) {
+func (j *validator) check(ctx context.Context, name string, text []byte, o config.Options) (*config.Config, error) {
+	o.Dataplanes = dataplaneNames()
 	conf, err := config.Parse(ctx, name, text, o)
 	if err != nil {
 		return nil, err
@@ -33,14 +35,14 @@ func (j *judge) check(ctx context.Context, name string, text []byte, o config.Op
 		return nil, config.Join(name, withLines(ps, text), conf.Warnings)
 	}
 	conf.Waiting = config.Join(name, withLines(conf.Waiting, text))
-	conf.Warnings = config.Join(name, conf.Warnings, withLines(remarks(name, conf, j.usual), text))
+	conf.Warnings = config.Join(name, conf.Warnings, withLines(remarks(name, conf, j.def), text))
 	return conf, nil
 }
 
 // remarks are the warnings that need more than the file: the dataplane, and
 // what this host has.
-func remarks(name string, conf *config.Config, usual string) config.Problems {
-	ps := slices.Concat(uselessTimeouts(conf, usual), ownFallbacks(conf, usual), oneWay(conf, usual), vacant(name, conf))
+func remarks(name string, conf *config.Config, def string) config.Problems {
+	ps := slices.Concat(uselessTimeouts(conf, def), ownFallbacks(conf, def), oneWay(conf, def), vacant(name, conf))
 	if err := noFacility(conf); err != nil && !conf.Global.Supervised {
 		ps = append(ps, config.Problem{
 			Pos: conf.Global.Origins["logfile"].Pos, Text: fmt.Sprintf("%v; the log goes to standard error", err),

@@ -5,41 +5,49 @@ import (
 	"slices"
 
 	"github.com/shunt-lb/shunt/admin"
-	"github.com/shunt-lb/shunt/director"
-	"github.com/shunt-lb/shunt/ipvs"
 )
 
-// connections is what the dataplanes know of connections. The kernel is read
-// while they are iterated over, beside the director; the proxy has no table of
-// its own.
+// connections returns the connections of those dataplanes that have a table of
+// them, and the services of the others. The tables are read while they are
+// iterated over, outside the director's loop.
 func (d *Daemon) connections() admin.Connections {
-	all := admin.Connections{Unlisted: d.plane.served(onProxy)}
-	if d.plane.kernel.opened() != nil {
-		all.All = kernelConnections()
+	var all admin.Connections
+	var tables []iter.Seq2[admin.Connection, error]
+	for _, p := range d.plane.planes {
+		switch k := kindNamed(p.name); {
+		case k.connections == nil:
+			all.Unlisted = append(all.Unlisted, d.plane.served(p.name)...)
+		case d.plane.opened(p.name):
+			tables = append(tables, k.connections())
+		}
+	}
+	slices.Sort(all.Unlisted)
+	if len(tables) > 0 {
+		all.All = concat(tables)
 	}
 	return all
 }
 
-func kernelConnections() iter.Seq2[admin.Connection, error] {
+// concat returns the elements of several sequences. An error is the last.
+func concat(seqs []iter.Seq2[admin.Connection, error]) iter.Seq2[admin.Connection, error] {
 	return func(yield func(admin.Connection, error) bool) {
-		for c, err := range ipvs.Connections() {
-			next := admin.Connection{
-				Protocol: c.Protocol, Client: c.Client, Virtual: c.Virtual, Server: c.Server,
-				State: c.State, Expires: director.Seconds(c.Expires),
-			}
-			if !yield(next, err) {
-				return
+		for _, seq := range seqs {
+			for c, err := range seq {
+				if !yield(c, err) || err != nil {
+					return
+				}
 			}
 		}
 	}
 }
 
-// served names the services that a dataplane serves now, in order.
+// served returns the names of the services that a dataplane serves now, in
+// order.
 func (m *mux) served(name string) (services []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for id, i := range m.on {
-		if l := m.leaving[id]; m.planes[i].name == name || l != nil && m.planes[l.from].name == name {
+		if l := m.migrations[id]; m.planes[i].name == name || l != nil && m.planes[l.from].name == name {
 			services = append(services, id.String())
 		}
 	}

@@ -32,7 +32,7 @@ type Options struct {
 	Config, Asked string
 	// Strict refuses what ldirectord refuses.
 	Strict bool
-	// Dataplane is auto, ipvs or proxy; "" is auto.
+	// Dataplane is one of DataplaneChoices; "" is auto.
 	Dataplane string
 	// Admin is the address of metrics, status page and API; "" for none.
 	Admin string
@@ -58,11 +58,11 @@ type Daemon struct {
 	parsed   parsed
 	current  atomic.Pointer[config.Config] // in force
 	sites    map[string]bool               // services the sorry server answers for
-	plane    plane
+	plane    dataplanes
 	host     hostKeeper
 	director *director.Director
 	mails    *alert.Sender
-	herald   *herald
+	notifier *notifier
 	children *children
 	started  bool     // a configuration has been in force
 	execute  []string // other configurations to run, of the first one in force
@@ -101,7 +101,7 @@ func (d *Daemon) openSorry(context.Context) error {
 }
 
 func (d *Daemon) openDirector(context.Context) error {
-	plane, err := choose(d.o.Dataplane, d.log, d.sorry, d.renewed)
+	plane, err := openDataplanes(d.o.Dataplane, openOptions{log: d.log, sorry: d.sorry, renewed: d.renewed})
 	if err != nil {
 		return err
 	}
@@ -111,9 +111,9 @@ func (d *Daemon) openDirector(context.Context) error {
 	d.children = newChildren(d.log)
 	d.mails = alert.New(d.log)
 	d.onStop("alert mails", lastMails, d.closeMails)
-	d.herald = newHerald(func(state string) { tell(d.log, state) }, d.well)
+	d.notifier = newNotifier(func(state string) { tell(d.log, state) }, d.well)
 	d.director = director.New(director.Options{
-		Path: d.o.Config, Parse: d.parse, Again: d.again, InForce: d.inForce, Follow: d.follow, Ready: d.herald.ready,
+		Path: d.o.Config, Parse: d.parse, Again: d.again, InForce: d.inForce, Follow: d.follow, Ready: d.notifier.ready,
 		Dataplane: plane, Forwarding: plane.status, Log: d.log,
 		Mail: func(m director.Mail) { d.mails.Send(alertMail(m)) },
 	})
@@ -210,7 +210,7 @@ func withLoad(s director.Status, load dataplane.Load) director.Status {
 // Reload reads the configuration again, here and in every shunt that execute
 // has started; see director.Director.Reload.
 func (d *Daemon) Reload(ctx context.Context) error {
-	done := d.herald.reloading()
+	done := d.notifier.reloading()
 	defer done()
 	d.children.reload()
 	return d.director.Reload(ctx)

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/shunt-lb/shunt/config"
+	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/internal/logs"
 	"github.com/shunt-lb/shunt/sorry"
 )
@@ -37,7 +38,7 @@ func (d *Daemon) again(ctx context.Context, text []byte, inForce *config.Config)
 
 func (d *Daemon) parseAfter(ctx context.Context, text []byte, o config.Options) (*config.Config, error) {
 	o.Strict = d.o.Strict
-	conf, err := d.plane.judge().check(ctx, d.o.Config, text, o)
+	conf, err := d.plane.validator().check(ctx, d.o.Config, text, o)
 	if err != nil {
 		return nil, err
 	}
@@ -132,5 +133,13 @@ func (d *Daemon) follow(conf *config.Config) {
 		d.started, d.execute = true, conf.Global.Execute
 	} else if err := d.children.follow(conf.Global.Execute, d.o); err != nil {
 		d.log.Error("another configuration is not run", "err", err)
+	}
+}
+
+// site returns how the sorry server answers for a service.
+func site(v *config.Virtual) sorry.Site {
+	return sorry.Site{
+		Protocol: v.Service, UDP: v.ID.Protocol == dataplane.UDP,
+		Page: v.SorryPage, Status: v.SorryStatus, Name: v.ServiceName,
 	}
 }

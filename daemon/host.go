@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,7 +37,7 @@ func (d *Daemon) followHost(conf *config.Config) {
 	d.host.settings.Lock()
 	defer d.host.settings.Unlock()
 	d.host.set = conf
-	if d.plane.kernel.opened() != nil {
+	if d.plane.ipvs.opened() != nil {
 		d.followSettings()
 	}
 }
@@ -185,11 +184,11 @@ func (d *Daemon) needs(conf *config.Config) []sysctl.Need {
 	var services []dataplane.VirtualService
 	for i := range conf.Virtuals {
 		v := &conf.Virtuals[i]
-		if cmp.Or(v.Dataplane, d.plane.status.Name) == onProxy {
+		if dataplaneOf(v, d.plane.status.Name).name != onIPVS {
 			continue
 		}
 		quiescent[v.ID] = v.Quiescent
-		services = append(services, withoutDesk(director.Everything(v)))
+		services = append(services, withoutSorry(director.Everything(v)))
 	}
 	where, done, err := sysctl.Where()
 	if err != nil {

@@ -8,21 +8,18 @@ import (
 	"github.com/shunt-lb/shunt/ipvs"
 )
 
-// A kernel is IPVS as far as this host has it. A host that has none may get it
-// later: it is asked for again with every service that is for it.
+// A kernel is IPVS on a host that may not have it yet: it tries to open it again
+// with every service that is for it.
 type kernel struct {
 	options ipvs.Options
 	work    sync.WaitGroup
 
-	mu    sync.Mutex
-	plane *ipvs.Dataplane // nil: none yet
-	over  bool
+	mu     sync.Mutex
+	plane  *ipvs.Dataplane // nil: none yet
+	closed bool
 }
 
 var _ kernelPlane = (*kernel)(nil)
-
-// newIPVS is a variable for tests of hosts without it.
-var newIPVS = ipvs.New
 
 // open returns IPVS, or why this host has none.
 func (k *kernel) open() (*ipvs.Dataplane, error) {
@@ -31,7 +28,7 @@ func (k *kernel) open() (*ipvs.Dataplane, error) {
 	if k.plane != nil {
 		return k.plane, nil
 	}
-	if k.over {
+	if k.closed {
 		return nil, dataplane.ErrClosed
 	}
 	plane, err := newIPVS(k.options)
@@ -39,7 +36,7 @@ func (k *kernel) open() (*ipvs.Dataplane, error) {
 		return nil, err
 	}
 	if k.plane = plane; k.options.Renewed != nil {
-		k.work.Go(k.options.Renewed) // its settings are as the kernel has them
+		k.work.Go(k.options.Renewed) // its settings are the kernel's defaults
 	}
 	return plane, nil
 }
@@ -63,13 +60,13 @@ func (k *kernel) Apply(ctx context.Context, v dataplane.VirtualService) error {
 	return plane.Apply(ctx, v)
 }
 
-// TakeFromHost is that of IPVS.
-func (k *kernel) TakeFromHost(ctx context.Context, v dataplane.VirtualService) error {
+// ApplyDropping is that of IPVS.
+func (k *kernel) ApplyDropping(ctx context.Context, v dataplane.VirtualService) error {
 	plane, err := k.open()
 	if err != nil {
 		return &dataplane.OpError{Op: "apply", Service: v.ID, Err: err}
 	}
-	return plane.TakeFromHost(ctx, v)
+	return plane.ApplyDropping(ctx, v)
 }
 
 // Remove implements [dataplane.Dataplane].
@@ -104,7 +101,7 @@ func (k *kernel) Audit(ctx context.Context) ([]dataplane.Drift, error) {
 	return nil, nil
 }
 
-// Status returns what a service is, as Snapshot does for all.
+// Status is Snapshot for one service.
 func (k *kernel) Status(ctx context.Context, id dataplane.ServiceID) (dataplane.ServiceStatus, error) {
 	plane, err := k.open()
 	if err != nil {
@@ -125,7 +122,7 @@ func (k *kernel) Alone(ctx context.Context, id dataplane.ServiceID) (bool, error
 // Close implements [dataplane.Dataplane].
 func (k *kernel) Close() error {
 	k.mu.Lock()
-	k.over = true
+	k.closed = true
 	k.mu.Unlock()
 	k.work.Wait()
 	if plane := k.opened(); plane != nil {

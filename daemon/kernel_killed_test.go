@@ -129,7 +129,7 @@ func TestKilledOnIPVS(t *testing.T) {
 	c.must(d.Start(t.Context()))
 	t.Cleanup(func() { _ = d.Stop(context.Background()) })
 	c.ready(d)
-	if n := d.plane.kernel.opened().Writes(); n != 0 {
+	if n := d.plane.ipvs.opened().Writes(); n != 0 {
 		t.Errorf("the restart wrote %d times", n)
 	}
 	if after := kernelTable(t); after != before {
@@ -142,7 +142,7 @@ func TestKilledOnIPVS(t *testing.T) {
 		}
 	}
 	c.must(d.Stop(t.Context()))
-	if own, err := hostPrefixes(); err != nil || slices.Contains(own, c.vip) {
+	if own, err := hostAddrs(); err != nil || slices.Contains(own, c.vip) {
 		t.Errorf("the VIP that the killed one had added stays after a stop: %v, %v", own, err)
 	}
 }

@@ -17,18 +17,18 @@ type mux struct {
 	log    *slog.Logger
 	wg     sync.WaitGroup
 
-	moving sync.Mutex // one service at a time; locked before mu
+	migrating sync.Mutex // one service at a time; locked before mu
 
 	mu   sync.Mutex
-	want map[dataplane.ServiceID]string // what the configuration says
-	on   map[dataplane.ServiceID]int    // where a service is served now
-	// leaving are the services that another dataplane has not let go yet.
-	leaving map[dataplane.ServiceID]*leave
-	// past is what was counted where a service was before.
+	want map[dataplane.ServiceID]string // by the configuration
+	on   map[dataplane.ServiceID]int    // the dataplane that serves it now
+	// migrations are the services that their old dataplanes still have.
+	migrations map[dataplane.ServiceID]*migration
+	// past has the counters of former dataplanes.
 	past map[dataplane.ServiceID]dataplane.ServiceStatus
 }
 
-// A named is a dataplane and what the configuration calls it.
+// A named is a dataplane with its name.
 type named struct {
 	dataplane.Dataplane
 	name string
@@ -44,7 +44,7 @@ var (
 func newMux(log *slog.Logger, planes ...named) *mux {
 	return &mux{
 		planes: planes, log: log, want: map[dataplane.ServiceID]string{}, on: map[dataplane.ServiceID]int{},
-		leaving: map[dataplane.ServiceID]*leave{}, past: map[dataplane.ServiceID]dataplane.ServiceStatus{},
+		migrations: map[dataplane.ServiceID]*migration{}, past: map[dataplane.ServiceID]dataplane.ServiceStatus{},
 	}
 }
 
@@ -56,7 +56,7 @@ func (m *mux) route(want map[dataplane.ServiceID]string) {
 	m.want = want
 }
 
-// target is the dataplane that id is for, and the one that it is on, -1 for
+// target returns the dataplane that id is for, and the one that it is on, -1 for
 // none.
 func (m *mux) target(id dataplane.ServiceID) (to, from int) {
 	m.mu.Lock()
@@ -69,7 +69,7 @@ func (m *mux) target(id dataplane.ServiceID) (to, from int) {
 	return to, from
 }
 
-func (m *mux) note(id dataplane.ServiceID, plane int) {
+func (m *mux) setPlane(id dataplane.ServiceID, plane int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if plane < 0 {
@@ -81,22 +81,22 @@ func (m *mux) note(id dataplane.ServiceID, plane int) {
 }
 
 // Apply implements [dataplane.Dataplane]. A service that changes its dataplane
-// is taken in by the new one before the old one lets go of it.
+// is applied to the new one before it is removed from the old one.
 func (m *mux) Apply(ctx context.Context, v dataplane.VirtualService) error {
 	to, from := m.target(v.ID)
 	if from >= 0 && from != to {
-		return m.move(ctx, v, from, to)
+		return m.migrate(ctx, v, from, to)
 	}
-	// Noted even if it fails: what was half done is there to be removed.
-	m.note(v.ID, to)
+	// Also if Apply fails: a service that is half applied has to be removed.
+	m.setPlane(v.ID, to)
 	return m.planes[to].Apply(ctx, v)
 }
 
 // Remove implements [dataplane.Dataplane].
 func (m *mux) Remove(ctx context.Context, id dataplane.ServiceID) error {
-	m.moving.Lock()
-	defer m.moving.Unlock()
-	if err := m.finish(ctx, id); err != nil {
+	m.migrating.Lock()
+	defer m.migrating.Unlock()
+	if err := m.finishMigration(ctx, id); err != nil {
 		return err
 	}
 	_, from := m.target(id)
@@ -106,25 +106,25 @@ func (m *mux) Remove(ctx context.Context, id dataplane.ServiceID) error {
 	if err := m.planes[from].Remove(ctx, id); err != nil {
 		return err
 	}
-	m.note(id, -1)
+	m.setPlane(id, -1)
 	return nil
 }
 
-// Snapshot implements [dataplane.Dataplane]. What a service has been elsewhere
-// is counted with it.
+// Snapshot implements [dataplane.Dataplane]. The counters of a service include
+// those of its former dataplanes.
 func (m *mux) Snapshot(ctx context.Context) ([]dataplane.ServiceStatus, error) {
 	byID := map[dataplane.ServiceID]dataplane.ServiceStatus{}
 	for i, p := range m.planes {
-		part, err := p.Snapshot(ctx)
+		some, err := p.Snapshot(ctx)
 		if err != nil {
 			return nil, err
 		}
-		for _, st := range part {
+		for _, st := range some {
 			id := st.Service.ID
-			if other, twice := byID[id]; twice && m.is(id, i) {
-				st = with(st, other)
+			if other, twice := byID[id]; twice && m.serves(id, i) {
+				st = withCounters(st, other)
 			} else if twice {
-				st = with(other, st)
+				st = withCounters(other, st)
 			}
 			byID[id] = st
 		}
@@ -133,14 +133,14 @@ func (m *mux) Snapshot(ctx context.Context) ([]dataplane.ServiceStatus, error) {
 	defer m.mu.Unlock()
 	all := make([]dataplane.ServiceStatus, 0, len(byID))
 	for id, st := range byID {
-		all = append(all, with(st, m.past[id]))
+		all = append(all, withCounters(st, m.past[id]))
 	}
 	slices.SortFunc(all, func(a, b dataplane.ServiceStatus) int { return a.Service.ID.Compare(b.Service.ID) })
 	return all, nil
 }
 
-// is reports whether a service is served by a plane.
-func (m *mux) is(id dataplane.ServiceID, plane int) bool {
+// serves reports whether a service is on a plane.
+func (m *mux) serves(id dataplane.ServiceID, plane int) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	on, ok := m.on[id]
@@ -158,7 +158,7 @@ func (m *mux) Audit(ctx context.Context) ([]dataplane.Drift, error) {
 		}
 		found, err := auditor.Audit(ctx)
 		errs = append(errs, err)
-		all = append(all, slices.DeleteFunc(found, func(f dataplane.Drift) bool { return !m.is(f.Service, i) })...)
+		all = append(all, slices.DeleteFunc(found, func(f dataplane.Drift) bool { return !m.serves(f.Service, i) })...)
 	}
 	return all, errors.Join(errs...)
 }
@@ -170,7 +170,7 @@ func (m *mux) End(ctx context.Context) error {
 
 // Drain implements [dataplane.Drainer].
 func (m *mux) Drain(ctx context.Context) error {
-	err := m.finishAll(ctx)
+	err := m.finishMigrations(ctx)
 	return errors.Join(err, m.drainers(func(d dataplane.Drainer) error { return d.Drain(ctx) }))
 }
 
@@ -186,7 +186,7 @@ func (m *mux) drainers(do func(dataplane.Drainer) error) error {
 
 // Close implements [dataplane.Dataplane].
 func (m *mux) Close() error {
-	errs := []error{m.finishAll(context.Background())}
+	errs := []error{m.finishMigrations(context.Background())}
 	m.wg.Wait()
 	for _, p := range m.planes {
 		errs = append(errs, p.Close())

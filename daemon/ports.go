@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"cmp"
 	"fmt"
 
 	"github.com/shunt-lb/shunt/config"
@@ -11,10 +10,10 @@ import (
 // ownFallbacks warns of services of the proxy that are their own fallback. The
 // kernel delivers what it sends to an address of this host there; the proxy
 // would come back to itself.
-func ownFallbacks(conf *config.Config, usual string) (ps config.Problems) {
+func ownFallbacks(conf *config.Config, def string) (ps config.Problems) {
 	for i := range conf.Virtuals {
 		v := &conf.Virtuals[i]
-		if cmp.Or(v.Dataplane, usual) != onProxy || !v.OwnFallback() {
+		if dataplaneOf(v, def).inKernel || !v.OwnFallback() {
 			continue
 		}
 		ps = append(ps, config.Problem{
@@ -28,10 +27,10 @@ func ownFallbacks(conf *config.Config, usual string) (ps config.Problems) {
 
 // oneWay warns of services of the kernel whose answers do not come back. Who
 // sends syslog waits for none.
-func oneWay(conf *config.Config, usual string) (ps config.Problems) {
+func oneWay(conf *config.Config, def string) (ps config.Problems) {
 	for i := range conf.Virtuals {
 		v := &conf.Virtuals[i]
-		if !v.OnePacket || cmp.Or(v.Dataplane, usual) == onProxy {
+		if !v.OnePacket || !dataplaneOf(v, def).inKernel {
 			continue
 		}
 		for _, r := range v.Reals {

@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -164,5 +163,6 @@ func (d *Daemon) stays(v *config.Virtual) bool {
 
 // inKernel reports whether a service goes on without shunt.
 func (d *Daemon) inKernel(v *config.Virtual) bool {
-	return !v.CleanStop && cmp.Or(v.Dataplane, d.plane.status.Name) == onIPVS && d.plane.kernel.opened() != nil
+	k := dataplaneOf(v, d.plane.status.Name)
+	return !v.CleanStop && k.inKernel && d.plane.opened(k.name)
 }

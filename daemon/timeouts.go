@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 
@@ -12,11 +11,11 @@ import (
 // timeoutDirectives are those for the timeouts of IPVS.
 var timeoutDirectives = []string{"tcptimeout", "tcpfintimeout", "udptimeout"}
 
-// onKernel reports whether a service of conf is for IPVS, where usual is the
-// dataplane of services that name none.
-func onKernel(conf *config.Config, usual string) bool {
+// onKernel reports whether a service of conf is for IPVS, where def is the
+// default dataplane.
+func onKernel(conf *config.Config, def string) bool {
 	for i := range conf.Virtuals {
-		if cmp.Or(conf.Virtuals[i].Dataplane, usual) == onIPVS {
+		if dataplaneOf(&conf.Virtuals[i], def).name == onIPVS {
 			return true
 		}
 	}
@@ -24,8 +23,8 @@ func onKernel(conf *config.Config, usual string) bool {
 }
 
 // uselessTimeouts warns of timeouts of IPVS where nothing is for it.
-func uselessTimeouts(conf *config.Config, usual string) (ps config.Problems) {
-	if onKernel(conf, usual) {
+func uselessTimeouts(conf *config.Config, def string) (ps config.Problems) {
+	if onKernel(conf, def) {
 		return nil
 	}
 	for _, name := range timeoutDirectives {
@@ -45,7 +44,7 @@ func uselessTimeouts(conf *config.Config, usual string) (ps config.Problems) {
 func (d *Daemon) followTimeouts(conf *config.Config) {
 	g := &conf.Global
 	want := ipvs.Timeouts{TCP: g.TCPTimeout, TCPFin: g.TCPFinTimeout, UDP: g.UDPTimeout}
-	kernel := d.plane.kernel.opened()
+	kernel := d.plane.ipvs.opened()
 	if kernel == nil || want == (ipvs.Timeouts{}) || !onKernel(conf, d.plane.status.Name) {
 		return
 	}

@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"cmp"
 	"net/netip"
 	"slices"
 
@@ -30,13 +29,13 @@ func wantedAddresses(c *config.Config) []vip.Address {
 }
 
 // wantedAnswers returns the answers that the transparent services of c need
-// back, each once, in order; usual is the dataplane of services that name none.
+// back, each once, in order; def is the default dataplane.
 // Those that IPVS forwards need nothing.
-func wantedAnswers(c *config.Config, usual string) []returnpath.Answer {
+func wantedAnswers(c *config.Config, def string) []returnpath.Answer {
 	var all []returnpath.Answer
 	for i := range c.Virtuals {
 		v := &c.Virtuals[i]
-		if !v.Transparent || cmp.Or(v.Dataplane, usual) != onProxy {
+		if !v.Transparent || dataplaneOf(v, def).inKernel {
 			continue
 		}
 		for _, r := range director.Everything(v).RealServers {

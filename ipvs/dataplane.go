@@ -88,11 +88,11 @@ func over(t table, log *slog.Logger) *Dataplane {
 // not hold up the others, and no real server leaves as long as none of those
 // that are to serve is in place.
 func (d *Dataplane) Apply(ctx context.Context, want dataplane.VirtualService) error {
-	return d.apply(ctx, want, asTheyAre)
+	return d.apply(ctx, want, unchanged)
 }
 
 // apply is Apply that has the steps changed before they are taken.
-func (d *Dataplane) apply(ctx context.Context, want dataplane.VirtualService, change func([]step)) error {
+func (d *Dataplane) apply(ctx context.Context, want dataplane.VirtualService, adjust func([]step)) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := d.usable(ctx); err != nil {
@@ -107,9 +107,9 @@ func (d *Dataplane) apply(ctx context.Context, want dataplane.VirtualService, ch
 		d.applied[want.ID] = a
 	}
 	a.want, a.epoch, a.print = want.Clone(), a.epoch+1, 0
-	err := d.reconcile(ctx, want.ID, goal(want), &a.ledger, change)
+	err := d.reconcile(ctx, want.ID, goal(want), &a.ledger, adjust)
 	if err != nil && raced(err) {
-		err = d.reconcile(ctx, want.ID, goal(want), &a.ledger, change)
+		err = d.reconcile(ctx, want.ID, goal(want), &a.ledger, adjust)
 	}
 	return err
 }

@@ -420,31 +420,31 @@ func TestCloseLeavesTheTable(t *testing.T) {
 	}
 }
 
-// TestTakeFromHostWithAndWithoutSilence has the service be silent until the last
+// TestApplyDroppingOnTheFake: the service drops packets until the last
 // step is taken, where the kernel can, and be what was asked for in any case.
-func TestTakeFromHostWithAndWithoutSilence(t *testing.T) {
+func TestApplyDroppingOnTheFake(t *testing.T) {
 	for _, missing := range []bool{false, true} {
 		t.Run(fmt.Sprintf("module missing %v", missing), func(t *testing.T) {
 			d, f := opened()
 			f.refuse = func(s step) error {
-				if missing && s.options.engine == silent {
+				if missing && s.options.engine == sipEngine {
 					return unix.ENOENT
 				}
 				return nil
 			}
 			loud := 0
 			f.after = func(step) {
-				if e := f.services[web]; e != nil && e.engine != silent && len(e.servers) < 2 {
+				if e := f.services[web]; e != nil && e.engine != sipEngine && len(e.servers) < 2 {
 					loud++
 				}
 			}
-			must(t, d.TakeFromHost(t.Context(), two()))
+			must(t, d.ApplyDropping(t.Context(), two()))
 			if loud > 0 != missing {
 				t.Errorf("the service refused clients after %d steps", loud)
 			}
 			holds(t, d, two())
 			f.after, f.refuse = nil, nil
-			must(t, d.TakeFromHost(t.Context(), two()))
+			must(t, d.ApplyDropping(t.Context(), two()))
 			if got := f.services[web].engine; got != "" {
 				t.Errorf("the service is left with engine %s", got)
 			}

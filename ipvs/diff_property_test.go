@@ -153,7 +153,7 @@ func TestFailuresNeverEmptyAService(t *testing.T) {
 				t.Fatalf("no usable real server after %q", script([]step{s}))
 			}
 		}
-		err := d.reconcile(t.Context(), web, want, &l, asTheyAre)
+		err := d.reconcile(t.Context(), web, want, &l, unchanged)
 		now, _ := f.read(web)
 		reached := len(diff(now.state(), want)) == 0
 		if (err == nil) != reached {
@@ -163,7 +163,7 @@ func TestFailuresNeverEmptyAService(t *testing.T) {
 			t.Fatalf("%v does not lead to %v", err, errno)
 		}
 		f.refuse = nil
-		if err := d.reconcile(t.Context(), web, want, &l, asTheyAre); err != nil {
+		if err := d.reconcile(t.Context(), web, want, &l, unchanged); err != nil {
 			t.Fatal(err)
 		}
 		now, _ = f.read(web)

@@ -10,7 +10,7 @@ import (
 
 // reconcile reads a service and makes it what it is to be, by steps that change
 // has seen. What was counted until then goes into l.
-func (d *Dataplane) reconcile(ctx context.Context, id dataplane.ServiceID, want state, l *ledger, change func([]step)) error {
+func (d *Dataplane) reconcile(ctx context.Context, id dataplane.ServiceID, want state, l *ledger, adjust func([]step)) error {
 	e, there, err := d.find(id)
 	if err != nil {
 		return err
@@ -23,7 +23,7 @@ func (d *Dataplane) reconcile(ctx context.Context, id dataplane.ServiceID, want 
 		l.service.end()
 	}
 	steps := diff(have, want)
-	change(steps)
+	adjust(steps)
 	err = d.take(ctx, id, steps, usable(want.servers))
 	if l.returns(steps) {
 		if e, there, lost := d.find(id); lost == nil && there {

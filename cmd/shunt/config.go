@@ -15,7 +15,7 @@ func configCommand() *cli.Command {
 	flags := []cli.Flag{
 		&cli.BoolFlag{Name: "json", Usage: "print JSON"},
 		&cli.BoolFlag{Name: "strict", Usage: "refuse what ldirectord refuses"},
-		&cli.StringFlag{Name: "dataplane", Value: "auto", Usage: "what is to forward: auto (what this host has), ipvs or proxy"},
+		&cli.StringFlag{Name: "dataplane", Value: "auto", Usage: "the default dataplane: " + daemon.DataplaneChoices() + "; auto is what this host has"},
 	}
 	return &cli.Command{
 		Name:            "config",

@@ -103,9 +103,9 @@ func (c *cluster) moves(name, file, beside string) {
 // does not.
 func (c *cluster) settled(d *Daemon, plane string) {
 	c.t.Helper()
-	for end := time.Now().Add(time.Minute); ; time.Sleep(glance) {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(drainPeriod) {
 		d.plane.mu.Lock()
-		n := len(d.plane.leaving)
+		n := len(d.plane.migrations)
 		d.plane.mu.Unlock()
 		has := strings.Contains(kernelTable(c.t), "TCP 0A000064:0050")
 		if n == 0 && has == (plane == onIPVS) {

@@ -19,10 +19,10 @@ type manager struct {
 	cancel context.CancelFunc
 }
 
-// heralded is a running herald and whom it tells.
-func heralded(t *testing.T) (*herald, *manager) {
+// heralded is a running notifier and whom it tells.
+func heralded(t *testing.T) (*notifier, *manager) {
 	m := &manager{}
-	h := newHerald(func(state string) {
+	h := newNotifier(func(state string) {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		m.told = append(m.told, state)

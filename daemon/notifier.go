@@ -20,12 +20,12 @@ const (
 	extension   = 3 * extendEvery
 )
 
-// A herald tells the service manager how things stand: READY=1 when every
+// A notifier tells the service manager how things stand: READY=1 when every
 // service is served, after a start and after each reload, and at any time what is
 // not. Until the first READY=1 it asks again and again for more time, for as long
 // as nothing is stuck: a service that cannot be served keeps the unit from
 // being started, and not the others from being served.
-type herald struct {
+type notifier struct {
 	tell func(state string)
 	well func(context.Context) error
 
@@ -37,56 +37,56 @@ type herald struct {
 	news    chan struct{}
 }
 
-func newHerald(tell func(string), well func(context.Context) error) *herald {
-	return &herald{tell: tell, well: well, unready: "it starts", owed: true, news: make(chan struct{}, 1)}
+func newNotifier(tell func(string), well func(context.Context) error) *notifier {
+	return &notifier{tell: tell, well: well, unready: "it starts", owed: true, news: make(chan struct{}, 1)}
 }
 
 // ready takes in why the director is not ready, "" if it is. It does not block.
-func (h *herald) ready(unready string) { h.change(func() { h.unready = unready }) }
+func (n *notifier) ready(unready string) { n.change(func() { n.unready = unready }) }
 
 // reloading says that a reload begins; the function that it returns, that it is
 // over.
-func (h *herald) reloading() func() {
-	h.change(func() { h.reloads++ })
+func (n *notifier) reloading() func() {
+	n.change(func() { n.reloads++ })
 	state := daemon.SdNotifyReloading
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err == nil {
 		state += fmt.Sprintf("\nMONOTONIC_USEC=%d", ts.Nano()/1000)
 	}
-	h.tell(state)
+	n.tell(state)
 	return func() {
-		h.change(func() {
-			h.reloads--
-			h.owed = true
+		n.change(func() {
+			n.reloads--
+			n.owed = true
 		})
 	}
 }
 
-func (h *herald) change(f func()) {
-	h.mu.Lock()
+func (n *notifier) change(f func()) {
+	n.mu.Lock()
 	f()
-	h.mu.Unlock()
+	n.mu.Unlock()
 	select {
-	case h.news <- struct{}{}:
+	case n.news <- struct{}{}:
 	default:
 	}
 }
 
 // run tells the service manager until ctx is done. What passes within a moment is
 // not told, except for READY=1.
-func (h *herald) run(ctx context.Context) {
+func (n *notifier) run(ctx context.Context) {
 	extend := time.NewTicker(extendEvery)
 	defer extend.Stop()
 	var moment <-chan time.Time
 	said, over := "", false
 	for {
-		switch status, ready := h.due(); {
+		switch status, ready := n.due(); {
 		case ready:
-			h.tell(daemon.SdNotifyReady + "\n" + status)
+			n.tell(daemon.SdNotifyReady + "\n" + status)
 			said = status
 		case status == said:
 		case over:
-			h.tell(status)
+			n.tell(status)
 			said = status
 		case moment == nil:
 			moment = time.After(statusMoment)
@@ -95,41 +95,41 @@ func (h *herald) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-h.news:
+		case <-n.news:
 		case <-moment:
 			moment, over = nil, true
 		case <-extend.C:
-			h.extend(ctx)
+			n.extend(ctx)
 		}
 	}
 }
 
 // due is the line of status, and whether READY=1 is due, which the caller then
 // sends.
-func (h *herald) due() (status string, ready bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+func (n *notifier) due() (status string, ready bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	status = "STATUS=Every service is served"
-	if h.unready != "" {
-		status = "STATUS=Not ready: " + strings.ReplaceAll(h.unready, "\n", "; ")
+	if n.unready != "" {
+		status = "STATUS=Not ready: " + strings.ReplaceAll(n.unready, "\n", "; ")
 	}
-	if ready = h.owed && h.reloads == 0 && h.unready == ""; ready {
-		h.owed, h.started = false, true
+	if ready = n.owed && n.reloads == 0 && n.unready == ""; ready {
+		n.owed, n.started = false, true
 	}
 	return status, ready
 }
 
 // extend asks for more time if the start is not over and nothing is stuck.
-func (h *herald) extend(ctx context.Context) {
-	h.mu.Lock()
-	started := h.started
-	h.mu.Unlock()
+func (n *notifier) extend(ctx context.Context) {
+	n.mu.Lock()
+	started := n.started
+	n.mu.Unlock()
 	if started {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, extendEvery)
 	defer cancel()
-	if h.well(ctx) == nil {
-		h.tell(fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d", extension.Microseconds()))
+	if n.well(ctx) == nil {
+		n.tell(fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d", extension.Microseconds()))
 	}
 }

@@ -65,7 +65,7 @@ func (m *memory) Status(_ context.Context, id dataplane.ServiceID) (dataplane.Se
 
 func (m *memory) Alone(context.Context, dataplane.ServiceID) (bool, error) { return true, nil }
 
-func (m *memory) TakeFromHost(ctx context.Context, v dataplane.VirtualService) error {
+func (m *memory) ApplyDropping(ctx context.Context, v dataplane.VirtualService) error {
 	return m.Apply(ctx, v)
 }
 
@@ -91,11 +91,11 @@ func (h holding) ServeConn(_ string, c net.Conn) {
 }
 func (holding) Answer(string, []byte) []byte { return nil }
 
-// TestSorryServerStaysForWhoIsWithIt: when a real server is back, the sorry
+// TestSorryServerDrains: when a real server is back, the sorry
 // server gets nobody new, keeps those it has, and goes when they have gone.
-func TestSorryServerStaysForWhoIsWithIt(t *testing.T) {
+func TestSorryServerDrains(t *testing.T) {
 	m, h := &memory{applied: map[dataplane.ServiceID]dataplane.VirtualService{}}, holding{make(chan struct{}, 1)}
-	d := newDesks(m, h, slog.New(slog.DiscardHandler))
+	d := newSorryListeners(m, h, slog.New(slog.DiscardHandler))
 	defer d.Close()
 	well := dataplane.VirtualService{
 		ID:          dataplane.ServiceID{Protocol: dataplane.TCP, Addr: netip.MustParseAddrPort("127.0.0.1:80")},
@@ -130,14 +130,14 @@ func TestSorryServerStaysForWhoIsWithIt(t *testing.T) {
 		apply(well, 3, 0)
 		well.RealServers[0].Weight++
 		apply(well, well.RealServers[0].Weight, 0)
-		time.Sleep(2 * alone)
+		time.Sleep(2 * drainIdle)
 		if got := m.weights(); len(got) != 2 {
 			t.Fatalf("the sorry server is gone while a client is with it: %v", got)
 		}
 		if err := c.Close(); err != nil {
 			t.Fatal(err)
 		}
-		for end := time.Now().Add(time.Minute); len(m.weights()) != 1; time.Sleep(glance) {
+		for end := time.Now().Add(time.Minute); len(m.weights()) != 1; time.Sleep(drainPeriod) {
 			if time.Now().After(end) {
 				t.Fatal("the sorry server stays although nobody is with it")
 			}

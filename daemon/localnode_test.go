@@ -11,18 +11,18 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// TestConnectionsPassedOnKeepTheirRealServer: a service that comes back to the
-// kernel has the real server of connections that were passed on to this host, for
+// TestConnectionsHandedOverKeepTheirRealServer: a service that comes back to the
+// kernel has the real server of connections that were handed over to this host, for
 // nobody else and for as long as there are any.
-func TestConnectionsPassedOnKeepTheirRealServer(t *testing.T) {
+func TestConnectionsHandedOverKeepTheirRealServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := dataplane.VirtualService{
 			ID:          dataplane.ServiceID{Protocol: dataplane.TCP, Addr: netip.MustParseAddrPort("10.0.0.1:80")},
 			Scheduler:   "wrr",
 			RealServers: []dataplane.RealServer{{Addr: netip.MustParseAddrPort("10.0.0.110:80"), Weight: 3}},
 		}
-		m := &memory{applied: map[dataplane.ServiceID]dataplane.VirtualService{}, with: map[netip.AddrPort]int{local(v.ID): 1}}
-		d := newDesks(m, nil, slog.New(slog.DiscardHandler))
+		m := &memory{applied: map[dataplane.ServiceID]dataplane.VirtualService{}, with: map[netip.AddrPort]int{localAddr(v.ID): 1}}
+		d := newSorryListeners(m, nil, slog.New(slog.DiscardHandler))
 		defer d.Close()
 		kernel := func(when string, want ...int) {
 			t.Helper()
@@ -43,16 +43,16 @@ func TestConnectionsPassedOnKeepTheirRealServer(t *testing.T) {
 		must(d.Apply(t.Context(), v))
 		kernel("at first", 3)
 		for range 2 {
-			must(d.retire(t.Context(), v.ID))
+			must(d.handOver(t.Context(), v.ID))
 			must(d.Remove(t.Context(), v.ID))
-			must(d.takeFromHost(t.Context(), v))
+			must(d.applyDropping(t.Context(), v))
 			kernel("back", 3, 0)
 			time.Sleep(time.Hour)
 			v.RealServers[0].Weight++
 			must(d.Apply(t.Context(), v))
 			kernel("changed", v.RealServers[0].Weight, 0)
-			must(d.retire(t.Context(), v.ID)) // and back at once
-			must(d.takeFromHost(t.Context(), v))
+			must(d.handOver(t.Context(), v.ID)) // and back at once
+			must(d.applyDropping(t.Context(), v))
 			kernel("back again", v.RealServers[0].Weight, 0)
 			must(d.Remove(t.Context(), v.ID))
 			time.Sleep(time.Hour)
@@ -63,14 +63,14 @@ func TestConnectionsPassedOnKeepTheirRealServer(t *testing.T) {
 			kernel("added again", v.RealServers[0].Weight, 0)
 
 			m.mu.Lock()
-			m.with[local(v.ID)] = 0
+			m.with[localAddr(v.ID)] = 0
 			m.mu.Unlock()
-			time.Sleep(2 * passingPeriod)
+			time.Sleep(2 * localNodePeriod)
 			kernel("nobody is left", v.RealServers[0].Weight)
 			must(d.Apply(t.Context(), v))
 			kernel("later", v.RealServers[0].Weight)
 			m.mu.Lock()
-			m.with[local(v.ID)], v.RealServers[0].Weight = 1, 3
+			m.with[localAddr(v.ID)], v.RealServers[0].Weight = 1, 3
 			m.mu.Unlock()
 		}
 	})

@@ -77,30 +77,30 @@ func (w *witness) Status(ctx context.Context, id dataplane.ServiceID) (dataplane
 	return dataplane.ServiceStatus{}, err
 }
 
-// A retiring is one that passes connections on.
-type retiring struct {
+// A intercepting is one that passes connections on.
+type intercepting struct {
 	witness
 	left atomic.Int64
 }
 
-func (r *retiring) retire(context.Context, dataplane.ServiceID) error {
-	r.seen.add("retire " + r.name)
+func (r *intercepting) handOver(context.Context, dataplane.ServiceID) error {
+	r.seen.add("hand over " + r.name)
 	return nil
 }
 
-func (r *retiring) busy(context.Context, dataplane.ServiceID) (int, error) {
+func (r *intercepting) depending(context.Context, dataplane.ServiceID) (int, error) {
 	return int(r.left.Load()), nil
 }
 
 // moved returns a mux over a kernel and a proxy, with a service on the kernel.
-func moved(t *testing.T) (m *mux, kernel *retiring, proxy *witness, v dataplane.VirtualService, saw func(...string)) {
+func moved(t *testing.T) (m *mux, kernel *intercepting, proxy *witness, v dataplane.VirtualService, saw func(...string)) {
 	t.Helper()
 	seen := &record{}
 	in := func(name string) witness {
 		return witness{memory: memory{applied: map[dataplane.ServiceID]dataplane.VirtualService{}}, name: name, seen: seen}
 	}
 	p := in("proxy")
-	kernel, proxy = &retiring{witness: in("ipvs")}, &p
+	kernel, proxy = &intercepting{witness: in("ipvs")}, &p
 	m = newMux(slog.New(slog.DiscardHandler), named{kernel, onIPVS}, named{proxy, onProxy})
 	v = dataplane.VirtualService{
 		ID:          dataplane.ServiceID{Protocol: dataplane.TCP, Addr: netip.MustParseAddrPort("10.0.0.1:80")},
@@ -120,13 +120,13 @@ func moved(t *testing.T) (m *mux, kernel *retiring, proxy *witness, v dataplane.
 
 // leaving is moved with the service on its way to the proxy, and three
 // connections on the kernel.
-func leaving(t *testing.T) (m *mux, kernel *retiring, v dataplane.VirtualService, saw func(...string)) {
+func leaving(t *testing.T) (m *mux, kernel *intercepting, v dataplane.VirtualService, saw func(...string)) {
 	t.Helper()
 	m, kernel, _, v, saw = moved(t)
 	kernel.left.Store(3)
 	m.to(v, onProxy)
 	check(t, m.Apply(t.Context(), v))
-	saw("apply proxy", "retire ipvs")
+	saw("apply proxy", "hand over ipvs")
 	return m, kernel, v, saw
 }
 
@@ -190,7 +190,7 @@ func TestMoveEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, _, _, saw := leaving(t)
 		defer m.Close()
-		time.Sleep(patience + time.Second)
+		time.Sleep(maxMigration + time.Second)
 		saw("remove ipvs")
 	})
 }
@@ -210,7 +210,7 @@ func TestMoveBackAtOnce(t *testing.T) {
 			m, _, v, saw := leaving(t)
 			time.Sleep(time.Second)
 			check(t, middle(m, v))
-			time.Sleep(2 * patience)
+			time.Sleep(2 * maxMigration)
 			switch name {
 			case "back":
 				saw("apply ipvs", "remove proxy")
@@ -235,11 +235,11 @@ func TestMoveThatFails(t *testing.T) {
 			t.Errorf("Apply: %v", err)
 		}
 		saw("apply proxy", "remove proxy")
-		time.Sleep(2 * patience)
+		time.Sleep(2 * maxMigration)
 		saw()
 		proxy.fail = nil
 		check(t, m.Apply(t.Context(), v))
 		time.Sleep(handshake + time.Second)
-		saw("apply proxy", "retire ipvs", "remove ipvs")
+		saw("apply proxy", "hand over ipvs", "remove ipvs")
 	})
 }

@@ -42,13 +42,13 @@ type bouncer struct{}
 func (bouncer) ServeConn(_ string, c net.Conn)   { _ = c.Close() }
 func (bouncer) Answer(_ string, _ []byte) []byte { return nil }
 
-// TestDeskOutlivesShortage: when descriptors are short, which is when much
+// TestSorryListenerOutlivesShortage: when descriptors are short, which is when much
 // else has failed, the sorry server is not gone for good.
-func TestDeskOutlivesShortage(t *testing.T) {
+func TestSorryListenerOutlivesShortage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log strings.Builder
 		id := dataplane.ServiceID{Protocol: dataplane.TCP, Addr: netip.MustParseAddrPort("10.0.0.1:80")}
-		k := newDesk(id, id.Addr, bouncer{}, slog.New(slog.NewTextHandler(&log, nil)))
+		k := newSorryListener(id, id.Addr, bouncer{}, slog.New(slog.NewTextHandler(&log, nil)))
 		ln := &shortListener{failures: 3, conns: make(chan net.Conn)}
 		k.stop = ln.Close
 		k.wg.Go(func() { k.accept(ln) })
@@ -64,10 +64,10 @@ func TestDeskOutlivesShortage(t *testing.T) {
 	})
 }
 
-// TestDeskClosesWhileShort: nothing waits for descriptors that never come.
-func TestDeskClosesWhileShort(t *testing.T) {
+// TestSorryListenerClosesWhileShort: nothing waits for descriptors that never come.
+func TestSorryListenerClosesWhileShort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newDesk(dataplane.ServiceID{}, netip.AddrPort{}, bouncer{}, slog.New(slog.DiscardHandler))
+		k := newSorryListener(dataplane.ServiceID{}, netip.AddrPort{}, bouncer{}, slog.New(slog.DiscardHandler))
 		ln := &shortListener{failures: 1 << 30, conns: make(chan net.Conn)}
 		k.stop = ln.Close
 		k.wg.Go(func() { k.accept(ln) })

@@ -21,7 +21,7 @@ type watchers struct {
 func (d *Daemon) announce(context.Context) error {
 	var ctx context.Context
 	ctx, d.watchers.cancel = context.WithCancel(context.Background())
-	d.watchers.wg.Go(func() { d.herald.run(ctx) })
+	d.watchers.wg.Go(func() { d.notifier.run(ctx) })
 	if period, err := daemon.SdWatchdogEnabled(false); err == nil && period > 0 {
 		w := &watchdog{well: d.well, tell: func(state string) { tell(d.log, state) }, log: d.log}
 		d.watchers.wg.Go(func() { w.run(ctx, period/2) })

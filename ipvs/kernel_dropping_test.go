@@ -15,10 +15,10 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// TestTakeFromHost has a service come that somebody on this host served until
+// TestApplyDropping has a service come that somebody on this host served until
 // then, again and again, under clients who connect all the time: each of them is
 // served by one or the other.
-func TestTakeFromHost(t *testing.T) {
+func TestApplyDropping(t *testing.T) {
 	s := newSite(t, dataplane.Gate)
 	s.serve(t, ":80")
 	ln, err := s.director.Listen("tcp", ":80")
@@ -53,7 +53,7 @@ func TestTakeFromHost(t *testing.T) {
 	}
 	want := dataplane.VirtualService{ID: tcp(vip4.String() + ":80"), Scheduler: "wrr", RealServers: reals(dataplane.Gate, false, 80)}
 	for range 40 {
-		must(t, d.TakeFromHost(t.Context(), want))
+		must(t, d.ApplyDropping(t.Context(), want))
 		connecting.Lock() // a service that goes takes connections with it
 		must(t, d.Remove(t.Context(), want.ID))
 		connecting.Unlock()
