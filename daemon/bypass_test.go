@@ -29,8 +29,8 @@ virtual=10.0.0.2:80
 	}
 	for _, tt := range []struct {
 		name, def string
-		listed      []dataplane.ServiceID
-		want        []string // hints
+		listed    []dataplane.ServiceID
+		want      []string // hints
 	}{
 		{"empty", onProxy, nil, nil},
 		{"others", onProxy, []dataplane.ServiceID{id(dataplane.TCP, "10.0.0.1:81"), id(dataplane.UDP, "10.0.0.1:80"), id(dataplane.TCP, "10.0.0.2:80")}, nil},

@@ -11,6 +11,7 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/director"
 	"github.com/shunt-lb/shunt/internal/host/returnpath"
+	"github.com/shunt-lb/shunt/internal/host/rtnl"
 	"github.com/shunt-lb/shunt/internal/host/sysctl"
 	"github.com/shunt-lb/shunt/internal/host/vip"
 )
@@ -190,7 +191,7 @@ func (d *Daemon) needs(conf *config.Config) []sysctl.Need {
 		quiescent[v.ID] = v.Quiescent
 		services = append(services, withoutSorry(director.Everything(v)))
 	}
-	where, done, err := sysctl.Where()
+	where, done, err := rtnl.Routes()
 	if err != nil {
 		d.log.Warn("routes of this host cannot be read", "err", fmt.Errorf("kernel settings: %w", err))
 	} else {

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/dataplane"
-	"github.com/shunt-lb/shunt/internal/host/vip"
+	"github.com/shunt-lb/shunt/internal/host/rtnl"
 	"github.com/shunt-lb/shunt/internal/test/netlab"
 )
 
@@ -110,7 +110,7 @@ func addVIP(c *cluster) error {
 	if err != nil {
 		return err
 	}
-	return netlink.AddrAdd(eth0, vip.Bare(c.vip))
+	return netlink.AddrAdd(eth0, rtnl.Bare(c.vip))
 }
 
 // mark marks the packets for the cluster's VIP that arrive at the director.

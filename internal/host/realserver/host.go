@@ -8,8 +8,8 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/shunt-lb/shunt/internal/host/rtnl"
 	"github.com/shunt-lb/shunt/internal/host/sysctl"
-	"github.com/shunt-lb/shunt/internal/host/vip"
 )
 
 // A Host is the machine, in the network namespace of the calling thread.
@@ -92,9 +92,9 @@ func (h *Host) do(s Step) error {
 	case addModule:
 		return loadModule(h.Settings, s.name)
 	case addPort:
-		return s.gue.add()
+		return s.gue.Add()
 	case delPort:
-		return s.gue.remove()
+		return s.gue.Remove()
 	}
 	l, err := netlink.LinkByName(s.link)
 	if err != nil {
@@ -106,9 +106,9 @@ func (h *Host) do(s Step) error {
 	case linkDown:
 		return netlink.LinkSetDown(l)
 	case addAddr:
-		return netlink.AddrAdd(l, vip.Bare(s.prefix.Addr()))
+		return netlink.AddrAdd(l, rtnl.Bare(s.prefix.Addr()))
 	}
-	old := vip.Bare(s.prefix.Addr())
+	old := rtnl.Bare(s.prefix.Addr())
 	old.Mask = net.CIDRMask(s.prefix.Bits(), s.prefix.Addr().BitLen())
 	return netlink.AddrDel(l, old)
 }

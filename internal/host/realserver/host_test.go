@@ -16,8 +16,8 @@ import (
 
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/internal/host/realserver"
+	"github.com/shunt-lb/shunt/internal/host/rtnl"
 	"github.com/shunt-lb/shunt/internal/host/sysctl"
-	"github.com/shunt-lb/shunt/internal/host/vip"
 	"github.com/shunt-lb/shunt/internal/test/netlab"
 )
 
@@ -101,7 +101,7 @@ func (s *site) answers(addr netip.Addr) (answered bool) {
 func (s *site) neighbour(addr netip.Addr) (state int) {
 	s.t.Helper()
 	must(s.t, s.client.Do(func() error {
-		list, err := vip.Settled(func() ([]netlink.Neigh, error) { return netlink.NeighList(0, netlink.FAMILY_ALL) })
+		list, err := rtnl.Settled(func() ([]netlink.Neigh, error) { return netlink.NeighList(0, netlink.FAMILY_ALL) })
 		for _, n := range list {
 			if n.IP.Equal(addr.AsSlice()) {
 				state = n.State

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/host/rtnl"
 	"github.com/shunt-lb/shunt/internal/host/sysctl"
 )
 
@@ -79,8 +80,8 @@ func (o *Options) checkTunnel() error {
 }
 
 // gue returns where GUE for a VIP comes in, false where it is not used.
-func (o *Options) gue(vip netip.Addr) (guePort, bool) {
-	return guePort{port: o.Tunnel.Port, six: vip.Is6()}, o.Tunnel.Type == dataplane.TunnelGUE
+func (o *Options) gue(vip netip.Addr) (rtnl.GUEPort, bool) {
+	return rtnl.GUEPort{Port: o.Tunnel.Port, IPv6: vip.Is6()}, o.Tunnel.Type == dataplane.TunnelGUE
 }
 
 // link is where a VIP belongs.

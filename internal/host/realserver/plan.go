@@ -56,10 +56,10 @@ func (p *plan) port(o *Options, have *state, v netip.Addr) {
 		p.add(Step{do: addModule, name: fouModule, What: "the kernel does not take GUE yet"})
 	}
 	family := "IPv4"
-	if g.six {
+	if g.IPv6 {
 		family = "IPv6"
 	}
-	p.add(Step{do: addPort, gue: g, What: fmt.Sprintf("GUE is not taken on port %d of %s", g.port, family)})
+	p.add(Step{do: addPort, gue: g, What: fmt.Sprintf("GUE is not taken on port %d of %s", g.Port, family)})
 }
 
 func (p *plan) setting(s setting, have *state) {
@@ -125,7 +125,7 @@ func leftover(o *Options, have *state, before map[string]string) []Step {
 			continue
 		}
 		if g, ok := o.gue(v); ok && slices.Contains(have.gue, g) {
-			p.add(Step{do: delPort, gue: g, What: fmt.Sprintf("GUE is taken on port %d", g.port)})
+			p.add(Step{do: delPort, gue: g, What: fmt.Sprintf("GUE is taken on port %d", g.Port)})
 		}
 		if have.links[l].up {
 			p.add(Step{do: linkDown, link: l, What: l + " is up"})

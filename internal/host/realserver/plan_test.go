@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/host/rtnl"
 )
 
 // have makes a state of words: "lo up 10.0.0.100/32", "tunl0 down",
@@ -24,9 +25,9 @@ func have(o *Options, words ...string) *state {
 	}
 	for _, w := range words {
 		if port, ok := strings.CutPrefix(w, "gue"); ok {
-			g := guePort{six: strings.HasPrefix(port, "6")}
+			g := rtnl.GUEPort{IPv6: strings.HasPrefix(port, "6")}
 			n, _ := strconv.ParseUint(strings.TrimSpace(strings.TrimPrefix(port, "6")), 10, 16)
-			g.port = uint16(n)
+			g.Port = uint16(n)
 			s.fou = true
 			if n > 0 {
 				s.gue = append(s.gue, g)

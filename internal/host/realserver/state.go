@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/host/rtnl"
 	"github.com/shunt-lb/shunt/internal/host/sysctl"
-	"github.com/shunt-lb/shunt/internal/host/vip"
 )
 
 // A state is what a machine has now.
@@ -19,7 +19,7 @@ type state struct {
 	links map[string]link
 	// settings of links that are not there are those that they will have.
 	settings map[string]string
-	gue      []guePort
+	gue      []rtnl.GUEPort
 	fou      bool // the module for GUE is loaded
 }
 
@@ -32,12 +32,12 @@ type link struct {
 // read returns the state of the machine, as far as o is concerned.
 func read(o *Options, d sysctl.Dir) (*state, error) {
 	s := &state{links: map[string]link{}, settings: map[string]string{}}
-	links, err := vip.Settled(netlink.LinkList)
+	links, err := rtnl.Settled(netlink.LinkList)
 	if err != nil {
 		return nil, fmt.Errorf("list links: %w", err)
 	}
 	for _, l := range links {
-		addrs, err := vip.Settled(func() ([]netlink.Addr, error) { return netlink.AddrList(l, netlink.FAMILY_ALL) })
+		addrs, err := rtnl.Settled(func() ([]netlink.Addr, error) { return netlink.AddrList(l, netlink.FAMILY_ALL) })
 		if err != nil {
 			return nil, fmt.Errorf("list addresses of %s: %w", l.Attrs().Name, err)
 		}
@@ -49,7 +49,7 @@ func read(o *Options, d sysctl.Dir) (*state, error) {
 		}
 	}
 	if o.Tunnel.Type == dataplane.TunnelGUE {
-		if s.gue, s.fou, err = readGUE(); err != nil {
+		if s.gue, s.fou, err = rtnl.GUEPorts(); err != nil {
 			return nil, err
 		}
 	}
@@ -80,8 +80,7 @@ func (s *setting) read(d sysctl.Dir) (string, error) {
 func prefixes(addrs []netlink.Addr) []netip.Prefix {
 	var all []netip.Prefix
 	for i := range addrs {
-		ones, _ := addrs[i].Mask.Size()
-		all = append(all, netip.PrefixFrom(vip.Host(&addrs[i]), ones))
+		all = append(all, rtnl.Prefix(&addrs[i]))
 	}
 	return all
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 
+	"github.com/shunt-lb/shunt/internal/host/rtnl"
 	"github.com/shunt-lb/shunt/internal/host/sysctl"
 )
 
@@ -15,7 +16,7 @@ type Step struct {
 	prefix netip.Prefix // of addAddr, delAddr and byHand
 	name   string       // of set, reset and addModule
 	value  string       // of set and reset
-	gue    guePort      // of addPort and delPort
+	gue    rtnl.GUEPort // of addPort and delPort
 	// What is wrong now, as a sentence without a period.
 	What string
 }
@@ -46,9 +47,9 @@ func (s Step) Command() string {
 	case addModule:
 		return "modprobe " + s.name
 	case addPort:
-		return s.gue.command("add")
+		return command(s.gue, "add")
 	case delPort:
-		return s.gue.command("del")
+		return command(s.gue, "del")
 	case linkUp:
 		return "ip link set " + s.link + " up"
 	case linkDown:

@@ -13,74 +13,105 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/shunt-lb/shunt/internal/host/vip"
+	"github.com/shunt-lb/shunt/internal/host/claim"
+	"github.com/shunt-lb/shunt/internal/host/rtnl"
 )
 
-// lookAgain is how often the rules are looked at: there are programs that take
-// away what they have not made, systemd-networkd among them.
+// lookAgain is how often the rules are looked at: some programs, such as
+// systemd-networkd, remove rules that they have not added.
 const lookAgain = 30 * time.Second
 
-// A Keeper keeps the way back open for a set of answers. Its methods may be
+// A Keeper keeps the rules for a set of answers. Its methods may be
 // called from several goroutines at once.
 type Keeper struct {
 	log  *slog.Logger
 	stop chan struct{}
 	wg   sync.WaitGroup
 
+	mark  uint8 // of its rules
+	claim claim.Claim
+
 	mu     sync.Mutex
-	kernel *kernel
+	kernel *rtnl.Conn
 	want   []Answer
 	closed bool
 }
 
 // New returns a Keeper of the network namespace of the calling thread that
-// wants nothing yet. What a Keeper of the same owner has left, because it was
-// killed, is the next one's.
+// wants nothing yet. It adopts the rules that a Keeper of the same owner has left
+// because it was killed.
 func New(log *slog.Logger, owner string) (*Keeper, error) {
-	k, err := openKernel(markOf(owner))
-	if err != nil {
-		return nil, err
+	k := &Keeper{log: log, mark: markOf(owner), stop: make(chan struct{})}
+	var err error
+	if k.kernel, err = rtnl.Dial(); err != nil {
+		return nil, fmt.Errorf("open netlink for rules: %w", err)
 	}
-	k.claim = vip.NewClaim(claimName(k.mark))
-	keeper := &Keeper{log: log, kernel: k, stop: make(chan struct{})}
-	keeper.wg.Go(keeper.tend)
-	return keeper, nil
+	k.claim = claim.New(claimName(k.mark))
+	k.wg.Go(k.tend)
+	return k, nil
 }
 
-// Clear takes away what a Keeper of the same owner has left because it was
-// killed.
+// Clear removes the rules and routes that a Keeper of the same owner has left
+// because it was killed.
 func Clear(log *slog.Logger, owner string) error {
-	if vip.Claimed(claimName(markOf(owner))) {
-		return nil // by another owner, who runs and has come to the same mark
+	mark := markOf(owner)
+	if claim.Held(claimName(mark)) {
+		return nil // by another owner with the same mark, which runs
 	}
-	k, err := openKernel(markOf(owner))
+	c, err := rtnl.Dial()
 	if err != nil {
-		return err
+		return fmt.Errorf("open netlink for rules: %w", err)
 	}
-	own, _, err := k.find()
-	k.close()
+	own, _, err := find(c, mark)
+	c.Close()
 	if err != nil || len(own) == 0 {
 		return err
 	}
-	keeper, err := New(log, owner)
+	k, err := New(log, owner)
 	if err != nil {
 		return err
 	}
-	return keeper.Close()
+	return k.Close()
 }
 
-// markOf returns what rules of an owner have in FRA_PROTOCOL, out of what
-// rtnetlink(7) leaves to anybody. Two owners that come to the same one take
-// rules away from each other, and put them back within half a minute.
+// claimName names a mark to other shunts.
+func claimName(mark uint8) string { return fmt.Sprintf("rules %d", mark) }
+
+// find returns the answers that rules with the mark lead to the table, and how
+// many other rules do.
+func find(c *rtnl.Conn, mark uint8) (own map[Answer]bool, others int, err error) {
+	rules, err := c.Rules(Table)
+	if err != nil {
+		return nil, 0, err
+	}
+	own = map[Answer]bool{}
+	for _, r := range rules {
+		if r.Proto == mark && r.From.IsValid() {
+			own[Answer{UDP: r.IP == unix.IPPROTO_UDP, From: r.From}] = true
+		} else {
+			others++
+		}
+	}
+	return own, others, nil
+}
+
+func (k *Keeper) rule(a Answer) rtnl.Rule {
+	return rtnl.Rule{From: a.From, IP: a.number(), Table: Table, Proto: k.mark}
+}
+
+// markOf returns the mark of an owner: the protocol that its rules have in the
+// kernel (FRA_PROTOCOL), of those that rtnetlink(7) leaves to everybody. Two
+// owners with the same mark remove each other's rules, and put their own back
+// within half a minute.
 func markOf(owner string) uint8 {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(owner))
 	return uint8(200 + h.Sum32()%55)
 }
 
-// Set has k keep the way open for want and nothing else. The error names each
-// answer for which that could not be done, why, and what to type; k goes on
-// trying. Setting what is there writes no rule.
+// Set makes k keep the rules for want and no others. The error names each answer
+// whose rule could not be added or removed, with the reason and the command to
+// type; k goes on trying. Setting equal answers writes no rule.
 func (k *Keeper) Set(want []Answer) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -88,8 +119,8 @@ func (k *Keeper) Set(want []Answer) error {
 	return k.reconcile()
 }
 
-// Close takes away what k, or one before it, has made. Closing again does
-// nothing.
+// Close removes the rules and routes that k, or a Keeper before it, has added.
+// Closing again does nothing.
 func (k *Keeper) Close() error {
 	k.mu.Lock()
 	if k.closed {
@@ -99,7 +130,8 @@ func (k *Keeper) Close() error {
 	k.closed, k.want = true, nil
 	close(k.stop)
 	err := k.reconcile()
-	k.kernel.close()
+	k.kernel.Close()
+	k.claim.Close()
 	k.mu.Unlock()
 	k.wg.Wait()
 	return err
@@ -118,7 +150,7 @@ func (k *Keeper) tend() {
 	}
 }
 
-// look puts back what has gone. What cannot be is known already.
+// look puts back missing rules. Its errors are those that Set has returned.
 func (k *Keeper) look() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -127,61 +159,61 @@ func (k *Keeper) look() {
 	}
 }
 
-// reconcile makes rules and routes as wanted: routes before the rules that lead
-// to them, and the other way round when they go.
+// reconcile adds and removes rules and routes until they are as wanted. It adds
+// routes before the rules that lead to them and removes them after those.
 func (k *Keeper) reconcile() error {
-	own, others, err := k.kernel.find()
+	own, others, err := find(k.kernel, k.mark)
 	if err != nil {
 		return err
 	}
 	var errs []error
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
-		errs = append(errs, k.lead(family))
+		errs = append(errs, k.addRoute(family))
 	}
 	for _, a := range k.want {
 		if !own[a] {
-			errs = append(errs, k.open(a))
+			errs = append(errs, k.add(a))
 		}
 		delete(own, a)
 	}
 	for _, a := range slices.SortedFunc(maps.Keys(own), Answer.Compare) {
-		errs = append(errs, k.shut(a))
+		errs = append(errs, k.remove(a))
 	}
 	if len(k.want) == 0 && others == 0 && len(own) > 0 {
-		errs = append(errs, k.kernel.local(unix.AF_INET, false), k.kernel.local(unix.AF_INET6, false))
+		errs = append(errs, k.kernel.RemoveLocalRoute(unix.AF_INET, Table), k.kernel.RemoveLocalRoute(unix.AF_INET6, Table))
 	}
 	return errors.Join(errs...)
 }
 
-// lead makes the route of a family that rules lead to.
-func (k *Keeper) lead(family uint8) error {
+// addRoute adds the route of a family that rules lead to, if there are any.
+func (k *Keeper) addRoute(family uint8) error {
 	i := slices.IndexFunc(k.want, func(a Answer) bool { return a.family() == family })
 	if i < 0 {
 		return nil
 	}
-	if err := k.kernel.local(family, true); err != nil {
+	if err := k.kernel.AddLocalRoute(family, Table); err != nil {
 		return fmt.Errorf("make everything local by table %d: %w; type: %s", Table, err, k.want[i].Commands()[1])
 	}
 	return nil
 }
 
-func (k *Keeper) open(a Answer) error {
-	if err := k.kernel.add(a); err != nil {
+func (k *Keeper) add(a Answer) error {
+	if err := k.kernel.AddRule(k.rule(a)); err != nil {
 		return fmt.Errorf("bring back %v: %w; type: %s", a, explain(err), strings.Join(a.Commands(), "; "))
 	}
 	k.log.Info("answers are brought back", "real", a.From, "rule", a.Commands()[0])
 	return nil
 }
 
-func (k *Keeper) shut(a Answer) error {
-	if err := k.kernel.remove(a); err != nil {
+func (k *Keeper) remove(a Answer) error {
+	if err := k.kernel.RemoveRule(k.rule(a)); err != nil {
 		return fmt.Errorf("no longer bring back %v: %w", a, explain(err))
 	}
 	k.log.Info("answers are no longer brought back", "real", a.From)
 	return nil
 }
 
-// explain says what is behind an error of netlink.
+// explain returns what an error of netlink means for an operator.
 func explain(err error) error {
 	switch {
 	case errors.Is(err, unix.EPERM):

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/shunt-lb/shunt/internal/host/rtnl"
 	"github.com/shunt-lb/shunt/internal/host/sysctl"
 	"github.com/shunt-lb/shunt/internal/test/netlab"
 )
@@ -165,7 +166,7 @@ func TestWhere(t *testing.T) {
 		{"2001:db8::1", "", false},
 	} {
 		err := director.Do(func() error {
-			where, done, err := sysctl.Where()
+			where, done, err := rtnl.Routes()
 			if err != nil {
 				return err
 			}

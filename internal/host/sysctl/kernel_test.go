@@ -11,13 +11,14 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/host/rtnl"
 	"github.com/shunt-lb/shunt/internal/host/sysctl"
 	"github.com/shunt-lb/shunt/internal/test/netlab"
 )
 
 // everything needs all settings there are.
 func everything(t *testing.T) []sysctl.Need {
-	where, done, err := sysctl.Where()
+	where, done, err := rtnl.Routes()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,11 +4,8 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"math"
-	"net"
 	"net/netip"
 
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -27,7 +24,7 @@ func (a Address) Compare(b Address) int {
 	return cmp.Or(cmp.Compare(a.Link, b.Link), a.Addr.Compare(b.Addr))
 }
 
-// check refuses what can never be an address on a link of its own.
+// check returns an error if a cannot be an address on a link.
 func (a Address) check() error {
 	switch {
 	case a.Link == "":
@@ -40,42 +37,10 @@ func (a Address) check() error {
 	return nil
 }
 
-// Bare returns addr as netlink wants it to add a VIP: as a single address
-// without a network, usable at once and for ever. An IPv6 one is deprecated
-// from the start, so that it is answered for and never chosen as the source
-// of what the host sends of its own accord, such as health checks
-// (RFC 6724, section 5, rule 3).
-func Bare(addr netip.Addr) *netlink.Addr {
-	bits := addr.BitLen()
-	a := &netlink.Addr{IPNet: &net.IPNet{IP: addr.AsSlice(), Mask: net.CIDRMask(bits, bits)}}
-	if addr.Is6() {
-		a.Flags = unix.IFA_F_NODAD
-		a.PreferedLft, a.ValidLft = 0, math.MaxInt32
-	}
-	return a
-}
-
-// Host returns the address of a, without its network.
-func Host(a *netlink.Addr) netip.Addr {
-	addr, _ := netip.AddrFromSlice(a.IP)
-	return addr.Unmap()
-}
-
-// Settled returns what list does, asking again when it changed while the
-// kernel told it.
-func Settled[T any](list func() ([]T, error)) (all []T, err error) {
-	for range 10 {
-		if all, err = list(); !errors.Is(err, netlink.ErrDumpInterrupted) {
-			break
-		}
-	}
-	return all, err
-}
-
-// errNoLink stands for links that are not there, or no longer.
+// errNoLink reports that a link is not there, or no longer.
 var errNoLink = errors.New("there is no such link yet")
 
-// explain says what is behind an error of netlink.
+// explain returns what an error of netlink means for an operator.
 func explain(err error) error {
 	switch {
 	case errors.Is(err, unix.ENODEV):

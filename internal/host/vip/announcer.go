@@ -11,13 +11,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pauses are those before each announcement of an address: three a second
+// pauses are the times before each announcement of an address: three a second
 // apart as in RFC 4861 section 7.2.6, and two more for switches that hold a
 // port back for a while after it has come up.
 var pauses = [...]time.Duration{0, time.Second, time.Second, 3 * time.Second, 10 * time.Second}
 
-// A sender announces addresses. Only the test of when that is due has another
-// one than announcer.
+// A sender announces addresses. It is an announcer except in tests.
 type sender interface {
 	announce(index int, mac net.HardwareAddr, addr netip.Addr) error
 	close() error

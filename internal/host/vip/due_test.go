@@ -36,7 +36,7 @@ func TestWhenAnnouncementsAreDue(t *testing.T) {
 	added := Address{netip.MustParseAddr("10.1.0.100"), "eth0"}
 	adopted := Address{netip.MustParseAddr("10.1.0.101"), "eth0"}
 	y := &tally{}
-	m := &Manager{log: slog.New(slog.DiscardHandler), air: y, held: map[Address]*holding{
+	m := &Manager{log: slog.New(slog.DiscardHandler), neighbours: y, held: map[Address]*state{
 		added: {wanted: true, there: true, added: 7}, adopted: {wanted: true, there: true},
 	}}
 	start := time.Unix(1e9, 0)

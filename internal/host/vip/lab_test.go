@@ -14,6 +14,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 
+	"github.com/shunt-lb/shunt/internal/host/rtnl"
 	"github.com/shunt-lb/shunt/internal/host/vip"
 	"github.com/shunt-lb/shunt/internal/test/netlab"
 )
@@ -94,7 +95,7 @@ func (s *site) addrs(link string) []string {
 		if err != nil {
 			return err
 		}
-		addrs, err := vip.Settled(func() ([]netlink.Addr, error) { return netlink.AddrList(l, netlink.FAMILY_ALL) })
+		addrs, err := rtnl.Settled(func() ([]netlink.Addr, error) { return netlink.AddrList(l, netlink.FAMILY_ALL) })
 		for _, a := range addrs {
 			if ones, _ := a.Mask.Size(); !a.IP.IsLinkLocalUnicast() && ones != 24 && ones != 64 {
 				all = append(all, a.IPNet.String())
@@ -149,7 +150,7 @@ func (s *site) believe(addr string, mac net.HardwareAddr) {
 func (s *site) believed(addr string) (mac net.HardwareAddr) {
 	s.t.Helper()
 	s.in(s.neighbour, func() error {
-		list, err := vip.Settled(func() ([]netlink.Neigh, error) { return netlink.NeighList(0, netlink.FAMILY_ALL) })
+		list, err := rtnl.Settled(func() ([]netlink.Neigh, error) { return netlink.NeighList(0, netlink.FAMILY_ALL) })
 		for _, n := range list {
 			if n.IP.Equal(net.ParseIP(addr)) {
 				mac = n.HardwareAddr

@@ -12,41 +12,42 @@ import (
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/internal/host/claim"
+	"github.com/shunt-lb/shunt/internal/host/rtnl"
 )
 
-// ErrClosed is what a closed Manager returns.
+// ErrClosed is the error of a closed Manager.
 var ErrClosed = errors.New("the addresses are no longer looked after")
 
 const (
-	// answerWait is how long the kernel may take to answer; it does so at once.
-	answerWait = 3 * time.Second
 	// lookAgain is how often the links are looked at without an occasion, in
 	// case the kernel had more to tell than could be listened to.
 	lookAgain = 30 * time.Second
 )
 
-// A Manager keeps a set of addresses on their links: it adds what is missing,
-// also when a link comes later, returns or has lost an address to somebody
-// else, and announces what it adds. Its methods may be called from several
+// A Manager keeps a set of addresses on their links: it adds those that are
+// missing, also when a link comes later or comes back or somebody else has
+// removed an address, and announces them. Its methods may be called from several
 // goroutines at once.
 type Manager struct {
-	log    *slog.Logger
-	links  *netlink.Handle
-	own    *marker
-	events *nl.NetlinkSocket
-	air    sender // nil without the right to announce
-	look   chan struct{}
-	stop   chan struct{}
-	wg     sync.WaitGroup
+	log        *slog.Logger
+	links      *netlink.Handle
+	own        *marked
+	events     *nl.NetlinkSocket
+	neighbours sender // nil without the right to announce
+	look       chan struct{}
+	stop       chan struct{}
+	wg         sync.WaitGroup
 
 	mu      sync.Mutex
 	closed  bool
 	resumed bool
-	held    map[Address]*holding // what is wanted, and what is still to be taken away
+	held    map[Address]*state // those that are wanted, and those still to be removed
 }
 
-// A holding is what a Manager knows of one address.
-type holding struct {
+// A state is what a Manager knows about one address.
+type state struct {
 	wanted bool
 	there  bool  // at the last look
 	added  int   // index of the link that it was added to by this owner, 0: it was there already
@@ -58,8 +59,8 @@ type holding struct {
 // A Status is one wanted address as it was found last.
 type Status struct {
 	Address
-	// Added says that the Manager, or one before it of the same owner, has put
-	// it there, and that the Manager will take it away.
+	// Added reports that the Manager, or one before it of the same owner, has
+	// added it, and that the Manager will remove it.
 	Added bool
 	// Err is why it is not there, nil if it is.
 	Err error
@@ -75,18 +76,18 @@ type Status struct {
 func New(log *slog.Logger, owner string) (*Manager, error) {
 	links, err := netlink.NewHandle(unix.NETLINK_ROUTE)
 	if err == nil {
-		err = links.SetSocketTimeout(answerWait)
+		err = links.SetSocketTimeout(rtnl.Timeout)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open netlink for addresses: %w", err)
 	}
-	own, err := newMarker(owner)
+	own, err := openMarked(owner)
 	if err != nil {
 		links.Close()
-		return nil, fmt.Errorf("open netlink for addresses: %w", err)
+		return nil, err
 	}
-	resumed := Claimed(own.mark.String()) // what is there is somebody's who runs
-	own.claim = NewClaim(own.mark.String())
+	resumed := claim.Held(claimName(own.mark)) // the addresses are those of an owner that runs
+	own.claim = claim.New(claimName(own.mark))
 	events, err := nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR)
 	if err != nil {
 		links.Close()
@@ -95,29 +96,29 @@ func New(log *slog.Logger, owner string) (*Manager, error) {
 	}
 	m := &Manager{
 		log: log, links: links, own: own, events: events,
-		look: make(chan struct{}, 1), stop: make(chan struct{}), held: map[Address]*holding{}, resumed: resumed,
+		look: make(chan struct{}, 1), stop: make(chan struct{}), held: map[Address]*state{}, resumed: resumed,
 	}
 	if air, err := newAnnouncer(); err != nil {
 		log.Warn("virtual addresses will not be announced", "err", err)
 	} else {
-		m.air = air
+		m.neighbours = air
 	}
 	m.wg.Go(m.listen)
 	m.wg.Go(m.tend)
 	return m, nil
 }
 
-// Clear takes away the addresses that a Manager of the same owner has left
-// because it was killed.
+// Clear removes the addresses that a Manager of the same owner has left because
+// it was killed.
 func Clear(log *slog.Logger, owner string) error {
-	if Claimed(markOf(owner).String()) {
-		return nil // by another owner, who runs and has come to the same mark
+	if claim.Held(claimName(markOf(owner))) {
+		return nil // by another owner with the same mark, which runs
 	}
-	own, err := newMarker(owner)
+	own, err := openMarked(owner)
 	if err != nil {
-		return fmt.Errorf("open netlink for addresses: %w", err)
+		return err
 	}
-	found, err := own.find()
+	found, err := own.AddrsBy(own.mark)
 	own.close()
 	if err != nil || len(found) == 0 {
 		return err
@@ -130,12 +131,11 @@ func Clear(log *slog.Logger, owner string) error {
 	return m.Close()
 }
 
-// Set has m look after the addresses want and no others: missing ones are
-// added, those that m or one before it added and that are no longer wanted are
-// taken away.
-// Setting what is there already writes nothing. The error names each address
-// that could not be put or taken away, with the reason; m goes on trying, so
-// that a caller need not.
+// Set makes m keep the addresses want and no others. It adds the missing ones and
+// removes those that m, or a Manager of the same owner before it, has added and
+// that are no longer wanted. Setting equal addresses writes nothing. The error
+// names each address that could not be added or removed, with the reason; m goes
+// on trying.
 func (m *Manager) Set(want []Address) error {
 	var errs []error
 	m.mu.Lock()
@@ -153,7 +153,7 @@ func (m *Manager) Set(want []Address) error {
 			continue
 		}
 		if m.held[a] == nil {
-			m.held[a] = &holding{}
+			m.held[a] = &state{}
 		}
 		m.held[a].wanted = true
 	}
@@ -162,13 +162,14 @@ func (m *Manager) Set(want []Address) error {
 	return errors.Join(append(errs, m.errors()...)...)
 }
 
-// resume takes up, once, what an owner that was killed has left.
+// resume adopts, once, the addresses that an owner has left because it was
+// killed.
 func (m *Manager) resume() {
 	if m.resumed {
 		return
 	}
 	m.resumed = true
-	left, err := m.own.find()
+	left, err := m.own.AddrsBy(m.own.mark)
 	for index, addrs := range left {
 		l, e := m.links.LinkByIndex(index)
 		if e != nil {
@@ -177,7 +178,7 @@ func (m *Manager) resume() {
 		}
 		for _, addr := range addrs {
 			a := Address{Addr: addr, Link: l.Attrs().Name}
-			m.held[a] = &holding{there: true, added: index}
+			m.held[a] = &state{there: true, added: index}
 			m.log.Info("virtual address of a former run found", "address", a.Addr, "link", a.Link)
 		}
 	}
@@ -186,7 +187,7 @@ func (m *Manager) resume() {
 	}
 }
 
-// errors returns why addresses are not as they should be, in their order.
+// errors returns the errors of all addresses, in their order.
 func (m *Manager) errors() []error {
 	var errs []error
 	for _, a := range m.addresses() {
@@ -197,7 +198,7 @@ func (m *Manager) errors() []error {
 	return errs
 }
 
-// addresses returns what is held, in a fixed order.
+// addresses returns all addresses in a fixed order.
 func (m *Manager) addresses() []Address {
 	return slices.SortedFunc(maps.Keys(m.held), Address.Compare)
 }
@@ -215,9 +216,8 @@ func (m *Manager) Status() []Status {
 	return all
 }
 
-// Close takes away the addresses that m has added and leaves all others, those
-// of keep among them. The error names what could not be taken away. Closing
-// again returns nil.
+// Close removes the addresses that m has added, except those of keep. The error
+// names the addresses that could not be removed. Closing again returns nil.
 func (m *Manager) Close(keep ...Address) error {
 	m.mu.Lock()
 	if m.closed {
@@ -242,8 +242,8 @@ func (m *Manager) Close(keep ...Address) error {
 	err := errors.Join(m.errors()...)
 	m.links.Close()
 	m.own.close()
-	if m.air != nil {
-		err = errors.Join(err, m.air.close())
+	if m.neighbours != nil {
+		err = errors.Join(err, m.neighbours.close())
 	}
 	return err
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/shunt-lb/shunt/internal/host/rtnl"
 	"github.com/shunt-lb/shunt/internal/host/vip"
 )
 
@@ -171,7 +172,7 @@ func TestTakenAwayReturns(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		return errors.Join(netlink.AddrDel(l, vip.Bare(both[0].Addr)), netlink.AddrDel(l, vip.Bare(both[1].Addr)))
+		return errors.Join(netlink.AddrDel(l, rtnl.Bare(both[0].Addr)), netlink.AddrDel(l, rtnl.Bare(both[1].Addr)))
 	})
 	s.eventuallyAddrs("lo", "127.0.0.1/8", "::1/128", "10.1.0.100/32", "fd00:1::100/128")
 }

@@ -9,11 +9,13 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/internal/host/rtnl"
 )
 
-// A link is what the kernel says of a link now.
+// A link is the state of a link in the kernel.
 type link struct {
-	link  netlink.Link // nil: there is none, and err says why
+	link  netlink.Link // nil if there is none; then err says why
 	err   error
 	addrs map[netip.Addr]bool
 }
@@ -38,15 +40,16 @@ func (m *Manager) readLink(name string) *link {
 		return l
 	}
 	var addrs []netlink.Addr
-	addrs, l.err = Settled(func() ([]netlink.Addr, error) { return m.links.AddrList(l.link, netlink.FAMILY_ALL) })
+	addrs, l.err = rtnl.Settled(func() ([]netlink.Addr, error) { return m.links.AddrList(l.link, netlink.FAMILY_ALL) })
 	for i := range addrs {
-		l.addrs[Host(&addrs[i])] = true
+		l.addrs[rtnl.Host(&addrs[i])] = true
 	}
 	return l
 }
 
-// reconcile makes the links as wanted, as far as that is possible, and returns
-// what it found on them. It writes nothing where there is nothing to change.
+// reconcile adds and removes addresses until the links are as wanted, as far as
+// that is possible, and returns what it found on them. It writes nothing if
+// nothing has to change.
 func (m *Manager) reconcile() map[string]*link {
 	links := m.read()
 	for _, a := range m.addresses() {
@@ -56,7 +59,7 @@ func (m *Manager) reconcile() map[string]*link {
 		}
 		if h.wanted {
 			m.put(a, h, l)
-		} else if m.take(a, h, l); h.err == nil {
+		} else if m.remove(a, h, l); h.err == nil {
 			delete(m.held, a)
 		}
 	}
@@ -64,7 +67,7 @@ func (m *Manager) reconcile() map[string]*link {
 }
 
 // put adds a unless it is on l.
-func (m *Manager) put(a Address, h *holding, l *link) {
+func (m *Manager) put(a Address, h *state, l *link) {
 	h.err = nil
 	there := h.there
 	h.there = l.err == nil && l.addrs[a.Addr]
@@ -79,10 +82,10 @@ func (m *Manager) put(a Address, h *holding, l *link) {
 	}
 }
 
-func (m *Manager) add(a Address, h *holding, l *link) {
-	err := m.own.add(l.link.Attrs().Index, a.Addr)
+func (m *Manager) add(a Address, h *state, l *link) {
+	err := m.own.AddAddr(l.link.Attrs().Index, a.Addr, m.own.mark)
 	if errors.Is(err, unix.EEXIST) {
-		return // somebody was faster: the kernel reports it, and it is seen then
+		return // somebody else was faster; the kernel reports that, and the next look sees it
 	}
 	if err != nil {
 		h.err = fmt.Errorf("put %v: %w", a, explain(err))
@@ -92,13 +95,13 @@ func (m *Manager) add(a Address, h *holding, l *link) {
 	m.log.Info("virtual address added", "address", a.Addr, "link", a.Link)
 }
 
-// take removes a from l if it was added here and is still there.
-func (m *Manager) take(a Address, h *holding, l *link) {
+// remove removes a from l if it was added here and is still there.
+func (m *Manager) remove(a Address, h *state, l *link) {
 	h.err = nil
 	if h.added == 0 || l.link == nil || l.err == nil && !l.addrs[a.Addr] {
 		return
 	}
-	err := m.links.AddrDel(l.link, Bare(a.Addr))
+	err := m.links.AddrDel(l.link, rtnl.Bare(a.Addr))
 	if err != nil && !errors.Is(err, unix.EADDRNOTAVAIL) && !errors.Is(err, unix.ENODEV) {
 		h.err = fmt.Errorf("take away %v: %w", a, explain(err))
 		return
@@ -106,12 +109,13 @@ func (m *Manager) take(a Address, h *holding, l *link) {
 	m.log.Info("virtual address removed", "address", a.Addr, "link", a.Link)
 }
 
-// announce sends what is due and returns after how long more will be. Only
-// what was added here is announced; it is announced anew when the link comes
-// up again, because the neighbours may be others then.
+// announce sends the announcements that are due and returns the time until the
+// next ones. It announces only addresses that were added here, and announces them
+// again when their link comes up again, because the neighbours may be others
+// then.
 func (m *Manager) announce(links map[string]*link, now time.Time) time.Duration {
 	next := lookAgain
-	if m.air == nil {
+	if m.neighbours == nil {
 		return next
 	}
 	for _, a := range m.addresses() {
@@ -131,8 +135,8 @@ func (m *Manager) announce(links map[string]*link, now time.Time) time.Duration 
 	return next
 }
 
-func (m *Manager) send(a Address, h *holding, mac net.HardwareAddr, now time.Time) {
-	if err := m.air.announce(h.added, mac, a.Addr); err != nil {
+func (m *Manager) send(a Address, h *state, mac net.HardwareAddr, now time.Time) {
+	if err := m.neighbours.announce(h.added, mac, a.Addr); err != nil {
 		m.log.Debug("virtual address not announced", "address", a.Addr, "link", a.Link, "err", err)
 	}
 	if h.sent++; h.sent < len(pauses) {
@@ -140,8 +144,8 @@ func (m *Manager) send(a Address, h *holding, mac net.HardwareAddr, now time.Tim
 	}
 }
 
-// station returns the address of a link in Ethernet, and whether neighbours
-// can be reached by it now.
+// station returns the Ethernet address of a link, and whether neighbours can be
+// reached on it now.
 func station(l *link) (mac net.HardwareAddr, up bool) {
 	if l == nil || l.err != nil {
 		return nil, false

@@ -2,11 +2,11 @@ package vip
 
 import "time"
 
-// breather is a pause in listening after reports were lost.
-const breather = time.Second
+// lossPause is a pause in listening after reports were lost.
+const lossPause = time.Second
 
-// listen has the links looked at whenever the kernel reports a change of one.
-// It ends when the socket is closed.
+// listen wakes tend whenever the kernel reports a change of a link. It ends when
+// the socket is closed.
 func (m *Manager) listen() {
 	for {
 		_, _, err := m.events.Receive()
@@ -14,21 +14,21 @@ func (m *Manager) listen() {
 		if err == nil {
 			continue
 		}
-		// It is closed, or reports were lost, which is bound to go on when
-		// there are very many.
+		// The socket is closed, or reports were lost: then there are very many,
+		// and more will be lost.
 		select {
 		case <-m.stop:
 			return
-		case <-time.After(breather):
+		case <-time.After(lossPause):
 		}
 	}
 }
 
-// poke has the links looked at soon.
+// poke wakes tend.
 func (m *Manager) poke() {
 	select {
 	case m.look <- struct{}{}:
-	default: // it is asked for already
+	default: // it is awake already
 	}
 }
 
@@ -47,13 +47,13 @@ func (m *Manager) tend() {
 		case <-again.C:
 		case <-due.C:
 		}
-		due.Reset(m.turn(time.Now()))
+		due.Reset(m.update(time.Now()))
 	}
 }
 
-// turn puts everything right that can be, and returns after how long there is
-// something to do again.
-func (m *Manager) turn(now time.Time) time.Duration {
+// update reconciles and announces, and returns the time until the next
+// announcement.
+func (m *Manager) update(now time.Time) time.Duration {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
