@@ -3,23 +3,23 @@ package director
 import "time"
 
 const (
-	// company is for how long a service that could begin waits for the first
-	// results of its other real servers, so that none has all clients alone.
-	company = time.Second
-	// overdue is how much later than its time a first result may be.
-	overdue = time.Second
+	// beginWait is how long a service that could begin waits for the first results
+	// of its other real servers, so that no server gets all clients alone.
+	beginWait = time.Second
+	// resultGrace is how late a first result may be.
+	resultGrace = time.Second
 )
 
-// begin reports whether the dataplane is to be asked for the service. A service
-// begins when the first result of each of its real servers is known, and no
-// later than company after the first good one. Until then it is left as it is in
-// the dataplane: not there, or as a predecessor or the configuration before has
-// left it. Once it has begun it goes on, whatever becomes of its servers.
+// begin reports whether the service is to be applied. A service begins when the
+// first result of each of its real servers is known, and at most beginWait after
+// the first good one. Until then the dataplane has it as it was before: not at
+// all, or as a predecessor or the configuration before has left it. Once begun it
+// goes on, whatever the states of its servers.
 func (c *cluster) begin(now time.Time, sv *service) bool {
 	if sv.begun {
 		return true
 	}
-	c.moved = true
+	c.readyChanged = true
 	switch proven := sv.proven(); {
 	case !proven:
 		sv.provenAt = time.Time{}
@@ -35,18 +35,18 @@ func (c *cluster) begin(now time.Time, sv *service) bool {
 	return true
 }
 
-// withdraw takes a service out of the dataplane, also if it is as a predecessor
-// has left it there.
-func (c *cluster) withdraw(sv *service) {
+// removeService removes a service from the dataplane, also one that a predecessor
+// has left there.
+func (c *cluster) removeService(sv *service) {
 	if sv.found != nil {
-		c.out.evict(*sv.found)
+		c.out.removeFound(*sv.found)
 		return
 	}
 	c.out.remove(sv.conf.ID)
 }
 
-// due is when the service begins if no more is heard of its real servers; a
-// time in the past, or none, is at once.
+// due returns when the service begins without further results of its real
+// servers: at once if that is in the past or zero.
 func (sv *service) due() time.Time {
 	var at time.Time
 	for _, s := range sv.servers {
@@ -54,28 +54,28 @@ func (sv *service) due() time.Time {
 			at = t
 		}
 	}
-	if latest := sv.provenAt.Add(company); !sv.provenAt.IsZero() && latest.Before(at) {
+	if latest := sv.provenAt.Add(beginWait); !sv.provenAt.IsZero() && latest.Before(at) {
 		return latest
 	}
 	return at
 }
 
-// due is until when a service waits for the server before it begins, the zero
-// time if it does not: nobody checks it, or a result says what to make of it.
+// due returns until when a service waits for the server before it begins, the
+// zero time if it does not: the server is not checked, or its state is known.
 func (s *server) due() time.Time {
 	switch {
 	case s.probe == nil || s.maintenance != "":
 		return time.Time{}
 	case s.last.at.IsZero():
-		return s.awaited.Add(firstSpread + s.probe.limit(s.probe.first()) + overdue)
+		return s.awaited.Add(firstSpread + s.probe.limit(s.probe.first()) + resultGrace)
 	case !s.health.up && s.health.rises > 0:
-		return s.last.at.Add(s.pace() + s.probe.limit(s.probe.first()) + overdue)
+		return s.last.at.Add(s.pace() + s.probe.limit(s.probe.first()) + resultGrace)
 	}
 	return time.Time{}
 }
 
-// proven reports whether a result says of a real server that it is usable,
-// rather than a predecessor, or whether nobody checks one that is.
+// proven reports whether a real server is usable by the result of a check, not
+// only because a predecessor used it, or is usable and not checked.
 func (sv *service) proven() bool {
 	for _, s := range sv.servers {
 		if s.usable() && (s.probe == nil || !s.last.at.IsZero()) {
@@ -85,7 +85,7 @@ func (sv *service) proven() bool {
 	return false
 }
 
-// beginDue lets the services begin whose time has come.
+// beginDue begins the services that are due.
 func (c *cluster) beginDue(now time.Time) {
 	if len(c.waiting) == 0 {
 		return
@@ -97,7 +97,7 @@ func (c *cluster) beginDue(now time.Time) {
 	}
 }
 
-// nextDue is when the next service begins by itself, false for none.
+// nextDue returns when the next service is due, false for none.
 func (c *cluster) nextDue() (next time.Time, ok bool) {
 	for sv := range c.waiting {
 		if at := sv.due(); !ok || at.Before(next) {

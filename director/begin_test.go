@@ -16,6 +16,7 @@ import (
 	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/director/internal/applier"
 )
 
 // A first is what becomes of the first check of a real server: err after a time.
@@ -147,7 +148,7 @@ func TestBeginWithRiseCount(t *testing.T) {
 }
 
 // Checks that this host cannot make keep no service from beginning: when they are
-// overdue the sorry server answers.
+// resultGrace the sorry server answers.
 func TestBeginWithoutChecks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := sorryService(rs1)
@@ -157,7 +158,7 @@ func TestBeginWithoutChecks(t *testing.T) {
 		defer r.stop()
 		time.Sleep(v.CheckTimeout)
 		r.want(v, "invalid AddrPort: ")
-		time.Sleep(firstSpread + overdue)
+		time.Sleep(firstSpread + resultGrace)
 		r.want(v, vip+": sorry=1")
 	})
 }
@@ -299,7 +300,7 @@ func TestReadyMeansServed(t *testing.T) {
 		p := &picky{plane: r.plane, refused: taken.ID}
 		var told []string
 		r.o.Ready = func(why string) { told = append(told, why) }
-		r.applier.dp = p
+		r.applyTo(p)
 		r.start()
 		time.Sleep(5 * time.Second)
 		synctest.Wait()
@@ -320,7 +321,7 @@ func TestReadyMeansServed(t *testing.T) {
 			t.Errorf("states %s", got)
 		}
 		p.set(dataplane.ServiceID{}, 0)
-		time.Sleep(retryLast + time.Second)
+		time.Sleep(applier.LastRetry + time.Second)
 		synctest.Wait()
 		if s := r.status(); !s.Ready || states(s) != "up=1 up=1 up=0 " || told[len(told)-1] != "" {
 			t.Errorf("ready %v, %q, states %s, told %q", s.Ready, s.Unready, states(s), told)
@@ -361,14 +362,14 @@ func (p *picky) Apply(ctx context.Context, v dataplane.VirtualService) error {
 	return p.plane.Apply(ctx, v)
 }
 
-// While the dataplane takes its time, status waits a moment for it, so that what
-// is up is served, and tells what is true when the moment is over.
+// While the dataplane takes its time, status waits a grace for it, so that what
+// is up is served, and tells what is true when the grace is over.
 func TestStatusWaitsForTheDataplane(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := virtual(vip, rs1)
 		r := newRig(t, conf(v))
-		p := &picky{plane: r.plane, slow: landingTime / 2}
-		r.applier.dp = p
+		p := &picky{plane: r.plane, slow: applyWait / 2}
+		r.applyTo(p)
 		r.start()
 		defer r.stop()
 		for range 100 {
@@ -385,11 +386,11 @@ func TestStatusWaitsForTheDataplane(t *testing.T) {
 		time.Sleep(v.CheckInterval)
 		begin := time.Now()
 		s := r.status()
-		if took := time.Since(begin); took != landingTime || s.Ready || !strings.HasSuffix(s.Unready, "tcp 10.0.0.100:80 is on its way to the dataplane") {
+		if took := time.Since(begin); took != applyWait || s.Ready || !strings.HasSuffix(s.Unready, "tcp 10.0.0.100:80 is on its way to the dataplane") {
 			t.Errorf("after %v: ready %v, %q", took, s.Ready, s.Unready)
 		}
 		p.set(dataplane.ServiceID{}, 0)
-		time.Sleep(applyTimeout + retryLast)
+		time.Sleep(applier.CallTimeout + applier.LastRetry)
 	})
 }
 

@@ -1,8 +1,9 @@
+// Package director keeps virtual services forwarding to the real servers that
+// are healthy: check results in, wanted virtual services out.
 package director
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -14,10 +15,12 @@ import (
 	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/director/internal/applier"
+	"github.com/shunt-lb/shunt/director/internal/hooks"
 )
 
-// ErrStopped is what a director returns that is not running.
-var ErrStopped = errors.New("the director is not running")
+// ErrStopped is the error of a director that is not running.
+var ErrStopped = applier.ErrStopped
 
 // Options are what a director works with. Path, Parse and Dataplane are
 // needed.
@@ -26,28 +29,29 @@ type Options struct {
 	// it changes.
 	Path string
 	// Parse turns the file's text into a configuration that can be put in
-	// force as it is, or into an error. It has no effect: what it returns need
-	// not come into force. It is called from one goroutine at a time and may
-	// take its time.
+	// force as it is, or returns an error. It has no other effect: its result
+	// need not come into force. It is called from one goroutine at a time and
+	// may be slow.
 	Parse func(ctx context.Context, text []byte) (*config.Config, error)
-	// Again is Parse for the text of the configuration in force, to look for what
-	// that waits for. Nobody calls both at a time. May be nil.
+	// Again is Parse for the text of the configuration in force, to look again for
+	// the names and files it waits for. It is never called at the same time as
+	// Parse. May be nil.
 	Again func(ctx context.Context, text []byte, inForce *config.Config) (*config.Config, error)
-	// InForce is told the configuration that was parsed last when it is put in
-	// force, before its services are. It must not wait for anything, files and
-	// netlink included. May be nil.
+	// InForce is called with the configuration that was parsed last when it is put
+	// in force, before its services are applied. It must not block, neither on
+	// files nor on netlink. May be nil.
 	InForce func(*config.Config)
-	// Follow is told the same after that, beside the loop. Until it returns no
-	// other configuration is read. May be nil.
+	// Follow is called with the same after that, outside the loop. No other
+	// configuration is read before it returns. May be nil.
 	Follow func(*config.Config)
-	// Ready is told why the director is not ready whenever that changes, and ""
-	// when it is: when the dataplane has every service as it is wanted. Before
-	// the first call it is not. It is called in the loop and must not block. May
-	// be nil.
+	// Ready is called with the reason why the director is not ready whenever that
+	// changes, and with "" when it is: when the dataplane has every service as
+	// wanted. Before the first call it is not ready. It is called in the loop and
+	// must not block. May be nil.
 	Ready func(unready string)
 	// Dataplane forwards. The director does not close it.
 	Dataplane dataplane.Dataplane
-	// Forwarding is what status says about the dataplane.
+	// Forwarding is the dataplane's part of the status.
 	Forwarding DataplaneStatus
 	// Mail sends an alert; it must not block. May be nil.
 	Mail func(Mail)
@@ -56,12 +60,12 @@ type Options struct {
 	// MaxChecks bounds the checks under way at once; 0 derives the bound from
 	// the limit of open files.
 	MaxChecks int
-	// Log gets what happens; nil for nothing.
+	// Log may be nil.
 	Log *slog.Logger
 }
 
 // A Director keeps virtual services forwarding to the real servers that are
-// well. One goroutine owns its state; all methods may be called from any
+// healthy. One goroutine owns its state; all methods may be called from any
 // goroutine.
 type Director struct {
 	o   Options
@@ -71,29 +75,20 @@ type Director struct {
 	cluster *cluster
 	conf    ConfigStatus
 	started time.Time
-	unready string        // what Ready was told last
-	landed  chan struct{} // closed when the dataplane has answered again
+	unready string        // the latest argument of Ready
+	applies chan struct{} // closed and replaced with each answer of the dataplane
 
 	events  chan func()
 	results chan func() // of checks
 	prober  *prober
-	applier *applier
-	hooks   *hooks
+	applier *applier.Applier
+	hooks   *hooks.Hooks
 
-	staying atomic.Pointer[[]*service] // what the stop has left in the dataplane
+	loader *loader
 
-	// Owned by whoever holds reading.
-	file   *file
-	text   []byte // of current, while that waits for something
-	search search
-	// Owned by whoever holds keeping.
-	kept *maintainer
-	// Written by who holds both, read by who holds one.
-	current *config.Config // in force
+	staying atomic.Pointer[[]*service] // left in the dataplane by the stop
 
-	reading  chan struct{}   // full until Start has succeeded and while a lock is held
-	keeping  chan struct{}   // full while somebody looks at maintenancedir
-	ctx      context.Context // over when Stop begins
+	ctx      context.Context // done when Stop begins
 	cancel   context.CancelFunc
 	wg       sync.WaitGroup // watchers
 	loopDone chan struct{}
@@ -109,22 +104,20 @@ func New(o Options) *Director {
 		o.MaxChecks = maxChecks()
 	}
 	d := &Director{
-		o: o, log: o.Log, events: make(chan func()), results: make(chan func()), reading: make(chan struct{}, 1), keeping: make(chan struct{}, 1),
-		loopDone: make(chan struct{}), quit: make(chan struct{}), landed: make(chan struct{}),
+		o: o, log: o.Log, events: make(chan func()), results: make(chan func()),
+		loopDone: make(chan struct{}), quit: make(chan struct{}), applies: make(chan struct{}),
 		unready: "no configuration is in force yet",
 	}
-	d.applier = newApplier(o.Dataplane, o.Log)
-	d.applier.report = d.applied
-	d.hooks = newHooks(o.Log)
+	d.applier = applier.New(o.Dataplane, d.applied, o.Log)
+	d.hooks = hooks.New(o.Log)
 	d.prober = newProber(o.MaxChecks, o.Log)
 	d.prober.report = d.checked
 	if o.Checks != nil {
 		d.prober.find = o.Checks
 	}
-	d.cluster = newCluster(d, o.Log)
-	d.file, d.kept = &file{path: o.Path}, newMaintainer()
+	d.cluster = newCluster(executor{d.applier, d.hooks, o.Mail}, o.Log)
 	d.ctx, d.cancel = context.WithCancel(context.Background())
-	d.reading <- struct{}{} // Start's
+	d.loader = newLoader(d)
 	return d
 }
 
@@ -141,7 +134,7 @@ func maxChecks() int {
 // error leaves nothing running and the dataplane untouched. ctx bounds the
 // start alone.
 func (d *Director) Start(ctx context.Context) error {
-	conf, text, err := d.read(ctx)
+	conf, text, err := d.loader.read(ctx)
 	if err != nil {
 		return err
 	}
@@ -152,20 +145,20 @@ func (d *Director) Start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the dataplane: %w", err)
 	}
-	files := d.lookAtMaintenance(ctx, conf)
+	files := d.loader.lookAtMaintenance(ctx, conf)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	d.applier.start()
-	d.hold(conf, text)
+	d.applier.Start()
+	d.loader.setCurrent(conf, text)
 	d.started = time.Now()
-	d.enforce(conf, found, files) // before the loop begins, which answers who has asked meanwhile
+	d.activate(conf, found, files) // before the loop, which answers the callers that wait by now
 	go d.loop()
 	d.follow(conf)
-	d.wg.Go(func() { d.every(filePeriod, d.lookAtFile) })
-	d.wg.Go(func() { d.every(maintenancePeriod, d.maintain) })
-	d.wg.Go(func() { d.every(searchPeriod, d.seek) })
-	d.unlock()
+	d.wg.Go(func() { d.every(filePeriod, d.loader.lookAtFile) })
+	d.wg.Go(func() { d.every(maintenancePeriod, d.loader.maintain) })
+	d.wg.Go(func() { d.every(searchPeriod, d.loader.seek) })
+	d.loader.unlock()
 	return nil
 }
 
@@ -183,23 +176,11 @@ func (d *Director) find(ctx context.Context, conf *config.Config) ([]dataplane.V
 	return f.Find(ctx, ids)
 }
 
-// hold notes which configuration is in force.
-func (d *Director) hold(conf *config.Config, text []byte) {
-	d.current, d.text = conf, nil
-	d.search.anew(time.Now())
-	if len(conf.Waiting) > 0 {
-		d.text = text
-	}
-}
-
-// lock waits until the director has started and nobody else reads the
-// configuration.
-func (d *Director) lock(ctx context.Context) error { return d.take(ctx, d.reading) }
-
-// take waits until it is let in.
-func (d *Director) take(ctx context.Context, in chan<- struct{}) error {
+// acquire acquires a lock that is a channel, before ctx is done and the stop
+// begins.
+func (d *Director) acquire(ctx context.Context, lock chan<- struct{}) error {
 	select {
-	case in <- struct{}{}:
+	case lock <- struct{}{}:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
@@ -208,9 +189,7 @@ func (d *Director) take(ctx context.Context, in chan<- struct{}) error {
 	}
 }
 
-func (d *Director) unlock() { <-d.reading }
-
-// loop owns the state until Stop.
+// loop owns the state of the director until Stop.
 func (d *Director) loop() {
 	defer close(d.loopDone)
 	second := time.NewTicker(time.Second)
@@ -218,7 +197,7 @@ func (d *Director) loop() {
 	begin := time.NewTimer(time.Hour)
 	defer begin.Stop()
 	for {
-		d.tellReady()
+		d.reportReady()
 		if next, waits := d.cluster.nextDue(); waits {
 			begin.Reset(time.Until(next))
 		}
@@ -228,7 +207,7 @@ func (d *Director) loop() {
 		case f := <-d.events:
 			f()
 		case f := <-d.results:
-			d.takeResults(f)
+			d.handleResults(f)
 		case now := <-second.C:
 			d.cluster.tick(now)
 		case now := <-begin.C:
@@ -237,12 +216,12 @@ func (d *Director) loop() {
 	}
 }
 
-// do runs f in the loop and waits for it. It returns an error if the loop
-// could not be reached.
-func (d *Director) do(ctx context.Context, f func()) error { return d.give(ctx, d.events, f) }
+// do runs f in the loop and waits for it. It returns an error if ctx is done
+// before f begins, or the loop has ended.
+func (d *Director) do(ctx context.Context, f func()) error { return d.send(ctx, d.events, f) }
 
-// give is do by way of another channel.
-func (d *Director) give(ctx context.Context, to chan<- func(), f func()) error {
+// send is do by way of another channel.
+func (d *Director) send(ctx context.Context, to chan<- func(), f func()) error {
 	done := make(chan struct{})
 	select {
 	case to <- func() { f(); close(done) }:
@@ -255,22 +234,22 @@ func (d *Director) give(ctx context.Context, to chan<- func(), f func()) error {
 	}
 }
 
-// enforce puts a configuration in force; files keep real servers out, nil for
+// activate puts a configuration in force. files keep real servers out, nil for
 // those known before. It runs in the loop, or before it.
-func (d *Director) enforce(conf *config.Config, found []dataplane.VirtualService, files map[string]string) {
+func (d *Director) activate(conf *config.Config, found []dataplane.VirtualService, files map[string]string) {
 	now := time.Now()
 	if files != nil {
 		d.cluster.files = files
 	}
-	d.applier.quiescent(conf.Global.ReaddQuiescent)
+	d.applier.ReaddQuiescent(conf.Global.ReaddQuiescent)
 	d.cluster.configure(now, conf, found)
 	d.conf.Path, d.conf.Loaded, d.conf.Warnings, d.conf.Waiting = conf.Path, now, texts(conf.Warnings), texts(conf.Waiting)
 	d.syncProbes()
 	d.logWaiting(conf.Waiting)
-	d.tellReady() // who has asked for a reload may rely on it
+	d.reportReady() // before Reload returns
 }
 
-// follow has done what follows from a configuration outside of the director.
+// follow calls Options.Follow.
 func (d *Director) follow(conf *config.Config) {
 	if d.o.Follow != nil {
 		d.o.Follow(conf)

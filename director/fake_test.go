@@ -69,15 +69,15 @@ func show(v dataplane.VirtualService) string {
 	return v.ID.Addr.String() + ": " + strings.Join(rs, " ")
 }
 
-// A script records what a cluster asks of its outside, in order.
+// A script records the effects of a cluster, in order.
 type script struct{ lines []string }
 
-func (s *script) add(format string, a ...any)      { s.lines = append(s.lines, fmt.Sprintf(format, a...)) }
-func (s *script) apply(v dataplane.VirtualService) { s.add("apply %s", show(v)) }
-func (s *script) remove(id dataplane.ServiceID)    { s.add("remove %s", id.Addr) }
-func (s *script) evict(v dataplane.VirtualService) { s.add("evict %s", v.ID.Addr) }
-func (s *script) mail(m Mail)                      { s.add("mail %s %s: %s", m.Status, m.To[0], m.Subject) }
-func (s *script) monitor(path, line string)        { s.add("monitor %s: %s", path, line) }
+func (s *script) add(format string, a ...any)            { s.lines = append(s.lines, fmt.Sprintf(format, a...)) }
+func (s *script) apply(v dataplane.VirtualService)       { s.add("apply %s", show(v)) }
+func (s *script) remove(id dataplane.ServiceID)          { s.add("remove %s", id.Addr) }
+func (s *script) removeFound(v dataplane.VirtualService) { s.add("remove found %s", v.ID.Addr) }
+func (s *script) mail(m Mail)                            { s.add("mail %s %s: %s", m.Status, m.To[0], m.Subject) }
+func (s *script) monitor(path, line string)              { s.add("monitor %s: %s", path, line) }
 func (s *script) fallbackCommand(v *config.Virtual, word string) {
 	s.add("%s %s", v.FallbackCommand, word)
 }

@@ -7,22 +7,22 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// setFallback records whether the fallback has to answer, and tells whoever
-// wants to know. Nobody is told before the first checks have ended: until
-// then the fallback bridges the start and means nothing.
+// setFallback notes whether the fallback has to answer, and reports that. It
+// reports nothing before the first checks have ended: until then the fallback
+// only bridges the start.
 func (c *cluster) setFallback(now time.Time, sv *service, on bool) {
 	sv.fallbackOn = on
 	switch {
 	case !on:
-		c.announceFallback(now, sv, false)
-		c.sayFallback(sv, "stop")
+		c.reportFallback(now, sv, false)
+		c.runFallbackCommand(sv, "stop")
 	case sv.settled():
-		c.announceFallback(now, sv, true)
-		c.sayFallback(sv, "start")
+		c.reportFallback(now, sv, true)
+		c.runFallbackCommand(sv, "start")
 	}
 }
 
-func (c *cluster) announceFallback(now time.Time, sv *service, on bool) {
+func (c *cluster) reportFallback(now time.Time, sv *service, on bool) {
 	if _, exists := sv.fallback(); !exists || sv.announced == on {
 		return
 	}
@@ -39,12 +39,12 @@ func (c *cluster) recordFallback(now time.Time, sv *service, to State, cause str
 	if to == Standby {
 		t.From = Active
 	}
-	c.record(t)
-	c.mailFallback(sv, to == Active)
+	c.history.add(t)
+	c.alerts.fallback(sv, to == Active)
 }
 
-// sayFallback gives fallbackcommand its word, once for each change.
-func (c *cluster) sayFallback(sv *service, word string) {
+// runFallbackCommand runs fallbackcommand with word, once for each change.
+func (c *cluster) runFallbackCommand(sv *service, word string) {
 	if sv.conf.FallbackCommand == "" || sv.command == word {
 		return
 	}
@@ -52,7 +52,7 @@ func (c *cluster) sayFallback(sv *service, word string) {
 	c.out.fallbackCommand(sv.conf, word)
 }
 
-// fallback is the real server that answers while no other can; false if the
+// fallback returns the real server that answers while no other can, false if the
 // service has none. With checktype=off neither real servers nor fallback are
 // activated, as the manual of ldirectord says.
 func (sv *service) fallback() (dataplane.RealServer, bool) {
@@ -70,7 +70,7 @@ func (sv *service) fallback() (dataplane.RealServer, bool) {
 	}, true
 }
 
-// fallbackName is the fallback as people read it, "" for none.
+// fallbackName returns the fallback for messages, "" for none.
 func (sv *service) fallbackName() string {
 	r, ok := sv.fallback()
 	switch {

@@ -17,19 +17,20 @@ import (
 // filePeriod is the time between two looks at the configuration file.
 const filePeriod = time.Second
 
-// A file is the configuration file and what was seen of it last. Its methods
-// are called with Director.reading held.
+// A file is the configuration file and its latest known state. Its methods are
+// called with loader.reading held.
 type file struct {
 	path    string
-	stamp   stamp // when it was read last
-	seen    stamp // when it was looked at last
+	stamp   stamp // at the latest read
+	seen    stamp // at the latest look
 	digest  [sha256.Size]byte
 	missing bool
 	young   bool // the stamp alone does not say that it has not changed
 }
 
-// A stamp tells cheaply that a file may have changed. It is the file's that
-// links lead to, and tells one that was put in place with its time kept.
+// A stamp shows cheaply that a file may have changed. It is that of the file which
+// symbolic links lead to, and shows also a file that was moved into place with an
+// old time.
 type stamp struct {
 	dev, ino, size    int64
 	modified, changed unix.Timespec
@@ -39,8 +40,8 @@ type stamp struct {
 // less than that ago can change again and keep its times.
 const clockGrain = 2 * time.Second
 
-// load reads the file and remembers what it has read. A pipe is refused: who
-// opens one waits for its writer, and all reloads would wait, too.
+// load reads the file and remembers its state. It refuses a pipe: opening one
+// waits for its writer, and would block all reloads.
 func (f *file) load() ([]byte, error) {
 	info, err := files.Stat(f.path)
 	if err != nil {
@@ -106,12 +107,12 @@ func (f *file) settled() (stamp, bool) {
 
 // read reads and parses the file. Errors of the file itself are fit to be
 // shown as they are.
-func (d *Director) read(ctx context.Context) (*config.Config, []byte, error) {
-	text, err := d.file.load()
+func (l *loader) read(ctx context.Context) (*config.Config, []byte, error) {
+	text, err := l.file.load()
 	if err != nil {
 		return nil, nil, err
 	}
-	conf, err := d.o.Parse(ctx, text)
+	conf, err := l.o.Parse(ctx, text)
 	return conf, text, err
 }
 
@@ -133,46 +134,46 @@ func (d *Director) every(period time.Duration, look func()) {
 	}
 }
 
-// untilNext returns how long it takes to the next whole multiple of a period. Who does
-// something at the same moment wakes an idle process up once.
+// untilNext returns the time until the next whole multiple of a period: tasks that
+// run at the same time wake an idle process only once.
 func untilNext(period time.Duration) time.Duration {
 	now := time.Now()
 	return now.Truncate(period).Add(period).Sub(now)
 }
 
-// lookAtFile notices that the configuration file has changed on disk, reloads
-// it if autoreload says so, and runs the callback either way.
-func (d *Director) lookAtFile() {
-	d.search.outdate(d.file.look)
+// lookAtFile reloads the configuration file if it has changed and autoreload is
+// set, and runs the callback in either case.
+func (l *loader) lookAtFile() {
+	l.search.cancelIfChanged(l.file.look)
 	select {
-	case d.reading <- struct{}{}:
-		defer d.unlock()
+	case l.reading <- struct{}{}:
+		defer l.unlock()
 	default: // there is another look in a second
 		return
 	}
-	changed, err := d.file.changed()
+	changed, err := l.file.changed()
 	if err != nil {
-		d.fileUnreadable(err)
+		l.logUnreadable(err)
 	}
 	if !changed {
 		return
 	}
-	global := d.current.Global // the callback is that of the configuration before
+	global := l.current.Global // the callback is that of the configuration before
 	if global.AutoReload {
-		d.log.Info("configuration file has changed on disk, reading it", "file", d.file.path)
-		_ = d.reload(d.ctx, true) // logged and kept for status where it happens
+		l.log.Info("configuration file has changed on disk, reading it", "file", l.file.path)
+		_ = l.reload(l.ctx, true) // reload logs it and keeps it for the status
 	} else {
-		d.log.Info("configuration file has changed on disk, ignored: autoreload=no", "file", d.file.path)
+		l.log.Info("configuration file has changed on disk, ignored: autoreload=no", "file", l.file.path)
 	}
 	if global.Callback != "" {
-		d.hooks.run("callback", command{argv: []string{global.Callback, d.file.path}})
+		l.hooks.Run("callback", global.Callback, l.file.path)
 	}
 }
 
-func (d *Director) fileUnreadable(err error) {
+func (l *loader) logUnreadable(err error) {
 	if errors.Is(err, fs.ErrNotExist) {
-		d.log.Warn("configuration file is gone, the configuration stays in force", "file", d.file.path)
+		l.log.Warn("configuration file is gone, the configuration stays in force", "file", l.file.path)
 		return
 	}
-	d.log.Warn("configuration file cannot be read, the configuration stays in force", "file", d.file.path, "err", err)
+	l.log.Warn("configuration file cannot be read, the configuration stays in force", "file", l.file.path, "err", err)
 }

@@ -1,32 +1,32 @@
 package director
 
-// A health is what consecutive check results make of a real server. It is a
-// pure state machine: results in, up or down out. The zero value is down and
-// has seen no check.
+// A health is the state of a real server by consecutive check results. It is a
+// pure state machine: results in, up or down out. The zero value is down without
+// a check.
 type health struct {
 	up bool
 	// fails and rises count consecutive results; at most one is above 0.
 	fails, rises int
-	// failed: while it is down a check has failed, so that it is not merely
-	// waiting for its first one.
+	// failed: a check has failed while it was down. If not, it only waits for its
+	// first check.
 	failed bool
 }
 
-// observe takes in one result and reports whether the server has changed
-// between up and down. fall failures in a row bring it down, rise successes
-// in a row bring it up; less than 1 is taken for 1.
+// observe counts one result and reports whether the server has changed between up
+// and down. fall failures in a row bring it down, rise successes in a row bring it
+// up; less than 1 means 1.
 func (h *health) observe(ok bool, fall, rise int) bool {
 	if ok {
 		h.fails, h.rises = 0, h.rises+1
-		return h.turn(true, h.rises >= rise)
+		return h.change(true, h.rises >= rise)
 	}
 	h.fails, h.rises = h.fails+1, 0
-	turned := h.turn(false, h.fails >= fall)
+	changed := h.change(false, h.fails >= fall)
 	h.failed = !h.up
-	return turned
+	return changed
 }
 
-func (h *health) turn(up, enough bool) bool {
+func (h *health) change(up, enough bool) bool {
 	if h.up == up || !enough {
 		return false
 	}
@@ -34,11 +34,11 @@ func (h *health) turn(up, enough bool) bool {
 	return true
 }
 
-// set forces the server up or down and forgets what was counted.
+// set forces the server up or down and resets the counts.
 func (h *health) set(up bool) { *h = health{up: up} }
 
-// undecided reports whether the latest results speak against the state in
-// force without having overturned it yet.
+// undecided reports whether the latest results contradict the state and are too
+// few to change it.
 func (h *health) undecided() bool {
 	return h.up && h.fails > 0 || !h.up && h.rises > 0
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/shunt-lb/shunt/config"
 )
 
-// A server that a reload brings stays out from its first moment if a file
+// A server that a reload brings stays out from its first grace if a file
 // says so, in whatever service it appears.
 func TestMaintenanceOfWhatAReloadBrings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -59,7 +59,7 @@ func TestMaintenanceOfWhatAReloadBrings(t *testing.T) {
 	})
 }
 
-// A server that is kept out at the start is not in use for a moment, however
+// A server that is kept out at the start is not in use for a grace, however
 // quick its first check is.
 func TestMaintenanceAtStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

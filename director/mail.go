@@ -7,54 +7,61 @@ import (
 	"github.com/shunt-lb/shunt/config"
 )
 
-// A Mail is one alert, addressed and worded; how it travels is not the
-// director's business.
+// A Mail is one alert with its recipients; Options.Mail sends it.
 type Mail struct {
 	To                   []string
-	From                 string // "": the sender's choice
-	Relay                string // "": the local mail program
+	From                 string // "" for the sender's default
+	Relay                string // "" for the local mail program
 	Subject              string
 	Status               string // starting, running, stopping or reloading
 	ServiceName, Comment string
 }
 
-// mailServer tells that a server entered or left a service, in ldirectord's
-// words, because people filter their mail by them.
-func (c *cluster) mailServer(sv *service, s *server) {
+// alerts write the mails of a cluster.
+type alerts struct {
+	global config.Global
+	phase  config.AlertStates // of the daemon, as mails name it
+	send   func(Mail)
+}
+
+// server reports that a server entered or left a service, in ldirectord's words,
+// because people filter their mail by them.
+func (a *alerts) server(sv *service, s *server) {
 	where := fmt.Sprintf("real server: %s (%s)", s.conf.Addr, bareName(sv.conf))
 	switch up, quiescent := s.state() == Up, sv.conf.Quiescent; {
 	case up && quiescent:
-		c.mailAbout(sv, fmt.Sprintf("Restored %s (Weight set to %d)", where, s.conf.Weight))
+		a.about(sv, fmt.Sprintf("Restored %s (Weight set to %d)", where, s.conf.Weight))
 	case up:
-		c.mailAbout(sv, fmt.Sprintf("Added %s (Weight set to %d)", where, s.conf.Weight))
+		a.about(sv, fmt.Sprintf("Added %s (Weight set to %d)", where, s.conf.Weight))
 	case quiescent:
-		c.mailAbout(sv, fmt.Sprintf("Quiescent %s (Weight set to 0)", where))
+		a.about(sv, fmt.Sprintf("Quiescent %s (Weight set to 0)", where))
 	default:
-		c.mailAbout(sv, "Deleted "+where)
+		a.about(sv, "Deleted "+where)
 	}
 }
 
-// mailPurged tells that the servers of gone which are in use leave with it,
-// at a stop, or at a start or reload, which are one for ldirectord's words.
-func (c *cluster) mailPurged(sv *service, gone []*server, when string) {
+// purged reports that the servers of gone that are in use leave a service, at a
+// stop, or at a start or reload, for which ldirectord has one word.
+func (a *alerts) purged(sv *service, gone []*server, when string) {
 	for _, s := range gone {
 		if s.state() == Up {
-			c.mailAbout(sv, fmt.Sprintf("Purged real server (%s): %s (%s)", when, s.conf.Addr, bareName(sv.conf)))
+			a.about(sv, fmt.Sprintf("Purged real server (%s): %s (%s)", when, s.conf.Addr, bareName(sv.conf)))
 		}
 	}
 }
 
-func (c *cluster) mailFallback(sv *service, on bool) {
+// fallback reports that the fallback of a service became active, or standby.
+func (a *alerts) fallback(sv *service, on bool) {
 	where := fmt.Sprintf("fallback server: %s (%s)", sv.fallbackName(), bareName(sv.conf))
 	if on {
-		c.mailAbout(sv, fmt.Sprintf("Added %s (Weight set to 1)", where))
+		a.about(sv, fmt.Sprintf("Added %s (Weight set to 1)", where))
 	} else {
-		c.mailAbout(sv, "Deleted "+where)
+		a.about(sv, "Deleted "+where)
 	}
 }
 
-// bareName is a service without its protocol, as ldirectord's messages have
-// it: address and port, or the mark.
+// bareName returns the name of a service in ldirectord's messages: address and
+// port, or the mark, without the protocol.
 func bareName(v *config.Virtual) string {
 	if v.ID.Mark != 0 {
 		return fmt.Sprint(v.ID.Mark)
@@ -62,14 +69,15 @@ func bareName(v *config.Virtual) string {
 	return v.ID.Addr.String()
 }
 
-func (c *cluster) mailAbout(sv *service, text string) {
+// about mails text about a service to those who want it.
+func (a *alerts) about(sv *service, text string) {
 	v := sv.conf
-	if len(v.EmailAlert) == 0 || v.EmailAlertStatus&c.phase == 0 {
+	if len(v.EmailAlert) == 0 || v.EmailAlertStatus&a.phase == 0 {
 		return
 	}
-	c.out.mail(Mail{
-		To: v.EmailAlert, From: c.global.EmailAlertFrom, Relay: v.SMTP,
-		Subject: text, Status: phaseName(c.phase), ServiceName: v.ServiceName, Comment: v.Comment,
+	a.send(Mail{
+		To: v.EmailAlert, From: a.global.EmailAlertFrom, Relay: v.SMTP,
+		Subject: text, Status: phaseName(a.phase), ServiceName: v.ServiceName, Comment: v.Comment,
 	})
 }
 
@@ -85,9 +93,9 @@ func phaseName(p config.AlertStates) string {
 	return "running"
 }
 
-// remind starts, hastens or ends the reminders about a server, as its state
-// and emailalertfreq say.
-func (c *cluster) remind(now time.Time, sv *service, s *server) {
+// schedule starts, hastens or ends the reminders about a server, by its state and
+// emailalertfreq.
+func (a *alerts) schedule(now time.Time, sv *service, s *server) {
 	next := now.Add(sv.conf.EmailAlertFreq)
 	switch {
 	case sv.conf.EmailAlertFreq <= 0 || !s.missing():
@@ -103,14 +111,14 @@ func (s *server) missing() bool {
 	return s.settled() && s.state() != Up && !off
 }
 
-// remindAll sends the reminders about a service's servers that are due.
-func (c *cluster) remindAll(now time.Time, sv *service) {
+// remindDue sends the reminders about a service's servers that are due.
+func (a *alerts) remindDue(now time.Time, sv *service) {
 	for _, s := range sv.servers {
 		if s.remindAt.IsZero() || now.Before(s.remindAt) {
 			continue
 		}
 		s.remindAt = time.Time{}
-		c.remind(now, sv, s)
-		c.mailAbout(sv, fmt.Sprintf("Inaccessible real server: %s (%s)", s.conf.Addr, bareName(sv.conf)))
+		a.schedule(now, sv, s)
+		a.about(sv, fmt.Sprintf("Inaccessible real server: %s (%s)", s.conf.Addr, bareName(sv.conf)))
 	}
 }

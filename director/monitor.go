@@ -12,8 +12,8 @@ import (
 // monitorTime is the layout of ldirectord's time stamps.
 const monitorTime = "Mon Jan _2 15:04:05 2006"
 
-// monitor notes a result in the service's monitorfile, one line each, in the
-// layout that ldirectord writes.
+// monitor writes a result to the service's monitorfile, as a line in ldirectord's
+// layout.
 func (c *cluster) monitor(sv *service, s *server, r checkResult) {
 	if sv.conf.MonitorFile == "" {
 		return
@@ -33,7 +33,8 @@ func (c *cluster) monitor(sv *service, s *server, r checkResult) {
 // escapeMonitor keeps a message within its line and its field.
 var escapeMonitor = strings.NewReplacer("%", "%25", "|", "%7c", "\r", "%0d", "\n", "%0a")
 
-// monitorID is the check's identity: the parts that are set, one blank apart.
+// monitorID returns the identity of the check: the parts that are set, separated
+// by blanks.
 func monitorID(v *config.Virtual, s *server) string {
 	r := s.conf
 	parts := []string{v.CheckType.String()}

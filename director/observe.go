@@ -1,16 +1,19 @@
 package director
 
-import "time"
+import (
+	"log/slog"
+	"time"
+)
 
-// checked takes in one result of a probe, for every server that it checks. What
-// follows for services is left to catchUp.
+// checked handles one result of a probe, for every server that it checks. The
+// consequences for services follow in catchUp.
 func (c *cluster) checked(id identity, r checkResult) {
 	for _, m := range c.checkedBy[id] {
 		c.observe(m.sv, m.s, r)
 	}
 }
 
-// observe lets one result count for one server.
+// observe counts one result for one server.
 func (c *cluster) observe(sv *service, s *server, r checkResult) {
 	first := s.last.at.IsZero()
 	s.last = r
@@ -20,20 +23,21 @@ func (c *cluster) observe(sv *service, s *server, r checkResult) {
 		return
 	}
 	before := s.state()
-	turned := s.health.observe(r.err == nil, sv.conf.FailureCount, sv.conf.RiseCount)
+	changed := s.health.observe(r.err == nil, sv.conf.FailureCount, sv.conf.RiseCount)
 	s.ramp.out = s.ramp.out || r.err != nil && !s.health.up
-	if turned {
+	if changed {
 		c.changed(r.at, sv, s, before, cause(r.err))
 	} else {
-		c.remark(sv, s, r, first)
+		s.logResult(c.log, sv, r, first)
 	}
-	if turned || first {
+	if changed || first {
 		c.stale[sv] = r.at
 	}
 }
 
-// catchUp draws the consequences of results, once for each service however
-// many there were: with thousands of real servers most of the work of a start.
+// catchUp updates the services that have had results, once for each service
+// however many results there were: with thousands of real servers that is most of
+// the work of a start.
 func (c *cluster) catchUp() {
 	if len(c.stale) == 0 {
 		return
@@ -46,10 +50,9 @@ func (c *cluster) catchUp() {
 	clear(c.stale)
 }
 
-// remark logs a result that changed nothing, when an operator would want to
-// know about it.
-func (c *cluster) remark(sv *service, s *server, r checkResult, first bool) {
-	log := c.log.With("service", sv.conf.ID.String(), "real", s.conf.Addr.String())
+// logResult logs a result that changed no state.
+func (s *server) logResult(log *slog.Logger, sv *service, r checkResult, first bool) {
+	log = log.With("service", sv.conf.ID.String(), "real", s.conf.Addr.String())
 	switch {
 	case r.err == nil:
 		log.Debug("check succeeded", "duration", r.duration)
@@ -79,24 +82,16 @@ func (s *server) count(ok bool) {
 	}
 }
 
-// changed records that a server's state is no longer before.
+// changed handles that a server's state is no longer before.
 func (c *cluster) changed(now time.Time, sv *service, s *server, before State, why string) {
 	s.cause, s.since = why, now
 	s.transitions++
-	c.turn(now, sv, s)
-	c.record(Transition{
+	s.updateRamp(now, sv, c.log)
+	c.history.add(Transition{
 		Time: now, Service: sv.conf.ID.String(), Server: s.conf.Addr.String(),
 		From: before, To: s.state(), Cause: why,
 	})
 	if before == Up || s.state() == Up {
-		c.mailServer(sv, s)
+		c.alerts.server(sv, s)
 	}
-}
-
-func (c *cluster) record(t Transition) {
-	c.log.Info("state changed", "service", t.Service, "real", t.Server, "from", string(t.From), "to", string(t.To), "cause", t.Cause)
-	if len(c.recent) == recentTransitions {
-		c.recent = append(c.recent[:0], c.recent[1:]...)
-	}
-	c.recent = append(c.recent, t)
 }

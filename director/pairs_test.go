@@ -110,7 +110,7 @@ func TestVariantsHaveEveryDirective(t *testing.T) {
 	}
 }
 
-// A world is an outside that keeps what it was told in full.
+// A world is the effects of a cluster and keeps what it was told in full.
 type world struct {
 	served map[dataplane.ServiceID]dataplane.VirtualService
 	told   []any
@@ -128,9 +128,9 @@ func (w *world) remove(id dataplane.ServiceID) {
 	delete(w.served, id)
 	w.tell("remove", id)
 }
-func (w *world) evict(v dataplane.VirtualService) { w.remove(v.ID) }
-func (w *world) mail(m Mail)                      { w.tell("mail", m) }
-func (w *world) monitor(path, line string)        { w.tell("monitor", path, line) }
+func (w *world) removeFound(v dataplane.VirtualService) { w.remove(v.ID) }
+func (w *world) mail(m Mail)                            { w.tell("mail", m) }
+func (w *world) monitor(path, line string)              { w.tell("monitor", path, line) }
 func (w *world) fallbackCommand(v *config.Virtual, word string) {
 	w.tell(v.FallbackCommand, word, v.ID)
 }
@@ -208,7 +208,7 @@ func (l *life) settle(c condition) {
 	for range 2 {
 		l.check(c.bad...)
 	}
-	l.phase = config.AlertRunning
+	l.alerts.phase = config.AlertRunning
 	l.now = t0.Add(24 * time.Hour)
 	l.pass(0)
 	l.w.told = nil
@@ -234,7 +234,7 @@ func (l *life) consequences() []any {
 func (l *life) paces() map[identity]time.Duration {
 	all := map[identity]time.Duration{}
 	for id := range l.checkedBy {
-		all[id] = l.pace(id)
+		all[id] = l.checkedBy.pace(id)
 	}
 	return all
 }
@@ -280,7 +280,7 @@ func TestReloadComesToTheSameAsAStart(t *testing.T) {
 func differs(from, to *config.Config, cond condition, then []any) string {
 	l := newLife(from)
 	l.settle(cond)
-	l.phase = config.AlertReloading
+	l.alerts.phase = config.AlertReloading
 	before := maps.Clone(l.w.served)
 	l.configure(l.now, to, nil)
 
@@ -298,7 +298,7 @@ func differs(from, to *config.Config, cond condition, then []any) string {
 		}
 	}
 	switch {
-	case !reflect.DeepEqual(fresh.global, l.global):
+	case !reflect.DeepEqual(fresh.alerts.global, l.alerts.global):
 		return "directives outside of sections"
 	case !reflect.DeepEqual(fresh.services, l.services):
 		return "services:\n" + cmp.Diff(fresh.services, l.services, cmp.Exporter(func(reflect.Type) bool { return true }))

@@ -25,7 +25,7 @@ type prober struct {
 	report func(ctx context.Context, id identity, r checkResult) (pace time.Duration)
 	slots  chan struct{}
 	log    *slog.Logger
-	warned atomic.Int64 // when the last complaint was, Unix seconds
+	warned atomic.Int64 // when the latest warning was logged, in Unix seconds
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -50,9 +50,9 @@ func newProber(limit int, log *slog.Logger) *prober {
 	return p
 }
 
-// set makes the running probes those of specs. Probes that stay are left alone,
-// but for those that are awaited, which run at once. It does not wait for those
-// that go: a result of theirs may still come in.
+// set starts and ends probes until those of specs run. Probes that stay are not
+// disturbed, except those that are awaited, which run at once. It does not wait
+// for those that end: they may still report a result.
 func (p *prober) set(specs map[identity]*spec, awaited func(identity) bool) {
 	for id, pr := range p.probes {
 		if specs[id] == nil {
@@ -95,12 +95,12 @@ func (pr *probe) kick() {
 }
 
 // loop runs one probe until ctx is done. The first check comes soon, the
-// second at the probe's own place within the interval, the others each an
-// interval later: so that neither start nor steady state has all of them at
-// once, and no two checks are further apart than the interval.
+// second at the probe's offset within the interval, the others an interval apart.
+// So checks are spread out at the start and later, and no two are further apart
+// than the interval.
 func (p *prober) loop(ctx context.Context, pr *probe) {
-	place := pr.place()
-	timer := time.NewTimer(scale(min(pr.interval/10, firstSpread), place))
+	part := pr.offset()
+	timer := time.NewTimer(scale(min(pr.interval/10, firstSpread), part))
 	defer timer.Stop()
 	for wait(ctx, timer, pr) {
 		start := time.Now()
@@ -111,20 +111,21 @@ func (p *prober) loop(ctx context.Context, pr *probe) {
 			case !ok:
 				return
 			case checks.Local(r.err):
-				p.lacking(r.err)
+				p.logLocal(r.err)
 			default:
 				pace = p.report(ctx, pr.identity, r)
 			}
 		}
-		timer.Reset(max(0, time.Until(start.Add(scale(pace, place)))))
-		place = 1
+		timer.Reset(max(0, time.Until(start.Add(scale(pace, part)))))
+		part = 1
 	}
 }
 
 func scale(d time.Duration, f float64) time.Duration { return time.Duration(float64(d) * f) }
 
-// place is where in the interval the probe belongs, above 0 and at most 1.
-func (pr *probe) place() float64 {
+// offset returns the part of the interval after which the probe runs, above 0 and
+// at most 1.
+func (pr *probe) offset() float64 {
 	h := fnv.New32a()
 	fmt.Fprint(h, pr.target.Addr, pr.kind, pr.service, pr.target.Request, pr.target.Command)
 	return (float64(h.Sum32()) + 1) / (1 << 32)
@@ -161,7 +162,7 @@ func (p *prober) acquire(ctx context.Context) bool {
 	case p.slots <- struct{}{}:
 		return true
 	default:
-		p.crowded()
+		p.logWaiting()
 	}
 	select {
 	case p.slots <- struct{}{}:
@@ -171,28 +172,28 @@ func (p *prober) acquire(ctx context.Context) bool {
 	}
 }
 
-// crowded says that checks have to wait.
-func (p *prober) crowded() {
-	if p.due() {
+// logWaiting logs that checks have to wait.
+func (p *prober) logWaiting() {
+	if p.mayLog() {
 		p.log.Warn("checks wait for one another: too many of them hang at once; raise the limit of open files", "limit", cap(p.slots))
 	}
 }
 
-// lacking says that checks could not be made.
-func (p *prober) lacking(err error) {
-	if p.due() {
+// logLocal logs that this host cannot make checks.
+func (p *prober) logLocal(err error) {
+	if p.mayLog() {
 		p.log.Warn("this host cannot make its checks; real servers keep their states until it can", "err", err)
 	}
 }
 
-// due reports whether it is time to complain again, a minute after the last.
-func (p *prober) due() bool {
+// mayLog reports whether the latest warning was at least a minute ago, and notes
+// one now.
+func (p *prober) mayLog() bool {
 	now, last := time.Now().Unix(), p.warned.Load()
 	return now-last >= 60 && p.warned.CompareAndSwap(last, now)
 }
 
-// check runs the check of a name. A check that panics has failed; it takes
-// nothing else with it.
+// check runs the check of a name. A check that panics has failed.
 func (p *prober) check(ctx context.Context, name string, pr *probe) (err error) {
 	f, ok := p.find(name)
 	if !ok {
@@ -209,7 +210,7 @@ func (p *prober) check(ctx context.Context, name string, pr *probe) (err error) 
 	return f(ctx, target)
 }
 
-// next is the check to run now and how long it may take.
+// next returns the check to run now and how long it may take.
 func (pr *probe) next() (name string, timeout time.Duration) {
 	name = pr.first()
 	if pr.connects > 0 {
@@ -219,8 +220,8 @@ func (pr *probe) next() (name string, timeout time.Duration) {
 	return name, pr.limit(name)
 }
 
-// account counts down the connects between two negotiations: a success of a
-// negotiation buys n of them, any failure makes the next check a negotiation.
+// account counts down the connect checks between two negotiations: n of them
+// follow a successful negotiation, and a negotiation follows any failure.
 func (pr *probe) account(err error) {
 	switch {
 	case err != nil:

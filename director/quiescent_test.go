@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/shunt-lb/shunt/config"
+	"github.com/shunt-lb/shunt/director/internal/applier"
 )
 
 // A quiescent real server that somebody has removed by hand is added again with
@@ -29,7 +30,7 @@ func TestReaddQuiescent(t *testing.T) {
 		drift := func(weights map[string]int) {
 			t.Helper()
 			r.plane.meddle(v.ID, weights)
-			time.Sleep(driftPeriod + time.Second)
+			time.Sleep(applier.AuditPeriod + time.Second)
 		}
 		reload := func(c *config.Config) {
 			t.Helper()

@@ -8,10 +8,10 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// unready says why the director is not ready: it stops, or the dataplane does
-// not have every service as it is wanted. It is empty when it is ready.
+// unready returns why the director is not ready, "" if it is: it stops, or the
+// dataplane does not have every service as wanted.
 func (c *cluster) unready() string {
-	if c.phase == config.AlertStopping {
+	if c.alerts.phase == config.AlertStopping {
 		return "shunt is stopping"
 	}
 	n, first := c.leftOut, ""
@@ -32,7 +32,7 @@ func (c *cluster) unready() string {
 	return fmt.Sprintf("not served as wanted: %d of %d virtual services; %s", n, c.leftOut+len(c.services), first)
 }
 
-// lacks says why the dataplane does not have the service as it is wanted.
+// lacks returns why the dataplane does not have the service as wanted.
 func (sv *service) lacks() string {
 	switch {
 	case !sv.begun:
@@ -43,7 +43,7 @@ func (sv *service) lacks() string {
 	return "is on its way to the dataplane"
 }
 
-// underway reports whether the dataplane is about to be given a service.
+// underway reports whether a call of the dataplane for a service is under way.
 func (c *cluster) underway() bool {
 	for _, sv := range c.services {
 		if sv.begun && !sv.inForce && sv.applyErr == nil {
@@ -53,9 +53,9 @@ func (c *cluster) underway() bool {
 	return false
 }
 
-// landed takes in what the dataplane made of want, nil for the removal of the
+// noteResult notes the result of applying want, nil for the removal of the
 // service.
-func (sv *service) landed(want *dataplane.VirtualService, err error) {
+func (sv *service) noteResult(want *dataplane.VirtualService, err error) {
 	sv.applyErr = err
 	if err == nil {
 		sv.served = want
@@ -63,7 +63,7 @@ func (sv *service) landed(want *dataplane.VirtualService, err error) {
 	sv.inForce = err == nil && want != nil && sv.asked != nil && sv.asked.Equal(*want)
 }
 
-// serving returns the weights of what the dataplane has taken last, by address.
+// serving returns the weights that were applied last, by address.
 func (sv *service) serving() map[netip.AddrPort]int {
 	weights := map[netip.AddrPort]int{}
 	if sv.served != nil {
@@ -74,19 +74,19 @@ func (sv *service) serving() map[netip.AddrPort]int {
 	return weights
 }
 
-// servedIn reports whether the dataplane gives the server clients, as far as
-// its weight is for that, where serving is what the dataplane has.
+// servedIn reports whether the dataplane has the server with a weight, or its
+// configured weight is 0. serving are the weights in the dataplane.
 func (s *server) servedIn(serving map[netip.AddrPort]int) bool {
 	weight, there := serving[s.addr]
 	return there && (weight > 0 || s.conf.Weight == 0)
 }
 
-// tellReady says when it has changed whether the director is ready.
-func (d *Director) tellReady() {
-	if !d.cluster.moved {
+// reportReady calls Options.Ready if its argument has changed.
+func (d *Director) reportReady() {
+	if !d.cluster.readyChanged {
 		return
 	}
-	d.cluster.moved = false
+	d.cluster.readyChanged = false
 	if why := d.cluster.unready(); why != d.unready {
 		d.unready = why
 		if d.o.Ready != nil {

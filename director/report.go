@@ -8,17 +8,18 @@ import (
 
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/director/internal/applier"
 )
 
 // Status returns everything the director knows at this moment, with the
 // dataplane's counters. An unreadable dataplane is reported in it and is no
 // error; an error means that the director did not answer.
 func (d *Director) Status(ctx context.Context) (Status, error) {
-	s, err := d.landing(ctx)
+	s, err := d.snapshot(ctx)
 	if err != nil {
 		return Status{}, err
 	}
-	s.Dataplane.Repairs = d.applier.repairs.Load()
+	s.Dataplane.Repairs = d.applier.Repairs()
 	served, err := d.o.Dataplane.Snapshot(ctx)
 	if err != nil {
 		s.Dataplane.Error = err.Error()
@@ -28,29 +29,29 @@ func (d *Director) Status(ctx context.Context) (Status, error) {
 	return s, nil
 }
 
-// landingTime is for how long Status waits for a dataplane that is about to
-// have what the director wants.
-const landingTime = 500 * time.Millisecond
+// applyWait is how long Status waits for calls of the dataplane that are under
+// way.
+const applyWait = 500 * time.Millisecond
 
-// landing copies the loop's state, a moment later if the dataplane has been
-// asked for something and has not answered yet.
-func (d *Director) landing(ctx context.Context) (Status, error) {
-	limit := time.NewTimer(landingTime)
+// snapshot copies the loop's state. If calls of the dataplane are under way, it
+// waits for them for a short time.
+func (d *Director) snapshot(ctx context.Context) (Status, error) {
+	limit := time.NewTimer(applyWait)
 	defer limit.Stop()
 	for late := false; ; {
 		// JSON shows empty lists as lists.
 		s := Status{Dataplane: d.o.Forwarding, Services: []ServiceStatus{}}
 		var underway bool
-		var landed <-chan struct{}
+		var applies <-chan struct{}
 		err := d.do(ctx, func() {
 			d.fill(&s)
-			underway, landed = d.cluster.underway(), d.landed
+			underway, applies = d.cluster.underway(), d.applies
 		})
 		if err != nil || late || !underway {
 			return s, err
 		}
 		select {
-		case <-landed:
+		case <-applies:
 		case <-limit.C:
 			late = true
 		case <-ctx.Done():
@@ -62,10 +63,10 @@ func (d *Director) landing(ctx context.Context) (Status, error) {
 // fill copies the loop's state. It runs in the loop.
 func (d *Director) fill(s *Status) {
 	s.Started, s.Config = d.started, d.conf
-	s.Stopping = d.cluster.phase == config.AlertStopping
+	s.Stopping = d.cluster.alerts.phase == config.AlertStopping
 	s.Unready = d.cluster.unready()
 	s.Ready = s.Unready == ""
-	s.Transitions = append([]Transition{}, d.cluster.recent...)
+	s.Transitions = append([]Transition{}, d.cluster.history.recent...)
 	for _, sv := range d.cluster.services {
 		s.Services = append(s.Services, sv.status())
 	}
@@ -114,7 +115,7 @@ func (s *server) status(scale int, serving bool) ServerStatus {
 	return st
 }
 
-// count puts what the dataplane has beside the state it belongs to.
+// count adds the counters and weights of the dataplane to the status.
 func (s *Status) count(served []dataplane.ServiceStatus) {
 	byID := map[dataplane.ServiceID]dataplane.ServiceStatus{}
 	for _, sv := range served {
@@ -129,23 +130,23 @@ func (s *Status) count(served []dataplane.ServiceStatus) {
 			at[sv.Servers[i].addr] = &sv.Servers[i]
 		}
 		sv.countServers(at, have)
-		sv.weigh(at, have)
+		sv.setWeights(at, have)
 		if len(sv.Changed) > 0 {
 			s.changed(sv)
 		}
 	}
 }
 
-// changed takes back that sv is served as it is wanted.
+// changed marks sv as not served as wanted.
 func (s *Status) changed(sv *ServiceStatus) {
 	sv.Served = false
 	if s.Ready {
-		s.Ready, s.Unready = false, "not served as wanted: "+sv.Service+" was changed by somebody else: "+said(sv.Changed)
+		s.Ready, s.Unready = false, "not served as wanted: "+sv.Service+" was changed by somebody else: "+applier.Join(sv.Changed)
 	}
 }
 
-// countServers counts for real servers and the fallback; what is neither is
-// somebody else's.
+// countServers adds the counters of real servers and the fallback. Other servers
+// are somebody else's.
 func (sv *ServiceStatus) countServers(at map[netip.AddrPort]*ServerStatus, have dataplane.ServiceStatus) {
 	for _, h := range slices.Concat(have.Servers, have.Left) {
 		if s := at[h.Addr]; s != nil {
@@ -156,9 +157,9 @@ func (sv *ServiceStatus) countServers(at map[netip.AddrPort]*ServerStatus, have 
 	}
 }
 
-// weigh gives real servers the weights that the dataplane has where those are
-// not what it was asked for last.
-func (sv *ServiceStatus) weigh(at map[netip.AddrPort]*ServerStatus, have dataplane.ServiceStatus) {
+// setWeights sets the weights of real servers to those of the dataplane where these
+// differ from the weights that were applied last.
+func (sv *ServiceStatus) setWeights(at map[netip.AddrPort]*ServerStatus, have dataplane.ServiceStatus) {
 	if sv.asked == nil {
 		return
 	}

@@ -15,34 +15,34 @@ const (
 	longestPause = time.Minute
 )
 
-// A search is for what the configuration in force waits for. What has no
-// comment is owned by whoever holds Director.reading.
+// A search looks again for names and files that the configuration in force waits
+// for. Fields without a lock are owned by the holder of loader.reading.
 type search struct {
 	pause time.Duration
 	due   time.Time
-	told  string // what was complained about last
+	told  string // the latest logged error
 
 	mu     sync.Mutex
 	cancel context.CancelFunc // of an attempt under way
 	file   stamp              // of the configuration file that it is for
-	yields int                // those who wait for Director.reading
+	others int                // callers that wait for loader.reading
 }
 
-// anew is for a configuration that has just been read.
-func (s *search) anew(now time.Time) {
+// reset starts over for a configuration that has just been read.
+func (s *search) reset(now time.Time) {
 	s.told = ""
 	s.pause = firstPause
 	s.due = now.Add(s.pause)
 }
 
-// later puts the next attempt off after one in vain.
-func (s *search) later(now time.Time) {
+// backOff doubles the pause after an attempt in vain.
+func (s *search) backOff(now time.Time) {
 	s.pause = min(2*s.pause, longestPause)
 	s.due = now.Add(s.pause)
 }
 
-// complain says once why what was found cannot be used.
-func (s *search) complain(log *slog.Logger, err error) {
+// logOnce logs, once, why the result of an attempt cannot be put in force.
+func (s *search) logOnce(log *slog.Logger, err error) {
 	if s.told != err.Error() {
 		s.told = err.Error()
 		log.Warn("what the configuration was waiting for cannot be put in force", "err", err)
@@ -54,7 +54,7 @@ func (s *search) begin(ctx context.Context, file stamp) (context.Context, func()
 	ctx, cancel := context.WithCancel(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.cancel, s.file = cancel, file; s.yields > 0 {
+	if s.cancel, s.file = cancel, file; s.others > 0 {
 		cancel()
 	}
 	return ctx, func() {
@@ -65,9 +65,9 @@ func (s *search) begin(ctx context.Context, file stamp) (context.Context, func()
 	}
 }
 
-// outdate ends an attempt under way if the configuration file, which look looks
-// at, is not any more the one that it is for.
-func (s *search) outdate(look func() stamp) {
+// cancelIfChanged cancels an attempt under way if the configuration file has
+// changed since. look returns the stamp of the file.
+func (s *search) cancelIfChanged(look func() stamp) {
 	s.mu.Lock()
 	idle := s.cancel == nil
 	s.mu.Unlock()
@@ -82,53 +82,53 @@ func (s *search) outdate(look func() stamp) {
 	}
 }
 
-// yield ends an attempt under way, and those that begin before the function it
-// returns is called, for somebody who cannot wait for them.
-func (s *search) yield() (done func()) {
+// preempt cancels an attempt under way, and those that begin before done is
+// called: somebody waits for loader.reading.
+func (s *search) preempt() (done func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.yields++
+	s.others++
 	if s.cancel != nil {
 		s.cancel()
 	}
 	return func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.yields--
+		s.others--
 	}
 }
 
-// seek looks for what the configuration in force waits for, when it is time,
-// and puts in force what it finds. That is a reload of the text in force,
-// whatever has become of the file.
-func (d *Director) seek() {
-	if d.lock(d.ctx) != nil {
+// seek looks again for names and files that the configuration in force waits for,
+// when it is time, and puts the result in force. That is a reload of the text in
+// force, even if the file has changed.
+func (l *loader) seek() {
+	if l.lock(l.ctx) != nil {
 		return
 	}
-	defer d.unlock()
-	before := d.current
-	if d.o.Again == nil || len(before.Waiting) == 0 || time.Now().Before(d.search.due) {
+	defer l.unlock()
+	before := l.current
+	if l.o.Again == nil || len(before.Waiting) == 0 || time.Now().Before(l.search.due) {
 		return
 	}
-	file, settled := d.file.settled()
+	file, settled := l.file.settled()
 	if !settled {
 		return // it is read first
 	}
-	ctx, done := d.search.begin(d.ctx, file)
+	ctx, done := l.search.begin(l.ctx, file)
 	defer done()
-	conf, err := d.o.Again(ctx, d.text, before)
+	conf, err := l.o.Again(ctx, l.text, before)
 	if ctx.Err() != nil {
-		d.search.due = time.Now().Add(max(d.search.pause, 3*filePeriod)) // two looks at the file come first
+		l.search.due = time.Now().Add(max(l.search.pause, 3*filePeriod)) // two looks at the file come first
 		return
 	}
-	d.search.later(time.Now())
+	l.search.backOff(time.Now())
 	switch {
 	case err != nil:
-		d.search.complain(d.log, err)
-		_ = d.do(d.ctx, func() { d.conf.Waiting = append(texts(before.Waiting), err.Error()) })
+		l.search.logOnce(l.log, err)
+		_ = l.do(l.ctx, func() { l.conf.Waiting = append(texts(before.Waiting), err.Error()) })
 	case conf.SameWait(before):
-		_ = d.do(d.ctx, func() { d.conf.Waiting = texts(conf.Waiting) }) // for other reasons, perhaps
+		_ = l.do(l.ctx, func() { l.conf.Waiting = texts(conf.Waiting) }) // for other reasons, perhaps
 	default:
-		_ = d.adopt(d.ctx, conf, d.text, true)
+		_ = l.putInForce(l.ctx, conf, l.text, true)
 	}
 }

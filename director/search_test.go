@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/shunt-lb/shunt/config"
+	"github.com/shunt-lb/shunt/director/internal/maintenance"
 )
 
 // lookups are the attempts to find what a configuration waits for, and what they
@@ -236,7 +237,7 @@ func TestMaintenanceWhileNamesAreLookedUp(t *testing.T) {
 				case <-hang:
 				}
 			}
-			r.kept.resolve = func(ctx context.Context, addr string) ([]string, error) {
+			r.loader.finder.Resolve = func(ctx context.Context, addr string) ([]string, error) {
 				wait(ctx)
 				return nil, &net.DNSError{Err: "timeout", Name: addr, IsTimeout: true}
 			}
@@ -300,7 +301,7 @@ func TestMaintenanceByNameThatComesLate(t *testing.T) {
 		writeFile(t, filepath.Join(c.Global.MaintenanceDir, "web1"), "")
 		r := newRig(t, c)
 		start := time.Now()
-		r.kept.resolve = func(ctx context.Context, addr string) ([]string, error) {
+		r.loader.finder.Resolve = func(ctx context.Context, addr string) ([]string, error) {
 			if time.Since(start) < time.Minute {
 				<-ctx.Done()
 				return nil, &net.DNSError{Err: "timeout", Name: addr, IsTimeout: true}
@@ -309,7 +310,7 @@ func TestMaintenanceByNameThatComesLate(t *testing.T) {
 		}
 		r.start()
 		defer r.stop()
-		if took := time.Since(start); took > lookupTimeout {
+		if took := time.Since(start); took > maintenance.LookupTimeout {
 			t.Errorf("the start took %v", took)
 		}
 		time.Sleep(30 * time.Second)

@@ -11,8 +11,8 @@ import (
 // notChecked is the cause of a server's state before its first check.
 const notChecked = "not checked yet"
 
-// A server is a real server in one virtual service: health, which checks
-// decide, and what the operator says, which wins over it.
+// A server is a real server in one virtual service: its health by checks, and its
+// state by the operator, which wins.
 type server struct {
 	conf  *config.Real
 	probe *spec // nil: no checks (checktype on and off)
@@ -23,7 +23,7 @@ type server struct {
 	serverHistory
 }
 
-// A serverHistory is what has become of a real server.
+// A serverHistory is the state of a real server that a reload keeps.
 type serverHistory struct {
 	health health
 	// maintenance names the file that keeps the server out, "" for none.
@@ -34,7 +34,7 @@ type serverHistory struct {
 	transitions uint64
 	ramp        ramp
 	last        checkResult
-	// awaited is since when there has been no result yet, if there is none.
+	// awaited is since when the first result is awaited.
 	awaited   time.Time
 	good, bad uint64
 	// remindAt is when the next mail about the server being down is due,
@@ -61,7 +61,7 @@ func newServer(v *config.Virtual, r *config.Real) *server {
 	return s
 }
 
-// mappedAddr is where traffic for a real server or fallback at a arrives.
+// mappedAddr returns where traffic for a real server or fallback at a arrives.
 func mappedAddr(v *config.Virtual, a netip.AddrPort, f dataplane.Forward) netip.AddrPort {
 	if v.ID.Protocol == dataplane.FWMark {
 		return a
@@ -91,7 +91,7 @@ func (s *server) settled() bool {
 // keeps it out.
 func (s *server) foundDown() bool { return s.state() == Down && s.health.failed }
 
-// weight is the weight in force.
+// weight returns the weight in force.
 func (s *server) weight() int {
 	if s.state() == Up {
 		return s.conf.Weight
@@ -99,8 +99,8 @@ func (s *server) weight() int {
 	return 0
 }
 
-// wanted is the server as the dataplane should have it, in a service whose
-// weights are multiplied by scale.
+// wanted returns the server for the dataplane, in a service whose weights are
+// multiplied by scale.
 func (s *server) wanted(scale int) dataplane.RealServer {
 	return dataplane.RealServer{
 		Addr: s.addr, Forward: s.conf.Forward, Tunnel: s.tunnel, Weight: s.scaled(scale),
@@ -108,7 +108,7 @@ func (s *server) wanted(scale int) dataplane.RealServer {
 	}
 }
 
-// pace is the time between two checks that the server's health asks for.
+// pace returns the time between two checks that the server's health asks for.
 func (s *server) pace() time.Duration {
 	switch {
 	case s.health.undecided():

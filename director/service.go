@@ -8,22 +8,21 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// A service is one virtual service: the configuration, its real servers, and
-// what follows from their states.
+// A service is one virtual service: its configuration, its real servers and its
+// state.
 type service struct {
 	conf    *config.Virtual
 	servers []*server
 	serviceHistory
 }
 
-// A serviceHistory is what has become of a virtual service.
+// A serviceHistory is the state of a virtual service that a reload keeps.
 type serviceHistory struct {
 	// begun: the dataplane has been asked for the service; see cluster.begin.
 	// provenAt is since when one of its real servers is known to be usable.
 	begun    bool
 	provenAt time.Time
-	// found is what the dataplane had before the service has begun, nil for
-	// nothing.
+	// found is the service in the dataplane before it has begun, nil for none.
 	found *dataplane.VirtualService
 	// fallbackOn: no real server is usable, the fallback answers.
 	fallbackOn bool
@@ -31,10 +30,10 @@ type serviceHistory struct {
 	announced bool
 	// command is the latest word given to fallbackcommand: start or stop.
 	command string
-	// asked is what the dataplane was last asked for, nil for nothing yet.
+	// asked is the service that was last to be applied, nil for none.
 	asked *dataplane.VirtualService
-	// served is what the dataplane has taken last, inForce that it is what was
-	// asked for, applyErr why it is not.
+	// served is the service that was last applied with success, inForce whether it
+	// equals asked, applyErr why it does not.
 	served   *dataplane.VirtualService
 	inForce  bool
 	applyErr error
@@ -48,9 +47,9 @@ func newService(v *config.Virtual) *service {
 	return sv
 }
 
-// adopt takes real servers that were found in the dataplane with a weight for
-// well until a check says otherwise, as ldirectord does; with checktype=off
-// that is until the operator does.
+// adopt makes real servers up that were found in the dataplane with a weight,
+// until a check fails, as ldirectord does; with checktype=off, until the operator
+// takes them out.
 func (sv *service) adopt(found dataplane.VirtualService) {
 	sv.found = &found
 	weights := map[string]int{}
@@ -83,7 +82,7 @@ func (sv *service) usable() bool {
 	return false
 }
 
-// wanted is the virtual service as the dataplane should serve it now.
+// wanted returns the virtual service as the dataplane has to serve it now.
 func (sv *service) wanted() dataplane.VirtualService {
 	v := sv.conf
 	w := dataplane.VirtualService{
@@ -105,8 +104,8 @@ func (sv *service) wanted() dataplane.VirtualService {
 	return w
 }
 
-// A serverSet has no address twice. Where two entries of a section come to the
-// same one, that which takes connections wins.
+// A serverSet has no address twice. Of two entries with one address the entry with
+// a weight wins.
 type serverSet struct {
 	list []dataplane.RealServer
 	at   map[netip.AddrPort]int

@@ -17,6 +17,7 @@ import (
 	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/director/internal/applier"
 )
 
 // A farm is a set of real servers as their checks see them.
@@ -200,7 +201,7 @@ func TestDetectionTime(t *testing.T) {
 	}
 }
 
-// Every server is checked once an interval, not all at the same moment, and a
+// Every server is checked once an interval, not all at the same grace, and a
 // check in several services runs once.
 func TestChecksAreSpreadAndShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -328,7 +329,7 @@ func TestApplyIsTriedAgain(t *testing.T) {
 			t.Errorf("status says %q", got)
 		}
 		r.plane.setFail(nil)
-		time.Sleep(retryLast)
+		time.Sleep(applier.LastRetry)
 		r.want(v, vip+": "+rs1+"=1")
 		if got := r.status().Services[0].Error; got != "" {
 			t.Errorf("status still says %q", got)
@@ -369,7 +370,7 @@ func TestDriftIsRepaired(t *testing.T) {
 		time.Sleep(time.Second)
 		for i, meddle := range []map[string]int{nil, {}, {rs1: 0}, {rs1: 7}} {
 			r.plane.meddle(v.ID, meddle)
-			time.Sleep(driftPeriod + time.Second)
+			time.Sleep(applier.AuditPeriod + time.Second)
 			r.want(v, vip+": "+rs1+"=1")
 			if n := r.status().Dataplane.Repairs; n != uint64(i+1) {
 				t.Errorf("%d repairs, want %d", n, i+1)
@@ -403,7 +404,7 @@ func TestStatusShowsWhatIsInForce(t *testing.T) {
 			if (s[0].State == Up) != (c.want[0] > 0) || st.Ready || !strings.Contains(st.Unready, "was changed by somebody else") {
 				t.Errorf("%v: a server of weight %d is %s; ready %v, %q", c.meddle, c.want[0], s[0].State, st.Ready, st.Unready)
 			}
-			time.Sleep(driftPeriod + time.Second)
+			time.Sleep(applier.AuditPeriod + time.Second)
 			if st = r.status(); !st.Ready {
 				t.Errorf("%v: put right and not ready: %s", c.meddle, st.Unready)
 			}
@@ -423,18 +424,17 @@ func (s stuckAudit) Audit(ctx context.Context) ([]dataplane.Drift, error) {
 	return nil, ctx.Err()
 }
 
-// No wish waits for an audit.
+// No request waits for an audit.
 func TestAuditHoldsUpNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPlane()
-		a := newApplier(stuckAudit{p}, quiet())
-		a.report = func(context.Context, dataplane.ServiceID, *dataplane.VirtualService, error) {}
-		a.start()
-		defer func() { a.cancel(); <-a.done }()
-		time.Sleep(driftPeriod + time.Second)
+		a := applier.New(stuckAudit{p}, func(context.Context, dataplane.ServiceID, *dataplane.VirtualService, error) {}, quiet())
+		a.Start()
+		defer func() { a.Cancel(); a.Wait() }()
+		time.Sleep(applier.AuditPeriod + time.Second)
 		v := virtual(vip, rs1)
 		begin := time.Now()
-		a.apply(newService(&v).wanted())
+		a.Apply(newService(&v).wanted())
 		synctest.Wait()
 		if p.now(v) == "" || time.Since(begin) > 0 {
 			t.Errorf("applied %q after %v", p.now(v), time.Since(begin))
@@ -442,16 +442,16 @@ func TestAuditHoldsUpNothing(t *testing.T) {
 	})
 }
 
-// A line about one service has an end.
-func TestChangesAreSaidInALine(t *testing.T) {
+// TestJoin: a line about one service is bounded.
+func TestJoin(t *testing.T) {
 	many := make([]string, 1000)
 	for i := range many {
 		many[i] = "real server [fd00:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535 has forwarding method gate instead of masq"
 	}
-	if got := said(many); len(got) > 2048 || !strings.HasSuffix(got, "; and 992 more") {
+	if got := applier.Join(many); len(got) > 2048 || !strings.HasSuffix(got, "; and 992 more") {
 		t.Errorf("%d bytes: %s", len(got), got)
 	}
-	if got := said([]string{"a", "b"}); got != "a; b" {
+	if got := applier.Join([]string{"a", "b"}); got != "a; b" {
 		t.Errorf("got %q", got)
 	}
 }
@@ -659,3 +659,9 @@ func TestStatusCounters(t *testing.T) {
 }
 
 var _ dataplane.Dataplane = (*plane)(nil)
+
+// applyTo replaces the dataplane of the applier, before the start.
+func (r *rig) applyTo(p dataplane.Dataplane) {
+	r.applier = applier.New(p, r.applied, r.log)
+	r.cluster.out = executor{r.applier, r.hooks, r.o.Mail}
+}

@@ -1,12 +1,13 @@
 package director
 
 import (
+	"log/slog"
 	"math"
 	"time"
 )
 
-// rampSteps is how many steps a slow start has: it begins with one part of so
-// many of the weight and adds as much with each.
+// rampSteps is the number of steps of a slow start. Each adds an equal part of the
+// weight.
 const rampSteps = 10
 
 // A ramp is the slow start of a real server that comes back. The zero value
@@ -14,12 +15,12 @@ const rampSteps = 10
 type ramp struct {
 	out  bool      // seen out of use, by a check or the operator, and not in use since
 	from time.Time // when it came back, zero if nothing is under way
-	step int       // parts of the weight, 0 for all of it
+	step int       // parts of the weight in use, 0 for all
 }
 
-// turn begins the slow start of a server that has been out of use and is up,
-// and ends that of one that is not any more.
-func (r *ramp) turn(now time.Time, up bool, length time.Duration) {
+// set starts the slow start of a server that has been out of use and is up, and
+// ends that of one that is down.
+func (r *ramp) set(now time.Time, up bool, length time.Duration) {
 	back := up && r.out && length > 0
 	*r = ramp{out: !up}
 	if back {
@@ -27,8 +28,8 @@ func (r *ramp) turn(now time.Time, up bool, length time.Duration) {
 	}
 }
 
-// advance brings the weight to what it is at now, and reports whether that is
-// more than it was. It never falls, also if a reload makes the ramp longer.
+// advance sets the step for the time now, and reports whether it has grown. It
+// never falls, also if a reload makes the ramp longer.
 func (r *ramp) advance(now time.Time, length time.Duration) bool {
 	if r.step == 0 {
 		return false
@@ -42,18 +43,18 @@ func (r *ramp) advance(now time.Time, length time.Duration) bool {
 	return r.step > was
 }
 
-// turn lets a server whose state has changed begin or end its slow start.
-func (c *cluster) turn(now time.Time, sv *service, s *server) {
+// updateRamp starts or ends the slow start of a server whose state has changed.
+func (s *server) updateRamp(now time.Time, sv *service, log *slog.Logger) {
 	length := sv.conf.Ramp()
-	s.ramp.turn(now, s.state() == Up, length)
+	s.ramp.set(now, s.state() == Up, length)
 	if s.ramp.step > 0 {
-		c.log.Info("slow start begins", "service", sv.conf.ID.String(), "real", s.conf.Addr.String(), "duration", length)
+		log.Info("slow start begins", "service", sv.conf.ID.String(), "real", s.conf.Addr.String(), "duration", length)
 	}
 }
 
-// advance lets the slow starts of a service go on, and reports whether a
-// weight follows from that.
-func (c *cluster) advance(now time.Time, sv *service) bool {
+// advanceRamps advances the slow starts of a service, and reports whether a weight
+// has changed.
+func (sv *service) advanceRamps(now time.Time, log *slog.Logger) bool {
 	more := false
 	for _, s := range sv.servers {
 		if !s.ramp.advance(now, sv.conf.Ramp()) {
@@ -61,15 +62,15 @@ func (c *cluster) advance(now time.Time, sv *service) bool {
 		}
 		more = true
 		if s.ramp.step == 0 {
-			c.log.Info("slow start is over", "service", sv.conf.ID.String(), "real", s.conf.Addr.String())
+			log.Info("slow start is over", "service", sv.conf.ID.String(), "real", s.conf.Addr.String())
 		}
 	}
 	return more
 }
 
-// scale is what all weights of a service are multiplied by while a slow start
-// makes a difference, so that a weight of 1 has its tenths; 0 while none does:
-// a server that is alone gets everything whatever its weight.
+// scale returns the factor of all weights of a service while a slow start makes a
+// difference, so that a weight of 1 has tenths; 0 while none does: a single server
+// gets all clients whatever its weight.
 func (sv *service) scale() int {
 	usable, slow, greatest := 0, false, 1
 	for _, s := range sv.servers {
@@ -87,7 +88,7 @@ func (sv *service) scale() int {
 	return max(1, min(rampSteps, math.MaxUint16/greatest))
 }
 
-// scaled is the weight in force as the dataplane is told it.
+// scaled returns the weight in force, multiplied by scale.
 func (s *server) scaled(scale int) int {
 	w := s.weight()
 	if w == 0 || scale == 0 {
@@ -100,8 +101,8 @@ func (s *server) scaled(scale int) int {
 	return w
 }
 
-// slowed is the share of its weight that a server in a slow start has, 0 for
-// one that is in none.
+// slowed returns the share of its weight that a server has during a slow start, 0
+// outside of one.
 func (s *server) slowed(scale int) float64 {
 	if scale == 0 || !s.usable() {
 		return 0

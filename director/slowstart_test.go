@@ -197,7 +197,7 @@ func TestSlowStartStatus(t *testing.T) {
 	r.result(rs2, nil)
 	r.pass(30 * time.Second)
 	sv := r.c.services[0]
-	sv.landed(sv.asked, nil)
+	sv.noteResult(sv.asked, nil)
 	st := sv.status().Servers
 	if st[0].SlowStart != 0 || st[1].SlowStart != 0.4 {
 		t.Errorf("slow start %v and %v, want 0 and 0.4", st[0].SlowStart, st[1].SlowStart)

@@ -11,22 +11,22 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// A spec is everything that makes up the check of a real server. Servers with
-// the same identity, in whatever services, share one probe.
+// A spec is the check of a real server. Servers with the same identity share one
+// probe, also in different services.
 type spec struct {
 	identity
 	receive checks.Matcher
 }
 
-// An identity is what tells probes apart. It is comparable, which is why the
-// pattern stands in it as text and target.Receive is nil.
+// An identity distinguishes probes. It is comparable: the pattern is text, and
+// target.Receive is nil.
 type identity struct {
 	kind    config.CheckType
 	service string // of a negotiate check
 	n       int    // of checktype=N
 	target  checks.Target
 	receive string
-	// What a check of the real server may take, by kind of check.
+	// The limits of a check, by its kind.
 	connectTimeout, negotiateTimeout time.Duration
 	interval, fast, slow             time.Duration
 }
@@ -43,15 +43,15 @@ func newSpec(v *config.Virtual, r *config.Real) *spec {
 		target: checks.Target{Addr: v.CheckAddr(r), UDP: v.ID.Protocol == dataplane.UDP},
 	}}
 	if s.target.Addr.Port() == dataplane.MappedPort(r.Forward, r.Addr.Port(), v.ID.Addr.Port()) {
-		// Where clients are announced, so has the check to be.
+		// Where clients get a PROXY header, the check has to send one, too.
 		s.target.ProxyProtocol = v.ProxyProtocol
 	}
 	s.describe(v, r)
 	return s
 }
 
-// describe fills in what the kind of check looks at and leaves out the rest,
-// so that sections which differ elsewhere share a probe.
+// describe sets the fields that the kind of check uses, and no others, so that
+// sections that differ elsewhere share a probe.
 func (s *spec) describe(v *config.Virtual, r *config.Real) {
 	t := &s.target
 	switch {
@@ -115,7 +115,7 @@ func (s *spec) names() []string {
 // first returns the check that a probe begins with.
 func (s *spec) first() string { return s.names()[0] }
 
-// limit is how long the check of a name may take.
+// limit returns how long the check of a name may take.
 func (s *spec) limit(name string) time.Duration {
 	if s.kind == config.CheckNegotiate || s.kind == config.CheckCombined && name == s.service {
 		return s.negotiateTimeout
@@ -123,7 +123,7 @@ func (s *spec) limit(name string) time.Duration {
 	return s.connectTimeout * time.Duration(max(1, s.target.Attempts))
 }
 
-// title is the check as people read it: "negotiate http", "connect".
+// title returns the check for messages: "negotiate http", "connect".
 func title(v *config.Virtual) string {
 	switch v.CheckType {
 	case config.CheckNegotiate:

@@ -10,14 +10,14 @@ import (
 )
 
 const (
-	retireTime = 300 * time.Millisecond // for what clients notice of a stop
+	retireTime = 300 * time.Millisecond // for the part of a stop that clients notice
 	lastHooks  = 4 * time.Second        // for all commands and lines that are left at a stop
-	moment     = 200 * time.Millisecond // for what was told to end
+	grace      = 200 * time.Millisecond // for goroutines whose context is done
 )
 
 var errHangs = errors.New("the dataplane does not answer")
 
-// Stop is Retire, Drain and Close, for who has nothing to do in between.
+// Stop is Retire, Drain and Close.
 func (d *Director) Stop(ctx context.Context) error {
 	d.Retire()
 	d.Drain(ctx)
@@ -25,11 +25,10 @@ func (d *Director) Stop(ctx context.Context) error {
 }
 
 // Retire begins a stop: it ends the checks and does what cleanstop says of
-// each service. Those with cleanstop=yes are removed from the dataplane, the
+// each service: those with cleanstop=yes are removed from the dataplane, the
 // others stay, and nothing changes any more. It returns within half a second
-// whatever hangs: what the dataplane has not done by then goes on until Close.
-// wait is for how long Drain waits at the most. Retire may be called once,
-// after Start has succeeded.
+// whatever hangs: the dataplane goes on with the rest until Close. wait is how
+// long Drain waits at most. Retire may be called once, after Start has succeeded.
 func (d *Director) Retire() (wait time.Duration) {
 	d.cancel()
 	d.prober.cancel()
@@ -46,15 +45,14 @@ func (d *Director) retire() {
 		staying := d.cluster.stop()
 		d.staying.Store(&staying)
 	})
-	_ = d.applier.flush(context.Background())
+	_ = d.applier.Flush(context.Background())
 	if dr, ok := d.o.Dataplane.(dataplane.Drainer); ok {
 		_ = dr.End(context.Background()) // it ends with the dataplane at the latest
 	}
 }
 
 // Drain waits for the connections of services that stay, if they end with this
-// process: for the longest draintimeout of them at the most, or until ctx is
-// done.
+// process: until ctx is done, and at most for the longest draintimeout.
 func (d *Director) Drain(ctx context.Context) {
 	dr, ok := d.o.Dataplane.(dataplane.Drainer)
 	if staying := d.staying.Load(); !ok || staying == nil || len(*staying) == 0 {
@@ -72,7 +70,7 @@ func (d *Director) Drain(ctx context.Context) {
 	}
 }
 
-// wait is for how long connections of services that stay are waited for.
+// wait returns how long Drain waits for the connections of services that stay.
 func (d *Director) wait() (longest time.Duration) {
 	if staying := d.staying.Load(); staying != nil {
 		for _, sv := range *staying {
@@ -82,25 +80,25 @@ func (d *Director) wait() (longest time.Duration) {
 	return longest
 }
 
-// Close ends the director. The dataplane and the operator's commands have a
-// few seconds together for what they were told, or a moment from when ctx is
-// done; what hangs then is left behind.
+// Close ends the director. The dataplane and the operator's commands get a few
+// seconds to finish, or a short time once ctx is done; Close does not wait for
+// those that hang.
 func (d *Director) Close(ctx context.Context) error {
-	ctx, cancel := linger(ctx, moment)
+	ctx, cancel := linger(ctx, grace)
 	defer cancel()
 	ctx, cancelled := context.WithTimeout(ctx, lastHooks)
 	defer cancelled()
-	err := d.applier.flush(ctx)
-	d.applier.cancel()
+	err := d.applier.Flush(ctx)
+	d.applier.Cancel()
 	close(d.quit)
-	d.hooks.close(ctx)
+	d.hooks.Close(ctx)
 	for _, part := range []struct {
 		what string
 		wait func()
 	}{
 		{"a look at files", d.wg.Wait},
 		{"a check", d.prober.wg.Wait},
-		{"the dataplane", func() { <-d.applier.done }},
+		{"the dataplane", d.applier.Wait},
 		{"the director's loop", func() { <-d.loopDone }},
 	} {
 		if !ended(d.ctx, part.wait) {
@@ -110,15 +108,15 @@ func (d *Director) Close(ctx context.Context) error {
 	return err
 }
 
-// ended runs f and reports whether it has ended by a moment after ctx is done.
-// Else it is left behind.
+// ended runs f and reports whether it has ended before, or shortly after, ctx is
+// done. If not, f goes on in its goroutine.
 func ended(ctx context.Context, f func()) bool {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		f()
 	}()
-	late, cancel := linger(ctx, moment)
+	late, cancel := linger(ctx, grace)
 	defer cancel()
 	select {
 	case <-done:
@@ -128,38 +126,27 @@ func ended(ctx context.Context, f func()) bool {
 	}
 }
 
-// linger returns a context that is done a moment after ctx.
-func linger(ctx context.Context, moment time.Duration) (context.Context, context.CancelFunc) {
+// linger returns a context that is done a while after ctx.
+func linger(ctx context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
 	late, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(ctx, func() { time.AfterFunc(moment, cancel) })
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancel) })
 	return late, func() { stop(); cancel() }
 }
 
-// stop says what has to happen to each service when the director stops:
-// services with cleanstop=yes are removed and their fallbackcommand is told
-// to stop; the others stay. It returns those. What the cluster decides after
-// that has no consequences: nothing is to come back that is removed here.
+// stop removes the services with cleanstop=yes and runs their fallbackcommand
+// with stop. It returns the others, which stay. Decisions of the cluster after
+// that have no effects: a removed service must not come back.
 func (c *cluster) stop() (kept []*service) {
-	c.phase, c.moved = config.AlertStopping, true
+	c.alerts.phase, c.readyChanged = config.AlertStopping, true
 	for _, sv := range c.services {
 		if !sv.conf.CleanStop {
 			kept = append(kept, sv)
 			continue
 		}
-		c.dismissCommand(sv)
-		c.mailPurged(sv, sv.servers, "stop")
-		c.withdraw(sv)
+		c.stopFallbackCommand(sv)
+		c.alerts.purged(sv, sv.servers, "stop")
+		c.removeService(sv)
 	}
-	c.out = nowhere{}
+	c.out = noEffects{}
 	return kept
 }
-
-// nowhere is the outside of a cluster that has stopped.
-type nowhere struct{}
-
-func (nowhere) apply(dataplane.VirtualService)          {}
-func (nowhere) remove(dataplane.ServiceID)              {}
-func (nowhere) evict(dataplane.VirtualService)          {}
-func (nowhere) fallbackCommand(*config.Virtual, string) {}
-func (nowhere) mail(Mail)                               {}
-func (nowhere) monitor(string, string)                  {}

@@ -50,7 +50,8 @@ func TestStopWhateverHangs(t *testing.T) {
 				keep.CleanStop, keep.DrainTimeout = false, drain
 				r := newRig(t, conf(cut, keep))
 				p := &stuck{r.plane, map[string]chan struct{}{"remove": gate("remove"), "drain": gate("drain")}}
-				r.o.Dataplane, r.applier.dp = p, p
+				r.o.Dataplane = p
+				r.applyTo(p)
 				check := r.prober.find
 				r.prober.find = func(name string) (checks.Func, bool) {
 					f, ok := check(name)
@@ -76,10 +77,10 @@ func TestStopWhateverHangs(t *testing.T) {
 				r.start()
 				time.Sleep(2 * time.Second)
 				if hangs == "command" {
-					r.hooks.enqueue("fallbackcommand", func(ctx context.Context) { <-ctx.Done() })
+					r.hooks.Enqueue("fallbackcommand", func(ctx context.Context) { <-ctx.Done() })
 				}
 				if hangs == "monitorfile" {
-					r.hooks.enqueue("file "+filepath.Join("dead", "mount"), func(context.Context) { <-hang })
+					r.hooks.Enqueue("file "+filepath.Join("dead", "mount"), func(context.Context) { <-hang })
 				}
 				go func() { _ = r.Reload(context.Background()) }()
 				if hangs == "loop" {
@@ -110,8 +111,8 @@ func TestStopWhateverHangs(t *testing.T) {
 				close(hang)
 				r.wg.Wait()
 				r.prober.wg.Wait()
-				r.hooks.wg.Wait()
-				<-r.applier.done
+				r.hooks.Wait()
+				r.applier.Wait()
 				<-r.loopDone
 			})
 		})
@@ -125,7 +126,7 @@ func TestStopHurries(t *testing.T) {
 		keep.CleanStop, keep.DrainTimeout = false, time.Hour
 		r := newRig(t, conf(keep)).start()
 		hang := make(chan struct{})
-		r.hooks.enqueue("file", func(context.Context) { <-hang })
+		r.hooks.Enqueue("file", func(context.Context) { <-hang })
 		time.Sleep(2 * time.Second)
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(5*time.Minute, cancel)
@@ -137,7 +138,7 @@ func TestStopHurries(t *testing.T) {
 			t.Errorf("it ended %v after it was told to hurry", took)
 		}
 		close(hang)
-		r.hooks.wg.Wait()
+		r.hooks.Wait()
 	})
 }
 

@@ -10,22 +10,22 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// Limits says why the dataplane that v is for cannot serve it, nil if it can;
-// s is v with everything in use. It is a pure function.
+// Limits returns why the dataplane that v is for cannot serve it, nil if it can. s
+// is v with everything in use. It is a pure function.
 type Limits func(v *config.Virtual, s dataplane.VirtualService) []*dataplane.Limit
 
-// Validate returns what keeps a configuration from being run although it is
-// well formed: checks that do not exist, services that the dataplane cannot
-// serve, and those whose connections come back to them. connects reports
+// Validate returns the problems for which a well-formed configuration cannot be
+// run: checks that do not exist, services that the dataplane cannot serve, and
+// services whose connections come back to them. connects reports
 // whether the dataplane that a service is for makes connections itself. Each
 // problem names the directive and its line.
 func Validate(conf *config.Config, limits Limits, connects func(*config.Virtual) bool) config.Problems {
-	ps := circles(conf, connects)
+	ps := cycles(conf, connects)
 	for i := range conf.Virtuals {
 		v := &conf.Virtuals[i]
 		ps = append(ps, missingChecks(v)...)
 		for _, l := range limits(v, Everything(v)) {
-			// Those of a range differ in nothing that is told.
+			// The services of a range have equal problems.
 			if p := limitProblem(v, l); !slices.Contains(ps, p) {
 				ps = append(ps, p)
 			}
@@ -34,7 +34,7 @@ func Validate(conf *config.Config, limits Limits, connects func(*config.Virtual)
 	return ps
 }
 
-// missingChecks names the checks of a service that do not exist.
+// missingChecks returns the checks of a service that do not exist.
 func missingChecks(v *config.Virtual) config.Problems {
 	s := newSpec(v, &config.Real{})
 	if s == nil {
@@ -53,8 +53,8 @@ func missingChecks(v *config.Virtual) config.Problems {
 	return ps
 }
 
-// Everything is the service with all of its real servers and its fallback in
-// use, which is the most a dataplane can be asked for.
+// Everything returns the service with all of its real servers and its fallback in
+// use, the most that can be applied.
 func Everything(v *config.Virtual) dataplane.VirtualService {
 	sv := newService(v)
 	for _, s := range sv.servers {
@@ -79,8 +79,7 @@ func limitProblem(v *config.Virtual, l *dataplane.Limit) config.Problem {
 	return config.Problem{Severity: config.Error, Pos: pos, Text: fmt.Sprintf("virtual service %s: %s", v.ID, l.Reason)}
 }
 
-// serverPos is the line of the real server, or else the fallback, which the
-// dataplane knows at addr.
+// serverPos returns the line of the real server or fallback at addr.
 func serverPos(v *config.Virtual, addr netip.AddrPort) config.Pos {
 	for i := range v.Reals {
 		if mappedAddr(v, v.Reals[i].Addr, v.Reals[i].Forward) == addr {
@@ -93,7 +92,7 @@ func serverPos(v *config.Virtual, addr netip.AddrPort) config.Pos {
 	return v.Pos
 }
 
-// limitedPos is the line of the first real server with a maxconn of its own.
+// limitedPos returns the line of the first real server with a maxconn of its own.
 func limitedPos(v *config.Virtual) config.Pos {
 	for i := range v.Reals {
 		if v.Reals[i].MaxConn > 0 {
@@ -103,7 +102,7 @@ func limitedPos(v *config.Virtual) config.Pos {
 	return v.Pos
 }
 
-// at is the line of a directive, or that of the service where no line sets it.
+// at returns the line of a directive, or that of the service if no line sets it.
 func at(v *config.Virtual, directive string) config.Pos {
 	if o, ok := v.Origins[directive]; ok && o.Pos.Line > 0 {
 		return o.Pos

@@ -8,7 +8,7 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// carry is how the dataplane is to carry the connections of v.
+// carry returns the options of v's connections.
 func carry(v *config.Virtual) dataplane.Carry {
 	return dataplane.Carry{
 		QueueTimeout: v.QueueTimeout, MaxQueue: v.MaxQueue,
@@ -20,9 +20,9 @@ func carry(v *config.Virtual) dataplane.Carry {
 	}
 }
 
-// cut names the servers whose connections are to end because checks have found
-// them down, sorted. What the service is to use is none of them, whatever
-// another entry of the section says about the same address.
+// cut returns the servers whose connections are to end because checks have found
+// them down, sorted. A server that the service uses is none of them, also if
+// another entry with its address is down.
 func (sv *service) cut(wanted []dataplane.RealServer) []netip.AddrPort {
 	if sv.conf.OnDown != "cut" {
 		return nil
@@ -48,7 +48,7 @@ func sorted(addrs []netip.AddrPort) []netip.AddrPort {
 	return slices.Compact(addrs)
 }
 
-// all names every server that could ever be cut.
+// all returns every server that could ever be cut.
 func (sv *service) all() []netip.AddrPort {
 	var all []netip.AddrPort
 	for _, s := range sv.servers {

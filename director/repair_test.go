@@ -13,11 +13,12 @@ import (
 
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/director/internal/applier"
 )
 
 // Putting right what somebody else has changed does not bring back what has
 // been replaced since, however the calls for either end.
-func TestRepairLeavesNewerWishesAlone(t *testing.T) {
+func TestRepairLeavesNewerRequestsAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := virtual(vip, rs1, rs2)
 		r := newRig(t, conf(v)).start()
@@ -29,7 +30,7 @@ func TestRepairLeavesNewerWishesAlone(t *testing.T) {
 		r.plane.meddle(v.ID, nil)
 		time.Sleep(time.Minute)
 		r.plane.setFail(nil)
-		time.Sleep(2 * retryLast)
+		time.Sleep(2 * applier.LastRetry)
 		r.want(v, vip+": "+rs1+"=1")
 		if got := r.status().Services[0].Error; got != "" {
 			t.Errorf("status still says %q", got)
@@ -51,23 +52,22 @@ func (h *hung) Apply(ctx context.Context, v dataplane.VirtualService) error {
 	return h.plane.Apply(ctx, v)
 }
 
-// However many services have to be tried again, a wish for another one waits
+// However many services have to be tried again, a request for another one waits
 // for one call at the most.
 func TestRetriesHoldUpNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		good := virtual(vip, rs1)
 		h := &hung{plane: newPlane(), good: good.ID}
-		a := newApplier(h, quiet())
-		a.report = func(context.Context, dataplane.ServiceID, *dataplane.VirtualService, error) {}
-		a.start()
-		defer func() { a.cancel(); <-a.done }()
+		a := applier.New(h, func(context.Context, dataplane.ServiceID, *dataplane.VirtualService, error) {}, quiet())
+		a.Start()
+		defer func() { a.Cancel(); a.Wait() }()
 		for i := range 50 {
 			v := virtual(fmt.Sprintf("10.0.1.%d:80", i+1))
-			a.apply(dataplane.VirtualService{ID: v.ID})
+			a.Apply(dataplane.VirtualService{ID: v.ID})
 		}
 		time.Sleep(20 * time.Minute)
-		a.apply(dataplane.VirtualService{ID: good.ID})
-		time.Sleep(applyTimeout)
+		a.Apply(dataplane.VirtualService{ID: good.ID})
+		time.Sleep(applier.CallTimeout)
 		synctest.Wait()
 		if got := h.now(good); got != vip+": " {
 			t.Errorf("served %q", got)

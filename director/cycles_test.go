@@ -10,9 +10,9 @@ import (
 
 func nobodyConnects(*config.Virtual) bool { return false }
 
-// TestCircles: connections that would come back are found over any number of
+// TestCycles: connections that would come back are found over any number of
 // steps, by whatever leads there, and nothing else is.
-func TestCircles(t *testing.T) {
+func TestCycles(t *testing.T) {
 	chain := func(n int, closed bool) string {
 		var b strings.Builder
 		for i := range n {
@@ -30,7 +30,7 @@ func TestCircles(t *testing.T) {
 	const udp = "\tprotocol=udp\n"
 	for _, tt := range []struct {
 		name, text string
-		circles    int
+		cycles     int
 	}{
 		{"two", pair("127.0.0.1:70", "127.0.0.1:71", ""), 1},
 		{"two, udp", pair("127.0.0.1:70", "127.0.0.1:71", udp), 1},
@@ -51,23 +51,23 @@ func TestCircles(t *testing.T) {
 		{"ports by gate", "virtual=192.0.2.80:80\n\treal=192.0.2.81:7 gate\nvirtual=192.0.2.81:80\n\treal=192.0.2.80:7 gate\n", 1},
 		{"a range", "virtual=127.0.0.1:70\n\treal=127.0.0.2->127.0.0.9:71 masq\nvirtual=127.0.0.7:71\n\treal=127.0.0.1:70 masq\n", 1},
 		{"quiescent", "virtual=127.0.0.1:70\n\treal=127.0.0.1:71 masq 0\nvirtual=127.0.0.1:71\n\treal=127.0.0.1:70 masq 0\n", 1},
-		{"two circles", pair("127.0.0.1:70", "127.0.0.1:71", "") + pair("127.0.0.1:72", "127.0.0.1:73", ""), 2},
+		{"two cycles", pair("127.0.0.1:70", "127.0.0.1:71", "") + pair("127.0.0.1:72", "127.0.0.1:73", ""), 2},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c, err := config.Parse(t.Context(), "test.cf", []byte(tt.text), config.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
-			found := circles(c, func(*config.Virtual) bool { return true })
-			if len(found) != tt.circles {
-				t.Errorf("%d circles are found, want %d: %v", len(found), tt.circles, found)
+			found := cycles(c, func(*config.Virtual) bool { return true })
+			if len(found) != tt.cycles {
+				t.Errorf("%d cycles are found, want %d: %v", len(found), tt.cycles, found)
 			}
 			for _, p := range found {
 				if p.Severity != config.Error || p.Pos.Line == 0 || !strings.Contains(p.Text, "would run in a circle: ") {
 					t.Errorf("told: %v", p)
 				}
 			}
-			if found := circles(c, nobodyConnects); len(found) > 0 {
+			if found := cycles(c, nobodyConnects); len(found) > 0 {
 				t.Errorf("where nobody connects: %v", found)
 			}
 		})

@@ -9,20 +9,19 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// A circle finds services whose connections come back to them: A has a real
-// server or a fallback that is B, and B one that is A, over any number of
-// steps.
-type circle struct {
+// A cycleFinder finds services whose connections come back to them: A has B as a
+// real server or fallback, and B has A, over any number of steps.
+type cycleFinder struct {
 	conf     *config.Config
 	connects func(*config.Virtual) bool
 	services map[dataplane.ServiceID]int // by where they are
 	own      map[netip.Addr]bool         // the addresses of services: this host has them
 	state    []progress
-	path     []int // of services, those on the way to the one that is looked at
+	path     []int // of services, to the one that is visited
 	found    config.Problems
 }
 
-// A progress is what is known about a service.
+// A progress is the state of the search for a service.
 type progress uint8
 
 const (
@@ -31,18 +30,18 @@ const (
 	done
 )
 
-// circles returns an error for each circle in which there is a service that
-// connects: its dataplane makes connections, so that they would run on and on.
-// What the kernel forwards to an address of this host is delivered there.
-func circles(conf *config.Config, connects func(*config.Virtual) bool) config.Problems {
-	c := &circle{
+// cycles returns an error for each cycle with a service whose dataplane makes
+// connections: these would run in the cycle for ever. The kernel delivers packets
+// for an address of this host, so that they end there.
+func cycles(conf *config.Config, connects func(*config.Virtual) bool) config.Problems {
+	c := &cycleFinder{
 		conf: conf, connects: connects, state: make([]progress, len(conf.Virtuals)),
 		services: map[dataplane.ServiceID]int{}, own: map[netip.Addr]bool{},
 	}
 	for i := range conf.Virtuals {
 		id := conf.Virtuals[i].ID
 		if id.Protocol != dataplane.FWMark {
-			c.services[place(id.Protocol, id.Addr)] = i
+			c.services[canonical(id.Protocol, id.Addr)] = i
 			c.own[id.Addr.Addr().Unmap()] = true
 		}
 	}
@@ -52,13 +51,14 @@ func circles(conf *config.Config, connects func(*config.Virtual) bool) config.Pr
 	return c.found
 }
 
-func place(p dataplane.Protocol, a netip.AddrPort) dataplane.ServiceID {
+// canonical returns the key of a service in cycleFinder.services.
+func canonical(p dataplane.Protocol, a netip.AddrPort) dataplane.ServiceID {
 	return dataplane.ServiceID{Protocol: p, Addr: netip.AddrPortFrom(a.Addr().Unmap(), a.Port())}
 }
 
-// at returns the service that takes what this host sends to a.
-func (c *circle) at(p dataplane.Protocol, a netip.AddrPort) (int, bool) {
-	if i, ok := c.services[place(p, a)]; ok {
+// at returns the service that gets packets of this host for a.
+func (c *cycleFinder) at(p dataplane.Protocol, a netip.AddrPort) (int, bool) {
+	if i, ok := c.services[canonical(p, a)]; ok {
 		return i, true
 	}
 	addr, all := a.Addr().Unmap(), netip.IPv4Unspecified()
@@ -68,11 +68,11 @@ func (c *circle) at(p dataplane.Protocol, a netip.AddrPort) (int, bool) {
 	if !addr.IsLoopback() && !addr.IsUnspecified() && !c.own[addr] {
 		return 0, false
 	}
-	i, ok := c.services[place(p, netip.AddrPortFrom(all, a.Port()))]
+	i, ok := c.services[canonical(p, netip.AddrPortFrom(all, a.Port()))]
 	return i, ok
 }
 
-func (c *circle) visit(i int) {
+func (c *cycleFinder) visit(i int) {
 	if c.state[i] != unseen {
 		return
 	}
@@ -89,10 +89,9 @@ func (c *circle) visit(i int) {
 	c.state[i] = done
 }
 
-// follow goes on to the service at the address of a real server or fallback
-// of service i. What the service itself says it catches is another matter: the
-// dataplane says what it makes of that.
-func (c *circle) follow(i int, to netip.AddrPort, pos config.Pos) {
+// follow visits the service at the address of a real server or fallback of service
+// i. A service that is its own real server is left to the limits of its dataplane.
+func (c *cycleFinder) follow(i int, to netip.AddrPort, pos config.Pos) {
 	id := c.conf.Virtuals[i].ID
 	next, ok := c.at(id.Protocol, to)
 	switch {
@@ -104,9 +103,9 @@ func (c *circle) follow(i int, to netip.AddrPort, pos config.Pos) {
 	}
 }
 
-// close reports the circle from service first to the end of the path, which
-// the line at pos closes.
-func (c *circle) close(first int, to netip.AddrPort, pos config.Pos) {
+// close adds the problem that the line at pos closes a cycle, from service first to
+// the end of the path.
+func (c *cycleFinder) close(first int, to netip.AddrPort, pos config.Pos) {
 	var names []string
 	begun, connects := false, false
 	for _, i := range c.path {

@@ -8,21 +8,20 @@ import (
 	"github.com/shunt-lb/shunt/config"
 )
 
-// succeed puts sv in the place of the service that a reload found, with all
-// that was known about it. What the new configuration no longer has is told
-// so.
-func (c *cluster) succeed(now time.Time, sv, old *service) {
+// replaceService replaces old by sv, which gets its history, and reports what the
+// new configuration no longer has.
+func (c *cluster) replaceService(now time.Time, sv, old *service) {
 	if old.announced && old.fallbackName() != sv.fallbackName() {
 		old.announced = false
 		c.recordFallback(now, old, Standby, "the configuration no longer names it")
 	}
 	if old.conf.FallbackCommand != sv.conf.FallbackCommand {
-		c.dismissCommand(old)
+		c.stopFallbackCommand(old)
 	}
-	c.mailPurged(old, old.without(sv), "start")
+	c.alerts.purged(old, old.without(sv), "start")
 	sv.inherit(old)
 	for _, s := range sv.servers {
-		c.decree(now, sv, s)
+		c.forceUp(now, sv, s)
 	}
 }
 
@@ -35,21 +34,21 @@ func (sv *service) without(other *service) []*server {
 	return slices.DeleteFunc(slices.Clone(sv.servers), func(s *server) bool { return stays[s.conf.Addr] })
 }
 
-// dismissCommand tells a fallbackcommand that is no longer called to stop, if
-// the last it has heard was start.
-func (c *cluster) dismissCommand(sv *service) {
+// stopFallbackCommand runs a fallbackcommand that is no longer called with stop,
+// if its latest word was start.
+func (c *cluster) stopFallbackCommand(sv *service) {
 	if sv.command == "start" {
-		c.sayFallback(sv, "stop")
+		c.runFallbackCommand(sv, "stop")
 	}
 	sv.command = ""
 }
 
-// inherit takes over what was known about the same service before a reload:
-// the whole of its history, while everything else comes from the configuration.
+// inherit takes over the history of the same service before a reload. Everything
+// else comes from the configuration.
 func (sv *service) inherit(old *service) {
 	sv.serviceHistory = old.serviceHistory
 	if sv.conf.Dataplane != old.conf.Dataplane {
-		sv.asked, sv.served = nil, nil // of the other one
+		sv.asked, sv.served = nil, nil // of the other dataplane
 	}
 	past := map[netip.AddrPort][]*server{}
 	for _, s := range old.servers {
@@ -64,11 +63,11 @@ func (sv *service) inherit(old *service) {
 	}
 }
 
-// inherit takes over what was known about the same server before a reload.
-// A check that has changed starts counting anew, from the state the server
-// is in: an edit of a check takes no server out before the new check fails.
+// inherit takes over the history of the same server before a reload. A check that
+// has changed starts counting anew, from the server's state: an edit of a check
+// takes no server out of service before the new check fails.
 func (s *server) inherit(old *server) {
-	undone := s.cause
+	initial := s.cause
 	s.serverHistory = old.serverHistory
 	if sameProbe(old.probe, s.probe) {
 		return
@@ -76,13 +75,13 @@ func (s *server) inherit(old *server) {
 	s.health.set(old.health.up)
 	s.last, s.awaited = checkResult{}, time.Time{}
 	if old.state() == Down && (old.probe == nil || s.probe == nil) {
-		s.cause = undone
+		s.cause = initial
 	}
 }
 
-// decree makes a server what checktype=on says that it is: up. With off it
-// stays what it is.
-func (c *cluster) decree(now time.Time, sv *service, s *server) {
+// forceUp makes a server with checktype=on up. With checktype=off it keeps its
+// state.
+func (c *cluster) forceUp(now time.Time, sv *service, s *server) {
 	if sv.conf.CheckType != config.CheckOn || s.health.up {
 		return
 	}

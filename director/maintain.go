@@ -4,18 +4,19 @@ import (
 	"time"
 )
 
-// maintain takes in which real servers are kept out by a file, keyed by their
-// configured address.
+// maintain handles new files in maintenancedir, by the configured addresses of the
+// real servers that they keep out.
 func (c *cluster) maintain(now time.Time, files map[string]string) {
 	c.files = files
 	for _, sv := range c.services {
-		c.keepOut(now, sv)
+		c.applyFiles(now, sv)
 		c.refresh(now, sv)
 	}
 }
 
-// keepOut makes a service follow the files that are known.
-func (c *cluster) keepOut(now time.Time, sv *service) {
+// applyFiles takes the servers of a service out of service, or back, as the files
+// say.
+func (c *cluster) applyFiles(now time.Time, sv *service) {
 	for _, s := range sv.servers {
 		if file := c.files[s.conf.Addr.String()]; file != s.maintenance {
 			c.setMaintenance(now, sv, s, file)
@@ -23,8 +24,8 @@ func (c *cluster) keepOut(now time.Time, sv *service) {
 	}
 }
 
-// setMaintenance takes a server out, or gives it back to its checks, which
-// have to succeed before it is used again. Without checks it is as it was.
+// setMaintenance takes a server out of service, or back: then its checks have to
+// succeed before it is used again. A server without checks is as it was.
 func (c *cluster) setMaintenance(now time.Time, sv *service, s *server, file string) {
 	before := s.state()
 	s.maintenance = file

@@ -1,0 +1,67 @@
+package director
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/shunt-lb/shunt/config"
+	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/director/internal/applier"
+	"github.com/shunt-lb/shunt/director/internal/hooks"
+)
+
+// An effects carries out the decisions of a cluster. No call may block.
+type effects interface {
+	apply(dataplane.VirtualService)
+	remove(dataplane.ServiceID)
+	// removeFound removes a service that a predecessor has left.
+	removeFound(dataplane.VirtualService)
+	fallbackCommand(v *config.Virtual, word string)
+	mail(Mail)
+	monitor(path, line string)
+}
+
+// An executor carries out effects by the parts of a director.
+type executor struct {
+	applier *applier.Applier
+	hooks   *hooks.Hooks
+	send    func(Mail) // may be nil
+}
+
+var _ effects = executor{}
+
+func (e executor) apply(v dataplane.VirtualService)       { e.applier.Apply(v) }
+func (e executor) remove(id dataplane.ServiceID)          { e.applier.Remove(id) }
+func (e executor) removeFound(v dataplane.VirtualService) { e.applier.RemoveFound(v) }
+func (e executor) monitor(path, line string)              { e.hooks.Append(path, line) }
+
+func (e executor) mail(m Mail) {
+	if e.send != nil {
+		e.send(m)
+	}
+}
+
+func (e executor) fallbackCommand(v *config.Virtual, word string) {
+	e.hooks.Run("fallbackcommand "+v.ID.String(), fallbackArgs(v, word)...)
+}
+
+// fallbackArgs returns the command that runs a service's fallbackcommand: by the
+// shell, with the word, the service and its protocol as arguments.
+func fallbackArgs(v *config.Virtual, word string) []string {
+	where := v.ID.Addr.String()
+	if v.ID.Protocol == dataplane.FWMark {
+		where = fmt.Sprintf("%d:0", v.ID.Mark)
+	}
+	line := strings.Join([]string{v.FallbackCommand, word, where, v.ID.Protocol.String()}, " ")
+	return []string{"/bin/sh", "-c", line}
+}
+
+// noEffects are the effects of a cluster that has stopped.
+type noEffects struct{}
+
+func (noEffects) apply(dataplane.VirtualService)          {}
+func (noEffects) remove(dataplane.ServiceID)              {}
+func (noEffects) removeFound(dataplane.VirtualService)    {}
+func (noEffects) fallbackCommand(*config.Virtual, string) {}
+func (noEffects) mail(Mail)                               {}
+func (noEffects) monitor(string, string)                  {}
