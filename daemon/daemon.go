@@ -59,7 +59,7 @@ type Daemon struct {
 	current  atomic.Pointer[config.Config] // in force
 	sites    map[string]bool               // services the sorry server answers for
 	plane    dataplanes
-	host     hostKeeper
+	host     *host
 	director *director.Director
 	mails    *alert.Sender
 	notifier *notifier
@@ -101,7 +101,8 @@ func (d *Daemon) openSorry(context.Context) error {
 }
 
 func (d *Daemon) openDirector(context.Context) error {
-	plane, err := openDataplanes(d.o.Dataplane, openOptions{log: d.log, sorry: d.sorry, renewed: d.renewed})
+	d.host = &host{log: d.log, owner: d.o.Config, plane: &d.plane}
+	plane, err := openDataplanes(d.o.Dataplane, openOptions{log: d.log, sorry: d.sorry, renewed: d.host.renewed})
 	if err != nil {
 		return err
 	}

@@ -128,7 +128,7 @@ func (d *Daemon) follow(conf *config.Config) {
 			d.log.Error("sorry page cannot be used, the one before stays", "service", id, "err", p.err)
 		}
 	}
-	d.followHost(conf)
+	d.host.apply(conf)
 	if !d.started { // startChildren is about to follow, which may fail
 		d.started, d.execute = true, conf.Global.Execute
 	} else if err := d.children.follow(conf.Global.Execute, d.o); err != nil {

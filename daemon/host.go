@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 
@@ -16,139 +17,138 @@ import (
 	"github.com/shunt-lb/shunt/internal/host/vip"
 )
 
-// A hostKeeper looks after what the services need of the host itself: their
-// addresses on its links, the ways back to it, and the settings of its kernel.
-type hostKeeper struct {
-	told []string // warnings about settings that were given last
+// A host sets up this machine for the services: their addresses on its links, the
+// return paths of real servers, and the settings of its kernel.
+type host struct {
+	log   *slog.Logger
+	owner string // of addresses and rules: the path of the configuration file
+	plane *dataplanes
 
-	settings sync.Mutex     // of the kernel, one who sets them at a time
-	set      *config.Config // that they are for, nil for none yet
+	settings    sync.Mutex     // held while the kernel's settings are changed
+	settingsFor *config.Config // nil for none yet
+	warned      []string       // latest warnings about settings
 
 	mu      sync.Mutex
-	conf    *config.Config // whose services have what they need
-	leaving bool           // the stop has begun: nothing is added any more
-	cleared bool           // of what a shunt that was killed has left
+	conf    *config.Config // that addresses and rules are for
+	closing bool           // the stop has begun: nothing is added any more
+	cleared bool           // what a killed shunt has left was removed
 	vips    *vip.Manager   // nil until a configuration names an interface
 	returns *returnpath.Keeper
 }
 
-// followHost brings the host in line with a configuration.
-func (d *Daemon) followHost(conf *config.Config) {
-	d.followAddresses(conf)
-	d.host.settings.Lock()
-	defer d.host.settings.Unlock()
-	d.host.set = conf
-	if d.plane.ipvs.opened() != nil {
-		d.followSettings()
+// apply sets the host up for a configuration that was put in force.
+func (h *host) apply(conf *config.Config) {
+	h.applyAddresses(conf)
+	h.settings.Lock()
+	defer h.settings.Unlock()
+	h.settingsFor = conf
+	if h.plane.ipvs.opened() != nil {
+		h.applySettings()
 	}
 }
 
-// followSettings brings the settings of the kernel in line with the
-// configuration in force.
-func (d *Daemon) followSettings() {
-	d.followSysctls(d.host.set)
-	d.followTimeouts(d.host.set)
+// applySettings sets the settings of the kernel.
+func (h *host) applySettings() {
+	h.applySysctls(h.settingsFor)
+	h.applyTimeouts(h.settingsFor)
 }
 
-// renewed does so once more after the module was loaded, or loaded again.
-func (d *Daemon) renewed() {
-	d.host.settings.Lock()
-	defer d.host.settings.Unlock()
-	if d.host.set != nil {
-		d.followSettings()
+// renewed sets the settings of the kernel again after its module was loaded, or
+// loaded again.
+func (h *host) renewed() {
+	h.settings.Lock()
+	defer h.settings.Unlock()
+	if h.settingsFor != nil {
+		h.applySettings()
 	}
 }
 
-// followAddresses brings addresses and rules in line, unless it is too late.
-func (d *Daemon) followAddresses(conf *config.Config) {
-	h := &d.host
+// applyAddresses sets addresses and rules, unless the stop has begun.
+func (h *host) applyAddresses(conf *config.Config) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.leaving {
+	if h.closing {
 		return
 	}
 	h.conf = conf
 	if !h.cleared {
 		h.cleared = true
-		d.clear()
+		h.clear()
 	}
-	if err := d.followVIPs(conf); err != nil {
-		d.log.Error("virtual addresses are not all in place; shunt goes on trying", "err", err)
+	if err := h.applyVIPs(conf); err != nil {
+		h.log.Error("virtual addresses are not all in place; shunt goes on trying", "err", err)
 	}
-	if err := d.followReturns(conf); err != nil {
-		d.log.Warn("answers to connections with the client's address do not come back", "err", err)
+	if err := h.applyReturns(conf); err != nil {
+		h.log.Warn("answers to connections with the client's address do not come back", "err", err)
 	}
 }
 
-// clear takes away what a shunt for the same file has left that was killed, if
-// its file had something to be put on the host and this one has not.
-func (d *Daemon) clear() {
-	h := &d.host
+// clear removes addresses and rules that a killed shunt for the same file has
+// left, if this configuration has none: otherwise they are adopted.
+func (h *host) clear() {
 	if len(wantedAddresses(h.conf)) == 0 {
-		if err := vip.Clear(d.log, d.o.Config); err != nil {
-			d.log.Warn("virtual addresses of a former run may be left", "err", err)
+		if err := vip.Clear(h.log, h.owner); err != nil {
+			h.log.Warn("virtual addresses of a former run may be left", "err", err)
 		}
 	}
-	if len(wantedAnswers(h.conf, d.plane.status.Name)) == 0 {
-		if err := returnpath.Clear(d.log, d.o.Config); err != nil {
-			d.log.Warn("rules of a former run may be left", "err", err)
+	if len(wantedAnswers(h.conf, h.plane.status.Name)) == 0 {
+		if err := returnpath.Clear(h.log, h.owner); err != nil {
+			h.log.Warn("rules of a former run may be left", "err", err)
 		}
 	}
 }
 
-func (d *Daemon) followVIPs(conf *config.Config) error {
+func (h *host) applyVIPs(conf *config.Config) error {
 	want := wantedAddresses(conf)
-	if d.host.vips == nil && len(want) == 0 {
+	if h.vips == nil && len(want) == 0 {
 		return nil
 	}
-	if d.host.vips == nil {
-		m, err := vip.New(d.log, d.o.Config)
+	if h.vips == nil {
+		m, err := vip.New(h.log, h.owner)
 		if err != nil {
 			return err
 		}
-		d.host.vips = m
+		h.vips = m
 	}
-	return d.host.vips.Set(want)
+	return h.vips.Set(want)
 }
 
-// withdraw takes from the host what none of the services needs of which still
-// is true, and has nothing come back. What cannot be taken away is tried again,
-// and told, when all goes.
-func (d *Daemon) withdraw(still func(*config.Virtual) bool) {
-	h := &d.host
+// retain removes the addresses and rules that only services need for which stays
+// is false, and adds nothing any more. Errors show again in close.
+func (h *host) retain(stays func(*config.Virtual) bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.leaving = true
+	h.closing = true
 	if h.conf == nil {
 		return
 	}
-	rest := d.rest(still)
-	_ = d.followVIPs(rest)
-	_ = d.followReturns(rest)
+	rest := h.only(stays)
+	_ = h.applyVIPs(rest)
+	_ = h.applyReturns(rest)
 }
 
-// rest is the configuration in force with some of its services.
-func (d *Daemon) rest(still func(*config.Virtual) bool) *config.Config {
-	rest := *d.host.conf
+// only returns the configuration in force with the services for which stays is
+// true.
+func (h *host) only(stays func(*config.Virtual) bool) *config.Config {
+	rest := *h.conf
 	rest.Virtuals = nil
-	for i := range d.host.conf.Virtuals {
-		if v := &d.host.conf.Virtuals[i]; still(v) {
+	for i := range h.conf.Virtuals {
+		if v := &h.conf.Virtuals[i]; stays(v) {
 			rest.Virtuals = append(rest.Virtuals, *v)
 		}
 	}
 	return &rest
 }
 
-// closeHost takes away what shunt has put on links and among the routes, but
-// for what services need that stay in the kernel.
-func (d *Daemon) closeHost(context.Context) error {
-	h := &d.host
+// close removes all addresses and rules that shunt has added, except the addresses
+// of services that stay in the kernel.
+func (h *host) close(context.Context) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.leaving = true
+	h.closing = true
 	var vips, returns error
 	if h.vips != nil {
-		vips = h.vips.Close(wantedAddresses(d.rest(d.inKernel))...)
+		vips = h.vips.Close(wantedAddresses(h.only(h.plane.outlives))...)
 	}
 	if h.returns != nil {
 		returns = h.returns.Close()
@@ -156,36 +156,37 @@ func (d *Daemon) closeHost(context.Context) error {
 	return errors.Join(vips, returns)
 }
 
-// followSysctls sets what is to be set, and warns once of what is left.
-func (d *Daemon) followSysctls(conf *config.Config) {
-	needs, dir := d.needs(conf), sysctl.System
+// applySysctls sets the settings that services need, with managesysctl=yes, and
+// logs once those that are missing.
+func (h *host) applySysctls(conf *config.Config) {
+	needs, dir := h.needs(conf), sysctl.System
 	var gaps []sysctl.Gap
 	if conf.Global.ManageSysctl {
 		var changed []sysctl.Gap
 		changed, gaps = sysctl.Set(needs, dir)
 		for _, g := range changed {
-			d.log.Info("kernel setting changed", "setting", g.Name, "from", g.Have, "to", g.Value, "reason", g.Reason)
+			h.log.Info("kernel setting changed", "setting", g.Name, "from", g.Have, "to", g.Value, "reason", g.Reason)
 		}
 	} else {
 		gaps = sysctl.Check(needs, dir)
 	}
-	var told []string
+	var warned []string
 	for _, g := range gaps {
-		told = append(told, g.String())
-		if !slices.Contains(d.host.told, g.String()) {
-			d.log.Warn("kernel setting missing", "setting", g.Name, "problem", g.String())
+		warned = append(warned, g.String())
+		if !slices.Contains(h.warned, g.String()) {
+			h.log.Warn("kernel setting missing", "setting", g.Name, "problem", g.String())
 		}
 	}
-	d.host.told = told
+	h.warned = warned
 }
 
-// needs are the settings that the services need which the kernel forwards.
-func (d *Daemon) needs(conf *config.Config) []sysctl.Need {
+// needs returns the settings that the services on IPVS need.
+func (h *host) needs(conf *config.Config) []sysctl.Need {
 	quiescent := map[dataplane.ServiceID]bool{}
 	var services []dataplane.VirtualService
 	for i := range conf.Virtuals {
 		v := &conf.Virtuals[i]
-		if dataplaneOf(v, d.plane.status.Name).name != onIPVS {
+		if dataplaneOf(v, h.plane.status.Name).name != onIPVS {
 			continue
 		}
 		quiescent[v.ID] = v.Quiescent
@@ -193,9 +194,26 @@ func (d *Daemon) needs(conf *config.Config) []sysctl.Need {
 	}
 	where, done, err := rtnl.Routes()
 	if err != nil {
-		d.log.Warn("routes of this host cannot be read", "err", fmt.Errorf("kernel settings: %w", err))
+		h.log.Warn("routes of this host cannot be read", "err", fmt.Errorf("kernel settings: %w", err))
 	} else {
 		defer done()
 	}
 	return sysctl.Needs(services, sysctl.Options{Where: where, Quiescent: func(id dataplane.ServiceID) bool { return quiescent[id] }})
+}
+
+// applyReturns sets the rules that bring back the answers of real servers of
+// transparent services.
+func (h *host) applyReturns(conf *config.Config) error {
+	want := wantedAnswers(conf, h.plane.status.Name)
+	if h.returns == nil {
+		if len(want) == 0 {
+			return nil
+		}
+		k, err := returnpath.New(h.log, h.owner)
+		if err != nil {
+			return err
+		}
+		h.returns = k
+	}
+	return h.returns.Set(want)
 }

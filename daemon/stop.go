@@ -12,14 +12,14 @@ import (
 
 const (
 	lastMails  = 4 * time.Second        // for all mails that are left at a stop
-	afterDrain = 10 * time.Second       // for everything that follows the last connection
-	hurried    = 700 * time.Millisecond // for a step that is told to hurry
+	afterDrain = 10 * time.Second       // for everything after the last connection
+	hurryTime  = 700 * time.Millisecond // for a step once its context is done
 )
 
-// Start brings everything up, in an order in which nothing touches traffic
-// before everything that can refuse has been asked. If it returns an error
-// nothing is left running. The errors of a configuration are of type
-// config.Problems. When ctx is done a step that hangs is left behind.
+// Start starts everything, in an order in which nothing touches traffic before
+// everything that can fail has succeeded. After an error nothing is left running.
+// The errors of a configuration are of type config.Problems. When ctx is done
+// Start does not wait for a step that hangs.
 func (d *Daemon) Start(ctx context.Context) (err error) {
 	defer func() {
 		if err != nil {
@@ -45,20 +45,20 @@ func (d *Daemon) Start(ctx context.Context) (err error) {
 	return nil
 }
 
-// A step is one of Start, or takes one back.
+// A step is one of Start or of Stop.
 type step struct {
 	what  string
-	limit time.Duration // for how long it is waited for, 0 for as long as it takes
+	limit time.Duration // of its time, 0 for none
 	do    func(context.Context) error
 }
 
-// run does it. What has not ended when its time is over, or soon after ctx is
-// done, is left behind: ok is false then.
+// run runs the step. ok is false if it has not ended when its time is over, or
+// soon after ctx is done: then it goes on in its goroutine.
 func (s step) run(ctx context.Context) (err error, ok bool) {
 	done := make(chan error, 1)
 	go func() { done <- s.do(ctx) }()
 	hurry := make(chan struct{})
-	defer context.AfterFunc(ctx, func() { time.AfterFunc(hurried, func() { close(hurry) }) })()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(hurryTime, func() { close(hurry) }) })()
 	var limit <-chan time.Time
 	if s.limit > 0 {
 		limit = time.After(s.limit)
@@ -74,18 +74,18 @@ func (s step) run(ctx context.Context) (err error, ok bool) {
 
 var errHangs = errors.New("it does not end and is left behind")
 
-// onStop has Stop do something before what it was told earlier.
+// onStop adds a step that Stop runs before the steps added earlier.
 func (d *Daemon) onStop(what string, limit time.Duration, do func(context.Context) error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.undo = append(d.undo, step{what, limit, do})
 }
 
-// Stop takes back what Start did, newest first, and joins the errors. What
-// hangs is left behind: addresses and rules go within a second, and Stop ends
-// within ten of the last connection that it waits for, whatever does not
-// answer. A done ctx has it wait for nothing, and be over within a second. It
-// may be called again, to no effect.
+// Stop undoes the steps of Start, newest first, and joins the errors. It does not
+// wait for steps that hang: addresses and rules are removed within a second, and
+// Stop returns within ten seconds of the last connection that it waits for. Once
+// ctx is done it waits for nothing and returns within a second. Stopping again
+// does nothing.
 func (d *Daemon) Stop(ctx context.Context) error {
 	var errs []error
 	for first := true; ; first = false {
@@ -102,7 +102,7 @@ func (d *Daemon) Stop(ctx context.Context) error {
 	}
 }
 
-// last is what has to be taken back next.
+// last returns the next step of Stop.
 func (d *Daemon) last() (s step, ok bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -114,12 +114,12 @@ func (d *Daemon) last() (s step, ok bool) {
 	return s, true
 }
 
-// startDirector begins to serve. How that ends is what a stop is about: first
-// comes what clients notice. Services are given up, and the addresses and rules
-// that nobody needs any more; those of connections that are waited for go when
-// these have ended. What only tells somebody comes after that.
+// startDirector starts to serve. A stop begins with the part that clients notice:
+// it removes services, and the addresses and rules that nothing needs any more;
+// those of connections that it waits for are removed when these have ended.
+// Commands and mails come after that.
 func (d *Daemon) startDirector(ctx context.Context) error {
-	d.onStop("virtual addresses", 3*time.Second, d.closeHost)
+	d.onStop("virtual addresses", 3*time.Second, d.host.close)
 	if err := d.director.Start(ctx); err != nil {
 		return err
 	}
@@ -127,20 +127,20 @@ func (d *Daemon) startDirector(ctx context.Context) error {
 	d.onStop("commands and mails", lastMails+time.Second, d.closeHooks)
 	d.onStop("connections", 0, func(ctx context.Context) error {
 		d.director.Drain(ctx)
-		d.withdraw(d.inKernel)
+		d.host.retain(d.plane.outlives)
 		return nil
 	})
 	d.onStop("virtual services", 3*time.Second, func(context.Context) error {
 		wait := d.director.Retire()
 		tell(d.log, fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d", (wait+afterDrain).Microseconds()))
-		d.withdraw(d.stays)
+		d.host.retain(d.plane.stays)
 		return nil
 	})
 	return nil
 }
 
-// closeHooks gives the operator's commands and the mails that are left their
-// last seconds.
+// closeHooks closes the director and the mails: both get a few seconds for the
+// commands and mails that are left.
 func (d *Daemon) closeHooks(ctx context.Context) error {
 	var mails sync.WaitGroup
 	mails.Go(func() { _ = d.closeMails(ctx) })
@@ -155,14 +155,14 @@ func (d *Daemon) closeMails(ctx context.Context) error {
 	return nil
 }
 
-// stays reports whether a service goes on after it was given up: in the kernel,
-// or until its connections have ended.
-func (d *Daemon) stays(v *config.Virtual) bool {
-	return d.inKernel(v) || !v.CleanStop && v.DrainTimeout > 0
+// stays reports whether a service goes on after a stop has begun: in the kernel, or
+// until its connections have ended.
+func (d *dataplanes) stays(v *config.Virtual) bool {
+	return d.outlives(v) || !v.CleanStop && v.DrainTimeout > 0
 }
 
-// inKernel reports whether a service goes on without shunt.
-func (d *Daemon) inKernel(v *config.Virtual) bool {
-	k := dataplaneOf(v, d.plane.status.Name)
-	return !v.CleanStop && k.inKernel && d.plane.opened(k.name)
+// outlives reports whether a service goes on when this process has ended.
+func (d *dataplanes) outlives(v *config.Virtual) bool {
+	k := dataplaneOf(v, d.status.Name)
+	return !v.CleanStop && k.inKernel && d.opened(k.name)
 }

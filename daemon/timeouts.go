@@ -22,7 +22,7 @@ func onKernel(conf *config.Config, def string) bool {
 	return false
 }
 
-// uselessTimeouts warns of timeouts of IPVS where nothing is for it.
+// uselessTimeouts warns of timeouts of IPVS if no service is for it.
 func uselessTimeouts(conf *config.Config, def string) (ps config.Problems) {
 	if onKernel(conf, def) {
 		return nil
@@ -39,22 +39,22 @@ func uselessTimeouts(conf *config.Config, def string) (ps config.Problems) {
 	return ps
 }
 
-// followTimeouts sets those timeouts of IPVS that conf names. Others are left
-// alone, and nothing is set back at a stop: connections outlive shunt there.
-func (d *Daemon) followTimeouts(conf *config.Config) {
+// applyTimeouts sets the timeouts of IPVS that conf names, and no others. They stay
+// after a stop, as connections do.
+func (h *host) applyTimeouts(conf *config.Config) {
 	g := &conf.Global
 	want := ipvs.Timeouts{TCP: g.TCPTimeout, TCPFin: g.TCPFinTimeout, UDP: g.UDPTimeout}
-	kernel := d.plane.ipvs.opened()
-	if kernel == nil || want == (ipvs.Timeouts{}) || !onKernel(conf, d.plane.status.Name) {
+	kernel := h.plane.ipvs.opened()
+	if kernel == nil || want == (ipvs.Timeouts{}) || !onKernel(conf, h.plane.status.Name) {
 		return
 	}
-	ctx := context.Background() // it is one question to the kernel, and its answer
+	ctx := context.Background() // the kernel answers at once
 	before, err := kernel.Timeouts(ctx)
 	if err == nil {
 		err = kernel.SetTimeouts(ctx, want)
 	}
 	if err != nil {
-		d.log.Error("timeouts of IPVS are not as configured", "err", fmt.Errorf("%s: %w", timeoutsAt(conf), err))
+		h.log.Error("timeouts of IPVS are not as configured", "err", fmt.Errorf("%s: %w", timeoutsAt(conf), err))
 		return
 	}
 	for _, t := range []struct {
@@ -67,12 +67,12 @@ func (d *Daemon) followTimeouts(conf *config.Config) {
 		{"udptimeout", before.UDP, want.UDP, want.UDP != 0 && want.UDP != before.UDP},
 	} {
 		if t.change {
-			d.log.Info("timeout of IPVS changed", "timeout", t.name, "from", t.have.String(), "to", t.configured.String())
+			h.log.Info("timeout of IPVS changed", "timeout", t.name, "from", t.have.String(), "to", t.configured.String())
 		}
 	}
 }
 
-// timeoutsAt is the first line that sets a timeout of IPVS.
+// timeoutsAt returns the first line that sets a timeout of IPVS.
 func timeoutsAt(conf *config.Config) (pos config.Pos) {
 	for _, name := range timeoutDirectives {
 		if at := conf.Global.Origins[name].Pos; at.Line > 0 && (pos.Line == 0 || at.Line < pos.Line) {

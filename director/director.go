@@ -155,9 +155,9 @@ func (d *Director) Start(ctx context.Context) error {
 	d.activate(conf, found, files) // before the loop, which answers the callers that wait by now
 	go d.loop()
 	d.follow(conf)
-	d.wg.Go(func() { d.every(filePeriod, d.loader.lookAtFile) })
-	d.wg.Go(func() { d.every(maintenancePeriod, d.loader.maintain) })
-	d.wg.Go(func() { d.every(searchPeriod, d.loader.seek) })
+	d.wg.Go(func() { d.loader.every(filePeriod, d.loader.lookAtFile) })
+	d.wg.Go(func() { d.loader.every(maintenancePeriod, d.loader.maintain) })
+	d.wg.Go(func() { d.loader.every(searchPeriod, d.loader.seek) })
 	d.loader.unlock()
 	return nil
 }
@@ -245,7 +245,7 @@ func (d *Director) activate(conf *config.Config, found []dataplane.VirtualServic
 	d.cluster.configure(now, conf, found)
 	d.conf.Path, d.conf.Loaded, d.conf.Warnings, d.conf.Waiting = conf.Path, now, texts(conf.Warnings), texts(conf.Waiting)
 	d.syncProbes()
-	d.logWaiting(conf.Waiting)
+	logWaiting(d.log, conf.Waiting)
 	d.reportReady() // before Reload returns
 }
 
@@ -259,12 +259,13 @@ func (d *Director) follow(conf *config.Config) {
 // maxWaitingLogged is how much of what a configuration waits for is logged.
 const maxWaitingLogged = 20
 
-func (d *Director) logWaiting(ps config.Problems) {
+// logWaiting logs what a configuration waits for.
+func logWaiting(log *slog.Logger, ps config.Problems) {
 	for _, p := range ps[:min(len(ps), maxWaitingLogged)] {
-		d.log.Warn("configuration waits for what is not there", "waiting", p.String())
+		log.Warn("configuration waits for what is not there", "waiting", p.String())
 	}
 	if more := len(ps) - maxWaitingLogged; more > 0 {
-		d.log.Warn("configuration waits for more, see `shunt status`", "more", more)
+		log.Warn("configuration waits for more, see `shunt status`", "more", more)
 	}
 }
 

@@ -120,12 +120,12 @@ func (l *loader) read(ctx context.Context) (*config.Config, []byte, error) {
 func (f *file) forget() { f.digest, f.young = [sha256.Size]byte{}, true }
 
 // every calls look once in each period until the stop begins.
-func (d *Director) every(period time.Duration, look func()) {
+func (l *loader) every(period time.Duration, look func()) {
 	tick := time.NewTimer(untilNext(period))
 	defer tick.Stop()
 	for {
 		select {
-		case <-d.ctx.Done():
+		case <-l.ctx.Done():
 			return
 		case <-tick.C:
 			tick.Reset(untilNext(period))
