@@ -18,12 +18,12 @@ import (
 	"github.com/shunt-lb/shunt/director"
 )
 
-// ErrNotRunning is matched by the errors of a Client when nobody listens on
-// the control socket.
+// ErrNotRunning matches the errors of a Client when no process listens on the
+// control socket.
 var ErrNotRunning = errors.New("no shunt is running")
 
-// ErrForbidden is matched by the errors of a Client when there is a control
-// socket that this user may not open.
+// ErrForbidden matches the errors of a Client when this user may not open the
+// control socket.
 var ErrForbidden = errors.New("a shunt runs, but not for you")
 
 // A RefusedError is the answer of a running shunt that has refused a
@@ -83,7 +83,8 @@ func (c *Client) do(ctx context.Context, method, path string, answer any) error 
 	return nil
 }
 
-// ask returns an answer that is none of refusal. Its body has to be closed.
+// ask returns an answer with status 200, whose body the caller closes, or an
+// error.
 func (c *Client) ask(ctx context.Context, method, path string) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, "http://shunt"+path, nil)
 	if err != nil {
@@ -110,7 +111,7 @@ func (c *Client) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	believed, err := speakers(filepath.Dir(path))
+	trusted, err := trustedUsers(filepath.Dir(path))
 	if err != nil {
 		return nil, err
 	}
@@ -119,14 +120,14 @@ func (c *Client) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := spokenBy(conn.(*net.UnixConn), believed); err != nil {
+	if err := checkPeer(conn.(*net.UnixConn), trusted); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
 	return conn, nil
 }
 
-// spokenBy refuses a connection to a process of another user than those.
-func spokenBy(conn *net.UnixConn, users []int) error {
+// checkPeer returns an error if the process at the other end has none of users.
+func checkPeer(conn *net.UnixConn, users []int) error {
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		return err
@@ -144,7 +145,7 @@ func spokenBy(conn *net.UnixConn, users []int) error {
 	return nil
 }
 
-// explain says in an operator's words why the socket could not be reached.
+// explain returns why the socket could not be reached, for an operator.
 func (c *Client) explain(err error) error {
 	whose := ""
 	if c.config != "" {

@@ -22,8 +22,8 @@ type endpoint struct {
 func newEndpoint(name string, ln net.Listener, h http.Handler) *endpoint {
 	e := &endpoint{name: name, listener: ln}
 	e.http = &http.Server{
-		Handler:           attended(h),
-		ConnContext:       withGuest,
+		Handler:           trackRequests(h),
+		ConnContext:       withConn,
 		ReadHeaderTimeout: 5 * time.Second,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,

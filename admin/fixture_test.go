@@ -118,9 +118,9 @@ func troubled() director.Status {
 		Dataplane: director.DataplaneStatus{
 			Name: "proxy", Reason: "auto: the kernel has no IPVS", Repairs: 2,
 			Load: &dataplane.Load{
-				Connections: dataplane.Room{Used: 20000, Limit: 20000, Refused: 17},
-				Flows:       dataplane.Room{Used: 812, Limit: 65536},
-				Buffers:     dataplane.Room{Used: 3 << 20, Limit: 256 << 20, Refused: 5},
+				Connections: dataplane.Usage{Used: 20000, Limit: 20000, Refused: 17},
+				Flows:       dataplane.Usage{Used: 812, Limit: 65536},
+				Buffers:     dataplane.Usage{Used: 3 << 20, Limit: 256 << 20, Refused: 5},
 				Evicted:     9, Pauses: 1, EvictedSources: 4,
 			},
 		},

@@ -36,7 +36,7 @@ func lockFile(path, config string) (*lock, error) {
 	if err := os.Mkdir(filepath.Dir(path), 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
-	if err := ours(filepath.Dir(path)); err != nil {
+	if err := checkOwner(filepath.Dir(path)); err != nil {
 		return nil, err
 	}
 	for {

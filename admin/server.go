@@ -101,7 +101,7 @@ func (s *Server) ListenTCP(ctx context.Context, addr string) (net.Addr, error) {
 	if err != nil {
 		return nil, fmt.Errorf("admin address %s: %w", addr, err)
 	}
-	e := newEndpoint("admin address", newRoom(ln, maxConns, true), s.public())
+	e := newEndpoint("admin address", limitConns(ln, maxConns, true), s.public())
 	e.http.ReadTimeout, e.http.WriteTimeout = 10*time.Second, 30*time.Second
 	if err := s.serve(e); err != nil {
 		return nil, err
@@ -120,7 +120,7 @@ func (s *Server) ListenControl(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	return s.serve(newEndpoint("control socket", newRoom(ln, maxConns, false), s.control()))
+	return s.serve(newEndpoint("control socket", limitConns(ln, maxConns, false), s.control()))
 }
 
 // Close stops listening, gives requests under way a moment to finish, and

@@ -8,11 +8,11 @@ import (
 // A Load describes what a dataplane that makes the connections to real servers
 // itself has in use, over all services. Its counters only ever grow.
 type Load struct {
-	Connections Room `json:"connections"` // TCP
-	Flows       Room `json:"flows"`       // UDP
+	Connections Usage `json:"connections"` // TCP
+	Flows       Usage `json:"flows"`       // UDP
 	// Buffers counts bytes that are buffered for slow readers. Refused counts
 	// reads that took the slow path for want of a buffer.
-	Buffers Room `json:"buffers"`
+	Buffers Usage `json:"buffers"`
 	// Evicted counts flows that were evicted to make room for others.
 	Evicted uint64 `json:"evicted_flows"`
 	// Pauses counts how often accepting was paused because the host had no
@@ -52,8 +52,8 @@ func (l *Load) Stuck() error {
 	return &StuckError{l.Worker, l.LoopAge}
 }
 
-// A Room says how much of a bounded resource is in use.
-type Room struct {
+// A Usage says how much of a bounded resource is in use.
+type Usage struct {
 	Used  int64 `json:"used"`
 	Limit int64 `json:"limit"`
 	// Refused counts how often the limit was reached. Connections wait then.
@@ -79,4 +79,4 @@ const (
 )
 
 // Full reports whether the limit is reached.
-func (r Room) Full() bool { return r.Used >= r.Limit }
+func (r Usage) Full() bool { return r.Used >= r.Limit }

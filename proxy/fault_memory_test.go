@@ -68,7 +68,7 @@ func TestFaultNobodyReads(t *testing.T) {
 
 // wantBounded sees that there was no room for all, and that those who were given
 // some are few. Each worker may have one more.
-func wantBounded(t *testing.T, b dataplane.Room) {
+func wantBounded(t *testing.T, b dataplane.Usage) {
 	t.Helper()
 	if most := b.Limit + int64(runtime.GOMAXPROCS(0))*64<<10; b.Refused == 0 || b.Used > most {
 		t.Errorf("%d bytes held, want at most %d, and %d refused", b.Used, most, b.Refused)

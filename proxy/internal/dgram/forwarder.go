@@ -86,7 +86,7 @@ func (f *Forwarder) allow(change func(*allowance)) {
 }
 
 // Load tells how many flows there are.
-func (f *Forwarder) Load() dataplane.Room {
+func (f *Forwarder) Load() dataplane.Usage {
 	l := f.limiter.Load()
 	a := &f.allowance
 	a.mu.Lock()

@@ -218,8 +218,8 @@ func (p *Limiter) Wait(ctx context.Context) error {
 }
 
 // Load returns how many places are taken and refused.
-func (p *Limiter) Load() dataplane.Room {
-	return dataplane.Room{
+func (p *Limiter) Load() dataplane.Usage {
+	return dataplane.Usage{
 		Used: p.taken.Load(), Limit: p.limit.Load(), Refused: p.refused.Load(),
 		Reserved: p.own.Load(), FullListeners: p.queue.waiting.Load(),
 	}

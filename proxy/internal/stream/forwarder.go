@@ -66,7 +66,7 @@ func (f *Forwarder) Bound(b Bounds) {
 
 // Load tells how many connections there are, and how much is held for sides
 // that do not take it.
-func (f *Forwarder) Load() (connections, buffers dataplane.Room) {
+func (f *Forwarder) Load() (connections, buffers dataplane.Usage) {
 	return f.limiter.Load(), f.stashLimit.load()
 }
 

@@ -16,7 +16,7 @@ import (
 func (r *fixture) noStash() { r.fwd.Bound(Bounds{Connections: 100, Buffers: 1}) }
 
 // buffers is what is held.
-func (r *fixture) buffers() dataplane.Room {
+func (r *fixture) buffers() dataplane.Usage {
 	_, buffers := r.fwd.Load()
 	return buffers
 }

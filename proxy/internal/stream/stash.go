@@ -62,8 +62,8 @@ type stashBound struct {
 func (b *stashBound) full() bool { return b.taken.Load() >= b.limit.Load() }
 
 // load tells of them in bytes.
-func (b *stashBound) load() dataplane.Room {
-	return dataplane.Room{
+func (b *stashBound) load() dataplane.Usage {
+	return dataplane.Usage{
 		Used: b.taken.Load() * engine.BufferSize, Limit: b.limit.Load() * engine.BufferSize, Refused: b.refused.Load(),
 	}
 }

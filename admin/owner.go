@@ -12,13 +12,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// errWritable is about a folder in which others may replace what is there.
+// errWritable reports that others may replace files in a folder.
 var errWritable = errors.New("others may write to it and put something else in its place: chmod go-w it, or name a path elsewhere with --control")
 
-// ours says what is wrong with dir as a place for a control socket of this
-// process: whoever owns the folder or may write to it can put a socket of his
-// own there, and be asked instead of shunt.
-func ours(dir string) error {
+// checkOwner returns an error if dir is no place for a control socket of this
+// process: the owner of a folder, and everybody who may write to it, can put a
+// socket of their own there, which gets the requests instead of shunt.
+func checkOwner(dir string) error {
 	owner, err := folderOwner(dir)
 	if err == nil && owner != 0 && owner != os.Geteuid() {
 		err = fmt.Errorf("it belongs to user %d: name a path elsewhere with --control", owner)
@@ -29,20 +29,20 @@ func ours(dir string) error {
 	return nil
 }
 
-// speakers returns the users whose control socket may be believed in dir: root
-// and this process's user, and the one that a service runs as if root has made
-// the folder in /run for it.
-func speakers(dir string) ([]int, error) {
+// trustedUsers returns the users whose control sockets in dir are trusted: root,
+// this process's user, and the user of a service for which root has made the
+// folder in /run.
+func trustedUsers(dir string) ([]int, error) {
 	owner, err := folderOwner(dir)
 	if err != nil {
 		return nil, fmt.Errorf("folder %s: %w", dir, err)
 	}
-	believed := []int{0, os.Geteuid()}
+	trusted := []int{0, os.Geteuid()}
 	switch {
-	case slices.Contains(believed, owner):
-		return believed, nil
+	case slices.Contains(trusted, owner):
+		return trusted, nil
 	case forService(dir):
-		return append(believed, owner), nil
+		return append(trusted, owner), nil
 	}
 	return nil, fmt.Errorf("folder %s: it belongs to user %d, whom shunt has no reason to believe", dir, owner)
 }
@@ -57,9 +57,9 @@ func forService(dir string) bool {
 	return err == nil && owner == 0
 }
 
-// folderOwner returns who owns a folder in which nobody else may replace what is
-// there: that others may write to is none, unless it is sticky and root's, as /tmp
-// is. Where a symbolic link leads is up to the link's owner.
+// folderOwner returns the owner of a folder in which nobody else may replace files.
+// A folder that others may write to is an error, unless it is root's and sticky,
+// as /tmp is. The owner of a symbolic link counts, too: he says where it leads.
 func folderOwner(dir string) (int, error) {
 	var link, st unix.Stat_t
 	if err := cmp.Or(unix.Lstat(dir, &link), unix.Stat(dir, &st)); err != nil {

@@ -50,7 +50,7 @@ func bounds(l *dataplane.Load) (lines []string) {
 	if l == nil {
 		return nil
 	}
-	room := func(what string, r dataplane.Room, write func(int64) string, more string) {
+	room := func(what string, r dataplane.Usage, write func(int64) string, more string) {
 		if !r.Full() && more == "" {
 			return
 		}
@@ -88,7 +88,7 @@ func some(what string, n uint64) string {
 }
 
 // waited says whether clients have had to wait for a connection, and do.
-func waited(r dataplane.Room) string {
+func waited(r dataplane.Usage) string {
 	var text string
 	if r.Refused > 0 {
 		text = ", clients waited " + times(r.Refused)
@@ -101,7 +101,7 @@ func waited(r dataplane.Room) string {
 
 // less says why there may not be more, or not as many as the configuration asks
 // for.
-func less(r dataplane.Room) string {
+func less(r dataplane.Usage) string {
 	if r.By == "" {
 		return ""
 	}

@@ -12,11 +12,11 @@ import (
 const (
 	// maxAnswers is how many large answers of a kind may be under way at once.
 	maxAnswers = 2
-	// piece is how much of one is sent at a time, in bytes.
+	// piece is how many bytes of one are sent at a time.
 	piece = 64 << 10
-	// answerTime is how long one may take, and turn how long if others wait.
+	// answerTime is how long one may take, and fairTime how long if others wait.
 	answerTime = 30 * time.Second
-	turn       = time.Second
+	fairTime   = time.Second
 )
 
 // answers are the large answers of a kind that are under way, the longest one
@@ -27,9 +27,10 @@ type answers struct {
 	all   []*pacedWriter
 }
 
-// bounded has a number of answers under way at once. More wait a while for
-// their turn and are then told to come back. A client has to take each piece
-// of an answer within s.pace, and all of it soon if others wait, or is cut off.
+// bounded limits how many answers are under way at once. Further requests wait for
+// a while and then get status 503 with Retry-After. A client has to read each
+// piece of an answer within s.pace, and all of it soon if others wait, or its
+// connection is closed.
 func (s *Server) bounded(next http.HandlerFunc) http.HandlerFunc {
 	a := &answers{slots: make(chan struct{}, maxAnswers)}
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -49,14 +50,14 @@ func (s *Server) bounded(next http.HandlerFunc) http.HandlerFunc {
 func (a *answers) wait(r *http.Request) bool {
 	over := time.NewTimer(patience)
 	defer over.Stop()
-	look := time.NewTicker(turn / 4)
+	look := time.NewTicker(fairTime / 4)
 	defer look.Stop()
 	for {
 		select {
 		case a.slots <- struct{}{}:
 			return true
 		case <-look.C:
-			a.hurry()
+			a.cutSlowest()
 		case <-over.C:
 			return false
 		case <-r.Context().Done():
@@ -79,16 +80,16 @@ func (a *answers) end(p *pacedWriter) {
 	<-a.slots
 }
 
-// hurry cuts off the client that has taken longest, if it had its turn.
-func (a *answers) hurry() {
+// cutSlowest ends the answer that has taken longest, if it had its time.
+func (a *answers) cutSlowest() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if len(a.all) > 0 {
-		a.all[0].hurry()
+		a.all[0].cutSlow()
 	}
 }
 
-// A pacedWriter sends an answer in pieces, each of which has its time.
+// A pacedWriter sends an answer in pieces, each with a deadline.
 type pacedWriter struct {
 	http.ResponseWriter
 	control *http.ResponseController
@@ -114,7 +115,7 @@ func (p *pacedWriter) Write(b []byte) (int, error) {
 	}
 }
 
-// next gives the next piece its time.
+// next sets the deadline of the next piece.
 func (p *pacedWriter) next() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -129,15 +130,15 @@ func (p *pacedWriter) next() error {
 	if end := p.began.Add(answerTime); deadline.After(end) {
 		deadline = end
 	}
-	_ = p.control.SetWriteDeadline(deadline) // what is no connection has none
+	_ = p.control.SetWriteDeadline(deadline) // not a connection: it has none
 	return nil
 }
 
-// hurry ends an answer that has been sent for a turn.
-func (p *pacedWriter) hurry() {
+// cutSlow ends the answer if it has been sent for longer than fairTime.
+func (p *pacedWriter) cutSlow() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.sends && time.Since(p.began) > turn {
+	if p.sends && time.Since(p.began) > fairTime {
 		p.cut = true
 		_ = p.control.SetWriteDeadline(time.Now())
 	}
@@ -146,11 +147,10 @@ func (p *pacedWriter) hurry() {
 // Unwrap is for [http.ResponseController].
 func (p *pacedWriter) Unwrap() http.ResponseWriter { return p.ResponseWriter }
 
-// untimed takes away the time that the request before on a connection had left
-// for its answer.
+// untimed removes the write deadline of the previous request on a connection.
 func untimed(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // what is no connection has none
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // not a connection: it has none
 		next.ServeHTTP(w, r)
 	})
 }
