@@ -8,9 +8,9 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// perAudit is how many services that look unchanged an audit reads all the
-// same, for what the listing of the kernel does not have: thresholds, flags of
-// schedulers, tunnels. With more services than that each has its turn.
+// perAudit is how many services that look unchanged an audit reads anyway, because
+// the kernel's listing does not have everything: thresholds, flags of schedulers,
+// tunnels. If there are more services, the next audits read the others.
 const perAudit = 50
 
 // Audit implements [dataplane.Auditor]. It compares the whole table by the
@@ -40,8 +40,8 @@ func (d *Dataplane) Audit(ctx context.Context) (found []dataplane.Drift, err err
 	return found, nil
 }
 
-// due returns the services to read: all that look changed, and some others,
-// those first that were not read for the longest time.
+// due returns the services to read: all that look changed, and of the others those
+// that were not read for the longest time.
 func due(marks []seen, prints map[dataplane.ServiceID]uint64) []seen {
 	changed := func(m seen) bool {
 		now, listed := prints[listedAs(m.id)]

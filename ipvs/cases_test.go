@@ -84,7 +84,7 @@ func tableCases() []tableCase {
 		{name: "several steps at once, one of them bad", do: func(t table) error {
 			shut := set(plain, func(o *options) { o.scheduler = noScheduler })
 			second := with(rip, func(s *server) { s.addr = netip.MustParseAddrPort("10.9.1.2:80") })
-			errs := t.take(web, []step{
+			errs := t.applySteps(web, []step{
 				{verb: setService, options: plain},
 				{verb: addService, options: shut},
 				{verb: addServer, server: rip},

@@ -52,8 +52,8 @@ func (k *kernel) delServer(id dataplane.ServiceID, s server) error {
 func (k *kernel) change(
 	cmd uint8, by func(*moby.Handle, *moby.Service, *moby.Destination) error, id dataplane.ServiceID, s server,
 ) error {
-	if beyond(id, s) || !k.lib.speaks(k.family) {
-		return k.own(cmd, id, s)
+	if needsOwn(id, s) || !k.lib.speaks(k.family) {
+		return k.ownRequest(cmd, id, s)
 	}
 	return k.lib.call(func(h *moby.Handle) error { return by(h, libService(id, options{}), libServer(s)) })
 }

@@ -49,7 +49,7 @@ type Dataplane struct {
 type applied struct {
 	want   dataplane.VirtualService // what was asked for last
 	epoch  uint64                   // grows with each attempt to change it
-	ledger ledger
+	totals totals
 	// print is the service's in the listing when it was last read and found to be
 	// as applied; 0 is not known. audit is that in which it was read.
 	print, audit uint64
@@ -68,7 +68,7 @@ func New(o Options) (*Dataplane, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := over(k, log)
+	d := withTable(k, log)
 	k.renewed(func() {
 		log.Warn("module ip_vs was loaded again: services and settings of IPVS are set anew")
 		if o.Renewed != nil {
@@ -78,20 +78,19 @@ func New(o Options) (*Dataplane, error) {
 	return d, nil
 }
 
-func over(t table, log *slog.Logger) *Dataplane {
+func withTable(t table, log *slog.Logger) *Dataplane {
 	return &Dataplane{log: log, table: t, view: t.view(), applied: map[dataplane.ServiceID]*applied{}}
 }
 
-// Apply implements [dataplane.Dataplane]. What Unsupported says is returned
-// before anything else is done. A service that is in the kernel's table
-// already is taken over. What the kernel refuses about one real server does
-// not hold up the others, and no real server leaves as long as none of those
-// that are to serve is in place.
+// Apply implements [dataplane.Dataplane]. It returns the limits of Unsupported
+// before it does anything. It adopts a service that is in the kernel's table
+// already. An error with one real server does not stop the others, and no real
+// server is removed before one that serves is in place.
 func (d *Dataplane) Apply(ctx context.Context, want dataplane.VirtualService) error {
 	return d.apply(ctx, want, unchanged)
 }
 
-// apply is Apply that has the steps changed before they are taken.
+// apply is Apply with steps that adjust may change.
 func (d *Dataplane) apply(ctx context.Context, want dataplane.VirtualService, adjust func([]step)) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -103,13 +102,13 @@ func (d *Dataplane) apply(ctx context.Context, want dataplane.VirtualService, ad
 	}
 	a := d.applied[want.ID]
 	if a == nil {
-		a = &applied{ledger: newLedger()}
+		a = &applied{totals: newTotals()}
 		d.applied[want.ID] = a
 	}
 	a.want, a.epoch, a.print = want.Clone(), a.epoch+1, 0
-	err := d.reconcile(ctx, want.ID, goal(want), &a.ledger, adjust)
+	err := d.reconcile(ctx, want.ID, goal(want), &a.totals, adjust)
 	if err != nil && raced(err) {
-		err = d.reconcile(ctx, want.ID, goal(want), &a.ledger, adjust)
+		err = d.reconcile(ctx, want.ID, goal(want), &a.totals, adjust)
 	}
 	return err
 }

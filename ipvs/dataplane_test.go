@@ -20,7 +20,7 @@ import (
 // opened returns a dataplane over a fake.
 func opened() (*Dataplane, *fake) {
 	f := newFake()
-	return over(f, slog.New(slog.DiscardHandler)), f
+	return withTable(f, slog.New(slog.DiscardHandler)), f
 }
 
 // two is a service with two real servers.

@@ -80,7 +80,7 @@ func sort(have, want []server) phases {
 		h, there := old[w.addr]
 		delete(old, w.addr)
 		if !there || h != w {
-			p.place(h, w, there)
+			p.add(h, w, there)
 		}
 	}
 	for _, h := range have {
@@ -92,7 +92,7 @@ func sort(have, want []server) phases {
 }
 
 // place files the step that makes w out of h, or out of nothing.
-func (p *phases) place(h, w server, there bool) {
+func (p *phases) add(h, w server, there bool) {
 	s := step{verb: addServer, server: w}
 	if there {
 		s.verb = setServer

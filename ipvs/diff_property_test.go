@@ -139,7 +139,7 @@ func TestFailuresNeverEmptyAService(t *testing.T) {
 		errno := rapid.SampledFrom([]error{unix.ENOMEM, unix.EEXIST, unix.ENOENT, unix.EINVAL}).Draw(t, "errno")
 		f := newFake()
 		put(f, &have)
-		d, l := over(f, nil), newLedger()
+		d, l := withTable(f, nil), newTotals()
 		served := usable(have.servers) > 0 && usable(want.servers) > 0
 		f.refuse = func(step) error {
 			if f.writes <= len(fails) && fails[f.writes-1] {

@@ -180,7 +180,7 @@ func (f *fake) change(v verb, id dataplane.ServiceID, s server, do func(e *entry
 	})
 }
 
-func (f *fake) take(id dataplane.ServiceID, steps []step) []error {
+func (f *fake) applySteps(id dataplane.ServiceID, steps []step) []error {
 	errs := make([]error, len(steps))
 	for i, s := range steps {
 		errs[i] = s.on(f, id)

@@ -101,13 +101,13 @@ func prefixBits(six bool, mask uint32) int {
 // less than that.
 func (e entry) status(last dataplane.VirtualService) dataplane.ServiceStatus {
 	st := dataplane.ServiceStatus{Service: e.service(last), Counters: e.counters}
-	places := make(map[netip.AddrPort]int, len(last.RealServers))
+	index := make(map[netip.AddrPort]int, len(last.RealServers))
 	for i, r := range last.RealServers {
-		places[r.Addr] = i
+		index[r.Addr] = i
 	}
-	for _, s := range e.inOrder(places) {
+	for _, s := range e.inOrder(index) {
 		r := s.real()
-		if i, asked := places[s.addr]; asked && goalServer(last.RealServers[i]) == s.server {
+		if i, asked := index[s.addr]; asked && goalServer(last.RealServers[i]) == s.server {
 			r = last.RealServers[i]
 		}
 		st.Service.RealServers = append(st.Service.RealServers, r)
@@ -136,17 +136,17 @@ func (e entry) service(last dataplane.VirtualService) dataplane.VirtualService {
 	return v
 }
 
-// inOrder returns the real servers by their places, and after them those that
+// inOrder returns the real servers by their index, and after them those that
 // have none.
-func (e entry) inOrder(places map[netip.AddrPort]int) []serverEntry {
-	place := func(s serverEntry) int {
-		if i, ok := places[s.addr]; ok {
+func (e entry) inOrder(index map[netip.AddrPort]int) []serverEntry {
+	position := func(s serverEntry) int {
+		if i, ok := index[s.addr]; ok {
 			return i
 		}
 		return math.MaxInt
 	}
 	out := slices.Clone(e.servers)
-	slices.SortStableFunc(out, func(a, b serverEntry) int { return cmp.Compare(place(a), place(b)) })
+	slices.SortStableFunc(out, func(a, b serverEntry) int { return cmp.Compare(position(a), position(b)) })
 	return out
 }
 

@@ -27,7 +27,7 @@ func openKernel(log *slog.Logger) (*kernel, error) {
 	k := &kernel{}
 	for _, step := range []func() error{
 		k.open, k.other.open,
-		func() error { return k.introduce(log) },
+		func() error { return k.checkVersion(log) },
 		func() error { return k.lib.open(log) },
 	} {
 		if err := step(); err != nil {
@@ -55,7 +55,7 @@ func findFamily() (uint16, error) {
 
 // introduce asks the kernel for its version of IPVS, which takes the rights
 // that everything else takes too.
-func (k *kernel) introduce(log *slog.Logger) error {
+func (k *kernel) checkVersion(log *slog.Logger) error {
 	msgs, err := k.request(cmdGetInfo, 0)
 	switch {
 	case errors.Is(err, unix.EPERM):
@@ -72,14 +72,14 @@ func (k *kernel) introduce(log *slog.Logger) error {
 	return err
 }
 
-// beyond reports whether the library has no words for a real server: it knows
-// no other family than that of the service, and no tunnel but IP in IP.
-func beyond(id dataplane.ServiceID, s server) bool {
+// needsOwn reports whether the library cannot describe a real server: it knows only
+// the family of the service and IP in IP.
+func needsOwn(id dataplane.ServiceID, s server) bool {
 	return s.addr.Addr().Is6() != ipv6(id) || s.tunnel != (tunnel{})
 }
 
 // own makes a change by a request of our own.
-func (k *kernel) own(cmd uint8, id dataplane.ServiceID, s server) error {
+func (k *kernel) ownRequest(cmd uint8, id dataplane.ServiceID, s server) error {
 	_, err := k.request(cmd, unix.NLM_F_ACK, serviceAttr(id), serverAttr(s))
 	return err
 }

@@ -24,7 +24,7 @@ func spent(t *testing.T) time.Duration {
 // somebody else makes is found by the next audit.
 func TestAuditCosts(t *testing.T) {
 	k := openTest(t)
-	d := over(k, nil)
+	d := withTable(k, nil)
 	all := many()
 	for i := range all {
 		all[i].RealServers = all[i].RealServers[:5]

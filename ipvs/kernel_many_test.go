@@ -51,7 +51,7 @@ func restore(all []dataplane.VirtualService) string {
 
 // TestMany programs many services from empty, once more, and has one change.
 func TestMany(t *testing.T) {
-	d := over(openTest(t), nil)
+	d := withTable(openTest(t), nil)
 	all := many()
 	begin := time.Now()
 	applyAll(t, d, all)
@@ -82,7 +82,7 @@ func TestMany(t *testing.T) {
 
 // TestManyServers has more real servers in a service than go into one message.
 func TestManyServers(t *testing.T) {
-	d := over(openTest(t), nil)
+	d := withTable(openTest(t), nil)
 	v := dataplane.VirtualService{ID: web, Scheduler: "wrr"}
 	for i := range 3*batchSize + 1 {
 		v.RealServers = append(v.RealServers, masq(fmt.Sprintf("10.30.0.%d:80", i+1), i+1))
@@ -112,7 +112,7 @@ func TestOverIpvsadm(t *testing.T) {
 	path := ipvsadm(t)
 	n := namespace(t, netlab.Test(t))
 	all := many()[:20]
-	d := over(openIn(t, n), nil)
+	d := withTable(openIn(t, n), nil)
 	saveInto(t, n, path, all)
 	applyAll(t, d, all)
 	if w := d.Writes(); w > 0 {
@@ -127,7 +127,7 @@ func TestOverIpvsadm(t *testing.T) {
 func BenchmarkBesideIpvsadm(b *testing.B) {
 	path, all := ipvsadm(b), many()
 	turns := []func(*netlab.Namespace){
-		func(n *netlab.Namespace) { applyAll(b, over(openIn(b, n), nil), all) },
+		func(n *netlab.Namespace) { applyAll(b, withTable(openIn(b, n), nil), all) },
 		func(n *netlab.Namespace) { saveInto(b, n, path, all) },
 	}
 	var took [2]time.Duration
@@ -160,7 +160,7 @@ func applyAll(t testing.TB, d *Dataplane, all []dataplane.VirtualService) {
 func TestSavedByIpvsadm(t *testing.T) {
 	path := ipvsadm(t)
 	n := namespace(t, netlab.Test(t))
-	d := over(openIn(t, n), nil)
+	d := withTable(openIn(t, n), nil)
 	v6 := dataplane.RealServer{Addr: netip.MustParseAddrPort("[fd00::2]:80"), Weight: 3}
 	for _, v := range []dataplane.VirtualService{
 		two(),

@@ -48,7 +48,7 @@ func TestSharedLibraryHangs(t *testing.T) {
 
 // TestManyCallers has many share a dataplane.
 func TestManyCallers(t *testing.T) {
-	d := over(openTest(t), nil)
+	d := withTable(openTest(t), nil)
 	var callers sync.WaitGroup
 	for i := range 8 {
 		callers.Go(func() {
@@ -95,7 +95,7 @@ func TestLibraryReadsLess(t *testing.T) {
 // TestEngineOfSomebodyElse is one that has to go.
 func TestEngineOfSomebodyElse(t *testing.T) {
 	k := openTest(t)
-	d := over(k, nil)
+	d := withTable(k, nil)
 	want := dataplane.VirtualService{ID: udp("10.9.0.1:5060"), Scheduler: "rr", Persistent: time.Minute, PersistentBits: 32}
 	o := goalOptions(want)
 	o.engine = "sip"
@@ -111,7 +111,7 @@ func TestEngineOfSomebodyElse(t *testing.T) {
 // TestTunnelOfSomebodyElse is made the one that is wanted.
 func TestTunnelOfSomebodyElse(t *testing.T) {
 	k := openTest(t)
-	d := over(k, nil)
+	d := withTable(k, nil)
 	want := dataplane.VirtualService{ID: web, Scheduler: "rr", RealServers: []dataplane.RealServer{
 		{Addr: rip.addr, Forward: dataplane.IPIP, Weight: 1},
 	}}

@@ -27,7 +27,7 @@ func Unsupported(v dataplane.VirtualService) []*dataplane.Limit {
 	l.scheduler(v)
 	l.persistence(v)
 	l.onePacket(v)
-	l.carry(v)
+	l.proxyOnly(v)
 	for _, r := range v.RealServers {
 		l.real(v, r)
 	}

@@ -8,9 +8,9 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// reconcile reads a service and makes it what it is to be, by steps that change
-// has seen. What was counted until then goes into l.
-func (d *Dataplane) reconcile(ctx context.Context, id dataplane.ServiceID, want state, l *ledger, adjust func([]step)) error {
+// reconcile reads a service and changes it into want, by steps that adjust may
+// change. It adds the counters read before that to l.
+func (d *Dataplane) reconcile(ctx context.Context, id dataplane.ServiceID, want state, l *totals, adjust func([]step)) error {
 	e, there, err := d.find(id)
 	if err != nil {
 		return err
@@ -18,16 +18,16 @@ func (d *Dataplane) reconcile(ctx context.Context, id dataplane.ServiceID, want 
 	var have *state
 	if there {
 		have = e.state()
-		l.take(&e)
+		l.record(&e)
 	} else {
 		l.service.end()
 	}
 	steps := diff(have, want)
 	adjust(steps)
-	err = d.take(ctx, id, steps, usable(want.servers))
+	err = d.applySteps(ctx, id, steps, usable(want.servers))
 	if l.returns(steps) {
 		if e, there, lost := d.find(id); lost == nil && there {
-			l.take(&e)
+			l.record(&e)
 		}
 	}
 	return err
@@ -44,11 +44,10 @@ func usable(servers []server) int {
 	return n
 }
 
-// take takes steps. One that fails does not keep the others from being taken,
-// except where nothing would be left: serving are the usable real servers that
-// there will be if all goes well. What takes away from a service, which comes
-// last, is a go of its own.
-func (d *Dataplane) take(ctx context.Context, id dataplane.ServiceID, steps []step, serving int) error {
+// applySteps applies steps. A step that fails does not stop the others, except
+// where no usable real server would be left: serving is the number of those if all
+// steps succeed. Steps that remove servers come last, in an attempt of their own.
+func (d *Dataplane) applySteps(ctx context.Context, id dataplane.ServiceID, steps []step, serving int) error {
 	n := slices.IndexFunc(steps, func(s step) bool { return s.effect == closes })
 	if n < 0 {
 		n = len(steps)
@@ -68,11 +67,11 @@ func (d *Dataplane) take(ctx context.Context, id dataplane.ServiceID, steps []st
 	return errors.Join(errs...)
 }
 
-// attempt takes steps in one go. It returns how many usable real servers could
-// not be had, and what went wrong.
+// attempt applies steps together. It returns how many usable real servers could not
+// be added, and the errors.
 func (d *Dataplane) attempt(id dataplane.ServiceID, steps []step) (unserved int, failed []error) {
 	d.writes.Add(uint64(len(steps)))
-	for i, err := range d.table.take(id, steps) {
+	for i, err := range d.table.applySteps(id, steps) {
 		if err == nil {
 			continue
 		}

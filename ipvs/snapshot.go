@@ -144,11 +144,11 @@ func (d *Dataplane) look(ctx context.Context, m seen) (dataplane.ServiceStatus, 
 func (a *applied) status(e entry, there bool) dataplane.ServiceStatus {
 	want := goal(a.want)
 	if !there {
-		e = entry{options: want.options, counters: a.ledger.service.latest}
+		e = entry{options: want.options, counters: a.totals.service.latest}
 	}
-	a.ledger.take(&e)
+	a.totals.record(&e)
 	st := e.status(a.want)
-	st.Left = a.ledger.left(e)
+	st.Left = a.totals.left(e)
 	if there {
 		st.Changes = changes(a.want.ID, *e.state(), want)
 		st.Missing = missing(*e.state(), want)

@@ -18,7 +18,7 @@ type table interface {
 	addServer(id dataplane.ServiceID, s server) error
 	setServer(id dataplane.ServiceID, s server) error
 	delServer(id dataplane.ServiceID, s server) error
-	take(id dataplane.ServiceID, steps []step) []error // in order, all of them; an error or nil for each
+	applySteps(id dataplane.ServiceID, steps []step) []error // in order, all of them; an error or nil for each
 	timeouts() (Timeouts, error)
 	setTimeouts(t Timeouts) error
 	view() viewer        // always the same

@@ -16,9 +16,10 @@ import (
 // to all of them have to find room in the socket.
 const batchSize = 64
 
-// take implements table. One step is a call of the library; several are sent
-// together, which the library cannot, and which takes a third of the time.
-func (k *kernel) take(id dataplane.ServiceID, steps []step) []error {
+// applySteps implements table. A single step is a call of the library; several are
+// sent together, which the library cannot do, and which takes a third of the
+// time.
+func (k *kernel) applySteps(id dataplane.ServiceID, steps []step) []error {
 	if len(steps) == 1 {
 		return []error{steps[0].on(k, id)} // as nearly all changes are
 	}
@@ -29,14 +30,14 @@ func (k *kernel) take(id dataplane.ServiceID, steps []step) []error {
 	return errs
 }
 
-// batch sends steps in one message and returns what became of each. The kernel
+// batch sends steps in one message and returns the error of each. The kernel
 // takes them in order, and goes on after one that fails. It answers for those,
 // and for the last, which asks for an answer.
 func (k *kernel) batch(id dataplane.ServiceID, steps []step) []error {
 	message := make([]byte, 0, 256*len(steps))
 	service := serviceAttr(id).Serialize()
 	var last uint32
-	places := make(map[uint32]int, len(steps)) // by sequence number
+	index := make(map[uint32]int, len(steps)) // by sequence number
 	for i, s := range steps {
 		flags := 0
 		if i == len(steps)-1 {
@@ -44,11 +45,11 @@ func (k *kernel) batch(id dataplane.ServiceID, steps []step) []error {
 		}
 		req := k.stepRequest(flags, id, service, s)
 		message = append(message, req.Serialize()...)
-		last, places[req.Seq] = req.Seq, i
+		last, index[req.Seq] = req.Seq, i
 	}
 	errs := make([]error, len(steps))
 	broken := k.exchange(message, last, func(seq uint32, err error) {
-		if i, ours := places[seq]; ours {
+		if i, ours := index[seq]; ours {
 			errs[i] = err
 		}
 	})
@@ -58,8 +59,8 @@ func (k *kernel) batch(id dataplane.ServiceID, steps []step) []error {
 	return errs
 }
 
-// stepRequest puts a step into the kernel's words. Those for the service are
-// given, they are the same for all its real servers.
+// stepRequest returns the request for a step. service is the attribute of the
+// service, the same for all its real servers.
 func (k *kernel) stepRequest(flags int, id dataplane.ServiceID, service []byte, s step) *nl.NetlinkRequest {
 	if s.verb == addService || s.verb == setService {
 		whole := serviceAttr(id)

@@ -6,9 +6,9 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// carry refuses what somebody would rely on and the kernel does not do.
+// proxyOnly adds the options that an operator relies on and the kernel does not have.
 // Timeouts of connections that a proxy makes mean nothing here.
-func (l *limits) carry(v dataplane.VirtualService) {
+func (l *limits) proxyOnly(v dataplane.VirtualService) {
 	maxConn := func(r dataplane.RealServer) bool { return r.MaxConn > 0 }
 	for _, c := range []struct {
 		asked             bool
