@@ -8,13 +8,13 @@ import (
 	"github.com/shunt-lb/shunt/proxy"
 )
 
-// bounds are those of the proxy that a configuration asks for.
+// bounds returns the limits of the proxy in a configuration.
 func bounds(conf *config.Config) proxy.Limits {
 	g := &conf.Global
 	return proxy.Limits{Connections: g.MaxConnections, Flows: g.MaxFlows, Buffers: g.MaxBuffers}
 }
 
-// beyond warns of bounds that this host does not get to.
+// beyond warns of limits that this host cannot reach.
 func beyond(conf *config.Config) config.Problems {
 	flows, ports := proxy.FlowPorts()
 	return append(unreachable(conf, proxy.OpenFiles()), portless(conf, flows, ports)...)
@@ -33,8 +33,7 @@ func portless(conf *config.Config, flows, ports int) config.Problems {
 	}}
 }
 
-// unreachable warns of bounds that a process which may open so many files does
-// not get to.
+// unreachable warns of limits that need more than files open files.
 func unreachable(conf *config.Config, files int) (ps config.Problems) {
 	asked := bounds(conf)
 	need := asked.Files()

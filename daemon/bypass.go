@@ -10,9 +10,9 @@ import (
 	"github.com/shunt-lb/shunt/ipvs"
 )
 
-// bypassed warns of services for the proxy that never see a connection: those
-// that the kernel's IPVS has as well, because a predecessor left them there.
-// What this shunt has put there leaves by itself.
+// bypassed warns of services for the proxy that get no connections because the
+// kernel's IPVS has them, too: a predecessor has left them there. Services that
+// this shunt has left there are removed by itself.
 func (d *Daemon) bypassed(conf *config.Config) config.Problems {
 	listed, err := ipvs.Listed()
 	if err != nil {
@@ -23,8 +23,8 @@ func (d *Daemon) bypassed(conf *config.Config) config.Problems {
 	return inTheWay(conf, d.plane.status.Name, listed)
 }
 
-// inTheWay finds the services of conf that are for the proxy and whose
-// connections one of listed takes, where def is the default dataplane.
+// inTheWay returns the services of conf that are not forwarded in the kernel, and
+// whose connections go to one of listed, where def is the default dataplane.
 func inTheWay(conf *config.Config, def string, listed []dataplane.ServiceID) (ps config.Problems) {
 	taken := map[dataplane.ServiceID]bool{}
 	for _, id := range listed {

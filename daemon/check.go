@@ -12,10 +12,10 @@ import (
 	"github.com/shunt-lb/shunt/internal/logs"
 )
 
-// Check reads a configuration as `shunt run` does, up to the point where it
-// would be put in force. The errors are of type config.Problems, unless the
-// file cannot be read at all. name stands for the file in messages, on is the
-// dataplane as the flag says it: with auto or nothing, what this host has.
+// Check validates a configuration file as `shunt run` does, without putting it in
+// force. The error is of type config.Problems, unless the flag is wrong. name is
+// the file's name in messages, on the flag --dataplane: "" and auto are the first
+// dataplane that this host has.
 func Check(ctx context.Context, name string, text []byte, o config.Options, on string) (*config.Config, error) {
 	v, err := newValidator(on)
 	if err != nil {
@@ -39,8 +39,7 @@ func (j *validator) check(ctx context.Context, name string, text []byte, o confi
 	return conf, nil
 }
 
-// remarks are the warnings that need more than the file: the dataplane, and
-// what this host has.
+// remarks returns the warnings that depend on the dataplane and on this host.
 func remarks(name string, conf *config.Config, def string) config.Problems {
 	ps := slices.Concat(uselessTimeouts(conf, def), ownFallbacks(conf, def), oneWay(conf, def), vacant(name, conf))
 	if err := noFacility(conf); err != nil && !conf.Global.Supervised {
@@ -55,7 +54,7 @@ func remarks(name string, conf *config.Config, def string) config.Problems {
 	return ps
 }
 
-// awaitLog lets a log file that cannot be written yet be waited for.
+// awaitLog makes conf wait for a log file that cannot be written yet.
 func awaitLog(conf *config.Config) {
 	target := logTarget(conf)
 	if !strings.HasPrefix(target, "/") {
@@ -68,11 +67,10 @@ func awaitLog(conf *config.Config) {
 	}
 }
 
-// vacant warns of what serves nobody: a file without services, and services
-// without real servers.
+// vacant warns of a file without services, and of services without real servers.
 func vacant(name string, conf *config.Config) (ps config.Problems) {
 	if len(conf.Waiting) > 0 {
-		return nil // what is not there yet may be just that
+		return nil // they may come with what conf waits for
 	}
 	if len(conf.Virtuals) == 0 && len(conf.Global.Execute) == 0 {
 		return config.Problems{{
@@ -105,7 +103,7 @@ func readable(name string, conf *config.Config) (config.Problem, bool) {
 			if o := conf.Virtuals[i].Origins[directive]; o.Pos.Line > 0 {
 				return config.Problem{
 					Severity: config.Warning, Pos: o.Pos,
-					Text: fmt.Sprintf("`%s` stands in a file that others than its owner may read", directive),
+					Text: fmt.Sprintf("`%s` is in a file that others than its owner may read", directive),
 					Hint: fmt.Sprintf("chmod 600 %s", name),
 				}, true
 			}
@@ -114,7 +112,7 @@ func readable(name string, conf *config.Config) (config.Problem, bool) {
 	return config.Problem{}, false
 }
 
-// withLines adds to each problem the line of the file it is about.
+// withLines adds to each problem the text of its line.
 func withLines(ps config.Problems, text []byte) config.Problems {
 	want := map[int][]int{} // problems by line
 	for i := range ps {

@@ -16,12 +16,12 @@ import (
 )
 
 const (
-	childPause = 5 * time.Second        // before one that ended is started again
-	childStop  = 500 * time.Millisecond // for one to end that is told to hurry
+	childPause = 5 * time.Second        // before one that has ended is started again
+	childStop  = 500 * time.Millisecond // until one that has to hurry is killed
 )
 
-// children are the shunts that the directive execute asks for, one for each
-// other configuration.
+// children are the processes of the directive execute, one shunt for each other
+// configuration.
 type children struct {
 	log    *slog.Logger
 	ctx    context.Context
@@ -43,12 +43,12 @@ func newChildren(log *slog.Logger) *children {
 // that the director has started with.
 func (d *Daemon) startChildren(context.Context) error {
 	d.onStop("execute", time.Second, func(context.Context) error { d.children.cancel(); return nil })
-	return d.children.follow(d.execute, d.o)
+	return d.children.set(d.execute, d.o)
 }
 
-// follow has one child for each of names and tells all others to stop. The
-// error is about those that cannot be found.
-func (c *children) follow(names []string, o Options) error {
+// set starts and stops children until there is one for each of names. The error
+// names the configurations that cannot be found.
+func (c *children) set(names []string, o Options) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for name, stop := range c.kept {
@@ -108,32 +108,32 @@ func (c *children) run(ctx context.Context, path string, o Options) error {
 	}
 	cmd := exec.CommandContext(ctx, self, args...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	// What the environment says about this shunt is not meant for that one.
+	// These variables are for this process only.
 	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET=", "WATCHDOG_USEC=", "SHUNT_CONTROL=")
-	// If this process is killed, the child goes too. The kernel watches the
-	// thread that started it, which therefore has to stay.
+	// The kernel ends the child with the thread that has started it, if this
+	// process is killed. So the thread has to stay.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	// A signal from the terminal is for this process, which passes it on: a
-	// second one would have the child hurry.
+	// A signal from the terminal is for this process, which passes it on: the
+	// child would take it for a second one and hurry.
 	cmd.SysProcAttr = &unix.SysProcAttr{Pdeathsig: unix.SIGTERM, Setpgid: true}
 	cmd.Cancel = func() error { return cmd.Process.Signal(unix.SIGTERM) }
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	c.note(path, cmd.Process)
-	defer c.forget(path, cmd.Process)
+	c.addProcess(path, cmd.Process)
+	defer c.removeProcess(path, cmd.Process)
 	return cmd.Wait()
 }
 
-func (c *children) note(path string, p *os.Process) {
+func (c *children) addProcess(path string, p *os.Process) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.running[path] = p
 }
 
-// forget is for a process that has ended; the next one may run already.
-func (c *children) forget(path string, p *os.Process) {
+// removeProcess removes a process that has ended; the next one may run already.
+func (c *children) removeProcess(path string, p *os.Process) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.running[path] == p {
@@ -155,8 +155,8 @@ func (c *children) signal(s os.Signal) {
 	}
 }
 
-// wait waits for children that were told to stop, for as long as their own stop
-// takes. A done ctx has them hurry, as this shunt does.
+// wait stops all children and waits for them, as long as their stops take. Once ctx
+// is done they hurry, as this process does.
 func (c *children) wait(ctx context.Context) error {
 	c.mu.Lock() // none is started any more
 	c.cancel()
@@ -166,8 +166,8 @@ func (c *children) wait(ctx context.Context) error {
 	return nil
 }
 
-// hurry has the children cut short what they wait for, and kills those that
-// do not end.
+// hurry makes the children wait for nothing any more, and kills those that do not
+// end.
 func (c *children) hurry() {
 	c.signal(unix.SIGTERM)
 	time.AfterFunc(childStop, func() { c.signal(unix.SIGKILL) })

@@ -1,6 +1,5 @@
-// Package daemon puts the parts of shunt together into one that runs: it
-// reads the options, wires configuration, director, dataplane, sorry server,
-// alerts, logs and admin, and takes all of it down again in reverse order.
+// Package daemon runs shunt: it wires configuration, director, dataplanes, sorry
+// server, alerts, logs and admin, and stops them in reverse order.
 package daemon
 
 import (
@@ -25,10 +24,10 @@ import (
 	"github.com/shunt-lb/shunt/sorry"
 )
 
-// Options are what the command line says.
+// Options are those of the command line.
 type Options struct {
-	// Config is the path of the configuration file, and Asked the name that it
-	// was asked for by, if that is another.
+	// Config is the path of the configuration file, and Asked the name on the
+	// command line, if that differs.
 	Config, Asked string
 	// Strict refuses what ldirectord refuses.
 	Strict bool
@@ -36,19 +35,19 @@ type Options struct {
 	Dataplane string
 	// Admin is the address of metrics, status page and API; "" for none.
 	Admin string
-	// Control are the paths of the control socket: the director is asked on
-	// any of them. ControlGroup is a group, by name or number, that may do so
-	// as well as the user that shunt runs as; "" for none.
+	// Control are the paths of the control sockets. ControlGroup is a group, by
+	// name or number, that may use them, in addition to the user that shunt runs
+	// as; "" for none.
 	Control      []string
 	ControlGroup string
 	// LogFormat is text or json.
 	LogFormat string
 	LogLevel  slog.Level
-	// Version and Commit say which shunt this is.
+	// Version and Commit are those of this program.
 	Version, Commit string
 }
 
-// A Daemon is a director with everything around it. Start it once and Stop
+// A Daemon is a director with all other parts of shunt. Start it once and Stop
 // it once; Reload and Reopen may be called from any goroutine in between.
 type Daemon struct {
 	o        Options
@@ -57,7 +56,7 @@ type Daemon struct {
 	sorry    *sorry.Server
 	parsed   parsed
 	current  atomic.Pointer[config.Config] // in force
-	sites    map[string]bool               // services the sorry server answers for
+	sites    map[string]bool               // services of the sorry server
 	plane    dataplanes
 	host     *host
 	director *director.Director
@@ -128,8 +127,9 @@ func alertMail(m director.Mail) alert.Mail {
 	}
 }
 
-// openAdmin comes before the director starts: a second shunt for the same
-// file finds the control socket taken and touches nothing.
+// openAdmin opens the admin address and the control sockets. It runs before the
+// director starts: a second shunt for the same file cannot open the control socket
+// and changes nothing.
 func (d *Daemon) openAdmin(ctx context.Context) error {
 	group, err := groupID(d.o.ControlGroup)
 	if err != nil {
@@ -180,7 +180,7 @@ func groupID(group string) (int, error) {
 	return n, nil
 }
 
-// Admin is the admin address that Start got, "" for none.
+// Admin returns the admin address, "" for none.
 func (d *Daemon) Admin() string { return d.admin }
 
 func (d *Daemon) sorryStats() map[string]admin.SorryStats {
@@ -191,15 +191,15 @@ func (d *Daemon) sorryStats() map[string]admin.SorryStats {
 	return stats
 }
 
-// Status is everything the director knows, and the load of the proxy; see
+// Status returns the director's status, with the load of the proxy; see
 // director.Director.Status.
 func (d *Daemon) Status(ctx context.Context) (director.Status, error) {
 	s, err := d.director.Status(ctx)
 	return withLoad(s, d.plane.proxy.Load()), err
 }
 
-// withLoad adds the load of the proxy to a status. The clients of a worker that
-// does not turn are not served.
+// withLoad adds the load of the proxy to a status. A stuck worker makes it not
+// ready: its clients are not served.
 func withLoad(s director.Status, load dataplane.Load) director.Status {
 	s.Dataplane.Load = &load
 	if stuck := load.Stuck(); stuck != nil && s.Ready {
@@ -208,8 +208,8 @@ func withLoad(s director.Status, load dataplane.Load) director.Status {
 	return s
 }
 
-// Reload reads the configuration again, here and in every shunt that execute
-// has started; see director.Director.Reload.
+// Reload reloads the configuration, here and in every shunt that execute has
+// started; see director.Director.Reload.
 func (d *Daemon) Reload(ctx context.Context) error {
 	done := d.notifier.reloading()
 	defer done()
@@ -217,5 +217,5 @@ func (d *Daemon) Reload(ctx context.Context) error {
 	return d.director.Reload(ctx)
 }
 
-// Reopen opens the log file again, after it was moved away.
+// Reopen opens the log file again after it was moved.
 func (d *Daemon) Reopen() error { return d.sink.Reopen() }

@@ -11,8 +11,8 @@ import (
 	"github.com/shunt-lb/shunt/internal/files"
 )
 
-// searched are the folders in which ldirectord looks for a configuration that
-// has a bare name, before the working directory.
+// searched are the folders in which ldirectord looks for a configuration with a
+// bare name before it looks in the working directory.
 var searched = []string{"/etc/ha.d", "/etc/ha.d/conf"}
 
 // ConfigPaths returns the absolute paths that the name of a configuration may
@@ -46,9 +46,9 @@ func FindConfig(name string) (string, error) {
 	return "", notFound(name)
 }
 
-// PassedOver returns the file in the working directory that has the name that
-// a configuration was asked for by but is not the one at path, which was found
-// before it; "" if there is none. Who types a bare name may have meant it.
+// PassedOver returns the file in the working directory with the name of a
+// configuration, if the one at path was found before it; else "". An operator who
+// types a bare name may have meant it.
 func PassedOver(name, path string) string {
 	own, err := filepath.Abs(name)
 	if err != nil || own == path || !isFile(own) {
@@ -62,7 +62,7 @@ func isFile(path string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-// notFound says why there is no configuration of that name.
+// notFound returns why there is no configuration of that name.
 func notFound(name string) error {
 	_, err := files.Stat(name)
 	switch {

@@ -10,28 +10,28 @@ import (
 	"github.com/shunt-lb/shunt/sorry"
 )
 
-// A parsed is the configuration that was read last, with what its services say
-// while no real server can.
+// A parsed is the configuration that was read last, with the sorry pages of its
+// services.
 type parsed struct {
 	conf  *config.Config
 	pages map[string]page
 }
 
-// A page is how the sorry server answers for a service, or why its own page
-// cannot be had; then it is the built-in one.
+// A page is the sorry page of a service: the built-in one, with the error, if its
+// own cannot be read.
 type page struct {
 	sorry.Ready
 	pos config.Pos // of its directive
 	err error
 }
 
-// parse reads a configuration and makes sure that it can be put in force. It
-// reads and changes nothing: that is for inForce and follow.
+// parse parses and validates a configuration. It changes nothing: that is for
+// inForce and follow.
 func (d *Daemon) parse(ctx context.Context, text []byte) (*config.Config, error) {
 	return d.parseAfter(ctx, text, config.Options{Before: d.current.Load()})
 }
 
-// again is parse for what a configuration in force waits for.
+// again is parse for the names and files that a configuration in force waits for.
 func (d *Daemon) again(ctx context.Context, text []byte, inForce *config.Config) (*config.Config, error) {
 	return d.parseAfter(ctx, text, config.Options{Before: inForce, Again: true})
 }
@@ -47,8 +47,8 @@ func (d *Daemon) parseAfter(ctx context.Context, text []byte, o config.Options) 
 	return conf, nil
 }
 
-// logTarget is where conf has the log go. Who supervises shunt reads its
-// standard error, which also has what is for no facility of syslog.
+// logTarget returns the target of the log: "" is standard error, with
+// supervised=yes or a facility that syslog does not have.
 func logTarget(conf *config.Config) string {
 	if conf.Global.Supervised || noFacility(conf) != nil {
 		return ""
@@ -56,8 +56,7 @@ func logTarget(conf *config.Config) string {
 	return conf.Global.LogFile
 }
 
-// noFacility returns what is wrong with the facility that conf names, nil for
-// nothing.
+// noFacility returns an error if syslog does not have the facility of conf.
 func noFacility(conf *config.Config) error {
 	if strings.HasPrefix(conf.Global.LogFile, "/") {
 		return nil
@@ -65,7 +64,7 @@ func noFacility(conf *config.Config) error {
 	return logs.Usable(conf.Global.LogFile)
 }
 
-// pages reads what the services of conf say while no real server can.
+// pages reads the sorry pages of the services of conf.
 func pages(conf *config.Config) map[string]page {
 	all := map[string]page{}
 	for i := range conf.Virtuals {
@@ -80,7 +79,7 @@ func pages(conf *config.Config) map[string]page {
 	return all
 }
 
-// builtIn is how the sorry server answers with the page that is always there.
+// builtIn returns the built-in page of a site.
 func builtIn(w sorry.Site) sorry.Ready {
 	ready, err := sorry.Prepare(w)
 	if err != nil {
@@ -90,8 +89,8 @@ func builtIn(w sorry.Site) sorry.Ready {
 	return ready
 }
 
-// inForce goes with a configuration in the moment it is put in force, in the
-// director's loop: it touches neither files nor the network.
+// inForce is called in the director's loop when a configuration is put in force. It
+// touches neither files nor the network.
 func (d *Daemon) inForce(conf *config.Config) {
 	d.current.Store(conf)
 	d.plane.route(routes(conf))
@@ -102,7 +101,7 @@ func (d *Daemon) inForce(conf *config.Config) {
 		d.sites[id] = true
 		if p.err == nil {
 			d.sorry.Put(id, p.Ready)
-		} else { // no reason to lose the page before
+		} else { // keep the page from before
 			d.sorry.PutKeeping(id, p.Ready)
 		}
 		delete(gone, id)
@@ -112,9 +111,9 @@ func (d *Daemon) inForce(conf *config.Config) {
 	}
 }
 
-// follow does, after a configuration was put in force and beside the director,
-// what takes files and netlink: what hangs there holds up a reload at worst. What
-// conf waits for the director has told.
+// follow is called outside the director's loop after a configuration was put in
+// force: for files and netlink, where a call that hangs delays only a reload. The
+// director has logged what conf waits for.
 func (d *Daemon) follow(conf *config.Config) {
 	logfile := conf.Global.Origins["logfile"].Pos
 	if err := d.sink.Use(logTarget(conf)); err != nil && !conf.WaitsAt(logfile) {
@@ -129,9 +128,9 @@ func (d *Daemon) follow(conf *config.Config) {
 		}
 	}
 	d.host.apply(conf)
-	if !d.started { // startChildren is about to follow, which may fail
+	if !d.started { // startChildren starts them, and may fail
 		d.started, d.execute = true, conf.Global.Execute
-	} else if err := d.children.follow(conf.Global.Execute, d.o); err != nil {
+	} else if err := d.children.set(conf.Global.Execute, d.o); err != nil {
 		d.log.Error("another configuration is not run", "err", err)
 	}
 }

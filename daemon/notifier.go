@@ -12,19 +12,18 @@ import (
 )
 
 const (
-	// statusMoment is for how long something has to last to be worth a line.
-	statusMoment = time.Second
-	// extendEvery is how often it is asked for patience while not everything is
-	// served after a start, and extension how much of it.
+	// statusDelay is how long a status has to last to be reported.
+	statusDelay = time.Second
+	// extendEvery is how often the notifier asks for more time while not every
+	// service is served after a start, and extension for how much.
 	extendEvery = 10 * time.Second
 	extension   = 3 * extendEvery
 )
 
-// A notifier tells the service manager how things stand: READY=1 when every
-// service is served, after a start and after each reload, and at any time what is
-// not. Until the first READY=1 it asks again and again for more time, for as long
-// as nothing is stuck: a service that cannot be served keeps the unit from
-// being started, and not the others from being served.
+// A notifier reports to the service manager: READY=1 when every service is served,
+// after a start and after each reload, and a status line whenever one is not. Until
+// the first READY=1 it asks for more time as long as nothing is stuck: a service
+// that cannot be served delays the start of the unit, and no other service.
 type notifier struct {
 	tell func(state string)
 	well func(context.Context) error
@@ -32,21 +31,20 @@ type notifier struct {
 	mu      sync.Mutex
 	unready string
 	reloads int  // under way
-	owed    bool // READY=1 has to be sent
+	due     bool // READY=1 has to be sent
 	started bool // it was sent once
-	news    chan struct{}
+	changed chan struct{}
 }
 
 func newNotifier(tell func(string), well func(context.Context) error) *notifier {
-	return &notifier{tell: tell, well: well, unready: "it starts", owed: true, news: make(chan struct{}, 1)}
+	return &notifier{tell: tell, well: well, unready: "it starts", due: true, changed: make(chan struct{}, 1)}
 }
 
-// ready takes in why the director is not ready, "" if it is. It does not block.
+// ready notes why the director is not ready, "" if it is. It does not block.
 func (n *notifier) ready(unready string) { n.change(func() { n.unready = unready }) }
 
-// reloading says that a reload begins; the function that it returns, that it is
-// over.
-func (n *notifier) reloading() func() {
+// reloading reports that a reload begins. The caller calls done when it is over.
+func (n *notifier) reloading() (done func()) {
 	n.change(func() { n.reloads++ })
 	state := daemon.SdNotifyReloading
 	var ts unix.Timespec
@@ -57,7 +55,7 @@ func (n *notifier) reloading() func() {
 	return func() {
 		n.change(func() {
 			n.reloads--
-			n.owed = true
+			n.due = true
 		})
 	}
 }
@@ -67,20 +65,20 @@ func (n *notifier) change(f func()) {
 	f()
 	n.mu.Unlock()
 	select {
-	case n.news <- struct{}{}:
+	case n.changed <- struct{}{}:
 	default:
 	}
 }
 
-// run tells the service manager until ctx is done. What passes within a moment is
-// not told, except for READY=1.
+// run reports to the service manager until ctx is done. It reports READY=1 at once,
+// and a status only if it lasts for statusDelay.
 func (n *notifier) run(ctx context.Context) {
 	extend := time.NewTicker(extendEvery)
 	defer extend.Stop()
-	var moment <-chan time.Time
+	var delay <-chan time.Time
 	said, over := "", false
 	for {
-		switch status, ready := n.due(); {
+		switch status, ready := n.status(); {
 		case ready:
 			n.tell(daemon.SdNotifyReady + "\n" + status)
 			said = status
@@ -88,33 +86,32 @@ func (n *notifier) run(ctx context.Context) {
 		case over:
 			n.tell(status)
 			said = status
-		case moment == nil:
-			moment = time.After(statusMoment)
+		case delay == nil:
+			delay = time.After(statusDelay)
 		}
 		over = false
 		select {
 		case <-ctx.Done():
 			return
-		case <-n.news:
-		case <-moment:
-			moment, over = nil, true
+		case <-n.changed:
+		case <-delay:
+			delay, over = nil, true
 		case <-extend.C:
 			n.extend(ctx)
 		}
 	}
 }
 
-// due is the line of status, and whether READY=1 is due, which the caller then
-// sends.
-func (n *notifier) due() (status string, ready bool) {
+// status returns the status line, and whether the caller has to send READY=1.
+func (n *notifier) status() (status string, ready bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	status = "STATUS=Every service is served"
 	if n.unready != "" {
 		status = "STATUS=Not ready: " + strings.ReplaceAll(n.unready, "\n", "; ")
 	}
-	if ready = n.owed && n.reloads == 0 && n.unready == ""; ready {
-		n.owed, n.started = false, true
+	if ready = n.due && n.reloads == 0 && n.unready == ""; ready {
+		n.due, n.started = false, true
 	}
 	return status, ready
 }

@@ -8,8 +8,8 @@ import (
 )
 
 // ownFallbacks warns of services of the proxy that are their own fallback. The
-// kernel delivers what it sends to an address of this host there; the proxy
-// would come back to itself.
+// kernel delivers packets for an address of this host on it; the proxy would
+// connect to itself.
 func ownFallbacks(conf *config.Config, def string) (ps config.Problems) {
 	for i := range conf.Virtuals {
 		v := &conf.Virtuals[i]
@@ -25,8 +25,8 @@ func ownFallbacks(conf *config.Config, def string) (ps config.Problems) {
 	return ps
 }
 
-// oneWay warns of services of the kernel whose answers do not come back. Who
-// sends syslog waits for none.
+// oneWay warns of services of the kernel whose answers do not come back, which is
+// right only for clients that expect none, such as those of syslog.
 func oneWay(conf *config.Config, def string) (ps config.Problems) {
 	for i := range conf.Virtuals {
 		v := &conf.Virtuals[i]

@@ -9,11 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// leaveFIFO has threads that run under SCHED_FIFO run under SCHED_RR, with the
-// priority that they have. Go's threads wait for each other by giving way, in
-// the collector above all. With fewer processors than threads that want to run,
-// one that gives way under SCHED_FIFO to nobody who may run in its place goes on
-// for ever; under SCHED_RR the others of its priority have their turn.
+// leaveFIFO moves threads from SCHED_FIFO to SCHED_RR, with the same priority. Go's
+// threads wait for each other by sched_yield, above all in the collector. With more
+// threads than processors, a thread that yields under SCHED_FIFO can run on for
+// ever; under SCHED_RR the other threads of its priority run, too.
 func (d *Daemon) leaveFIFO(context.Context) error {
 	changed, err := toRoundRobin()
 	switch {
@@ -25,9 +24,9 @@ func (d *Daemon) leaveFIFO(context.Context) error {
 	return nil
 }
 
-// toRoundRobin changes all threads of this process, and says how many. Those
-// that begin meanwhile inherit what the one has that begins them, so that it
-// looks again until there is none.
+// toRoundRobin changes all threads of this process and returns how many. New
+// threads inherit the policy of the thread that starts them, so it repeats until
+// it finds none.
 func toRoundRobin() (changed int, err error) {
 	for before := -1; before != changed; {
 		before = changed

@@ -10,14 +10,13 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 )
 
-// watchers are the goroutines that keep the service manager informed.
+// watchers are the goroutines that report to the service manager.
 type watchers struct {
 	wg     sync.WaitGroup
 	cancel context.CancelFunc
 }
 
-// announce has the service manager told how things stand, and its watchdog for
-// as long as the director answers.
+// announce starts the notifier, and the watchdog if the service manager has one.
 func (d *Daemon) announce(context.Context) error {
 	var ctx context.Context
 	ctx, d.watchers.cancel = context.WithCancel(context.Background())
@@ -35,8 +34,8 @@ func (d *Daemon) announce(context.Context) error {
 	return nil
 }
 
-// well says what is stuck, nil if every worker turns and the director answers
-// before ctx is done.
+// well returns an error if a worker of the proxy is stuck, or the director does not
+// answer before ctx is done.
 func (d *Daemon) well(ctx context.Context) error {
 	load := d.plane.proxy.Load()
 	if err := load.Stuck(); err != nil {

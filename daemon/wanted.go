@@ -11,9 +11,8 @@ import (
 	"github.com/shunt-lb/shunt/internal/host/vip"
 )
 
-// wantedAddresses returns the addresses that c wants on links, each once, in
-// order. Firewall marks have none, and those of the loopback network belong
-// where they are.
+// wantedAddresses returns the addresses that c wants on links, each once, in order.
+// Firewall marks have none, and loopback addresses are on lo already.
 func wantedAddresses(c *config.Config) []vip.Address {
 	var all []vip.Address
 	for i := range c.Virtuals {
@@ -28,9 +27,9 @@ func wantedAddresses(c *config.Config) []vip.Address {
 	return slices.Compact(all)
 }
 
-// wantedAnswers returns the answers that the transparent services of c need
-// back, each once, in order; def is the default dataplane.
-// Those that IPVS forwards need nothing.
+// wantedAnswers returns the answers that have to come back for the transparent
+// services of c, each once, in order; def is the default dataplane.
+// Services that are forwarded in the kernel need none.
 func wantedAnswers(c *config.Config, def string) []returnpath.Answer {
 	var all []returnpath.Answer
 	for i := range c.Virtuals {

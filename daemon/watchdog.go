@@ -12,22 +12,20 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// remindEvery is after how long it is said again that the watchdog is not told,
-// for the same reason.
+// remindEvery is the time between two log lines with the same reason.
 const remindEvery = time.Minute
 
-// A watchdog tells that of the service manager that all is well, for as long as
-// it is.
+// A watchdog feeds the watchdog of the service manager while all is well.
 type watchdog struct {
 	well func(context.Context) error
 	tell func(state string)
 	log  *slog.Logger
 
-	why  string // it was not told last, "" if it was
-	said time.Time
+	why    string // the latest reason for not feeding it, "" for none
+	logged time.Time
 }
 
-// run tells it every period until ctx is done.
+// run feeds the watchdog every period until ctx is done.
 func (w *watchdog) run(ctx context.Context, period time.Duration) {
 	tick := time.NewTicker(period)
 	defer tick.Stop()
@@ -41,7 +39,7 @@ func (w *watchdog) run(ctx context.Context, period time.Duration) {
 	}
 }
 
-// feed tells the watchdog that all is well, if it is found to be in time.
+// feed feeds the watchdog if well returns nil within limit.
 func (w *watchdog) feed(ctx context.Context, limit time.Duration) {
 	in, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -49,26 +47,26 @@ func (w *watchdog) feed(ctx context.Context, limit time.Duration) {
 	switch {
 	case ctx.Err() != nil:
 	case err != nil:
-		w.complain(err)
+		w.logFailure(err)
 	default:
 		if w.why != "" {
 			w.why = ""
-			w.log.Info("the watchdog is told again")
+			w.log.Info("the watchdog is fed again")
 		}
 		w.tell(daemon.SdNotifyWatchdog)
 	}
 }
 
-// complain says why the watchdog is not told: once, when the reason is another,
-// and from time to time.
-func (w *watchdog) complain(err error) {
+// logFailure logs why the watchdog is not fed: when the reason changes, and every
+// remindEvery.
+func (w *watchdog) logFailure(err error) {
 	why := err.Error()
 	if stuck, ok := errors.AsType[*dataplane.StuckError](err); ok {
-		why = fmt.Sprint("worker ", stuck.Worker) // for however long
+		why = fmt.Sprint("worker ", stuck.Worker) // without the time, which changes
 	}
-	if why == w.why && time.Since(w.said) < remindEvery {
+	if why == w.why && time.Since(w.logged) < remindEvery {
 		return
 	}
-	w.why, w.said = why, time.Now()
-	w.log.Error("the watchdog is not told", "err", err)
+	w.why, w.logged = why, time.Now()
+	w.log.Error("the watchdog is not fed", "err", err)
 }

@@ -7,14 +7,14 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// A Status is everything the director knows, at one moment. It is a copy: the
-// caller may keep it. Its JSON form is the API's.
+// A Status is the state of the director at one moment. It is a copy that belongs
+// to the caller. Its JSON form is that of the API.
 type Status struct {
 	Started   time.Time       `json:"started"`
 	Dataplane DataplaneStatus `json:"dataplane"`
 	Config    ConfigStatus    `json:"config"`
 	// Ready: the dataplane has every service as the director wants it, and the
-	// director is not stopping. Unready says why it is not.
+	// director is not stopping. Unready is why not.
 	Ready   bool   `json:"ready"`
 	Unready string `json:"unready,omitempty"`
 	// Stopping: Stop has begun.
@@ -24,21 +24,20 @@ type Status struct {
 	Transitions []Transition `json:"transitions"`
 }
 
-// A DataplaneStatus says what forwards and why that.
+// A DataplaneStatus is the state of the default dataplane.
 type DataplaneStatus struct {
-	Name   string `json:"name"`   // proxy or ipvs
+	Name   string `json:"name"`
 	Reason string `json:"reason"` // "asked for", "auto: the kernel has no IPVS"
 	// Error is why the dataplane could not be read, if it could not.
 	Error string `json:"error,omitempty"`
 	// Repairs counts services put right after somebody else changed them.
 	Repairs uint64 `json:"repairs"`
-	// Load is what is carried as a whole, beside its bounds, by a dataplane that
-	// makes connections itself. The director leaves it nil: who knows that
-	// dataplane puts it in.
+	// Load is the use of a dataplane that makes connections itself. The director
+	// leaves it nil; the daemon adds it.
 	Load *dataplane.Load `json:"load,omitempty"`
 }
 
-// A ConfigStatus says which configuration is in force.
+// A ConfigStatus describes the configuration in force.
 type ConfigStatus struct {
 	Path   string    `json:"path"`
 	Loaded time.Time `json:"loaded"` // when the one in force was put in force
@@ -51,8 +50,8 @@ type ConfigStatus struct {
 	ReloadError string    `json:"reload_error,omitempty"`
 	ReloadTried time.Time `json:"reload_tried,omitzero"`
 	Warnings    []string  `json:"warnings,omitempty"`
-	// Waiting is what the configuration in force names and is not there: names
-	// without an address, files. It is looked for again and again.
+	// Waiting are the names without an address and the missing files that the
+	// configuration in force refers to. The director looks for them again.
 	Waiting []string `json:"waiting,omitempty"`
 }
 
@@ -64,49 +63,49 @@ type ServiceStatus struct {
 	Scheduler  string              `json:"scheduler"`
 	Persistent Seconds             `json:"persistent_seconds,omitempty"`
 	Check      string              `json:"check"` // "negotiate http", "connect"
-	// Fallback is what answers when no real server can: an address or
+	// Fallback is the server that answers when no real server can: an address or
 	// "sorry"; empty for none.
 	Fallback string `json:"fallback,omitempty"`
 	// Served: the dataplane has the service as the director wants it.
 	Served bool `json:"served"`
-	// Starting: the service has not begun, because the first results of its
-	// real servers are awaited. The dataplane has it as it was before, if it was.
+	// Starting: the service has not begun, because the first results of its real
+	// servers are awaited. The dataplane has it as it was before.
 	Starting       bool           `json:"starting,omitempty"`
 	FallbackActive bool           `json:"fallback_active"`
 	Servers        []ServerStatus `json:"servers"`
 	// Error is why the dataplane does not serve the service as wanted.
 	Error string `json:"error,omitempty"`
-	// Counters cover the fallback and real servers that have left, too.
+	// Counters include the fallback and real servers that were removed.
 	Counters dataplane.Counters `json:"counters"`
-	// Waiting are the clients that wait for a real server now.
+	// Waiting is the number of clients that wait for a real server now.
 	Waiting int `json:"waiting,omitempty"`
-	// Full reports that clients wait to be accepted: the service has its part of
-	// the connections that the dataplane carries.
+	// Full reports that clients wait to be accepted: the service has reached its
+	// share of the dataplane's connections.
 	Full             bool               `json:"full,omitempty"`
 	FallbackCounters dataplane.Counters `json:"fallback_counters"`
-	// Changed says what the dataplane has instead of what it was asked for,
-	// because somebody else has changed it; it is put right within seconds.
+	// Changed lists what somebody else has changed about the service in the
+	// dataplane; shunt puts it right within seconds.
 	Changed []string `json:"changed,omitempty"`
 
-	asked    *dataplane.VirtualService // of the dataplane, last; nil for nothing yet
+	asked    *dataplane.VirtualService // last applied, nil for none
 	scale    int                       // of the weights in it
-	fallback netip.AddrPort            // where the dataplane knows it; zero for the sorry server
+	fallback netip.AddrPort            // its address in the dataplane; zero for the sorry server
 }
 
 // A ServerStatus is one real server of a service.
 type ServerStatus struct {
 	Server  string `json:"server"` // address and port as configured
 	Forward string `json:"forward"`
-	// Tunnel is how packets are wrapped with ipip, if not as IP in IP:
-	// "gre", "gue port 6080".
+	// Tunnel is the type of the tunnel with ipip, if not IP in IP: "gre",
+	// "gue port 6080".
 	Tunnel string `json:"tunnel,omitempty"`
 	// Weight is the configured one, Current the one in force, as the dataplane
 	// has it: 0 for a quiescent server.
 	Weight  int `json:"weight"`
 	Current int `json:"current_weight"`
-	// SlowStart is the share of its weight that a server gets which has come
-	// back a short time ago: 0.1 to 0.9, or 0 when it gets all of it. Meanwhile
-	// the dataplane is told multiples of the weights of the service.
+	// SlowStart is the share of its weight that a server has during a slow start:
+	// 0.1 to 0.9, or 0 outside of one. During it the dataplane has multiples of the
+	// weights of the service.
 	SlowStart float64 `json:"slow_start,omitempty"`
 	// State is "up", "pending", "down" or "maintenance".
 	State State     `json:"state"`
@@ -129,7 +128,7 @@ type ServerStatus struct {
 	Pinned      int                `json:"persistent"`
 	Counters    dataplane.Counters `json:"counters"`
 
-	addr netip.AddrPort // where the dataplane knows it
+	addr netip.AddrPort // its address in the dataplane
 }
 
 // A State is the state of a real server or, in a transition, of a fallback.
@@ -140,8 +139,8 @@ const (
 	Up          State = "up"
 	Down        State = "down"
 	Maintenance State = "maintenance"
-	// Pending is one that is well and that the dataplane does not have yet. Only
-	// a ServerStatus has this state: for transitions it is up.
+	// Pending is the state of a healthy server that the dataplane does not have
+	// yet. Only a ServerStatus has it; transitions show it as up.
 	Pending State = "pending"
 )
 
