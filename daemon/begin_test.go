@@ -134,7 +134,7 @@ func TestNotReadyWhileAPortIsTaken(t *testing.T) {
 	}
 }
 
-func readyz(t *testing.T, b *bench) (int, string) {
+func readyz(t *testing.T, b *fixture) (int, string) {
 	t.Helper()
 	resp, err := http.Get("http://" + b.Admin() + "/readyz")
 	if err != nil {

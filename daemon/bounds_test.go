@@ -12,7 +12,7 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-func (b *bench) load() *dataplane.Load {
+func (b *fixture) load() *dataplane.Load {
 	b.t.Helper()
 	s, err := b.Status(b.t.Context())
 	if err != nil || s.Dataplane.Load == nil {
@@ -22,7 +22,7 @@ func (b *bench) load() *dataplane.Load {
 }
 
 // turnedAway reports whether a new connection is reset.
-func (b *bench) turnedAway() bool {
+func (b *fixture) turnedAway() bool {
 	c, err := net.Dial("tcp", b.vip)
 	if err == nil {
 		defer c.Close()
@@ -32,7 +32,7 @@ func (b *bench) turnedAway() bool {
 }
 
 // reload puts text in force, in which old stands for what is in the file now.
-func (b *bench) reload(edit func(old string) string) {
+func (b *fixture) reload(edit func(old string) string) {
 	b.t.Helper()
 	old, err := os.ReadFile(b.file)
 	if err != nil {
@@ -192,7 +192,7 @@ func TestPortless(t *testing.T) {
 }
 
 // waits waits until a client waits in the backlog.
-func (b *bench) waits(what string) {
+func (b *fixture) waits(what string) {
 	b.t.Helper()
 	for end := time.Now().Add(20 * time.Second); b.load().Connections.FullListeners == 0; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {

@@ -69,7 +69,7 @@ func free(t *testing.T) string {
 	return ln.Addr().String()
 }
 
-type bench struct {
+type fixture struct {
 	*Daemon
 	t    *testing.T
 	dir  string
@@ -79,14 +79,14 @@ type bench struct {
 
 // set writes a configuration with %VIP% and %REAL% filled in and starts a
 // daemon on it.
-func set(t *testing.T, text string) *bench {
+func set(t *testing.T, text string) *fixture {
 	t.Helper()
 	return setOn(t, onProxy, text)
 }
 
-func setOn(t *testing.T, plane, text string) *bench {
+func setOn(t *testing.T, plane, text string) *fixture {
 	t.Helper()
-	b := &bench{t: t, dir: t.TempDir(), vip: free(t)}
+	b := &fixture{t: t, dir: t.TempDir(), vip: free(t)}
 	b.file = filepath.Join(b.dir, "test.cf")
 	b.write(strings.NewReplacer("%VIP%", b.vip, "%REAL%", echo(t), "%DIR%", b.dir).Replace(text))
 	b.Daemon = New(Options{
@@ -104,7 +104,7 @@ func setOn(t *testing.T, plane, text string) *bench {
 	return b
 }
 
-func (b *bench) write(text string) {
+func (b *fixture) write(text string) {
 	b.t.Helper()
 	if err := os.WriteFile(b.file, []byte(text), 0o600); err != nil {
 		b.t.Fatal(err)
@@ -112,7 +112,7 @@ func (b *bench) write(text string) {
 }
 
 // connect waits until a connection through the service echoes, and returns it.
-func (b *bench) connect() net.Conn {
+func (b *fixture) connect() net.Conn {
 	b.t.Helper()
 	var err error
 	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {

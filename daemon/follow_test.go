@@ -51,7 +51,7 @@ func TestParseHasNoEffect(t *testing.T) {
 }
 
 // effects is what a configuration changes in memory, in words.
-func (b *bench) effects() string {
+func (b *fixture) effects() string {
 	return fmt.Sprint(b.plane.proxy.Load().Connections.Limit, " ", b.plane.want, " ", b.sites, " ", len(b.sorryStats()))
 }
 

@@ -15,29 +15,29 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// A witness is a dataplane in memory that counts one client for each service
+// A fakeDataplane is a dataplane in memory that counts one client for each service
 // it has and says what happens to it, in order with others.
-type witness struct {
+type fakeDataplane struct {
 	memory
 	name string
-	seen *record
+	seen *eventLog
 	fail error
 }
 
-// A record is what happened, in order.
-type record struct {
+// An eventLog is a list of events, in order.
+type eventLog struct {
 	mu    sync.Mutex
 	lines []string
 }
 
-func (r *record) add(line string) {
+func (r *eventLog) add(line string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.lines = append(r.lines, line)
 }
 
 // take returns what was added since the last call.
-func (r *record) take() []string {
+func (r *eventLog) take() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	lines := r.lines
@@ -45,7 +45,7 @@ func (r *record) take() []string {
 	return lines
 }
 
-func (w *witness) Apply(ctx context.Context, v dataplane.VirtualService) error {
+func (w *fakeDataplane) Apply(ctx context.Context, v dataplane.VirtualService) error {
 	w.seen.add("apply " + w.name)
 	if w.fail != nil {
 		return w.fail
@@ -53,12 +53,12 @@ func (w *witness) Apply(ctx context.Context, v dataplane.VirtualService) error {
 	return w.memory.Apply(ctx, v)
 }
 
-func (w *witness) Remove(ctx context.Context, id dataplane.ServiceID) error {
+func (w *fakeDataplane) Remove(ctx context.Context, id dataplane.ServiceID) error {
 	w.seen.add("remove " + w.name)
 	return w.memory.Remove(ctx, id)
 }
 
-func (w *witness) Snapshot(ctx context.Context) ([]dataplane.ServiceStatus, error) {
+func (w *fakeDataplane) Snapshot(ctx context.Context) ([]dataplane.ServiceStatus, error) {
 	all, err := w.memory.Snapshot(ctx)
 	for i := range all {
 		all[i].Counters.Connections++
@@ -67,7 +67,7 @@ func (w *witness) Snapshot(ctx context.Context) ([]dataplane.ServiceStatus, erro
 	return all, err
 }
 
-func (w *witness) Status(ctx context.Context, id dataplane.ServiceID) (dataplane.ServiceStatus, error) {
+func (w *fakeDataplane) Status(ctx context.Context, id dataplane.ServiceID) (dataplane.ServiceStatus, error) {
 	all, err := w.Snapshot(ctx)
 	for _, st := range all {
 		if st.Service.ID == id {
@@ -79,7 +79,7 @@ func (w *witness) Status(ctx context.Context, id dataplane.ServiceID) (dataplane
 
 // A intercepting is one that passes connections on.
 type intercepting struct {
-	witness
+	fakeDataplane
 	left atomic.Int64
 }
 
@@ -93,14 +93,14 @@ func (r *intercepting) depending(context.Context, dataplane.ServiceID) (int, err
 }
 
 // moved returns a mux over a kernel and a proxy, with a service on the kernel.
-func moved(t *testing.T) (m *mux, kernel *intercepting, proxy *witness, v dataplane.VirtualService, saw func(...string)) {
+func moved(t *testing.T) (m *mux, kernel *intercepting, proxy *fakeDataplane, v dataplane.VirtualService, saw func(...string)) {
 	t.Helper()
-	seen := &record{}
-	in := func(name string) witness {
-		return witness{memory: memory{applied: map[dataplane.ServiceID]dataplane.VirtualService{}}, name: name, seen: seen}
+	seen := &eventLog{}
+	in := func(name string) fakeDataplane {
+		return fakeDataplane{memory: memory{applied: map[dataplane.ServiceID]dataplane.VirtualService{}}, name: name, seen: seen}
 	}
 	p := in("proxy")
-	kernel, proxy = &intercepting{witness: in("ipvs")}, &p
+	kernel, proxy = &intercepting{fakeDataplane: in("ipvs")}, &p
 	m = newMux(slog.New(slog.DiscardHandler), named{kernel, onIPVS}, named{proxy, onProxy})
 	v = dataplane.VirtualService{
 		ID:          dataplane.ServiceID{Protocol: dataplane.TCP, Addr: netip.MustParseAddrPort("10.0.0.1:80")},

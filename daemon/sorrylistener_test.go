@@ -36,11 +36,11 @@ func (l *shortListener) Close() error {
 	return nil
 }
 
-// A bouncer ends every connection.
-type bouncer struct{}
+// A resetter ends every connection.
+type resetter struct{}
 
-func (bouncer) ServeConn(_ string, c net.Conn)   { _ = c.Close() }
-func (bouncer) Answer(_ string, _ []byte) []byte { return nil }
+func (resetter) ServeConn(_ string, c net.Conn)   { _ = c.Close() }
+func (resetter) Answer(_ string, _ []byte) []byte { return nil }
 
 // TestSorryListenerOutlivesShortage: when descriptors are short, which is when much
 // else has failed, the sorry server is not gone for good.
@@ -48,7 +48,7 @@ func TestSorryListenerOutlivesShortage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log strings.Builder
 		id := dataplane.ServiceID{Protocol: dataplane.TCP, Addr: netip.MustParseAddrPort("10.0.0.1:80")}
-		k := newSorryListener(id, id.Addr, bouncer{}, slog.New(slog.NewTextHandler(&log, nil)))
+		k := newSorryListener(id, id.Addr, resetter{}, slog.New(slog.NewTextHandler(&log, nil)))
 		ln := &shortListener{failures: 3, conns: make(chan net.Conn)}
 		k.stop = ln.Close
 		k.wg.Go(func() { k.accept(ln) })
@@ -67,7 +67,7 @@ func TestSorryListenerOutlivesShortage(t *testing.T) {
 // TestSorryListenerClosesWhileShort: nothing waits for descriptors that never come.
 func TestSorryListenerClosesWhileShort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newSorryListener(dataplane.ServiceID{}, netip.AddrPort{}, bouncer{}, slog.New(slog.DiscardHandler))
+		k := newSorryListener(dataplane.ServiceID{}, netip.AddrPort{}, resetter{}, slog.New(slog.DiscardHandler))
 		ln := &shortListener{failures: 1 << 30, conns: make(chan net.Conn)}
 		k.stop = ln.Close
 		k.wg.Go(func() { k.accept(ln) })

@@ -66,7 +66,7 @@ func TestWaitingIsToldOnce(t *testing.T) {
 	was := os.Stderr
 	os.Stderr = f
 	t.Cleanup(func() { os.Stderr = was; f.Close() })
-	b := &bench{t: t, dir: t.TempDir(), vip: free(t)}
+	b := &fixture{t: t, dir: t.TempDir(), vip: free(t)}
 	b.file = filepath.Join(b.dir, "test.cf")
 	b.write(fmt.Sprintf("logfile = %s/no/log\nvirtual = %s\n\tfallback = sorry\n\tsorrypage = %[1]s/no/page.html\n", b.dir, b.vip))
 	b.Daemon = New(Options{Config: b.file, Dataplane: onProxy, LogFormat: "text"})

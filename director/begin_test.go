@@ -29,7 +29,7 @@ type first struct {
 // firsts are checks by the address that they go to. told notes when the first of
 // each ended.
 type firsts struct {
-	*farm
+	*fakeChecks
 	of   map[string]first
 	told map[string]time.Time
 }
@@ -58,9 +58,9 @@ func (f *firsts) find(string) (checks.Func, bool) {
 
 // beginning is a running director whose services have not begun, with real
 // servers that are checked as of says.
-func beginning(t *testing.T, c *config.Config, of map[string]first) (*rig, *firsts) {
-	r := newRig(t, c)
-	f := &firsts{farm: r.farm, of: of, told: map[string]time.Time{}}
+func beginning(t *testing.T, c *config.Config, of map[string]first) (*fixture, *firsts) {
+	r := newFixture(t, c)
+	f := &firsts{fakeChecks: r.farm, of: of, told: map[string]time.Time{}}
 	r.prober.find = f.find
 	return r.start(), f
 }
@@ -152,7 +152,7 @@ func TestBeginWithRiseCount(t *testing.T) {
 func TestBeginWithoutChecks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := sorryService(rs1)
-		r := newRig(t, conf(v))
+		r := newFixture(t, conf(v))
 		r.farm.set(rs1, "no descriptor")
 		r.start()
 		defer r.stop()
@@ -168,7 +168,7 @@ func TestBeginWithoutChecks(t *testing.T) {
 func TestBeginAtOnce(t *testing.T) {
 	on, none, kept := virtual("10.0.0.1:80", rs1), virtual("10.0.0.2:80"), virtual("10.0.0.3:80", rs2)
 	on.CheckType, none.Fallback, kept.Fallback = config.CheckOn, fallback("sorry"), fallback("sorry")
-	out := &script{}
+	out := &effectLog{}
 	c := newCluster(out, quiet())
 	c.files = map[string]string{rs2: "file"}
 	c.configure(t0, conf(on, none, kept), nil)
@@ -182,10 +182,10 @@ func TestBeginWithAPredecessor(t *testing.T) {
 	left := dataplane.VirtualService{ID: v.ID, Scheduler: "rr", RealServers: []dataplane.RealServer{
 		{Addr: netip.MustParseAddrPort(rs1), Weight: 5}, {Addr: netip.MustParseAddrPort("192.168.80.130:80"), Weight: 5},
 	}}
-	with := func(t *testing.T, f func(r *rig)) *plane {
-		r := newRig(t, conf(v))
+	with := func(t *testing.T, f func(r *fixture)) *plane {
+		r := newFixture(t, conf(v))
 		r.plane.foreign = []dataplane.VirtualService{left}
-		f2 := &firsts{farm: r.farm, of: map[string]first{rs1: {after: 2 * time.Second}, rs2: {after: 1500 * time.Millisecond}}, told: map[string]time.Time{}}
+		f2 := &firsts{fakeChecks: r.farm, of: map[string]first{rs1: {after: 2 * time.Second}, rs2: {after: 1500 * time.Millisecond}}, told: map[string]time.Time{}}
 		r.prober.find = f2.find
 		r.start()
 		f(r)
@@ -193,19 +193,19 @@ func TestBeginWithAPredecessor(t *testing.T) {
 		return r.plane
 	}
 	for name, tt := range map[string]struct {
-		do   func(*rig)
+		do   func(*fixture)
 		want []string
 	}{
 		"it begins": {
-			func(r *rig) { time.Sleep(5 * time.Second); synctest.Wait(); r.stop() },
+			func(r *fixture) { time.Sleep(5 * time.Second); synctest.Wait(); r.stop() },
 			[]string{vip + ": " + rs1 + "=1 " + rs2 + "=1", "remove " + vip, "end"},
 		},
 		"it stops": {
-			func(r *rig) { time.Sleep(time.Second); r.stop() },
+			func(r *fixture) { time.Sleep(time.Second); r.stop() },
 			[]string{show(left), "remove " + vip, "end"},
 		},
 		"the section goes": {
-			func(r *rig) {
+			func(r *fixture) {
 				time.Sleep(time.Second)
 				r.edit("without", conf(), nil)
 				if err := r.Reload(context.Background()); err != nil {
@@ -269,7 +269,7 @@ func TestBeginAfterAReload(t *testing.T) {
 // not that it is ready because there are none.
 func TestStatusOfTheFirstMoment(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, conf(virtual(vip, rs1)))
+		r := newFixture(t, conf(virtual(vip, rs1)))
 		early := make(chan Status, 5)
 		for range cap(early) {
 			go func() {
@@ -296,7 +296,7 @@ func TestStatusOfTheFirstMoment(t *testing.T) {
 func TestReadyMeansServed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		good, taken := virtual(vip, rs1), virtual("10.0.0.101:80", rs1, rs2+" 0")
-		r := newRig(t, conf(good, taken))
+		r := newFixture(t, conf(good, taken))
 		p := &picky{plane: r.plane, refused: taken.ID}
 		var told []string
 		r.o.Ready = func(why string) { told = append(told, why) }
@@ -367,7 +367,7 @@ func (p *picky) Apply(ctx context.Context, v dataplane.VirtualService) error {
 func TestStatusWaitsForTheDataplane(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := virtual(vip, rs1)
-		r := newRig(t, conf(v))
+		r := newFixture(t, conf(v))
 		p := &picky{plane: r.plane, slow: applyWait / 2}
 		r.applyTo(p)
 		r.start()
@@ -400,7 +400,7 @@ func TestNotReadyWithoutAService(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		left := conf(virtual(vip, rs1))
 		left.LeftOut = 1
-		r := newRig(t, left).start()
+		r := newFixture(t, left).start()
 		defer r.stop()
 		time.Sleep(2 * time.Second)
 		const want = "not served as wanted: 1 of 2 virtual services; what is left out waits for something that the file names and is not there"

@@ -21,12 +21,12 @@ var (
 type replay struct {
 	t   *testing.T
 	c   *cluster
-	out *script
+	out *effectLog
 	now time.Time
 }
 
 func newReplay(t *testing.T, conf *config.Config) *replay {
-	out := &script{}
+	out := &effectLog{}
 	r := &replay{t: t, c: newCluster(out, quiet()), out: out, now: t0}
 	r.c.configure(r.now, conf, nil)
 	return r
@@ -271,7 +271,7 @@ func TestCheckTypeOnAndOff(t *testing.T) {
 func TestAdopt(t *testing.T) {
 	v := virtual(vip, rs1, rs2)
 	v.FailureCount = 2
-	out := &script{}
+	out := &effectLog{}
 	c := newCluster(out, quiet())
 	c.configure(t0, conf(v), []dataplane.VirtualService{{
 		ID: v.ID, RealServers: []dataplane.RealServer{

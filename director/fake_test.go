@@ -69,28 +69,30 @@ func show(v dataplane.VirtualService) string {
 	return v.ID.Addr.String() + ": " + strings.Join(rs, " ")
 }
 
-// A script records the effects of a cluster, in order.
-type script struct{ lines []string }
+// An effectLog records the effects of a cluster, in order.
+type effectLog struct{ lines []string }
 
-func (s *script) add(format string, a ...any)            { s.lines = append(s.lines, fmt.Sprintf(format, a...)) }
-func (s *script) apply(v dataplane.VirtualService)       { s.add("apply %s", show(v)) }
-func (s *script) remove(id dataplane.ServiceID)          { s.add("remove %s", id.Addr) }
-func (s *script) removeFound(v dataplane.VirtualService) { s.add("remove found %s", v.ID.Addr) }
-func (s *script) mail(m Mail)                            { s.add("mail %s %s: %s", m.Status, m.To[0], m.Subject) }
-func (s *script) monitor(path, line string)              { s.add("monitor %s: %s", path, line) }
-func (s *script) fallbackCommand(v *config.Virtual, word string) {
+func (s *effectLog) add(format string, a ...any) {
+	s.lines = append(s.lines, fmt.Sprintf(format, a...))
+}
+func (s *effectLog) apply(v dataplane.VirtualService)       { s.add("apply %s", show(v)) }
+func (s *effectLog) remove(id dataplane.ServiceID)          { s.add("remove %s", id.Addr) }
+func (s *effectLog) removeFound(v dataplane.VirtualService) { s.add("remove found %s", v.ID.Addr) }
+func (s *effectLog) mail(m Mail)                            { s.add("mail %s %s: %s", m.Status, m.To[0], m.Subject) }
+func (s *effectLog) monitor(path, line string)              { s.add("monitor %s: %s", path, line) }
+func (s *effectLog) fallbackCommand(v *config.Virtual, word string) {
 	s.add("%s %s", v.FallbackCommand, word)
 }
 
 // take returns what was recorded since the last call.
-func (s *script) take() []string {
+func (s *effectLog) take() []string {
 	lines := s.lines
 	s.lines = nil
 	return lines
 }
 
 // want fails the test unless exactly lines have been recorded since.
-func (s *script) want(t *testing.T, event string, lines ...string) {
+func (s *effectLog) want(t *testing.T, event string, lines ...string) {
 	t.Helper()
 	if got := s.take(); !slices.Equal(got, lines) {
 		t.Fatalf("%s:\n got %s\nwant %s", event, strings.Join(got, "\n     "), strings.Join(lines, "\n     "))
@@ -155,9 +157,9 @@ func (p *plane) Snapshot(context.Context) ([]dataplane.ServiceStatus, error) {
 	return all, nil
 }
 
-// meddle has somebody else change a service: weights by address, and one that
-// is not there goes.
-func (p *plane) meddle(id dataplane.ServiceID, weights map[string]int) {
+// changeElsewhere changes a service as somebody else would: weights by address;
+// a server without one is removed.
+func (p *plane) changeElsewhere(id dataplane.ServiceID, weights map[string]int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	v := p.served[id].Clone()

@@ -14,7 +14,7 @@ import (
 func TestFollowHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := virtual(vip, rs1, rs2)
-		r := newRig(t, conf(v))
+		r := newFixture(t, conf(v))
 		hang := make(chan struct{})
 		r.o.Follow = func(c *config.Config) {
 			if len(c.Virtuals) > 1 {
@@ -43,7 +43,7 @@ func TestFollowHangs(t *testing.T) {
 // A configuration that is parsed and given up is in force for nobody.
 func TestParsedAndGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, conf(virtual(vip, rs1)))
+		r := newFixture(t, conf(virtual(vip, rs1)))
 		var told []int
 		r.o.InForce = func(c *config.Config) { told = append(told, len(c.Virtuals)) }
 		r.o.Follow = r.o.InForce

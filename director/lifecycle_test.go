@@ -25,7 +25,7 @@ func TestMaintenanceOfWhatAReloadBrings(t *testing.T) {
 			return c
 		}
 		v := virtual(vip, rs1)
-		r := newRig(t, with(v)).start()
+		r := newFixture(t, with(v)).start()
 		defer r.stop()
 		time.Sleep(2500 * time.Millisecond)
 		never := func(w config.Virtual) {
@@ -67,7 +67,7 @@ func TestMaintenanceAtStart(t *testing.T) {
 		c := conf(v)
 		c.Global.MaintenanceDir = t.TempDir()
 		writeFile(t, filepath.Join(c.Global.MaintenanceDir, "192.168.80.110:80"), "")
-		r := newRig(t, c).start()
+		r := newFixture(t, c).start()
 		defer r.stop()
 		time.Sleep(time.Minute)
 		synctest.Wait()
@@ -79,7 +79,7 @@ func TestMaintenanceAtStart(t *testing.T) {
 
 // A start whose context ends comes to nothing, and says so.
 func TestStartIsInterrupted(t *testing.T) {
-	r := newRig(t, conf(virtual(vip, rs1)))
+	r := newFixture(t, conf(virtual(vip, rs1)))
 	ctx, cancel := context.WithCancel(t.Context())
 	parse := r.o.Parse
 	r.o.Parse = func(ctx context.Context, text []byte) (*config.Config, error) {
@@ -100,7 +100,7 @@ func TestStartIsInterrupted(t *testing.T) {
 func TestAnythingAtAnyTime(t *testing.T) {
 	for range 20 {
 		v := virtual(vip, rs1)
-		r := newRig(t, conf(v))
+		r := newFixture(t, conf(v))
 		var one sync.Mutex
 		parse := r.o.Parse
 		r.o.Parse = func(ctx context.Context, text []byte) (*config.Config, error) {
@@ -145,7 +145,7 @@ func TestReloadWhileStopping(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cut, keep := virtual("10.0.0.1:80", rs1), virtual("10.0.0.2:80", rs1)
 		keep.CleanStop = false
-		r := newRig(t, conf(cut, keep)).start()
+		r := newFixture(t, conf(cut, keep)).start()
 		time.Sleep(2 * time.Second)
 		stopped := make(chan error)
 		go func() { stopped <- r.Stop(context.Background()) }()
@@ -171,7 +171,7 @@ func TestStopWithADoneContext(t *testing.T) {
 			said := filepath.Join(t.TempDir(), "said")
 			v := virtual(vip, rs1)
 			v.FallbackCommand = "echo >>" + said
-			r := newRig(t, conf(v))
+			r := newFixture(t, conf(v))
 			r.farm.set(rs1, "broken")
 			r.start()
 			time.Sleep(2 * time.Second)
@@ -198,7 +198,7 @@ func TestReloadGivenUp(t *testing.T) {
 		v := virtual(vip, rs1)
 		c := conf(v)
 		c.Global.AutoReload = true
-		r := newRig(t, c).start()
+		r := newFixture(t, c).start()
 		defer r.stop()
 		time.Sleep(2 * time.Second)
 		r.edit("second", conf(virtual(vip, rs1+" 7")), nil)

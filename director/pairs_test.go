@@ -110,41 +110,43 @@ func TestVariantsHaveEveryDirective(t *testing.T) {
 	}
 }
 
-// A world is the effects of a cluster and keeps what it was told in full.
-type world struct {
+// recordedEffects keep everything that a cluster decides.
+type recordedEffects struct {
 	served map[dataplane.ServiceID]dataplane.VirtualService
 	told   []any
 }
 
-func newWorld() *world { return &world{served: map[dataplane.ServiceID]dataplane.VirtualService{}} }
+func newWorld() *recordedEffects {
+	return &recordedEffects{served: map[dataplane.ServiceID]dataplane.VirtualService{}}
+}
 
-func (w *world) tell(what ...any) { w.told = append(w.told, what) }
-func (w *world) apply(v dataplane.VirtualService) {
+func (w *recordedEffects) tell(what ...any) { w.told = append(w.told, what) }
+func (w *recordedEffects) apply(v dataplane.VirtualService) {
 	w.served[v.ID] = v
 	w.tell("apply", v)
 }
 
-func (w *world) remove(id dataplane.ServiceID) {
+func (w *recordedEffects) remove(id dataplane.ServiceID) {
 	delete(w.served, id)
 	w.tell("remove", id)
 }
-func (w *world) removeFound(v dataplane.VirtualService) { w.remove(v.ID) }
-func (w *world) mail(m Mail)                            { w.tell("mail", m) }
-func (w *world) monitor(path, line string)              { w.tell("monitor", path, line) }
-func (w *world) fallbackCommand(v *config.Virtual, word string) {
+func (w *recordedEffects) removeFound(v dataplane.VirtualService) { w.remove(v.ID) }
+func (w *recordedEffects) mail(m Mail)                            { w.tell("mail", m) }
+func (w *recordedEffects) monitor(path, line string)              { w.tell("monitor", path, line) }
+func (w *recordedEffects) fallbackCommand(v *config.Virtual, word string) {
 	w.tell(v.FallbackCommand, word, v.ID)
 }
 
-// A life is a cluster that events happen to.
-type life struct {
+// A harness drives a cluster with random events.
+type harness struct {
 	*cluster
-	w   *world
+	w   *recordedEffects
 	now time.Time
 }
 
-// newLife is a start beside a dataplane in which all servers of c serve.
-func newLife(c *config.Config) *life {
-	l := &life{w: newWorld(), now: t0}
+// newHarness is a start beside a dataplane in which all servers of c serve.
+func newHarness(c *config.Config) *harness {
+	l := &harness{w: newWorld(), now: t0}
 	l.cluster = newCluster(l.w, quiet())
 	var found []dataplane.VirtualService
 	for i := range c.Virtuals {
@@ -155,7 +157,7 @@ func newLife(c *config.Config) *life {
 }
 
 // check lets every check end, those of what stands in bad with an error.
-func (l *life) check(bad ...string) {
+func (l *harness) check(bad ...string) {
 	l.now = l.now.Add(time.Second)
 	var ids []identity
 	for _, sv := range l.services {
@@ -178,7 +180,7 @@ func (l *life) check(bad ...string) {
 }
 
 // pass lets time go by, so that everything that ends by itself has ended.
-func (l *life) pass(d time.Duration) {
+func (l *harness) pass(d time.Duration) {
 	l.now = l.now.Add(d)
 	l.tick(l.now)
 }
@@ -198,7 +200,7 @@ var conditions = []condition{
 
 // settle brings a life into a condition that does not change any more. What
 // checktype=off leaves as it is is well.
-func (l *life) settle(c condition) {
+func (l *harness) settle(c condition) {
 	for _, sv := range l.services {
 		for _, s := range sv.servers {
 			s.health.up = s.health.up || sv.conf.CheckType == config.CheckOff
@@ -215,7 +217,7 @@ func (l *life) settle(c condition) {
 }
 
 // consequences are what events that concern everything have.
-func (l *life) consequences() []any {
+func (l *harness) consequences() []any {
 	l.now = t0.Add(48 * time.Hour)
 	for _, bad := range [][]string{{"192.168.80.110"}, {"192.168.80", "fd00"}, nil} {
 		for range 2 {
@@ -231,7 +233,7 @@ func (l *life) consequences() []any {
 }
 
 // paces are the checks that are made, and how soon each is made again.
-func (l *life) paces() map[identity]time.Duration {
+func (l *harness) paces() map[identity]time.Duration {
 	all := map[identity]time.Duration{}
 	for id := range l.checkedBy {
 		all[id] = l.checkedBy.pace(id)
@@ -254,7 +256,7 @@ func TestReloadComesToTheSameAsAStart(t *testing.T) {
 			differ, first := 0, ""
 			for i, to := range variants {
 				next := all[to]
-				want := newLife(next)
+				want := newHarness(next)
 				want.settle(cond)
 				then := want.consequences()
 				for j, from := range variants {
@@ -278,13 +280,13 @@ func TestReloadComesToTheSameAsAStart(t *testing.T) {
 // differs says what of a reload is not as a start with the same history, and
 // with the same events afterwards, would have it.
 func differs(from, to *config.Config, cond condition, then []any) string {
-	l := newLife(from)
+	l := newHarness(from)
 	l.settle(cond)
 	l.alerts.phase = config.AlertReloading
 	before := maps.Clone(l.w.served)
 	l.configure(l.now, to, nil)
 
-	fresh := newLife(to)
+	fresh := newHarness(to)
 	served := map[dataplane.ServiceID]dataplane.VirtualService{}
 	for i, sv := range fresh.services {
 		sv.serviceHistory = l.services[i].serviceHistory

@@ -24,12 +24,12 @@ func TestReaddQuiescent(t *testing.T) {
 		}
 		first := c(false, "wrr")
 		v := first.Virtuals[0]
-		r := newRig(t, first).start()
+		r := newFixture(t, first).start()
 		defer r.stop()
 		time.Sleep(time.Second)
 		drift := func(weights map[string]int) {
 			t.Helper()
-			r.plane.meddle(v.ID, weights)
+			r.plane.changeElsewhere(v.ID, weights)
 			time.Sleep(applier.AuditPeriod + time.Second)
 		}
 		reload := func(c *config.Config) {

@@ -76,7 +76,7 @@ func TestAdoptWithChecksOff(t *testing.T) {
 	} {
 		v := virtual(vip, rs1, rs2)
 		v.CheckType, v.Fallback, v.Quiescent = config.CheckOff, fallback("sorry"), tt.quiescent
-		r := &replay{out: &script{}, now: t0}
+		r := &replay{out: &effectLog{}, now: t0}
 		r.c = newCluster(r.out, quiet())
 		r.c.configure(t0, conf(v), []dataplane.VirtualService{{ID: v.ID, RealServers: []dataplane.RealServer{
 			{Addr: netip.MustParseAddrPort(rs1), Weight: 7}, {Addr: netip.MustParseAddrPort(rs2)},

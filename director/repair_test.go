@@ -21,13 +21,13 @@ import (
 func TestRepairLeavesNewerRequestsAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := virtual(vip, rs1, rs2)
-		r := newRig(t, conf(v)).start()
+		r := newFixture(t, conf(v)).start()
 		defer r.stop()
 		time.Sleep(2 * time.Second)
 		r.want(v, vip+": "+rs1+"=1 "+rs2+"=1")
 		r.plane.setFail(errors.New("no memory"))
 		r.farm.set(rs2, "broken")
-		r.plane.meddle(v.ID, nil)
+		r.plane.changeElsewhere(v.ID, nil)
 		time.Sleep(time.Minute)
 		r.plane.setFail(nil)
 		time.Sleep(2 * applier.LastRetry)
@@ -79,7 +79,7 @@ func TestRetriesHoldUpNothing(t *testing.T) {
 // spoken of.
 func TestFailedRemoveIsLogged(t *testing.T) {
 	var log bytes.Buffer
-	c := newCluster(&script{}, slog.New(slog.NewTextHandler(&log, nil)))
+	c := newCluster(&effectLog{}, slog.New(slog.NewTextHandler(&log, nil)))
 	gone := virtual(vip)
 	c.configure(t0, conf(gone), nil)
 	c.configure(t0, conf([]config.Virtual{}...), nil)

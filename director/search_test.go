@@ -68,7 +68,7 @@ func TestSearchPauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v, whole := virtual(vip, rs1), virtual(vip, rs1, rs2)
 		w := &lookups{start: time.Now()}
-		r := newRig(t, waiting(conf(v), "rs2", "rs3"))
+		r := newFixture(t, waiting(conf(v), "rs2", "rs3"))
 		r.o.Again = w.again
 		r.start()
 		defer r.stop()
@@ -117,7 +117,7 @@ func TestSearchThatIsRefused(t *testing.T) {
 		var refused atomic.Pointer[error]
 		err := errors.New("test.cf:2: error: no, thanks")
 		refused.Store(&err)
-		r := newRig(t, waiting(conf(v), "rs2"))
+		r := newFixture(t, waiting(conf(v), "rs2"))
 		r.o.Again = func(context.Context, []byte, *config.Config) (*config.Config, error) {
 			return conf(virtual(vip, rs1, rs2)), *refused.Load()
 		}
@@ -146,7 +146,7 @@ func TestSearchIsInterrupted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v, other := virtual(vip, rs1), virtual(vip, rs2)
 		w := &lookups{start: time.Now(), hangs: true}
-		r := newRig(t, waiting(conf(v), "rs2"))
+		r := newFixture(t, waiting(conf(v), "rs2"))
 		r.o.Again = w.again
 		r.start()
 		for _, next := range []config.Virtual{other, v, other} {
@@ -180,7 +180,7 @@ func TestSearchEndsWhenTheFileChanges(t *testing.T) {
 		first, second := conf(v), conf(other)
 		first.Global.AutoReload, second.Global.AutoReload = true, true
 		w := &lookups{start: time.Now(), hangs: true}
-		r := newRig(t, waiting(first, "rs2"))
+		r := newFixture(t, waiting(first, "rs2"))
 		r.o.Again = w.again
 		r.start()
 		defer r.stop()
@@ -205,7 +205,7 @@ func TestSearchLeavesTheFileAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := virtual(vip, rs1)
 		var texts []string
-		r := newRig(t, waiting(conf(v), "rs2"))
+		r := newFixture(t, waiting(conf(v), "rs2"))
 		r.o.Again = func(_ context.Context, text []byte, c *config.Config) (*config.Config, error) {
 			texts = append(texts, string(text))
 			return c, nil
@@ -229,7 +229,7 @@ func TestMaintenanceWhileNamesAreLookedUp(t *testing.T) {
 			v := virtual(vip, rs1, rs2)
 			c := conf(v)
 			c.Global.MaintenanceDir, c.Global.AutoReload = t.TempDir(), kind == "an autoreload"
-			r := newRig(t, c)
+			r := newFixture(t, c)
 			hang := make(chan struct{})
 			wait := func(ctx context.Context) {
 				select {
@@ -299,7 +299,7 @@ func TestMaintenanceByNameThatComesLate(t *testing.T) {
 		c := conf(v)
 		c.Global.MaintenanceDir = t.TempDir()
 		writeFile(t, filepath.Join(c.Global.MaintenanceDir, "web1"), "")
-		r := newRig(t, c)
+		r := newFixture(t, c)
 		start := time.Now()
 		r.loader.finder.Resolve = func(ctx context.Context, addr string) ([]string, error) {
 			if time.Since(start) < time.Minute {

@@ -20,8 +20,8 @@ import (
 	"github.com/shunt-lb/shunt/director/internal/applier"
 )
 
-// A farm is a set of real servers as their checks see them.
-type farm struct {
+// fakeChecks give the real servers the results that a test sets.
+type fakeChecks struct {
 	mu    sync.Mutex
 	state map[string]string // "" well, "hang", else the error
 	runs  map[string][]time.Time
@@ -30,26 +30,28 @@ type farm struct {
 	most  int
 }
 
-func newFarm() *farm { return &farm{state: map[string]string{}, runs: map[string][]time.Time{}} }
+func newFakeChecks() *fakeChecks {
+	return &fakeChecks{state: map[string]string{}, runs: map[string][]time.Time{}}
+}
 
-func (f *farm) set(addr, state string) {
+func (f *fakeChecks) set(addr, state string) {
 	f.mu.Lock()
 	f.state[addr] = state
 	f.mu.Unlock()
 }
 
 // count is how often addr has been checked.
-func (f *farm) count(addr string) int {
+func (f *fakeChecks) count(addr string) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return len(f.runs[addr])
 }
 
-func (f *farm) find(name string) (checks.Func, bool) {
+func (f *fakeChecks) find(name string) (checks.Func, bool) {
 	return func(ctx context.Context, t checks.Target) error { return f.check(ctx, name, t) }, true
 }
 
-func (f *farm) check(ctx context.Context, name string, t checks.Target) error {
+func (f *fakeChecks) check(ctx context.Context, name string, t checks.Target) error {
 	f.mu.Lock()
 	addr := t.Addr.String()
 	f.runs[addr] = append(f.runs[addr], time.Now())
@@ -77,21 +79,21 @@ func (f *farm) check(ctx context.Context, name string, t checks.Target) error {
 	return errors.New(state)
 }
 
-// A rig is a running director over a plane and a farm, with a file on disk
+// A fixture is a running director over a plane and fake checks, with a file on disk
 // whose text only has to change: what it parses to is in next.
-type rig struct {
+type fixture struct {
 	*Director
 	t     *testing.T
 	plane *plane
-	farm  *farm
+	farm  *fakeChecks
 	path  string
 	mu    sync.Mutex
 	next  *config.Config
 	err   error
 }
 
-func newRig(t *testing.T, c *config.Config) *rig {
-	r := &rig{t: t, plane: newPlane(), farm: newFarm(), path: filepath.Join(t.TempDir(), "test.cf"), next: c}
+func newFixture(t *testing.T, c *config.Config) *fixture {
+	r := &fixture{t: t, plane: newPlane(), farm: newFakeChecks(), path: filepath.Join(t.TempDir(), "test.cf"), next: c}
 	r.write("first")
 	r.Director = New(Options{
 		Path: r.path, Dataplane: r.plane, Checks: r.farm.find, MaxChecks: 4096,
@@ -104,7 +106,7 @@ func newRig(t *testing.T, c *config.Config) *rig {
 	return r
 }
 
-func (r *rig) start() *rig {
+func (r *fixture) start() *fixture {
 	r.t.Helper()
 	if err := r.Start(r.t.Context()); err != nil {
 		r.t.Fatal(err)
@@ -112,20 +114,20 @@ func (r *rig) start() *rig {
 	return r
 }
 
-func (r *rig) stop() {
+func (r *fixture) stop() {
 	r.t.Helper()
 	if err := r.Stop(context.Background()); err != nil {
 		r.t.Error(err)
 	}
 }
 
-func (r *rig) write(text string) {
+func (r *fixture) write(text string) {
 	r.t.Helper()
 	writeFile(r.t, r.path, text)
 }
 
 // edit changes the file and what it means, when nobody looks at it.
-func (r *rig) edit(text string, c *config.Config, err error) {
+func (r *fixture) edit(text string, c *config.Config, err error) {
 	r.t.Helper()
 	synctest.Wait()
 	r.mu.Lock()
@@ -134,7 +136,7 @@ func (r *rig) edit(text string, c *config.Config, err error) {
 	r.write(text)
 }
 
-func (r *rig) want(v config.Virtual, want string) {
+func (r *fixture) want(v config.Virtual, want string) {
 	r.t.Helper()
 	synctest.Wait()
 	if got := r.plane.now(v); got != want {
@@ -142,7 +144,7 @@ func (r *rig) want(v config.Virtual, want string) {
 	}
 }
 
-func (r *rig) status() Status {
+func (r *fixture) status() Status {
 	r.t.Helper()
 	s, err := r.Status(context.Background())
 	if err != nil {
@@ -172,7 +174,7 @@ func TestDetectionTime(t *testing.T) {
 	for _, death := range []string{"connect: connection refused", "hang"} {
 		synctest.Test(t, func(t *testing.T) {
 			v, addrs := many(1000)
-			r := newRig(t, conf(v))
+			r := newFixture(t, conf(v))
 			for _, a := range addrs[500:] {
 				r.farm.set(a, "hang")
 			}
@@ -208,7 +210,7 @@ func TestChecksAreSpreadAndShared(t *testing.T) {
 		v, addrs := many(200)
 		w := v
 		w.ID.Addr = realServer("10.0.0.101:80").Addr
-		r := newRig(t, conf(v, w)).start()
+		r := newFixture(t, conf(v, w)).start()
 		defer r.stop()
 		time.Sleep(2 * time.Second)
 		r.farm.mu.Lock()
@@ -220,7 +222,7 @@ func TestChecksAreSpreadAndShared(t *testing.T) {
 	})
 }
 
-func checkSpread(t *testing.T, f *farm, addrs []string) {
+func checkSpread(t *testing.T, f *fakeChecks, addrs []string) {
 	t.Helper()
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -242,7 +244,7 @@ func checkSpread(t *testing.T, f *farm, addrs []string) {
 func TestChecksInFlightAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v, addrs := many(50)
-		r := newRig(t, conf(v))
+		r := newFixture(t, conf(v))
 		r.prober.slots = make(chan struct{}, 8)
 		for _, a := range addrs {
 			r.farm.set(a, "hang")
@@ -264,7 +266,7 @@ func TestCombinedCheck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := virtual(vip, rs1)
 		v.CheckType, v.CombinedN = config.CheckCombined, 3
-		r := newRig(t, conf(v)).start()
+		r := newFixture(t, conf(v)).start()
 		defer r.stop()
 		time.Sleep(75 * time.Second)
 		synctest.Wait()
@@ -286,7 +288,7 @@ func TestCombinedCheck(t *testing.T) {
 func TestPanickingCheckIsAFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := virtual(vip, rs1, rs2)
-		r := newRig(t, conf(v))
+		r := newFixture(t, conf(v))
 		r.farm.set(rs1, "panic")
 		r.start()
 		defer r.stop()
@@ -300,7 +302,7 @@ func TestPaceFollowsHealth(t *testing.T) {
 		v := virtual(vip, rs1)
 		v.CheckInterval, v.FastInterval, v.DownInterval = 10*time.Second, time.Second, 60*time.Second
 		v.FailureCount = 3
-		r := newRig(t, conf(v)).start()
+		r := newFixture(t, conf(v)).start()
 		defer r.stop()
 		time.Sleep(30 * time.Second)
 		r.farm.set(rs1, "broken")
@@ -319,7 +321,7 @@ func TestPaceFollowsHealth(t *testing.T) {
 func TestApplyIsTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := virtual(vip, rs1)
-		r := newRig(t, conf(v))
+		r := newFixture(t, conf(v))
 		r.plane.setFail(errors.New("address in use"))
 		r.start()
 		defer r.stop()
@@ -341,7 +343,7 @@ func TestApplyIsTriedAgain(t *testing.T) {
 func TestChecksThatCannotBeMade(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := virtual(vip, rs1, rs2)
-		r := newRig(t, conf(v))
+		r := newFixture(t, conf(v))
 		r.farm.set(rs2, "broken")
 		r.start()
 		defer r.stop()
@@ -365,11 +367,11 @@ func TestChecksThatCannotBeMade(t *testing.T) {
 func TestDriftIsRepaired(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := virtual(vip, rs1)
-		r := newRig(t, conf(v)).start()
+		r := newFixture(t, conf(v)).start()
 		defer r.stop()
 		time.Sleep(time.Second)
 		for i, meddle := range []map[string]int{nil, {}, {rs1: 0}, {rs1: 7}} {
-			r.plane.meddle(v.ID, meddle)
+			r.plane.changeElsewhere(v.ID, meddle)
 			time.Sleep(applier.AuditPeriod + time.Second)
 			r.want(v, vip+": "+rs1+"=1")
 			if n := r.status().Dataplane.Repairs; n != uint64(i+1) {
@@ -383,7 +385,7 @@ func TestDriftIsRepaired(t *testing.T) {
 func TestStatusShowsWhatIsInForce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := virtual(vip, rs1+" 3", rs2)
-		r := newRig(t, conf(v)).start()
+		r := newFixture(t, conf(v)).start()
 		defer r.stop()
 		time.Sleep(time.Second)
 		for _, c := range []struct {
@@ -395,7 +397,7 @@ func TestStatusShowsWhatIsInForce(t *testing.T) {
 			{map[string]int{rs2: 1}, [2]int{0, 1}},
 			{nil, [2]int{}},
 		} {
-			r.plane.meddle(v.ID, c.meddle)
+			r.plane.changeElsewhere(v.ID, c.meddle)
 			st := r.status()
 			s := st.Services[0].Servers
 			if got := [2]int{s[0].Current, s[1].Current}; got != c.want {
@@ -462,7 +464,7 @@ func TestAutoReload(t *testing.T) {
 		v := virtual(vip, rs1)
 		c := conf(v)
 		c.Global.AutoReload = true
-		r := newRig(t, c).start()
+		r := newFixture(t, c).start()
 		defer r.stop()
 		time.Sleep(2 * time.Second)
 		r.edit("second", nil, config.Problems{{Severity: config.Error, Pos: config.Pos{File: "test.cf", Line: 7}, Text: "nonsense"}})
@@ -495,7 +497,7 @@ func TestAutoReloadOfNothing(t *testing.T) {
 		v := virtual(vip, rs1)
 		c := conf(v)
 		c.Global.AutoReload = true
-		r := newRig(t, c).start()
+		r := newFixture(t, c).start()
 		defer r.stop()
 		time.Sleep(2 * time.Second)
 		r.edit("empty", conf(), nil)
@@ -522,7 +524,7 @@ func TestAutoReloadOfNothing(t *testing.T) {
 func TestNoAutoReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := virtual(vip, rs1)
-		r := newRig(t, conf(v)).start()
+		r := newFixture(t, conf(v)).start()
 		defer r.stop()
 		time.Sleep(2 * time.Second)
 		r.edit("second", conf(virtual(vip, rs1+" 7")), nil)
@@ -541,7 +543,7 @@ func TestFileGone(t *testing.T) {
 		v := virtual(vip, rs1)
 		c := conf(v)
 		c.Global.AutoReload = true
-		r := newRig(t, c).start()
+		r := newFixture(t, c).start()
 		defer r.stop()
 		time.Sleep(2 * time.Second)
 		if err := os.Remove(r.path); err != nil {
@@ -560,7 +562,7 @@ func TestMaintenanceDir(t *testing.T) {
 		v := virtual(vip, rs1, rs2)
 		c := conf(v)
 		c.Global.MaintenanceDir = t.TempDir()
-		r := newRig(t, c).start()
+		r := newFixture(t, c).start()
 		defer r.stop()
 		time.Sleep(2 * time.Second)
 		file := filepath.Join(c.Global.MaintenanceDir, "192.168.80.110:80")
@@ -587,7 +589,7 @@ func TestStopDoesWhatCleanstopSays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cut, keep := virtual("10.0.0.1:80", rs1), virtual("10.0.0.2:80", rs1)
 		keep.CleanStop, keep.DrainTimeout = false, 5*time.Second
-		r := newRig(t, conf(cut, keep)).start()
+		r := newFixture(t, conf(cut, keep)).start()
 		time.Sleep(2 * time.Second)
 		begin := time.Now()
 		r.stop()
@@ -608,7 +610,7 @@ func TestHangingChecksHoldUpNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v, addrs := many(20)
 		v.CheckTimeout = time.Hour
-		r := newRig(t, conf(v))
+		r := newFixture(t, conf(v))
 		for _, a := range addrs {
 			r.farm.set(a, "hang")
 		}
@@ -626,7 +628,7 @@ func TestHangingChecksHoldUpNothing(t *testing.T) {
 }
 
 func TestStartWithABadFile(t *testing.T) {
-	r := newRig(t, nil)
+	r := newFixture(t, nil)
 	r.err = config.Problems{{Severity: config.Error, Text: "bad"}}
 	if err := r.Start(t.Context()); err == nil || err.Error() != "error: bad" {
 		t.Errorf("start: %v", err)
@@ -640,7 +642,7 @@ func TestStatusCounters(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := virtual(vip, rs1, rs2)
 		v.Fallback, v.ServiceName = fallback("sorry"), "shop"
-		r := newRig(t, conf(v)).start()
+		r := newFixture(t, conf(v)).start()
 		defer r.stop()
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
@@ -661,7 +663,7 @@ func TestStatusCounters(t *testing.T) {
 var _ dataplane.Dataplane = (*plane)(nil)
 
 // applyTo replaces the dataplane of the applier, before the start.
-func (r *rig) applyTo(p dataplane.Dataplane) {
+func (r *fixture) applyTo(p dataplane.Dataplane) {
 	r.applier = applier.New(p, r.applied, r.log)
 	r.cluster.out = executor{r.applier, r.hooks, r.o.Mail}
 }

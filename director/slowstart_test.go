@@ -282,7 +282,7 @@ func TestSlowStartByTheClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := slow(18*time.Second, rs1, rs2)
 		v.CheckInterval, v.FastInterval, v.DownInterval = time.Second, time.Second, time.Second
-		r := newRig(t, conf(v))
+		r := newFixture(t, conf(v))
 		r.farm.set(rs2, "connect: connection refused")
 		r.start()
 		defer r.stop()

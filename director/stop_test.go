@@ -48,7 +48,7 @@ func TestStopWhateverHangs(t *testing.T) {
 				}
 				cut, keep := virtual(vip, rs1), virtual("10.0.0.2:80", rs1)
 				keep.CleanStop, keep.DrainTimeout = false, drain
-				r := newRig(t, conf(cut, keep))
+				r := newFixture(t, conf(cut, keep))
 				p := &stuck{r.plane, map[string]chan struct{}{"remove": gate("remove"), "drain": gate("drain")}}
 				r.o.Dataplane = p
 				r.applyTo(p)
@@ -124,7 +124,7 @@ func TestStopHurries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		keep := virtual(vip, rs1)
 		keep.CleanStop, keep.DrainTimeout = false, time.Hour
-		r := newRig(t, conf(keep)).start()
+		r := newFixture(t, conf(keep)).start()
 		hang := make(chan struct{})
 		r.hooks.Enqueue("file", func(context.Context) { <-hang })
 		time.Sleep(2 * time.Second)
@@ -148,7 +148,7 @@ func TestNothingComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := virtual(vip, rs1, rs2)
 		v.SlowStart = time.Minute
-		r := newRig(t, conf(v))
+		r := newFixture(t, conf(v))
 		r.farm.set(rs2, "broken")
 		r.start()
 		time.Sleep(2 * time.Second)

@@ -14,9 +14,9 @@ import (
 	"github.com/shunt-lb/shunt/internal/test/netlab"
 )
 
-// A site is a small data centre: clients behind a router, and a bridge with
+// A fixture is a small data centre: clients behind a router, and a bridge with
 // the director and three real servers, as operators set them up.
-type site struct {
+type fixture struct {
 	lab                      *netlab.Lab
 	client, router, director *netlab.Namespace
 	real                     []*netlab.Namespace
@@ -28,9 +28,9 @@ var (
 )
 
 // newSite builds a site whose real servers are reached by one method.
-func newSite(t testing.TB, forward dataplane.Forward) *site {
+func newSite(t testing.TB, forward dataplane.Forward) *fixture {
 	t.Helper()
-	s := &site{lab: netlab.Test(t)}
+	s := &fixture{lab: netlab.Test(t)}
 	for _, n := range []struct {
 		name string
 		ns   **netlab.Namespace
@@ -47,7 +47,7 @@ func newSite(t testing.TB, forward dataplane.Forward) *site {
 	return s
 }
 
-func (s *site) wire() error {
+func (s *fixture) wire() error {
 	front := s.lab.Connect(
 		end(s.client, "eth0", "10.1.0.2/16", "10.1.0.3/16", "10.1.1.2/16", "fd00:1:0:1::2/48", "fd00:1:0:1::3/48", "fd00:1:0:2::2/48"),
 		end(s.router, "eth0", "10.1.0.1/16", "fd00:1::1/48"),
@@ -70,7 +70,7 @@ func (s *site) wire() error {
 		s.router.Forward())
 }
 
-func (s *site) equipDirector() error {
+func (s *fixture) equipDirector() error {
 	return errors.Join(
 		s.director.Gateway(netip.MustParseAddr("10.2.0.254"), netip.MustParseAddr("fd00:2::254")),
 		s.director.AddVIP("eth0", vip4), s.director.AddVIP("eth0", vip6),
@@ -106,7 +106,7 @@ func equip(r *netlab.Namespace, forward dataplane.Forward) error {
 
 // open opens the director's dataplane and sets what clients of real servers
 // that go away need.
-func (s *site) open(t testing.TB) *Dataplane {
+func (s *fixture) open(t testing.TB) *Dataplane {
 	t.Helper()
 	var d *Dataplane
 	must(t, s.director.Do(func() (err error) {
@@ -122,7 +122,7 @@ func (s *site) open(t testing.TB) *Dataplane {
 }
 
 // suite is the site as the contract's suite wants it.
-func (s *site) suite(forward dataplane.Forward) dataplanetest.Lab {
+func (s *fixture) suite(forward dataplane.Forward) dataplanetest.Lab {
 	lab := dataplanetest.Lab{
 		Open: func(t testing.TB) dataplane.Dataplane { return s.open(t) },
 		VIP4: vip4, VIP6: vip6, Forward: forward,

@@ -23,7 +23,7 @@ import (
 
 // serve has every real server listen on each address and greet with a letter:
 // a, b, c. After that it sends back what comes.
-func (s *site) serve(t testing.TB, addrs ...string) {
+func (s *fixture) serve(t testing.TB, addrs ...string) {
 	t.Helper()
 	for i, r := range s.real {
 		for _, addr := range addrs {
@@ -112,7 +112,7 @@ func (v *visitor) alive() error {
 }
 
 // visits connects n times and returns who answered: "abc".
-func (s *site) visits(t testing.TB, to string, n int) string {
+func (s *fixture) visits(t testing.TB, to string, n int) string {
 	t.Helper()
 	var b strings.Builder
 	for range n {

@@ -170,7 +170,7 @@ func TestTunnelTypes(t *testing.T) {
 }
 
 // throughTunnel has a service that may exist served by a tunnel.
-func (s *site) throughTunnel(t *testing.T, d *Dataplane, tunnel dataplane.Tunnel, vip string, six bool) {
+func (s *fixture) throughTunnel(t *testing.T, d *Dataplane, tunnel dataplane.Tunnel, vip string, six bool) {
 	want := dataplane.VirtualService{ID: tcp(vip), Scheduler: "rr", RealServers: reals(dataplane.IPIP, six, 80)}
 	for i := range want.RealServers {
 		want.RealServers[i].Tunnel = tunnel

@@ -30,9 +30,9 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// A site is a client and a real server on one wire. The client stands for the
+// A fixture is a client and a real server on one wire. The client stands for the
 // director too: it sends to the VIP as a director would.
-type site struct {
+type fixture struct {
 	t              *testing.T
 	client, server *netlab.Namespace
 	host           *realserver.Host
@@ -43,9 +43,9 @@ var (
 	vip6 = netip.MustParseAddr("fd00:1::100")
 )
 
-func newSite(t *testing.T) *site {
+func newSite(t *testing.T) *fixture {
 	lab := netlab.Test(t)
-	s := &site{t: t, host: &realserver.Host{Settings: sysctl.System, Note: realserver.Note(filepath.Join(t.TempDir(), "run", "note"))}}
+	s := &fixture{t: t, host: &realserver.Host{Settings: sysctl.System, Note: realserver.Note(filepath.Join(t.TempDir(), "run", "note"))}}
 	var err error
 	s.client, err = lab.Namespace("client")
 	must(t, err)
@@ -59,7 +59,7 @@ func newSite(t *testing.T) *site {
 }
 
 // change runs Apply or Remove on the server and returns the commands it stands for.
-func (s *site) change(f func(realserver.Options) ([]realserver.Step, error), o realserver.Options) (done []string) {
+func (s *fixture) change(f func(realserver.Options) ([]realserver.Step, error), o realserver.Options) (done []string) {
 	s.t.Helper()
 	must(s.t, s.server.Do(func() error {
 		steps, err := f(o)
@@ -71,7 +71,7 @@ func (s *site) change(f func(realserver.Options) ([]realserver.Step, error), o r
 	return done
 }
 
-func (s *site) wantChange(f func(realserver.Options) ([]realserver.Step, error), o realserver.Options, want ...string) {
+func (s *fixture) wantChange(f func(realserver.Options) ([]realserver.Step, error), o realserver.Options, want ...string) {
 	s.t.Helper()
 	if diff := cmp.Diff(want, s.change(f, o)); diff != "" {
 		s.t.Errorf("done (-want +got):\n%s", diff)
@@ -79,7 +79,7 @@ func (s *site) wantChange(f func(realserver.Options) ([]realserver.Step, error),
 }
 
 // answers reports whether somebody on the wire says where addr is.
-func (s *site) answers(addr netip.Addr) (answered bool) {
+func (s *fixture) answers(addr netip.Addr) (answered bool) {
 	s.t.Helper()
 	c, err := s.client.Dial(s.t.Context(), "udp", net.JoinHostPort(addr.String(), "9"))
 	must(s.t, err)
@@ -98,7 +98,7 @@ func (s *site) answers(addr netip.Addr) (answered bool) {
 	return false
 }
 
-func (s *site) neighbour(addr netip.Addr) (state int) {
+func (s *fixture) neighbour(addr netip.Addr) (state int) {
 	s.t.Helper()
 	must(s.t, s.client.Do(func() error {
 		list, err := rtnl.Settled(func() ([]netlink.Neigh, error) { return netlink.NeighList(0, netlink.FAMILY_ALL) })
@@ -114,7 +114,7 @@ func (s *site) neighbour(addr netip.Addr) (state int) {
 
 // direct has the client send to addr by the server's address in Ethernet, as a
 // director does with direct routing.
-func (s *site) direct(addr netip.Addr) {
+func (s *fixture) direct(addr netip.Addr) {
 	s.t.Helper()
 	var mac net.HardwareAddr
 	must(s.t, s.server.Do(func() error {
@@ -134,7 +134,7 @@ func (s *site) direct(addr netip.Addr) {
 }
 
 // serve answers connections to the VIPs on the server until the test ends.
-func (s *site) serve(addr netip.Addr) (address string) {
+func (s *fixture) serve(addr netip.Addr) (address string) {
 	s.t.Helper()
 	ln, err := s.server.Listen("tcp", net.JoinHostPort(addr.String(), "0"))
 	must(s.t, err)
@@ -155,7 +155,7 @@ func (s *site) serve(addr netip.Addr) (address string) {
 }
 
 // reaches reports whether a connection of the client to address is served.
-func (s *site) reaches(address string, within time.Duration) bool {
+func (s *fixture) reaches(address string, within time.Duration) bool {
 	ctx, cancel := context.WithTimeout(s.t.Context(), within)
 	defer cancel()
 	c, err := s.client.Dial(ctx, "tcp", address)

@@ -16,7 +16,7 @@ import (
 
 // tunnel has the client send what is for vip to the server, wrapped, as a
 // director does with tunnelling.
-func (s *site) tunnel(vip, from, to netip.Addr) {
+func (s *fixture) tunnel(vip, from, to netip.Addr) {
 	s.t.Helper()
 	must(s.t, s.client.Do(func() error {
 		attrs := netlink.LinkAttrs{Name: "wrap4"}

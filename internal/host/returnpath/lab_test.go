@@ -40,17 +40,17 @@ func check(t *testing.T, errs ...error) {
 	}
 }
 
-// A scene is a client and a real server on either side of the director, which
+// A fixture is a client and a real server on either side of the director, which
 // this process is; the server's default route is the director.
-type scene struct {
+type fixture struct {
 	*testing.T
 	client, server *netlab.Namespace
 }
 
-func newScene(t *testing.T) scene {
+func newScene(t *testing.T) fixture {
 	lab := netlab.Test(t)
 	here := must[*netlab.Namespace](t)(lab.Here("director"))
-	s := scene{t, must[*netlab.Namespace](t)(lab.Namespace("client")), must[*netlab.Namespace](t)(lab.Namespace("server"))}
+	s := fixture{t, must[*netlab.Namespace](t)(lab.Namespace("client")), must[*netlab.Namespace](t)(lab.Namespace("server"))}
 	end := func(n *netlab.Namespace, link string, addrs ...string) netlab.End {
 		e := netlab.End{In: n, Link: link}
 		for _, a := range addrs {
@@ -69,7 +69,7 @@ func newScene(t *testing.T) scene {
 }
 
 // greet has the server say who it sees, at a port of each of its addresses.
-func (s scene) greet(udp bool, at string) netip.AddrPort {
+func (s fixture) greet(udp bool, at string) netip.AddrPort {
 	s.Helper()
 	if udp {
 		c := must[net.PacketConn](s.T)(s.server.ListenPacket("udp", at))
@@ -106,7 +106,7 @@ func welcome(l net.Listener) {
 func host(a net.Addr) string { return netip.MustParseAddrPort(a.String()).Addr().String() }
 
 // ask returns whom the server sees when the client comes to the service.
-func (s scene) ask(v dataplane.VirtualService) (string, error) {
+func (s fixture) ask(v dataplane.VirtualService) (string, error) {
 	s.Helper()
 	c, err := s.client.Dial(s.Context(), v.ID.Protocol.String(), v.ID.Addr.String())
 	if err != nil {
@@ -175,7 +175,7 @@ func TestServersSeeTheClient(t *testing.T) {
 }
 
 // local has real servers on the director itself see the client, too.
-func local(s scene, d *proxy.Dataplane) {
+func local(s fixture, d *proxy.Dataplane) {
 	log := slog.New(slog.DiscardHandler)
 	for i, at := range []string{"127.0.0.1:8081", "10.2.0.1:8082", "[::1]:8083", "[fd02::1]:8084"} {
 		l := must[net.Listener](s.T)(net.Listen("tcp", at))

@@ -38,16 +38,16 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// A site is a director and a neighbour on one wire.
-type site struct {
+// A fixture is a director and a neighbour on one wire.
+type fixture struct {
 	t                   *testing.T
 	director, neighbour *netlab.Namespace
 	owners              int
 }
 
-func newSite(t *testing.T) *site {
+func newSite(t *testing.T) *fixture {
 	lab := netlab.Test(t)
-	s := &site{t: t}
+	s := &fixture{t: t}
 	var err error
 	s.director, err = lab.Namespace("director")
 	must(t, err)
@@ -61,20 +61,20 @@ func newSite(t *testing.T) *site {
 }
 
 // in runs fn inside of n.
-func (s *site) in(n *netlab.Namespace, fn func() error) {
+func (s *fixture) in(n *netlab.Namespace, fn func() error) {
 	s.t.Helper()
 	must(s.t, n.Do(fn))
 }
 
 // manager starts a Manager of an owner of its own on the director that is
 // closed with the test.
-func (s *site) manager(log io.Writer) *vip.Manager {
+func (s *fixture) manager(log io.Writer) *vip.Manager {
 	s.t.Helper()
 	s.owners++
 	return s.managerOf(fmt.Sprint(s.owners), log)
 }
 
-func (s *site) managerOf(owner string, log io.Writer) *vip.Manager {
+func (s *fixture) managerOf(owner string, log io.Writer) *vip.Manager {
 	s.t.Helper()
 	var m *vip.Manager
 	s.in(s.director, func() (err error) {
@@ -87,7 +87,7 @@ func (s *site) managerOf(owner string, log io.Writer) *vip.Manager {
 
 // addrs are the addresses of a link of the director that are not of its
 // network, with their length.
-func (s *site) addrs(link string) []string {
+func (s *fixture) addrs(link string) []string {
 	s.t.Helper()
 	var all []string
 	s.in(s.director, func() error {
@@ -107,7 +107,7 @@ func (s *site) addrs(link string) []string {
 	return all
 }
 
-func (s *site) wantAddrs(link string, want ...string) {
+func (s *fixture) wantAddrs(link string, want ...string) {
 	s.t.Helper()
 	slices.Sort(want)
 	if got := s.addrs(link); !slices.Equal(got, want) {
@@ -115,14 +115,14 @@ func (s *site) wantAddrs(link string, want ...string) {
 	}
 }
 
-func (s *site) eventuallyAddrs(link string, want ...string) {
+func (s *fixture) eventuallyAddrs(link string, want ...string) {
 	s.t.Helper()
 	slices.Sort(want)
 	eventually(s.t, link+" has the addresses", func() bool { return slices.Equal(s.addrs(link), want) })
 }
 
 // mac is the address of a link in Ethernet.
-func (s *site) mac(n *netlab.Namespace, link string) (mac net.HardwareAddr) {
+func (s *fixture) mac(n *netlab.Namespace, link string) (mac net.HardwareAddr) {
 	s.t.Helper()
 	s.in(n, func() error {
 		l, err := netlink.LinkByName(link)
@@ -135,7 +135,7 @@ func (s *site) mac(n *netlab.Namespace, link string) (mac net.HardwareAddr) {
 }
 
 // believe has the neighbour take addr to be at mac.
-func (s *site) believe(addr string, mac net.HardwareAddr) {
+func (s *fixture) believe(addr string, mac net.HardwareAddr) {
 	s.t.Helper()
 	s.in(s.neighbour, func() error {
 		l, err := netlink.LinkByName("eth0")
@@ -147,7 +147,7 @@ func (s *site) believe(addr string, mac net.HardwareAddr) {
 }
 
 // believed is where the neighbour takes addr to be.
-func (s *site) believed(addr string) (mac net.HardwareAddr) {
+func (s *fixture) believed(addr string) (mac net.HardwareAddr) {
 	s.t.Helper()
 	s.in(s.neighbour, func() error {
 		list, err := rtnl.Settled(func() ([]netlink.Neigh, error) { return netlink.NeighList(0, netlink.FAMILY_ALL) })
