@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/config"
 )
 
@@ -16,22 +17,35 @@ type Mail struct {
 	Subject              string
 	Status               string // starting, running, stopping or reloading
 	ServiceName, Comment string
+	// Reason is why a check of the real server failed, if that is what the mail
+	// is about, and else empty.
+	Reason checks.Kind
 }
 
 // mailServer tells that a server entered or left a service, in ldirectord's
 // words, because people filter their mail by them.
 func (c *cluster) mailServer(sv *service, s *server) {
 	where := fmt.Sprintf("real server: %s (%s)", s.conf.Addr, bareName(sv.conf))
+	var text string
 	switch up, quiescent := s.state() == Up, sv.conf.Quiescent; {
 	case up && quiescent:
-		c.mailAbout(sv, fmt.Sprintf("Restored %s (Weight set to %d)", where, s.conf.Weight))
+		text = fmt.Sprintf("Restored %s (Weight set to %d)", where, s.conf.Weight)
 	case up:
-		c.mailAbout(sv, fmt.Sprintf("Added %s (Weight set to %d)", where, s.conf.Weight))
+		text = fmt.Sprintf("Added %s (Weight set to %d)", where, s.conf.Weight)
 	case quiescent:
-		c.mailAbout(sv, fmt.Sprintf("Quiescent %s (Weight set to 0)", where))
+		text = fmt.Sprintf("Quiescent %s (Weight set to 0)", where)
 	default:
-		c.mailAbout(sv, "Deleted "+where)
+		text = "Deleted " + where
 	}
+	c.mailAbout(sv, text, s.reason())
+}
+
+// reason returns why checks of a server that is down fail, and "" of any other.
+func (s *server) reason() checks.Kind {
+	if s.state() != Down {
+		return ""
+	}
+	return checks.KindOf(s.last.err)
 }
 
 // mailPurged tells that the servers of gone which are in use leave with it,
@@ -39,7 +53,7 @@ func (c *cluster) mailServer(sv *service, s *server) {
 func (c *cluster) mailPurged(sv *service, gone []*server, when string) {
 	for _, s := range gone {
 		if s.state() == Up {
-			c.mailAbout(sv, fmt.Sprintf("Purged real server (%s): %s (%s)", when, s.conf.Addr, bareName(sv.conf)))
+			c.mailAbout(sv, fmt.Sprintf("Purged real server (%s): %s (%s)", when, s.conf.Addr, bareName(sv.conf)), "")
 		}
 	}
 }
@@ -47,9 +61,9 @@ func (c *cluster) mailPurged(sv *service, gone []*server, when string) {
 func (c *cluster) mailFallback(sv *service, on bool) {
 	where := fmt.Sprintf("fallback server: %s (%s)", sv.fallbackName(), bareName(sv.conf))
 	if on {
-		c.mailAbout(sv, fmt.Sprintf("Added %s (Weight set to 1)", where))
+		c.mailAbout(sv, fmt.Sprintf("Added %s (Weight set to 1)", where), "")
 	} else {
-		c.mailAbout(sv, "Deleted "+where)
+		c.mailAbout(sv, "Deleted "+where, "")
 	}
 }
 
@@ -62,14 +76,14 @@ func bareName(v *config.Virtual) string {
 	return v.ID.Addr.String()
 }
 
-func (c *cluster) mailAbout(sv *service, text string) {
+func (c *cluster) mailAbout(sv *service, text string, why checks.Kind) {
 	v := sv.conf
 	if len(v.EmailAlert) == 0 || v.EmailAlertStatus&c.phase == 0 {
 		return
 	}
 	c.out.mail(Mail{
 		To: v.EmailAlert, From: c.global.EmailAlertFrom, Relay: v.SMTP,
-		Subject: text, Status: phaseName(c.phase), ServiceName: v.ServiceName, Comment: v.Comment,
+		Subject: text, Status: phaseName(c.phase), ServiceName: v.ServiceName, Comment: v.Comment, Reason: why,
 	})
 }
 
@@ -111,6 +125,6 @@ func (c *cluster) remindAll(now time.Time, sv *service) {
 		}
 		s.remindAt = time.Time{}
 		c.remind(now, sv, s)
-		c.mailAbout(sv, fmt.Sprintf("Inaccessible real server: %s (%s)", s.conf.Addr, bareName(sv.conf)))
+		c.mailAbout(sv, fmt.Sprintf("Inaccessible real server: %s (%s)", s.conf.Addr, bareName(sv.conf)), s.reason())
 	}
 }
