@@ -152,7 +152,7 @@ func (v *Virtual) CheckAddr(r *Real) netip.AddrPort {
 		port = r.Addr.Port()
 	}
 	if port == 0 {
-		port = usualPort(v.Service)
+		port = v.service().Port
 	}
 	return netip.AddrPortFrom(r.Addr.Addr(), port)
 }

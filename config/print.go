@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/services"
 )
 
 // Print writes c as an ldirectord.cf that says the same: values that differ
@@ -77,7 +78,7 @@ func printBase(c *Config, v *Virtual) *Virtual {
 			base.ID.Protocol = dataplane.UDP
 		}
 	}
-	base.Service = serviceOn(v.ID.Addr.Port())
+	base.Service = services.On(v.ID.Addr.Port())
 	base.Login, base.Passwd = credentials(v.Service)
 	base.CheckInterval = v.CheckInterval
 	if c.Global.FastInterval == c.Global.CheckInterval {

@@ -9,60 +9,8 @@ import (
 	"sync"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/services"
 )
-
-// servicePorts are the services that a port stands for when a section has no
-// `service`, and the ports that checks of them use when there is no other.
-var servicePorts = []struct {
-	name string
-	port uint16
-}{
-	{"ftp", 21},
-	{"smtp", 25},
-	{"dns", 53},
-	{"http", 80},
-	{"pop", 110},
-	{"nntp", 119},
-	{"imap", 143},
-	{"ldap", 389},
-	{"https", 443},
-	{"submission", 587},
-	{"ldaps", 636},
-	{"imaps", 993},
-	{"pops", 995},
-	{"oracle", 1521},
-	{"radius", 1812},
-	{"http_proxy", 3128},
-	{"mysql", 3306},
-	{"sip", 5060},
-	{"pgsql", 5432},
-}
-
-// serviceNames are the values of `service`.
-var serviceNames = []string{
-	"dns", "ftp", "http", "https", "http_proxy", "imap", "imaps", "ldap", "ldaps", "mysql", "nntp",
-	"none", "oracle", "pgsql", "pop", "pops", "radius", "simpletcp", "sip", "smtp", "submission",
-}
-
-// serviceOn returns the service usual on port, "none" if there is none.
-func serviceOn(port uint16) string {
-	for _, s := range servicePorts {
-		if s.port == port {
-			return s.name
-		}
-	}
-	return "none"
-}
-
-// usualPort returns the port a service is usually on, 0 if there is none.
-func usualPort(service string) uint16 {
-	for _, s := range servicePorts {
-		if s.name == service {
-			return s.port
-		}
-	}
-	return 0
-}
 
 // A portDB knows ports by the names of the services database: "http/tcp".
 type portDB map[string]uint16
@@ -121,4 +69,10 @@ func readPorts(r io.Reader) portDB {
 		}
 	}
 	return db
+}
+
+// service is the row of v's service.
+func (v *Virtual) service() services.Service {
+	s, _ := services.Named(v.Service) // another cannot be written
+	return s
 }

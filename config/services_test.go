@@ -43,17 +43,6 @@ func TestReadPorts(t *testing.T) {
 	}
 }
 
-func TestUsualPorts(t *testing.T) {
-	for _, s := range servicePorts {
-		if serviceOn(s.port) != s.name || usualPort(s.name) != s.port {
-			t.Errorf("%s and %d do not find each other", s.name, s.port)
-		}
-	}
-	if serviceOn(8080) != "none" || usualPort("none") != 0 {
-		t.Error("8080 has a service, or none has a port")
-	}
-}
-
 func TestDistance(t *testing.T) {
 	tests := []struct {
 		a, b string
