@@ -43,7 +43,7 @@ func (p *parser) reviewService(sec *section, v *Virtual) {
 	}
 	p.reviewSources(sec, v)
 	p.reviewServed(sec, v)
-	p.reviewCarry(sec, v)
+	p.reviewWaiting(sec, v)
 	p.reviewInterface(sec, v)
 	p.reviewSlowStart(sec, v)
 	for _, flag := range v.SchedFlags {

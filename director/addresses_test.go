@@ -36,13 +36,17 @@ virtual=192.0.2.82:80
 		}
 		return list
 	}
-	for i, want := range []dataplane.Carry{
-		{ProxyProtocol: 1, TrustedProxies: nets("192.0.2.0/24", "2001:db8::7/128"), Transparent: true},
-		{ProxyProtocol: 2, TrustedProxies: nets("192.0.2.9/32")},
-		{Transparent: true},
+	type told struct {
+		Options        dataplane.Options
+		TrustedProxies []netip.Prefix
+	}
+	for i, want := range []told{
+		{dataplane.Options{ProxyProtocol: 1, Transparent: true}, nets("192.0.2.0/24", "2001:db8::7/128")},
+		{dataplane.Options{ProxyProtocol: 2}, nets("192.0.2.9/32")},
+		{dataplane.Options{Transparent: true}, nil},
 	} {
-		got := Everything(&c.Virtuals[i]).Carry
-		if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Prefix{})); diff != "" {
+		v := Everything(&c.Virtuals[i])
+		if diff := cmp.Diff(want, told{v.Options, v.TrustedProxies}, cmpopts.EquateComparable(netip.Prefix{})); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.Virtuals[i].ID, diff)
 		}
 	}

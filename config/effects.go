@@ -8,9 +8,9 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// reviewCarry warns of a section's own lines about connections that do
+// reviewWaiting warns of a section's own lines about connections that do
 // nothing. What was meant for all sections is meant for those it suits.
-func (p *parser) reviewCarry(sec *section, v *Virtual) {
+func (p *parser) reviewWaiting(sec *section, v *Virtual) {
 	limited := func(r Real) bool { return r.MaxConn > 0 }
 	for _, name := range []string{"maxqueue", "queuetimeout", "keepalive", "tcpusertimeout"} {
 		s := sec.line(name)
