@@ -38,8 +38,8 @@ func TestTable(t *testing.T) {
 			t.Errorf("%s: line %q", name, s.Line)
 		}
 	}
-	if names := services.Names(); len(slices.Compact(slices.Sorted(slices.Values(names)))) != len(names) || len(names) != 21 {
-		t.Errorf("%d names, some of them twice, or not those of ldirectord: %q", len(names), names)
+	if names := services.Names(); len(slices.Compact(slices.Sorted(slices.Values(names)))) != len(names) {
+		t.Errorf("some names are there twice: %q", names)
 	}
 }
 
