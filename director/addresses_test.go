@@ -8,7 +8,6 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/shunt-lb/shunt/config"
-	"github.com/shunt-lb/shunt/dataplane"
 )
 
 func TestAddressesReachTheDataplane(t *testing.T) {
@@ -37,16 +36,17 @@ virtual=192.0.2.82:80
 		return list
 	}
 	type told struct {
-		Options        dataplane.Options
+		ProxyProtocol  int
+		Transparent    bool
 		TrustedProxies []netip.Prefix
 	}
 	for i, want := range []told{
-		{dataplane.Options{ProxyProtocol: 1, Transparent: true}, nets("192.0.2.0/24", "2001:db8::7/128")},
-		{dataplane.Options{ProxyProtocol: 2}, nets("192.0.2.9/32")},
-		{dataplane.Options{Transparent: true}, nil},
+		{1, true, nets("192.0.2.0/24", "2001:db8::7/128")},
+		{2, false, nets("192.0.2.9/32")},
+		{0, true, nil},
 	} {
 		v := Everything(&c.Virtuals[i])
-		if diff := cmp.Diff(want, told{v.Options, v.TrustedProxies}, cmpopts.EquateComparable(netip.Prefix{})); diff != "" {
+		if diff := cmp.Diff(want, told{v.ProxyProtocol, v.Transparent, v.TrustedProxies}, cmpopts.EquateComparable(netip.Prefix{})); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.Virtuals[i].ID, diff)
 		}
 	}
