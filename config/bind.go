@@ -56,21 +56,21 @@ var (
 	period   = bind("seconds, 0 or more", secondsFrom(0, maxSeconds), writeSeconds)
 	attempts = bind("number, 1 or more", numberFrom(1, maxCount), strconv.Itoa)
 	count    = bind("number, 0 or more", numberFrom(0, maxCount), strconv.Itoa)
-	status   = bind("number, 200 to 599 but 204, 205 and 304", (*field).pageStatus, strconv.Itoa)
+	status   = bind("number, 200 to 599 but 204, 205 and 304", readPageStatus, strconv.Itoa)
 	yesNo    = bind("`yes` or `no`", (*field).yesNo, writeYesNo)
 	text     = bind("text in double quotes", quoted, inQuotes)
 	path     = bind("path, quotes optional", optionallyQuoted, inQuotes)
 	rest     = bind("text to the end of the line", (*field).raw, asIs)
-	states   = bind("`all`, `none`, or a list of `starting`, `running`, `stopping`, `reloading`", (*field).alertStates, AlertStates.String)
-	people   = bind("addresses, separated by commas", (*field).addresses, writeAddresses)
+	states   = bind("`all`, `none`, or a list of `starting`, `running`, `stopping`, `reloading`", readAlertStates, AlertStates.String)
+	people   = bind("addresses, separated by commas", readAddresses, writeAddresses)
 	length   = bind("duration: `5`, `5s`, `250ms`, `1m`", durationFrom(minDuration), writeLength)
 	wait     = bind("duration: `5`, `5s`, `250ms`, `1m`; 0 allowed", durationFrom(0), writeDuration)
-	page     = bind("path of a file, or of a folder with an index.html", (*field).sorryPage, inQuotes)
+	page     = bind("path of a file, or of a folder with an index.html", readSorryPage, inQuotes)
 	bound    = bind("number, 1 or more", numberFrom(1, maxCount), writeCount)
-	size     = bind("bytes, 1M or more: `268435456`, `256M`, `1G`", (*field).size, writeSize)
+	size     = bind("bytes, 1M or more: `268435456`, `256M`, `1G`", readSize, writeSize)
 	bits4    = bind("number, 1 to 32", numberFrom(1, 32), writeCount)
 	bits6    = bind("number, 1 to 128", numberFrom(1, 128), writeCount)
-	relay    = bind("host name or address", (*field).relay, asIs)
+	relay    = bind("host name or address", readRelay, asIs)
 )
 
 // minDuration keeps checks from running without a pause.
@@ -90,8 +90,8 @@ func numberFrom(lo, hi int64) func(*field) (int, bool) {
 	}
 }
 
-// pageStatus leaves out what RFC 9110 allows no content for.
-func (f *field) pageStatus() (int, bool) {
+// readPageStatus leaves out what RFC 9110 allows no content for.
+func readPageStatus(f *field) (int, bool) {
 	n, ok := f.number(200, 599)
 	if n == 204 || n == 205 || n == 304 {
 		ok = f.fail(f.valAt, fmt.Sprintf("HTTP sends no page with status %d", n), "200 and 503 are usual")

@@ -68,7 +68,7 @@ var receive = value{
 			return false
 		}
 		at := f.valAt + max(0, strings.IndexByte(f.val, '"')+1)
-		t.v.Receive, ok = f.pattern(source, at)
+		t.v.Receive, ok = readPattern(f, source, at)
 		return ok
 	},
 	get: func(t target) []string {
@@ -97,7 +97,7 @@ var load = bind("text in double quotes, with a letter or digit in it", func(f *f
 }, inQuotes)(func(t target) *string { return &t.v.Load })
 
 // virtualHost is what stands in a request as it is, so that a URL never works.
-var virtualHost = noticed(bind("host name, quotes optional", (*field).virtualHost, inQuotes)(func(t target) *string { return &t.v.VirtualHost }), func(f *field, t target) {
+var virtualHost = noticed(bind("host name, quotes optional", readVirtualHost, inQuotes)(func(t target) *string { return &t.v.VirtualHost }), func(f *field, t target) {
 	bare := t.v.VirtualHost
 	if i := strings.Index(bare, "://"); i >= 0 {
 		bare = bare[i+3:]
@@ -108,8 +108,8 @@ var virtualHost = noticed(bind("host name, quotes optional", (*field).virtualHos
 	}
 })
 
-// virtualHost reads a name that ends at the second quote.
-func (f *field) virtualHost() (string, bool) {
+// readVirtualHost reads a name that ends at the second quote.
+func readVirtualHost(f *field) (string, bool) {
 	f.straighten()
 	if !strings.HasPrefix(f.val, `"`) {
 		f.cut(never)

@@ -9,9 +9,9 @@ import (
 // dev_valid_name.
 const maxLink = 15
 
-// link reads the name of a network link. Whether it exists is not asked: it
+// readLink reads the name of a network link. Whether it exists is not asked: it
 // may come later.
-func (f *field) link() (string, bool) {
+func readLink(f *field) (string, bool) {
 	f.straighten()
 	name, ok := f.raw()
 	name = strings.Trim(name, `"`)

@@ -6,8 +6,8 @@ import (
 	"strconv"
 )
 
-// netmask reads what persistence takes clients together by.
-func (f *field) netmask(six bool) (bits int, ok bool) {
+// readNetmask reads what persistence takes clients together by.
+func readNetmask(f *field, six bool) (bits int, ok bool) {
 	f.straighten()
 	f.cut(never)
 	if f.tail {
@@ -41,7 +41,7 @@ func mask4(bits int) netip.Addr {
 var netmask = value{
 	kind: "netmask; prefix length for IPv6",
 	set: func(f *field, t target) (ok bool) {
-		t.v.PersistentBits, ok = f.netmask(t.six)
+		t.v.PersistentBits, ok = readNetmask(f, t.six)
 		return ok
 	},
 	get: func(t target) []string {

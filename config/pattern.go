@@ -133,8 +133,8 @@ func latin1(b []byte) []byte {
 	return wide
 }
 
-// pattern compiles source, which stands at the offset at of the line.
-func (f *field) pattern(source string, at int) (*Pattern, bool) {
+// readPattern compiles source, which stands at the offset at of the line.
+func readPattern(f *field, source string, at int) (*Pattern, bool) {
 	if p := f.patterns[source]; p != nil {
 		return p, true
 	}

@@ -17,9 +17,9 @@ var callback = noticed(text(func(t target) *string { return &t.g.Callback }), fu
 	}
 })
 
-// missingProgram warns of a command of the shell that begins with the path of
+// warnMissingProgram warns of a command of the shell that begins with the path of
 // a program which is not there.
-func (f *field) missingProgram(command string) {
+func warnMissingProgram(f *field, command string) {
 	program := firstWord(strings.TrimLeft(command, " \t\"'"))
 	program = strings.TrimRight(program, "\"';&|)")
 	if strings.HasPrefix(program, "/") && !strings.ContainsAny(program, "$`*?") && !executable(program) {

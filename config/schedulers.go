@@ -12,9 +12,9 @@ var schedulers = []string{"rr", "wrr", "lc", "wlc", "lblc", "lblcr", "sh", "dh",
 // schedFlags are the names that ipvsadm has for them.
 var schedFlags = []string{"sh-fallback", "sh-port", "mh-fallback", "mh-port", "flag-1", "flag-2", "flag-3"}
 
-// scheduler reads the name of a scheduler. Where ldirectord would make
+// readScheduler reads the name of a scheduler. Where ldirectord would make
 // another one of it (Wlc becomes lc), it is refused.
-func (f *field) scheduler() (string, bool) {
+func readScheduler(f *field) (string, bool) {
 	f.straighten()
 	f.cut(never)
 	f.singles()
@@ -37,7 +37,7 @@ func (f *field) scheduler() (string, bool) {
 
 func punctuation(r rune) bool { return r >= 0x80 || !isAlnum(byte(r)) }
 
-func (f *field) schedFlags() ([]string, bool) {
+func readSchedFlags(f *field) ([]string, bool) {
 	f.straighten()
 	f.cut(never)
 	w := firstWord(f.val)

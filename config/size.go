@@ -15,8 +15,8 @@ var units = []struct {
 
 const minSize = 1 << 20
 
-// size reads a number of bytes.
-func (f *field) size() (int64, bool) {
+// readSize reads a number of bytes.
+func readSize(f *field) (int64, bool) {
 	f.comment(false)
 	digits, unit := strings.ToUpper(f.val), int64(1)
 	for _, u := range units {

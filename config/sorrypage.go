@@ -7,8 +7,8 @@ import (
 	"github.com/shunt-lb/shunt/internal/files"
 )
 
-// sorryPage reads the path of a page. One that is not there may come.
-func (f *field) sorryPage() (string, bool) {
+// readSorryPage reads the path of a page. One that is not there may come.
+func readSorryPage(f *field) (string, bool) {
 	p, ok := f.quoted(true)
 	if !ok {
 		return "", false
