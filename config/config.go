@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/shunt-lb/shunt/config/internal/lookup"
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
@@ -26,7 +27,7 @@ type Config struct {
 	// is Waiting.
 	LeftOut int
 
-	known   map[question]lookup // what was found for Virtuals
+	known   map[lookup.Question]lookup.Result // what was found for Virtuals
 	lists   map[string]listing
 	missing []Pos // what is in Waiting, all of it
 }
