@@ -12,7 +12,7 @@ import (
 
 // names finds addresses and ports by their names.
 type names struct {
-	ports func() (portDB, error)
+	ports func() (lookup.Ports, error)
 	known map[lookup.Question]lookup.Result
 	asked map[lookup.Question]bool // what known has no answer to
 }
@@ -90,7 +90,7 @@ func (n *names) number(f *field, e endpoint, proto dataplane.Protocol) (uint16, 
 // error: nothing will put it there by itself, unless the database is missing.
 func (n *names) portOf(f *field, e endpoint, proto dataplane.Protocol) (uint16, bool) {
 	db, err := n.ports()
-	p, ok := db.port(e.port, proto)
+	p, ok := db.Port(e.port, proto)
 	if ok {
 		return p, true
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/shunt-lb/shunt/config/internal/lookup"
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/services"
 )
 
 // Options change how a file is read. The zero value is ready to use.
@@ -109,7 +110,7 @@ func split(all Problems) (waiting, warnings Problems) {
 func newParser(name string, o Options, known map[lookup.Question]lookup.Result) *parser {
 	p := &parser{
 		collector: &collector{file: name, again: o.Again},
-		names:     &names{ports: systemPorts(), known: known, asked: map[lookup.Question]bool{}},
+		names:     &names{ports: lookup.SystemPorts(), known: known, asked: map[lookup.Question]bool{}},
 		cfg:       &Config{Path: name},
 		lines:     map[string]place{},
 	}
@@ -180,4 +181,10 @@ func endpointText(a netip.AddrPort) string {
 		return "[" + a.Addr().String() + "]"
 	}
 	return a.Addr().String()
+}
+
+// service is the row of v's service.
+func (v *Virtual) service() services.Service {
+	s, _ := services.Named(v.Service) // another cannot be written
+	return s
 }

@@ -14,8 +14,8 @@ import (
 
 const (
 	hostsPath = "/etc/hosts"
-	// maxHosts is how many bytes of it are read.
-	maxHosts = 16<<20 + 1
+	// maxRead is how many bytes of it, or of services(5), are read.
+	maxRead = 16<<20 + 1
 	// hostsCached is for how long Go's resolver believes what it has read there,
 	// and a little more for the grain of the clocks of file systems.
 	hostsCached = 5*time.Second + 2*time.Second
@@ -38,7 +38,7 @@ func readHosts(path string) *Hosts {
 	if err := unix.Stat(path, &st); err == nil {
 		h.changed = later(time.Unix(st.Mtim.Unix()), time.Unix(st.Ctim.Unix()))
 	}
-	text, err := files.Read(path, maxHosts)
+	text, err := files.Read(path, maxRead)
 	if err != nil {
 		return h
 	}

@@ -1,4 +1,4 @@
-package config
+package lookup
 
 import (
 	"bufio"
@@ -9,14 +9,14 @@ import (
 	"sync"
 
 	"github.com/shunt-lb/shunt/dataplane"
-	"github.com/shunt-lb/shunt/internal/services"
+	"github.com/shunt-lb/shunt/internal/files"
 )
 
-// A portDB knows ports by the names of the services database: "http/tcp".
-type portDB map[string]uint16
+// Ports know ports by the names of the services database: "http/tcp".
+type Ports map[string]uint16
 
-// port finds the port of a name. Without a protocol tcp is tried before udp.
-func (db portDB) port(name string, p dataplane.Protocol) (uint16, bool) {
+// Port finds the port of a name. Without a protocol tcp is tried before udp.
+func (db Ports) Port(name string, p dataplane.Protocol) (uint16, bool) {
 	protos := []string{"tcp", "udp"}
 	if p == dataplane.TCP || p == dataplane.UDP {
 		protos = []string{p.String()}
@@ -37,20 +37,20 @@ var wellKnown = map[string]uint16{
 	"oracle": 1521, "radius": 1812, "squid": 3128, "mysql": 3306, "sip": 5060, "postgresql": 5432,
 }
 
-// systemPorts returns a reader of the system's services database that reads
+// SystemPorts returns a reader of the system's services database that reads
 // it when it is first asked. A machine without one has wellKnown alone, and the
 // error says why.
-func systemPorts() func() (portDB, error) {
-	return sync.OnceValues(func() (portDB, error) {
-		text, err := ReadFile("/etc/services")
+func SystemPorts() func() (Ports, error) {
+	return sync.OnceValues(func() (Ports, error) {
+		text, err := files.Read("/etc/services", maxRead)
 		return readPorts(bytes.NewReader(text)), err
 	})
 }
 
 // readPorts reads the format of services(5). Lines it does not understand
 // are skipped.
-func readPorts(r io.Reader) portDB {
-	db := portDB{}
+func readPorts(r io.Reader) Ports {
+	db := Ports{}
 	for lines := bufio.NewScanner(r); lines.Scan(); {
 		text, _, _ := strings.Cut(lines.Text(), "#")
 		words := strings.Fields(text)
@@ -69,10 +69,4 @@ func readPorts(r io.Reader) portDB {
 		}
 	}
 	return db
-}
-
-// service is the row of v's service.
-func (v *Virtual) service() services.Service {
-	s, _ := services.Named(v.Service) // another cannot be written
-	return s
 }
