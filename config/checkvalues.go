@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/shunt-lb/shunt/config/internal/pattern"
 )
 
 // checkTypes are the words of checktype; a number is the combined form.
@@ -131,4 +133,43 @@ func readVirtualHost(f *field) (string, bool) {
 		f.hashInQuotes(f.valAt + 1 + i)
 	}
 	return f.filled(name)
+}
+
+// A Pattern is a receive pattern: a Perl regular expression as far as Go has
+// them, matched against bytes, unanchored. A Pattern may be used by many
+// goroutines.
+type Pattern = pattern.Pattern
+
+// CompilePattern makes a Pattern of source. Its error is a *syntax.Error of
+// package regexp/syntax.
+func CompilePattern(source string) (*Pattern, error) { return pattern.Compile(source) }
+
+// readPattern compiles source, which stands at the offset at of the line.
+func readPattern(f *field, source string, at int) (*Pattern, bool) {
+	if p := f.patterns[source]; p != nil {
+		return p, true
+	}
+	if f.steps > maxFileSteps {
+		return nil, f.fail(at, fmt.Sprintf("the patterns of the file make programs of more than %d steps", maxFileSteps), "use smaller repeat counts, or the same pattern for more servers")
+	}
+	p, err := pattern.Compile(source)
+	if err == nil {
+		f.remember(p)
+		return p, true
+	}
+	text, hint, offset := pattern.Explain(err, source)
+	return nil, f.fail(at+offset, "broken regular expression: "+text, hint)
+}
+
+// maxFileSteps is how many steps all patterns of a file may have, equal ones
+// counted once. A step takes some hundred bytes.
+const maxFileSteps = 1 << 17
+
+// remember has equal patterns of a file be one.
+func (c *collector) remember(p *Pattern) {
+	if c.patterns == nil {
+		c.patterns = map[string]*Pattern{}
+	}
+	c.patterns[p.String()] = p
+	c.steps += p.Steps()
 }

@@ -106,7 +106,7 @@ func realText(v *Virtual, r *Real) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s %d", endpointText(r.Addr), r.Forward, r.Weight)
 	if r.Request != v.Request || !r.Receive.Equal(v.Receive) {
-		fmt.Fprintf(&b, ` "%s","%s"`, slashless(r.Request), r.Receive.text())
+		fmt.Fprintf(&b, ` "%s","%s"`, slashless(r.Request), patternText(r.Receive))
 	}
 	if r.Lower != 0 {
 		fmt.Fprintf(&b, " l:%d", r.Lower)
@@ -129,10 +129,10 @@ func slashless(request string) string {
 	return request
 }
 
-// text returns the source of p, "" for nil.
-func (p *Pattern) text() string {
+// patternText returns the source of p, "" for nil.
+func patternText(p *Pattern) string {
 	if p == nil {
 		return ""
 	}
-	return p.source
+	return p.String()
 }

@@ -128,7 +128,7 @@ func explainReal(v *Virtual, r *Real) ExplainedReal {
 		e.Tunnel = t.String()
 	}
 	if v.negotiates() {
-		e.Receive = r.Receive.text()
+		e.Receive = patternText(r.Receive)
 	}
 	return e
 }
