@@ -54,7 +54,7 @@ func resolved(t *testing.T, file string) string {
 
 // columns are the blanks between the columns of a table, which are as wide as
 // lines that are left out have it.
-var columns = regexp.MustCompile("(\\S) {2,}")
+var columns = regexp.MustCompile(`(\S) {2,}`)
 
 // withoutDefaults leaves out the lines whose values are defaults.
 func withoutDefaults(shown string) string {

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"github.com/shunt-lb/shunt/config/internal/format"
 	"github.com/shunt-lb/shunt/config/internal/lookup"
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/internal/services"
@@ -187,4 +188,20 @@ func endpointText(a netip.AddrPort) string {
 func (v *Virtual) service() services.Service {
 	s, _ := services.Named(v.Service) // another cannot be written
 	return s
+}
+
+// otherFormat says what text is that has errors, no section, and the looks of
+// something else. It returns "" for everything else.
+func (p *parser) otherFormat(text []byte) string {
+	if p.sections > 0 || len(p.errors.held) == 0 {
+		return ""
+	}
+	switch what := format.Guess(text); what {
+	case "":
+		return ""
+	case format.UTF16:
+		return "this is " + what + ": save it as UTF-8"
+	default:
+		return "this is " + what + ", not an ldirectord.cf"
+	}
 }
