@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// whileMatching is when a check was whose time has gone into its pattern.
+// whileMatching says that a check spent its time on its pattern.
 const whileMatching = "while matching the answer with the pattern"
 
 // maxReason is how many bytes of a library's error are shown.
@@ -34,7 +34,7 @@ func (e *Error) Error() string { return e.Check + " " + e.Object + ": " + e.Err.
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// attempt runs f as the check of object and puts its error in words.
+// attempt runs f as the check of object. Its error is an [*Error], or nil.
 func attempt(ctx context.Context, check, object string, f func() error) error {
 	began := time.Now()
 	err := ctx.Err()

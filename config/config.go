@@ -32,8 +32,8 @@ type Config struct {
 	missing []Pos // what is in Waiting, all of it
 }
 
-// Await adds to what c waits for something that only its reader looks for. It
-// is for who makes a Config, before anybody else has it.
+// Await adds p to what c waits for. Only the maker of a Config may call it,
+// before anybody else has c.
 func (c *Config) Await(p Problem) {
 	p.Severity = Waiting
 	c.Waiting, c.missing = append(c.Waiting, p), append(c.missing, p.Pos)
