@@ -83,7 +83,7 @@ var serverMetrics = []metric[director.ServerStatus]{
 	server.timestamp("last_check_timestamp_seconds", "When the latest check ended, in seconds since 1970; missing before the first one.",
 		func(r *director.ServerStatus) time.Time { return r.Checked }),
 	server.info("last_check_reason", "Always 1; the result of the latest check, as one of the reasons in METRICS.md.", []string{"reason"},
-		func(r *director.ServerStatus) []string { return []string{reason(r)} }),
+		func(r *director.ServerStatus) []string { return []string{latestReason(r)} }),
 	server.counter("transitions_total", "Changes of the real server's state.",
 		func(r *director.ServerStatus) uint64 { return r.Transitions }),
 	server.timestamp("last_transition_timestamp_seconds", "When the real server entered its state, in seconds since 1970.",

@@ -37,7 +37,7 @@ func (s *Server) Public() http.Handler { return s.public() }
 func (s *Server) Gatherer() prometheus.Gatherer { return s.registry }
 
 // Reason classifies the latest check of r.
-func Reason(r director.ServerStatus) string { return reason(&r) }
+func Reason(r director.ServerStatus) string { return latestReason(&r) }
 
 // Formats of the status table and the page.
 var (

@@ -162,7 +162,7 @@ func web() director.ServiceStatus {
 				Server: "192.168.80.120:80", Forward: "masq", Weight: 1, Current: 0, State: director.Down,
 				Since: before(95 * time.Second), Cause: "connect 192.168.80.120:80: connection refused",
 				Checked: before(500 * time.Millisecond), Duration: director.Seconds(210 * time.Microsecond),
-				Result: "connect 192.168.80.120:80: connection refused", Fails: 95, ChecksOK: 97000, ChecksBad: 95, Transitions: 3, Active: 7,
+				Result: "connect 192.168.80.120:80: connection refused", Reason: "refused", Fails: 95, ChecksOK: 97000, ChecksBad: 95, Transitions: 3, Active: 7,
 				Counters: dataplane.Counters{Connections: 305897, InBytes: 171_436_615, OutBytes: 29_999_948_000, Failures: 13},
 			},
 			{
@@ -184,7 +184,7 @@ func dns() director.ServiceStatus {
 			{
 				Server: "[2001:db8::2]:53", Forward: "masq", Weight: 10, State: director.Pending, Since: before(75 * time.Hour),
 				Checked: before(2 * time.Second), Duration: director.Seconds(2500 * time.Millisecond), Fails: 1, ChecksOK: 10, ChecksBad: 1,
-				Result:   "dns [2001:db8::2]:53: no answer within 2.5s",
+				Result: "dns [2001:db8::2]:53: no answer within 2.5s", Reason: "timeout",
 				Counters: dataplane.Counters{Connections: 5, InPackets: 10, OutPackets: 11},
 				Inactive: 4,
 			},
@@ -199,7 +199,7 @@ func mail() director.ServiceStatus {
 		Servers: []director.ServerStatus{{
 			Server: "192.168.80.140:25", Forward: "ipip", Tunnel: "gue port 6080", Weight: 1, State: director.Down, Since: before(9 * time.Second),
 			Checked: before(4 * time.Second), Duration: director.Seconds(time.Second), Fails: 3, ChecksBad: 3, Transitions: 1,
-			Result: "smtp 192.168.80.140:25: status 554 no SMTP service here for you, come back another day, want 220",
+			Result: "smtp 192.168.80.140:25: status 554 no SMTP service here for you, come back another day, want 220", Reason: "status",
 		}},
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/shunt-lb/shunt/admin"
+	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/director"
 )
 
@@ -114,9 +115,12 @@ func TestMetricsReasonsDocumented(t *testing.T) {
 	for _, w := range words {
 		got = append(got, w[1])
 	}
-	want := []string{"ok", "unchecked", "other"}
-	for _, c := range reasonCases {
-		want = append(want, c.want)
+	want := []string{"ok", "unchecked"}
+	for _, k := range []checks.Kind{
+		checks.Refused, checks.Timeout, checks.Unreachable, checks.Closed, checks.TLS, checks.Auth,
+		checks.Status, checks.Protocol, checks.Mismatch, checks.Command, checks.Other,
+	} {
+		want = append(want, string(k))
 	}
 	slices.Sort(got)
 	slices.Sort(want)

@@ -6,8 +6,7 @@ import (
 	"net/netip"
 )
 
-// Bounds, in bytes, of what a check reads of an answer. What lies behind them is
-// not looked at.
+// Bounds, in bytes, of what a check reads of an answer. It ignores the rest.
 const (
 	// MaxAnswer bounds all lines of simpletcp.
 	MaxAnswer = 1 << 20
@@ -53,8 +52,8 @@ type Target struct {
 // A Matcher decides about what a real server answered.
 type Matcher interface {
 	// Match reports whether an answer is a good one. It reads no more of it
-	// than it has to, an error of answer is the end of it, and soon after ctx is
-	// done it returns ctx's error, whatever the answer.
+	// than it has to and treats an error of answer as its end. Soon after ctx
+	// is done it returns ctx's error, whatever the answer.
 	Match(ctx context.Context, answer io.Reader) (bool, error)
 	String() string
 }

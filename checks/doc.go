@@ -18,11 +18,10 @@
 //
 // # Where the rules come from
 //
-// Whoever points shunt at an ldirectord.cf expects a server that ldirectord
-// calls well to be well here. The rules are ldirectord's as it was observed to
-// work (4.12), not as its manual page has them. Where its behaviour is a
-// defect the check does what the manual page promises, and the function's
-// comment says so. In short:
+// A server that ldirectord calls well has to be well here. The rules are
+// ldirectord's as it was observed to work (4.12), not as its manual page has
+// them. Where its behaviour is a defect the check does what the manual page
+// promises, and the function's comment says so. In short:
 //
 //   - A ping of an IPv6 address can succeed, and all attempts together keep
 //     within the timeout.
@@ -39,5 +38,6 @@
 //
 // HTTP follows RFC 9110 and RFC 9112, ping RFC 792 and RFC 4443.
 //
-// The package imports nothing else of the project.
+// Why a check failed is said in words, for people, and as a [Kind], for metrics
+// and programs.
 package checks

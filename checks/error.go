@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -8,13 +9,12 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// whileMatching is when a check was whose time has gone into its pattern.
+// whileMatching says that a check spent its time on its pattern.
 const whileMatching = "while matching the answer with the pattern"
 
 // maxReason is how many bytes of a library's error are shown.
@@ -23,28 +23,18 @@ const maxReason = 200
 // An Error is the result of a check that did not succeed.
 type Error struct {
 	Check  string // "connect", "http"
-	Object string // what was asked: an address with or without port, a program
-	Err    error  // why that is not well, in words fit for a status page
+	Object string // the address, with or without port, or the program
+	Kind   Kind   // why it failed, in one word fit for a label
+	Err    error  // why it failed, in words fit for a status page
 }
 
-// Error says check, object and cause.
+// Error names the check, its object and the cause.
 func (e *Error) Error() string { return e.Check + " " + e.Object + ": " + e.Err.Error() }
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Local reports whether a check could not be made for want of something on this
-// host, descriptors, memory or local ports, so that it says nothing about the
-// real server.
-func Local(err error) bool {
-	return slices.ContainsFunc(lacks, func(e unix.Errno) bool { return errors.Is(err, e) })
-}
-
-// lacks are those of socket(2), connect(2) and pipe(2) that are no answer of
-// anybody.
-var lacks = []unix.Errno{unix.EMFILE, unix.ENFILE, unix.ENOMEM, unix.ENOBUFS, unix.EADDRNOTAVAIL}
-
-// attempt runs f as the check of object and puts its error in words.
+// attempt runs f as the check of object. Its error is an [*Error], or nil.
 func attempt(ctx context.Context, check, object string, f func() error) error {
 	began := time.Now()
 	err := ctx.Err()
@@ -56,7 +46,8 @@ func attempt(ctx context.Context, check, object string, f func() error) error {
 	if err == nil {
 		return nil
 	}
-	return &Error{Check: check, Object: object, Err: inWords(ctx, began, err)}
+	err = inWords(ctx, began, err)
+	return &Error{Check: check, Object: object, Kind: kindOf(err), Err: err}
 }
 
 // A failure is an error of the operating system or a library, as opposed to a
@@ -68,19 +59,12 @@ type failure struct {
 	when string
 	// where goes before the words if it is not where the check began.
 	where string
+	// kind is the failure's if its error has no kind of its own.
+	kind Kind
 }
 
 func (f *failure) Error() string { return f.err.Error() }
 func (f *failure) Unwrap() error { return f.err }
-
-// A reason is a failure in words.
-type reason struct {
-	text  string
-	cause error
-}
-
-func (r *reason) Error() string { return r.text }
-func (r *reason) Unwrap() error { return r.cause }
 
 // inWords is the one place where failures get their words. Verdicts pass.
 func inWords(ctx context.Context, began time.Time, err error) error {
@@ -88,29 +72,33 @@ func inWords(ctx context.Context, began time.Time, err error) error {
 	if !ok {
 		return err
 	}
-	r := f.inWords(ctx, began)
+	text, cause := f.inWords(ctx, began)
 	if f.where != "" {
-		r.text = f.where + ": " + r.text
+		text = f.where + ": " + text
 	}
-	return r
+	kind := kindOf(cause)
+	if kind == Other {
+		kind = cmp.Or(f.kind, Other)
+	}
+	return &reason{kind, text, cause}
 }
 
-func (f *failure) inWords(ctx context.Context, began time.Time) *reason {
+func (f *failure) inWords(ctx context.Context, began time.Time) (text string, cause error) {
 	when := ""
 	if f.when != "" {
 		when = " " + f.when
 	}
 	switch cause := f.err; {
 	case errors.Is(ctx.Err(), context.Canceled):
-		return &reason{"cancelled" + when, ctx.Err()}
+		return "cancelled" + when, ctx.Err()
 	case ctx.Err() != nil, errors.Is(cause, os.ErrDeadlineExceeded), errors.Is(cause, context.DeadlineExceeded):
-		return &reason{"timed out after " + allowed(ctx, began) + when, context.DeadlineExceeded}
+		return "timed out after " + allowed(ctx, began) + when, context.DeadlineExceeded
 	case errors.Is(cause, io.EOF), errors.Is(cause, io.ErrUnexpectedEOF):
-		return &reason{"connection closed" + when, cause}
+		return "connection closed" + when, cause
 	case errors.Is(cause, unix.ECONNRESET), errors.Is(cause, unix.EPIPE):
-		return &reason{"connection reset by peer" + when, cause}
+		return "connection reset by peer" + when, cause
 	default:
-		return &reason{short(bare(cause).Error()), cause}
+		return short(bare(cause).Error()), cause
 	}
 }
 

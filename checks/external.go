@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os/exec"
 	"strings"
@@ -44,7 +43,7 @@ func ExternalPerl(ctx context.Context, target Target) error {
 	return attempt(ctx, "external-perl", target.Command, func() error {
 		perl, err := exec.LookPath("perl")
 		if err != nil {
-			return fmt.Errorf("perl is needed to run it: %w", bare(err))
+			return because(Command, "perl is needed to run it: %w", bare(err))
 		}
 		return execute(ctx, perl, append([]string{"--", target.Command}, arguments(target)...)...)
 	})
@@ -60,7 +59,7 @@ func execute(ctx context.Context, program string, args ...string) error {
 	// from being started: the fork waits for it.
 	if strings.Contains(program, "/") {
 		if err := files.Readable(ctx, program); errors.Is(err, files.ErrHangs) {
-			return &failure{err: cmp.Or(ctx.Err(), err), when: "while opening the program"}
+			return &failure{err: cmp.Or(ctx.Err(), err), when: "while opening the program", kind: Command}
 		}
 	}
 	out := &head{}
@@ -77,11 +76,11 @@ func execute(ctx context.Context, program string, args ...string) error {
 	case err == nil, errors.Is(err, exec.ErrWaitDelay) && state.Success():
 		return nil
 	case state == nil:
-		return &failure{err: err}
+		return &failure{err: err, kind: Command}
 	case state.ExitCode() >= 0:
 		return out.explain(state.String())
 	case ctx.Err() != nil:
-		return &failure{err: ctx.Err(), when: out.said()}
+		return &failure{err: ctx.Err(), when: out.said(), kind: Command}
 	default:
 		return out.explain("killed by " + state.String())
 	}
@@ -118,7 +117,7 @@ func ended(ctx context.Context, group int) {
 func notStarted(program string, err error) error {
 	_, missing := files.Stat(program)
 	if errors.Is(err, fs.ErrNotExist) && missing == nil {
-		return errors.New("the interpreter that its first line names does not exist")
+		return because(Command, "the interpreter that its first line names does not exist")
 	}
-	return &failure{err: err}
+	return &failure{err: err, kind: Command}
 }

@@ -1,7 +1,6 @@
 package checks
 
 import (
-	"errors"
 	"strconv"
 	"strings"
 	"unicode"
@@ -25,7 +24,7 @@ func (h *head) explain(what string) error {
 	if line := h.line(); line != "" {
 		what += ": " + line
 	}
-	return errors.New(what)
+	return because(Command, "%s", what)
 }
 
 // said returns what to say of the output of a program that did not end.

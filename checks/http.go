@@ -98,14 +98,14 @@ func (v *visit) walk(ctx context.Context) (*answer, error) {
 			return nil, err
 		}
 	}
-	return nil, fmt.Errorf("more than %d redirects, the last one to %s", maxRedirects, p)
+	return nil, because(Status, "more than %d redirects, the last one to %s", maxRedirects, p)
 }
 
 // redirected says about an error where the real server was asked for p.
 func (v *visit) redirected(p page, err error) error {
 	where := fmt.Sprintf("redirected to %s: %s", short(p.String()), v.door(p))
 	if f, ok := errors.AsType[*failure](err); ok {
-		return &failure{err: f.err, when: f.when, where: where}
+		return &failure{err: f.err, when: f.when, where: where, kind: f.kind}
 	}
 	return fmt.Errorf("%s: %w", where, err)
 }
@@ -140,16 +140,16 @@ func (v *visit) head() bool { return strings.EqualFold(v.target.Method, "HEAD") 
 func (a *answer) judge(want Matcher) error {
 	switch {
 	case a.status < 200 || a.status > 299:
-		return fmt.Errorf("status %d, want 2xx", a.status)
+		return because(Status, "status %d, want 2xx", a.status)
 	case want == nil || a.matched:
 		return nil
 	case a.bare:
-		return fmt.Errorf("the answer has no status line and does not match %q", want)
+		return because(Mismatch, "the answer has no status line and does not match %q", want)
 	case a.endless:
-		return fmt.Errorf("the first %d bytes of the body do not match %q", MaxBody, want)
+		return because(Mismatch, "the first %d bytes of the body do not match %q", MaxBody, want)
 	case a.cut != nil:
-		return fmt.Errorf("body does not match %q: only %d bytes of it arrived", want, a.size)
+		return because(Mismatch, "body does not match %q: only %d bytes of it arrived", want, a.size)
 	default:
-		return fmt.Errorf("body does not match %q", want)
+		return because(Mismatch, "body does not match %q", want)
 	}
 }

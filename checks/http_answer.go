@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -39,7 +38,7 @@ func (v *visit) read(ctx context.Context, conn io.Reader) (*answer, error) {
 	err := a.read(in)
 	switch {
 	case err != nil && bounded.N <= 0:
-		return nil, fmt.Errorf("headers of more than %d bytes", maxHeader)
+		return nil, because(Protocol, "headers of more than %d bytes", maxHeader)
 	case err != nil:
 		return nil, &failure{err: err, when: "while waiting for the answer"}
 	case a.status/100 != 2:

@@ -3,6 +3,7 @@ package checks
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -23,13 +24,17 @@ func (v *visit) ask(ctx context.Context, p page) (*answer, error) {
 	defer conn.Close()
 	if t, ok := conn.(*tls.Conn); ok {
 		if err := t.Handshake(); err != nil { // ends with the link
-			return nil, &failure{err: err, when: "in the TLS handshake"}
+			return nil, &failure{err: err, when: "in the TLS handshake", kind: TLS}
 		}
 	}
 	if _, err := conn.Write(v.request(p)); err != nil {
 		return nil, &failure{err: err, when: "while sending the request"}
 	}
-	return v.read(ctx, conn)
+	a, err := v.read(ctx, conn)
+	if f, ok := errors.AsType[*failure](err); ok && conn != net.Conn(l) {
+		f.kind = TLS // as an alert about a missing client certificate, which comes after the handshake
+	}
+	return a, err
 }
 
 // request writes the head of a request (RFC 9112 section 3), which is all of it.

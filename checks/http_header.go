@@ -3,7 +3,6 @@ package checks
 import (
 	"bufio"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -28,7 +27,7 @@ func (h *header) read(in *bufio.Reader) error {
 		*h = header{}
 		switch err := h.readStatus(in); {
 		case err == nil && h.bare && interim:
-			return errors.New("an interim answer without a final one")
+			return because(Protocol, "an interim answer without a final one")
 		case err != nil || h.bare:
 			return err
 		}
@@ -128,7 +127,7 @@ func (h *header) length() (int64, bool, error) {
 	case 1:
 		return all[0], true, nil
 	}
-	return 0, false, fmt.Errorf("contradictory Content-Length: %d and %d", all[0], all[1])
+	return 0, false, because(Protocol, "contradictory Content-Length: %d and %d", all[0], all[1])
 }
 
 // body returns the body of an answer to a GET or HEAD request.
@@ -138,7 +137,7 @@ func (h *header) body(in *bufio.Reader, head bool) (io.Reader, error) {
 	}
 	for _, coding := range h.codings {
 		if !strings.EqualFold(coding, "chunked") {
-			return nil, fmt.Errorf("transfer coding %q is not supported", short(coding))
+			return nil, because(Protocol, "transfer coding %q is not supported", short(coding))
 		}
 	}
 	if len(h.codings) > 0 {
@@ -161,5 +160,5 @@ func readLine(in *bufio.Reader) (string, error) {
 }
 
 func malformed(line string) error {
-	return fmt.Errorf("malformed HTTP response %q", short(line))
+	return because(Protocol, "malformed HTTP response %q", short(line))
 }

@@ -46,11 +46,11 @@ func (p page) resolve(location string) (page, error) {
 	}
 	to, err := base.Parse(encode(location))
 	if err != nil {
-		return page{}, fmt.Errorf("redirected to %q, which is no URL", location)
+		return page{}, because(Status, "redirected to %q, which is no URL", location)
 	}
 	next, ok := parsePage(to.Scheme + "://" + to.Host + to.RequestURI())
 	if !ok {
-		return page{}, fmt.Errorf("redirected to %q, which is not HTTP", location)
+		return page{}, because(Status, "redirected to %q, which is not HTTP", location)
 	}
 	return next, next.check()
 }

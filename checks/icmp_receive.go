@@ -67,9 +67,9 @@ func (s *icmpSocket) take(packet []byte, from netip.Addr) {
 			s.answer(body, from)
 		}
 	case *icmp.DstUnreach:
-		s.undeliverable(body.Data, fmt.Errorf("%s, says %s", s.fam.unreachable(m.Code), from))
+		s.undeliverable(body.Data, because(Unreachable, "%s, says %s", s.fam.unreachable(m.Code), from))
 	case *icmp.TimeExceeded:
-		s.undeliverable(body.Data, fmt.Errorf("on the way for too many hops, says %s", from))
+		s.undeliverable(body.Data, because(Unreachable, "on the way for too many hops, says %s", from))
 	}
 }
 

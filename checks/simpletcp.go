@@ -5,13 +5,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"strings"
 )
 
-var errNoAnswer = errors.New("connection closed without an answer")
+var errNoAnswer = because(Closed, "connection closed without an answer")
 
 const untilLine = "while waiting for a line that matches"
 
@@ -107,7 +106,7 @@ func findLine(ctx context.Context, r io.Reader, want Matcher) error {
 			return nil
 		}
 		if end {
-			return fmt.Errorf("no line of the answer matches %q", want)
+			return because(Mismatch, "no line of the answer matches %q", want)
 		}
 	}
 }

@@ -6,14 +6,15 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/shunt-lb/shunt/config/internal/lookup"
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
 // names finds addresses and ports by their names.
 type names struct {
-	ports func() (portDB, error)
-	known map[question]lookup
-	asked map[question]bool // what known has no answer to
+	ports func() (lookup.Ports, error)
+	known map[lookup.Question]lookup.Result
+	asked map[lookup.Question]bool // what known has no answer to
 }
 
 // An endpoint is ADDRESS[:PORT] as it stands in a line.
@@ -89,7 +90,7 @@ func (n *names) number(f *field, e endpoint, proto dataplane.Protocol) (uint16, 
 // error: nothing will put it there by itself, unless the database is missing.
 func (n *names) portOf(f *field, e endpoint, proto dataplane.Protocol) (uint16, bool) {
 	db, err := n.ports()
-	p, ok := db.port(e.port, proto)
+	p, ok := db.Port(e.port, proto)
 	if ok {
 		return p, true
 	}
@@ -142,24 +143,24 @@ func (n *names) resolve(f *field, e endpoint, six bool) (netip.Addr, bool) {
 	if why := neverName(e.host); why != "" {
 		return netip.Addr{}, f.fail(e.hostAt, fmt.Sprintf("`%s` is neither an address nor a name: %s", e.host, why), "write the address")
 	}
-	q := question{network: "ip4", host: e.host}
+	q := lookup.Question{Network: "ip4", Host: e.host}
 	if six {
-		q.network = "ip6"
+		q.Network = "ip6"
 	}
 	found, ok := n.known[q]
 	switch {
-	case !ok && len(n.known)+len(n.asked) >= maxNames && !n.asked[q]:
-		return netip.Addr{}, f.fail(e.hostAt, fmt.Sprintf("there are more than %d host names in one file", maxNames), "write addresses")
+	case !ok && len(n.known)+len(n.asked) >= lookup.MaxNames && !n.asked[q]:
+		return netip.Addr{}, f.fail(e.hostAt, fmt.Sprintf("there are more than %d host names in one file", lookup.MaxNames), "write addresses")
 	case !ok:
 		n.asked[q] = true
 		return netip.Addr{}, false
-	case found.err == nil:
-		return found.addr, true
-	case found.addr.IsValid():
-		f.wait(e.hostAt, fmt.Sprintf("no address found for `%s` now: %v; %s, which it had before, stays in use", e.host, found.err, found.addr), nameHint)
-		return found.addr, true
+	case found.Err == nil:
+		return found.Addr, true
+	case found.Addr.IsValid():
+		f.wait(e.hostAt, fmt.Sprintf("no address found for `%s` now: %v; %s, which it had before, stays in use", e.host, found.Err, found.Addr), nameHint)
+		return found.Addr, true
 	}
-	return netip.Addr{}, f.wait(e.hostAt, fmt.Sprintf("no address found for `%s`: %v; %s", e.host, found.err, f.without()), nameHint)
+	return netip.Addr{}, f.wait(e.hostAt, fmt.Sprintf("no address found for `%s`: %v; %s", e.host, found.Err, f.without()), nameHint)
 }
 
 const nameHint = "write the address, or put the name into /etc/hosts"

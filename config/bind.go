@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -56,21 +57,21 @@ var (
 	period   = bind("seconds, 0 or more", secondsFrom(0, maxSeconds), writeSeconds)
 	attempts = bind("number, 1 or more", numberFrom(1, maxCount), strconv.Itoa)
 	count    = bind("number, 0 or more", numberFrom(0, maxCount), strconv.Itoa)
-	status   = bind("number, 200 to 599 but 204, 205 and 304", (*field).pageStatus, strconv.Itoa)
+	status   = bind("number, 200 to 599 but 204, 205 and 304", readPageStatus, strconv.Itoa)
 	yesNo    = bind("`yes` or `no`", (*field).yesNo, writeYesNo)
 	text     = bind("text in double quotes", quoted, inQuotes)
 	path     = bind("path, quotes optional", optionallyQuoted, inQuotes)
 	rest     = bind("text to the end of the line", (*field).raw, asIs)
-	states   = bind("`all`, `none`, or a list of `starting`, `running`, `stopping`, `reloading`", (*field).alertStates, AlertStates.String)
-	people   = bind("addresses, separated by commas", (*field).addresses, writeAddresses)
+	states   = bind("`all`, `none`, or a list of `starting`, `running`, `stopping`, `reloading`", readAlertStates, AlertStates.String)
+	people   = bind("addresses, separated by commas", readAddresses, writeAddresses)
 	length   = bind("duration: `5`, `5s`, `250ms`, `1m`", durationFrom(minDuration), writeLength)
 	wait     = bind("duration: `5`, `5s`, `250ms`, `1m`; 0 allowed", durationFrom(0), writeDuration)
-	page     = bind("path of a file, or of a folder with an index.html", (*field).sorryPage, inQuotes)
+	page     = bind("path of a file, or of a folder with an index.html", readSorryPage, inQuotes)
 	bound    = bind("number, 1 or more", numberFrom(1, maxCount), writeCount)
-	size     = bind("bytes, 1M or more: `268435456`, `256M`, `1G`", (*field).size, writeSize)
+	size     = bind("bytes, 1M or more: `268435456`, `256M`, `1G`", readSize, writeSize)
 	bits4    = bind("number, 1 to 32", numberFrom(1, 32), writeCount)
 	bits6    = bind("number, 1 to 128", numberFrom(1, 128), writeCount)
-	relay    = bind("host name or address", (*field).relay, asIs)
+	relay    = bind("host name or address", readRelay, asIs)
 )
 
 // minDuration keeps checks from running without a pause.
@@ -90,8 +91,8 @@ func numberFrom(lo, hi int64) func(*field) (int, bool) {
 	}
 }
 
-// pageStatus leaves out what RFC 9110 allows no content for.
-func (f *field) pageStatus() (int, bool) {
+// readPageStatus leaves out what RFC 9110 allows no content for.
+func readPageStatus(f *field) (int, bool) {
 	n, ok := f.number(200, 599)
 	if n == 204 || n == 205 || n == 304 {
 		ok = f.fail(f.valAt, fmt.Sprintf("HTTP sends no page with status %d", n), "200 and 503 are usual")
@@ -152,4 +153,54 @@ var dataplaneName = bind("the name of a dataplane", func(f *field) (string, bool
 func word(known ...string) func(at func(target) *string) value {
 	return bind("`"+strings.Join(known, "`, `")+"`",
 		func(f *field) (string, bool) { return f.oneOf(known, "-") }, asIs)
+}
+
+// units are those of sizes, as powers of 1024.
+var units = []struct {
+	letter string
+	bytes  int64
+}{{"G", 1 << 30}, {"M", 1 << 20}, {"K", 1 << 10}}
+
+const minSize = 1 << 20
+
+// readSize reads a number of bytes.
+func readSize(f *field) (int64, bool) {
+	f.comment(false)
+	digits, unit := strings.ToUpper(f.val), int64(1)
+	for _, u := range units {
+		if cut, ok := strings.CutSuffix(digits, u.letter); ok {
+			digits, unit = strings.TrimSpace(cut), u.bytes
+		}
+	}
+	n, err := strconv.ParseInt(digits, 10, 64)
+	switch {
+	case err != nil || digitsLen(digits) != len(digits):
+		return 0, f.fail(f.valAt, fmt.Sprintf("`%s` is no number of bytes", f.val), "write 268435456, 262144K, 256M or 1G")
+	case n > math.MaxInt64/unit:
+		return 0, f.fail(f.valAt, fmt.Sprintf("%s is too much for `%s`", f.val, f.key), "")
+	case n*unit < minSize:
+		return 0, f.fail(f.valAt, fmt.Sprintf("%s is too little for `%s`", f.val, f.key), "the least is 1M")
+	}
+	return n * unit, true
+}
+
+// writeSize leaves 0 out, which is the choice of somebody else.
+func writeSize(n int64) string {
+	if n == 0 {
+		return ""
+	}
+	for _, u := range units {
+		if n%u.bytes == 0 {
+			return strconv.FormatInt(n/u.bytes, 10) + u.letter
+		}
+	}
+	return strconv.FormatInt(n, 10)
+}
+
+// writeCount leaves 0 out as well.
+func writeCount(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/shunt-lb/shunt/config/internal/pattern"
 )
 
 // checkTypes are the words of checktype; a number is the combined form.
@@ -68,7 +70,7 @@ var receive = value{
 			return false
 		}
 		at := f.valAt + max(0, strings.IndexByte(f.val, '"')+1)
-		t.v.Receive, ok = f.pattern(source, at)
+		t.v.Receive, ok = readPattern(f, source, at)
 		return ok
 	},
 	get: func(t target) []string {
@@ -97,7 +99,7 @@ var load = bind("text in double quotes, with a letter or digit in it", func(f *f
 }, inQuotes)(func(t target) *string { return &t.v.Load })
 
 // virtualHost is what stands in a request as it is, so that a URL never works.
-var virtualHost = noticed(bind("host name, quotes optional", (*field).virtualHost, inQuotes)(func(t target) *string { return &t.v.VirtualHost }), func(f *field, t target) {
+var virtualHost = noticed(bind("host name, quotes optional", readVirtualHost, inQuotes)(func(t target) *string { return &t.v.VirtualHost }), func(f *field, t target) {
 	bare := t.v.VirtualHost
 	if i := strings.Index(bare, "://"); i >= 0 {
 		bare = bare[i+3:]
@@ -108,8 +110,8 @@ var virtualHost = noticed(bind("host name, quotes optional", (*field).virtualHos
 	}
 })
 
-// virtualHost reads a name that ends at the second quote.
-func (f *field) virtualHost() (string, bool) {
+// readVirtualHost reads a name that ends at the second quote.
+func readVirtualHost(f *field) (string, bool) {
 	f.straighten()
 	if !strings.HasPrefix(f.val, `"`) {
 		f.cut(never)
@@ -131,4 +133,43 @@ func (f *field) virtualHost() (string, bool) {
 		f.hashInQuotes(f.valAt + 1 + i)
 	}
 	return f.filled(name)
+}
+
+// A Pattern is a receive pattern: a Perl regular expression as far as Go has
+// them, matched against bytes, unanchored. A Pattern may be used by many
+// goroutines.
+type Pattern = pattern.Pattern
+
+// CompilePattern makes a Pattern of source. Its error is a *syntax.Error of
+// package regexp/syntax.
+func CompilePattern(source string) (*Pattern, error) { return pattern.Compile(source) }
+
+// readPattern compiles source, which stands at the offset at of the line.
+func readPattern(f *field, source string, at int) (*Pattern, bool) {
+	if p := f.patterns[source]; p != nil {
+		return p, true
+	}
+	if f.steps > maxFileSteps {
+		return nil, f.fail(at, fmt.Sprintf("the patterns of the file make programs of more than %d steps", maxFileSteps), "use smaller repeat counts, or the same pattern for more servers")
+	}
+	p, err := pattern.Compile(source)
+	if err == nil {
+		f.remember(p)
+		return p, true
+	}
+	text, hint, offset := pattern.Explain(err, source)
+	return nil, f.fail(at+offset, "broken regular expression: "+text, hint)
+}
+
+// maxFileSteps is how many steps all patterns of a file may have, equal ones
+// counted once. A step takes some hundred bytes.
+const maxFileSteps = 1 << 17
+
+// remember has equal patterns of a file be one.
+func (c *collector) remember(p *Pattern) {
+	if c.patterns == nil {
+		c.patterns = map[string]*Pattern{}
+	}
+	c.patterns[p.String()] = p
+	c.steps += p.Steps()
 }

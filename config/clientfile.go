@@ -27,13 +27,13 @@ type listing struct {
 
 // clientFile returns the prefixes of a file, which is read once however often
 // it is named. One that cannot be read is no error: it may come.
-func (f *field) clientFile(at int, path string) (listing, bool) {
+func clientFile(f *field, at int, path string) (listing, bool) {
 	if !filepath.IsAbs(path) {
 		return listing{}, f.fail(at, fmt.Sprintf("`@%s` is no path of a file", path), "write @ and a path that begins with a slash")
 	}
 	l, known := f.lists[path]
 	if !known {
-		l = f.readClients(path)
+		l = readClientFile(f, path)
 		if f.lists == nil {
 			f.lists = map[string]listing{}
 		}
@@ -50,7 +50,7 @@ func (f *field) clientFile(at int, path string) (listing, bool) {
 	return l, l.ok
 }
 
-func (f *field) readClients(path string) listing {
+func readClientFile(f *field, path string) listing {
 	old, had := f.listsBefore[path]
 	if had = had && !old.missing; had && f.again && old.err == nil {
 		return old

@@ -30,7 +30,7 @@ func clients(word string, at func(target) *Clients) value {
 			if !t.o[f.key].set() {
 				c = Clients{} // a section has its own list or inherits one
 			}
-			ok := f.clients(word, &c)
+			ok := readClients(f, word, &c)
 			if ok {
 				*at(t) = c
 			}
@@ -40,8 +40,8 @@ func clients(word string, at func(target) *Clients) value {
 	}
 }
 
-// clients reads a line of a list and adds it to c.
-func (f *field) clients(word string, c *Clients) (ok bool) {
+// readClients reads a line of a list and adds it to c.
+func readClients(f *field, word string, c *Clients) (ok bool) {
 	f.straighten()
 	f.comment(false)
 	if f.val == "" {
@@ -53,13 +53,13 @@ func (f *field) clients(word string, c *Clients) (ok bool) {
 		w := strings.TrimLeft(item, " \t")
 		start := at + len(item) - len(w)
 		at += len(item) + 1
-		ok = f.client(start, strings.TrimRight(w, " \t"), word, c) && ok
+		ok = readClient(f, start, strings.TrimRight(w, " \t"), word, c) && ok
 	}
 	return ok
 }
 
-// client adds one item, which stands at the offset at.
-func (f *field) client(at int, item, word string, c *Clients) bool {
+// readClient adds one item, which stands at the offset at.
+func readClient(f *field, at int, item, word string, c *Clients) bool {
 	switch item {
 	case "":
 		return f.fail(at, "nothing stands here", "remove the comma")
@@ -73,7 +73,7 @@ func (f *field) client(at int, item, word string, c *Clients) bool {
 	path, isFile := strings.CutPrefix(item, "@")
 	if isFile {
 		var l listing
-		l, ok = f.clientFile(at, path)
+		l, ok = clientFile(f, at, path)
 		more, c.Missing = l.prefixes, c.Missing || l.missing
 	} else if p, wrong, remark := parsePrefix(item); wrong != "" {
 		return f.fail(at, wrong, "write a network such as 192.0.2.0/24 or 2001:db8::/32, an address, @/PATH, or "+word)
@@ -84,7 +84,7 @@ func (f *field) client(at int, item, word string, c *Clients) bool {
 		more, item = []netip.Prefix{p}, p.String()
 	}
 	if ok {
-		ok = f.room(at, len(more), isFile, c)
+		ok = hasRoom(f, at, len(more), isFile, c)
 	}
 	if ok {
 		c.add(item, more)
@@ -96,9 +96,9 @@ func (f *field) client(at int, item, word string, c *Clients) bool {
 // files of their own apart.
 const maxWritten = 1 << 16
 
-// room refuses clients of which there are too many. Those of a file cost
+// hasRoom refuses clients of which there are too many. Those of a file cost
 // nothing where they are a list of their own.
-func (f *field) room(at, n int, isFile bool, c *Clients) bool {
+func hasRoom(f *field, at, n int, isFile bool, c *Clients) bool {
 	switch {
 	case isFile && len(c.Prefixes) == 0:
 	case isFile:

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/shunt-lb/shunt/config/internal/lookup"
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
@@ -26,13 +27,13 @@ type Config struct {
 	// is Waiting.
 	LeftOut int
 
-	known   map[question]lookup // what was found for Virtuals
+	known   map[lookup.Question]lookup.Result // what was found for Virtuals
 	lists   map[string]listing
 	missing []Pos // what is in Waiting, all of it
 }
 
-// Await adds to what c waits for something that only its reader looks for. It
-// is for who makes a Config, before anybody else has it.
+// Await adds p to what c waits for. Only the maker of a Config may call it,
+// before anybody else has c.
 func (c *Config) Await(p Problem) {
 	p.Severity = Waiting
 	c.Waiting, c.missing = append(c.Waiting, p), append(c.missing, p.Pos)
@@ -77,6 +78,8 @@ type Global struct {
 // Settings are the directives that may stand outside of sections, as defaults,
 // and inside of one, for it alone.
 type Settings struct {
+	// Options are those that the dataplane interprets.
+	dataplane.Options
 	CheckTimeout     time.Duration
 	NegotiateTimeout time.Duration
 	CheckInterval    time.Duration
@@ -99,42 +102,24 @@ type Settings struct {
 	Tunnel dataplane.Tunnel
 	// Interface is the link that shunt puts the VIP on, "" if that is
 	// somebody else's business.
-	Interface      string
-	ConnectTimeout time.Duration // 0: the dataplane's choice
-	IdleTimeout    time.Duration // 0: the dataplane's choice
+	Interface string
 	// MaxConn is the number of connections that a real server is given at a
-	// time, unless its line says otherwise, MaxQueue how many clients wait for
-	// one; 0 is no limit.
-	MaxConn, MaxQueue int
-	// For how long a client waits, how long a connection is silent before a
-	// keepalive, and what was sent unacknowledged; 0: the dataplane's choice.
-	QueueTimeout, KeepAlive, UserTimeout time.Duration
+	// time, unless its line says otherwise; 0 is no limit.
+	MaxConn int
 	// OnDown is "keep" or "cut": what becomes of connections to a server that
 	// is found down.
 	OnDown string
-	// ProxyProtocol is the version of the PROXY header that real servers get, 0
-	// for none.
-	ProxyProtocol int
 	// TrustedProxies are those whose connections begin with such a header.
 	TrustedProxies Clients
-	Transparent    bool // real servers see the client's address
 	// SlowStart is how long a real server that comes back takes to its whole
 	// weight, 0 no time at all. Ramp is what comes of it.
-	SlowStart time.Duration
-	// ExpireQuiescent ends persistence to servers of weight 0.
-	ExpireQuiescent bool
-	DrainTimeout    time.Duration // how long a graceful stop waits for connections
-	SorryPage       string        // file or folder, "" the built-in page
-	SorryStatus     int           // HTTP status of the sorry page, 503 unless set
+	SlowStart    time.Duration
+	DrainTimeout time.Duration // how long a graceful stop waits for connections
+	SorryPage    string        // file or folder, "" the built-in page
+	SorryStatus  int           // HTTP status of the sorry page, 503 unless set
 	// Allow are the clients that are served, all if there are none, Deny those
 	// of them that are not.
 	Allow, Deny Clients
-	// SourceConns and SourceRate limit each source; 0 is no limit.
-	SourceConns int
-	SourceRate  dataplane.Rate
-	// SourceBits4 and SourceBits6 are the lengths of the prefixes that are one
-	// source; 0 is 32 and 64.
-	SourceBits4, SourceBits6 int
 }
 
 // AlertStates is the set of daemon states in which mail is sent.

@@ -50,8 +50,8 @@ var table = []directive{
 
 	{name: "protocol", scope: inSection, def: "udp on port 53, else tcp; fwm for marks", doc: "protocol of the virtual service", value: protocol},
 	{name: "service", scope: inSection, def: "by the port of the virtual service, else none", doc: "what a negotiate check speaks", value: service},
-	{name: "scheduler", scope: inSection, def: "wrr", doc: "how connections are distributed", value: bind("name of a scheduler", (*field).scheduler, asIs)(func(t target) *string { return &t.v.Scheduler })},
-	{name: "schedflags", scope: inSection, def: "none", doc: "flags of the scheduler", value: bind("flags, separated by commas", (*field).schedFlags, writeList)(func(t target) *[]string { return &t.v.SchedFlags })},
+	{name: "scheduler", scope: inSection, def: "wrr", doc: "how connections are distributed", value: bind("name of a scheduler", readScheduler, asIs)(func(t target) *string { return &t.v.Scheduler })},
+	{name: "schedflags", scope: inSection, def: "none", doc: "flags of the scheduler", value: bind("flags, separated by commas", readSchedFlags, writeList)(func(t target) *[]string { return &t.v.SchedFlags })},
 	{name: "persistent", scope: inSection, def: "none", doc: "for how long a client keeps its real server", value: persistent},
 	{name: "netmask", scope: inSection, def: "single clients", doc: "which clients persistence takes for one", value: netmask},
 	{name: "ops", scope: inSection, def: "no", doc: "schedule every datagram of a udp service by itself", value: yesNo(func(t target) *bool { return &t.v.OnePacket })},
@@ -100,7 +100,7 @@ var table = []directive{
 	{name: "tcptimeout", scope: inGlobal, own: true, def: "as the kernel has it", doc: "when IPVS forgets a TCP connection on which nothing moves", value: kernelTimeout(func(t target) *time.Duration { return &t.g.TCPTimeout })},
 	{name: "tcpfintimeout", scope: inGlobal, own: true, def: "as the kernel has it", doc: "when IPVS forgets a TCP connection that both sides have ended", value: kernelTimeout(func(t target) *time.Duration { return &t.g.TCPFinTimeout })},
 	{name: "udptimeout", scope: inGlobal, own: true, def: "as the kernel has it", doc: "when IPVS forgets a UDP flow on which nothing moves", value: kernelTimeout(func(t target) *time.Duration { return &t.g.UDPTimeout })},
-	{name: "interface", scope: both, own: true, def: "none", doc: "link that the VIP is put on", value: bind("name of a link", (*field).link, asIs)(func(t target) *string { return &t.s.Interface })},
+	{name: "interface", scope: both, own: true, def: "none", doc: "link that the VIP is put on", value: bind("name of a link", readLink, asIs)(func(t target) *string { return &t.s.Interface })},
 	{name: "managesysctl", scope: inGlobal, own: true, def: "no", doc: "set the kernel's settings that the services need", value: yesNo(func(t target) *bool { return &t.g.ManageSysctl })},
 	{name: "connecttimeout", scope: both, own: true, def: "5s", doc: "limit of one connection attempt of the proxy", value: connectTimeout},
 	{name: "idletimeout", scope: both, own: true, def: "15m; udp: 5m", doc: "when the proxy ends a connection on which nothing moves", value: length(func(t target) *time.Duration { return &t.s.IdleTimeout })},
@@ -246,4 +246,4 @@ func wholeSeconds(most time.Duration, inWords string) func(*field) (time.Duratio
 	}
 }
 
-var checkPort = bind("port, 1 to 65535", (*field).portNumber, writePort)(func(t target) *uint16 { return &t.v.CheckPort })
+var checkPort = bind("port, 1 to 65535", readPortNumber, writePort)(func(t target) *uint16 { return &t.v.CheckPort })

@@ -33,7 +33,7 @@ func (n *names) fallback(f *field, proto dataplane.Protocol, own uint16) (*Fallb
 	}
 	if len(words) == 2 {
 		var ok bool
-		if fb.Forward, _, ok = f.forward(f.val[len(words[0]):]); !ok {
+		if fb.Forward, _, ok = readForward(f, f.val[len(words[0]):]); !ok {
 			return nil, false
 		}
 	}
@@ -88,7 +88,7 @@ var fallbackCommand = value{
 			t.s.FallbackCommand, ok = f.quoted(true)
 		}
 		if ok {
-			f.missingProgram(t.s.FallbackCommand)
+			warnMissingProgram(f, t.s.FallbackCommand)
 		}
 		return ok
 	},

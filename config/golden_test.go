@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -15,7 +16,8 @@ import (
 )
 
 // TestGolden compares what becomes of whole files with the file beside each:
-// what there is to say about it, its canonical form, and what is in force.
+// what there is to say about it, its canonical form, and what is in force and
+// differs from the defaults. The golden of the empty file has the defaults.
 func TestGolden(t *testing.T) {
 	for _, pattern := range []string{"testdata/golden/*.cf", "testdata/tutorial/*.cf"} {
 		for _, file := range files(t, pattern) {
@@ -40,8 +42,27 @@ func resolved(t *testing.T, file string) string {
 	b.WriteString("---- canonical\n")
 	b.Write(config.Print(c))
 	b.WriteString("---- in force\n")
-	if err := config.Show(&b, c); err != nil {
+	var shown bytes.Buffer
+	if err := config.Show(&shown, c); err != nil {
 		t.Fatal(err)
+	}
+	if filepath.Base(file) == "empty.cf" {
+		return b.String() + shown.String()
+	}
+	return b.String() + withoutDefaults(shown.String())
+}
+
+// columns are the blanks between the columns of a table, which are as wide as
+// lines that are left out have it.
+var columns = regexp.MustCompile(`(\S) {2,}`)
+
+// withoutDefaults leaves out the lines whose values are defaults.
+func withoutDefaults(shown string) string {
+	var b strings.Builder
+	for line := range strings.Lines(shown) {
+		if !strings.HasSuffix(line, "# default\n") {
+			b.WriteString(columns.ReplaceAllString(line, "$1  "))
+		}
 	}
 	return b.String()
 }

@@ -8,7 +8,10 @@ import (
 	"net/netip"
 	"strings"
 
+	"github.com/shunt-lb/shunt/config/internal/format"
+	"github.com/shunt-lb/shunt/config/internal/lookup"
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/services"
 )
 
 // Options change how a file is read. The zero value is ready to use.
@@ -65,12 +68,16 @@ func Parse(ctx context.Context, name string, text []byte, o Options) (*Config, e
 	return p.cfg, nil
 }
 
+// A Resolver finds the addresses of a host. *net.Resolver is one. The network
+// is "ip4" or "ip6". It is asked for many hosts at once.
+type Resolver = lookup.Resolver
+
 // read reads the text once to learn which names are in it, and again with
 // their addresses.
 func read(ctx context.Context, name string, text []byte, o Options) *parser {
-	known := map[question]lookup{}
-	seeker := o.seeker()
-	ctx, cancel := context.WithTimeout(ctx, seeker.budget())
+	known := map[lookup.Question]lookup.Result{}
+	names := o.lookup()
+	ctx, cancel := context.WithTimeout(ctx, names.Budget())
 	defer cancel()
 	for {
 		p := newParser(name, o, known)
@@ -78,19 +85,19 @@ func read(ctx context.Context, name string, text []byte, o Options) *parser {
 		if len(p.asked) == 0 || p.otherFormat(text) != "" {
 			return p
 		}
-		seeker.seek(ctx, p.asked, known)
+		names.Run(ctx, p.asked, known)
 	}
 }
 
-func (o Options) seeker() *seeker {
-	s := &seeker{res: o.Resolver, again: o.Again}
+func (o Options) lookup() *lookup.Lookup {
+	l := &lookup.Lookup{Resolver: o.Resolver, Again: o.Again}
 	if o.Before != nil {
-		s.before = o.Before.known
+		l.Before = o.Before.known
 	}
-	if s.res == nil {
-		s.res, s.hosts = net.DefaultResolver, readHosts(hostsPath)
+	if l.Resolver == nil {
+		l.Resolver, l.Hosts = net.DefaultResolver, lookup.SystemHosts()
 	}
-	return s
+	return l
 }
 
 func split(all Problems) (waiting, warnings Problems) {
@@ -104,10 +111,10 @@ func split(all Problems) (waiting, warnings Problems) {
 	return waiting, warnings
 }
 
-func newParser(name string, o Options, known map[question]lookup) *parser {
+func newParser(name string, o Options, known map[lookup.Question]lookup.Result) *parser {
 	p := &parser{
 		collector: &collector{file: name, dataplanes: o.Dataplanes, again: o.Again},
-		names:     &names{ports: systemPorts(), known: known, asked: map[question]bool{}},
+		names:     &names{ports: lookup.SystemPorts(), known: known, asked: map[lookup.Question]bool{}},
 		cfg:       &Config{Path: name},
 		lines:     map[string]place{},
 	}
@@ -155,7 +162,7 @@ func (v *Virtual) CheckAddr(r *Real) netip.AddrPort {
 		port = r.Addr.Port()
 	}
 	if port == 0 {
-		port = usualPort(v.Service)
+		port = v.service().Port
 	}
 	return netip.AddrPortFrom(r.Addr.Addr(), port)
 }
@@ -178,4 +185,26 @@ func endpointText(a netip.AddrPort) string {
 		return "[" + a.Addr().String() + "]"
 	}
 	return a.Addr().String()
+}
+
+// service is the row of v's service.
+func (v *Virtual) service() services.Service {
+	s, _ := services.Named(v.Service) // another cannot be written
+	return s
+}
+
+// otherFormat says what text is that has errors, no section, and the looks of
+// something else. It returns "" for everything else.
+func (p *parser) otherFormat(text []byte) string {
+	if p.sections > 0 || len(p.errors.held) == 0 {
+		return ""
+	}
+	switch what := format.Guess(text); what {
+	case "":
+		return ""
+	case format.UTF16:
+		return "this is " + what + ": save it as UTF-8"
+	default:
+		return "this is " + what + ", not an ldirectord.cf"
+	}
 }

@@ -34,7 +34,7 @@ func (a AlertStates) String() string {
 	return strings.Join(words, ",")
 }
 
-func (f *field) alertStates() (AlertStates, bool) {
+func readAlertStates(f *field) (AlertStates, bool) {
 	f.straighten()
 	f.comment(true)
 	f.dequote()
@@ -74,9 +74,9 @@ func alertState(word string) (AlertStates, bool) {
 	return 0, false
 }
 
-// addresses reads mail addresses. Quotes around the whole value go; a comma
+// readAddresses reads mail addresses. Quotes around the whole value go; a comma
 // inside of other quotes separates nothing.
-func (f *field) addresses() ([]string, bool) {
+func readAddresses(f *field) ([]string, bool) {
 	f.straighten()
 	open := never
 	if strings.HasPrefix(f.val, `"`) {
@@ -103,7 +103,7 @@ func (f *field) addresses() ([]string, bool) {
 	}
 	list := splitAddresses(v)
 	for _, a := range list {
-		f.mailAddress(a)
+		checkMailAddress(f, a)
 	}
 	switch {
 	case len(list) == 0:
@@ -119,9 +119,9 @@ const maxAddresses = 100
 
 const blanksAndMarks = " \t<>;()\""
 
-// mailAddress warns of what a relay will not take for an address: a user of
+// checkMailAddress warns of what a relay will not take for an address: a user of
 // this host, user@host, or either in angle brackets behind a name.
-func (f *field) mailAddress(a string) {
+func checkMailAddress(f *field, a string) {
 	inner := a
 	if open := strings.LastIndexByte(a, '<'); open >= 0 && strings.HasSuffix(a, ">") {
 		inner = a[open+1 : len(a)-1]
@@ -137,7 +137,7 @@ func (f *field) mailAddress(a string) {
 	f.warn(f.valAt, fmt.Sprintf("`%s` is no mail address", a), hint)
 }
 
-var sender = noticed(rest(func(t target) *string { return &t.g.EmailAlertFrom }), func(f *field, t target) { f.mailAddress(t.g.EmailAlertFrom) })
+var sender = noticed(rest(func(t target) *string { return &t.g.EmailAlertFrom }), func(f *field, t target) { checkMailAddress(f, t.g.EmailAlertFrom) })
 
 func splitAddresses(v string) []string {
 	var list []string
@@ -158,8 +158,8 @@ func splitAddresses(v string) []string {
 
 func writeAddresses(list []string) string { return inQuotes(strings.Join(list, ", ")) }
 
-// relay reads a host with or without a port. ldirectord cuts the port off.
-func (f *field) relay() (string, bool) {
+// readRelay reads a host with or without a port. ldirectord cuts the port off.
+func readRelay(f *field) (string, bool) {
 	f.straighten()
 	f.comment(false)
 	f.dequote()
@@ -168,14 +168,14 @@ func (f *field) relay() (string, bool) {
 	case e.six || e.host == "":
 		return "", f.fail(f.valAt, fmt.Sprintf("`%s` is no host", f.val), "write a host name or an IPv4 address")
 	case strings.HasPrefix(behind, ":"):
-		return f.relayPort(e.host, behind[1:])
+		return readRelayPort(f, e.host, behind[1:])
 	case behind != "":
 		f.warn(f.valAt+len(e.host), "text behind the host is ignored", "remove it")
 	}
 	return e.host, true
 }
 
-func (f *field) relayPort(host, port string) (string, bool) {
+func readRelayPort(f *field, host, port string) (string, bool) {
 	at := f.valAt + len(host)
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
 		return "", f.fail(at, fmt.Sprintf("`%s` is no port", port), "write a number from 1 to 65535, or none for 25")

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/shunt-lb/shunt/config/internal/lookup"
 )
 
 // A counting resolver answers for some names, and for others not before the
@@ -54,7 +56,7 @@ func manyNames(n int) []byte {
 // a few seconds, a few are under way at once, and what was not found is waited
 // for.
 func TestManyNamesTakeSeconds(t *testing.T) {
-	for _, n := range []int{1, 1000, maxNames} {
+	for _, n := range []int{1, 1000, lookup.MaxNames} {
 		synctest.Test(t, func(t *testing.T) {
 			r := &countingResolver{answers: func(string) bool { return false }}
 			began := time.Now()
@@ -62,11 +64,11 @@ func TestManyNamesTakeSeconds(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if took := time.Since(began); took > lookupBudget {
-				t.Errorf("%d names took %v, want at most %v", n, took, lookupBudget)
+			if took := time.Since(began); took > lookup.Budget {
+				t.Errorf("%d names took %v, want at most %v", n, took, lookup.Budget)
 			}
-			if r.most > lookupsAtOnce {
-				t.Errorf("%d look-ups at once, want at most %d", r.most, lookupsAtOnce)
+			if r.most > lookup.AtOnce {
+				t.Errorf("%d look-ups at once, want at most %d", r.most, lookup.AtOnce)
 			}
 			if _, waiting := conf.Waiting.Counts(); waiting != n {
 				t.Errorf("waiting for %d, want %d", waiting, n)
@@ -79,11 +81,11 @@ func TestManyNamesTakeSeconds(t *testing.T) {
 func TestTooManyNames(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
-		_, err := Parse(t.Context(), "test.cf", manyNames(maxNames+5), Options{Resolver: &countingResolver{answers: func(string) bool { return false }}})
+		_, err := Parse(t.Context(), "test.cf", manyNames(lookup.MaxNames+5), Options{Resolver: &countingResolver{answers: func(string) bool { return false }}})
 		if err == nil || !strings.Contains(err.Error(), "more than 65536 ") {
 			t.Errorf("the error is %v", err)
 		}
-		if took := time.Since(began); took > lookupBudget {
+		if took := time.Since(began); took > lookup.Budget {
 			t.Errorf("it took %v", took)
 		}
 	})
@@ -96,7 +98,7 @@ func TestDeadNamesDoNotHoldUpOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &countingResolver{answers: func(host string) bool { return strings.HasSuffix(host, "7.example.test") }}
 		var before *Config
-		for range n/lookupsAtOnce + 1 {
+		for range n/lookup.AtOnce + 1 {
 			conf, err := Parse(t.Context(), "test.cf", manyNames(n), Options{Resolver: r, Before: before, Again: before != nil})
 			if err != nil {
 				t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/services"
 )
 
 // Print writes c as an ldirectord.cf that says the same: values that differ
@@ -77,7 +78,7 @@ func printBase(c *Config, v *Virtual) *Virtual {
 			base.ID.Protocol = dataplane.UDP
 		}
 	}
-	base.Service = serviceOn(v.ID.Addr.Port())
+	base.Service = services.On(v.ID.Addr.Port())
 	base.Login, base.Passwd = credentials(v.Service)
 	base.CheckInterval = v.CheckInterval
 	if c.Global.FastInterval == c.Global.CheckInterval {
@@ -105,7 +106,7 @@ func realText(v *Virtual, r *Real) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s %d", endpointText(r.Addr), r.Forward, r.Weight)
 	if r.Request != v.Request || !r.Receive.Equal(v.Receive) {
-		fmt.Fprintf(&b, ` "%s","%s"`, slashless(r.Request), r.Receive.text())
+		fmt.Fprintf(&b, ` "%s","%s"`, slashless(r.Request), patternText(r.Receive))
 	}
 	if r.Lower != 0 {
 		fmt.Fprintf(&b, " l:%d", r.Lower)
@@ -128,10 +129,10 @@ func slashless(request string) string {
 	return request
 }
 
-// text returns the source of p, "" for nil.
-func (p *Pattern) text() string {
+// patternText returns the source of p, "" for nil.
+func patternText(p *Pattern) string {
 	if p == nil {
 		return ""
 	}
-	return p.source
+	return p.String()
 }

@@ -31,17 +31,17 @@ func (n *names) real(f *field, v *Virtual, six bool) []Real {
 		return nil
 	}
 	model := Real{Weight: 1, Request: v.Request, Receive: v.Receive, MaxConn: uint32(v.MaxConn), Pos: f.pos(&f.stmt, f.keyAt)}
-	if model.Forward, rest, ok = f.forward(rest); !ok {
+	if model.Forward, rest, ok = readForward(f, rest); !ok {
 		return nil
 	}
-	if !f.options(rest, &model) {
+	if !readOptions(f, rest, &model) {
 		return nil
 	}
 	port, ok := n.number(f, first.endpoint, 0)
 	if !ok {
 		return nil
 	}
-	return f.expand(model, first, last, port)
+	return expandRange(f, model, first, last, port)
 }
 
 // A host is an endpoint with its address.
@@ -55,7 +55,7 @@ type host struct {
 func (n *names) servers(f *field, six bool) (first, last host, rest string, ok bool) {
 	first.endpoint, rest = takeHost(f.val, f.valAt, ".-")
 	if first.host == "" {
-		return first, last, rest, f.badServer(rest)
+		return first, last, rest, badServer(f, rest)
 	}
 	at := func() int { return f.valAt + len(f.val) - len(rest) }
 	ranged := strings.HasPrefix(rest, "->")
@@ -67,7 +67,7 @@ func (n *names) servers(f *field, six bool) (first, last host, rest string, ok b
 	}
 	first.endpoint, rest = first.takePort(rest, at())
 	if rest != "" && rest[0] != ' ' && rest[0] != '\t' {
-		return first, last, rest, f.badServer(rest)
+		return first, last, rest, badServer(f, rest)
 	}
 	first.addr, ok = n.addr(f, first.endpoint, six)
 	if !ranged {
@@ -82,7 +82,7 @@ func (n *names) servers(f *field, six bool) (first, last host, rest string, ok b
 }
 
 // badServer says what is wrong where an address was expected.
-func (f *field) badServer(rest string) bool {
+func badServer(f *field, rest string) bool {
 	at := f.valAt + len(f.val) - len(rest)
 	hint := "write ADDRESS:PORT gate|masq|ipip [WEIGHT]"
 	if f.val == "" {
@@ -111,8 +111,8 @@ func firstWord(s string) string {
 	return s
 }
 
-// forward reads the forwarding method at the start of rest.
-func (f *field) forward(rest string) (dataplane.Forward, string, bool) {
+// readForward reads the forwarding method at the start of rest.
+func readForward(f *field, rest string) (dataplane.Forward, string, bool) {
 	rest = strings.TrimLeft(rest, " \t")
 	at := f.valAt + len(f.val) - len(rest)
 	word := firstWord(rest)
@@ -135,8 +135,8 @@ func (f *field) forward(rest string) (dataplane.Forward, string, bool) {
 	return 0, "", f.fail(at, fmt.Sprintf("`%s` is no forwarding method", word), hint)
 }
 
-// expand makes a real server of each address from first to last.
-func (f *field) expand(model Real, first, last host, port uint16) []Real {
+// expandRange makes a real server of each address from first to last.
+func expandRange(f *field, model Real, first, last host, port uint16) []Real {
 	if first.addr == last.addr {
 		model.Name, model.Addr = first.host, netip.AddrPortFrom(first.addr, port)
 		return []Real{model}

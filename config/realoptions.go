@@ -16,9 +16,9 @@ type realReader struct {
 	paired   bool
 }
 
-// options reads [WEIGHT] ["REQUEST","RECEIVE"] [l:LOWER] [u:UPPER]
+// readOptions reads [WEIGHT] ["REQUEST","RECEIVE"] [l:LOWER] [u:UPPER]
 // [m:MAXCONN] into r, in any order.
-func (f *field) options(rest string, r *Real) bool {
+func readOptions(f *field, rest string, r *Real) bool {
 	o := &realReader{field: f, rest: rest, r: r}
 	for {
 		o.rest = strings.TrimLeft(o.rest, " \t")
@@ -122,7 +122,7 @@ func (o *realReader) pair() bool {
 	o.paired = true
 	o.r.Request, o.r.Receive = withSlash(request), nil
 	if receive != "" {
-		o.r.Receive, ok = o.pattern(receive, at)
+		o.r.Receive, ok = readPattern(o.field, receive, at)
 	}
 	return ok
 }

@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"strings"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/services"
 )
 
 // maxReals is how many real servers a file may have.
@@ -117,8 +119,8 @@ func (p *parser) unique(sec *section, v *Virtual, named bool) bool {
 // serviceDefaults fills in what follows from the port and the service.
 func serviceDefaults(v *Virtual) {
 	if v.Service == "" {
-		v.Service = serviceOn(v.ID.Addr.Port())
-		if v.Service != "none" {
+		v.Service = services.On(v.ID.Addr.Port())
+		if v.Service != services.None {
 			v.note("service", fmt.Sprintf("from port %d", v.ID.Addr.Port()))
 		}
 	}
@@ -135,13 +137,9 @@ func serviceDefaults(v *Virtual) {
 
 // credentials are what checks of a service use when nothing else is said.
 func credentials(service string) (login, passwd string) {
-	switch service {
-	case "ftp":
-		return "anonymous", "ldirectord@" + hostname()
-	case "sip":
-		return "ldirectord@" + hostname(), ""
-	}
-	return "", ""
+	s, _ := services.Named(service)
+	with := func(text string) string { return strings.Replace(text, "HOST", hostname(), 1) }
+	return with(s.Login), with(s.Passwd)
 }
 
 func hostname() string {

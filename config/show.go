@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/services"
 )
 
 // An Explained is the globals or one section with everything in force there.
@@ -127,7 +128,7 @@ func explainReal(v *Virtual, r *Real) ExplainedReal {
 		e.Tunnel = t.String()
 	}
 	if v.negotiates() {
-		e.Receive = r.Receive.text()
+		e.Receive = patternText(r.Receive)
 	}
 	return e
 }
@@ -152,7 +153,7 @@ func (v *Virtual) checkText(r *Real) string {
 	case CheckPing:
 		return "ping " + r.Addr.Addr().String()
 	}
-	if v.Service == "none" {
+	if v.Service == services.None {
 		return "none"
 	}
 	return v.Service + " " + v.negotiated(at, r.Request)
@@ -161,13 +162,13 @@ func (v *Virtual) checkText(r *Real) string {
 // negotiated is what a negotiate check asks: a URL, or an address with a
 // request.
 func (v *Virtual) negotiated(at netip.AddrPort, request string) string {
-	switch v.Service {
-	case "http", "https":
+	switch v.service().URL {
+	case services.OwnURL:
 		if absolute(request) {
 			return strings.TrimPrefix(request, "/")
 		}
 		return v.Service + "://" + endpointText(at) + request
-	case "http_proxy":
+	case services.WholeURL:
 		return endpointText(at) + " " + strings.TrimPrefix(request, "/")
 	}
 	if request == "/" {

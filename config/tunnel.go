@@ -17,7 +17,7 @@ var (
 var (
 	tunnelType = oneWord(tunnelTypes, func(t target) *dataplane.TunnelType { return &t.s.Tunnel.Type })
 	tunnelSum  = oneWord(tunnelChecksums, func(t target) *dataplane.TunnelChecksum { return &t.s.Tunnel.Checksum })
-	tunnelPort = bind("port, 1 to 65535", (*field).portNumber, writePort)(func(t target) *uint16 { return &t.s.Tunnel.Port })
+	tunnelPort = bind("port, 1 to 65535", readPortNumber, writePort)(func(t target) *uint16 { return &t.s.Tunnel.Port })
 )
 
 // oneWord makes values of which each has a word.
@@ -36,7 +36,7 @@ func oneWord[T fmt.Stringer](known []T, at func(target) *T) value {
 	return bind("`"+strings.Join(words, "`, `")+"`", read, T.String)(at)
 }
 
-func (f *field) portNumber() (uint16, bool) {
+func readPortNumber(f *field) (uint16, bool) {
 	n, ok := f.number(1, 65535)
 	return uint16(n), ok
 }

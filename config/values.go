@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/shunt-lb/shunt/internal/services"
 )
 
 // A field is a line whose value is being read. Its methods return false when
@@ -217,13 +219,14 @@ func (f *field) oneOf(known []string, more string) (string, bool) {
 }
 
 // service is one of those that checks are made of.
-var service = bind("`"+strings.Join(serviceNames, "`, `")+"`", func(f *field) (string, bool) {
+var service = bind("`"+strings.Join(services.Names(), "`, `")+"`", func(f *field) (string, bool) {
 	w, ok := f.word("-")
-	if !ok || slices.Contains(serviceNames, w) {
+	known := services.Names()
+	if !ok || slices.Contains(known, w) {
 		return w, ok
 	}
-	hint := choice(w, serviceNames)
-	if nearest(strings.ToLower(w), serviceNames) == "" {
+	hint := choice(w, known)
+	if nearest(strings.ToLower(w), known) == "" {
 		hint += "; a program of your own checks with checktype=external, checkcommand=PROGRAM"
 	}
 	return "", f.fail(f.valAt, fmt.Sprintf("`%s` is no service", w), hint)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/internal/files"
+	"github.com/shunt-lb/shunt/internal/services"
 )
 
 // review warns of what ldirectord accepts although it cannot work, and drops
@@ -42,7 +43,7 @@ func (p *parser) reviewService(sec *section, v *Virtual) {
 	}
 	p.reviewSources(sec, v)
 	p.reviewServed(sec, v)
-	p.reviewCarry(sec, v)
+	p.reviewWaiting(sec, v)
 	p.reviewInterface(sec, v)
 	p.reviewSlowStart(sec, v)
 	for _, flag := range v.SchedFlags {
@@ -115,7 +116,7 @@ func (v *Virtual) mapped(a netip.AddrPort, f dataplane.Forward) netip.AddrPort {
 func (v *Virtual) needsPort() bool {
 	switch v.CheckType {
 	case CheckNegotiate:
-		return v.Service != "none"
+		return v.Service != services.None
 	case CheckConnect:
 		return v.ID.Protocol != dataplane.UDP
 	case CheckCombined:
@@ -126,7 +127,7 @@ func (v *Virtual) needsPort() bool {
 
 func (p *parser) reviewCheck(sec *section, v *Virtual) {
 	misread := sec.body.lastOf("service") != nil && !v.Origins["service"].set()
-	if v.CheckType == CheckNegotiate && v.Service == "none" && len(v.Reals) > 0 && !misread {
+	if v.CheckType == CheckNegotiate && v.Service == services.None && len(v.Reals) > 0 && !misread {
 		s := sec.line("service")
 		p.warn(s, s.keyAt, "service none is not checked: its real servers are always up", "write service=NAME, or checktype=connect")
 	}
@@ -156,19 +157,16 @@ func (p *parser) reviewRequest(sec *section, v *Virtual) {
 	if v.CheckType != CheckNegotiate && v.CheckType != CheckCombined {
 		return
 	}
-	switch v.Service {
-	case "http", "https", "http_proxy":
-		if v.HTTPMethod == "HEAD" && v.anyReceive() {
-			s := sec.line("httpmethod")
-			p.warn(s, s.keyAt, "the answer to HEAD has no body: the pattern never matches", "write httpmethod=GET, or remove receive")
-		}
-	case "mysql", "pgsql", "oracle":
-		if v.Login == "" || !v.Origins["request"].set() {
-			s := sec.line("service")
-			p.warn(s, s.keyAt, fmt.Sprintf("a %s check needs `login` and `request`: it always fails", v.Service), "add both")
-		}
+	service := v.service()
+	if service.Uses.Has(services.Method) && v.HTTPMethod == "HEAD" && v.anyReceive() {
+		s := sec.line("httpmethod")
+		p.warn(s, s.keyAt, "the answer to HEAD has no body: the pattern never matches", "write httpmethod=GET, or remove receive")
 	}
-	if v.Service == "http_proxy" && v.anyRequest(relative) {
+	if service.Query && (v.Login == "" || !v.Origins["request"].set()) {
+		s := sec.line("service")
+		p.warn(s, s.keyAt, fmt.Sprintf("a %s check needs `login` and `request`: it always fails", v.Service), "add both")
+	}
+	if service.URL == services.WholeURL && v.anyRequest(relative) {
 		s := sec.line("request")
 		p.warn(s, s.keyAt, "a proxy is asked for a whole URL: the check always fails", `write request="http://HOST/PATH"`)
 	}

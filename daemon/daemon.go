@@ -123,7 +123,7 @@ func (d *Daemon) openDirector(context.Context) error {
 func alertMail(m director.Mail) alert.Mail {
 	return alert.Mail{
 		To: m.To, From: m.From, Relay: m.Relay, Subject: m.Subject,
-		Status: m.Status, Service: m.ServiceName, Comment: m.Comment,
+		Status: m.Status, Service: m.ServiceName, Comment: m.Comment, Reason: string(m.Reason),
 	}
 }
 

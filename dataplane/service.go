@@ -170,23 +170,14 @@ type VirtualService struct {
 	// clients for one: 32 or 128 for single clients. Meaningless when
 	// Persistent is 0.
 	PersistentBits int
-	// ExpireQuiescent has the clients of a real server whose weight is 0 lose
-	// it with their next connection although persistence would keep them.
-	// IPVS has one setting for all services and takes no notice of this.
-	ExpireQuiescent bool
 	// OnePacket schedules every datagram of a UDP service by itself.
 	OnePacket bool
-	// ConnectTimeout limits one attempt to reach a real server, IdleTimeout
-	// a connection or flow on which nothing moves, where the dataplane makes
-	// connections itself. 0 leaves the choice to the dataplane.
-	ConnectTimeout, IdleTimeout time.Duration
 	// Cut names real servers whose connections and flows end now, whether or
 	// not they are still among RealServers. Those that are have weight 0, and
 	// persistence brings nobody back to them.
 	Cut []netip.AddrPort
-	// Carry is how connections are carried where the dataplane makes them
-	// itself.
-	Carry
+	Options
+	ClientLists
 	// RealServers are in the order of the configuration, which is the order
 	// rr and wrr begin with. No two have the same Addr.
 	RealServers []RealServer
@@ -197,10 +188,8 @@ func (v VirtualService) Equal(w VirtualService) bool {
 	return v.ID == w.ID && v.Scheduler == w.Scheduler &&
 		slices.Equal(v.SchedFlags, w.SchedFlags) &&
 		v.Persistent == w.Persistent && v.PersistentBits == w.PersistentBits &&
-		v.ExpireQuiescent == w.ExpireQuiescent &&
 		v.OnePacket == w.OnePacket &&
-		v.ConnectTimeout == w.ConnectTimeout && v.IdleTimeout == w.IdleTimeout &&
-		slices.Equal(v.Cut, w.Cut) && v.Carry.Equal(w.Carry) &&
+		slices.Equal(v.Cut, w.Cut) && v.Options == w.Options && v.ClientLists.Equal(w.ClientLists) &&
 		slices.Equal(v.RealServers, w.RealServers)
 }
 
@@ -208,7 +197,7 @@ func (v VirtualService) Equal(w VirtualService) bool {
 func (v VirtualService) Clone() VirtualService {
 	v.SchedFlags = slices.Clone(v.SchedFlags)
 	v.Cut = slices.Clone(v.Cut)
-	v.Carry = v.Carry.Clone()
+	v.ClientLists = v.ClientLists.Clone()
 	v.RealServers = slices.Clone(v.RealServers)
 	return v
 }

@@ -142,17 +142,14 @@ func TestMappedPort(t *testing.T) {
 
 func service() dataplane.VirtualService {
 	return dataplane.VirtualService{
-		ID:              dataplane.ServiceID{Protocol: dataplane.TCP, Addr: netip.MustParseAddrPort("10.0.0.1:80")},
-		Scheduler:       "sh",
-		SchedFlags:      []string{"sh-port"},
-		Persistent:      time.Minute,
-		PersistentBits:  24,
-		ExpireQuiescent: true,
-		OnePacket:       true,
-		ConnectTimeout:  time.Second,
-		IdleTimeout:     time.Hour,
-		Cut:             []netip.AddrPort{netip.MustParseAddrPort("10.0.1.2:80")},
-		Carry:           carry(),
+		ID:             dataplane.ServiceID{Protocol: dataplane.TCP, Addr: netip.MustParseAddrPort("10.0.0.1:80")},
+		Scheduler:      "sh",
+		SchedFlags:     []string{"sh-port"},
+		Persistent:     time.Minute,
+		PersistentBits: 24,
+		OnePacket:      true,
+		Cut:            []netip.AddrPort{netip.MustParseAddrPort("10.0.1.2:80")},
+		Options:        options(), ClientLists: clientLists(),
 		RealServers: []dataplane.RealServer{
 			{Addr: netip.MustParseAddrPort("10.0.1.1:80"), Forward: dataplane.Masq, Weight: 1, Upper: 2, Lower: 1, MaxConn: 3},
 			{Sorry: true, Weight: 1, Tunnel: dataplane.Tunnel{Type: dataplane.TunnelGRE}},
@@ -160,14 +157,18 @@ func service() dataplane.VirtualService {
 	}
 }
 
-func carry() dataplane.Carry {
-	nets := func() []netip.Prefix { return []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")} }
-	return dataplane.Carry{
+func options() dataplane.Options {
+	return dataplane.Options{
+		ConnectTimeout: time.Second, IdleTimeout: time.Hour, ExpireQuiescent: true,
 		QueueTimeout: time.Second, MaxQueue: 1, KeepAlive: time.Minute, UserTimeout: time.Second,
-		ProxyProtocol: 2, TrustedProxies: nets(), Transparent: true,
-		Allow: nets(), Deny: nets(), SourceConns: 1, SourceRate: dataplane.Rate{Count: 1, Per: time.Second},
+		ProxyProtocol: 2, Transparent: true, SourceConns: 1, SourceRate: dataplane.Rate{Count: 1, Per: time.Second},
 		SourceBits4: 24, SourceBits6: 56,
 	}
+}
+
+func clientLists() dataplane.ClientLists {
+	nets := func() []netip.Prefix { return []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")} }
+	return dataplane.ClientLists{TrustedProxies: nets(), Allow: nets(), Deny: nets()}
 }
 
 // TestEqualMindsEveryField changes each field in turn, also ones that have
@@ -183,9 +184,16 @@ func TestEqualMindsEveryField(t *testing.T) {
 			t.Errorf("services that differ in %s are equal", name)
 		}
 	})
-	each(reflect.TypeFor[dataplane.Carry](), func(i int, name string) {
+	each(reflect.TypeFor[dataplane.Options](), func(i int, name string) {
 		v := service()
-		reflect.ValueOf(&v.Carry).Elem().Field(i).SetZero()
+		change(reflect.ValueOf(&v.Options).Elem().Field(i))
+		if v.Equal(service()) || service().Equal(v) {
+			t.Errorf("services that differ in %s are equal", name)
+		}
+	})
+	each(reflect.TypeFor[dataplane.ClientLists](), func(i int, name string) {
+		v := service()
+		reflect.ValueOf(&v.ClientLists).Elem().Field(i).SetZero()
 		if v.Equal(service()) || service().Equal(v) {
 			t.Errorf("services that differ in %s are equal", name)
 		}
@@ -199,6 +207,18 @@ func TestEqualMindsEveryField(t *testing.T) {
 			t.Errorf("services whose real servers differ in %s are equal", name)
 		}
 	})
+}
+
+// change gives f another value than it has.
+func change(f reflect.Value) {
+	switch {
+	case !f.IsZero():
+		f.SetZero()
+	case f.CanInt():
+		f.SetInt(1)
+	case f.Kind() == reflect.Bool:
+		f.SetBool(true)
+	}
 }
 
 func TestEqualMindsOrder(t *testing.T) {
@@ -225,7 +245,7 @@ func TestCloneSharesNothing(t *testing.T) {
 	apart(t, v, w)
 	// Lists of clients may be long, and are nobody's to change.
 	w.Allow, w.Deny = slices.Clone(w.Allow), slices.Clone(w.Deny)
-	apart(t, v.Carry, w.Carry)
+	apart(t, v.ClientLists, w.ClientLists)
 }
 
 // apart fails if a slice of v is one of w.

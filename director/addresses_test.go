@@ -8,7 +8,6 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/shunt-lb/shunt/config"
-	"github.com/shunt-lb/shunt/dataplane"
 )
 
 func TestAddressesReachTheDataplane(t *testing.T) {
@@ -36,13 +35,18 @@ virtual=192.0.2.82:80
 		}
 		return list
 	}
-	for i, want := range []dataplane.Carry{
-		{ProxyProtocol: 1, TrustedProxies: nets("192.0.2.0/24", "2001:db8::7/128"), Transparent: true},
-		{ProxyProtocol: 2, TrustedProxies: nets("192.0.2.9/32")},
-		{Transparent: true},
+	type told struct {
+		ProxyProtocol  int
+		Transparent    bool
+		TrustedProxies []netip.Prefix
+	}
+	for i, want := range []told{
+		{1, true, nets("192.0.2.0/24", "2001:db8::7/128")},
+		{2, false, nets("192.0.2.9/32")},
+		{0, true, nil},
 	} {
-		got := Everything(&c.Virtuals[i]).Carry
-		if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Prefix{})); diff != "" {
+		v := Everything(&c.Virtuals[i])
+		if diff := cmp.Diff(want, told{v.ProxyProtocol, v.Transparent, v.TrustedProxies}, cmpopts.EquateComparable(netip.Prefix{})); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.Virtuals[i].ID, diff)
 		}
 	}

@@ -137,23 +137,31 @@ func TestRiseCount(t *testing.T) {
 	r.up(rs1, "apply 10.0.0.100:80: "+rs1+"=1")
 }
 
-// Sections that differ in how they check do not share a check.
+// Sections that differ in how they check do not share a check; those that
+// differ in what a check of the service does not use do.
 func TestProbesAreToldApart(t *testing.T) {
-	base := virtual("10.0.0.1:80", rs1)
-	base.CheckType = config.CheckNegotiate
-	for name, change := range map[string]func(*config.Virtual){
-		"method":   func(v *config.Virtual) { v.HTTPMethod = "HEAD" },
-		"timeout":  func(v *config.Virtual) { v.NegotiateTimeout++ },
-		"login":    func(v *config.Virtual) { v.Login = "x" },
-		"request":  func(v *config.Virtual) { v.Reals = []config.Real{v.Reals[0]}; v.Reals[0].Request = "/x" },
-		"interval": func(v *config.Virtual) { v.CheckInterval++ },
-		"type":     func(v *config.Virtual) { v.CheckType = config.CheckConnect },
+	login := func(v *config.Virtual) { v.Login = "x" }
+	for _, c := range []struct {
+		name, service string
+		change        func(*config.Virtual)
+		probes        int
+	}{
+		{"method", "http", func(v *config.Virtual) { v.HTTPMethod = "HEAD" }, 2},
+		{"timeout", "http", func(v *config.Virtual) { v.NegotiateTimeout++ }, 2},
+		{"login", "pop", login, 2},
+		{"unused login", "http", login, 1},
+		{"request", "http", func(v *config.Virtual) { v.Reals = []config.Real{v.Reals[0]}; v.Reals[0].Request = "/x" }, 2},
+		{"unused request", "smtp", func(v *config.Virtual) { v.Reals = []config.Real{v.Reals[0]}; v.Reals[0].Request = "/x" }, 1},
+		{"interval", "http", func(v *config.Virtual) { v.CheckInterval++ }, 2},
+		{"type", "http", func(v *config.Virtual) { v.CheckType = config.CheckConnect }, 2},
 	} {
-		other := virtual("10.0.0.2:80", rs1)
-		other.CheckType = config.CheckNegotiate
-		change(&other)
-		if r := newReplay(t, conf(base, other)); len(r.c.checkedBy) != 2 {
-			t.Errorf("%s: %d probes, want 2", name, len(r.c.checkedBy))
+		base, other := virtual("10.0.0.1:80", rs1), virtual("10.0.0.2:80", rs1)
+		for _, v := range []*config.Virtual{&base, &other} {
+			v.CheckType, v.Service = config.CheckNegotiate, c.service
+		}
+		c.change(&other)
+		if r := newReplay(t, conf(base, other)); len(r.c.checkedBy) != c.probes {
+			t.Errorf("%s: %d probes, want %d", c.name, len(r.c.checkedBy), c.probes)
 		}
 	}
 }

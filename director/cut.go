@@ -4,21 +4,8 @@ import (
 	"net/netip"
 	"slices"
 
-	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
 )
-
-// carry returns the options of v's connections.
-func carry(v *config.Virtual) dataplane.Carry {
-	return dataplane.Carry{
-		QueueTimeout: v.QueueTimeout, MaxQueue: v.MaxQueue,
-		KeepAlive: v.KeepAlive, UserTimeout: v.UserTimeout,
-		ProxyProtocol: v.ProxyProtocol, TrustedProxies: v.TrustedProxies.Prefixes, Transparent: v.Transparent,
-		Allow: v.Allow.Prefixes, Deny: v.Deny.Prefixes,
-		SourceConns: v.SourceConns, SourceRate: v.SourceRate,
-		SourceBits4: v.SourceBits4, SourceBits6: v.SourceBits6,
-	}
-}
 
 // cut returns the servers whose connections are to end because checks have found
 // them down, sorted. A server that the service uses is none of them, also if

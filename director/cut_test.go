@@ -111,14 +111,14 @@ func TestOnDownSpares(t *testing.T) {
 	newReplay(t, conf(off)).wantCut("nobody checks")
 }
 
-func TestCarry(t *testing.T) {
+func TestOptions(t *testing.T) {
 	v := virtual(vip, rs1)
 	v.QueueTimeout, v.MaxQueue, v.KeepAlive, v.UserTimeout = time.Second, 7, time.Minute, time.Hour
 	v.Reals[0].MaxConn = 9
 	w := Everything(&v)
-	want := dataplane.Carry{QueueTimeout: time.Second, MaxQueue: 7, KeepAlive: time.Minute, UserTimeout: time.Hour}
-	if !w.Carry.Equal(want) || w.RealServers[0].MaxConn != 9 {
-		t.Errorf("wanted %+v and %d connections", w.Carry, w.RealServers[0].MaxConn)
+	want := dataplane.Options{QueueTimeout: time.Second, MaxQueue: 7, KeepAlive: time.Minute, UserTimeout: time.Hour}
+	if w.Options != want || w.RealServers[0].MaxConn != 9 {
+		t.Errorf("wanted %+v and %d connections", w.Options, w.RealServers[0].MaxConn)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/config"
 )
 
@@ -15,6 +16,9 @@ type Mail struct {
 	Subject              string
 	Status               string // starting, running, stopping or reloading
 	ServiceName, Comment string
+	// Reason is why a check of the real server failed, if that is what the mail
+	// is about, and else empty.
+	Reason checks.Kind
 }
 
 // alerts write the mails of a cluster.
@@ -28,16 +32,26 @@ type alerts struct {
 // because people filter their mail by them.
 func (a *alerts) server(sv *service, s *server) {
 	where := fmt.Sprintf("real server: %s (%s)", s.conf.Addr, bareName(sv.conf))
+	var text string
 	switch up, quiescent := s.state() == Up, sv.conf.Quiescent; {
 	case up && quiescent:
-		a.about(sv, fmt.Sprintf("Restored %s (Weight set to %d)", where, s.conf.Weight))
+		text = fmt.Sprintf("Restored %s (Weight set to %d)", where, s.conf.Weight)
 	case up:
-		a.about(sv, fmt.Sprintf("Added %s (Weight set to %d)", where, s.conf.Weight))
+		text = fmt.Sprintf("Added %s (Weight set to %d)", where, s.conf.Weight)
 	case quiescent:
-		a.about(sv, fmt.Sprintf("Quiescent %s (Weight set to 0)", where))
+		text = fmt.Sprintf("Quiescent %s (Weight set to 0)", where)
 	default:
-		a.about(sv, "Deleted "+where)
+		text = "Deleted " + where
 	}
+	a.about(sv, text, s.reason())
+}
+
+// reason returns why checks of a server that is down fail, and "" of any other.
+func (s *server) reason() checks.Kind {
+	if s.state() != Down {
+		return ""
+	}
+	return checks.KindOf(s.last.err)
 }
 
 // purged reports that the servers of gone that are in use leave a service, at a
@@ -45,7 +59,7 @@ func (a *alerts) server(sv *service, s *server) {
 func (a *alerts) purged(sv *service, gone []*server, when string) {
 	for _, s := range gone {
 		if s.state() == Up {
-			a.about(sv, fmt.Sprintf("Purged real server (%s): %s (%s)", when, s.conf.Addr, bareName(sv.conf)))
+			a.about(sv, fmt.Sprintf("Purged real server (%s): %s (%s)", when, s.conf.Addr, bareName(sv.conf)), "")
 		}
 	}
 }
@@ -54,9 +68,9 @@ func (a *alerts) purged(sv *service, gone []*server, when string) {
 func (a *alerts) fallback(sv *service, on bool) {
 	where := fmt.Sprintf("fallback server: %s (%s)", sv.fallbackName(), bareName(sv.conf))
 	if on {
-		a.about(sv, fmt.Sprintf("Added %s (Weight set to 1)", where))
+		a.about(sv, fmt.Sprintf("Added %s (Weight set to 1)", where), "")
 	} else {
-		a.about(sv, "Deleted "+where)
+		a.about(sv, "Deleted "+where, "")
 	}
 }
 
@@ -69,15 +83,16 @@ func bareName(v *config.Virtual) string {
 	return v.ID.Addr.String()
 }
 
-// about mails text about a service to those who want it.
-func (a *alerts) about(sv *service, text string) {
+// about mails text about a service to those who want it; why is why a check
+// failed, or empty.
+func (a *alerts) about(sv *service, text string, why checks.Kind) {
 	v := sv.conf
 	if len(v.EmailAlert) == 0 || v.EmailAlertStatus&a.phase == 0 {
 		return
 	}
 	a.send(Mail{
 		To: v.EmailAlert, From: a.global.EmailAlertFrom, Relay: v.SMTP,
-		Subject: text, Status: phaseName(a.phase), ServiceName: v.ServiceName, Comment: v.Comment,
+		Subject: text, Status: phaseName(a.phase), ServiceName: v.ServiceName, Comment: v.Comment, Reason: why,
 	})
 }
 
@@ -119,6 +134,6 @@ func (a *alerts) remindDue(now time.Time, sv *service) {
 		}
 		s.remindAt = time.Time{}
 		a.schedule(now, sv, s)
-		a.about(sv, fmt.Sprintf("Inaccessible real server: %s (%s)", s.conf.Addr, bareName(sv.conf)))
+		a.about(sv, fmt.Sprintf("Inaccessible real server: %s (%s)", s.conf.Addr, bareName(sv.conf)), s.reason())
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/director/internal/applier"
@@ -110,7 +111,7 @@ func (s *server) status(scale int, serving bool) ServerStatus {
 		st.Tunnel = s.tunnel.String()
 	}
 	if s.last.err != nil {
-		st.Result = s.last.err.Error()
+		st.Result, st.Reason = s.last.err.Error(), checks.KindOf(s.last.err)
 	}
 	return st
 }

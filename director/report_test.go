@@ -1,9 +1,11 @@
 package director
 
 import (
+	"errors"
 	"net/netip"
 	"testing"
 
+	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
@@ -39,6 +41,28 @@ func TestCountersByAddress(t *testing.T) {
 		got := s.Services[0]
 		if a, b, f := got.Servers[0].Counters.Connections, got.Servers[1].Counters.Connections, got.FallbackCounters.Connections; a != c.first || b != c.second || f != c.backup {
 			t.Errorf("%s: %d and %d, fallback %d, want %d and %d, %d", name, a, b, f, c.first, c.second, c.backup)
+		}
+	}
+}
+
+// Why a check failed is the same word in the status and in the mail, whatever
+// the message of the failure holds.
+func TestReasonOfFailure(t *testing.T) {
+	v := virtual(vip, rs1)
+	r := newReplay(t, conf(v))
+	s := r.c.services[0].servers[0]
+	for _, c := range []struct {
+		err          error
+		status, tell checks.Kind
+	}{
+		{nil, "", ""},
+		{&checks.Error{Check: "http", Object: rs1, Kind: checks.Mismatch, Err: errors.New(`body does not match "timeout"`)}, checks.Mismatch, checks.Mismatch},
+		{errors.New("connection refused"), checks.Other, checks.Other},
+		{nil, "", ""},
+	} {
+		r.result(rs1, c.err)
+		if got := s.status(1, true).Reason; got != c.status || s.reason() != c.tell {
+			t.Errorf("%v: %q in the status, %q in mails, want %q, %q", c.err, got, s.reason(), c.status, c.tell)
 		}
 	}
 }

@@ -87,8 +87,10 @@ func (sv *service) wanted() dataplane.VirtualService {
 	v := sv.conf
 	w := dataplane.VirtualService{
 		ID: v.ID, Scheduler: v.Scheduler, SchedFlags: v.SchedFlags, OnePacket: v.OnePacket,
-		Persistent: v.Persistent, PersistentBits: v.PersistentBits, ExpireQuiescent: v.ExpireQuiescent,
-		ConnectTimeout: v.ConnectTimeout, IdleTimeout: v.IdleTimeout, Carry: carry(v),
+		Persistent: v.Persistent, PersistentBits: v.PersistentBits, Options: v.Options,
+		ClientLists: dataplane.ClientLists{
+			TrustedProxies: v.TrustedProxies.Prefixes, Allow: v.Allow.Prefixes, Deny: v.Deny.Prefixes,
+		},
 	}
 	rs, scale := newServerSet(len(sv.servers)+1), sv.scale()
 	for _, s := range sv.servers {

@@ -9,6 +9,7 @@ import (
 	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/services"
 )
 
 // A spec is the check of a real server. Servers with the same identity share one
@@ -66,9 +67,34 @@ func (s *spec) describe(v *config.Virtual, r *config.Real) {
 		s.service, s.n = "", 0
 		return
 	}
-	t.Request, t.Method, t.VirtualHost = r.Request, v.HTTPMethod, v.VirtualHost
-	t.Login, t.Passwd, t.Database, t.Secret = v.Login, v.Passwd, v.Database, v.Secret
-	if r.Receive != nil {
+	service, _ := services.Named(v.Service)
+	s.negotiate(service.Uses, v, r)
+}
+
+// negotiate fills in the directives that a negotiate check uses.
+func (s *spec) negotiate(uses services.Directives, v *config.Virtual, r *config.Real) {
+	t := &s.target
+	for _, d := range []struct {
+		directive services.Directives
+		to        *string
+		value     string
+	}{
+		{services.Request, &t.Request, r.Request},
+		{services.Method, &t.Method, v.HTTPMethod},
+		{services.VirtualHost, &t.VirtualHost, v.VirtualHost},
+		{services.Login, &t.Login, v.Login},
+		{services.Passwd, &t.Passwd, v.Passwd},
+		{services.Database, &t.Database, v.Database},
+		{services.Secret, &t.Secret, v.Secret},
+	} {
+		if uses.Has(d.directive) {
+			*d.to = d.value
+		}
+	}
+	if s.kind == config.CheckNegotiate && !uses.Has(services.Protocol) {
+		t.UDP = false
+	}
+	if uses.Has(services.Receive) && r.Receive != nil {
 		s.receive, s.identity.receive = r.Receive, r.Receive.String()
 	}
 }

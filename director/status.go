@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
@@ -117,6 +118,9 @@ type ServerStatus struct {
 	Duration Seconds   `json:"check_seconds,omitempty"`
 	// Result is the latest check's error, empty if it succeeded.
 	Result string `json:"result,omitempty"`
+	// Reason is why the latest check failed, in one of the words of
+	// [checks.Kind]; empty if it succeeded.
+	Reason checks.Kind `json:"reason,omitempty"`
 	// Fails and Rises are consecutive results; one of them is 0.
 	Fails       int                `json:"fails"`
 	Rises       int                `json:"rises"`

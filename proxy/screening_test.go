@@ -174,18 +174,18 @@ func TestListsChangeAtOnce(t *testing.T) {
 	for i := range cap(long) {
 		long = append(long, netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), 0}), 24))
 	}
-	lists := [2]dataplane.Carry{
+	lists := [2]dataplane.ClientLists{
 		{Allow: append(slices.Clip(long), prefix("127.0.0.1/32"))},
 		{Deny: append(slices.Clip(long), prefix("127.0.0.2/32"))},
 	}
-	v.Carry = lists[0]
+	v.ClientLists = lists[0]
 	apply(t, d, v)
 	var changing sync.WaitGroup
 	defer changing.Wait()
 	changing.Go(func() {
 		w := v
 		for i := range 20 {
-			w.Carry = lists[i%2]
+			w.ClientLists = lists[i%2]
 			if err := d.Apply(t.Context(), w); err != nil {
 				t.Error(err)
 			}

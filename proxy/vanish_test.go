@@ -35,11 +35,11 @@ func vanish(t *testing.T, n *netlab.Namespace, prefix string) {
 
 // connected returns both ends of a connection through a director with these
 // settings.
-func (l landscape) connected(t *testing.T, carry dataplane.Carry) (d *proxy.Dataplane, client, server net.Conn) {
+func (l landscape) connected(t *testing.T, options dataplane.Options) (d *proxy.Dataplane, client, server net.Conn) {
 	ln := get[net.Listener](t)(l.server.Listen("tcp", "10.2.0.2:80"))
 	t.Cleanup(func() { _ = ln.Close() })
 	v := serviceAt(dataplane.TCP, mustAddr("10.1.0.1:80"), mustAddr("10.2.0.2:80"))
-	v.Carry = carry
+	v.Options = options
 	d = newPlane(t, proxy.Options{})
 	apply(t, d, v)
 	client = get[net.Conn](t)(l.client.Dial(t.Context(), "tcp", "10.1.0.1:80"))
@@ -70,7 +70,7 @@ func TestKeepAliveFindsClientGone(t *testing.T) {
 		return
 	}
 	l := newLandscape(t)
-	d, _, server := l.connected(t, dataplane.Carry{KeepAlive: time.Second})
+	d, _, server := l.connected(t, dataplane.Options{KeepAlive: time.Second})
 	vanish(t, l.client, "10.1.0.2/24")
 	gone(t, d, server)
 }
@@ -81,7 +81,7 @@ func TestKeepAliveFindsServerGone(t *testing.T) {
 		return
 	}
 	l := newLandscape(t)
-	d, client, _ := l.connected(t, dataplane.Carry{KeepAlive: time.Second})
+	d, client, _ := l.connected(t, dataplane.Options{KeepAlive: time.Second})
 	vanish(t, l.server, "10.2.0.2/24")
 	gone(t, d, client)
 }
@@ -93,7 +93,7 @@ func TestUserTimeoutFindsServerGone(t *testing.T) {
 		return
 	}
 	l := newLandscape(t)
-	d, client, _ := l.connected(t, dataplane.Carry{UserTimeout: time.Second})
+	d, client, _ := l.connected(t, dataplane.Options{UserTimeout: time.Second})
 	vanish(t, l.server, "10.2.0.2/24")
 	_, _ = client.Write([]byte("is anybody there?"))
 	gone(t, d, client)

@@ -11,15 +11,7 @@ import (
 // cannot serve. HOST stands for the address the client has connected to.
 type line string
 
-var lines = map[string]line{
-	"smtp":       "421 HOST Service not available, closing transmission channel", // RFC 5321, section 3.8
-	"submission": "421 HOST Service not available, closing transmission channel",
-	"ftp":        "421 Service not available, closing control connection.", // RFC 959, section 5.4
-	"imap":       "* BYE [UNAVAILABLE] Service temporarily unavailable",    // RFC 3501, 7.1.5; RFC 5530
-	"pop":        "-ERR [SYS/TEMP] Service temporarily unavailable",        // RFC 1939; RFC 3206
-	"nntp":       "400 Service temporarily unavailable",                    // RFC 3977, section 5.1
-}
-
+// say sends the line and lets the client end the connection.
 func (l line) say(c *client) {
 	c.sv.lines.Add(1)
 	text := strings.Replace(string(l), "HOST", literal(c.LocalAddr()), 1)

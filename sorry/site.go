@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+
+	"github.com/shunt-lb/shunt/internal/services"
 )
 
 // A Site says how to answer for one virtual service.
@@ -68,7 +70,8 @@ func prepare(w Site) (*site, error) {
 		w.RetryAfter = retryDefault
 	}
 	retry := int64((w.RetryAfter + time.Second - 1) / time.Second)
-	s := &site{talk: talkOf(w.Protocol), dns: w.UDP && w.Protocol == "dns", status: w.Status, retry: strconv.FormatInt(retry, 10)}
+	service, _ := services.Named(w.Protocol) // none of a name that nobody knows
+	s := &site{talk: talkOf(service), dns: w.UDP && service.Sorry == services.SorryDNS, status: w.Status, retry: strconv.FormatInt(retry, 10)}
 	if w.Page == "" {
 		s.page = builtin(w.Name, retry)
 		return s, nil

@@ -4,6 +4,8 @@ import (
 	"io"
 	"net"
 	"time"
+
+	"github.com/shunt-lb/shunt/internal/services"
 )
 
 // A client is a connection being answered.
@@ -17,18 +19,17 @@ type client struct {
 // A talk answers one client. The caller closes the connection afterwards.
 type talk func(*client)
 
-// talkOf returns how to answer the clients of a protocol.
-func talkOf(protocol string) talk {
-	switch protocol {
-	case "http", "http_proxy":
+// talkOf returns how to answer the clients of a service.
+func talkOf(s services.Service) talk {
+	switch s.Sorry {
+	case services.SorryPage:
 		return web
-	case "dns":
+	case services.SorryLine:
+		return line(s.Line).say
+	case services.SorryDNS:
 		return resolver
-	case "https", "imaps", "pops", "ldap", "ldaps", "mysql", "oracle", "pgsql", "radius", "sip":
+	case services.SorryReset:
 		return hangUp
-	}
-	if l, ok := lines[protocol]; ok {
-		return l.say
 	}
 	return guess
 }

@@ -28,6 +28,9 @@ type Mail struct {
 	// Service and Comment are the directives servicename and comment of the
 	// virtual service; empty if not set.
 	Service, Comment string
+	// Reason is why a real server's check failed, in one word; empty if the
+	// mail is about something else.
+	Reason string
 	// Relay is the host that takes the mail, with or without a port (25);
 	// empty for the local mail program.
 	Relay string
@@ -52,6 +55,9 @@ func (m Mail) body(host string) string {
 	}
 	if m.Comment != "" {
 		fmt.Fprintf(&b, "Comment: %s\n", oneLine(m.Comment))
+	}
+	if m.Reason != "" {
+		fmt.Fprintf(&b, "Reason: %s\n", oneLine(m.Reason))
 	}
 	return b.String()
 }

@@ -69,7 +69,7 @@ func sample(relay string) alert.Mail {
 	return alert.Mail{
 		To:      []string{"ops@example.com", "Dev Team <dev@example.com>", "root"},
 		Subject: "Deleted real server: 192.0.2.1:80 (198.51.100.1:80)", Status: "running",
-		Service: "shop", Comment: "call Anna", Relay: relay,
+		Service: "shop", Comment: "call Anna", Reason: "refused", Relay: relay,
 	}
 }
 
@@ -131,6 +131,7 @@ Daemon-Status: running
 
 Service name: shop
 Comment: call Anna
+Reason: refused
 `
 	if diff := cmp.Diff(want, strings.TrimRight(strings.ReplaceAll(string(body), "\r\n", "\n"), "\n")+"\n"); diff != "" {
 		t.Error(diff)

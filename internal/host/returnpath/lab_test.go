@@ -139,7 +139,7 @@ func TestServersSeeTheClient(t *testing.T) {
 			want = append(want, returnpath.Answer{UDP: p == dataplane.UDP, From: real})
 			services = append(services, dataplane.VirtualService{
 				ID: dataplane.ServiceID{Protocol: p, Addr: netip.MustParseAddrPort(at[0])}, Scheduler: "rr",
-				Carry:       dataplane.Carry{Transparent: true},
+				Options:     dataplane.Options{Transparent: true},
 				RealServers: []dataplane.RealServer{{Addr: real, Weight: 1}},
 			})
 			check(t, d.Apply(t.Context(), services[len(services)-1]))
@@ -187,7 +187,7 @@ func local(s fixture, d *proxy.Dataplane) {
 		}
 		v := dataplane.VirtualService{
 			ID:        dataplane.ServiceID{Protocol: dataplane.TCP, Addr: netip.AddrPortFrom(vip, uint16(90+i))},
-			Scheduler: "rr", Carry: dataplane.Carry{Transparent: true},
+			Scheduler: "rr", Options: dataplane.Options{Transparent: true},
 			RealServers: []dataplane.RealServer{{Addr: netip.MustParseAddrPort(at), Weight: 1}},
 		}
 		check(s.T, d.Apply(s.Context(), v))

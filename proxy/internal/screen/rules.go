@@ -13,7 +13,7 @@ type Rules struct {
 	others bool
 }
 
-// NewRules returns the rules of two lists, as dataplane.Carry has them; nil if
+// NewRules returns the rules of two lists, as dataplane.ClientLists has them; nil if
 // both are empty. A look-up takes as long however long they are.
 func NewRules(allow, deny []netip.Prefix) *Rules {
 	if len(allow)+len(deny) == 0 {

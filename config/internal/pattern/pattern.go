@@ -1,4 +1,6 @@
-package config
+// Package pattern has the receive patterns: Perl regular expressions as far as
+// Go has them, matched against bytes, within a bound of time and memory.
+package pattern
 
 import (
 	"errors"
@@ -32,9 +34,9 @@ type Pattern struct {
 	whole  bool   // and ends with it
 }
 
-// CompilePattern makes a Pattern of source. Its error is a *syntax.Error of
+// Compile makes a Pattern of source. Its error is a *syntax.Error of
 // package regexp/syntax.
-func CompilePattern(source string) (*Pattern, error) {
+func Compile(source string) (*Pattern, error) {
 	if len(source) > maxPattern {
 		return nil, &syntax.Error{Code: syntax.ErrLarge}
 	}
@@ -60,6 +62,10 @@ func CompilePattern(source string) (*Pattern, error) {
 	}
 	return p, nil
 }
+
+// Steps returns about how many instructions the program of p has. One takes
+// some hundred bytes.
+func (p *Pattern) Steps() int { return p.steps }
 
 // String returns the pattern as the file has it.
 func (p *Pattern) String() string { return p.source }
@@ -133,42 +139,17 @@ func latin1(b []byte) []byte {
 	return wide
 }
 
-// pattern compiles source, which stands at the offset at of the line.
-func (f *field) pattern(source string, at int) (*Pattern, bool) {
-	if p := f.patterns[source]; p != nil {
-		return p, true
+// Explain says what is wrong with source, by the error that Compile returned
+// for it: in words, with a hint, and as an offset into source.
+func Explain(err error, source string) (text, hint string, at int) {
+	bad, ok := errors.AsType[*syntax.Error](err)
+	if !ok {
+		return "", "", 0
 	}
-	if f.steps > maxFileSteps {
-		return nil, f.fail(at, fmt.Sprintf("the patterns of the file make programs of more than %d steps", maxFileSteps), "use smaller repeat counts, or the same pattern for more servers")
-	}
-	p, err := CompilePattern(source)
-	if err == nil {
-		f.remember(p)
-		return p, true
-	}
-	text, hint := "broken regular expression", ""
-	if bad, ok := errors.AsType[*syntax.Error](err); ok {
-		text += ": " + patternFault(bad)
-		hint = patternHint(bad)
-		at += offsetOf(bad.Expr, source)
-	}
-	return nil, f.fail(at, text, hint)
+	return fault(bad), hintOf(bad), offsetOf(bad.Expr, source)
 }
 
-// maxFileSteps is how many steps all patterns of a file may have, equal ones
-// counted once. A step takes some hundred bytes.
-const maxFileSteps = 1 << 17
-
-// remember has equal patterns of a file be one.
-func (c *collector) remember(p *Pattern) {
-	if c.patterns == nil {
-		c.patterns = map[string]*Pattern{}
-	}
-	c.patterns[p.source] = p
-	c.steps += p.steps
-}
-
-func patternFault(e *syntax.Error) string {
+func fault(e *syntax.Error) string {
 	if e.Expr == "" {
 		return string(e.Code)
 	}
@@ -194,12 +175,12 @@ func descending(repeat string) bool {
 	return ok && err == nil && err2 == nil && to < from && from <= 1000
 }
 
-// patternHint tells apart what is wrong from what Go does not have.
-func patternHint(e *syntax.Error) string {
+// hintOf tells apart what is wrong from what Go does not have.
+func hintOf(e *syntax.Error) string {
 	switch x := e.Expr; {
 	case strings.HasPrefix(x, "(?=") || strings.HasPrefix(x, "(?!") || strings.HasPrefix(x, "(?<"):
 		return "Go's regular expressions (RE2) have no look-around: look-ahead (?= (?! and look-behind (?<= (?<! have to be said in another way"
-	case len(x) > 1 && x[0] == '\\' && isDigit(x[1]) || strings.HasPrefix(x, `\g`) || strings.HasPrefix(x, `\k`):
+	case len(x) > 1 && x[0] == '\\' && '0' <= x[1] && x[1] <= '9' || strings.HasPrefix(x, `\g`) || strings.HasPrefix(x, `\k`):
 		return `Go's regular expressions (RE2) have no back references such as \1`
 	case e.Code == syntax.ErrInvalidEscape || e.Code == syntax.ErrInvalidPerlOp:
 		return "Go's regular expressions (RE2) are used: no look-around, no back references and not every escape of Perl"

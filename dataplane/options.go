@@ -6,9 +6,19 @@ import (
 	"time"
 )
 
-// A Carry is what a virtual service says to a dataplane that makes the
-// connections to real servers itself. The zero value asks for nothing.
-type Carry struct {
+// Options are the directives of a virtual service that a dataplane interprets
+// and nobody else. The zero value asks for nothing. They are comparable: equal
+// Options ask for the same.
+type Options struct {
+	// ConnectTimeout limits one attempt to reach a real server, IdleTimeout
+	// a connection or flow on which nothing moves, where the dataplane makes
+	// connections itself. 0 leaves the choice to the dataplane.
+	ConnectTimeout, IdleTimeout time.Duration
+	// ExpireQuiescent has the clients of a real server whose weight is 0 lose
+	// it with their next connection although persistence would keep them.
+	// IPVS has one setting for all services and takes no notice of this.
+	ExpireQuiescent bool
+
 	// QueueTimeout is for how long a client waits while every real server that
 	// could take it has as many connections as its MaxConn; then it is refused.
 	// 0 leaves the choice to the dataplane.
@@ -29,20 +39,11 @@ type Carry struct {
 	// servers, fallbacks included, are told the client's address by: 1 or 2,
 	// with UDP 2 alone. 0 is none.
 	ProxyProtocol int
-	// TrustedProxies are those whose connections begin with such a header, of
-	// either version: the client is the one that it names. Nobody else's is
-	// looked at.
-	TrustedProxies []netip.Prefix
 	// Transparent has real servers see the client's address as where
 	// connections come from. Their answers have to come back through this host.
 	// With IPVS that is always so.
 	Transparent bool
 
-	// Allow are the clients that are served, all if there are none, and Deny
-	// those of them that are not; of two prefixes that a client is in the
-	// longer one counts, of equal ones that in Deny. The lists may be long:
-	// nobody changes one that is in a Carry, and clones share it.
-	Allow, Deny []netip.Prefix
 	// SourceConns limits the connections, or flows, of one source at a time.
 	// 0 is no limit.
 	SourceConns int
@@ -60,15 +61,23 @@ type Rate struct {
 	Per   time.Duration
 }
 
-// Equal reports whether c and d ask for the same.
-func (c Carry) Equal(d Carry) bool {
-	return c.QueueTimeout == d.QueueTimeout && c.MaxQueue == d.MaxQueue &&
-		c.KeepAlive == d.KeepAlive && c.UserTimeout == d.UserTimeout &&
-		c.ProxyProtocol == d.ProxyProtocol && c.Transparent == d.Transparent &&
-		slices.Equal(c.TrustedProxies, d.TrustedProxies) &&
-		samePrefixes(c.Allow, d.Allow) && samePrefixes(c.Deny, d.Deny) &&
-		c.SourceConns == d.SourceConns && c.SourceRate == d.SourceRate &&
-		c.SourceBits4 == d.SourceBits4 && c.SourceBits6 == d.SourceBits6
+// ClientLists are the clients that a virtual service treats apart from others.
+// The lists may be long: nobody changes one, and clones share Allow and Deny.
+type ClientLists struct {
+	// TrustedProxies are those whose connections begin with a PROXY header, of
+	// either version: the client is the one that it names. Nobody else's is
+	// looked at.
+	TrustedProxies []netip.Prefix
+	// Allow are the clients that are served, all if there are none, and Deny
+	// those of them that are not; of two prefixes that a client is in the
+	// longer one counts, of equal ones that in Deny.
+	Allow, Deny []netip.Prefix
+}
+
+// Equal reports whether c and d have the same clients in the same order.
+func (c ClientLists) Equal(d ClientLists) bool {
+	return samePrefixes(c.TrustedProxies, d.TrustedProxies) &&
+		samePrefixes(c.Allow, d.Allow) && samePrefixes(c.Deny, d.Deny)
 }
 
 // samePrefixes is soon done with what is the same list.
@@ -77,7 +86,7 @@ func samePrefixes(a, b []netip.Prefix) bool {
 }
 
 // Clone returns a copy that shares no memory with c but Allow and Deny.
-func (c Carry) Clone() Carry {
+func (c ClientLists) Clone() ClientLists {
 	c.TrustedProxies = slices.Clone(c.TrustedProxies)
 	return c
 }

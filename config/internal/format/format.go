@@ -1,4 +1,6 @@
-package config
+// Package format recognises files that are given for a configuration by
+// mistake.
+package format
 
 import (
 	"bytes"
@@ -10,34 +12,28 @@ import (
 // sample is how much of a file is looked at to see what it is.
 const sample = 64 << 10
 
-// otherFormat says what text is that has errors, no section, and the looks of
-// something else. It returns "" for everything else.
-func (p *parser) otherFormat(text []byte) string {
-	if p.sections > 0 || len(p.errors.held) == 0 {
-		return ""
-	}
+// Guess says what text is if it looks like something else than an
+// ldirectord.cf: "a shell script", "text in UTF-16". It is "" for everything
+// else.
+func Guess(text []byte) string {
 	text = text[:min(len(text), sample)]
 	what := magic(text)
 	switch {
-	case what == utf16:
-		return "this is " + utf16 + ": save it as UTF-8"
 	case what == "" && notText(text):
-		what = "binary data"
+		return "binary data"
 	case what == "":
-		what = format(string(text))
+		return format(string(text))
 	}
-	if what == "" {
-		return ""
-	}
-	return "this is " + what + ", not an ldirectord.cf"
+	return what
 }
 
-const utf16 = "text in UTF-16"
+// UTF16 is what Guess says of text that has to be saved as UTF-8.
+const UTF16 = "text in UTF-16"
 
 // magics are the beginnings of files that are no text.
 var magics = []struct{ begin, what string }{
-	{"\xff\xfe", utf16},
-	{"\xfe\xff", utf16},
+	{"\xff\xfe", UTF16},
+	{"\xfe\xff", UTF16},
 	{"\x7fELF", "a program"},
 	{"\x1f\x8b", "a gzip file"},
 	{"BZh", "a bzip2 file"},

@@ -15,8 +15,8 @@ const (
 	maxPer  = 24 * time.Hour
 )
 
-// rate reads `100`, `100/10s` or `100/m`; a number alone is for a second.
-func (f *field) rate() (r dataplane.Rate, ok bool) {
+// readRate reads `100`, `100/10s` or `100/m`; a number alone is for a second.
+func readRate(f *field) (r dataplane.Rate, ok bool) {
 	f.comment(false)
 	count, per, timed := strings.Cut(f.val, "/")
 	count = strings.TrimSpace(count)
@@ -29,7 +29,7 @@ func (f *field) rate() (r dataplane.Rate, ok bool) {
 	}
 	r = dataplane.Rate{Count: n, Per: time.Second}
 	if timed {
-		r.Per, ok = f.per(strings.TrimSpace(per))
+		r.Per, ok = readPer(f, strings.TrimSpace(per))
 		if !ok {
 			return r, false
 		}
@@ -40,8 +40,8 @@ func (f *field) rate() (r dataplane.Rate, ok bool) {
 	return r, true
 }
 
-// per reads the time of a rate, in which a unit stands for one of it.
-func (f *field) per(text string) (time.Duration, bool) {
+// readPer reads the time of a rate, in which a unit stands for one of it.
+func readPer(f *field, text string) (time.Duration, bool) {
 	g := *f
 	g.valAt += len(g.val) - len(text)
 	switch g.val = text; text {
@@ -87,7 +87,7 @@ func limit[T comparable](kind string, read func(*field) (T, bool), write func(T)
 
 var (
 	sourceConns = limit("number; 0 is no limit", numberFrom(0, maxCount), strconv.Itoa)
-	sourceRate  = limit("`100`, `100/10s`, `100/m`; 0 is no limit", (*field).rate, writeRate)
+	sourceRate  = limit("`100`, `100/10s`, `100/m`; 0 is no limit", readRate, writeRate)
 )
 
 // reviewSources warns of what says nothing.
@@ -109,3 +109,16 @@ func (p *parser) reviewSources(sec *section, v *Virtual) {
 		}
 	}
 }
+
+// proxyVersions are the words of proxyprotocol, each at its version.
+var proxyVersions = []string{"no", "v1", "v2"}
+
+var proxyProtocol = bind("`no`, `v1` or `v2`", func(f *field) (int, bool) {
+	w, ok := f.oneOf(proxyVersions, "")
+	for version, known := range proxyVersions {
+		if w == known {
+			return version, ok
+		}
+	}
+	return 0, false
+}, func(version int) string { return proxyVersions[version] })(func(t target) *int { return &t.s.ProxyProtocol })

@@ -32,9 +32,9 @@ func TestDocumentExamples(t *testing.T) {
 	}
 }
 
-// TestCarryWithoutEffect: lines that do nothing, and lists that leave nobody,
+// TestWithoutEffect: lines that do nothing, and lists that leave nobody,
 // are said before anybody relies on them.
-func TestCarryWithoutEffect(t *testing.T) {
+func TestWithoutEffect(t *testing.T) {
 	const (
 		alone  = " has no effect without `maxconn`: nobody waits"
 		udp    = " has no effect on a udp service"

@@ -1,4 +1,4 @@
-package config
+package lookup
 
 import (
 	"bufio"
@@ -8,30 +8,37 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/internal/files"
 )
 
 const (
 	hostsPath = "/etc/hosts"
+	// maxRead is how many bytes of it, or of services(5), are read.
+	maxRead = 16<<20 + 1
 	// hostsCached is for how long Go's resolver believes what it has read there,
 	// and a little more for the grain of the clocks of file systems.
 	hostsCached = 5*time.Second + 2*time.Second
 )
 
-// A hostsFile is the system's list of hosts as it is now: what stands there
+// Hosts are the system's list of hosts as it is now: what stands there
 // counts at once, as it does for the C library.
-type hostsFile struct {
-	addrs   map[question]netip.Addr
+type Hosts struct {
+	addrs   map[Question]netip.Addr
 	changed time.Time
 }
 
+// SystemHosts reads /etc/hosts as it is now.
+func SystemHosts() *Hosts { return readHosts(hostsPath) }
+
 // readHosts reads the list. One that cannot be read has no hosts.
-func readHosts(path string) *hostsFile {
-	h := &hostsFile{addrs: map[question]netip.Addr{}}
+func readHosts(path string) *Hosts {
+	h := &Hosts{addrs: map[Question]netip.Addr{}}
 	var st unix.Stat_t
 	if err := unix.Stat(path, &st); err == nil {
 		h.changed = later(time.Unix(st.Mtim.Unix()), time.Unix(st.Ctim.Unix()))
 	}
-	text, err := ReadFile(path)
+	text, err := files.Read(path, maxRead)
 	if err != nil {
 		return h
 	}
@@ -50,7 +57,7 @@ func later(a, b time.Time) time.Time {
 
 // line reads one of hosts(5). Of several addresses of one name the first
 // counts.
-func (h *hostsFile) line(text string) {
+func (h *Hosts) line(text string) {
 	text, _, _ = strings.Cut(text, "#")
 	words := strings.Fields(text)
 	if len(words) < 2 {
@@ -60,12 +67,12 @@ func (h *hostsFile) line(text string) {
 	if err != nil {
 		return
 	}
-	q := question{network: "ip4"}
+	q := Question{Network: "ip4"}
 	if a = a.Unmap().WithZone(""); a.Is6() {
-		q.network = "ip6"
+		q.Network = "ip6"
 	}
 	for _, name := range words[1:] {
-		q.host = plainName(name)
+		q.Host = plainName(name)
 		if _, dup := h.addrs[q]; !dup {
 			h.addrs[q] = a
 		}
@@ -75,14 +82,14 @@ func (h *hostsFile) line(text string) {
 // plainName is a name as all its spellings have it.
 func plainName(s string) string { return strings.ToLower(strings.TrimSuffix(s, ".")) }
 
-func (h *hostsFile) find(q question) (netip.Addr, bool) {
+func (h *Hosts) find(q Question) (netip.Addr, bool) {
 	if h == nil {
 		return netip.Addr{}, false
 	}
-	a, ok := h.addrs[question{q.network, plainName(q.host)}]
+	a, ok := h.addrs[Question{q.Network, plainName(q.Host)}]
 	return a, ok
 }
 
 // young reports whether the list has changed so short a time ago that others
 // may not have read it since.
-func (h *hostsFile) young() bool { return h != nil && time.Since(h.changed) < hostsCached }
+func (h *Hosts) young() bool { return h != nil && time.Since(h.changed) < hostsCached }

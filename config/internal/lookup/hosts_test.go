@@ -1,4 +1,4 @@
-package config
+package lookup
 
 import (
 	"context"
@@ -23,7 +23,7 @@ func (h staleHosts) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr
 
 func TestHostsFileCountsAtOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "hosts")
-	write := func(text string) *hostsFile {
+	write := func(text string) *Hosts {
 		t.Helper()
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -31,38 +31,38 @@ func TestHostsFileCountsAtOnce(t *testing.T) {
 		return readHosts(path)
 	}
 	one, two := netip.MustParseAddr("127.77.1.1"), netip.MustParseAddr("127.77.1.2")
-	q := question{"ip4", "web1"}
-	s := &seeker{res: staleHosts{}, hosts: write("127.0.0.1 localhost\n127.77.1.1\tother WEB1. # old\n127.77.1.9 web1\n::1 web1\n")}
+	q := Question{"ip4", "web1"}
+	s := &Lookup{Resolver: staleHosts{}, Hosts: write("127.0.0.1 localhost\n127.77.1.1\tother WEB1. # old\n127.77.1.9 web1\n::1 web1\n")}
 	first := s.answer(t.Context(), q)
-	if first.addr != one || !first.listed {
+	if first.Addr != one || !first.listed {
 		t.Fatalf("found %+v, want %s", first, one)
 	}
-	if got := s.answer(t.Context(), question{"ip6", "web1"}); got.addr != netip.IPv6Loopback() {
+	if got := s.answer(t.Context(), Question{"ip6", "web1"}); got.Addr != netip.IPv6Loopback() {
 		t.Errorf("found %+v, want ::1", got)
 	}
 	// From here on the resolver has what stood there before.
-	s.res, s.before = staleHosts{"web1": one, "dns": two}, map[question]lookup{q: first}
-	s.hosts = write("127.77.1.2 web1\n")
-	if got := s.answer(t.Context(), q); got.addr != two || got.err != nil {
+	s.Resolver, s.Before = staleHosts{"web1": one, "dns": two}, map[Question]Result{q: first}
+	s.Hosts = write("127.77.1.2 web1\n")
+	if got := s.answer(t.Context(), q); got.Addr != two || got.Err != nil {
 		t.Errorf("changed: found %+v, want %s", got, two)
 	}
-	s.hosts = write("127.0.0.1 localhost\n")
-	if got := s.answer(t.Context(), q); got.addr != one || !errors.Is(got.err, errLeft) {
+	s.Hosts = write("127.0.0.1 localhost\n")
+	if got := s.answer(t.Context(), q); got.Addr != one || !errors.Is(got.Err, errLeft) {
 		t.Errorf("removed: found %+v, want the old address, and why", got)
 	}
-	if got := s.answer(t.Context(), question{"ip4", "dns"}); got.addr != two || got.err != nil {
+	if got := s.answer(t.Context(), Question{"ip4", "dns"}); got.Addr != two || got.Err != nil {
 		t.Errorf("of a name server: found %+v, want %s", got, two)
 	}
 	old := time.Now().Add(-time.Hour)
-	s.hosts.changed = old
-	if got := s.answer(t.Context(), q); got.addr != one || got.err != nil || got.listed {
+	s.Hosts.changed = old
+	if got := s.answer(t.Context(), q); got.Addr != one || got.Err != nil || got.listed {
 		t.Errorf("an hour later: found %+v, want the address of the name server", got)
 	}
 }
 
 func TestHostsFileThatIsNoneHasNoHosts(t *testing.T) {
 	for _, path := range []string{t.TempDir(), "/nowhere/hosts"} {
-		if a, ok := readHosts(path).find(question{"ip4", "localhost"}); ok {
+		if a, ok := readHosts(path).find(Question{"ip4", "localhost"}); ok {
 			t.Errorf("%s has %s", path, a)
 		}
 	}

@@ -4,13 +4,14 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// reviewCarry warns of a section's own lines about connections that do
+// reviewWaiting warns of a section's own lines about connections that do
 // nothing. What was meant for all sections is meant for those it suits.
-func (p *parser) reviewCarry(sec *section, v *Virtual) {
+func (p *parser) reviewWaiting(sec *section, v *Virtual) {
 	limited := func(r Real) bool { return r.MaxConn > 0 }
 	for _, name := range []string{"maxqueue", "queuetimeout", "keepalive", "tcpusertimeout"} {
 		s := sec.line(name)
@@ -49,5 +50,26 @@ func (p *parser) reviewServed(sec *section, v *Virtual) {
 	case len(allow) > 0 && !slices.ContainsFunc(allow, all):
 		s := sec.line("allow")
 		p.warn(s, s.keyAt, fmt.Sprintf("no client is served: `allow` has no %s network", family), "add one, or write allow=all")
+	}
+}
+
+// byShare are the schedulers for which twice the weight is twice the traffic.
+var byShare = []string{"wrr", "wlc", "sed", "nq"}
+
+// Ramp returns how long a real server that comes back takes to its whole
+// weight: slowstart, or 0 with a scheduler for which half of a weight is not
+// half of the traffic.
+func (v *Virtual) Ramp() time.Duration {
+	if !slices.Contains(byShare, v.Scheduler) {
+		return 0
+	}
+	return v.SlowStart
+}
+
+// reviewSlowStart warns of a section's own slowstart that does nothing. What
+// was meant for all sections is meant for those it suits.
+func (p *parser) reviewSlowStart(sec *section, v *Virtual) {
+	if s := sec.line("slowstart"); s != &sec.head && v.SlowStart > 0 && v.Ramp() == 0 {
+		p.warn(s, s.keyAt, fmt.Sprintf("`slowstart` has no effect with scheduler %s", v.Scheduler), "it needs wrr, wlc, sed or nq, where weights are shares")
 	}
 }
