@@ -147,3 +147,29 @@ func parsePrefix(s string) (p netip.Prefix, wrong, remark string) {
 	}
 	return p, "", ""
 }
+
+// reviewServed warns of lists that leave a service without clients. Behind a
+// trusted proxy they may be of either family.
+func (p *parser) reviewServed(sec *section, v *Virtual) {
+	addr := v.ID.Addr.Addr()
+	if !addr.IsValid() || len(v.TrustedProxies.Prefixes) > 0 {
+		return
+	}
+	ours := func(c netip.Prefix) bool { return c.Addr().Is6() == addr.Is6() }
+	all := func(c netip.Prefix) bool { return ours(c) && c.Bits() == 0 }
+	some := func(c netip.Prefix) bool { return ours(c) && c.Bits() > 0 }
+	family := "IPv4"
+	if addr.Is6() {
+		family = "IPv6"
+	}
+	allow, deny := v.Allow.Prefixes, v.Deny.Prefixes
+	switch {
+	case slices.ContainsFunc(allow, some):
+	case slices.ContainsFunc(deny, all):
+		s := sec.line("deny")
+		p.warn(s, s.keyAt, fmt.Sprintf("no client is served: `deny` has all of %s", family), "write `allow` with the networks of those that are, and no `deny`")
+	case len(allow) > 0 && !slices.ContainsFunc(allow, all):
+		s := sec.line("allow")
+		p.warn(s, s.keyAt, fmt.Sprintf("no client is served: `allow` has no %s network", family), "add one, or write allow=all")
+	}
+}

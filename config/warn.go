@@ -232,3 +232,21 @@ func (sec *section) fallbackLine() *stmt {
 	}
 	return &sec.head
 }
+
+// reviewWaiting warns of a section's own lines about connections that do
+// nothing. What was meant for all sections is meant for those it suits.
+func (p *parser) reviewWaiting(sec *section, v *Virtual) {
+	limited := func(r Real) bool { return r.MaxConn > 0 }
+	for _, name := range []string{"maxqueue", "queuetimeout", "keepalive", "tcpusertimeout"} {
+		s := sec.line(name)
+		switch waits := name == "maxqueue" || name == "queuetimeout"; {
+		case s == &sec.head || name == "maxqueue" && v.MaxQueue == 0:
+		case v.ID.Protocol == dataplane.UDP && waits:
+			p.warn(s, s.keyAt, fmt.Sprintf("`%s` has no effect on a udp service: datagrams do not wait", name), "remove the line")
+		case v.ID.Protocol == dataplane.UDP:
+			p.warn(s, s.keyAt, fmt.Sprintf("`%s` has no effect on a udp service", name), "`idletimeout` is when the proxy ends a flow")
+		case waits && v.MaxConn == 0 && !slices.ContainsFunc(v.Reals, limited):
+			p.warn(s, s.keyAt, fmt.Sprintf("`%s` has no effect without `maxconn`: nobody waits", name), "add maxconn=NUMBER")
+		}
+	}
+}
