@@ -24,7 +24,7 @@ func TestPlain(t *testing.T) {
 	ln, err := s.director.Listen("tcp", "10.1.0.1:80")
 	must(t, err)
 	done := make(chan struct{})
-	go func() { defer close(done); swallow(ln) }()
+	go func() { defer close(done); acceptAndDiscard(ln) }()
 	t.Cleanup(func() { _ = ln.Close(); <-done })
 
 	if got := s.longest(t, ln.Addr()); got <= 1514 {
@@ -36,7 +36,7 @@ func TestPlain(t *testing.T) {
 	}
 }
 
-func swallow(ln net.Listener) {
+func acceptAndDiscard(ln net.Listener) {
 	for {
 		c, err := ln.Accept()
 		if err != nil {

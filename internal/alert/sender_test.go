@@ -238,13 +238,13 @@ func TestRelayTroubles(t *testing.T) {
 		{"data refused", on(0, "DATA", "451 disk full"), 1, 2, ""},
 		{"content refused", on(always, "end of data", "554 spam"), 0, 1, "554 spam"},
 		{"content refused for now", on(0, "end of data", "452 later"), 1, 2, ""},
-		{"no farewell", on(always, "QUIT", "silence"), 1, 1, ""},
+		{"no answer to QUIT", on(always, "QUIT", "silence"), 1, 1, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			r := startRelay(t, &relay{reply: tt.reply})
 			set := settings()
-			if tt.name == "no farewell" {
+			if tt.name == "no answer to QUIT" {
 				set.Attempt = 3 * time.Second // all of it goes into waiting for the answer to QUIT
 			}
 			log := strings.ReplaceAll(deliver(t, set, sample(r.addr())), `\"`, "")

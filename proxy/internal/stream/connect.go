@@ -155,11 +155,11 @@ func (d *dialer) established(c *conn) {
 	o := d.h.conns.refs(c)
 	o.claim.Established()
 	d.h.relay.touch(c)
-	settings, vigil := o.service.Settings(), o.service.keepalive.Load()
-	if vigil.userTimeout > 0 {
-		vigil.setUserTimeout(c.sides[server].fd)
+	settings, keepalive := o.service.Settings(), o.service.keepalive.Load()
+	if keepalive.userTimeout > 0 {
+		keepalive.setUserTimeout(c.sides[server].fd)
 	}
-	d.h.wheel.Set(c.index, d.worker.Tick+min(engine.Ticks(settings.Idle), vigil.soonest))
+	d.h.wheel.Set(c.index, d.worker.Tick+min(engine.Ticks(settings.Idle), keepalive.soonest))
 	if settings.ProxyProtocol != 0 && !d.sendHeader(c, settings.ProxyProtocol) {
 		d.h.cut(c)
 		return

@@ -120,7 +120,7 @@ func (x *random) happen() {
 	case n < 37:
 		x.cut()
 	case n < 38:
-		x.starve()
+		x.shortage()
 	case n < 39:
 		x.settled()
 	default:
@@ -250,13 +250,13 @@ func (x *random) cut() {
 	x.Worker.Stepwise(x.h.cutting(x.service), make(chan struct{}, 1))
 }
 
-// starve has something happen while there are hardly any descriptors.
-func (x *random) starve() {
+// shortage has something happen while there are hardly any descriptors.
+func (x *random) shortage() {
 	n := x.IntN(4)
 	for range x.IntN(5) {
 		x.arrive()
 	}
-	x.note("starve %d", n)
+	x.note("shortage %d", n)
 	lift := exhaust(x.TB.(*testing.T), n)
 	if x.IntN(2) == 0 {
 		x.h.accept.reserve.release()

@@ -231,7 +231,7 @@ func TestPersistenceBound(t *testing.T) {
 			t.Errorf("with no room for its pin a client is taken: %v; %d pins", ok, table.Pins(s))
 		}
 		if n := s.Status().Counters.PersistenceOverflow; n != 3 {
-			t.Errorf("%d clients are counted as unpinned, want .2 and .3, which made room, and .7, which found none", n)
+			t.Errorf("%d clients are counted as overflow, want .2 and .3, which made room, and .7, which found none", n)
 		}
 		for _, c := range []table.Claim{held, other, c} {
 			c.Done()

@@ -188,8 +188,8 @@ func full(scheduler string, room ...uint32) dataplane.VirtualService {
 	return v
 }
 
-// A desk tells who has been called, as a string of names.
-type desk struct {
+// A queueFixture tells who has been called, as a string of names.
+type queueFixture struct {
 	t     *testing.T
 	s     *table.Service
 	names map[*table.Waiter]string
@@ -197,12 +197,12 @@ type desk struct {
 	got   map[string]table.Claim
 }
 
-func newDesk(t *testing.T, v dataplane.VirtualService) *desk {
-	return &desk{t: t, s: table.New(v), names: map[*table.Waiter]string{}, got: map[string]table.Claim{}}
+func newQueueFixture(t *testing.T, v dataplane.VirtualService) *queueFixture {
+	return &queueFixture{t: t, s: table.New(v), names: map[*table.Waiter]string{}, got: map[string]table.Claim{}}
 }
 
 // come has a client take a place or wait, and returns the place.
-func (d *desk) come(name string, from netip.AddrPort, tried ...*table.Server) {
+func (d *queueFixture) come(name string, from netip.AddrPort, tried ...*table.Server) {
 	d.t.Helper()
 	c, ok := d.s.Pick(from, tried)
 	if ok {
@@ -217,7 +217,7 @@ func (d *desk) come(name string, from netip.AddrPort, tried ...*table.Server) {
 	d.names[w] = name
 }
 
-func (d *desk) called(w *table.Waiter) {
+func (d *queueFixture) called(w *table.Waiter) {
 	c, ok := w.Leave()
 	if ok {
 		d.got[d.names[w]] = c
@@ -228,7 +228,7 @@ func (d *desk) called(w *table.Waiter) {
 	delete(d.names, w)
 }
 
-func (d *desk) want(calls string) {
+func (d *queueFixture) want(calls string) {
 	d.t.Helper()
 	if d.calls != calls {
 		d.t.Errorf("called: %q, want %q", d.calls, calls)
@@ -237,7 +237,7 @@ func (d *desk) want(calls string) {
 }
 
 func TestQueueServesInTurn(t *testing.T) {
-	d := newDesk(t, full("rr", 1, 1))
+	d := newQueueFixture(t, full("rr", 1, 1))
 	for i, name := range []string{"a", "b", "c", "d", "e"} {
 		d.come(name, client(i))
 	}
@@ -252,7 +252,7 @@ func TestQueueServesInTurn(t *testing.T) {
 }
 
 func TestQueueMindsWhoWasTried(t *testing.T) {
-	d := newDesk(t, full("rr", 1, 1))
+	d := newQueueFixture(t, full("rr", 1, 1))
 	d.come("a", client(0))
 	d.come("b", client(1))
 	d.come("c", client(2), d.got["a"].Server())
@@ -266,7 +266,7 @@ func TestQueueMindsWhoWasTried(t *testing.T) {
 func TestQueueWaitsForThePinnedServer(t *testing.T) {
 	v := full("rr", 1, 2)
 	v.Persistent, v.PersistentBits = time.Minute, 32
-	d := newDesk(t, v)
+	d := newQueueFixture(t, v)
 	d.come("a", client(0))
 	d.come("b", client(1))
 	d.come("again", client(0)) // B has room, but A is where it belongs
@@ -290,7 +290,7 @@ func TestQueueWaitsForThePinnedServer(t *testing.T) {
 func TestQueueKeepsAClientTogether(t *testing.T) {
 	v := full("rr", 2, 1)
 	v.Persistent, v.PersistentBits = time.Minute, 32
-	d := newDesk(t, v)
+	d := newQueueFixture(t, v)
 	for i, name := range []string{"a", "b", "c"} {
 		d.come(name, client(i))
 	}
@@ -308,7 +308,7 @@ func TestQueueKeepsAClientTogether(t *testing.T) {
 func TestQueueWithNobodyLeft(t *testing.T) {
 	v := full("rr", 1)
 	v.RealServers = append(v.RealServers, dataplane.RealServer{Sorry: true, Weight: 1})
-	d := newDesk(t, v)
+	d := newQueueFixture(t, v)
 	d.come("a", client(0))
 	d.come("b", client(1)) // no sorry page for who can wait
 	d.come("c", client(2))
@@ -327,7 +327,7 @@ func TestQueueWithNobodyLeft(t *testing.T) {
 
 func TestQueueWhenThereIsMoreRoom(t *testing.T) {
 	v := full("rr", 1)
-	d := newDesk(t, v)
+	d := newQueueFixture(t, v)
 	for i, name := range []string{"a", "b", "c", "d", "e"} {
 		d.come(name, client(i))
 	}
@@ -346,7 +346,7 @@ func TestQueueWhenThereIsMoreRoom(t *testing.T) {
 func TestQueueIsBounded(t *testing.T) {
 	v := full("rr", 1)
 	v.MaxQueue = 2
-	d := newDesk(t, v)
+	d := newQueueFixture(t, v)
 	for i, name := range []string{"a", "b", "c", "d"} {
 		d.come(name, client(i))
 	}
