@@ -9,9 +9,9 @@ import (
 	"github.com/shunt-lb/shunt/director"
 )
 
-// What the dataplane has counted stands apart from the rest: it is left out
-// while the dataplane cannot be read, because a counter that goes to 0 and
-// comes back looks like all of its traffic once more.
+// Counters of the dataplane stand apart from the rest: they are left out while the
+// dataplane cannot be read, because a counter that goes to 0 and comes back looks
+// like all of its traffic once more.
 var (
 	serviceTraffic = slices.Concat(
 		traffic(service, "", "", func(sv *director.ServiceStatus) *dataplane.Counters { return &sv.Counters }),

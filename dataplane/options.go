@@ -39,9 +39,9 @@ type Options struct {
 	// servers, fallbacks included, are told the client's address by: 1 or 2,
 	// with UDP 2 alone. 0 is none.
 	ProxyProtocol int
-	// Transparent has real servers see the client's address as where
-	// connections come from. Their answers have to come back through this host.
-	// With IPVS that is always so.
+	// Transparent shows real servers the client's address as the source of
+	// connections. Their answers have to come back through this host. With IPVS
+	// that is always so.
 	Transparent bool
 
 	// SourceConns limits the connections, or flows, of one source at a time.

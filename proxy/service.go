@@ -53,8 +53,8 @@ type front interface {
 	// drain refuses new connections and flows from when it returns nil on.
 	// Those that exist go on.
 	drain(ctx context.Context) error
-	// tune has new clients have what the settings of the service say. A worker
-	// that is late does its part later.
+	// tune applies the settings of the service to new clients. A worker that is
+	// late does its part later.
 	tune(ctx context.Context)
 	// close is drain, and gives the address back. When it returns nil nothing
 	// more is read from it. Both may be called again.

@@ -34,7 +34,7 @@ func newWeb(p pace, log *slog.Logger) *http.Server {
 		// OPTIONS * is answered like everything else.
 		DisableGeneralOptionsHandler: true,
 	}
-	// Who stays connected stays on the sorry page.
+	// A client that stays connected would stay on the sorry page.
 	w.SetKeepAlivesEnabled(false)
 	return w
 }

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// What a relay says is somebody else's choice; how much of it is heard is not.
+// Bounds of what is read from a relay, which chooses how much it sends.
 const (
 	// maxSession is how many bytes of a session are read, beside maxReply for
 	// each recipient, which is the longest line of RFC 5321, section 4.5.3.1.5.

@@ -72,7 +72,7 @@ type Sink struct {
 	jobs   chan *job
 	done   chan struct{}
 
-	// What follows belongs to the goroutine.
+	// The goroutine alone uses the fields below.
 	out      output
 	reported bool   // the trouble with out
 	lost     uint64 // of dropped, those reported
@@ -161,8 +161,8 @@ func (s *Sink) Reopen() error {
 	})
 }
 
-// order has the goroutine do f in its turn and returns what f does. When the
-// target hangs for long f may be done later, and its error goes unseen.
+// order queues f for the goroutine and returns its error. When the target hangs
+// for long, f may run later, and its error is lost.
 func (s *Sink) order(f func() error) error {
 	j := &job{do: f, done: make(chan struct{})}
 	if err := s.submit(j); err != nil {

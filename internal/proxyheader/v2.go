@@ -5,7 +5,7 @@ import (
 	"net/netip"
 )
 
-// What the two bytes behind the signature are made of, section 2.2.
+// Parts of the two bytes behind the signature, section 2.2.
 const (
 	version2  = 0x20
 	isLocal   = 0x0
@@ -57,7 +57,7 @@ func AppendLocal(b []byte) []byte {
 
 func parse2(b []byte) (Header, int, error) {
 	if len(b) < fixedLen {
-		// What is wrong already need not be waited for.
+		// A header that is malformed already is not waited for.
 		if len(b) > len(signature2) && !known(b[len(signature2)]) {
 			return Header{}, 0, ErrMalformed
 		}

@@ -3,6 +3,6 @@
 // VIP on a link that does not answer for it, the settings of ARP and reverse
 // path filtering, the tunnel link.
 //
-// What is to be done is a pure function of what is wanted and what is there;
-// checking prints it, applying does it.
+// The plan is a pure function of the options and the state of the host: a check
+// prints it, an apply carries it out.
 package realserver

@@ -13,7 +13,7 @@ import (
 // kernelFolder is where kernels are, below the cache folder.
 const kernelFolder = "kernel"
 
-// What a kernel's folder holds.
+// Names of the files in a kernel's folder.
 const (
 	imageFile  = "vmlinuz"
 	modulesDir = "modules"

@@ -17,7 +17,7 @@ type Service struct {
 	penalties penalties
 }
 
-// Changed has every flow see with its next datagram whether its real server is
-// still there. It has to be called after real servers have been taken out of
-// the books.
+// Changed makes every flow check with its next datagram that its real server is
+// still there. It has to be called after real servers were removed from the
+// books.
 func (s *Service) Changed() { s.epoch.Add(1) }

@@ -69,7 +69,8 @@ func (p *Limiter) Part(s *Quota) {
 	p.divide()
 }
 
-// divide has all places be for all or some service's.
+// divide says how many places are common and how many are reserved for each
+// service.
 func (p *Limiter) divide() {
 	limit, own, n := p.limit.Load(), int64(0), int64(len(p.services))
 	if n > 0 && n <= limit {
@@ -183,8 +184,7 @@ func (p *Limiter) Used() int64 { return p.taken.Load() }
 // Refuse counts somebody who has got no place.
 func (p *Limiter) Refuse() { p.refused.Add(1) }
 
-// Enqueue has a hold wait for a place, and forget takes it out again and reports
-// whether it did wait.
+// Enqueue adds a waiter, which is called when there is a place for it.
 func (p *Limiter) Enqueue(h *Waiter) { p.queue.add(h) }
 
 // Dequeue takes a waiter out, and reports whether it was waiting.

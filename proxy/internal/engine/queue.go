@@ -13,8 +13,7 @@ type Waiter struct {
 	Ready func()
 }
 
-// A queue has those who wait for a place. Services have their turn one after the
-// other.
+// A queue holds the waiters for a place. It serves the services in rotation.
 type queue struct {
 	waiting atomic.Int64 // holds
 
@@ -22,7 +21,7 @@ type queue struct {
 	services []*Quota // those of which somebody waits
 }
 
-// add has a hold wait.
+// add appends a waiter to those of its service.
 func (q *queue) add(l *Waiter) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -2,10 +2,10 @@ package engine
 
 import "context"
 
-// Steps has every worker do something a step at a time, so that others have
-// their turn in between: step is called by the worker until it reports that
-// there is nothing left. It returns when all have done it or have ended, or
-// else with ctx's error; then it is done all the same.
+// Steps runs a long job on every worker in steps, between which a worker handles
+// its events: the worker calls step until it reports that nothing is left. Steps
+// returns when every worker is done or has ended, or else with ctx's error; the
+// job goes on then.
 func (e *Engine) Steps(ctx context.Context, begin func(w *Worker) (step func() bool)) error {
 	workers := e.Workers()
 	done := make(chan struct{}, len(workers))
@@ -22,8 +22,8 @@ func (e *Engine) Steps(ctx context.Context, begin func(w *Worker) (step func() b
 	return nil
 }
 
-// Stepwise has one worker do what Steps describes, and sends to done when it has
-// done it or has ended.
+// Stepwise runs such a job on one worker, and sends to done when it is done or the
+// worker has ended.
 func (w *Worker) Stepwise(step func() bool, done chan<- struct{}) {
 	next := func() {
 		if step() {

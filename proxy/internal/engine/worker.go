@@ -39,7 +39,7 @@ type Worker struct {
 	stopped bool
 
 	// Buffer, Peer and To are for system calls: the kernel reads and writes them.
-	// What is in them is valid until the next call of a handler.
+	// Their contents are valid until the next call of a handler.
 	Buffer   [BufferSize]byte
 	Peer, To Sockaddr
 }
@@ -157,8 +157,8 @@ func (w *Worker) Rest() int {
 	return max(0, int((until+time.Millisecond-1)/time.Millisecond))
 }
 
-// Post has the worker do something in its next turn. It is false for one that
-// has ended. post may be called from any goroutine, and does not wait.
+// Post lets the worker call f in its next turn, and reports false if the worker
+// has ended. Post may be called from any goroutine, and does not wait.
 func (w *Worker) Post(f func()) bool { return w.mailbox.post(f) }
 
 // Stop has the worker end. It may be called from any goroutine, and does not

@@ -112,8 +112,8 @@ func (t *sources) forget(now time.Time) bool {
 	return true
 }
 
-// adapt has no source wait for longer than a rate that is new says. That keeps
-// the order of the heap.
+// adapt shortens waits that are longer than the new rate allows. That keeps the
+// order of the heap.
 func (t *sources) adapt(l Limits) {
 	latest := time.Now().Add(l.Rate.Per)
 	t.mu.Lock()

@@ -126,8 +126,8 @@ func (c *conn) note(which int, events uint32) {
 		s.writable = true
 	}
 	if events&(unix.EPOLLRDHUP|unix.EPOLLPRI) != 0 {
-		// What follows an end that is here already, or stands behind an
-		// urgent byte, is no event of its own.
+		// The kernel makes no event of its own for what follows an end that is
+		// here already, or stands behind an urgent byte.
 		s.ending = true
 	}
 	if events&unix.EPOLLPRI != 0 {

@@ -48,8 +48,8 @@ func (l *Listener) Close(ctx context.Context) error {
 	return err
 }
 
-// Tune has clients that come from now on have what the settings of the service
-// say about keepalives and acknowledgements. A worker that has not done its part
+// Tune applies the settings of the service for keepalives and acknowledgements to
+// new clients. A worker that has not done its part
 // when ctx is done does it later.
 func (l *Listener) Tune(ctx context.Context) {
 	l.sockets.Insist(ctx, func(w *engine.Worker, fd int32) { engine.Of[*handler](w).accept.tune(fd) })

@@ -71,8 +71,8 @@ func (rl *relay) relayWay(c *conn, from int) bool {
 		if y.held > 0 && dst.writable && !dst.broken {
 			rl.writeHeld(c, from)
 		}
-		// What is held although there may be room has to be tried again: only
-		// after EAGAIN is there an event.
+		// Bytes that are held although there may be room have to be tried again:
+		// only after EAGAIN is there an event.
 		more = dst.writable && !dst.broken && (y.held > 0 || src.readable && !src.eof)
 		if more && y.held == 0 {
 			rl.readOnce(c, from)

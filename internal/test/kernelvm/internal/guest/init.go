@@ -9,8 +9,8 @@ import (
 )
 
 // Main is process 1. It never returns: at the end it switches the machine off.
-// What keeps it from running the job is said on the console, and no exit
-// status is reported then.
+// A job that cannot be run leaves a message on the console, and no exit status is
+// reported.
 func Main() {
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "init:", err)
