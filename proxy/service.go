@@ -85,22 +85,15 @@ func (s *service) apply(ctx context.Context, v dataplane.VirtualService) {
 }
 
 func (s *service) configure(v dataplane.VirtualService) {
+	set := virtual.Settings{Options: v.Options, OnePacket: v.OnePacket, Trusted: s.trusts(v)}
 	idle := defaultIdleTCP
 	if v.ID.Protocol == dataplane.UDP {
 		idle = defaultIdleUDP
 	}
-	s.front.set(virtual.Settings{
-		Connect:   cmp.Or(v.ConnectTimeout, defaultConnect),
-		Idle:      cmp.Or(v.IdleTimeout, idle),
-		OnePacket: v.OnePacket,
-
-		Queue:         cmp.Or(v.QueueTimeout, defaultQueue),
-		KeepAlive:     v.KeepAlive,
-		UserTimeout:   v.UserTimeout,
-		ProxyProtocol: v.ProxyProtocol,
-		Trusted:       s.trusts(v),
-		Transparent:   v.Transparent,
-	})
+	set.ConnectTimeout = cmp.Or(set.ConnectTimeout, defaultConnect)
+	set.IdleTimeout = cmp.Or(set.IdleTimeout, idle)
+	set.QueueTimeout = cmp.Or(set.QueueTimeout, defaultQueue)
+	s.front.set(set)
 	s.screen(v)
 }
 

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/net/ipv6"
 	"golang.org/x/sys/unix"
 
+	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/internal/test/need"
 	"github.com/shunt-lb/shunt/proxy/internal/engine"
 	"github.com/shunt-lb/shunt/proxy/internal/virtual"
@@ -24,7 +25,7 @@ func TestRepliesAreDrained(t *testing.T) {
 			q.service.Books.Update(spec(addrOf(s), addrOf(other)))
 			c := q.client()
 			from := q.ask(c, s, "hello")
-			q.service.Set(virtual.Settings{Connect: engine.Longest, Idle: engine.Longest, ProxyProtocol: version})
+			q.service.Set(virtual.Settings{Options: dataplane.Options{ConnectTimeout: engine.Longest, IdleTimeout: engine.Longest, ProxyProtocol: version}})
 			for i := range sends {
 				q.write(c, numbered(i, 10+i)) // before the answers, so that it comes first
 			}
@@ -57,7 +58,7 @@ func TestRefusalOfRuns(t *testing.T) {
 			f := q.h.flows.at(0)
 			q.Must(refuseRuns(f.fd))
 			f.single[client] = sent // as it is found out with the first run
-			q.service.Set(virtual.Settings{Connect: engine.Longest, Idle: engine.Longest, ProxyProtocol: version})
+			q.service.Set(virtual.Settings{Options: dataplane.Options{ConnectTimeout: engine.Longest, IdleTimeout: engine.Longest, ProxyProtocol: version}})
 			if sent {
 				var all []byte
 				for i := range 6 {
@@ -86,7 +87,7 @@ func TestRefusalOfTheScattered(t *testing.T) {
 	q := newFixture(t, "127.0.0.1", 10)
 	dead, s := q.socket("127.0.0.1"), q.socket("127.0.0.1")
 	q.service.Books.Update(spec(addrOf(dead), addrOf(s)))
-	q.service.Set(virtual.Settings{Connect: engine.Longest, Idle: engine.Longest, OnePacket: true})
+	q.service.Set(virtual.Settings{Options: dataplane.Options{ConnectTimeout: engine.Longest, IdleTimeout: engine.Longest}, OnePacket: true})
 	c := q.client()
 	q.ask(c, dead, "0")
 	q.ask(c, s, "1")
@@ -133,7 +134,7 @@ func TestNewsOfRouters(t *testing.T) {
 					q.service.Books.Update(spec(addrOf(s), addrOf(other)))
 					c := q.client()
 					from := q.ask(c, s, "hello")
-					q.service.Set(virtual.Settings{Connect: engine.Longest, Idle: engine.Longest, ProxyProtocol: version})
+					q.service.Set(virtual.Settings{Options: dataplane.Options{ConnectTimeout: engine.Longest, IdleTimeout: engine.Longest, ProxyProtocol: version}})
 					q.burst(c, netip.AddrPort{}, sizes) // its event is first
 					q.tell(tt.kind, tt.code, from, addrOf(s))
 					to := s

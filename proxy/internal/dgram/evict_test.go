@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/proxy/internal/engine"
 	"github.com/shunt-lb/shunt/proxy/internal/table"
 	"github.com/shunt-lb/shunt/proxy/internal/virtual"
@@ -17,7 +18,7 @@ func (q *fixture) also(servers ...netip.AddrPort) *fixture {
 	q.Helper()
 	other := &fixture{Harness: q.Harness, fwd: q.fwd, h: q.h}
 	other.service = &Service{Service: virtual.Service{Name: fmt.Sprint("test ", len(q.h.ports)), Books: table.New(spec(servers...))}}
-	other.service.Set(virtual.Settings{Connect: time.Second, Idle: time.Minute})
+	other.service.Set(virtual.Settings{Options: dataplane.Options{ConnectTimeout: time.Second, IdleTimeout: time.Minute}})
 	addr := netip.MustParseAddrPort("127.0.0.1:0")
 	fds, err := engine.Bind(addr, 1, portSocket, false)
 	q.Must(err)

@@ -16,7 +16,7 @@ const (
 
 // limit returns how many ticks a flow may be silent for.
 func (p *port) limit() uint32 {
-	idle := p.service.Settings().Idle
+	idle := p.service.Settings().IdleTimeout
 	if p.draining {
 		idle = min(idle, drainIdle)
 	}

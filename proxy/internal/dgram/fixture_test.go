@@ -34,7 +34,7 @@ func newFixture(t testing.TB, at string, limit int, servers ...netip.AddrPort) *
 	q.Harness = enginetest.New(t, func(e *engine.Engine) { q.fwd = New(e, Bounds{Flows: limit}, virtual.NewReporter(e)) })
 	q.h = engine.Of[*handler](q.Worker)
 	q.service = &Service{Service: virtual.Service{Name: "test", Books: table.New(spec(servers...))}}
-	q.service.Set(virtual.Settings{Connect: time.Second, Idle: time.Minute})
+	q.service.Set(virtual.Settings{Options: dataplane.Options{ConnectTimeout: time.Second, IdleTimeout: time.Minute}})
 	addr := netip.AddrPortFrom(netip.MustParseAddr(at), 0)
 	fds, err := engine.Bind(addr, 1, portSocket, false)
 	q.Must(err)

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/proxy/internal/engine"
 	"github.com/shunt-lb/shunt/proxy/internal/engine/enginetest"
 	"github.com/shunt-lb/shunt/proxy/internal/virtual"
@@ -47,7 +48,7 @@ func TestFlowExpiryChanges(t *testing.T) {
 	s := q.socket("127.0.0.1")
 	q.service.Books.Update(spec(addrOf(s)))
 	q.ask(q.client(), s, "question")
-	q.service.Set(virtual.Settings{Connect: time.Second, Idle: 2 * time.Second})
+	q.service.Set(virtual.Settings{Options: dataplane.Options{ConnectTimeout: time.Second, IdleTimeout: 2 * time.Second}})
 	q.Pass(10*time.Second + 2*engine.TickLength)
 	if q.flows() != 0 {
 		t.Errorf("%d flows, want none", q.flows())

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/internal/proxyheader"
 	"github.com/shunt-lb/shunt/proxy/internal/screen"
 	"github.com/shunt-lb/shunt/proxy/internal/virtual"
@@ -47,7 +48,7 @@ func TestNamedClients(t *testing.T) {
 // TestRunsOfHeadedDatagrams has runs of datagrams, which the kernel hands over as one,
 // arrive each with a header of its own, and read as such.
 func TestRunsOfHeadedDatagrams(t *testing.T) {
-	far := newServedFixture(t, virtual.Settings{Connect: time.Second, Idle: time.Minute, ProxyProtocol: 2})
+	far := newServedFixture(t, virtual.Settings{Options: dataplane.Options{ConnectTimeout: time.Second, IdleTimeout: time.Minute, ProxyProtocol: 2}})
 	c := far.client()
 	var want []string
 	run := []byte{}
@@ -72,7 +73,7 @@ func TestRunsOfHeadedDatagrams(t *testing.T) {
 // TestRunsOfHeadedDatagramsAreRead has a trusted proxy send runs for clients that take
 // turns.
 func TestRunsOfHeadedDatagramsAreRead(t *testing.T) {
-	q := newServedFixture(t, virtual.Settings{Connect: time.Second, Idle: time.Minute, Trusted: anyProxy})
+	q := newServedFixture(t, virtual.Settings{Options: dataplane.Options{ConnectTimeout: time.Second, IdleTimeout: time.Minute}, Trusted: anyProxy})
 	c := q.client()
 	var run []byte
 	var want []string
@@ -146,7 +147,7 @@ func sendRun(t *testing.T, c *net.UDPConn, b []byte, segment int) {
 
 // TestHeadedDatagramsAllocateNothing has what is done for each datagram to real servers that are told make no garbage.
 func TestHeadedDatagramsAllocateNothing(t *testing.T) {
-	q := newServedFixture(t, virtual.Settings{Connect: time.Second, Idle: time.Minute, ProxyProtocol: 2})
+	q := newServedFixture(t, virtual.Settings{Options: dataplane.Options{ConnectTimeout: time.Second, IdleTimeout: time.Minute, ProxyProtocol: 2}})
 	c := q.client()
 	b := make([]byte, 1000)
 	once := func() {

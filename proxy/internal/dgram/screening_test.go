@@ -71,7 +71,7 @@ func TestSourceOfFlows(t *testing.T) {
 func TestSourceOfDatagrams(t *testing.T) {
 	q := newFixture(t, "127.0.0.1", 10)
 	s := q.socket("127.0.0.1")
-	q.service.Set(virtual.Settings{Connect: time.Second, Idle: time.Minute, OnePacket: true})
+	q.service.Set(virtual.Settings{Options: dataplane.Options{ConnectTimeout: time.Second, IdleTimeout: time.Minute}, OnePacket: true})
 	q.service.Screen.Set(nil, screen.Limits{Rate: dataplane.Rate{Count: 5, Per: time.Hour}, Bits4: 32})
 	q.service.Books.Update(spec(addrOf(s)))
 	c := q.client()

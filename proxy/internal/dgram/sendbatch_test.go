@@ -131,7 +131,7 @@ func TestRunScattered(t *testing.T) {
 	q := newFixture(t, "127.0.0.1", 10)
 	a, b := q.socket("127.0.0.1"), q.socket("127.0.0.1")
 	q.service.Books.Update(spec(addrOf(a), addrOf(b)))
-	q.service.Set(virtual.Settings{Connect: engine.Longest, Idle: engine.Longest, OnePacket: true})
+	q.service.Set(virtual.Settings{Options: dataplane.Options{ConnectTimeout: engine.Longest, IdleTimeout: engine.Longest}, OnePacket: true})
 	c := q.client()
 	q.writeRun(c, []byte("aabbaabba"), 2)
 	for i, want := range []string{"aa", "bb", "aa", "bb", "a"} {

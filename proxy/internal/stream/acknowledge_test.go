@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/proxy/internal/engine/enginetest"
 	"github.com/shunt-lb/shunt/proxy/internal/virtual"
 )
@@ -40,7 +41,7 @@ func TestFirstPieces(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			l, addr := listen(t)
 			r := newFixture(t, addr)
-			r.service.Set(virtual.Settings{Connect: time.Second, Idle: time.Minute, ProxyProtocol: tt.proxy})
+			r.service.Set(virtual.Settings{Options: dataplane.Options{ConnectTimeout: time.Second, IdleTimeout: time.Minute, ProxyProtocol: tt.proxy}})
 			c := r.dial()
 			ask := func() {
 				r.Must2(c.Write([]byte("ask")))

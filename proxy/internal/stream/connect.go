@@ -112,7 +112,7 @@ func (d *dialer) connect(c *conn, from netip.Addr, to netip.AddrPort) unix.Errno
 		d.closeAttempt(c)
 		return e
 	}
-	c.due = d.worker.Tick + engine.Ticks(settings.Connect)
+	c.due = d.worker.Tick + engine.Ticks(settings.ConnectTimeout)
 	d.h.wheel.Set(c.index, c.due)
 	return 0
 }
@@ -159,7 +159,7 @@ func (d *dialer) established(c *conn) {
 	if keepalive.userTimeout > 0 {
 		keepalive.setUserTimeout(c.sides[server].fd)
 	}
-	d.h.wheel.Set(c.index, d.worker.Tick+min(engine.Ticks(settings.Idle), keepalive.soonest))
+	d.h.wheel.Set(c.index, d.worker.Tick+min(engine.Ticks(settings.IdleTimeout), keepalive.soonest))
 	if settings.ProxyProtocol != 0 && !d.sendHeader(c, settings.ProxyProtocol) {
 		d.h.cut(c)
 		return

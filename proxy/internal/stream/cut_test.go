@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/proxy/internal/engine"
 	"github.com/shunt-lb/shunt/proxy/internal/engine/enginetest"
 	"github.com/shunt-lb/shunt/proxy/internal/virtual"
@@ -33,7 +34,7 @@ func TestCut(t *testing.T) {
 	a, addr := listen(t)
 	b, other := listen(t)
 	s := newService(addr, other, silent(t))
-	s.Set(virtual.Settings{Connect: time.Hour, Idle: time.Hour}) // nobody goes but who is cut
+	s.Set(virtual.Settings{Options: dataplane.Options{ConnectTimeout: time.Hour, IdleTimeout: time.Hour}}) // nobody goes but who is cut
 	free, vip := listen(t)
 	_ = free.Close()
 	ln, err := f.Listen(t.Context(), vip, s)

@@ -55,7 +55,7 @@ func newService(servers ...netip.AddrPort) *Service {
 		v.RealServers = append(v.RealServers, dataplane.RealServer{Addr: addr, Weight: 1})
 	}
 	s := &Service{Service: virtual.Service{Name: "test", Books: table.New(v)}}
-	s.Set(virtual.Settings{Connect: time.Second, Idle: time.Minute})
+	s.Set(virtual.Settings{Options: dataplane.Options{ConnectTimeout: time.Second, IdleTimeout: time.Minute}})
 	return s
 }
 

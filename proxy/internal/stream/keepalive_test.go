@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/proxy/internal/engine"
 	"github.com/shunt-lb/shunt/proxy/internal/virtual"
 )
@@ -53,7 +54,7 @@ func TestVigil(t *testing.T) {
 			}
 			l, addr := listen(t)
 			r := newFixture(t, addr)
-			r.service.Set(virtual.Settings{Connect: time.Second, Idle: time.Hour, KeepAlive: tt.keep, UserTimeout: tt.unheard})
+			r.service.Set(virtual.Settings{Options: dataplane.Options{ConnectTimeout: time.Second, IdleTimeout: time.Hour, KeepAlive: tt.keep, UserTimeout: tt.unheard}})
 			r.h.accept.tune(r.fd)
 			r.pair(l)
 			tt.want.soonest = 0
@@ -79,7 +80,7 @@ func TestTune(t *testing.T) {
 	defer e.Close()
 	_, addr := listen(t)
 	s := newService(addr)
-	s.Set(virtual.Settings{Connect: time.Second, Idle: time.Minute, KeepAlive: 20 * time.Second})
+	s.Set(virtual.Settings{Options: dataplane.Options{ConnectTimeout: time.Second, IdleTimeout: time.Minute, KeepAlive: 20 * time.Second}})
 	free, vip := listen(t)
 	_ = free.Close()
 	ln, err := f.Listen(context.Background(), vip, s)
@@ -111,10 +112,10 @@ func TestTune(t *testing.T) {
 		}
 	}
 	want(20, 0)
-	s.Set(virtual.Settings{Connect: time.Second, Idle: time.Minute, UserTimeout: 3 * time.Second})
+	s.Set(virtual.Settings{Options: dataplane.Options{ConnectTimeout: time.Second, IdleTimeout: time.Minute, UserTimeout: 3 * time.Second}})
 	ln.Tune(t.Context())
 	want(60, 3000)
-	s.Set(virtual.Settings{Connect: time.Second, Idle: time.Minute})
+	s.Set(virtual.Settings{Options: dataplane.Options{ConnectTimeout: time.Second, IdleTimeout: time.Minute}})
 	ln.Tune(t.Context())
 	want(60, 0)
 	// The numbers of its sockets may be somebody else's after this.

@@ -24,7 +24,7 @@ func (d *dialer) enqueue(c *conn, from netip.AddrPort) (table.Claim, bool) {
 	default:
 		d.waiting[c.index] = wt
 		c.state = waiting
-		c.due = d.worker.Tick + engine.Ticks(s.Settings().Queue)
+		c.due = d.worker.Tick + engine.Ticks(s.Settings().QueueTimeout)
 		d.h.wheel.Set(c.index, c.due)
 		if e := d.h.watchClient(c); e != 0 {
 			c.failure = uint16(e)

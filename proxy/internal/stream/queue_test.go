@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/proxy/internal/engine"
 	"github.com/shunt-lb/shunt/proxy/internal/table"
 	"github.com/shunt-lb/shunt/proxy/internal/virtual"
@@ -24,7 +25,7 @@ func newCounter(t *testing.T, servers ...netip.AddrPort) *fixture {
 		v.RealServers[i].MaxConn = 1
 	}
 	r.service.Books.Update(v)
-	r.service.Set(virtual.Settings{Connect: time.Second, Idle: time.Minute, Queue: 10 * time.Second})
+	r.service.Set(virtual.Settings{Options: dataplane.Options{ConnectTimeout: time.Second, IdleTimeout: time.Minute, QueueTimeout: 10 * time.Second}})
 	return r
 }
 
@@ -109,7 +110,7 @@ func TestQueueTimesOut(t *testing.T) {
 func TestQueueResetWhenCalled(t *testing.T) {
 	_, addr := listen(t)
 	r := newCounter(t, addr)
-	r.service.Set(virtual.Settings{Connect: time.Second, Idle: time.Minute, Queue: 10 * time.Second, Transparent: true})
+	r.service.Set(virtual.Settings{Options: dataplane.Options{ConnectTimeout: time.Second, IdleTimeout: time.Minute, QueueTimeout: 10 * time.Second, Transparent: true}})
 	r.dial()
 	r.Until("the first is on its way", func() bool { return r.service.Books.Status().Servers[0].Active == 1 })
 	second := r.queue()
@@ -133,7 +134,7 @@ func TestQueueResetWhenCalled(t *testing.T) {
 func TestQueueForLong(t *testing.T) {
 	l, addr := listen(t)
 	r := newCounter(t, addr)
-	r.service.Set(virtual.Settings{Connect: time.Second, Idle: time.Hour, Queue: 10 * time.Minute})
+	r.service.Set(virtual.Settings{Options: dataplane.Options{ConnectTimeout: time.Second, IdleTimeout: time.Hour, QueueTimeout: 10 * time.Minute}})
 	r.pair(l)
 	c := r.queue()
 	r.Pass(10 * time.Minute)

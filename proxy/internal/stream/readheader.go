@@ -26,7 +26,7 @@ func (h *handler) awaitHeader(c *conn) {
 		h.dialer.refuse(c, false)
 		return
 	}
-	c.due = h.worker.Tick + engine.Ticks(h.conns.refs(c).service.Settings().Connect)
+	c.due = h.worker.Tick + engine.Ticks(h.conns.refs(c).service.Settings().ConnectTimeout)
 	h.wheel.Set(c.index, c.due)
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/proxy/internal/engine"
 	"github.com/shunt-lb/shunt/proxy/internal/virtual"
 )
@@ -56,7 +57,7 @@ func TestResetIsPassedOn(t *testing.T) {
 func TestIdle(t *testing.T) {
 	l, addr := listen(t)
 	r := newFixture(t, addr)
-	r.service.Set(virtual.Settings{Connect: time.Second, Idle: 20 * time.Second})
+	r.service.Set(virtual.Settings{Options: dataplane.Options{ConnectTimeout: time.Second, IdleTimeout: 20 * time.Second}})
 	c, s := r.pair(l)
 	r.Pass(19 * time.Second)
 	r.carry(descriptor(t, c), descriptor(t, s), []byte("x"), make([]byte, 1))
@@ -76,10 +77,10 @@ func TestIdle(t *testing.T) {
 func TestIdleShortened(t *testing.T) {
 	l, addr := listen(t)
 	r := newFixture(t, addr)
-	r.service.Set(virtual.Settings{Connect: time.Second, Idle: time.Hour})
+	r.service.Set(virtual.Settings{Options: dataplane.Options{ConnectTimeout: time.Second, IdleTimeout: time.Hour}})
 	_, _ = r.pair(l)
 	r.Pass(time.Minute)
-	r.service.Set(virtual.Settings{Connect: time.Second, Idle: time.Second})
+	r.service.Set(virtual.Settings{Options: dataplane.Options{ConnectTimeout: time.Second, IdleTimeout: time.Second}})
 	r.Pass(engine.LookEvery*engine.TickLength + engine.TickLength)
 	if !r.gone() {
 		t.Error("a connection has the timeout of before")

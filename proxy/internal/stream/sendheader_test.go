@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/internal/proxyheader"
 	"github.com/shunt-lb/shunt/proxy/internal/engine"
 	"github.com/shunt-lb/shunt/proxy/internal/screen"
@@ -24,7 +25,7 @@ var anybody = screen.NewRules([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"
 func announcing(t testing.TB, version int) (*fixture, *net.TCPListener) {
 	l, addr := listen(t)
 	r := newFixture(t, addr)
-	r.service.Set(virtual.Settings{Connect: time.Second, Idle: time.Minute, ProxyProtocol: version})
+	r.service.Set(virtual.Settings{Options: dataplane.Options{ConnectTimeout: time.Second, IdleTimeout: time.Minute, ProxyProtocol: version}})
 	return r, l
 }
 
@@ -152,7 +153,7 @@ func (r *fixture) stuff(x *conn) {
 func TestLongestHeader(t *testing.T) {
 	l, addr := listen(t)
 	r := newFixture(t, addr)
-	r.service.Set(virtual.Settings{Connect: time.Second, Idle: time.Minute, Trusted: anybody})
+	r.service.Set(virtual.Settings{Options: dataplane.Options{ConnectTimeout: time.Second, IdleTimeout: time.Minute}, Trusted: anybody})
 	c := r.dial()
 	b := proxyheader.AppendLocal(nil)
 	binary.BigEndian.PutUint16(b[14:], proxyheader.MaxLen-16)
@@ -169,7 +170,7 @@ func TestHeaderedAndGone(t *testing.T) {
 	for _, header := range []string{"PROXY UNKNOWN\r\n", "PROXY TCP4 192.0.2.1 192.0.2.2 3 4\r\n"} {
 		_, addr := listen(t)
 		r := newFixture(t, addr)
-		r.service.Set(virtual.Settings{Connect: time.Second, Idle: time.Minute, Trusted: anybody})
+		r.service.Set(virtual.Settings{Options: dataplane.Options{ConnectTimeout: time.Second, IdleTimeout: time.Minute}, Trusted: anybody})
 		c := r.dial()
 		r.Until("it is waited for", func() bool { return r.only().state == awaitingHeader })
 		_, err := io.WriteString(c, header)
@@ -228,7 +229,7 @@ func TestWaitingEnds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, addr := listen(t)
 			r := newFixture(t, addr)
-			r.service.Set(virtual.Settings{Connect: time.Second, Idle: time.Minute, Trusted: anybody})
+			r.service.Set(virtual.Settings{Options: dataplane.Options{ConnectTimeout: time.Second, IdleTimeout: time.Minute}, Trusted: anybody})
 			c := r.dial()
 			r.Until("it is waited for", func() bool { return r.only().state == awaitingHeader })
 			if n := r.fwd.limiter.Used(); n != 1 {
@@ -249,7 +250,7 @@ func TestWaitingEnds(t *testing.T) {
 func TestPatienceIsForTheWhole(t *testing.T) {
 	_, addr := listen(t)
 	r := newFixture(t, addr)
-	r.service.Set(virtual.Settings{Connect: time.Second, Idle: time.Minute, Trusted: anybody})
+	r.service.Set(virtual.Settings{Options: dataplane.Options{ConnectTimeout: time.Second, IdleTimeout: time.Minute}, Trusted: anybody})
 	c := r.dial()
 	r.Until("it is waited for", func() bool { return r.only().state == awaitingHeader })
 	for _, b := range []byte("PROXY UNKNOWN a b c") {
@@ -270,7 +271,7 @@ func TestPatienceIsForTheWhole(t *testing.T) {
 func TestNamesAreForgotten(t *testing.T) {
 	l, addr := listen(t)
 	r := newFixture(t, addr)
-	r.service.Set(virtual.Settings{Connect: time.Second, Idle: time.Minute, Trusted: anybody})
+	r.service.Set(virtual.Settings{Options: dataplane.Options{ConnectTimeout: time.Second, IdleTimeout: time.Minute}, Trusted: anybody})
 	c := r.dial()
 	_, err := io.WriteString(c, "PROXY TCP4 192.0.2.1 192.0.2.2 3 4\r\nrequest")
 	r.Must(err)

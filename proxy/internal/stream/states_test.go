@@ -203,11 +203,11 @@ func (x *random) urge(c *net.TCPConn) {
 
 // reload puts other settings into force.
 func (x *random) reload() {
-	x.settings = virtual.Settings{
-		Connect: time.Second, Idle: 20 * time.Second, Queue: 2 * time.Second,
+	x.settings = virtual.Settings{Options: dataplane.Options{
+		ConnectTimeout: time.Second, IdleTimeout: 20 * time.Second, QueueTimeout: 2 * time.Second,
 		ProxyProtocol: x.IntN(3), Transparent: x.IntN(4) == 0 && engine.MayBindTransparent() == nil,
 		UserTimeout: time.Duration(x.IntN(2)) * time.Second,
-	}
+	}}
 	if x.IntN(2) == 0 {
 		x.settings.Trusted = anybody
 	}

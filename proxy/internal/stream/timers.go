@@ -30,7 +30,7 @@ func (h *handler) look(c *conn) {
 // lasts is worth keepalives: those of the client come with the listener.
 func (h *handler) lookIdle(c *conn) {
 	settings := h.conns.refs(c).service.Settings()
-	limit := engine.Ticks(settings.Idle)
+	limit := engine.Ticks(settings.IdleTimeout)
 	quiet := h.worker.Tick - c.last
 	if quiet >= limit {
 		h.cut(c)

@@ -3,14 +3,14 @@ package virtual
 import (
 	"net/netip"
 	"sync/atomic"
-	"time"
 
+	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/proxy/internal/engine"
 	"github.com/shunt-lb/shunt/proxy/internal/screen"
 	"github.com/shunt-lb/shunt/proxy/internal/table"
 )
 
-// A Service is what an [Engine] has to know about a virtual service.
+// A Service is what both halves of the proxy know about a virtual service.
 type Service struct {
 	Name  string
 	Books *table.Service
@@ -24,28 +24,19 @@ type Service struct {
 	Quota    engine.Quota // of connections, or of flows
 }
 
-// Settings are what may change while a service is served.
+// Settings are what may change while a service is served: the options of the
+// service, with the proxy's choice where they leave it one, and the rest of what
+// its traffic is treated by.
 type Settings struct {
-	// Connect limits each attempt to reach a real server, Idle for how long
-	// nothing may move on a connection or flow.
-	Connect, Idle time.Duration
-	// Queue limits for how long a client waits for a real server that is full.
-	Queue time.Duration
-	// KeepAlive is the silence after which a connection is asked for a sign of
-	// life, in whole seconds; 0 is a minute. UserTimeout is for how long what
-	// was sent may go unacknowledged; 0 is the kernel's choice. Both are for
-	// new connections, those of clients see Listener.Tune.
-	KeepAlive, UserTimeout time.Duration
-	// OnePacket has every datagram scheduled by itself.
+	// Options have no QueueTimeout, ConnectTimeout or IdleTimeout of 0. A KeepAlive
+	// of 0 is a minute. KeepAlive and UserTimeout are for new connections; for those
+	// of clients see Listener.Tune.
+	dataplane.Options
+	// OnePacket means that every datagram is scheduled by itself.
 	OnePacket bool
-	// ProxyProtocol is the version of the PROXY header that real servers get
-	// first, with UDP before each datagram: then it is 2. 0 is none.
-	ProxyProtocol int
 	// Trusted are those whose connections and datagrams begin with a PROXY
 	// header, which says who the client is; nil is nobody.
 	Trusted *screen.Rules
-	// Transparent has real servers see the client's address.
-	Transparent bool
 }
 
 // Trusts reports whether a connection from a begins with a PROXY header.
