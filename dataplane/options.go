@@ -14,30 +14,30 @@ type Options struct {
 	// a connection or flow on which nothing moves, where the dataplane makes
 	// connections itself. 0 leaves the choice to the dataplane.
 	ConnectTimeout, IdleTimeout time.Duration
-	// ExpireQuiescent has the clients of a real server whose weight is 0 lose
-	// it with their next connection although persistence would keep them.
-	// IPVS has one setting for all services and takes no notice of this.
+	// ExpireQuiescent ends the persistence of clients of a real server with weight
+	// 0: their next connection goes to another one. IPVS has one setting for all
+	// services and ignores this.
 	ExpireQuiescent bool
 
-	// QueueTimeout is for how long a client waits while every real server that
-	// could take it has as many connections as its MaxConn; then it is refused.
-	// 0 leaves the choice to the dataplane.
+	// QueueTimeout limits how long a client waits while every usable real server
+	// has reached its MaxConn; then it is refused. 0 leaves the choice to the
+	// dataplane.
 	QueueTimeout time.Duration
-	// MaxQueue is how many clients wait at a time; others are refused at
-	// once. 0 is no limit but that of connections.
+	// MaxQueue limits the clients that wait at a time; others are refused at once.
+	// 0 is no limit except that of connections.
 	MaxQueue int
 
-	// KeepAlive is how long a TCP connection is silent before the kernel asks
-	// whether the other side is still there, on both sides of the director.
-	// 0 leaves the choice to the dataplane.
+	// KeepAlive is the silence after which the kernel sends keepalive probes on a
+	// TCP connection, on both sides of the director. 0 leaves the choice to the
+	// dataplane.
 	KeepAlive time.Duration
-	// UserTimeout is for how long sent data may be unacknowledged before a
+	// UserTimeout is the time for which sent data may stay unacknowledged before a
 	// TCP connection ends (TCP_USER_TIMEOUT, RFC 5482). 0 is the kernel's choice.
 	UserTimeout time.Duration
 
-	// ProxyProtocol is the version of the PROXY protocol header that real
-	// servers, fallbacks included, are told the client's address by: 1 or 2,
-	// with UDP 2 alone. 0 is none.
+	// ProxyProtocol is the version of the PROXY header that tells real servers,
+	// fallbacks included, the client's address: 1 or 2, with UDP only 2. 0 is no
+	// header.
 	ProxyProtocol int
 	// Transparent shows real servers the client's address as the source of
 	// connections. Their answers have to come back through this host. With IPVS
@@ -64,13 +64,12 @@ type Rate struct {
 // ClientLists are the clients that a virtual service treats apart from others.
 // The lists may be long: nobody changes one, and clones share Allow and Deny.
 type ClientLists struct {
-	// TrustedProxies are those whose connections begin with a PROXY header, of
-	// either version: the client is the one that it names. Nobody else's is
-	// looked at.
+	// TrustedProxies are the clients whose connections begin with a PROXY header of
+	// either version, which names the real client. A header of anybody else is data.
 	TrustedProxies []netip.Prefix
-	// Allow are the clients that are served, all if there are none, and Deny
-	// those of them that are not; of two prefixes that a client is in the
-	// longer one counts, of equal ones that in Deny.
+	// Allow are the clients that are served, all if it is empty, and Deny the clients
+	// that are not. The longer one of two prefixes that match a client counts, and
+	// Deny of equal ones.
 	Allow, Deny []netip.Prefix
 }
 

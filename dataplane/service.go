@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Protocol is what a virtual service is told apart by beside its address.
+// Protocol is the protocol of a virtual service, a part of its identity.
 type Protocol uint8
 
 // The protocols of ldirectord.cf. FWMark stands for its `fwm`: the packets
@@ -33,7 +33,7 @@ func (p Protocol) String() string {
 	return "protocol(" + strconv.Itoa(int(p)) + ")"
 }
 
-// A ServiceID tells one virtual service from every other. It is comparable.
+// A ServiceID identifies a virtual service. It is comparable.
 type ServiceID struct {
 	Protocol Protocol
 	// Addr is the VIP and port; the zero value with FWMark.
@@ -58,10 +58,10 @@ func (id ServiceID) String() string {
 	return fmt.Sprintf("fwm%s %d", family, id.Mark)
 }
 
-// Catches reports whether what this machine sends to addr, in the protocol of
-// the service, comes to the service itself: its own address, or for one on
-// all addresses the machine's own at the same port. It is false for firewall
-// marks.
+// Catches reports whether traffic of this machine to addr, in the protocol of the
+// service, would come to the service itself: addr is the address of the service, or
+// the service is on all addresses and addr is a loopback address with its port. It
+// is false for firewall marks.
 func (id ServiceID) Catches(addr netip.AddrPort) bool {
 	if id.Protocol == FWMark || addr.Port() != id.Addr.Port() {
 		return false
@@ -93,8 +93,8 @@ func compareBool(a, b bool) int {
 	return 1
 }
 
-// Forward is a forwarding method. A dataplane in which it makes no difference
-// accepts all of them.
+// Forward is a forwarding method. A dataplane that makes no difference between them
+// accepts all.
 type Forward uint8
 
 // The forwarding methods, with the words of ldirectord.cf.
@@ -119,36 +119,36 @@ func (f Forward) String() string {
 
 // A RealServer is a server behind a virtual service. It is comparable.
 type RealServer struct {
-	// Addr is where connections go. It tells the real servers of one service
-	// apart. MappedPort has been applied: its port is never 0, except behind
-	// a firewall mark, where 0 keeps the port of the packet, and only Masq
-	// heeds another.
+	// Addr is the address that connections go to. It identifies the real server
+	// within its service. MappedPort has been applied: the port is never 0, except
+	// behind a firewall mark, where 0 keeps the port of the packet, and only Masq
+	// uses another.
 	Addr    netip.AddrPort
 	Forward Forward
-	// Tunnel is how packets are wrapped with IPIP, the zero value otherwise.
-	// A dataplane in which Forward makes no difference accepts all of them.
+	// Tunnel describes the tunnel of IPIP; it is the zero value with other methods.
+	// A dataplane that makes no difference between methods accepts all tunnels.
 	Tunnel Tunnel
 	// Weight is 0 to 65535. 0 takes no new connection and keeps the old ones.
 	Weight int
-	// Upper is the number of connections from which on no new one is taken
-	// until there are fewer than Lower, or than three quarters of Upper when
-	// Lower is 0, as in the kernel's ip_vs_conn.c. 0 is no limit.
+	// Upper is the number of connections at which the server gets no new ones,
+	// until it has fewer than Lower, or than three quarters of Upper when Lower is
+	// 0, as in the kernel's ip_vs_conn.c. 0 is no limit.
 	Upper, Lower uint32
-	// MaxConn is the number of connections at a time that the server is given;
-	// those for which no server of the service has room wait, see QueueTimeout.
-	// UDP flows do not wait. 0 is no limit. IPVS has none.
+	// MaxConn limits the connections that the server has at a time. Clients for
+	// which no server of the service has room wait, see QueueTimeout; UDP flows do
+	// not wait. 0 is no limit. IPVS does not support it.
 	MaxConn uint32
-	// Sorry says that the built-in sorry server answers: always, where Addr
-	// is the zero value, otherwise when nobody listens at Addr. Where that is
-	// the service itself, a dataplane that would come back to it takes it for the
+	// Sorry marks the built-in sorry server. It answers always if Addr is the zero
+	// value, and otherwise when nobody listens at Addr. If Addr is the service
+	// itself, a dataplane whose connections would come back to it treats Addr as the
 	// zero value.
 	Sorry bool
 }
 
-// MappedPort returns the port that traffic reaches a real server on, which is
-// configured with the port own (0 for none) behind a service on port
-// service. Direct routing and tunnelling leave packets as they are, so the
-// port of the service is what arrives, whatever the configuration says.
+// MappedPort returns the port at which traffic reaches a real server that is
+// configured with port own (0 for none) behind a service on port service. Direct
+// routing and tunnelling do not change packets: they arrive with the port of the
+// service, whatever the configuration says.
 func MappedPort(f Forward, own, service uint16) uint16 {
 	if f == Masq && own != 0 {
 		return own
@@ -163,27 +163,26 @@ type VirtualService struct {
 	Scheduler string
 	// SchedFlags are names such as sh-port and sh-fallback.
 	SchedFlags []string
-	// Persistent is for how long a client keeps its real server after its
+	// Persistent is the time for which a client keeps its real server after its
 	// last connection. 0 is no persistence.
 	Persistent time.Duration
-	// PersistentBits is the length of the prefix by which persistence takes
-	// clients for one: 32 or 128 for single clients. Meaningless when
-	// Persistent is 0.
+	// PersistentBits is the length of the prefix that persistence treats as one
+	// client: 32 or 128 for single clients. It is meaningless when Persistent is 0.
 	PersistentBits int
 	// OnePacket schedules every datagram of a UDP service by itself.
 	OnePacket bool
-	// Cut names real servers whose connections and flows end now, whether or
-	// not they are still among RealServers. Those that are have weight 0, and
-	// persistence brings nobody back to them.
+	// Cut lists real servers whose connections and flows end now, whether or not
+	// they are still in RealServers. Those that are have weight 0, and persistence
+	// sends no client back to them.
 	Cut []netip.AddrPort
 	Options
 	ClientLists
-	// RealServers are in the order of the configuration, which is the order
-	// rr and wrr begin with. No two have the same Addr.
+	// RealServers are in the order of the configuration, in which rr and wrr begin.
+	// No two have the same Addr.
 	RealServers []RealServer
 }
 
-// Equal reports whether applying v and applying w ask for the same.
+// Equal reports whether v and w describe the same state.
 func (v VirtualService) Equal(w VirtualService) bool {
 	return v.ID == w.ID && v.Scheduler == w.Scheduler &&
 		slices.Equal(v.SchedFlags, w.SchedFlags) &&
@@ -193,7 +192,7 @@ func (v VirtualService) Equal(w VirtualService) bool {
 		slices.Equal(v.RealServers, w.RealServers)
 }
 
-// Clone returns a copy that shares no memory with v but the lists of clients.
+// Clone returns a copy that shares no memory with v, except the lists of clients.
 func (v VirtualService) Clone() VirtualService {
 	v.SchedFlags = slices.Clone(v.SchedFlags)
 	v.Cut = slices.Clone(v.Cut)
