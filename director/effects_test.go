@@ -1,10 +1,13 @@
 package director
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/director/internal/hooks"
 )
 
 func TestFallbackArgs(t *testing.T) {
@@ -17,5 +20,22 @@ func TestFallbackArgs(t *testing.T) {
 	v.FallbackCommand = "/bin/x"
 	if got := fallbackArgs(&v, "stop")[2]; got != "/bin/x stop "+vip+" tcp" {
 		t.Errorf("got %q", got)
+	}
+}
+
+// TestFallbackCommandRuns: the shell runs the command of the file with the words of
+// the service behind it, one after the other.
+func TestFallbackCommandRuns(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "out")
+	v := virtual(vip)
+	v.FallbackCommand = "echo >>" + out
+	h := hooks.New(quiet())
+	for _, word := range []string{"start", "stop", "start"} {
+		h.Run("this", fallbackArgs(&v, word)...)
+	}
+	h.Close(t.Context())
+	text, _ := os.ReadFile(out)
+	if want := "start " + vip + " tcp\nstop " + vip + " tcp\nstart " + vip + " tcp\n"; string(text) != want {
+		t.Errorf("got %q, want %q", text, want)
 	}
 }

@@ -79,8 +79,8 @@ func TestMonitorFileWritableAgain(t *testing.T) {
 	}
 }
 
-// What hangs for good is not waited for when the time is over, and what does
-// not fit into its queue is complained about once.
+// A stop does not wait beyond its time for a command that hangs for good, and a
+// full queue is reported once.
 func TestHooksThatHang(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
@@ -107,8 +107,8 @@ func TestHooksThatHang(t *testing.T) {
 	})
 }
 
-// Of a command's output the beginning is kept, however much it writes, and what
-// it leaves in the background makes no failure of it.
+// The beginning of a command's output is kept, however much it writes, and a
+// process that it leaves in the background does not make it fail.
 func TestCommandOutput(t *testing.T) {
 	var log bytes.Buffer
 	h := New(slog.New(slog.NewTextHandler(&log, nil)))
