@@ -17,20 +17,18 @@ import (
 // force.
 type Limits struct {
 	// Connections is the number of TCP connections, at two descriptors each.
-	// Those beyond it are reset and counted as refused. The default takes six
-	// tenths of the descriptors
-	// and 16 KiB of memory for each, and is 262,144 at most.
+	// Clients beyond it wait in the backlog. The default takes six tenths of the
+	// descriptors and 16 KiB of memory for each, and is 262,144 at most.
 	Connections int
 	// Flows is the number of UDP flows, at one descriptor and one local port
 	// each: there are no more than what Connections leaves of eight tenths of the
-	// descriptors, two tenths of them at least, and seven eighths of the ports that the kernel
-	// chooses from. A new one
-	// beyond it takes the place of another, the one that has been silent
-	// longest: of those to which nothing has come back yet, for 200 milliseconds
-	// at least; else of those that have had an answer and no more; else, for
-	// a second at least, of those whose client went on after one. If there is
-	// none the datagram is dropped and counted as refused. The default takes two
-	// tenths of the descriptors and 32 KiB of memory for each, and is 65,536 at
+	// descriptors, two tenths of them at least, and seven eighths of the ports that
+	// the kernel chooses from. A new one beyond it takes the place of another, the
+	// one that has been silent longest: of those to which nothing has come back yet,
+	// for 200 milliseconds at least; else of those that have had an answer and no
+	// more; else, for a second at least, of those whose client went on after one. If
+	// there is none the datagram is dropped and counted as refused. The default takes
+	// two tenths of the descriptors and 32 KiB of memory for each, and is 65,536 at
 	// most.
 	Flows int
 	// Buffers is the memory in bytes for what has been read and its receiver

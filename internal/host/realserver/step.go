@@ -17,7 +17,7 @@ type Step struct {
 	name   string       // of set, reset and addModule
 	value  string       // of set and reset
 	gue    rtnl.GUEPort // of addPort and delPort
-	// What says what is wrong now, as a sentence without a period.
+	// What describes the fault, as a sentence without a period.
 	What string
 }
 

@@ -49,8 +49,7 @@ func (l *Listener) Close(ctx context.Context) error {
 }
 
 // Tune applies the settings of the service for keepalives and acknowledgements to
-// new clients. A worker that has not done its part
-// when ctx is done does it later.
+// new clients. A worker that has not done so when ctx is done does it later.
 func (l *Listener) Tune(ctx context.Context) {
 	l.sockets.Insist(ctx, func(w *engine.Worker, fd int32) { engine.Of[*handler](w).accept.tune(fd) })
 }

@@ -5,7 +5,7 @@ import "github.com/shunt-lb/shunt/proxy/internal/engine"
 // sendHeader tells a real server that has just been reached who the client is.
 // The bytes that the client has sent by now go into the same segment: that costs
 // one write, as without a header, and the server has no reason to wait for more.
-// Where no stash is to be had they follow like any others. It returns false for a
+// Without a free stash they follow like any others. sendHeader returns false for a
 // client that has just been reset: its bytes must not go without a header.
 func (d *dialer) sendHeader(c *conn, version int) bool {
 	who, ok := d.h.partiesOf(c)

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Who waits for a place is taken in the moment there is one, by an event and not
-// by the clock; until then the listener makes no events.
+// A client that waits for a place is accepted as soon as there is one, by an event
+// and not by the clock; until then the listener makes no events.
 func TestRoomIsAnEvent(t *testing.T) {
 	l, addr := listen(t)
 	r := newFixture(t, addr)
