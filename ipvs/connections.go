@@ -25,7 +25,10 @@ type Connection struct {
 
 // Connections returns the connections that the network namespace of the
 // calling thread forwards, as they are found while they are iterated over: the
-// table may be large and is not held. An error ends the sequence.
+// table may be large and is not held. The kernel hands it out by position, a
+// page at a time (net/netfilter/ipvs/ip_vs_conn.c, ip_vs_conn_array): while
+// connections of any namespace come and go, one may appear twice or be missed.
+// An error ends the sequence.
 func Connections() iter.Seq2[Connection, error] {
 	return func(yield func(Connection, error) bool) {
 		// /proc/net would be that of the first thread.
