@@ -9,6 +9,7 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"github.com/shunt-lb/shunt/checks/internal/session"
 	"github.com/shunt-lb/shunt/config"
 )
 
@@ -34,6 +35,12 @@ func FuzzFindLine(f *testing.F) {
 		if (whole == nil) != want || (single == nil) != want {
 			t.Errorf("%q in %q: %v as a whole and %v byte by byte, want a match: %v", expr, answer, whole, single, want)
 		}
+		for _, most := range []int{len(answer) + 1, 1, 7} {
+			s := newLineSession(&Target{Receive: re})
+			if got := byPieces(t, s, answer, most); (got == nil) != want || errors.Is(got, errNoAnswer) != (len(answer) == 0) {
+				t.Errorf("%q in %q: %v by the session, in pieces of %d", expr, answer, got, most)
+			}
+		}
 		if none := findLine(t.Context(), bytes.NewReader(answer), nil); (none == nil) != (len(answer) > 0) {
 			t.Errorf("any of %q: %v", answer, none)
 		}
@@ -41,6 +48,24 @@ func FuzzFindLine(f *testing.F) {
 			t.Errorf("%q counts as no answer", answer)
 		}
 	})
+}
+
+// byPieces returns the verdict of a session about an answer that ends with eof.
+func byPieces(t *testing.T, s session.Session, answer []byte, most int) error {
+	s.Begin()
+	for {
+		n := min(len(answer), most)
+		piece := answer[:n]
+		answer = answer[n:]
+		switch step := s.Feed(piece, len(answer) == 0); {
+		case step.Done:
+			return step.Err
+		case step.Rest != nil:
+			return step.Rest(t.Context(), bytes.NewReader(answer))
+		case len(answer) == 0:
+			return s.End(errors.New("connection closed"))
+		}
+	}
 }
 
 // FuzzEncode holds the request against what may stand in a request line.
