@@ -58,6 +58,22 @@ type Matcher interface {
 	String() string
 }
 
+// A quick Matcher knows how long it takes for an answer that is there.
+type quick interface {
+	// MatchNow is Match for an answer in memory, if it takes no more than some
+	// milliseconds: decided is false if it may. It allocates nothing for an
+	// answer in ASCII.
+	MatchNow(answer []byte) (matched, decided bool)
+}
+
+// matchNow matches what can be matched within milliseconds.
+func matchNow(want Matcher, answer []byte) (matched, decided bool) {
+	if q, ok := want.(quick); ok {
+		return q.MatchNow(answer)
+	}
+	return false, false
+}
+
 // For returns the check of a name: connect, ping, external, external-perl, or
 // a service as the directive service names it (http, https, ...).
 func For(name string) (Func, bool) {

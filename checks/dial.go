@@ -81,3 +81,11 @@ func (l *link) Close() error {
 	l.release()
 	return l.Conn.Close()
 }
+
+// CloseWrite ends the sending direction of a stream.
+func (l *link) CloseWrite() error {
+	if c, ok := l.Conn.(interface{ CloseWrite() error }); ok {
+		return c.CloseWrite()
+	}
+	return nil
+}

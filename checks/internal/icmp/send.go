@@ -1,4 +1,4 @@
-package checks
+package icmp
 
 import (
 	"cmp"
@@ -17,7 +17,7 @@ const sendPause = 5 * time.Millisecond
 // send writes one request. The kernel keeps those to hosts whose hardware
 // address nobody tells for seconds, and a few hundred of them fill the send
 // buffer: the dead must not keep the living from being asked.
-func (s *icmpSocket) send(ctx context.Context, dst netip.Addr, body *icmp.Echo) error {
+func (s *socket) send(ctx context.Context, dst netip.Addr, body *icmp.Echo) error {
 	packet, err := (&icmp.Message{Type: s.fam.request, Body: body}).Marshal(nil)
 	if err != nil {
 		return err
@@ -37,12 +37,12 @@ func (s *icmpSocket) send(ctx context.Context, dst netip.Addr, body *icmp.Echo) 
 		select {
 		case <-time.After(sendPause):
 		case <-ctx.Done():
-			return &failure{err: ctx.Err()}
+			return &Failure{Err: ctx.Err()}
 		}
 	}
 }
 
-func (s *icmpSocket) write(packet []byte, to unix.Sockaddr) error {
+func (s *socket) write(packet []byte, to unix.Sockaddr) error {
 	var err error
 	used := s.raw.Write(func(fd uintptr) bool {
 		err = unix.Sendto(int(fd), packet, unix.MSG_DONTWAIT, to)
@@ -68,5 +68,5 @@ func sending(err error) error {
 	if err == nil {
 		return nil
 	}
-	return &failure{err: err, when: "while sending"}
+	return &Failure{Err: err, When: "while sending"}
 }

@@ -1,4 +1,4 @@
-package engine
+package wheel
 
 import (
 	"maps"
@@ -11,14 +11,14 @@ import (
 // starts again from 0.
 func TestWheel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		wh := NewWheel(rapid.Uint32().Draw(t, "now"))
+		wh := New(rapid.Uint32().Draw(t, "now"))
 		due := map[int32]uint32{} // in ticks from now
 		t.Repeat(map[string]func(*rapid.T){
 			"set": func(t *rapid.T) {
 				i := rapid.Int32Range(0, 7).Draw(t, "conn")
 				ahead := rapid.Uint32Range(0, 1000).Draw(t, "ahead")
 				wh.Set(i, wh.now+ahead)
-				due[i] = min(max(ahead, 1), wheelSlots-1)
+				due[i] = min(max(ahead, 1), Slots-1)
 			},
 			"clear": func(t *rapid.T) {
 				i := rapid.Int32Range(0, 7).Draw(t, "conn")

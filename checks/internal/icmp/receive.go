@@ -1,4 +1,4 @@
-package checks
+package icmp
 
 import (
 	"encoding/binary"
@@ -10,7 +10,7 @@ import (
 )
 
 // receive hands out answers until the socket is closed.
-func (s *icmpSocket) receive() {
+func (s *socket) receive() {
 	defer close(s.closed)
 	packet := make([]byte, maxPacket)
 	for {
@@ -23,7 +23,7 @@ func (s *icmpSocket) receive() {
 	}
 }
 
-func (s *icmpSocket) read(packet []byte) (n int, from netip.Addr, err error) {
+func (s *socket) read(packet []byte) (n int, from netip.Addr, err error) {
 	var peer unix.Sockaddr
 	waited := s.raw.Read(func(fd uintptr) bool {
 		n, peer, err = unix.Recvfrom(int(fd), packet, unix.MSG_DONTWAIT)
@@ -42,7 +42,7 @@ func (s *icmpSocket) read(packet []byte) (n int, from netip.Addr, err error) {
 }
 
 // fail ends all requests under way and those to come.
-func (s *icmpSocket) fail(err error) {
+func (s *socket) fail(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.broken = err
@@ -53,7 +53,7 @@ func (s *icmpSocket) fail(err error) {
 
 // take finds out whose answer a packet is. Everything else that speaks ICMP
 // on this machine comes by here too.
-func (s *icmpSocket) take(packet []byte, from netip.Addr) {
+func (s *socket) take(packet []byte, from netip.Addr) {
 	if s.fam.protocol == unix.IPPROTO_ICMP && !s.datagram {
 		packet = afterIPv4(packet) // a raw socket has it, none of the others
 	}
@@ -67,15 +67,15 @@ func (s *icmpSocket) take(packet []byte, from netip.Addr) {
 			s.answer(body, from)
 		}
 	case *icmp.DstUnreach:
-		s.undeliverable(body.Data, because(Unreachable, "%s, says %s", s.fam.unreachable(m.Code), from))
+		s.undeliverable(body.Data, Undeliverable(fmt.Sprintf("%s, says %s", s.fam.unreachable(m.Code), from)))
 	case *icmp.TimeExceeded:
-		s.undeliverable(body.Data, because(Unreachable, "on the way for too many hops, says %s", from))
+		s.undeliverable(body.Data, Undeliverable(fmt.Sprintf("on the way for too many hops, says %s", from)))
 	}
 }
 
 // answer ends the request that body answers. Address and nonce have to be
 // right as well: sequence numbers come again.
-func (s *icmpSocket) answer(body *icmp.Echo, from netip.Addr) {
+func (s *socket) answer(body *icmp.Echo, from netip.Addr) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := s.waiting[uint16(body.Seq)]
@@ -88,7 +88,7 @@ func (s *icmpSocket) answer(body *icmp.Echo, from netip.Addr) {
 }
 
 // undeliverable ends the request that datagram was sent with.
-func (s *icmpSocket) undeliverable(datagram []byte, why error) {
+func (s *socket) undeliverable(datagram []byte, why error) {
 	q, ok := s.fam.quoted(datagram)
 	if !ok || q.id != uint16(s.id) {
 		return

@@ -1,7 +1,8 @@
-package checks
+package icmp
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -123,8 +124,11 @@ func sockaddr(a netip.Addr) (unix.Sockaddr, error) {
 		return to, nil
 	}
 	link, err := net.InterfaceByName(a.Zone())
+	if e, ok := errors.AsType[*net.OpError](err); ok {
+		err = e.Err // without the name of the operation
+	}
 	if err != nil {
-		return nil, fmt.Errorf("find the link %s: %w", a.Zone(), bare(err))
+		return nil, fmt.Errorf("find the link %s: %w", a.Zone(), err)
 	}
 	to.ZoneId = uint32(link.Index)
 	return to, nil

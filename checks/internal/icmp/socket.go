@@ -1,4 +1,4 @@
-package checks
+package icmp
 
 import (
 	"context"
@@ -28,11 +28,11 @@ const (
 
 var errNoRight = errors.New("needs CAP_NET_RAW or a group within net.ipv4.ping_group_range")
 
-// An icmpSocket sends the echo requests of one address family and takes the
+// An socket sends the echo requests of one address family and takes the
 // answers to the checks that wait for them. It is not an icmp.PacketConn
 // because that one blocks in WriteTo, beyond any context, while the kernel
 // keeps too many requests to dead hosts.
-type icmpSocket struct {
+type socket struct {
 	fam  *family
 	file *os.File
 	raw  rawConn
@@ -61,8 +61,8 @@ type echo struct {
 	result chan error // takes one
 }
 
-// openICMP opens a socket and starts to receive. close ends both.
-func openICMP(fam *family) (*icmpSocket, error) {
+// open opens a socket and starts to receive. close ends both.
+func open(fam *family) (*socket, error) {
 	kind := unix.SOCK_RAW
 	fd, err := unix.Socket(fam.domain, kind|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, fam.protocol)
 	if denied(err) {
@@ -75,7 +75,7 @@ func openICMP(fam *family) (*icmpSocket, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open a socket for %s: %w", fam.name, err)
 	}
-	s := &icmpSocket{
+	s := &socket{
 		fam: fam, file: os.NewFile(uintptr(fd), fam.name), id: rand.IntN(1 << 16), datagram: kind == unix.SOCK_DGRAM,
 		closed: make(chan struct{}), waiting: map[uint16]*echo{}, last: uint16(rand.Uint32()),
 	}
@@ -88,7 +88,7 @@ func openICMP(fam *family) (*icmpSocket, error) {
 
 func denied(err error) bool { return errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) }
 
-func (s *icmpSocket) prepare(fd int) error {
+func (s *socket) prepare(fd int) error {
 	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer) != nil {
 		// Without CAP_NET_ADMIN it is as much as the system lets have.
 		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer)
@@ -104,13 +104,13 @@ func (s *icmpSocket) prepare(fd int) error {
 }
 
 // close ends the socket and waits until nobody receives any more.
-func (s *icmpSocket) close() {
+func (s *socket) close() {
 	_ = s.file.Close()
 	<-s.closed
 }
 
 // echo sends one request to dst and waits for what comes of it.
-func (s *icmpSocket) echo(ctx context.Context, dst netip.Addr) error {
+func (s *socket) echo(ctx context.Context, dst netip.Addr) error {
 	e := &echo{dst: dst.WithZone(""), nonce: rand.Uint64(), result: make(chan error, 1)}
 	data := binary.BigEndian.AppendUint64(make([]byte, 0, pingData), e.nonce)[:pingData]
 	seq, err := s.register(e)
@@ -125,12 +125,12 @@ func (s *icmpSocket) echo(ctx context.Context, dst netip.Addr) error {
 	case err := <-e.result:
 		return err
 	case <-ctx.Done():
-		return &failure{err: ctx.Err()}
+		return &Failure{Err: ctx.Err()}
 	}
 }
 
 // register finds a sequence number for e.
-func (s *icmpSocket) register(e *echo) (uint16, error) {
+func (s *socket) register(e *echo) (uint16, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.broken != nil {
@@ -146,7 +146,7 @@ func (s *icmpSocket) register(e *echo) (uint16, error) {
 	return 0, errors.New("too many pings at once")
 }
 
-func (s *icmpSocket) forget(seq uint16) {
+func (s *socket) forget(seq uint16) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.waiting, seq)

@@ -1,4 +1,4 @@
-package checks
+package icmp
 
 import "sync"
 
@@ -7,16 +7,16 @@ import "sync"
 // there are none.
 type sharedSocket struct {
 	mu    sync.Mutex
-	s     *icmpSocket
+	s     *socket
 	users int
 }
 
 // acquire returns the socket, opened if need be. Each one needs a release.
-func (sh *sharedSocket) acquire(fam *family) (*icmpSocket, error) {
+func (sh *sharedSocket) acquire(fam *family) (*socket, error) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if sh.users == 0 {
-		s, err := openICMP(fam)
+		s, err := open(fam)
 		if err != nil {
 			return nil, err
 		}
