@@ -96,5 +96,6 @@ var byName = map[string]Func{
 	"https":      HTTPS,
 	"http_proxy": HTTPProxy,
 	"simpletcp":  SimpleTCP,
+	"tls":        Handshake,
 	"none":       None,
 }

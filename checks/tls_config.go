@@ -17,6 +17,9 @@ type TLSOptions struct {
 	// Verify: the certificate has to be trusted, and valid for the name or the
 	// address of the real server.
 	Verify bool
+	// MinValid: the certificate must not expire sooner, whether it is verified or
+	// not; 0 is not looked at.
+	MinValid time.Duration
 	// Roots are whom to trust, nil for those of the system.
 	Roots *x509.CertPool
 	// Client is shown to a real server that asks for a certificate, nil for
@@ -55,10 +58,7 @@ func (t *Target) tlsConfigNamed(service, name string) *tls.Config {
 		InsecureSkipVerify: true,
 		VerifyConnection: func(s tls.ConnectionState) error {
 			t.Note.expires(s.PeerCertificates)
-			if !use.Verify {
-				return nil
-			}
-			return verify(s.PeerCertificates, use.Roots, name)
+			return use.judge(s.PeerCertificates, name)
 		},
 	}
 	if use.Client != nil {
@@ -73,6 +73,35 @@ var everyCipher = func() (ids []uint16) {
 	}
 	return ids
 }()
+
+// judge reports what is wrong with the certificates of a real server.
+func (o *TLSOptions) judge(certs []*x509.Certificate, name string) error {
+	if o.Verify {
+		if err := verify(certs, o.Roots, name); err != nil {
+			return err
+		}
+	}
+	if len(certs) > 0 && o.MinValid > 0 && time.Until(certs[0].NotAfter) < o.MinValid {
+		return because(TLS, "the certificate %s, want %s more", ends(certs[0]), inDays(o.MinValid))
+	}
+	return nil
+}
+
+// ends says when a certificate ends or has ended.
+func ends(c *x509.Certificate) string {
+	if left := time.Until(c.NotAfter); left > 0 {
+		return fmt.Sprintf("expires in %s, on %s", inDays(left), date(c.NotAfter))
+	}
+	return "expired on " + date(c.NotAfter)
+}
+
+// inDays writes a duration in whole days, from two on.
+func inDays(d time.Duration) string {
+	if days := d / (24 * time.Hour); days >= 2 {
+		return fmt.Sprintf("%d days", days)
+	}
+	return d.Truncate(time.Minute).String()
+}
 
 // verify reports why the first of a real server's certificates, which has the
 // others to vouch for it, is not one for name.
@@ -95,10 +124,10 @@ func verify(certs []*x509.Certificate, roots *x509.CertPool, name string) error 
 func untrusted(c *x509.Certificate, err error) string {
 	if e, ok := errors.AsType[x509.CertificateInvalidError](err); ok && e.Reason == x509.Expired {
 		if time.Now().Before(c.NotBefore) {
-			return "the certificate is not valid before " + day(c.NotBefore)
+			return "the certificate is not valid before " + date(c.NotBefore)
 		}
 		if e.Cert == c {
-			return "the certificate expired on " + day(c.NotAfter)
+			return "the certificate " + ends(c)
 		}
 		return fmt.Sprintf("the certificate of %q, which vouches for the real server's, is not valid now", short(e.Cert.Subject.CommonName))
 	}
@@ -108,7 +137,7 @@ func untrusted(c *x509.Certificate, err error) string {
 	return short(err.Error())
 }
 
-func day(t time.Time) string { return t.UTC().Format("2006-01-02") }
+func date(t time.Time) string { return t.UTC().Format("2006-01-02") }
 
 // secure makes a connection one over TLS, or closes it. What fails is of the kind
 // TLS, or else what became of the connection.

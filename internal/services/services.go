@@ -120,6 +120,7 @@ var table = []Service{
 	{Name: "sip", Port: 5060, Uses: Login | Protocol, Login: "ldirectord@HOST", Sorry: SorryReset},
 	{Name: "smtp", Port: 25, Sorry: SorryLine, Line: "421 HOST Service not available, closing transmission channel"},
 	{Name: "submission", Port: 587, Sorry: SorryLine, Line: "421 HOST Service not available, closing transmission channel"},
+	{Name: "tls", Uses: VirtualHost, TLS: VerifiedTLS, Sorry: SorryReset},
 }
 
 // None is the name of the service of which there is no check.
