@@ -32,8 +32,8 @@ func Handshake(ctx context.Context, target Target) error {
 			return err
 		}
 		defer func() { _ = conn.Close() }()
-		if *asked && conn.ConnectionState().Version >= tls.VersionTLS13 {
-			return refusal(conn)
+		if t := conn.(*tls.Conn); *asked && t.ConnectionState().Version >= tls.VersionTLS13 {
+			return refusal(t)
 		}
 		return nil
 	})
