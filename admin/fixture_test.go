@@ -194,10 +194,11 @@ func dns() director.ServiceStatus {
 
 func mail() director.ServiceStatus {
 	return director.ServiceStatus{
-		Service: "tcp 10.0.0.100:25", Scheduler: "sh", Check: "negotiate smtp", Fallback: "10.0.0.9:25", FallbackActive: true,
+		Service: "tcp 10.0.0.100:25", Scheduler: "sh", Check: "negotiate smtp", Verify: "/etc/ssl/our-ca.pem", Fallback: "10.0.0.9:25", FallbackActive: true,
 		Changed: []string{"scheduler rr instead of sh", "real server 192.168.80.140:25 has weight 1 instead of 0"},
 		Servers: []director.ServerStatus{{
 			Server: "192.168.80.140:25", Forward: "ipip", Tunnel: "gue port 6080", Weight: 1, State: director.Down, Since: before(9 * time.Second),
+			Request: "weight 75% (nightly job)", Expires: now.Add(123 * time.Hour),
 			Checked: before(4 * time.Second), Duration: director.Seconds(time.Second), Fails: 3, ChecksBad: 3, Transitions: 1,
 			Result: "smtp 192.168.80.140:25: status 554 no SMTP service here for you, come back another day, want 220", Reason: "status",
 		}},

@@ -40,6 +40,11 @@ type Target struct {
 	Method                                       string  // GET or HEAD
 	VirtualHost                                  string
 	Login, Passwd, Database, Secret              string
+	// TLS is how checks over TLS speak it, nil for what is usual for the service.
+	TLS *TLSOptions
+	// Note is where a check writes what it finds out beside its verdict, nil if
+	// nobody asks.
+	Note *Note
 	// ProxyProtocol is the version of the PROXY protocol that the real server
 	// wants connections to Addr to begin with: checks over TCP and simpletcp
 	// then do. 0 is none.
@@ -91,5 +96,6 @@ var byName = map[string]Func{
 	"https":      HTTPS,
 	"http_proxy": HTTPProxy,
 	"simpletcp":  SimpleTCP,
+	"tls":        Handshake,
 	"none":       None,
 }

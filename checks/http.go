@@ -2,7 +2,6 @@ package checks
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -128,7 +127,7 @@ func (v *visit) head() bool { return strings.EqualFold(v.target.Method, "HEAD") 
 func (v *visit) hop(p page) *session.Hop {
 	h := &session.Hop{Addr: v.door(p)}
 	if v.overTLS(p) {
-		h.TLS = tlsConfig(p)
+		h.TLS = v.target.tlsConfigNamed("https", p.name())
 	}
 	return h
 }
@@ -147,22 +146,3 @@ func (v *visit) request(p page) []byte {
 	return fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: shunt\r\nAccept: */*\r\nConnection: close\r\n\r\n",
 		method, target, p.host)
 }
-
-// tlsConfig has every version and cipher that Go can speak. That leaves out
-// DHE, and AES256-SHA256 with CBC, so that a server that offers nothing else
-// cannot be checked by https.
-func tlsConfig(p page) *tls.Config {
-	return &tls.Config{
-		ServerName:         p.name(), // not sent if it is an address
-		InsecureSkipVerify: true,
-		MinVersion:         tls.VersionTLS10,
-		CipherSuites:       everyCipher,
-	}
-}
-
-var everyCipher = func() (ids []uint16) {
-	for _, s := range append(tls.CipherSuites(), tls.InsecureCipherSuites()...) {
-		ids = append(ids, s.ID)
-	}
-	return ids
-}()

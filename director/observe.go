@@ -19,11 +19,12 @@ func (c *cluster) observe(sv *service, s *server, r checkResult) {
 	s.last = r
 	s.count(r.err == nil)
 	c.monitor(sv, s, r)
+	c.applyNote(r.at, sv, s, r.note)
 	if s.maintenance != "" {
 		return
 	}
 	before := s.state()
-	changed := s.health.observe(r.err == nil, sv.conf.FailureCount, sv.conf.RiseCount)
+	changed := s.health.observe(r.err == nil, sv.conf.FailureCount, sv.conf.RiseCount) && s.state() != before
 	s.ramp.out = s.ramp.out || r.err != nil && !s.health.up
 	if changed {
 		c.changed(r.at, sv, s, before, cause(r.err))

@@ -80,6 +80,9 @@ func (sv *service) status() ServiceStatus {
 		Check: title(v), Fallback: sv.fallbackName(), Servers: []ServerStatus{},
 		Served: sv.inForce, Starting: !sv.begun,
 	}
+	if v.SpeaksTLS() {
+		st.Verify = v.Verify
+	}
 	st.FallbackActive = sv.fallbackOn && st.Fallback != ""
 	if sv.applyErr != nil {
 		st.Error = sv.applyErr.Error()
@@ -99,6 +102,7 @@ func (s *server) status(scale int, serving bool) ServerStatus {
 	st := ServerStatus{
 		Server: s.conf.Addr.String(), addr: s.addr, Forward: s.conf.Forward.String(),
 		Weight: s.conf.Weight, Current: s.weight(), SlowStart: s.slowed(scale),
+		Request: s.request.String(), Expires: s.expires,
 		State: s.state(), Since: s.since, Cause: s.cause,
 		Checked: s.last.at, Duration: Seconds(s.last.duration),
 		Fails: s.health.fails, Rises: s.health.rises, ChecksOK: s.good, ChecksBad: s.bad,

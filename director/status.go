@@ -64,6 +64,9 @@ type ServiceStatus struct {
 	Scheduler  string              `json:"scheduler"`
 	Persistent Seconds             `json:"persistent_seconds,omitempty"`
 	Check      string              `json:"check"` // "negotiate http", "connect"
+	// Verify is what checks over TLS look at in a certificate: "yes", "no", a file
+	// of authorities; empty if they speak no TLS.
+	Verify string `json:"verify,omitempty"`
 	// Fallback is the server that answers when no real server can: an address or
 	// "sorry"; empty for none.
 	Fallback string `json:"fallback,omitempty"`
@@ -108,6 +111,12 @@ type ServerStatus struct {
 	// 0.1 to 0.9, or 0 outside of one. During it the dataplane has multiples of the
 	// weights of the service.
 	SlowStart float64 `json:"slow_start,omitempty"`
+	// Request is what the real server asks for by a check: "drain",
+	// "weight 75% (batch job)"; empty for nothing.
+	Request string `json:"request,omitempty"`
+	// Expires is when the certificate that it has shown to a check ends, zero if it
+	// has shown none.
+	Expires time.Time `json:"certificate_expires,omitzero"`
 	// State is "up", "pending", "down" or "maintenance".
 	State State     `json:"state"`
 	Since time.Time `json:"since"` // of the latest transition
