@@ -2,7 +2,6 @@ package checks
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -53,10 +52,10 @@ func (t *Target) open(ctx context.Context, network string, to *session.Hop) (net
 	if to.TLS == nil {
 		return l, nil
 	}
-	conn := tls.Client(l, to.TLS)
-	if err := conn.Handshake(); err != nil { // ends with the link
-		_ = conn.Close()
-		return nil, &failure{err: err, when: "in the TLS handshake", kind: TLS}
+	conn, _, err := t.secure(l, to.TLS)
+	if err != nil {
+		_ = l.Close()
+		return nil, err
 	}
 	return conn, nil
 }
