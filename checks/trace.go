@@ -26,6 +26,9 @@ const (
 	TraceNoted     = trace.Noted
 )
 
+// SelfSigned is how a [TraceTLS] calls a certificate that vouches for itself.
+const SelfSigned = trace.SelfSigned
+
 // note adds a line to the trace, if somebody asks for one. Checks by a library
 // say so in words what they have asked for, where the bytes are no text.
 func (t *Target) note(format string, args ...any) {

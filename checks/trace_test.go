@@ -78,7 +78,7 @@ func TestTraceOfTLSIsInTheClear(t *testing.T) {
 	wantLines(t, got,
 		`connected: *`,
 		`tls: "TLS 1.3, TLS_*`,
-		`tls: "certificate of O=Acme Co, names *, issued by O=Acme Co, valid until 2084-01-29T16:00:00Z"`,
+		`tls: "certificate of O=Acme Co, names *, self-signed, valid until 2084-01-29T16:00:00Z"`,
 		`sent: "GET / HTTP/1.1\r\n*`,
 		`received: "HTTP/1.1 200 OK\r\n*Test Page"`,
 		`error: <nil>`)

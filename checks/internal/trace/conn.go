@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -89,14 +90,22 @@ func (t *Trace) Handshake(state tls.ConnectionState, err error) {
 	}
 }
 
+// SelfSigned is how the record of a handshake calls a certificate that vouches
+// for itself.
+const SelfSigned = "self-signed"
+
 // certificate describes the certificate of a real server.
 func certificate(c *x509.Certificate) string {
 	names := ""
 	if len(c.DNSNames) > 0 {
 		names = fmt.Sprintf(", names %q", c.DNSNames[:min(len(c.DNSNames), 5)])
 	}
-	return fmt.Sprintf("certificate of %s%s, issued by %s, valid until %s",
-		c.Subject, names, c.Issuer, c.NotAfter.UTC().Format(time.RFC3339))
+	issuer := "issued by " + c.Issuer.String()
+	if bytes.Equal(c.RawSubject, c.RawIssuer) {
+		issuer = SelfSigned
+	}
+	return fmt.Sprintf("certificate of %s%s, %s, valid until %s",
+		c.Subject, names, issuer, c.NotAfter.UTC().Format(time.RFC3339))
 }
 
 func bare(err error) error {
