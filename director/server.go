@@ -34,6 +34,7 @@ type serverHistory struct {
 	transitions uint64
 	ramp        ramp
 	last        checkResult
+	recent      recent
 	// awaited is since when the first result is awaited.
 	awaited   time.Time
 	good, bad uint64
