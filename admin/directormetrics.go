@@ -92,6 +92,19 @@ var serverMetrics = []metric[director.ServerStatus]{
 		func(r *director.ServerStatus) time.Time { return r.Since }),
 }
 
+// checkDurations is the one histogram.
+var checkDurations = prometheus.NewDesc("shunt_service_check_duration_seconds",
+	"How long the checks of the service's real servers took, with those that failed.", []string{"service"}, nil)
+
+func sendDurations(ch chan<- prometheus.Metric, sv *director.ServiceStatus) {
+	h := sv.CheckDurations
+	sent, err := prometheus.NewConstHistogram(checkDurations, h.Count, h.Sum.Seconds(), h.Buckets, sv.Service)
+	if err != nil {
+		sent = prometheus.NewInvalidMetric(checkDurations, err)
+	}
+	ch <- sent
+}
+
 // weightInForce is in units of the configuration, whatever the dataplane is
 // told meanwhile.
 func weightInForce(r *director.ServerStatus) float64 {

@@ -52,6 +52,8 @@ type Target struct {
 	// Attempts is how many echo requests a ping check may send; each may
 	// take an equal share of the time left. Below 1 is 1.
 	Attempts int
+	// Trace records what is sent and what comes back; nil: nobody asks.
+	Trace *Trace
 }
 
 // A Matcher decides about what a real server answered.

@@ -23,7 +23,7 @@ func (t *Target) reach(ctx context.Context, network string, addr netip.AddrPort)
 	// Not DialTCP: without a local address it binds to port 0, and then one
 	// range of 28,000 ports in TIME_WAIT serves all real servers together
 	// instead of each one.
-	conn, err := dialer.DialContext(ctx, network, addr.String())
+	conn, err := t.connect(ctx, network, addr.String())
 	if err != nil {
 		return nil, &failure{err: err}
 	}

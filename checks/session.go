@@ -52,7 +52,8 @@ func (t *Target) open(ctx context.Context, network string, to *session.Hop) (net
 	if to.TLS == nil {
 		return l, nil
 	}
-	return secure(l, to.TLS)
+	conn, _, err := t.secure(l, to.TLS)
+	return conn, err
 }
 
 // converse drives a session over a connection that ends with ctx, and returns

@@ -27,13 +27,13 @@ func Handshake(ctx context.Context, target Target) error {
 		}
 		defer func() { _ = l.Close() }()
 		c, asked := noticing(target.tlsConfig("tls"))
-		conn, err := secure(l, c)
+		conn, state, err := target.secure(l, c)
 		if err != nil {
 			return err
 		}
 		defer func() { _ = conn.Close() }()
-		if t := conn.(*tls.Conn); *asked && t.ConnectionState().Version >= tls.VersionTLS13 {
-			return refusal(t)
+		if *asked && state.Version >= tls.VersionTLS13 {
+			return refusal(conn)
 		}
 		return nil
 	})
@@ -53,8 +53,10 @@ func noticing(c *tls.Config) (*tls.Config, *bool) {
 }
 
 // refusal waits for a real server that refuses a certificate.
-func refusal(conn *tls.Conn) error {
-	_ = conn.CloseWrite()
+func refusal(conn net.Conn) error {
+	if c, ok := conn.(interface{ CloseWrite() error }); ok {
+		_ = c.CloseWrite()
+	}
 	_ = conn.SetReadDeadline(time.Now().Add(alertTime))
 	_, err := conn.Read(make([]byte, 1))
 	if e, ok := errors.AsType[*net.OpError](err); ok && e.Op == "remote error" {

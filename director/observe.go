@@ -17,6 +17,8 @@ func (c *cluster) checked(id identity, r checkResult) {
 func (c *cluster) observe(sv *service, s *server, r checkResult) {
 	first := s.last.at.IsZero()
 	s.last = r
+	s.recent.add(r)
+	sv.durations.add(r.duration)
 	s.count(r.err == nil)
 	c.monitor(sv, s, r)
 	c.applyNote(r.at, sv, s, r.note)

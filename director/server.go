@@ -37,6 +37,7 @@ type serverHistory struct {
 	request     request
 	expires     time.Time // when its certificate ends, zero if it has shown none
 	last        checkResult
+	recent      recent
 	// awaited is since when the first result is awaited.
 	awaited   time.Time
 	good, bad uint64

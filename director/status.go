@@ -90,6 +90,8 @@ type ServiceStatus struct {
 	// Changed lists what somebody else has changed about the service in the
 	// dataplane; shunt puts it right within seconds.
 	Changed []string `json:"changed,omitempty"`
+	// CheckDurations are those of all checks of its real servers.
+	CheckDurations Histogram `json:"-"`
 
 	asked    *dataplane.VirtualService // last applied, nil for none
 	scale    int                       // of the weights in it
