@@ -98,4 +98,8 @@ var byName = map[string]Func{
 	"simpletcp":  SimpleTCP,
 	"tls":        Handshake,
 	"none":       None,
+
+	"nntp":       over("nntp", streams, newNNTP),
+	"smtp":       over("smtp", streams, newSMTP),
+	"submission": over("submission", streams, newSMTP),
 }
