@@ -100,6 +100,10 @@ var byName = map[string]Func{
 	"none":       None,
 
 	"nntp":       over("nntp", streams, newNNTP),
+	"pop":        over("pop", streams, newPOP),
+	"pops":       overTLS("pops", withLogin, newPOP),
+	"imap":       over("imap", streams, newIMAP),
+	"imaps":      overTLS("imaps", always, newIMAP),
 	"smtp":       over("smtp", streams, newSMTP),
 	"submission": over("submission", streams, newSMTP),
 }
