@@ -104,6 +104,7 @@ var byName = map[string]Func{
 	"pops":       overTLS("pops", withLogin, newPOP),
 	"imap":       over("imap", streams, newIMAP),
 	"imaps":      overTLS("imaps", always, newIMAP),
+	"sip":        SIP,
 	"smtp":       over("smtp", streams, newSMTP),
 	"submission": over("submission", streams, newSMTP),
 }
