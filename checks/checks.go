@@ -102,6 +102,7 @@ var byName = map[string]Func{
 	"nntp":       over("nntp", streams, newNNTP),
 	"pop":        over("pop", streams, newPOP),
 	"pops":       overTLS("pops", withLogin, newPOP),
+	"ftp":        FTP,
 	"imap":       over("imap", streams, newIMAP),
 	"imaps":      overTLS("imaps", always, newIMAP),
 	"sip":        SIP,
