@@ -100,4 +100,14 @@ var byName = map[string]Func{
 	"simpletcp":  SimpleTCP,
 	"tls":        Handshake,
 	"none":       None,
+
+	"nntp":       over("nntp", streams, newNNTP),
+	"pop":        over("pop", streams, newPOP),
+	"pops":       overTLS("pops", withLogin, newPOP),
+	"ftp":        FTP,
+	"imap":       over("imap", streams, newIMAP),
+	"imaps":      overTLS("imaps", always, newIMAP),
+	"sip":        SIP,
+	"smtp":       over("smtp", streams, newSMTP),
+	"submission": over("submission", streams, newSMTP),
 }
