@@ -33,7 +33,7 @@ func Handshake(ctx context.Context, target Target) error {
 		}
 		defer func() { _ = conn.Close() }()
 		if *asked && state.Version >= tls.VersionTLS13 {
-			return refusal(conn)
+			return awaitAlert(conn)
 		}
 		return nil
 	})
@@ -52,8 +52,8 @@ func noticing(c *tls.Config) (*tls.Config, *bool) {
 	return c, asked
 }
 
-// refusal waits for a real server that refuses a certificate.
-func refusal(conn net.Conn) error {
+// awaitAlert waits for a real server that refuses a certificate.
+func awaitAlert(conn net.Conn) error {
 	if c, ok := conn.(interface{ CloseWrite() error }); ok {
 		_ = c.CloseWrite()
 	}

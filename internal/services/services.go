@@ -70,10 +70,17 @@ type TLS int
 
 // The ways.
 const (
-	NoTLS       TLS = iota
-	AnyTLS          // with any certificate
-	VerifiedTLS     // with one that is trusted, and valid for the name of the real server
+	NoTLS         TLS = iota
+	AnyTLS            // with any certificate
+	VerifiedTLS       // with one that is trusted, and valid for the name of the real server
+	VerifiedLogin     // as VerifiedTLS where a login is to be protected, else as AnyTLS
 )
+
+// Verified reports whether a check with a login, "" for none, verifies the
+// certificate.
+func (t TLS) Verified(login string) bool {
+	return t == VerifiedTLS || t == VerifiedLogin && login != ""
+}
 
 // An Answer is how the sorry server answers a client.
 type Answer int
@@ -114,7 +121,7 @@ var table = []Service{
 	{Name: "oracle", Port: 1521, Uses: sql, Query: true, Sorry: SorryReset},
 	{Name: "pgsql", Port: 5432, Uses: sql, Query: true, Sorry: SorryReset},
 	{Name: "pop", Port: 110, Uses: Login | Passwd, Sorry: SorryLine, Line: "-ERR [SYS/TEMP] Service temporarily unavailable"},
-	{Name: "pops", Port: 995, Uses: Login | Passwd, TLS: VerifiedTLS, Sorry: SorryReset},
+	{Name: "pops", Port: 995, Uses: Login | Passwd, TLS: VerifiedLogin, Sorry: SorryReset},
 	{Name: "radius", Port: 1812, Uses: Login | Passwd | Secret, Sorry: SorryReset},
 	{Name: "simpletcp", Uses: Request | Receive | Protocol},
 	{Name: "sip", Port: 5060, Uses: Login | Protocol, Login: "ldirectord@HOST", Sorry: SorryReset},
