@@ -75,5 +75,10 @@ var byName = map[string]Func{
 	"https":      HTTPS,
 	"http_proxy": HTTPProxy,
 	"simpletcp":  SimpleTCP,
+	"dns":        DNS,
+	"ldap":       LDAP,
+	"ldaps":      LDAPS,
+	"mysql":      MySQL,
+	"pgsql":      PgSQL,
 	"none":       None,
 }
