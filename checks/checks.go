@@ -74,6 +74,7 @@ var byName = map[string]Func{
 	"http":       HTTP,
 	"https":      HTTPS,
 	"http_proxy": HTTPProxy,
+	"radius":     Radius,
 	"simpletcp":  SimpleTCP,
 	"dns":        DNS,
 	"ldap":       LDAP,
