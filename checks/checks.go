@@ -77,6 +77,7 @@ var byName = map[string]Func{
 	"radius":     Radius,
 	"simpletcp":  SimpleTCP,
 	"dns":        DNS,
+	"grpc":       GRPC,
 	"ldap":       LDAP,
 	"ldaps":      LDAPS,
 	"mysql":      MySQL,
