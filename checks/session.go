@@ -69,13 +69,13 @@ func (t *Target) open(ctx context.Context, network string, to *session.Hop) (net
 // converse drives a session over a connection that ends with ctx, and returns
 // its verdict. The session makes no other connection.
 func converse(ctx context.Context, conn net.Conn, s session.Session) error {
-	return (&driver{ctx: ctx, conn: conn, session: s}).drive(s.Begin())
+	return (&talker{ctx: ctx, conn: conn, session: s}).drive(s.Begin())
 }
 
 // drive drives a session from a step on over conn, which it closes, and over
 // the connections that it goes on to.
 func (t *Target) drive(ctx context.Context, conn net.Conn, s session.Session, step session.Step) error {
-	d := &driver{ctx: ctx, conn: conn, session: s, target: t}
+	d := &talker{ctx: ctx, conn: conn, session: s, target: t}
 	defer func() {
 		if d.conn != nil {
 			_ = d.conn.Close()
@@ -84,8 +84,8 @@ func (t *Target) drive(ctx context.Context, conn net.Conn, s session.Session, st
 	return d.drive(step)
 }
 
-// A driver drives one session by blocking calls.
-type driver struct {
+// A talker drives one session by blocking calls.
+type talker struct {
 	ctx     context.Context
 	conn    net.Conn // nil if none could be made
 	session session.Session
@@ -94,7 +94,7 @@ type driver struct {
 	buf     []byte
 }
 
-func (d *driver) drive(step session.Step) error {
+func (d *talker) drive(step session.Step) error {
 	for {
 		if step.Until != "" {
 			d.until = step.Until
@@ -121,7 +121,7 @@ func (d *driver) drive(step session.Step) error {
 }
 
 // goOn changes to another connection.
-func (d *driver) goOn(to *session.Hop) (err error) {
+func (d *talker) goOn(to *session.Hop) (err error) {
 	_ = d.conn.Close()
 	d.conn = nil
 	conn, err := d.target.open(d.ctx, "tcp", to)
@@ -133,7 +133,7 @@ func (d *driver) goOn(to *session.Hop) (err error) {
 
 // send sends what a step wants to be sent. A real server may answer and close a
 // stream before it is asked, so an error is no verdict. One of a datagram is.
-func (d *driver) send(step session.Step) error {
+func (d *talker) send(step session.Step) error {
 	if len(step.Send) > 0 {
 		_, err := d.conn.Write(step.Send)
 		if _, ok := d.conn.(*datagrams); ok && err != nil {
@@ -147,7 +147,7 @@ func (d *driver) send(step session.Step) error {
 }
 
 // receive feeds the session with what arrives next.
-func (d *driver) receive() (session.Step, error) {
+func (d *talker) receive() (session.Step, error) {
 	if d.buf == nil {
 		d.buf = make([]byte, maxPiece)
 		if _, ok := d.conn.(*datagrams); ok {
