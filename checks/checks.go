@@ -101,10 +101,10 @@ var byName = map[string]Func{
 
 	"nntp":       over("nntp", streams, newNNTP),
 	"pop":        over("pop", streams, newPOP),
-	"pops":       overTLS("pops", withLogin, newPOP),
+	"pops":       overTLS("pops", newPOP),
 	"ftp":        FTP,
 	"imap":       over("imap", streams, newIMAP),
-	"imaps":      overTLS("imaps", always, newIMAP),
+	"imaps":      overTLS("imaps", newIMAP),
 	"sip":        SIP,
 	"smtp":       over("smtp", streams, newSMTP),
 	"submission": over("submission", streams, newSMTP),

@@ -96,7 +96,7 @@ func (s *imap) loggedIn(line []byte) {
 	case hasPrefix(answer, "OK"):
 		s.logOut()
 	default:
-		s.end(because(refusal(line), "LOGIN %s, want OK", s.quoted(answer)))
+		s.end(because(loginKind(line), "LOGIN %s, want OK", s.quoted(answer)))
 	}
 }
 

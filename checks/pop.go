@@ -180,13 +180,13 @@ func (s *pop) answered(line []byte, accepted bool) {
 	case s.state == popDigest || s.state == popAPOP:
 		s.logIn()
 	default:
-		s.end(because(refusal(line), "%s %s, want +OK", popAnswers[s.state].name, quoted(line, s.passwd)))
+		s.end(because(loginKind(line), "%s %s, want +OK", popAnswers[s.state].name, quoted(line, s.passwd)))
 	}
 }
 
-// refusal is the kind of a login that was refused. A server may say that it is
+// loginKind is the kind of a login that was refused. A server may say that it is
 // not about the login (RFC 3206, RFC 5530).
-func refusal(line []byte) Kind {
+func loginKind(line []byte) Kind {
 	for _, code := range []string{"[SYS/", "[IN-USE]", "[UNAVAILABLE]", "[SERVERBUG]"} {
 		if bytes.Contains(line, []byte(code)) {
 			return Status

@@ -46,7 +46,7 @@ func (t *Target) tlsConfig(service string) *tls.Config {
 // checked over TLS.
 func (t *Target) tlsConfigNamed(service, name string) *tls.Config {
 	row, _ := services.Named(service)
-	use := TLSOptions{Verify: row.TLS == services.VerifiedTLS}
+	use := TLSOptions{Verify: row.Verifies(t.Login)}
 	if t.TLS != nil {
 		use = *t.TLS
 	}

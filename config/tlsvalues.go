@@ -124,16 +124,16 @@ func (v *Virtual) SpeaksTLS() bool {
 	return v.negotiates() && v.service().TLS != services.NoTLS
 }
 
-// verification is what checks of a service look at in a certificate when
-// nothing else is said.
-func verification(service string) string {
-	switch s, _ := services.Named(service); s.TLS {
-	case services.AnyTLS:
-		return "no"
-	case services.VerifiedTLS:
+// verification is what checks of v look at in a certificate when nothing else
+// is said.
+func (v *Virtual) verification() string {
+	switch s := v.service(); {
+	case s.TLS == services.NoTLS:
+		return ""
+	case s.Verifies(v.Login):
 		return "yes"
 	}
-	return ""
+	return "no"
 }
 
 // day is what a certificate's time is counted in.

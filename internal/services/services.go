@@ -73,6 +73,7 @@ const (
 	NoTLS       TLS = iota
 	AnyTLS          // with any certificate
 	VerifiedTLS     // with one that is trusted, and valid for the name of the real server
+	LoginTLS        // with such a one if there is a login, else with any
 )
 
 // An Answer is how the sorry server answers a client.
@@ -114,13 +115,19 @@ var table = []Service{
 	{Name: "oracle", Port: 1521, Uses: sql, Query: true, Sorry: SorryReset},
 	{Name: "pgsql", Port: 5432, Uses: sql, Query: true, Sorry: SorryReset},
 	{Name: "pop", Port: 110, Uses: Login | Passwd, Sorry: SorryLine, Line: "-ERR [SYS/TEMP] Service temporarily unavailable"},
-	{Name: "pops", Port: 995, Uses: Login | Passwd, TLS: VerifiedTLS, Sorry: SorryReset},
+	{Name: "pops", Port: 995, Uses: Login | Passwd, TLS: LoginTLS, Sorry: SorryReset},
 	{Name: "radius", Port: 1812, Uses: Login | Passwd | Secret, Sorry: SorryReset},
 	{Name: "simpletcp", Uses: Request | Receive | Protocol},
 	{Name: "sip", Port: 5060, Uses: Login | Protocol, Login: "ldirectord@HOST", Sorry: SorryReset},
 	{Name: "smtp", Port: 25, Sorry: SorryLine, Line: "421 HOST Service not available, closing transmission channel"},
 	{Name: "submission", Port: 587, Sorry: SorryLine, Line: "421 HOST Service not available, closing transmission channel"},
 	{Name: "tls", Uses: VirtualHost, TLS: VerifiedTLS, Sorry: SorryReset},
+}
+
+// Verifies reports whether a check of s, with a login or "", looks at the
+// certificate if nothing else is said.
+func (s Service) Verifies(login string) bool {
+	return s.TLS == VerifiedTLS || s.TLS == LoginTLS && login != ""
 }
 
 // None is the name of the service of which there is no check.
