@@ -105,6 +105,8 @@ var byName = map[string]Func{
 	"ftp":        FTP,
 	"imap":       over("imap", streams, newIMAP),
 	"imaps":      overTLS("imaps", newIMAP),
+	"redis":      over("redis", streams, newRedis),
+	"udp":        over("udp", byDatagrams, newUDP),
 	"sip":        SIP,
 	"smtp":       over("smtp", streams, newSMTP),
 	"submission": over("submission", streams, newSMTP),

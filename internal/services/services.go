@@ -19,6 +19,8 @@ type Service struct {
 	// Query: a check logs in and makes the query that `request` is, and fails
 	// without either.
 	Query bool
+	// Datagram: `request` is what Payload makes a datagram of.
+	Datagram bool
 	// URL says how a check makes a URL of `request`.
 	URL URL
 	// TLS says whether a check speaks TLS, and what it then looks at unless
@@ -117,11 +119,13 @@ var table = []Service{
 	{Name: "pop", Port: 110, Uses: Login | Passwd, Sorry: SorryLine, Line: "-ERR [SYS/TEMP] Service temporarily unavailable"},
 	{Name: "pops", Port: 995, Uses: Login | Passwd, TLS: LoginTLS, Sorry: SorryReset},
 	{Name: "radius", Port: 1812, Uses: Login | Passwd | Secret, Sorry: SorryReset},
+	{Name: "redis", Uses: Login | Passwd | Request | Receive, Sorry: SorryLine, Line: "-ERR service temporarily unavailable"},
 	{Name: "simpletcp", Uses: Request | Receive | Protocol},
 	{Name: "sip", Port: 5060, Uses: Login | Protocol, Login: "ldirectord@HOST", Sorry: SorryReset},
 	{Name: "smtp", Port: 25, Sorry: SorryLine, Line: "421 HOST Service not available, closing transmission channel"},
 	{Name: "submission", Port: 587, Sorry: SorryLine, Line: "421 HOST Service not available, closing transmission channel"},
 	{Name: "tls", Uses: VirtualHost, TLS: VerifiedTLS, Sorry: SorryReset},
+	{Name: "udp", Uses: Request | Receive, Datagram: true},
 }
 
 // Verifies reports whether a check of s, with a login or "", looks at the
