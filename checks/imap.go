@@ -79,7 +79,7 @@ func (s *imap) greeted(line []byte) {
 		if hasPrefix(line, "* BYE") || hasPrefix(line, "* NO") || hasPrefix(line, "* BAD") {
 			kind = Status
 		}
-		s.end(because(kind, "greeting %s, want * OK", quoted(line)))
+		s.end(because(kind, "greeting %s, want * OK", s.quoted(line)))
 	case s.login == "":
 		s.logOut()
 	default:

@@ -113,7 +113,7 @@ func (s *pop) greeted(line []byte) {
 		if bytes.HasPrefix(line, []byte("-ERR")) {
 			kind = Status
 		}
-		s.end(because(kind, "greeting %s, want +OK", quoted(line)))
+		s.end(because(kind, "greeting %s, want +OK", quoted(line, s.passwd)))
 	case s.login == "":
 		s.parting = true
 		s.ask(popQUIT)
