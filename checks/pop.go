@@ -25,6 +25,7 @@ type pop struct {
 	state         popState
 	stamp         []byte // of the greeting, for APOP
 	cram          bool   // CAPA offers CRAM-MD5
+	refused       []byte // what was said to the last way that was not accepted
 }
 
 // A popState is what the session waits for.
@@ -64,7 +65,7 @@ func newPOP(t *Target) session.Session {
 }
 
 func (s *pop) begin() {
-	s.stamp, s.cram = s.stamp[:0], false
+	s.stamp, s.cram, s.refused = s.stamp[:0], false, s.refused[:0]
 	s.await(popGreeting)
 }
 
@@ -178,10 +179,20 @@ func (s *pop) answered(line []byte, accepted bool) {
 		s.parting = true
 		s.ask(popSTAT)
 	case s.state == popDigest || s.state == popAPOP:
+		s.refused = append(s.refused[:0], line...)
 		s.logIn()
 	default:
 		s.end(because(loginKind(line), "%s %s, want +OK", popAnswers[s.state].name, quoted(line, s.passwd)))
 	}
+}
+
+// End implements session.Session. Servers take their time after a login that
+// they have refused: then that is the reason, and not the time.
+func (s *pop) End(cause error) error {
+	if len(s.refused) > 0 && !s.parting {
+		return because(loginKind(s.refused), "login refused, %s", quoted(s.refused, s.passwd))
+	}
+	return s.dialogue.End(cause)
 }
 
 // loginKind is the kind of a login that was refused. A server may say that it is
