@@ -21,12 +21,6 @@ type checked struct {
 	addr netip.AddrPort
 }
 
-// at is where a server of this test is: an address of its own.
-func at(t *testing.T, port string) string {
-	t.Helper()
-	return "127.88.12.1:" + port
-}
-
 // check makes one check of the server.
 func (c checked) check(service string, timeout time.Duration, target checks.Target) error {
 	c.t.Helper()
