@@ -111,9 +111,11 @@ var byName = map[string]Func{
 	"pop":        over("pop", streams, newPOP),
 	"pops":       overTLS("pops", newPOP),
 	"radius":     Radius,
+	"redis":      over("redis", streams, newRedis),
 	"simpletcp":  SimpleTCP,
 	"sip":        SIP,
 	"smtp":       over("smtp", streams, newSMTP),
 	"submission": over("submission", streams, newSMTP),
 	"tls":        Handshake,
+	"udp":        over("udp", byDatagrams, newUDP),
 }

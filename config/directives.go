@@ -80,7 +80,7 @@ var table = []directive{
 	{name: "passwd", scope: inSection, def: "ldirectord@HOST for ftp, else none", doc: "password of checks", secret: true, value: text(func(t target) *string { return &t.v.Passwd })},
 	{name: "database", scope: inSection, def: "none", doc: "database of SQL checks", value: text(func(t target) *string { return &t.v.Database })},
 	{name: "secret", scope: inSection, def: "none", doc: "secret of radius checks", secret: true, value: text(func(t target) *string { return &t.v.Secret })},
-	{name: "verify", scope: both, own: true, def: "by the service: yes for imaps, pops and tls, no for others over TLS", doc: "what checks over TLS look at in a certificate", value: verify},
+	{name: "verify", scope: both, own: true, def: "by the service: yes for imaps, tls and pops with a login, no for others over TLS", doc: "what checks over TLS look at in a certificate", value: verify},
 	{name: "clientcert", scope: both, own: true, def: "none", doc: "certificate that checks over TLS show", value: path(func(t target) *string { return &t.s.ClientCert })},
 	{name: "clientkey", scope: both, own: true, def: "in the file of clientcert", doc: "key of clientcert", value: path(func(t target) *string { return &t.s.ClientKey })},
 	{name: "minvalid", scope: both, own: true, def: "none", doc: "how long a certificate has to be valid at least", value: minValid},
