@@ -99,6 +99,11 @@ var byName = map[string]Func{
 	"http_proxy": HTTPProxy,
 	"simpletcp":  SimpleTCP,
 	"tls":        Handshake,
+	"dns":        DNS,
+	"ldap":       LDAP,
+	"ldaps":      LDAPS,
+	"mysql":      MySQL,
+	"pgsql":      PgSQL,
 	"none":       None,
 
 	"nntp":       over("nntp", streams, newNNTP),
