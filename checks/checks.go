@@ -97,6 +97,7 @@ var byName = map[string]Func{
 	"http":       HTTP,
 	"https":      HTTPS,
 	"http_proxy": HTTPProxy,
+	"radius":     Radius,
 	"simpletcp":  SimpleTCP,
 	"tls":        Handshake,
 	"dns":        DNS,
