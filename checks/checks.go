@@ -101,6 +101,7 @@ var byName = map[string]Func{
 	"simpletcp":  SimpleTCP,
 	"tls":        Handshake,
 	"dns":        DNS,
+	"grpc":       GRPC,
 	"ldap":       LDAP,
 	"ldaps":      LDAPS,
 	"mysql":      MySQL,

@@ -108,6 +108,7 @@ var table = []Service{
 		Name: "ftp", Port: 21, Uses: Request | Receive | Login | Passwd, Login: "anonymous", Passwd: "ldirectord@HOST",
 		Sorry: SorryLine, Line: "421 Service not available, closing control connection.",
 	},
+	{Name: "grpc", Uses: Request | VirtualHost, Sorry: SorryReset},
 	{Name: "http", Port: 80, Uses: web, URL: OwnURL, Sorry: SorryPage},
 	{Name: "https", Port: 443, Uses: web, TLS: AnyTLS, URL: OwnURL, Sorry: SorryReset},
 	{Name: "http_proxy", Port: 3128, Uses: web, URL: WholeURL, Sorry: SorryPage},
