@@ -101,27 +101,26 @@ func (w *wire) why(t *Target, err error, when string) error {
 	if w.err != nil {
 		return &failure{err: w.err, when: when}
 	}
-	return because(Protocol, "%s", t.plain(innermost(err)))
+	err = innermost(err)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return because(Protocol, "a message is shorter than it says") // the connection goes on
+	}
+	return because(Protocol, "%s", t.plain(err))
 }
 
 // innermost takes off what a library says around the cause: whom it wanted to
 // reach as whom.
 func innermost(err error) error {
-	for {
-		var inner error
-		switch e := err.(type) {
-		case interface{ Unwrap() error }:
-			inner = e.Unwrap()
-		case interface{ Unwrap() []error }:
-			if list := e.Unwrap(); len(list) > 0 {
-				inner = list[0]
-			}
-		}
-		if inner == nil {
-			return err
-		}
+	for inner := err; inner != nil; inner = errors.Unwrap(err) {
 		err = inner
+		if several, ok := errors.AsType[interface {
+			error
+			Unwrap() []error
+		}](err); ok && len(several.Unwrap()) > 0 {
+			err = several.Unwrap()[0]
+		}
 	}
+	return err
 }
 
 // overrun reports whether the library wanted more than it was allowed to read.
