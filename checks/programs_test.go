@@ -50,13 +50,13 @@ func startReal(t *testing.T, as, name string, args ...string) *realServer {
 }
 
 // command is a program that runs as a user, if that is not empty and the test
-// is root's, and ends with the test at the latest.
+// is root's, in a process group of its own.
 func command(as, name string, args ...string) *exec.Cmd {
 	if as != "" && os.Geteuid() == 0 {
-		name, args = "setpriv", append([]string{"--reuid=" + as, "--regid=" + as, "--clear-groups", "--pdeathsig=KILL", name}, args...)
+		name, args = "setpriv", append([]string{"--reuid=" + as, "--regid=" + as, "--clear-groups", name}, args...)
 	}
 	cmd := exec.Command(name, args...)
-	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGKILL}
+	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
 	return cmd
 }
 
