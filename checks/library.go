@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -25,25 +24,34 @@ var errTooMuch = because(Protocol, "more than a check reads")
 // went wrong with it, which libraries hide in words of their own.
 type wire struct {
 	net.Conn
-	mu   sync.Mutex
-	left int
-	err  error
+	mu     sync.Mutex
+	left   int
+	err    error
+	closed bool
 }
 
-// lend connects to the real server and has use speak with it by means of a
-// library, which may read most bytes. A panic of the library fails the check.
-func (t *Target) lend(ctx context.Context, most int, use func(*wire) error) (err error) {
+// lend connects to the real server, by begin if the connection is more than TCP,
+// and has use speak with it by means of a library, which may read most bytes. A
+// panic of the library fails the check.
+func (t *Target) lend(ctx context.Context, most int, begin func(*link) (net.Conn, error), use func(*wire) error) (err error) {
 	l, err := t.dial(ctx, "tcp", t.Addr)
 	if err != nil {
 		return err
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
+	conn := net.Conn(l)
+	if begin != nil {
+		if conn, err = begin(l); err != nil {
+			return err
+		}
+		defer func() { _ = conn.Close() }() // says goodbye
+	}
 	defer func() {
 		if p := recover(); p != nil {
 			err = because(Protocol, "the answer breaks the client library: %s", t.plain(p))
 		}
 	}()
-	return use(&wire{Conn: l, left: most})
+	return use(&wire{Conn: conn, left: most})
 }
 
 // Read reads within the bound.
@@ -67,27 +75,20 @@ func (w *wire) Write(b []byte) (int, error) {
 	return n, w.failed(err)
 }
 
-// limit has no more than most bytes be read from now on.
-func (w *wire) limit(most int) {
+// Close is the library's end of the connection. What it meets afterwards is no
+// matter.
+func (w *wire) Close() error {
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.left = most
-}
-
-// secure begins TLS on the wire.
-func (w *wire) secure(config *tls.Config) (net.Conn, error) {
-	conn := tls.Client(w, config)
-	if err := conn.Handshake(); err != nil { // ends with the wire
-		return nil, &failure{err: err, when: "in the TLS handshake", kind: TLS}
-	}
-	return conn, nil
+	w.closed = true
+	w.mu.Unlock()
+	return w.Conn.Close()
 }
 
 // failed remembers the first error, and returns this one.
 func (w *wire) failed(err error) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.err == nil {
+	if w.err == nil && !w.closed {
 		w.err = err
 	}
 	return err
@@ -163,7 +164,6 @@ func (t *Target) plain(said any) string {
 // header, so a header is looked at before the library has it.
 type frames struct {
 	net.Conn
-	wire *wire // below Conn
 	r    *bufio.Reader
 	head int // bytes of a header
 	// look returns how many bytes follow a header, or why the message is
@@ -173,11 +173,10 @@ type frames struct {
 	rest  int    // bytes of the message that come after ready
 }
 
-// newFrames returns the messages on conn, which is w or goes over it. early is
-// what has been read of them.
-func newFrames(w *wire, conn net.Conn, head int, look func([]byte) (int, bool, error), early ...byte) *frames {
-	r := bufio.NewReader(io.MultiReader(bytes.NewReader(early), conn))
-	return &frames{Conn: conn, wire: w, r: r, head: head, look: look}
+// newFrames returns the messages on w. early is what has been read of them.
+func newFrames(w *wire, head int, look func([]byte) (int, bool, error), early ...byte) *frames {
+	r := bufio.NewReader(io.MultiReader(bytes.NewReader(early), w))
+	return &frames{Conn: w, r: r, head: head, look: look}
 }
 
 // Read reads what has been looked at.
@@ -217,7 +216,7 @@ func (f *frames) next() error {
 		_, _, err = f.look(message)
 	}
 	if err != nil {
-		return f.wire.failed(err)
+		return f.Conn.(*wire).failed(err)
 	}
 	f.ready, f.rest = message, length
 	return nil
