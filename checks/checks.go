@@ -88,6 +88,18 @@ func For(name string) (Func, bool) {
 	return f, ok
 }
 
+// Missing says what to do about a service of which For knows no check.
+func Missing(name string) string {
+	if name == oracleName {
+		return "build shunt with it: make TAGS='urfave_cli_no_docs oracle', or use checktype=connect or checktype=external"
+	}
+	return "use checktype=connect, checktype=external or a service that is supported"
+}
+
+// oracleName is the service of which there is a check with the build tag of
+// that name alone.
+const oracleName = "oracle"
+
 var byName = map[string]Func{
 	"connect":       Connect,
 	"ping":          Ping,
