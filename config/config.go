@@ -70,6 +70,8 @@ type Global struct {
 	ReaddQuiescent bool
 	MaintenanceDir string
 	EmailAlertFrom string
+	WebhookCA      string         // PEM file of whom webhooks trust, "" the system's
+	AlertLimit     dataplane.Rate // for each receiver of mails or events; zero is none
 	Strict         bool
 	ManageSysctl   bool // set the kernel's settings that the services need
 	// After how long IPVS forgets a connection on which nothing moves, in
@@ -100,6 +102,8 @@ type Settings struct {
 	EmailAlertFreq   time.Duration // between reminders, 0 none
 	EmailAlertStatus AlertStates
 	SMTP             string // relay host; "": the local mail program
+	Webhook          string // URL that events are posted to, "" none
+	Notify           string // command run for each event, "" none
 	Quiescent        bool
 	CleanStop        bool
 	// Dataplane is the name of a dataplane, "" for the default one.

@@ -94,6 +94,10 @@ var table = []directive{
 	{name: "emailalertfreq", scope: both, def: "0", doc: "between reminders of a server that is down", value: period(func(t target) *time.Duration { return &t.s.EmailAlertFreq })},
 	{name: "emailalertstatus", scope: both, def: "all", doc: "in which states of the daemon mail is sent", value: states(func(t target) *AlertStates { return &t.s.EmailAlertStatus })},
 	{name: "smtp", scope: both, def: "the local mail program", doc: "mail relay", value: relay(func(t target) *string { return &t.s.SMTP })},
+	{name: "webhook", scope: both, own: true, def: "none", doc: "URL that changes are posted to", secret: true, value: webhook(func(t target) *string { return &t.s.Webhook })},
+	{name: "webhookca", scope: inGlobal, own: true, def: "those of the system", doc: "file of the authorities whose certificates webhooks trust", value: pemFile(func(t target) *string { return &t.g.WebhookCA })},
+	{name: "notify", scope: both, own: true, def: "none", doc: "command run for each change", value: notify(func(t target) *string { return &t.s.Notify })},
+	{name: "alertlimit", scope: inGlobal, own: true, def: "none", doc: "mails and events that each receiver gets in a time", value: alertLimit(func(t target) *dataplane.Rate { return &t.g.AlertLimit })},
 	{name: "servicename", scope: inSection, def: "none", doc: "name of the service in mail", value: rest(func(t target) *string { return &t.v.ServiceName })},
 	{name: "comment", scope: inSection, def: "none", doc: "remark in mail", value: rest(func(t target) *string { return &t.v.Comment })},
 

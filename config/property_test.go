@@ -145,6 +145,8 @@ var bothValues = map[string]generator{
 	"emailalertfreq":   number(0, 100),
 	"emailalertstatus": of("all", "none", "starting", "running, stopping", "reloading"),
 	"smtp":             of("mail.example.test", "192.0.2.25"),
+	"webhook":          of("none", "https://user:secret@hooks.example.test/x?y=z", `"http://[2001:db8::1]:8080/"`),
+	"notify":           inQuotes,
 	"fallback":         of("sorry", "127.0.0.1", "127.0.0.1:8080", "192.0.2.9:80 masq", "www.example.test:http ipip"),
 	"fallback6":        of("sorry", "[::1]", "[2001:db8::9]:81 masq", "www.example.test"),
 	"fallbackcommand":  inQuotes,
@@ -175,6 +177,8 @@ var bothValues = map[string]generator{
 var globalValues = merged(bothValues, map[string]generator{
 	"strict":         of("no"),
 	"managesysctl":   of("yes", "no"),
+	"webhookca":      of("/nowhere/ca.pem"),
+	"alertlimit":     of("0", "10/m", "5/1h", "3"),
 	"tunnelport":     number(1, 65535),
 	"tcptimeout":     of("1", "15m", "744h"),
 	"tcpfintimeout":  of("1", "2m"),

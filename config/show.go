@@ -91,7 +91,7 @@ func explain(t target, where scope) []ExplainedLine {
 			continue
 		}
 		for _, v := range d.get(t) {
-			if d.secret {
+			if d.secret && v != "none" { // a password in quotes
 				v = "***"
 			}
 			lines = append(lines, ExplainedLine{Directive: d.name, Value: v, Origin: t.o[d.name].String()})

@@ -1,7 +1,9 @@
 package director
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 
 	"github.com/shunt-lb/shunt/config"
@@ -17,7 +19,11 @@ type effects interface {
 	// removeFound removes a service that a predecessor has left.
 	removeFound(dataplane.VirtualService)
 	fallbackCommand(v *config.Virtual, word string)
+	// run runs a command line by the shell, after those before it with the same
+	// key, with more variables in its environment.
+	run(key, line string, env []string)
 	mail(Mail)
+	post(Post)
 	monitor(path, line string)
 }
 
@@ -26,6 +32,9 @@ type executor struct {
 	applier *applier.Applier
 	hooks   *hooks.Hooks
 	send    func(Mail) // may be nil
+	// deliver posts an event; it may be nil.
+	deliver func(ctx context.Context, last <-chan struct{}, p Post) error
+	log     *slog.Logger
 }
 
 var _ effects = executor{}
@@ -43,6 +52,24 @@ func (e executor) mail(m Mail) {
 
 func (e executor) fallbackCommand(v *config.Virtual, word string) {
 	e.hooks.Run("fallbackcommand "+v.ID.String(), fallbackArgs(v, word)...)
+}
+
+func (e executor) run(key, line string, env []string) {
+	e.hooks.RunWith(key, env, "/bin/sh", "-c", line)
+}
+
+// post posts an event after those before it to the same host.
+func (e executor) post(p Post) {
+	if e.deliver == nil {
+		return
+	}
+	e.hooks.Enqueue("webhook "+p.Name(), func(ctx context.Context) {
+		if err := e.deliver(ctx, e.hooks.Closing(), p); err != nil {
+			e.log.Error("event was not delivered", "event", p.Event.Event, "service", p.Event.Service, "real", p.Event.Real, "err", err)
+			return
+		}
+		e.log.Info("event delivered", "event", p.Event.Event, "service", p.Event.Service, "real", p.Event.Real, "webhook", p.Name())
+	})
 }
 
 // fallbackArgs returns the command that runs a service's fallbackcommand: by the
@@ -63,5 +90,7 @@ func (noEffects) apply(dataplane.VirtualService)          {}
 func (noEffects) remove(dataplane.ServiceID)              {}
 func (noEffects) removeFound(dataplane.VirtualService)    {}
 func (noEffects) fallbackCommand(*config.Virtual, string) {}
+func (noEffects) run(string, string, []string)            {}
 func (noEffects) mail(Mail)                               {}
+func (noEffects) post(Post)                               {}
 func (noEffects) monitor(string, string)                  {}

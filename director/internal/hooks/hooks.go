@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
 	"os/exec"
 	"sync"
 	"time"
@@ -31,6 +32,7 @@ type Hooks struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
+	last   chan struct{} // closed when Close begins
 	mu     sync.Mutex
 	queues map[string][]func(context.Context) // a key is there while its goroutine runs
 	// trouble is the latest logged reason why a target does not work.
@@ -39,7 +41,7 @@ type Hooks struct {
 
 // New returns Hooks with nothing to do.
 func New(log *slog.Logger) *Hooks {
-	h := &Hooks{log: log, queues: map[string][]func(context.Context){}, trouble: map[string]string{}}
+	h := &Hooks{log: log, queues: map[string][]func(context.Context){}, trouble: map[string]string{}, last: make(chan struct{})}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	return h
 }
@@ -48,6 +50,7 @@ func New(log *slog.Logger) *Hooks {
 // drops the rest and logs how much that is. It does not wait for a file system
 // that hangs.
 func (h *Hooks) Close(ctx context.Context) {
+	close(h.last)
 	done := make(chan struct{})
 	go func() {
 		h.Wait()
@@ -69,6 +72,9 @@ func (h *Hooks) Close(ctx context.Context) {
 	}
 }
 
+// Closing is closed when Close begins: nothing is worth a second attempt then.
+func (h *Hooks) Closing() <-chan struct{} { return h.last }
+
 // Wait waits until all queues are empty.
 func (h *Hooks) Wait() { h.wg.Wait() }
 
@@ -85,8 +91,11 @@ func (h *Hooks) drop() (n int) {
 
 // Run runs a command, a program with its arguments, after everything else with
 // the same key. It does not wait.
-func (h *Hooks) Run(key string, argv ...string) {
-	h.Enqueue(key, func(ctx context.Context) { h.exec(ctx, key, argv) })
+func (h *Hooks) Run(key string, argv ...string) { h.RunWith(key, nil, argv...) }
+
+// RunWith is Run with more variables in the environment of the command.
+func (h *Hooks) RunWith(key string, env []string, argv ...string) {
+	h.Enqueue(key, func(ctx context.Context) { h.exec(ctx, key, env, argv) })
 }
 
 // Append adds a line to a file, after the lines before it. It does not wait.
@@ -162,10 +171,11 @@ func (h *Hooks) next(key string) func(context.Context) {
 
 // exec runs one command. It kills the command and its children when that takes
 // too long.
-func (h *Hooks) exec(ctx context.Context, key string, argv []string) {
+func (h *Hooks) exec(ctx context.Context, key string, env, argv []string) {
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Env = append(os.Environ(), env...)
 	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) }
 	cmd.WaitDelay = time.Second
