@@ -188,6 +188,12 @@ func dns() director.ServiceStatus {
 				Counters: dataplane.Counters{Connections: 5, InPackets: 10, OutPackets: 11},
 				Inactive: 4,
 			},
+			{
+				Server: "[2001:db8::3]:53", Forward: "masq", Weight: 1, Current: 1, State: director.Kept, Kept: "maxdown", Since: before(time.Minute),
+				Cause:   "its checks fail, and maxdown=50% keeps it in use: dns [2001:db8::3]:53: no answer within 2.5s",
+				Checked: before(2 * time.Second), Duration: director.Seconds(2500 * time.Millisecond), Fails: 6, ChecksOK: 10, ChecksBad: 6,
+				Result: "dns [2001:db8::3]:53: no answer within 2.5s", Reason: "timeout",
+			},
 		},
 	}
 }
@@ -195,6 +201,7 @@ func dns() director.ServiceStatus {
 func mail() director.ServiceStatus {
 	return director.ServiceStatus{
 		Service: "tcp 10.0.0.100:25", Scheduler: "sh", Check: "negotiate smtp", Fallback: "10.0.0.9:25", FallbackActive: true,
+		Quorum:  &director.QuorumStatus{Quorum: 3, Hysteresis: 1, Weight: 1},
 		Changed: []string{"scheduler rr instead of sh", "real server 192.168.80.140:25 has weight 1 instead of 0"},
 		Servers: []director.ServerStatus{{
 			Server: "192.168.80.140:25", Forward: "ipip", Tunnel: "gue port 6080", Weight: 1, State: director.Down, Since: before(9 * time.Second),

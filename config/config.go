@@ -94,7 +94,14 @@ type Settings struct {
 	CheckCount       int           // attempts of a ping check
 	FailureCount     int           // consecutive failures until down
 	RiseCount        int           // consecutive successes until up
-	Fallback         *Fallback     // nil: none
+	InitState        string        // before the first check: one of the constants
+	Quorum           int           // weight of usable servers that a service needs
+	Hysteresis       int           // how far beyond Quorum it takes for a change
+	QuorumUp         string        // command
+	QuorumDown       string        // command
+	MaxDown          int           // percent of the servers that checks take out
+	FailOpen         bool
+	Fallback         *Fallback // nil: none
 	FallbackCommand  string
 	EmailAlert       []string
 	EmailAlertFreq   time.Duration // between reminders, 0 none
@@ -127,6 +134,14 @@ type Settings struct {
 	// of them that are not.
 	Allow, Deny Clients
 }
+
+// The states that initstate gives a real server before its first check: that
+// in which the dataplane has it from before, down, or up.
+const (
+	InitKernel = "kernel"
+	InitDown   = "down"
+	InitUp     = "up"
+)
 
 // AlertStates is the set of daemon states in which mail is sent.
 type AlertStates uint8

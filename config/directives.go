@@ -59,7 +59,7 @@ var table = []directive{
 	{name: "real6", scope: inSection, value: value{kind: "as real, with [ADDRESS]"}, def: "none", doc: "an IPv6 real server", repeats: true, late: true},
 	{name: "fallback", scope: both, def: "none", doc: "what answers while no real server can", late: true, value: value{kind: "ADDRESS[:PORT] [gate|masq|ipip], or sorry", get: getFallback}},
 	{name: "fallback6", scope: both, def: "none", doc: "fallback of IPv6 services", late: true, value: value{kind: "[ADDRESS][:PORT] [gate|masq|ipip], or sorry", get: getFallback6}},
-	{name: "fallbackcommand", scope: both, def: "none", doc: "command run when the last server goes and when the first returns", value: fallbackCommand},
+	{name: "fallbackcommand", scope: both, def: "none", doc: "command run when the last server goes and when the first returns", value: command(func(t target) *string { return &t.s.FallbackCommand })},
 
 	{name: "checktype", scope: inSection, def: "negotiate", doc: "how real servers are checked", value: checkType},
 	{name: "checktimeout", scope: both, def: "5", doc: "limit of connect, ping and external checks", value: seconds(func(t target) *time.Duration { return &t.s.CheckTimeout })},
@@ -85,6 +85,13 @@ var table = []directive{
 
 	{name: "quiescent", scope: both, def: "no", doc: "a server that is down gets weight 0 instead of being removed", value: yesNo(func(t target) *bool { return &t.s.Quiescent })},
 	{name: "slowstart", scope: both, own: true, def: "0", doc: "how long a server that comes back takes to its whole weight", value: wait(func(t target) *time.Duration { return &t.s.SlowStart })},
+	{name: "initstate", scope: both, own: true, def: "kernel", doc: "state of a server before its first check", value: word("kernel", "down", "up")(func(t target) *string { return &t.s.InitState })},
+	{name: "quorum", scope: both, own: true, def: "1", doc: "weight of usable servers without which the fallback takes over", value: attempts(func(t target) *int { return &t.s.Quorum })},
+	{name: "hysteresis", scope: both, own: true, def: "0", doc: "how far beyond quorum the weight has to go for a change", value: count(func(t target) *int { return &t.s.Hysteresis })},
+	{name: "quorumup", scope: both, own: true, def: "none", doc: "command run when a service reaches its quorum", value: command(func(t target) *string { return &t.s.QuorumUp })},
+	{name: "quorumdown", scope: both, own: true, def: "none", doc: "command run when a service loses its quorum", value: command(func(t target) *string { return &t.s.QuorumDown })},
+	{name: "maxdown", scope: both, own: true, def: "100%", doc: "share of the servers of a service that checks take out", value: share(func(t target) *int { return &t.s.MaxDown })},
+	{name: "failopen", scope: both, own: true, def: "no", doc: "all servers serve when checks leave too few, instead of the fallback", value: yesNo(func(t target) *bool { return &t.s.FailOpen })},
 	{name: "cleanstop", scope: both, def: "yes", doc: "remove the virtual service when shunt stops", value: yesNo(func(t target) *bool { return &t.s.CleanStop })},
 	{name: "emailalert", scope: both, def: "none", doc: "who gets mail about changes", value: people(func(t target) *[]string { return &t.s.EmailAlert })},
 	{name: "emailalertfreq", scope: both, def: "0", doc: "between reminders of a server that is down", value: period(func(t target) *time.Duration { return &t.s.EmailAlertFreq })},

@@ -38,6 +38,9 @@ func defaults() Global {
 			DrainTimeout:     30 * time.Second,
 			SorryStatus:      503,
 			OnDown:           "keep",
+			InitState:        InitKernel,
+			Quorum:           1,
+			MaxDown:          100,
 		},
 		Origins: Origins{},
 	}

@@ -165,6 +165,12 @@ var bothValues = map[string]generator{
 	"transparent":      of("yes", "no"),
 	"draintimeout":     of("0", "10", "30", "1m"),
 	"slowstart":        of("0", "30", "1m", "1500ms"),
+	"initstate":        of("kernel", "down", "up"),
+	"quorum":           of("1", "5\nhysteresis=5", "9\nhysteresis=2"),
+	"quorumup":         inQuotes,
+	"quorumdown":       inQuotes,
+	"maxdown":          of("0%", "50", "100%"),
+	"failopen":         of("yes", "no"),
 	"sorrypage":        of("testdata/page", `"testdata/page/index.html"`),
 	"sorrystatus":      of("200", "203", "206", "503", "599"),
 }

@@ -17,6 +17,9 @@ type effects interface {
 	// removeFound removes a service that a predecessor has left.
 	removeFound(dataplane.VirtualService)
 	fallbackCommand(v *config.Virtual, word string)
+	// run runs a command line by the shell, after those before it with the same
+	// key, with more variables in its environment.
+	run(key, line string, env []string)
 	mail(Mail)
 	monitor(path, line string)
 }
@@ -45,6 +48,10 @@ func (e executor) fallbackCommand(v *config.Virtual, word string) {
 	e.hooks.Run("fallbackcommand "+v.ID.String(), fallbackArgs(v, word)...)
 }
 
+func (e executor) run(key, line string, env []string) {
+	e.hooks.RunWith(key, env, "/bin/sh", "-c", line)
+}
+
 // fallbackArgs returns the command that runs a service's fallbackcommand: by the
 // shell, with the word, the service and its protocol as arguments.
 func fallbackArgs(v *config.Virtual, word string) []string {
@@ -63,5 +70,6 @@ func (noEffects) apply(dataplane.VirtualService)          {}
 func (noEffects) remove(dataplane.ServiceID)              {}
 func (noEffects) removeFound(dataplane.VirtualService)    {}
 func (noEffects) fallbackCommand(*config.Virtual, string) {}
+func (noEffects) run(string, string, []string)            {}
 func (noEffects) mail(Mail)                               {}
 func (noEffects) monitor(string, string)                  {}

@@ -33,6 +33,7 @@ func virtual(addr string, reals ...string) config.Virtual {
 	v.CheckInterval, v.FastInterval, v.DownInterval = 10*time.Second, 10*time.Second, 10*time.Second
 	v.CheckCount, v.FailureCount, v.RiseCount = 1, 1, 1
 	v.CleanStop, v.EmailAlertStatus = true, config.AlertAll
+	v.InitState, v.Quorum, v.MaxDown = config.InitKernel, 1, 100
 	v.DrainTimeout = 30 * time.Second
 	for _, r := range reals {
 		v.Reals = append(v.Reals, realServer(r))
@@ -80,6 +81,10 @@ func (s *effectLog) remove(id dataplane.ServiceID)          { s.add("remove %s",
 func (s *effectLog) removeFound(v dataplane.VirtualService) { s.add("remove found %s", v.ID.Addr) }
 func (s *effectLog) mail(m Mail)                            { s.add("mail %s %s: %s", m.Status, m.To[0], m.Subject) }
 func (s *effectLog) monitor(path, line string)              { s.add("monitor %s: %s", path, line) }
+func (s *effectLog) run(_, line string, env []string) {
+	s.add("%s %s", line, strings.Join(env[:1], " "))
+}
+
 func (s *effectLog) fallbackCommand(v *config.Virtual, word string) {
 	s.add("%s %s", v.FallbackCommand, word)
 }

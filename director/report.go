@@ -81,6 +81,10 @@ func (sv *service) status() ServiceStatus {
 		Served: sv.inForce, Starting: !sv.begun,
 	}
 	st.FallbackActive = sv.fallbackOn && st.Fallback != ""
+	st.FailOpen = sv.opened
+	if sv.watched() {
+		st.Quorum = &QuorumStatus{Quorum: v.Quorum, Hysteresis: v.Hysteresis, Weight: sv.quorum.weight, Reached: sv.quorum.reached}
+	}
 	if sv.applyErr != nil {
 		st.Error = sv.applyErr.Error()
 	}
@@ -89,8 +93,13 @@ func (sv *service) status() ServiceStatus {
 	if f, ok := sv.fallback(); ok {
 		st.fallback = f.Addr
 	}
+	held := sv.held()
 	for _, s := range sv.servers {
-		st.Servers = append(st.Servers, s.status(scale, s.servedIn(serving)))
+		one := s.status(scale, held || s.servedIn(serving))
+		if held {
+			one.Current, one.SlowStart = 0, 0
+		}
+		st.Servers = append(st.Servers, one)
 	}
 	return st
 }
@@ -104,7 +113,10 @@ func (s *server) status(scale int, serving bool) ServerStatus {
 		Fails: s.health.fails, Rises: s.health.rises, ChecksOK: s.good, ChecksBad: s.bad,
 		Transitions: s.transitions,
 	}
-	if st.State == Up && !serving {
+	if st.State == Kept {
+		st.Kept = s.kept
+	}
+	if st.State.inUse() && !serving {
 		st.State, st.Current, st.SlowStart = Pending, 0, 0
 	}
 	if s.tunnel != (dataplane.Tunnel{}) {

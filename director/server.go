@@ -28,6 +28,14 @@ type serverHistory struct {
 	health health
 	// maintenance names the file that keeps the server out, "" for none.
 	maintenance string
+	// kept is the directive that keeps the server in use although its checks fail,
+	// "" for none. failedAt is since when they do.
+	kept     string
+	failedAt time.Time
+	// shifted is a change that cluster.judge will report.
+	shifted shift
+	// assumed: the server is up without a reason but initstate=up.
+	assumed bool
 
 	cause       string
 	since       time.Time
@@ -52,11 +60,13 @@ type checkResult struct {
 func newServer(v *config.Virtual, r *config.Real) *server {
 	s := &server{conf: r, probe: newSpec(v, r), addr: mappedAddr(v, r.Addr, r.Forward), tunnel: v.TunnelTo(r.Forward)}
 	s.cause = notChecked
-	switch v.CheckType {
-	case config.CheckOn:
+	switch {
+	case v.CheckType == config.CheckOn:
 		s.health.up, s.cause = true, "checktype=on"
-	case config.CheckOff:
+	case v.CheckType == config.CheckOff:
 		s.cause = "checktype=off"
+	case v.InitState == config.InitUp:
+		s.health.up, s.assumed, s.cause = true, true, "initstate=up: not checked yet"
 	}
 	return s
 }
@@ -75,12 +85,19 @@ func (s *server) state() State {
 		return Maintenance
 	case s.health.up:
 		return Up
+	case s.kept != "":
+		return Kept
 	}
 	return Down
 }
 
+// inUse reports whether the server is up, or kept in use.
+func (s *server) inUse() bool { return s.state().inUse() }
+
+func (st State) inUse() bool { return st == Up || st == Kept }
+
 // usable reports whether new connections can go to the server.
-func (s *server) usable() bool { return s.state() == Up && s.conf.Weight > 0 }
+func (s *server) usable() bool { return s.inUse() && s.conf.Weight > 0 }
 
 // settled reports whether the server's state is known rather than assumed.
 func (s *server) settled() bool {
@@ -93,7 +110,7 @@ func (s *server) foundDown() bool { return s.state() == Down && s.health.failed 
 
 // weight returns the weight in force.
 func (s *server) weight() int {
-	if s.state() == Up {
+	if s.inUse() {
 		return s.conf.Weight
 	}
 	return 0

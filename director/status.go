@@ -72,9 +72,13 @@ type ServiceStatus struct {
 	Served bool `json:"served"`
 	// Starting: the service has not begun, because the first results of its real
 	// servers are awaited. The dataplane has it as it was before.
-	Starting       bool           `json:"starting,omitempty"`
-	FallbackActive bool           `json:"fallback_active"`
-	Servers        []ServerStatus `json:"servers"`
+	Starting       bool `json:"starting,omitempty"`
+	FallbackActive bool `json:"fallback_active"`
+	// Quorum is nil where no directive asks for it.
+	Quorum *QuorumStatus `json:"quorum,omitempty"`
+	// FailOpen: servers with failing checks serve in place of the fallback.
+	FailOpen bool           `json:"fail_open,omitempty"`
+	Servers  []ServerStatus `json:"servers"`
 	// Error is why the dataplane does not serve the service as wanted.
 	Error string `json:"error,omitempty"`
 	// Counters include the fallback and real servers that were removed.
@@ -94,6 +98,15 @@ type ServiceStatus struct {
 	fallback netip.AddrPort            // its address in the dataplane; zero for the sorry server
 }
 
+// A QuorumStatus is whether the usable real servers of a service weigh enough.
+type QuorumStatus struct {
+	Quorum     int `json:"quorum"`
+	Hysteresis int `json:"hysteresis"`
+	// Weight is that of the usable real servers, in units of the configuration.
+	Weight  int  `json:"weight"`
+	Reached bool `json:"reached"`
+}
+
 // A ServerStatus is one real server of a service.
 type ServerStatus struct {
 	Server  string `json:"server"` // address and port as configured
@@ -109,8 +122,11 @@ type ServerStatus struct {
 	// 0.1 to 0.9, or 0 outside of one. During it the dataplane has multiples of the
 	// weights of the service.
 	SlowStart float64 `json:"slow_start,omitempty"`
-	// State is "up", "pending", "down" or "maintenance".
-	State State     `json:"state"`
+	// State is "up", "pending", "kept", "down" or "maintenance".
+	State State `json:"state"`
+	// Kept is the directive that keeps a server in use although its checks fail:
+	// "maxdown" or "failopen"; empty for none.
+	Kept  string    `json:"kept,omitempty"`
 	Since time.Time `json:"since"` // of the latest transition
 	// Cause is why the server is in this state.
 	Cause string `json:"cause"`
@@ -147,6 +163,8 @@ const (
 	// Pending is the state of a healthy server that the dataplane does not have
 	// yet. Only a ServerStatus has it; transitions show it as up.
 	Pending State = "pending"
+	// Kept is the state of a server that is in use although its checks fail.
+	Kept State = "kept"
 )
 
 // The states of a fallback, in transitions.
@@ -155,11 +173,18 @@ const (
 	Standby State = "standby"
 )
 
-// A Transition is one change of a real server's or a fallback's state.
+// The states of a quorum, in transitions.
+const (
+	Reached State = "reached"
+	Lost    State = "lost"
+)
+
+// A Transition is one change of the state of a real server, a fallback or a
+// quorum.
 type Transition struct {
 	Time    time.Time `json:"time"`
 	Service string    `json:"service"`
-	Server  string    `json:"server"` // an address, or "fallback"
+	Server  string    `json:"server"` // an address, "fallback" or "quorum"
 	From    State     `json:"from"`
 	To      State     `json:"to"`
 	Cause   string    `json:"cause"`

@@ -144,6 +144,7 @@ func (c *cluster) stop() (kept []*service) {
 			continue
 		}
 		c.stopFallbackCommand(sv)
+		c.endQuorum(sv)
 		c.alerts.purged(sv, sv.servers, "stop")
 		c.removeService(sv)
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
 	"os/exec"
 	"sync"
 	"time"
@@ -85,8 +86,11 @@ func (h *Hooks) drop() (n int) {
 
 // Run runs a command, a program with its arguments, after everything else with
 // the same key. It does not wait.
-func (h *Hooks) Run(key string, argv ...string) {
-	h.Enqueue(key, func(ctx context.Context) { h.exec(ctx, key, argv) })
+func (h *Hooks) Run(key string, argv ...string) { h.RunWith(key, nil, argv...) }
+
+// RunWith is Run with more variables in the environment of the command.
+func (h *Hooks) RunWith(key string, env []string, argv ...string) {
+	h.Enqueue(key, func(ctx context.Context) { h.exec(ctx, key, env, argv) })
 }
 
 // Append adds a line to a file, after the lines before it. It does not wait.
@@ -162,10 +166,11 @@ func (h *Hooks) next(key string) func(context.Context) {
 
 // exec runs one command. It kills the command and its children when that takes
 // too long.
-func (h *Hooks) exec(ctx context.Context, key string, argv []string) {
+func (h *Hooks) exec(ctx context.Context, key string, env, argv []string) {
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Env = append(os.Environ(), env...)
 	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) }
 	cmd.WaitDelay = time.Second
