@@ -84,6 +84,8 @@ var serverMetrics = []metric[director.ServerStatus]{
 			emit(float64(r.ChecksOK), "ok")
 			emit(float64(r.ChecksBad), "failed")
 		}),
+	server.counter("hastened_checks_total", "Checks made early because clients did not reach the real server, by observe.",
+		func(r *director.ServerStatus) uint64 { return r.Hastened }),
 	server.metric(prometheus.GaugeValue, "last_check_duration_seconds", "How long the latest check took; missing before the first one.", nil,
 		func(r *director.ServerStatus, emit sample) {
 			if !r.Checked.IsZero() {

@@ -162,7 +162,7 @@ func web() director.ServiceStatus {
 				Server: "192.168.80.120:80", Forward: "masq", Weight: 1, Current: 0, State: director.Down,
 				Since: before(95 * time.Second), Cause: "connect 192.168.80.120:80: connection refused",
 				Checked: before(500 * time.Millisecond), Duration: director.Seconds(210 * time.Microsecond),
-				Result: "connect 192.168.80.120:80: connection refused", Reason: "refused", Fails: 95, ChecksOK: 97000, ChecksBad: 95, Transitions: 3, Active: 7,
+				Result: "connect 192.168.80.120:80: connection refused", Reason: "refused", Fails: 95, ChecksOK: 97000, ChecksBad: 95, Transitions: 3, Hastened: 1, Active: 7,
 				Counters: dataplane.Counters{Connections: 305897, InBytes: 171_436_615, OutBytes: 29_999_948_000, Failures: 13},
 			},
 			{
@@ -200,7 +200,7 @@ func dns() director.ServiceStatus {
 
 func mail() director.ServiceStatus {
 	return director.ServiceStatus{
-		Service: "tcp 10.0.0.100:25", Scheduler: "sh", Check: "negotiate smtp", Fallback: "10.0.0.9:25", FallbackActive: true,
+		Service: "tcp 10.0.0.100:25", Scheduler: "sh", Check: "negotiate smtp", Fallback: "10.0.0.9:25", FallbackActive: true, ErrorLimit: 10,
 		Quorum:  &director.QuorumStatus{Quorum: 3, Hysteresis: 1, Weight: 1},
 		Changed: []string{"scheduler rr instead of sh", "real server 192.168.80.140:25 has weight 1 instead of 0"},
 		Servers: []director.ServerStatus{{

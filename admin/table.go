@@ -104,6 +104,9 @@ func about(sv director.ServiceStatus) string {
 	if q := sv.Quorum; q != nil {
 		parts = append(parts, quorum(*q))
 	}
+	if sv.ErrorLimit > 0 {
+		parts = append(parts, fmt.Sprintf("observe connect (errorlimit %d)", sv.ErrorLimit))
+	}
 	if sv.Persistent > 0 {
 		parts = append(parts, "persistent "+span(time.Duration(sv.Persistent)))
 	}
@@ -233,6 +236,9 @@ func trouble(rs director.ServerStatus) string {
 	}
 	if rs.SlowStart > 0 {
 		parts = append(parts, fmt.Sprintf("slow start %.0f%%", 100*rs.SlowStart))
+	}
+	if rs.Hastened > 0 {
+		parts = append(parts, "check hastened "+times(rs.Hastened)+" by failed connections")
 	}
 	switch {
 	case rs.State == director.Kept && strings.Contains(rs.Cause, rs.Result):

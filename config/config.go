@@ -122,6 +122,8 @@ type Settings struct {
 	// OnDown is "keep" or "cut": what becomes of connections to a server that
 	// is found down.
 	OnDown string
+	// Observe is "none" or ObserveConnect. ErrorLimit means nothing without it.
+	Observe string
 	// TrustedProxies are those whose connections begin with such a header.
 	TrustedProxies Clients
 	// SlowStart is how long a real server that comes back takes to its whole
@@ -142,6 +144,9 @@ const (
 	InitDown   = "down"
 	InitUp     = "up"
 )
+
+// ObserveConnect has failed connections of the proxy hasten checks.
+const ObserveConnect = "connect"
 
 // AlertStates is the set of daemon states in which mail is sent.
 type AlertStates uint8

@@ -126,6 +126,8 @@ var table = []directive{
 	{name: "keepalive", scope: both, own: true, def: "60", doc: "silence after which the proxy asks whether the other side of a connection is there", value: keepAlive},
 	{name: "tcpusertimeout", scope: both, own: true, def: "as the kernel has it", doc: "how long what the proxy sent may go unacknowledged", value: length(func(t target) *time.Duration { return &t.s.UserTimeout })},
 	{name: "ondown", scope: both, own: true, def: "keep", doc: "what becomes of connections to a server that is found down", value: word("keep", "cut")(func(t target) *string { return &t.s.OnDown })},
+	{name: "observe", scope: both, own: true, def: "none", doc: "what of the proxy's connections hastens checks", value: word("none", ObserveConnect)(func(t target) *string { return &t.s.Observe })},
+	{name: "errorlimit", scope: both, own: true, def: "10", doc: "failed connections in a row that hasten a check", value: errorLimit(func(t target) *int { return &t.s.ErrorLimit })},
 	{name: "proxyprotocol", scope: both, own: true, def: "no", doc: "version of the PROXY header by which the proxy tells real servers the client's address", value: proxyProtocol},
 	{name: "trustedproxies", scope: both, own: true, def: "none", doc: "those whose connections begin with a PROXY header that names the client", repeats: true, value: clients("none", func(t target) *Clients { return &t.s.TrustedProxies })},
 	{name: "transparent", scope: both, own: true, def: "no", doc: "real servers see the client's address as where connections of the proxy come from", value: yesNo(func(t target) *bool { return &t.s.Transparent })},

@@ -165,6 +165,8 @@ var bothValues = map[string]generator{
 	"transparent":      of("yes", "no"),
 	"draintimeout":     of("0", "10", "30", "1m"),
 	"slowstart":        of("0", "30", "1m", "1500ms"),
+	"observe":          of("none", "connect"),
+	"errorlimit":       number(1, 65535),
 	"initstate":        of("kernel", "down", "up"),
 	"quorum":           of("1", "5\nhysteresis=5", "9\nhysteresis=2"),
 	"quorumup":         inQuotes,

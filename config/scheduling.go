@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/shunt-lb/shunt/dataplane"
 )
 
 // schedulers are the kernel's.
@@ -177,6 +179,23 @@ func (p *parser) reviewJudgement(sec *section, v *Virtual) {
 	if (v.CheckType == CheckOn || v.CheckType == CheckOff) && sec.body.lastOf("initstate") != nil {
 		s := sec.line("initstate")
 		p.warn(s, s.keyAt, fmt.Sprintf("`initstate` has no effect with checktype=%s: there is no check", v.CheckType), "remove the line")
+	}
+}
+
+// reviewObserve warns of a section's own lines that hasten no check.
+func (p *parser) reviewObserve(sec *section, v *Virtual) {
+	if s := sec.line("errorlimit"); s != &sec.head && v.Observe != ObserveConnect {
+		p.warn(s, s.keyAt, "`errorlimit` has no effect without `observe`", "add observe=connect")
+	}
+	s := sec.line("observe")
+	if s == &sec.head || v.Observe != ObserveConnect {
+		return
+	}
+	switch {
+	case v.ID.Protocol == dataplane.UDP:
+		p.warn(s, s.keyAt, "`observe` has no effect on a udp service: it has no connections", "remove the line")
+	case v.CheckType == CheckOn || v.CheckType == CheckOff:
+		p.warn(s, s.keyAt, fmt.Sprintf("`observe` has no effect with checktype=%s: there is no check to hasten", v.CheckType), "remove the line")
 	}
 }
 

@@ -80,9 +80,11 @@ type Director struct {
 
 	events  chan func()
 	results chan func() // of checks
-	prober  *prober
-	applier *applier.Applier
-	hooks   *hooks.Hooks
+	// suspicions come from the dataplane.
+	suspicions chan suspicion
+	prober     *prober
+	applier    *applier.Applier
+	hooks      *hooks.Hooks
 
 	loader *loader
 
@@ -105,7 +107,7 @@ func New(o Options) *Director {
 	}
 	d := &Director{
 		o: o, log: o.Log, events: make(chan func()), results: make(chan func()),
-		loopDone: make(chan struct{}), quit: make(chan struct{}), applies: make(chan struct{}),
+		suspicions: make(chan suspicion, 64), loopDone: make(chan struct{}), quit: make(chan struct{}), applies: make(chan struct{}),
 		unready: "no configuration is in force yet",
 	}
 	d.applier = applier.New(o.Dataplane, d.applied, o.Log)
@@ -118,6 +120,9 @@ func New(o Options) *Director {
 	d.cluster = newCluster(executor{d.applier, d.hooks, o.Mail}, o.Log)
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	d.loader = newLoader(d)
+	if o, ok := o.Dataplane.(dataplane.Observer); ok {
+		o.Observe(d.suspect)
+	}
 	return d
 }
 
@@ -208,6 +213,8 @@ func (d *Director) loop() {
 			f()
 		case f := <-d.results:
 			d.handleResults(f)
+		case about := <-d.suspicions:
+			d.hasten(about)
 		case now := <-second.C:
 			d.cluster.tick(now)
 		case now := <-begin.C:

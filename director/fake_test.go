@@ -115,7 +115,11 @@ type plane struct {
 	when    []time.Time // of what is in trace
 	// foreign is what somebody else has left, which is there to be found.
 	foreign []dataplane.VirtualService
+	// observer is told of servers that clients do not reach.
+	observer func(dataplane.ServiceID, netip.AddrPort)
 }
+
+func (p *plane) Observe(f func(dataplane.ServiceID, netip.AddrPort)) { p.observer = f }
 
 func newPlane() *plane {
 	return &plane{served: map[dataplane.ServiceID]dataplane.VirtualService{}, applied: map[dataplane.ServiceID]dataplane.VirtualService{}}

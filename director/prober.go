@@ -87,6 +87,13 @@ func (p *prober) pause(id identity, paused bool) {
 	pr.kick()
 }
 
+// hasten has a probe run at once.
+func (p *prober) hasten(id identity) {
+	if pr := p.probes[id]; pr != nil {
+		pr.kick()
+	}
+}
+
 func (pr *probe) kick() {
 	select {
 	case pr.kicked <- struct{}{}:

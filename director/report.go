@@ -82,6 +82,9 @@ func (sv *service) status() ServiceStatus {
 	}
 	st.FallbackActive = sv.fallbackOn && st.Fallback != ""
 	st.FailOpen = sv.opened
+	if v.Observe == config.ObserveConnect {
+		st.ErrorLimit = v.ErrorLimit
+	}
 	if sv.watched() {
 		st.Quorum = &QuorumStatus{Quorum: v.Quorum, Hysteresis: v.Hysteresis, Weight: sv.quorum.weight, Reached: sv.quorum.reached}
 	}
@@ -111,7 +114,7 @@ func (s *server) status(scale int, serving bool) ServerStatus {
 		State: s.state(), Since: s.since, Cause: s.cause,
 		Checked: s.last.at, Duration: Seconds(s.last.duration),
 		Fails: s.health.fails, Rises: s.health.rises, ChecksOK: s.good, ChecksBad: s.bad,
-		Transitions: s.transitions,
+		Transitions: s.transitions, Hastened: s.hastened,
 	}
 	if st.State == Kept {
 		st.Kept = s.kept

@@ -45,6 +45,9 @@ type serverHistory struct {
 	// awaited is since when the first result is awaited.
 	awaited   time.Time
 	good, bad uint64
+	// hastened counts the checks that were hastened, the latest at hastenedAt.
+	hastened   uint64
+	hastenedAt time.Time
 	// remindAt is when the next mail about the server being down is due,
 	// zero for none.
 	remindAt time.Time

@@ -101,6 +101,9 @@ func (sv *service) wanted() dataplane.VirtualService {
 		},
 	}
 	rs, scale := newServerSet(len(sv.servers)+1), sv.scale()
+	if v.Observe != config.ObserveConnect {
+		w.ErrorLimit = 0
+	}
 	held := sv.held()
 	for _, s := range sv.servers {
 		if s.inUse() || v.Quiescent {

@@ -76,6 +76,9 @@ type ServiceStatus struct {
 	FallbackActive bool `json:"fallback_active"`
 	// Quorum is nil where no directive asks for it.
 	Quorum *QuorumStatus `json:"quorum,omitempty"`
+	// ErrorLimit is how many failed connections in a row hasten a check, 0 if they
+	// do not.
+	ErrorLimit int `json:"error_limit,omitempty"`
 	// FailOpen: servers with failing checks serve in place of the fallback.
 	FailOpen bool           `json:"fail_open,omitempty"`
 	Servers  []ServerStatus `json:"servers"`
@@ -139,15 +142,18 @@ type ServerStatus struct {
 	// [checks.Kind]; empty if it succeeded.
 	Reason checks.Kind `json:"reason,omitempty"`
 	// Fails and Rises are consecutive results; one of them is 0.
-	Fails       int                `json:"fails"`
-	Rises       int                `json:"rises"`
-	ChecksOK    uint64             `json:"checks_ok"`
-	ChecksBad   uint64             `json:"checks_failed"`
-	Transitions uint64             `json:"transitions"`
-	Active      int                `json:"active"`
-	Inactive    int                `json:"inactive"`
-	Pinned      int                `json:"persistent"`
-	Counters    dataplane.Counters `json:"counters"`
+	Fails       int    `json:"fails"`
+	Rises       int    `json:"rises"`
+	ChecksOK    uint64 `json:"checks_ok"`
+	ChecksBad   uint64 `json:"checks_failed"`
+	Transitions uint64 `json:"transitions"`
+	// Hastened counts checks that were made early because clients did not reach
+	// the server, by observe.
+	Hastened uint64             `json:"hastened_checks,omitempty"`
+	Active   int                `json:"active"`
+	Inactive int                `json:"inactive"`
+	Pinned   int                `json:"persistent"`
+	Counters dataplane.Counters `json:"counters"`
 
 	addr netip.AddrPort // its address in the dataplane
 }
