@@ -122,6 +122,8 @@ type Settings struct {
 	// OnDown is "keep" or "cut": what becomes of connections to a server that
 	// is found down.
 	OnDown string
+	// CheckPath is "direct" or CheckPathVIP.
+	CheckPath string
 	// Observe is "none" or ObserveConnect. ErrorLimit means nothing without it.
 	Observe string
 	// TrustedProxies are those whose connections begin with such a header.
@@ -144,6 +146,9 @@ const (
 	InitDown   = "down"
 	InitUp     = "up"
 )
+
+// CheckPathVIP has real servers checked by their VIP, too.
+const CheckPathVIP = "vip"
 
 // ObserveConnect has failed connections of the proxy hasten checks.
 const ObserveConnect = "connect"

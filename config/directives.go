@@ -71,6 +71,7 @@ var table = []directive{
 	{name: "failurecount", scope: both, def: "1", doc: "consecutive failed checks until a server is down", value: attempts(func(t target) *int { return &t.s.FailureCount })},
 	{name: "risecount", scope: both, own: true, def: "1", doc: "consecutive good checks until a server is up", value: attempts(func(t target) *int { return &t.s.RiseCount })},
 	{name: "checkport", scope: inSection, def: "port of the real server, else the usual one of the service", doc: "port that is checked", value: checkPort},
+	{name: "checkpath", scope: both, own: true, def: "direct", doc: "the way that checks take to gate and ipip servers", value: word("direct", CheckPathVIP)(func(t target) *string { return &t.s.CheckPath })},
 	{name: "checkcommand", scope: inSection, def: "/bin/true", doc: "program of an external check", value: path(func(t target) *string { return &t.v.CheckCommand })},
 	{name: "request", scope: inSection, def: "/", doc: "what a check asks for", value: request},
 	{name: "receive", scope: inSection, def: "anything", doc: "pattern that the answer has to match", value: receive},

@@ -40,6 +40,7 @@ func defaults() Global {
 			SorryStatus:      503,
 			OnDown:           "keep",
 			Observe:          "none",
+			CheckPath:        "direct",
 			Options:          dataplane.Options{ErrorLimit: 10},
 			InitState:        InitKernel,
 			Quorum:           1,

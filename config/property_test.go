@@ -165,6 +165,7 @@ var bothValues = map[string]generator{
 	"transparent":      of("yes", "no"),
 	"draintimeout":     of("0", "10", "30", "1m"),
 	"slowstart":        of("0", "30", "1m", "1500ms"),
+	"checkpath":        of("direct", "vip"),
 	"observe":          of("none", "connect"),
 	"errorlimit":       number(1, 65535),
 	"initstate":        of("kernel", "down", "up"),

@@ -199,6 +199,25 @@ func (p *parser) reviewObserve(sec *section, v *Virtual) {
 	}
 }
 
+// reviewCheckPath warns of a section's own checkpath that checks nothing.
+func (p *parser) reviewCheckPath(sec *section, v *Virtual) {
+	s := sec.line("checkpath")
+	if s == &sec.head || v.CheckPath != CheckPathVIP {
+		return
+	}
+	direct := func(r Real) bool { return r.Forward != dataplane.Masq }
+	switch {
+	case v.ID.Protocol != dataplane.TCP:
+		p.warn(s, s.keyAt, fmt.Sprintf("`checkpath` has no effect on a %s service: the VIP is checked by a tcp connection", v.ID.Protocol), "remove the line")
+	case v.ID.Addr.Port() == 0:
+		p.warn(s, s.keyAt, "`checkpath` has no effect on a service on port 0: there is no port to connect to", "remove the line")
+	case !slices.ContainsFunc(v.Reals, direct):
+		p.warn(s, s.keyAt, "`checkpath` has no effect: no server is reached by gate or ipip", "remove the line")
+	case v.CheckType == CheckOn || v.CheckType == CheckOff:
+		p.warn(s, s.keyAt, fmt.Sprintf("`checkpath` has no effect with checktype=%s: there is no check", v.CheckType), "remove the line")
+	}
+}
+
 // eitherLine returns the section's own line of the first of names that has one,
 // and else the virtual line.
 func (sec *section) eitherLine(names ...string) *stmt {

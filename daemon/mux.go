@@ -41,6 +41,7 @@ var (
 	_ dataplane.Finder    = (*mux)(nil)
 	_ dataplane.Auditor   = (*mux)(nil)
 	_ dataplane.Observer  = (*mux)(nil)
+	_ dataplane.Pather    = (*mux)(nil)
 )
 
 func newMux(log *slog.Logger, planes ...named) *mux {
@@ -172,6 +173,17 @@ func (m *mux) Observe(f func(dataplane.ServiceID, netip.AddrPort)) {
 			o.Observe(f)
 		}
 	}
+}
+
+// SetPaths implements [dataplane.Pather] by those dataplanes that can.
+func (m *mux) SetPaths(ctx context.Context, paths []dataplane.Path) error {
+	var errs []error
+	for _, p := range m.planes {
+		if o, ok := p.Dataplane.(dataplane.Pather); ok {
+			errs = append(errs, o.SetPaths(ctx, paths))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // End implements [dataplane.Drainer] for those dataplanes that need it.

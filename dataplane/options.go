@@ -39,6 +39,10 @@ type Options struct {
 	// fail until an [Observer] says so. 0 is never. Only TCP services have it.
 	ErrorLimit int
 
+	// CheckByVIP: this host connects to the VIP to check real servers, see
+	// [Pather].
+	CheckByVIP bool
+
 	// ProxyProtocol is the version of the PROXY header that tells real servers,
 	// fallbacks included, the client's address: 1 or 2, with UDP only 2. 0 is no
 	// header.

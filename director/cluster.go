@@ -114,8 +114,10 @@ func (c *cluster) configure(now time.Time, conf *config.Config, found []dataplan
 	old := c.byID
 	c.alerts.global, c.leftOut = conf.Global, conf.LeftOut
 	c.services, c.byID = nil, map[dataplane.ServiceID]*service{}
+	ways := pathsOf(conf)
 	for i := range conf.Virtuals {
 		sv := newService(&conf.Virtuals[i])
+		ways.mark(sv)
 		if o := old[sv.conf.ID]; o != nil {
 			c.replaceService(now, sv, o)
 		}

@@ -155,6 +155,7 @@ func (d *Director) Start(ctx context.Context) error {
 		return err
 	}
 	d.applier.Start()
+	d.loader.setPaths(ctx, conf, false)
 	d.loader.setCurrent(conf, text)
 	d.started = time.Now()
 	d.activate(conf, found, files) // before the loop, which answers the callers that wait by now
@@ -163,6 +164,7 @@ func (d *Director) Start(ctx context.Context) error {
 	d.wg.Go(func() { d.loader.every(filePeriod, d.loader.lookAtFile) })
 	d.wg.Go(func() { d.loader.every(maintenancePeriod, d.loader.maintain) })
 	d.wg.Go(func() { d.loader.every(searchPeriod, d.loader.seek) })
+	d.wg.Go(func() { d.loader.every(pathsPeriod, d.loader.keepPaths) })
 	d.loader.unlock()
 	return nil
 }

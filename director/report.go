@@ -77,7 +77,7 @@ func (sv *service) status() ServiceStatus {
 	v := sv.conf
 	st := ServiceStatus{
 		ID: v.ID, Service: v.ID.String(), Name: v.ServiceName, Scheduler: v.Scheduler, Persistent: Seconds(v.Persistent),
-		Check: title(v), Fallback: sv.fallbackName(), Servers: []ServerStatus{},
+		Check: titleOf(v), Fallback: sv.fallbackName(), Servers: []ServerStatus{},
 		Served: sv.inForce, Starting: !sv.begun,
 	}
 	st.FallbackActive = sv.fallbackOn && st.Fallback != ""

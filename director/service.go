@@ -104,6 +104,7 @@ func (sv *service) wanted() dataplane.VirtualService {
 	if v.Observe != config.ObserveConnect {
 		w.ErrorLimit = 0
 	}
+	w.CheckByVIP = v.CheckPath == config.CheckPathVIP
 	held := sv.held()
 	for _, s := range sv.servers {
 		if s.inUse() || v.Quiescent {
