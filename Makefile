@@ -212,9 +212,11 @@ $(GO_FETCHED)/bin/go:
 # servers and clients; for a kernel of their own an emulator, too.
 PACKAGES := gcc libc6-dev iproute2 nginx-light libnginx-mod-stream haproxy tshark curl perl python3 cpio
 
-# Clients and servers that meet through shunt in internal/test/programs.
+# Clients and servers that meet through shunt in internal/test/programs, and
+# servers that the checks are tried on.
 deps-programs: PACKAGES += postgresql redis-server redis-tools iperf3 openssh-server openssh-client unbound dnsperf bind9-dnsutils \
-  nghttp2-client nghttp2-server ngtcp2-client ngtcp2-server python3-websockets python3-aiosmtpd swaks socat
+  nghttp2-client nghttp2-server ngtcp2-client ngtcp2-server python3-websockets python3-aiosmtpd swaks socat \
+  mariadb-server slapd freeradius openssl
 
 deps-kernel: PACKAGES += qemu-system-x86
 

@@ -65,6 +65,15 @@ func (c *Client) Status(ctx context.Context) (director.Status, error) {
 	return st, err
 }
 
+// History returns what the latest checks have found of the real servers that
+// service and real name, empty for all.
+func (c *Client) History(ctx context.Context, service, real string) ([]director.ServerHistory, error) {
+	var servers []director.ServerHistory
+	q := url.Values{"service": {service}, "real": {real}}
+	err := c.do(ctx, http.MethodGet, "/api/v1/history?"+q.Encode(), &servers)
+	return servers, err
+}
+
 // Reload makes the director read its configuration again and returns nil when
 // that is in force. A *RefusedError says why it is not.
 func (c *Client) Reload(ctx context.Context) error {

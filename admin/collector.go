@@ -58,6 +58,7 @@ func (c collector) Describe(ch chan<- *prometheus.Desc) {
 	describe(ch, serverMetrics)
 	describe(ch, serviceTraffic)
 	describe(ch, serverTraffic)
+	ch <- checkDurations
 }
 
 // Collect implements prometheus.Collector.
@@ -81,6 +82,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		sv := &st.Services[i]
 		if first(sv.Service, "") {
 			sendAll(ch, services, sv, sv.Service)
+			sendDurations(ch, sv)
 		}
 		for j := range sv.Servers {
 			if r := &sv.Servers[j]; first(sv.Service, r.Server) {

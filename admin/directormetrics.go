@@ -96,10 +96,25 @@ var serverMetrics = []metric[director.ServerStatus]{
 		func(r *director.ServerStatus) time.Time { return r.Checked }),
 	server.info("last_check_reason", "Always 1; the result of the latest check, as one of the reasons in METRICS.md.", []string{"reason"},
 		func(r *director.ServerStatus) []string { return []string{latestReason(r)} }),
+	server.timestamp("certificate_expiry_timestamp_seconds", "When the certificate ends that the real server has shown to its check, in seconds since 1970; missing where checks speak no TLS.",
+		func(r *director.ServerStatus) time.Time { return r.Expires }),
 	server.counter("transitions_total", "Changes of the real server's state.",
 		func(r *director.ServerStatus) uint64 { return r.Transitions }),
 	server.timestamp("last_transition_timestamp_seconds", "When the real server entered its state, in seconds since 1970.",
 		func(r *director.ServerStatus) time.Time { return r.Since }),
+}
+
+// checkDurations is the one histogram.
+var checkDurations = prometheus.NewDesc("shunt_service_check_duration_seconds",
+	"How long the checks of the service's real servers took, with those that failed.", []string{"service"}, nil)
+
+func sendDurations(ch chan<- prometheus.Metric, sv *director.ServiceStatus) {
+	h := sv.CheckDurations
+	sent, err := prometheus.NewConstHistogram(checkDurations, h.Count, h.Sum.Seconds(), h.Buckets, sv.Service)
+	if err != nil {
+		sent = prometheus.NewInvalidMetric(checkDurations, err)
+	}
+	ch <- sent
 }
 
 // weightInForce is in units of the configuration, whatever the dataplane is

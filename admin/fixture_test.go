@@ -35,7 +35,13 @@ type source struct {
 }
 
 func (s source) Status(ctx context.Context) (director.Status, error) { return s.status(ctx) }
-func (s source) Reload(ctx context.Context) error                    { return s.reload(ctx) }
+func (s source) History(ctx context.Context, service, real string) ([]director.ServerHistory, error) {
+	if _, err := s.status(ctx); err != nil {
+		return nil, err
+	}
+	return []director.ServerHistory{history(service, real)}, nil
+}
+func (s source) Reload(ctx context.Context) error { return s.reload(ctx) }
 
 // tells is a source that always has st.
 func tells(st director.Status) source {
@@ -150,6 +156,7 @@ func web() director.ServiceStatus {
 			Refused: 3, Refusals: dataplane.Refusals{dataplane.Unreachable: 2, dataplane.Queued: 1}, Denied: 12, Throttled: 7, Queued: 40, Cut: 5,
 		},
 		Waiting:          2,
+		CheckDurations:   director.Histogram{Buckets: map[float64]uint64{0.001: 190000, 0.0025: 280000, 0.005: 291000}, Count: 291696, Sum: 14 * time.Minute},
 		FallbackCounters: dataplane.Counters{Connections: 31, InBytes: 4100, OutBytes: 52_000, Failures: 1},
 		Servers: []director.ServerStatus{
 			{
@@ -200,15 +207,32 @@ func dns() director.ServiceStatus {
 
 func mail() director.ServiceStatus {
 	return director.ServiceStatus{
-		Service: "tcp 10.0.0.100:25", Scheduler: "sh", Check: "negotiate smtp", Fallback: "10.0.0.9:25", FallbackActive: true, ErrorLimit: 10,
+		Service: "tcp 10.0.0.100:25", Scheduler: "sh", Check: "negotiate smtp", Verify: "/etc/ssl/our-ca.pem", Fallback: "10.0.0.9:25", FallbackActive: true, ErrorLimit: 10,
 		Quorum:  &director.QuorumStatus{Quorum: 3, Hysteresis: 1, Weight: 1},
 		Changed: []string{"scheduler rr instead of sh", "real server 192.168.80.140:25 has weight 1 instead of 0"},
 		Servers: []director.ServerStatus{{
 			Server: "192.168.80.140:25", Forward: "ipip", Tunnel: "gue port 6080", Weight: 1, State: director.Down, Since: before(9 * time.Second),
+			Request: "weight 75% (nightly job)", Expires: now.Add(123 * time.Hour),
 			Checked: before(4 * time.Second), Duration: director.Seconds(time.Second), Fails: 3, ChecksBad: 3, Transitions: 1,
 			Result: "smtp 192.168.80.140:25: status 554 no SMTP service here for you, come back another day, want 220", Reason: "status",
 		}},
 	}
+}
+
+// history is that of a real server that has gone down.
+func history(service, real string) director.ServerHistory {
+	h := director.ServerHistory{
+		Service: service, Name: "www.example.com", Server: real, State: director.Down, Since: before(time.Minute), Cause: "http 10.0.0.2:80: status 503, want 2xx",
+	}
+	for i := range 10 {
+		c := director.CheckResult{Time: before(time.Duration(10-i) * 10 * time.Second), Duration: director.Seconds(1500 * time.Microsecond), OK: i < 5}
+		if !c.OK {
+			c.Reason, c.Result = "status", h.Cause
+		}
+		h.Checks = append(h.Checks, c)
+	}
+	h.Checks[9].Reason, h.Checks[9].Result = "mismatch", "http 10.0.0.2:80: body does not match \x1b[2J"
+	return h
 }
 
 // calm is a director with nothing to complain about.

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,6 +27,7 @@ func (s *Server) public() http.Handler {
 	mux.HandleFunc("GET /healthz", s.healthz)
 	mux.HandleFunc("GET /readyz", s.readyz)
 	mux.HandleFunc("GET /api/v1/status", s.bounded(s.getStatus))
+	mux.HandleFunc("GET /api/v1/history", s.bounded(s.getHistory))
 	mux.HandleFunc("GET /{$}", s.bounded(s.page))
 	return secure(mux)
 }
@@ -34,6 +36,7 @@ func (s *Server) public() http.Handler {
 func (s *Server) control() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /api/v1/status", s.bounded(s.getStatus))
+	mux.HandleFunc("GET /api/v1/history", s.bounded(s.getHistory))
 	mux.HandleFunc("GET /api/v1/connections", s.getConnections)
 	mux.HandleFunc("POST /api/v1/reload", s.postReload)
 	return untimed(secure(s.addressed(mux)))
@@ -78,6 +81,20 @@ func (s *Server) getStatus(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	writeJSON(w, r, http.StatusOK, st)
+}
+
+// getHistory answers with the latest checks of the real servers that the
+// parameters real and service name.
+func (s *Server) getHistory(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), patience)
+	defer cancel()
+	q := r.URL.Query()
+	servers, err := s.source.History(ctx, q.Get("service"), q.Get("real"))
+	if err != nil {
+		writeJSON(w, r, http.StatusServiceUnavailable, failure{err.Error()})
+		return
+	}
+	writeJSON(w, r, http.StatusOK, servers)
 }
 
 func (s *Server) postReload(w http.ResponseWriter, r *http.Request) {

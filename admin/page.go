@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/shunt-lb/shunt/director"
 )
@@ -35,7 +36,7 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{
 	"full":    full,
 	"size":    size,
 	"times":   times,
-	"trouble": trouble,
+	"trouble": func(rs director.ServerStatus) string { return trouble(time.Now(), rs) },
 	"wrapped": wrapped,
 	"verdict": latestCheck,
 }).Parse(pageHTML))

@@ -30,10 +30,12 @@ const (
 	maxAsking = 4
 )
 
-// A Source is the director, as far as this package needs it. Both methods are
+// A Source is the director, as far as this package needs it. All methods are
 // called from many goroutines at once and return soon after ctx is done.
 type Source interface {
 	Status(ctx context.Context) (director.Status, error)
+	// History returns the latest results of the checks of real servers.
+	History(ctx context.Context, service, real string) ([]director.ServerHistory, error)
 	// Reload reads the configuration again and returns when it is in force,
 	// or was refused: then the error has one problem a line.
 	Reload(ctx context.Context) error

@@ -107,6 +107,9 @@ func about(sv director.ServiceStatus) string {
 	if sv.ErrorLimit > 0 {
 		parts = append(parts, fmt.Sprintf("observe connect (errorlimit %d)", sv.ErrorLimit))
 	}
+	if sv.Verify != "" {
+		parts = append(parts, "verify "+sv.Verify)
+	}
 	if sv.Persistent > 0 {
 		parts = append(parts, "persistent "+span(time.Duration(sv.Persistent)))
 	}
@@ -172,7 +175,7 @@ func (r *renderer) server(rs director.ServerStatus) row {
 			r.paint(plain, "  "+rs.Server), r.paint(plain, wrapped(rs)), weight, r.state(rs),
 			rs.Active, rs.Counters.Connections, latestCheck(rs),
 		},
-		note: trouble(rs),
+		note: trouble(r.Now, rs),
 	}
 }
 
@@ -225,9 +228,24 @@ func latestCheck(rs director.ServerStatus) string {
 	return "failed " + took(time.Duration(rs.Duration))
 }
 
+// soon is how long before its end a certificate is spoken of.
+const soon = 14 * 24 * time.Hour
+
+// expiry says when the certificate of rs ends, if that is soon.
+func expiry(now time.Time, rs director.ServerStatus) string {
+	switch left := rs.Expires.Sub(now); {
+	case rs.Expires.IsZero() || left > soon:
+		return ""
+	case left <= 0:
+		return "its certificate expired on " + rs.Expires.UTC().Format(time.DateOnly)
+	default:
+		return "its certificate expires in " + span(left)
+	}
+}
+
 // trouble says why rs is not up, or what is about to change that it is; it is
 // empty where all is well.
-func trouble(rs director.ServerStatus) string {
+func trouble(now time.Time, rs director.ServerStatus) string {
 	var parts []string
 	if rs.State == director.Pending {
 		parts = append(parts, "it is well, and the dataplane does not have it yet")
@@ -239,6 +257,12 @@ func trouble(rs director.ServerStatus) string {
 	}
 	if rs.Hastened > 0 {
 		parts = append(parts, "check hastened "+times(rs.Hastened)+" by failed connections")
+	}
+	if rs.Request != "" && !strings.HasSuffix(rs.Cause, rs.Request) {
+		parts = append(parts, "it asks for "+rs.Request)
+	}
+	if e := expiry(now, rs); e != "" {
+		parts = append(parts, e)
 	}
 	switch {
 	case rs.State == director.Kept && strings.Contains(rs.Cause, rs.Result):

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os/exec"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/shunt-lb/shunt/bench/lab"
@@ -16,58 +17,116 @@ import (
 	"github.com/shunt-lb/shunt/bench/subject"
 )
 
-// The measurement of checks of thousands of real servers.
-const (
-	manyInterval = 5 * time.Second       // between the checks of each
-	manyMeasure  = manyInterval          // how long their cost is measured
-	manyFail     = 20                    // real servers that become unwell then
-	manyPoll     = 20 * time.Millisecond // how often the table is read
-)
+// A manyWork is one measurement of checks of many real servers.
+type manyWork struct {
+	kind  string // for the report
+	check subject.Check
+	reals int
+	every time.Duration // between the checks of each
+	// silent: half of the real servers stop answering, rather than a few.
+	silent bool
+}
 
-var many = []int{1000, 5000}
+// manyRounds bounds the rounds of each: they are long.
+const manyRounds = 3
+
+func (r *Runner) manyWorks() (all []manyWork) {
+	for _, n := range []int{1000, 5000} {
+		every := time.Second
+		if r.slowMachine() {
+			every = 5 * time.Second
+		}
+		all = append(all,
+			manyWork{kind: "connect", check: subject.CheckConnect, reals: n, every: every},
+			manyWork{kind: "connect, reset", check: subject.CheckReset, reals: n, every: every},
+			manyWork{kind: "http", check: subject.CheckHTTP, reals: n, every: every},
+		)
+	}
+	return append(all, manyWork{kind: "http, half fall silent", check: subject.CheckHTTP, reals: 5000, every: 5 * time.Second, silent: true})
+}
+
+// slowMachine reports whether a subject needs the kernel's IPVS, which is to be
+// had in an emulated machine.
+func (r *Runner) slowMachine() bool {
+	return slices.ContainsFunc(r.Subjects, func(s *subject.Subject) bool { return s.Kernel })
+}
 
 func (r *Runner) planChecks() {
-	for _, n := range many {
+	for _, w := range r.manyWorks() {
+		rows := map[*subject.Subject]int{}
 		for _, s := range r.Subjects {
-			if !s.Checks() {
-				continue
+			if s.Checks() && (w.check != subject.CheckReset || s.Own() && s.Name != subject.BaselineName) && (!w.silent || s.Tells()) {
+				rows[s] = len(r.result.Checks)
+				r.result.Checks = append(r.result.Checks, result.Checks{Kind: w.kind, Subject: s.Name, RealServers: w.reals, Interval: w.every.Seconds()})
 			}
-			r.steps = append(r.steps, step{fmt.Sprintf("checks: %s, %d real servers", s.Name, n), func(ctx context.Context) error {
-				return r.checks(ctx, s, n)
-			}})
+		}
+		rounds := min(r.Rounds, manyRounds)
+		for n := range rounds {
+			for _, s := range r.Subjects {
+				if row, ok := rows[s]; ok {
+					what := fmt.Sprintf("checks: %s, %s of %d real servers, round %d of %d", s.Name, w.kind, w.reals, n+1, rounds)
+					r.steps = append(r.steps, step{what, func(ctx context.Context) error { return r.checks(ctx, s, w, row) }})
+				}
+			}
 		}
 	}
 }
 
-// checks measures what looking after n real servers costs, and keeps it.
-func (r *Runner) checks(ctx context.Context, s *subject.Subject, n int) error {
-	got := result.Checks{Subject: s.Name, RealServers: n, Interval: manyInterval.Seconds()}
-	err := r.measureChecks(ctx, s, &got)
-	if ctx.Err() != nil {
+// checks measures once what looking after many real servers costs, and keeps
+// it.
+func (r *Runner) checks(ctx context.Context, s *subject.Subject, w manyWork, row int) error {
+	got := &r.result.Checks[row]
+	found, late := r.detected[row], r.lateness[row]
+	round, err := r.measureChecks(ctx, s, w, &found, &late)
+	switch {
+	case ctx.Err() != nil:
+		return nil
+	case err != nil:
+		got.Note = strings.ReplaceAll(err.Error(), "\n", "; ")
 		return nil
 	}
-	if err != nil {
-		got.Note = err.Error()
+	r.detected[row], r.lateness[row] = found, late
+	got.Rounds = append(got.Rounds, round)
+	if found.Count() > 0 {
+		got.Detection = found.Quantiles(0.5, 0.9, 0.99, 1)
 	}
-	r.result.Checks = append(r.result.Checks, got)
+	if late.Count() > 0 {
+		got.Lateness = late.Quantiles(0.5, 0.99, 1)
+	}
 	return nil
 }
 
-func (t *testbed) measureChecks(ctx context.Context, s *subject.Subject, got *result.Checks) error {
-	l, err := lab.New(lab.Options{Topology: lab.Loopback, RealServers: got.RealServers, IPv6: t.IPv6})
+// measureChecks measures the subject with one real server, for its memory, and
+// then with all.
+func (t *testbed) measureChecks(ctx context.Context, s *subject.Subject, w manyWork, found, late *load.Latency) (round result.ChecksRound, err error) {
+	one := w
+	one.reals = 1
+	err = t.withChecks(s, one, func(d *detection) (err error) {
+		round.Idle, err = d.idle(ctx)
+		return err
+	})
+	if err != nil {
+		return round, err
+	}
+	return round, t.withChecks(s, w, func(d *detection) error { return d.measure(ctx, &round, found, late) })
+}
+
+// withChecks calls do while the subject checks real servers.
+func (t *testbed) withChecks(s *subject.Subject, w manyWork, do func(*detection) error) error {
+	l, err := lab.New(lab.Options{Topology: lab.Loopback, RealServers: w.reals, IPv6: t.IPv6})
 	if err != nil {
 		return err
 	}
 	defer l.Close()
-	in, firstChecks, err := t.startHealthServer(l)
+	in, lines, err := t.startHealthServer(l, w.every)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
 	set := t.setting(&work{client: load.Client{Kind: load.Connections, Connections: 100}})
-	set.Interval, set.HealthPort = manyInterval, healthPort
+	set.Interval, set.HealthPort, set.Check = w.every, healthPort, w.check
 	large := *t
-	large.Weights = slices.Repeat([]int{1}, got.RealServers)
+	large.Weights = slices.Repeat([]int{1}, w.reals)
 	if err := large.place(&set, l); err != nil {
 		return err
 	}
@@ -76,14 +135,13 @@ func (t *testbed) measureChecks(ctx context.Context, s *subject.Subject, got *re
 		return err
 	}
 	defer running.Stop()
-	w := &detection{running: running, in: in, firstChecks: firstChecks, reals: set.Reals}
-	return w.measure(ctx, got)
+	return do(&detection{manyWork: w, running: running, in: in, lines: lines, targets: set.Reals})
 }
 
 // startHealthServer starts the process that answers the checks of all real
 // servers.
-func (t *testbed) startHealthServer(l *lab.Lab) (io.WriteCloser, <-chan firstCheck, error) {
-	cmd := exec.Command("/proc/self/exe", healthMark, fmt.Sprintf(":%d", healthPort))
+func (t *testbed) startHealthServer(l *lab.Lab, interval time.Duration) (io.WriteCloser, <-chan said, error) {
+	cmd := exec.Command("/proc/self/exe", healthMark, fmt.Sprintf(":%d", healthPort), interval.String())
 	in, err1 := cmd.StdinPipe()
 	out, err2 := cmd.StdoutPipe()
 	if err := errors.Join(err1, err2); err != nil {
@@ -92,79 +150,19 @@ func (t *testbed) startHealthServer(l *lab.Lab) (io.WriteCloser, <-chan firstChe
 	if _, err := l.Director.Start(lab.Pin(cmd, t.processors.Others)); err != nil {
 		return nil, nil, err
 	}
-	// There is room for all of them: nobody has to read until the end.
-	firstChecks := make(chan firstCheck, l.RealServers+manyFail)
+	// There is room for all of them, each well and not: nobody has to read
+	// until the end.
+	lines := make(chan said, 2*l.RealServers+1)
 	go func() {
-		defer close(firstChecks)
+		defer close(lines)
 		d := json.NewDecoder(out)
 		for {
-			var c firstCheck
-			if d.Decode(&c) != nil {
+			var s said
+			if d.Decode(&s) != nil {
 				return
 			}
-			firstChecks <- c
+			lines <- s
 		}
 	}()
-	return in, firstChecks, nil
-}
-
-// A detection is a subject and the real servers that it checks.
-type detection struct {
-	running     *subject.Running
-	in          io.Writer
-	firstChecks <-chan firstCheck
-	reals       []subject.Real
-}
-
-// measure looks at what the checks cost while all are well, and after that at
-// how long those that fail stay in service.
-func (w *detection) measure(ctx context.Context, got *result.Checks) error {
-	for range w.reals {
-		if err := w.first(ctx); err != nil {
-			return fmt.Errorf("until every real server was checked once: %w", err)
-		}
-	}
-	before, err := w.running.Usage()
-	if err != nil {
-		return err
-	}
-	if err := sleep(ctx, manyMeasure); err != nil {
-		return err
-	}
-	after, err := w.running.Usage()
-	if err != nil {
-		return err
-	}
-	wall := after.At.Sub(before.At).Seconds()
-	used, _ := after.Since(before, wall)
-	// Nothing is forwarded: what is in SoftIRQ are the checks themselves, in
-	// the system's share already.
-	got.Processor, got.Memory = (used.User+used.System)/wall, after.PSS
-	found, err := w.failures(ctx)
-	got.Detection = found.Quantiles(0.5, 0.9, 1)
-	return err
-}
-
-// first awaits the first check of some real server.
-func (w *detection) first(ctx context.Context) error {
-	select {
-	case _, ok := <-w.firstChecks:
-		if !ok {
-			return errors.New("the real servers are gone")
-		}
-		return nil
-	case <-time.After(6 * manyInterval):
-		return errors.Join(fmt.Errorf("no check for %v", 6*manyInterval), w.running.Err())
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-time.After(d):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return in, lines, nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/shunt-lb/shunt/bench/lab"
+	"github.com/shunt-lb/shunt/bench/load"
 	"github.com/shunt-lb/shunt/bench/result"
 	"github.com/shunt-lb/shunt/bench/subject"
 )
@@ -19,6 +20,8 @@ type Runner struct {
 	progress Progress
 	steps    []step
 	result   result.Run
+	// Of the rows of checks, by their number.
+	detected, lateness map[int]load.Latency
 }
 
 // A step is what cannot be divided: one round of one subject, one fault.
@@ -33,7 +36,7 @@ func New(o Options) (*Runner, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
-	r := &Runner{testbed: testbed{Options: o}}
+	r := &Runner{testbed: testbed{Options: o}, detected: map[int]load.Latency{}, lateness: map[int]load.Latency{}}
 	if err := r.choose(); err != nil {
 		return nil, err
 	}
@@ -177,5 +180,6 @@ func (r *Runner) conclude() {
 		}
 	}
 	r.result.Measures = measured
+	r.result.Checks = slices.DeleteFunc(r.result.Checks, func(c result.Checks) bool { return len(c.Rounds) == 0 && c.Note == "" })
 	result.MarkBounded(r.result.Measures)
 }

@@ -40,6 +40,11 @@ type Target struct {
 	Method                                       string  // GET or HEAD
 	VirtualHost                                  string
 	Login, Passwd, Database, Secret              string
+	// TLS is how checks over TLS speak it, nil for what is usual for the service.
+	TLS *TLSOptions
+	// Note is where a check writes what it finds out beside its verdict, nil if
+	// nobody asks.
+	Note *Note
 	// ProxyProtocol is the version of the PROXY protocol that the real server
 	// wants connections to Addr to begin with: checks over TCP and simpletcp
 	// then do. 0 is none.
@@ -47,6 +52,8 @@ type Target struct {
 	// Attempts is how many echo requests a ping check may send; each may
 	// take an equal share of the time left. Below 1 is 1.
 	Attempts int
+	// Trace records what is sent and what comes back; nil: nobody asks.
+	Trace *Trace
 }
 
 // A Matcher decides about what a real server answered.
@@ -56,6 +63,22 @@ type Matcher interface {
 	// is done it returns ctx's error, whatever the answer.
 	Match(ctx context.Context, answer io.Reader) (bool, error)
 	String() string
+}
+
+// A quick Matcher knows how long it takes for an answer that is there.
+type quick interface {
+	// MatchNow is Match for an answer in memory, if it takes no more than some
+	// milliseconds: decided is false if it may. It allocates nothing for an
+	// answer in ASCII.
+	MatchNow(answer []byte) (matched, decided bool)
+}
+
+// matchNow matches what can be matched within milliseconds.
+func matchNow(want Matcher, answer []byte) (matched, decided bool) {
+	if q, ok := want.(quick); ok {
+		return q.MatchNow(answer)
+	}
+	return false, false
 }
 
 // For returns the check of a name: connect, ping, external, external-perl, or
@@ -71,9 +94,26 @@ var byName = map[string]Func{
 	"external":      External,
 	"external-perl": ExternalPerl,
 
+	"dns":        DNS,
+	"ftp":        FTP,
+	"grpc":       GRPC,
 	"http":       HTTP,
-	"https":      HTTPS,
 	"http_proxy": HTTPProxy,
-	"simpletcp":  SimpleTCP,
+	"https":      HTTPS,
+	"imap":       over("imap", streams, newIMAP),
+	"imaps":      overTLS("imaps", newIMAP),
+	"ldap":       LDAP,
+	"ldaps":      LDAPS,
+	"mysql":      MySQL,
+	"nntp":       over("nntp", streams, newNNTP),
 	"none":       None,
+	"pgsql":      PgSQL,
+	"pop":        over("pop", streams, newPOP),
+	"pops":       overTLS("pops", newPOP),
+	"radius":     Radius,
+	"simpletcp":  SimpleTCP,
+	"sip":        SIP,
+	"smtp":       over("smtp", streams, newSMTP),
+	"submission": over("submission", streams, newSMTP),
+	"tls":        Handshake,
 }

@@ -23,7 +23,7 @@ func (t *Target) reach(ctx context.Context, network string, addr netip.AddrPort)
 	// Not DialTCP: without a local address it binds to port 0, and then one
 	// range of 28,000 ports in TIME_WAIT serves all real servers together
 	// instead of each one.
-	conn, err := dialer.DialContext(ctx, network, addr.String())
+	conn, err := t.connect(ctx, network, addr.String())
 	if err != nil {
 		return nil, &failure{err: err}
 	}
@@ -80,4 +80,12 @@ func (t *Target) dial(ctx context.Context, network string, addr netip.AddrPort) 
 func (l *link) Close() error {
 	l.release()
 	return l.Conn.Close()
+}
+
+// CloseWrite ends the sending direction of a stream.
+func (l *link) CloseWrite() error {
+	if c, ok := l.Conn.(interface{ CloseWrite() error }); ok {
+		return c.CloseWrite()
+	}
+	return nil
 }

@@ -13,6 +13,7 @@
 //	external-perl  the same, run by perl
 //	http, https    an answer with status 2xx whose body matches
 //	http_proxy     the same, asked of the real server as a proxy
+//	tls            a handshake can be made, with a certificate that is trusted
 //	simpletcp      a line of the answer matches
 //	none           nothing: always well
 //

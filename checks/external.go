@@ -5,12 +5,14 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"os"
 	"os/exec"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/shunt-lb/shunt/checks/internal/trace"
 	"github.com/shunt-lb/shunt/internal/files"
 )
 
@@ -32,7 +34,7 @@ const pipeGrace = 50 * time.Millisecond
 // has the first line that the program wrote, of its first KiB.
 func External(ctx context.Context, target Target) error {
 	return attempt(ctx, "external", target.Command, func() error {
-		return execute(ctx, target.Command, arguments(target)...)
+		return target.execute(ctx, target.Command, arguments(target)...)
 	})
 }
 
@@ -45,7 +47,7 @@ func ExternalPerl(ctx context.Context, target Target) error {
 		if err != nil {
 			return because(Command, "perl is needed to run it: %w", bare(err))
 		}
-		return execute(ctx, perl, append([]string{"--", target.Command}, arguments(target)...)...)
+		return target.execute(ctx, perl, append([]string{"--", target.Command}, arguments(target)...)...)
 	})
 }
 
@@ -54,7 +56,8 @@ func arguments(t Target) []string {
 }
 
 // execute runs program until it or ctx ends.
-func execute(ctx context.Context, program string, args ...string) error {
+func (t *Target) execute(ctx context.Context, program string, args ...string) error {
+	t.note("run %q", append([]string{program}, args...))
 	// A program on a file system that does not answer would keep all others
 	// from being started: the fork waits for it.
 	if strings.Contains(program, "/") {
@@ -72,6 +75,7 @@ func execute(ctx context.Context, program string, args ...string) error {
 	}
 	ended(ctx, cmd.Process.Pid)
 	err = cmd.Wait()
+	t.noteProgram(out, cmd.ProcessState)
 	switch state := cmd.ProcessState; {
 	case err == nil, errors.Is(err, exec.ErrWaitDelay) && state.Success():
 		return nil
@@ -83,6 +87,14 @@ func execute(ctx context.Context, program string, args ...string) error {
 		return &failure{err: ctx.Err(), when: out.said(), kind: Command}
 	default:
 		return out.explain("killed by " + state.String())
+	}
+}
+
+// noteProgram records what a program has said, and how it has ended.
+func (t *Target) noteProgram(said *head, state *os.ProcessState) {
+	if t.Trace != nil {
+		t.Trace.Data(trace.Received, said.kept)
+		t.note("%s", state)
 	}
 }
 

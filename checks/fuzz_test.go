@@ -9,11 +9,7 @@ import (
 	"testing"
 	"testing/iotest"
 
-	"golang.org/x/net/icmp"
-	"golang.org/x/net/ipv4"
-	"golang.org/x/net/ipv6"
-	"golang.org/x/sys/unix"
-
+	"github.com/shunt-lb/shunt/checks/internal/session"
 	"github.com/shunt-lb/shunt/config"
 )
 
@@ -39,6 +35,12 @@ func FuzzFindLine(f *testing.F) {
 		if (whole == nil) != want || (single == nil) != want {
 			t.Errorf("%q in %q: %v as a whole and %v byte by byte, want a match: %v", expr, answer, whole, single, want)
 		}
+		for _, most := range []int{len(answer) + 1, 1, 7} {
+			s := newLineSession(&Target{Receive: re})
+			if got := byPieces(t, s, answer, most); (got == nil) != want || errors.Is(got, errNoAnswer) != (len(answer) == 0) {
+				t.Errorf("%q in %q: %v by the session, in pieces of %d", expr, answer, got, most)
+			}
+		}
 		if none := findLine(t.Context(), bytes.NewReader(answer), nil); (none == nil) != (len(answer) > 0) {
 			t.Errorf("any of %q: %v", answer, none)
 		}
@@ -46,6 +48,24 @@ func FuzzFindLine(f *testing.F) {
 			t.Errorf("%q counts as no answer", answer)
 		}
 	})
+}
+
+// byPieces returns the verdict of a session about an answer that ends with eof.
+func byPieces(t *testing.T, s session.Session, answer []byte, most int) error {
+	s.Begin()
+	for {
+		n := min(len(answer), most)
+		piece := answer[:n]
+		answer = answer[n:]
+		switch step := s.Feed(piece, len(answer) == 0); {
+		case step.Done:
+			return step.Err
+		case step.Rest != nil:
+			return step.Rest(t.Context(), bytes.NewReader(answer))
+		case len(answer) == 0:
+			return s.End(errors.New("connection closed"))
+		}
+	}
 }
 
 // FuzzEncode holds the request against what may stand in a request line.
@@ -104,56 +124,5 @@ func sane(t *testing.T, v *visit, p page) {
 	}
 	if p.target[0] != '/' || v.door(p).Addr() != v.target.Addr.Addr() {
 		t.Errorf("%q is asked for at %s", p, v.door(p))
-	}
-}
-
-// FuzzICMP: nothing that comes in by ICMP ends a ping but its own answer, and
-// what a router quotes is read back as it was sent.
-func FuzzICMP(f *testing.F) {
-	answer, _ := (&icmp.Message{Type: ipv6.ICMPTypeEchoReply, Body: &icmp.Echo{ID: 1, Seq: 2, Data: make([]byte, pingData)}}).Marshal(nil)
-	f.Add(answer, uint16(1), uint16(2), []byte{10, 0, 0, 1})
-	f.Add([]byte{0x45}, uint16(1), uint16(2), bytes.Repeat([]byte{0xfd}, 16))
-	f.Add([]byte{}, uint16(0), uint16(0), []byte{})
-	f.Fuzz(func(t *testing.T, packet []byte, id, seq uint16, addr []byte) {
-		for _, fam := range []*family{icmp4, icmp6} {
-			dst := netip.IPv6Loopback()
-			s := &icmpSocket{fam: fam, id: int(id), waiting: map[uint16]*echo{}}
-			e := &echo{dst: dst, nonce: 1<<63 | 1, result: make(chan error, 1)}
-			s.waiting[seq] = e
-			s.take(packet, netip.Addr{})
-			s.undeliverable(packet, errors.New("undeliverable"))
-			if q, _ := fam.quoted(packet); len(e.result) > 0 && (q.seq != seq || q.id != id || q.dst != dst) {
-				t.Errorf("%x ended ping %d/%d", packet, id, seq)
-			}
-		}
-		if dst, ok := netip.AddrFromSlice(addr); ok {
-			roundTrip(t, dst, id, seq)
-		}
-	})
-}
-
-func roundTrip(t *testing.T, dst netip.Addr, id, seq uint16) {
-	t.Helper()
-	fam := familyOf(dst)
-	header := make([]byte, ipv6.HeaderLen)
-	header[0], header[6] = 0x60, unix.IPPROTO_ICMPV6
-	copy(header[24:], dst.AsSlice())
-	if dst.Is4() {
-		header = make([]byte, ipv4.HeaderLen+4) // with an option
-		header[0], header[9] = 0x46, unix.IPPROTO_ICMP
-		copy(header[16:], dst.AsSlice())
-	}
-	request, err := (&icmp.Message{Type: fam.request, Body: &icmp.Echo{ID: int(id), Seq: int(seq)}}).Marshal(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	datagram := append(header, request...)
-	if q, ok := fam.quoted(datagram); !ok || q != (quote{dst, id, seq}) {
-		t.Errorf("a request to %s, %d/%d is read as %v, %v", dst, id, seq, q, ok)
-	}
-	for n := range datagram {
-		if _, ok := fam.quoted(datagram[:n]); ok {
-			t.Errorf("the first %d bytes of %d are enough", n, len(datagram))
-		}
 	}
 }

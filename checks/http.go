@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/netip"
 	"strings"
+
+	"github.com/shunt-lb/shunt/checks/internal/session"
 )
 
 // maxRedirects is how many redirects a check follows, as many as ldirectord.
@@ -68,37 +71,20 @@ type visit struct {
 
 func get(ctx context.Context, v *visit) error {
 	return attempt(ctx, v.check, v.target.Addr.String(), func() error {
-		if v.head() && v.target.Receive != nil {
-			return fmt.Errorf("an answer to HEAD has no body: receive %q can never match", v.target.Receive)
-		}
-		a, err := v.walk(ctx)
-		if err != nil {
+		if err := v.prepare(); err != nil {
 			return err
 		}
-		return a.judge(v.target.Receive)
+		return v.target.talk(ctx, "tcp", *v.hop(v.first), newHTTPSession(v))
 	})
 }
 
-// walk asks for page after page until an answer is no redirect.
-func (v *visit) walk(ctx context.Context) (*answer, error) {
-	p, err := v.start()
-	if err != nil {
-		return nil, err
+// prepare finds the first page.
+func (v *visit) prepare() (err error) {
+	if v.head() && v.target.Receive != nil {
+		return fmt.Errorf("an answer to HEAD has no body: receive %q can never match", v.target.Receive)
 	}
-	v.first = p
-	for range maxRedirects + 1 {
-		a, err := v.ask(ctx, p)
-		if err != nil && p != v.first {
-			return nil, v.redirected(p, err)
-		}
-		if err != nil || !a.redirects() {
-			return a, err
-		}
-		if p, err = p.resolve(a.location); err != nil {
-			return nil, err
-		}
-	}
-	return nil, because(Status, "more than %d redirects, the last one to %s", maxRedirects, p)
+	v.first, err = v.start()
+	return err
 }
 
 // redirected says about an error where the real server was asked for p.
@@ -136,20 +122,27 @@ func (v *visit) door(p page) netip.AddrPort {
 
 func (v *visit) head() bool { return strings.EqualFold(v.target.Method, "HEAD") }
 
-// judge says whether the last answer is a good one.
-func (a *answer) judge(want Matcher) error {
-	switch {
-	case a.status < 200 || a.status > 299:
-		return because(Status, "status %d, want 2xx", a.status)
-	case want == nil || a.matched:
-		return nil
-	case a.bare:
-		return because(Mismatch, "the answer has no status line and does not match %q", want)
-	case a.endless:
-		return because(Mismatch, "the first %d bytes of the body do not match %q", MaxBody, want)
-	case a.cut != nil:
-		return because(Mismatch, "body does not match %q: only %d bytes of it arrived", want, a.size)
-	default:
-		return because(Mismatch, "body does not match %q", want)
+// hop is the connection over which the real server is asked for p. Each page has
+// one of its own.
+func (v *visit) hop(p page) *session.Hop {
+	h := &session.Hop{Addr: v.door(p)}
+	if v.overTLS(p) {
+		h.TLS = v.target.tlsConfigNamed("https", p.name())
 	}
+	return h
+}
+
+func (v *visit) overTLS(p page) bool { return p.scheme == "https" && !v.proxy }
+
+// request writes the head of a request (RFC 9112 section 3), which is all of it.
+func (v *visit) request(p page) []byte {
+	method, target := http.MethodGet, p.target
+	if v.head() {
+		method = http.MethodHead
+	}
+	if v.proxy {
+		target = p.String()
+	}
+	return fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: shunt\r\nAccept: */*\r\nConnection: close\r\n\r\n",
+		method, target, p.host)
 }

@@ -3,9 +3,8 @@ package checks
 import (
 	"context"
 	"errors"
-	"fmt"
-	"net/netip"
-	"time"
+
+	"github.com/shunt-lb/shunt/checks/internal/icmp"
 )
 
 // Ping sends ICMP echo requests of 64 data bytes to the address of
@@ -21,46 +20,17 @@ import (
 func Ping(ctx context.Context, target Target) error {
 	addr := target.Addr.Addr().Unmap()
 	return attempt(ctx, "ping", addr.String(), func() error {
-		fam := familyOf(addr)
-		s, err := fam.shared.acquire(fam)
-		if err != nil {
-			return err
+		target.note("ICMP echo requests to %s, at most %d", addr, max(1, target.Attempts))
+		err := icmp.Ping(ctx, addr, target.Attempts)
+		if err == nil {
+			target.note("echo reply from %s", addr)
 		}
-		defer fam.shared.release()
-		return s.ping(ctx, addr, max(1, target.Attempts))
+		if f, ok := errors.AsType[*icmp.Failure](err); ok {
+			return &failure{err: f.Err, when: f.When}
+		}
+		if u, ok := errors.AsType[icmp.Undeliverable](err); ok {
+			return because(Unreachable, "%s", string(u))
+		}
+		return err
 	})
-}
-
-func (s *icmpSocket) ping(ctx context.Context, addr netip.Addr, attempts int) error {
-	var why error // that says more than a timeout does
-	for left := attempts; left > 0; left-- {
-		err := s.tryOnce(ctx, addr, left)
-		if err == nil || errors.Is(err, context.Canceled) {
-			return err
-		}
-		if !errors.Is(err, context.DeadlineExceeded) {
-			why = err
-		}
-	}
-	if why != nil {
-		return why
-	}
-	return &failure{err: context.DeadlineExceeded, when: unanswered(attempts)}
-}
-
-func unanswered(attempts int) string {
-	if attempts == 1 {
-		return "without an answer"
-	}
-	return fmt.Sprintf("without an answer to %d echo requests", attempts)
-}
-
-// tryOnce sends one of the requests that are left.
-func (s *icmpSocket) tryOnce(ctx context.Context, addr netip.Addr, left int) error {
-	if deadline, ok := ctx.Deadline(); ok && left > 1 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/time.Duration(left))
-		defer cancel()
-	}
-	return s.echo(ctx, addr)
 }

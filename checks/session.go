@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 
 	"github.com/shunt-lb/shunt/checks/internal/session"
 )
@@ -12,43 +13,8 @@ import (
 // maxPiece is how much of an answer a session is fed at once, in bytes.
 const maxPiece = 16 << 10
 
-// converse drives a session over a connection that ends with ctx, and returns
-// its verdict. Datagrams of more than maxPiece are cut.
-func converse(ctx context.Context, conn net.Conn, s session.Session) error {
-	buf := make([]byte, maxPiece)
-	until := ""
-	for step := s.Begin(); ; {
-		if step.Until != "" {
-			until = step.Until
-		}
-		send(conn, step)
-		if step.Done {
-			return step.Err
-		}
-		n, err := conn.Read(buf)
-		if err != nil && !errors.Is(err, io.EOF) {
-			return s.End(&failure{err: err, when: until})
-		}
-		if ctx.Err() != nil {
-			return s.End(&failure{err: ctx.Err(), when: until})
-		}
-		eof := err != nil
-		if step = s.Feed(buf[:n], eof); eof && !step.Done {
-			return s.End(&failure{err: io.EOF, when: until})
-		}
-	}
-}
-
-// send sends what a step wants to be sent. A real server may answer and close
-// before it is asked, so an error is no verdict.
-func send(conn net.Conn, step session.Step) {
-	if len(step.Send) > 0 {
-		_, _ = conn.Write(step.Send)
-	}
-	if c, ok := conn.(interface{ CloseWrite() error }); ok && step.CloseWrite {
-		_ = c.CloseWrite()
-	}
-}
+// maxDatagram is how much of a datagram a session is fed, in bytes: all of it.
+const maxDatagram = 64 << 10
 
 // over returns the Func of a check that makes one conversation over TCP, or
 // over UDP where udp says so of a target. begin makes the session of a target.
@@ -59,12 +25,162 @@ func over(name string, udp func(*Target) bool, begin func(*Target) session.Sessi
 			if udp(&target) {
 				network = "udp"
 			}
-			l, err := target.dial(ctx, network, target.Addr)
-			if err != nil {
-				return err
-			}
-			defer l.Close()
-			return converse(ctx, l.Conn, begin(&target))
+			return target.talk(ctx, network, session.Hop{Addr: target.Addr}, begin(&target))
 		})
 	}
+}
+
+// overTLS returns the Func of the check of a service that makes one
+// conversation over TLS.
+func overTLS(service string, begin func(*Target) session.Session) Func {
+	return func(ctx context.Context, target Target) error {
+		return attempt(ctx, service, target.Addr.String(), func() error {
+			return target.talk(ctx, "tcp", session.Hop{Addr: target.Addr, TLS: target.tlsConfig(service)}, begin(&target))
+		})
+	}
+}
+
+// talk makes the conversation of s, over a connection to first and those to
+// which it leads.
+func (t *Target) talk(ctx context.Context, network string, first session.Hop, s session.Session) error {
+	conn, err := t.open(ctx, network, &first)
+	if err != nil {
+		return err
+	}
+	return t.drive(ctx, conn, s, s.Begin())
+}
+
+// open makes the connection of a hop.
+func (t *Target) open(ctx context.Context, network string, to *session.Hop) (net.Conn, error) {
+	l, err := t.dial(ctx, network, to.Addr)
+	if err != nil {
+		return nil, err
+	}
+	if network == "udp" {
+		return &datagrams{l, t.header(l, to.Addr)}, nil
+	}
+	if to.TLS == nil {
+		return l, nil
+	}
+	conn, _, err := t.secure(l, to.TLS)
+	return conn, err
+}
+
+// converse drives a session over a connection that ends with ctx, and returns
+// its verdict. The session makes no other connection.
+func converse(ctx context.Context, conn net.Conn, s session.Session) error {
+	return (&talker{ctx: ctx, conn: conn, session: s}).drive(s.Begin())
+}
+
+// drive drives a session from a step on over conn, which it closes, and over
+// the connections that it goes on to.
+func (t *Target) drive(ctx context.Context, conn net.Conn, s session.Session, step session.Step) error {
+	d := &talker{ctx: ctx, conn: conn, session: s, target: t}
+	defer func() {
+		if d.conn != nil {
+			_ = d.conn.Close()
+		}
+	}()
+	return d.drive(step)
+}
+
+// A talker drives one session by blocking calls.
+type talker struct {
+	ctx     context.Context
+	conn    net.Conn // nil if none could be made
+	session session.Session
+	target  *Target
+	until   string
+	buf     []byte
+}
+
+func (d *talker) drive(step session.Step) error {
+	for {
+		if step.Until != "" {
+			d.until = step.Until
+		}
+		if step.Next != nil {
+			if err := d.goOn(step.Next); err != nil {
+				return d.session.End(err)
+			}
+		}
+		if err := d.send(step); err != nil {
+			return d.session.End(err)
+		}
+		switch {
+		case step.Done:
+			return step.Err
+		case step.Rest != nil:
+			return step.Rest(d.ctx, d.conn)
+		}
+		var err error
+		if step, err = d.receive(); err != nil {
+			return d.session.End(err)
+		}
+	}
+}
+
+// goOn changes to another connection.
+func (d *talker) goOn(to *session.Hop) (err error) {
+	_ = d.conn.Close()
+	d.conn = nil
+	conn, err := d.target.open(d.ctx, "tcp", to)
+	if err == nil {
+		d.conn = conn
+	}
+	return err
+}
+
+// send sends what a step wants to be sent. A real server may answer and close a
+// stream before it is asked, so an error is no verdict. One of a datagram is.
+func (d *talker) send(step session.Step) error {
+	if len(step.Send) > 0 {
+		_, err := d.conn.Write(step.Send)
+		if _, ok := d.conn.(*datagrams); ok && err != nil {
+			return &failure{err: err, when: "while sending"}
+		}
+	}
+	if c, ok := d.conn.(interface{ CloseWrite() error }); ok && step.CloseWrite {
+		_ = c.CloseWrite()
+	}
+	return nil
+}
+
+// receive feeds the session with what arrives next.
+func (d *talker) receive() (session.Step, error) {
+	if d.buf == nil {
+		d.buf = make([]byte, maxPiece)
+		if _, ok := d.conn.(*datagrams); ok {
+			d.buf = make([]byte, maxDatagram)
+		}
+	}
+	n, err := d.conn.Read(d.buf)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return session.Step{}, &failure{err: err, when: d.until}
+	}
+	if err := d.ctx.Err(); err != nil {
+		return session.Step{}, &failure{err: err, when: d.until}
+	}
+	eof := err != nil
+	step := d.session.Feed(d.buf[:n], eof)
+	if eof && !step.Done && step.Rest == nil && step.Next == nil {
+		return session.Step{}, &failure{err: io.EOF, when: d.until}
+	}
+	return step, nil
+}
+
+// datagrams are a connection over UDP, where each datagram begins with the
+// header that the real server wants.
+type datagrams struct {
+	net.Conn
+	header []byte
+}
+
+// Write sends one datagram.
+func (d *datagrams) Write(b []byte) (int, error) {
+	if len(d.header) == 0 {
+		return d.Conn.Write(b)
+	}
+	n, err := d.Conn.Write(append(slices.Clip(d.header), b...))
+	return max(0, n-len(d.header)), err
 }

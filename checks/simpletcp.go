@@ -6,8 +6,10 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
+	"slices"
 	"strings"
+
+	"github.com/shunt-lb/shunt/checks/internal/session"
 )
 
 var errNoAnswer = because(Closed, "connection closed without an answer")
@@ -27,55 +29,170 @@ const untilLine = "while waiting for a line that matches"
 //
 // With target.UDP the request is one datagram, the sending direction stays as
 // it is and each datagram of the answer ends with a line of its own.
-func SimpleTCP(ctx context.Context, target Target) error {
-	return attempt(ctx, "simpletcp", target.Addr.String(), func() error {
-		if target.UDP {
-			return overUDP(ctx, target)
-		}
-		return overTCP(ctx, target)
-	})
-}
+func SimpleTCP(ctx context.Context, target Target) error { return simpleTCP(ctx, target) }
 
-func overTCP(ctx context.Context, target Target) error {
-	conn, err := target.dial(ctx, "tcp", target.Addr)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	// A server may answer and close before it is asked. So a request that
-	// cannot be sent is no verdict; the answer is, or the want of one.
-	_, _ = io.WriteString(conn, payload(target.Request))
-	_ = conn.Conn.(*net.TCPConn).CloseWrite()
-	return findLine(ctx, io.LimitReader(conn, MaxAnswer), target.Receive)
-}
+var simpleTCP = over("simpletcp", (*Target).overUDP, newLineSession)
 
-func overUDP(ctx context.Context, target Target) error {
-	conn, err := target.dial(ctx, "udp", target.Addr)
-	if err != nil {
-		return err
+// overUDP is the udp of a check over what the virtual service is for.
+func (t *Target) overUDP() bool { return t.UDP }
+
+// newLineSession returns the Session of SimpleTCP.
+func newLineSession(t *Target) session.Session {
+	request := []byte(payload(t.Request))
+	if t.UDP {
+		return &datagramSession{request: request, want: t.Receive}
 	}
-	defer conn.Close()
-	if request := payload(target.Request); request != "" {
-		if _, err := conn.Write(append(target.header(conn, target.Addr), request...)); err != nil {
-			return &failure{err: err, when: "while sending"}
-		}
-	}
-	datagram := make([]byte, 1<<16)
-	for {
-		n, err := conn.Read(datagram)
-		if err != nil {
-			return &failure{err: err, when: untilLine}
-		}
-		if findLine(ctx, bytes.NewReader(datagram[:n]), target.Receive) == nil {
-			return nil
-		}
-	}
+	return &lineSession{request: request, want: t.Receive}
 }
 
 // payload is what a request stands for.
 func payload(request string) string {
 	return strings.ReplaceAll(strings.TrimPrefix(request, "/"), `\n`, "\n")
 }
+
+// maxLinesAtOnce is how many lines are matched without a look at the time.
+const maxLinesAtOnce = 1000
+
+// A lineSession waits for a line.
+type lineSession struct {
+	request []byte
+	want    Matcher
+	size    int            // of the answer
+	part    session.Buffer // of a line
+}
+
+// Begin implements session.Session.
+func (s *lineSession) Begin() session.Step {
+	s.part.Release()
+	s.size = 0
+	return session.Step{Send: s.request, CloseWrite: true, Until: "while waiting for an answer"}
+}
+
+// Feed implements session.Session.
+func (s *lineSession) Feed(b []byte, eof bool) session.Step {
+	if len(b) >= MaxAnswer-s.size {
+		b, eof = b[:MaxAnswer-s.size], true
+	}
+	s.size += len(b)
+	switch {
+	case s.size == 0 && eof:
+		return s.done(errNoAnswer)
+	case s.size > 0 && s.want == nil:
+		return s.done(nil)
+	}
+	for range maxLinesAtOnce {
+		n := bytes.IndexByte(b, '\n') + 1
+		if n == 0 && eof {
+			n = len(b)
+		} else if n == 0 {
+			if !s.part.Append(b) {
+				return s.rest(b, eof)
+			}
+			return session.Step{Until: untilLine}
+		}
+		line := b[:n]
+		if len(s.part.Bytes()) > 0 {
+			if !s.part.Append(line) {
+				return s.rest(b, eof)
+			}
+			line = s.part.Bytes()
+		}
+		found, decided := false, true
+		if len(line) > 0 {
+			found, decided = matchNow(s.want, line)
+		}
+		switch {
+		case found:
+			return s.done(nil)
+		case !decided:
+			rest := slices.Concat(line, b[n:])
+			s.part.Release()
+			return s.rest(rest, eof)
+		case n == len(b) && eof:
+			return s.done(because(Mismatch, "no line of the answer matches %q", s.want))
+		}
+		s.part.Release()
+		if b = b[n:]; len(b) == 0 {
+			return session.Step{Until: untilLine}
+		}
+	}
+	return s.rest(b, eof)
+}
+
+// rest has the rest matched where that may take its time: what is held, b, and
+// what comes behind it unless that is the end.
+func (s *lineSession) rest(b []byte, eof bool) session.Step {
+	text := slices.Concat(s.part.Bytes(), b)
+	left := int64(MaxAnswer - s.size)
+	s.part.Release()
+	return session.Step{Rest: func(ctx context.Context, conn io.Reader) error {
+		if eof {
+			left = 0
+		}
+		return findLine(ctx, io.MultiReader(bytes.NewReader(text), io.LimitReader(conn, left)), s.want)
+	}}
+}
+
+// End implements session.Session.
+func (s *lineSession) End(cause error) error { return s.done(cause).Err }
+
+func (s *lineSession) done(err error) session.Step {
+	s.part.Release()
+	return session.Step{Done: true, Err: err}
+}
+
+// A datagramSession waits for a datagram with a line.
+type datagramSession struct {
+	request []byte
+	want    Matcher
+}
+
+// Begin implements session.Session.
+func (s *datagramSession) Begin() session.Step {
+	return session.Step{Send: s.request, Until: untilLine}
+}
+
+// Feed implements session.Session.
+func (s *datagramSession) Feed(b []byte, _ bool) session.Step {
+	if len(b) == 0 {
+		return session.Step{}
+	}
+	if s.want == nil {
+		return session.Step{Done: true}
+	}
+	lines := 0
+	for line := range bytes.Lines(b) {
+		found, decided := matchNow(s.want, line)
+		if lines++; !decided || lines > maxLinesAtOnce {
+			return s.rest(b)
+		}
+		if found {
+			return session.Step{Done: true}
+		}
+	}
+	return session.Step{}
+}
+
+// rest has this datagram, and those that come after it, matched where that may
+// take its time.
+func (s *datagramSession) rest(b []byte) session.Step {
+	b = slices.Clone(b)
+	return session.Step{Rest: func(ctx context.Context, conn io.Reader) error {
+		for buf := make([]byte, maxDatagram); ; {
+			if findLine(ctx, bytes.NewReader(b), s.want) == nil {
+				return nil
+			}
+			n, err := conn.Read(buf)
+			if err != nil {
+				return &failure{err: err, when: untilLine}
+			}
+			b = buf[:n]
+		}
+	}}
+}
+
+// End implements session.Session.
+func (s *datagramSession) End(cause error) error { return cause }
 
 // findLine reads r until a line matches or, if there is nothing to match, a
 // byte has come.

@@ -25,6 +25,8 @@ type collector struct {
 	again       bool
 	guesses     map[guess]string
 	patterns    map[string]*Pattern // by their source
+	roots       map[string]*Roots      // by their file
+	pairs       map[string]*ClientPair // by their files
 	steps       int                 // of their programs
 	written     int                 // clients that stand in the file itself
 	copied      int                 // clients of files that are lists with others

@@ -134,6 +134,13 @@ type Settings struct {
 	DrainTimeout time.Duration // how long a graceful stop waits for connections
 	SorryPage    string        // file or folder, "" the built-in page
 	SorryStatus  int           // HTTP status of the sorry page, 503 unless set
+	// Verify is what checks over TLS look at in a certificate: "yes", "no", or
+	// the file that Roots were read from; "" where no check speaks TLS.
+	Verify string
+	Roots  *Roots // nil: those of the system
+	// ClientCert and ClientKey are the files that Virtual.Client was read from.
+	ClientCert, ClientKey string
+	MinValid              time.Duration // how long a certificate has to be valid, 0: just now
 	// Allow are the clients that are served, all if there are none, Deny those
 	// of them that are not.
 	Allow, Deny Clients
@@ -211,6 +218,7 @@ type Virtual struct {
 	Passwd       string
 	Database     string
 	Secret       string
+	Client       *ClientPair // shown by checks over TLS, nil: none
 	Load         string
 	Scheduler    string
 	SchedFlags   []string

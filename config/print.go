@@ -80,6 +80,9 @@ func printBase(c *Config, v *Virtual) *Virtual {
 	}
 	base.Service = services.On(v.ID.Addr.Port())
 	base.Login, base.Passwd = credentials(v.Service)
+	if base.Verify == "" {
+		base.Verify = verification(v.Service, v.Login)
+	}
 	base.CheckInterval = v.CheckInterval
 	if c.Global.FastInterval == c.Global.CheckInterval {
 		base.FastInterval = v.CheckInterval

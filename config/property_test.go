@@ -164,6 +164,9 @@ var bothValues = map[string]generator{
 	"trustedproxies":   of("none", "192.0.2.7", "192.0.2.0/24, 2001:db8::/32", "::1,127.0.0.0/8"),
 	"transparent":      of("yes", "no"),
 	"draintimeout":     of("0", "10", "30", "1m"),
+	"verify":           of("yes", "no"),
+	"clientcert":       of("testdata/tls/pair.pem", "testdata/tls/cert.pem\nclientkey=testdata/tls/key.pem"),
+	"minvalid":         of("14d", "36h", "1"),
 	"slowstart":        of("0", "30", "1m", "1500ms"),
 	"checkpath":        of("direct", "vip"),
 	"observe":          of("none", "connect"),
@@ -197,7 +200,7 @@ var globalValues = merged(bothValues, map[string]generator{
 })
 
 var sectionValues = merged(bothValues, map[string]generator{
-	"service":      of("http", "https", "ftp", "sip", "dns", "none", "mysql", "http_proxy"),
+	"service":      of("http", "https", "ftp", "sip", "dns", "none", "mysql", "http_proxy", "pops", "tls"),
 	"scheduler":    of("rr", "wrr", "lc", "wlc", "sh", "mh", "nq"),
 	"schedflags":   of("sh-port", "mh-port,mh-fallback", "flag-1"),
 	"persistent":   number(0, 1000),

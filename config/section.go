@@ -29,6 +29,7 @@ func (p *parser) section(sec *section) {
 	timeouts(&v.Settings, v.Origins)
 	intervals(&v.Settings, v.Origins)
 	p.late(sec, v, ok)
+	readClientPair(p, sec, v)
 	if !ok {
 		p.cfg.LeftOut++
 		return
@@ -132,6 +133,10 @@ func serviceDefaults(v *Virtual) {
 	if v.Passwd == "" && passwd != "" {
 		v.Passwd = passwd
 		v.note("passwd", "from service "+v.Service)
+	}
+	if look := verification(v.Service, v.Login); v.Verify == "" && look != "" {
+		v.Verify = look
+		v.note("verify", "from service "+v.Service)
 	}
 }
 

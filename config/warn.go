@@ -19,6 +19,7 @@ func (p *parser) review(sec *section, v *Virtual) {
 	p.reviewReals(sec, v)
 	p.reviewCheck(sec, v)
 	p.reviewRequest(sec, v)
+	reviewTLS(p, sec, v)
 	p.reviewFallback(sec, v)
 	p.reviewTunnel(sec, v)
 	p.reviewFiles(sec, v)

@@ -198,6 +198,12 @@ func (d *Daemon) Status(ctx context.Context) (director.Status, error) {
 	return withLoad(s, d.plane.proxy.Load()), err
 }
 
+// History returns what the latest checks have found; see
+// director.Director.History.
+func (d *Daemon) History(ctx context.Context, service, real string) ([]director.ServerHistory, error) {
+	return d.director.History(ctx, service, real)
+}
+
 // withLoad adds the load of the proxy to a status. A stuck worker makes it not
 // ready: its clients are not served.
 func withLoad(s director.Status, load dataplane.Load) director.Status {

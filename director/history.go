@@ -75,6 +75,7 @@ func (s *server) inherit(old *server) {
 	}
 	s.health.set(old.health.up)
 	s.last, s.awaited = checkResult{}, time.Time{}
+	s.request, s.expires = request{}, time.Time{}
 	if old.state() == Down && (old.probe == nil || s.probe == nil) {
 		s.cause = initial
 	}

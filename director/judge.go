@@ -63,6 +63,10 @@ func (s *server) failing() bool {
 	return !s.health.up && s.maintenance == "" && (s.health.failed || s.kept != "" && s.last.at.IsZero())
 }
 
+// takes reports whether the server could be given clients if it were well: neither
+// the operator nor the server itself says otherwise.
+func (s *server) takes() bool { return s.maintenance == "" && s.request.weigh(s.conf.Weight) > 0 }
+
 // shift notes that a server may leave the state from, "" for no news of the cause.
 func (s *server) shift(at time.Time, from State, why string) {
 	if s.shifted.from == "" {
@@ -108,7 +112,7 @@ func (sv *service) keep() {
 	var failing []*server
 	takers := 0
 	for _, s := range sv.servers {
-		if s.conf.Weight > 0 && s.maintenance == "" {
+		if s.takes() {
 			takers++
 			if s.failing() {
 				failing = append(failing, s)
@@ -146,7 +150,7 @@ func (sv *service) open() {
 		return
 	}
 	for _, s := range sv.servers {
-		if s.failing() && s.conf.Weight > 0 && s.kept == "" {
+		if s.failing() && s.takes() && s.kept == "" {
 			s.kept = byFailOpen
 		}
 		sv.opened = sv.opened || s.usable()

@@ -17,8 +17,11 @@ func (c *cluster) checked(id identity, r checkResult) {
 func (c *cluster) observe(sv *service, s *server, r checkResult) {
 	first := s.last.at.IsZero()
 	s.last = r
+	s.recent.add(r)
+	sv.durations.add(r.duration)
 	s.count(r.err == nil)
 	c.monitor(sv, s, r)
+	c.applyNote(r.at, sv, s, r.note)
 	if s.maintenance != "" {
 		return
 	}
@@ -26,7 +29,7 @@ func (c *cluster) observe(sv *service, s *server, r checkResult) {
 	if s.assumed {
 		s.assumed, fall = false, 1
 	}
-	changed := s.health.observe(r.err == nil, fall, sv.conf.RiseCount)
+	changed := s.health.observe(r.err == nil, fall, sv.conf.RiseCount) && s.state() != before
 	if s.health.failed && !failed {
 		s.failedAt = r.at
 	}
@@ -35,7 +38,7 @@ func (c *cluster) observe(sv *service, s *server, r checkResult) {
 	} else {
 		s.logResult(c.log, sv, r, first)
 	}
-	if changed || first || s.health.failed != failed {
+	if changed || first || sv.begun && s.health.failed != failed {
 		c.stale[sv] = r.at
 	}
 }

@@ -58,6 +58,8 @@ var variants = []string{
 	"V failurecount=2", "V risecount=2", "checkinterval=10 -> checkinterval=20", "V checkport=81", `V request="/z"`, `V receive="ok"`, "V httpmethod=HEAD",
 	`V login="a"`, `V passwd="b"`, `V database="c"`, `V secret="d"`, `V load="e"`, "V monitorfile=%D/monitor", "V monitorfile=%D/another",
 	"V initstate=up", "V initstate=down", "V quorum=3", "V quorum=2\n\thysteresis=1", "V quorumup=/bin/true", "V quorumdown=/bin/true", "V maxdown=50%", "V checkpath=vip", "V observe=connect", "V errorlimit=5", "V observe=connect\n\terrorlimit=5", "V failopen=yes",
+	"service=http -> service=https\n\tverify=yes", "service=http -> service=https\n\tverify=%D/ca.pem", "service=http -> service=tls\n\tminvalid=14d",
+	"service=http -> service=https\n\tclientcert=%D/cert.pem\n\tclientkey=%D/key.pem",
 	"V quiescent=yes", "V slowstart=60", "V cleanstop=no", `V emailalert="other@example.test"`, "V emailalertfreq=60", "V emailalertstatus=stopping",
 	"V smtp=192.0.2.25", "V servicename=shop", "V comment=remark", "V dataplane=proxy", "V interface=lo",
 	"V tunneltype=gre", "V tunneltype=gue\n\ttunnelport=6080", "V tunneltype=gre\n\ttunnelchecksum=yes",
@@ -82,6 +84,13 @@ func parseVariants(t *testing.T) map[string]*config.Config {
 	t.Helper()
 	dir := t.TempDir()
 	writeFile(t, filepath.Join(dir, "index.html"), "sorry")
+	for _, name := range []string{"ca.pem", "cert.pem", "key.pem"} {
+		text, err := os.ReadFile(filepath.Join("../config/testdata/tls", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		writeFile(t, filepath.Join(dir, name), string(text))
+	}
 	all := map[string]*config.Config{}
 	for _, v := range variants {
 		c, err := config.Parse(t.Context(), "test.cf", []byte(variantText(v, dir)), config.Options{})

@@ -159,10 +159,12 @@ func (p *prober) once(ctx context.Context, pr *probe) (checkResult, bool) {
 	start := time.Now()
 	attempt, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	err := p.check(attempt, name, pr)
-	pr.account(err)
-	now := time.Now()
-	return checkResult{at: now, duration: now.Sub(start), err: err}, ctx.Err() == nil
+	r := checkResult{note: pr.note()}
+	r.err = p.check(attempt, name, pr, r.note)
+	pr.account(r.err)
+	r.at = time.Now()
+	r.duration = r.at.Sub(start)
+	return r, ctx.Err() == nil
 }
 
 func (p *prober) acquire(ctx context.Context) bool {
@@ -209,7 +211,7 @@ func (p *prober) mayLog() bool {
 }
 
 // check runs the check of a name. A check that panics has failed.
-func (p *prober) check(ctx context.Context, name string, pr *probe) (err error) {
+func (p *prober) check(ctx context.Context, name string, pr *probe, note *checks.Note) (err error) {
 	f, ok := p.find(name)
 	if !ok {
 		return fmt.Errorf("no check is called %q", name)
@@ -223,9 +225,7 @@ func (p *prober) check(ctx context.Context, name string, pr *probe) (err error) 
 	if pr.path.Mark != 0 && p.paths.Load() {
 		f = checks.ByVIP(f, pr.path, p.logBlind)
 	}
-	target := pr.target
-	target.Receive = pr.receive
-	return f(ctx, target)
+	return f(ctx, pr.whole(note))
 }
 
 // next returns the check to run now and how long it may take.

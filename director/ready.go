@@ -74,11 +74,11 @@ func (sv *service) serving() map[netip.AddrPort]int {
 	return weights
 }
 
-// servedIn reports whether the dataplane has the server with a weight, or its
-// configured weight is 0. serving are the weights in the dataplane.
+// servedIn reports whether the dataplane has the server with a weight, or it is to
+// have none. serving are the weights in the dataplane.
 func (s *server) servedIn(serving map[netip.AddrPort]int) bool {
 	weight, there := serving[s.addr]
-	return there && (weight > 0 || s.conf.Weight == 0)
+	return there && (weight > 0 || s.weight() == 0)
 }
 
 // reportReady calls Options.Ready if its argument has changed.

@@ -30,6 +30,39 @@ func (d *Director) Status(ctx context.Context) (Status, error) {
 	return s, nil
 }
 
+// History returns what the latest checks have found of the real servers that
+// real names, an address with or without a port, in the service that service
+// names, as the status does; empty is all of them.
+func (d *Director) History(ctx context.Context, service, real string) ([]ServerHistory, error) {
+	found := []ServerHistory{} // JSON shows an empty list
+	err := d.do(ctx, func() {
+		for _, sv := range d.cluster.services {
+			if service == "" || sv.named(service) {
+				found = append(found, sv.histories(real)...)
+			}
+		}
+	})
+	return found, err
+}
+
+// named reports whether a service is meant by name: its protocol and address,
+// its address alone, or its servicename.
+func (sv *service) named(name string) bool {
+	return name == sv.conf.ID.String() || name == bareName(sv.conf) || name == sv.conf.ServiceName
+}
+
+func (sv *service) histories(real string) (found []ServerHistory) {
+	for _, s := range sv.servers {
+		if a := s.conf.Addr; real == "" || real == a.String() || real == a.Addr().String() || real == s.conf.Name {
+			found = append(found, ServerHistory{
+				Service: sv.conf.ID.String(), Name: sv.conf.ServiceName, Server: a.String(),
+				State: s.state(), Since: s.since, Cause: s.cause, Checks: s.recent.results(),
+			})
+		}
+	}
+	return found
+}
+
 // applyWait is how long Status waits for calls of the dataplane that are under
 // way.
 const applyWait = 500 * time.Millisecond
@@ -78,7 +111,10 @@ func (sv *service) status() ServiceStatus {
 	st := ServiceStatus{
 		ID: v.ID, Service: v.ID.String(), Name: v.ServiceName, Scheduler: v.Scheduler, Persistent: Seconds(v.Persistent),
 		Check: titleOf(v), Fallback: sv.fallbackName(), Servers: []ServerStatus{},
-		Served: sv.inForce, Starting: !sv.begun,
+		Served: sv.inForce, Starting: !sv.begun, CheckDurations: sv.durations.histogram(),
+	}
+	if v.SpeaksTLS() {
+		st.Verify = v.Verify
 	}
 	st.FallbackActive = sv.fallbackOn && st.Fallback != ""
 	st.FailOpen = sv.opened
@@ -111,6 +147,7 @@ func (s *server) status(scale int, serving bool) ServerStatus {
 	st := ServerStatus{
 		Server: s.conf.Addr.String(), addr: s.addr, Forward: s.conf.Forward.String(),
 		Weight: s.conf.Weight, Current: s.weight(), SlowStart: s.slowed(scale),
+		Request: s.request.String(), Expires: s.expires,
 		State: s.state(), Since: s.since, Cause: s.cause,
 		Checked: s.last.at, Duration: Seconds(s.last.duration),
 		Fails: s.health.fails, Rises: s.health.rises, ChecksOK: s.good, ChecksBad: s.bad,

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
 )
@@ -41,7 +42,10 @@ type serverHistory struct {
 	since       time.Time
 	transitions uint64
 	ramp        ramp
+	request     request
+	expires     time.Time // when its certificate ends, zero if it has shown none
 	last        checkResult
+	recent      recent
 	// awaited is since when the first result is awaited.
 	awaited   time.Time
 	good, bad uint64
@@ -58,6 +62,7 @@ type checkResult struct {
 	at       time.Time
 	duration time.Duration
 	err      error
+	note     *checks.Note // nil for nothing
 }
 
 func newServer(v *config.Virtual, r *config.Real) *server {
@@ -84,7 +89,7 @@ func mappedAddr(v *config.Virtual, a netip.AddrPort, f dataplane.Forward) netip.
 
 func (s *server) state() State {
 	switch {
-	case s.maintenance != "":
+	case s.maintenance != "" || s.request.admin == checks.Maint:
 		return Maintenance
 	case s.health.up:
 		return Up
@@ -100,7 +105,7 @@ func (s *server) inUse() bool { return s.state().inUse() }
 func (st State) inUse() bool { return st == Up || st == Kept }
 
 // usable reports whether new connections can go to the server.
-func (s *server) usable() bool { return s.inUse() && s.conf.Weight > 0 }
+func (s *server) usable() bool { return s.weight() > 0 }
 
 // settled reports whether the server's state is known rather than assumed.
 func (s *server) settled() bool {
@@ -114,7 +119,7 @@ func (s *server) foundDown() bool { return s.state() == Down && s.health.failed 
 // weight returns the weight in force.
 func (s *server) weight() int {
 	if s.inUse() {
-		return s.conf.Weight
+		return s.request.weigh(s.conf.Weight)
 	}
 	return 0
 }

@@ -41,6 +41,8 @@ type serviceHistory struct {
 	served   *dataplane.VirtualService
 	inForce  bool
 	applyErr error
+	// durations are those of all checks of its real servers.
+	durations durations
 }
 
 func newService(v *config.Virtual) *service {

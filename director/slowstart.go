@@ -74,7 +74,7 @@ func (sv *service) advanceRamps(now time.Time, log *slog.Logger) bool {
 func (sv *service) scale() int {
 	usable, slow, greatest := 0, false, 1
 	for _, s := range sv.servers {
-		greatest = max(greatest, s.conf.Weight)
+		greatest = max(greatest, s.conf.Weight, s.weight())
 		if s.usable() {
 			usable++
 			slow = slow || s.ramp.step > 0

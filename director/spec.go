@@ -17,16 +17,18 @@ import (
 type spec struct {
 	identity
 	receive checks.Matcher
+	tls     *checks.TLSOptions // nil where the check speaks none
 }
 
-// An identity distinguishes probes. It is comparable: the pattern is text, and
-// target.Receive is nil.
+// An identity distinguishes probes. It is comparable: what target points to
+// elsewhere is text here, and nil there.
 type identity struct {
 	kind    config.CheckType
 	service string // of a negotiate check
 	n       int    // of checktype=N
 	target  checks.Target
 	receive string
+	tls     string
 	// The limits of a check, by its kind.
 	connectTimeout, negotiateTimeout time.Duration
 	interval, fast, slow             time.Duration
@@ -99,6 +101,43 @@ func (s *spec) negotiate(uses services.Directives, v *config.Virtual, r *config.
 	if uses.Has(services.Receive) && r.Receive != nil {
 		s.receive, s.identity.receive = r.Receive, r.Receive.String()
 	}
+	s.describeTLS(v)
+}
+
+// describeTLS says how the check speaks TLS. Files with the same content are
+// the same.
+func (s *spec) describeTLS(v *config.Virtual) {
+	if !v.SpeaksTLS() {
+		return
+	}
+	s.target.VirtualHost = v.VirtualHost
+	s.tls = &checks.TLSOptions{Verify: v.Verify != "no", MinValid: v.MinValid}
+	s.identity.tls = fmt.Sprint(s.tls.Verify, s.tls.MinValid)
+	if v.Roots != nil {
+		s.tls.Roots = v.Roots.Pool
+		s.identity.tls += fmt.Sprintf(" roots %x", v.Roots.Sum)
+	}
+	if v.Client != nil {
+		s.tls.Client = v.Client.Certificate
+		s.identity.tls += fmt.Sprintf(" client %x", v.Client.Sum)
+	}
+}
+
+// whole returns the target with all that the identity has as text. The check
+// writes into note what it finds out beside its verdict.
+func (s *spec) whole(note *checks.Note) checks.Target {
+	t := s.target
+	t.Receive, t.TLS, t.Note = s.receive, s.tls, note
+	return t
+}
+
+// note returns a place for what the check finds out beside its verdict, nil if
+// it finds out nothing.
+func (s *spec) note() *checks.Note {
+	if s.tls == nil {
+		return nil
+	}
+	return &checks.Note{}
 }
 
 // pings reports whether connect means ping: UDP has nothing to connect to.

@@ -65,6 +65,9 @@ type ServiceStatus struct {
 	Scheduler  string              `json:"scheduler"`
 	Persistent Seconds             `json:"persistent_seconds,omitempty"`
 	Check      string              `json:"check"` // "negotiate http", "connect"
+	// Verify is what checks over TLS look at in a certificate: "yes", "no", a file
+	// of authorities; empty if they speak no TLS.
+	Verify string `json:"verify,omitempty"`
 	// Fallback is the server that answers when no real server can: an address or
 	// "sorry"; empty for none.
 	Fallback string `json:"fallback,omitempty"`
@@ -95,6 +98,8 @@ type ServiceStatus struct {
 	// Changed lists what somebody else has changed about the service in the
 	// dataplane; shunt puts it right within seconds.
 	Changed []string `json:"changed,omitempty"`
+	// CheckDurations are those of all checks of its real servers.
+	CheckDurations Histogram `json:"-"`
 
 	asked    *dataplane.VirtualService // last applied, nil for none
 	scale    int                       // of the weights in it
@@ -125,6 +130,12 @@ type ServerStatus struct {
 	// 0.1 to 0.9, or 0 outside of one. During it the dataplane has multiples of the
 	// weights of the service.
 	SlowStart float64 `json:"slow_start,omitempty"`
+	// Request is what the real server asks for by a check: "drain",
+	// "weight 75% (batch job)"; empty for nothing.
+	Request string `json:"request,omitempty"`
+	// Expires is when the certificate that it has shown to a check ends, zero if it
+	// has shown none.
+	Expires time.Time `json:"certificate_expires,omitzero"`
 	// State is "up", "pending", "kept", "down" or "maintenance".
 	State State `json:"state"`
 	// Kept is the directive that keeps a server in use although its checks fail:

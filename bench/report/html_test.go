@@ -91,8 +91,8 @@ func TestHTMLShowsEverything(t *testing.T) {
 	}
 	// Operations, processor time and latency for each of four kinds of work,
 	// memory and latency for idling; a distribution for each scheduler and the latency added; a timeline for each
-	// fault; detection for two numbers of real servers.
-	if got, want := len(texts(t, page, "figure")), 3*4+2+12+1+6+2; got != want {
+	// fault; detection for two kinds of checks of two numbers of real servers.
+	if got, want := len(texts(t, page, "figure")), 3*4+2+12+1+6+2*2; got != want {
 		t.Errorf("%d figures, want %d", got, want)
 	}
 }

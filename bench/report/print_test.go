@@ -97,7 +97,7 @@ func TestNeverInfinite(t *testing.T) {
 		run.Failovers[i].Requests = 0
 	}
 	run.Schedulers[0].Sticky, run.Schedulers[0].Moved = &nan, &inf
-	run.Checks[0].Processor, run.Checks[0].Interval = nan, inf
+	run.Checks[0].Rounds[0].CPU, run.Checks[0].Rounds[0].Seconds, run.Checks[0].Interval = nan, inf, nan
 	run.Seconds = nan
 	for name, text := range outputs(t, run) {
 		if found := infinite.FindString(text); found != "" {

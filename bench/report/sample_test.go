@@ -33,7 +33,9 @@ func small() result.Run {
 	run.Rewrites[1].Verdict, run.Rewrites[1].Fields[0].Kept = "destination address changed", false
 	run.Failovers = []result.Failover{failover(r, "shunt-proxy", "killed", 0.02), failover(r, "haproxy", "killed", 1.4)}
 	run.Checks = []result.Checks{{
-		Subject: "shunt", RealServers: 1000, Interval: 1, Processor: 0.0312, Memory: 31 << 20,
+		Kind: "http", Subject: "shunt-proxy", RealServers: 1000, Interval: 1,
+		Rounds:    []result.ChecksRound{checksRound(1000, 0.0312, 1), checksRound(1000, 0.0296, 0)},
+		Lateness:  latencies(r, 0.004, []float64{0.5, 0.99, 1}),
 		Detection: latencies(r, 0.6, []float64{0.5, 0.9, 0.99, 1}),
 	}}
 	return run
@@ -83,14 +85,22 @@ func big() result.Run {
 		}
 	}
 	for _, n := range []int{1000, 5000} {
-		for _, s := range []string{"shunt", "keepalived"} {
-			run.Checks = append(run.Checks, result.Checks{
-				Subject: s, RealServers: n, Interval: 1, Processor: 0.03 * float64(n) / 1000, Memory: uint64(n) * 30000,
-				Detection: latencies(r, 0.6, tails),
-			})
+		for _, s := range []string{"shunt-proxy", "haproxy"} {
+			for _, kind := range []string{"connect", "http"} {
+				run.Checks = append(run.Checks, result.Checks{
+					Kind: kind, Subject: s, RealServers: n, Interval: 1,
+					Rounds:    []result.ChecksRound{checksRound(n, 0.03*float64(n)/1000, 0)},
+					Lateness:  latencies(r, 0.004, tails),
+					Detection: latencies(r, 0.6, tails),
+				})
+			}
 		}
 	}
 	return run
+}
+
+func checksRound(n int, cpu float64, failed uint64) result.ChecksRound {
+	return result.ChecksRound{Seconds: 5, Checks: uint64(5 * n), Failed: &failed, CPU: 5 * cpu, Memory: 20<<20 + uint64(n)*4000, Idle: 20 << 20}
 }
 
 func about() result.Run {

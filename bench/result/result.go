@@ -147,11 +147,38 @@ type Moment struct {
 
 // Checks is the cost of checking many real servers.
 type Checks struct {
-	Subject     string     `json:"subject"`
-	RealServers int        `json:"real_servers"`
-	Interval    float64    `json:"interval"`  // seconds between checks of one real server
-	Processor   float64    `json:"processor"` // share of one processor
-	Memory      uint64     `json:"memory"`
-	Detection   []Quantile `json:"detection"` // from unwell to out of service: not in the table, or down in the status
-	Note        string     `json:"note,omitempty"`
+	Kind        string        `json:"kind"`
+	Subject     string        `json:"subject"`
+	RealServers int           `json:"real_servers"`
+	Interval    float64       `json:"interval"` // seconds between checks of one real server
+	Rounds      []ChecksRound `json:"rounds,omitempty"`
+	// Lateness is that of the checks of real servers that are well, by the time
+	// when they came in: how much more than the interval lay between two.
+	Lateness []Quantile `json:"lateness,omitempty"`
+	// Detection is from unwell to out of service: not in the table, or not in
+	// use by the program's own word.
+	Detection []Quantile `json:"detection,omitempty"`
+	Note      string     `json:"note,omitempty"`
+}
+
+// A ChecksRound is one measurement of what checks cost.
+type ChecksRound struct {
+	Seconds float64 `json:"seconds"`
+	Checks  uint64  `json:"checks"`           // connections that were begun
+	Failed  *uint64 `json:"failed,omitempty"` // by the subject's own count; nil if it has none
+	CPU     float64 `json:"cpu"`              // seconds of processor time
+	Memory  uint64  `json:"memory"`           // bytes
+	Idle    uint64  `json:"idle"`             // bytes of the same program with one real server
+}
+
+// PerCheck returns the seconds of processor time of one check.
+func (r ChecksRound) PerCheck() float64 { return Ratio(r.CPU, float64(r.Checks)) }
+
+// Each returns a value of each round.
+func (c Checks) Each(of func(ChecksRound) float64) []float64 {
+	all := make([]float64, len(c.Rounds))
+	for i, r := range c.Rounds {
+		all[i] = of(r)
+	}
+	return all
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -12,8 +13,8 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// haproxy has splicing where bytes are many, no logs, and a thread for each
-// processor.
+// haproxy has splicing where bytes are many, no logs of connections, and a
+// thread for each processor.
 func haproxy() *Subject {
 	return &Subject{
 		Name: "haproxy", program: "haproxy",
@@ -30,7 +31,8 @@ func haproxy() *Subject {
 		},
 		reloads: unix.SIGUSR2,
 		heeds:   "Reloading HAProxy",
-		serves:  inStats,
+		serves:  inStats, removed: removedByWord, failed: failedInStats,
+		leaves: regexp.MustCompile(`(?m)^(\S+) Server vs/r(\d+) is DOWN`),
 	}
 }
 
@@ -42,6 +44,10 @@ func haproxyConfig(s *Setting) string {
 	how, _ := balance(s, map[string]string{"wrr": "roundrobin", "rr": "roundrobin", "lc": "leastconn", "wlc": "leastconn", "sh": "source"})
 	fmt.Fprintf(&b, "global\n\tnbthread %d\n\tmaxconn %d\n", s.workers(), hold)
 	fmt.Fprintf(&b, "\tstats socket %s mode 600 level admin\n", s.stats())
+	if s.HealthPort > 0 {
+		// Lines with the time of each change, and nothing about connections.
+		b.WriteString("\tlog stdout format iso local0 notice\n")
+	}
 	fmt.Fprintf(&b, "defaults\n\tmode tcp\n\tmaxconn %d\n\tbacklog 32768\n", hold)
 	b.WriteString("\ttimeout client 15m\n\ttimeout server 15m\n\toption redispatch 1\n")
 	fmt.Fprintf(&b, "\ttimeout connect %ds\n", s.connect())
@@ -49,7 +55,10 @@ func haproxyConfig(s *Setting) string {
 		fmt.Fprintf(&b, "\ttimeout check %ds\n", s.seconds())
 	}
 	if s.HealthPort > 0 {
-		b.WriteString("\toption httpchk GET /\n")
+		b.WriteString("\tlog global\n")
+		if s.Check == CheckHTTP {
+			b.WriteString("\toption httpchk GET /\n")
+		}
 	}
 	if s.Bulk {
 		b.WriteString("\toption splice-auto\n\toption splice-request\n\toption splice-response\n")
@@ -170,7 +179,10 @@ func keepalivedConfig(s *Setting) string {
 		fmt.Fprintf(&b, "\treal_server %v %d {\n\t\tweight %d\n", r.Addr.Addr(), r.Addr.Port(), r.Weight)
 		if s.Interval > 0 {
 			check := "TCP_CHECK {"
-			if s.HealthPort > 0 {
+			switch {
+			case s.HealthPort > 0 && s.Check != CheckHTTP:
+				check = fmt.Sprintf("TCP_CHECK {\n\t\t\tconnect_port %d", s.HealthPort)
+			case s.HealthPort > 0:
 				check = fmt.Sprintf("HTTP_GET {\n\t\t\turl {\n\t\t\t\tpath /\n\t\t\t\tstatus_code 200\n\t\t\t}\n\t\t\tconnect_port %d", s.HealthPort)
 			}
 			fmt.Fprintf(&b, "\t\t%s\n\t\t\tconnect_timeout %d\n\t\t\tretry 0\n\t\t\tdelay_loop %d\n\t\t\twarmup 0\n\t\t}\n", check, s.seconds(), s.seconds())

@@ -5,10 +5,13 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -50,7 +53,7 @@ func (r *Running) Restart() error {
 	if err := r.write(); err != nil {
 		return err
 	}
-	r.said = &output{}
+	r.said = &output{leaves: r.leaves, left: map[int]time.Time{}}
 	cmd := exec.Command(r.path, r.args(&r.Setting, r.file())...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = r.Dir, r.said, r.said
 	var err error
@@ -226,8 +229,10 @@ func (s *Subject) Version(shunt string) (string, error) {
 
 // output keeps the last of what a program says.
 type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
+	mu     sync.Mutex
+	text   bytes.Buffer
+	leaves *regexp.Regexp // of the subject; may be nil
+	left   map[int]time.Time
 }
 
 // kept is how many bytes of what a program says are kept at least.
@@ -239,7 +244,30 @@ func (o *output) Write(p []byte) (int, error) {
 	if o.text.Len() > 16*kept {
 		o.text.Next(o.text.Len() - kept)
 	}
+	o.note(p)
 	return o.text.Write(p)
+}
+
+// note notes the real servers that went out of service. Programs write their
+// lines whole.
+func (o *output) note(p []byte) {
+	if o.leaves == nil {
+		return
+	}
+	for _, line := range o.leaves.FindAllSubmatch(p, -1) {
+		at, err1 := time.Parse(time.RFC3339, string(line[1]))
+		number, err2 := strconv.Atoi(string(line[2]))
+		if err1 == nil && err2 == nil {
+			o.left[number-1] = at
+		}
+	}
+}
+
+// removed returns when real servers, by their number, went out of service.
+func (o *output) removed() map[int]time.Time {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return maps.Clone(o.left)
 }
 
 // count returns how often the program has said text lately.

@@ -22,7 +22,7 @@ func shunt(plane string) *Subject {
 			}
 		},
 		reloads: unix.SIGHUP,
-		serves:  inStatus,
+		serves:  inStatus, removed: removedInStatus, failed: failedInStatus,
 	}
 }
 
@@ -64,6 +64,11 @@ func lvs(s *Setting) string {
 	var b strings.Builder
 	check := "\tservice=none\n\tchecktype=on\n"
 	switch {
+	case s.Interval > 0 && s.HealthPort > 0 && s.Check != CheckHTTP:
+		check = fmt.Sprintf("\tservice=none\n\tchecktype=connect\n\tcheckport=%d\n", s.HealthPort)
+		if s.Check == CheckReset {
+			check += "\tcheckclose=rst\n"
+		}
 	case s.Interval > 0 && s.HealthPort > 0:
 		check = fmt.Sprintf("\tservice=http\n\tchecktype=negotiate\n\tcheckport=%d\n\trequest=\"/\"\n\treceive=\"well\"\n", s.HealthPort)
 	case s.Interval > 0:

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -35,7 +36,18 @@ type Setting struct {
 	// HealthPort is where real servers answer HTTP checks. At 0 a connection
 	// to where they serve is the check.
 	HealthPort uint16
+	Check      Check // made at HealthPort
 }
+
+// A Check is the kind of check that is made at HealthPort.
+type Check int
+
+// The kinds.
+const (
+	CheckHTTP    Check = iota
+	CheckConnect       // a connection alone, closed as the subject does when nobody asks for more
+	CheckReset         // a connection alone, ended by a reset: asked of shunt alone
+)
 
 // A Real is a real server.
 type Real struct {
@@ -59,6 +71,9 @@ type Subject struct {
 	reloads unix.Signal
 	heeds   string // what it says when it reloads; "" if it says nothing
 	serves  func(context.Context, *Running, []int) (map[int]bool, error)
+	removed func(context.Context, *Running) (map[int]time.Time, error)
+	failed  func(context.Context, *Running) (uint64, error)
+	leaves  *regexp.Regexp // a line that says when (1) which real server (2) went out of service
 }
 
 // Direct is the absence of a director: clients go to the real servers.
@@ -104,6 +119,9 @@ func (s *Subject) Own() bool { return strings.HasPrefix(s.Name, "shunt-") }
 
 // Checks reports whether the subject looks after real servers by itself.
 func (s *Subject) Checks() bool { return s.Name != Direct && s.Name != "nginx" }
+
+// Tells reports whether Removed says when real servers went out of service.
+func (s *Subject) Tells() bool { return s.removed != nil && !s.Kernel }
 
 // Refuses returns why the subject cannot do what s wants, in words for a
 // report, and nil if it can.

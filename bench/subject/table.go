@@ -1,13 +1,17 @@
 package subject
 
 import (
+	"cmp"
 	"context"
+	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/shunt-lb/shunt/admin"
 	"github.com/shunt-lb/shunt/dataplane"
@@ -32,6 +36,34 @@ func (r *Running) Serves(ctx context.Context, reals []int) (map[int]bool, error)
 		return nil, fmt.Errorf("ask %s which real servers are in service: %w", r.Name, err)
 	}
 	return serving, nil
+}
+
+// Removed returns when real servers, by their number, went out of service, by
+// the subject's own word: the way to ask costs it nothing at the time. Only
+// subjects that have Tells can say it.
+func (r *Running) Removed(ctx context.Context) (map[int]time.Time, error) {
+	at, err := r.removed(ctx, r)
+	if err != nil {
+		return nil, fmt.Errorf("ask %s which real servers went out of service: %w", r.Name, err)
+	}
+	return at, nil
+}
+
+func removedByWord(_ context.Context, r *Running) (map[int]time.Time, error) {
+	return r.said.removed(), nil
+}
+
+// Failed returns how many checks have failed by the subject's own count, and
+// nil if it has none.
+func (r *Running) Failed(ctx context.Context) (*uint64, error) {
+	if r.failed == nil {
+		return nil, nil
+	}
+	n, err := r.failed(ctx, r)
+	if err != nil {
+		return nil, fmt.Errorf("ask %s how many checks failed: %w", r.Name, err)
+	}
+	return &n, nil
 }
 
 // inKernel looks into the table of IPVS.
@@ -77,6 +109,40 @@ func inStatus(ctx context.Context, r *Running, reals []int) (map[int]bool, error
 	return serving, nil
 }
 
+func removedInStatus(ctx context.Context, r *Running) (map[int]time.Time, error) {
+	at := map[int]time.Time{}
+	err := r.eachServer(ctx, func(i int, s *director.ServerStatus) {
+		if s.State == director.Down {
+			at[i] = s.Since
+		}
+	})
+	return at, err
+}
+
+func failedInStatus(ctx context.Context, r *Running) (n uint64, err error) {
+	err = r.eachServer(ctx, func(_ int, s *director.ServerStatus) { n += s.ChecksBad })
+	return n, err
+}
+
+// eachServer calls do with the status of each real server of shunt, by its
+// number.
+func (r *Running) eachServer(ctx context.Context, do func(i int, s *director.ServerStatus)) error {
+	st, err := admin.Dial(r.control()).Status(ctx)
+	if err != nil {
+		return err
+	}
+	number := map[string]int{}
+	for i, real := range r.Reals {
+		number[real.Addr.String()] = i
+	}
+	for _, v := range st.Services {
+		for i := range v.Servers {
+			do(number[v.Servers[i].Server], &v.Servers[i])
+		}
+	}
+	return nil
+}
+
 // inStats asks haproxy, of each server alone.
 func inStats(ctx context.Context, r *Running, reals []int) (map[int]bool, error) {
 	serving := map[int]bool{}
@@ -90,25 +156,51 @@ func inStats(ctx context.Context, r *Running, reals []int) (map[int]bool, error)
 }
 
 func inStat(ctx context.Context, r *Running, i int) (bool, error) {
+	// Servers are numbered from 1.
+	rows, err := haproxyStats(ctx, r, i+1)
+	if err != nil {
+		return false, err
+	}
+	if len(rows) != 1 {
+		return false, fmt.Errorf("it has %d servers of number %d", len(rows), i+1)
+	}
+	status := rows[0]["status"]
+	up := strings.HasPrefix(status, "UP") || status == "no check"
+	return up && rows[0]["weight"] != "0", nil
+}
+
+func failedInStats(ctx context.Context, r *Running) (n uint64, err error) {
+	rows, err := haproxyStats(ctx, r, -1)
+	for _, row := range rows {
+		failed, _ := strconv.ParseUint(row["chkfail"], 10, 64) // empty without checks
+		n += failed
+	}
+	return n, err
+}
+
+// haproxyStats asks haproxy about server i, at -1 about all: a map from the
+// names of the columns for each.
+func haproxyStats(ctx context.Context, r *Running, i int) ([]map[string]string, error) {
 	c, err := (&net.Dialer{}).DialContext(ctx, "unix", r.stats())
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	defer c.Close()
-	// 4 is a server, and servers are numbered from 1.
-	if _, err := fmt.Fprintf(c, "show stat vs 4 %d\n", i+1); err != nil {
-		return false, err
+	// 4 is a server.
+	if _, err := fmt.Fprintf(c, "show stat vs 4 %d\n", i); err != nil {
+		return nil, err
 	}
-	said, err := io.ReadAll(c)
-	if err != nil {
-		return false, err
+	said, err := csv.NewReader(c).ReadAll()
+	if err != nil || len(said) == 0 {
+		return nil, fmt.Errorf("it said %q: %w", said, cmp.Or(err, io.ErrUnexpectedEOF))
 	}
-	lines := strings.Split(strings.TrimSpace(string(said)), "\n")
-	head, row := strings.Split(lines[0], ","), strings.Split(lines[len(lines)-1], ",")
-	status, weight := slices.Index(head, "status"), slices.Index(head, "weight")
-	if len(lines) != 2 || status < 0 || weight < 0 || len(row) < len(head) {
-		return false, fmt.Errorf("it said %q", said)
+	var rows []map[string]string
+	for _, line := range said[1:] {
+		row := map[string]string{}
+		for k, name := range said[0] {
+			row[name] = line[k]
+		}
+		rows = append(rows, row)
 	}
-	up := strings.HasPrefix(row[status], "UP") || row[status] == "no check"
-	return up && row[weight] != "0", nil
+	return rows, nil
 }

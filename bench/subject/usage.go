@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -99,6 +100,30 @@ const (
 	statUser   = 11
 	statSystem = 12
 )
+
+// Opened returns how many TCP connections were begun in the subject's network
+// namespace (ActiveOpens of RFC 4022): by the subject, where nobody else is in
+// it.
+func (r *Running) Opened() (uint64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/snmp", r.process.Pid()))
+	if err != nil {
+		return 0, err
+	}
+	var names []string
+	for line := range strings.Lines(string(text)) {
+		f := strings.Fields(line)
+		switch {
+		case len(f) == 0 || f[0] != "Tcp:":
+		case names == nil:
+			names = f
+		default:
+			if i := slices.Index(names, "ActiveOpens"); i >= 0 && i < len(f) {
+				return strconv.ParseUint(f[i], 10, 64)
+			}
+		}
+	}
+	return 0, errors.New("the kernel does not count the connections of a namespace")
+}
 
 func stat(pid int) ([]string, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))

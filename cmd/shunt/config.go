@@ -41,6 +41,16 @@ func configCommand() *cli.Command {
 
 // load reads the file that a config command was given.
 func load(c *cli.Context) (string, *config.Config, error) {
+	path, text, err := readConfig(c)
+	if err != nil {
+		return path, nil, err
+	}
+	conf, err := daemon.Check(context.Background(), path, text, config.Options{Strict: c.Bool("strict")}, c.String("dataplane"))
+	return path, conf, err
+}
+
+// readConfig reads the file that a command names, or the usual one.
+func readConfig(c *cli.Context) (path string, text []byte, err error) {
 	name := defaultConfig
 	switch c.NArg() {
 	case 0:
@@ -49,19 +59,15 @@ func load(c *cli.Context) (string, *config.Config, error) {
 	default:
 		return "", nil, errors.New("one file at a time; options come before it")
 	}
-	path, err := daemon.FindConfig(name)
+	path, err = daemon.FindConfig(name)
 	if err != nil {
 		return name, nil, err
 	}
 	if passed := daemon.PassedOver(name, path); passed != "" {
 		fmt.Fprintf(c.App.ErrWriter, "shunt: %s means %s and not %s; write ./%s for that\n", name, path, passed, name)
 	}
-	text, err := config.ReadFile(path)
-	if err != nil {
-		return path, nil, err
-	}
-	conf, err := daemon.Check(context.Background(), path, text, config.Options{Strict: c.Bool("strict")}, c.String("dataplane"))
-	return path, conf, err
+	text, err = config.ReadFile(path)
+	return path, text, err
 }
 
 // A verdict is what `config check --json` prints.

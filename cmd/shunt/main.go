@@ -70,17 +70,24 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return report(stderr, err)
 }
 
-// flagsFirst lets the flags of `config check FILE --json` stand behind the
-// file, where the library would take them for more files.
+// flagsFirst lets the flags of `config check FILE --json` and `check FILE
+// --json` stand behind the file, where the library would take them for more
+// files.
 func flagsFirst(args []string) []string {
-	if len(args) < 3 || args[1] != "config" {
+	command := 0
+	switch {
+	case len(args) >= 3 && args[1] == "config":
+		command = 3
+	case len(args) >= 2 && args[1] == "check":
+		command = 2
+	default:
 		return args
 	}
-	sorted := slices.Clone(args[:3])
+	sorted := slices.Clone(args[:command])
 	var files []string
-	for rest := args[3:]; len(rest) > 0; rest = rest[1:] {
+	for rest := args[command:]; len(rest) > 0; rest = rest[1:] {
 		switch a := rest[0]; {
-		case a == "--dataplane" && len(rest) > 1: // the one that takes a value
+		case slices.Contains(valueFlags, a) && len(rest) > 1:
 			sorted = append(sorted, a, rest[1])
 			rest = rest[1:]
 		case len(a) > 1 && a[0] == '-':
@@ -91,6 +98,9 @@ func flagsFirst(args []string) []string {
 	}
 	return append(sorted, files...)
 }
+
+// valueFlags are the flags of these commands that take a value.
+var valueFlags = []string{"--dataplane", "--virtual", "--real"}
 
 func newApp(stdout, stderr io.Writer) *cli.App {
 	return &cli.App{
@@ -108,7 +118,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		ExitErrHandler: func(*cli.Context, error) {}, // report does it
 		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return err },
 		Commands: append([]*cli.Command{
-			runCommand(), configCommand(), statusCommand(), reloadCommand(), realserverCommand(), demoCommand(), versionCommand(),
+			runCommand(), configCommand(), checkCommand(), statusCommand(), reloadCommand(), realserverCommand(), demoCommand(), versionCommand(),
 		}, extraCommands()...),
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {

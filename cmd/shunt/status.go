@@ -32,8 +32,8 @@ func statusCommand() *cli.Command {
 			configFlag(), controlFlag(),
 			&cli.BoolFlag{Name: "json", Usage: "print the API's JSON; of connections, one object a line"},
 			&cli.BoolFlag{Name: "connections", Usage: "show the connections that the kernel forwards instead, one a line, as they are found"},
-			&cli.StringFlag{Name: "service", Usage: "with --connections: only those to `[tcp|udp ]ADDRESS[:PORT]`"},
-			&cli.StringFlag{Name: "real", Usage: "with --connections: only those to the real server `ADDRESS[:PORT]`"},
+			&cli.StringFlag{Name: "service", Usage: "with --connections or --real: only those to `[tcp|udp ]ADDRESS[:PORT]`"},
+			&cli.StringFlag{Name: "real", Usage: "show the latest checks of the real server `ADDRESS[:PORT]`; with --connections: only those to it"},
 			&cli.BoolFlag{Name: "watch", Aliases: []string{"w"}, Usage: "go on, once a second, until Ctrl-C"},
 		},
 		Action: status,
@@ -51,8 +51,11 @@ func status(c *cli.Context) error {
 	if c.Bool("connections") {
 		return showConnections(c, client)
 	}
-	if c.IsSet("service") || c.IsSet("real") {
-		return errors.New("--service and --real choose among connections: add --connections")
+	if c.IsSet("real") {
+		return showHistory(c, client)
+	}
+	if c.IsSet("service") {
+		return errors.New("--service chooses among connections, or with --real among latest checks: add --connections or --real")
 	}
 	if !c.Bool("watch") {
 		return showStatus(c, client)
@@ -98,8 +101,35 @@ func showStatus(c *cli.Context, client *admin.Client) error {
 	return err
 }
 
+// showHistory shows the latest checks of a real server.
+func showHistory(c *cli.Context, client *admin.Client) error {
+	ctx, cancel := context.WithTimeout(c.Context, askTimeout)
+	defer cancel()
+	servers, err := client.History(ctx, c.String("service"), c.String("real"))
+	switch {
+	case err != nil:
+		return notReached(err)
+	case len(servers) == 0:
+		return fmt.Errorf("no real server is called %s%s; `shunt status` has them all", c.String("real"), in(c.String("service")))
+	case c.Bool("json"):
+		return printJSON(c.App.Writer, servers)
+	}
+	return admin.RenderHistory(c.App.Writer, servers, renderOptions(c.App.Writer))
+}
+
+func in(service string) string {
+	if service == "" {
+		return ""
+	}
+	return " in " + service
+}
+
 func render(w io.Writer, s director.Status) error {
-	return admin.Render(w, s, admin.RenderOptions{Color: terminal(w) && os.Getenv("NO_COLOR") == "", Width: width(w)})
+	return admin.Render(w, s, renderOptions(w))
+}
+
+func renderOptions(w io.Writer) admin.RenderOptions {
+	return admin.RenderOptions{Color: terminal(w) && os.Getenv("NO_COLOR") == "", Width: width(w)}
 }
 
 func printJSON(w io.Writer, v any) error {

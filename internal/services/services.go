@@ -21,6 +21,9 @@ type Service struct {
 	Query bool
 	// URL says how a check makes a URL of `request`.
 	URL URL
+	// TLS says whether a check speaks TLS, and what it then looks at unless
+	// `verify` says otherwise.
+	TLS TLS
 	// Login and Passwd are what a check uses when the directives say nothing;
 	// HOST stands for the name of this host.
 	Login, Passwd string
@@ -62,6 +65,23 @@ const (
 	WholeURL     // as it is: asked of the real server as a proxy
 )
 
+// A TLS is how a check of a service speaks TLS.
+type TLS int
+
+// The ways.
+const (
+	NoTLS         TLS = iota
+	AnyTLS            // with any certificate
+	VerifiedTLS       // with one that is trusted, and valid for the name of the real server
+	VerifiedLogin     // as VerifiedTLS where a login is to be protected, else as AnyTLS
+)
+
+// Verified reports whether a check with a login, "" for none, verifies the
+// certificate.
+func (t TLS) Verified(login string) bool {
+	return t == VerifiedTLS || t == VerifiedLogin && login != ""
+}
+
 // An Answer is how the sorry server answers a client.
 type Answer int
 
@@ -88,25 +108,27 @@ var table = []Service{
 		Name: "ftp", Port: 21, Uses: Request | Receive | Login | Passwd, Login: "anonymous", Passwd: "ldirectord@HOST",
 		Sorry: SorryLine, Line: "421 Service not available, closing control connection.",
 	},
+	{Name: "grpc", Uses: Request | VirtualHost, Sorry: SorryReset},
 	{Name: "http", Port: 80, Uses: web, URL: OwnURL, Sorry: SorryPage},
-	{Name: "https", Port: 443, Uses: web, URL: OwnURL, Sorry: SorryReset},
+	{Name: "https", Port: 443, Uses: web, TLS: AnyTLS, URL: OwnURL, Sorry: SorryReset},
 	{Name: "http_proxy", Port: 3128, Uses: web, URL: WholeURL, Sorry: SorryPage},
 	{Name: "imap", Port: 143, Uses: Login | Passwd, Sorry: SorryLine, Line: "* BYE [UNAVAILABLE] Service temporarily unavailable"},
-	{Name: "imaps", Port: 993, Uses: Login | Passwd, Sorry: SorryReset},
+	{Name: "imaps", Port: 993, Uses: Login | Passwd, TLS: VerifiedTLS, Sorry: SorryReset},
 	{Name: "ldap", Port: 389, Uses: Request | Receive | Login | Passwd, Sorry: SorryReset},
-	{Name: "ldaps", Port: 636, Uses: Request | Receive | Login | Passwd, Sorry: SorryReset},
+	{Name: "ldaps", Port: 636, Uses: Request | Receive | Login | Passwd, TLS: AnyTLS, Sorry: SorryReset},
 	{Name: "mysql", Port: 3306, Uses: sql, Query: true, Sorry: SorryReset},
 	{Name: "nntp", Port: 119, Sorry: SorryLine, Line: "400 Service temporarily unavailable"},
 	{Name: "none"},
 	{Name: "oracle", Port: 1521, Uses: sql, Query: true, Sorry: SorryReset},
 	{Name: "pgsql", Port: 5432, Uses: sql, Query: true, Sorry: SorryReset},
 	{Name: "pop", Port: 110, Uses: Login | Passwd, Sorry: SorryLine, Line: "-ERR [SYS/TEMP] Service temporarily unavailable"},
-	{Name: "pops", Port: 995, Uses: Login | Passwd, Sorry: SorryReset},
+	{Name: "pops", Port: 995, Uses: Login | Passwd, TLS: VerifiedLogin, Sorry: SorryReset},
 	{Name: "radius", Port: 1812, Uses: Login | Passwd | Secret, Sorry: SorryReset},
 	{Name: "simpletcp", Uses: Request | Receive | Protocol},
 	{Name: "sip", Port: 5060, Uses: Login | Protocol, Login: "ldirectord@HOST", Sorry: SorryReset},
 	{Name: "smtp", Port: 25, Sorry: SorryLine, Line: "421 HOST Service not available, closing transmission channel"},
 	{Name: "submission", Port: 587, Sorry: SorryLine, Line: "421 HOST Service not available, closing transmission channel"},
+	{Name: "tls", Uses: VirtualHost, TLS: VerifiedTLS, Sorry: SorryReset},
 }
 
 // None is the name of the service of which there is no check.

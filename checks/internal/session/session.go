@@ -1,10 +1,17 @@
 // Package session says how a check talks with a real server: as a state
 // machine that is told what has arrived and answers what is to be sent. It
-// knows no clock, descriptor, goroutine or context, so that an event loop, a
-// blocking connection, TLS and a fuzz test can all drive the same one.
+// knows no clock, descriptor or goroutine, so that an event loop, a blocking
+// connection, TLS and a fuzz test can all drive the same one.
 //
 // The package imports nothing of the project.
 package session
+
+import (
+	"context"
+	"crypto/tls"
+	"io"
+	"net/netip"
+)
 
 // A Session is one side of conversations with one real server, one after
 // another. It is made once for each real server and allocates nothing for a
@@ -38,4 +45,18 @@ type Step struct {
 	// closed. Err is its verdict, nil that the real server is well.
 	Done bool
 	Err  error
+	// Next, if it is not nil, ends the connection and goes on over another one,
+	// within the same time. Send is the first that is sent there.
+	Next *Hop
+	// Rest, if it is not nil, is the rest of the conversation: a part that may
+	// take its time, such as matching a large answer. It may block, reads what
+	// else arrives from conn, ends soon after ctx does, and returns the verdict.
+	// An event loop runs it in a goroutine. No call of the Session follows.
+	Rest func(ctx context.Context, conn io.Reader) error
+}
+
+// A Hop is another connection to the real server of a conversation.
+type Hop struct {
+	Addr netip.AddrPort
+	TLS  *tls.Config // nil: none
 }

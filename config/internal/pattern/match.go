@@ -15,6 +15,8 @@ const (
 	// matchAtOnce is how many steps a match may take that cannot be
 	// interrupted, some tens of milliseconds.
 	matchAtOnce = 1 << 21
+	// matchNow is how many steps MatchNow takes at most, some milliseconds.
+	matchNow = 1 << 17
 	// matchSteps is how many are taken between two looks at the context.
 	matchSteps = 1 << 16
 )
@@ -33,6 +35,19 @@ func (p *Pattern) Match(ctx context.Context, text io.Reader) (bool, error) {
 		return p.re.Match(latin1(head)), nil
 	}
 	return p.search(ctx, bytes.NewReader(head))
+}
+
+// MatchNow is Match for a text in memory, where it takes some milliseconds at
+// most: decided is false where it may take more. It allocates nothing for a
+// text in ASCII.
+func (p *Pattern) MatchNow(text []byte) (matched, decided bool) {
+	switch {
+	case p.whole && len(text) <= matchHead:
+		return bytes.Contains(text, p.prefix), true
+	case !p.whole && (len(text)+1)*p.steps <= matchNow:
+		return p.re.Match(latin1(text)), true
+	}
+	return false, false
 }
 
 // search is Match for what may take its time.

@@ -3,6 +3,7 @@ package stream
 import (
 	"golang.org/x/sys/unix"
 
+	"github.com/shunt-lb/shunt/internal/wheel"
 	"github.com/shunt-lb/shunt/proxy/internal/engine"
 	"github.com/shunt-lb/shunt/proxy/internal/table"
 	"github.com/shunt-lb/shunt/proxy/internal/virtual"
@@ -15,7 +16,7 @@ type handler struct {
 	events engine.Events
 
 	conns    conns
-	wheel    *engine.Wheel
+	wheel    *wheel.Wheel
 	named    map[int32]virtual.Parties // of those that were introduced
 	accepted bool                      // connections have been accepted in this turn
 
@@ -29,7 +30,7 @@ type handler struct {
 }
 
 func newHandler(f *Forwarder, w *engine.Worker, events engine.Events) *handler {
-	h := &handler{fwd: f, worker: w, events: events, named: map[int32]virtual.Parties{}, wheel: engine.NewWheel(w.Tick)}
+	h := &handler{fwd: f, worker: w, events: events, named: map[int32]virtual.Parties{}, wheel: wheel.New(w.Tick)}
 	h.accept = acceptor{h: h, worker: w, reserve: reserve{engine.None, engine.None}}
 	h.dialer = dialer{h: h, worker: w, tried: map[int32][]*table.Server{}, waiting: map[int32]*table.Waiter{}}
 	h.relay = relay{h: h, worker: w}

@@ -1,0 +1,113 @@
+package checks
+
+import (
+	"bytes"
+
+	"github.com/shunt-lb/shunt/checks/internal/session"
+)
+
+// An imap is the session of a mailbox server (RFC 9051): a greeting of OK or
+// PREAUTH, LOGIN if there is a login, and LOGOUT, which has to be answered, or
+// the connection closed: a server that hangs there is not well.
+//
+// Beside ldirectord's defects (it checks port 143 whatever the file says, and
+// no IPv6 address) it does not ask for EXPUNGE, whose answer does not matter.
+type imap struct {
+	dialogue
+	login, passwd string // as they are sent
+	secret        string
+	state         imapState
+}
+
+// An imapState is what the session waits for.
+type imapState int
+
+const (
+	imapGreeting imapState = iota
+	imapLogin
+	imapLogout
+)
+
+func newIMAP(t *Target) session.Session {
+	s := &imap{secret: t.Passwd}
+	if t.Login != "" {
+		s.login, s.passwd = imapString(t.Login), imapString(t.Passwd)
+	}
+	s.speaker = s
+	return s
+}
+
+// imapString is text as a quoted string (RFC 9051, section 4.3). A directive
+// has no control characters.
+func imapString(text string) string {
+	quoted := []byte{'"'}
+	for _, c := range []byte(text) {
+		if c == '"' || c == '\\' {
+			quoted = append(quoted, '\\')
+		}
+		quoted = append(quoted, c)
+	}
+	return string(append(quoted, '"'))
+}
+
+func (s *imap) begin() {
+	s.state, s.step.Until = imapGreeting, untilGreeting
+}
+
+func (s *imap) line(line []byte) {
+	switch untagged := bytes.HasPrefix(line, []byte("* ")); s.state {
+	case imapGreeting:
+		s.greeted(line)
+	case imapLogin:
+		switch {
+		case hasPrefix(line, "* BYE"):
+			s.end(because(Status, "LOGIN %s, want OK", s.quoted(line)))
+		case !untagged:
+			s.loggedIn(line)
+		}
+	case imapLogout:
+		if !untagged {
+			s.end(nil)
+		}
+	}
+}
+
+func (s *imap) greeted(line []byte) {
+	switch {
+	case !hasPrefix(line, "* OK") && !hasPrefix(line, "* PREAUTH"):
+		kind := Protocol
+		if hasPrefix(line, "* BYE") || hasPrefix(line, "* NO") || hasPrefix(line, "* BAD") {
+			kind = Status
+		}
+		s.end(because(kind, "greeting %s, want * OK", quoted(line)))
+	case s.login == "":
+		s.logOut()
+	default:
+		s.state = imapLogin
+		s.say("while waiting for the answer to LOGIN", "a1 LOGIN ", s.login, " ", s.passwd)
+	}
+}
+
+func (s *imap) loggedIn(line []byte) {
+	answer, ok := bytes.CutPrefix(line, []byte("a1 "))
+	switch {
+	case !ok:
+		s.end(because(Protocol, "LOGIN %s, want a1 OK", s.quoted(line)))
+	case hasPrefix(answer, "OK"):
+		s.logOut()
+	default:
+		s.end(because(refusal(line), "LOGIN %s, want OK", s.quoted(answer)))
+	}
+}
+
+func (s *imap) logOut() {
+	s.state, s.parting = imapLogout, true
+	s.say("while waiting for the answer to LOGOUT", "a2 LOGOUT")
+}
+
+func (s *imap) quoted(line []byte) string { return quoted(line, s.passwd, s.secret) }
+
+// hasPrefix reports whether line begins with a word, in any case.
+func hasPrefix(line []byte, word string) bool {
+	return len(line) >= len(word) && bytes.EqualFold(line[:len(word)], []byte(word))
+}

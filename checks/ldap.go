@@ -1,0 +1,135 @@
+package checks
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/go-ldap/ldap/v3"
+)
+
+// maxDirectory is how many bytes of a directory's answers are read. The library
+// makes a hundred bytes of one, at the worst.
+const maxDirectory = 16 << 10
+
+// LDAP binds as target.Login if it and target.Passwd are set, else as nobody,
+// and looks for the entry target.Request without its leading slash, the root of
+// the directory if that is empty. The check succeeds if there is exactly one
+// and target.Receive matches its name as the real server spells it. A reference
+// is no entry, and an entry before an error is none, but for sizeLimitExceeded;
+// ldirectord takes it: a defect.
+func LDAP(ctx context.Context, target Target) error { return directory(ctx, "ldap", target) }
+
+// LDAPS is LDAP over TLS, with any certificate unless target.TLS says otherwise.
+func LDAPS(ctx context.Context, target Target) error { return directory(ctx, "ldaps", target) }
+
+func directory(ctx context.Context, name string, target Target) error {
+	return attempt(ctx, name, target.Addr.String(), func() error {
+		return target.lend(ctx, maxReply, func(w *wire) error {
+			conn, err := net.Conn(w), error(nil)
+			if name == "ldaps" {
+				if conn, err = w.secure(target.tlsConfig("ldaps")); err != nil {
+					return err
+				}
+			}
+			w.limit(maxDirectory)
+			return target.ldap(ctx, w, conn)
+		})
+	})
+}
+
+// ldap binds and searches on conn, which is w or goes over it.
+func (t *Target) ldap(ctx context.Context, w *wire, conn net.Conn) error {
+	l := ldap.NewConn(&ldapConn{Conn: conn, wire: w}, conn != net.Conn(w))
+	if deadline, ok := ctx.Deadline(); ok {
+		// The wire ends before that; it is for what goes on in the background.
+		l.SetTimeout(time.Until(deadline) + time.Second)
+	}
+	l.Start()
+	defer func() {
+		_ = w.Close() // nothing in the background can wait for the real server any more
+		_ = l.Close()
+	}()
+	bind := func() error { return l.UnauthenticatedBind("") }
+	if t.Login != "" && t.Passwd != "" {
+		bind = func() error { return l.Bind(t.Login, t.Passwd) }
+	}
+	if err := bind(); err != nil {
+		return t.ldapError(w, l, err, untilLogin)
+	}
+	found, err := l.Search(&ldap.SearchRequest{
+		BaseDN: strings.TrimPrefix(t.Request, "/"), Scope: ldap.ScopeBaseObject,
+		Filter: "(objectClass=*)", Attributes: []string{"1.1"}, // none
+	})
+	if err != nil && !ldap.IsErrorWithCode(err, ldap.LDAPResultSizeLimitExceeded) {
+		return t.ldapError(w, l, err, "while waiting for the entry")
+	}
+	return t.entry(ctx, found)
+}
+
+// An ldapConn finds out by its first byte who speaks another protocol, and not
+// by waiting for the length that it seems to have sent.
+type ldapConn struct {
+	net.Conn
+	wire *wire // below Conn
+	read bool
+}
+
+const ldapMessage = 0x30 // a SEQUENCE (RFC 4511, section 4.1.1)
+
+// Read reads from a directory alone.
+func (c *ldapConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if n > 0 && !c.read && b[0] != ldapMessage {
+		return 0, c.wire.failed(because(Protocol, "the answer begins with %q, which is not LDAP", b[:min(n, 8)]))
+	}
+	c.read = c.read || n > 0
+	return n, err
+}
+
+// entry judges what was found.
+func (t *Target) entry(ctx context.Context, found *ldap.SearchResult) error {
+	if n := len(found.Entries); n != 1 {
+		return because(Mismatch, "%d entries, want 1", n)
+	}
+	if t.Receive == nil {
+		return nil
+	}
+	name := found.Entries[0].DN
+	switch ok, err := t.Receive.Match(ctx, strings.NewReader(name)); {
+	case err != nil:
+		return &failure{err: err, when: whileMatching}
+	case !ok:
+		return because(Mismatch, "the entry %q does not match %q", t.plain(name), t.Receive)
+	}
+	return nil
+}
+
+// ldapError says why a request has failed. Those of the library's own codes,
+// from 200 on, are about the connection.
+func (t *Target) ldapError(w *wire, l *ldap.Conn, err error, when string) error {
+	said, ok := errors.AsType[*ldap.Error](err)
+	if !ok || said.ResultCode >= ldap.ErrorNetwork {
+		return w.why(t, errors.Join(l.GetLastError(), err), when)
+	}
+	text := ldap.LDAPResultCodeMap[said.ResultCode]
+	if detail := t.plain(said.Err); detail != "" {
+		text += ": " + detail
+	}
+	kind := Status
+	if when == untilLogin && ldapLogins[said.ResultCode] {
+		kind = Auth
+	}
+	return because(kind, "error %d: %s", said.ResultCode, text)
+}
+
+// ldapLogins are the results that say that a bind was not accepted (RFC 4511,
+// appendix A).
+var ldapLogins = map[uint16]bool{
+	ldap.LDAPResultAuthMethodNotSupported: true, ldap.LDAPResultStrongAuthRequired: true,
+	ldap.LDAPResultConfidentialityRequired: true, ldap.LDAPResultInappropriateAuthentication: true,
+	ldap.LDAPResultInvalidCredentials: true, ldap.LDAPResultInsufficientAccessRights: true,
+	ldap.LDAPResultNoSuchObject: true, ldap.LDAPResultInvalidDNSyntax: true,
+}

@@ -1,0 +1,121 @@
+package checks
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"io"
+	"net"
+	"slices"
+
+	"github.com/go-sql-driver/mysql"
+)
+
+// MySQL logs in as target.Login with target.Passwd, to target.Database if that
+// is set, and makes the query target.Request without its leading slash, which
+// is one statement. The check succeeds if the answer has a row, whatever is in
+// it. A statement without a result, as an update, is made a second time, as
+// ldirectord makes every query twice: it succeeds if it finds rows then.
+//
+// It speaks without TLS, and is over with the first row if there are more than
+// it may read (512 KiB). No file of this host is ever sent.
+func MySQL(ctx context.Context, target Target) error {
+	return attempt(ctx, "mysql", target.Addr.String(), func() error {
+		query, err := target.query()
+		if err != nil {
+			return err
+		}
+		return target.lend(ctx, maxReply, func(w *wire) error { return target.mysql(w, query) })
+	})
+}
+
+// mysql makes the query on w. The context of all calls is none: w ends with the
+// check's.
+func (t *Target) mysql(w *wire, query string) error {
+	most := maxLogin
+	config := mysql.NewConfig()
+	config.Net, config.Addr = "tcp", t.Addr.String()
+	config.User, config.Passwd, config.DBName = t.Login, t.Passwd, t.Database
+	config.Logger = &mysql.NopLogger{}
+	config.ClientFoundRows = true // rows that an update finds count, not those that it changes
+	config.CheckConnLiveness = false
+	config.DialFunc = func(context.Context, string, string) (net.Conn, error) {
+		return newFrames(w, w, mysqlHeader, func(m []byte) (int, bool, error) { return mysqlLength(m, most) }), nil
+	}
+	connector, err := mysql.NewConnector(config)
+	if err != nil {
+		return because(Other, "%s", t.plain(err))
+	}
+	conn, err := connector.Connect(context.Background())
+	if err != nil {
+		return t.mysqlError(w, err, untilLogin)
+	}
+	defer conn.Close()
+	most = maxReply
+	rows, err := conn.(driver.QueryerContext).QueryContext(context.Background(), query, nil)
+	if err != nil {
+		return t.mysqlError(w, err, untilAnswer)
+	}
+	if len(rows.Columns()) == 0 {
+		return t.mysqlExec(w, conn, query)
+	}
+	return t.mysqlRows(w, rows)
+}
+
+// mysqlExec makes a statement that has no result.
+func (t *Target) mysqlExec(w *wire, conn driver.Conn, query string) error {
+	result, err := conn.(driver.ExecerContext).ExecContext(context.Background(), query, nil)
+	if err != nil {
+		return t.mysqlError(w, err, untilAnswer)
+	}
+	if n, err := result.RowsAffected(); err != nil || n == 0 {
+		return errNoRows
+	}
+	return nil
+}
+
+// mysqlRows reads a result to its end, or as far as it may be read.
+func (t *Target) mysqlRows(w *wire, rows driver.Rows) error {
+	row := make([]driver.Value, len(rows.Columns()))
+	for n := 0; ; n++ {
+		switch err := rows.Next(row); {
+		case n > 0 && (errors.Is(err, io.EOF) || err != nil && w.overrun()):
+			return nil
+		case errors.Is(err, io.EOF):
+			return errNoRows
+		case err != nil:
+			return t.mysqlError(w, err, untilAnswer)
+		}
+	}
+}
+
+const mysqlHeader = 4 // length in three bytes, the least first, and a number
+
+func mysqlLength(header []byte, most int) (length int, whole bool, err error) {
+	length = int(header[0]) | int(header[1])<<8 | int(header[2])<<16
+	if length > most {
+		return 0, false, tooLong(length)
+	}
+	return length, false, nil
+}
+
+// mysqlLogins are the errors that say that a login was not accepted: of
+// MySQL's and MariaDB's references, server errors.
+var mysqlLogins = []uint16{
+	1044, 1045, // user or password, or no right to the database
+	1129, 1130, // nobody from this host
+	1251, 1275, 1698, 1862, // by this method, or with a password that has expired
+	3118, 3955, 4151, // locked
+}
+
+func (t *Target) mysqlError(w *wire, err error, when string) error {
+	said, ok := errors.AsType[*mysql.MySQLError](err)
+	if !ok {
+		return w.why(t, err, when)
+	}
+	kind := Status
+	if slices.Contains(mysqlLogins, said.Number) && when == untilLogin {
+		kind = Auth
+	}
+	return because(kind, "error %d: %s", said.Number, t.plain(said.Message))
+}

@@ -1,0 +1,39 @@
+package checks
+
+import "github.com/shunt-lb/shunt/checks/internal/session"
+
+const untilGreeting = "while waiting for the greeting"
+
+// An nntp is the session of a news server (RFC 3977, section 5.1). The first
+// byte of the greeting is its verdict, as in ldirectord: 2 is well, be it the
+// only one. The rest of the line is read for the words of a failure alone.
+type nntp struct {
+	dialogue
+	begun bool
+}
+
+func newNNTP(*Target) session.Session {
+	s := &nntp{}
+	s.speaker = s
+	return s
+}
+
+func (s *nntp) begin() {
+	s.begun = false
+	s.step.Until = untilGreeting
+}
+
+// Feed implements session.Session.
+func (s *nntp) Feed(b []byte, eof bool) session.Step {
+	if !s.begun && len(b) > 0 && b[0] == '2' {
+		return session.Step{Send: quitLine, Done: true}
+	}
+	s.begun = s.begun || len(b) > 0
+	return s.dialogue.Feed(b, eof)
+}
+
+func (s *nntp) line(line []byte) {
+	s.end(because(codeKind(line), "greeting %s, want 2xx", quoted(line)))
+}
+
+var quitLine = []byte("QUIT\r\n")

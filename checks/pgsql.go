@@ -1,0 +1,207 @@
+package checks
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// PgSQL logs in as target.Login with target.Passwd, to target.Database or else
+// the one of the login's name, and makes the query target.Request without its
+// leading slash. The check succeeds if the last of its statements has rows, has
+// changed some, or has found some.
+//
+// It speaks TLS if the real server does, with whatever certificate, and does
+// without it where a login by TLS is refused, as libpq does by default. It is
+// over with the first row if there are more than it may read (512 KiB).
+func PgSQL(ctx context.Context, target Target) error {
+	return attempt(ctx, "pgsql", target.Addr.String(), func() error {
+		query, err := target.query()
+		if err != nil {
+			return err
+		}
+		secure := true
+		ask := func(w *wire) error { return target.pgsql(w, query, &secure) }
+		if err = target.lend(ctx, maxReply, ask); errors.Is(err, errNotByTLS) {
+			err = target.lend(ctx, maxReply, ask)
+		}
+		return err
+	})
+}
+
+// errNotByTLS is the end of a connection that has to be made again.
+var errNotByTLS = errors.New("no login by TLS")
+
+// pgsql makes the query on w. With secure it tries TLS first; if the login is
+// refused by it, it returns errNotByTLS, and secure is false.
+func (t *Target) pgsql(w *wire, query string, secure *bool) error {
+	conn, err := t.postgresConn(w, secure)
+	if err != nil {
+		return err
+	}
+	pg, err := pgconn.ConnectConfig(context.Background(), t.pgConfig(conn))
+	if err != nil {
+		refused, ok := errors.AsType[*pgconn.PgError](err)
+		if ok && *secure && refused.Code == pgNoEntry {
+			*secure = false
+			return errNotByTLS
+		}
+		return t.pgError(w, err, untilLogin)
+	}
+	defer func() {
+		_ = pg.Close(context.Background())
+		_ = w.Close() // what goes on in the background ends by that
+		<-pg.CleanupDone()
+	}()
+	rows, err := pgRows(pg, query)
+	switch {
+	case err != nil && (rows == 0 || !w.overrun()):
+		return t.pgError(w, err, untilAnswer)
+	case rows == 0:
+		return errNoRows
+	}
+	return nil
+}
+
+// pgRows returns how many rows the last statement of a query has or has
+// changed, as far as the answer may be read.
+func pgRows(pg *pgconn.PgConn, query string) (rows int, err error) {
+	results := pg.Exec(context.Background(), query)
+	for results.NextResult() {
+		rows = 0
+		r := results.ResultReader()
+		for r.NextRow() {
+			rows++
+		}
+		tag, _ := r.Close() // Close of all results has the error
+		rows = max(rows, int(tag.RowsAffected()))
+	}
+	return rows, results.Close()
+}
+
+// pgConfig returns how to log in on conn. Nothing of it is from the environment.
+func (t *Target) pgConfig(conn net.Conn) *pgconn.Config {
+	config := pgBlank.Copy()
+	config.Host, config.Port = t.Addr.Addr().String(), t.Addr.Port()
+	config.User, config.Password, config.Database = t.Login, t.Passwd, t.Database
+	config.LookupFunc = func(_ context.Context, host string) ([]string, error) { return []string{host}, nil }
+	config.DialFunc = func(context.Context, string, string) (c net.Conn, err error) {
+		if c, conn = conn, nil; c == nil {
+			err = net.ErrClosed // a request to cancel: the end of the connection does
+		}
+		return c, err
+	}
+	return config
+}
+
+// pgBlank is a configuration that knows nothing. The library makes one only
+// from the environment, and PGSERVICE cannot be overruled: it is made while
+// nothing else runs yet.
+var pgBlank = func() *pgconn.Config {
+	const service = "PGSERVICE"
+	if named, ok := os.LookupEnv(service); ok {
+		_ = os.Unsetenv(service)
+		defer os.Setenv(service, named)
+	}
+	config, err := pgconn.ParseConfig("host=127.0.0.1 port=5432 user=none password=none database=none passfile='' servicefile='' " +
+		"connect_timeout=0 sslmode=disable sslkey='' sslcert='' sslcertmode=disable sslrootcert='' sslpassword='' sslnegotiation=postgres sslsni=0 " +
+		"target_session_attrs=any min_protocol_version=3.0 max_protocol_version=3.0 channel_binding=disable require_auth=''")
+	if err != nil {
+		panic(err) // all that it depends on stands here
+	}
+	config.RuntimeParams = map[string]string{}
+	config.Fallbacks = nil
+	return config
+}()
+
+// postgresConn begins TLS on w if secure says so and the real server wants to
+// (PostgreSQL's protocol, section SSL session encryption); if not, secure is
+// false.
+func (t *Target) postgresConn(w *wire, secure *bool) (net.Conn, error) {
+	if !*secure {
+		return newFrames(w, w, pgHeader, postgresLook), nil
+	}
+	answer := make([]byte, 1)
+	if _, err := w.Write([]byte{0, 0, 0, 8, 4, 210, 22, 47}); err != nil {
+		return nil, &failure{err: err, when: untilLogin}
+	}
+	if _, err := io.ReadFull(w, answer); err != nil {
+		return nil, &failure{err: err, when: untilLogin}
+	}
+	switch answer[0] {
+	case 'S':
+		conn, err := w.secure(t.tlsConfig("pgsql"))
+		if err != nil {
+			return nil, err
+		}
+		return newFrames(w, conn, pgHeader, postgresLook), nil
+	case 'N':
+		*secure = false
+		return newFrames(w, w, pgHeader, postgresLook), nil
+	case 'E': // an error, which the library reads as the answer to the login
+		*secure = false
+		return newFrames(w, w, pgHeader, postgresLook, answer...), nil
+	}
+	return nil, because(Protocol, "the answer to a request for TLS begins with %q, want S or N", answer)
+}
+
+const (
+	pgHeader     = 5 // kind, and the length of all that follows the kind
+	pgAuth       = 'R'
+	pgIterations = 100_000 // of SCRAM: as much as 50 ms can do
+)
+
+// postgresLook bounds messages, and how much the real server makes this host
+// compute for a login.
+func postgresLook(m []byte) (length int, whole bool, err error) {
+	length = int(binary.BigEndian.Uint32(m[1:])) - 4
+	most := maxReply
+	if m[0] == pgAuth {
+		most = maxLogin
+	}
+	switch {
+	case length < 0:
+		return 0, false, because(Protocol, "a message without a length")
+	case length > most:
+		return 0, false, tooLong(length)
+	case m[0] == pgAuth && len(m) > pgHeader && iterations(m) > pgIterations:
+		return 0, false, because(Protocol, "the real server wants more than %d iterations of SCRAM", pgIterations)
+	}
+	return length, m[0] == pgAuth, nil
+}
+
+// iterations returns the count in a message that begins SCRAM (RFC 5802,
+// section 5.1), 0 if there is none.
+func iterations(message []byte) int {
+	_, count, _ := bytes.Cut(message[max(0, bytes.LastIndex(message, []byte(",i="))):], []byte(",i="))
+	n, err := strconv.Atoi(string(count))
+	if errors.Is(err, strconv.ErrRange) {
+		return pgIterations + 1
+	}
+	return n
+}
+
+const (
+	pgLogins  = "28"    // the class of errors that says that a login was not accepted
+	pgNoEntry = "28000" // nobody may log in so: pg_hba.conf has no entry, or one that refuses
+)
+
+func (t *Target) pgError(w *wire, err error, when string) error {
+	said, ok := errors.AsType[*pgconn.PgError](err)
+	if !ok {
+		return w.why(t, err, when)
+	}
+	kind := Status
+	if strings.HasPrefix(said.Code, pgLogins) {
+		kind = Auth
+	}
+	return because(kind, "error %s: %s", t.plain(said.Code), t.plain(said.Message))
+}

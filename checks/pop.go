@@ -1,0 +1,196 @@
+package checks
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/md5"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+
+	"github.com/shunt-lb/shunt/checks/internal/session"
+)
+
+// A pop is the session of a mailbox server (RFC 1939). Without a login its
+// greeting is the verdict: +OK, in any case and whatever follows. ldirectord
+// calls every server well then, even one that is not there, which is a defect.
+//
+// With one it logs in: by CRAM-MD5 if CAPA offers it (RFC 2195), by APOP if
+// the greeting has a stamp, and by USER and PASS if neither was accepted. STAT
+// and QUIT may be refused, but they have to be answered, or the connection
+// closed: a server that hangs there is not well.
+type pop struct {
+	dialogue
+	login, passwd string
+	state         popState
+	stamp         []byte // of the greeting, for APOP
+	cram          bool   // CAPA offers CRAM-MD5
+}
+
+// A popState is what the session waits for.
+type popState int
+
+const (
+	popGreeting popState = iota
+	popCAPA
+	popList // the rest of the answer to CAPA
+	popAUTH
+	popDigest // the answer to that of the challenge
+	popAPOP
+	popUSER
+	popPASS
+	popSTAT
+	popQUIT
+)
+
+// popAnswers are their names, and the words of a timeout.
+var popAnswers = [...]struct{ name, until string }{
+	{"greeting", untilGreeting},
+	{"CAPA", "while waiting for the answer to CAPA"},
+	{"CAPA", "while waiting for the end of the answer to CAPA"},
+	{"AUTH", "while waiting for the answer to AUTH"},
+	{"AUTH", "while waiting for the answer to AUTH"},
+	{"APOP", "while waiting for the answer to APOP"},
+	{"USER", "while waiting for the answer to USER"},
+	{"PASS", "while waiting for the answer to PASS"},
+	{"STAT", "while waiting for the answer to STAT"},
+	{"QUIT", "while waiting for the answer to QUIT"},
+}
+
+func newPOP(t *Target) session.Session {
+	s := &pop{login: t.Login, passwd: t.Passwd}
+	s.speaker = s
+	return s
+}
+
+func (s *pop) begin() {
+	s.stamp, s.cram = s.stamp[:0], false
+	s.await(popGreeting)
+}
+
+func (s *pop) await(state popState) {
+	s.state, s.step.Until = state, popAnswers[state].until
+}
+
+// ask sends the command of a state.
+func (s *pop) ask(state popState, argument ...string) {
+	s.await(state)
+	s.said = append(s.said, popAnswers[state].name...)
+	for _, a := range argument {
+		s.said = append(append(s.said, ' '), a...)
+	}
+	s.say(s.step.Until)
+}
+
+func (s *pop) line(line []byte) {
+	accepted := bytes.HasPrefix(line, []byte("+OK"))
+	switch s.state {
+	case popGreeting:
+		s.greeted(line)
+	case popCAPA:
+		if !accepted {
+			s.logIn()
+			return
+		}
+		s.await(popList)
+	case popList:
+		s.capability(line)
+	case popAUTH:
+		s.challenged(line)
+	case popSTAT:
+		s.ask(popQUIT)
+	case popQUIT:
+		s.end(nil)
+	default:
+		s.answered(line, accepted)
+	}
+}
+
+func (s *pop) greeted(line []byte) {
+	switch {
+	case len(line) < 3 || !bytes.EqualFold(line[:3], []byte("+OK")):
+		kind := Protocol
+		if bytes.HasPrefix(line, []byte("-ERR")) {
+			kind = Status
+		}
+		s.end(because(kind, "greeting %s, want +OK", quoted(line)))
+	case s.login == "":
+		s.parting = true
+		s.ask(popQUIT)
+	default:
+		s.stamp = append(s.stamp, stamp(line)...)
+		s.ask(popCAPA)
+	}
+}
+
+// stamp is the part of a greeting that APOP needs (RFC 1939, section 7).
+func stamp(greeting []byte) []byte {
+	from := bytes.IndexByte(greeting, '<')
+	to := bytes.IndexByte(greeting, '>')
+	if from < 0 || to < from || !bytes.Contains(greeting[from:to], []byte("@")) {
+		return nil
+	}
+	return greeting[from : to+1]
+}
+
+func (s *pop) capability(line []byte) {
+	s.cram = s.cram || bytes.Contains(line, []byte("CRAM-MD5"))
+	if string(line) == "." {
+		s.logIn()
+	}
+}
+
+// logIn begins with the first of the ways that are left.
+func (s *pop) logIn() {
+	switch {
+	case s.cram:
+		s.cram = false
+		s.ask(popAUTH, "CRAM-MD5")
+	case len(s.stamp) > 0:
+		digest := md5.Sum(append(s.stamp, s.passwd...))
+		s.stamp = s.stamp[:0]
+		s.ask(popAPOP, s.login, hex.EncodeToString(digest[:]))
+	default:
+		s.ask(popUSER, s.login)
+	}
+}
+
+// challenged answers the challenge of CRAM-MD5.
+func (s *pop) challenged(line []byte) {
+	text, ok := bytes.CutPrefix(line, []byte("+ "))
+	challenge, err := base64.StdEncoding.DecodeString(string(text))
+	if !ok || err != nil {
+		s.logIn()
+		return
+	}
+	mac := hmac.New(md5.New, []byte(s.passwd))
+	mac.Write(challenge)
+	s.await(popDigest)
+	s.say(s.step.Until, base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "%s %x", s.login, mac.Sum(nil))))
+}
+
+// answered goes on from a step of logging in.
+func (s *pop) answered(line []byte, accepted bool) {
+	switch {
+	case accepted && s.state == popUSER:
+		s.ask(popPASS, s.passwd)
+	case accepted:
+		s.parting = true
+		s.ask(popSTAT)
+	case s.state == popDigest || s.state == popAPOP:
+		s.logIn()
+	default:
+		s.end(because(refusal(line), "%s %s, want +OK", popAnswers[s.state].name, quoted(line, s.passwd)))
+	}
+}
+
+// refusal is the kind of a login that was refused. A server may say that it is
+// not about the login (RFC 3206, RFC 5530).
+func refusal(line []byte) Kind {
+	for _, code := range []string{"[SYS/", "[IN-USE]", "[UNAVAILABLE]", "[SERVERBUG]"} {
+		if bytes.Contains(line, []byte(code)) {
+			return Status
+		}
+	}
+	return Auth
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/signal"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/config"
+	"github.com/shunt-lb/shunt/daemon/trial"
+	"github.com/shunt-lb/shunt/director"
+)
+
+func checkCommand() *cli.Command {
+	return &cli.Command{
+		Name: "check", ArgsUsage: "[FILE]", Action: check, OnUsageError: func(_ *cli.Context, err error, _ bool) error { return misused(err) },
+		Usage: "make the checks of a configuration file once, by hand",
+		Description: "Shows for each real server what was sent to it, what came back, the verdict, and where it is known\n" +
+			"that ldirectord judges otherwise. Passwords are shown as ***. No shunt needs to be running, and nothing\n" +
+			"is changed: no service, no address, no log file.\n\n" +
+			"Exits with 0 if all real servers are well, 1 if some are not or wait for what this host does not have,\n" +
+			"2 if the file has errors or cannot be read, or nothing in it is what was asked for.",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "virtual", Usage: "only those of the virtual service `SERVICE`: its address and port, its mark, or its servicename"},
+			&cli.StringFlag{Name: "real", Usage: "only those of the real server `ADDRESS[:PORT]`"},
+			&cli.BoolFlag{Name: "full", Usage: "leave out nothing of what was sent and came back"},
+			&cli.BoolFlag{Name: "json", Usage: "print JSON"},
+			&cli.BoolFlag{Name: "strict", Usage: "refuse what ldirectord refuses"},
+		},
+	}
+}
+
+// misused gives an error of the command line, or of the file, its exit code:
+// 1 says that a check has failed.
+func misused(err error) error { return cli.Exit(err.Error(), exitConfig) }
+
+func check(c *cli.Context) error {
+	path, text, err := readConfig(c)
+	if err != nil {
+		return misused(err)
+	}
+	ctx, cancel := signal.NotifyContext(c.Context, unix.SIGINT, unix.SIGTERM)
+	defer cancel()
+	conf, err := config.Parse(ctx, path, text, config.Options{Strict: c.Bool("strict")})
+	if err != nil {
+		return err
+	}
+	if err := config.Report(c.App.ErrWriter, conf.Waiting); err != nil {
+		return err
+	}
+	trials, err := choose(c, path, conf)
+	if err != nil {
+		return err
+	}
+	failed, err := try(ctx, c, trials)
+	if err == nil && (failed > 0 || len(conf.Waiting) > 0) {
+		err = cli.Exit("", exitFailure)
+	}
+	return err
+}
+
+// choose returns the checks that the command line asks for.
+func choose(c *cli.Context, path string, conf *config.Config) ([]director.Trial, error) {
+	trials := trial.Selection{Virtual: c.String("virtual"), Real: c.String("real")}.Select(conf)
+	if len(trials) == 0 && (c.IsSet("virtual") || c.IsSet("real")) {
+		return nil, misused(fmt.Errorf("%s has no real server for%s; `shunt config show` has them all", path, chosen(c)))
+	}
+	return trials, nil
+}
+
+// try makes checks, prints what comes of them and returns how many have failed.
+func try(ctx context.Context, c *cli.Context, trials []director.Trial) (failed int, err error) {
+	if c.Bool("json") {
+		results := []trial.Result{}
+		err := trial.Run(ctx, trials, func(r trial.Result) { results = append(results, r) })
+		return trial.Failed(results), errors.Join(printJSON(c.App.Writer, results), interrupted(err))
+	}
+	p := trial.Printer{Out: c.App.Writer, Full: c.Bool("full")}
+	err = trial.Run(ctx, trials, p.Print)
+	failed, printed := p.Close()
+	return failed, errors.Join(printed, interrupted(err))
+}
+
+func chosen(c *cli.Context) string {
+	words := ""
+	for _, flag := range []string{"virtual", "real"} {
+		if c.IsSet(flag) {
+			words += fmt.Sprintf(" --%s %s", flag, c.String(flag))
+		}
+	}
+	return words
+}
+
+// interrupted says why not all checks were made.
+func interrupted(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return errors.New("interrupted: not all checks were made")
+	}
+	return err
+}

@@ -1,0 +1,161 @@
+package config
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/shunt-lb/shunt/config/internal/certs"
+	"github.com/shunt-lb/shunt/internal/services"
+)
+
+// Roots are the authorities that `verify` names, read with the configuration.
+type Roots = certs.Roots
+
+// A ClientPair is the certificate and the key that checks show, read with the
+// configuration.
+type ClientPair = certs.Pair
+
+// verify is yes, no, or a file of authorities, which is read at once.
+var verify = value{
+	kind: "`yes`, `no`, or the path of a file of certificates",
+	set: func(f *field, t target) bool {
+		word, ok := f.quoted(true)
+		if lower := strings.ToLower(word); lower == "yes" || lower == "no" {
+			word = lower
+		}
+		switch {
+		case !ok:
+			return false
+		case word == "yes" || word == "no":
+			t.s.Verify, t.s.Roots = word, nil
+			return true
+		case !strings.HasPrefix(word, "/"):
+			return f.fail(f.valAt, fmt.Sprintf("`verify` is yes, no or the path of a file, not `%s`", word), "a path begins with a slash: verify=/etc/ssl/ca.pem")
+		}
+		roots, err := f.readRoots(word)
+		if err != nil {
+			return f.fail(f.valAt, fmt.Sprintf("the authorities cannot be read: %v", err), "name a file with certificates in PEM, or write verify=yes for those of the system")
+		}
+		t.s.Verify, t.s.Roots = word, roots
+		return true
+	},
+	get: func(t target) []string {
+		if strings.HasPrefix(t.s.Verify, "/") {
+			return line(inQuotes(t.s.Verify))
+		}
+		return line(t.s.Verify)
+	},
+}
+
+// readRoots reads a file once, however often it is named.
+func (c *collector) readRoots(path string) (*Roots, error) {
+	if r := c.roots[path]; r != nil {
+		return r, nil
+	}
+	r, err := certs.ReadRoots(path)
+	if err == nil {
+		if c.roots == nil {
+			c.roots = map[string]*Roots{}
+		}
+		c.roots[path] = r
+	}
+	return r, err
+}
+
+// readClientPair reads the certificate and the key that checks of a section
+// show.
+func readClientPair(p *parser, sec *section, v *Virtual) {
+	if v.ClientCert == "" {
+		if v.ClientKey != "" {
+			s := lineOf(p, sec, "clientkey")
+			p.fail(s, s.keyAt, "`clientkey` stands without `clientcert`", "add clientcert=FILE, or remove it")
+		}
+		return
+	}
+	key := v.ClientKey
+	if key == "" {
+		key = v.ClientCert
+	}
+	name := v.ClientCert + "\x00" + key
+	pair := p.pairs[name]
+	if pair == nil {
+		var err error
+		if pair, err = certs.ReadPair(v.ClientCert, key); err != nil {
+			s := lineOf(p, sec, "clientcert")
+			p.fail(s, s.valAt, fmt.Sprintf("the certificate that checks show cannot be read: %v", err), "name a certificate in PEM by clientcert and its key by clientkey, without a password")
+			return
+		}
+		if p.pairs == nil {
+			p.pairs = map[string]*ClientPair{}
+		}
+		p.pairs[name] = pair
+	}
+	v.Client = pair
+}
+
+// lineOf is the line that a directive in force for a section stands on: in the
+// section, or among the globals.
+func lineOf(p *parser, sec *section, name string) *stmt {
+	if s := sec.body.lastOf(name); s != nil {
+		return s
+	}
+	if s := p.globals.lastOf(name); s != nil {
+		return s
+	}
+	return &sec.head
+}
+
+// reviewTLS warns of a section's own lines about TLS where a check speaks none.
+func reviewTLS(p *parser, sec *section, v *Virtual) {
+	if v.SpeaksTLS() {
+		return
+	}
+	for _, name := range []string{"verify", "clientcert", "clientkey", "minvalid"} {
+		if s := sec.body.lastOf(name); s != nil && v.Origins[name].set() {
+			p.warn(s, s.keyAt, fmt.Sprintf("`%s` has no effect: the check speaks no TLS", name), "remove the line")
+		}
+	}
+}
+
+// SpeaksTLS reports whether checks of v speak TLS.
+func (v *Virtual) SpeaksTLS() bool {
+	return v.negotiates() && v.service().TLS != services.NoTLS
+}
+
+// verification is what checks of a service with a login look at in a certificate
+// when nothing else is said.
+func verification(service, login string) string {
+	switch s, _ := services.Named(service); {
+	case s.TLS == services.NoTLS:
+		return ""
+	case s.TLS.Verified(login):
+		return "yes"
+	}
+	return "no"
+}
+
+// day is what a certificate's time is counted in.
+const day = 24 * time.Hour
+
+// minValid is a duration that may be written in days.
+var minValid = bind("duration: `14d`, `36h`", func(f *field) (time.Duration, bool) {
+	f.comment(false)
+	if digits, ok := strings.CutSuffix(f.val, "d"); ok && digits != "" && digitsLen(digits) == len(digits) {
+		n, err := strconv.Atoi(digits)
+		switch {
+		case err != nil || n > maxSeconds/(24*3600):
+			return 0, f.fail(f.valAt, fmt.Sprintf("%s is too much for `%s`", f.val, f.key), "the most is a year")
+		case n == 0:
+			return 0, f.fail(f.valAt, fmt.Sprintf("%s is too little for `%s`", f.val, f.key), "write minvalid=1d, or remove the line")
+		}
+		return time.Duration(n) * day, true
+	}
+	return f.duration(time.Second)
+}, func(d time.Duration) string {
+	if d > 0 && d%day == 0 {
+		return fmt.Sprintf("%dd", d/day)
+	}
+	return writeLength(d)
+})(func(t target) *time.Duration { return &t.s.MinValid })

@@ -1,0 +1,89 @@
+package trial
+
+import (
+	"fmt"
+	"io"
+	"net/http/httputil"
+	"strings"
+	"unicode"
+
+	"github.com/shunt-lb/shunt/checks"
+)
+
+// maxBeginning is how many runes of a wrong answer a verdict quotes.
+const maxBeginning = 60
+
+// beginning says how an answer begins that is not the one wanted, so that one
+// line explains it.
+func beginning(r Result) string {
+	if r.Kind != checks.Mismatch {
+		return ""
+	}
+	words := []rune(strings.Join(strings.Fields(body(r)), " "))
+	more := ""
+	if len(words) == 0 {
+		return ": it is empty"
+	}
+	if len(words) > maxBeginning {
+		words, more = words[:maxBeginning], "…"
+	}
+	return `: it begins with "` + oneLine(string(words)) + more + `"`
+}
+
+// body returns what came back last, without the head of an HTTP answer.
+func body(r Result) string {
+	text := received(r)
+	head, rest, found := cutHead(text)
+	if !found || !strings.HasPrefix(r.Check, "http") {
+		return text
+	}
+	if strings.Contains(strings.ToLower(head), "\ntransfer-encoding: chunked") {
+		chunks, _ := io.ReadAll(httputil.NewChunkedReader(strings.NewReader(rest))) // as far as they are held
+		return string(chunks)
+	}
+	return rest
+}
+
+// received returns the last answer.
+func received(r Result) string {
+	for i := len(r.Events) - 1; i >= 0; i-- {
+		if e := r.Events[i]; e.Kind == checks.TraceReceived {
+			return e.Text
+		}
+	}
+	return ""
+}
+
+// cutHead cuts an HTTP answer behind its first blank line.
+func cutHead(text string) (head, rest string, found bool) {
+	for _, blank := range []string{"\r\n\r\n", "\n\n"} {
+		if head, rest, found = strings.Cut(text, blank); found {
+			return head, rest, true
+		}
+	}
+	return text, "", false
+}
+
+// oneLine writes what a terminal would follow as escapes.
+func oneLine(s string) string {
+	var b strings.Builder
+	for i, r := range s {
+		switch {
+		case r == unicode.ReplacementChar && !strings.HasPrefix(s[i:], string(r)):
+			fmt.Fprintf(&b, `\x%02x`, s[i])
+		case unicode.IsPrint(r):
+			b.WriteRune(r)
+		case r == '\n':
+			b.WriteString(`\n`)
+		case r == '\r':
+			b.WriteString(`\r`)
+		case r == '\t':
+			b.WriteString(`\t`)
+		case r < 0x80:
+			fmt.Fprintf(&b, `\x%02x`, r)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,105 @@
+package director
+
+import (
+	"fmt"
+	"log/slog"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/shunt-lb/shunt/checks"
+)
+
+// A request is what a real server asks for by its checks, beside their verdicts.
+// The zero value is nothing.
+type request struct {
+	weight checks.Weight // of the weight that is configured; the zero value is all of it
+	set    bool          // weight counts
+	admin  checks.Admin  // Drain or Maint, or "" for neither
+	why    string
+}
+
+// add takes in what one check has found out. What it says nothing of stays.
+func (q *request) add(n *checks.Note) {
+	if n.Weight != nil {
+		q.weight, q.set = *n.Weight, true
+	}
+	switch n.Admin {
+	case "":
+	case checks.Ready:
+		q.admin = ""
+	default:
+		q.admin = n.Admin
+	}
+	if n.Weight != nil || n.Admin != "" {
+		q.why = n.Why
+	}
+}
+
+// weigh returns what a request makes of the weight that is configured. One of 0
+// is the operator's word and stays. One above stays above, unless 0 is asked for.
+func (q *request) weigh(configured int) int {
+	switch {
+	case configured == 0 || q.admin != "":
+		return 0
+	case !q.set:
+		return configured
+	case !q.weight.Percent:
+		return min(q.weight.N, math.MaxUint16)
+	case q.weight.N == 0:
+		return 0
+	}
+	return min(max(1, (configured*q.weight.N+50)/100), math.MaxUint16)
+}
+
+// String says what is asked for, "" for nothing.
+func (q *request) String() string {
+	var parts []string
+	if q.admin != "" {
+		parts = append(parts, string(q.admin))
+	}
+	if q.set && q.weight.Percent && q.weight.N != 100 {
+		parts = append(parts, fmt.Sprintf("weight %d%%", q.weight.N))
+	} else if q.set && !q.weight.Percent {
+		parts = append(parts, fmt.Sprintf("weight %d", q.weight.N))
+	}
+	if q.why != "" && len(parts) > 0 {
+		return strings.Join(parts, ", ") + " (" + q.why + ")"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// applyNote takes in what a check of a server has found out beside its verdict,
+// nil for nothing.
+func (c *cluster) applyNote(now time.Time, sv *service, s *server, n *checks.Note) {
+	if n == nil {
+		return
+	}
+	if !n.Expires.IsZero() {
+		s.expires = n.Expires
+	}
+	before, weight, said := s.state(), s.weight(), s.request.String()
+	s.request.add(n)
+	if s.state() != before {
+		c.changed(now, sv, s, before, s.requested())
+	}
+	if s.weight() != weight || s.state() != before {
+		c.stale[sv] = now
+	}
+	if s.request.String() != said {
+		s.logRequest(c.log, sv)
+	}
+}
+
+// requested is the cause of a state that a real server has asked for, or has
+// asked to leave.
+func (s *server) requested() string {
+	if q := s.request.String(); q != "" {
+		return "asked for by the real server: " + q
+	}
+	return "the real server asks for nothing any more"
+}
+
+func (s *server) logRequest(log *slog.Logger, sv *service) {
+	log.Info(s.requested(), "service", sv.conf.ID.String(), "real", s.conf.Addr.String(), "weight", s.weight())
+}
