@@ -8,7 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
-	"syscall"
+	"syscall" //nolint:depguard // net.Dialer.Control is declared with syscall.RawConn
 
 	"golang.org/x/sys/unix"
 )

@@ -8,7 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"syscall"
+	"syscall" //nolint:depguard // net.Dialer.Control is declared with syscall.RawConn
 	"testing"
 	"time"
 
