@@ -216,17 +216,20 @@ PACKAGES := gcc libc6-dev iproute2 nginx-light libnginx-mod-stream haproxy tshar
 # servers that the checks are tried on.
 deps-programs: PACKAGES += postgresql redis-server redis-tools iperf3 openssh-server openssh-client unbound dnsperf bind9-dnsutils \
   nghttp2-client nghttp2-server ngtcp2-client ngtcp2-server python3-websockets python3-aiosmtpd swaks socat \
-  mariadb-server slapd freeradius openssl
+  mariadb-server slapd freeradius openssl \
+  dovecot-imapd dovecot-pop3d postfix vsftpd kamailio inn2
 
 deps-kernel: PACKAGES += qemu-system-x86
 
+# inn2 cannot be installed on a host without a domain unless INNCONF names one.
 .PHONY: deps deps-kernel deps-programs
 deps deps-kernel deps-programs:
 	@missing=; for p in $(PACKAGES); do \
 	  dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; \
 	done; \
 	if [ -n "$$missing" ]; then \
-	  $(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends $$missing; \
+	  $(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 INNCONF=$(CURDIR)/internal/test/programs/testdata/inn.conf \
+	    apt-get install -y -qq --no-install-recommends $$missing; \
 	fi
 
 $(GOLANGCI):

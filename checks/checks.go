@@ -39,6 +39,16 @@ type Target struct {
 	Receive                                      Matcher // nil: anything will do
 	Method                                       string  // GET or HEAD
 	VirtualHost                                  string
+	// Statuses are those that are good to checks of HTTP, as package statuses
+	// reads them; "" is 2xx.
+	Statuses string
+	// Headers are more fields of a request of HTTP: lines "Name: value".
+	Headers string
+	// HTTPVersion is 2 for HTTP/2, everything else is HTTP/1.1.
+	HTTPVersion int
+	// BodyDigest is the SHA-256 that a body of HTTP has, in hexadecimal, "" for
+	// any.
+	BodyDigest string
 	Login, Passwd, Database, Secret              string
 	// TLS is how checks over TLS speak it, nil for what is usual for the service.
 	TLS *TLSOptions
@@ -88,6 +98,18 @@ func For(name string) (Func, bool) {
 	return f, ok
 }
 
+// Missing says what to do about a service of which For knows no check.
+func Missing(name string) string {
+	if name == oracleName {
+		return "build shunt with it: make TAGS='urfave_cli_no_docs oracle', or use checktype=connect or checktype=external"
+	}
+	return "use checktype=connect, checktype=external or a service that is supported"
+}
+
+// oracleName is the service of which there is a check with the build tag of
+// that name alone.
+const oracleName = "oracle"
+
 var byName = map[string]Func{
 	"connect":       Connect,
 	"ping":          Ping,
@@ -111,9 +133,11 @@ var byName = map[string]Func{
 	"pop":        over("pop", streams, newPOP),
 	"pops":       overTLS("pops", newPOP),
 	"radius":     Radius,
+	"redis":      over("redis", streams, newRedis),
 	"simpletcp":  SimpleTCP,
 	"sip":        SIP,
 	"smtp":       over("smtp", streams, newSMTP),
 	"submission": over("submission", streams, newSMTP),
 	"tls":        Handshake,
+	"udp":        over("udp", byDatagrams, newUDP),
 }

@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"context"
 	"strconv"
 	"strings"
 
@@ -103,3 +104,13 @@ func quoted(said []byte, secrets ...string) string {
 
 // streams says of every target that it is checked over TCP, see over.
 func streams(*Target) bool { return false }
+
+// overTLS is over, over TLS.
+func overTLS(name string, begin func(*Target) session.Session) Func {
+	return func(ctx context.Context, target Target) error {
+		return attempt(ctx, name, target.Addr.String(), func() error {
+			hop := session.Hop{Addr: target.Addr, TLS: target.tlsConfig(name)}
+			return target.talk(ctx, "tcp", hop, begin(&target))
+		})
+	}
+}

@@ -44,6 +44,7 @@ func DNS(ctx context.Context, target Target) error {
 		if err != nil {
 			return err
 		}
+		target.note("asks for %s %s", strings.TrimPrefix(q.question.Type.String(), "Type"), q.question.Name.String())
 		if target.UDP {
 			if err = q.overUDP(ctx); !errors.Is(err, errTruncated) {
 				return err

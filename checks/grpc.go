@@ -27,11 +27,12 @@ const (
 // SERVING. target.VirtualHost is the authority if it is set, else the address.
 func GRPC(ctx context.Context, target Target) error {
 	return attempt(ctx, "grpc", target.Addr.String(), func() error {
-		return target.lend(ctx, grpcMost, func(w *wire) error {
+		return target.lend(ctx, grpcMost, nil, func(w *wire) error {
 			c := &healthCall{target: &target, wire: w, framer: http2.NewFramer(w, w)}
 			c.framer.SetMaxReadFrameSize(grpcFrame)
 			c.framer.ReadMetaHeaders = hpack.NewDecoder(4<<10, nil)
 			c.framer.MaxHeaderListSize = grpcHeader
+			target.note("asks for the health of %q", strings.TrimPrefix(target.Request, "/"))
 			if err := c.send(ctx); err != nil {
 				return &failure{err: err, when: "while sending the request"}
 			}

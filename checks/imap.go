@@ -79,7 +79,7 @@ func (s *imap) greeted(line []byte) {
 		if hasPrefix(line, "* BYE") || hasPrefix(line, "* NO") || hasPrefix(line, "* BAD") {
 			kind = Status
 		}
-		s.end(because(kind, "greeting %s, want * OK", quoted(line)))
+		s.end(because(kind, "greeting %s, want * OK", s.quoted(line)))
 	case s.login == "":
 		s.logOut()
 	default:
@@ -96,7 +96,7 @@ func (s *imap) loggedIn(line []byte) {
 	case hasPrefix(answer, "OK"):
 		s.logOut()
 	default:
-		s.end(because(refusal(line), "LOGIN %s, want OK", s.quoted(answer)))
+		s.end(because(loginKind(line), "LOGIN %s, want OK", s.quoted(answer)))
 	}
 }
 

@@ -22,27 +22,26 @@ const maxDirectory = 16 << 10
 // ldirectord takes it: a defect.
 func LDAP(ctx context.Context, target Target) error { return directory(ctx, "ldap", target) }
 
-// LDAPS is LDAP over TLS, with any certificate unless target.TLS says otherwise.
+// LDAPS is LDAP over TLS, whatever the certificate unless
+// target.TLS wants a good one.
 func LDAPS(ctx context.Context, target Target) error { return directory(ctx, "ldaps", target) }
 
 func directory(ctx context.Context, name string, target Target) error {
 	return attempt(ctx, name, target.Addr.String(), func() error {
-		return target.lend(ctx, maxReply, func(w *wire) error {
-			conn, err := net.Conn(w), error(nil)
-			if name == "ldaps" {
-				if conn, err = w.secure(target.tlsConfig("ldaps")); err != nil {
-					return err
-				}
+		var begin func(*link) (net.Conn, error)
+		if name == "ldaps" {
+			begin = func(l *link) (net.Conn, error) {
+				conn, _, err := target.secure(l, target.tlsConfig(name))
+				return conn, err
 			}
-			w.limit(maxDirectory)
-			return target.ldap(ctx, w, conn)
-		})
+		}
+		return target.lend(ctx, maxDirectory, begin, func(w *wire) error { return target.ldap(ctx, w) })
 	})
 }
 
-// ldap binds and searches on conn, which is w or goes over it.
-func (t *Target) ldap(ctx context.Context, w *wire, conn net.Conn) error {
-	l := ldap.NewConn(&ldapConn{Conn: conn, wire: w}, conn != net.Conn(w))
+// ldap binds and searches on w.
+func (t *Target) ldap(ctx context.Context, w *wire) error {
+	l := ldap.NewConn(&ldapConn{wire: w}, false)
 	if deadline, ok := ctx.Deadline(); ok {
 		// The wire ends before that; it is for what goes on in the background.
 		l.SetTimeout(time.Until(deadline) + time.Second)
@@ -52,6 +51,7 @@ func (t *Target) ldap(ctx context.Context, w *wire, conn net.Conn) error {
 		_ = w.Close() // nothing in the background can wait for the real server any more
 		_ = l.Close()
 	}()
+	t.note("binds as %q and looks for the entry %q", t.Login, strings.TrimPrefix(t.Request, "/"))
 	bind := func() error { return l.UnauthenticatedBind("") }
 	if t.Login != "" && t.Passwd != "" {
 		bind = func() error { return l.Bind(t.Login, t.Passwd) }
@@ -72,8 +72,7 @@ func (t *Target) ldap(ctx context.Context, w *wire, conn net.Conn) error {
 // An ldapConn finds out by its first byte who speaks another protocol, and not
 // by waiting for the length that it seems to have sent.
 type ldapConn struct {
-	net.Conn
-	wire *wire // below Conn
+	*wire
 	read bool
 }
 
@@ -81,9 +80,9 @@ const ldapMessage = 0x30 // a SEQUENCE (RFC 4511, section 4.1.1)
 
 // Read reads from a directory alone.
 func (c *ldapConn) Read(b []byte) (int, error) {
-	n, err := c.Conn.Read(b)
+	n, err := c.wire.Read(b)
 	if n > 0 && !c.read && b[0] != ldapMessage {
-		return 0, c.wire.failed(because(Protocol, "the answer begins with %q, which is not LDAP", b[:min(n, 8)]))
+		return 0, c.failed(because(Protocol, "the answer begins with %q, which is not LDAP", b[:min(n, 8)]))
 	}
 	c.read = c.read || n > 0
 	return n, err

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -25,25 +24,34 @@ var errTooMuch = because(Protocol, "more than a check reads")
 // went wrong with it, which libraries hide in words of their own.
 type wire struct {
 	net.Conn
-	mu   sync.Mutex
-	left int
-	err  error
+	mu     sync.Mutex
+	left   int
+	err    error
+	closed bool
 }
 
-// lend connects to the real server and has use speak with it by means of a
-// library, which may read most bytes. A panic of the library fails the check.
-func (t *Target) lend(ctx context.Context, most int, use func(*wire) error) (err error) {
+// lend connects to the real server, by begin if the connection is more than TCP,
+// and has use speak with it by means of a library, which may read most bytes. A
+// panic of the library fails the check.
+func (t *Target) lend(ctx context.Context, most int, begin func(*link) (net.Conn, error), use func(*wire) error) (err error) {
 	l, err := t.dial(ctx, "tcp", t.Addr)
 	if err != nil {
 		return err
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
+	conn := net.Conn(l)
+	if begin != nil {
+		if conn, err = begin(l); err != nil {
+			return err
+		}
+		defer func() { _ = conn.Close() }() // says goodbye
+	}
 	defer func() {
 		if p := recover(); p != nil {
 			err = because(Protocol, "the answer breaks the client library: %s", t.plain(p))
 		}
 	}()
-	return use(&wire{Conn: l, left: most})
+	return use(&wire{Conn: conn, left: most})
 }
 
 // Read reads within the bound.
@@ -67,27 +75,20 @@ func (w *wire) Write(b []byte) (int, error) {
 	return n, w.failed(err)
 }
 
-// limit has no more than most bytes be read from now on.
-func (w *wire) limit(most int) {
+// Close is the library's end of the connection. What it meets afterwards is no
+// matter.
+func (w *wire) Close() error {
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.left = most
-}
-
-// secure begins TLS on the wire.
-func (w *wire) secure(config *tls.Config) (net.Conn, error) {
-	conn := tls.Client(w, config)
-	if err := conn.Handshake(); err != nil { // ends with the wire
-		return nil, &failure{err: err, when: "in the TLS handshake", kind: TLS}
-	}
-	return conn, nil
+	w.closed = true
+	w.mu.Unlock()
+	return w.Conn.Close()
 }
 
 // failed remembers the first error, and returns this one.
 func (w *wire) failed(err error) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.err == nil {
+	if w.err == nil && !w.closed {
 		w.err = err
 	}
 	return err
@@ -101,27 +102,26 @@ func (w *wire) why(t *Target, err error, when string) error {
 	if w.err != nil {
 		return &failure{err: w.err, when: when}
 	}
-	return because(Protocol, "%s", t.plain(innermost(err)))
+	err = innermost(err)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return because(Protocol, "a message is shorter than it says") // the connection goes on
+	}
+	return because(Protocol, "%s", t.plain(err))
 }
 
 // innermost takes off what a library says around the cause: whom it wanted to
 // reach as whom.
 func innermost(err error) error {
-	for {
-		var inner error
-		switch e := err.(type) {
-		case interface{ Unwrap() error }:
-			inner = e.Unwrap()
-		case interface{ Unwrap() []error }:
-			if list := e.Unwrap(); len(list) > 0 {
-				inner = list[0]
-			}
-		}
-		if inner == nil {
-			return err
-		}
+	for inner := err; inner != nil; inner = errors.Unwrap(err) {
 		err = inner
+		if several, ok := errors.AsType[interface {
+			error
+			Unwrap() []error
+		}](err); ok && len(several.Unwrap()) > 0 {
+			err = several.Unwrap()[0]
+		}
 	}
+	return err
 }
 
 // overrun reports whether the library wanted more than it was allowed to read.
@@ -164,7 +164,6 @@ func (t *Target) plain(said any) string {
 // header, so a header is looked at before the library has it.
 type frames struct {
 	net.Conn
-	wire *wire // below Conn
 	r    *bufio.Reader
 	head int // bytes of a header
 	// look returns how many bytes follow a header, or why the message is
@@ -174,11 +173,10 @@ type frames struct {
 	rest  int    // bytes of the message that come after ready
 }
 
-// newFrames returns the messages on conn, which is w or goes over it. early is
-// what has been read of them.
-func newFrames(w *wire, conn net.Conn, head int, look func([]byte) (int, bool, error), early ...byte) *frames {
-	r := bufio.NewReader(io.MultiReader(bytes.NewReader(early), conn))
-	return &frames{Conn: conn, wire: w, r: r, head: head, look: look}
+// newFrames returns the messages on w. early is what has been read of them.
+func newFrames(w *wire, head int, look func([]byte) (int, bool, error), early ...byte) *frames {
+	r := bufio.NewReader(io.MultiReader(bytes.NewReader(early), w))
+	return &frames{Conn: w, r: r, head: head, look: look}
 }
 
 // Read reads what has been looked at.
@@ -218,7 +216,7 @@ func (f *frames) next() error {
 		_, _, err = f.look(message)
 	}
 	if err != nil {
-		return f.wire.failed(err)
+		return f.Conn.(*wire).failed(err)
 	}
 	f.ready, f.rest = message, length
 	return nil

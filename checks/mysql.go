@@ -2,7 +2,7 @@ package checks
 
 import (
 	"context"
-	"database/sql/driver"
+	sqldriver "database/sql/driver"
 	"errors"
 	"io"
 	"net"
@@ -25,13 +25,14 @@ func MySQL(ctx context.Context, target Target) error {
 		if err != nil {
 			return err
 		}
-		return target.lend(ctx, maxReply, func(w *wire) error { return target.mysql(w, query) })
+		return target.lend(ctx, maxReply, nil, func(w *wire) error { return target.mysql(w, query) })
 	})
 }
 
 // mysql makes the query on w. The context of all calls is none: w ends with the
 // check's.
 func (t *Target) mysql(w *wire, query string) error {
+	t.note("logs in as %q to database %q and asks %q", t.Login, t.Database, query)
 	most := maxLogin
 	config := mysql.NewConfig()
 	config.Net, config.Addr = "tcp", t.Addr.String()
@@ -40,7 +41,7 @@ func (t *Target) mysql(w *wire, query string) error {
 	config.ClientFoundRows = true // rows that an update finds count, not those that it changes
 	config.CheckConnLiveness = false
 	config.DialFunc = func(context.Context, string, string) (net.Conn, error) {
-		return newFrames(w, w, mysqlHeader, func(m []byte) (int, bool, error) { return mysqlLength(m, most) }), nil
+		return newFrames(w, mysqlHeader, func(m []byte) (int, bool, error) { return mysqlLength(m, most) }), nil
 	}
 	connector, err := mysql.NewConnector(config)
 	if err != nil {
@@ -52,7 +53,7 @@ func (t *Target) mysql(w *wire, query string) error {
 	}
 	defer conn.Close()
 	most = maxReply
-	rows, err := conn.(driver.QueryerContext).QueryContext(context.Background(), query, nil)
+	rows, err := conn.(sqldriver.QueryerContext).QueryContext(context.Background(), query, nil)
 	if err != nil {
 		return t.mysqlError(w, err, untilAnswer)
 	}
@@ -63,8 +64,8 @@ func (t *Target) mysql(w *wire, query string) error {
 }
 
 // mysqlExec makes a statement that has no result.
-func (t *Target) mysqlExec(w *wire, conn driver.Conn, query string) error {
-	result, err := conn.(driver.ExecerContext).ExecContext(context.Background(), query, nil)
+func (t *Target) mysqlExec(w *wire, conn sqldriver.Conn, query string) error {
+	result, err := conn.(sqldriver.ExecerContext).ExecContext(context.Background(), query, nil)
 	if err != nil {
 		return t.mysqlError(w, err, untilAnswer)
 	}
@@ -75,8 +76,8 @@ func (t *Target) mysqlExec(w *wire, conn driver.Conn, query string) error {
 }
 
 // mysqlRows reads a result to its end, or as far as it may be read.
-func (t *Target) mysqlRows(w *wire, rows driver.Rows) error {
-	row := make([]driver.Value, len(rows.Columns()))
+func (t *Target) mysqlRows(w *wire, rows sqldriver.Rows) error {
+	row := make([]sqldriver.Value, len(rows.Columns()))
 	for n := 0; ; n++ {
 		switch err := rows.Next(row); {
 		case n > 0 && (errors.Is(err, io.EOF) || err != nil && w.overrun()):

@@ -29,9 +29,14 @@ func PgSQL(ctx context.Context, target Target) error {
 			return err
 		}
 		secure := true
-		ask := func(w *wire) error { return target.pgsql(w, query, &secure) }
-		if err = target.lend(ctx, maxReply, ask); errors.Is(err, errNotByTLS) {
-			err = target.lend(ctx, maxReply, ask)
+		var early []byte
+		begin := func(l *link) (conn net.Conn, err error) {
+			conn, early, err = target.pgSecure(l, &secure)
+			return conn, err
+		}
+		ask := func(w *wire) error { return target.pgsql(newFrames(w, pgHeader, pgLook, early...), w, query, &secure) }
+		if err = target.lend(ctx, maxReply, begin, ask); errors.Is(err, errNotByTLS) {
+			err = target.lend(ctx, maxReply, begin, ask)
 		}
 		return err
 	})
@@ -40,13 +45,10 @@ func PgSQL(ctx context.Context, target Target) error {
 // errNotByTLS is the end of a connection that has to be made again.
 var errNotByTLS = errors.New("no login by TLS")
 
-// pgsql makes the query on w. With secure it tries TLS first; if the login is
-// refused by it, it returns errNotByTLS, and secure is false.
-func (t *Target) pgsql(w *wire, query string, secure *bool) error {
-	conn, err := t.postgresConn(w, secure)
-	if err != nil {
-		return err
-	}
+// pgsql makes the query on conn, which goes over w. If a login by TLS is refused
+// it returns errNotByTLS, and secure is false.
+func (t *Target) pgsql(conn net.Conn, w *wire, query string, secure *bool) error {
+	t.note("logs in as %q to database %q and asks %q", t.Login, t.Database, query)
 	pg, err := pgconn.ConnectConfig(context.Background(), t.pgConfig(conn))
 	if err != nil {
 		refused, ok := errors.AsType[*pgconn.PgError](err)
@@ -122,35 +124,30 @@ var pgBlank = func() *pgconn.Config {
 	return config
 }()
 
-// postgresConn begins TLS on w if secure says so and the real server wants to
+// pgSecure begins TLS on l if secure says so and the real server wants to
 // (PostgreSQL's protocol, section SSL session encryption); if not, secure is
-// false.
-func (t *Target) postgresConn(w *wire, secure *bool) (net.Conn, error) {
+// false. early is what has been read of the answer to the login.
+func (t *Target) pgSecure(l *link, secure *bool) (conn net.Conn, early []byte, err error) {
 	if !*secure {
-		return newFrames(w, w, pgHeader, postgresLook), nil
+		return l, nil, nil
+	}
+	if _, err := l.Write([]byte{0, 0, 0, 8, 4, 210, 22, 47}); err != nil {
+		return nil, nil, &failure{err: err, when: untilLogin}
 	}
 	answer := make([]byte, 1)
-	if _, err := w.Write([]byte{0, 0, 0, 8, 4, 210, 22, 47}); err != nil {
-		return nil, &failure{err: err, when: untilLogin}
+	if _, err := io.ReadFull(l, answer); err != nil {
+		return nil, nil, &failure{err: err, when: untilLogin}
 	}
-	if _, err := io.ReadFull(w, answer); err != nil {
-		return nil, &failure{err: err, when: untilLogin}
-	}
-	switch answer[0] {
+	switch *secure = answer[0] == 'S'; answer[0] {
 	case 'S':
-		conn, err := w.secure(t.tlsConfig("pgsql"))
-		if err != nil {
-			return nil, err
-		}
-		return newFrames(w, conn, pgHeader, postgresLook), nil
+		conn, _, err = t.secure(l, t.tlsConfig("pgsql"))
+		return conn, nil, err
 	case 'N':
-		*secure = false
-		return newFrames(w, w, pgHeader, postgresLook), nil
-	case 'E': // an error, which the library reads as the answer to the login
-		*secure = false
-		return newFrames(w, w, pgHeader, postgresLook, answer...), nil
+		return l, nil, nil
+	case 'E': // an error, which the library takes for the answer to the login
+		return l, answer, nil
 	}
-	return nil, because(Protocol, "the answer to a request for TLS begins with %q, want S or N", answer)
+	return nil, nil, because(Protocol, "the answer to a request for TLS begins with %q, want S or N", answer)
 }
 
 const (
@@ -159,9 +156,9 @@ const (
 	pgIterations = 100_000 // of SCRAM: as much as 50 ms can do
 )
 
-// postgresLook bounds messages, and how much the real server makes this host
+// pgLook bounds messages, and how much the real server makes this host
 // compute for a login.
-func postgresLook(m []byte) (length int, whole bool, err error) {
+func pgLook(m []byte) (length int, whole bool, err error) {
 	length = int(binary.BigEndian.Uint32(m[1:])) - 4
 	most := maxReply
 	if m[0] == pgAuth {

@@ -38,7 +38,7 @@ func play(t *testing.T, eol string, s session.Session, scripts []played) {
 				if !strings.HasPrefix(sent, c.sends()) {
 					t.Fatalf("in pieces of %d: sent %q, want %q", size, sent, c.sends())
 				}
-				if got := wordsOf(err); got != c.words || KindOf(err) != c.kind {
+				if got := verdict(err); got != c.words || KindOf(err) != c.kind {
 					t.Errorf("in pieces of %d:\ngot  %s %q\nwant %s %q", size, KindOf(err), got, c.kind, c.words)
 				}
 			}
@@ -108,7 +108,7 @@ func shown(err error) error {
 	return attempt(context.Background(), "", "", func() error { return err })
 }
 
-func wordsOf(err error) string {
+func verdict(err error) string {
 	if err == nil {
 		return ""
 	}
@@ -152,7 +152,7 @@ func heard(t *testing.T, s session.Session, answer []byte, size int, secret stri
 		}
 		err = s.End(&failure{err: io.EOF})
 	}
-	if words := wordsOf(shown(err)); err != nil {
+	if words := verdict(shown(err)); err != nil {
 		if strings.ContainsFunc(words, unicode.IsControl) || len(words) > 1000 {
 			t.Errorf("%q: %q is not fit for a terminal", answer, words)
 		}

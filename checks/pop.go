@@ -25,6 +25,7 @@ type pop struct {
 	state         popState
 	stamp         []byte // of the greeting, for APOP
 	cram          bool   // CAPA offers CRAM-MD5
+	refused       []byte // what was said to the last way that was not accepted
 }
 
 // A popState is what the session waits for.
@@ -64,7 +65,7 @@ func newPOP(t *Target) session.Session {
 }
 
 func (s *pop) begin() {
-	s.stamp, s.cram = s.stamp[:0], false
+	s.stamp, s.cram, s.refused = s.stamp[:0], false, s.refused[:0]
 	s.await(popGreeting)
 }
 
@@ -113,7 +114,7 @@ func (s *pop) greeted(line []byte) {
 		if bytes.HasPrefix(line, []byte("-ERR")) {
 			kind = Status
 		}
-		s.end(because(kind, "greeting %s, want +OK", quoted(line)))
+		s.end(because(kind, "greeting %s, want +OK", quoted(line, s.passwd)))
 	case s.login == "":
 		s.parting = true
 		s.ask(popQUIT)
@@ -178,15 +179,25 @@ func (s *pop) answered(line []byte, accepted bool) {
 		s.parting = true
 		s.ask(popSTAT)
 	case s.state == popDigest || s.state == popAPOP:
+		s.refused = append(s.refused[:0], line...)
 		s.logIn()
 	default:
-		s.end(because(refusal(line), "%s %s, want +OK", popAnswers[s.state].name, quoted(line, s.passwd)))
+		s.end(because(loginKind(line), "%s %s, want +OK", popAnswers[s.state].name, quoted(line, s.passwd)))
 	}
 }
 
-// refusal is the kind of a login that was refused. A server may say that it is
+// End implements session.Session. Servers take their time after a login that
+// they have refused: then that is the reason, and not the time.
+func (s *pop) End(cause error) error {
+	if len(s.refused) > 0 && !s.parting {
+		return because(loginKind(s.refused), "login refused, %s", quoted(s.refused, s.passwd))
+	}
+	return s.dialogue.End(cause)
+}
+
+// loginKind is the kind of a login that was refused. A server may say that it is
 // not about the login (RFC 3206, RFC 5530).
-func refusal(line []byte) Kind {
+func loginKind(line []byte) Kind {
 	for _, code := range []string{"[SYS/", "[IN-USE]", "[UNAVAILABLE]", "[SERVERBUG]"} {
 		if bytes.Contains(line, []byte(code)) {
 			return Status

@@ -57,6 +57,7 @@ func TestPOPSession(t *testing.T) {
 	play(t, "\r\n", newPOP(&Target{Login: "tim", Passwd: "tanstaaftanstaaf"}), []played{
 		{"CRAM-MD5", "S: +OK\nC: CAPA\nS: +OK\nS: SASL PLAIN CRAM-MD5\nS: .\nC: AUTH CRAM-MD5\nS: + " + challenge + "\nC: " + cramDigest + "\nS: +OK\nC: STAT\nS: +OK\nC: QUIT\nS: +OK", "", ""},
 		{"CRAM-MD5 refused", "S: +OK\nC: CAPA\nS: +OK\nS: SASL CRAM-MD5\nS: .\nC: AUTH CRAM-MD5\nS: + " + challenge + "\nC: " + cramDigest + "\nS: -ERR\nC: USER tim\nS: -ERR no", Auth, `USER "-ERR no", want +OK`},
+		{"CRAM-MD5 refused, and then silent", "S: +OK\nC: CAPA\nS: +OK\nS: SASL CRAM-MD5\nS: .\nC: AUTH CRAM-MD5\nS: + " + challenge + "\nC: " + cramDigest + "\nS: -ERR [AUTH] no\nC: USER tim", Auth, `login refused, "-ERR [AUTH] no"`},
 		{"no challenge", "S: +OK\nC: CAPA\nS: +OK\nS: SASL CRAM-MD5\nS: .\nC: AUTH CRAM-MD5\nS: + ?\nC: USER tim\nS: -ERR no", Auth, `USER "-ERR no", want +OK`},
 	})
 }

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -33,11 +32,10 @@ type realServer struct {
 // not empty and the test is root's. It is killed with the test.
 func startReal(t *testing.T, as, name string, args ...string) *realServer {
 	t.Helper()
-	p := &realServer{t: t, cmd: exec.Command(name, args...), done: make(chan struct{}), log: filepath.Join(t.TempDir(), "log")}
+	p := &realServer{t: t, cmd: command(as, name, args...), done: make(chan struct{}), log: filepath.Join(t.TempDir(), "log")}
 	log := must(os.Create(p.log))(t)
 	defer log.Close()
 	p.cmd.Stdout, p.cmd.Stderr = log, log
-	p.cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGKILL, Credential: credential(t, as)}
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -51,14 +49,15 @@ func startReal(t *testing.T, as, name string, args ...string) *realServer {
 	return p
 }
 
-func credential(t *testing.T, as string) *syscall.Credential {
-	t.Helper()
-	if as == "" || os.Geteuid() != 0 {
-		return nil
+// command is a program that runs as a user, if that is not empty and the test
+// is root's, in a process group of its own.
+func command(as, name string, args ...string) *exec.Cmd {
+	if as != "" && os.Geteuid() == 0 {
+		name, args = "setpriv", append([]string{"--reuid=" + as, "--regid=" + as, "--clear-groups", name}, args...)
 	}
-	u := must(user.Lookup(as))(t)
-	uid, gid := must(strconv.Atoi(u.Uid))(t), must(strconv.Atoi(u.Gid))(t)
-	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+	cmd := exec.Command(name, args...)
+	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
+	return cmd
 }
 
 func (p *realServer) signal(s unix.Signal) { _ = unix.Kill(-p.cmd.Process.Pid, s) }
@@ -89,12 +88,11 @@ func (p *realServer) serves(name string, target checks.Target) {
 	p.t.Fatalf("%s does not serve: %v", p.cmd, err)
 }
 
-// output runs a program to its end, in the folder that nobody may not enter.
+// output runs a program to its end, in a folder that everybody may enter.
 func output(t *testing.T, as, stdin, name string, args ...string) string {
 	t.Helper()
-	cmd := exec.Command(name, args...)
+	cmd := command(as, name, args...)
 	cmd.Dir, cmd.Stdin = "/", strings.NewReader(stdin)
-	cmd.SysProcAttr = &unix.SysProcAttr{Credential: credential(t, as)}
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s: %v\n%s", cmd, err, out)
@@ -107,8 +105,9 @@ func folderFor(t *testing.T, as string) string {
 	t.Helper()
 	dir := must(os.MkdirTemp("", "shunt-checks-"))(t)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	if c := credential(t, as); c != nil {
-		if err := os.Chown(dir, int(c.Uid), int(c.Gid)); err != nil {
+	if as != "" && os.Geteuid() == 0 {
+		u := must(user.Lookup(as))(t)
+		if err := os.Chown(dir, must(strconv.Atoi(u.Uid))(t), -1); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -207,13 +206,19 @@ CREATE USER 'elsewhere'@'192.0.2.1' IDENTIFIED BY 'secret';
 		question{"update of three rows", request("update alive set a = 1"), "", ""},
 		question{"update of no row", request("update alive set a = 1 where a = 7"), checks.Mismatch, "mysql ADDR: the query has no rows"},
 		question{"no row", request("select a from nothing"), checks.Mismatch, "mysql ADDR: the query has no rows"},
-		question{"two statements", request("select 1; select 2"), checks.Status,
-			"mysql ADDR: error 1064: You have an error in your SQL syntax; check the manual that corresponds to your MariaDB server version for the right syntax to use near 'select 2' at line 1"},
+		question{
+			"two statements", request("select 1; select 2"), checks.Status,
+			"mysql ADDR: error 1064: You have an error in your SQL syntax; check the manual that corresponds to your MariaDB server version for the right syntax to use near 'select 2' at line 1",
+		},
 		question{"no table", request("select a from missing"), checks.Status, "mysql ADDR: error 1146: Table 'cluster.missing' doesn't exist"},
-		question{"no right", request("insert into alive values (4)"), checks.Status,
-			"mysql ADDR: error 1142: INSERT command denied to user 'check'@'127.0.0.1' for table `cluster`.`alive`"},
-		question{"wrong password", func(t *checks.Target) { t.Passwd = "other" }, checks.Auth,
-			"mysql ADDR: error 1045: Access denied for user 'check'@'127.0.0.1' (using password: YES)"},
+		question{
+			"no right", request("insert into alive values (4)"), checks.Status,
+			"mysql ADDR: error 1142: INSERT command denied to user 'check'@'127.0.0.1' for table `cluster`.`alive`",
+		},
+		question{
+			"wrong password", func(t *checks.Target) { t.Passwd = "other" }, checks.Auth,
+			"mysql ADDR: error 1045: Access denied for user 'check'@'127.0.0.1' (using password: YES)",
+		},
 		question{"locked", login("locked"), checks.Auth, "mysql ADDR: error 4151: Access denied, this account is locked"},
 		question{"other host", login("elsewhere"), checks.Auth, "mysql ADDR: error 1045: Access denied for user 'elsewhere'@'127.0.0.1' (using password: YES)"},
 		question{"no login", login(""), checks.Other, "mysql ADDR: there is nobody to log in or no query to make: set login and request"},
@@ -264,8 +269,10 @@ GRANT SELECT, UPDATE ON alive, nothing, many TO PUBLIC; SELECT 1`
 		question{"no right", request("delete from alive"), checks.Status, "pgsql ADDR: error 42501: permission denied for table alive"},
 		question{"no database", func(t *checks.Target) { t.Database = "" }, checks.Status, `pgsql ADDR: error 3D000: database "check" does not exist`},
 		question{"wrong password", func(t *checks.Target) { t.Passwd = "other" }, checks.Auth, `pgsql ADDR: error 28P01: password authentication failed for user "check"`},
-		question{"rejected", login("rejected"), checks.Auth,
-			`pgsql ADDR: error 28000: pg_hba.conf rejects connection for host "127.0.0.1", user "rejected", database "postgres", no encryption`},
+		question{
+			"rejected", login("rejected"), checks.Auth,
+			`pgsql ADDR: error 28000: pg_hba.conf rejects connection for host "127.0.0.1", user "rejected", database "postgres", no encryption`,
+		},
 		question{"no request", request(""), checks.Other, "pgsql ADDR: there is nobody to log in or no query to make: set login and request"},
 	)
 }

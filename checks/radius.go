@@ -48,6 +48,7 @@ func Radius(ctx context.Context, target Target) error {
 		if err != nil {
 			return err
 		}
+		target.note("asks whether %q may log in", target.Login)
 		return askUDP(ctx, l, request, func(reply []byte) (bool, error) {
 			return target.accepted(reply, request)
 		})

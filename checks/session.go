@@ -30,16 +30,6 @@ func over(name string, udp func(*Target) bool, begin func(*Target) session.Sessi
 	}
 }
 
-// overTLS returns the Func of the check of a service that makes one
-// conversation over TLS.
-func overTLS(service string, begin func(*Target) session.Session) Func {
-	return func(ctx context.Context, target Target) error {
-		return attempt(ctx, service, target.Addr.String(), func() error {
-			return target.talk(ctx, "tcp", session.Hop{Addr: target.Addr, TLS: target.tlsConfig(service)}, begin(&target))
-		})
-	}
-}
-
 // talk makes the conversation of s, over a connection to first and those to
 // which it leads.
 func (t *Target) talk(ctx context.Context, network string, first session.Hop, s session.Session) error {

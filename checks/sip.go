@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"math/rand/v2"
 	"net/netip"
 	"strconv"
@@ -26,16 +27,16 @@ func SIP(ctx context.Context, target Target) error {
 		if target.UDP {
 			network = "udp"
 		}
-		l, err := target.dial(ctx, network, target.Addr)
+		conn, err := target.open(ctx, network, &session.Hop{Addr: target.Addr})
 		if err != nil {
 			return err
 		}
-		defer l.Close()
-		own, err := netip.ParseAddrPort(l.LocalAddr().String())
+		own, err := netip.ParseAddrPort(conn.LocalAddr().String())
 		if err != nil {
-			return err
+			return errors.Join(err, conn.Close())
 		}
-		return converse(ctx, l.Conn, newSIP(&target, own))
+		s := newSIP(&target, own)
+		return target.drive(ctx, conn, s, s.Begin())
 	})
 }
 

@@ -84,7 +84,7 @@ func TestSIPDatagrams(t *testing.T) {
 			}
 			step = s.Feed([]byte(d), false)
 		}
-		if got := wordsOf(shown(step.Err)); !step.Done || got != c.words {
+		if got := verdict(shown(step.Err)); !step.Done || got != c.words {
 			t.Errorf("%s: done %t, %q, want %q", c.name, step.Done, got, c.words)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"time"
 
@@ -45,7 +46,7 @@ func (t *Target) tlsConfig(service string) *tls.Config {
 // checked over TLS.
 func (t *Target) tlsConfigNamed(service, name string) *tls.Config {
 	row, _ := services.Named(service)
-	use := TLSOptions{Verify: row.TLS.Verified(t.Login)}
+	use := TLSOptions{Verify: row.Verifies(t.Login)}
 	if t.TLS != nil {
 		use = *t.TLS
 	}
@@ -137,3 +138,14 @@ func untrusted(c *x509.Certificate, err error) string {
 }
 
 func date(t time.Time) string { return t.UTC().Format("2006-01-02") }
+
+// secure makes a connection one over TLS, or closes it. What fails is of the kind
+// TLS, or else what became of the connection.
+func secure(conn net.Conn, c *tls.Config) (net.Conn, error) {
+	t := tls.Client(conn, c)
+	if err := t.Handshake(); err != nil { // ends with the connection
+		_ = t.Close()
+		return nil, &failure{err: err, when: "in the TLS handshake", kind: TLS}
+	}
+	return t, nil
+}

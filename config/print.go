@@ -81,7 +81,7 @@ func printBase(c *Config, v *Virtual) *Virtual {
 	base.Service = services.On(v.ID.Addr.Port())
 	base.Login, base.Passwd = credentials(v.Service)
 	if base.Verify == "" {
-		base.Verify = verification(v.Service, v.Login)
+		base.Verify = v.verification()
 	}
 	base.CheckInterval = v.CheckInterval
 	if c.Global.FastInterval == c.Global.CheckInterval {

@@ -134,7 +134,7 @@ func serviceDefaults(v *Virtual) {
 		v.Passwd = passwd
 		v.note("passwd", "from service "+v.Service)
 	}
-	if look := verification(v.Service, v.Login); v.Verify == "" && look != "" {
+	if look := v.verification(); v.Verify == "" && look != "" {
 		v.Verify = look
 		v.note("verify", "from service "+v.Service)
 	}

@@ -124,13 +124,13 @@ func (v *Virtual) SpeaksTLS() bool {
 	return v.negotiates() && v.service().TLS != services.NoTLS
 }
 
-// verification is what checks of a service with a login look at in a certificate
-// when nothing else is said.
-func verification(service, login string) string {
-	switch s, _ := services.Named(service); {
+// verification is what checks of v look at in a certificate when nothing else
+// is said.
+func (v *Virtual) verification() string {
+	switch s := v.service(); {
 	case s.TLS == services.NoTLS:
 		return ""
-	case s.TLS.Verified(login):
+	case s.Verifies(v.Login):
 		return "yes"
 	}
 	return "no"

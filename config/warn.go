@@ -20,6 +20,7 @@ func (p *parser) review(sec *section, v *Virtual) {
 	p.reviewCheck(sec, v)
 	p.reviewRequest(sec, v)
 	reviewTLS(p, sec, v)
+	reviewWeb(p, sec, v)
 	p.reviewFallback(sec, v)
 	p.reviewTunnel(sec, v)
 	p.reviewFiles(sec, v)
@@ -170,9 +171,28 @@ func (p *parser) reviewRequest(sec *section, v *Virtual) {
 		s := sec.line("service")
 		p.warn(s, s.keyAt, fmt.Sprintf("a %s check needs `login` and `request`: it always fails", v.Service), "add both")
 	}
+	if service.Datagram {
+		p.reviewDatagram(sec, v)
+	}
 	if service.URL == services.WholeURL && v.anyRequest(relative) {
 		s := sec.line("request")
 		p.warn(s, s.keyAt, "a proxy is asked for a whole URL: the check always fails", `write request="http://HOST/PATH"`)
+	}
+}
+
+// reviewDatagram refuses a request that cannot be sent as a datagram.
+func (p *parser) reviewDatagram(sec *section, v *Virtual) {
+	for i := range v.Reals {
+		r := &v.Reals[i]
+		if _, err := services.Payload(r.Request); err != nil {
+			s := sec.line("request")
+			if r.Request != v.Request {
+				s = sec.body.numbered(r.Pos.Line)
+			}
+			p.fail(s, s.valAt, fmt.Sprintf("the request %q of a %s check: %v", strings.TrimPrefix(r.Request, "/"), v.Service, err),
+				`write hexadecimal digits, such as "ff ff 54", or "text:TEXT"`)
+			return
+		}
 	}
 }
 

@@ -91,6 +91,13 @@ var judged = []struct{ name, refused, text string }{
 	{"timeouts of IPVS", "", "tcptimeout=15m\n%V%\n"},
 	{"a keepalived.conf", "b", "global_defs {\n}\nvirtual_server 10.0.0.1 80 {\n}\n"},
 	{"strict", "b", "strict=yes\nlogfile=local0\n%V%\n"},
+	{"a program that everybody may change", "", "fallbackcommand=%DIR%/open start\n%V%\n"},
+	{"a program that everybody may change, strict", "b", "strict=yes\nfallbackcommand=%DIR%/open start\n%V%\n"},
+	{"a check that everybody may change, strict", "b", "strict=yes\n%V%\n\tchecktype=external\n\tcheckcommand=%DIR%/open\n\treal=127.0.0.1:9 masq\n"},
+	{"a check that is not run, strict", "", "strict=yes\n%V%\n\tcheckcommand=%DIR%/open\n\treal=127.0.0.1:9 masq\n"},
+	{"a program in a folder that everybody may change, strict", "b", "strict=yes\n%V%\n\tnotify=%DIR%/folder/program now\n\treal=127.0.0.1:9 masq\n"},
+	{"a link to a program that everybody may change, strict", "b", "strict=yes\ncallback=\"%DIR%/link\"\n%V%\n"},
+	{"a program of this host, strict", "", "strict=yes\nnotify=\"logger -t shunt\"\nfallbackcommand=/bin/true\n%V%\n"},
 	{"control characters", "b", "%V%\n\x00\n"},
 }
 
@@ -103,6 +110,7 @@ func TestRunAndCheckAgree(t *testing.T) {
 			dir := t.TempDir()
 			port := quiet(t)
 			text := strings.NewReplacer("%V%", "virtual=127.0.0.1:"+port, "%PORT%", port, "%DIR%", dir).Replace(tt.text)
+			makeOpen(t, dir)
 			path := filepath.Join(dir, "test.cf")
 			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 				t.Fatal(err)
@@ -121,6 +129,22 @@ func TestRunAndCheckAgree(t *testing.T) {
 				t.Errorf("check says\n%s\nand run\n%s", want, got)
 			}
 		})
+	}
+}
+
+// makeOpen makes a program that everybody may change, a link to it, and a program
+// in a folder that everybody may change.
+func makeOpen(t *testing.T, dir string) {
+	t.Helper()
+	for _, program := range []string{"open", "folder/program"} {
+		path := filepath.Join(dir, program)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte("#!/bin/sh\n"), 0o755)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err := errors.Join(os.Chmod(filepath.Join(dir, "open"), 0o777), os.Chmod(filepath.Join(dir, "folder"), 0o777), os.Symlink("open", filepath.Join(dir, "link")))
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

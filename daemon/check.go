@@ -31,11 +31,14 @@ func (j *validator) check(ctx context.Context, name string, text []byte, o confi
 		return nil, err
 	}
 	awaitLog(conf)
-	if ps := j.validate(conf); len(ps) > 0 {
-		return nil, config.Join(name, withLines(ps, text), conf.Warnings)
+	strict := o.Strict || conf.Global.Strict
+	open := withLines(exposed(name, conf, strict), text)
+	ps := withLines(j.validate(conf), text)
+	if len(ps) > 0 || strict && len(open) > 0 {
+		return nil, config.Join(name, ps, open, conf.Warnings)
 	}
 	conf.Waiting = config.Join(name, withLines(conf.Waiting, text))
-	conf.Warnings = config.Join(name, conf.Warnings, withLines(remarks(name, conf, j.def), text))
+	conf.Warnings = config.Join(name, conf.Warnings, open, withLines(remarks(name, conf, j.def), text))
 	return conf, nil
 }
 

@@ -5,6 +5,8 @@ package daemon
 import (
 	"cmp"
 	"context"
+	"crypto/x509"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"os"
@@ -20,6 +22,7 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/director"
 	"github.com/shunt-lb/shunt/internal/alert"
+	"github.com/shunt-lb/shunt/internal/files"
 	"github.com/shunt-lb/shunt/internal/logs"
 	"github.com/shunt-lb/shunt/sorry"
 )
@@ -115,7 +118,7 @@ func (d *Daemon) openDirector(context.Context) error {
 	d.director = director.New(director.Options{
 		Path: d.o.Config, Parse: d.parse, Again: d.again, InForce: d.inForce, Follow: d.follow, Ready: d.notifier.ready,
 		Dataplane: plane, Forwarding: plane.status, Log: d.log,
-		Mail: func(m director.Mail) { d.mails.Send(alertMail(m)) },
+		Mail: func(m director.Mail) { d.mails.Send(alertMail(m)) }, Deliver: deliver,
 	})
 	return nil
 }
@@ -123,8 +126,30 @@ func (d *Daemon) openDirector(context.Context) error {
 func alertMail(m director.Mail) alert.Mail {
 	return alert.Mail{
 		To: m.To, From: m.From, Relay: m.Relay, Subject: m.Subject,
-		Status: m.Status, Service: m.ServiceName, Comment: m.Comment, Reason: string(m.Reason),
+		Status: m.Status, Service: m.ServiceName, Comment: m.Comment, Reason: string(m.Reason), Held: m.Held,
 	}
+}
+
+// maxCA is how large a file of authorities may be.
+const maxCA = 16 << 20
+
+// deliver posts an event to its webhook.
+func deliver(ctx context.Context, last <-chan struct{}, p director.Post) error {
+	var authorities *x509.CertPool
+	if p.CA != "" {
+		text, err := files.Read(p.CA, maxCA)
+		if err != nil {
+			return fmt.Errorf("webhookca: %w", err)
+		}
+		if authorities = x509.NewCertPool(); !authorities.AppendCertsFromPEM(text) {
+			return fmt.Errorf("webhookca: %s has no certificate in the form PEM", p.CA)
+		}
+	}
+	body, err := json.Marshal(p.Event)
+	if err != nil {
+		return err
+	}
+	return alert.Post(ctx, last, p.URL, authorities, body)
 }
 
 // openAdmin opens the admin address and the control sockets. It runs before the

@@ -103,7 +103,7 @@ func (by checkedBy) pace(id identity) time.Duration {
 func newCluster(out effects, log *slog.Logger) *cluster {
 	return &cluster{
 		byID: map[dataplane.ServiceID]*service{}, stale: map[*service]time.Time{}, waiting: map[*service]struct{}{}, out: out, log: log,
-		alerts: alerts{phase: config.AlertStarting, send: func(m Mail) { out.mail(m) }}, history: history{log: log},
+		alerts: alerts{phase: config.AlertStarting, out: out}, history: history{log: log},
 	}
 }
 
@@ -112,6 +112,7 @@ func newCluster(out effects, log *slog.Logger) *cluster {
 // the first configuration.
 func (c *cluster) configure(now time.Time, conf *config.Config, found []dataplane.VirtualService) {
 	old := c.byID
+	c.alerts.at = now
 	c.alerts.global, c.leftOut = conf.Global, conf.LeftOut
 	c.services, c.byID = nil, map[dataplane.ServiceID]*service{}
 	ways := pathsOf(conf)
@@ -197,6 +198,8 @@ func (c *cluster) refresh(now time.Time, sv *service) {
 
 // tick does what is due by time: reminders, and the steps of slow starts.
 func (c *cluster) tick(now time.Time) {
+	c.alerts.at = now
+	c.alerts.limits.due(now, c.alerts.global.AlertLimit)
 	for _, sv := range c.services {
 		c.alerts.remindDue(now, sv)
 		if sv.advanceRamps(now, c.log) {

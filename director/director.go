@@ -55,6 +55,10 @@ type Options struct {
 	Forwarding DataplaneStatus
 	// Mail sends an alert; it must not block. May be nil.
 	Mail func(Mail)
+	// Deliver posts an event to a webhook, in several attempts if need be; after
+	// last is closed in one. It ends soon after ctx. It is called from many
+	// goroutines at once, one for each host. May be nil.
+	Deliver func(ctx context.Context, last <-chan struct{}, p Post) error
 	// Checks finds a check by name, nil for checks.For.
 	Checks func(name string) (checks.Func, bool)
 	// MaxChecks bounds the checks under way at once; 0 derives the bound from
@@ -117,7 +121,7 @@ func New(o Options) *Director {
 	if o.Checks != nil {
 		d.prober.find = o.Checks
 	}
-	d.cluster = newCluster(executor{d.applier, d.hooks, o.Mail}, o.Log)
+	d.cluster = newCluster(executor{d.applier, d.hooks, o.Mail, o.Deliver, o.Log}, o.Log)
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	d.loader = newLoader(d)
 	if o, ok := o.Dataplane.(dataplane.Observer); ok {

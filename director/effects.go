@@ -1,7 +1,9 @@
 package director
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 
 	"github.com/shunt-lb/shunt/config"
@@ -21,6 +23,7 @@ type effects interface {
 	// key, with more variables in its environment.
 	run(key, line string, env []string)
 	mail(Mail)
+	post(Post)
 	monitor(path, line string)
 }
 
@@ -29,6 +32,9 @@ type executor struct {
 	applier *applier.Applier
 	hooks   *hooks.Hooks
 	send    func(Mail) // may be nil
+	// deliver posts an event; it may be nil.
+	deliver func(ctx context.Context, last <-chan struct{}, p Post) error
+	log     *slog.Logger
 }
 
 var _ effects = executor{}
@@ -52,6 +58,20 @@ func (e executor) run(key, line string, env []string) {
 	e.hooks.RunWith(key, env, "/bin/sh", "-c", line)
 }
 
+// post posts an event after those before it to the same host.
+func (e executor) post(p Post) {
+	if e.deliver == nil {
+		return
+	}
+	e.hooks.Enqueue("webhook "+p.Name(), func(ctx context.Context) {
+		if err := e.deliver(ctx, e.hooks.Closing(), p); err != nil {
+			e.log.Error("event was not delivered", "event", p.Event.Event, "service", p.Event.Service, "real", p.Event.Real, "err", err)
+			return
+		}
+		e.log.Info("event delivered", "event", p.Event.Event, "service", p.Event.Service, "real", p.Event.Real, "webhook", p.Name())
+	})
+}
+
 // fallbackArgs returns the command that runs a service's fallbackcommand: by the
 // shell, with the word, the service and its protocol as arguments.
 func fallbackArgs(v *config.Virtual, word string) []string {
@@ -72,4 +92,5 @@ func (noEffects) removeFound(dataplane.VirtualService)    {}
 func (noEffects) fallbackCommand(*config.Virtual, string) {}
 func (noEffects) run(string, string, []string)            {}
 func (noEffects) mail(Mail)                               {}
+func (noEffects) post(Post)                               {}
 func (noEffects) monitor(string, string)                  {}

@@ -89,6 +89,10 @@ func (s *effectLog) fallbackCommand(v *config.Virtual, word string) {
 	s.add("%s %s", v.FallbackCommand, word)
 }
 
+func (s *effectLog) post(p Post) {
+	s.add("post %s %s %s held %d", p.Name(), p.Event.Event, p.Event.Real, p.Held)
+}
+
 // take returns what was recorded since the last call.
 func (s *effectLog) take() []string {
 	lines := s.lines

@@ -46,6 +46,7 @@ func (c *cluster) recordFallback(now time.Time, sv *service, to State, cause str
 		t.From = Active
 	}
 	c.history.add(t)
+	c.alerts.at = now
 	c.alerts.fallback(sv, to == Active)
 }
 

@@ -188,7 +188,10 @@ func (c *cluster) tellQuorum(now time.Time, sv *service) {
 	}
 	cause := fmt.Sprintf("the usable real servers weigh %d, quorum=%d hysteresis=%d", q.weight, sv.conf.Quorum, sv.conf.Hysteresis)
 	c.history.add(Transition{Time: now, Service: sv.conf.ID.String(), Server: "quorum", From: cmp.Or(from, Reached), To: word, Cause: cause})
-	c.alerts.about(sv, fmt.Sprintf("Quorum %s: %s (usable weight %d, quorum %d)", word, bareName(sv.conf), q.weight, sv.conf.Quorum), "")
+	c.alerts.at = now
+	text := fmt.Sprintf("Quorum %s: %s (usable weight %d, quorum %d)", word, bareName(sv.conf), q.weight, sv.conf.Quorum)
+	c.alerts.about(sv, text, "")
+	c.alerts.tell(sv.conf, Event{Event: "quorum" + string(word), Weight: q.weight, Text: text})
 }
 
 // runQuorumCommand runs the command for a quorum that was reached or lost.

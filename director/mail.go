@@ -2,6 +2,7 @@ package director
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/shunt-lb/shunt/checks"
@@ -19,13 +20,19 @@ type Mail struct {
 	// Reason is why a check of the real server failed, if that is what the mail
 	// is about, and else empty.
 	Reason checks.Kind
+	// Held is how many mails to the same recipients were held back since the last
+	// one that they got.
+	Held int
 }
 
 // alerts write the mails of a cluster.
 type alerts struct {
 	global config.Global
 	phase  config.AlertStates // of the daemon, as mails name it
-	send   func(Mail)
+	out    effects
+	// at is the time of what happens.
+	at     time.Time
+	limits limits
 }
 
 // server reports that a server entered or left a service, in ldirectord's words,
@@ -46,6 +53,7 @@ func (a *alerts) server(sv *service, s *server) {
 		text = "Deleted " + where
 	}
 	a.about(sv, text, s.reason())
+	a.tell(sv.conf, serverEvent(s, text))
 }
 
 // reason returns why checks of a server that is down, or kept in use, fail, and ""
@@ -62,7 +70,9 @@ func (s *server) reason() checks.Kind {
 func (a *alerts) purged(sv *service, gone []*server, when string) {
 	for _, s := range gone {
 		if s.inUse() {
-			a.about(sv, fmt.Sprintf("Purged real server (%s): %s (%s)", when, s.conf.Addr, bareName(sv.conf)), "")
+			text := fmt.Sprintf("Purged real server (%s): %s (%s)", when, s.conf.Addr, bareName(sv.conf))
+			a.about(sv, text, "")
+			a.tell(sv.conf, Event{Event: "removed", Real: s.conf.Addr.String(), Text: text})
 		}
 	}
 }
@@ -70,11 +80,12 @@ func (a *alerts) purged(sv *service, gone []*server, when string) {
 // fallback reports that the fallback of a service became active, or standby.
 func (a *alerts) fallback(sv *service, on bool) {
 	where := fmt.Sprintf("fallback server: %s (%s)", sv.fallbackName(), bareName(sv.conf))
+	e := Event{Event: "fallbackdown", Real: sv.fallbackName(), Text: "Deleted " + where}
 	if on {
-		a.about(sv, fmt.Sprintf("Added %s (Weight set to 1)", where), "")
-	} else {
-		a.about(sv, "Deleted "+where, "")
+		e.Event, e.Weight, e.Text = "fallbackup", 1, fmt.Sprintf("Added %s (Weight set to 1)", where)
 	}
+	a.about(sv, e.Text, "")
+	a.tell(sv.conf, e)
 }
 
 // bareName returns the name of a service in ldirectord's messages: address and
@@ -93,9 +104,13 @@ func (a *alerts) about(sv *service, text string, why checks.Kind) {
 	if len(v.EmailAlert) == 0 || v.EmailAlertStatus&a.phase == 0 {
 		return
 	}
-	a.send(Mail{
+	m := Mail{
 		To: v.EmailAlert, From: a.global.EmailAlertFrom, Relay: v.SMTP,
 		Subject: text, Status: phaseName(a.phase), ServiceName: v.ServiceName, Comment: v.Comment, Reason: why,
+	}
+	a.limits.take(a.at, a.global.AlertLimit, strings.Join(append([]string{"mail", m.Relay}, m.To...), " "), func(held int) {
+		m.Held = held
+		a.out.mail(m)
 	})
 }
 

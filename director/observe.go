@@ -94,7 +94,7 @@ func (s *server) count(ok bool) {
 
 // changed handles that a server's state is no longer before.
 func (c *cluster) changed(now time.Time, sv *service, s *server, before State, why string) {
-	s.cause, s.since = why, now
+	s.cause, s.since, c.alerts.at = why, now, now
 	s.transitions++
 	s.updateRamp(now, sv, c.log)
 	c.history.add(Transition{

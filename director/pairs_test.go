@@ -58,9 +58,10 @@ var variants = []string{
 	"V failurecount=2", "V risecount=2", "checkinterval=10 -> checkinterval=20", "V checkport=81", `V request="/z"`, `V receive="ok"`, "V httpmethod=HEAD",
 	`V login="a"`, `V passwd="b"`, `V database="c"`, `V secret="d"`, `V load="e"`, "V monitorfile=%D/monitor", "V monitorfile=%D/another",
 	"V initstate=up", "V initstate=down", "V quorum=3", "V quorum=2\n\thysteresis=1", "V quorumup=/bin/true", "V quorumdown=/bin/true", "V maxdown=50%", "V checkpath=vip", "V observe=connect", "V errorlimit=5", "V observe=connect\n\terrorlimit=5", "V failopen=yes",
+	"V receivestatus=200,401", "V header=X-Check: yes", "V header=X-Check: no", "V httpversion=2", "V bodydigest=sha256:" + strings.Repeat("0a", 32),
 	"service=http -> service=https\n\tverify=yes", "service=http -> service=https\n\tverify=%D/ca.pem", "service=http -> service=tls\n\tminvalid=14d",
 	"service=http -> service=https\n\tclientcert=%D/cert.pem\n\tclientkey=%D/key.pem",
-	"V quiescent=yes", "V slowstart=60", "V cleanstop=no", `V emailalert="other@example.test"`, "V emailalertfreq=60", "V emailalertstatus=stopping",
+	"V quiescent=yes", "V slowstart=60", "V cleanstop=no", `V emailalert="other@example.test"`, "V emailalertfreq=60", "V webhook=https://hooks.example.test/", "V notify=/bin/true", "G webhookca=/nowhere/ca.pem", "G alertlimit=1/h", "V emailalertstatus=stopping",
 	"V smtp=192.0.2.25", "V servicename=shop", "V comment=remark", "V dataplane=proxy", "V interface=lo",
 	"V tunneltype=gre", "V tunneltype=gue\n\ttunnelport=6080", "V tunneltype=gre\n\ttunnelchecksum=yes",
 	"V connecttimeout=3s", "V idletimeout=60s", "V allow=192.0.2.0/24", "V deny=192.0.2.0/24", "V sourceconnections=5", "V sourcerate=5/1s", "V sourceprefix=24",
@@ -142,12 +143,12 @@ func (w *recordedEffects) remove(id dataplane.ServiceID) {
 }
 func (w *recordedEffects) removeFound(v dataplane.VirtualService) { w.remove(v.ID) }
 func (w *recordedEffects) mail(m Mail)                            { w.tell("mail", m) }
+func (w *recordedEffects) post(p Post)                            { w.tell("post", p) }
+func (w *recordedEffects) run(key, line string, env []string)     { w.tell(key, line, env) }
 func (w *recordedEffects) monitor(path, line string)              { w.tell("monitor", path, line) }
 func (w *recordedEffects) fallbackCommand(v *config.Virtual, word string) {
 	w.tell(v.FallbackCommand, word, v.ID)
 }
-
-func (w *recordedEffects) run(key, line string, env []string) { w.tell(key, line, env) }
 
 // A harness drives a cluster with random events.
 type harness struct {

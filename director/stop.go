@@ -153,6 +153,7 @@ func (c *cluster) stop() (kept []*service) {
 		c.alerts.purged(sv, sv.servers, "stop")
 		c.removeService(sv)
 	}
+	c.alerts.limits.flush()
 	c.out = noEffects{}
 	return kept
 }

@@ -45,8 +45,8 @@ func missingChecks(v *config.Virtual) config.Problems {
 		if _, ok := checks.For(name); !ok {
 			ps = append(ps, config.Problem{
 				Severity: config.Error, Pos: at(v, "service"),
-				Text: fmt.Sprintf("virtual service %s: checks of service %s are not supported by this version", v.ID, name),
-				Hint: "use checktype=connect, checktype=external or a service that is supported",
+				Text: fmt.Sprintf("virtual service %s: checks of service %s are not in this build", v.ID, name),
+				Hint: checks.Missing(name),
 			})
 		}
 	}

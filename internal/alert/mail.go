@@ -31,6 +31,9 @@ type Mail struct {
 	// Reason is why a real server's check failed, in one word; empty if the
 	// mail is about something else.
 	Reason string
+	// Held is how many alerts to the same recipients were held back since the
+	// last one that they got.
+	Held int
 	// Relay is the host that takes the mail, with or without a port (25);
 	// empty for the local mail program.
 	Relay string
@@ -58,6 +61,9 @@ func (m Mail) body(host string) string {
 	}
 	if m.Reason != "" {
 		fmt.Fprintf(&b, "Reason: %s\n", oneLine(m.Reason))
+	}
+	if m.Held > 0 {
+		fmt.Fprintf(&b, "Held back: %d alerts before this one (alertlimit)\n", m.Held)
 	}
 	return b.String()
 }

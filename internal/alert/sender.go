@@ -159,7 +159,7 @@ func (s *Sender) deliver(m Mail) {
 
 // failed logs in words that log scrapers know.
 func (s *Sender) failed(m Mail, err error) {
-	if s.closing() {
+	if over(s.last) {
 		s.unsent.Add(1)
 	}
 	if m.Relay == "" {
@@ -177,10 +177,10 @@ func (s *Sender) insist(l letter) error {
 	l.dial = s.set.dial
 	var hard error
 	for i := 0; ; i++ {
-		last := s.closing()
+		last := over(s.last)
 		t := s.try(ctx, l)
 		hard = both(hard, t.hard)
-		if len(t.again) == 0 || last || i == len(s.set.pauses) || !s.pause(ctx, s.set.pauses[i]) {
+		if len(t.again) == 0 || last || i == len(s.set.pauses) || !pauseFor(ctx, s.last, s.set.pauses[i]) {
 			return both(hard, t.soft)
 		}
 		s.log.Debug("email alert will be tried again", "subject", l.title, "to", t.again, "err", t.soft)
@@ -203,27 +203,4 @@ func (s *Sender) try(ctx context.Context, l letter) (t trouble) {
 		t.add(l.to, err)
 	}
 	return t
-}
-
-// pause waits for the next attempt, which is at once when it is the last, and
-// returns false if there is to be none.
-func (s *Sender) pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-s.last:
-	case <-ctx.Done():
-	}
-	return ctx.Err() == nil
-}
-
-// closing reports whether nothing is tried twice any more.
-func (s *Sender) closing() bool {
-	select {
-	case <-s.last:
-		return true
-	default:
-		return false
-	}
 }

@@ -19,6 +19,8 @@ type Service struct {
 	// Query: a check logs in and makes the query that `request` is, and fails
 	// without either.
 	Query bool
+	// Datagram: `request` is what Payload makes a datagram of.
+	Datagram bool
 	// URL says how a check makes a URL of `request`.
 	URL URL
 	// TLS says whether a check speaks TLS, and what it then looks at unless
@@ -50,6 +52,8 @@ const (
 	// Protocol is that of the virtual service: the check goes over UDP or TCP
 	// as the clients do. All other checks go over one of them always.
 	Protocol
+	// Web are receivestatus, header, httpversion and bodydigest.
+	Web
 )
 
 // Has reports whether all of those are in d.
@@ -70,17 +74,11 @@ type TLS int
 
 // The ways.
 const (
-	NoTLS         TLS = iota
-	AnyTLS            // with any certificate
-	VerifiedTLS       // with one that is trusted, and valid for the name of the real server
-	VerifiedLogin     // as VerifiedTLS where a login is to be protected, else as AnyTLS
+	NoTLS       TLS = iota
+	AnyTLS          // with any certificate
+	VerifiedTLS     // with one that is trusted, and valid for the name of the real server
+	LoginTLS        // with such a one if there is a login, else with any
 )
-
-// Verified reports whether a check with a login, "" for none, verifies the
-// certificate.
-func (t TLS) Verified(login string) bool {
-	return t == VerifiedTLS || t == VerifiedLogin && login != ""
-}
 
 // An Answer is how the sorry server answers a client.
 type Answer int
@@ -95,7 +93,7 @@ const (
 )
 
 const (
-	web = Request | Receive | Method | VirtualHost
+	web = Request | Receive | Method | VirtualHost | Web
 	sql = Login | Passwd | Database | Request
 )
 
@@ -122,13 +120,21 @@ var table = []Service{
 	{Name: "oracle", Port: 1521, Uses: sql, Query: true, Sorry: SorryReset},
 	{Name: "pgsql", Port: 5432, Uses: sql, Query: true, Sorry: SorryReset},
 	{Name: "pop", Port: 110, Uses: Login | Passwd, Sorry: SorryLine, Line: "-ERR [SYS/TEMP] Service temporarily unavailable"},
-	{Name: "pops", Port: 995, Uses: Login | Passwd, TLS: VerifiedLogin, Sorry: SorryReset},
+	{Name: "pops", Port: 995, Uses: Login | Passwd, TLS: LoginTLS, Sorry: SorryReset},
 	{Name: "radius", Port: 1812, Uses: Login | Passwd | Secret, Sorry: SorryReset},
+	{Name: "redis", Uses: Login | Passwd | Request | Receive, Sorry: SorryLine, Line: "-ERR service temporarily unavailable"},
 	{Name: "simpletcp", Uses: Request | Receive | Protocol},
 	{Name: "sip", Port: 5060, Uses: Login | Protocol, Login: "ldirectord@HOST", Sorry: SorryReset},
 	{Name: "smtp", Port: 25, Sorry: SorryLine, Line: "421 HOST Service not available, closing transmission channel"},
 	{Name: "submission", Port: 587, Sorry: SorryLine, Line: "421 HOST Service not available, closing transmission channel"},
 	{Name: "tls", Uses: VirtualHost, TLS: VerifiedTLS, Sorry: SorryReset},
+	{Name: "udp", Uses: Request | Receive, Datagram: true},
+}
+
+// Verifies reports whether a check of s, with a login or "", looks at the
+// certificate if nothing else is said.
+func (s Service) Verifies(login string) bool {
+	return s.TLS == VerifiedTLS || s.TLS == LoginTLS && login != ""
 }
 
 // None is the name of the service of which there is no check.

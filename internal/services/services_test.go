@@ -53,3 +53,15 @@ func TestUnknown(t *testing.T) {
 		}
 	}
 }
+
+// TestVerifies: pops has nothing to protect without a login.
+func TestVerifies(t *testing.T) {
+	for name, want := range map[string][2]bool{
+		"imaps": {true, true}, "pops": {false, true}, "tls": {true, true}, "https": {}, "imap": {},
+	} {
+		s, _ := services.Named(name)
+		if got := [2]bool{s.Verifies(""), s.Verifies("joe")}; got != want {
+			t.Errorf("%s without and with a login: %v, want %v", name, got, want)
+		}
+	}
+}

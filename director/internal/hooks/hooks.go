@@ -32,6 +32,7 @@ type Hooks struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
+	last   chan struct{} // closed when Close begins
 	mu     sync.Mutex
 	queues map[string][]func(context.Context) // a key is there while its goroutine runs
 	// trouble is the latest logged reason why a target does not work.
@@ -40,7 +41,7 @@ type Hooks struct {
 
 // New returns Hooks with nothing to do.
 func New(log *slog.Logger) *Hooks {
-	h := &Hooks{log: log, queues: map[string][]func(context.Context){}, trouble: map[string]string{}}
+	h := &Hooks{log: log, queues: map[string][]func(context.Context){}, trouble: map[string]string{}, last: make(chan struct{})}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	return h
 }
@@ -49,6 +50,7 @@ func New(log *slog.Logger) *Hooks {
 // drops the rest and logs how much that is. It does not wait for a file system
 // that hangs.
 func (h *Hooks) Close(ctx context.Context) {
+	close(h.last)
 	done := make(chan struct{})
 	go func() {
 		h.Wait()
@@ -69,6 +71,9 @@ func (h *Hooks) Close(ctx context.Context) {
 		h.log.Warn("a command or a monitorfile hangs and is left behind")
 	}
 }
+
+// Closing is closed when Close begins: nothing is worth a second attempt then.
+func (h *Hooks) Closing() <-chan struct{} { return h.last }
 
 // Wait waits until all queues are empty.
 func (h *Hooks) Wait() { h.wg.Wait() }

@@ -1,0 +1,211 @@
+package checks_test
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/shunt-lb/shunt/checks"
+)
+
+// libraryChecks are the checks that speak by a client library, or answer in
+// frames of their own, over TCP.
+var libraryChecks = []string{"dns", "grpc", "ldap", "ldaps", "mysql", "pgsql"}
+
+// libraryTarget has what any of them needs to begin.
+func libraryTarget(addr netip.AddrPort) checks.Target {
+	return checks.Target{
+		Addr: addr, Login: "check", Passwd: "top-secret-7", Secret: "top-secret-7", Database: "db", Request: "/select 1", Receive: receive("x"),
+	}
+}
+
+// punctual runs a check and wants it to end within 100 ms of its context. On a
+// busy machine it may do so at the third try.
+func punctual(t *testing.T, name string, target checks.Target) error {
+	t.Helper()
+	for try := 1; ; try++ {
+		ctx, cancel := context.WithTimeout(t.Context(), brief)
+		check, _ := checks.For(name)
+		err := check(ctx, target)
+		late := time.Since(deadline(ctx))
+		cancel()
+		if late <= 100*time.Millisecond {
+			return err
+		}
+		if try == 3 {
+			t.Errorf("%s ends %s late: %v", name, late, err)
+			return err
+		}
+	}
+}
+
+// greets is a server that says s at once, and goes on by then.
+func greets(s string, then handler) handler {
+	return func(ctx context.Context, conn *net.TCPConn) {
+		go func() { _, _ = io.Copy(io.Discard, conn) }() // ends with conn
+		_, _ = io.WriteString(conn, s)
+		then(ctx, conn)
+	}
+}
+
+// beginnings are what servers may begin with, so that a check reads on: the
+// start of an answer in its protocol.
+var beginnings = map[string]string{
+	"dns":   "\x00\x40",
+	"grpc":  "\x00\x00\x00\x04\x00\x00\x00\x00\x00",
+	"ldap":  "\x30\x84\x00\x00\x40\x00\x02\x01\x01\x61",
+	"ldaps": "\x16\x03\x03\x40\x00\x02",
+	"mysql": "\x00\x20\x00\x00\x0a11.4.2-MariaDB\x00",
+	"pgsql": "N",
+}
+
+// Whatever a server does, a check is over soon after its time, says one
+// printable line without a secret, and has one of a few kinds.
+func TestLibraryHostile(t *testing.T) {
+	for behaviour, serve := range map[string]func(name string) handler{
+		"silent":           func(string) handler { return silent },
+		"hangs in mid-way": func(name string) handler { return greets(beginnings[name], silent) },
+		"a byte at a time": func(name string) handler {
+			return greets("", func(ctx context.Context, conn *net.TCPConn) {
+				for i := 0; ctx.Err() == nil; i++ {
+					b := beginnings[name] + strings.Repeat("\x00", 100)
+					if _, err := io.WriteString(conn, b[i%len(b):i%len(b)+1]); err != nil {
+						return
+					}
+					time.Sleep(time.Millisecond)
+				}
+			})
+		},
+		"endless": func(name string) handler {
+			return greets(beginnings[name], func(_ context.Context, conn *net.TCPConn) { endless(conn, beginnings[name]+"\x00\x01") })
+		},
+		"endless text": func(string) handler {
+			return greets("", func(_ context.Context, conn *net.TCPConn) { endless(conn, "220 top-secret-7 \x1b[2J\r\n") })
+		},
+		"resets in mid-way": func(name string) handler {
+			return greets(beginnings[name], func(_ context.Context, conn *net.TCPConn) { time.Sleep(10 * time.Millisecond); _ = conn.SetLinger(0) })
+		},
+		"closes in mid-way": func(name string) handler { return greets(beginnings[name], func(context.Context, *net.TCPConn) {}) },
+		"10 MB": func(name string) handler {
+			return greets(beginnings[name], func(_ context.Context, conn *net.TCPConn) {
+				_, _ = io.WriteString(conn, strings.Repeat(beginnings[name]+"\xff\x00", 10<<20/len(beginnings[name]+"\xff\x00")))
+			})
+		},
+		"SSH":  func(string) handler { return greets("SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n", silent) },
+		"HTTP": func(string) handler { return greets("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n", silent) },
+	} {
+		t.Run(behaviour, func(t *testing.T) {
+			for _, name := range libraryChecks {
+				addr := server(t, "127.0.0.1", serve(name))
+				err := punctual(t, name, libraryTarget(addr))
+				t.Logf("%s: %v", name, err)
+				fit(t, name, err)
+				if kind := checks.KindOf(err); behaviour == "silent" && kind != checks.Timeout {
+					t.Errorf("%s: %v is %s, want timeout", name, err, kind)
+				}
+			}
+		})
+	}
+}
+
+// fit wants an error that is fit for a status page.
+func fit(t *testing.T, name string, err error) {
+	t.Helper()
+	kinds := []checks.Kind{checks.Timeout, checks.Closed, checks.Protocol, checks.TLS, checks.Auth, checks.Status, checks.Mismatch}
+	switch text := errText(err); {
+	case err == nil:
+		t.Errorf("%s takes it for a good answer", name)
+	case strings.Contains(text, "top-secret-7"):
+		t.Errorf("%s tells the password: %s", name, text)
+	case strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }) || len(text) > 400:
+		t.Errorf("%s: %q", name, text)
+	case !slices.Contains(kinds, checks.KindOf(err)):
+		t.Errorf("%s: %v is %s", name, err, checks.KindOf(err))
+	}
+}
+
+// A check holds 2 MiB at the most, whatever is announced and sent: so much it
+// allocates in all, though some of it may be free again at any time.
+func TestLibraryMemory(t *testing.T) {
+	for _, name := range libraryChecks {
+		for what, more := range map[string]string{
+			"zeros": "\x00", "elements": "\x05\x00", "sequences": "\x30\x80", "lengths": "\xff\xff\x0f\x00", "beginnings": beginnings[name], "text": "R\x00\x00\x40\x00",
+		} {
+			piece := []byte(strings.Repeat(more, 1<<12))
+			addr := server(t, "127.0.0.1", greets(beginnings[name], func(_ context.Context, conn *net.TCPConn) {
+				for err := error(nil); err == nil; { // and allocates nothing
+					_, err = conn.Write(piece)
+				}
+			}))
+			var before, after runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&before)
+			err := run(t, name, brief, libraryTarget(addr))
+			runtime.ReadMemStats(&after)
+			if took := (after.TotalAlloc - before.TotalAlloc) >> 10; took > 2<<10 {
+				t.Errorf("%s, %s: %d KiB, %v", name, what, took, err)
+			}
+		}
+	}
+}
+
+// TestLibraryCancelled: a check ends with its context, wherever it is.
+func TestLibraryCancelled(t *testing.T) {
+	for _, name := range libraryChecks {
+		ctx, cancel := context.WithCancel(t.Context())
+		addr := server(t, "127.0.0.1", func(ctx context.Context, conn *net.TCPConn) {
+			_, _ = io.WriteString(conn, beginnings[name])
+			time.AfterFunc(10*time.Millisecond, cancel)
+			<-ctx.Done()
+		})
+		check, _ := checks.For(name)
+		if err := check(ctx, libraryTarget(addr)); !strings.HasPrefix(errText(err), name+" "+addr.String()+": cancelled") {
+			t.Errorf("%s: %v", name, err)
+		}
+		cancel()
+	}
+}
+
+const environmentTest = "CHECKS_ENVIRONMENT_TEST"
+
+// TestLibraryEnvironment runs the tests of real servers in a process whose
+// environment and home would have the libraries do something else.
+func TestLibraryEnvironment(t *testing.T) {
+	if os.Getenv(environmentTest) != "" {
+		t.Skip("this is that process")
+	}
+	home := t.TempDir()
+	wrong := []string{
+		"host=192.0.2.1", "[cluster]\nhost=192.0.2.1\nport=1\nuser=nobody\nsslmode=verify-full\n", "*:*:*:*:wrong\n",
+		"[client]\nuser=nobody\npassword=wrong\nhost=192.0.2.1\nprotocol=pipe\n", "URI ldap://192.0.2.1\nTLS_REQCERT demand\nBINDDN cn=nobody\n",
+		"machine 127.0.0.1 login nobody password wrong\n", "[libdefaults]\ndefault_realm = NOWHERE\n",
+	}
+	for i, name := range []string{"service", ".pg_service.conf", ".pgpass", ".my.cnf", ".ldaprc", ".netrc", "krb5.conf"} {
+		if err := os.WriteFile(filepath.Join(home, name), []byte(wrong[i]), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command(os.Args[0], "-test.run", "^TestReal(MySQL|PgSQL|LDAP|Radius|DNS)$|^TestGRPC$", "-test.count=1")
+	cmd.Env = append(os.Environ(), environmentTest+"=1", "HOME="+home,
+		"PGHOST=192.0.2.1", "PGPORT=1", "PGDATABASE=nowhere", "PGUSER=nobody", "PGPASSWORD=wrong", "PGPASSFILE="+home+"/.pgpass", "PGAPPNAME=x\x01",
+		"PGSSLMODE=verify-full", "PGSSLCERT="+home+"/none", "PGSSLKEY="+home+"/none", "PGSSLROOTCERT="+home+"/none", "PGSSLCERTMODE=require",
+		"PGSSLNEGOTIATION=direct", "PGTARGETSESSIONATTRS=standby", "PGSERVICE=cluster", "PGSERVICEFILE="+home+"/.pg_service.conf", "PGTZ=Nowhere/Else",
+		"PGOPTIONS=-c statement_timeout=1", "PGCONNECT_TIMEOUT=nonsense", "PGMINPROTOCOLVERSION=3.2", "PGMAXPROTOCOLVERSION=1", "PGCHANNELBINDING=require", "PGREQUIREAUTH=gss",
+		"MYSQL_HOST=192.0.2.1", "MYSQL_PWD=wrong", "MYSQL_TCP_PORT=1", "LDAPURI=ldap://192.0.2.1", "LDAPRC=.ldaprc", "LDAPTLS_REQCERT=demand",
+		"http_proxy=http://192.0.2.1:1", "https_proxy=http://192.0.2.1:1", "ALL_PROXY=socks5://192.0.2.1:1", "GRPC_PROXY_EXP=http://192.0.2.1:1",
+		"KRB5_CONFIG="+home+"/krb5.conf", "NETRC="+home+"/.netrc", "RES_OPTIONS=ndots:9", "LOCALDOMAIN=nowhere.test",
+	)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}

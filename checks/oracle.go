@@ -1,0 +1,120 @@
+//go:build oracle
+
+package checks
+
+import (
+	"context"
+	sqldriver "database/sql/driver"
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"slices"
+	"strings"
+
+	oracle "github.com/sijms/go-ora/v2"
+	"github.com/sijms/go-ora/v2/network"
+)
+
+// The library is large and slowly maintained, so that a build has it only if it
+// is asked for.
+func init() { byName[oracleName] = Oracle }
+
+// Oracle logs in as target.Login with target.Passwd to the instance whose SID
+// target.Database is, and makes the query target.Request without its leading
+// slash. The check succeeds if the answer has a row. Nothing is asked of a host
+// that the real server's listener names instead of itself.
+func Oracle(ctx context.Context, target Target) error {
+	return attempt(ctx, oracleName, target.Addr.String(), func() error {
+		query, err := target.query()
+		if err != nil {
+			return err
+		}
+		return target.lend(ctx, maxReply, nil, func(w *wire) error { return target.oracle(w, query) })
+	})
+}
+
+func (t *Target) oracle(w *wire, query string) error {
+	t.note("logs in as %q to SID %q and asks %q", t.Login, t.Database, query)
+	connector := oracle.NewConnector(oracle.BuildUrl(t.Addr.Addr().String(), int(t.Addr.Port()), "", t.Login, t.Passwd, map[string]string{"SID": t.Database}))
+	connector.(*oracle.OracleConnector).Dialer(&oneConn{newFrames(w, tnsHeader, (&tns{}).look)})
+	conn, err := connector.Connect(context.Background())
+	if err != nil {
+		return t.oracleError(w, err, untilLogin)
+	}
+	defer func() {
+		_ = conn.Close()
+		_ = w.Close()
+	}()
+	rows, err := conn.(sqldriver.QueryerContext).QueryContext(context.Background(), query, nil)
+	if err != nil {
+		return t.oracleError(w, err, untilAnswer)
+	}
+	switch err := rows.Next(make([]sqldriver.Value, len(rows.Columns()))); {
+	case errors.Is(err, io.EOF):
+		return errNoRows
+	case err != nil:
+		return t.oracleError(w, err, untilAnswer)
+	}
+	return nil
+}
+
+// oneConn dials what has been dialed already, once.
+type oneConn struct{ conn net.Conn }
+
+var errElsewhere = because(Status, "the listener names another address than its own")
+
+func (d *oneConn) DialContext(context.Context, string, string) (net.Conn, error) {
+	conn := d.conn
+	if d.conn = nil; conn == nil {
+		return nil, errElsewhere
+	}
+	return conn, nil
+}
+
+const (
+	tnsHeader = 8
+	tnsAccept = 2
+	tnsWide   = 315 // the version of the protocol from which on lengths have four bytes
+)
+
+// A tns knows how the lengths of the packets are written, which the library
+// believes: a length of less than a header it takes for 4 GiB.
+type tns struct{ wide bool }
+
+func (p *tns) look(m []byte) (length int, whole bool, err error) {
+	length = int(binary.BigEndian.Uint16(m))
+	if p.wide {
+		length = int(binary.BigEndian.Uint32(m))
+	}
+	switch accept := m[4] == tnsAccept; {
+	case length < tnsHeader:
+		return 0, false, because(Protocol, "a packet shorter than its header: is this a listener of Oracle?")
+	case length > maxReply:
+		return 0, false, tooLong(length)
+	case accept && len(m) >= tnsHeader+2:
+		p.wide = binary.BigEndian.Uint16(m[tnsHeader:]) >= tnsWide
+		return 0, true, nil
+	default:
+		return length - tnsHeader, accept && !p.wide, nil
+	}
+}
+
+// oracleLogins are the errors that say that a login was not accepted.
+var oracleLogins = []int{1005, 1017, 1045, 28000, 28001}
+
+func (t *Target) oracleError(w *wire, err error, when string) error {
+	said, ok := errors.AsType[*network.OracleError](err)
+	kind := Status
+	switch {
+	case errors.Is(err, errElsewhere):
+		return errElsewhere
+	case !ok:
+		return w.why(t, err, when)
+	case slices.Contains(oracleLogins, said.ErrCode):
+		kind = Auth
+	}
+	// Without a text of the real server's the library makes one up.
+	text, _, _ := strings.Cut(t.plain(said), " error occur at position")
+	return because(kind, "%s", text)
+}
