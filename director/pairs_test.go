@@ -227,6 +227,7 @@ func (l *harness) settle(c condition) {
 	l.now = t0.Add(24 * time.Hour)
 	l.pass(0)
 	l.w.told = nil
+	l.alerts.limits = limits{} // what was held back on the way here is no consequence
 }
 
 // consequences are what events that concern everything have.
