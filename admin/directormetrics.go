@@ -47,9 +47,17 @@ var serviceMetrics = []metric[director.ServiceStatus]{
 		func(sv *director.ServiceStatus) []string {
 			return []string{sv.Name, sv.Scheduler, sv.Check, sv.Fallback}
 		}),
-	service.metric(prometheus.GaugeValue, "real_servers", "Real servers of the service in each state: up, pending, down, maintenance.", []string{"state"}, serversByState),
+	service.metric(prometheus.GaugeValue, "real_servers", "Real servers of the service in each state: up, pending, kept, down, maintenance.", []string{"state"}, serversByState),
 	service.gauge("fallback_active", "1 while the fallback answers because no real server can.",
 		func(sv *director.ServiceStatus) float64 { return truth(sv.FallbackActive) }),
+	service.gauge("failopen", "1 while real servers with failing checks serve in place of the fallback, by failopen.",
+		func(sv *director.ServiceStatus) float64 { return truth(sv.FailOpen) }),
+	quorumGauge("quorum", "The weight of usable real servers that the service needs; missing where no directive asks for it.",
+		func(q director.QuorumStatus) float64 { return float64(q.Quorum) }),
+	quorumGauge("quorum_weight", "The weight of the usable real servers, in units of the configuration.",
+		func(q director.QuorumStatus) float64 { return float64(q.Weight) }),
+	quorumGauge("quorum_reached", "1 if the usable real servers weigh enough.",
+		func(q director.QuorumStatus) float64 { return truth(q.Reached) }),
 	service.gauge("served", "1 while the dataplane has the service as the director wants it; 0 also before the first checks of its real servers have ended.",
 		func(sv *director.ServiceStatus) float64 { return truth(sv.Served) }),
 	service.gauge("apply_error", "1 while the dataplane does not serve the service as configured; the status has the error.",
@@ -63,6 +71,8 @@ var serverMetrics = []metric[director.ServerStatus]{
 		func(r *director.ServerStatus) []string { return []string{r.Forward} }),
 	server.gauge("up", "1 if the real server is in use: not found down by its check, not taken out by the operator, and in the dataplane.",
 		func(r *director.ServerStatus) float64 { return truth(r.State == director.Up) }),
+	server.gauge("kept", "1 if the real server is in use although its checks fail, by maxdown or failopen.",
+		func(r *director.ServerStatus) float64 { return truth(r.State == director.Kept) }),
 	server.gauge("maintenance", "1 if the operator has taken the real server out.",
 		func(r *director.ServerStatus) float64 { return truth(r.State == director.Maintenance) }),
 	server.gauge("weight", "The weight in the dataplane, reduced during a slow start; with 0 the real server gets no new connections.",
@@ -74,6 +84,8 @@ var serverMetrics = []metric[director.ServerStatus]{
 			emit(float64(r.ChecksOK), "ok")
 			emit(float64(r.ChecksBad), "failed")
 		}),
+	server.counter("hastened_checks_total", "Checks made early because clients did not reach the real server, by observe.",
+		func(r *director.ServerStatus) uint64 { return r.Hastened }),
 	server.metric(prometheus.GaugeValue, "last_check_duration_seconds", "How long the latest check took; missing before the first one.", nil,
 		func(r *director.ServerStatus, emit sample) {
 			if !r.Checked.IsZero() {
@@ -119,7 +131,16 @@ func serversByState(sv *director.ServiceStatus, emit sample) {
 	for _, r := range sv.Servers {
 		n[r.State]++
 	}
-	for _, state := range []director.State{director.Up, director.Pending, director.Down, director.Maintenance} {
+	for _, state := range []director.State{director.Up, director.Pending, director.Kept, director.Down, director.Maintenance} {
 		emit(float64(n[state]), string(state))
 	}
+}
+
+// quorumGauge has no sample where no directive asks for a quorum.
+func quorumGauge(name, help string, read func(director.QuorumStatus) float64) metric[director.ServiceStatus] {
+	return service.metric(prometheus.GaugeValue, name, help, nil, func(sv *director.ServiceStatus, emit sample) {
+		if sv.Quorum != nil {
+			emit(read(*sv.Quorum))
+		}
+	})
 }

@@ -41,7 +41,7 @@ func (s source) History(ctx context.Context, service, real string) ([]director.S
 	}
 	return []director.ServerHistory{history(service, real)}, nil
 }
-func (s source) Reload(ctx context.Context) error                    { return s.reload(ctx) }
+func (s source) Reload(ctx context.Context) error { return s.reload(ctx) }
 
 // tells is a source that always has st.
 func tells(st director.Status) source {
@@ -169,7 +169,7 @@ func web() director.ServiceStatus {
 				Server: "192.168.80.120:80", Forward: "masq", Weight: 1, Current: 0, State: director.Down,
 				Since: before(95 * time.Second), Cause: "connect 192.168.80.120:80: connection refused",
 				Checked: before(500 * time.Millisecond), Duration: director.Seconds(210 * time.Microsecond),
-				Result: "connect 192.168.80.120:80: connection refused", Reason: "refused", Fails: 95, ChecksOK: 97000, ChecksBad: 95, Transitions: 3, Active: 7,
+				Result: "connect 192.168.80.120:80: connection refused", Reason: "refused", Fails: 95, ChecksOK: 97000, ChecksBad: 95, Transitions: 3, Hastened: 1, Active: 7,
 				Counters: dataplane.Counters{Connections: 305897, InBytes: 171_436_615, OutBytes: 29_999_948_000, Failures: 13},
 			},
 			{
@@ -195,13 +195,20 @@ func dns() director.ServiceStatus {
 				Counters: dataplane.Counters{Connections: 5, InPackets: 10, OutPackets: 11},
 				Inactive: 4,
 			},
+			{
+				Server: "[2001:db8::3]:53", Forward: "masq", Weight: 1, Current: 1, State: director.Kept, Kept: "maxdown", Since: before(time.Minute),
+				Cause:   "its checks fail, and maxdown=50% keeps it in use: dns [2001:db8::3]:53: no answer within 2.5s",
+				Checked: before(2 * time.Second), Duration: director.Seconds(2500 * time.Millisecond), Fails: 6, ChecksOK: 10, ChecksBad: 6,
+				Result: "dns [2001:db8::3]:53: no answer within 2.5s", Reason: "timeout",
+			},
 		},
 	}
 }
 
 func mail() director.ServiceStatus {
 	return director.ServiceStatus{
-		Service: "tcp 10.0.0.100:25", Scheduler: "sh", Check: "negotiate smtp", Verify: "/etc/ssl/our-ca.pem", Fallback: "10.0.0.9:25", FallbackActive: true,
+		Service: "tcp 10.0.0.100:25", Scheduler: "sh", Check: "negotiate smtp", Verify: "/etc/ssl/our-ca.pem", Fallback: "10.0.0.9:25", FallbackActive: true, ErrorLimit: 10,
+		Quorum:  &director.QuorumStatus{Quorum: 3, Hysteresis: 1, Weight: 1},
 		Changed: []string{"scheduler rr instead of sh", "real server 192.168.80.140:25 has weight 1 instead of 0"},
 		Servers: []director.ServerStatus{{
 			Server: "192.168.80.140:25", Forward: "ipip", Tunnel: "gue port 6080", Weight: 1, State: director.Down, Since: before(9 * time.Second),

@@ -31,6 +31,7 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{
 	"about":   about,
 	"bounds":  bounds,
 	"clock":   clock,
+	"failing": failing,
 	"first":   first,
 	"full":    full,
 	"size":    size,

@@ -128,6 +128,9 @@ func (r *renderer) problems(s director.Status) {
 		if sv.Error != "" {
 			r.alarm(red, "NOT SERVED AS CONFIGURED: "+sv.Service, sv.Error)
 		}
+		if text := failing(sv); text != "" {
+			r.alarm(red, "SERVERS WITH FAILING CHECKS SERVE: "+sv.Service, text)
+		}
 		if len(sv.Changed) > 0 {
 			r.alarm(red, "CHANGED BY SOMEBODY ELSE, put right within seconds: "+sv.Service, first(sv.Changed)...)
 		}
@@ -144,6 +147,22 @@ func (r *renderer) problems(s director.Status) {
 	if n := len(s.Config.Warnings); n > 0 {
 		r.alarm(yellow, fmt.Sprintf("WARNINGS about the configuration: %d", n), s.Config.Warnings...)
 	}
+}
+
+// failing says how many servers of sv are in use although their checks fail, and
+// why; it is empty for none.
+func failing(sv director.ServiceStatus) string {
+	kept := 0
+	for _, rs := range sv.Servers {
+		kept += int(truth(rs.State == director.Kept))
+	}
+	switch {
+	case kept == 0:
+		return ""
+	case sv.FailOpen:
+		return fmt.Sprintf("failopen=yes: too few are well, %d of %d are in use although their checks fail", kept, len(sv.Servers))
+	}
+	return fmt.Sprintf("maxdown takes no more of them out: %d of %d are in use although their checks fail", kept, len(sv.Servers))
 }
 
 // first are the first of many lines, and how many more there are.

@@ -64,9 +64,10 @@ func (r *renderer) layout(rows []row) {
 }
 
 func (r *renderer) service(sv director.ServiceStatus) row {
-	up, active := 0, 0
+	up, kept, active := 0, 0, 0
 	for _, rs := range sv.Servers {
 		up += int(truth(rs.State == director.Up))
+		kept += int(truth(rs.State == director.Kept))
 		active += rs.Active
 	}
 	c := green
@@ -77,6 +78,9 @@ func (r *renderer) service(sv director.ServiceStatus) row {
 		c = yellow
 	}
 	state := fmt.Sprintf("%d/%d up", up, len(sv.Servers))
+	if kept > 0 {
+		state, c = state+fmt.Sprintf(", %d KEPT", kept), red
+	}
 	if sv.Starting {
 		state, c = "starting", yellow
 	}
@@ -97,6 +101,12 @@ func about(sv director.ServiceStatus) string {
 		parts = append(parts, sv.Name)
 	}
 	parts = append(parts, sv.Scheduler, "check "+sv.Check)
+	if q := sv.Quorum; q != nil {
+		parts = append(parts, quorum(*q))
+	}
+	if sv.ErrorLimit > 0 {
+		parts = append(parts, fmt.Sprintf("observe connect (errorlimit %d)", sv.ErrorLimit))
+	}
 	if sv.Verify != "" {
 		parts = append(parts, "verify "+sv.Verify)
 	}
@@ -127,6 +137,18 @@ func about(sv director.ServiceStatus) string {
 		}
 	}
 	return strings.Join(parts, ", ")
+}
+
+// quorum says what the usable servers weigh, and what they have to.
+func quorum(q director.QuorumStatus) string {
+	text := fmt.Sprintf("quorum %d of %d", q.Weight, q.Quorum)
+	if q.Hysteresis > 0 {
+		text += fmt.Sprintf(" (hysteresis %d)", q.Hysteresis)
+	}
+	if !q.Reached {
+		text += " NOT REACHED"
+	}
+	return text
 }
 
 // byReason says why clients were refused, in brackets; nothing if nobody knows.
@@ -175,6 +197,8 @@ func (r *renderer) state(rs director.ServerStatus) string {
 		c = green
 	case director.Down:
 		word, c = "DOWN", red
+	case director.Kept:
+		word, c = "KEPT", red
 	case director.Pending:
 		c = yellow
 	case director.Maintenance:
@@ -231,6 +255,9 @@ func trouble(now time.Time, rs director.ServerStatus) string {
 	if rs.SlowStart > 0 {
 		parts = append(parts, fmt.Sprintf("slow start %.0f%%", 100*rs.SlowStart))
 	}
+	if rs.Hastened > 0 {
+		parts = append(parts, "check hastened "+times(rs.Hastened)+" by failed connections")
+	}
 	if rs.Request != "" && !strings.HasSuffix(rs.Cause, rs.Request) {
 		parts = append(parts, "it asks for "+rs.Request)
 	}
@@ -238,6 +265,7 @@ func trouble(now time.Time, rs director.ServerStatus) string {
 		parts = append(parts, e)
 	}
 	switch {
+	case rs.State == director.Kept && strings.Contains(rs.Cause, rs.Result):
 	case rs.Result != "" && rs.Fails > 1:
 		parts = append(parts, fmt.Sprintf("%s (%s in a row)", rs.Result, times(uint64(rs.Fails))))
 	case rs.Result != "":

@@ -71,7 +71,9 @@ var (
 	size     = bind("bytes, 1M or more: `268435456`, `256M`, `1G`", readSize, writeSize)
 	bits4    = bind("number, 1 to 32", numberFrom(1, 32), writeCount)
 	bits6    = bind("number, 1 to 128", numberFrom(1, 128), writeCount)
-	relay    = bind("host name or address", readRelay, asIs)
+	// errorLimit is no more than the proxy counts.
+	errorLimit = bind("number, 1 to 65535", numberFrom(1, 65535), writeCount)
+	relay      = bind("host name or address", readRelay, asIs)
 )
 
 // minDuration keeps checks from running without a pause.

@@ -96,7 +96,14 @@ type Settings struct {
 	CheckCount       int           // attempts of a ping check
 	FailureCount     int           // consecutive failures until down
 	RiseCount        int           // consecutive successes until up
-	Fallback         *Fallback     // nil: none
+	InitState        string        // before the first check: one of the constants
+	Quorum           int           // weight of usable servers that a service needs
+	Hysteresis       int           // how far beyond Quorum it takes for a change
+	QuorumUp         string        // command
+	QuorumDown       string        // command
+	MaxDown          int           // percent of the servers that checks take out
+	FailOpen         bool
+	Fallback         *Fallback // nil: none
 	FallbackCommand  string
 	EmailAlert       []string
 	EmailAlertFreq   time.Duration // between reminders, 0 none
@@ -119,6 +126,10 @@ type Settings struct {
 	// OnDown is "keep" or "cut": what becomes of connections to a server that
 	// is found down.
 	OnDown string
+	// CheckPath is "direct" or CheckPathVIP.
+	CheckPath string
+	// Observe is "none" or ObserveConnect. ErrorLimit means nothing without it.
+	Observe string
 	// TrustedProxies are those whose connections begin with such a header.
 	TrustedProxies Clients
 	// SlowStart is how long a real server that comes back takes to its whole
@@ -138,6 +149,20 @@ type Settings struct {
 	// of them that are not.
 	Allow, Deny Clients
 }
+
+// The states that initstate gives a real server before its first check: that
+// in which the dataplane has it from before, down, or up.
+const (
+	InitKernel = "kernel"
+	InitDown   = "down"
+	InitUp     = "up"
+)
+
+// CheckPathVIP has real servers checked by their VIP, too.
+const CheckPathVIP = "vip"
+
+// ObserveConnect has failed connections of the proxy hasten checks.
+const ObserveConnect = "connect"
 
 // AlertStates is the set of daemon states in which mail is sent.
 type AlertStates uint8

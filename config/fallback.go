@@ -77,27 +77,29 @@ func (n *names) endpoint(f *field, word string, proto dataplane.Protocol, own ui
 	return netip.AddrPortFrom(addr, port), ok
 }
 
-// fallbackCommand keeps its quotes outside of sections, where they are the
-// shell's.
-var fallbackCommand = value{
-	kind: "command, quotes optional",
-	set: func(f *field, t target) (ok bool) {
-		if f.global {
-			t.s.FallbackCommand, ok = f.raw()
-		} else {
-			t.s.FallbackCommand, ok = f.quoted(true)
-		}
-		if ok {
-			warnMissingProgram(f, t.s.FallbackCommand)
-		}
-		return ok
-	},
-	get: func(t target) []string {
-		if t.v == nil {
-			return line(t.s.FallbackCommand)
-		}
-		return line(inQuotes(t.s.FallbackCommand))
-	},
+// command makes values that are a line for the shell. They keep their quotes
+// outside of sections, where they are the shell's.
+func command(at func(target) *string) value {
+	return value{
+		kind: "command, quotes optional",
+		set: func(f *field, t target) (ok bool) {
+			if f.global {
+				*at(t), ok = f.raw()
+			} else {
+				*at(t), ok = f.quoted(true)
+			}
+			if ok {
+				warnMissingProgram(f, *at(t))
+			}
+			return ok
+		},
+		get: func(t target) []string {
+			if t.v == nil {
+				return line(*at(t))
+			}
+			return line(inQuotes(*at(t)))
+		},
+	}
 }
 
 func getFallback(t target) []string {

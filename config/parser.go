@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/internal/files"
 )
 
@@ -38,6 +39,12 @@ func defaults() Global {
 			DrainTimeout:     30 * time.Second,
 			SorryStatus:      503,
 			OnDown:           "keep",
+			Observe:          "none",
+			CheckPath:        "direct",
+			Options:          dataplane.Options{ErrorLimit: 10},
+			InitState:        InitKernel,
+			Quorum:           1,
+			MaxDown:          100,
 		},
 		Origins: Origins{},
 	}

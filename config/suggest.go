@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -14,8 +13,6 @@ func (c *collector) misplaced(s *stmt, where scope) {
 		c.fail(s, s.keyAt, fmt.Sprintf("`%s` is a global directive", name), "move it out of the section, to the first column")
 	case d != nil:
 		c.fail(s, s.keyAt, fmt.Sprintf("`%s` belongs in a section", name), "write it below a `virtual` line, indented with 4 blanks or a tab")
-	case slices.Contains(planned, name):
-		c.fail(s, s.keyAt, fmt.Sprintf("`%s` is not supported by this version", name), "remove the line")
 	default:
 		c.fail(s, s.keyAt, fmt.Sprintf("unknown directive `%s`", name), c.meant(name, where))
 	}
@@ -42,9 +39,6 @@ type guess struct {
 	name  string
 	where scope
 }
-
-// planned are directives of shunt that a later version will have.
-var planned = []string{"quorum", "hysteresis"}
 
 // meant guesses what the author of an unknown directive had in mind.
 func meant(name string, where scope) string {
@@ -136,8 +130,8 @@ var confusions = map[string]string{
 	"path":                    "did you mean `request`?",
 	"notify_up":               "did you mean `fallbackcommand`? Other changes are told by emailalert and by metrics",
 	"notify_down":             "did you mean `fallbackcommand`? Other changes are told by emailalert and by metrics",
-	"quorum_up":               "did you mean `fallbackcommand`?",
-	"quorum_down":             "did you mean `fallbackcommand`?",
+	"quorum_up":               "did you mean `quorumup`?",
+	"quorum_down":             "did you mean `quorumdown`?",
 	"warmup":                  "did you mean `slowstart`?",
 	"vrrp_instance":           "shunt does not move addresses between directors: that stays keepalived's",
 	"vrrp_script":             "shunt does not move addresses between directors: that stays keepalived's",

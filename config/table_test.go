@@ -65,9 +65,4 @@ func TestTable(t *testing.T) {
 			t.Errorf("%s is a directive and a mistake", name)
 		}
 	}
-	for _, name := range planned {
-		if seen[name] {
-			t.Errorf("%s is there and planned", name)
-		}
-	}
 }

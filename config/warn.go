@@ -48,6 +48,9 @@ func (p *parser) reviewService(sec *section, v *Virtual) {
 	p.reviewWaiting(sec, v)
 	p.reviewInterface(sec, v)
 	p.reviewSlowStart(sec, v)
+	p.reviewJudgement(sec, v)
+	p.reviewObserve(sec, v)
+	p.reviewCheckPath(sec, v)
 	for _, flag := range v.SchedFlags {
 		if name, _, _ := strings.Cut(flag, "-"); name != "flag" && name != v.Scheduler {
 			s := sec.line("schedflags")

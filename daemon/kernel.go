@@ -101,6 +101,18 @@ func (k *kernel) Audit(ctx context.Context) ([]dataplane.Drift, error) {
 	return nil, nil
 }
 
+// SetPaths implements [dataplane.Pather].
+func (k *kernel) SetPaths(ctx context.Context, paths []dataplane.Path) error {
+	plane, err := k.opened(), error(nil)
+	if plane == nil && len(paths) > 0 {
+		plane, err = k.open()
+	}
+	if plane == nil {
+		return err
+	}
+	return plane.SetPaths(ctx, paths)
+}
+
 // Status is Snapshot for one service.
 func (k *kernel) Status(ctx context.Context, id dataplane.ServiceID) (dataplane.ServiceStatus, error) {
 	plane, err := k.open()

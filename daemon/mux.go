@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"sync"
 
@@ -39,6 +40,8 @@ var (
 	_ dataplane.Drainer   = (*mux)(nil)
 	_ dataplane.Finder    = (*mux)(nil)
 	_ dataplane.Auditor   = (*mux)(nil)
+	_ dataplane.Observer  = (*mux)(nil)
+	_ dataplane.Pather    = (*mux)(nil)
 )
 
 func newMux(log *slog.Logger, planes ...named) *mux {
@@ -161,6 +164,26 @@ func (m *mux) Audit(ctx context.Context) ([]dataplane.Drift, error) {
 		all = append(all, slices.DeleteFunc(found, func(f dataplane.Drift) bool { return !m.serves(f.Service, i) })...)
 	}
 	return all, errors.Join(errs...)
+}
+
+// Observe implements [dataplane.Observer] by those dataplanes that can.
+func (m *mux) Observe(f func(dataplane.ServiceID, netip.AddrPort)) {
+	for _, p := range m.planes {
+		if o, ok := p.Dataplane.(dataplane.Observer); ok {
+			o.Observe(f)
+		}
+	}
+}
+
+// SetPaths implements [dataplane.Pather] by those dataplanes that can.
+func (m *mux) SetPaths(ctx context.Context, paths []dataplane.Path) error {
+	var errs []error
+	for _, p := range m.planes {
+		if o, ok := p.Dataplane.(dataplane.Pather); ok {
+			errs = append(errs, o.SetPaths(ctx, paths))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // End implements [dataplane.Drainer] for those dataplanes that need it.

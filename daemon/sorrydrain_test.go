@@ -20,6 +20,8 @@ type memory struct {
 	with    map[netip.AddrPort]int // connections that are closing, by real server
 }
 
+func (m *memory) SetPaths(context.Context, []dataplane.Path) error { return nil }
+
 func (m *memory) Apply(_ context.Context, v dataplane.VirtualService) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

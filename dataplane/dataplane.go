@@ -53,6 +53,16 @@ type Finder interface {
 	Find(ctx context.Context, ids []ServiceID) ([]VirtualService, error)
 }
 
+// An Observer is a Dataplane that makes the connections to real servers itself,
+// and sees which of them fail.
+type Observer interface {
+	// Observe has f called whenever as many attempts in a row to connect to a
+	// real server of a service have failed as the ErrorLimit of its options says,
+	// and again after as many more. f is called from any goroutine and must not
+	// block. Observe is called before the first Apply.
+	Observe(f func(id ServiceID, server netip.AddrPort))
+}
+
 // An Auditor is a Dataplane whose services somebody else can change.
 type Auditor interface {
 	// Audit compares services that were applied here with what is in force, and

@@ -35,6 +35,14 @@ type Options struct {
 	// TCP connection ends (TCP_USER_TIMEOUT, RFC 5482). 0 is the kernel's choice.
 	UserTimeout time.Duration
 
+	// ErrorLimit is how many attempts in a row to connect to a real server have to
+	// fail until an [Observer] says so. 0 is never. Only TCP services have it.
+	ErrorLimit int
+
+	// CheckByVIP: this host connects to the VIP to check real servers, see
+	// [Pather].
+	CheckByVIP bool
+
 	// ProxyProtocol is the version of the PROXY header that tells real servers,
 	// fallbacks included, the client's address: 1 or 2, with UDP only 2. 0 is no
 	// header.

@@ -61,10 +61,11 @@ func (sv *service) due() time.Time {
 }
 
 // due returns until when a service waits for the server before it begins, the
-// zero time if it does not: the server is not checked, or its state is known.
+// zero time if it does not: the server is not checked, its state is known, or
+// initstate=up stands for it.
 func (s *server) due() time.Time {
 	switch {
-	case s.probe == nil || s.maintenance != "":
+	case s.probe == nil || s.maintenance != "" || s.assumed:
 		return time.Time{}
 	case s.last.at.IsZero():
 		return s.awaited.Add(firstSpread + s.probe.limit(s.probe.first()) + resultGrace)

@@ -1,6 +1,7 @@
 package director
 
 import (
+	"context"
 	"log/slog"
 	"slices"
 	"time"
@@ -45,7 +46,11 @@ const maxTransitions = 256
 
 // add logs a transition and keeps it.
 func (h *history) add(t Transition) {
-	h.log.Info("state changed", "service", t.Service, "real", t.Server, "from", string(t.From), "to", string(t.To), "cause", t.Cause)
+	level := slog.LevelInfo
+	if t.To == Kept || t.To == Lost {
+		level = slog.LevelWarn
+	}
+	h.log.Log(context.Background(), level, "state changed", "service", t.Service, "real", t.Server, "from", string(t.From), "to", string(t.To), "cause", t.Cause)
 	if len(h.recent) == maxTransitions {
 		h.recent = append(h.recent[:0], h.recent[1:]...)
 	}
@@ -110,8 +115,10 @@ func (c *cluster) configure(now time.Time, conf *config.Config, found []dataplan
 	c.alerts.at = now
 	c.alerts.global, c.leftOut = conf.Global, conf.LeftOut
 	c.services, c.byID = nil, map[dataplane.ServiceID]*service{}
+	ways := pathsOf(conf)
 	for i := range conf.Virtuals {
 		sv := newService(&conf.Virtuals[i])
+		ways.mark(sv)
 		if o := old[sv.conf.ID]; o != nil {
 			c.replaceService(now, sv, o)
 		}
@@ -147,6 +154,7 @@ func (c *cluster) removeMissing(old map[dataplane.ServiceID]*service) {
 	for id, sv := range old {
 		if c.byID[id] == nil {
 			c.stopFallbackCommand(sv)
+			c.endQuorum(sv)
 			c.alerts.purged(sv, sv.servers, "start")
 			c.log.Info("virtual service removed", "service", id.String())
 			c.removeService(sv)
@@ -169,14 +177,17 @@ func (sv *service) setTimes(now time.Time) {
 
 // refresh updates everything that follows from the states of a service's servers.
 func (c *cluster) refresh(now time.Time, sv *service) {
+	begun := c.begin(now, sv)
+	c.judge(now, sv)
 	sv.advanceRamps(now, c.log)
 	for _, s := range sv.servers {
+		s.ramp.out = s.ramp.out || s.foundDown()
 		c.alerts.schedule(now, sv, s)
 	}
-	if !c.begin(now, sv) {
+	if !begun {
 		return
 	}
-	c.setFallback(now, sv, !sv.usable())
+	c.setFallback(now, sv, !sv.quorum.reached && !sv.opened)
 	want := sv.wanted()
 	if sv.asked != nil && sv.asked.Equal(want) {
 		return

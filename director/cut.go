@@ -19,7 +19,7 @@ func (sv *service) cut(wanted []dataplane.RealServer) []netip.AddrPort {
 		spared[r.Addr] = r.Weight > 0
 	}
 	for _, s := range sv.servers {
-		spared[s.addr] = spared[s.addr] || s.state() == Up
+		spared[s.addr] = spared[s.addr] || s.inUse()
 	}
 	var cut []netip.AddrPort
 	for _, s := range sv.servers {

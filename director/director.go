@@ -84,9 +84,11 @@ type Director struct {
 
 	events  chan func()
 	results chan func() // of checks
-	prober  *prober
-	applier *applier.Applier
-	hooks   *hooks.Hooks
+	// suspicions come from the dataplane.
+	suspicions chan suspicion
+	prober     *prober
+	applier    *applier.Applier
+	hooks      *hooks.Hooks
 
 	loader *loader
 
@@ -109,7 +111,7 @@ func New(o Options) *Director {
 	}
 	d := &Director{
 		o: o, log: o.Log, events: make(chan func()), results: make(chan func()),
-		loopDone: make(chan struct{}), quit: make(chan struct{}), applies: make(chan struct{}),
+		suspicions: make(chan suspicion, 64), loopDone: make(chan struct{}), quit: make(chan struct{}), applies: make(chan struct{}),
 		unready: "no configuration is in force yet",
 	}
 	d.applier = applier.New(o.Dataplane, d.applied, o.Log)
@@ -122,6 +124,9 @@ func New(o Options) *Director {
 	d.cluster = newCluster(executor{d.applier, d.hooks, o.Mail, o.Deliver, o.Log}, o.Log)
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	d.loader = newLoader(d)
+	if o, ok := o.Dataplane.(dataplane.Observer); ok {
+		o.Observe(d.suspect)
+	}
 	return d
 }
 
@@ -154,6 +159,7 @@ func (d *Director) Start(ctx context.Context) error {
 		return err
 	}
 	d.applier.Start()
+	d.loader.setPaths(ctx, conf, false)
 	d.loader.setCurrent(conf, text)
 	d.started = time.Now()
 	d.activate(conf, found, files) // before the loop, which answers the callers that wait by now
@@ -162,6 +168,7 @@ func (d *Director) Start(ctx context.Context) error {
 	d.wg.Go(func() { d.loader.every(filePeriod, d.loader.lookAtFile) })
 	d.wg.Go(func() { d.loader.every(maintenancePeriod, d.loader.maintain) })
 	d.wg.Go(func() { d.loader.every(searchPeriod, d.loader.seek) })
+	d.wg.Go(func() { d.loader.every(pathsPeriod, d.loader.keepPaths) })
 	d.loader.unlock()
 	return nil
 }
@@ -212,6 +219,8 @@ func (d *Director) loop() {
 			f()
 		case f := <-d.results:
 			d.handleResults(f)
+		case about := <-d.suspicions:
+			d.hasten(about)
 		case now := <-second.C:
 			d.cluster.tick(now)
 		case now := <-begin.C:

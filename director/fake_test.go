@@ -33,6 +33,7 @@ func virtual(addr string, reals ...string) config.Virtual {
 	v.CheckInterval, v.FastInterval, v.DownInterval = 10*time.Second, 10*time.Second, 10*time.Second
 	v.CheckCount, v.FailureCount, v.RiseCount = 1, 1, 1
 	v.CleanStop, v.EmailAlertStatus = true, config.AlertAll
+	v.InitState, v.Quorum, v.MaxDown = config.InitKernel, 1, 100
 	v.DrainTimeout = 30 * time.Second
 	for _, r := range reals {
 		v.Reals = append(v.Reals, realServer(r))
@@ -80,12 +81,12 @@ func (s *effectLog) remove(id dataplane.ServiceID)          { s.add("remove %s",
 func (s *effectLog) removeFound(v dataplane.VirtualService) { s.add("remove found %s", v.ID.Addr) }
 func (s *effectLog) mail(m Mail)                            { s.add("mail %s %s: %s", m.Status, m.To[0], m.Subject) }
 func (s *effectLog) monitor(path, line string)              { s.add("monitor %s: %s", path, line) }
-func (s *effectLog) fallbackCommand(v *config.Virtual, word string) {
-	s.add("%s %s", v.FallbackCommand, word)
-}
-
 func (s *effectLog) run(_, line string, env []string) {
 	s.add("%s %s", line, strings.Join(env[:1], " "))
+}
+
+func (s *effectLog) fallbackCommand(v *config.Virtual, word string) {
+	s.add("%s %s", v.FallbackCommand, word)
 }
 
 func (s *effectLog) post(p Post) {
@@ -118,7 +119,11 @@ type plane struct {
 	when    []time.Time // of what is in trace
 	// foreign is what somebody else has left, which is there to be found.
 	foreign []dataplane.VirtualService
+	// observer is told of servers that clients do not reach.
+	observer func(dataplane.ServiceID, netip.AddrPort)
 }
+
+func (p *plane) Observe(f func(dataplane.ServiceID, netip.AddrPort)) { p.observer = f }
 
 func newPlane() *plane {
 	return &plane{served: map[dataplane.ServiceID]dataplane.VirtualService{}, applied: map[dataplane.ServiceID]dataplane.VirtualService{}}

@@ -1,6 +1,7 @@
 package director
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/shunt-lb/shunt/config"
@@ -27,9 +28,14 @@ func (c *cluster) reportFallback(now time.Time, sv *service, on bool) {
 		return
 	}
 	sv.announced = on
-	if on {
+	switch weight := sv.quorum.weight; {
+	case on && weight > 0:
+		c.recordFallback(now, sv, Active, fmt.Sprintf("the usable real servers weigh %d, quorum=%d hysteresis=%d", weight, sv.conf.Quorum, sv.conf.Hysteresis))
+	case on:
 		c.recordFallback(now, sv, Active, "no real server is usable")
-	} else {
+	case sv.opened:
+		c.recordFallback(now, sv, Standby, "failopen=yes")
+	default:
 		c.recordFallback(now, sv, Standby, "a real server is usable")
 	}
 }

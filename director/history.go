@@ -18,6 +18,7 @@ func (c *cluster) replaceService(now time.Time, sv, old *service) {
 	if old.conf.FallbackCommand != sv.conf.FallbackCommand {
 		c.stopFallbackCommand(old)
 	}
+	c.replaceQuorum(sv, old)
 	c.alerts.purged(old, old.without(sv), "start")
 	sv.inherit(old)
 	for _, s := range sv.servers {

@@ -41,6 +41,8 @@ func (a *alerts) server(sv *service, s *server) {
 	where := fmt.Sprintf("real server: %s (%s)", s.conf.Addr, bareName(sv.conf))
 	var text string
 	switch up, quiescent := s.state() == Up, sv.conf.Quiescent; {
+	case s.state() == Kept:
+		text = fmt.Sprintf("Kept %s in use although its checks fail: %s", where, sv.keeper(s.kept))
 	case up && quiescent:
 		text = fmt.Sprintf("Restored %s (Weight set to %d)", where, s.conf.Weight)
 	case up:
@@ -54,9 +56,10 @@ func (a *alerts) server(sv *service, s *server) {
 	a.tell(sv.conf, serverEvent(s, text))
 }
 
-// reason returns why checks of a server that is down fail, and "" of any other.
+// reason returns why checks of a server that is down, or kept in use, fail, and ""
+// of any other.
 func (s *server) reason() checks.Kind {
-	if s.state() != Down {
+	if st := s.state(); st != Down && st != Kept {
 		return ""
 	}
 	return checks.KindOf(s.last.err)
@@ -66,7 +69,7 @@ func (s *server) reason() checks.Kind {
 // stop, or at a start or reload, for which ldirectord has one word.
 func (a *alerts) purged(sv *service, gone []*server, when string) {
 	for _, s := range gone {
-		if s.state() == Up {
+		if s.inUse() {
 			text := fmt.Sprintf("Purged real server (%s): %s (%s)", when, s.conf.Addr, bareName(sv.conf))
 			a.about(sv, text, "")
 			a.tell(sv.conf, Event{Event: "removed", Real: s.conf.Addr.String(), Text: text})

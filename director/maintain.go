@@ -28,7 +28,7 @@ func (c *cluster) applyFiles(now time.Time, sv *service) {
 // succeed before it is used again. A server without checks is as it was.
 func (c *cluster) setMaintenance(now time.Time, sv *service, s *server, file string) {
 	before := s.state()
-	s.maintenance = file
+	s.maintenance, s.kept = file, ""
 	why := "maintenance file " + file
 	if file == "" {
 		why = "maintenance file is gone"

@@ -25,15 +25,20 @@ func (c *cluster) observe(sv *service, s *server, r checkResult) {
 	if s.maintenance != "" {
 		return
 	}
-	before := s.state()
-	changed := s.health.observe(r.err == nil, sv.conf.FailureCount, sv.conf.RiseCount) && s.state() != before
-	s.ramp.out = s.ramp.out || r.err != nil && !s.health.up
+	before, failed, fall := s.state(), s.health.failed, sv.conf.FailureCount
+	if s.assumed {
+		s.assumed, fall = false, 1
+	}
+	changed := s.health.observe(r.err == nil, fall, sv.conf.RiseCount) && s.state() != before
+	if s.health.failed && !failed {
+		s.failedAt = r.at
+	}
 	if changed {
-		c.changed(r.at, sv, s, before, cause(r.err))
+		s.shift(r.at, before, cause(r.err))
 	} else {
 		s.logResult(c.log, sv, r, first)
 	}
-	if changed || first {
+	if changed || first || sv.begun && s.health.failed != failed {
 		c.stale[sv] = r.at
 	}
 }
@@ -65,7 +70,9 @@ func (s *server) logResult(log *slog.Logger, sv *service, r checkResult, first b
 		s.cause = cause(r.err)
 		log.Info("real server is down from the start", "err", r.err)
 	default:
-		s.cause = cause(r.err)
+		if s.state() != Kept {
+			s.cause = cause(r.err)
+		}
 		log.Debug("check failed", "err", r.err, "duration", r.duration)
 	}
 }
@@ -94,7 +101,7 @@ func (c *cluster) changed(now time.Time, sv *service, s *server, before State, w
 		Time: now, Service: sv.conf.ID.String(), Server: s.conf.Addr.String(),
 		From: before, To: s.state(), Cause: why,
 	})
-	if before == Up || s.state() == Up {
+	if before.inUse() || s.inUse() {
 		c.alerts.server(sv, s)
 	}
 }

@@ -57,6 +57,7 @@ var variants = []string{
 	"service=http -> service=https", "V checktimeout=4", "V negotiatetimeout=5", "V fastinterval=2", "V downinterval=20", "V checkcount=2",
 	"V failurecount=2", "V risecount=2", "checkinterval=10 -> checkinterval=20", "V checkport=81", `V request="/z"`, `V receive="ok"`, "V httpmethod=HEAD",
 	`V login="a"`, `V passwd="b"`, `V database="c"`, `V secret="d"`, `V load="e"`, "V monitorfile=%D/monitor", "V monitorfile=%D/another",
+	"V initstate=up", "V initstate=down", "V quorum=3", "V quorum=2\n\thysteresis=1", "V quorumup=/bin/true", "V quorumdown=/bin/true", "V maxdown=50%", "V checkpath=vip", "V observe=connect", "V errorlimit=5", "V observe=connect\n\terrorlimit=5", "V failopen=yes",
 	"V receivestatus=200,401", "V header=X-Check: yes", "V header=X-Check: no", "V httpversion=2", "V bodydigest=sha256:" + strings.Repeat("0a", 32),
 	"service=http -> service=https\n\tverify=yes", "service=http -> service=https\n\tverify=%D/ca.pem", "service=http -> service=tls\n\tminvalid=14d",
 	"service=http -> service=https\n\tclientcert=%D/cert.pem\n\tclientkey=%D/key.pem",
@@ -226,6 +227,7 @@ func (l *harness) settle(c condition) {
 	l.now = t0.Add(24 * time.Hour)
 	l.pass(0)
 	l.w.told = nil
+	l.alerts.limits = limits{} // what was held back on the way here is no consequence
 }
 
 // consequences are what events that concern everything have.

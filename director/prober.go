@@ -25,6 +25,7 @@ type prober struct {
 	report func(ctx context.Context, id identity, r checkResult) (pace time.Duration)
 	slots  chan struct{}
 	log    *slog.Logger
+	paths  atomic.Bool  // the dataplane has the paths of probes
 	warned atomic.Int64 // when the latest warning was logged, in Unix seconds
 
 	ctx    context.Context
@@ -85,6 +86,13 @@ func (p *prober) pause(id identity, paused bool) {
 		return
 	}
 	pr.kick()
+}
+
+// hasten has a probe run at once.
+func (p *prober) hasten(id identity) {
+	if pr := p.probes[id]; pr != nil {
+		pr.kick()
+	}
 }
 
 func (pr *probe) kick() {
@@ -188,6 +196,13 @@ func (p *prober) logLocal(err error) {
 	}
 }
 
+// logBlind logs that this host cannot check real servers by their VIP.
+func (p *prober) logBlind(err error) {
+	if p.mayLog() {
+		p.log.Warn("real servers are checked without their VIP, whatever checkpath says", "err", err)
+	}
+}
+
 // mayLog reports whether the latest warning was at least a minute ago, and notes
 // one now.
 func (p *prober) mayLog() bool {
@@ -207,6 +222,9 @@ func (p *prober) check(ctx context.Context, name string, pr *probe, note *checks
 			err = fmt.Errorf("%s: internal error: %v", name, v)
 		}
 	}()
+	if pr.path.Mark != 0 && p.paths.Load() {
+		f = checks.ByVIP(f, pr.path, p.logBlind)
+	}
 	return f(ctx, pr.whole(note))
 }
 

@@ -84,7 +84,9 @@ func (l *loader) replace(ctx context.Context, conf *config.Config, text []byte, 
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	l.setPaths(ctx, conf, true)
 	l.setCurrent(conf, text)
+	defer l.setPaths(ctx, conf, false)
 	return l.do(l.ctx, func() { l.reloaded(conf, files, found) })
 }
 

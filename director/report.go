@@ -110,13 +110,20 @@ func (sv *service) status() ServiceStatus {
 	v := sv.conf
 	st := ServiceStatus{
 		ID: v.ID, Service: v.ID.String(), Name: v.ServiceName, Scheduler: v.Scheduler, Persistent: Seconds(v.Persistent),
-		Check: title(v), Fallback: sv.fallbackName(), Servers: []ServerStatus{},
+		Check: titleOf(v), Fallback: sv.fallbackName(), Servers: []ServerStatus{},
 		Served: sv.inForce, Starting: !sv.begun, CheckDurations: sv.durations.histogram(),
 	}
 	if v.SpeaksTLS() {
 		st.Verify = v.Verify
 	}
 	st.FallbackActive = sv.fallbackOn && st.Fallback != ""
+	st.FailOpen = sv.opened
+	if v.Observe == config.ObserveConnect {
+		st.ErrorLimit = v.ErrorLimit
+	}
+	if sv.watched() {
+		st.Quorum = &QuorumStatus{Quorum: v.Quorum, Hysteresis: v.Hysteresis, Weight: sv.quorum.weight, Reached: sv.quorum.reached}
+	}
 	if sv.applyErr != nil {
 		st.Error = sv.applyErr.Error()
 	}
@@ -125,8 +132,13 @@ func (sv *service) status() ServiceStatus {
 	if f, ok := sv.fallback(); ok {
 		st.fallback = f.Addr
 	}
+	held := sv.held()
 	for _, s := range sv.servers {
-		st.Servers = append(st.Servers, s.status(scale, s.servedIn(serving)))
+		one := s.status(scale, held || s.servedIn(serving))
+		if held {
+			one.Current, one.SlowStart = 0, 0
+		}
+		st.Servers = append(st.Servers, one)
 	}
 	return st
 }
@@ -139,9 +151,12 @@ func (s *server) status(scale int, serving bool) ServerStatus {
 		State: s.state(), Since: s.since, Cause: s.cause,
 		Checked: s.last.at, Duration: Seconds(s.last.duration),
 		Fails: s.health.fails, Rises: s.health.rises, ChecksOK: s.good, ChecksBad: s.bad,
-		Transitions: s.transitions,
+		Transitions: s.transitions, Hastened: s.hastened,
 	}
-	if st.State == Up && !serving {
+	if st.State == Kept {
+		st.Kept = s.kept
+	}
+	if st.State.inUse() && !serving {
 		st.State, st.Current, st.SlowStart = Pending, 0, 0
 	}
 	if s.tunnel != (dataplane.Tunnel{}) {

@@ -29,6 +29,14 @@ type serverHistory struct {
 	health health
 	// maintenance names the file that keeps the server out, "" for none.
 	maintenance string
+	// kept is the directive that keeps the server in use although its checks fail,
+	// "" for none. failedAt is since when they do.
+	kept     string
+	failedAt time.Time
+	// shifted is a change that cluster.judge will report.
+	shifted shift
+	// assumed: the server is up without a reason but initstate=up.
+	assumed bool
 
 	cause       string
 	since       time.Time
@@ -41,6 +49,9 @@ type serverHistory struct {
 	// awaited is since when the first result is awaited.
 	awaited   time.Time
 	good, bad uint64
+	// hastened counts the checks that were hastened, the latest at hastenedAt.
+	hastened   uint64
+	hastenedAt time.Time
 	// remindAt is when the next mail about the server being down is due,
 	// zero for none.
 	remindAt time.Time
@@ -57,11 +68,13 @@ type checkResult struct {
 func newServer(v *config.Virtual, r *config.Real) *server {
 	s := &server{conf: r, probe: newSpec(v, r), addr: mappedAddr(v, r.Addr, r.Forward), tunnel: v.TunnelTo(r.Forward)}
 	s.cause = notChecked
-	switch v.CheckType {
-	case config.CheckOn:
+	switch {
+	case v.CheckType == config.CheckOn:
 		s.health.up, s.cause = true, "checktype=on"
-	case config.CheckOff:
+	case v.CheckType == config.CheckOff:
 		s.cause = "checktype=off"
+	case v.InitState == config.InitUp:
+		s.health.up, s.assumed, s.cause = true, true, "initstate=up: not checked yet"
 	}
 	return s
 }
@@ -80,9 +93,16 @@ func (s *server) state() State {
 		return Maintenance
 	case s.health.up:
 		return Up
+	case s.kept != "":
+		return Kept
 	}
 	return Down
 }
+
+// inUse reports whether the server is up, or kept in use.
+func (s *server) inUse() bool { return s.state().inUse() }
+
+func (st State) inUse() bool { return st == Up || st == Kept }
 
 // usable reports whether new connections can go to the server.
 func (s *server) usable() bool { return s.weight() > 0 }
@@ -98,7 +118,7 @@ func (s *server) foundDown() bool { return s.state() == Down && s.health.failed 
 
 // weight returns the weight in force.
 func (s *server) weight() int {
-	if s.state() == Up {
+	if s.inUse() {
 		return s.request.weigh(s.conf.Weight)
 	}
 	return 0

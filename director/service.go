@@ -24,7 +24,11 @@ type serviceHistory struct {
 	provenAt time.Time
 	// found is the service in the dataplane before it has begun, nil for none.
 	found *dataplane.VirtualService
-	// fallbackOn: no real server is usable, the fallback answers.
+	// quorum is that of the usable real servers. opened: failopen keeps servers in
+	// use in place of the fallback.
+	quorum quorum
+	opened bool
+	// fallbackOn: too few real servers are usable, the fallback answers.
 	fallbackOn bool
 	// announced: log and mail have said that the fallback answers.
 	announced bool
@@ -51,9 +55,12 @@ func newService(v *config.Virtual) *service {
 
 // adopt makes real servers up that were found in the dataplane with a weight,
 // until a check fails, as ldirectord does; with checktype=off, until the operator
-// takes them out.
+// takes them out; with initstate=down not at all.
 func (sv *service) adopt(found dataplane.VirtualService) {
 	sv.found = &found
+	if sv.conf.InitState == config.InitDown {
+		return
+	}
 	weights := map[string]int{}
 	for _, r := range found.RealServers {
 		weights[r.Addr.String()] = r.Weight
@@ -61,6 +68,7 @@ func (sv *service) adopt(found dataplane.VirtualService) {
 	for _, s := range sv.servers {
 		if !s.health.up && weights[s.addr.String()] > 0 {
 			s.health.up, s.cause = true, "found in the dataplane with weight above 0"
+			sv.quorum.reached = true // as far as anybody knows
 		}
 	}
 }
@@ -95,9 +103,18 @@ func (sv *service) wanted() dataplane.VirtualService {
 		},
 	}
 	rs, scale := newServerSet(len(sv.servers)+1), sv.scale()
+	if v.Observe != config.ObserveConnect {
+		w.ErrorLimit = 0
+	}
+	w.CheckByVIP = v.CheckPath == config.CheckPathVIP
+	held := sv.held()
 	for _, s := range sv.servers {
-		if s.state() == Up || v.Quiescent {
-			rs.add(s.wanted(scale))
+		if s.inUse() || v.Quiescent {
+			r := s.wanted(scale)
+			if held {
+				r.Weight = 0
+			}
+			rs.add(r)
 		}
 	}
 	if f, ok := sv.fallback(); ok && sv.fallbackOn {

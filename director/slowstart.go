@@ -46,7 +46,7 @@ func (r *ramp) advance(now time.Time, length time.Duration) bool {
 // updateRamp starts or ends the slow start of a server whose state has changed.
 func (s *server) updateRamp(now time.Time, sv *service, log *slog.Logger) {
 	length := sv.conf.Ramp()
-	s.ramp.set(now, s.state() == Up, length)
+	s.ramp.set(now, s.inUse(), length)
 	if s.ramp.step > 0 {
 		log.Info("slow start begins", "service", sv.conf.ID.String(), "real", s.conf.Addr.String(), "duration", length)
 	}

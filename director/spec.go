@@ -32,6 +32,8 @@ type identity struct {
 	// The limits of a check, by its kind.
 	connectTimeout, negotiateTimeout time.Duration
 	interval, fast, slow             time.Duration
+	// path is the way to the VIP that is checked, too.
+	path checks.Path
 }
 
 // newSpec returns how to check r, nil if it is not checked at all.
@@ -205,6 +207,14 @@ func title(v *config.Virtual) string {
 		return v.CheckType.String() + " " + v.CheckCommand
 	}
 	return v.CheckType.String()
+}
+
+// titleOf is title, with the way that is checked, too.
+func titleOf(v *config.Virtual) string {
+	if v.CheckPath == config.CheckPathVIP {
+		return title(v) + " and by the VIP"
+	}
+	return title(v)
 }
 
 func sameProbe(a, b *spec) bool {

@@ -1,6 +1,7 @@
 package director
 
 import (
+	"encoding/json"
 	"net/netip"
 	"time"
 
@@ -74,9 +75,16 @@ type ServiceStatus struct {
 	Served bool `json:"served"`
 	// Starting: the service has not begun, because the first results of its real
 	// servers are awaited. The dataplane has it as it was before.
-	Starting       bool           `json:"starting,omitempty"`
-	FallbackActive bool           `json:"fallback_active"`
-	Servers        []ServerStatus `json:"servers"`
+	Starting       bool `json:"starting,omitempty"`
+	FallbackActive bool `json:"fallback_active"`
+	// Quorum is nil where no directive asks for it.
+	Quorum *QuorumStatus `json:"quorum,omitempty"`
+	// ErrorLimit is how many failed connections in a row hasten a check, 0 if they
+	// do not.
+	ErrorLimit int `json:"error_limit,omitempty"`
+	// FailOpen: servers with failing checks serve in place of the fallback.
+	FailOpen bool           `json:"fail_open,omitempty"`
+	Servers  []ServerStatus `json:"servers"`
 	// Error is why the dataplane does not serve the service as wanted.
 	Error string `json:"error,omitempty"`
 	// Counters include the fallback and real servers that were removed.
@@ -96,6 +104,15 @@ type ServiceStatus struct {
 	asked    *dataplane.VirtualService // last applied, nil for none
 	scale    int                       // of the weights in it
 	fallback netip.AddrPort            // its address in the dataplane; zero for the sorry server
+}
+
+// A QuorumStatus is whether the usable real servers of a service weigh enough.
+type QuorumStatus struct {
+	Quorum     int `json:"quorum"`
+	Hysteresis int `json:"hysteresis"`
+	// Weight is that of the usable real servers, in units of the configuration.
+	Weight  int  `json:"weight"`
+	Reached bool `json:"reached"`
 }
 
 // A ServerStatus is one real server of a service.
@@ -119,8 +136,11 @@ type ServerStatus struct {
 	// Expires is when the certificate that it has shown to a check ends, zero if it
 	// has shown none.
 	Expires time.Time `json:"certificate_expires,omitzero"`
-	// State is "up", "pending", "down" or "maintenance".
-	State State     `json:"state"`
+	// State is "up", "pending", "kept", "down" or "maintenance".
+	State State `json:"state"`
+	// Kept is the directive that keeps a server in use although its checks fail:
+	// "maxdown" or "failopen"; empty for none.
+	Kept  string    `json:"kept,omitempty"`
 	Since time.Time `json:"since"` // of the latest transition
 	// Cause is why the server is in this state.
 	Cause string `json:"cause"`
@@ -133,15 +153,18 @@ type ServerStatus struct {
 	// [checks.Kind]; empty if it succeeded.
 	Reason checks.Kind `json:"reason,omitempty"`
 	// Fails and Rises are consecutive results; one of them is 0.
-	Fails       int                `json:"fails"`
-	Rises       int                `json:"rises"`
-	ChecksOK    uint64             `json:"checks_ok"`
-	ChecksBad   uint64             `json:"checks_failed"`
-	Transitions uint64             `json:"transitions"`
-	Active      int                `json:"active"`
-	Inactive    int                `json:"inactive"`
-	Pinned      int                `json:"persistent"`
-	Counters    dataplane.Counters `json:"counters"`
+	Fails       int    `json:"fails"`
+	Rises       int    `json:"rises"`
+	ChecksOK    uint64 `json:"checks_ok"`
+	ChecksBad   uint64 `json:"checks_failed"`
+	Transitions uint64 `json:"transitions"`
+	// Hastened counts checks that were made early because clients did not reach
+	// the server, by observe.
+	Hastened uint64             `json:"hastened_checks,omitempty"`
+	Active   int                `json:"active"`
+	Inactive int                `json:"inactive"`
+	Pinned   int                `json:"persistent"`
+	Counters dataplane.Counters `json:"counters"`
 
 	addr netip.AddrPort // its address in the dataplane
 }
@@ -157,6 +180,8 @@ const (
 	// Pending is the state of a healthy server that the dataplane does not have
 	// yet. Only a ServerStatus has it; transitions show it as up.
 	Pending State = "pending"
+	// Kept is the state of a server that is in use although its checks fail.
+	Kept State = "kept"
 )
 
 // The states of a fallback, in transitions.
@@ -165,12 +190,38 @@ const (
 	Standby State = "standby"
 )
 
-// A Transition is one change of a real server's or a fallback's state.
+// The states of a quorum, in transitions.
+const (
+	Reached State = "reached"
+	Lost    State = "lost"
+)
+
+// A Transition is one change of the state of a real server, a fallback or a
+// quorum.
 type Transition struct {
 	Time    time.Time `json:"time"`
 	Service string    `json:"service"`
-	Server  string    `json:"server"` // an address, or "fallback"
+	Server  string    `json:"server"` // an address, "fallback" or "quorum"
 	From    State     `json:"from"`
 	To      State     `json:"to"`
 	Cause   string    `json:"cause"`
+}
+
+// Seconds is a duration that travels in JSON as a number of seconds.
+type Seconds time.Duration
+
+// MarshalJSON implements json.Marshaler.
+func (s Seconds) MarshalJSON() ([]byte, error) {
+	return json.Marshal(time.Duration(s).Seconds())
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *Seconds) UnmarshalJSON(b []byte) error {
+	var f float64
+	if err := json.Unmarshal(b, &f); err != nil {
+		return err
+	}
+	// Rounded, because 3.141e-6 seconds is a little less than 3141 ns.
+	*s = Seconds(time.Duration(f*1e9 + 0.5))
+	return nil
 }

@@ -46,6 +46,11 @@ func (d *Director) retire() {
 		d.staying.Store(&staying)
 	})
 	_ = d.applier.Flush(context.Background())
+	if p, ok := d.o.Dataplane.(dataplane.Pather); ok {
+		if err := p.SetPaths(context.Background(), nil); err != nil {
+			d.log.Error("paths of checks by the VIP are still there", "err", err)
+		}
+	}
 	if dr, ok := d.o.Dataplane.(dataplane.Drainer); ok {
 		_ = dr.End(context.Background()) // it ends with the dataplane at the latest
 	}
@@ -144,6 +149,7 @@ func (c *cluster) stop() (kept []*service) {
 			continue
 		}
 		c.stopFallbackCommand(sv)
+		c.endQuorum(sv)
 		c.alerts.purged(sv, sv.servers, "stop")
 		c.removeService(sv)
 	}

@@ -16,6 +16,7 @@ var (
 	_ dataplane.Dataplane = (*Dataplane)(nil)
 	_ dataplane.Finder    = (*Dataplane)(nil)
 	_ dataplane.Auditor   = (*Dataplane)(nil)
+	_ dataplane.Pather    = (*Dataplane)(nil)
 )
 
 // Options are what a Dataplane is made with. The zero value is usable.

@@ -21,6 +21,7 @@ func (l *limits) proxyOnly(v dataplane.VirtualService) {
 		{v.SourceConns > 0, "sourceconnections", "IPVS does not limit single clients: do it with nftables, or use dataplane = proxy"},
 		{v.SourceRate.Count > 0, "sourcerate", "IPVS does not limit single clients: do it with nftables, or use dataplane = proxy"},
 		{slices.ContainsFunc(v.RealServers, maxConn), "maxconn", "IPVS has no queue for clients to wait in: give the real servers u:UPPER, or use dataplane = proxy"},
+		{v.ErrorLimit > 0, "observe", "IPVS does not tell whether connections to real servers succeed: leave it out, or use dataplane = proxy"},
 		{len(v.Cut) > 0, "ondown", "IPVS does not cut connections of one service: leave it out, with quiescent=no and managesysctl=yes the clients of a server that is removed are told at once; or use dataplane = proxy"},
 	} {
 		if c.asked {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -20,6 +21,7 @@ import (
 var (
 	_ dataplane.Dataplane = (*Dataplane)(nil)
 	_ dataplane.Drainer   = (*Dataplane)(nil)
+	_ dataplane.Observer  = (*Dataplane)(nil)
 )
 
 // Options are what a Dataplane is made with. The zero value is usable.
@@ -51,6 +53,7 @@ type Dataplane struct {
 	log       *slog.Logger
 	responder Responder
 	engine    *engine.Engine
+	report    *virtual.Reporter
 	tcp       *stream.Forwarder
 	udp       *dgram.Forwarder
 	writes    atomic.Uint64
@@ -88,9 +91,9 @@ func New(o Options) *Dataplane {
 	}
 	bounds := o.Limits.bounds()
 	d.engine = engine.New(engine.Options{Workers: o.Workers, Log: d.log})
-	report := virtual.NewReporter(d.engine)
-	d.udp = dgram.New(d.engine, bounds.dgram, report)
-	d.tcp = stream.New(d.engine, stream.Options{Bounds: bounds.stream, Pipes: pipes(OpenFiles()), Report: report})
+	d.report = virtual.NewReporter(d.engine)
+	d.udp = dgram.New(d.engine, bounds.dgram, d.report)
+	d.tcp = stream.New(d.engine, stream.Options{Bounds: bounds.stream, Pipes: pipes(OpenFiles()), Report: d.report})
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	d.work.Go(d.sweep)
 	return d
@@ -105,6 +108,9 @@ func (d *Dataplane) Apply(ctx context.Context, want dataplane.VirtualService) er
 	}
 	return d.cut(ctx, want.ID)
 }
+
+// Observe implements [dataplane.Observer].
+func (d *Dataplane) Observe(f func(dataplane.ServiceID, netip.AddrPort)) { d.report.Observe(f) }
 
 // change returns when it is the turn of whoever asks to change services, and
 // what ends it. The context it returns is done with ctx, and when Close begins.

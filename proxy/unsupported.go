@@ -41,6 +41,9 @@ func virtualLimits(v dataplane.VirtualService) []*dataplane.Limit {
 	case v.Persistent > 0 && (v.PersistentBits < 0 || v.PersistentBits > addr.Addr().BitLen()):
 		limit("netmask", "a prefix of %d bits does not fit the address of the service", v.PersistentBits)
 	}
+	if v.CheckByVIP {
+		limit("checkpath", "connections of the proxy go to real servers and not to the VIP, as its checks do: leave it out, or use dataplane = ipvs")
+	}
 	return limits
 }
 

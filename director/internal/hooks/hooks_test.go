@@ -125,3 +125,15 @@ func TestCommandOutput(t *testing.T) {
 		t.Error(log.String())
 	}
 }
+
+// A command has the variables that it is run with beside those of this process.
+func TestEnvironmentOfACommand(t *testing.T) {
+	t.Setenv("SHUNT_INHERITED", "yes")
+	out := filepath.Join(t.TempDir(), "out")
+	h := New(slog.New(slog.DiscardHandler))
+	h.RunWith("this", []string{"SHUNT_EVENT=quorumup"}, "/bin/sh", "-c", "echo $SHUNT_EVENT $SHUNT_INHERITED >"+out)
+	h.Close(context.Background())
+	if text, _ := os.ReadFile(out); string(text) != "quorumup yes\n" {
+		t.Errorf("the command saw %q", text)
+	}
+}

@@ -81,6 +81,7 @@ func (o *Options) needs(v *dataplane.VirtualService) []Need {
 	}
 	for _, r := range v.RealServers {
 		all = append(all, o.forwarding(v, r)...)
+		all = append(all, o.answers(v, r)...)
 	}
 	return all
 }
@@ -138,6 +139,23 @@ func (o *Options) forwarding(v *dataplane.VirtualService, r dataplane.RealServer
 		return []Need{forward6}
 	}
 	return append([]Need{forward4}, o.redirects(v, link)...)
+}
+
+// answers returns what the director needs to take what a real server answers to
+// it from a VIP that both have, see checkpath. IPv6 has no such setting.
+func (o *Options) answers(v *dataplane.VirtualService, r dataplane.RealServer) []Need {
+	vip := v.ID.Addr.Addr()
+	if !v.CheckByVIP || r.Forward == dataplane.Masq || r.Sorry || !vip.Is4() {
+		return nil
+	}
+	link, local := o.Where(r.Addr.Addr())
+	if _, own := o.Where(vip); link == "" || local || !own {
+		return nil
+	}
+	return []Need{{
+		Name: Link("ipv4", link, "accept_local"), Value: "1",
+		Reason: "checks by the VIP (checkpath) get no answer, because real servers answer from an address of the director",
+	}}
 }
 
 // redirects returns what keeps the director from telling real servers on link

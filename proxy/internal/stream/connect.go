@@ -200,7 +200,8 @@ func (d *dialer) closeAttempt(c *conn) {
 
 // attemptFailed gives back the claim of an attempt that has failed.
 func (d *dialer) attemptFailed(c *conn, err unix.Errno) {
-	d.h.conns.refs(c).claim.Failed()
+	o := d.h.conns.refs(c)
+	d.h.fwd.Failed(&o.service.Service, o.claim)
 	d.noteFailure(c, err, false)
 }
 

@@ -1,6 +1,10 @@
 package table
 
-import "net/netip"
+import (
+	"net/netip"
+
+	"github.com/shunt-lb/shunt/dataplane"
+)
 
 // A Claim is the place that one connection or flow has at a real server. It
 // ends with Done or Failed, exactly once. The zero value is none: its Server is
@@ -65,10 +69,14 @@ func (c Claim) Done() {
 	}
 }
 
+// Service returns the virtual service.
+func (c Claim) Service() dataplane.ServiceID { return c.service.id }
+
 // Failed counts that the real server could not be reached and gives the place
-// back.
-func (c Claim) Failed() {
+// back. It returns how often that came to pass since it was last reached.
+func (c Claim) Failed() (inARow int) {
 	c.server.count.failures.Add(1)
 	c.service.count.failures.Add(1)
 	c.service.release(c)
+	return c.server.failures.add(c.server.count.connections.Load())
 }

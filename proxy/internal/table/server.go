@@ -17,6 +17,8 @@ type Server struct {
 	before  dataplane.Counters // of servers at the address that were forgotten
 	removed atomic.Bool
 	cut     atomic.Bool // nobody is to be there
+	// failures are those since the server was last reached.
+	failures run
 
 	// The rest belongs to the service's lock.
 	spec       dataplane.RealServer
@@ -24,6 +26,26 @@ type Server struct {
 	active     int
 	pinned     int
 	overloaded bool
+}
+
+// A run counts failures without a success between them. It knows of successes by
+// their number, so that they cost nothing: the lower 16 bits are the failures, at
+// most 65535, the others those of the number of successes before them.
+type run struct{ atomic.Uint64 }
+
+// add counts a failure after so many successes and returns how many there are in a
+// row. Beyond 65535 it begins anew.
+func (r *run) add(successes uint64) int {
+	for {
+		old := r.Load()
+		next := successes<<16 | 1
+		if old>>16 == successes<<16>>16 && old&0xffff < 0xffff {
+			next = old + 1
+		}
+		if r.CompareAndSwap(old, next) {
+			return int(next & 0xffff)
+		}
+	}
 }
 
 // Addr is where the server is reached; the zero value for a built-in sorry

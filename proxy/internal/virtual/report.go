@@ -23,11 +23,28 @@ type Reporter struct {
 	Log    *engine.Log
 
 	local, reject, header rate.Sometimes
+
+	suspect atomic.Pointer[func(dataplane.ServiceID, netip.AddrPort)]
 }
 
 // NewReporter has the log of an engine written.
 func NewReporter(e *engine.Engine) *Reporter {
 	return &Reporter{engine: e, Log: e.Log(), local: engine.EachMinute(), reject: engine.EachMinute(), header: engine.EachMinute()}
+}
+
+// Observe has f called by Failed.
+func (r *Reporter) Observe(f func(dataplane.ServiceID, netip.AddrPort)) { r.suspect.Store(&f) }
+
+// Failed gives back the claim of a failed attempt to connect, and reports the real
+// server if that makes as many in a row as the service observes.
+func (r *Reporter) Failed(s *Service, c table.Claim) {
+	run, limit := c.Failed(), s.Settings().ErrorLimit
+	if limit == 0 || run%limit != 0 {
+		return
+	}
+	if f := r.suspect.Load(); f != nil {
+		(*f)(c.Service(), c.Addr())
+	}
 }
 
 // Unreached logs a failed attempt to reach a real server: as a warning if it is

@@ -1,0 +1,158 @@
+package checks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"syscall" //nolint:depguard // net.Dialer.Control is declared with syscall.RawConn
+
+	"golang.org/x/sys/unix"
+)
+
+// A Path is the way on which clients' packets get to a real server. It is
+// comparable; the zero value is none.
+type Path struct {
+	Mark   uint32 // that takes packets of this host there
+	VIP    netip.AddrPort
+	Tunnel bool // packets are wrapped on the way
+}
+
+// ByVIP returns a check that is f, and if that succeeds a connection to the VIP by
+// a path. If the second part fails, its error names what can be wrong with the
+// real server. Where this host cannot take the answer, which says nothing about
+// the real server, blind is called with the reason, and f alone counts.
+//
+// The connection is reset: IPVS sees one half of it, and would take a connection
+// of the next minutes from the same port, by another path, for this one.
+func ByVIP(f Func, p Path, blind func(error)) Func {
+	return func(ctx context.Context, t Target) error {
+		if err := f(ctx, t); err != nil {
+			return err
+		}
+		var cannot error
+		err := attempt(ctx, "vip", p.VIP.String(), func() (err error) {
+			err, cannot = p.connect(ctx, t.Addr)
+			return err
+		})
+		if cannot != nil {
+			blind(cannot)
+			return nil
+		}
+		return err
+	}
+}
+
+// connect connects to the VIP. cannot is why this host cannot tell.
+func (p Path) connect(ctx context.Context, server netip.AddrPort) (err, cannot error) {
+	source, err := sourceFor(server)
+	switch {
+	case err != nil:
+		return nil, err
+	case source == p.VIP.Addr():
+		return nil, fmt.Errorf("this host has no address but the VIP %s to reach %s from", source, server.Addr())
+	}
+	d := dialer
+	d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(source, 0))
+	var refused error // to set an option
+	d.Control = func(_, _ string, c syscall.RawConn) error {
+		err := c.Control(func(fd uintptr) { refused = p.mark(int(fd)) })
+		return errors.Join(err, refused)
+	}
+	conn, err := d.DialContext(ctx, "tcp", p.VIP.String())
+	switch {
+	case err == nil:
+		_ = conn.(*net.TCPConn).SetLinger(0)
+		_ = conn.Close()
+		return nil, nil
+	case refused != nil:
+		return nil, fmt.Errorf("mark a connection: %w (it needs CAP_NET_ADMIN)", refused)
+	case kindOf(err) == Resource:
+		return nil, err
+	}
+	if timedOut(err) {
+		if cannot := answersDropped(p.VIP.Addr(), source); cannot != nil {
+			return nil, cannot
+		}
+	}
+	return p.fault(server, err), nil
+}
+
+// mark prepares a socket. The port is chosen when it connects: one that is taken
+// for other connections will do.
+func (p Path) mark(fd int) error {
+	return errors.Join(
+		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_MARK, int(p.Mark)),
+		unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1),
+	)
+}
+
+// sourceFor returns the address from which this host reaches a server. Nothing is
+// sent.
+func sourceFor(server netip.AddrPort) (netip.Addr, error) {
+	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(server))
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	defer conn.Close()
+	return conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap(), nil
+}
+
+// answersDropped returns why the kernel drops packets from the VIP, which is an
+// address of this host: IPv4 packets from one of its own addresses come in by a
+// link with accept_local alone. It is nil if that is not so.
+func answersDropped(vip, source netip.Addr) error {
+	links, err := net.Interfaces()
+	if err != nil || !vip.Is4() {
+		return nil
+	}
+	link, local := "", false
+	for i := range links {
+		addrs, _ := links[i].Addrs()
+		for _, a := range addrs {
+			prefix, err := netip.ParsePrefix(a.String())
+			if err != nil {
+				continue
+			}
+			local = local || prefix.Addr() == vip
+			if prefix.Addr() == source {
+				link = links[i].Name
+			}
+		}
+	}
+	if link == "" || !local || acceptsLocal("all") || acceptsLocal(link) {
+		return nil
+	}
+	return fmt.Errorf("the kernel drops what real servers answer from the VIP %s, which this host has, too: sysctl -w net.ipv4.conf.%s.accept_local=1",
+		vip, strings.ReplaceAll(link, ".", "/"))
+}
+
+func acceptsLocal(link string) bool {
+	text, err := os.ReadFile("/proc/sys/net/ipv4/conf/" + link + "/accept_local")
+	return err == nil && strings.TrimSpace(string(text)) != "0"
+}
+
+func timedOut(err error) bool {
+	return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// fault names what can be wrong when a server that answers at its own address does
+// not do so by the path.
+func (p Path) fault(server netip.AddrPort, err error) error {
+	well := fmt.Sprintf("although the check of %s succeeds", server)
+	kind := kindOf(err)
+	switch {
+	case kind == Refused:
+		return because(kind, "connection refused %s: the service there does not listen on the VIP", well)
+	case kind == Unreachable:
+		return because(kind, "%w, %s: the VIP is not on that real server, which passes packets for it on", bare(err), well)
+	case !timedOut(err):
+		return &failure{err: err}
+	case p.Tunnel:
+		return because(Timeout, "nothing comes back %s: the VIP is not on that real server, it has no tunnel for these packets, or its rp_filter drops them", well)
+	}
+	return because(Timeout, "nothing comes back %s: the VIP is not on that real server, or its answers go another way", well)
+}

@@ -1,0 +1,233 @@
+package director
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/shunt-lb/shunt/config"
+)
+
+// A quorum is whether the usable real servers of a service weigh enough. A reload
+// keeps it.
+type quorum struct {
+	reached bool
+	weight  int // of the usable servers
+	// told is what quorumup or quorumdown, log and mail were told last, "" for
+	// nothing.
+	told State
+}
+
+// A shift is a change of a server's state that has not been reported. The zero
+// value is none.
+type shift struct {
+	from State
+	at   time.Time
+	why  string
+}
+
+// The directives that keep a server with failing checks in use.
+const (
+	byMaxDown  = "maxdown"
+	byFailOpen = "failopen"
+)
+
+// judge decides, by the health of all servers of a service together, which of
+// those with failing checks stay in use, and whether those in use weigh enough. It
+// reports the changes of states since it was called last. Before the service has
+// begun it decides nothing.
+func (c *cluster) judge(now time.Time, sv *service) {
+	if sv.begun {
+		for _, s := range sv.servers {
+			if s.failing() || s.kept != "" {
+				s.shift(now, s.state(), "")
+			}
+		}
+		sv.keep()
+		sv.weigh()
+		sv.open()
+	}
+	for _, s := range sv.servers {
+		c.report(sv, s)
+	}
+	if sv.begun {
+		c.tellQuorum(now, sv)
+	}
+}
+
+// failing reports whether checks have found the server down. One that was kept in
+// use stays so until its check, which a reload has changed, has a result.
+func (s *server) failing() bool {
+	return !s.health.up && s.maintenance == "" && (s.health.failed || s.kept != "" && s.last.at.IsZero())
+}
+
+// takes reports whether the server could be given clients if it were well: neither
+// the operator nor the server itself says otherwise.
+func (s *server) takes() bool { return s.maintenance == "" && s.request.weigh(s.conf.Weight) > 0 }
+
+// shift notes that a server may leave the state from, "" for no news of the cause.
+func (s *server) shift(at time.Time, from State, why string) {
+	if s.shifted.from == "" {
+		s.shifted = shift{from: from, at: at}
+	}
+	if why != "" {
+		s.shifted.at, s.shifted.why = at, why
+	}
+}
+
+// report reports a server that has left its state.
+func (c *cluster) report(sv *service, s *server) {
+	p := s.shifted
+	s.shifted = shift{}
+	to := s.state()
+	if p.from == "" || p.from == to {
+		return
+	}
+	switch why := p.why; {
+	case to == Kept:
+		p.why = fmt.Sprintf("its checks fail, and %s keeps it in use", sv.keeper(s.kept))
+		if why != "" {
+			p.why += ": " + why
+		}
+	case to == Down && p.from == Kept:
+		p.why = "its checks fail, and nothing keeps it in use any more"
+	}
+	c.changed(p.at, sv, s, p.from, p.why)
+}
+
+// keeper returns the directive with its value.
+func (sv *service) keeper(directive string) string {
+	if directive == byFailOpen {
+		return "failopen=yes"
+	}
+	return fmt.Sprintf("maxdown=%d%%", sv.conf.MaxDown)
+}
+
+// keep keeps servers in use of which maxdown lets checks take no more out: those
+// that began to fail last, and of two at the same time the later one in the
+// configuration. Servers in maintenance, or with weight 0, are not counted.
+func (sv *service) keep() {
+	var failing []*server
+	takers := 0
+	for _, s := range sv.servers {
+		if s.takes() {
+			takers++
+			if s.failing() {
+				failing = append(failing, s)
+			}
+		}
+	}
+	slices.SortStableFunc(failing, func(a, b *server) int { return a.failedAt.Compare(b.failedAt) })
+	for _, s := range sv.servers {
+		s.kept = ""
+	}
+	for _, s := range failing[min(len(failing), sv.conf.DownAtMost(takers)):] {
+		s.kept = byMaxDown
+	}
+}
+
+// weigh judges the quorum. A weight of 0 is never enough.
+func (sv *service) weigh() {
+	q := &sv.quorum
+	q.weight = 0
+	for _, s := range sv.servers {
+		q.weight += s.weight()
+	}
+	need := sv.conf.Quorum + sv.conf.Hysteresis
+	if q.reached {
+		need = sv.conf.Quorum - sv.conf.Hysteresis
+	}
+	q.reached = q.weight >= max(1, need)
+}
+
+// open keeps all servers with failing checks in use, with failopen, when the others
+// do not weigh enough.
+func (sv *service) open() {
+	sv.opened = false
+	if !sv.conf.FailOpen || sv.quorum.reached || !sv.settled() {
+		return
+	}
+	for _, s := range sv.servers {
+		if s.failing() && s.takes() && s.kept == "" {
+			s.kept = byFailOpen
+		}
+		sv.opened = sv.opened || s.usable()
+	}
+}
+
+// held reports whether the fallback answers although real servers could: these
+// keep their connections and get no new ones.
+func (sv *service) held() bool {
+	_, exists := sv.fallback()
+	return exists && sv.fallbackOn && sv.quorum.weight > 0
+}
+
+// watched reports whether anybody asks for the quorum.
+func (sv *service) watched() bool {
+	v := sv.conf
+	return v.Quorum > 1 || v.Hysteresis > 0 || v.QuorumUp != "" || v.QuorumDown != ""
+}
+
+// tellQuorum tells commands, log and mail that the quorum was reached or lost, once
+// for each change, and not before the first checks have ended that it was lost.
+func (c *cluster) tellQuorum(now time.Time, sv *service) {
+	q, word := &sv.quorum, Lost
+	if q.reached {
+		word = Reached
+	}
+	if !sv.watched() || q.told == word || word == Lost && !sv.settled() {
+		return
+	}
+	from := q.told
+	q.told = word
+	c.runQuorumCommand(sv, word)
+	if from == "" && word == Reached {
+		return // nothing has happened
+	}
+	cause := fmt.Sprintf("the usable real servers weigh %d, quorum=%d hysteresis=%d", q.weight, sv.conf.Quorum, sv.conf.Hysteresis)
+	c.history.add(Transition{Time: now, Service: sv.conf.ID.String(), Server: "quorum", From: cmp.Or(from, Reached), To: word, Cause: cause})
+	c.alerts.at = now
+	text := fmt.Sprintf("Quorum %s: %s (usable weight %d, quorum %d)", word, bareName(sv.conf), q.weight, sv.conf.Quorum)
+	c.alerts.about(sv, text, "")
+	c.alerts.tell(sv.conf, Event{Event: "quorum" + string(word), Weight: q.weight, Text: text})
+}
+
+// runQuorumCommand runs the command for a quorum that was reached or lost.
+func (c *cluster) runQuorumCommand(sv *service, word State) {
+	v, event, line := sv.conf, "quorumup", sv.conf.QuorumUp
+	if word == Lost {
+		event, line = "quorumdown", sv.conf.QuorumDown
+	}
+	if line == "" {
+		return
+	}
+	c.out.run("quorum "+v.ID.String(), line, []string{
+		"SHUNT_EVENT=" + event,
+		"SHUNT_SERVICE=" + v.ID.String(),
+		"SHUNT_SERVICENAME=" + v.ServiceName,
+		"SHUNT_WEIGHT=" + strconv.Itoa(sv.quorum.weight),
+		"SHUNT_QUORUM=" + strconv.Itoa(v.Quorum),
+		"SHUNT_HYSTERESIS=" + strconv.Itoa(v.Hysteresis),
+	})
+}
+
+// endQuorum runs the quorumdown of a service that goes, if its quorum was reached.
+func (c *cluster) endQuorum(sv *service) {
+	if sv.quorum.told == Reached {
+		c.runQuorumCommand(sv, Lost)
+	}
+	sv.quorum.told = ""
+}
+
+// replaceQuorum lets new commands learn how things stand.
+func (c *cluster) replaceQuorum(sv, old *service) {
+	same := func(a, b *config.Virtual) bool { return a.QuorumUp == b.QuorumUp && a.QuorumDown == b.QuorumDown }
+	switch {
+	case !sv.watched():
+		c.endQuorum(old)
+	case !same(sv.conf, old.conf):
+		old.quorum.told = ""
+	}
+}
