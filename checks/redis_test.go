@@ -108,7 +108,7 @@ func TestUDPSession(t *testing.T) {
 		{"/text:hello", "", "hello", []string{""}, ""},
 		{"/text:a", `^\xff`, "a", []string{"\xff\x00", "no"}, ""},
 		{"/text:a", `^\x00`, "a", []string{"\xff\x1b[0m", "\x00"}, `reply "\xff\x1b[0m" does not match "^\\x00"`},
-		{"/PING", "", "", nil, "request cannot be sent: it is neither hexadecimal nor begins with text:"},
+		{"/PING", "", "", nil, "request cannot be sent: it does not begin with text: and is not hexadecimal"},
 		{"/", "", "", nil, "request cannot be sent: it is empty: nothing would be sent"},
 	} {
 		target := &Target{Request: c.request}

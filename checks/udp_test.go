@@ -26,7 +26,7 @@ func TestUDP(t *testing.T) {
 		{addr, "/0070696e67", "", "", ""},
 		{addr, "/0070696e67", "ping", checks.Mismatch, `reply "\xffpong" does not match "ping"`},
 		{addr, "/text:ping", "", checks.Timeout, "timed out after 200ms while waiting for a reply"},
-		{addr, "/ping", "", checks.Other, "request cannot be sent: it is neither hexadecimal nor begins with text:"},
+		{addr, "/ping", "", checks.Other, "request cannot be sent: it does not begin with text: and is not hexadecimal"},
 		{refused(t), "/ff", "", checks.Refused, "connection refused"},
 	} {
 		target := checks.Target{Addr: c.addr, Request: c.request, Receive: optional(c.receive)}

@@ -18,7 +18,7 @@ func Payload(request string) ([]byte, error) {
 	b, err := hex.DecodeString(strings.NewReplacer(" ", "", ":", "").Replace(request))
 	switch {
 	case err != nil:
-		return nil, errors.New("it is neither hexadecimal nor begins with text:")
+		return nil, errors.New("it does not begin with text: and is not hexadecimal")
 	case len(b) == 0:
 		return nil, errors.New("it is empty: nothing would be sent")
 	}

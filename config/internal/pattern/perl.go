@@ -1,0 +1,72 @@
+package pattern
+
+import (
+	"regexp"
+	"regexp/syntax"
+	"strings"
+)
+
+// vertical are the bytes of Perl's \v, for a class. To Go it is \x0b alone.
+const vertical = `\n\x0b\f\r\x85`
+
+// perlBraces are the repeats that are literal text to Go: no lower bound, and
+// blanks (Perl 5.34).
+var perlBraces = regexp.MustCompile(`^\{ *(\d*) *(,?) *(\d*) *\}`)
+
+// translate writes a pattern of Perl so that Go means the same by it, where it
+// would mean something else. \Q is refused: in a pattern that comes from a file
+// Perl takes it for a Q, which nobody means.
+func translate(source string) (string, error) {
+	var b strings.Builder
+	for class, i := 0, 0; i < len(source); {
+		rest := source[i:]
+		text, n := rest[:1], 1
+		switch {
+		case strings.HasPrefix(rest, `\Q`):
+			return "", &syntax.Error{Code: syntax.ErrInvalidEscape, Expr: `\Q`}
+		case strings.HasPrefix(rest, `\v`) && class > 0:
+			text, n = vertical, 2
+		case strings.HasPrefix(rest, `\v`):
+			text, n = "["+vertical+"]", 2
+		case rest[0] == '\\' && len(rest) > 1:
+			text, n = rest[:2], 2
+		case class > 0:
+			text, n, class = inClass(rest, class)
+		case rest[0] == '[':
+			text = classStart.FindString(rest)
+			n, class = len(text), 1
+		case rest[0] == '{':
+			text, n = repeat(rest)
+		}
+		b.WriteString(text)
+		i += n
+	}
+	return b.String(), nil
+}
+
+// classStart is the beginning of a class, in which a bracket stands for itself.
+var classStart = regexp.MustCompile(`^\[\^?\]?`)
+
+// posixClass is a class in a class.
+var posixClass = regexp.MustCompile(`^\[:\^?\w+:\]`)
+
+func inClass(rest string, class int) (text string, n, left int) {
+	if named := posixClass.FindString(rest); named != "" {
+		return named, len(named), class
+	}
+	if rest[0] == ']' {
+		class = 0
+	}
+	return rest[:1], 1, class
+}
+
+func repeat(rest string) (text string, n int) {
+	m := perlBraces.FindStringSubmatch(rest)
+	if m == nil || m[1] == "" && m[3] == "" {
+		return "{", 1
+	}
+	if m[1] == "" {
+		m[1] = "0"
+	}
+	return "{" + m[1] + m[2] + m[3] + "}", len(m[0])
+}
