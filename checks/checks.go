@@ -39,6 +39,16 @@ type Target struct {
 	Receive                                      Matcher // nil: anything will do
 	Method                                       string  // GET or HEAD
 	VirtualHost                                  string
+	// Statuses are those that are good to checks of HTTP, as package statuses
+	// reads them; "" is 2xx.
+	Statuses string
+	// Headers are more fields of a request of HTTP: lines "Name: value".
+	Headers string
+	// HTTPVersion is 2 for HTTP/2, everything else is HTTP/1.1.
+	HTTPVersion int
+	// BodyDigest is the SHA-256 that a body of HTTP has, in hexadecimal, "" for
+	// any.
+	BodyDigest string
 	Login, Passwd, Database, Secret              string
 	// TLS is how checks over TLS speak it, nil for what is usual for the service.
 	TLS *TLSOptions

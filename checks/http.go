@@ -16,7 +16,9 @@ const maxRedirects = 7
 
 // HTTP asks for one page by GET or, if target.Method says so, HEAD, without
 // keep-alive, compression, cookies or proxy. It succeeds if the final status
-// is 2xx and target.Receive, unless it is nil, matches the body.
+// is 2xx, or in target.Statuses, and target.Receive, unless it is nil, matches
+// the body, which has the digest in target.BodyDigest. A redirect whose status is
+// wanted is not followed.
 //
 // The page is http:// with the real server's address and target.Request,
 // which may have a leading slash or not; blanks and all that is not ASCII are
@@ -46,8 +48,8 @@ func HTTP(ctx context.Context, target Target) error {
 }
 
 // HTTPS is HTTP over TLS. The server is told the name in target.VirtualHost
-// (SNI); its certificate is not verified, so that a self-signed one will do,
-// and all versions and ciphers are welcome that Go has: the check asks whether
+// (SNI); its certificate is not verified unless target.TLS says so, so that a
+// self-signed one will do, and all versions and ciphers are welcome that Go has: the check asks whether
 // the server works, not whether it is up to date.
 func HTTPS(ctx context.Context, target Target) error {
 	return get(ctx, &visit{check: "https", scheme: "https", target: target})
@@ -74,12 +76,16 @@ func get(ctx context.Context, v *visit) error {
 		if err := v.prepare(); err != nil {
 			return err
 		}
+		if v.target.HTTPVersion == 2 && !v.proxy {
+			return v.walk2(ctx)
+		}
 		return v.target.talk(ctx, "tcp", *v.hop(v.first), newHTTPSession(v))
 	})
 }
 
 // prepare finds the first page.
 func (v *visit) prepare() (err error) {
+	v.useDigest()
 	if v.head() && v.target.Receive != nil {
 		return fmt.Errorf("an answer to HEAD has no body: receive %q can never match", v.target.Receive)
 	}
@@ -143,6 +149,9 @@ func (v *visit) request(p page) []byte {
 	if v.proxy {
 		target = p.String()
 	}
-	return fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: shunt\r\nAccept: */*\r\nConnection: close\r\n\r\n",
-		method, target, p.host)
+	b := fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: %s\r\n", method, target, p.host)
+	for name, value := range v.fields(p) {
+		b = fmt.Appendf(b, "%s: %s\r\n", name, value)
+	}
+	return append(b, "Connection: close\r\n\r\n"...)
 }

@@ -35,7 +35,9 @@ type body struct {
 }
 
 func newHTTPSession(v *visit) *httpSession {
-	return &httpSession{visit: v, request: v.request(v.first)}
+	s := &httpSession{visit: v, request: v.request(v.first)}
+	s.answer.Good = v.good
+	return s
 }
 
 // Begin implements session.Session.
@@ -165,10 +167,10 @@ func (s *httpSession) judgeHead(part, behind []byte) (step session.Step, over bo
 	case a.Bare && (s.head() || s.target.Receive == nil):
 		line, _, _ := bytes.Cut(slices.Concat(part, behind), []byte("\n"))
 		return s.done(because(Protocol, "%w", http1.Malformed(strings.TrimSuffix(string(line), "\r")))), true
-	case a.Redirects():
+	case !s.good(a.Status) && a.Redirects():
 		return s.redirect(a.Location()), true
-	case a.Status < 200 || a.Status > 299:
-		return s.done(because(Status, "status %d, want 2xx", a.Status)), true
+	case !s.good(a.Status):
+		return s.done(s.unwanted(a.Status)), true
 	}
 	return session.Step{}, false
 }

@@ -24,12 +24,12 @@ type collector struct {
 	listsBefore map[string]listing
 	again       bool
 	guesses     map[guess]string
-	patterns    map[string]*Pattern // by their source
+	patterns    map[string]*Pattern    // by their source
 	roots       map[string]*Roots      // by their file
 	pairs       map[string]*ClientPair // by their files
-	steps       int                 // of their programs
-	written     int                 // clients that stand in the file itself
-	copied      int                 // clients of files that are lists with others
+	steps       int                    // of their programs
+	written     int                    // clients that stand in the file itself
+	copied      int                    // clients of files that are lists with others
 }
 
 // fail reports an error at the offset at of s.

@@ -181,27 +181,31 @@ const (
 // A Virtual is one virtual service with everything that is in force for it.
 type Virtual struct {
 	Settings
-	ID           dataplane.ServiceID
-	Pos          Pos // of the virtual line
-	Reals        []Real
-	CheckType    CheckType
-	CombinedN    int    // connects between two negotiations, with CheckCombined
-	Service      string // what a negotiate check speaks
-	CheckPort    uint16 // 0: as CheckAddr says
-	CheckCommand string
-	Request      string   // as the file has it, with its leading slash
-	Receive      *Pattern // nil: anything will do
-	HTTPMethod   string   // GET or HEAD
-	VirtualHost  string
-	Login        string
-	Passwd       string
-	Database     string
-	Secret       string
-	Client       *ClientPair // shown by checks over TLS, nil: none
-	Load         string
-	Scheduler    string
-	SchedFlags   []string
-	Persistent   time.Duration
+	ID            dataplane.ServiceID
+	Pos           Pos // of the virtual line
+	Reals         []Real
+	CheckType     CheckType
+	CombinedN     int    // connects between two negotiations, with CheckCombined
+	Service       string // what a negotiate check speaks
+	CheckPort     uint16 // 0: as CheckAddr says
+	CheckCommand  string
+	Request       string   // as the file has it, with its leading slash
+	Receive       *Pattern // nil: anything will do
+	HTTPMethod    string   // GET or HEAD
+	HTTPVersion   int      // 1 or 2
+	ReceiveStatus string   // list of statuses, "" is 2xx
+	BodyDigest    string   // SHA-256 in hexadecimal, "" for any
+	Headers       []string // "Name: value"; values may be secret
+	VirtualHost   string
+	Login         string
+	Passwd        string
+	Database      string
+	Secret        string
+	Client        *ClientPair // shown by checks over TLS, nil: none
+	Load          string
+	Scheduler     string
+	SchedFlags    []string
+	Persistent    time.Duration
 	// PersistentBits is the prefix length of netmask, 32 or 128 without one.
 	PersistentBits int
 	OnePacket      bool // ops

@@ -91,7 +91,10 @@ func explain(t target, where scope) []ExplainedLine {
 			continue
 		}
 		for _, v := range d.get(t) {
-			if d.secret && v != "none" { // a password in quotes
+			switch {
+			case d.name == "header":
+				v = headerText(v)
+			case d.secret && v != "none": // a password in quotes
 				v = "***"
 			}
 			lines = append(lines, ExplainedLine{Directive: d.name, Value: v, Origin: t.o[d.name].String()})

@@ -99,6 +99,12 @@ func (s *spec) negotiate(uses services.Directives, v *config.Virtual, r *config.
 	if uses.Has(services.Receive) && r.Receive != nil {
 		s.receive, s.identity.receive = r.Receive, r.Receive.String()
 	}
+	if uses.Has(services.Web) {
+		t.Statuses, t.Headers, t.BodyDigest = v.ReceiveStatus, v.HeaderLines(), v.BodyDigest
+		if v.HTTPVersion != 1 {
+			t.HTTPVersion = v.HTTPVersion
+		}
+	}
 	s.describeTLS(v)
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"net"
@@ -123,7 +124,8 @@ func newEstate(t *testing.T) *estate {
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, e.file, strings.NewReplacer("%DIR%", e.dir, "%TLS%", certificates, "%SMTP%", port(e.mails.ln.Addr().String()),
+	write(t, e.file, strings.NewReplacer("%DIR%", e.dir, "%TLS%", certificates,
+		"%SUM%", fmt.Sprintf("%x", sha256.Sum256([]byte("yes\n"))), "%SMTP%", port(e.mails.ln.Addr().String()),
 		"%WEB%", port(e.web), "%EXT%", port(e.ext), "%UDP%", port(loopbackAddr(t)),
 		"%RS1%", port(e.rs1.Listener.Addr().String()), "%RS2%", port(e.rs2.Listener.Addr().String())).Replace(string(text)))
 	write(t, filepath.Join(e.dir, "other.cf"), "virtual = "+loopbackAddr(t)+"\n\tchecktype = connect\n")

@@ -52,6 +52,8 @@ const (
 	// Protocol is that of the virtual service: the check goes over UDP or TCP
 	// as the clients do. All other checks go over one of them always.
 	Protocol
+	// Web are receivestatus, header, httpversion and bodydigest.
+	Web
 )
 
 // Has reports whether all of those are in d.
@@ -91,7 +93,7 @@ const (
 )
 
 const (
-	web = Request | Receive | Method | VirtualHost
+	web = Request | Receive | Method | VirtualHost | Web
 	sql = Login | Passwd | Database | Request
 )
 

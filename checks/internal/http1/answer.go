@@ -33,6 +33,9 @@ type Answer struct {
 	// true. Both are settled once Head reports true.
 	Status int
 	Bare   bool
+	// Good says whether the body of an answer with a status counts; those of
+	// others are not read. nil is true for 2xx. It stays over a Reset.
+	Good func(status int) bool
 
 	forHead bool // it answers HEAD
 	interim bool // another answer came before
@@ -48,7 +51,7 @@ type Answer struct {
 // Reset makes a the answer to another request, to one of HEAD if head is true.
 func (a *Answer) Reset(head bool) {
 	a.Release()
-	*a = Answer{forHead: head, fields: fields{location: a.location[:0], value: a.value[:0]}}
+	*a = Answer{Good: a.Good, forHead: head, fields: fields{location: a.location[:0], value: a.value[:0]}}
 }
 
 // Release gives back the memory that a has borrowed or that is large. Nothing
@@ -63,6 +66,13 @@ func (a *Answer) Release() {
 // Head reports whether status line and headers are complete.
 func (a *Answer) Head() bool { return a.state >= chunkSize }
 
+func (a *Answer) good() bool {
+	if a.Good != nil {
+		return a.Good(a.Status)
+	}
+	return a.Status/100 == 2
+}
+
 // Finished reports whether the answer is complete: the rest is no part of it.
 func (a *Answer) Finished() bool { return a.state == finished }
 
@@ -72,11 +82,14 @@ func (a *Answer) Whole() bool {
 }
 
 // Redirects reports whether the answer leads elsewhere, to Location.
-func (a *Answer) Redirects() bool {
-	switch a.Status {
+func (a *Answer) Redirects() bool { return len(a.location) > 0 && Redirects(a.Status) }
+
+// Redirects reports whether a status is that of a redirect.
+func Redirects(status int) bool {
+	switch status {
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
 		http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
-		return len(a.location) > 0
+		return true
 	}
 	return false
 }
@@ -239,7 +252,7 @@ func (a *Answer) again() {
 
 // begin finds out how the body goes.
 func (a *Answer) begin() error {
-	none := a.Status/100 != 2 || a.forHead || a.Status == http.StatusNoContent
+	none := !a.good() || a.forHead || a.Status == http.StatusNoContent || a.Status == http.StatusNotModified
 	switch {
 	case none:
 		a.state = finished
