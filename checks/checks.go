@@ -48,8 +48,13 @@ type Target struct {
 	HTTPVersion int
 	// BodyDigest is the SHA-256 that a body of HTTP has, in hexadecimal, "" for
 	// any.
-	BodyDigest string
-	Login, Passwd, Database, Secret              string
+	BodyDigest                      string
+	Login, Passwd, Database, Secret string
+	// CommandWeight says whether the exit status of an external check is a
+	// weight, and of what sort.
+	CommandWeight CommandWeight
+	// File is what a file check reads: a file, or a folder.
+	File string
 	// TLS is how checks over TLS speak it, nil for what is usual for the service.
 	TLS *TLSOptions
 	// Note is where a check writes what it finds out beside its verdict, nil if
@@ -138,6 +143,8 @@ var byName = map[string]Func{
 	"sip":        SIP,
 	"smtp":       over("smtp", streams, newSMTP),
 	"submission": over("submission", streams, newSMTP),
+	"agent":      Agent,
+	"file":       File,
 	"tls":        Handshake,
 	"udp":        over("udp", byDatagrams, newUDP),
 }

@@ -13,6 +13,8 @@
 //	external-perl  the same, run by perl
 //	http, https    an answer with status 2xx whose body matches
 //	http_proxy     the same, asked of the real server as a proxy
+//	agent          an agent's line, as haproxy has it, does not say down
+//	file           the same in a file of this host
 //	tls            a handshake can be made, with a certificate that is trusted
 //	simpletcp      a line of the answer matches
 //	none           nothing: always well

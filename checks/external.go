@@ -27,7 +27,8 @@ const pipeGrace = 50 * time.Millisecond
 // does. The environment and the working directory are the daemon's, stdin is
 // /dev/null.
 //
-// Exit status 0 is success. A program that cannot be started or that a signal
+// Exit status 0 is success, and so are others that target.CommandWeight makes a
+// weight. A program that cannot be started or that a signal
 // has ended is a failure (ldirectord takes the latter for a success: a
 // defect). At the end of ctx, and also when the program has ended by itself,
 // its whole process group is killed: a check leaves nothing running. The error
@@ -81,6 +82,8 @@ func (t *Target) execute(ctx context.Context, program string, args ...string) er
 		return nil
 	case state == nil:
 		return &failure{err: err, kind: Command}
+	case t.weighs(state.ExitCode()):
+		return nil
 	case state.ExitCode() >= 0:
 		return out.explain(state.String())
 	case ctx.Err() != nil:
@@ -96,6 +99,30 @@ func (t *Target) noteProgram(said *head, state *os.ProcessState) {
 		t.Trace.Data(trace.Received, said.kept)
 		t.note("%s", state)
 	}
+}
+
+// A CommandWeight is how the exit status of an external check is a weight, as
+// with keepalived's misc_dynamic: 0 changes nothing, 1 is a failure, and from 2
+// to 255 the status less 2 is the weight.
+type CommandWeight int
+
+// The ways.
+const (
+	NoWeight      CommandWeight = iota // every status but 0 is a failure
+	PlainWeight                        // the weight itself
+	PercentWeight                      // per cent of the weight that is configured
+)
+
+// weighs notes the weight that an exit status stands for, and reports whether
+// it stands for one.
+func (t *Target) weighs(status int) bool {
+	if t.CommandWeight == NoWeight || status < 2 {
+		return false
+	}
+	if t.Note != nil {
+		t.Note.Weight = &Weight{N: status - 2, Percent: t.CommandWeight == PercentWeight}
+	}
+	return true
 }
 
 // start starts a program in a process group of its own.

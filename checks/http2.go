@@ -15,6 +15,7 @@ import (
 	"golang.org/x/net/http2/hpack"
 
 	"github.com/shunt-lb/shunt/checks/internal/http1"
+	"github.com/shunt-lb/shunt/checks/internal/trace"
 )
 
 // walk2 asks for page after page by HTTP/2 (RFC 9113) until an answer is no
@@ -49,9 +50,11 @@ func (v *visit) ask2(ctx context.Context, p page) (location string, err error) {
 		return "", err
 	}
 	defer func() { _ = conn.Close() }()
+	conn = untraced(conn)
 	if !chosen2(conn) {
 		return "", because(Protocol, "the real server does not choose HTTP/2 in the TLS handshake")
 	}
+	v.target.note("ask for %s by HTTP/2", p)
 	s := newStream(conn)
 	if err := s.ask(v, p); err != nil {
 		return "", err
@@ -59,6 +62,7 @@ func (v *visit) ask2(ctx context.Context, p page) (location string, err error) {
 	if err := s.readHead(); err != nil {
 		return "", err
 	}
+	v.target.note("answered with status %d", s.status)
 	switch {
 	case v.good(s.status):
 		return "", v.judge2(ctx, s)
@@ -66,6 +70,21 @@ func (v *visit) ask2(ctx context.Context, p page) (location string, err error) {
 		return s.location, nil
 	}
 	return "", v.unwanted(s.status)
+}
+
+// untraced ends the recording of a connection: what follows is no text, and
+// secrets in it could not be masked.
+func untraced(conn net.Conn) net.Conn {
+	if l, ok := conn.(*link); ok {
+		if t, ok := l.Conn.(*trace.Conn); ok {
+			t.Quiet()
+		}
+	}
+	if t, ok := conn.(*trace.Conn); ok {
+		t.Quiet()
+		return t.Conn
+	}
+	return conn
 }
 
 // chosen2 reports whether a connection over TLS is one of HTTP/2.
@@ -130,7 +149,9 @@ func (s *stream) ask(v *visit, p page) error {
 	if v.head() {
 		method = http.MethodHead
 	}
-	field := func(name, value string) { _ = enc.WriteField(hpack.HeaderField{Name: strings.ToLower(name), Value: value}) } // into memory
+	field := func(name, value string) {
+		_ = enc.WriteField(hpack.HeaderField{Name: strings.ToLower(name), Value: value})
+	} // into memory
 	field(":method", method)
 	field(":scheme", p.scheme)
 	field(":authority", p.host)

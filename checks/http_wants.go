@@ -51,6 +51,19 @@ func (v *visit) fields(p page) iter.Seq2[string, string] {
 	}
 }
 
+// headerValues are what may be secret in lines of headers: whole values, and what
+// follows a word such as Basic.
+func headerValues(lines string) (values []string) {
+	for line := range strings.Lines(lines) {
+		_, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
+		values = append(values, value)
+		if _, rest, ok := strings.Cut(value, " "); ok {
+			values = append(values, rest)
+		}
+	}
+	return values
+}
+
 func hasField(lines, name string) bool {
 	for line := range strings.Lines(lines) {
 		if n, _, _ := strings.Cut(line, ":"); strings.EqualFold(n, name) {

@@ -44,6 +44,7 @@ func (t *Target) traced(conn net.Conn) net.Conn {
 		return conn
 	}
 	t.Trace.Hide(t.Login, t.Passwd, t.Secret)
+	t.Trace.Hide("", headerValues(t.Headers)...)
 	return t.Trace.Over(conn)
 }
 

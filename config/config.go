@@ -214,6 +214,8 @@ type Virtual struct {
 	Service       string // what a negotiate check speaks
 	CheckPort     uint16 // 0: as CheckAddr says
 	CheckCommand  string
+	CheckFile     string   // of service file
+	CommandWeight string   // "yes", "percent" or "no": whether the exit status of CheckCommand is a weight
 	Request       string   // as the file has it, with its leading slash
 	Receive       *Pattern // nil: anything will do
 	HTTPMethod    string   // GET or HEAD

@@ -73,6 +73,8 @@ var table = []directive{
 	{name: "checkport", scope: inSection, def: "port of the real server, else the usual one of the service", doc: "port that is checked", value: checkPort},
 	{name: "checkpath", scope: both, own: true, def: "direct", doc: "the way that checks take to gate and ipip servers", value: word("direct", CheckPathVIP)(func(t target) *string { return &t.s.CheckPath })},
 	{name: "checkcommand", scope: inSection, def: "/bin/true", doc: "program of an external check", value: path(func(t target) *string { return &t.v.CheckCommand })},
+	{name: "checkcommandweight", scope: inSection, own: true, def: "no", doc: "whether the exit status of checkcommand is a weight", value: word("no", "yes", "percent")(func(t target) *string { return &t.v.CommandWeight })},
+	{name: "checkfile", scope: inSection, own: true, def: "none", doc: "file, or folder of files, that a file check reads", value: path(func(t target) *string { return &t.v.CheckFile })},
 	{name: "request", scope: inSection, def: "/", doc: "what a check asks for", value: request},
 	{name: "receive", scope: inSection, def: "anything", doc: "pattern that the answer has to match", value: receive},
 	{name: "httpmethod", scope: inSection, def: "GET", doc: "method of HTTP checks", value: httpMethod},

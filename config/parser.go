@@ -133,7 +133,7 @@ func derive(o Origins, name, from string) {
 // inherit begins a section: defaults, and what the globals say.
 func inherit(g *Global, six bool) *Virtual {
 	v := &Virtual{
-		Settings: g.Settings, CheckCommand: "/bin/true", Request: "/", HTTPMethod: "GET", HTTPVersion: 1, Scheduler: "wrr",
+		Settings: g.Settings, CheckCommand: "/bin/true", CommandWeight: "no", Request: "/", HTTPMethod: "GET", HTTPVersion: 1, Scheduler: "wrr",
 		PersistentBits: fullBits(six), Origins: Origins{},
 	}
 	v.EmailAlert = slices.Clone(g.EmailAlert)

@@ -159,6 +159,9 @@ func (v *Virtual) checkText(r *Real) string {
 	if v.Service == services.None {
 		return "none"
 	}
+	if v.service().Uses.Has(services.CheckFile) {
+		return v.Service + " " + v.CheckFile
+	}
 	return v.Service + " " + v.negotiated(at, r.Request)
 }
 

@@ -121,7 +121,7 @@ func (v *Virtual) mapped(a netip.AddrPort, f dataplane.Forward) netip.AddrPort {
 func (v *Virtual) needsPort() bool {
 	switch v.CheckType {
 	case CheckNegotiate:
-		return v.Service != services.None
+		return v.Service != services.None && !v.service().Uses.Has(services.CheckFile)
 	case CheckConnect:
 		return v.ID.Protocol != dataplane.UDP
 	case CheckCombined:
@@ -136,8 +136,29 @@ func (p *parser) reviewCheck(sec *section, v *Virtual) {
 		s := sec.line("service")
 		p.warn(s, s.keyAt, "service none is not checked: its real servers are always up", "write service=NAME, or checktype=connect")
 	}
-	if v.CheckType == CheckExternal || v.CheckType == CheckExternalPerl {
+	external := v.CheckType == CheckExternal || v.CheckType == CheckExternalPerl
+	if external {
 		p.reviewCommand(sec, v)
+	}
+	if s := sec.body.lastOf("checkcommandweight"); s != nil && !external {
+		p.warn(s, s.keyAt, "`checkcommandweight` has no effect: the check runs no command", "write checktype=external, or remove the line")
+	}
+	reviewCheckFile(p, sec, v)
+}
+
+// reviewCheckFile refuses a file check without a file, and warns of a file
+// without such a check.
+func reviewCheckFile(p *parser, sec *section, v *Virtual) {
+	reads := v.negotiates() && v.service().Uses.Has(services.CheckFile)
+	s := sec.body.lastOf("checkfile")
+	switch {
+	case reads && v.CheckFile == "" && s == nil:
+		s = sec.line("service")
+		p.fail(s, s.keyAt, "a file check without `checkfile` has nothing to read", "add checkfile=PATH of a file, or of a folder with files named ADDRESS:PORT")
+	case reads && s != nil && !strings.HasPrefix(v.CheckFile, "/"):
+		p.fail(s, s.valAt, fmt.Sprintf("`%s` is no path of a file", v.CheckFile), "a path begins with a slash")
+	case !reads && s != nil:
+		p.warn(s, s.keyAt, "`checkfile` has no effect: the check reads no file", "write service=file, or remove the line")
 	}
 }
 

@@ -58,6 +58,7 @@ var variants = []string{
 	"V failurecount=2", "V risecount=2", "checkinterval=10 -> checkinterval=20", "V checkport=81", `V request="/z"`, `V receive="ok"`, "V httpmethod=HEAD",
 	`V login="a"`, `V passwd="b"`, `V database="c"`, `V secret="d"`, `V load="e"`, "V monitorfile=%D/monitor", "V monitorfile=%D/another",
 	"V initstate=up", "V initstate=down", "V quorum=3", "V quorum=2\n\thysteresis=1", "V quorumup=/bin/true", "V quorumdown=/bin/true", "V maxdown=50%", "V checkpath=vip", "V observe=connect", "V errorlimit=5", "V observe=connect\n\terrorlimit=5", "V failopen=yes",
+	"service=http -> service=agent", "service=http -> service=file\n\tcheckfile=/run/state", "checktype=negotiate -> checktype=external\n\tcheckcommandweight=percent",
 	"V receivestatus=200,401", "V header=X-Check: yes", "V header=X-Check: no", "V httpversion=2", "V bodydigest=sha256:" + strings.Repeat("0a", 32),
 	"service=http -> service=https\n\tverify=yes", "service=http -> service=https\n\tverify=%D/ca.pem", "service=http -> service=tls\n\tminvalid=14d",
 	"service=http -> service=https\n\tclientcert=%D/cert.pem\n\tclientkey=%D/key.pem",

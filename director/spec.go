@@ -61,9 +61,9 @@ func (s *spec) describe(v *config.Virtual, r *config.Real) {
 	t := &s.target
 	switch {
 	case s.kind == config.CheckExternal || s.kind == config.CheckExternalPerl:
-		t.Command = v.CheckCommand
+		t.Command, t.CommandWeight = v.CheckCommand, commandWeights[v.CommandWeight]
 		t.VirtualAddr, t.VirtualPort = virtualArgs(v.ID)
-		t.RealAddr, t.RealPort = hostArg(r.Addr.Addr()), strconv.Itoa(int(r.Addr.Port()))
+		t.RealAddr, t.RealPort = realArgs(r)
 	case s.pings():
 		t.Attempts = v.CheckCount
 	}
@@ -107,6 +107,10 @@ func (s *spec) negotiate(uses services.Directives, v *config.Virtual, r *config.
 			t.HTTPVersion = v.HTTPVersion
 		}
 	}
+	if uses.Has(services.CheckFile) {
+		t.File = v.CheckFile
+		t.RealAddr, t.RealPort = realArgs(r)
+	}
 	s.describeTLS(v)
 }
 
@@ -140,7 +144,7 @@ func (s *spec) whole(note *checks.Note) checks.Target {
 // note returns a place for what the check finds out beside its verdict, nil if
 // it finds out nothing.
 func (s *spec) note() *checks.Note {
-	if s.tls == nil {
+	if s.tls == nil && s.target.File == "" && s.target.CommandWeight == checks.NoWeight && s.service != "agent" {
 		return nil
 	}
 	return &checks.Note{}
@@ -149,6 +153,13 @@ func (s *spec) note() *checks.Note {
 // pings reports whether connect means ping: UDP has nothing to connect to.
 func (s *spec) pings() bool {
 	return s.kind == config.CheckPing || s.target.UDP && s.kind != config.CheckNegotiate
+}
+
+// commandWeights are the words of checkcommandweight.
+var commandWeights = map[string]checks.CommandWeight{"yes": checks.PlainWeight, "percent": checks.PercentWeight}
+
+func realArgs(r *config.Real) (addr, port string) {
+	return hostArg(r.Addr.Addr()), strconv.Itoa(int(r.Addr.Port()))
 }
 
 func virtualArgs(id dataplane.ServiceID) (addr, port string) {

@@ -40,8 +40,7 @@ func trialsOf(v *config.Virtual, r *config.Real) []Trial {
 	if s == nil {
 		return []Trial{{Virtual: v, Real: r}}
 	}
-	target := s.target
-	target.Receive = s.receive
+	target := s.whole(nil)
 	var all []Trial
 	for _, name := range s.names() {
 		all = append(all, Trial{Virtual: v, Real: r, Check: name, Target: target, Timeout: s.limit(name)})

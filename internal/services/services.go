@@ -54,6 +54,8 @@ const (
 	Protocol
 	// Web are receivestatus, header, httpversion and bodydigest.
 	Web
+	// CheckFile is checkfile: the check asks no port.
+	CheckFile
 )
 
 // Has reports whether all of those are in d.
@@ -101,7 +103,9 @@ const (
 // 3.8 (smtp), RFC 959, section 5.4 (ftp), RFC 3501, section 7.1.5, with RFC
 // 5530 (imap), RFC 1939 with RFC 3206 (pop), RFC 3977, section 5.1 (nntp).
 var table = []Service{
+	{Name: "agent", Uses: Request},
 	{Name: "dns", Port: 53, Uses: Request | Receive | Protocol, Sorry: SorryDNS},
+	{Name: "file", Uses: CheckFile},
 	{
 		Name: "ftp", Port: 21, Uses: Request | Receive | Login | Passwd, Login: "anonymous", Passwd: "ldirectord@HOST",
 		Sorry: SorryLine, Line: "421 Service not available, closing control connection.",
