@@ -41,7 +41,7 @@ func (s source) History(ctx context.Context, service, real string) ([]director.S
 	}
 	return []director.ServerHistory{history(service, real)}, nil
 }
-func (s source) Reload(ctx context.Context) error                    { return s.reload(ctx) }
+func (s source) Reload(ctx context.Context) error { return s.reload(ctx) }
 
 // tells is a source that always has st.
 func tells(st director.Status) source {
