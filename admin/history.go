@@ -3,6 +3,7 @@ package admin
 import (
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/shunt-lb/shunt/director"
@@ -30,8 +31,8 @@ func RenderHistory(w io.Writer, servers []director.ServerHistory, o RenderOption
 			c = red
 		}
 		r.detail("  ", c, fmt.Sprintf("%s for %s: %s", s.State, ago(o.Now, s.Since), s.Cause))
-		for j := len(s.Checks) - 1; j >= 0; j-- {
-			r.check(s.Checks[j])
+		for _, c := range slices.Backward(s.Checks) {
+			r.check(c)
 		}
 		if len(s.Checks) == 0 {
 			r.line("  not checked yet")

@@ -44,9 +44,9 @@ type Event struct {
 
 // A Post is an event on its way to a webhook.
 type Post struct {
-	URL string
-	CA  string // PEM file of whom to trust, "" for the system's
-	Event
+	URL   string
+	CA    string // PEM file of whom to trust, "" for the system's
+	Event Event
 }
 
 // Name names the webhook without what may be secret in its URL.
@@ -82,7 +82,7 @@ func (a *alerts) tell(v *config.Virtual, e Event) {
 	if v.Webhook != "" {
 		p := Post{URL: v.Webhook, CA: a.global.WebhookCA, Event: e}
 		a.limits.take(e.Time, a.global.AlertLimit, p.URL, func(held int) {
-			p.Held = held
+			p.Event.Held = held
 			a.out.post(p)
 		})
 	}

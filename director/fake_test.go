@@ -90,7 +90,7 @@ func (s *effectLog) fallbackCommand(v *config.Virtual, word string) {
 }
 
 func (s *effectLog) post(p Post) {
-	s.add("post %s %s %s held %d", p.Name(), p.Event.Event, p.Event.Real, p.Held)
+	s.add("post %s %s %s held %d", p.Name(), p.Event.Event, p.Event.Real, p.Event.Held)
 }
 
 // take returns what was recorded since the last call.

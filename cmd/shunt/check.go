@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os/signal"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
@@ -85,13 +86,13 @@ func try(ctx context.Context, c *cli.Context, trials []director.Trial) (failed i
 }
 
 func chosen(c *cli.Context) string {
-	words := ""
+	var words strings.Builder
 	for _, flag := range []string{"virtual", "real"} {
 		if c.IsSet(flag) {
-			words += fmt.Sprintf(" --%s %s", flag, c.String(flag))
+			fmt.Fprintf(&words, " --%s %s", flag, c.String(flag))
 		}
 	}
-	return words
+	return words.String()
 }
 
 // interrupted says why not all checks were made.

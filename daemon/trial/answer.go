@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http/httputil"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -46,8 +47,8 @@ func body(r Result) string {
 
 // received returns the last answer.
 func received(r Result) string {
-	for i := len(r.Events) - 1; i >= 0; i-- {
-		if e := r.Events[i]; e.Kind == checks.TraceReceived {
+	for _, e := range slices.Backward(r.Events) {
+		if e.Kind == checks.TraceReceived {
 			return e.Text
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -226,7 +227,7 @@ func TestInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(100*time.Millisecond, cancel)
 	conf := parse(t, section(hang.Addr().String(), "service=http"))
-	if err := trial.Run(ctx, trial.Selection{}.Select(conf), func(trial.Result) {}); err != context.Canceled {
+	if err := trial.Run(ctx, trial.Selection{}.Select(conf), func(trial.Result) {}); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
 	}
 }

@@ -99,9 +99,14 @@ func TestCheckDovecot(t *testing.T) {
 // postfix runs with a mail server on two ports; the second refuses everybody.
 func postfix(t *testing.T) (open, shut checked) {
 	t.Helper()
+	return postfixIn(t, openFolder(t))
+}
+
+// postfixIn runs it with its queue in a folder.
+func postfixIn(t *testing.T, dir string) (open, shut checked) {
+	t.Helper()
 	need.Root(t)
 	need.Programs(t, "postfix")
-	dir := openFolder(t)
 	folder(t, dir, "queue", "data", "queue/pid", "queue/private", "queue/public", "queue/incoming", "queue/active", "queue/maildrop")
 	run(t, "chown", "-R", "postfix", dir+"/queue", dir+"/data")
 	run(t, "chown", "root", dir+"/queue", dir+"/queue/pid")
