@@ -1,6 +1,9 @@
 package checks
 
-import "context"
+import (
+	"context"
+	"net"
+)
 
 // Connect makes a TCP connection to target.Addr and closes it at once. UDP
 // has nothing to connect to: for UDP services ldirectord's connect is a Ping,
@@ -16,6 +19,9 @@ func Connect(ctx context.Context, target Target) error {
 		conn, err := target.reach(ctx, "tcp", target.Addr)
 		if err != nil {
 			return err
+		}
+		if c, ok := conn.(*net.TCPConn); ok && target.Reset {
+			_ = c.SetLinger(0)
 		}
 		_ = conn.Close() // the connection was made, which is all that was asked
 		return nil
