@@ -248,7 +248,7 @@ func (l *harness) consequences() []any {
 func (l *harness) paces() map[identity]time.Duration {
 	all := map[identity]time.Duration{}
 	for id := range l.checkedBy {
-		all[id] = l.checkedBy.pace(id)
+		all[id] = paceOf(l.checkedBy[id])
 	}
 	return all
 }
