@@ -145,7 +145,7 @@ func conversation(s session.Session) loop.Settings {
 // looped is for a visit without a target.
 func (v visit) looped(t *Target) (loop.Settings, bool) {
 	v.target = *t
-	if err := v.prepare(); err != nil || v.overTLS(v.first) {
+	if err := v.prepare(); err != nil || v.overTLS(v.first) || v.target.HTTPVersion == 2 {
 		return loop.Settings{}, false
 	}
 	s := conversation(newHTTPSession(&v))
