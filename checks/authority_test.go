@@ -83,4 +83,6 @@ func signed(t testing.TB, model, parent *x509.Certificate, public any, key *ecds
 	return c
 }
 
-func tlsLeaf(c tls.Certificate) (*x509.Certificate, error) { return x509.ParseCertificate(c.Certificate[0]) }
+func tlsLeaf(c tls.Certificate) (*x509.Certificate, error) {
+	return x509.ParseCertificate(c.Certificate[0])
+}

@@ -48,8 +48,8 @@ type Target struct {
 	HTTPVersion int
 	// BodyDigest is the SHA-256 that a body of HTTP has, in hexadecimal, "" for
 	// any.
-	BodyDigest string
-	Login, Passwd, Database, Secret              string
+	BodyDigest                      string
+	Login, Passwd, Database, Secret string
 	// TLS is how checks over TLS speak it, nil for what is usual for the service.
 	TLS *TLSOptions
 	// Note is where a check writes what it finds out beside its verdict, nil if

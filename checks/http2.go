@@ -130,7 +130,9 @@ func (s *stream) ask(v *visit, p page) error {
 	if v.head() {
 		method = http.MethodHead
 	}
-	field := func(name, value string) { _ = enc.WriteField(hpack.HeaderField{Name: strings.ToLower(name), Value: value}) } // into memory
+	field := func(name, value string) {
+		_ = enc.WriteField(hpack.HeaderField{Name: strings.ToLower(name), Value: value})
+	} // into memory
 	field(":method", method)
 	field(":scheme", p.scheme)
 	field(":authority", p.host)
