@@ -64,6 +64,9 @@ type Target struct {
 	// wants connections to Addr to begin with: checks over TCP and simpletcp
 	// then do. 0 is none.
 	ProxyProtocol int
+	// Reset has connections of checks that a [Loop] makes closed by a reset, and
+	// those of connect.
+	Reset bool
 	// Attempts is how many echo requests a ping check may send; each may
 	// take an equal share of the time left. Below 1 is 1.
 	Attempts int

@@ -16,9 +16,9 @@ func TestConnect(t *testing.T) {
 		want(t, run(t, "connect", long, checks.Target{Addr: addr}), "", addr)
 	}
 	addr := refused(t)
-	want(t, run(t, "connect", long, checks.Target{Addr: addr}), "connect ADDR: connection refused", addr)
+	want(t, both(t, "connect", long, checks.Target{Addr: addr}), "connect ADDR: connection refused", addr)
 	addr = netip.MustParseAddrPort("127.0.0.1:0")
-	want(t, run(t, "connect", long, checks.Target{Addr: addr}),
+	want(t, both(t, "connect", long, checks.Target{Addr: addr}),
 		"connect ADDR: there is no port to check: set checkport", addr)
 }
 
@@ -37,7 +37,7 @@ func TestConnectEndsOrderly(t *testing.T) {
 
 func TestConnectTimeout(t *testing.T) {
 	addr := full(t)
-	err := run(t, "connect", brief, checks.Target{Addr: addr})
+	err := both(t, "connect", brief, checks.Target{Addr: addr})
 	want(t, err, "connect ADDR: timed out after 200ms", addr)
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v does not match context.DeadlineExceeded", err)

@@ -41,6 +41,10 @@
 //
 // HTTP follows RFC 9110 and RFC 9112, ping RFC 792 and RFC 4443.
 //
+// A check that needs no more than a connection and a few bytes is a session,
+// a state machine. Its [Func] drives it by blocking calls; a [Loop] drives
+// thousands from one goroutine, for who repeats them. Both find the same.
+//
 // Why a check failed is said in words, for people, and as a [Kind], for metrics
 // and programs.
 package checks

@@ -46,6 +46,11 @@ func attempt(ctx context.Context, check, object string, f func() error) error {
 	if err == nil {
 		return nil
 	}
+	return inOneError(ctx, began, check, object, err)
+}
+
+// inOneError returns the error of a check of object that began then.
+func inOneError(ctx context.Context, began time.Time, check, object string, err error) *Error {
 	err = inWords(ctx, began, err)
 	return &Error{Check: check, Object: object, Kind: kindOf(err), Err: err}
 }

@@ -83,8 +83,8 @@ func TestHTTPLenient(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			addr := after(t, answer)
 			for _, pattern := range []string{"Test Page", "[T]est Page"} {
-				want(t, run(t, "http", long, checks.Target{Addr: addr, Receive: receive(pattern)}), "", addr)
-				if got := run(t, "http", long, checks.Target{Addr: addr, Receive: receive("[T]est Rage")}); got == nil {
+				want(t, both(t, "http", long, checks.Target{Addr: addr, Receive: receive(pattern)}), "", addr)
+				if got := both(t, "http", long, checks.Target{Addr: addr, Receive: receive("[T]est Rage")}); got == nil {
 					t.Error("another pattern matches")
 				}
 			}
@@ -124,7 +124,7 @@ func TestHTTPNotLenient(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			addr := after(t, tt.answer)
-			want(t, run(t, "http", long, checks.Target{Addr: addr, Receive: receive("Test Page")}), "http ADDR: "+tt.err, addr)
+			want(t, both(t, "http", long, checks.Target{Addr: addr, Receive: receive("Test Page")}), "http ADDR: "+tt.err, addr)
 		})
 	}
 }
@@ -132,9 +132,9 @@ func TestHTTPNotLenient(t *testing.T) {
 // Without a status line it is the pattern that says that a page is a good one.
 func TestHTTPBareWithoutPattern(t *testing.T) {
 	addr := after(t, "SSH-2.0-x\r\n")
-	want(t, run(t, "http", long, checks.Target{Addr: addr}), `http ADDR: malformed HTTP response "SSH-2.0-x"`, addr)
+	want(t, both(t, "http", long, checks.Target{Addr: addr}), `http ADDR: malformed HTTP response "SSH-2.0-x"`, addr)
 	addr = after(t, strings.Repeat("x", 300))
-	want(t, run(t, "http", long, checks.Target{Addr: addr}), `http ADDR: malformed HTTP response "`+strings.Repeat("x", 200)+"...\"", addr)
+	want(t, both(t, "http", long, checks.Target{Addr: addr}), `http ADDR: malformed HTTP response "`+strings.Repeat("x", 200)+"...\"", addr)
 }
 
 // TestMatchEnds: whatever pattern and whatever answer, a check is over soon

@@ -42,7 +42,7 @@ func TestHTTPStatus(t *testing.T) {
 		if status > 299 {
 			words = fmt.Sprintf("http ADDR: status %d, want 2xx", status)
 		}
-		want(t, run(t, "http", long, checks.Target{Addr: addr}), words, addr)
+		want(t, both(t, "http", long, checks.Target{Addr: addr}), words, addr)
 	}
 }
 
@@ -50,11 +50,11 @@ func TestHTTPReceive(t *testing.T) {
 	for _, host := range []string{"127.0.0.1", "::1"} {
 		addr := web(t, host, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<h1>Test Page</h1>") })
 		target := checks.Target{Addr: addr, Receive: receive("Test Page")}
-		want(t, run(t, "http", long, target), "", addr)
+		want(t, both(t, "http", long, target), "", addr)
 		target.Receive = receive("Text Page")
-		want(t, run(t, "http", long, target), `http ADDR: body does not match "Text Page"`, addr)
+		want(t, both(t, "http", long, target), `http ADDR: body does not match "Text Page"`, addr)
 		target.Method = "HEAD"
-		want(t, run(t, "http", long, target),
+		want(t, both(t, "http", long, target),
 			`http ADDR: an answer to HEAD has no body: receive "Text Page" can never match`, addr)
 		target.Receive = nil
 		want(t, run(t, "http", long, target), "", addr)
@@ -204,7 +204,7 @@ func TestHTTPBadServers(t *testing.T) {
 				timeout = brief
 			}
 			addr := server(t, "127.0.0.1", tt.serve)
-			err := run(t, "http", timeout, checks.Target{Addr: addr, Receive: receive("Test Page")})
+			err := both(t, "http", timeout, checks.Target{Addr: addr, Receive: receive("Test Page")})
 			want(t, err, wrapped("http ADDR: ", tt.err), addr)
 		})
 	}
@@ -222,8 +222,8 @@ func TestHTTPEndlessBodyUnread(t *testing.T) {
 func TestHTTPUnreachable(t *testing.T) {
 	for _, check := range []string{"http", "https"} {
 		addr := refused(t)
-		want(t, run(t, check, long, checks.Target{Addr: addr}), check+" ADDR: connection refused", addr)
+		want(t, both(t, check, long, checks.Target{Addr: addr}), check+" ADDR: connection refused", addr)
 	}
 	addr := full(t)
-	want(t, run(t, "http", brief, checks.Target{Addr: addr}), "http ADDR: timed out after 200ms while connecting", addr)
+	want(t, both(t, "http", brief, checks.Target{Addr: addr}), "http ADDR: timed out after 200ms while connecting", addr)
 }

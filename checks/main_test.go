@@ -41,6 +41,14 @@ func run(t *testing.T, name string, timeout time.Duration, target checks.Target)
 	return err
 }
 
+// both is run, and the same by a Loop, which has to have the same result.
+func both(t *testing.T, name string, timeout time.Duration, target checks.Target) error {
+	t.Helper()
+	err := run(t, name, timeout, target)
+	alike(t, name, timeout, target, err)
+	return err
+}
+
 func deadline(ctx context.Context) time.Time {
 	d, _ := ctx.Deadline()
 	return d

@@ -63,7 +63,7 @@ func converse(ctx context.Context, conn net.Conn, s session.Session) error {
 }
 
 // drive drives a session from a step on over conn, which it closes, and over
-// the connections that it goes on to.
+// the connections that it goes on to. conn may be nil if step goes on to one.
 func (t *Target) drive(ctx context.Context, conn net.Conn, s session.Session, step session.Step) error {
 	d := &talker{ctx: ctx, conn: conn, session: s, target: t}
 	defer func() {
@@ -112,7 +112,9 @@ func (d *talker) drive(step session.Step) error {
 
 // goOn changes to another connection.
 func (d *talker) goOn(to *session.Hop) (err error) {
-	_ = d.conn.Close()
+	if d.conn != nil {
+		_ = d.conn.Close()
+	}
 	d.conn = nil
 	conn, err := d.target.open(d.ctx, "tcp", to)
 	if err == nil {

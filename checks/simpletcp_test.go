@@ -36,7 +36,7 @@ func TestSimpleTCP(t *testing.T) {
 		for _, host := range []string{"127.0.0.1", "::1"} {
 			t.Run(tt.name+" "+host, func(t *testing.T) {
 				addr := server(t, host, says(tt.answer))
-				err := run(t, "simpletcp", long, checks.Target{Addr: addr, Request: "/", Receive: optional(tt.receive)})
+				err := both(t, "simpletcp", long, checks.Target{Addr: addr, Request: "/", Receive: optional(tt.receive)})
 				want(t, err, wrapped("simpletcp ADDR: ", tt.err), addr)
 			})
 		}
@@ -116,14 +116,14 @@ func TestSimpleTCPBadServers(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			addr := server(t, "127.0.0.1", tt.serve)
-			want(t, run(t, "simpletcp", tt.timeout, checks.Target{Addr: addr, Receive: receive(tt.receive)}), tt.err, addr)
+			want(t, both(t, "simpletcp", tt.timeout, checks.Target{Addr: addr, Receive: receive(tt.receive)}), tt.err, addr)
 		})
 	}
 }
 
 func TestSimpleTCPRefused(t *testing.T) {
 	addr := refused(t)
-	want(t, run(t, "simpletcp", long, checks.Target{Addr: addr}), "simpletcp ADDR: connection refused", addr)
+	want(t, both(t, "simpletcp", long, checks.Target{Addr: addr}), "simpletcp ADDR: connection refused", addr)
 }
 
 // A check that is cancelled while it waits ends, though it has no deadline.
@@ -170,12 +170,12 @@ func TestSimpleTCPOverUDP(t *testing.T) {
 	echo := func(request string) []string { return []string{"you said\n", strings.ToUpper(request)} }
 	addr := udpServer(t, echo)
 	udp := checks.Target{Addr: addr, UDP: true, Request: "/ping", Receive: receive("^PING$")}
-	want(t, run(t, "simpletcp", long, udp), "", addr)
+	want(t, both(t, "simpletcp", long, udp), "", addr)
 	udp.Receive = nil
 	want(t, run(t, "simpletcp", long, udp), "", addr)
 	udp.Receive = receive("PONG")
-	want(t, run(t, "simpletcp", brief, udp),
+	want(t, both(t, "simpletcp", brief, udp),
 		"simpletcp ADDR: timed out after 200ms while waiting for a line that matches", addr)
 	udp.Addr = refused(t)
-	want(t, run(t, "simpletcp", long, udp), "simpletcp ADDR: connection refused", udp.Addr)
+	want(t, both(t, "simpletcp", long, udp), "simpletcp ADDR: connection refused", udp.Addr)
 }

@@ -173,3 +173,16 @@ func (c *collector) remember(p *Pattern) {
 	c.patterns[p.String()] = p
 	c.steps += p.Steps()
 }
+
+// closings are the words of checkclose.
+var closings = []string{"fin", "rst"}
+
+var checkClose = bind("`fin` or `rst`", func(f *field) (bool, bool) {
+	w, ok := f.oneOf(closings, "")
+	return w == closings[1], ok
+}, func(reset bool) string {
+	if reset {
+		return closings[1]
+	}
+	return closings[0]
+})(func(t target) *bool { return &t.s.CheckReset })

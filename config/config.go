@@ -68,6 +68,9 @@ type Global struct {
 	Supervised     bool
 	Fork           bool
 	ReaddQuiescent bool
+	// CheckConcurrency is how many checks run at once, 0 as many as open files
+	// allow.
+	CheckConcurrency int
 	MaintenanceDir string
 	EmailAlertFrom string
 	WebhookCA      string         // PEM file of whom webhooks trust, "" the system's
@@ -145,6 +148,8 @@ type Settings struct {
 	// ClientCert and ClientKey are the files that Virtual.Client was read from.
 	ClientCert, ClientKey string
 	MinValid              time.Duration // how long a certificate has to be valid, 0: just now
+	// CheckReset has checks end their connections by a reset.
+	CheckReset bool
 	// Allow are the clients that are served, all if there are none, Deny those
 	// of them that are not.
 	Allow, Deny Clients

@@ -45,6 +45,7 @@ var table = []directive{
 	{name: "supervised", scope: inGlobal, def: "no", doc: "log to standard error, whatever logfile says", value: supervised},
 	{name: "fork", scope: inGlobal, def: "no", doc: "no meaning of its own: checks always run side by side", value: fork},
 	{name: "readdquiescent", scope: inGlobal, def: "no", doc: "add a quiescent server that is missing again, with weight 0", value: yesNo(func(t target) *bool { return &t.g.ReaddQuiescent })},
+	{name: "checkconcurrency", scope: inGlobal, own: true, def: "a quarter of the open files, 64 to 16384", doc: "how many checks run at once", value: bound(func(t target) *int { return &t.g.CheckConcurrency })},
 	{name: "maintenancedir", scope: inGlobal, def: "none", doc: "folder in which a file named after a server takes it out of use", value: folder(func(t target) *string { return &t.g.MaintenanceDir })},
 	{name: "emailalertfrom", scope: inGlobal, def: "none", doc: "sender of mail", value: sender},
 
@@ -91,6 +92,7 @@ var table = []directive{
 	{name: "clientcert", scope: both, own: true, def: "none", doc: "certificate that checks over TLS show", value: path(func(t target) *string { return &t.s.ClientCert })},
 	{name: "clientkey", scope: both, own: true, def: "in the file of clientcert", doc: "key of clientcert", value: path(func(t target) *string { return &t.s.ClientKey })},
 	{name: "minvalid", scope: both, own: true, def: "none", doc: "how long a certificate has to be valid at least", value: minValid},
+	{name: "checkclose", scope: both, own: true, def: "fin", doc: "how connect, http and line checks end a connection", value: checkClose},
 	{name: "load", scope: inSection, def: "none", doc: "accepted and unused, as in ldirectord", value: load},
 	{name: "monitorfile", scope: inSection, def: "none", doc: "file that every check result is appended to", value: path(func(t target) *string { return &t.v.MonitorFile })},
 

@@ -84,18 +84,12 @@ func (by checkedBy) awaited(id identity) bool {
 	return slices.ContainsFunc(by[id], func(m member) bool { return m.s.last.at.IsZero() })
 }
 
-// pace returns the time between the starts of two checks of a probe: the shortest
-// that any of its servers asks for.
-func (by checkedBy) pace(id identity) time.Duration {
-	pace := time.Duration(0)
-	for _, m := range by[id] {
-		p := m.s.pace()
-		if pace == 0 || p < pace {
-			pace = p
-		}
-	}
-	if pace == 0 {
-		return id.interval
+// paceOf returns the time between two checks of a probe: the shortest that any
+// of its servers asks for, of which there are some.
+func paceOf(members []member) time.Duration {
+	pace := members[0].s.pace()
+	for _, m := range members[1:] {
+		pace = min(pace, m.s.pace())
 	}
 	return pace
 }
@@ -131,7 +125,7 @@ func (c *cluster) configure(now time.Time, conf *config.Config, found []dataplan
 	clear(c.waiting)
 	c.readyChanged = true
 	for _, sv := range c.services {
-		sv.setTimes(now)
+		sv.setTimes(now, now.Add(time.Duration(max(0, len(c.checkedBy)-1))*betweenFirsts))
 		c.applyFiles(now, sv)
 		if o := old[sv.conf.ID]; o != nil && o.usable() && !sv.usable() {
 			sv.begun = false // the servers from before go on until the new ones are checked
@@ -163,14 +157,14 @@ func (c *cluster) removeMissing(old map[dataplane.ServiceID]*service) {
 }
 
 // setTimes gives servers that are new in a service, or have a new check, the time
-// since when that is so.
-func (sv *service) setTimes(now time.Time) {
+// since when that is so, and from when on a result is awaited.
+func (sv *service) setTimes(now, awaited time.Time) {
 	for _, s := range sv.servers {
 		if s.since.IsZero() {
 			s.since = now
 		}
 		if s.awaited.IsZero() {
-			s.awaited = now
+			s.awaited = awaited
 		}
 	}
 }

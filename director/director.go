@@ -3,6 +3,7 @@
 package director
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -82,11 +83,11 @@ type Director struct {
 	unready string        // the latest argument of Ready
 	applies chan struct{} // closed and replaced with each answer of the dataplane
 
-	events  chan func()
-	results chan func() // of checks
+	events chan func()
 	// suspicions come from the dataplane.
 	suspicions chan suspicion
 	prober     *prober
+	taken      []outcome // the latest
 	applier    *applier.Applier
 	hooks      *hooks.Hooks
 
@@ -110,15 +111,14 @@ func New(o Options) *Director {
 		o.MaxChecks = maxChecks()
 	}
 	d := &Director{
-		o: o, log: o.Log, events: make(chan func()), results: make(chan func()),
-		suspicions: make(chan suspicion, 64), loopDone: make(chan struct{}), quit: make(chan struct{}), applies: make(chan struct{}),
+		o: o, log: o.Log, events: make(chan func()), suspicions: make(chan suspicion, 64),
+		loopDone: make(chan struct{}), quit: make(chan struct{}), applies: make(chan struct{}),
 		unready: "no configuration is in force yet",
 	}
 	d.applier = applier.New(o.Dataplane, d.applied, o.Log)
 	d.hooks = hooks.New(o.Log)
 	d.prober = newProber(o.MaxChecks, o.Log)
-	d.prober.report = d.checked
-	if o.Checks != nil {
+	if d.prober.loop = o.Checks == nil; o.Checks != nil {
 		d.prober.find = o.Checks
 	}
 	d.cluster = newCluster(executor{d.applier, d.hooks, o.Mail, o.Deliver, o.Log}, o.Log)
@@ -217,8 +217,8 @@ func (d *Director) loop() {
 			return
 		case f := <-d.events:
 			f()
-		case f := <-d.results:
-			d.handleResults(f)
+		case <-d.prober.ready:
+			d.handleResults()
 		case about := <-d.suspicions:
 			d.hasten(about)
 		case now := <-second.C:
@@ -231,13 +231,10 @@ func (d *Director) loop() {
 
 // do runs f in the loop and waits for it. It returns an error if ctx is done
 // before f begins, or the loop has ended.
-func (d *Director) do(ctx context.Context, f func()) error { return d.send(ctx, d.events, f) }
-
-// send is do by way of another channel.
-func (d *Director) send(ctx context.Context, to chan<- func(), f func()) error {
+func (d *Director) do(ctx context.Context, f func()) error {
 	done := make(chan struct{})
 	select {
-	case to <- func() { f(); close(done) }:
+	case d.events <- func() { f(); close(done) }:
 		<-done
 		return nil
 	case <-ctx.Done():
@@ -257,6 +254,7 @@ func (d *Director) activate(conf *config.Config, found []dataplane.VirtualServic
 	d.applier.ReaddQuiescent(conf.Global.ReaddQuiescent)
 	d.cluster.configure(now, conf, found)
 	d.conf.Path, d.conf.Loaded, d.conf.Warnings, d.conf.Waiting = conf.Path, now, texts(conf.Warnings), texts(conf.Waiting)
+	d.prober.setLimit(cmp.Or(conf.Global.CheckConcurrency, d.o.MaxChecks))
 	d.syncProbes()
 	logWaiting(d.log, conf.Waiting)
 	d.reportReady() // before Reload returns

@@ -1,14 +1,18 @@
 package director
 
 import (
+	"context"
 	"log/slog"
 	"time"
 )
 
 // checked handles one result of a probe, for every server that it checks. The
 // consequences for services follow in catchUp.
-func (c *cluster) checked(id identity, r checkResult) {
-	for _, m := range c.checkedBy[id] {
+func (c *cluster) checked(id identity, r checkResult) { c.observeAll(c.checkedBy[id], r) }
+
+// observeAll counts one result for every server that a probe checks.
+func (c *cluster) observeAll(members []member, r checkResult) {
+	for _, m := range members {
 		c.observe(m.sv, m.s, r)
 	}
 }
@@ -60,6 +64,9 @@ func (c *cluster) catchUp() {
 
 // logResult logs a result that changed no state.
 func (s *server) logResult(log *slog.Logger, sv *service, r checkResult, first bool) {
+	if r.err == nil && !log.Enabled(context.Background(), slog.LevelDebug) {
+		return // most results are such, and words cost more than the check
+	}
 	log = log.With("service", sv.conf.ID.String(), "real", s.conf.Addr.String())
 	switch {
 	case r.err == nil:

@@ -40,7 +40,7 @@ virtual=10.0.0.101:53
 // another one's place (old -> new).
 var variants = []string{
 	"G", "G autoreload=yes", "G callback=/bin/true", "G logfile=local0", "G execute=other.cf", "G supervised=yes", "G fork=yes",
-	"G strict=yes", "G readdquiescent=yes", "G maintenancedir=%D", `G emailalertfrom=shunt@example.test`, "G managesysctl=yes",
+	"G strict=yes", "G checkconcurrency=9", "G readdquiescent=yes", "G maintenancedir=%D", `G emailalertfrom=shunt@example.test`, "G managesysctl=yes",
 	"G tcptimeout=60", "G tcpfintimeout=60", "G udptimeout=60", "G maxconnections=100", "G maxflows=100", "G maxbuffers=1M",
 	"G quiescent=yes", "G checktimeout=7", "G fallback=sorry", "U fallback6=sorry",
 	"V virtualhost=www.example.test", "V scheduler=rr", "V persistent=60", "V netmask=255.255.255.0", "U ops=yes",
@@ -54,7 +54,7 @@ var variants = []string{
 	"V fallbackcommand=/bin/true", "V schedflags=sh-port",
 	"checktype=negotiate -> checktype=connect", "checktype=negotiate -> checktype=ping", "checktype=negotiate -> checktype=3",
 	"checktype=negotiate -> checktype=on", "checktype=negotiate -> checktype=off", "checktype=negotiate -> checktype=external", "U checkcommand=/bin/false",
-	"service=http -> service=https", "V checktimeout=4", "V negotiatetimeout=5", "V fastinterval=2", "V downinterval=20", "V checkcount=2",
+	"service=http -> service=https", "V checktimeout=4", "V negotiatetimeout=5", "V fastinterval=2", "V downinterval=20", "V checkclose=rst", "V checkcount=2",
 	"V failurecount=2", "V risecount=2", "checkinterval=10 -> checkinterval=20", "V checkport=81", `V request="/z"`, `V receive="ok"`, "V httpmethod=HEAD",
 	`V login="a"`, `V passwd="b"`, `V database="c"`, `V secret="d"`, `V load="e"`, "V monitorfile=%D/monitor", "V monitorfile=%D/another",
 	"V initstate=up", "V initstate=down", "V quorum=3", "V quorum=2\n\thysteresis=1", "V quorumup=/bin/true", "V quorumdown=/bin/true", "V maxdown=50%", "V checkpath=vip", "V observe=connect", "V errorlimit=5", "V observe=connect\n\terrorlimit=5", "V failopen=yes",
@@ -251,7 +251,7 @@ func (l *harness) consequences() []any {
 func (l *harness) paces() map[identity]time.Duration {
 	all := map[identity]time.Duration{}
 	for id := range l.checkedBy {
-		all[id] = l.checkedBy.pace(id)
+		all[id] = paceOf(l.checkedBy[id])
 	}
 	return all
 }

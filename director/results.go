@@ -2,7 +2,6 @@ package director
 
 import (
 	"context"
-	"time"
 
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
@@ -10,11 +9,20 @@ import (
 
 // syncProbes starts and ends probes until those that the cluster needs run.
 func (d *Director) syncProbes() {
-	specs := map[identity]*spec{}
-	for id, members := range d.cluster.checkedBy {
-		specs[id] = members[0].s.probe
+	var specs []*spec
+	seen := map[identity]bool{}
+	for _, sv := range d.cluster.services {
+		for _, s := range sv.servers {
+			if s.probe != nil && !seen[s.probe.identity] {
+				seen[s.probe.identity] = true
+				specs = append(specs, s.probe)
+			}
+		}
 	}
 	d.prober.set(specs, d.cluster.checkedBy.awaited)
+	for id, pr := range d.prober.probes {
+		pr.members = d.cluster.checkedBy[id]
+	}
 	d.pauseProbes()
 }
 
@@ -29,41 +37,20 @@ func (d *Director) pauseProbes() {
 	}
 }
 
-// checked brings a result into the loop and returns the time from the start
-// of that check to the start of the next.
-func (d *Director) checked(ctx context.Context, id identity, r checkResult) time.Duration {
-	pace := id.interval
-	_ = d.send(ctx, d.results, func() {
-		d.cluster.checked(id, r)
-		pace = d.cluster.checkedBy.pace(id)
-	})
-	return pace
-}
-
-// batchTime is how long results are collected before their consequences follow.
-const batchTime = 10 * time.Millisecond
-
-// handleResults handles one result, and those that wait behind it.
-func (d *Director) handleResults(handle func()) {
-	for until := time.Now().Add(batchTime); handle != nil; handle = d.nextResult(until) {
-		handle()
+// handleResults handles the results that have come since, and what follows from
+// them once for each service.
+func (d *Director) handleResults() {
+	d.taken = d.prober.takeResults(d.taken)
+	for i := range d.taken {
+		r := &d.taken[i]
+		if len(r.probe.members) == 0 {
+			continue // it has ended
+		}
+		d.cluster.observeAll(r.probe.members, r.checkResult)
+		d.prober.setPace(r.probe, paceOf(r.probe.members))
 	}
 	d.cluster.catchUp()
 	d.endPhase()
-}
-
-// nextResult returns a result that waits, nil if there is none or it is time to go
-// on.
-func (d *Director) nextResult(until time.Time) func() {
-	if time.Now().After(until) {
-		return nil
-	}
-	select {
-	case handle := <-d.results:
-		return handle
-	default:
-		return nil
-	}
 }
 
 // endPhase ends the phase of starting or reloading when every real server has been

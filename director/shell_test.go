@@ -245,7 +245,7 @@ func TestChecksInFlightAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v, addrs := many(50)
 		r := newFixture(t, conf(v))
-		r.prober.slots = make(chan struct{}, 8)
+		r.o.MaxChecks = 8
 		for _, a := range addrs {
 			r.farm.set(a, "hang")
 		}

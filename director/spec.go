@@ -45,7 +45,7 @@ func newSpec(v *config.Virtual, r *config.Real) *spec {
 		kind: v.CheckType, service: v.Service, n: v.CombinedN,
 		connectTimeout: v.CheckTimeout, negotiateTimeout: v.NegotiateTimeout,
 		interval: v.CheckInterval, fast: v.FastInterval, slow: v.DownInterval,
-		target: checks.Target{Addr: v.CheckAddr(r), UDP: v.ID.Protocol == dataplane.UDP},
+		target: checks.Target{Addr: v.CheckAddr(r), UDP: v.ID.Protocol == dataplane.UDP, Reset: v.CheckReset},
 	}}
 	if s.target.Addr.Port() == dataplane.MappedPort(r.Forward, r.Addr.Port(), v.ID.Addr.Port()) {
 		// Where clients get a PROXY header, the check has to send one, too.

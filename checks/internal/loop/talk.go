@@ -1,0 +1,395 @@
+package loop
+
+import (
+	"context"
+	"io"
+	"net/netip"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/checks/internal/session"
+)
+
+// A state is what a Talk is at.
+type state uint8
+
+const (
+	idle state = iota
+	connecting
+	talking
+	aside // in a goroutine
+)
+
+// Settings say how to converse with one real server.
+type Settings struct {
+	Session session.Session
+	Addr    netip.AddrPort
+	UDP     bool
+	// Reset has connections closed by a reset.
+	Reset bool
+	// Asks: the session sends first, so that the acknowledgement of the
+	// handshake can go with that.
+	Asks bool
+	// Connecting is what to say of a connection that is not made: "while
+	// connecting".
+	Connecting string
+	// Header appends what a connection to Addr begins with, and each datagram.
+	// local is the address at this end. May be nil.
+	Header func(b []byte, local netip.AddrPort) []byte
+	// GoOn makes the rest of a conversation from a step on that goes on to a
+	// connection with TLS. It is called in a goroutine, ends soon after ctx does
+	// and returns the verdict.
+	GoOn func(ctx context.Context, step session.Step) error
+	// Done is told the verdict of each conversation. The next one may begin.
+	Done func(err error)
+}
+
+// A Talk converses with one real server, again and again.
+type Talk struct {
+	Settings
+	l          *Loop
+	index      int32
+	generation int32 // of what events are about
+	fd         int32
+	state      state
+	headed     bool // the stream has begun
+	ended      bool // the real server sends nothing more
+	more       bool // in the loop's list of those with more to receive
+	hopped     bool // to another connection than the first
+	closeWrite bool // once unsent is sent
+	to         sockaddr
+	until      string
+	unsent     []byte
+	step       session.Step // the first on a connection after the first
+	deadline   time.Time
+	cancel     context.CancelFunc // of what goes on aside
+}
+
+// Add returns a Talk that does nothing before Start.
+func (l *Loop) Add(s Settings) *Talk {
+	t := &Talk{Settings: s, l: l, fd: -1}
+	if n := len(l.free); n > 0 {
+		t.index, l.free = l.free[n-1], l.free[:n-1]
+	} else {
+		t.index = int32(len(l.talks))
+		l.talks = append(l.talks, nil)
+	}
+	l.talks[t.index] = t
+	return t
+}
+
+// Remove ends the conversation without a verdict, if there is one. Nothing may be
+// done with t after it.
+func (t *Talk) Remove() {
+	if t.state == aside {
+		t.cancel()
+	}
+	t.l.wheel.Clear(t.index)
+	t.close()
+	t.l.talks[t.index] = nil
+	t.l.free = append(t.l.free, t.index)
+}
+
+// Start begins a conversation, which may take so long. None is under way.
+func (t *Talk) Start(timeout time.Duration) {
+	t.deadline = time.Now().Add(timeout)
+	t.hopped, t.until = false, ""
+	t.l.guard(t, func() {
+		t.to.set(t.Addr)
+		t.setTimer()
+		t.connect()
+	})
+}
+
+func (t *Talk) setTimer() {
+	at := t.deadline.Sub(t.l.base)
+	t.l.wheel.Set(t.index, uint32((at+Tick-1)/Tick))
+}
+
+// connect begins to connect. Registration comes after it: a socket that is not
+// connected would report that it is hung up, and what is ready already is
+// reported all the same.
+func (t *Talk) connect() {
+	kind := unix.SOCK_STREAM
+	if t.UDP {
+		kind = unix.SOCK_DGRAM
+	}
+	fd, e := socket(t.to.raw.Family, kind)
+	if e != 0 {
+		t.unconnected(e)
+		return
+	}
+	t.fd, t.state, t.headed, t.ended = fd, connecting, false, false
+	if !t.UDP && (t.Asks || t.Reset) {
+		delayACK(fd)
+	}
+	if e := connect(fd, &t.to); e != 0 && e != unix.EINPROGRESS {
+		t.unconnected(e)
+		return
+	}
+	if e := t.l.poll.add(fd, unix.EPOLLIN|unix.EPOLLOUT|unix.EPOLLRDHUP|epollET, t.index, t.generation); e != 0 {
+		t.unconnected(e)
+	}
+}
+
+// epollET is unix.EPOLLET, which is negative there.
+const epollET = 1 << 31
+
+// unconnected ends a conversation that has no connection.
+func (t *Talk) unconnected(e unix.Errno) { t.end(e) }
+
+// end ends a conversation before its session is done.
+func (t *Talk) end(why error) {
+	when := t.until
+	if t.state <= connecting {
+		when = t.Connecting
+	}
+	t.endBecause(t.l.o.Failure(why, when))
+}
+
+func (t *Talk) endBecause(err error) {
+	if t.state > connecting || t.hopped {
+		err = t.Session.End(err)
+	}
+	t.finish(err)
+}
+
+// event handles what the kernel reports.
+func (t *Talk) event(events uint32) {
+	if events&unix.EPOLLRDHUP != 0 {
+		t.ended = true
+	}
+	if t.state == connecting {
+		t.connected(events)
+	} else if events&unix.EPOLLOUT != 0 && len(t.unsent) > 0 {
+		t.flush()
+	}
+	if t.state == talking && events&(unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
+		t.receive()
+	}
+}
+
+func (t *Talk) connected(events uint32) {
+	if events&(unix.EPOLLERR|unix.EPOLLHUP) != 0 {
+		if e := t.l.opt.errorOf(t.fd); e != 0 {
+			t.end(e)
+			return
+		}
+	}
+	if events&unix.EPOLLOUT == 0 {
+		return
+	}
+	if t.toItself() {
+		t.end(unix.ECONNREFUSED)
+		return
+	}
+	t.state = talking
+	if t.hopped {
+		t.follow(t.step)
+		return
+	}
+	t.follow(t.Session.Begin())
+}
+
+// firstEphemeral is the first port that a kernel takes by itself, unless it was
+// told otherwise.
+const firstEphemeral = 32768
+
+// toItself reports whether the socket is connected to itself: where nobody
+// listens the kernel may have given it the very port that it asks for.
+func (t *Talk) toItself() bool {
+	to := t.to.get()
+	if t.UDP || to.Port() < firstEphemeral || !to.Addr().IsLoopback() {
+		return false
+	}
+	return nameOf(t.fd, &t.l.local) == 0 && t.l.local.get() == to
+}
+
+// follow does what a step wants.
+func (t *Talk) follow(step session.Step) {
+	if step.Until != "" {
+		t.until = step.Until
+	}
+	if step.Next != nil {
+		t.hop(step)
+		return
+	}
+	if e := t.send(step.Send); e != 0 && t.UDP {
+		t.endBecause(t.l.o.Failure(e, "while sending"))
+		return
+	}
+	if step.CloseWrite && !t.UDP {
+		if t.closeWrite = len(t.unsent) > 0; !t.closeWrite {
+			shutdown(t.fd)
+		}
+	}
+	switch {
+	case step.Done:
+		t.finish(step.Err)
+	case step.Rest != nil:
+		t.rest(step)
+	}
+}
+
+// send sends b, behind a header where one belongs: in front of a stream, and in
+// front of each datagram. Of a stream it keeps what is not taken.
+func (t *Talk) send(b []byte) unix.Errno {
+	if t.wantsHeader(len(b)) {
+		nameOf(t.fd, &t.l.local)
+		t.l.out = append(t.Header(t.l.out[:0], t.l.local.get()), b...)
+		b = t.l.out
+	}
+	t.headed = true
+	if len(b) == 0 {
+		return 0
+	}
+	if len(t.unsent) > 0 {
+		t.unsent = append(t.unsent, b...)
+		return 0
+	}
+	n, e := send(t.fd, b)
+	if !t.UDP && (e == unix.EAGAIN || e == 0 && n < len(b)) {
+		t.unsent = append(t.unsent, b[max(0, n):]...)
+		return 0
+	}
+	return e
+}
+
+func (t *Talk) wantsHeader(n int) bool {
+	switch {
+	case t.Header == nil || t.hopped && t.to.get() != t.Addr:
+		return false
+	case t.UDP:
+		return n > 0
+	}
+	return !t.headed
+}
+
+// flush sends what was not taken before.
+func (t *Talk) flush() {
+	n, e := send(t.fd, t.unsent)
+	if e == unix.EAGAIN {
+		return
+	}
+	if e != 0 {
+		n = len(t.unsent) // nobody wants it; what comes back says why
+	}
+	t.unsent = append(t.unsent[:0], t.unsent[n:]...)
+	if len(t.unsent) == 0 && t.closeWrite {
+		t.closeWrite = false
+		shutdown(t.fd)
+	}
+}
+
+// receive feeds the session with what has arrived, but for what is more than
+// others could wait for.
+func (t *Talk) receive() {
+	buf := t.l.buf
+	for range maxPieces {
+		n, e := receive(t.fd, buf)
+		if e == unix.EAGAIN {
+			return
+		}
+		if e != 0 {
+			t.end(e)
+			return
+		}
+		eof := n == 0 && !t.UDP
+		t.follow(t.Session.Feed(buf[:n], eof))
+		switch {
+		case t.state != talking:
+			return
+		case eof:
+			t.end(io.EOF)
+			return
+		case n < len(buf) && !t.ended && !t.UDP:
+			return // whatever comes now is a new event
+		}
+	}
+	t.more = true
+	t.l.again = append(t.l.again, t)
+}
+
+func (t *Talk) receiveMore() {
+	if t.more && t.state == talking {
+		t.more = false
+		t.receive()
+	}
+}
+
+func (t *Talk) timeout() { t.end(context.DeadlineExceeded) }
+
+// hop goes on over another connection.
+func (t *Talk) hop(step session.Step) {
+	to := step.Next
+	t.close()
+	t.hopped = true
+	if to.TLS != nil {
+		t.goAside(func(ctx context.Context) error { return t.GoOn(ctx, step) })
+		return
+	}
+	t.step = step
+	t.step.Next = nil
+	t.to.set(to.Addr)
+	t.connect()
+}
+
+// rest leaves the rest to a goroutine.
+func (t *Talk) rest(step session.Step) {
+	t.l.poll.forget(t.fd)
+	if t.Reset && !t.UDP {
+		closeByReset(t.fd)
+	}
+	conn := os.NewFile(uintptr(t.fd), "connection") // the runtime waits for it, as it does not block
+	unsent := append([]byte(nil), t.unsent...)
+	t.fd = -1
+	t.goAside(func(ctx context.Context) error {
+		defer conn.Close()
+		defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now()) })()
+		if len(unsent) > 0 {
+			_, _ = conn.Write(unsent)
+		}
+		return step.Rest(ctx, conn)
+	})
+}
+
+// goAside has f, in a goroutine, find the verdict.
+func (t *Talk) goAside(f func(context.Context) error) {
+	l := t.l
+	l.wheel.Clear(t.index)
+	ctx, cancel := context.WithDeadline(l.ctx, t.deadline)
+	t.state, t.cancel = aside, cancel
+	generation := t.generation
+	l.wg.Go(func() {
+		defer cancel()
+		err := l.protect(ctx, f)
+		l.post(func() {
+			if t.generation == generation {
+				t.finish(err)
+			}
+		})
+	})
+}
+
+// finish ends the conversation with its verdict.
+func (t *Talk) finish(err error) {
+	t.l.wheel.Clear(t.index)
+	t.close()
+	t.Done(err)
+}
+
+// close closes the connection, if there is one. Events of it mean nothing then.
+func (t *Talk) close() {
+	if t.fd >= 0 {
+		if t.Reset && !t.UDP && t.state > connecting {
+			closeByReset(t.fd)
+		}
+		closeFD(t.fd)
+	}
+	t.fd, t.state, t.more, t.closeWrite = -1, idle, false, false
+	if t.generation++; cap(t.unsent) > 0 {
+		t.unsent = nil
+	}
+}

@@ -1,0 +1,166 @@
+package checks
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/shunt-lb/shunt/checks/internal/loop"
+	"github.com/shunt-lb/shunt/checks/internal/session"
+	"github.com/shunt-lb/shunt/internal/proxyheader"
+)
+
+// LoopTick is how coarse a Loop is about time: a check of its own ends up to so
+// much after its timeout.
+const LoopTick = loop.Tick
+
+// A Loop makes checks, thousands at once, in one goroutine: those that need
+// nothing but a connection and a few bytes. It is for who makes them again and
+// again; the checks have the same results as those of [For].
+type Loop struct{ loop *loop.Loop }
+
+// NewLoop returns a Loop that does nothing before Run. panicked is told of a check
+// that panics, which has failed by that.
+func NewLoop(panicked func(value any, stack []byte)) (*Loop, error) {
+	l, err := loop.New(loop.Options{
+		Failure: func(err error, when string) error { return &failure{err: err, when: when} },
+		Panicked: func(value any, stack []byte) error {
+			panicked(value, stack)
+			return fmt.Errorf("internal error: %v", value)
+		},
+	})
+	return &Loop{l}, err
+}
+
+// Run makes checks until turn returns false. It calls turn at the beginning, when
+// the time is over that turn returned last (less than 0 is no limit), after
+// Wake, and after checks have ended. All checks under way have ended when it
+// returns, without a result.
+func (l *Loop) Run(turn func() (time.Duration, bool)) { l.loop.Run(turn) }
+
+// Wake has Run call turn soon. It may be called from any goroutine.
+func (l *Loop) Wake() { l.loop.Wake() }
+
+// A Repeated is a check of one real server that is made again and again by a Loop.
+// Its methods are to be called in the functions that the Loop calls.
+type Repeated struct {
+	talk    *loop.Talk
+	check   string
+	target  Target
+	done    func(error)
+	began   time.Time
+	timeout time.Duration
+}
+
+// Add returns the check of a name as For knows it, of target, for the Loop to
+// make: false if it cannot, and a goroutine has to. done is told each result.
+// target must have no Note and no Trace. Add is to be called in turn, or before
+// Run.
+func (l *Loop) Add(name string, target Target, done func(error)) (*Repeated, bool) {
+	r := &Repeated{check: name, target: target, done: done}
+	prepare := onLoop[name]
+	if prepare == nil || target.Addr.Port() == 0 {
+		return nil, false
+	}
+	settings, ok := prepare(&r.target)
+	if !ok {
+		return nil, false
+	}
+	settings.Addr, settings.Reset, settings.Done = target.Addr, target.Reset, r.finish
+	settings.Header = r.target.looped()
+	settings.GoOn = func(ctx context.Context, step session.Step) error {
+		return r.target.drive(ctx, nil, settings.Session, step)
+	}
+	r.talk = l.loop.Add(settings)
+	return r, true
+}
+
+// looped returns how the header of a connection is appended, nil for none.
+func (t *Target) looped() func([]byte, netip.AddrPort) []byte {
+	switch t.ProxyProtocol {
+	case 0:
+		return nil
+	case 1:
+		return func(b []byte, local netip.AddrPort) []byte { return proxyheader.Append1(b, local, t.Addr) }
+	}
+	return func(b []byte, _ netip.AddrPort) []byte { return proxyheader.AppendLocal(b) }
+}
+
+// Start makes the check once, within timeout. done may be called before it
+// returns. The check before has ended.
+func (r *Repeated) Start(timeout time.Duration) {
+	r.began, r.timeout = time.Now(), timeout
+	r.talk.Start(timeout)
+}
+
+// Remove ends the check without a result. Nothing may be done with r after it.
+func (r *Repeated) Remove() { r.talk.Remove() }
+
+func (r *Repeated) finish(err error) {
+	if err != nil {
+		err = inOneError(deadlined{context.Background(), r.began.Add(r.timeout)}, r.began, r.check, r.target.Addr.String(), err)
+	}
+	r.done(err)
+}
+
+// A deadlined is a context that says until when there was time.
+type deadlined struct {
+	context.Context
+	deadline time.Time
+}
+
+// Deadline implements context.Context.
+func (d deadlined) Deadline() (time.Time, bool) { return d.deadline, true }
+
+// onLoop are the checks that a Loop can make: what it needs to know about one of
+// target, and whether this one can be made.
+var onLoop = map[string]func(target *Target) (loop.Settings, bool){
+	"connect": func(t *Target) (loop.Settings, bool) {
+		return loop.Settings{Session: connected{}}, !t.UDP
+	},
+	"http":       (&visit{check: "http", scheme: "http"}).looped,
+	"http_proxy": (&visit{check: "http_proxy", proxy: true}).looped,
+	"imap":       talks(newIMAP),
+	"nntp":       talks(newNNTP),
+	"pop":        talks(newPOP),
+	"smtp":       talks(newSMTP),
+	"submission": talks(newSMTP),
+	"simpletcp": func(t *Target) (loop.Settings, bool) {
+		s := conversation(newLineSession(t))
+		s.UDP, s.Asks = t.UDP, true // at least that it asks nothing
+		return s, true
+	},
+}
+
+// talks is for a check over TCP in which the real server speaks first.
+func talks(begin func(*Target) session.Session) func(*Target) (loop.Settings, bool) {
+	return func(t *Target) (loop.Settings, bool) { return conversation(begin(t)), true }
+}
+
+func conversation(s session.Session) loop.Settings {
+	return loop.Settings{Session: s, Connecting: "while connecting"}
+}
+
+// looped is for a visit without a target.
+func (v visit) looped(t *Target) (loop.Settings, bool) {
+	v.target = *t
+	if err := v.prepare(); err != nil || v.overTLS(v.first) || v.target.HTTPVersion == 2 {
+		return loop.Settings{}, false
+	}
+	s := conversation(newHTTPSession(&v))
+	s.Asks = true
+	return s, v.door(v.first) == t.Addr
+}
+
+// A connected is the Session of connect.
+type connected struct{}
+
+// Begin implements session.Session.
+func (connected) Begin() session.Step { return session.Step{Done: true} }
+
+// Feed implements session.Session.
+func (connected) Feed([]byte, bool) session.Step { return session.Step{Done: true} }
+
+// End implements session.Session.
+func (connected) End(cause error) error { return cause }
