@@ -17,6 +17,11 @@
 //	file           the same in a file of this host
 //	tls            a handshake can be made, with a certificate that is trusted
 //	simpletcp      a line of the answer matches
+//	dns            a record matches
+//	mysql, pgsql   a query has a row; oracle, in a build with that tag
+//	ldap, ldaps    there is an entry
+//	radius         a user may log in
+//	grpc           the health service says SERVING
 //	none           nothing: always well
 //
 // # Where the rules come from

@@ -28,10 +28,7 @@ const (
 func GRPC(ctx context.Context, target Target) error {
 	return attempt(ctx, "grpc", target.Addr.String(), func() error {
 		return target.lend(ctx, grpcMost, nil, func(w *wire) error {
-			c := &healthCall{target: &target, wire: w, framer: http2.NewFramer(w, w)}
-			c.framer.SetMaxReadFrameSize(grpcFrame)
-			c.framer.ReadMetaHeaders = hpack.NewDecoder(4<<10, nil)
-			c.framer.MaxHeaderListSize = grpcHeader
+			c := newHealthCall(&target, w)
 			target.note("asks for the health of %q", strings.TrimPrefix(target.Request, "/"))
 			if err := c.send(ctx); err != nil {
 				return &failure{err: err, when: "while sending the request"}
@@ -49,6 +46,14 @@ type healthCall struct {
 	heard  bool // the real server speaks HTTP/2
 	fields map[string]string
 	body   []byte
+}
+
+func newHealthCall(t *Target, w *wire) *healthCall {
+	c := &healthCall{target: t, wire: w, framer: http2.NewFramer(w, w)}
+	c.framer.SetMaxReadFrameSize(grpcFrame)
+	c.framer.ReadMetaHeaders = hpack.NewDecoder(4<<10, nil)
+	c.framer.MaxHeaderListSize = grpcHeader
+	return c
 }
 
 // send sends the preface, and the request behind it without waiting (RFC 9113,

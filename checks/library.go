@@ -46,12 +46,15 @@ func (t *Target) lend(ctx context.Context, most int, begin func(*link) (net.Conn
 		}
 		defer func() { _ = conn.Close() }() // says goodbye
 	}
-	defer func() {
-		if p := recover(); p != nil {
-			err = because(Protocol, "the answer breaks the client library: %s", t.plain(p))
-		}
-	}()
+	defer t.caught(&err)
 	return use(&wire{Conn: conn, left: most})
+}
+
+// caught makes a panic the end of one check. It is deferred.
+func (t *Target) caught(err *error) {
+	if p := recover(); p != nil {
+		*err = because(Protocol, "the answer breaks the client library: %s", t.plain(p))
+	}
 }
 
 // Read reads within the bound.

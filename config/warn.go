@@ -195,6 +195,10 @@ func (p *parser) reviewRequest(sec *section, v *Virtual) {
 	if service.Datagram {
 		p.reviewDatagram(sec, v)
 	}
+	if service.Search && (!v.anyReceive() || !v.anyRequest(func(request string) bool { return request != "/" })) {
+		s := sec.line("service")
+		p.warn(s, s.keyAt, fmt.Sprintf("a %s check needs `request` and `receive`: it always fails", v.Service), "add both")
+	}
 	if service.URL == services.WholeURL && v.anyRequest(relative) {
 		s := sec.line("request")
 		p.warn(s, s.keyAt, "a proxy is asked for a whole URL: the check always fails", `write request="http://HOST/PATH"`)

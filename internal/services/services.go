@@ -19,6 +19,9 @@ type Service struct {
 	// Query: a check logs in and makes the query that `request` is, and fails
 	// without either.
 	Query bool
+	// Search: a check looks for `receive` in the answer to `request`, and fails
+	// without either.
+	Search bool
 	// Datagram: `request` is what Payload makes a datagram of.
 	Datagram bool
 	// URL says how a check makes a URL of `request`.
@@ -104,7 +107,7 @@ const (
 // 5530 (imap), RFC 1939 with RFC 3206 (pop), RFC 3977, section 5.1 (nntp).
 var table = []Service{
 	{Name: "agent", Uses: Request},
-	{Name: "dns", Port: 53, Uses: Request | Receive | Protocol, Sorry: SorryDNS},
+	{Name: "dns", Port: 53, Uses: Request | Receive | Protocol, Search: true, Sorry: SorryDNS},
 	{Name: "file", Uses: CheckFile},
 	{
 		Name: "ftp", Port: 21, Uses: Request | Receive | Login | Passwd, Login: "anonymous", Passwd: "ldirectord@HOST",
