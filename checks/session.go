@@ -56,12 +56,6 @@ func (t *Target) open(ctx context.Context, network string, to *session.Hop) (net
 	return conn, err
 }
 
-// converse drives a session over a connection that ends with ctx, and returns
-// its verdict. The session makes no other connection.
-func converse(ctx context.Context, conn net.Conn, s session.Session) error {
-	return (&talker{ctx: ctx, conn: conn, session: s}).drive(s.Begin())
-}
-
 // drive drives a session from a step on over conn, which it closes, and over
 // the connections that it goes on to. conn may be nil if step goes on to one.
 func (t *Target) drive(ctx context.Context, conn net.Conn, s session.Session, step session.Step) error {

@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"time"
 
@@ -138,14 +137,3 @@ func untrusted(c *x509.Certificate, err error) string {
 }
 
 func date(t time.Time) string { return t.UTC().Format("2006-01-02") }
-
-// secure makes a connection one over TLS, or closes it. What fails is of the kind
-// TLS, or else what became of the connection.
-func secure(conn net.Conn, c *tls.Config) (net.Conn, error) {
-	t := tls.Client(conn, c)
-	if err := t.Handshake(); err != nil { // ends with the connection
-		_ = t.Close()
-		return nil, &failure{err: err, when: "in the TLS handshake", kind: TLS}
-	}
-	return t, nil
-}

@@ -71,12 +71,12 @@ type Global struct {
 	// CheckConcurrency is how many checks run at once, 0 as many as open files
 	// allow.
 	CheckConcurrency int
-	MaintenanceDir string
-	EmailAlertFrom string
-	WebhookCA      string         // PEM file of whom webhooks trust, "" the system's
-	AlertLimit     dataplane.Rate // for each receiver of mails or events; zero is none
-	Strict         bool
-	ManageSysctl   bool // set the kernel's settings that the services need
+	MaintenanceDir   string
+	EmailAlertFrom   string
+	WebhookCA        string         // PEM file of whom webhooks trust, "" the system's
+	AlertLimit       dataplane.Rate // for each receiver of mails or events; zero is none
+	Strict           bool
+	ManageSysctl     bool // set the kernel's settings that the services need
 	// After how long IPVS forgets a connection on which nothing moves, in
 	// whole seconds; 0 leaves the kernel's value alone.
 	TCPTimeout, TCPFinTimeout, UDPTimeout time.Duration

@@ -101,5 +101,5 @@ func (s *server) requested() string {
 }
 
 func (s *server) logRequest(log *slog.Logger, sv *service) {
-	log.Info(s.requested(), "service", sv.conf.ID.String(), "real", s.conf.Addr.String(), "weight", s.weight())
+	log.Info("real server asks for its state", "cause", s.requested(), "service", sv.conf.ID.String(), "real", s.conf.Addr.String(), "weight", s.weight())
 }
