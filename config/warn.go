@@ -190,14 +190,14 @@ func (p *parser) reviewRequest(sec *section, v *Virtual) {
 	}
 	if service.Query && (v.Login == "" || !v.Origins["request"].set()) {
 		s := sec.line("service")
-		p.warn(s, s.keyAt, fmt.Sprintf("a %s check needs `login` and `request`: it always fails", v.Service), "add both")
+		p.warn(s, s.keyAt, fmt.Sprintf("a check of %s needs `login` and `request`: it always fails", v.Service), "add both")
 	}
 	if service.Datagram {
 		p.reviewDatagram(sec, v)
 	}
 	if service.Search && (!v.anyReceive() || !v.anyRequest(func(request string) bool { return request != "/" })) {
 		s := sec.line("service")
-		p.warn(s, s.keyAt, fmt.Sprintf("a %s check needs `request` and `receive`: it always fails", v.Service), "add both")
+		p.warn(s, s.keyAt, fmt.Sprintf("a check of %s needs `request` and `receive`: it always fails", v.Service), "add both")
 	}
 	if service.URL == services.WholeURL && v.anyRequest(relative) {
 		s := sec.line("request")

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -215,8 +216,10 @@ func TestSearchLeavesTheFileAlone(t *testing.T) {
 		r.write("second")
 		time.Sleep(13 * time.Second)
 		synctest.Wait()
-		if diff := cmp.Diff([]string{"first", "first", "first"}, texts); diff != "" {
-			t.Errorf("texts (-want +got):\n%s", diff)
+		// The look at the changed file ends a search that has just begun, which
+		// is then made again.
+		if len(texts) < 3 || slices.ContainsFunc(texts, func(s string) bool { return s != "first" }) {
+			t.Errorf("texts %q, want three or more times first", texts)
 		}
 	})
 }
