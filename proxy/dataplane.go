@@ -71,10 +71,10 @@ type Dataplane struct {
 	mu          sync.Mutex
 	services    map[dataplane.ServiceID]*service
 	latestRules parsedRules
-	// forgotten are the sources of services that are gone.
-	forgotten uint64
-	draining  bool
-	closed    bool
+	// evictedSources counts those of services that are gone.
+	evictedSources uint64
+	draining       bool
+	closed         bool
 }
 
 // New returns a Dataplane that serves nothing yet. Close has to be called.
@@ -196,7 +196,7 @@ func (d *Dataplane) removeService(ctx context.Context, s *service) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.services, s.id)
-	d.forgotten += s.shared.Screen.Forgotten()
+	d.evictedSources += s.shared.Screen.Evicted()
 	d.writes.Add(1)
 	return nil
 }
@@ -253,7 +253,7 @@ func (d *Dataplane) snapshot() []dataplane.ServiceStatus {
 	all := make([]dataplane.ServiceStatus, 0, len(services))
 	for _, s := range services {
 		st := s.table.Status()
-		st.Full = s.shared.Holding()
+		st.Full = s.shared.Waiting()
 		all = append(all, st)
 	}
 	slices.SortFunc(all, func(a, b dataplane.ServiceStatus) int { return a.Service.ID.Compare(b.Service.ID) })

@@ -114,12 +114,12 @@ func (d *Dataplane) SetLimits(l Limits) {
 func (d *Dataplane) Load() dataplane.Load {
 	l := dataplane.Load{Flows: d.udp.Load(), Evicted: d.udp.Evictions(), Pauses: d.AcceptPauses()}
 	l.Connections, l.Buffers = d.tcp.Load()
-	l.Worker, l.LoopAge = d.engine.Turns()
+	l.Worker, l.LoopAge = d.engine.LoopAge()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	l.EvictedSources = d.forgotten
+	l.EvictedSources = d.evictedSources
 	for _, s := range d.services {
-		l.EvictedSources += s.shared.Screen.Forgotten()
+		l.EvictedSources += s.shared.Screen.Evicted()
 	}
 	return l
 }

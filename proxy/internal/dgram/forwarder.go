@@ -117,6 +117,6 @@ func (f *Forwarder) cannotReceive(s *Service, err unix.Errno) {
 func (f *Forwarder) reportLimit(s *Service) {
 	f.limitReached.Do(func() {
 		l := f.limiter.Load()
-		f.Log.Say(slog.LevelWarn, "datagrams refused: limit of flows reached", "service", s.Name, "limit", l.Limit, "of its own", l.Reserved)
+		f.Log.Say(slog.LevelWarn, "datagrams refused: limit of flows reached", "service", s.Name, "limit", l.Limit, "reserved", l.Reserved)
 	})
 }

@@ -6,9 +6,9 @@
 // # Workers
 //
 // A worker is a goroutine on a thread of its own with an epoll instance of its
-// own. In each turn it waits for events and gives each to the handler that has
+// own. In each iteration it waits for events and gives each to the handler that has
 // registered the socket, does what its mailbox asks for, and lets every handler
-// finish the turn. Whatever a handler has belongs to its worker: nothing of it
+// end the iteration. The state of a handler belongs to its worker: nothing of it
 // is shared or locked. Others reach a worker by its mailbox alone, and nobody
 // waits for a worker without a limit, see task.
 //
@@ -30,5 +30,5 @@
 // A tick is a tenth of a second. Something that moves only writes down the
 // tick; the wheel brings each number up when something could be over, and it is
 // put back if it is not. A worker that has nothing to do sleeps, and is woken up
-// every second to show that it would turn: one that does not is reported.
+// every second to show that it still iterates: one that does not is reported.
 package engine

@@ -37,7 +37,7 @@ type Engine struct {
 	loops     sync.WaitGroup
 	watching  sync.WaitGroup
 	closing   chan struct{}
-	running   atomic.Pointer[[]*Worker] // those that turn
+	running   atomic.Pointer[[]*Worker] // those with a goroutine
 
 	mu      sync.Mutex
 	workers []*Worker
@@ -62,7 +62,7 @@ func New(o Options) *Engine {
 	return e
 }
 
-// Handle has every worker make a handler of its own, before it begins to turn.
+// Handle makes every worker make a handler of its own, before its first iteration.
 // It has to be called before anything else is done with the engine. ended is
 // called when all workers have ended, and may wait.
 func (e *Engine) Handle(handler func(*Worker, Events) Handler, ended func()) {
@@ -143,7 +143,7 @@ func (e *Engine) Close() error {
 		w.Stop()
 	}
 	limit := endWithin
-	if _, age := e.Turns(); age >= dataplane.StuckAfter {
+	if _, age := e.LoopAge(); age >= dataplane.StuckAfter {
 		limit = moment // for the others
 	}
 	if !Within(limit, e.loops.Wait) {

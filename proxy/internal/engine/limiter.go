@@ -38,8 +38,8 @@ type Quota struct {
 	waiting  atomic.Bool  // there are some
 }
 
-// Holding reports whether somebody waits for a place of s.
-func (s *Quota) Holding() bool { return s.waiting.Load() }
+// Waiting reports whether somebody waits for a place of s.
+func (s *Quota) Waiting() bool { return s.waiting.Load() }
 
 // SetLimit changes the number of places.
 func (p *Limiter) SetLimit(limit int64) {

@@ -37,7 +37,7 @@ func newPoller() (*poller, error) {
 // the scheduler's monitor looks after the worker every few microseconds.
 const linger = 5
 
-// livelyAfter is how many turns in a row have to begin within linger.
+// livelyAfter is how many iterations in a row have to begin within linger.
 const livelyAfter = 16
 
 // wait returns the events there are, after so many milliseconds at most; -1 is

@@ -62,8 +62,8 @@ func (q *queue) remove(l *Waiter) bool {
 	return i >= 0
 }
 
-// drop takes the i-th hold of s out, and has the others of s wait for the
-// next turn.
+// drop removes the i-th waiter of s. The others of s wait until the other services
+// have been served.
 func (q *queue) drop(s *Quota, i int) {
 	q.waiting.Add(-1)
 	s.held = slices.Delete(s.held, i, i+1)

@@ -21,13 +21,13 @@ func (t *task) run(f func() error) {
 	}
 }
 
-// Why a task has not been done in time.
+// The reasons why a task has not been done in time.
 var (
-	errStuck = errors.New("a worker of the proxy does not turn")
+	errStuck = errors.New("a worker of the proxy is stuck")
 	errBegun = fmt.Errorf("%w: it has begun and not ended what it was asked for", errStuck)
 )
 
-// moment is what a worker has that turns, although whoever asks has no time.
+// moment is the time that every worker gets, even if the caller's context is done.
 const moment = 200 * time.Millisecond
 
 // wait returns what the task has come to, ErrClosed if the worker has ended. If

@@ -71,9 +71,9 @@ func (s *Screen) Admit(client netip.Addr) (*Source, Verdict) {
 // was never seen. Admit takes no notice of whether they have been forgotten.
 func (s *Screen) Expire() { s.sources.expire() }
 
-// Forgotten returns how many sources have been forgotten before their time, to
+// Evicted returns how many sources have been forgotten before their time, to
 // make room for others.
-func (s *Screen) Forgotten() uint64 { return s.sources.forgotten.Load() }
+func (s *Screen) Evicted() uint64 { return s.sources.forgotten.Load() }
 
 // Sources returns how many are remembered, and what all of them have.
 func (s *Screen) Sources() (known, having int) { return s.sources.count() }

@@ -62,7 +62,7 @@
 // find nothing. Only where an end or an urgent byte is known to wait behind it
 // does reading go on. A way passes on a share at most before others are served,
 // and continues from the queue, since there will be no other event. Spliced ways
-// are served from the queue alone, after everything else, until the turn has had
+// are served from the queue alone, after everything else, until the iteration has had
 // its share: a request beside any number of them waits for one MiB. That costs
 // one wait for events for each MiB, a hundredth of what passing it on takes.
 //

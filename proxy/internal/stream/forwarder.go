@@ -93,6 +93,6 @@ func (f *Forwarder) cannotAccept(s *Service, err unix.Errno) {
 func (f *Forwarder) reportLimit(s *Service) {
 	f.limitReached.Do(func() {
 		l := f.limiter.Load()
-		f.Log.Say(slog.LevelWarn, "clients wait: limit of connections reached", "service", s.Name, "limit", l.Limit, "of its own", l.Reserved)
+		f.Log.Say(slog.LevelWarn, "clients wait: limit of connections reached", "service", s.Name, "limit", l.Limit, "reserved", l.Reserved)
 	})
 }

@@ -18,7 +18,7 @@ type handler struct {
 	conns    conns
 	wheel    *wheel.Wheel
 	named    map[int32]virtual.Parties // of those that were introduced
-	accepted bool                      // connections have been accepted in this turn
+	accepted bool                      // connections have been accepted in this iteration
 
 	accept acceptor
 	dialer dialer
@@ -52,8 +52,8 @@ func (h *handler) Event(id int32, gen, events uint32) {
 // Tick implements Handler.
 func (h *handler) Tick() { h.relay.bookAll() }
 
-// Turn implements Handler.
-func (h *handler) Turn() {
+// EndIteration implements Handler.
+func (h *handler) EndIteration() {
 	h.relay.workQueue()
 	h.relay.acknowledge(h.worker.Events == 0)
 	h.relay.resetLowWater()
@@ -64,7 +64,7 @@ func (h *handler) Turn() {
 		h.relay.pipes.trim(sparePipes)
 	}
 	h.accepted = false
-	h.relay.endTurn()
+	h.relay.endIteration()
 }
 
 // calm reports whether the worker has no more than one thing to do.
