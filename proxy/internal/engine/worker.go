@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// BufferSize is how much is read at a time.
+// BufferSize is the number of bytes read at a time.
 const BufferSize = 64 << 10
 
 // A Worker is one event loop on a thread of its own. Other goroutines use nothing of
@@ -127,7 +127,7 @@ func (w *Worker) sleep(limit int) []unix.EpollEvent {
 	return events
 }
 
-// readClock looks at the clock.
+// readClock sets Now and Tick.
 func (w *Worker) readClock() {
 	now := w.clock()
 	if now-w.Now > linger*time.Millisecond {
@@ -140,8 +140,8 @@ func (w *Worker) readClock() {
 	w.Tick = uint32(w.Now/TickLength) + 1
 }
 
-// Rest returns for how many milliseconds there is nothing to do without an event,
-// -1 for ever.
+// Rest returns the milliseconds until there is something to do without an event, -1
+// for never.
 func (w *Worker) Rest() int {
 	n, ok := 0, false
 	for _, h := range w.handlers {
@@ -160,7 +160,7 @@ func (w *Worker) Rest() int {
 // worker has ended. Post may be called from any goroutine, and does not wait.
 func (w *Worker) Post(f func()) bool { return w.mailbox.post(f) }
 
-// Stop has the worker end. It may be called from any goroutine, and does not
+// Stop makes the worker end. It may be called from any goroutine, and does not
 // wait.
 func (w *Worker) Stop() { w.Post(func() { w.stopped = true }) }
 
