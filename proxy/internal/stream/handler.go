@@ -17,7 +17,7 @@ type handler struct {
 
 	conns    conns
 	wheel    *wheel.Wheel
-	named    map[int32]virtual.Parties // of those that were introduced
+	named    map[int32]virtual.Parties // of connections with a PROXY header
 	accepted bool                      // connections have been accepted in this iteration
 
 	accept acceptor
@@ -93,7 +93,7 @@ func (h *handler) Shut() {
 	h.accept.reserve.release()
 }
 
-// handle takes an event of a socket, which may be one that is gone.
+// handle handles an event of a socket, whose connection may be over.
 func (h *handler) handle(r engine.Ref, which int, events uint32) {
 	c := h.conns.find(r)
 	if c == nil {
@@ -117,7 +117,7 @@ func (h *handler) handle(r engine.Ref, which int, events uint32) {
 	}
 }
 
-// note takes down what an event says about a side.
+// note stores what an event says about a side.
 func (c *conn) note(which int, events uint32) {
 	s := &c.sides[which]
 	if events&(unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR|unix.EPOLLPRI) != 0 {
@@ -127,15 +127,15 @@ func (c *conn) note(which int, events uint32) {
 		s.writable = true
 	}
 	if events&(unix.EPOLLRDHUP|unix.EPOLLPRI) != 0 {
-		// The kernel makes no event of its own for what follows an end that is
-		// here already, or stands behind an urgent byte.
+		// The kernel makes no separate event for bytes after an end that has
+		// been reported already, or after an urgent byte.
 		s.ending = true
 	}
 	if events&unix.EPOLLPRI != 0 {
 		c.ways[which].copy = true // splice does not get past it
 	}
-	// Until it has been told the end, nothing but a reset shuts a side both
-	// ways. The error itself may have been taken away by a failed write.
+	// Before the end has been passed on to a side, only a reset shuts it both
+	// ways. A failed write may have consumed the error itself.
 	if events&unix.EPOLLERR != 0 || events&unix.EPOLLHUP != 0 && !c.ways[1-which].endPassed {
 		s.broken = true
 	}

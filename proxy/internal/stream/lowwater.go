@@ -70,8 +70,8 @@ func (rl *relay) noteSpliced(c *conn, from, n int) {
 	}
 }
 
-// resetLowWater has ways from which no lot comes any more wait for whatever comes. The
-// kernel makes an event of what is there already.
+// resetLowWater lets ways that receive less than lowWaterSize wait for any byte
+// again. The kernel makes an event of the bytes that are there already.
 func (rl *relay) resetLowWater() {
 	if len(rl.lowWaterWays) == 0 || !rl.worker.Quiet && rl.worker.Now-rl.lowered < lowWaterWithin {
 		return
