@@ -162,7 +162,7 @@ func web() director.ServiceStatus {
 			{
 				Server: "192.168.80.110:80", Forward: "masq", Weight: 2, Current: 2, State: director.Up,
 				Since: before(27 * time.Hour), Cause: "check succeeded", Checked: before(time.Second), Duration: director.Seconds(3141 * time.Microsecond),
-				Rises: 97200, ChecksOK: 97200, ChecksBad: 1, Transitions: 1, Active: 112, Pinned: 40,
+				Rises: 97200, ChecksOK: 97200, ChecksBad: 1, Transitions: 1, Active: 112, Persistent: 40,
 				Counters: dataplane.Counters{Connections: 612345, InBytes: 342_881_400, OutBytes: 58_123_456_789},
 			},
 			{

@@ -8,8 +8,8 @@ import (
 	"github.com/shunt-lb/shunt/director"
 )
 
-// healthz answers 200 while the director's loop answers and every worker of the
-// proxy turns: whoever kills shunt for a 503 here kills one that is stuck. Bad
+// healthz answers 200 while the director's loop answers and no worker of the proxy
+// is stuck: a supervisor that kills shunt for a 503 here kills a stuck one. Bad
 // real servers and a refused reload do not count.
 func (s *Server) healthz(w http.ResponseWriter, r *http.Request) {
 	st, err := s.status(r.Context())

@@ -159,8 +159,8 @@ func TestStuck(t *testing.T) {
 	}
 }
 
-// TestStuckWorker has /healthz say at once that a worker of the proxy does not
-// turn, and which, and the metrics how long ago it has.
+// TestStuckWorker: /healthz says at once that a worker of the proxy is stuck, and
+// which, and the metrics say for how long.
 func TestStuckWorker(t *testing.T) {
 	for _, c := range []struct {
 		age  time.Duration

@@ -52,7 +52,7 @@ var (
 		server.gauge("inactive_connections", "Connections that have ended and are still known; always 0 on the proxy.",
 			func(r *director.ServerStatus) float64 { return float64(r.Inactive) }),
 		server.gauge("persistent_clients", "Clients that persistence keeps on the real server.",
-			func(r *director.ServerStatus) float64 { return float64(r.Pinned) }),
+			func(r *director.ServerStatus) float64 { return float64(r.Persistent) }),
 	)
 )
 

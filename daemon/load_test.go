@@ -8,8 +8,8 @@ import (
 	"github.com/shunt-lb/shunt/director"
 )
 
-// Who has a worker that does not turn is not ready, and says of a service that is
-// not served that first.
+// TestNotReadyWithAStuckWorker: shunt is not ready while a worker is stuck. The
+// reason that it gives first is a service that is not served.
 func TestNotReadyWithAStuckWorker(t *testing.T) {
 	well, stuck := dataplane.Load{LoopAge: time.Second}, dataplane.Load{Worker: 1, LoopAge: dataplane.StuckAfter}
 	for _, tt := range []struct {

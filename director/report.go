@@ -203,7 +203,7 @@ func (s *Status) changed(sv *ServiceStatus) {
 func (sv *ServiceStatus) countServers(at map[netip.AddrPort]*ServerStatus, have dataplane.ServiceStatus) {
 	for _, h := range slices.Concat(have.Servers, have.Left) {
 		if s := at[h.Addr]; s != nil {
-			s.Active, s.Inactive, s.Pinned, s.Counters = h.Active, h.Inactive, h.Persistent, h.Counters
+			s.Active, s.Inactive, s.Persistent, s.Counters = h.Active, h.Inactive, h.Persistent, h.Counters
 		} else if h.Addr == sv.fallback {
 			sv.FallbackCounters = sv.FallbackCounters.Add(h.Counters)
 		}

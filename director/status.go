@@ -160,11 +160,11 @@ type ServerStatus struct {
 	Transitions uint64 `json:"transitions"`
 	// Hastened counts checks that were made early because clients did not reach
 	// the server, by observe.
-	Hastened uint64             `json:"hastened_checks,omitempty"`
-	Active   int                `json:"active"`
-	Inactive int                `json:"inactive"`
-	Pinned   int                `json:"persistent"`
-	Counters dataplane.Counters `json:"counters"`
+	Hastened   uint64             `json:"hastened_checks,omitempty"`
+	Active     int                `json:"active"`
+	Inactive   int                `json:"inactive"`
+	Persistent int                `json:"persistent"`
+	Counters   dataplane.Counters `json:"counters"`
 
 	addr netip.AddrPort // its address in the dataplane
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// addressLimits says what stands in the way of telling real servers the
-// client's address.
+// addressLimits returns the reasons why real servers cannot be told the client's
+// address.
 func addressLimits(v dataplane.VirtualService) []*dataplane.Limit {
 	var limits []*dataplane.Limit
 	limit := func(directive, format string, args ...any) {
@@ -27,7 +27,7 @@ func addressLimits(v dataplane.VirtualService) []*dataplane.Limit {
 	return limits
 }
 
-// otherFamily returns a real server that cannot get to see addresses of clients.
+// otherFamily returns a real server whose family differs from that of the clients.
 func otherFamily(v dataplane.VirtualService) (netip.AddrPort, bool) {
 	for _, rs := range v.RealServers {
 		if v.Transparent && rs.Addr.IsValid() && v.ID.Addr.IsValid() &&

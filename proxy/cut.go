@@ -6,9 +6,9 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// cut ends the connections and flows that are left at real servers where the
-// service wants none. It is not for the lock: there may be very many, and
-// those that are given a place meanwhile are not given one there.
+// cut ends the remaining connections and flows at real servers that the service
+// cuts. The caller need not hold the lock, since there may be very many: new ones
+// are not scheduled there meanwhile.
 func (d *Dataplane) cut(ctx context.Context, id dataplane.ServiceID) error {
 	s := d.service(id)
 	if s == nil || !s.table.Doomed() {

@@ -24,26 +24,25 @@ var (
 	_ dataplane.Observer  = (*Dataplane)(nil)
 )
 
-// Options are what a Dataplane is made with. The zero value is usable.
+// Options are the settings of a Dataplane. The zero value is usable.
 type Options struct {
 	Log       *slog.Logger // nil: nothing is logged
 	Responder Responder    // nil: sorry servers refuse
 	Limits    Limits
-	// Workers is the number of event loops, each with a thread of its own; 0 is
-	// one for each core that Go uses, GOMAXPROCS. Go is given one thread more
-	// for everything else.
+	// Workers is the number of event loops, each with a thread of its own; 0
+	// means one for each core that Go uses, GOMAXPROCS. Go gets one processor
+	// more for everything else.
 	Workers int
 }
 
 // A Responder is the built-in sorry server. service is ServiceID.String() of
 // the virtual service. Both methods are called from many goroutines at once.
 type Responder interface {
-	// ServeConn answers one connection. It owns and closes c, and returns
-	// when done; it has to return soon after c has been closed by somebody
-	// else.
+	// ServeConn answers one connection. It owns and closes c, and returns when
+	// done. It has to return soon after the proxy has closed c.
 	ServeConn(service string, c net.Conn)
-	// Answer returns what to send back for a datagram, nil for nothing. It
-	// must neither wait nor keep datagram.
+	// Answer returns the answer to a datagram, nil for none. It must neither
+	// block nor keep datagram.
 	Answer(service string, datagram []byte) []byte
 }
 
@@ -60,24 +59,24 @@ type Dataplane struct {
 
 	ctx    context.Context // over when Close begins
 	cancel context.CancelFunc
-	work   sync.WaitGroup // every goroutine there is
+	work   sync.WaitGroup // all goroutines
 
-	// changing is held by whoever changes services, which may wait for workers.
-	// Nobody waits for one with mu held.
+	// changing is held by a caller that changes services, which may wait for
+	// workers. Nobody waits for a worker with mu held.
 	changing chan struct{}
-	// looking is held by whoever reads the books for a snapshot.
+	// looking is held by a caller that reads the books for a snapshot.
 	looking chan struct{}
 
 	mu          sync.Mutex
 	services    map[dataplane.ServiceID]*service
 	latestRules parsedRules
-	// forgotten are the sources of services that are gone.
-	forgotten uint64
-	draining  bool
-	closed    bool
+	// evictedSources counts those of services that are gone.
+	evictedSources uint64
+	draining       bool
+	closed         bool
 }
 
-// New returns a Dataplane that serves nothing yet. Close has to be called.
+// New returns a Dataplane without services. The caller closes it.
 func New(o Options) *Dataplane {
 	d := &Dataplane{
 		log:       o.Log,
@@ -99,9 +98,9 @@ func New(o Options) *Dataplane {
 	return d
 }
 
-// Apply implements [dataplane.Dataplane]. What Unsupported says is returned
-// before anything else is done. It waits until what is to be cut has been,
-// during which other services can be changed.
+// Apply implements [dataplane.Dataplane]. It returns the limits of Unsupported
+// before it does anything. It waits until the connections that it has to cut are
+// cut, during which other services can be changed.
 func (d *Dataplane) Apply(ctx context.Context, want dataplane.VirtualService) error {
 	if err := d.put(ctx, want); err != nil || len(want.Cut) == 0 {
 		return err
@@ -112,8 +111,9 @@ func (d *Dataplane) Apply(ctx context.Context, want dataplane.VirtualService) er
 // Observe implements [dataplane.Observer].
 func (d *Dataplane) Observe(f func(dataplane.ServiceID, netip.AddrPort)) { d.report.Observe(f) }
 
-// change returns when it is the turn of whoever asks to change services, and
-// what ends it. The context it returns is done with ctx, and when Close begins.
+// change waits until the caller may change services, and returns a function that
+// ends the change. The context that it returns is done with ctx, and when Close
+// begins.
 func (d *Dataplane) change(ctx context.Context) (context.Context, func(), error) {
 	if err := d.usable(ctx); err != nil {
 		return nil, nil, err
@@ -135,7 +135,7 @@ func (d *Dataplane) change(ctx context.Context) (context.Context, func(), error)
 	return ctx, end, nil
 }
 
-// put puts want into force.
+// put makes the service as want describes it.
 func (d *Dataplane) put(ctx context.Context, want dataplane.VirtualService) error {
 	ctx, end, err := d.change(ctx)
 	if err != nil {
@@ -187,7 +187,7 @@ func (d *Dataplane) add(ctx context.Context, want dataplane.VirtualService) erro
 	return nil
 }
 
-// removeService takes a service away.
+// removeService removes a service.
 func (d *Dataplane) removeService(ctx context.Context, s *service) error {
 	s.closing = true
 	if err := s.front.close(ctx); err != nil {
@@ -196,12 +196,13 @@ func (d *Dataplane) removeService(ctx context.Context, s *service) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.services, s.id)
-	d.forgotten += s.shared.Screen.Forgotten()
+	d.evictedSources += s.shared.Screen.Evicted()
 	d.writes.Add(1)
 	return nil
 }
 
-// cause takes from a net.OpError what an OpError of ours says itself.
+// cause returns the error inside a net.OpError, because an OpError of ours repeats
+// the rest.
 func cause(err error) error {
 	if op, ok := errors.AsType[*net.OpError](err); ok {
 		return op.Err
@@ -224,8 +225,8 @@ func (d *Dataplane) Remove(ctx context.Context, id dataplane.ServiceID) error {
 	return d.removeService(ctx, s)
 }
 
-// Snapshot implements [dataplane.Dataplane]. It waits for no worker, also not
-// for one that is stuck with the books of a service in its hands.
+// Snapshot implements [dataplane.Dataplane]. It waits for no worker, not even for a
+// stuck one that holds the lock of a service's books.
 func (d *Dataplane) Snapshot(ctx context.Context) ([]dataplane.ServiceStatus, error) {
 	if err := d.usable(ctx); err != nil {
 		return nil, err
@@ -253,7 +254,7 @@ func (d *Dataplane) snapshot() []dataplane.ServiceStatus {
 	all := make([]dataplane.ServiceStatus, 0, len(services))
 	for _, s := range services {
 		st := s.table.Status()
-		st.Full = s.shared.Holding()
+		st.Full = s.shared.Waiting()
 		all = append(all, st)
 	}
 	slices.SortFunc(all, func(a, b dataplane.ServiceStatus) int { return a.Service.ID.Compare(b.Service.ID) })
@@ -267,7 +268,7 @@ func (d *Dataplane) all() []*service {
 }
 
 // Writes returns how many changes have been made: services opened, changed and
-// closed. An Apply of what is in force makes none.
+// closed. An Apply of an unchanged service makes none.
 func (d *Dataplane) Writes() uint64 { return d.writes.Load() }
 
 // AcceptPauses returns how often a worker has stopped accepting connections for

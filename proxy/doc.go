@@ -3,9 +3,10 @@
 // sockets of its own. It needs nothing from the kernel but sockets.
 //
 // Its internal packages are engine (an event loop for each core), stream (TCP
-// connections), dgram (UDP flows), virtual (what both know of a service), table
-// (scheduling, persistence and counters, without sockets) and screen (who may
-// connect). This package puts them together behind the contract of a dataplane.
+// connections), dgram (UDP flows), virtual (the part of a service that both share),
+// table (scheduling, persistence and counters, without sockets) and screen (access
+// and limits of sources). This package joins them behind the contract of a
+// dataplane.
 //
 // Real servers see the director's address as the client's, unless the service
 // tells them the client's by the PROXY protocol or as the source of connections.

@@ -23,10 +23,10 @@ func (d *Dataplane) End(ctx context.Context) error {
 	return d.tcp.CutOthers(ctx, stay)
 }
 
-// Drain implements [dataplane.Drainer]. TCP connections are refused from when
-// it begins. UDP flows keep their real server and end when nothing has moved
-// for ten seconds, or their idle timeout if that is less. Services can still
-// be changed.
+// Drain implements [dataplane.Drainer]. New TCP connections are refused from its
+// beginning on. UDP flows keep their real server and end when they have been idle
+// for ten seconds, or their idle timeout if that is less. Services can still be
+// changed.
 func (d *Dataplane) Drain(ctx context.Context) error {
 	if err := d.refuseNew(ctx); err != nil {
 		return err
@@ -56,12 +56,12 @@ func (d *Dataplane) refuseNew(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// closeGrace is for how long Close waits for what somebody is in the middle of.
+// closeGrace is how long Close waits for a change of services that is under way.
 const closeGrace = time.Second
 
-// Close implements [dataplane.Dataplane]. Connections are reset. It returns
-// when every goroutine has ended, for which a Responder may have to do its
-// part; or after some seconds with an error if a worker does not end.
+// Close implements [dataplane.Dataplane]. It resets all connections and returns nil
+// when every goroutine has ended, calls of the Responder included, or after some
+// seconds an error if a worker does not end.
 func (d *Dataplane) Close() error {
 	d.stopServices()
 	err := d.engine.Close()

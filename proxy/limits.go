@@ -11,10 +11,9 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/stream"
 )
 
-// Limits bound what a Dataplane carries at a time, over all services. A field
-// that is 0 or below is derived from the number of descriptors the process
-// may open (RLIMIT_NOFILE) and the memory it may use when they are put in
-// force.
+// Limits bound the load of a Dataplane, over all services. A field that is 0 or
+// below is derived, when the limits are set, from the number of descriptors that the
+// process may open (RLIMIT_NOFILE) and the memory that it may use.
 type Limits struct {
 	// Connections is the number of TCP connections, at two descriptors each.
 	// Clients beyond it wait in the backlog. The default takes six tenths of the
@@ -41,25 +40,24 @@ type Limits struct {
 const (
 	maxConnections = 1 << 18
 	maxFlows       = 1 << 16
-	// The memory of a connection and of a flow with their sockets, while little
-	// is under way.
+	// The memory of a connection and of a flow with their sockets, at little
+	// traffic.
 	perConnection = 16 << 10
 	perFlow       = 32 << 10
 )
 
-// Files returns how many descriptors a process has to be able to open for l to
-// be reached: what connections and flows leave over is for listeners, splicing,
-// and whatever else it does.
+// Files returns the number of descriptors that a process needs to reach l. The rest
+// beside connections and flows is for listeners, splicing and all else.
 func (l Limits) Files() int { return (2*max(0, l.Connections) + max(0, l.Flows)) * 10 / 8 }
 
-// bounds are those of connections and of flows.
+// bounds are the bounds of stream and of dgram.
 type bounds struct {
 	stream stream.Bounds
 	dgram  dgram.Bounds
 }
 
-// within puts in the defaults for a process that may open so many files and use
-// so many bytes.
+// within sets the defaults for a process that may open files descriptors and use
+// memory bytes.
 func (l Limits) within(files int, memory int64) bounds {
 	b := bounds{
 		stream.Bounds{Connections: l.Connections, Buffers: l.Buffers},
@@ -75,7 +73,7 @@ func (l Limits) within(files int, memory int64) bounds {
 	return b
 }
 
-// flows returns how many there may be but for the ports, and why not more.
+// flows returns the limit of flows without regard to ports, and its reason.
 func (l Limits) flows(files int, memory int64) (n int, by dataplane.Scarcity) {
 	n = l.Flows
 	byFiles := clamp(max(files*2/10, files*8/10-2*max(0, l.Connections)), math.MaxInt)
@@ -91,7 +89,7 @@ func (l Limits) flows(files int, memory int64) (n int, by dataplane.Scarcity) {
 	return n, by
 }
 
-// bounds are l on this machine.
+// bounds returns the bounds of l on this machine.
 func (l Limits) bounds() bounds { return l.within(OpenFiles(), memory()) }
 
 // FlowPorts returns how many flows the local ports of this host allow, and how
@@ -101,30 +99,30 @@ func FlowPorts() (flows, ports int) {
 	return p.ForFlows(), p.Count()
 }
 
-// SetLimits puts other limits in force, as [Options] have them. Connections and
-// flows that exist stay; where there are too many no new one is taken in until
-// there are fewer, and flows that are idle end with each new one.
+// SetLimits sets other limits than those of [Options]. Existing connections and
+// flows stay. While there are too many no new one is accepted, and each new flow
+// ends idle ones.
 func (d *Dataplane) SetLimits(l Limits) {
 	b := l.bounds()
 	d.tcp.Bound(b.stream)
 	d.udp.Bound(b.dgram)
 }
 
-// Load returns what is carried now, over all services.
+// Load returns the present load, over all services.
 func (d *Dataplane) Load() dataplane.Load {
 	l := dataplane.Load{Flows: d.udp.Load(), Evicted: d.udp.Evictions(), Pauses: d.AcceptPauses()}
 	l.Connections, l.Buffers = d.tcp.Load()
-	l.Worker, l.LoopAge = d.engine.Turns()
+	l.Worker, l.LoopAge = d.engine.LoopAge()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	l.EvictedSources = d.forgotten
+	l.EvictedSources = d.evictedSources
 	for _, s := range d.services {
-		l.EvictedSources += s.shared.Screen.Forgotten()
+		l.EvictedSources += s.shared.Screen.Evicted()
 	}
 	return l
 }
 
-// pipes returns how many there may be, at two descriptors each, for streams.
+// pipes returns the limit of pipes for splicing, at two descriptors each.
 func pipes(files int) int { return max(1, files/20) }
 
 // OpenFiles returns how many descriptors this process may have. Go raises the

@@ -10,12 +10,11 @@ import (
 	"strings"
 )
 
-// memory returns how many bytes this process may use: the memory of the
-// machine, or the least that a control group above it leaves. It is more than
-// there can be if nothing says.
+// memory returns how many bytes this process may use: the memory of the machine, or
+// the least limit of its control groups. It returns MaxInt64 if neither is known.
 func memory() int64 { return memoryIn("/") }
 
-// memoryIn looks at the files below root.
+// memoryIn is memory with the files below root.
 func memoryIn(root string) int64 {
 	least := machine(root + "proc/meminfo")
 	groups, err := os.ReadFile(root + "proc/self/cgroup")
@@ -54,8 +53,8 @@ func machine(file string) int64 {
 	return math.MaxInt64
 }
 
-// group returns the least limit of a control group and those that it is in. In
-// a container the path may be that of the host, and only the top be there.
+// group returns the least limit of a control group and those above it. In a
+// container the path may be that of the host, and only the top exist.
 func group(mount, dir, name string) int64 {
 	least := int64(math.MaxInt64)
 	for dir = path.Clean("/" + dir); ; dir = path.Dir(dir) {

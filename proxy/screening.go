@@ -7,7 +7,7 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/screen"
 )
 
-// screen says who is let in.
+// screen sets the rules and limits of the service's clients.
 func (s *service) screen(v dataplane.VirtualService) {
 	limits := screen.Limits{
 		Conns: v.SourceConns, Rate: v.SourceRate,
@@ -22,8 +22,7 @@ func (s *service) screen(v dataplane.VirtualService) {
 	s.shared.Screen.Set(s.rules.made, limits)
 }
 
-// trusts returns rules that let nobody pass but trusted proxies, nil if there
-// are none.
+// trusts returns rules that serve trusted proxies alone, nil if there are none.
 func (s *service) trusts(v dataplane.VirtualService) *screen.Rules {
 	if of := (dataplane.ClientLists{Allow: v.TrustedProxies}); !s.trusted.of.Equal(of) {
 		s.trusted = s.plane.rules(of)
@@ -31,14 +30,14 @@ func (s *service) trusts(v dataplane.VirtualService) *screen.Rules {
 	return s.trusted.made
 }
 
-// A parsedRules is rules and what they were made of. The zero value is none.
+// A parsedRules has rules and their lists. The zero value has none.
 type parsedRules struct {
 	of   dataplane.ClientLists // Allow and Deny alone
 	made *screen.Rules
 }
 
-// rules makes rules, or returns the latest if they are made of the same: a list
-// that all services have is there once. It belongs to the lock of d.
+// rules makes rules of lists, or returns the latest if they have the same lists: a
+// list that all services have is held once. The caller holds the lock of d.
 func (d *Dataplane) rules(of dataplane.ClientLists) parsedRules {
 	if !d.latestRules.of.Equal(of) {
 		d.latestRules = parsedRules{of, screen.NewRules(of.Allow, of.Deny)}

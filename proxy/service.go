@@ -12,51 +12,51 @@ import (
 )
 
 const (
-	// defaultConnect limits an attempt to reach a real server where the
-	// service says nothing.
+	// defaultConnect limits an attempt to reach a real server if the service
+	// sets no limit.
 	defaultConnect = 5 * time.Second
-	// defaultQueue is for how long a client waits for a real server likewise.
+	// defaultQueue limits how long a client waits for a real server likewise.
 	defaultQueue = 5 * time.Second
 	// The timeouts of IPVS for established TCP connections and UDP flows.
 	defaultIdleTCP = 15 * time.Minute
 	defaultIdleUDP = 5 * time.Minute
 )
 
-// A service is a virtual service: its books and what accepts its traffic.
+// A service is a virtual service: its books and the front for its traffic.
 type service struct {
 	plane *Dataplane
 	id    dataplane.ServiceID
 	name  string
 	table *table.Service
 	front front
-	// shared is what the front has in common with others.
+	// shared is the part that workers use.
 	shared *virtual.Service
 	// closing reports that the service is removed but a worker has not closed
 	// its socket yet.
 	closing bool
-	// rules say who may connect, trusted who sends PROXY headers.
+	// rules decide who may connect, trusted who sends PROXY headers.
 	rules, trusted parsedRules
 }
 
-// A front accepts the traffic of one service. What a worker does not do before
-// ctx is done is an error.
+// A front accepts the traffic of one service. Its methods return an error if a
+// worker is not done before ctx is.
 type front interface {
 	// listen begins to accept. It is called first and once.
 	listen(ctx context.Context) error
-	// set has settings in force.
+	// set puts settings in force.
 	set(virtual.Settings)
 	// changed has to be called after real servers have left the books.
 	changed()
-	// cut ends connections and flows to real servers at which the books want
-	// nobody. It returns when that is done, or ctx's error.
+	// cut ends connections and flows to real servers that the books cut. It
+	// returns nil when that is done, or ctx's error.
 	cut(ctx context.Context) error
-	// drain refuses new connections and flows from when it returns nil on.
-	// Those that exist go on.
+	// drain refuses new connections and flows; all workers do so when it has
+	// returned nil. Existing ones go on.
 	drain(ctx context.Context) error
 	// tune applies the settings of the service to new clients. A worker that is
 	// late does its part later.
 	tune(ctx context.Context)
-	// close is drain, and gives the address back. When it returns nil nothing
+	// close is drain, and releases the address. When it has returned nil nothing
 	// more is read from it. Both may be called again.
 	close(ctx context.Context) error
 }

@@ -69,15 +69,15 @@ func within(t *testing.T, what string, f func(ctx context.Context) error) error 
 	return nil
 }
 
-// TestStuckWorker has nobody wait for a worker that does not turn for longer
-// than it wants to, and everything in order when it turns again.
+// TestStuckWorker: nobody waits for a stuck worker beyond the deadline, and
+// everything is in order when the worker is no longer stuck.
 func TestStuckWorker(t *testing.T) {
 	t.Parallel()
 	var log recorder
 	d, r, old := newTrapped(t, &log)
 	eventually(t, "it is found out", func() bool { l := d.Load(); return l.Stuck() != nil })
 	eventually(t, "it is logged", func() bool {
-		return log.count("worker of the proxy does not turn: its connections and a share of new ones get no answer") == 1
+		return log.count("worker of the proxy is stuck: its connections and a share of new ones get no answer") == 1
 	})
 	if err := within(t, "Snapshot", func(context.Context) error { _, err := d.Snapshot(t.Context()); return err }); err != nil {
 		t.Errorf("Snapshot: %v", err)
@@ -99,7 +99,7 @@ func TestStuckWorker(t *testing.T) {
 		{"Apply after that", func(ctx context.Context) error { return d.Apply(ctx, old) }, false},
 		{"Drain", d.Drain, false},
 	} {
-		if err := within(t, tt.what, tt.f); (err == nil) != tt.fine || err != nil && !strings.Contains(err.Error(), "does not turn") {
+		if err := within(t, tt.what, tt.f); (err == nil) != tt.fine || err != nil && !strings.Contains(err.Error(), "is stuck") {
 			t.Errorf("%s with a stuck worker: %v", tt.what, err)
 		}
 	}
@@ -108,7 +108,7 @@ func TestStuckWorker(t *testing.T) {
 	}
 	r.release()
 	eventually(t, "it turns again", func() bool { l := d.Load(); return l.Stuck() == nil })
-	eventually(t, "that is logged", func() bool { return log.count("worker of the proxy turns again") == 1 })
+	eventually(t, "that is logged", func() bool { return log.count("worker of the proxy is no longer stuck") == 1 })
 	if err := d.Remove(t.Context(), old.ID); err != nil {
 		t.Errorf("Remove after that: %v", err)
 	}
@@ -116,7 +116,7 @@ func TestStuckWorker(t *testing.T) {
 }
 
 // TestServedAgainAfterStuckWorker has what could not be applied applied when
-// the worker turns again, at all workers.
+// the worker is no longer stuck, at all workers.
 func TestServedAgainAfterStuckWorker(t *testing.T) {
 	t.Parallel()
 	d, r, old := newTrapped(t, &recorder{})
@@ -143,7 +143,7 @@ func TestCloseWithStuckWorker(t *testing.T) {
 	go func() { done <- d.Close() }()
 	select {
 	case err := <-done:
-		if err == nil || !strings.Contains(err.Error(), "does not turn") {
+		if err == nil || !strings.Contains(err.Error(), "is stuck") {
 			t.Errorf("Close with a stuck worker: %v", err)
 		}
 	case <-time.After(3 * patience):

@@ -7,15 +7,15 @@ import (
 )
 
 const (
-	// sweepEvery is how often the books forget what is over, which is not used
-	// before either.
+	// sweepEvery is the interval at which the books forget expired entries, which
+	// are not used in between either.
 	sweepEvery = time.Second
-	// portsEvery is how often the kernel is asked for its local ports: a sysctl
-	// may change them at any time.
+	// portsEvery is the interval at which the kernel is asked for its local
+	// ports: a sysctl may change them at any time.
 	portsEvery = 5 * time.Second
 )
 
-// sweep ends with d.ctx.
+// sweep forgets expired entries and reads the local ports, until d.ctx is done.
 func (d *Dataplane) sweep() {
 	t, ports := time.NewTimer(engine.Until(sweepEvery)), time.NewTicker(portsEvery)
 	defer t.Stop()

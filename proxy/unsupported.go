@@ -12,8 +12,8 @@ import (
 
 const maxWeight = 65535
 
-// Unsupported returns every reason why the proxy cannot serve v as it stands,
-// nil if there is none. It depends on v alone.
+// Unsupported returns every reason why the proxy cannot serve v, nil if there is
+// none. It depends on v alone.
 func Unsupported(v dataplane.VirtualService) []*dataplane.Limit {
 	limits := slices.Concat(virtualLimits(v), schedulerLimits(v), addressLimits(v))
 	for _, rs := range v.RealServers {

@@ -9,7 +9,7 @@ import (
 )
 
 // servfail returns the answer SERVFAIL to a DNS query, no longer than the
-// query, and nil to anything that is not one.
+// query, and nil if query is not a DNS query.
 func servfail(query []byte) []byte {
 	var p dnsmessage.Parser
 	head, err := p.Start(query)
@@ -90,8 +90,8 @@ func resolver(c *client) {
 	c.finish()
 }
 
-// readQuery reads a query and its length into buf. One that does not fit is
-// returned empty.
+// readQuery reads a query and its length into buf. It returns an empty query if
+// buf is too small.
 func readQuery(r io.Reader, buf []byte) ([]byte, error) {
 	if _, err := io.ReadFull(r, buf[:2]); err != nil {
 		return nil, err

@@ -19,7 +19,8 @@ import (
 
 func TestMain(m *testing.M) { leak.Main(m) }
 
-// generous is for what must happen, however slow the machine.
+// generous is the time limit for events that must happen, however slow the
+// machine.
 const generous = time.Minute
 
 const service = "tcp 192.0.2.1:80"
@@ -66,7 +67,7 @@ func front(t *testing.T, s *sorry.Server, network string) string {
 	return l.Addr().String()
 }
 
-// dial connects and gives the whole exchange a generous time.
+// dial connects and sets a generous deadline for the whole exchange.
 func dial(t *testing.T, address string) *net.TCPConn {
 	t.Helper()
 	c, err := net.Dial("tcp", address)

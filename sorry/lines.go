@@ -23,7 +23,7 @@ func (l line) say(c *client) {
 	c.finish()
 }
 
-// literal is the address literal of RFC 5321, section 4.1.3.
+// literal returns the address literal of RFC 5321, section 4.1.3.
 func literal(a net.Addr) string {
 	t, ok := a.(*net.TCPAddr)
 	if !ok {

@@ -23,7 +23,7 @@ const (
 	pageMax = 1 << 20
 )
 
-// A page is what answers a request when nothing more special does.
+// A page is the answer to a request that no file of the site's folder answers.
 type page struct {
 	kind string // media type
 	body []byte
@@ -85,9 +85,9 @@ func readPageNow(name string) (p page, folder string, err error) {
 	return page{kind: kindOf(file, body), body: body}, folder, nil
 }
 
-// openFile opens the regular file called name in dir, as long as its file system
-// answers in time. Without loose, symbolic links that lead out of dir are
-// refused.
+// openFile opens the regular file called name in dir and returns its size. It
+// fails if the file system does not answer in time. Without loose it refuses
+// symbolic links that lead out of dir.
 func openFile(dir, name string, loose bool) (*os.File, int64, error) {
 	type opened struct {
 		*os.File
@@ -124,7 +124,7 @@ func openEither(dir, name string, loose bool) (*os.File, error) {
 	return files.OpenIn(root, name)
 }
 
-// inFolder is the name inside a folder that an URL path asks for, and false
+// inFolder returns the name inside a folder that an URL path asks for, and false
 // if no file may answer it.
 func inFolder(urlPath string) (string, bool) {
 	name := strings.TrimPrefix(path.Clean("/"+urlPath), "/")
@@ -134,7 +134,7 @@ func inFolder(urlPath string) (string, bool) {
 	return name, name != "" && name != index && filepath.IsLocal(name)
 }
 
-// kindOf is the media type of a file, from its name or else its first bytes.
+// kindOf returns the media type of a file, from its name or else its first bytes.
 func kindOf(name string, head []byte) string {
 	if t := mime.TypeByExtension(filepath.Ext(name)); t != "" {
 		return t

@@ -12,14 +12,14 @@ import (
 
 // Options are the bounds of a Server.
 type Options struct {
-	// Log gets what is worth knowing while answering, at debug level; nil for
-	// nothing.
+	// Log receives messages about connections, at debug level; nil for none.
 	Log *slog.Logger
-	// MaxConns is how many connections may be open at once; 0 means 2048.
-	// One more is reset.
+	// MaxConns is the number of connections that may be open at once; 0 means
+	// 2048. Further ones are reset.
 	MaxConns int
-	// MaxPerService is how many of them one service may have, so that a flood
-	// on one leaves room for the others; 0 means half of MaxConns.
+	// MaxPerService is the number of open connections that one service may
+	// have, so that a flood on one leaves room for the others; 0 means half of
+	// MaxConns.
 	MaxPerService int
 }
 
@@ -39,13 +39,13 @@ type Server struct {
 	conns    map[net.Conn]struct{} // nil once closed
 }
 
-// A service is what the Server knows about one virtual service.
+// A service is the state of one virtual service.
 type service struct {
 	counters
 	site atomic.Pointer[site]
 }
 
-// New returns a Server that answers for nobody yet. The caller closes it.
+// New returns a Server without services. The caller closes it.
 func New(o Options) *Server { return newServer(o, normalPace) }
 
 func newServer(o Options, p pace) *Server {
@@ -67,8 +67,8 @@ func newServer(o Options, p pace) *Server {
 	return s
 }
 
-// Set is [Prepare] and Put: it makes the server answer for service as w says
-// and reads w's page anew. After an error everything is as it was.
+// Set makes the server answer for service by w, whose page it reads anew. It is
+// [Prepare] and Put. An error changes nothing.
 func (s *Server) Set(service string, w Site) error {
 	r, err := Prepare(w)
 	if err != nil {
@@ -78,16 +78,16 @@ func (s *Server) Set(service string, w Site) error {
 	return nil
 }
 
-// Put makes the server answer for service as r says, which touches no file.
-// Connections that are open keep the site they began with; counters go on.
+// Put makes the server answer for service by r. It touches no file. Open
+// connections keep the site that they began with; counters go on.
 func (s *Server) Put(service string, r Ready) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.entry(service).site.Store(r.site)
 }
 
-// PutKeeping is Put for a service whose own page cannot be had now: the page of
-// its own that it has had until now, if any, answers in all else as r says.
+// PutKeeping is Put for a service whose own page cannot be read now. The service
+// keeps the own page that it has until now, if any, and follows r in all else.
 func (s *Server) PutKeeping(service string, r Ready) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -98,7 +98,8 @@ func (s *Server) PutKeeping(service string, r Ready) {
 	e.site.Store(&now)
 }
 
-// entry returns the service of a name, new if need be. The lock is held.
+// entry returns the service of a name and makes it if need be. The caller holds
+// the lock.
 func (s *Server) entry(name string) *service {
 	if s.services[name] == nil {
 		s.services[name] = &service{}
@@ -126,8 +127,8 @@ func (s *Server) Stats() map[string]Stats {
 }
 
 // ServeConn answers on a connection that a client of service has made, closes
-// it and returns. That takes seconds at most, whatever the client does. A
-// connection for a service that is not set, or beyond a bound, is reset.
+// it and returns. It takes seconds at most, whatever the client does. It resets
+// a connection for a service that is not set, or beyond a bound.
 func (s *Server) ServeConn(service string, c net.Conn) {
 	sv := s.lookup(service)
 	if sv == nil || !s.admit(sv, c) {
@@ -164,7 +165,7 @@ func (s *Server) lookup(service string) *service {
 	return s.services[service]
 }
 
-// admit enters c among the open connections if there is room.
+// admit adds c to the open connections if there is room.
 func (s *Server) admit(sv *service, c net.Conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -205,7 +206,7 @@ func (s *Server) Close() error {
 	return err
 }
 
-// A pace holds the times a client is given.
+// A pace holds the time limits of a client.
 type pace struct {
 	head   time.Duration // to send the head of an HTTP request
 	body   time.Duration // to send head and body

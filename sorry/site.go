@@ -11,11 +11,11 @@ import (
 // A Site says how to answer for one virtual service.
 type Site struct {
 	// Protocol is what the clients of the service speak, in the words of the
-	// directive service: http, https, smtp, dns, none and so on. What is not
-	// known here is treated as none: a client that begins like an HTTP client
+	// directive service: http, https, smtp, dns, none and so on. An unknown
+	// protocol is treated as none: a client that begins like an HTTP client
 	// gets the page, any other a reset.
 	Protocol string
-	// UDP: the service takes datagrams.
+	// UDP is true if the service takes datagrams.
 	UDP bool
 	// Page is a file to answer with, or a folder whose index.html answers
 	// every path that is not a file in it; empty for the built-in page. Names
@@ -26,8 +26,8 @@ type Site struct {
 	// than its HTML are always served with 200, because browsers ignore style
 	// sheets that come with an error.
 	Status int
-	// RetryAfter is when clients shall try again, in whole seconds, rounded
-	// up; 0 means ten seconds.
+	// RetryAfter tells clients when to try again. It is rounded up to whole
+	// seconds; 0 means ten seconds.
 	RetryAfter time.Duration
 	// Name is what the built-in page calls the service; empty for no name.
 	Name string
@@ -35,7 +35,7 @@ type Site struct {
 
 const retryDefault = 10 * time.Second
 
-// A site is a Site that has been found good, with its page read.
+// A site is a valid Site with its page read.
 type site struct {
 	talk   talk
 	dns    bool // answers datagrams
@@ -46,11 +46,11 @@ type site struct {
 	own    bool   // the page is not the built-in one
 }
 
-// A Ready is a Site that has been found good, with its page read.
+// A Ready is a valid Site with its page read.
 type Ready struct{ *site }
 
-// Prepare reads what w refers to. It returns an error if w cannot be answered
-// with.
+// Prepare reads the page that w names. It returns an error if the server cannot
+// answer by w.
 func Prepare(w Site) (Ready, error) {
 	s, err := prepare(w)
 	return Ready{s}, err
@@ -70,7 +70,7 @@ func prepare(w Site) (*site, error) {
 		w.RetryAfter = retryDefault
 	}
 	retry := int64((w.RetryAfter + time.Second - 1) / time.Second)
-	service, _ := services.Named(w.Protocol) // none of a name that nobody knows
+	service, _ := services.Named(w.Protocol) // none for an unknown name
 	s := &site{talk: talkOf(service), dns: w.UDP && service.Sorry == services.SorryDNS, status: w.Status, retry: strconv.FormatInt(retry, 10)}
 	if w.Page == "" {
 		s.page = builtin(w.Name, retry)
@@ -82,7 +82,7 @@ func prepare(w Site) (*site, error) {
 	return s, err
 }
 
-// hasBody leaves out what RFC 9110 allows no content for.
+// hasBody reports whether RFC 9110 allows content with a status.
 func hasBody(status int) bool {
 	return status >= 200 && status <= 599 && status != 204 && status != 205 && status != 304
 }

@@ -4,7 +4,7 @@ import "sync/atomic"
 
 // Stats counts what was answered for one service since it was first set.
 type Stats struct {
-	Connections uint64 // taken on
+	Connections uint64 // accepted
 	Active      int64  // open now
 	Refused     uint64 // reset because a bound was reached
 	Requests    uint64 // HTTP requests answered

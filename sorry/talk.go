@@ -34,7 +34,7 @@ func talkOf(s services.Service) talk {
 	return guess
 }
 
-// hangUp resets a connection whose protocol has no short way to say sorry.
+// hangUp resets a connection whose protocol has no short refusal.
 func hangUp(c *client) {
 	c.sv.resets.Add(1)
 	reset(c.Conn)

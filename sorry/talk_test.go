@@ -64,7 +64,7 @@ func TestGuess(t *testing.T) {
 	for _, protocol := range []string{"none", "", "simpletcp", "a future protocol"} {
 		s := newServer(t, sorry.New(sorry.Options{}), sorry.Site{Protocol: protocol})
 		address := front(t, s, "tcp4")
-		// Byte by byte: nothing that was looked at may be lost.
+		// The request is sent byte by byte. No byte that was peeked at may be lost.
 		c := dial(t, address)
 		for _, b := range []byte("GET /x HTTP/1.1\r\nHost: x\r\n\r\n") {
 			if _, err := c.Write([]byte{b}); err != nil {

@@ -12,11 +12,11 @@ import (
 )
 
 const (
-	// headMax is what net/http may read of a request's head; it grants itself
-	// 4 KiB more. Browsers with many cookies come close to half of it.
+	// headMax is the size of a request's head that net/http may read; it adds
+	// 4 KiB by itself. Browsers with many cookies come close to half of it.
 	headMax = 24 << 10
 	// bodyMax is how much of a request's body is read and thrown away, so
-	// that clients that send all of it before they look get their answer.
+	// that clients that send all of it before they read get their answer.
 	bodyMax = 1 << 20
 )
 
@@ -41,7 +41,7 @@ func newWeb(p pace, log *slog.Logger) *http.Server {
 
 type clientKey struct{}
 
-// web lets the web server answer c and waits until it has.
+// web lets the web server answer c and waits until the answer is sent.
 func web(c *client) {
 	v := &visitor{client: c, closed: make(chan struct{})}
 	if c.s.listener.give(v) {
@@ -49,7 +49,7 @@ func web(c *client) {
 	}
 }
 
-// A visitor is a client in the web server's hands.
+// A visitor is a client that the web server answers.
 type visitor struct {
 	*client
 	once   sync.Once
@@ -82,7 +82,7 @@ func (p page) serve(w http.ResponseWriter, status int) {
 	h.Set("Content-Type", p.kind)
 	h.Set("Content-Length", strconv.Itoa(len(p.body)))
 	w.WriteHeader(status)
-	_, _ = w.Write(p.body) // net/http leaves it out for HEAD; who has gone has gone
+	_, _ = w.Write(p.body) // net/http leaves it out for HEAD; a client that has left gets nothing
 }
 
 // serveFile answers with the file of the site's folder that r asks for, and
@@ -111,8 +111,8 @@ func (s *site) serveFile(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// drain sends what has been written and then reads some of the body that the
-// client may still be sending, within a bound and a time.
+// drain sends the answer and then reads some of the body that the client may
+// still be sending, within a bound and a time.
 func drain(w http.ResponseWriter, r *http.Request, within time.Duration) {
 	if r.ContentLength == 0 {
 		return

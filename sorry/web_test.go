@@ -93,8 +93,8 @@ func TestStatus(t *testing.T) {
 	}
 }
 
-// A client that sends all of its body before it reads must get the answer,
-// not a reset.
+// TestUploadGetsItsAnswer: a client that sends all of its body before it reads
+// gets the answer, not a reset.
 func TestUploadGetsItsAnswer(t *testing.T) {
 	s := newServer(t, sorry.New(sorry.Options{}), sorry.Site{Protocol: "http"})
 	address := front(t, s, "tcp4")
@@ -108,7 +108,8 @@ func TestUploadGetsItsAnswer(t *testing.T) {
 	}
 }
 
-// What is beyond the bound is not read: the upload ends, whatever its length.
+// TestEndlessUploadEnds: the server reads no more of a body than its bound, so
+// the upload ends, whatever its length.
 func TestEndlessUploadEnds(t *testing.T) {
 	s := newServer(t, sorry.NewImpatient(sorry.Options{}, 200*time.Millisecond), sorry.Site{Protocol: "http"})
 	c := dial(t, front(t, s, "tcp4"))
@@ -123,7 +124,8 @@ func TestEndlessUploadEnds(t *testing.T) {
 	}
 }
 
-// Clients that send their request byte by byte, or nothing, are cut off.
+// TestSlowClients: clients that send their request byte by byte, or nothing, are
+// cut off.
 func TestSlowClients(t *testing.T) {
 	for _, protocol := range []string{"http", "none"} {
 		t.Run(protocol, func(t *testing.T) {
@@ -169,8 +171,8 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// A crowd many times the bound: each client gets the page or a reset, and
-// nothing is left behind.
+// TestFlood: many more clients than the bound connect. Each gets the page or a
+// reset, and nothing is left behind.
 func TestFlood(t *testing.T) {
 	s := newServer(t, sorry.New(sorry.Options{MaxConns: 20}), sorry.Site{Protocol: "http"})
 	address := front(t, s, "tcp4")

@@ -1,6 +1,6 @@
-// Package files opens files whose names others decide about, so that what is
-// found there hangs nothing: a pipe or a device is refused, and a file system
-// that does not answer costs its own attempt alone.
+// Package files opens files whose names come from a configuration, and never
+// hangs: it refuses a pipe or a device, and a file system that does not answer
+// costs its own attempt alone.
 package files
 
 import (
@@ -17,15 +17,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Patience is how long a file system may take for one attempt.
+// Patience is the time limit for one attempt at a file system.
 const Patience = 5 * time.Second
 
-// ErrNotRegular is matched by the errors about what is neither a file nor what
-// a symbolic link leads to one.
+// ErrNotRegular matches the error for a path that is neither a regular file nor a
+// symbolic link to one.
 var ErrNotRegular = errors.New("not a regular file")
 
 // Open opens the regular file at path for reading. It does not wait for the
-// writer of a pipe or for a device, but for as long as the file system does:
+// writer of a pipe or for a device. It waits for the file system without limit:
 // see [Try].
 func Open(path string) (*os.File, error) {
 	return regular(os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0))
@@ -37,7 +37,8 @@ func OpenIn(dir *os.Root, name string) (*os.File, error) {
 	return regular(dir.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0))
 }
 
-// regular looks at what has been opened, and not at what had that name before.
+// regular checks the open file and not its name, which may mean another file by
+// now.
 func regular(f *os.File, err error) (*os.File, error) {
 	if err != nil {
 		return nil, err
@@ -70,7 +71,7 @@ func Read(path string, limit int64) ([]byte, error) {
 	})
 }
 
-// ReadDir returns what is in the folder at path, within Patience.
+// ReadDir returns the entries of the folder at path, within Patience.
 func ReadDir(path string) ([]fs.DirEntry, error) {
 	return Try(context.Background(), path, func() ([]fs.DirEntry, error) {
 		f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_DIRECTORY, 0)
@@ -82,7 +83,7 @@ func ReadDir(path string) ([]fs.DirEntry, error) {
 	})
 }
 
-// Readable says why the regular file at path cannot be opened, within Patience
+// Readable returns why the regular file at path cannot be opened, within Patience
 // and ctx.
 func Readable(ctx context.Context, path string) error {
 	_, err := Try(ctx, path, func() (struct{}, error) {
@@ -100,8 +101,8 @@ func Stat(path string) (fs.FileInfo, error) {
 	return Try(context.Background(), path, func() (fs.FileInfo, error) { return os.Stat(path) })
 }
 
-// OpenAppend opens the file at path to add to it, and makes it if there is none,
-// within Patience. Of a pipe somebody has to be reading.
+// OpenAppend opens the file at path for appending, and makes it if there is none,
+// within Patience. A pipe must have a reader.
 func OpenAppend(path string, mode fs.FileMode) (*os.File, error) {
 	return Try(context.Background(), path, func() (*os.File, error) { return openAppend(path, mode) })
 }
@@ -111,15 +112,15 @@ func openAppend(path string, mode fs.FileMode) (*os.File, error) {
 }
 
 // Append adds text to the file at path, which it makes if there is none, within
-// Patience. A pipe takes it if somebody reads.
+// Patience. A pipe must have a reader.
 func Append(path, text string, mode fs.FileMode) error {
 	_, err := Try(context.Background(), path, func() (struct{}, error) {
 		f, err := openAppend(path, mode)
 		if err != nil {
 			return struct{}{}, err
 		}
-		// Only pipes and the like have one. Who does not read them is no file system
-		// that hangs.
+		// Only pipes and the like have a deadline. A reader that does not read must
+		// not count as a file system that hangs.
 		_ = f.SetWriteDeadline(time.Now().Add(Patience * 9 / 10))
 		_, err = f.WriteString(text)
 		return struct{}{}, errors.Join(err, f.Close())
@@ -127,23 +128,22 @@ func Append(path, text string, mode fs.FileMode) error {
 	return err
 }
 
-// ErrHangs is matched by the errors about a file system that has not answered in
-// time.
+// ErrHangs matches the error for a file system that has not answered in time.
 var ErrHangs = errors.New("the file system has not answered")
 
-// hanging are the attempts that are still waited for after their time, by path:
-// when the first of them began.
+// hanging holds, for each path with an attempt that has outlasted its time limit,
+// when the first such attempt began.
 var hanging = struct {
 	sync.Mutex
 	since map[string]time.Time
 }{since: map[string]time.Time{}}
 
-// Try runs f, which does something with the file at path, and returns what it
-// returns, or an error after Patience or when ctx is done. Where other paths hang
-// there is less of it, so that a file system which does not answer takes seconds
-// and not seconds for each of its files. f goes on then,
-// because a system call that waits for a file system cannot be called off; until
-// it ends, more attempts at the path fail at once instead of hanging beside it.
+// Try runs f, which does something with the file at path, and returns its result,
+// or an error after Patience or when ctx is done. The limit is shorter while other
+// paths hang, so that a file system which does not answer takes seconds in all and
+// not for each of its files. After the error f goes on, because a system call that
+// waits for a file system cannot be cancelled. Until it ends, further attempts at
+// the path fail at once.
 func Try[T any](ctx context.Context, path string, f func() (T, error)) (T, error) {
 	var none T
 	if since, yes := hangs(path); yes {
@@ -177,11 +177,11 @@ func Try[T any](ctx context.Context, path string, f func() (T, error)) (T, error
 	}
 }
 
-// mostHalved is how often Patience is halved at the most, once for each path that
-// hangs.
+// mostHalved is the greatest number of times that Patience is halved, once for
+// each path that hangs.
 const mostHalved = 6
 
-// patience is for how long an attempt is waited for now.
+// patience returns the time limit of an attempt that begins now.
 func patience() time.Duration {
 	hanging.Lock()
 	defer hanging.Unlock()
@@ -209,7 +209,7 @@ func recovered(path string, began time.Time) {
 	}
 }
 
-// hangs returns since when an attempt at path hangs, if one does.
+// hangs returns when an attempt at path that still hangs began, if there is one.
 func hangs(path string) (time.Time, bool) {
 	hanging.Lock()
 	defer hanging.Unlock()

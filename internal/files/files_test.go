@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { leak.Main(m) }
 
-// TestRegularOnly: whatever has a file's name, it is opened or refused at once.
+// TestRegularOnly: Open opens or refuses each kind of file at once.
 func TestRegularOnly(t *testing.T) {
 	dir := t.TempDir()
 	path := func(name string) string { return filepath.Join(dir, name) }
@@ -59,7 +59,7 @@ func TestRegularOnly(t *testing.T) {
 	}
 }
 
-// TestSwapped: a pipe that takes a file's place at any moment hangs nothing.
+// TestSwapped: Open does not hang if a pipe replaces the file at any moment.
 func TestSwapped(t *testing.T) {
 	dir := t.TempDir()
 	file, pipe := filepath.Join(dir, "file"), filepath.Join(dir, "pipe")
@@ -89,8 +89,8 @@ func TestSwapped(t *testing.T) {
 	wg.Wait()
 }
 
-// TestAppendToPipe: neither the want of a reader nor one that does not read
-// holds up who writes for longer than his patience.
+// TestAppendToPipe: without a reader, or with a reader that does not read, Append
+// returns within Patience.
 func TestAppendToPipe(t *testing.T) {
 	pipe := filepath.Join(t.TempDir(), "pipe")
 	if err := unix.Mkfifo(pipe, 0o600); err != nil {
@@ -112,8 +112,8 @@ func TestAppendToPipe(t *testing.T) {
 	}
 }
 
-// TestHangs: a file system that does not answer costs the attempts that were
-// under way their time, and those after them none, until it answers.
+// TestHangs: on a file system that does not answer, attempts under way take their
+// full time, and later ones none, until it answers.
 func TestHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		answer := make(chan struct{})

@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// Many files of a file system that does not answer take seconds, and not seconds
-// each; what answers is read beside them, and when they answer there is all the
-// patience again.
+// TestManyThatHang: many files of a file system that does not answer take seconds
+// in all, and not each. Other files are read meanwhile, and when the file system
+// answers the time limit is Patience again.
 func TestManyThatHang(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		answer := make(chan struct{})

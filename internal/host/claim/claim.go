@@ -11,11 +11,11 @@ import (
 )
 
 // A Claim tells other shunts of a network namespace that something there
-// belongs to this one. It ends with the process, however that ends.
+// belongs to this one. It ends with the process, even if that is killed.
 type Claim struct{ ln *net.UnixListener }
 
-// New makes a claim in the network namespace of the calling thread. If somebody
-// else has made it the Claim is empty.
+// New makes a claim in the network namespace of the calling thread. It returns an
+// empty Claim if another process holds a claim of this name.
 func New(name string) Claim {
 	ln, err := net.ListenUnix("unix", socketAddr(name))
 	if err != nil {
@@ -31,11 +31,12 @@ func (c Claim) Close() {
 	}
 }
 
-// Held reports whether a running process of this one's user has made a claim.
+// Held reports whether a running process of the same user, this one included,
+// holds a claim in the network namespace of the calling thread.
 func Held(name string) bool {
 	c, err := net.DialUnix("unix", nil, socketAddr(name))
 	if err != nil {
-		return errors.Is(err, unix.EAGAIN) // its backlog is full: nobody accepts
+		return errors.Is(err, unix.EAGAIN) // the backlog is full, because nobody accepts
 	}
 	defer c.Close()
 	raw, err := c.SyscallConn()
@@ -49,5 +50,5 @@ func Held(name string) bool {
 	return int(peer.Uid) == os.Geteuid()
 }
 
-// socketAddr is a name that no file has, in the abstract namespace.
+// socketAddr returns an address in the abstract namespace, which has no file.
 func socketAddr(name string) *net.UnixAddr { return &net.UnixAddr{Name: "@shunt " + name, Net: "unix"} }

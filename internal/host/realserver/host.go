@@ -12,15 +12,14 @@ import (
 	"github.com/shunt-lb/shunt/internal/host/sysctl"
 )
 
-// A Host is the machine, in the network namespace of the calling thread.
-// Nothing of what is done to it survives a restart of the machine.
+// A Host is the machine, in the network namespace of the calling thread. No
+// change to it survives a restart of the machine.
 type Host struct {
 	Settings sysctl.Dir
 	Note     Note
 }
 
-// Check returns what is missing, in the order in which it is to be done. It
-// changes nothing.
+// Check returns the missing steps in the order of Apply. It changes nothing.
 func (h *Host) Check(o Options) ([]Step, error) {
 	have, err := h.look(&o)
 	if err != nil {
@@ -39,9 +38,9 @@ func (h *Host) look(o *Options) (*state, error) {
 	return read(o, h.Settings)
 }
 
-// Apply does what is missing and returns what it has done, also with an error.
-// Applying again does nothing. A VIP on a link that answers for it is an error
-// and stays there: the machine may be the director.
+// Apply does the missing steps and returns those that it has done, also with an
+// error. Applying again does nothing. A VIP on a link that answers for it is an
+// error and stays there: the machine may be the director.
 func (h *Host) Apply(o Options) ([]Step, error) {
 	steps, err := h.Check(o)
 	if err != nil {
@@ -50,8 +49,8 @@ func (h *Host) Apply(o Options) ([]Step, error) {
 	return h.perform(steps)
 }
 
-// Remove takes back what Apply does for o and returns what it has done, also
-// with an error. Removing again does nothing.
+// Remove takes back the steps of Apply for o and returns those that it has done,
+// also with an error. Removing again does nothing.
 func (h *Host) Remove(o Options) ([]Step, error) {
 	have, err := h.look(&o)
 	if err != nil {
@@ -64,8 +63,8 @@ func (h *Host) Remove(o Options) ([]Step, error) {
 	return h.perform(leftover(&o, have, before))
 }
 
-// perform does the steps up to the first that cannot be done. Those by hand
-// are left to the end and are an error.
+// perform does the steps up to the first that fails. Steps by hand come last and
+// are an error.
 func (h *Host) perform(steps []Step) (done []Step, err error) {
 	var left []error
 	for _, s := range steps {
@@ -113,7 +112,7 @@ func (h *Host) do(s Step) error {
 	return netlink.AddrDel(l, old)
 }
 
-// change sets a setting, and notes what it was before the first change.
+// change sets a setting, and notes its value before the first change.
 func (h *Host) change(name, value string) error {
 	old, err := h.Settings.Get(name)
 	if err != nil {
@@ -130,8 +129,8 @@ func (h *Host) change(name, value string) error {
 	return h.Settings.Set(name, value)
 }
 
-// makeTunnel has the kernel load a tunnel's module. The link comes with it in
-// the first network namespace; in others it may have to be made.
+// makeTunnel makes the kernel load a tunnel's module, which makes the link in the
+// first network namespace. In other namespaces makeTunnel makes the link.
 func makeTunnel(name string) error {
 	module := tunnelModules[name]
 	err := netlink.LinkAdd(&netlink.GenericLink{LinkAttrs: netlink.LinkAttrs{Name: name}, LinkType: module.kind})
@@ -144,7 +143,7 @@ func makeTunnel(name string) error {
 	return err
 }
 
-// rights says what is behind a lack of rights.
+// rights explains an error for want of rights.
 func rights(err error) error {
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
 		return fmt.Errorf("%w (it needs root, or CAP_NET_ADMIN)", err)

@@ -58,7 +58,7 @@ func newSite(t *testing.T) *fixture {
 	return s
 }
 
-// change runs Apply or Remove on the server and returns the commands it stands for.
+// change runs Apply or Remove on the server and returns the equivalent commands.
 func (s *fixture) change(f func(realserver.Options) ([]realserver.Step, error), o realserver.Options) (done []string) {
 	s.t.Helper()
 	must(s.t, s.server.Do(func() error {
@@ -78,7 +78,7 @@ func (s *fixture) wantChange(f func(realserver.Options) ([]realserver.Step, erro
 	}
 }
 
-// answers reports whether somebody on the wire says where addr is.
+// answers reports whether a machine on the wire answers for addr.
 func (s *fixture) answers(addr netip.Addr) (answered bool) {
 	s.t.Helper()
 	c, err := s.client.Dial(s.t.Context(), "udp", net.JoinHostPort(addr.String(), "9"))
@@ -112,7 +112,7 @@ func (s *fixture) neighbour(addr netip.Addr) (state int) {
 	return state
 }
 
-// direct has the client send to addr by the server's address in Ethernet, as a
+// direct makes the client send to addr by the server's address in Ethernet, as a
 // director does with direct routing.
 func (s *fixture) direct(addr netip.Addr) {
 	s.t.Helper()

@@ -11,12 +11,12 @@ import (
 	"strings"
 )
 
-// A Note is the path of a file that says what settings were before they were
-// changed, one name=value a line. It belongs where it is lost when the machine
-// restarts, as the settings are.
+// A Note is the path of a file with the values of settings before they were
+// changed, one name=value a line. It belongs in a folder that a restart of the
+// machine empties, because the settings are lost then, too.
 type Note string
 
-// read returns what is noted; nothing is when there is no file.
+// read returns the noted values; without a file there are none.
 func (n Note) read() (map[string]string, error) {
 	before := map[string]string{}
 	text, err := os.ReadFile(string(n))
@@ -31,7 +31,7 @@ func (n Note) read() (map[string]string, error) {
 	return before, nil
 }
 
-// update changes what is noted.
+// update changes the noted values.
 func (n Note) update(change func(before map[string]string)) error {
 	before, err := n.read()
 	if err != nil {
@@ -41,7 +41,7 @@ func (n Note) update(change func(before map[string]string)) error {
 	return n.write(before)
 }
 
-// write replaces what is noted; a file with nothing in it is removed.
+// write replaces the noted values. It removes the file if there are none.
 func (n Note) write(before map[string]string) error {
 	if len(before) == 0 {
 		if err := os.Remove(string(n)); err != nil && !errors.Is(err, fs.ErrNotExist) {

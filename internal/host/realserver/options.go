@@ -10,23 +10,23 @@ import (
 	"github.com/shunt-lb/shunt/internal/host/sysctl"
 )
 
-// Options say what a machine is to be a real server for.
+// Options describe the virtual services of a real server.
 type Options struct {
 	// VIPs are the addresses of the virtual services, IPv4 and IPv6.
 	VIPs []netip.Addr
 	// Forward is how the director reaches this machine: Gate or IPIP.
 	Forward dataplane.Forward
 	// Tunnel is how the director wraps packets, with IPIP. Its checksum does
-	// not matter with GUE; with GRE the kernel's own links take packets
-	// without one alone.
+	// not matter with GUE; with GRE the kernel's own links accept only packets
+	// without a checksum.
 	Tunnel dataplane.Tunnel
-	// Link has the VIPs. "" is lo with Gate, tunl0 and ip6tnl0 with IPIP, gre0
-	// and ip6gre0 where that is GRE. Links other than those are not made.
+	// Link has the VIPs. "" means lo with Gate, tunl0 and ip6tnl0 with IPIP, gre0
+	// and ip6gre0 with GRE. Other links are not made.
 	Link string
 }
 
-// The links that the kernel's tunnel modules come with. They take what is
-// tunnelled to any address of the machine.
+// The links of the kernel's tunnel modules. They receive the tunnelled packets
+// for any address of the machine.
 const (
 	tunnel4 = "tunl0"
 	tunnel6 = "ip6tnl0"
@@ -34,7 +34,7 @@ const (
 	gre6    = "ip6gre0"
 )
 
-// A tunnelModule is what a tunnel link comes with.
+// A tunnelModule is the kernel module that makes a tunnel link.
 type tunnelModule struct {
 	name string
 	kind string // of link
@@ -47,7 +47,7 @@ var tunnelModules = map[string]tunnelModule{
 	gre6:    {"ip6_gre", "ip6gre"},
 }
 
-// check refuses what no real server can be.
+// check returns an error if no real server can be set up by o.
 func (o *Options) check() error {
 	var four, six bool
 	for _, a := range o.VIPs {
@@ -79,12 +79,12 @@ func (o *Options) checkTunnel() error {
 	return nil
 }
 
-// gue returns where GUE for a VIP comes in, false where it is not used.
+// gue returns the port that receives GUE for a VIP, and false if GUE is not used.
 func (o *Options) gue(vip netip.Addr) (rtnl.GUEPort, bool) {
 	return rtnl.GUEPort{Port: o.Tunnel.Port, IPv6: vip.Is6()}, o.Tunnel.Type == dataplane.TunnelGUE
 }
 
-// link is where a VIP belongs.
+// link returns the link that a VIP belongs on.
 func (o *Options) link(vip netip.Addr) string {
 	switch {
 	case o.Link != "":
@@ -101,23 +101,23 @@ func (o *Options) link(vip netip.Addr) string {
 	return tunnel6
 }
 
-// A setting is one of a link, or of all, that matters, with the values that
-// will do, the one to set first.
+// A setting is a setting of a link, or of all, with the acceptable values. The
+// first value is the one to set.
 type setting struct {
 	link, key string
 	good      []string
 	why       string
 }
 
-// filter is the setting of reverse path filtering. The larger of those of a
-// link and of all counts, and 1 is strict, 2 loose: so a tunnel link can be
-// exempted without weakening the others (Documentation/networking/ip-sysctl).
+// filter is the setting of reverse path filtering. The larger value of a link and
+// of all counts, and 1 is strict, 2 loose: a tunnel link can be exempted without
+// weakening the others (Documentation/networking/ip-sysctl).
 const filter = "rp_filter"
 
 func (s *setting) name() string { return sysctl.Link("ipv4", s.link, s.key) }
 
-// settings returns what matters for a VIP. IPv6 needs none of it: a VIP on lo
-// or a tunnel is not answered for on other links.
+// settings returns the settings that a VIP needs. IPv6 needs none: the kernel does
+// not answer on other links for a VIP on lo or a tunnel.
 func (o *Options) settings(vip netip.Addr) []setting {
 	if !vip.Is4() {
 		return nil

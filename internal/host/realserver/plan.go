@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// A plan grows by the steps that it does not have yet.
+// A plan is a list of different steps.
 type plan []Step
 
 func (p *plan) add(s Step) {
@@ -16,8 +16,8 @@ func (p *plan) add(s Step) {
 	}
 }
 
-// missing returns the steps from have to what o wants. ARP is silenced before
-// a VIP is there to be asked for.
+// missing returns the steps from have to the state that o describes. ARP is
+// silenced before a VIP is added.
 func missing(o *Options, have *state) []Step {
 	var p plan
 	for _, v := range o.VIPs {
@@ -34,7 +34,7 @@ func missing(o *Options, have *state) []Step {
 	return p
 }
 
-// links has the link of v there and up.
+// links adds the steps that make the link of v and bring it up.
 func (p *plan) links(o *Options, have *state, v netip.Addr) {
 	name := o.link(v)
 	l, ok := have.links[name]
@@ -46,7 +46,7 @@ func (p *plan) links(o *Options, have *state, v netip.Addr) {
 	}
 }
 
-// port has GUE for v taken.
+// port adds the steps that make the kernel accept GUE for v.
 func (p *plan) port(o *Options, have *state, v netip.Addr) {
 	g, ok := o.gue(v)
 	if !ok || slices.Contains(have.gue, g) {
@@ -69,8 +69,8 @@ func (p *plan) setting(s setting, have *state) {
 	}
 }
 
-// address has v on its link, and without a network: the whole network of an
-// IPv4 address on lo would be this machine.
+// address adds the steps that put v on its link, without a network: the whole
+// network of an IPv4 address on lo would belong to this machine.
 func (p *plan) address(o *Options, have *state, v netip.Addr) {
 	name, bare := o.link(v), netip.PrefixFrom(v, v.BitLen())
 	var there bool
@@ -92,7 +92,8 @@ func (p *plan) address(o *Options, have *state, v netip.Addr) {
 	}
 }
 
-// elsewhere finds v on links that answer ARP for it whatever the settings.
+// elsewhere adds a step by hand for each link with v that answers ARP for it
+// whatever the settings.
 func (p *plan) elsewhere(o *Options, have *state, v netip.Addr) {
 	for _, name := range slices.Sorted(maps.Keys(have.links)) {
 		l := have.links[name]
@@ -107,9 +108,9 @@ func (p *plan) elsewhere(o *Options, have *state, v netip.Addr) {
 	}
 }
 
-// leftover returns the steps that take back what o wants. Settings that were
-// changed here become what they were before, and a tunnel link goes down, but
-// only if no other VIP is left that needs them.
+// leftover returns the steps that take back the state that o describes. Changed
+// settings get their earlier values, and a tunnel link goes down, but only if no
+// other VIP is left that needs them.
 func leftover(o *Options, have *state, before map[string]string) []Step {
 	var p plan
 	for _, v := range o.VIPs {
@@ -147,8 +148,8 @@ func leftover(o *Options, have *state, before map[string]string) []Step {
 	return p
 }
 
-// foreign reports whether an address is neither a VIP of o nor one that the
-// kernel gives by itself.
+// foreign reports whether an address is neither a VIP of o nor an address that the
+// kernel assigns by itself.
 func (o *Options) foreign(a netip.Prefix) bool {
 	own := a.Addr().IsLoopback() || a.Addr().IsLinkLocalUnicast()
 	return !own && !slices.Contains(o.VIPs, a.Addr())

@@ -15,7 +15,7 @@ import (
 
 // have makes a state of words: "lo up 10.0.0.100/32", "tunl0 down",
 // "all.arp_ignore=1", "gue 6080", "gue6 6080", "gue" for the module alone.
-// Settings that are not named are 0.
+// Other settings are 0.
 func have(o *Options, words ...string) *state {
 	s := &state{links: map[string]link{"lo": {up: true, addrs: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/8"), netip.MustParsePrefix("::1/128")}}}, settings: map[string]string{}}
 	for _, v := range o.VIPs {
@@ -111,7 +111,7 @@ func TestMissing(t *testing.T) {
 	}
 }
 
-// TestSilentFirst: no VIP may be there to be asked for before ARP is silent.
+// TestSilentFirst: no VIP is added before ARP is silent.
 func TestSilentFirst(t *testing.T) {
 	o := &Options{VIPs: vips("10.0.0.100 fd00::100 10.0.0.101")}
 	steps := missing(o, have(o))

@@ -14,10 +14,10 @@ import (
 	"github.com/shunt-lb/shunt/internal/host/sysctl"
 )
 
-// A state is what a machine has now.
+// A state is the present state of a machine.
 type state struct {
 	links map[string]link
-	// settings of links that are not there are those that they will have.
+	// settings of missing links are those that they will have.
 	settings map[string]string
 	gue      []rtnl.GUEPort
 	fou      bool // the module for GUE is loaded
@@ -63,8 +63,8 @@ func read(o *Options, d sysctl.Dir) (*state, error) {
 	return s, nil
 }
 
-// read returns the value in force; a link that is not there will begin with
-// the default.
+// read returns the value in force. For a missing link it returns the default,
+// with which the link will begin.
 func (s *setting) read(d sysctl.Dir) (string, error) {
 	value, err := d.Get(s.name())
 	if errors.Is(err, fs.ErrNotExist) {

@@ -8,8 +8,7 @@ import (
 	"github.com/shunt-lb/shunt/internal/host/sysctl"
 )
 
-// A Step is one thing that is missing, or is to be taken back. It is
-// comparable.
+// A Step is one change to a machine. It is comparable.
 type Step struct {
 	do     action
 	link   string
@@ -25,7 +24,7 @@ type action uint8
 
 const (
 	set   action = iota + 1
-	reset        // set to what it was
+	reset        // set to the value of before
 	addModule
 	addPort
 	delPort
@@ -34,7 +33,7 @@ const (
 	linkDown
 	addAddr
 	delAddr
-	byHand // delAddr, but not for a program to decide
+	byHand // delAddr, which the operator has to decide
 )
 
 // Command returns the line that does the step, to be typed by root.
@@ -64,5 +63,5 @@ func (s Step) Command() string {
 	return fmt.Sprintf("ip addr del %v dev %s", s.prefix, s.link)
 }
 
-// String says what is wrong and what to type.
+// String returns the fault and the command to type.
 func (s Step) String() string { return s.What + "; type: " + s.Command() }

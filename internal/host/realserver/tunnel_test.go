@@ -14,7 +14,7 @@ import (
 	"github.com/shunt-lb/shunt/internal/host/sysctl"
 )
 
-// tunnel has the client send what is for vip to the server, wrapped, as a
+// tunnel makes the client send packets for vip to the server, wrapped, as a
 // director does with tunnelling.
 func (s *fixture) tunnel(vip, from, to netip.Addr) {
 	s.t.Helper()
@@ -38,7 +38,7 @@ func (s *fixture) tunnel(vip, from, to netip.Addr) {
 
 func TestTunnelling(t *testing.T) {
 	s := newSite(t)
-	// As a hardened distribution has it.
+	// A hardened distribution has these settings.
 	for _, link := range []string{"all", "default"} {
 		must(t, s.server.Sysctl("net.ipv4.conf."+link+".rp_filter", "1"))
 	}

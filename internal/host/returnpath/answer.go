@@ -11,7 +11,7 @@ import (
 // Table is the number of the table of routes, and the priority of the rules.
 const Table = 5300
 
-// An Answer is what one real server sends, to whomever. It is comparable.
+// An Answer describes the packets that one real server sends. It is comparable.
 type Answer struct {
 	UDP  bool
 	From netip.AddrPort
@@ -20,7 +20,7 @@ type Answer struct {
 // String returns "tcp from 10.0.1.1:80".
 func (a Answer) String() string { return a.protocol() + " from " + a.From.String() }
 
-// Commands returns the lines that bring a back, to be typed by root.
+// Commands returns the lines that make a end on this host, to be typed by root.
 func (a Answer) Commands() []string {
 	ip, all := "ip", "0.0.0.0/0"
 	if a.From.Addr().Is6() {

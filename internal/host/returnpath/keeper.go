@@ -17,7 +17,7 @@ import (
 	"github.com/shunt-lb/shunt/internal/host/rtnl"
 )
 
-// lookAgain is how often the rules are looked at: some programs, such as
+// lookAgain is the interval at which the rules are read: some programs, such as
 // systemd-networkd, remove rules that they have not added.
 const lookAgain = 30 * time.Second
 
@@ -37,9 +37,8 @@ type Keeper struct {
 	closed bool
 }
 
-// New returns a Keeper of the network namespace of the calling thread that
-// wants nothing yet. It adopts the rules that a Keeper of the same owner has left
-// because it was killed.
+// New returns a Keeper for the network namespace of the calling thread, without
+// answers. It adopts the rules that a killed Keeper of the same owner has left.
 func New(log *slog.Logger, owner string) (*Keeper, error) {
 	k := &Keeper{log: log, mark: markOf(owner), stop: make(chan struct{})}
 	var err error
@@ -51,12 +50,12 @@ func New(log *slog.Logger, owner string) (*Keeper, error) {
 	return k, nil
 }
 
-// Clear removes the rules and routes that a Keeper of the same owner has left
-// because it was killed.
+// Clear removes the rules and routes that a killed Keeper of the same owner has
+// left.
 func Clear(log *slog.Logger, owner string) error {
 	mark := markOf(owner)
 	if claim.Held(claimName(mark)) {
-		return nil // by another owner with the same mark, which runs
+		return nil // a running owner has the same mark
 	}
 	c, err := rtnl.Dial()
 	if err != nil {
@@ -77,8 +76,8 @@ func Clear(log *slog.Logger, owner string) error {
 // claimName names a mark to other shunts.
 func claimName(mark uint8) string { return fmt.Sprintf("rules %d", mark) }
 
-// find returns the answers that rules with the mark lead to the table, and how
-// many other rules do.
+// find returns the answers that rules with the mark lead to the table, and the
+// number of other rules that lead there.
 func find(c *rtnl.Conn, mark uint8) (own map[Answer]bool, others int, err error) {
 	rules, err := c.Rules(Table)
 	if err != nil {
@@ -99,10 +98,10 @@ func (k *Keeper) rule(a Answer) rtnl.Rule {
 	return rtnl.Rule{From: a.From, IP: a.number(), Table: Table, Proto: k.mark}
 }
 
-// markOf returns the mark of an owner: the protocol that its rules have in the
-// kernel (FRA_PROTOCOL), of those that rtnetlink(7) leaves to everybody. Two
-// owners with the same mark remove each other's rules, and put their own back
-// within half a minute.
+// markOf returns the mark of an owner: the protocol of its rules in the kernel
+// (FRA_PROTOCOL), one of the values that rtnetlink(7) leaves free. Two owners with
+// the same mark remove each other's rules, and put their own back within half a
+// minute.
 func markOf(owner string) uint8 {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(owner))
@@ -150,7 +149,7 @@ func (k *Keeper) tend() {
 	}
 }
 
-// look puts back missing rules. Its errors are those that Set has returned.
+// look puts back missing rules. It reports no error: Set has returned them.
 func (k *Keeper) look() {
 	k.mu.Lock()
 	defer k.mu.Unlock()

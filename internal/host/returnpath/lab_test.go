@@ -41,7 +41,7 @@ func check(t *testing.T, errs ...error) {
 }
 
 // A fixture is a client and a real server on either side of the director, which
-// this process is; the server's default route is the director.
+// is this process. The server's default route leads to the director.
 type fixture struct {
 	*testing.T
 	client, server *netlab.Namespace
@@ -68,7 +68,8 @@ func newScene(t *testing.T) fixture {
 	return s
 }
 
-// greet has the server say who it sees, at a port of each of its addresses.
+// greet makes the server answer with the client's address, at a port of each of
+// its own addresses.
 func (s fixture) greet(udp bool, at string) netip.AddrPort {
 	s.Helper()
 	if udp {
@@ -91,7 +92,7 @@ func (s fixture) greet(udp bool, at string) netip.AddrPort {
 	return netip.MustParseAddrPort(l.Addr().String())
 }
 
-// welcome says to everybody who comes who it is.
+// welcome tells each client its address.
 func welcome(l net.Listener) {
 	for {
 		c, err := l.Accept()
@@ -105,7 +106,8 @@ func welcome(l net.Listener) {
 
 func host(a net.Addr) string { return netip.MustParseAddrPort(a.String()).Addr().String() }
 
-// ask returns whom the server sees when the client comes to the service.
+// ask returns the address that the server sees when the client connects to the
+// service.
 func (s fixture) ask(v dataplane.VirtualService) (string, error) {
 	s.Helper()
 	c, err := s.client.Dial(s.Context(), v.ID.Protocol.String(), v.ID.Addr.String())
@@ -122,8 +124,8 @@ func (s fixture) ask(v dataplane.VirtualService) (string, error) {
 	return string(b[:n]), err
 }
 
-// TestServersSeeTheClient has TCP and UDP go through the proxy with the
-// client's address, in both families, and come back by the rules.
+// TestServersSeeTheClient: TCP and UDP go through the proxy with the client's
+// address, in both families, and come back by the rules.
 func TestServersSeeTheClient(t *testing.T) {
 	if !netlab.Inside(t) {
 		return
@@ -160,7 +162,7 @@ func TestServersSeeTheClient(t *testing.T) {
 		}
 	}
 	local(s, d)
-	// A check from the director itself gets its answer, too.
+	// A check from the director itself gets an answer, too.
 	for _, a := range want {
 		if a.UDP {
 			continue
@@ -174,7 +176,7 @@ func TestServersSeeTheClient(t *testing.T) {
 	}
 }
 
-// local has real servers on the director itself see the client, too.
+// local checks that real servers on the director itself see the client, too.
 func local(s fixture, d *proxy.Dataplane) {
 	log := slog.New(slog.DiscardHandler)
 	for i, at := range []string{"127.0.0.1:8081", "10.2.0.1:8082", "[::1]:8083", "[fd02::1]:8084"} {
@@ -200,13 +202,13 @@ func local(s fixture, d *proxy.Dataplane) {
 	}
 }
 
-// rules are those of the kernel that lead to the table, and the routes of it.
+// rules returns the kernel's rules that lead to the table, and its routes.
 func rules(t *testing.T) []string {
 	t.Helper()
 	var lines []string
 	for _, family := range []string{"-4", "-6"} {
 		for _, args := range []string{"rule", fmt.Sprintf("route show table %d", returnpath.Table)} {
-			// A table that was never there is an error.
+			// ip fails if the table has never existed.
 			out, _ := exec.CommandContext(t.Context(), "ip", append([]string{family}, strings.Fields(args)...)...).Output()
 			for l := range strings.Lines(string(out)) {
 				if l = strings.Join(strings.Fields(l), " "); strings.HasPrefix(l, "5300:") || strings.HasPrefix(l, "local ") {
@@ -231,9 +233,9 @@ func wantRules(t *testing.T, want ...string) {
 	}
 }
 
-// TestKeeperKeepsItsOwn has rules added, kept, put back after somebody has
-// taken them, inherited from one that was killed, and taken away; those that
-// others have made stay.
+// TestKeeperKeepsItsOwn: a Keeper adds rules, keeps them, puts them back after
+// somebody has removed them, adopts those of a killed one, and removes them. Rules
+// of others stay.
 func TestKeeperKeepsItsOwn(t *testing.T) {
 	if !netlab.Inside(t) {
 		return
@@ -270,7 +272,7 @@ func TestKeeperKeepsItsOwn(t *testing.T) {
 	check(t, k.Set([]returnpath.Answer{dns}))
 	wantRules(t, foreignRule, local4, dnsRule, local6)
 
-	check(t, returnpath.Clear(log, "c")) // there is nothing of that one
+	check(t, returnpath.Clear(log, "c")) // this owner has no rules
 	wantRules(t, foreignRule, local4, dnsRule, local6)
 	check(t, k.Close(), k.Close())
 	wantRules(t, foreignRule, local4, local6) // the other one has use for it
@@ -278,7 +280,7 @@ func TestKeeperKeepsItsOwn(t *testing.T) {
 	wantRules(t)
 }
 
-// What is said to be typed works.
+// TestCommands: the commands that the package prints work.
 func TestCommands(t *testing.T) {
 	if !netlab.Inside(t) {
 		return

@@ -43,7 +43,8 @@ func Prefix(a *netlink.Addr) netip.Prefix {
 }
 
 // AddAddr adds the address that Bare describes to the link with an index, with
-// proto as the program that has added it. The error is EEXIST if it is there.
+// proto as the program that has added it. The error is EEXIST if the link has the
+// address.
 func (c *Conn) AddAddr(index int, addr netip.Addr, proto uint8) error {
 	a := Bare(addr)
 	msg := nl.NewIfAddrmsg(nl.GetIPFamily(a.IP))

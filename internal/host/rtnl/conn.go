@@ -1,6 +1,6 @@
-// Package rtnl makes the requests to the kernel's networking by netlink that the
-// library has no words for, or gets wrong, and repeats those that the kernel
-// interrupts. It works in the network namespace of the calling thread.
+// Package rtnl makes netlink requests to the kernel's networking that the library
+// lacks or gets wrong, and repeats those that the kernel interrupts. It works in
+// the network namespace of the calling thread.
 package rtnl
 
 import (
@@ -12,14 +12,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Timeout is how long the kernel may take for an answer. It answers at once.
+// Timeout is the time limit for an answer of the kernel, which comes at once.
 const Timeout = 3 * time.Second
 
-// A Conn is a socket for requests of our own. It is for one caller at a time.
+// A Conn is a netlink socket. One goroutine may use it at a time.
 type Conn struct{ socket *nl.SocketHandle }
 
-// Dial opens a socket in the network namespace of the calling thread, whoever
-// uses it later.
+// Dial opens a socket in the network namespace of the calling thread. Other threads
+// may use it later.
 func Dial() (*Conn, error) {
 	s, err := nl.GetNetlinkSocketAt(-1, -1, unix.NETLINK_ROUTE)
 	if err != nil {
@@ -42,7 +42,7 @@ func (c *Conn) request(kind, flags int, data ...nl.NetlinkRequestData) ([][]byte
 	return req.Execute(unix.NETLINK_ROUTE, 0)
 }
 
-// dump returns a list of the kernel's.
+// dump returns a list that the kernel keeps.
 func (c *Conn) dump(kind int, data nl.NetlinkRequestData) ([][]byte, error) {
 	return Settled(func() ([][]byte, error) { return c.request(kind, unix.NLM_F_DUMP, data) })
 }

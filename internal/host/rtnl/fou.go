@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A GUEPort is a UDP port on which the kernel accepts GUE. It handles the packets
-// in it as it handles IP in IP.
+// A GUEPort is a UDP port on which the kernel accepts GUE. The kernel handles the
+// packets inside as it handles IP in IP.
 type GUEPort struct {
 	Port uint16
 	IPv6 bool

@@ -9,9 +9,9 @@ import (
 )
 
 // Routes returns a function that looks up the link by which packets for an
-// address leave, or that has the address itself, which makes it local; the link
-// is "" if there is no route. Addresses are those of the time of the call,
-// routes those of each look-up. The caller calls done after the last one.
+// address leave, or the link that has the address, which is local then. The link
+// is "" if there is no route. Local addresses are read once, by Routes, and routes
+// at each look-up. The caller calls done after the last one.
 func Routes() (lookup func(netip.Addr) (link string, local bool), done func(), err error) {
 	h, err := netlink.NewHandle(unix.NETLINK_ROUTE) // one for all: a reload looks up every real server
 	if err != nil {

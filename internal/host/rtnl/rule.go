@@ -13,7 +13,7 @@ import (
 // A Rule leads packets of one protocol from one address and port to a table of
 // routes. It is comparable.
 type Rule struct {
-	From  netip.AddrPort // the zero value in rules that are not of this kind
+	From  netip.AddrPort // the zero value in other kinds of rules
 	IP    uint8          // number of the protocol: IPPROTO_TCP, IPPROTO_UDP
 	Table uint32         // also the rule's priority
 	Proto uint8          // the program that has added it, FRA_PROTOCOL
@@ -27,8 +27,8 @@ func (r Rule) family() uint8 {
 	return unix.AF_INET6
 }
 
-// AddRule adds a rule. It returns nil if there is an equal one, whoever has
-// added it.
+// AddRule adds a rule. It returns nil if there is an equal one, even if another
+// program has added it.
 func (c *Conn) AddRule(r Rule) error {
 	_, err := c.request(unix.RTM_NEWRULE, unix.NLM_F_CREATE|unix.NLM_F_EXCL|unix.NLM_F_ACK, r.message(unix.RTN_UNICAST)...)
 	if errors.Is(err, unix.EEXIST) {
@@ -48,8 +48,7 @@ func (c *Conn) RemoveRule(r Rule) error {
 }
 
 // message returns struct fib_rule_hdr, which is laid out like struct rtmsg, with
-// attributes. The library takes the protocol for four bytes where the kernel has
-// one.
+// attributes. The library sends the protocol as four bytes, but the kernel has one.
 func (r Rule) message(action uint8) []nl.NetlinkRequestData {
 	msg := nl.NewRtMsg()
 	msg.Family, msg.Src_len, msg.Type = r.family(), uint8(r.From.Addr().BitLen()), action
@@ -121,7 +120,8 @@ func (c *Conn) AddLocalRoute(family uint8, table uint32) error {
 	return err
 }
 
-// RemoveLocalRoute takes that back. It returns nil if there is no such route.
+// RemoveLocalRoute removes the route of AddLocalRoute. It returns nil if there is
+// none.
 func (c *Conn) RemoveLocalRoute(family uint8, table uint32) error {
 	_, err := c.request(unix.RTM_DELROUTE, unix.NLM_F_ACK, localRoute(family, table)...)
 	if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EAFNOSUPPORT) {

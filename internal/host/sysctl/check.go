@@ -14,7 +14,7 @@ type Gap struct {
 	Err  error  // why the setting could not be read, or not be written
 }
 
-// String says in one line what is wrong, what comes of it and what to type.
+// String returns the fault, its consequence and the command to type, in one line.
 func (g Gap) String() string {
 	state := "is " + g.Have
 	switch {
@@ -42,8 +42,9 @@ func Check(needs []Need, d Dir) []Gap {
 	return gaps
 }
 
-// Set meets the needs that d does not meet yet. It returns what it changed,
-// with the values from before, and what it could not change, with the reason.
+// Set meets the needs that d does not meet yet. It returns the settings that it
+// changed, with the values from before, and those that it could not change, with
+// the reason.
 func Set(needs []Need, d Dir) (changed, left []Gap) {
 	for _, g := range Check(needs, d) {
 		if g.Err == nil {

@@ -102,7 +102,7 @@ func lines(gaps []sysctl.Gap) []string {
 	return all
 }
 
-// TestSystem goes to the kernel, in a namespace.
+// TestSystem reads and writes the kernel's settings, in a namespace.
 func TestSystem(t *testing.T) {
 	lab := netlab.Test(t)
 	n, err := lab.Namespace("director")

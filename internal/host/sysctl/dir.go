@@ -14,18 +14,18 @@ import (
 // as a slash, as Link does.
 type Dir string
 
-// System holds the settings of the kernel. Those of the network are of the
-// network namespace of the thread that asks.
+// System holds the settings of the kernel. Network settings are those of the
+// network namespace of the calling thread.
 const System Dir = "/proc/sys"
 
-// Link returns the name of a setting that a link has for itself:
+// Link returns the name of a setting of one link:
 // net.ipv4.conf.eth0/100.rp_filter.
 func Link(family, link, setting string) string {
 	return "net." + family + ".conf." + strings.ReplaceAll(link, ".", "/") + "." + setting
 }
 
-// Get returns the value of a setting, without blanks around it. The error of
-// a setting that is not there matches fs.ErrNotExist.
+// Get returns the value of a setting, without blanks around it. The error for a
+// missing setting matches fs.ErrNotExist.
 func (d Dir) Get(name string) (string, error) {
 	text, err := os.ReadFile(d.path(name))
 	if err != nil {
@@ -34,7 +34,7 @@ func (d Dir) Get(name string) (string, error) {
 	return strings.TrimSpace(string(text)), nil
 }
 
-// Set writes a setting that is there.
+// Set writes a setting that exists.
 func (d Dir) Set(name, value string) error {
 	f, err := os.OpenFile(d.path(name), os.O_WRONLY|os.O_TRUNC, 0)
 	if err == nil {
@@ -53,7 +53,7 @@ func (d Dir) path(name string) string {
 	return filepath.Join(string(d), swap.Replace(name))
 }
 
-// reason takes the path off an error: the name of the setting says it better.
+// reason returns err without the path: the name of the setting is clearer.
 func reason(err error) error {
 	if path, ok := errors.AsType[*fs.PathError](err); ok {
 		return path.Err

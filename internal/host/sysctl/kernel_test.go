@@ -16,7 +16,7 @@ import (
 	"github.com/shunt-lb/shunt/internal/test/netlab"
 )
 
-// everything needs all settings there are.
+// everything returns needs for all settings that the package knows.
 func everything(t *testing.T) []sysctl.Need {
 	where, done, err := rtnl.Routes()
 	if err != nil {
@@ -32,8 +32,8 @@ func everything(t *testing.T) []sysctl.Need {
 	})
 }
 
-// TestOnAKernelWithIPVS: the settings exist once the module is there, and not
-// before, and can all be set.
+// TestOnAKernelWithIPVS: the settings do not exist before the module is loaded.
+// Afterwards all can be set.
 func TestOnAKernelWithIPVS(t *testing.T) {
 	lab := netlab.Test(t)
 	director, err := lab.Namespace("director")

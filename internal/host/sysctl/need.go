@@ -11,11 +11,11 @@ import (
 // A Need is a setting that services need. It is comparable.
 type Need struct {
 	Name  string // net.ipv4.vs.expire_nodest_conn
-	Value string // what makes it good
-	// Unless are the values that are wrong, with blanks between them. Where it
-	// is set, every other one is good.
+	Value string // the value to set
+	// Unless lists the wrong values, with blanks between them. If it is set,
+	// every other value is good.
 	Unless string
-	// Reason is what goes wrong otherwise, as a part of a sentence.
+	// Reason is the consequence of a wrong value, as a part of a sentence.
 	Reason string
 }
 
@@ -30,23 +30,23 @@ func (n Need) met(have string) bool {
 	return have == n.Value
 }
 
-// Options are what needs depend on beside the services themselves.
+// Options are the facts beside the services that needs depend on.
 type Options struct {
 	// Quiescent reports whether real servers of a service that are down keep
-	// their place with weight 0. Nil is no service.
+	// their place with weight 0. Nil means that those of no service do.
 	Quiescent func(dataplane.ServiceID) bool
-	// Where returns the link by which packets for an address leave, or that
-	// has the address itself, which makes it local. It is "" where that is
-	// not known; nil knows nothing.
+	// Where returns the link by which packets for an address leave, or the
+	// link that has the address, which is local then. The link is "" if it is
+	// not known. Nil means that no link is known.
 	Where func(netip.Addr) (link string, local bool)
 }
 
-// Needs returns what the services need when they are forwarded by IPVS, each
-// setting once. Every real server a service may get is to be among its own,
-// up or not, and its fallback too.
+// Needs returns the settings that the services need when IPVS forwards them, each
+// setting once. The caller includes every real server of a service, up or not, and
+// the fallback.
 //
 // Strict reverse path filtering (rp_filter) is no obstacle on a director, so
-// it is not among them; only real servers that are tunnelled to mind.
+// it is not among them; only real servers behind a tunnel need it loose.
 func Needs(services []dataplane.VirtualService, opt Options) []Need {
 	if opt.Quiescent == nil {
 		opt.Quiescent = func(dataplane.ServiceID) bool { return false }
@@ -60,7 +60,7 @@ func Needs(services []dataplane.VirtualService, opt Options) []Need {
 			i := slices.IndexFunc(all, func(o Need) bool { return o.Name == n.Name })
 			if i < 0 {
 				all = append(all, n)
-			} else if n == connReuseOneWay { // which is more than what it is for masq
+			} else if n == connReuseOneWay { // it includes the need for masq
 				all[i] = n
 			}
 		}
@@ -91,7 +91,7 @@ var (
 		Name: "net.ipv4.vs.conn_reuse_mode", Value: "1", Unless: "0",
 		Reason: "a client that uses its port again is sent to its former real server, also when that is down",
 	}
-	// The kernel does not see what a gate or ipip real server answers, and a
+	// The kernel does not see the answers of a gate or ipip real server. A
 	// connection that has ended remains in FIN_WAIT, for which 1 does nothing.
 	connReuseOneWay = Need{
 		Name: "net.ipv4.vs.conn_reuse_mode", Value: "3", Unless: "0 1",
@@ -115,7 +115,7 @@ var (
 	}
 )
 
-// reuse returns what clients need that use a port again.
+// reuse returns the setting for clients that use a port again.
 func reuse(v *dataplane.VirtualService) Need {
 	oneWay := func(r dataplane.RealServer) bool { return r.Forward != dataplane.Masq && r.Addr.IsValid() }
 	if v.ID.Protocol != dataplane.UDP && slices.ContainsFunc(v.RealServers, oneWay) {
@@ -124,8 +124,8 @@ func reuse(v *dataplane.VirtualService) Need {
 	return connReuse
 }
 
-// forwarding returns what one real server needs. What is delivered on the
-// director itself, such as the sorry server, is not forwarded.
+// forwarding returns the settings that one real server needs. Packets for the
+// director itself, such as those for the sorry server, are not forwarded.
 func (o *Options) forwarding(v *dataplane.VirtualService, r dataplane.RealServer) []Need {
 	addr := r.Addr.Addr()
 	if r.Forward != dataplane.Masq || r.Sorry || !addr.IsValid() {
@@ -141,8 +141,8 @@ func (o *Options) forwarding(v *dataplane.VirtualService, r dataplane.RealServer
 	return append([]Need{forward4}, o.redirects(v, link)...)
 }
 
-// answers returns what the director needs to take what a real server answers to
-// it from a VIP that both have, see checkpath. IPv6 has no such setting.
+// answers returns the settings with which the director accepts the answers of a
+// real server from a VIP that both have, see checkpath. IPv6 has no such setting.
 func (o *Options) answers(v *dataplane.VirtualService, r dataplane.RealServer) []Need {
 	vip := v.ID.Addr.Addr()
 	if !v.CheckByVIP || r.Forward == dataplane.Masq || r.Sorry || !vip.Is4() {
@@ -158,8 +158,8 @@ func (o *Options) answers(v *dataplane.VirtualService, r dataplane.RealServer) [
 	}}
 }
 
-// redirects returns what keeps the director from telling real servers on link
-// to go around it. The kernel takes the larger of two settings; IPv6 has none.
+// redirects returns the settings that keep the director from sending redirects to
+// real servers on link. The kernel uses the larger of two settings; IPv6 has none.
 func (o *Options) redirects(v *dataplane.VirtualService, link string) []Need {
 	vip := v.ID.Addr.Addr()
 	if link == "" || !vip.IsValid() {

@@ -12,7 +12,7 @@ import (
 	"github.com/shunt-lb/shunt/internal/host/sysctl"
 )
 
-// service makes one with the real servers that are given as "10.2.0.1:80 masq".
+// service makes a service with real servers written as "10.2.0.1:80 masq".
 func service(id dataplane.ServiceID, reals ...string) dataplane.VirtualService {
 	v := dataplane.VirtualService{ID: id, Scheduler: "rr"}
 	for _, r := range reals {
@@ -31,8 +31,8 @@ func tcp(addr string) dataplane.ServiceID {
 	return dataplane.ServiceID{Protocol: dataplane.TCP, Addr: netip.MustParseAddrPort(addr)}
 }
 
-// where is a director with clients on eth0 and real servers on eth0 (10.1) and
-// on eth1 (10.2); 10.2.0.254 is its own.
+// where answers for a director with clients on eth0 and real servers on eth0
+// (10.1) and on eth1 (10.2); 10.2.0.254 is its own address.
 func where(a netip.Addr) (string, bool) {
 	switch s := a.String(); {
 	case s == "10.1.0.100":
@@ -111,7 +111,7 @@ func TestNeeds(t *testing.T) {
 	}
 }
 
-// TestNeedsByService: quiescence is asked for each service.
+// TestNeedsByService: Needs asks Quiescent for each service.
 func TestNeedsByService(t *testing.T) {
 	a, b := service(tcp("10.1.0.100:80")), service(tcp("10.1.0.100:81"))
 	a.Persistent, b.Persistent = time.Minute, time.Minute

@@ -37,7 +37,7 @@ func (a Address) check() error {
 	return nil
 }
 
-// errNoLink reports that a link is not there, or no longer.
+// errNoLink reports that a link does not exist, or no longer.
 var errNoLink = errors.New("there is no such link yet")
 
 // explain returns what an error of netlink means for an operator.

@@ -12,11 +12,11 @@ import (
 )
 
 // pauses are the times before each announcement of an address: three a second
-// apart as in RFC 4861 section 7.2.6, and two more for switches that hold a
-// port back for a while after it has come up.
+// apart as in RFC 4861 section 7.2.6, and two more for switches that forward
+// nothing on a port for a while after it has come up.
 var pauses = [...]time.Duration{0, time.Second, time.Second, 3 * time.Second, 10 * time.Second}
 
-// A sender announces addresses. It is an announcer except in tests.
+// A sender announces addresses. Except in tests it is an announcer.
 type sender interface {
 	announce(index int, mac net.HardwareAddr, addr netip.Addr) error
 	close() error
@@ -25,8 +25,8 @@ type sender interface {
 // An announcer sends to all neighbours on a link.
 type announcer struct{ fd int }
 
-// newAnnouncer opens a packet socket, which needs CAP_NET_RAW. It belongs to
-// the network namespace of the calling thread, whoever uses it.
+// newAnnouncer opens a packet socket, which needs CAP_NET_RAW. The socket belongs
+// to the network namespace of the calling thread.
 func newAnnouncer() (*announcer, error) {
 	// Protocol 0 receives nothing.
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
@@ -39,7 +39,7 @@ func newAnnouncer() (*announcer, error) {
 	return &announcer{fd}, nil
 }
 
-// announce tells the neighbours on the link with that index once that addr is
+// announce tells the neighbours on the link with that index, once, that addr is
 // at mac.
 func (a *announcer) announce(index int, mac net.HardwareAddr, addr netip.Addr) error {
 	var errs []error
@@ -53,7 +53,7 @@ func (a *announcer) announce(index int, mac net.HardwareAddr, addr netip.Addr) e
 
 func (a *announcer) close() error { return unix.Close(a.fd) }
 
-// bigEndian returns n so that it lies in memory as on the wire.
+// bigEndian returns n in the byte order of the wire.
 func bigEndian(n uint16) uint16 {
 	var b [2]byte
 	binary.BigEndian.PutUint16(b[:], n)

@@ -30,7 +30,7 @@ func station7(flags uint32) map[string]*link {
 	return map[string]*link{"eth0": {link: &netlink.Device{LinkAttrs: attrs}}}
 }
 
-// TestWhenAnnouncementsAreDue goes through the life of a link.
+// TestWhenAnnouncementsAreDue: announcements follow the state of a link.
 func TestWhenAnnouncementsAreDue(t *testing.T) {
 	const up = unix.IFF_UP | unix.IFF_RUNNING
 	added := Address{netip.MustParseAddr("10.1.0.100"), "eth0"}
@@ -40,8 +40,8 @@ func TestWhenAnnouncementsAreDue(t *testing.T) {
 		added: {wanted: true, there: true, added: 7}, adopted: {wanted: true, there: true},
 	}}
 	start := time.Unix(1e9, 0)
-	// seconds asks when it is told to, as tend does, and returns when
-	// announcements were sent.
+	// seconds calls announce when the last call says so, as tend does, and
+	// returns the times at which announcements were sent.
 	seconds := func(flags uint32) (sent []float64) {
 		var now time.Duration
 		for now < 20*time.Second {

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A frame is what is sent to all neighbours on a link, without the header of
-// the link layer, which the kernel writes.
+// A frame is a packet for all neighbours on a link, without the header of the
+// link layer, which the kernel writes.
 type frame struct {
 	protocol uint16 // an Ethernet type
 	to       net.HardwareAddr
@@ -48,7 +48,7 @@ func announcement(addr netip.Addr, mac net.HardwareAddr) []frame {
 	}
 }
 
-// gratuitousARP returns an ARP packet in which addr speaks of itself.
+// gratuitousARP returns an ARP packet with addr as its sender and its target.
 func gratuitousARP(op uint16, addr netip.Addr, mac net.HardwareAddr) []byte {
 	p := []byte{0, 1, 8, 0, 6, 4} // Ethernet, IPv4 and their lengths
 	p = binary.BigEndian.AppendUint16(p, op)
@@ -79,8 +79,8 @@ func advertisement(addr netip.Addr, mac net.HardwareAddr) []byte {
 	return append(ip, icmp...)
 }
 
-// checksum is that of RFC 4443 section 2.3: over both addresses of the IPv6
-// header ip, length, protocol and message.
+// checksum returns the checksum of RFC 4443 section 2.3: over both addresses of
+// the IPv6 header ip, length, protocol and message.
 func checksum(ip, icmp []byte) uint16 {
 	sum := uint32(len(icmp)) + unix.IPPROTO_ICMPV6
 	for _, part := range [][]byte{ip[8:40], icmp} {

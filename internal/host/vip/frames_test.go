@@ -11,7 +11,8 @@ import (
 	"golang.org/x/net/ipv6"
 )
 
-// TestAnnouncementBytes has the packets of RFC 826 and RFC 4861 written out.
+// TestAnnouncementBytes compares with packets of RFC 826 and RFC 4861 byte by
+// byte.
 func TestAnnouncementBytes(t *testing.T) {
 	mac := net.HardwareAddr{2, 0, 0, 0, 0, 9}
 	tests := []struct {

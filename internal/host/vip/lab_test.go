@@ -66,8 +66,8 @@ func (s *fixture) in(n *netlab.Namespace, fn func() error) {
 	must(s.t, n.Do(fn))
 }
 
-// manager starts a Manager of an owner of its own on the director that is
-// closed with the test.
+// manager starts a Manager on the director, with an owner of its own, and closes
+// it with the test.
 func (s *fixture) manager(log io.Writer) *vip.Manager {
 	s.t.Helper()
 	s.owners++
@@ -85,7 +85,7 @@ func (s *fixture) managerOf(owner string, log io.Writer) *vip.Manager {
 	return m
 }
 
-// addrs are the addresses of a link of the director that are not of its
+// addrs returns the addresses of a link of the director that are not of its
 // network, with their length.
 func (s *fixture) addrs(link string) []string {
 	s.t.Helper()
@@ -121,7 +121,7 @@ func (s *fixture) eventuallyAddrs(link string, want ...string) {
 	eventually(s.t, link+" has the addresses", func() bool { return slices.Equal(s.addrs(link), want) })
 }
 
-// mac is the address of a link in Ethernet.
+// mac returns the address of a link in Ethernet.
 func (s *fixture) mac(n *netlab.Namespace, link string) (mac net.HardwareAddr) {
 	s.t.Helper()
 	s.in(n, func() error {
@@ -134,7 +134,7 @@ func (s *fixture) mac(n *netlab.Namespace, link string) (mac net.HardwareAddr) {
 	return mac
 }
 
-// believe has the neighbour take addr to be at mac.
+// believe makes the neighbour send packets for addr to mac.
 func (s *fixture) believe(addr string, mac net.HardwareAddr) {
 	s.t.Helper()
 	s.in(s.neighbour, func() error {
@@ -146,7 +146,8 @@ func (s *fixture) believe(addr string, mac net.HardwareAddr) {
 	})
 }
 
-// believed is where the neighbour takes addr to be.
+// believed returns the address in Ethernet to which the neighbour sends packets
+// for addr.
 func (s *fixture) believed(addr string) (mac net.HardwareAddr) {
 	s.t.Helper()
 	s.in(s.neighbour, func() error {

@@ -21,13 +21,13 @@ import (
 var ErrClosed = errors.New("the addresses are no longer looked after")
 
 const (
-	// lookAgain is how often the links are looked at without an occasion, in
-	// case the kernel had more to tell than could be listened to.
+	// lookAgain is the interval at which the links are read without a report, in
+	// case reports of the kernel were lost.
 	lookAgain = 30 * time.Second
 )
 
 // A Manager keeps a set of addresses on their links: it adds those that are
-// missing, also when a link comes later or comes back or somebody else has
+// missing, also when a link comes later or comes back or another program has
 // removed an address, and announces them. Its methods may be called from several
 // goroutines at once.
 type Manager struct {
@@ -43,10 +43,10 @@ type Manager struct {
 	mu      sync.Mutex
 	closed  bool
 	resumed bool
-	held    map[Address]*state // those that are wanted, and those still to be removed
+	held    map[Address]*state // addresses that are wanted, or still to be removed
 }
 
-// A state is what a Manager knows about one address.
+// A state is the state of one address.
 type state struct {
 	wanted bool
 	there  bool  // at the last look
@@ -56,23 +56,23 @@ type state struct {
 	due    time.Time
 }
 
-// A Status is one wanted address as it was found last.
+// A Status is the state of one wanted address at the last look.
 type Status struct {
 	Address
-	// Added reports that the Manager, or one before it of the same owner, has
-	// added it, and that the Manager will remove it.
+	// Added reports that the Manager, or an earlier one of the same owner, has
+	// added the address, and that the Manager will remove it.
 	Added bool
-	// Err is why it is not there, nil if it is.
+	// Err is why the address is not there, nil if it is.
 	Err error
 }
 
-// New returns a Manager of the network namespace of the calling thread that
-// wants nothing yet. Without the right to announce addresses it says so once
-// in log and goes on.
+// New returns a Manager for the network namespace of the calling thread, without
+// addresses. Without the right to announce addresses it says so once in log and
+// goes on.
 //
-// Addresses that it adds are marked as those of owner, from Linux 5.18 on:
-// what a Manager of the same owner has left, because it was killed, is the
-// next one's.
+// From Linux 5.18 on, the Manager marks the addresses that it adds as those of
+// owner, and adopts the addresses that a killed Manager of the same owner has
+// left.
 func New(log *slog.Logger, owner string) (*Manager, error) {
 	links, err := netlink.NewHandle(unix.NETLINK_ROUTE)
 	if err == nil {
@@ -86,7 +86,7 @@ func New(log *slog.Logger, owner string) (*Manager, error) {
 		links.Close()
 		return nil, err
 	}
-	resumed := claim.Held(claimName(own.mark)) // the addresses are those of an owner that runs
+	resumed := claim.Held(claimName(own.mark)) // the addresses belong to an owner that runs
 	own.claim = claim.New(claimName(own.mark))
 	events, err := nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR)
 	if err != nil {
@@ -108,11 +108,10 @@ func New(log *slog.Logger, owner string) (*Manager, error) {
 	return m, nil
 }
 
-// Clear removes the addresses that a Manager of the same owner has left because
-// it was killed.
+// Clear removes the addresses that a killed Manager of the same owner has left.
 func Clear(log *slog.Logger, owner string) error {
 	if claim.Held(claimName(markOf(owner))) {
-		return nil // by another owner with the same mark, which runs
+		return nil // a running owner has the same mark
 	}
 	own, err := openMarked(owner)
 	if err != nil {
@@ -162,8 +161,8 @@ func (m *Manager) Set(want []Address) error {
 	return errors.Join(append(errs, m.errors()...)...)
 }
 
-// resume adopts, once, the addresses that an owner has left because it was
-// killed.
+// resume adopts, once, the addresses that a killed Manager of the same owner has
+// left.
 func (m *Manager) resume() {
 	if m.resumed {
 		return

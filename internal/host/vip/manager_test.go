@@ -46,7 +46,7 @@ func TestSetAndClose(t *testing.T) {
 	}
 }
 
-// TestVIPIsNoSource: the director speaks to others with its own address.
+// TestVIPIsNoSource: the director connects to others from its own address.
 func TestVIPIsNoSource(t *testing.T) {
 	s := newSite(t)
 	must(t, s.manager(io.Discard).Set(both))
@@ -73,7 +73,7 @@ func TestNeighboursLearn(t *testing.T) {
 			return s.believed(a.Addr.String()).String() == director.String()
 		})
 	}
-	// Once more, for neighbours that did not hear it.
+	// The announcement is repeated, for neighbours that missed the first.
 	for _, a := range both {
 		s.believe(a.Addr.String(), before)
 		eventually(t, "the announcement of "+a.Addr.String()+" is repeated", func() bool {
@@ -101,9 +101,9 @@ func TestAdoptedStays(t *testing.T) {
 	s.wantAddrs("eth0", "10.1.0.100/32")
 }
 
-// TestLeftBehind: what a Manager has left that was killed, which an address
-// that is kept stands for, is that of the next one of the same owner. Others
-// leave it alone.
+// TestLeftBehind: the next Manager of the same owner adopts the addresses of a
+// killed one, which the test makes by Close with an address to keep. Other owners
+// do not touch them.
 func TestLeftBehind(t *testing.T) {
 	s := newSite(t)
 	must(t, s.director.AddVIP("eth0", netip.MustParseAddr("10.1.0.101")))
@@ -137,8 +137,8 @@ func TestLeftBehind(t *testing.T) {
 	s.wantAddrs("eth0", "10.1.0.101/32")
 }
 
-// TestClear takes away what a Manager has left that was killed, and nothing
-// while one runs that has the same mark, which here is the same owner.
+// TestClear: Clear removes the addresses that a killed Manager has left, and
+// nothing while a Manager with the same mark runs, here one of the same owner.
 func TestClear(t *testing.T) {
 	s := newSite(t)
 	must(t, s.director.AddVIP("eth0", netip.MustParseAddr("10.1.0.101")))
@@ -162,8 +162,8 @@ func TestClear(t *testing.T) {
 	s.wantAddrs("eth0", "10.1.0.101/32")
 }
 
-// TestTakenAwayReturns: somebody else cannot take an address away for good.
-// On lo nothing is announced, so that only the kernel's report tells of it.
+// TestTakenAwayReturns: an address that another program removes is added again.
+// On lo nothing is announced, so that only the kernel's report starts that.
 func TestTakenAwayReturns(t *testing.T) {
 	s := newSite(t)
 	must(t, s.manager(io.Discard).Set(want("10.1.0.100", "lo", "fd00:1::100", "lo")))
@@ -235,7 +235,8 @@ func TestLinkDownAndUp(t *testing.T) {
 	}
 }
 
-// TestSetAgainWritesNothing sets the same again without the right to write.
+// TestSetAgainWritesNothing calls Set with equal addresses without the right to
+// write.
 func TestSetAgainWritesNothing(t *testing.T) {
 	s := newSite(t)
 	m := s.manager(io.Discard)
@@ -249,7 +250,7 @@ func TestSetAgainWritesNothing(t *testing.T) {
 			t.Errorf("a change without the right to it: %v", err)
 		}
 	})
-	// The goroutine of m has the right, and was left with the work.
+	// The goroutine of m has the right, and does the work.
 	s.eventuallyAddrs("eth0", "10.1.0.100/32")
 }
 
@@ -268,7 +269,7 @@ func TestWithoutTheRightToAnnounce(t *testing.T) {
 	}
 }
 
-// TestOneRightIsEnough: CAP_NET_ADMIN, from beginning to end.
+// TestOneRightIsEnough: a Manager needs CAP_NET_ADMIN alone, from New to Close.
 func TestOneRightIsEnough(t *testing.T) {
 	s := newSite(t)
 	var m *vip.Manager
@@ -307,7 +308,7 @@ func withoutRights(t *testing.T, fn func()) {
 	wg.Wait()
 }
 
-// limit leaves the calling thread the capabilities of a set of bits.
+// limit drops all capabilities of the calling thread but those of a set of bits.
 func limit(bits uint32) error {
 	caps := [2]unix.CapUserData{{Effective: bits, Permitted: bits}}
 	return unix.Capset(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &caps[0])

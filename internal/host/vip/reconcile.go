@@ -85,7 +85,7 @@ func (m *Manager) put(a Address, h *state, l *link) {
 func (m *Manager) add(a Address, h *state, l *link) {
 	err := m.own.AddAddr(l.link.Attrs().Index, a.Addr, m.own.mark)
 	if errors.Is(err, unix.EEXIST) {
-		return // somebody else was faster; the kernel reports that, and the next look sees it
+		return // another program was faster; the kernel reports that, and the next look sees it
 	}
 	if err != nil {
 		h.err = fmt.Errorf("put %v: %w", a, explain(err))
@@ -110,8 +110,8 @@ func (m *Manager) remove(a Address, h *state, l *link) {
 }
 
 // announce sends the announcements that are due and returns the time until the
-// next ones. It announces only addresses that were added here, and announces them
-// again when their link comes up again, because the neighbours may be others
+// next ones. It announces only addresses that m has added, and announces them
+// again when their link comes up again, because there may be other neighbours
 // then.
 func (m *Manager) announce(links map[string]*link, now time.Time) time.Duration {
 	next := lookAgain

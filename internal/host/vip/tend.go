@@ -14,8 +14,8 @@ func (m *Manager) listen() {
 		if err == nil {
 			continue
 		}
-		// The socket is closed, or reports were lost: then there are very many,
-		// and more will be lost.
+		// Either the socket is closed or reports were lost. In the second case
+		// there are very many, and more will be lost.
 		select {
 		case <-m.stop:
 			return
@@ -32,8 +32,8 @@ func (m *Manager) poke() {
 	}
 }
 
-// tend looks at the links, and announces addresses when they are due, until
-// m is closed.
+// tend reads the links, and announces addresses when they are due, until m is
+// closed.
 func (m *Manager) tend() {
 	again := time.NewTicker(lookAgain)
 	defer again.Stop()

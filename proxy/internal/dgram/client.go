@@ -20,7 +20,8 @@ func (h *handler) partiesAt(p *port, o *origin) virtual.Parties {
 	return virtual.Parties{Client: h.sender(o), Dest: to}
 }
 
-// localAddr is where the client sends to, if the service is on a wildcard.
+// localAddr returns the address that the client sends to, if the service is on a
+// wildcard.
 func (o *origin) localAddr() netip.Addr {
 	if o.client.family() == unix.AF_INET {
 		return netip.AddrFrom4([4]byte(o.local[:]))

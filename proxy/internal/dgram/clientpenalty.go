@@ -8,19 +8,19 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/table"
 )
 
-// maxClientPenalties bounds what clients have against real servers, in each of two
+// maxClientPenalties is the greatest number of penalties in each of two
 // generations.
 const maxClientPenalties = 1 << 15
 
-// A clientPenalty is what one client has against a real server.
+// A clientPenalty makes one client avoid a real server.
 type clientPenalty struct {
 	server *table.Server
 	until  time.Time
 }
 
-// clientPenalties are those of a service. They are forgotten a generation at a time: the
-// older one when the younger is full, or old enough for what came before it to be
-// over.
+// clientPenalties are the penalties of a service. They are forgotten a generation at
+// a time: the older one when the younger is full, or when all of the older one have
+// expired.
 type clientPenalties struct {
 	younger, older generation
 	over           time.Time // when all of them are
@@ -47,7 +47,7 @@ func (g *clientPenalties) add(from netip.AddrPort, sv *table.Server, now time.Ti
 	y.size++
 }
 
-// of returns the real servers that a client has something against.
+// of returns the real servers that a client avoids.
 func (g *clientPenalties) of(from netip.AddrPort, now time.Time) []*table.Server {
 	var all []*table.Server
 	for _, gen := range []*generation{&g.younger, &g.older} {
@@ -60,8 +60,7 @@ func (g *clientPenalties) of(from netip.AddrPort, now time.Time) []*table.Server
 	return all
 }
 
-// expire forgets everything once it is over, and reports whether there is
-// anything left.
+// expire forgets expired penalties, and reports whether any are left.
 func (g *clientPenalties) expire(now time.Time) bool {
 	if g.younger.byClient != nil && !now.Before(g.over) {
 		*g = clientPenalties{}

@@ -38,16 +38,16 @@ func (c *control) from(family uint16, local *[16]byte) int {
 	return n
 }
 
-// segments has the kernel cut what is sent into datagrams of so many bytes, of
-// which the last may be shorter.
+// segments makes the kernel cut the message into datagrams of size bytes, of which
+// the last may be shorter.
 func (c *control) segments(n int, size uint16) int {
 	data, n := c.add(n, unix.SOL_UDP, unix.UDP_SEGMENT, 2)
 	*(*uint16)(data) = size
 	return n
 }
 
-// parse returns what the first n bytes say about a datagram that has
-// arrived: where it was sent to, and if it is a run of datagrams, of what size.
+// parse returns what the first n bytes say about a received datagram: its
+// destination, and for a run of datagrams their size.
 func (c *control) parse(n int) (local [16]byte, segment int) {
 	for at := 0; at+unix.SizeofCmsghdr <= n; {
 		h := c.at(at)

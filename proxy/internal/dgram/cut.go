@@ -6,12 +6,12 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/engine"
 )
 
-// cutShare are ended before it is the turn of others again.
+// cutShare is the number of flows cut before events are handled again.
 const cutShare = 64
 
-// Cut ends the flows of s to real servers at which its books want nobody. It
-// returns when that is done or the engine has been closed, or else with ctx's
-// error; then it is done all the same.
+// Cut ends the flows of s to real servers that its books cut. It returns nil when
+// that is done or the engine has been closed, or else ctx's error; the work goes on
+// then.
 func (f *Forwarder) Cut(ctx context.Context, s *Service) error {
 	return f.engine.Steps(ctx, func(w *engine.Worker) func() bool { return engine.Of[*handler](w).cutting(s) })
 }

@@ -22,7 +22,7 @@ func TestCutFlows(t *testing.T) {
 	q.service.Books.Update(v)
 	done := make(chan struct{}, 1)
 	q.Worker.Stepwise(q.h.cutting(q.service), done)
-	q.Worker.Turn(0)
+	q.Worker.Iterate(0)
 	<-done
 	if n := q.flows(); n != 0 {
 		t.Errorf("%d flows are left, want none", n)

@@ -1,13 +1,13 @@
 // Package dgram forwards UDP datagrams between clients and real servers, as
-// handlers of the engine's workers. A [Forwarder] is what all workers share; a
-// handler has the ports and flows of one worker.
+// handlers of the engine's workers. All workers share a [Forwarder]. A handler has
+// the ports and flows of one worker.
 //
 // # The life of a flow
 //
-// A flow is what one client sends to one service, and what comes back. It has a
-// socket connected to its real server, so that the kernel says which flow a reply
-// belongs to, and that nobody listens (ICMP). Clients are received from and
-// answered through one socket for each worker and service:
+// A flow is the datagrams that one client sends to one service, and the replies. It
+// has a socket connected to its real server, so that the kernel tells which flow a
+// reply belongs to, and that nobody listens (ICMP). One socket for each worker and
+// service receives from clients and answers them:
 //
 //	requests  receive, route     up to 64 datagrams, each queued at its flow
 //	opener    openFlow, newFlow  the books choose a real server for a new flow

@@ -8,9 +8,9 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/engine"
 )
 
-// drainReplies passes on what a real server has answered before it was found not to
-// listen any more. The news come before the answers, and the buffers of the batch
-// may be those of requests.
+// drainReplies passes on the replies of a real server from before it stopped
+// listening. The kernel reports the error before these replies. The buffers of the
+// batch may hold requests.
 func (rp *replies) drainReplies(p *port, f *flow) {
 	rp.flush()
 	for range replyShare {
@@ -19,7 +19,7 @@ func (rp *replies) drainReplies(p *port, f *flow) {
 		case e == unix.EAGAIN:
 			return
 		case e != 0:
-			continue // more of the same news
+			continue // another such error
 		}
 		if f.class == unanswered {
 			rp.h.flows.raise(p, f, answered)

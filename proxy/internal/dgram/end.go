@@ -29,9 +29,10 @@ func (h *handler) closeFlow(f *flow) {
 	h.flows.put(f)
 }
 
-// serverFailed ends a flow whose real server was found not to listen, and has that one
-// avoided: by its client alone if it had answered before. Where it is this host
-// that has no way to it any more, who comes next finds that out by itself.
+// serverFailed ends a flow whose real server does not listen, and makes clients
+// avoid that one: all of them, or only this client if it had been answered before.
+// If this host has no route to it any more nobody avoids it, because the next client
+// gets the error at once.
 func (h *handler) serverFailed(f *flow, e unix.Errno) {
 	t := *h.flows.refs(f)
 	own := e != unix.ECONNREFUSED && h.hostUnreachable(f, t.claim.Addr())
@@ -48,16 +49,16 @@ func (h *handler) serverFailed(f *flow, e unix.Errno) {
 	h.fwd.limiter.Release(&t.port.service.Quota)
 }
 
-// hostUnreachable reports whether this host has no way to the real server of a flow: the
-// kernel says so at once if it is asked to connect again.
+// hostUnreachable reports whether this host has no route to the real server of a
+// flow: the kernel says so when the socket connects again.
 func (h *handler) hostUnreachable(f *flow, to netip.AddrPort) bool {
 	h.worker.To.Set(to)
 	return engine.Connect(f.fd, &h.worker.To) != 0
 }
 
-// unlink takes a flow from where it can be found.
+// unlink removes a flow from the index and the LRU list.
 func (h *handler) unlink(f *flow) {
-	h.replies.flush() // what it has got may be waiting
+	h.replies.flush() // its replies may be waiting
 	h.bookFlow(f)
 	engine.CloseFD(f.fd)
 	h.flows.unindexFlow(f)

@@ -10,10 +10,10 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/virtual"
 )
 
-// idleToEvict is for how many ticks a flow of each class has to be silent before it
-// is evicted: a flood of forged clients can take the place of forgotten flows, but
-// not of those at work, and a real server has the time to answer. A client that has
-// had an answer is likely to be done: each query of a resolver is a flow.
+// idleToEvict is the number of ticks for which a flow of each class has to be silent
+// before it is evicted: a flood of forged clients can take the place of idle flows,
+// but not of active ones, and a real server has the time to answer. A client that
+// has had an answer is likely to be done: each query of a resolver is a flow.
 var idleToEvict = [classes]uint32{
 	unanswered: uint32(200 * time.Millisecond / engine.TickLength),
 	answered:   0,
@@ -26,8 +26,8 @@ type evictor struct {
 	worker *engine.Worker
 
 	fullest   *port  // the one with the most flows, as far as has been seen
-	short     bool   // there is nothing to make a socket of, see evictForShortage
-	cursor    int    // which of the ports was the last to be looked at
+	short     bool   // the host has no more sockets, see evictForShortage
+	cursor    int    // the port that was looked at last
 	requested uint32 // tick in which there was no place
 }
 
@@ -35,11 +35,11 @@ const (
 	// evictShare of all flows at most are evicted at a time for other workers,
 	// or for a port.
 	evictShare = 64
-	// evictLook is how many services are looked at for a flow to evict.
+	// evictLook is the number of services that are searched for a flow to evict.
 	evictLook = 8
 )
 
-// acquire takes a place for a flow of p, if need be that of another.
+// acquire takes a place for a flow of p, if need be the place of another flow.
 func (ev *evictor) acquire(p *port) bool {
 	rooms := ev.h.fwd.limiter
 	if rooms.Acquire(&p.service.Quota) {
@@ -56,16 +56,15 @@ func (ev *evictor) acquire(p *port) bool {
 	return false
 }
 
-// shrink ends a flow more where there are too many since the limit has become
-// lower.
+// shrink ends one flow if there are too many because the limit has been lowered.
 func (ev *evictor) shrink(p *port) {
 	if ev.h.fwd.limiter.OverLimit() {
 		ev.evict(p)
 	}
 }
 
-// evict ends a flow that can give way to one of p, and reports whether there was
-// one.
+// evict ends a flow to make room for one of p, and reports whether there was such a
+// flow.
 func (ev *evictor) evict(p *port) bool {
 	f := ev.idlest(p)
 	if f == nil {
@@ -76,11 +75,11 @@ func (ev *evictor) evict(p *port) bool {
 	return true
 }
 
-// evictForShortage ends flows for want of what a socket is made of, of whatever service,
-// and reports whether there were some. A search for a port in vain looks at all
-// of them, so that it is not to be repeated for each client: the limit becomes
-// lower, until the ports are set again, and some more make room. They may have
-// ports that are no longer chosen from.
+// evictForShortage ends flows of any service because the host has no more sockets,
+// and reports whether there were some. When no port is free the kernel searches all
+// of them, which must not be repeated for each client: so the limit is lowered, until
+// the ports are set again, and some more flows make room. They may have ports that
+// are no longer chosen from.
 func (ev *evictor) evictForShortage(p *port, e unix.Errno) bool {
 	n := int64(1)
 	if virtual.NoPort(e) {
@@ -95,8 +94,8 @@ func (ev *evictor) evictForShortage(p *port, e unix.Errno) bool {
 	return false
 }
 
-// makeRoom ends up to n flows for those of p, in need of whatever service, and
-// reports whether there were some.
+// makeRoom ends up to n flows for those of p, and reports whether there were some.
+// With need they may be of any service.
 func (ev *evictor) makeRoom(p *port, n int64, need bool) (some bool) {
 	ev.short = need
 	for ; n > 0 && ev.evict(p); n-- {
@@ -106,9 +105,10 @@ func (ev *evictor) makeRoom(p *port, n int64, need bool) (some bool) {
 	return some
 }
 
-// idlest returns the flow to evict for one of p: of the lowest rank the one that
-// has been silent longest, of the service with the most flows. It is nil if none
-// has been for long enough, or those services have no more than what is theirs.
+// idlest returns the flow to evict for one of p: of the lowest class the one that
+// has been silent longest, of the service with the most flows. It returns nil if
+// none has been silent long enough, or the services have no more than their own
+// places.
 func (ev *evictor) idlest(p *port) *flow {
 	ports := ev.candidates(p)
 	for r := range classes {
@@ -129,8 +129,8 @@ func (ev *evictor) idlest(p *port) *flow {
 	return nil
 }
 
-// candidates returns where to look: p, the port with the most flows and some of
-// the others in turn, so that the cost does not depend on how many there are.
+// candidates returns the ports to search: p, the port with the most flows and some
+// of the others in rotation, so that the cost does not depend on their number.
 func (ev *evictor) candidates(p *port) (all [evictLook]*port) {
 	for i := range all[2:] {
 		if ev.cursor++; ev.cursor >= len(ev.h.ports) {
@@ -151,14 +151,14 @@ func (ev *evictor) candidates(p *port) (all [evictLook]*port) {
 	return all
 }
 
-// mayEvict reports whether the flows of q may give way to one of p: if there are
-// more of them, and more than what is their service's own but in need.
+// mayEvict reports whether flows of q may be evicted for one of p: if q has more of
+// them, and more than its service's own places unless the host has no more sockets.
 func (ev *evictor) mayEvict(q, p *port) bool {
 	return q.count > p.count && (ev.short || ev.h.fwd.limiter.Beyond(&q.service.Quota))
 }
 
-// requestEviction asks the other workers to make room, once a tick: all places may be
-// taken by flows of theirs.
+// requestEviction asks the other workers to make room, once a tick: their flows may
+// have all places.
 func (ev *evictor) requestEviction(s *Service, need bool) {
 	if ev.requested == ev.worker.Tick {
 		return
@@ -172,7 +172,7 @@ func (ev *evictor) requestEviction(s *Service, need bool) {
 	}
 }
 
-// serveEviction makes room for flows of s at other workers.
+// serveEviction makes room for flows of s on other workers.
 func (ev *evictor) serveEviction(s *Service, need bool) {
 	i := slices.IndexFunc(ev.h.ports, func(p *port) bool { return p != nil && p.service == s })
 	if i < 0 {

@@ -69,7 +69,7 @@ func (p *pressedFixture) press(batches int) time.Duration {
 	for range batches {
 		p.crowd.send(batchSize)
 		start := time.Now()
-		p.Worker.Turn(0)
+		p.Worker.Iterate(0)
 		took += time.Since(start)
 	}
 	if n := p.fwd.Evictions() - began; n > 0 {
@@ -110,7 +110,7 @@ func TestEvictionCost(t *testing.T) {
 // find looks n times for the flow to evict.
 func (p *pressedFixture) find(n int) time.Duration {
 	p.Now += engine.TickLength * 3
-	p.Worker.Turn(0)
+	p.Worker.Iterate(0)
 	start := time.Now()
 	for range n {
 		if p.h.evict.idlest(p.port) == nil {
@@ -154,7 +154,7 @@ func TestEvictionTakesFromTheMost(t *testing.T) {
 	flood := q.crowd()
 	for range 10 {
 		flood.send(batchSize)
-		q.Until("the flood has come", func() bool { q.Worker.Turn(0); return q.port.count > 0 })
+		q.Until("the flood has come", func() bool { q.Worker.Iterate(0); return q.port.count > 0 })
 		q.Pass(time.Second)
 	}
 	for i, o := range others {
@@ -187,7 +187,7 @@ func TestOwnFlowsStay(t *testing.T) {
 	flood := q.crowd()
 	for range 10 {
 		flood.send(batchSize)
-		q.Worker.Turn(0)
+		q.Worker.Iterate(0)
 		q.Pass(time.Second)
 	}
 	if o.port.count != len(clients) || q.port.count != limit-len(clients) {

@@ -10,11 +10,11 @@ const (
 	// drainIdle is the idle timeout while draining: enough for a request to
 	// be answered.
 	drainIdle = 10 * time.Second
-	// expireShare are ended before it is the turn of the others again.
+	// expireShare is the number of flows ended before events are handled again.
 	expireShare = 256
 )
 
-// limit returns how many ticks a flow may be silent for.
+// limit returns the number of ticks for which a flow may be silent.
 func (p *port) limit() uint32 {
 	idle := p.service.Settings().IdleTimeout
 	if p.draining {
@@ -23,7 +23,7 @@ func (p *port) limit() uint32 {
 	return engine.Ticks(idle)
 }
 
-// lookBy has the flows looked at in so many ticks at the latest.
+// lookBy schedules the next look at the flows in n ticks at the latest.
 func (h *handler) lookBy(n uint32) {
 	due := h.worker.Tick + min(n, engine.LookEvery)
 	if h.flowsDue == 0 || int32(due-h.flowsDue) < 0 {
@@ -31,13 +31,12 @@ func (h *handler) lookBy(n uint32) {
 	}
 }
 
-// flowsNext returns in how many ticks to look, false if there is no need.
+// flowsNext returns the ticks until the next look, false if there is none.
 func (h *handler) flowsNext() (int, bool) {
 	return max(0, int(int32(h.flowsDue-h.worker.Tick))), h.flowsDue != 0
 }
 
-// expire ends the flows on which nothing has moved for too long, when it is
-// time to.
+// expire ends idle flows when their time has come.
 func (h *handler) expire() {
 	if h.flowsDue == 0 || int32(h.worker.Tick-h.flowsDue) < 0 {
 		return
@@ -51,8 +50,8 @@ func (h *handler) expire() {
 	}
 }
 
-// expirePort ends as many flows as are left of the share, and says when to
-// look again.
+// expirePort ends up to share idle flows of a port and schedules the next look. It
+// returns what is left of share.
 func (h *handler) expirePort(p *port, share int) (left int) {
 	limit := p.limit()
 	for r := range classes {
@@ -72,8 +71,8 @@ func (h *handler) expirePort(p *port, share int) (left int) {
 	return share
 }
 
-// touch notes that something moves on a flow. The first time in a tick it
-// becomes the newest, and one of those that are counted when the tick is over.
+// touch notes activity of a flow. The first one in a tick makes it the newest, and
+// adds it to those that are counted when the tick is over.
 func (h *handler) touch(p *port, f *flow) {
 	if f.last == h.worker.Tick {
 		return
@@ -84,7 +83,7 @@ func (h *handler) touch(p *port, f *flow) {
 	h.touched = append(h.touched, f.ref())
 }
 
-// bookFlow puts what a flow has moved into the books.
+// bookFlow adds the datagrams of a flow to the books.
 func (h *handler) bookFlow(f *flow) {
 	claim := h.flows.refs(f).claim
 	if in := f.moved[client]; in.packets > 0 {

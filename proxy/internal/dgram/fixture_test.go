@@ -85,7 +85,7 @@ func (q *fixture) write(c *net.UDPConn, b []byte) {
 	q.Must(err)
 }
 
-// read turns until there is something to read.
+// read iterates until there is something to read.
 func (q *fixture) read(c *net.UDPConn) (b []byte, from netip.AddrPort) {
 	q.Helper()
 	b = make([]byte, 1<<16)

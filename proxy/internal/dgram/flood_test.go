@@ -28,11 +28,11 @@ func TestFlood(t *testing.T) {
 	send := func(n int) {
 		for end := flood.next + uint32(n); flood.next < end; {
 			flood.send(batchSize)
-			q.Worker.Turn(0)
+			q.Worker.Iterate(0)
 			q.Now += 4 * engine.TickLength * batchSize / time.Duration(bound) // the bound is there in four ticks
 			if flood.next%(uint32(bound/160)*batchSize) == 0 {
 				q.write(worker, []byte("at work"))
-				q.Worker.Turn(0)
+				q.Worker.Iterate(0)
 			}
 		}
 	}
@@ -76,7 +76,7 @@ func TestNoAllocation(t *testing.T) {
 	buffer := make([]byte, 100)
 	turn := func() {
 		for range 3 {
-			q.Worker.Turn(0)
+			q.Worker.Iterate(0)
 		}
 	}
 	allocs := testing.AllocsPerRun(200, func() {

@@ -10,13 +10,13 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/table"
 )
 
-// The ways of a flow, by whom they come from.
+// The ways of a flow, named after their origin.
 const (
 	client = iota
 	server
 )
 
-// A class says how far a flow has come. When there is no room the lowest class is
+// A class is the progress of a flow. When there is no room the lowest class is
 // evicted first: a client with a forged address gets no further than the second.
 type class uint8
 
@@ -33,7 +33,7 @@ type address [unix.SizeofSockaddrInet6 / 4]uint32
 
 func (a *address) family() uint16 { return *(*uint16)(unsafe.Pointer(a)) }
 
-// size returns how much of it the kernel is to read.
+// size returns the length of the address for the kernel.
 func (a *address) size() uint32 {
 	if a.family() == unix.AF_INET {
 		return unix.SizeofSockaddrInet4
@@ -45,8 +45,8 @@ func (a *address) size() uint32 {
 type origin struct {
 	client address
 	port   int32    // place of the service's socket
-	via    int32    // which of those that the client speaks for, in flows.named; 0 is itself
-	local  [16]byte // where the client sends to, if the service is on a wildcard
+	via    int32    // the client that a trusted proxy names, in flows.named; 0 for none
+	local  [16]byte // the address that the client sends to, if the service is on a wildcard
 }
 
 // A flow carries the datagrams of one client to one real server over a socket
@@ -60,12 +60,12 @@ type flow struct {
 	hash   uint32
 	chain  int32 // the next of those with a similar hash
 
-	// Its place among those of its rank, by when something last moved.
+	// Its place among those of its class, by when something last moved.
 	class        class
 	newer, older int32
 	last         uint32 // tick in which something moved
 
-	// head and tail are the first and last datagram it has in the batch at hand.
+	// head and tail are its first and last datagram in the present batch.
 	head, tail int8
 	single     [2]bool // each way: datagrams cannot be sent as segments of one
 	epoch      uint32  // of the service, when its real server was last looked at
@@ -73,10 +73,10 @@ type flow struct {
 	moved [2]traffic // each way, not yet in the books
 }
 
-// A traffic is so many datagrams.
+// A traffic counts datagrams.
 type traffic struct{ packets, bytes uint64 }
 
-// A refs is what belongs to a flow and has pointers.
+// A refs has the pointers of a flow.
 type refs struct {
 	port   *port
 	source *screen.Source // nil: it is not counted
@@ -85,7 +85,7 @@ type refs struct {
 
 func (f *flow) ref() engine.Ref { return engine.Ref{Index: f.index, Gen: f.gen} }
 
-// flows are those of a worker.
+// flows are the flows of a worker.
 type flows struct {
 	slots engine.Slab[flow, refs]
 	named namedClients
@@ -104,7 +104,7 @@ func (s *flows) find(r engine.Ref) *flow {
 	return nil
 }
 
-// take returns a slot as new. It is not among the others yet.
+// take returns a flow in a free slot. It is not in the index yet.
 func (s *flows) take(o *origin) *flow {
 	i := s.slots.Take()
 	f := s.at(i)
@@ -113,7 +113,8 @@ func (s *flows) take(o *origin) *flow {
 	return f
 }
 
-// put ends a flow, wherever it comes from: what its source has is given back.
+// put frees the slot of a flow, and gives back its place in the limits of its
+// source.
 func (s *flows) put(f *flow) {
 	s.refs(f).source.Leave()
 	s.named.release(f.origin.via)
@@ -128,5 +129,5 @@ func (f *flow) count(way, packets, bytes int) {
 	t.bytes += uint64(bytes)
 }
 
-// flowEvents is what the socket of a flow is registered for, once.
+// flowEvents are the events that the socket of a flow is registered for, once.
 const flowEvents = unix.EPOLLIN | unix.EPOLLET

@@ -15,8 +15,8 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/virtual"
 )
 
-// Bounds limit what a Forwarder has at a time, over all services. The local
-// ports limit flows as well, see SetPorts.
+// Bounds are the limits of a Forwarder, over all services. The local ports limit
+// flows as well, see SetPorts.
 type Bounds struct {
 	Flows int
 
@@ -38,8 +38,8 @@ type Forwarder struct {
 	receiveErrors, limitReached rate.Sometimes
 }
 
-// New has the workers of an engine forward datagrams. It has to be called before
-// the engine starts.
+// New adds a Forwarder to the workers of an engine. It has to be called before the
+// engine starts.
 func New(e *engine.Engine, b Bounds, r *virtual.Reporter) *Forwarder {
 	f := &Forwarder{Reporter: r, engine: e, limiter: engine.NewLimiter(), receiveErrors: engine.EachMinute(), limitReached: engine.EachMinute()}
 	f.Bound(b)
@@ -48,30 +48,30 @@ func New(e *engine.Engine, b Bounds, r *virtual.Reporter) *Forwarder {
 	return f
 }
 
-// allowance is what makes up the bound of flows.
+// allowance has the values that the limit of flows depends on.
 type allowance struct {
 	mu     sync.Mutex
 	bounds Bounds
 	ports  int // for flows
-	found  int // what there turned out to be ports for
+	found  int // flows for which there were ports
 	by     dataplane.Scarcity
 }
 
-// Bound puts bounds in force. What is there already stays.
+// Bound sets the bounds. Existing flows stay.
 func (f *Forwarder) Bound(b Bounds) { f.allow(func(a *allowance) { a.bounds = b }) }
 
-// SetPorts says which local ports there are now.
+// SetPorts sets the local ports that the kernel chooses from.
 func (f *Forwarder) SetPorts(p engine.Ports) {
 	f.allow(func(a *allowance) { a.ports, a.found = p.ForFlows(), math.MaxInt })
 }
 
-// shortOfPorts notes that there were no ports for more than so many flows. It
-// holds until the ports are set again.
+// shortOfPorts lowers the limit to n flows because there were no ports for more. The
+// limit holds until the ports are set again.
 func (f *Forwarder) shortOfPorts(n int64) {
 	f.allow(func(a *allowance) { a.found = max(1, min(a.found, int(n))) })
 }
 
-// allow bounds flows anew after a change.
+// allow sets the limit of flows after a change.
 func (f *Forwarder) allow(change func(*allowance)) {
 	a := &f.allowance
 	a.mu.Lock()
@@ -85,7 +85,7 @@ func (f *Forwarder) allow(change func(*allowance)) {
 	f.limiter.SetLimit(int64(limit))
 }
 
-// Load tells how many flows there are.
+// Load returns the number of flows.
 func (f *Forwarder) Load() dataplane.Usage {
 	l := f.limiter.Load()
 	a := &f.allowance
@@ -98,14 +98,14 @@ func (f *Forwarder) Load() dataplane.Usage {
 	return l
 }
 
-// Wait returns when there has been no flow, or with ctx's error.
+// Wait returns nil when there is no flow, or ctx's error.
 func (f *Forwarder) Wait(ctx context.Context) error { return f.limiter.Wait(ctx) }
 
 // Pauses returns how often a worker has made no new flows for a moment because
 // there were no descriptors or no memory.
 func (f *Forwarder) Pauses() uint64 { return f.pauses.Load() }
 
-// Evictions returns how many flows have given way to others before their time.
+// Evictions returns how many flows were evicted for others.
 func (f *Forwarder) Evictions() uint64 { return f.evictions.Load() }
 
 func (f *Forwarder) cannotReceive(s *Service, err unix.Errno) {
@@ -117,6 +117,6 @@ func (f *Forwarder) cannotReceive(s *Service, err unix.Errno) {
 func (f *Forwarder) reportLimit(s *Service) {
 	f.limitReached.Do(func() {
 		l := f.limiter.Load()
-		f.Log.Say(slog.LevelWarn, "datagrams refused: limit of flows reached", "service", s.Name, "limit", l.Limit, "of its own", l.Reserved)
+		f.Log.Say(slog.LevelWarn, "datagrams refused: limit of flows reached", "service", s.Name, "limit", l.Limit, "reserved", l.Reserved)
 	})
 }

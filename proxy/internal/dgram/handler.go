@@ -40,8 +40,8 @@ func (h *handler) Event(id int32, gen, events uint32) {
 // Tick implements Handler.
 func (h *handler) Tick() { h.bookFlows() }
 
-// Turn implements Handler.
-func (h *handler) Turn() {
+// EndIteration implements Handler.
+func (h *handler) EndIteration() {
 	h.replies.flush()
 	h.expire()
 }

@@ -18,7 +18,7 @@ type headedDatagram struct {
 	head    [proxyheader.MaxWritten]byte
 }
 
-// setParties writes whom the datagrams that follow are from.
+// setParties writes the header of the datagrams that follow.
 func (l *headedDatagram) setParties(who virtual.Parties) {
 	head := who.Header(l.head[:0], 2, true)
 	l.vectors[0].Base = unsafe.SliceData(head)
@@ -27,8 +27,8 @@ func (l *headedDatagram) setParties(who virtual.Parties) {
 	l.header.SetIovlen(len(l.vectors))
 }
 
-// sendWithHeaders is ship with a header before each datagram. Runs are sent one by
-// one: a datagram of a run that the kernel cuts up would have none.
+// sendWithHeaders is send with a header before each datagram. It sends the datagrams
+// of runs one by one: those that the kernel cuts up would have no header.
 func (q *requests) sendWithHeaders(p *port, f *flow, i int8) (stopped int, e unix.Errno) {
 	b := q.h.replies.in
 	q.headed.setParties(q.h.partiesAt(p, &f.origin))
@@ -43,8 +43,8 @@ func (q *requests) sendWithHeaders(p *port, f *flow, i int8) (stopped int, e uni
 	return stopped, e
 }
 
-// sendRunWithHeaders sends the datagrams of a run, or the only one. It returns how
-// many bytes were passed on before one that has found nobody.
+// sendRunWithHeaders sends the datagrams of a run, or the only one. It returns the
+// number of bytes passed on before an error.
 func (q *requests) sendRunWithHeaders(f *flow, run []byte, segment int) (passed int, e unix.Errno) {
 	if segment == 0 {
 		segment = len(run)
@@ -83,18 +83,17 @@ func (q *requests) sendSingle(p *port, f *flow, b []byte) unix.Errno {
 	return q.sendWithHeader(f, b)
 }
 
-// unwrap takes the headers off the datagrams of a trusted proxy and passes them
-// on as those of the clients that they name. Answers go to the proxy, which
-// knows whose they are by the port that it has sent from.
+// unwrap removes the headers from the datagrams of a trusted proxy and passes the
+// datagrams on as those of the clients that the headers name. Replies go to the
+// proxy, which tells its clients apart by the port that it has sent from.
 func (q *requests) unwrap(p *port, run []byte, segment int) {
 	for datagram := range each(run, segment) {
 		q.unwrapOne(p, datagram)
 	}
 }
 
-// each yields the datagrams of a run, each of so many bytes but the last, which
-// may have fewer. Where segment is 0 the run is one datagram, perhaps an empty
-// one.
+// each yields the datagrams of a run, each of segment bytes but the last, which may
+// have fewer. If segment is 0 the run is one datagram, perhaps an empty one.
 func each(run []byte, segment int) iter.Seq[[]byte] {
 	if segment == 0 {
 		segment = len(run)

@@ -152,7 +152,7 @@ func TestHeadedDatagramsAllocateNothing(t *testing.T) {
 	b := make([]byte, 1000)
 	once := func() {
 		_, _ = c.Write(b[:1])
-		q.Worker.Turn(100)
+		q.Worker.Iterate(100)
 		_, _ = q.server.Read(b)
 	}
 	once()

@@ -34,8 +34,7 @@ func (x *index) hash(o *origin) uint32 {
 
 func (x *index) head(hash uint32) *int32 { return &x.heads[hash&uint32(len(x.heads)-1)] }
 
-// lookup returns the flows from an origin, one after the other: the first after
-// nil.
+// lookup returns the next flow of an origin after another, the first one after nil.
 func (s *flows) lookup(o *origin, after *flow) *flow {
 	var hash uint32
 	var i int32
@@ -55,7 +54,7 @@ func (s *flows) lookup(o *origin, after *flow) *flow {
 	return nil
 }
 
-// indexFlow puts a flow into the index.
+// indexFlow adds a flow to the index.
 func (s *flows) indexFlow(f *flow) {
 	x := &s.index
 	if x.count == len(x.heads) {
@@ -80,7 +79,7 @@ func (s *flows) growIndex() {
 	}
 }
 
-// unindexFlow takes a flow out of the index.
+// unindexFlow removes a flow from the index.
 func (s *flows) unindexFlow(f *flow) {
 	at := s.index.head(f.hash)
 	for *at != f.index {

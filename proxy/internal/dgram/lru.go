@@ -2,11 +2,10 @@ package dgram
 
 import "github.com/shunt-lb/shunt/proxy/internal/engine"
 
-// lru hold the flows of one rank at one port by when something last moved on
-// them.
+// lru is the list of the flows of one class at one port, by their last activity.
 type lru struct{ oldest, newest int32 }
 
-// pushNewest makes f the newest of its rank.
+// pushNewest makes f the newest of its class.
 func (s *flows) pushNewest(p *port, f *flow) {
 	a := &p.lru[f.class]
 	f.newer, f.older = engine.None, a.newest
@@ -18,7 +17,7 @@ func (s *flows) pushNewest(p *port, f *flow) {
 	a.newest = f.index
 }
 
-// unlinkLRU takes f out of its rank.
+// unlinkLRU removes f from the list of its class.
 func (s *flows) unlinkLRU(p *port, f *flow) {
 	a := &p.lru[f.class]
 	if f.newer != engine.None {
@@ -33,15 +32,15 @@ func (s *flows) unlinkLRU(p *port, f *flow) {
 	}
 }
 
-// raise gives f a higher rank, in which it is the newest.
+// raise gives f a higher class, in which it is the newest.
 func (s *flows) raise(p *port, f *flow, r class) {
 	s.unlinkLRU(p, f)
 	f.class = r
 	s.pushNewest(p, f)
 }
 
-// oldest returns the flow of a rank that has been silent longest, nil if there
-// is none.
+// oldest returns the flow of a class that has been silent longest, nil if there is
+// none.
 func (s *flows) oldest(p *port, r class) *flow {
 	if i := p.lru[r].oldest; i != engine.None {
 		return s.at(i)

@@ -2,8 +2,8 @@ package dgram
 
 import "github.com/shunt-lb/shunt/proxy/internal/virtual"
 
-// A namedClients holds the parties that trusted proxies have named, each once and
-// with a number above 0 for as long as somebody holds it.
+// A namedClients has the parties that trusted proxies have named, each once and with
+// a number above 0 for as long as a flow holds it.
 type namedClients struct {
 	entries []entry
 	unused  []int32
@@ -27,7 +27,7 @@ func (r *namedClients) add(who virtual.Parties) int32 {
 	return n
 }
 
-// vacant returns a number that nobody has.
+// vacant returns an unused number.
 func (r *namedClients) vacant() int32 {
 	if r.numbers == nil {
 		r.numbers, r.entries = map[virtual.Parties]int32{}, make([]entry, 1) // 0 is nobody

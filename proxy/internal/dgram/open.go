@@ -16,12 +16,12 @@ type opener struct {
 	h      *handler
 	worker *engine.Worker
 
-	shortTick uint32     // tick in which there was nothing to make a socket of
-	shortErr  unix.Errno // what there was not
+	shortTick uint32     // tick in which the host had no more sockets
+	shortErr  unix.Errno // the error of it
 }
 
-// openFlow makes a flow for a client, if it is let in. With one-packet scheduling
-// each datagram counts as a visit that is over at once, and no flow is a client's.
+// openFlow makes a flow for a client, if that is admitted. With one-packet scheduling
+// each datagram counts as a connection that is over at once, and flows are shared.
 func (op *opener) openFlow(p *port, datagram []byte, segment int) *flow {
 	from := op.h.name(&op.h.requests.origin)
 	source, ok := op.h.fwd.Screen(&p.service.Service, from)
@@ -37,7 +37,7 @@ func (op *opener) openFlow(p *port, datagram []byte, segment int) *flow {
 	return f
 }
 
-// chooseServer makes a flow to the first real server that a socket can be had to.
+// chooseServer makes a flow to the first real server for which a socket can be made.
 func (op *opener) chooseServer(p *port, from netip.AddrPort, datagram []byte, segment int) *flow {
 	var failed []*table.Server
 	var latest unix.Errno
@@ -72,8 +72,8 @@ func (op *opener) chooseServer(p *port, from netip.AddrPort, datagram []byte, se
 	return nil
 }
 
-// name returns the address of a client, which is the one that was named by a
-// trusted proxy.
+// name returns the address of a client: the one that a trusted proxy has named, or
+// else the sender.
 func (h *handler) name(o *origin) netip.AddrPort {
 	if o.via != 0 {
 		return h.flows.named.at(o.via).Client
@@ -81,14 +81,14 @@ func (h *handler) name(o *origin) netip.AddrPort {
 	return h.sender(o)
 }
 
-// sender returns where a datagram comes from.
+// sender returns the source address of a datagram.
 func (h *handler) sender(o *origin) netip.AddrPort {
 	*(*address)(unsafe.Pointer(&h.worker.Peer.Raw)) = o.client
 	return h.worker.Peer.Addr()
 }
 
-// pick asks for a real server that has not refused lately, else for any.
-// sorryAnswers says that the built-in sorry server is to answer.
+// pick claims a real server that has not refused lately, else any. sorryAnswers is
+// true if the built-in sorry server has to answer.
 func (s *Service) pick(from netip.AddrPort, failed []*table.Server) (c table.Claim, sorryAnswers, ok bool) {
 	tried, aside := s.penalties.of(from)
 	tried = append(tried, failed...)
@@ -99,8 +99,8 @@ func (s *Service) pick(from netip.AddrPort, failed []*table.Server) (c table.Cla
 	return c, ok && virtual.SorryAnswers(c, tried), ok
 }
 
-// flowForClaim returns the flow of a claim that has just been made: a new one, but
-// with one-packet scheduling the one there is.
+// flowForClaim returns the flow for a new claim: a new flow, or with one-packet
+// scheduling the existing one to the real server.
 func (op *opener) flowForClaim(p *port, o *origin, claim table.Claim) (*flow, unix.Errno) {
 	if p.service.Settings().OnePacket {
 		for f := op.h.flows.lookup(o, nil); f != nil; f = op.h.flows.lookup(o, f) {
@@ -137,7 +137,7 @@ func (op *opener) newFlow(p *port, o *origin, claim table.Claim) (*flow, unix.Er
 	f.fd = fd
 	f.epoch = p.service.epoch.Load()
 	if claim.Removed() {
-		f.epoch-- // it is to be looked at again
+		f.epoch-- // its real server has to be checked again
 	}
 	f.last = op.worker.Tick - 1
 	*op.h.flows.refs(f) = refs{port: p, claim: claim}
@@ -157,8 +157,8 @@ func (op *opener) newFlow(p *port, o *origin, claim table.Claim) (*flow, unix.Er
 	return f, 0
 }
 
-// dialFlow makes a socket for one real server, which is to see the address as
-// if that is valid.
+// dialFlow makes a socket for one real server. Its source address is as, if that is
+// valid.
 func (op *opener) dialFlow(to netip.AddrPort, as netip.Addr) (int32, unix.Errno) {
 	fd, e := datagramSocket(op.worker.To.Set(to))
 	if e != 0 {
@@ -182,8 +182,8 @@ func (op *opener) dialFlow(to netip.AddrPort, as netip.Addr) (int32, unix.Errno)
 	return fd, 0
 }
 
-// noteShortage sees whether a socket could not be had because there is nothing to
-// make one of. Then no flow is made in this tick any more.
+// noteShortage handles an error of making a socket. If the host has no more sockets
+// no flow is made any more in this tick.
 func (op *opener) noteShortage(p *port, c table.Claim, e unix.Errno) {
 	if !shortage(e) {
 		return
@@ -200,8 +200,8 @@ func shortage(e unix.Errno) bool {
 	return virtual.Scarce(e) || virtual.NoPort(e) && e != unix.EADDRNOTAVAIL
 }
 
-// transparentSource returns the address that real servers are to see the datagrams of an
-// origin come from; the zero value if that does not matter.
+// transparentSource returns the source address that real servers have to see for an
+// origin; the zero value if any will do.
 func (op *opener) transparentSource(p *port, o *origin) netip.Addr {
 	if p.service.Settings().Transparent {
 		return op.h.name(o).Addr()

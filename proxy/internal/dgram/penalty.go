@@ -9,14 +9,13 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/table"
 )
 
-// penaltyTime is for how long a real server is passed over that has said
-// nobody listens, as long as there are others.
+// penaltyTime is how long clients avoid a real server on which nobody listens, as
+// long as there are others.
 const penaltyTime = 10 * time.Second
 
-// penalties are the real servers that have lately refused a flow: for everybody
-// those that have not answered it before; for its client alone one that has,
-// and may just be through with it. Whoever looks when there are none takes no
-// lock.
+// penalties are the real servers that have lately refused a flow. All clients avoid
+// one that had not answered the flow before. Only its client avoids one that had,
+// because the exchange may just be over. A look-up takes no lock if there are none.
 type penalties struct {
 	any atomic.Bool
 
@@ -25,9 +24,8 @@ type penalties struct {
 	byClient clientPenalties
 }
 
-// add notes that a server has refused a flow of a client. Who is served by
-// another in place of one that is through with it says nothing about that other
-// to the rest.
+// add notes that a server has refused a flow of a client. If that client was
+// diverted to it from another one, the refusal says nothing to other clients.
 func (r *penalties) add(sv *table.Server, from netip.AddrPort, answered bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -43,8 +41,8 @@ func (r *penalties) add(sv *table.Server, from netip.AddrPort, answered bool) {
 	r.any.Store(true)
 }
 
-// of returns the servers that are to be passed over for a client, and which of
-// them for that client alone.
+// of returns the servers that a client has to avoid, and those of them that it alone
+// has to.
 func (r *penalties) of(from netip.AddrPort) (all, own []*table.Server) {
 	if !r.any.Load() {
 		return nil, nil

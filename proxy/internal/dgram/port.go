@@ -9,15 +9,15 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/engine"
 )
 
-// A Port takes the datagrams of one service.
+// A Port receives the datagrams of one service.
 type Port struct {
 	fwd     *Forwarder
 	service *Service
 	sockets *engine.Sockets
 }
 
-// Receive begins to take datagrams for s at addr, see [Engine.Open]. On a
-// wildcard address clients are answered from the one they have sent to.
+// Receive begins to receive datagrams for s at addr, see [Engine.Open]. On a
+// wildcard address clients are answered from the address that they have sent to.
 func (f *Forwarder) Receive(ctx context.Context, addr netip.AddrPort, s *Service) (*Port, error) {
 	f.limiter.Join(&s.Quota)
 	sockets, err := f.engine.Open(ctx, addr, engine.Opening{
@@ -33,17 +33,16 @@ func (f *Forwarder) Receive(ctx context.Context, addr netip.AddrPort, s *Service
 	return &Port{fwd: f, service: s, sockets: sockets}, nil
 }
 
-// Drain takes no new flow from when it returns nil on. Those that there are end
-// when nothing has moved for ten seconds, or their idle timeout if that is
-// less. It returns an error if a worker has not done so when ctx is done.
+// Drain makes the port refuse new flows. Existing ones end when they have been idle
+// for ten seconds, or their idle timeout if that is less. It returns nil when all
+// workers refuse, or an error if one does not when ctx is done.
 func (p *Port) Drain(ctx context.Context) error {
 	return p.sockets.Each(ctx, func(w *engine.Worker, fd int32) { engine.Of[*handler](w).drainPort(fd) })
 }
 
-// Close gives the address back, and ends the flows too: without the socket
-// nothing can be answered. It returns an error if a worker has not closed its socket
-// when ctx is done, and may then be called again. When all are closed it does
-// nothing.
+// Close releases the address, and ends the flows, which cannot be answered without
+// the socket. It returns an error if a worker has not closed its socket when ctx is
+// done, and may then be called again. When all are closed it does nothing.
 func (p *Port) Close(ctx context.Context) error {
 	err := p.sockets.Close(ctx)
 	p.fwd.limiter.Part(&p.service.Quota)
@@ -87,7 +86,7 @@ func (h *handler) openPort(fd int32, addr netip.AddrPort, s *Service) error {
 	return nil
 }
 
-// freeSlot returns a place for a port.
+// freeSlot returns a free index for a port.
 func (h *handler) freeSlot() int32 {
 	for i, p := range h.ports {
 		if p == nil {

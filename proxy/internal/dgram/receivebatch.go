@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	// batchSize is how many datagrams are received at a time.
+	// batchSize is the number of datagrams received at a time.
 	batchSize = 64
 	// stride sets buffers apart by a little more than their size, so that
 	// their beginnings do not compete for the same lines of the cache.
@@ -22,8 +22,8 @@ type message struct {
 	size   uint32
 }
 
-// An receiveBatch is a batch of what has been received. The buffers hold the largest datagrams,
-// and cost memory as far as such ones have come.
+// A receiveBatch is a batch of received datagrams. Its buffers hold the largest
+// datagrams, and use memory only as far as such ones have come.
 type receiveBatch struct {
 	memory   []byte
 	vectors  [batchSize]unix.Iovec
@@ -32,11 +32,11 @@ type receiveBatch struct {
 	controls [batchSize]control
 	filled   int // with replies that have not been sent yet
 
-	// Of requests: what the same flow gets next, and whether it has been
-	// tried before.
+	// Of requests: the next one of the same flow, and whether it has been tried
+	// before.
 	next  [batchSize]int8
 	again [batchSize]bool
-	runs  []int32 // the flows that get something
+	runs  []int32 // the flows with datagrams in the batch
 }
 
 func newReceiveBatch() *receiveBatch {
@@ -52,7 +52,8 @@ func newReceiveBatch() *receiveBatch {
 	return b
 }
 
-// receive fills up to n buffers from the one at from on, and returns how many.
+// receive fills up to n buffers, beginning at from, and returns how many it has
+// filled.
 func (b *receiveBatch) receive(fd int32, from, n int, named bool) (int, unix.Errno) {
 	for i := from; i < from+n; i++ {
 		h := &b.messages[i].header
@@ -70,10 +71,10 @@ func (b *receiveBatch) receive(fd int32, from, n int, named bool) (int, unix.Err
 	return int(m), 0
 }
 
-// bytes returns what is in a buffer.
+// bytes returns the contents of a buffer.
 func (b *receiveBatch) bytes(i int) []byte { return b.memory[i*stride:][:b.messages[i].size] }
 
-// skip takes what has been passed on out of a buffer.
+// skip removes n bytes that have been passed on from a buffer.
 func (b *receiveBatch) skip(i, n int) {
 	if n > 0 {
 		all := b.bytes(i)
@@ -81,7 +82,7 @@ func (b *receiveBatch) skip(i, n int) {
 	}
 }
 
-// control returns where a datagram was sent to and the size of its segments, see
+// control returns the destination of a datagram and the size of its segments, see
 // [control.parse].
 func (b *receiveBatch) control(i int) (local [16]byte, segment int) {
 	n := int(b.messages[i].header.Controllen)

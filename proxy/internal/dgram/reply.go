@@ -7,14 +7,15 @@ import (
 )
 
 const (
-	// repliesAtOnce are asked for at a time. Fewer have taken all there were.
+	// repliesAtOnce is the number of replies asked for at a time. If fewer come
+	// there are no more.
 	repliesAtOnce = 16
-	// replyShare is how many a flow may give before it is the turn of others.
+	// replyShare is the number of replies taken from a flow before others are served.
 	replyShare = 64
 )
 
-// replies are what comes back on a worker's flows. There is no batch before the
-// first port.
+// replies relays the datagrams that come back on a worker's flows. There is no batch
+// before the first port.
 type replies struct {
 	h      *handler
 	worker *engine.Worker
@@ -23,8 +24,7 @@ type replies struct {
 	out *sendBatch
 }
 
-// collect takes what has come back on a flow. It is sent with what comes back
-// on others.
+// collect receives the replies of a flow. They are sent with those of other flows.
 func (rp *replies) collect(r engine.Ref, events uint32) {
 	f := rp.h.flows.find(r)
 	if f == nil {
@@ -50,11 +50,11 @@ func (rp *replies) collect(r engine.Ref, events uint32) {
 			return
 		}
 	}
-	// There is no other event for what is there already, unless it is asked for.
+	// There is no other event for replies that are there already, unless it is asked for.
 	rp.h.events.Change(f.fd, flowEvents, f.index, f.gen)
 }
 
-// direct makes p the one that replies go out through.
+// direct makes p the port through which replies are sent.
 func (rp *replies) direct(p *port) {
 	if rp.in.filled > 0 && rp.out.fd == p.fd {
 		return
@@ -66,7 +66,8 @@ func (rp *replies) direct(p *port) {
 	}
 }
 
-// room returns how many replies can be taken, which it makes some for.
+// room returns how many replies the batch can receive. It makes room if there is
+// none.
 func (rp *replies) room() int {
 	if rp.in.filled == batchSize {
 		rp.flush()
@@ -74,7 +75,7 @@ func (rp *replies) room() int {
 	return min(repliesAtOnce, batchSize-rp.in.filled)
 }
 
-// reply has the next n datagrams of the batch sent to the client.
+// reply queues the next n datagrams of the batch for the client.
 func (rp *replies) reply(p *port, f *flow, n int) {
 	b := rp.in
 	for i := b.filled; i < b.filled+n; i++ {

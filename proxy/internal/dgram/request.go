@@ -6,12 +6,12 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/engine"
 )
 
-// requests are what the clients of a worker's ports send.
+// requests relays the datagrams that clients send to a worker's ports.
 type requests struct {
 	h      *handler
 	worker *engine.Worker
 
-	origin origin // of the datagram at hand
+	origin origin // of the present datagram
 	headed headedDatagram
 }
 
@@ -34,9 +34,9 @@ func (q *requests) receive(p *port) {
 	b.runs = b.runs[:0]
 }
 
-// route finds the flow of a datagram and puts it behind what the flow has in
-// this batch already, so that each has one turn. A run of datagrams has one
-// flow too, unless every datagram is to be scheduled by itself.
+// route finds the flow of a datagram and appends it to the datagrams of the flow in
+// this batch, so that each flow sends once. A run of datagrams has one flow, too,
+// unless every datagram has to be scheduled by itself.
 func (q *requests) route(p *port, i int) {
 	b := q.h.replies.in
 	datagram := b.bytes(i)
@@ -66,7 +66,7 @@ func (q *requests) route(p *port, i int) {
 	f.tail = int8(i)
 }
 
-// setOrigin takes down who has sent the datagram at hand.
+// setOrigin stores the sender of the present datagram.
 func (q *requests) setOrigin(p *port, name *address, local [16]byte) {
 	q.origin = origin{client: *name, port: p.slot}
 	if p.family == unix.AF_INET {
@@ -112,8 +112,8 @@ func (q *requests) deliver(p *port, datagram []byte) {
 	}
 }
 
-// flowFor returns the flow of a datagram or a run, nil if there is none to be
-// had. Then it has been answered, or counted as refused.
+// flowFor returns the flow of a datagram or a run, nil if there is none. Then the
+// datagram has been answered by the sorry server, or counted as refused.
 func (q *requests) flowFor(p *port, datagram []byte, segment int) *flow {
 	if !p.service.Settings().OnePacket {
 		if f := q.h.flows.lookup(&q.origin, nil); f != nil {
@@ -136,7 +136,7 @@ func (q *requests) current(p *port, f *flow) bool {
 	return true
 }
 
-// forward passes on what a flow has in the batch.
+// forward passes on the datagrams of a flow in the batch.
 func (q *requests) forward(p *port, f *flow) {
 	i := f.head
 	if i == engine.None { // its place in the runs is that of one before it
@@ -179,7 +179,7 @@ func (q *requests) send(p *port, f *flow, i int8) (stopped int, e unix.Errno) {
 	if stopped, e = out.send(); e == 0 {
 		return stopped, e
 	}
-	// A run has been passed on in part where it was sent one by one.
+	// A run that was sent one by one may have been passed on in part.
 	i, passed := int8(stopped), out.passed
 	for passed > 0 && passed >= len(b.bytes(int(i))) {
 		passed -= len(b.bytes(int(i)))
@@ -189,7 +189,7 @@ func (q *requests) send(p *port, f *flow, i int8) (stopped int, e unix.Errno) {
 	return int(i), e
 }
 
-// sendAlone is what happens nearly always where there are many flows.
+// sendAlone sends a single datagram, the usual case with many flows.
 func (q *requests) sendAlone(f *flow, b []byte) unix.Errno {
 	for again := true; ; {
 		_, e := engine.Send(f.fd, b)
@@ -199,8 +199,8 @@ func (q *requests) sendAlone(f *flow, b []byte) unix.Errno {
 	}
 }
 
-// sent sees what sending a datagram of so many bytes has come to. It is not over
-// where it has to be sent again: once, if the error was that of an earlier one.
+// sent handles the result of sending a datagram of size bytes. over is false if the
+// datagram has to be sent again, once, because the error was that of an earlier one.
 func (f *flow) sent(e unix.Errno, size int, again *bool) (failed unix.Errno, over bool) {
 	switch {
 	case e == 0:

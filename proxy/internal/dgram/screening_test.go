@@ -46,7 +46,7 @@ func TestSourceOfFlows(t *testing.T) {
 	c := q.client()
 	q.Until("the port is found closed", func() bool {
 		q.write(c, []byte("?"))
-		q.Worker.Turn(1)
+		q.Worker.Iterate(1)
 		return q.service.Books.Status().Counters.Failures > 1
 	})
 	q.Until("no flow", func() bool { return q.flows() == 0 })

@@ -9,15 +9,15 @@ import (
 )
 
 const (
-	// maxSegments and maxRun bound what is handed to the kernel as one: newer
-	// ones would take 128, and as much as one datagram of IPv6.
+	// maxSegments and maxRun bound a run that the kernel gets as one message. Newer
+	// kernels would take 128 segments, and as much as one datagram of IPv6.
 	maxSegments = 64
 	maxRun      = 65535 - 8 - 40
 )
 
-// A sendBatch is what goes out through one socket: to the real server of a flow,
-// or from a service to its clients. Runs of one flow with datagrams of one size
-// are one message each.
+// A sendBatch has the datagrams to send through one socket: to the real server of a
+// flow, or from a service to its clients. Runs of one flow with datagrams of one
+// size are one message each.
 type sendBatch struct {
 	fd     int32
 	way    int    // client if what goes out has come from there

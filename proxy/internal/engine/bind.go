@@ -8,19 +8,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Kind says how a socket is made, and what has to be done after bind so that
-// nobody else can bind the address.
+// A Kind describes how to make a socket, and how to claim its address after bind
+// so that no other program can bind it.
 type Kind struct {
 	Open  func(family uint16) (int32, unix.Errno)
 	Claim func(fd int32) error
-	// List is in which of the kernel's lists it is, and State what it has there
-	// when it is claimed. First says that such sockets come before others there.
+	// List is the kernel's list that has the socket, and State its state there
+	// when the address is claimed. First reports that such sockets come before
+	// others there.
 	List, State string
 	First       bool
 }
 
-// Bind returns n sockets at addr, where nobody may be but, if they join, who
-// shares it.
+// Bind returns n sockets at addr. No other socket may be bound there, unless join
+// is true and it shares the address.
 func Bind(addr netip.AddrPort, n int, k *Kind, join bool) ([]int32, error) {
 	var fds []int32
 	for i := range n {
@@ -40,9 +41,8 @@ func closeAll(fds []int32) {
 	}
 }
 
-// Bound returns a socket at addr. The first one is there alone, so that an
-// address which somebody has already is an error; it then shares the address
-// with those that join it.
+// Bound returns a socket at addr. The first one does not share the address until
+// it is bound, so that an address in use is an error. Later ones join it.
 func Bound(addr netip.AddrPort, k *Kind, joins bool) (int32, error) {
 	to := new(Sockaddr)
 	fd, e := k.Open(to.Set(addr))

@@ -21,7 +21,7 @@ type binding struct {
 	inodes []uint64
 }
 
-// bindings are those of an engine. One on all addresses and others on one
+// bindings are the bindings of an engine. One on all addresses and others on one
 // address each may have the same port: the kernel gives each client to the
 // more specific one.
 type bindings struct {
@@ -29,11 +29,10 @@ type bindings struct {
 	all map[*binding]bool
 }
 
-// bind returns n sockets at addr, where nobody else may be. Beside a binding
-// of the engine itself sockets share the port from the start, and the kernel
-// would let another program have it as well that does so too: then it is read
-// from the kernel's list who is there, before anything is changed and, because
-// somebody may have come meanwhile, after it.
+// bind returns n sockets at addr, which no other program may have. Beside a binding
+// of the engine itself sockets share the port from the start, and the kernel would
+// let another program share it as well. Then bind reads the kernel's list before
+// it changes anything and, because a program may have come meanwhile, afterwards.
 func (b *bindings) bind(addr netip.AddrPort, n int, k *Kind) ([]int32, *binding, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -58,15 +57,15 @@ func (b *bindings) bind(addr netip.AddrPort, n int, k *Kind) ([]int32, *binding,
 	return fds, it, nil
 }
 
-// release is for a binding whose sockets are closed.
+// release forgets a binding whose sockets are closed.
 func (b *bindings) release(it *binding) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.all, it)
 }
 
-// beside reports whether the engine has a binding that addr fits beside: who
-// has the very same address does not share it.
+// beside reports whether the engine has a binding that shares clients with addr
+// but is not at the very same address.
 func (b *bindings) beside(addr netip.AddrPort, k *Kind) bool {
 	found := false
 	for it := range b.all {
@@ -84,8 +83,8 @@ func overlap(a, b netip.AddrPort) bool {
 	return a.Port() == b.Port() && x.Is4() == y.Is4() && (x == y || x.IsUnspecified() || y.IsUnspecified())
 }
 
-// taken reports whether a socket of somebody else overlaps with addr. Without
-// the kernel's lists there is only what bind says.
+// taken reports whether a socket of another program overlaps with addr. Without
+// the kernel's lists only the error of bind tells that.
 func (b *bindings) taken(addr netip.AddrPort, k *Kind) bool {
 	return b.listed(k.List, addr, k) || b.listed(k.List+"6", addr, k)
 }
@@ -102,7 +101,7 @@ func (b *bindings) listed(list string, addr netip.AddrPort, k *Kind) bool {
 		case !ok:
 		case s.state == k.State && overlap(s.addr, addr) && !b.own(s.inode):
 			return true
-		case s.state != k.State && k.First: // those that listen come first
+		case s.state != k.State && k.First: // listening sockets come first
 			return false
 		}
 	}

@@ -12,15 +12,15 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// ErrClosed is what Listen returns after Close.
+// ErrClosed is the error of calls after Close.
 var ErrClosed = errors.New("engine is closed")
 
-// Options are what an Engine is made with.
+// Options are the settings of an Engine.
 type Options struct {
 	Workers int // 0: one for each core, as GOMAXPROCS is at first
 	Log     *slog.Logger
-	// Clock returns the time since some moment before New; nil is the clock of
-	// the host.
+	// Clock returns the time since some moment before New; nil means the
+	// clock of the host.
 	Clock func() time.Duration
 }
 
@@ -32,12 +32,12 @@ type Engine struct {
 	halves   []half
 	bindings bindings
 	log      *Log
-	// ephemeral are the ports that the kernel chooses from.
+	// ephemeral has the local ports that the kernel chooses from.
 	ephemeral atomic.Pointer[Ports]
 	loops     sync.WaitGroup
 	watching  sync.WaitGroup
 	closing   chan struct{}
-	running   atomic.Pointer[[]*Worker] // those that turn
+	running   atomic.Pointer[[]*Worker] // those with a goroutine
 
 	mu      sync.Mutex
 	workers []*Worker
@@ -50,8 +50,8 @@ type half struct {
 	ended   func()
 }
 
-// New returns an engine that does nothing yet: its workers begin when somebody
-// first needs them. Close has to be called.
+// New returns an engine whose workers start when they are first needed. The caller
+// closes it.
 func New(o Options) *Engine {
 	if o.Workers <= 0 {
 		o.Workers = cores
@@ -62,24 +62,24 @@ func New(o Options) *Engine {
 	return e
 }
 
-// Handle has every worker make a handler of its own, before it begins to turn.
-// It has to be called before anything else is done with the engine. ended is
-// called when all workers have ended, and may wait.
+// Handle makes every worker make a handler of its own, before its first iteration.
+// It has to be called before all other methods. ended is called when all workers
+// have ended, and may block.
 func (e *Engine) Handle(handler func(*Worker, Events) Handler, ended func()) {
 	e.halves = append(e.halves, half{handler, ended})
 }
 
-// Size returns how many workers there are to be.
+// Size returns the number of workers, started or not.
 func (e *Engine) Size() int { return e.options.Workers }
 
-// Workers returns those that there are by now.
+// Workers returns the workers that have been started.
 func (e *Engine) Workers() []*Worker {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.workers
 }
 
-// SetPorts says which local ports there are now.
+// SetPorts sets the local ports that the kernel chooses from.
 func (e *Engine) SetPorts(p Ports) { e.ephemeral.Store(&p) }
 
 // Log returns the log that workers write.
@@ -90,8 +90,8 @@ func (e *Engine) SinceStart() time.Duration { return time.Since(e.start) }
 
 var cores = runtime.GOMAXPROCS(0)
 
-// makeRoom has Go run one thread more than there are workers: they keep theirs
-// for some time when they have nothing to do, and all other goroutines would
+// makeRoom raises GOMAXPROCS to one more than there are workers. A worker keeps its
+// processor for some time when it has nothing to do, and all other goroutines would
 // wait for it.
 func makeRoom(workers int) {
 	if runtime.GOMAXPROCS(0) <= workers {
@@ -99,7 +99,7 @@ func makeRoom(workers int) {
 	}
 }
 
-// Start returns the workers, which it starts if need be.
+// Start starts the workers if need be, and returns them.
 func (e *Engine) Start() ([]*Worker, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -123,12 +123,12 @@ func (e *Engine) Start() ([]*Worker, error) {
 	return e.workers, nil
 }
 
-// endWithin is for how long a worker may take to end all its connections.
+// endWithin is the time limit of a worker to end all its connections.
 const endWithin = 5 * time.Second
 
-// Close shuts every handler, and returns nil when every goroutine has ended,
-// for which sorry servers may have to do their part. It returns an error if a worker
-// does not end; what that worker has stays as it is.
+// Close shuts every handler, and returns nil when every goroutine has ended, those
+// of sorry servers included. It returns an error if a worker does not end, whose
+// connections stay as they are.
 func (e *Engine) Close() error {
 	e.mu.Lock()
 	workers, closed := e.workers, e.closed
@@ -143,7 +143,7 @@ func (e *Engine) Close() error {
 		w.Stop()
 	}
 	limit := endWithin
-	if _, age := e.Turns(); age >= dataplane.StuckAfter {
+	if _, age := e.LoopAge(); age >= dataplane.StuckAfter {
 		limit = moment // for the others
 	}
 	if !Within(limit, e.loops.Wait) {
@@ -154,7 +154,7 @@ func (e *Engine) Close() error {
 	return nil
 }
 
-// end ends what workers need.
+// end calls the ended functions of the handlers and closes the log.
 func (e *Engine) end() {
 	e.loops.Wait()
 	for _, h := range e.halves {
@@ -163,7 +163,7 @@ func (e *Engine) end() {
 	e.log.close()
 }
 
-// Within calls f and reports whether it has returned in time. It goes on if not.
+// Within calls f and reports whether it has returned in time. If not, f goes on.
 func Within(limit time.Duration, f func()) bool {
 	done := make(chan struct{})
 	go func() { f(); close(done) }()

@@ -9,16 +9,16 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// Limiter bound what all workers have together: connections, or flows.
-// Half of them are divided equally among services,
-// to each its own; the other half is for whoever comes first, so that a flood
-// on one service leaves the others theirs.
+// A Limiter bounds the connections, or the flows, of all workers together. Half of
+// the places are divided equally among services as their own; the other half is
+// common and taken first come, first served. So a flood on one service leaves the
+// others their own places.
 type Limiter struct {
 	limit   atomic.Int64
 	taken   atomic.Int64
-	own     atomic.Int64 // how many each service has to itself
-	common  atomic.Int64 // how many are for all
-	lent    atomic.Int64 // how many of those are taken
+	own     atomic.Int64 // places that each service has to itself
+	common  atomic.Int64 // places for all services
+	lent    atomic.Int64 // common places that are taken
 	refused atomic.Uint64
 	vacated chan struct{} // holds one when the last has left
 	queue   queue
@@ -27,19 +27,19 @@ type Limiter struct {
 	services []*Quota // that divide the places
 }
 
-// NewLimiter returns none. Bound says how many there are.
+// NewLimiter returns a Limiter without places; SetLimit sets their number.
 func NewLimiter() *Limiter { return &Limiter{vacated: make(chan struct{}, 1)} }
 
-// A Quota is what one service has of the places.
+// A Quota counts the places that one service has.
 type Quota struct {
 	own      atomic.Int64
 	borrowed atomic.Int64 // of those for all
-	held     []*Waiter    // those that wait, see queue
+	held     []*Waiter    // waiters, see queue
 	waiting  atomic.Bool  // there are some
 }
 
-// Holding reports whether somebody waits for a place of s.
-func (s *Quota) Holding() bool { return s.waiting.Load() }
+// Waiting reports whether there are waiters for a place of s.
+func (s *Quota) Waiting() bool { return s.waiting.Load() }
 
 // SetLimit changes the number of places.
 func (p *Limiter) SetLimit(limit int64) {
@@ -49,7 +49,7 @@ func (p *Limiter) SetLimit(limit int64) {
 	p.divide()
 }
 
-// Join says that there is a service more.
+// Join adds a service, among which the own places are divided.
 func (p *Limiter) Join(s *Quota) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -57,8 +57,7 @@ func (p *Limiter) Join(s *Quota) {
 	p.divide()
 }
 
-// Part says that there is one service less. It keeps what it has until it gives
-// it back.
+// Part removes a service. It keeps its places until it releases them.
 func (p *Limiter) Part(s *Quota) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -69,7 +68,7 @@ func (p *Limiter) Part(s *Quota) {
 	p.divide()
 }
 
-// divide says how many places are common and how many are reserved for each
+// divide sets how many places are common and how many are reserved for each
 // service.
 func (p *Limiter) divide() {
 	limit, own, n := p.limit.Load(), int64(0), int64(len(p.services))
@@ -83,7 +82,7 @@ func (p *Limiter) divide() {
 	}
 }
 
-// level has what s has beyond so many of its own be borrowed, and nothing else.
+// level counts the places of s beyond its own as borrowed, and no others.
 func (p *Limiter) level(s *Quota, own int64) {
 	for {
 		switch had, lent := s.own.Load(), s.borrowed.Load(); {
@@ -103,7 +102,7 @@ func (p *Limiter) level(s *Quota, own int64) {
 	}
 }
 
-// Acquire reports whether there was room for s.
+// Acquire takes a place for s, and reports whether there was one.
 func (p *Limiter) Acquire(s *Quota) bool {
 	if p.taken.Add(1) > p.limit.Load() || !p.grant(s) {
 		p.Vacate()
@@ -125,14 +124,15 @@ func (p *Limiter) grant(s *Quota) bool {
 	return false
 }
 
-// Release gives a place of s back.
+// Release returns a place of s.
 func (p *Limiter) Release(s *Quota) {
 	own := p.Give(s)
 	p.Vacate()
 	p.WakeNext(s, own)
 }
 
-// Give takes a place from s, its own last, and reports whether it was that.
+// Give takes a place from s, borrowed ones first, and reports whether it was one of
+// its own.
 func (p *Limiter) Give(s *Quota) (own bool) {
 	for n := s.borrowed.Load(); n > 0; n = s.borrowed.Load() {
 		if s.borrowed.CompareAndSwap(n, n-1) {
@@ -144,7 +144,7 @@ func (p *Limiter) Give(s *Quota) (own bool) {
 	return true
 }
 
-// Swap has a place change hands, whether or not there are too many.
+// Swap moves a place from one service to another, even above the limit.
 func (p *Limiter) Swap(from, to *Quota) {
 	if from == to {
 		return
@@ -157,7 +157,7 @@ func (p *Limiter) Swap(from, to *Quota) {
 	}
 }
 
-// Beyond reports whether s has more than what is its own.
+// Beyond reports whether s has more places than its own.
 func (p *Limiter) Beyond(s *Quota) bool { return s.used() > p.own.Load() }
 
 func (s *Quota) used() int64 { return s.own.Load() + s.borrowed.Load() }
@@ -167,30 +167,29 @@ func (p *Limiter) Room(s *Quota) bool {
 	return !p.full() && (s.own.Load() < p.own.Load() || p.lent.Load() < p.common.Load())
 }
 
-// full reports whether there is no room, over whether there is less than none:
-// the limit has become lower.
+// full reports whether all places are taken.
 func (p *Limiter) full() bool { return p.taken.Load() >= p.limit.Load() }
 
-// OverLimit reports whether more are taken than there may be, since the limit has
-// become lower.
+// OverLimit reports whether more places are taken than the limit allows, because
+// the limit has been lowered.
 func (p *Limiter) OverLimit() bool { return p.taken.Load() > p.limit.Load() }
 
-// CommonFree reports whether a place that is for all services is free.
+// CommonFree reports whether a common place is free.
 func (p *Limiter) CommonFree() bool { return p.lent.Load() < p.common.Load() && !p.full() }
 
 // Used returns how many places are taken.
 func (p *Limiter) Used() int64 { return p.taken.Load() }
 
-// Refuse counts somebody who has got no place.
+// Refuse counts a refusal for want of a place.
 func (p *Limiter) Refuse() { p.refused.Add(1) }
 
 // Enqueue adds a waiter, which is called when there is a place for it.
 func (p *Limiter) Enqueue(h *Waiter) { p.queue.add(h) }
 
-// Dequeue takes a waiter out, and reports whether it was waiting.
+// Dequeue removes a waiter, and reports whether it was waiting.
 func (p *Limiter) Dequeue(h *Waiter) bool { return p.queue.remove(h) }
 
-// Vacate counts one less.
+// Vacate counts one place less as taken.
 func (p *Limiter) Vacate() {
 	if p.taken.Add(-1) == 0 {
 		p.signal()
@@ -204,7 +203,7 @@ func (p *Limiter) signal() {
 	}
 }
 
-// Wait returns when nobody is there, or with ctx's error.
+// Wait returns nil when no place is taken, or ctx's error.
 func (p *Limiter) Wait(ctx context.Context) error {
 	for p.taken.Load() > 0 {
 		select {

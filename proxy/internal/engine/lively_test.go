@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Only a worker whose turns follow each other closely lingers.
+// TestLively: only a worker whose iterations follow each other closely lingers.
 func TestLively(t *testing.T) {
 	var now time.Duration
 	e := New(Options{Workers: 1, Log: slog.New(slog.DiscardHandler), Clock: func() time.Duration { return now }})
@@ -18,13 +18,13 @@ func TestLively(t *testing.T) {
 	t.Cleanup(w.Shut)
 	for range livelyAfter {
 		now += linger * time.Millisecond
-		w.Turn(0)
+		w.Iterate(0)
 	}
 	if w.lively != livelyAfter {
 		t.Errorf("lively is %d among work, want %d", w.lively, livelyAfter)
 	}
 	now += linger*time.Millisecond + 1
-	if w.Turn(0); w.lively != 0 {
+	if w.Iterate(0); w.lively != 0 {
 		t.Errorf("lively is %d after a rest, want 0", w.lively)
 	}
 }

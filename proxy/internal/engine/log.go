@@ -9,8 +9,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// A Log writes lines for workers, which must not wait for whoever reads them.
-// Lines that it has no room for are left out.
+// A Log writes lines for workers, which must not wait for the log's target. Lines
+// that it has no room for are dropped.
 type Log struct {
 	log     *slog.Logger
 	entries chan logEntry
@@ -35,7 +35,7 @@ func newLog(log *slog.Logger) *Log {
 	return l
 }
 
-// Say reports whether there was room for a line. It waits for nobody.
+// Say logs a line, and reports whether there was room for it. It does not block.
 func (l *Log) Say(level slog.Level, message string, about ...any) bool {
 	select {
 	case l.entries <- logEntry{level, message, about}:
@@ -45,11 +45,12 @@ func (l *Log) Say(level slog.Level, message string, about ...any) bool {
 	}
 }
 
-// close returns when everything has been said. Nobody may say anything more.
+// close returns when all lines have been written. Say must not be called any more.
 func (l *Log) close() {
 	l.once.Do(func() { close(l.entries) })
 	l.done.Wait()
 }
 
-// EachMinute limits what is said once a minute: it is for what happens to every client.
+// EachMinute limits a message to one a minute, for events that can happen to every
+// client.
 func EachMinute() rate.Sometimes { return rate.Sometimes{Interval: time.Minute} }

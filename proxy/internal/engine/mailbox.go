@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A mailbox holds what other goroutines want a worker to do. An eventfd wakes the
-// worker.
+// A mailbox holds functions that other goroutines want a worker to call. An eventfd
+// wakes the worker.
 type mailbox struct {
 	fd int32
 
@@ -26,7 +26,7 @@ func newMailbox() (*mailbox, error) {
 	return &mailbox{fd: int32(fd)}, nil
 }
 
-// begin has the worker call f, unless it has ended.
+// begin lets the worker call f, unless it has ended.
 func (m *mailbox) begin(f func() error) *task {
 	t := &task{done: make(chan error, 1)}
 	if !m.post(func() { t.run(f) }) {
@@ -53,7 +53,7 @@ func (m *mailbox) wake() {
 	_, _ = unix.Write(int(m.fd), (*[8]byte)(unsafe.Pointer(&one))[:])
 }
 
-// run calls what has been posted.
+// run calls the posted functions.
 func (m *mailbox) run() {
 	var n [8]byte
 	_, _ = unix.Read(int(m.fd), n[:])
@@ -66,7 +66,7 @@ func (m *mailbox) run() {
 	}
 }
 
-// close calls what has been posted, and refuses anything more.
+// close calls the posted functions, and refuses further ones.
 func (m *mailbox) close() {
 	m.mu.Lock()
 	m.closed = true

@@ -8,10 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// batch is how many events are taken at a time.
+// batch is the number of events received at a time.
 const batch = 256
 
-// wokenUp is what an event is about that the mailbox has made.
+// wokenUp is the identifier of the mailbox's events.
 const wokenUp = -1
 
 // A poller is an epoll instance with the events it has brought.
@@ -30,17 +30,17 @@ func newPoller() (*poller, error) {
 	return &poller{fd: int32(fd)}, nil
 }
 
-// A worker that is lively waits for linger milliseconds without telling the Go
-// scheduler: the next event is sooner than that. To tell costs more than a
+// A lively worker waits for linger milliseconds without telling the Go scheduler,
+// because the next event is likely to come sooner. Telling it costs more than a
 // request does: the scheduler looks for other work, sleeps and has to be woken
-// up, all on threads of its own. To linger in vain costs much more still, for
-// the scheduler's monitor looks after the worker every few microseconds.
+// up, all on threads of its own. Lingering in vain costs much more still, because
+// the scheduler's monitor checks the worker every few microseconds.
 const linger = 5
 
-// livelyAfter is how many turns in a row have to begin within linger.
+// livelyAfter is how many iterations in a row have to begin within linger.
 const livelyAfter = 16
 
-// wait returns the events there are, after so many milliseconds at most; -1 is
+// wait returns the events that there are, after limit milliseconds at most; -1 is
 // no limit.
 func (p *poller) wait(limit int, lively bool) []unix.EpollEvent {
 	brief := 0
@@ -62,8 +62,8 @@ func (p *poller) wait(limit int, lively bool) []unix.EpollEvent {
 	return p.events[:n]
 }
 
-// waitBriefly returns the events there are, after a pause at most that is too short to
-// tell the Go scheduler of.
+// waitBriefly returns the events that there are, after a pause at most that is too
+// short to tell the Go scheduler of.
 func (p *poller) waitBriefly(pause time.Duration) []unix.EpollEvent {
 	p.pause = unix.NsecToTimespec(int64(pause))
 	n, _, e := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT2, uintptr(p.fd),

@@ -15,14 +15,14 @@ type Ports struct {
 // Count returns how many there are.
 func (p *Ports) Count() int { return p.count }
 
-// ForFlows returns how many of them flows may have, each of which takes one, for
-// whatever real server: an eighth is left for other programs.
+// ForFlows returns how many flows the ports allow. Each flow takes one, and an
+// eighth is left for other programs.
 func (p *Ports) ForFlows() int { return max(1, p.count-(p.count+7)/8) }
 
 func (p *Ports) has(port uint16) bool { return p.first <= port && port <= p.last }
 
-// LocalPorts reads which ports there are; all of them where the kernel does not
-// say.
+// LocalPorts reads the ports from the kernel. If it does not tell they are all
+// ports.
 func LocalPorts() Ports {
 	p := Ports{first: 1, last: 1<<16 - 1}
 	b, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range")
@@ -47,7 +47,7 @@ func (p *Ports) among(list string) (n int) {
 	return n
 }
 
-// portNumber returns the number that the kernel writes, 0 for what is none.
+// portNumber returns the port in text, 0 if it is none.
 func portNumber(text string) uint16 {
 	n, _ := strconv.ParseUint(text, 10, 16)
 	return uint16(n)

@@ -6,22 +6,22 @@ import (
 	"sync/atomic"
 )
 
-// A Waiter is who waits for a place of a quota.
+// A Waiter waits for a place of a quota.
 type Waiter struct {
 	Quota *Quota
-	// Retry is called when there may be a place. It must not wait.
+	// Ready is called when there may be a place. It must not block.
 	Ready func()
 }
 
 // A queue holds the waiters for a place. It serves the services in rotation.
 type queue struct {
-	waiting atomic.Int64 // holds
+	waiting atomic.Int64 // waiters
 
 	mu       sync.Mutex
-	services []*Quota // those of which somebody waits
+	services []*Quota // those with waiters
 }
 
-// add appends a waiter to those of its service.
+// add appends a waiter to its service.
 func (q *queue) add(l *Waiter) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -34,8 +34,8 @@ func (q *queue) add(l *Waiter) {
 	q.waiting.Add(1)
 }
 
-// next takes a hold of s out, or of the service whose turn it is if s is
-// nil. It returns nil if there is none.
+// next removes and returns a waiter of s, or of the service whose turn it is if s
+// is nil. It returns nil if there is none.
 func (q *queue) next(s *Quota) *Waiter {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -50,7 +50,7 @@ func (q *queue) next(s *Quota) *Waiter {
 	return l
 }
 
-// remove takes l out, and reports whether it was there.
+// remove removes l, and reports whether it was there.
 func (q *queue) remove(l *Waiter) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -62,8 +62,8 @@ func (q *queue) remove(l *Waiter) bool {
 	return i >= 0
 }
 
-// drop takes the i-th hold of s out, and has the others of s wait for the
-// next turn.
+// drop removes the i-th waiter of s. The others of s wait until the other services
+// have been served.
 func (q *queue) drop(s *Quota, i int) {
 	q.waiting.Add(-1)
 	s.held = slices.Delete(s.held, i, i+1)
@@ -75,8 +75,8 @@ func (q *queue) drop(s *Quota, i int) {
 	}
 }
 
-// WakeNext has somebody try again for whom s has left a place: one of its own, or
-// one that is for all.
+// WakeNext lets a waiter try again after s has released a place: of s if the place
+// is its own, of any service if it is common.
 func (p *Limiter) WakeNext(s *Quota, own bool) {
 	if p.queue.waiting.Load() == 0 {
 		return

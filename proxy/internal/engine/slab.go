@@ -1,6 +1,7 @@
 package engine
 
-// A Ref names what is or was in a slot: one that is gone has another generation.
+// A Ref names an object in a slot. When the object is gone the generation of the
+// slot is another.
 type Ref struct {
 	Index int32
 	Gen   uint32
@@ -21,13 +22,13 @@ type Slab[T, O any] struct {
 	unused []int32
 }
 
-// At returns what is in a slot.
+// At returns the object in a slot.
 func (s *Slab[T, O]) At(i int32) *T { return &s.chunks[uint32(i)/ChunkSize][uint32(i)%ChunkSize] }
 
 // RefsAt returns the pointers that belong to a slot.
 func (s *Slab[T, O]) RefsAt(i int32) *O { return &s.refs[uint32(i)/ChunkSize][uint32(i)%ChunkSize] }
 
-// Take returns the index of a slot, which holds what was left there.
+// Take returns the index of a free slot, whose contents are those of before.
 func (s *Slab[T, O]) Take() int32 {
 	if len(s.unused) == 0 {
 		s.grow()
@@ -38,7 +39,7 @@ func (s *Slab[T, O]) Take() int32 {
 	return i
 }
 
-// Put gives a slot back, and forgets its pointers.
+// Put frees a slot, and clears its pointers.
 func (s *Slab[T, O]) Put(i int32) {
 	var nobody O
 	*s.RefsAt(i) = nobody
@@ -54,7 +55,7 @@ func (s *Slab[T, O]) grow() {
 	}
 }
 
-// Size is above every index there is.
+// Size returns a number above every index.
 func (s *Slab[T, O]) Size() int32 { return int32(len(s.chunks)) * ChunkSize }
 
 // Used returns how many slots are taken.

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Sockaddr is an address as the kernel knows it.
+// A Sockaddr is an address as the kernel reads and writes it.
 type Sockaddr struct {
 	Raw  unix.RawSockaddrAny
 	Size uint32
@@ -24,7 +24,7 @@ func (s *Sockaddr) v6() *unix.RawSockaddrInet6 {
 	return (*unix.RawSockaddrInet6)(unsafe.Pointer(&s.Raw))
 }
 
-// Set takes an address over, IPv4 within IPv6 as IPv4, and returns its family.
+// Set stores an address, IPv4 within IPv6 as IPv4, and returns its family.
 func (s *Sockaddr) Set(a netip.AddrPort) uint16 {
 	addr := a.Addr().Unmap()
 	s.Raw = unix.RawSockaddrAny{}

@@ -8,8 +8,8 @@ import (
 	"sync"
 )
 
-// Sockets are one socket for each worker at one address, among which the kernel
-// distributes what comes.
+// Sockets are one socket for each worker at one address. The kernel distributes
+// clients among them.
 type Sockets struct {
 	engine  *Engine
 	opening Opening
@@ -20,23 +20,23 @@ type Sockets struct {
 	fds []int32 // of each of the team, none if it is closed
 }
 
-// An Opening says how sockets are opened and closed.
+// An Opening describes how to open and close sockets.
 type Opening struct {
 	Kind *Kind
 	// Prepare is called with each socket before it is given to its worker.
 	Prepare func(fd int32)
-	// Open is called by each worker. The socket is its own from then on, unless
-	// there is an error.
+	// Open is called by each worker. The socket belongs to the worker from then
+	// on, unless there is an error.
 	Open func(w *Worker, fd int32) error
 	// Close is called by each worker, and closes the socket.
 	Close func(w *Worker, fd int32)
 }
 
-// Open makes sockets at addr, whether or not the host has that address by now,
-// and has every worker open its own. IPv6 sockets are for IPv6 alone, so that
-// both wildcards fit beside each other. Nobody else may be there; others of the
-// engine may be on all addresses, or on one of them. With an error nothing is
-// left open.
+// Open makes sockets at addr, even if the host does not have that address yet, and
+// makes every worker open its own. IPv6 sockets are for IPv6 alone, so that both
+// wildcards fit beside each other. No other program may be bound there; other
+// sockets of the engine may be on all addresses, or on one of them. With an error
+// nothing is left open.
 func (e *Engine) Open(ctx context.Context, addr netip.AddrPort, o Opening) (*Sockets, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -70,9 +70,9 @@ func (e *Engine) Open(ctx context.Context, addr netip.AddrPort, o Opening) (*Soc
 	return s, nil
 }
 
-// Close gives the address back. It returns an error if a worker has not closed its
-// socket when ctx is done, and may then be called again. When all are closed it
-// does nothing.
+// Close closes the sockets and releases the address. It returns an error if a
+// worker has not closed its socket when ctx is done, and may then be called again.
+// When all are closed it does nothing.
 func (s *Sockets) Close(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -83,20 +83,20 @@ func (s *Sockets) Close(ctx context.Context) error {
 	return err
 }
 
-// Each has all workers call do with their socket, if it is not closed. It returns
-// an error if a worker has not done so when ctx is done.
+// Each makes every worker call do with its socket, if that is not closed. It
+// returns an error if a worker has not done so when ctx is done.
 func (s *Sockets) Each(ctx context.Context, do func(w *Worker, fd int32)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.each(ctx, s.open(do))
 }
 
-// Insist is Each, but a worker that is late when ctx is done still calls do.
+// Insist is Each, but a worker that is late still calls do after ctx is done.
 func (s *Sockets) Insist(ctx context.Context, do func(w *Worker, fd int32)) {
 	request(ctx, s.workers, s.open(do))
 }
 
-// open returns what calls do for a socket that is not closed.
+// open returns a function that calls do for a socket that is not closed.
 func (s *Sockets) open(do func(w *Worker, fd int32)) func(i int, w *Worker) {
 	return func(i int, w *Worker) {
 		if s.fds[i] != None {

@@ -22,8 +22,8 @@ func (e *Engine) Steps(ctx context.Context, begin func(w *Worker) (step func() b
 	return nil
 }
 
-// Stepwise runs such a job on one worker, and sends to done when it is done or the
-// worker has ended.
+// Stepwise runs a job in steps on one worker, and sends to done when the job is
+// done or the worker has ended.
 func (w *Worker) Stepwise(step func() bool, done chan<- struct{}) {
 	next := func() {
 		if step() {

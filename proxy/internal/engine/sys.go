@@ -11,8 +11,8 @@ import (
 // that the kernel reads or writes is on the heap: a stack may move. All return -1
 // with an error.
 
-// Send writes what there is room for: what it does not take waits for an event.
-// There is no SIGPIPE.
+// Send writes as much of b as there is room for, and returns how much. It raises no
+// SIGPIPE.
 func Send(fd int32, b []byte) (int, unix.Errno) {
 	for {
 		n, _, e := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd),
@@ -29,14 +29,14 @@ func Connect(fd int32, to *Sockaddr) unix.Errno {
 	return e
 }
 
-// The values of socket options that are either.
+// The values of socket options that are on or off.
 var (
 	Off int32
 	On  int32 = 1
 )
 
-// SetOption ignores errors: everything set here makes things better, not
-// possible.
+// SetOption sets a socket option. It ignores errors, because nothing that it is
+// used for is essential.
 func SetOption(fd int32, level, option int, value *int32) {
 	_, _, _ = unix.RawSyscall6(unix.SYS_SETSOCKOPT, uintptr(fd), uintptr(level), uintptr(option),
 		uintptr(unsafe.Pointer(value)), unsafe.Sizeof(*value), 0)
@@ -45,7 +45,7 @@ func SetOption(fd int32, level, option int, value *int32) {
 // CloseFD closes a descriptor.
 func CloseFD(fd int32) { _, _, _ = unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0) }
 
-// NameOf asks for the address of a socket at this end.
+// NameOf stores the local address of a socket in name.
 func NameOf(fd int32, name *Sockaddr) unix.Errno {
 	name.Size = unix.SizeofSockaddrAny
 	_, _, e := unix.RawSyscall(unix.SYS_GETSOCKNAME, uintptr(fd),

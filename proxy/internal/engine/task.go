@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// A task is what one worker is asked to do.
+// A task is a function that one worker is asked to call.
 type task struct {
 	taken atomic.Bool // by the worker, or back
 	done  chan error
@@ -21,18 +21,18 @@ func (t *task) run(f func() error) {
 	}
 }
 
-// Why a task has not been done in time.
+// The reasons why a task has not been done in time.
 var (
-	errStuck = errors.New("a worker of the proxy does not turn")
+	errStuck = errors.New("a worker of the proxy is stuck")
 	errBegun = fmt.Errorf("%w: it has begun and not ended what it was asked for", errStuck)
 )
 
-// moment is what a worker has that turns, although whoever asks has no time.
+// moment is the time that every worker gets, even if the caller's context is done.
 const moment = 200 * time.Millisecond
 
-// wait returns what the task has come to, ErrClosed if the worker has ended. If
-// ctx is done before the worker begins it is not done at all, which is an
-// errStuck; a worker that does not end what it has begun is an errBegun.
+// wait returns the error of the task, or ErrClosed if the worker has ended. If ctx
+// is done before the worker begins the task, it is never done and the error is
+// errStuck. If the worker has begun and does not end the error is errBegun.
 func (t *task) wait(ctx context.Context) error {
 	select {
 	case err := <-t.done:
@@ -50,7 +50,7 @@ func (t *task) wait(ctx context.Context) error {
 	}
 }
 
-// ask has all of a team do something at once.
+// ask asks all workers of a team to call f, all at once.
 func ask(team []*Worker, f func(i int, w *Worker) error) []*task {
 	tasks := make([]*task, len(team))
 	for i, w := range team {
@@ -59,7 +59,7 @@ func ask(team []*Worker, f func(i int, w *Worker) error) []*task {
 	return tasks
 }
 
-// askAll is ask, and returns what it has come to with each; see task.wait.
+// askAll is ask, and returns the error of each worker, see task.wait.
 func askAll(ctx context.Context, team []*Worker, f func(i int, w *Worker) error) []error {
 	late, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -71,14 +71,14 @@ func askAll(ctx context.Context, team []*Worker, f func(i int, w *Worker) error)
 	return errs
 }
 
-// Each has all workers that exist by now call do. It returns an error if one has
-// not done so when ctx is done.
+// Each makes all started workers call do. It returns an error if one has not done
+// so when ctx is done.
 func (e *Engine) Each(ctx context.Context, do func(w *Worker)) error {
 	return exceptClosed(askAll(ctx, e.Workers(), func(_ int, w *Worker) error { do(w); return nil }))
 }
 
-// request is ask, and waits until all is done or ctx is. What has not been done
-// by then is done later.
+// request is ask, and waits until all tasks or ctx are done. A late worker does its
+// task later.
 func request(ctx context.Context, team []*Worker, f func(i int, w *Worker)) {
 	for _, t := range ask(team, func(i int, w *Worker) error { f(i, w); return nil }) {
 		select {
@@ -89,18 +89,18 @@ func request(ctx context.Context, team []*Worker, f func(i int, w *Worker)) {
 	}
 }
 
-// exceptClosed joins errors but for those of workers that have ended, and have closed
-// everything.
+// exceptClosed joins errors without those of workers that have ended, which have
+// closed everything.
 func exceptClosed(errs []error) error {
 	return errors.Join(slices.DeleteFunc(errs, func(err error) bool { return errors.Is(err, ErrClosed) })...)
 }
 
-// closeGrace is for how long workers are waited for that have opened something,
-// where another one has not.
+// closeGrace is the time limit of workers to close their sockets after another one
+// has failed to open its own.
 const closeGrace = time.Second
 
-// closeUnlessOwned closes a socket that no worker has, unless one may have it all the
-// same.
+// closeUnlessOwned closes a socket that a worker has not opened, unless err says
+// that the worker may still open it.
 func closeUnlessOwned(fd int32, err error) {
 	if !errors.Is(err, errBegun) {
 		CloseFD(fd)

@@ -20,9 +20,9 @@ func MayBindTransparent() error {
 	return os.NewSyscallError("IP_TRANSPARENT", unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_TRANSPARENT, 1))
 }
 
-// BindTransparent binds a socket for a real server to the address from, whoever
-// has it. The kernel chooses the port when it connects, so that one is
-// needed for each connection to one server and not for each at all.
+// BindTransparent binds a socket for a real server to the address from, which may be
+// another host's. The kernel chooses the port when the socket connects, so that
+// connections to different servers can share a port.
 func (w *Worker) BindTransparent(fd int32, from, to netip.Addr) unix.Errno {
 	if from.Is4() != to.Unmap().Is4() {
 		return unix.EPFNOSUPPORT

@@ -9,11 +9,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// BufferSize is how much is read at a time.
+// BufferSize is the number of bytes read at a time.
 const BufferSize = 64 << 10
 
-// A Worker is one event loop on a thread of its own. Nothing in it is touched
-// from outside but the mailbox. Its fields are for its handlers.
+// A Worker is one event loop on a thread of its own. Other goroutines use nothing of
+// it but the mailbox. Its fields are for its handlers.
 type Worker struct {
 	Engine   *Engine
 	poller   *poller
@@ -22,19 +22,19 @@ type Worker struct {
 	handlers []Handler
 	clock    func() time.Duration // since before the engine was made
 
-	// When the latest turn began, and the worker's thread, for others to read.
-	turned atomic.Int64
-	thread atomic.Int64
+	// When the latest iteration began, and the worker's thread, for others to read.
+	iterated atomic.Int64
+	thread   atomic.Int64
 
 	Now    time.Duration
 	Tick   uint32 // of tickLength each, never 0
-	Ticked bool   // the tick is new in this turn
-	Events int    // in this turn
-	Quiet  bool   // nothing has happened for as long as glance said
-	// Glance, if above 0, is for how long to wait first, without telling the Go
-	// scheduler. A handler sets it in each turn.
+	Ticked bool   // the tick is new in this iteration
+	Events int    // in this iteration
+	Quiet  bool   // nothing has happened for the time of Brief
+	// Brief, if above 0, is the time to wait first, without telling the Go
+	// scheduler. A handler sets it in each iteration.
 	Brief time.Duration
-	// lively counts the turns that began soon after the one before.
+	// lively counts the iterations that began soon after the one before.
 	lively  uint8
 	stopped bool
 
@@ -44,8 +44,8 @@ type Worker struct {
 	Peer, To Sockaddr
 }
 
-// NewWorker returns a worker of e that nobody turns: whoever drives it calls Turn,
-// and Shut in the end. [Engine.Start] makes those that turn by themselves.
+// NewWorker returns a worker of e without a goroutine: the caller drives it by
+// Iterate, and ends it by Shut. [Engine.Start] makes workers with goroutines.
 func NewWorker(e *Engine) (*Worker, error) {
 	w := &Worker{Engine: e, clock: e.options.Clock}
 	if w.clock == nil {
@@ -67,7 +67,7 @@ func NewWorker(e *Engine) (*Worker, error) {
 	return w, nil
 }
 
-// Of returns the handler of a type that a worker has.
+// Of returns the worker's handler of a type.
 func Of[H Handler](w *Worker) (h H) {
 	for _, any := range w.handlers {
 		if it, ok := any.(H); ok {
@@ -77,20 +77,19 @@ func Of[H Handler](w *Worker) (h H) {
 	return h
 }
 
-// run turns until the worker is stopped.
+// run iterates until the worker is stopped.
 func (w *Worker) run() {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	w.thread.Store(int64(unix.Gettid()))
 	for !w.stopped {
-		w.Turn(w.Rest())
+		w.Iterate(w.Rest())
 	}
 	w.Shut()
 }
 
-// Turn waits for events, for so many milliseconds at most, and does what they
-// make possible.
-func (w *Worker) Turn(limit int) {
+// Iterate waits for events, for limit milliseconds at most, and handles them.
+func (w *Worker) Iterate(limit int) {
 	events := w.sleep(limit)
 	w.Events = len(events)
 	before := w.Tick
@@ -114,11 +113,11 @@ func (w *Worker) Turn(limit int) {
 		w.mailbox.run()
 	}
 	for _, h := range w.handlers {
-		h.Turn()
+		h.EndIteration()
 	}
 }
 
-// sleep waits for events, for so many milliseconds at most.
+// sleep waits for events, for limit milliseconds at most.
 func (w *Worker) sleep(limit int) []unix.EpollEvent {
 	if w.Quiet = false; limit == 0 || w.Brief == 0 {
 		return w.poller.wait(limit, w.lively == livelyAfter)
@@ -128,7 +127,7 @@ func (w *Worker) sleep(limit int) []unix.EpollEvent {
 	return events
 }
 
-// readClock looks at the clock.
+// readClock sets Now and Tick.
 func (w *Worker) readClock() {
 	now := w.clock()
 	if now-w.Now > linger*time.Millisecond {
@@ -137,12 +136,12 @@ func (w *Worker) readClock() {
 		w.lively++
 	}
 	w.Now = now
-	w.turned.Store(int64(now))
+	w.iterated.Store(int64(now))
 	w.Tick = uint32(w.Now/TickLength) + 1
 }
 
-// Rest returns for how many milliseconds there is nothing to do without an event,
-// -1 for ever.
+// Rest returns the milliseconds until there is something to do without an event, -1
+// for never.
 func (w *Worker) Rest() int {
 	n, ok := 0, false
 	for _, h := range w.handlers {
@@ -157,11 +156,11 @@ func (w *Worker) Rest() int {
 	return max(0, int((until+time.Millisecond-1)/time.Millisecond))
 }
 
-// Post lets the worker call f in its next turn, and reports false if the worker
-// has ended. Post may be called from any goroutine, and does not wait.
+// Post lets the worker call f in its next iteration, and reports false if the
+// worker has ended. Post may be called from any goroutine, and does not wait.
 func (w *Worker) Post(f func()) bool { return w.mailbox.post(f) }
 
-// Stop has the worker end. It may be called from any goroutine, and does not
+// Stop makes the worker end. It may be called from any goroutine, and does not
 // wait.
 func (w *Worker) Stop() { w.Post(func() { w.stopped = true }) }
 

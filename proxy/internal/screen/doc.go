@@ -1,3 +1,3 @@
-// Package screen decides which clients of a virtual service are let in: by
-// their address, and by what their source has of the service already.
+// Package screen decides which clients of a virtual service are admitted: by
+// their address, and by the connections that their source has already.
 package screen

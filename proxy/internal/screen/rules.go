@@ -9,12 +9,12 @@ import (
 // Rules say which clients are served. They do not change; nil serves all.
 type Rules struct {
 	table bart.Table[bool]
-	// others is what becomes of those that are in no prefix.
+	// others reports whether clients in no prefix are served.
 	others bool
 }
 
 // NewRules returns the rules of two lists, as dataplane.ClientLists has them; nil if
-// both are empty. A look-up takes as long however long they are.
+// both are empty. The time of a look-up does not depend on their length.
 func NewRules(allow, deny []netip.Prefix) *Rules {
 	if len(allow)+len(deny) == 0 {
 		return nil
@@ -29,7 +29,7 @@ func NewRules(allow, deny []netip.Prefix) *Rules {
 	return r
 }
 
-// plain is a network of IPv4 that is written as one of IPv6.
+// plain returns the IPv4 network of one that is written as IPv6; others unchanged.
 func plain(p netip.Prefix) netip.Prefix {
 	if a := p.Addr(); a.Is4In6() && p.Bits() >= 96 {
 		return netip.PrefixFrom(a.Unmap(), p.Bits()-96)

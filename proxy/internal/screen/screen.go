@@ -7,18 +7,18 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// A Verdict is what becomes of a client.
+// A Verdict is the decision about a client.
 type Verdict uint8
 
-// Denied are clients that are not served, Throttled those whose source has all
-// that it may have.
+// Denied clients are refused by the rules, Throttled ones because their source has
+// reached its limits.
 const (
 	Admitted Verdict = iota
 	Denied
 	Throttled
 )
 
-// String says it in words for a log.
+// String returns the word for a log.
 func (v Verdict) String() string {
 	return [...]string{"admitted", "denied by its address", "beyond the limits of its source"}[v]
 }
@@ -30,30 +30,30 @@ type Screen struct {
 	sources sources
 }
 
-// An order is what is in force.
+// An order is the rules and limits in force.
 type order struct {
 	rules  *Rules
 	limits Limits
 }
 
-// Set puts rules and limits in force, both at once. Who has been admitted
-// stays, and what sources have goes on counting, unless their prefixes have
-// another length now: then only what they get from now on does.
+// Set puts rules and limits in force, both at once. Admitted clients stay, and go on
+// counting for their sources, unless prefixes have another length now: then only new
+// clients count.
 func (s *Screen) Set(r *Rules, l Limits) {
 	var o *order
 	if r != nil || l.on() {
 		o = &order{r, l}
 	}
 	if old := s.order.Swap(o); old == nil || old.limits != l {
-		s.sources.adapt(l) // which holds up those that wait to be decided about
+		s.sources.adapt(l) // it delays calls of Admit
 	}
 }
 
 // Open reports whether everybody is admitted.
 func (s *Screen) Open() bool { return s.order.Load() == nil }
 
-// Admit decides about a client. If that one counts as one of its source the
-// result is not nil, and its Leave has to be called when it is over.
+// Admit decides about a client. If the client counts for its source the Source is
+// not nil, and the caller calls its Leave when the client has gone.
 func (s *Screen) Admit(client netip.Addr) (*Source, Verdict) {
 	o := s.order.Load()
 	switch {
@@ -67,18 +67,18 @@ func (s *Screen) Admit(client netip.Addr) (*Source, Verdict) {
 	return s.sources.admit(o.limits.prefix(client), o.limits)
 }
 
-// Expire forgets sources that have nothing and may begin as much as one that
-// was never seen. Admit takes no notice of whether they have been forgotten.
+// Expire forgets sources that have no connections and their whole rate. Decisions of
+// Admit do not depend on it.
 func (s *Screen) Expire() { s.sources.expire() }
 
-// Forgotten returns how many sources have been forgotten before their time, to
-// make room for others.
-func (s *Screen) Forgotten() uint64 { return s.sources.forgotten.Load() }
+// Evicted returns how many sources have been forgotten before their time, to make
+// room for others.
+func (s *Screen) Evicted() uint64 { return s.sources.forgotten.Load() }
 
-// Sources returns how many are remembered, and what all of them have.
+// Sources returns the number of remembered sources, and that of their connections.
 func (s *Screen) Sources() (known, having int) { return s.sources.count() }
 
-// Limits are those of each source. The zero value is none.
+// Limits are the limits of each source. The zero value means no limits.
 type Limits struct {
 	Conns int            // at a time; 0 is no limit
 	Rate  dataplane.Rate // of new ones

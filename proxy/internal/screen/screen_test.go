@@ -213,7 +213,7 @@ func TestExpire(t *testing.T) {
 		time.Sleep(500 * time.Millisecond)
 		s.Expire()
 		wantSources(t, s, 0, 0)
-		if n := s.Forgotten(); n != 0 {
+		if n := s.Evicted(); n != 0 {
 			t.Errorf("%d were forgotten before their time, want none", n)
 		}
 	})
@@ -236,7 +236,7 @@ func TestForget(t *testing.T) {
 			wantAdmitted(t, s, two, 1, 0)
 		}
 		wantSources(t, s, 100, 1)
-		if n := s.Forgotten(); n != 902 {
+		if n := s.Evicted(); n != 902 {
 			t.Errorf("%d were forgotten before their time, want 902", n)
 		}
 		wantAdmitted(t, s, one, 9, 4)

@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// maxSources bounds those that are remembered of one service: at the bound the
-// one goes that has nothing and is soonest to have its whole rate again, which
-// is harmless if it has. A source that is being held back goes last. If all of
-// them have something a new one is not admitted.
+// maxSources bounds the remembered sources of one service. At the bound, a source is
+// forgotten that has no connections and is the first to have its whole rate again,
+// which is harmless if it has. A throttled source goes last. If all of them have
+// connections a new one is not admitted.
 const maxSources = 1 << 18
 
 // A Source is a prefix that clients come from.
@@ -19,17 +19,17 @@ type Source struct {
 	of     *sources
 	prefix netip.Prefix
 	conns  int
-	// full is when the source has its whole rate again: the theoretical arrival
-	// time of the generic cell rate algorithm, as ITU-T I.371 has it.
+	// full is the time at which the source has its whole rate again: the
+	// theoretical arrival time of the generic cell rate algorithm, ITU-T I.371.
 	full time.Time
-	// place is where it stands among those that have nothing, none if it has
-	// something.
+	// place is its index among the sources without connections, none if it has
+	// some.
 	place int
 }
 
 const none = -1
 
-// sources are those that have something, or not their whole rate.
+// sources are those that have connections, or not their whole rate.
 type sources struct {
 	forgotten atomic.Uint64
 	most      int // 0: maxSources
@@ -57,8 +57,8 @@ func (t *sources) admit(p netip.Prefix, l Limits) (*Source, Verdict) {
 	return s, Admitted
 }
 
-// spend takes one of what the rate allows, if there is one left. A rate of N
-// in a time is one in every Nth of it, up to N of which may be made up for.
+// spend takes one connection of the rate, if there is one left. A rate of N in a
+// time means one in every Nth part of it, up to N of which may be saved up.
 func (s *Source) spend(l Limits, now time.Time) bool {
 	if l.Rate.Count <= 0 {
 		return true
@@ -75,8 +75,8 @@ func (s *Source) spend(l Limits, now time.Time) bool {
 	return true
 }
 
-// find returns a source, as new if it was not known; nil if there is no room.
-// A new one stands nowhere yet: it is always admitted.
+// find returns a source, a new one if it was not known; nil if there is no room. A
+// new one is not in the heap yet, because it is always admitted.
 func (t *sources) find(p netip.Prefix, now time.Time) *Source {
 	if s := t.all[p]; s != nil {
 		return s
@@ -99,7 +99,7 @@ func (t *sources) limit() int {
 	return maxSources
 }
 
-// forget makes room, if there is a source that has nothing.
+// forget makes room, if there is a source without connections.
 func (t *sources) forget(now time.Time) bool {
 	if len(t.idle) == 0 {
 		return false
@@ -125,7 +125,7 @@ func (t *sources) adapt(l Limits) {
 	}
 }
 
-// Leave takes back one that Admit has counted. nil is none.
+// Leave uncounts a client that Admit has counted. It does nothing on nil.
 func (s *Source) Leave() {
 	if s != nil {
 		s.of.leave(s)
@@ -146,7 +146,7 @@ func (t *sources) leave(s *Source) {
 	delete(t.all, s.prefix)
 }
 
-// expireShare are forgotten before those that wait for the lock have their turn.
+// expireShare is the number of sources forgotten before the lock is released for others.
 const expireShare = 1024
 
 func (t *sources) expire() {
@@ -176,8 +176,8 @@ func (t *sources) count() (known, having int) {
 	return len(t.all), having
 }
 
-// byFull is a heap of those that have nothing: the first to have its whole rate
-// again is on top.
+// byFull is a heap of the sources without connections. The first to have its whole
+// rate again is on top.
 type byFull []*Source
 
 // Len implements heap.Interface.

@@ -6,8 +6,8 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/engine"
 )
 
-// acceptShare is how many connections a listener may give before it is the
-// turn of others.
+// acceptShare is the number of connections accepted from one listener before
+// others are served.
 const acceptShare = 64
 
 // A listener is one worker's part of a Listener.
@@ -16,17 +16,17 @@ type listener struct {
 	slot      int32
 	service   *Service
 	armed     bool          // an event tells of clients
-	suspended bool          // there is no place for them
-	waiter    engine.Waiter // of it while it is held
+	suspended bool          // there is no place for clients
+	waiter    engine.Waiter // of it while it is suspended
 }
 
-// An acceptor takes in the clients of a worker's listeners.
+// An acceptor accepts the clients of a worker's listeners.
 type acceptor struct {
 	h      *handler
 	worker *engine.Worker
 
 	listeners []*listener
-	suspended int // of the listeners: those that wait for a place
+	suspended int // listeners that wait for a place
 	paused    bool
 	resumeAt  uint32 // tick at which to accept again
 	reserve   reserve
@@ -55,7 +55,7 @@ func (a *acceptor) listen(fd int32, s *Service) error {
 	return nil
 }
 
-// arm has events tell of the clients of a listener if they can be taken in.
+// arm asks for events of a listener if there is a place for clients.
 func (a *acceptor) arm(l *listener) {
 	want := !a.paused && !l.suspended
 	if want == l.armed {
@@ -69,7 +69,8 @@ func (a *acceptor) arm(l *listener) {
 	a.h.events.Change(l.fd, events, engine.Subject|l.slot, 0)
 }
 
-// closeListener takes what has been queued and no more, as far as there are places.
+// closeListener accepts the queued clients, as far as there are places, and no
+// others.
 func (a *acceptor) closeListener(fd int32) {
 	for i, l := range a.listeners {
 		if l != nil && l.fd == fd {
@@ -85,7 +86,7 @@ func (a *acceptor) closeListener(fd int32) {
 	}
 }
 
-// acceptUpTo takes up to n connections, each with a place that there is before it.
+// acceptUpTo accepts up to n connections. It acquires a place before it accepts.
 func (a *acceptor) acceptUpTo(l *listener, n int) {
 	if l.suspended {
 		return
@@ -114,7 +115,7 @@ func (a *acceptor) acceptUpTo(l *listener, n int) {
 			return
 		case unix.EINTR, unix.ECONNABORTED, unix.EPERM, unix.EPROTO, unix.ENOPROTOOPT, unix.EOPNOTSUPP,
 			unix.ENETDOWN, unix.ENETUNREACH, unix.EHOSTDOWN, unix.EHOSTUNREACH, unix.ENONET, unix.ETIMEDOUT:
-			// accept(2): what has become of this one client.
+			// accept(2): an error of this one client.
 		default:
 			a.pause()
 			a.h.fwd.cannotAccept(l.service, e)
@@ -123,7 +124,7 @@ func (a *acceptor) acceptUpTo(l *listener, n int) {
 	}
 }
 
-// acceptOne accepts, while a descriptor is left for the real server, too.
+// acceptOne accepts a client if a descriptor is left for the real server, too.
 func (a *acceptor) acceptOne(l *listener) (int32, unix.Errno) {
 	if !a.refillReserve() {
 		return engine.None, unix.EMFILE

@@ -8,15 +8,16 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/engine"
 )
 
-// ackWithin is for how long the first piece of an answer waits at most until
-// the worker sees to its acknowledgement.
+// ackWithin is the longest time that the first piece of an answer waits for its
+// acknowledgement.
 const ackWithin = 10 * time.Millisecond
 
-// piecesFor is for how many connections a service is known for answers in pieces.
+// piecesFor is the number of connections for which a service counts as one with
+// answers in pieces.
 const piecesFor = 1000
 
-// inPieces reports whether a new connection to a real server of s is likely to
-// have its answer in pieces.
+// inPieces reports whether the answer on a new connection of s is likely to come
+// in pieces.
 func (s *Service) inPieces() bool {
 	return s.pieces.Load() > 0 && s.pieces.Add(-1) >= 0
 }
@@ -28,14 +29,14 @@ type arrival struct {
 }
 
 // firstAnswer notes the first piece of the answer to the first request. The
-// kernel has been told to hold the acknowledgement of the handshake back until
-// it goes with that request, and holds back all others since, for forty
-// milliseconds if nothing is sent: for so long a server with Nagle's algorithm
-// would keep the second piece of its answer. With an end behind it there is no
-// second piece.
+// kernel delays the acknowledgement of the handshake until that request, and since
+// then all others, for forty milliseconds if nothing is sent. A server with Nagle's
+// algorithm would keep the second piece of its answer as long. If an end follows
+// the first piece there is no second one.
 //
-// A piece that comes after the first one was acknowledged is a second one. The
-// kernel then acknowledges those of the next connections to the service by itself.
+// A piece that comes after the acknowledgement of the first is a second one. Then
+// the kernel is asked to acknowledge the answers of the service's next connections
+// by itself.
 func (rl *relay) firstAnswer(c *conn) {
 	if c.quickAcked {
 		c.quickAcked = false
@@ -50,10 +51,10 @@ func (rl *relay) firstAnswer(c *conn) {
 	}
 }
 
-// acknowledge has the kernel acknowledge the first pieces of answers, and what
-// follows them, at once. That waits until the worker is idle for a moment or they are
-// ackWithin old: a connection with one request is often over by then, and costs
-// neither the call nor the segment.
+// acknowledge makes the kernel acknowledge the first pieces of answers, and the
+// pieces after them, at once. It does so when the worker is idle for a moment or the
+// pieces are ackWithin old: a connection with one request is often over by then, and
+// costs neither the call nor the segment.
 func (rl *relay) acknowledge(idle bool) {
 	n := 0
 	for ; n < len(rl.arrivals) && (idle || rl.worker.Now-rl.arrivals[n].at >= ackWithin); n++ {

@@ -45,7 +45,7 @@ func TestFirstPieces(t *testing.T) {
 			c := r.dial()
 			ask := func() {
 				r.Must2(c.Write([]byte("ask")))
-				r.Worker.Turn(0)
+				r.Worker.Iterate(0)
 			}
 			if tt.asks > 0 {
 				ask() // comes before the real server is there
@@ -58,7 +58,7 @@ func TestFirstPieces(t *testing.T) {
 				before := time.Now()
 				r.Must2(s.Write([]byte("piece")))
 				for range 4 {
-					r.Worker.Turn(0)
+					r.Worker.Iterate(0)
 				}
 				if n := unacknowledgedAt(t, s); n != 0 {
 					t.Errorf("piece %d has not been acknowledged after %v", piece, time.Since(before))
@@ -111,7 +111,7 @@ func TestHandshakeOfTheCalm(t *testing.T) {
 		r := newFixture(t, addr)
 		r.dial()
 		r.dial()
-		r.Worker.Turn(0)
+		r.Worker.Iterate(0)
 		var sent [2]uint32
 		for i := range sent {
 			info, err := unix.GetsockoptTCPInfo(int(r.h.conns.at(int32(i)).sides[server].fd), unix.SOL_TCP, unix.TCP_INFO)

@@ -7,9 +7,8 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/virtual"
 )
 
-// clientOf returns who the client of a connection is: the one that a trusted
-// proxy has named, else who has connected. It is false for one that has been
-// reset.
+// clientOf returns the client's address: the one that a trusted proxy has named,
+// else that of the peer. It returns false if the connection has been reset.
 func (h *handler) clientOf(c *conn) (netip.AddrPort, bool) {
 	if c.named {
 		return h.named[c.index].Client, true
@@ -20,7 +19,7 @@ func (h *handler) clientOf(c *conn) (netip.AddrPort, bool) {
 	return h.worker.Peer.Addr(), true
 }
 
-// partiesOf is clientOf with where the client has connected to.
+// partiesOf is clientOf with the address that the client has connected to.
 func (h *handler) partiesOf(c *conn) (virtual.Parties, bool) {
 	if c.named {
 		return h.named[c.index], true

@@ -8,38 +8,38 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/table"
 )
 
-// The sides of a connection. What is kept for each way is found under the side
-// it comes from.
+// The sides of a connection. A way has the index of the side that its bytes come
+// from.
 const (
 	client = iota
 	server
 )
 
-// A state is how far a connection has come.
+// A state is a stage in the life of a connection.
 type state uint8
 
 const (
 	free           state = iota // the slot holds none
-	awaitingHeader              // a trusted proxy has to say who its client is
+	awaitingHeader              // a trusted proxy has to name its client
 	waiting                     // for a place at a real server
-	connecting                  // to one
-	relaying                    // both sides are there
-	resetting                   // one side was reset, the other still has something to take
+	connecting                  // to a real server
+	relaying                    // both sides are connected
+	resetting                   // one side was reset, the other has not taken all bytes
 )
 
 // A conn is one connection of a client. It holds no pointer, so that the collector
 // has nothing to do however many there are; pointers are in its refs.
 type conn struct {
 	index      int32
-	gen        uint32 // told apart by it from those that had the slot before
+	gen        uint32 // tells it from earlier connections in the slot
 	state      state
 	watched    bool   // the client's socket is among the events
-	queued     bool   // there is more to do than its share
+	queued     bool   // there is more to relay than its share
 	lasting    bool   // long enough for keepalives
-	written    uint8  // writes to the real server, of the first two
+	written    uint8  // writes to the real server, 2 for more
 	ackAsked   bool   // what the real server sends is not kept unacknowledged
-	quickAcked bool   // that has been seen to, and nothing has come since
-	stall      uint8  // ticks in which a side that has to has taken nothing
+	quickAcked bool   // acknowledged at once, and nothing has come since
+	stall      uint8  // ticks in which a side has taken none of its bytes
 	named      bool   // a trusted proxy has named the client, see handler.named
 	failure    uint16 // errno of the latest attempt to reach a real server
 	headerLeft uint8  // bytes of the PROXY header that the real server has not taken
@@ -57,28 +57,28 @@ type side struct {
 	fd       int32
 	readable bool // there may be something to read
 	writable bool // there may be room to write
-	ending   bool // a short read does not mean that nothing is left
+	ending   bool // something may be left after a short read
 	eof      bool // nothing more comes
 	broken   bool // reset, or timed out
 }
 
-// A way carries what comes from one side to the other.
+// A way relays the bytes from one side to the other.
 type way struct {
 	held        int32  // bytes read and not yet written, in the pipe or the stash
-	stash       int32  // where in the stashes they are, if not in the pipe
+	stash       int32  // their stash, if they are not in the pipe
 	from        int32  // where in the stash they begin
 	pipe        pipe   // the zero value if there is none
 	full        uint8  // buffers filled in a row
 	copy        bool   // its sockets do not splice
 	endPassed   bool   // the end has been passed on
-	lowWater    bool   // an event is for a lot at least
-	lowWaterHit bool   // something has been spliced since that was looked at last
+	lowWater    bool   // an event comes with lowWaterSize at least
+	lowWaterHit bool   // something has been spliced since the last look
 	wake        uint32 // bytes since there was last nothing to read
-	run         uint32 // bytes spliced on the way to lots
+	run         uint32 // bytes spliced towards lowWaterAfter
 	bytes       uint64 // not yet in the books
 }
 
-// An refs is what belongs to a connection and has pointers.
+// A refs has the pointers of a connection.
 type refs struct {
 	service *Service
 	source  *screen.Source // nil: it is not counted
@@ -90,10 +90,10 @@ func (c *conn) streams() bool {
 	return c.ways[client].full >= spliceAfter || c.ways[server].full >= spliceAfter
 }
 
-// ended reports whether all that comes from a side has been passed on.
+// ended reports whether all bytes of a side have been passed on, and its end has come.
 func (c *conn) ended(from int) bool { return c.sides[from].eof && c.ways[from].held == 0 }
 
-// socketEvents is what the sockets of a connection are registered for, once.
+// socketEvents are the events that sockets of a connection are registered for, once.
 const socketEvents = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLPRI | unix.EPOLLET
 
 // conns are the connections of a worker.
@@ -113,7 +113,7 @@ func (s *conns) find(r engine.Ref) *conn {
 
 func (c *conn) ref() engine.Ref { return engine.Ref{Index: c.index, Gen: c.gen} }
 
-// take returns a slot as new.
+// take returns a connection in a free slot.
 func (s *conns) take() *conn {
 	i := s.slots.Take()
 	c := s.at(i)
@@ -127,7 +127,7 @@ func (s *conns) put(c *conn) {
 	s.slots.Put(c.index)
 }
 
-// all calls f with every connection there is. f may end it.
+// all calls f with every connection. f may end it.
 func (s *conns) all(f func(*conn)) {
 	for i := range s.slots.Size() {
 		if c := s.at(i); c.state != free {

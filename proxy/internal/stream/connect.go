@@ -33,7 +33,7 @@ func (h *handler) begin(s *Service, fd int32) {
 	h.enter(c, from)
 }
 
-// enter goes on with a client whose address is known: it is let in or reset.
+// enter admits or resets a client whose address is known.
 func (h *handler) enter(c *conn, from netip.AddrPort) {
 	o, ok := h.conns.refs(c), false
 	if o.source, ok = h.fwd.Screen(&o.service.Service, from); !ok {
@@ -44,7 +44,7 @@ func (h *handler) enter(c *conn, from netip.AddrPort) {
 }
 
 // connectNext begins to connect to the next real server. Nothing is read from the
-// client before one is reached, so that it gets all that the client sends.
+// client before a real server is reached, which therefore gets all bytes.
 func (d *dialer) connectNext(c *conn, from netip.AddrPort) {
 	o := d.h.conns.refs(c)
 	for {
@@ -61,7 +61,7 @@ func (d *dialer) connectNext(c *conn, from netip.AddrPort) {
 }
 
 // tryServer begins to connect to one real server, hands the client over or refuses
-// it. It returns false if the real server is not there.
+// it. It returns false if the real server cannot be reached.
 func (d *dialer) tryServer(c *conn, from netip.AddrPort, claim table.Claim) bool {
 	d.h.conns.refs(c).claim = claim
 	if claim.Sorry() && virtual.SorryAnswers(claim, d.tried[c.index]) {
@@ -99,8 +99,8 @@ func (d *dialer) connect(c *conn, from netip.Addr, to netip.AddrPort) unix.Errno
 		}
 	}
 	if !d.h.calm() && !d.h.conns.refs(c).service.inPieces() {
-		// The last segment of the handshake waits for the request it goes with,
-		// which saves a segment and has the kernel wait with others, too.
+		// The last segment of the handshake goes with the request, which saves a
+		// segment. The kernel then delays other acknowledgements, too.
 		engine.SetOption(fd, unix.SOL_TCP, unix.TCP_QUICKACK, &engine.Off)
 	}
 	inlineUrgent(fd)
@@ -128,7 +128,7 @@ func (d *dialer) watch(c *conn) unix.Errno {
 // connectEvent handles an event of a connection that is being connected.
 func (d *dialer) connectEvent(c *conn, which int) {
 	if c.sides[client].broken {
-		d.h.cut(c) // nobody waits for it any more
+		d.h.cut(c) // the client has gone
 		return
 	}
 	if which == client {
@@ -166,7 +166,7 @@ func (d *dialer) established(c *conn) {
 	}
 	d.h.relay.relayBoth(c)
 	if c.state == relaying && c.ways[client].bytes == 0 {
-		// There is no request yet, and perhaps it is the server's turn.
+		// There is no request yet, and perhaps the server speaks first.
 		c.ackAsked = true
 		engine.SetOption(c.sides[server].fd, unix.SOL_TCP, unix.TCP_QUICKACK, &engine.On)
 	}
@@ -192,21 +192,21 @@ func (d *dialer) retry(c *conn) {
 // closeAttempt ends an attempt.
 func (d *dialer) closeAttempt(c *conn) {
 	fd := c.sides[server].fd
-	d.h.events.Forget(fd) // there is to be no event for the next one
+	d.h.events.Forget(fd) // its event would be taken for the next attempt's
 	engine.CloseFD(fd)
 	d.h.accept.refillReserve() // the next attempt may need it
 	c.sides[server] = side{fd: engine.None}
 }
 
-// attemptFailed gives back the claim of an attempt that has failed.
+// attemptFailed gives back the claim of a failed attempt.
 func (d *dialer) attemptFailed(c *conn, err unix.Errno) {
 	o := d.h.conns.refs(c)
 	d.h.fwd.Failed(&o.service.Service, o.claim)
 	d.noteFailure(c, err, false)
 }
 
-// noteFailure notes that a real server could not be reached, whose claim has been given
-// back; own reports whether it is the fault of this host.
+// noteFailure notes that a real server could not be reached. Its claim has been
+// given back. own is true if this host is at fault.
 func (d *dialer) noteFailure(c *conn, err unix.Errno, own bool) {
 	o := d.h.conns.refs(c)
 	d.tried[c.index] = append(d.tried[c.index], o.claim.Server())
@@ -215,8 +215,8 @@ func (d *dialer) noteFailure(c *conn, err unix.Errno, own bool) {
 	o.claim = table.Claim{}
 }
 
-// refuse resets a client that no real server takes; full reports whether one would
-// take it if it were below its limit.
+// refuse resets a client that no real server takes. full is true if one would take
+// it but for its limit.
 func (d *dialer) refuse(c *conn, full bool) {
 	e := unix.Errno(c.failure)
 	d.h.fwd.Refused(&d.h.conns.refs(c).service.Service, e, virtual.Refusal(e, full), d.tried[c.index])
@@ -229,7 +229,7 @@ func (h *handler) resetClient(c *conn) {
 	h.leave(c)
 }
 
-// handOver leaves the client to the sorry server, if there is one.
+// handOver gives the client to the sorry server, if there is one.
 func (d *dialer) handOver(c *conn) {
 	o := *d.h.conns.refs(c)
 	if o.service.Sorry == nil {
@@ -246,8 +246,8 @@ func (d *dialer) handOver(c *conn) {
 	d.h.fwd.sorry.serve(o, fd)
 }
 
-// refuseForShortage refuses a client for whom no socket can be had. Nobody else is let
-// in for a moment.
+// refuseForShortage refuses a client because the host has no socket for it. The
+// worker accepts nobody else for a moment.
 func (d *dialer) refuseForShortage(c *conn, e unix.Errno) {
 	o := d.h.conns.refs(c)
 	d.h.accept.pause()

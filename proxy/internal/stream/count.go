@@ -1,10 +1,11 @@
 package stream
 
-// countAfter bytes are put into the books at once, fewer at the next tick.
+// countAfter is the number of bytes that are counted in the books at once; fewer are
+// counted at the next tick.
 const countAfter = 1 << 20
 
-// touch notes that something moves. The first to move in a tick puts the
-// connection among those whose bytes are counted when the tick is over.
+// touch notes activity of a connection. The first one in a tick adds the connection
+// to those whose bytes are counted when the tick is over.
 func (rl *relay) touch(c *conn) {
 	if c.last == rl.worker.Tick {
 		return
@@ -23,8 +24,8 @@ func (rl *relay) count(c *conn, from, n int) {
 	}
 }
 
-// book puts what a connection has moved into the books, which are shared and
-// therefore left alone most of the time.
+// book adds the bytes of a connection to the books, which all workers share and
+// which are therefore seldom written.
 func (rl *relay) book(c *conn) {
 	claim := rl.h.conns.refs(c).claim
 	if n := &c.ways[client].bytes; *n > 0 {

@@ -8,13 +8,12 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/engine"
 )
 
-// cutShare are ended before it is the turn of others again.
+// cutShare is the number of connections cut before events are handled again.
 const cutShare = 64
 
-// Cut resets the connections of s to real servers at which its books want
-// nobody; clients that are being connected to one go on to another. It returns
-// when that is done or the engine has been closed, or else with ctx's error;
-// then it is done all the same.
+// Cut resets the connections of s to real servers that its books cut. Clients that
+// are being connected to one go on to another. It returns nil when that is done or
+// the engine has been closed, or else ctx's error; the work goes on then.
 func (f *Forwarder) Cut(ctx context.Context, s *Service) error {
 	return f.engine.Steps(ctx, func(w *engine.Worker) func() bool { return engine.Of[*handler](w).cutting(s) })
 }
@@ -37,8 +36,8 @@ func (h *handler) cutting(s *Service) (step func() bool) {
 	})
 }
 
-// CutOthers resets all connections but those of services that stay, and those
-// that a sorry server has. It returns as Cut does.
+// CutOthers resets all connections but those of the services in stay and those of
+// sorry servers. It returns as Cut does.
 func (f *Forwarder) CutOthers(ctx context.Context, stay map[*Service]bool) error {
 	return f.engine.Steps(ctx, func(w *engine.Worker) func() bool {
 		h := engine.Of[*handler](w)

@@ -118,8 +118,8 @@ func TestCutBeforeTheAnswer(t *testing.T) {
 	r.Worker.Stepwise(r.h.cutting(r.service), make(chan struct{}, 1))
 	r.h.accept.acceptUpTo(r.h.accept.listeners[0], 1)
 	cut(r.service, 0)
-	r.Worker.Turn(0)
-	r.Worker.Turn(0)
+	r.Worker.Iterate(0)
+	r.Worker.Iterate(0)
 	if st := r.service.Books.Status(); r.only().state == relaying || st.Servers[1].Counters.Connections > 0 {
 		t.Errorf("state %d with a real server that does not answer: %+v", r.only().state, st.Servers[1].Counters)
 	}

@@ -1,7 +1,7 @@
 // Package stream forwards TCP connections between clients and real servers, as
-// handlers of the engine's workers. A [Forwarder] is what all workers share; a
-// handler has the connections of one worker, and nothing of it is shared or
-// locked but the books of a service, when a connection begins and ends.
+// handlers of the engine's workers. All workers share a [Forwarder]. A handler has
+// the connections of one worker. It shares and locks only the books of a service,
+// when a connection begins and ends.
 //
 // # The life of a connection
 //
@@ -23,9 +23,9 @@
 //
 // # How a connection ends
 //
-// Every connection gives back its place in the limit of connections and what
-// its source has of the service (refs.source), once. The other columns are its
-// claim in the books, its sockets, the stash or pipe of each way, and its timer.
+// Every connection gives back, once, its place in the limit of connections and its
+// place in the limits of its source (refs.source). The columns are its claim in the
+// books, its sockets, the stash or pipe of each way, and its timer.
 //
 //	function     when                            claim        sockets        buffers, timer
 //	end          both ways have ended            Done         closed         given back
@@ -46,9 +46,9 @@
 //
 // # Clients
 //
-// clientOf is the one place that says who the client of a connection is: the one
-// that a trusted proxy has named, or else the kernel's answer, which is asked for
-// only where it is needed. A header to the real server is written into the buffer
+// Only clientOf decides who the client of a connection is: the one that a trusted
+// proxy has named, or else the peer, which the kernel is asked for only where it is
+// needed. A header to the real server is written into the buffer
 // before what is read from the client, and both are sent at once: that costs what
 // sending the request does. A write of its own that waits for more (MSG_MORE) was
 // a twentieth more expensive.
@@ -62,7 +62,7 @@
 // find nothing. Only where an end or an urgent byte is known to wait behind it
 // does reading go on. A way passes on a share at most before others are served,
 // and continues from the queue, since there will be no other event. Spliced ways
-// are served from the queue alone, after everything else, until the turn has had
+// are served from the queue alone, after everything else, until the iteration has had
 // its share: a request beside any number of them waits for one MiB. That costs
 // one wait for events for each MiB, a hundredth of what passing it on takes.
 //
@@ -86,17 +86,17 @@
 //
 // # Full servers
 //
-// A client that waits for a real server is in the queue of the books, which know
-// all workers; its worker watches its socket for a reset, and the time. Whoever
-// gives a connection back chooses, under the lock of the books, who is served
-// next; the mailbox only says that there is something to fetch. A worker that
-// fetches it too late, for a client that has gone, gives it back, and the next
-// client gets it.
+// A client that waits for a real server is in the queue of the books, which all
+// workers share. Its worker watches its socket for a reset, and the time. The worker
+// that gives a claim back chooses, under the lock of the books, the client that is
+// served next. The mailbox only tells that client's worker to fetch the claim. If
+// the client has gone by then the worker gives the claim back, and the next client
+// gets it.
 //
 // # Resets
 //
-// A reset is passed on as a reset, after what came before it. The kernel reports
-// a reset once, to whichever call is first. A side is therefore remembered as
-// broken from the event, the failed read or the failed write, and its end is then
-// not taken for an orderly one.
+// A reset is passed on as a reset, after the bytes that came before it. The kernel
+// reports a reset once, to the first call that asks. So a side is marked as broken
+// from the event, the failed read or the failed write, and its end is then not taken
+// for an orderly one.
 package stream

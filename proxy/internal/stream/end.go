@@ -2,7 +2,7 @@ package stream
 
 import "github.com/shunt-lb/shunt/proxy/internal/engine"
 
-// end closes a connection that has come to its end both ways.
+// end closes a connection both ways of which have ended.
 func (h *handler) end(c *conn) {
 	for i := range c.sides {
 		if fd := c.sides[i].fd; fd != engine.None {
@@ -24,7 +24,7 @@ func (h *handler) cut(c *conn) {
 	h.finish(c)
 }
 
-// reset closes a socket, if it is one, with RST.
+// reset closes a socket with RST. It does nothing if fd is none.
 func reset(fd int32) {
 	if fd != engine.None {
 		setAbortive(fd)
@@ -39,7 +39,7 @@ func (h *handler) finish(c *conn) {
 	h.leave(c)
 }
 
-// leave gives back what a connection holds but for its sockets and its claim.
+// leave gives back all that a connection holds but its sockets and its claim.
 func (h *handler) leave(c *conn) {
 	o := *h.conns.refs(c)
 	h.release(c)
@@ -59,7 +59,7 @@ func (h *handler) release(c *conn) {
 	h.conns.put(c)
 }
 
-// discardHeld drops what a way holds.
+// discardHeld drops the bytes that a way holds.
 func (rl *relay) discardHeld(y *way) {
 	switch {
 	case y.pipe.there():

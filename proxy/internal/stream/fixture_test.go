@@ -59,10 +59,10 @@ func newService(servers ...netip.AddrPort) *Service {
 	return s
 }
 
-// settle turns until nothing happens any more.
+// settle iterates until nothing happens any more.
 func (r *fixture) settle() {
 	for quiet := 0; quiet < 20; {
-		if r.Worker.Turn(0); r.Worker.Events == 0 && len(r.h.relay.queue) == 0 {
+		if r.Worker.Iterate(0); r.Worker.Events == 0 && len(r.h.relay.queue) == 0 {
 			quiet++
 			time.Sleep(time.Millisecond)
 		}
@@ -162,7 +162,7 @@ func silent(t testing.TB) netip.AddrPort {
 	}
 }
 
-// receive reads in the background while the worker turns.
+// receive reads in the background while the worker iterates.
 func (r *fixture) receive(c net.Conn) ([]byte, error) {
 	type result struct {
 		b   []byte

@@ -14,14 +14,14 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/virtual"
 )
 
-// Options are what a Forwarder is made with.
+// Options are the settings of a Forwarder.
 type Options struct {
 	Bounds
 	Pipes  int // most at a time, for streams; others are copied
 	Report *virtual.Reporter
 }
 
-// Bounds limit what a Forwarder has at a time, over all services.
+// Bounds are the limits of a Forwarder, over all services.
 type Bounds struct {
 	Connections int
 	Buffers     int64 // bytes held for sides that do not take them; 0 or below is no bound
@@ -41,8 +41,8 @@ type Forwarder struct {
 	acceptErrors, limitReached rate.Sometimes
 }
 
-// New has the workers of an engine forward connections. It has to be called
-// before the engine starts.
+// New adds a Forwarder to the workers of an engine. It has to be called before the
+// engine starts.
 func New(e *engine.Engine, o Options) *Forwarder {
 	f := &Forwarder{
 		Reporter: o.Report, engine: e, limiter: engine.NewLimiter(), pipes: min(o.Pipes/e.Size(), maxPipes),
@@ -54,7 +54,7 @@ func New(e *engine.Engine, o Options) *Forwarder {
 	return f
 }
 
-// Bound puts bounds in force. What is there already stays.
+// Bound sets the bounds. Existing connections and buffers stay.
 func (f *Forwarder) Bound(b Bounds) {
 	f.limiter.SetLimit(int64(b.Connections))
 	stashes := b.Buffers / engine.BufferSize
@@ -64,21 +64,21 @@ func (f *Forwarder) Bound(b Bounds) {
 	f.stashLimit.limit.Store(stashes)
 }
 
-// Load tells how many connections there are, and how much is held for sides
-// that do not take it.
+// Load returns the number of connections, and the bytes held for sides that do not
+// take them.
 func (f *Forwarder) Load() (connections, buffers dataplane.Usage) {
 	return f.limiter.Load(), f.stashLimit.load()
 }
 
-// Wait returns when there has been no connection, or with ctx's error.
+// Wait returns nil when there is no connection, or ctx's error.
 func (f *Forwarder) Wait(ctx context.Context) error { return f.limiter.Wait(ctx) }
 
-// Pauses returns how often a worker has taken no new connections for a moment
+// Pauses returns how often a worker has accepted no connections for a moment
 // because there were no descriptors or no memory.
 func (f *Forwarder) Pauses() uint64 { return f.pauses.Load() }
 
-// release gives back the place of a connection, and what its source has of the
-// service. Every connection comes here when it is over, and once.
+// release gives back the place of a connection, in the limit of connections and in
+// the limits of its source. It is called once for every connection, at its end.
 func (f *Forwarder) release(o refs) {
 	o.source.Leave()
 	f.limiter.Release(&o.service.Quota)
@@ -93,6 +93,6 @@ func (f *Forwarder) cannotAccept(s *Service, err unix.Errno) {
 func (f *Forwarder) reportLimit(s *Service) {
 	f.limitReached.Do(func() {
 		l := f.limiter.Load()
-		f.Log.Say(slog.LevelWarn, "clients wait: limit of connections reached", "service", s.Name, "limit", l.Limit, "of its own", l.Reserved)
+		f.Log.Say(slog.LevelWarn, "clients wait: limit of connections reached", "service", s.Name, "limit", l.Limit, "reserved", l.Reserved)
 	})
 }

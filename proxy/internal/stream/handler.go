@@ -17,8 +17,8 @@ type handler struct {
 
 	conns    conns
 	wheel    *wheel.Wheel
-	named    map[int32]virtual.Parties // of those that were introduced
-	accepted bool                      // connections have been accepted in this turn
+	named    map[int32]virtual.Parties // of connections with a PROXY header
+	accepted bool                      // connections have been accepted in this iteration
 
 	accept acceptor
 	dialer dialer
@@ -52,8 +52,8 @@ func (h *handler) Event(id int32, gen, events uint32) {
 // Tick implements Handler.
 func (h *handler) Tick() { h.relay.bookAll() }
 
-// Turn implements Handler.
-func (h *handler) Turn() {
+// EndIteration implements Handler.
+func (h *handler) EndIteration() {
 	h.relay.workQueue()
 	h.relay.acknowledge(h.worker.Events == 0)
 	h.relay.resetLowWater()
@@ -64,7 +64,7 @@ func (h *handler) Turn() {
 		h.relay.pipes.trim(sparePipes)
 	}
 	h.accepted = false
-	h.relay.endTurn()
+	h.relay.endIteration()
 }
 
 // calm reports whether the worker has no more than one thing to do.
@@ -93,7 +93,7 @@ func (h *handler) Shut() {
 	h.accept.reserve.release()
 }
 
-// handle takes an event of a socket, which may be one that is gone.
+// handle handles an event of a socket, whose connection may be over.
 func (h *handler) handle(r engine.Ref, which int, events uint32) {
 	c := h.conns.find(r)
 	if c == nil {
@@ -117,7 +117,7 @@ func (h *handler) handle(r engine.Ref, which int, events uint32) {
 	}
 }
 
-// note takes down what an event says about a side.
+// note stores what an event says about a side.
 func (c *conn) note(which int, events uint32) {
 	s := &c.sides[which]
 	if events&(unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR|unix.EPOLLPRI) != 0 {
@@ -127,15 +127,15 @@ func (c *conn) note(which int, events uint32) {
 		s.writable = true
 	}
 	if events&(unix.EPOLLRDHUP|unix.EPOLLPRI) != 0 {
-		// The kernel makes no event of its own for what follows an end that is
-		// here already, or stands behind an urgent byte.
+		// The kernel makes no separate event for bytes after an end that has
+		// been reported already, or after an urgent byte.
 		s.ending = true
 	}
 	if events&unix.EPOLLPRI != 0 {
 		c.ways[which].copy = true // splice does not get past it
 	}
-	// Until it has been told the end, nothing but a reset shuts a side both
-	// ways. The error itself may have been taken away by a failed write.
+	// Before the end has been passed on to a side, only a reset shuts it both
+	// ways. A failed write may have consumed the error itself.
 	if events&unix.EPOLLERR != 0 || events&unix.EPOLLHUP != 0 && !c.ways[1-which].endPassed {
 		s.broken = true
 	}

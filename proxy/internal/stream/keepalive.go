@@ -9,23 +9,23 @@ import (
 )
 
 const (
-	// keepProbes is how many keepalives go unanswered until the other side is
-	// taken for gone.
+	// keepProbes is the number of unanswered keepalives after which a peer counts
+	// as gone.
 	keepProbes = 4
-	// maxKeep is the most that the kernel takes, in seconds.
+	// maxKeep is the greatest value that the kernel accepts, in seconds.
 	maxKeep = 32767
 )
 
-// A keepalive says how the kernel finds out that the other side of a connection is
-// gone, in the units of its socket options.
+// A keepalive has the settings by which the kernel notices that a peer is gone, in
+// the units of its socket options.
 type keepalive struct {
 	idle, every, probes int32  // of keepalives, in seconds
 	userTimeout         int32  // milliseconds without acknowledgement; 0: the kernel's choice
 	soonest             uint32 // ticks before which keepalives are not worth the calls
 }
 
-// newKeepalive has the first keepalive come after keep of silence, the others a
-// quarter of that apart; 0 is a minute.
+// newKeepalive returns settings that send the first keepalive after keep of silence
+// and the others a quarter of that apart; 0 means a minute.
 func newKeepalive(keep, unheard time.Duration) keepalive {
 	v := keepalive{idle: 60, every: 15, probes: keepProbes, soonest: engine.LookEvery}
 	if keep > 0 {
@@ -37,8 +37,8 @@ func newKeepalive(keep, unheard time.Duration) keepalive {
 	return v
 }
 
-// enable sends keepalives over a socket. When that is asked for late the kernel
-// counts the silence that there has been.
+// enable turns keepalives of a socket on. The kernel counts the silence from before
+// the call, too.
 func (v *keepalive) enable(fd int32) {
 	engine.SetOption(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, &engine.On)
 	engine.SetOption(fd, unix.SOL_TCP, unix.TCP_KEEPIDLE, &v.idle)
@@ -46,12 +46,12 @@ func (v *keepalive) enable(fd int32) {
 	engine.SetOption(fd, unix.SOL_TCP, unix.TCP_KEEPCNT, &v.probes)
 }
 
-// setUserTimeout limits for how long what is sent over a socket may go unacknowledged.
+// setUserTimeout limits how long sent bytes may go unacknowledged.
 func (v *keepalive) setUserTimeout(fd int32) {
 	engine.SetOption(fd, unix.SOL_TCP, unix.TCP_USER_TIMEOUT, &v.userTimeout)
 }
 
-// setOn has the sockets of clients inherit it all from their listener.
+// setOn sets all of it on a listener, from which the sockets of clients inherit it.
 func (v *keepalive) setOn(fd int32) {
 	v.enable(fd)
 	v.setUserTimeout(fd)

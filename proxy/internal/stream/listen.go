@@ -35,21 +35,21 @@ func (f *Forwarder) Listen(ctx context.Context, addr netip.AddrPort, s *Service)
 	return &Listener{fwd: f, service: s, sockets: sockets}, nil
 }
 
-// Close gives the address back. What has connected by then is served, and
-// nothing more is accepted when Close returns nil. It returns an error
-// if a worker has not closed its socket when ctx is done, and may then be called
-// again. When all are closed it does nothing.
+// Close releases the address. Clients that have connected by then are served, and
+// no others are accepted after Close has returned nil. It returns an error if a
+// worker has not closed its socket when ctx is done, and may then be called again.
+// When all are closed it does nothing.
 func (l *Listener) Close(ctx context.Context) error {
-	// One socket is closed after the other, and those that are still open
-	// must not get what cannot be accepted any more.
+	// The sockets are closed one after the other. The kernel must not give
+	// clients that will not be accepted to those that are still open.
 	_ = l.sockets.Each(ctx, dropNewSYNs)
 	err := l.sockets.Close(ctx)
 	l.fwd.limiter.Part(&l.service.Quota)
 	return err
 }
 
-// Tune applies the settings of the service for keepalives and acknowledgements to
-// new clients. A worker that has not done so when ctx is done does it later.
+// Tune applies the service's settings for keepalives and acknowledgements to new
+// clients. A worker that is late does so after ctx is done.
 func (l *Listener) Tune(ctx context.Context) {
 	l.sockets.Insist(ctx, func(w *engine.Worker, fd int32) { engine.Of[*handler](w).accept.tune(fd) })
 }
@@ -58,8 +58,8 @@ func dropNewSYNs(_ *engine.Worker, fd int32) {
 	_ = unix.SetsockoptSockFprog(int(fd), unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &dropSYNs)
 }
 
-// dropSYNs passes what belongs to connections being made and drops the
-// attempts of new ones: they have SYN without ACK, RFC 9293 section 3.1.
+// dropSYNs passes segments of connections that are being made and drops attempts of
+// new ones: those have SYN without ACK, RFC 9293 section 3.1.
 var dropSYNs = program(
 	unix.SockFilter{Code: unix.BPF_LD | unix.BPF_B | unix.BPF_ABS, K: 13},
 	unix.SockFilter{Code: unix.BPF_ALU | unix.BPF_AND | unix.BPF_K, K: 0x12},
@@ -72,15 +72,15 @@ func program(p ...unix.SockFilter) unix.SockFprog {
 	return unix.SockFprog{Len: uint16(len(p)), Filter: &p[0]}
 }
 
-// stream listens: as long as it is only bound, that of somebody else fits
-// beside it.
+// stream is a socket that has to listen to claim its address: as long as it is only
+// bound, another program's socket fits beside it.
 var stream = &engine.Kind{
 	Open: openStream, Claim: func(fd int32) error { return unix.Listen(int(fd), backlog) },
 	List: "tcp", State: "0A", First: true,
 }
 
-// openStream makes a socket to listen at, with what has to be there before
-// bind, and what the sockets of clients inherit.
+// openStream makes a listening socket, with the options that bind needs and those
+// that the sockets of clients inherit.
 func openStream(family uint16) (int32, unix.Errno) {
 	fd, e := socket(family)
 	if e != 0 {

@@ -8,12 +8,12 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/engine"
 )
 
-// A sender of bulk that is no faster than the worker wakes it up for each
-// segment: that is where both of them spend their time then. A way that has been
-// spliced for lowWaterAfter bytes while no other connection had anything to do waits
-// for lowWaterSize at a time instead; several streams make lots by themselves. What is
-// less than a lot waits until nothing has happened for quietAfter, or for lowWaterWithin
-// to twice that where there is always something.
+// A sender of bulk that is no faster than the worker wakes it up for each segment,
+// which costs both of them most of their time. So a way that has been spliced for
+// lowWaterAfter bytes, while no other connection had anything to do, waits for
+// lowWaterSize at a time. With several streams as much arrives without that. Less
+// than lowWaterSize is relayed when nothing has happened for quietAfter, or after
+// lowWaterWithin to twice that if something always happens.
 const (
 	lowWaterAfter  = 4 << 20
 	quietAfter     = 100 * time.Microsecond
@@ -22,11 +22,11 @@ const (
 
 var lowWaterSize int32 = 128 << 10
 
-// lowWater are the ways that wait for a lot at a time.
+// lowWater has the ways that wait for lowWaterSize at a time.
 type lowWater struct {
 	lowWaterWays []lowWaterWay
 	lowered      time.Duration
-	busy         int   // connections with events in this turn
+	busy         int   // connections with events in this iteration
 	last         int32 // of them
 }
 
@@ -35,8 +35,8 @@ type lowWaterWay struct {
 	from int
 }
 
-// endTurn is for the end of a turn: it says how to wait for the next one.
-func (rl *relay) endTurn() {
+// endIteration sets how the worker waits for the next events.
+func (rl *relay) endIteration() {
 	rl.busy, rl.last = 0, engine.None
 	rl.worker.Brief = 0
 	if len(rl.lowWaterWays) > 0 || len(rl.arrivals) > 0 {
@@ -52,8 +52,8 @@ func (rl *relay) noteEvent(r engine.Ref) {
 	}
 }
 
-// noteSpliced notes that n bytes have been spliced from a side, and has it wait for
-// lots if there have been enough.
+// noteSpliced notes that n bytes have been spliced from a side, and lets it wait for
+// lowWaterSize if there have been enough.
 func (rl *relay) noteSpliced(c *conn, from, n int) {
 	y := &c.ways[from]
 	y.lowWaterHit = true
@@ -70,8 +70,8 @@ func (rl *relay) noteSpliced(c *conn, from, n int) {
 	}
 }
 
-// resetLowWater has ways from which no lot comes any more wait for whatever comes. The
-// kernel makes an event of what is there already.
+// resetLowWater lets ways that receive less than lowWaterSize wait for any byte
+// again. The kernel makes an event of the bytes that are there already.
 func (rl *relay) resetLowWater() {
 	if len(rl.lowWaterWays) == 0 || !rl.worker.Quiet && rl.worker.Now-rl.lowered < lowWaterWithin {
 		return

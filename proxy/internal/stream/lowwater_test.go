@@ -102,9 +102,9 @@ func TestLots(t *testing.T) {
 		end  func(*net.TCPConn) error
 		turn func(*fixture)
 	}{
-		{"of an idle worker", kept, func(r *fixture) { r.Worker.Turn(1000) }},
-		{"of a busy worker", kept, func(r *fixture) { r.Now += lowWaterWithin; r.Worker.Turn(0) }},
-		{"with an end", (*net.TCPConn).CloseWrite, func(r *fixture) { r.Worker.Turn(0) }},
+		{"of an idle worker", kept, func(r *fixture) { r.Worker.Iterate(1000) }},
+		{"of a busy worker", kept, func(r *fixture) { r.Now += lowWaterWithin; r.Worker.Iterate(0) }},
+		{"with an end", (*net.TCPConn).CloseWrite, func(r *fixture) { r.Worker.Iterate(0) }},
 	} {
 		for way, from := range map[string]int{"up": client, "down": server} {
 			t.Run(tt.name+"/"+way, func(t *testing.T) {

@@ -7,10 +7,10 @@ import (
 )
 
 const (
-	// pipeSize is asked for; a user who has many large pipes already gets
-	// smaller ones.
+	// pipeSize is the requested size; a user with many large pipes gets smaller
+	// ones.
 	pipeSize = 256 << 10
-	// maxPipes bounds those of a worker.
+	// maxPipes is the greatest number of pipes of a worker.
 	maxPipes = 256
 	// sparePipes are kept for the next stream.
 	sparePipes = 16
@@ -26,7 +26,7 @@ func (p pipe) close() {
 	engine.CloseFD(p.in)
 }
 
-// pipes are those of a worker. None is held while it is empty.
+// pipes are the pipes of a worker. No connection holds an empty one.
 type pipes struct {
 	limit int
 	spare []pipe
@@ -34,8 +34,8 @@ type pipes struct {
 	fds   [2]int32
 }
 
-// take returns an empty pipe, the zero value if there is none to be had. The
-// way that wants it is then copied.
+// take returns an empty pipe, or the zero value if there is none. The way is then
+// copied.
 func (ps *pipes) take() pipe {
 	if last := len(ps.spare) - 1; last >= 0 {
 		p := ps.spare[last]
@@ -54,13 +54,13 @@ func (ps *pipes) take() pipe {
 // put gives an empty pipe back.
 func (ps *pipes) put(p pipe) { ps.spare = append(ps.spare, p) }
 
-// discard gets rid of one that holds something nobody takes.
+// discard closes a pipe whose bytes nobody takes.
 func (ps *pipes) discard(p pipe) {
 	p.close()
 	ps.open--
 }
 
-// trim closes those that are spare beyond n.
+// trim closes spare pipes beyond n.
 func (ps *pipes) trim(n int) {
 	for len(ps.spare) > n {
 		last := len(ps.spare) - 1

@@ -9,9 +9,9 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/table"
 )
 
-// enqueue puts a client into the queue of the books if all real servers that could
-// take it are full, and refuses it otherwise. It returns true with a claim if one
-// has room after all.
+// enqueue adds a client to the queue of the books if all real servers that could
+// take it are full, and refuses it otherwise. It returns a claim and true if a real
+// server has room after all.
 func (d *dialer) enqueue(c *conn, from netip.AddrPort) (table.Claim, bool) {
 	s, r := d.h.conns.refs(c).service, c.ref()
 	claim, wt, ok := s.Books.Join(from, d.tried[c.index], func(wt *table.Waiter) {
@@ -34,8 +34,8 @@ func (d *dialer) enqueue(c *conn, from netip.AddrPort) (table.Claim, bool) {
 	return claim, ok
 }
 
-// dequeued goes on with a client for which there is a place, or nothing to wait
-// for. It may have gone, or wait anew, since.
+// dequeued goes on with a client whose waiting is over: it has a place, or can get
+// none. The client may have gone since, or wait anew.
 func (d *dialer) dequeued(r engine.Ref, wt *table.Waiter) {
 	c := d.h.conns.find(r)
 	if c == nil || d.waiting[c.index] != wt {
@@ -46,8 +46,8 @@ func (d *dialer) dequeued(r engine.Ref, wt *table.Waiter) {
 	}
 }
 
-// waitTimedOut refuses a client that has waited for too long, unless there has been
-// a place just now.
+// waitTimedOut refuses a client that has waited too long, unless it has just got a
+// place.
 func (d *dialer) waitTimedOut(c *conn) {
 	claim, ok := d.leaveQueue(c)
 	switch {
@@ -59,7 +59,7 @@ func (d *dialer) waitTimedOut(c *conn) {
 }
 
 // proceed goes on with a claim that a client has waited for. It returns false if
-// the real server is not there.
+// the real server cannot be reached.
 func (d *dialer) proceed(c *conn, claim table.Claim) bool {
 	if claim.Doomed() {
 		claim.Done() // the worker may have been asked to cut before it knew
@@ -74,8 +74,8 @@ func (d *dialer) proceed(c *conn, claim table.Claim) bool {
 	return d.tryServer(c, from, claim)
 }
 
-// waitEvent sees what an event means for a client that waits. One that has said
-// all it has to say may still want the answer.
+// waitEvent handles an event of a client that waits. A client that has sent its end
+// may still want the answer.
 func (d *dialer) waitEvent(c *conn) {
 	if c.sides[client].broken {
 		d.abandonWait(c)
@@ -98,7 +98,7 @@ func (d *dialer) leaveQueue(c *conn) (table.Claim, bool) {
 	return wt.Leave()
 }
 
-// watchClient registers the client's socket, if it is not by now.
+// watchClient registers the client's socket, if that has not been done.
 func (h *handler) watchClient(c *conn) unix.Errno {
 	if c.watched {
 		return 0

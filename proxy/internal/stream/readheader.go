@@ -10,15 +10,15 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/virtual"
 )
 
-// Why a connection of a trusted proxy comes to nothing.
+// The reasons for which a connection of a trusted proxy is refused.
 var (
 	errLate  = errors.New("no PROXY header within the time for connecting")
 	errEnded = errors.New("connection ended without a PROXY header")
 )
 
-// awaitHeader has a trusted proxy say who the client is before anything else is done.
-// Nobody else is asked: what a header is must not be guessed (section 2 of
-// proxy-protocol.txt), since anybody could send one.
+// awaitHeader waits for the PROXY header of a trusted proxy before anything else.
+// Headers of others are payload: a receiver must not guess whether there is one
+// (section 2 of proxy-protocol.txt), since anybody could send one.
 func (h *handler) awaitHeader(c *conn) {
 	c.state = awaitingHeader
 	if e := h.watchClient(c); e != 0 {
@@ -30,11 +30,11 @@ func (h *handler) awaitHeader(c *conn) {
 	h.wheel.Set(c.index, c.due)
 }
 
-// readHeader looks at what a trusted proxy has said, and takes no more of it than the
-// header: the rest is for the real server.
+// readHeader reads the header of a trusted proxy, and no more: the rest is for the
+// real server.
 func (h *handler) readHeader(c *conn) {
 	s := &c.sides[client]
-	// One byte more says whether something follows the longest.
+	// One byte more tells whether something follows the longest header.
 	n, e := receive(s.fd, h.worker.Buffer[:proxyheader.MaxLen+1], unix.MSG_PEEK)
 	switch {
 	case e == unix.EAGAIN || e == unix.EINTR:
@@ -65,8 +65,7 @@ func (h *handler) readHeader(c *conn) {
 	h.enter(c, from)
 }
 
-// headerMissing ends the connection of a trusted proxy that has not said who its
-// client is.
+// headerMissing ends the connection of a trusted proxy that has sent no header.
 func (h *handler) headerMissing(c *conn, err error) {
 	s := h.conns.refs(c).service
 	s.Books.MissingHeader()

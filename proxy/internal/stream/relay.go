@@ -11,9 +11,9 @@ const (
 	// it is the turn of others.
 	share     = 2 * pipeSize
 	mostReads = 16
-	// turnShare bytes are passed on from the queue in one turn: a request that
+	// iterationShare bytes are passed on from the queue in one turn: a request that
 	// comes meanwhile waits for no more, however many streams there are.
-	turnShare = 1 << 20
+	iterationShare = 1 << 20
 )
 
 // A relay relays the bytes of a worker's connections.
@@ -40,10 +40,10 @@ func (rl *relay) later(c *conn) {
 }
 
 // workQueue gives each of those that have more to do a share, as far as that of
-// the turn goes.
+// the iteration goes.
 func (rl *relay) workQueue() {
 	n, before := 0, rl.passed
-	for all := len(rl.queue); n < all && rl.passed-before < turnShare; n++ {
+	for all := len(rl.queue); n < all && rl.passed-before < iterationShare; n++ {
 		if c := rl.h.conns.find(rl.queue[n]); c != nil {
 			c.queued = false
 			rl.relayBoth(c)

@@ -37,7 +37,7 @@ func (r *fixture) carry(from, to int, b, got []byte) {
 		} else if err != nil && err != unix.EAGAIN {
 			r.Fatal(err)
 		}
-		r.Worker.Turn(1) // less than a lot waits until nothing happens
+		r.Worker.Iterate(1) // less than a lot waits until nothing happens
 		if m, _ := unix.Read(to, got); m > 0 {
 			n += m
 		}

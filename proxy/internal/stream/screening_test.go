@@ -137,7 +137,7 @@ func TestSourceGetsBackAtLast(t *testing.T) {
 			_ = open[i].Close()
 			open = append(open[:i], open[i+1:]...)
 		}
-		r.Worker.Turn(0)
+		r.Worker.Iterate(0)
 		if _, having := r.service.Screen.Sources(); having > 20 {
 			t.Fatalf("sources have %d, want 20 at most", having)
 		}

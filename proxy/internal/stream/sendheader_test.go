@@ -177,7 +177,7 @@ func TestHeaderedAndGone(t *testing.T) {
 		r.Must(err)
 		r.Must(c.SetLinger(0))
 		r.Must(c.Close())
-		r.Worker.Turn(10)
+		r.Worker.Iterate(10)
 		if !r.gone() {
 			t.Errorf("%q: it is on its way to a real server", header)
 		}

@@ -127,7 +127,7 @@ func (x *random) happen() {
 		x.reopen()
 	}
 	for range x.IntN(4) {
-		x.Worker.Turn(0)
+		x.Worker.Iterate(0)
 	}
 }
 
@@ -262,7 +262,7 @@ func (x *random) shortage() {
 		x.h.accept.reserve.release()
 	}
 	for range 1 + x.IntN(3) {
-		x.Worker.Turn(0)
+		x.Worker.Iterate(0)
 	}
 	if x.IntN(2) == 0 {
 		x.Pass(15 * engine.TickLength)
@@ -280,17 +280,17 @@ func (x *random) reopen() {
 	x.Must(x.h.accept.listen(fd, x.service))
 }
 
-// quiet turns until there are no events.
+// quiet iterates until there are no events.
 func (x *random) quiet() {
 	x.Helper()
-	for turns, calm := 0, 0; calm < 10; turns++ {
-		x.Worker.Turn(0)
+	for n, calm := 0, 0; calm < 10; n++ {
+		x.Worker.Iterate(0)
 		if calm++; x.Worker.Events > 0 || len(x.h.relay.queue) > 0 {
 			calm = 0
 		} else {
 			time.Sleep(time.Millisecond)
 		}
-		if turns > 100000 {
+		if n > 100000 {
 			x.Fatal("the worker does not come to rest")
 		}
 	}

@@ -15,7 +15,7 @@ func TestRoomIsAnEvent(t *testing.T) {
 	r.dial()
 	r.Until("the second one waits", func() bool { return r.h.accept.suspended == 1 })
 	r.settle()
-	if r.Worker.Turn(0); r.Worker.Events != 0 {
+	if r.Worker.Iterate(0); r.Worker.Events != 0 {
 		t.Errorf("%d events while it waits", r.Worker.Events)
 	}
 	if rest := r.Worker.Rest(); rest <= 0 {

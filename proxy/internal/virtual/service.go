@@ -52,6 +52,6 @@ func (s *Service) Set(settings Settings) { s.settings.Store(&settings) }
 // Settings returns those in force.
 func (s *Service) Settings() *Settings { return s.settings.Load() }
 
-// Holding reports whether clients wait in the backlog because the service has
+// Waiting reports whether clients wait in the backlog because the service has
 // as many connections as it may.
-func (s *Service) Holding() bool { return s.Quota.Holding() }
+func (s *Service) Waiting() bool { return s.Quota.Waiting() }

@@ -1,4 +1,4 @@
-// Package enginetest is for tests of the engine's handlers: a worker that turns
+// Package enginetest is for tests of the engine's handlers: a worker that iterates
 // when the test says so, and whose clock the test moves.
 package enginetest
 
@@ -18,7 +18,7 @@ import (
 // Generous is when a test gives up on something that will not come any more.
 const Generous = 10 * time.Minute
 
-// A Harness is a worker that turns when the test says so and whose clock the test
+// A Harness is a worker that iterates when the test says so and whose clock the test
 // moves.
 type Harness struct {
 	testing.TB
@@ -50,10 +50,10 @@ func (k *Harness) Must(err error) {
 	}
 }
 
-// Until turns until ok is true.
+// Until iterates until ok is true.
 func (k *Harness) Until(what string, ok func() bool) {
 	k.Helper()
-	for end := time.Now().Add(time.Minute); !ok(); k.Worker.Turn(1) {
+	for end := time.Now().Add(time.Minute); !ok(); k.Worker.Iterate(1) {
 		if time.Now().After(end) {
 			k.Fatalf("waited in vain: %s", what)
 		}
@@ -62,7 +62,7 @@ func (k *Harness) Until(what string, ok func() bool) {
 
 // Pass lets time pass, tick by tick.
 func (k *Harness) Pass(d time.Duration) {
-	for end := k.Now + d; k.Now < end; k.Worker.Turn(0) {
+	for end := k.Now + d; k.Now < end; k.Worker.Iterate(0) {
 		k.Now += engine.TickLength
 	}
 }
