@@ -140,6 +140,10 @@ func TestMailCluster(t *testing.T) {
 		"failed: "+at("pops", reals[0])+": connection refused", "good: the real server is well",
 	)
 
+	if _, text := c.d.check(secret...); strings.Count(text, "sent       ***\n") != 2 {
+		t.Errorf("the answers to the challenges of imaps and pops are not masked:\n%s", text)
+	}
+
 	c.startDovecot(0)
 	c.d.down(c.id("imaps"))
 	c.d.down(c.id("pops"))
