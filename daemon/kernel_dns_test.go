@@ -52,7 +52,6 @@ virtual=%VIP%:53
 	scheduler=rr
 virtual=%VIP%:53
 	protocol=udp
-	ops=yes
 	real=10.0.0.110:53 %METHOD%
 	real=10.0.0.120:53 %METHOD%
 	service=dns
