@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http/httputil"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -14,10 +15,13 @@ import (
 // maxBeginning is how many runes of a wrong answer a verdict quotes.
 const maxBeginning = 60
 
+// binary is how a trace describes bytes that are no text.
+var binary = regexp.MustCompile(`^binary(?: [0-9a-f]+(?:\.\.\.)?)?$`)
+
 // beginning says how an answer begins that is not the one wanted, so that one
-// line explains it.
+// line explains it. Of binary protocols the check's own words have to do.
 func beginning(r Result) string {
-	if r.Kind != checks.Mismatch {
+	if r.Kind != checks.Mismatch || binary.MatchString(received(r)) {
 		return ""
 	}
 	words := []rune(strings.Join(strings.Fields(body(r)), " "))

@@ -122,6 +122,17 @@ func TestAWrongPageIsExplained(t *testing.T) {
 	}
 }
 
+// An answer that is no text has no words to begin with.
+func TestABinaryAnswerIsNotQuoted(t *testing.T) {
+	addr := raw(t, "\x00\x01\x02\x03")
+	for _, login := range []string{"login = joe", "login = joe\n\tpasswd = geheim"} {
+		r := only(t, section(addr, `service=simpletcp`, `request="x"`, `receive="pong"`, login))
+		if r.OK || r.Kind != checks.Mismatch || strings.Contains(r.Verdict, "begins with") {
+			t.Errorf("%s: %s", r.Kind, r.Verdict)
+		}
+	}
+}
+
 func TestAGoodPage(t *testing.T) {
 	addr := web(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "Test Page at "+r.URL.Path) })
 	r := only(t, section(addr, `service=http`, `request="index.html"`, `receive="Test Page"`))

@@ -27,7 +27,9 @@ type secrets struct {
 }
 
 func (s *secrets) add(login string, values []string) {
-	s.login = login
+	if login != "" {
+		s.login = login
+	}
 	for _, v := range values {
 		if v == "" || slices.Contains(s.values, v) {
 			continue

@@ -69,6 +69,17 @@ func TestCredentialsAreMasked(t *testing.T) {
 	}
 }
 
+// Whoever hides more of the same check says no login again.
+func TestALoginIsKept(t *testing.T) {
+	var tr trace.Trace
+	tr.Hide("tim", "tanstaaftanstaaf")
+	tr.Hide("", "a header's value")
+	tr.Data(trace.Sent, []byte(base64.StdEncoding.EncodeToString([]byte("tim b913a602c7eda7a495b4e6e7334d3890"))))
+	if got := tr.Events()[0].Text; got != trace.Masked {
+		t.Errorf("the answer to a challenge is shown as %q", got)
+	}
+}
+
 func TestBinaryIsDescribed(t *testing.T) {
 	if got := shown(trace.Sent, "root", "geheim", "\x00\x01\x02geheim\xff"); got != "binary" {
 		t.Errorf("with a password: %q", got)

@@ -2,28 +2,36 @@ package programs_test
 
 import (
 	"fmt"
-	"net"
-	"net/netip"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/internal/test/need"
 )
 
-// dovecot runs with a listener for each of imap, imaps, pop3 and pop3s.
-func dovecot(t *testing.T) map[string]checked {
+// dovecotPorts are free ports for each of imap, imaps, pop3 and pop3s.
+func dovecotPorts(t *testing.T) map[string]string {
+	t.Helper()
+	ports := map[string]string{}
+	for _, name := range []string{"imap", "imaps", "pop3", "pop3s"} {
+		ports[name] = freePort(t)
+	}
+	return ports
+}
+
+// dovecot runs at an address with a listener for each of the ports. It greets
+// with the address.
+func dovecot(t *testing.T, addr string, ports map[string]string, password, key, cert string) *program {
 	t.Helper()
 	need.Root(t)
 	need.Programs(t, "dovecot")
-	dir, ports, listen := openFolder(t), map[string]string{}, ""
+	dir, listen := openFolder(t), ""
 	folder(t, dir, "base", "state", "mail")
-	key, cert := certificate(t)
 	for _, service := range []string{"imap", "pop3"} {
 		listen += fmt.Sprintf("service %s-login {\n", service)
 		for _, name := range []string{service, service + "s"} {
-			ports[name] = freePort(t)
-			listen += fmt.Sprintf("  inet_listener %s {\n    address = 127.0.0.1\n    port = %s\n    ssl = %s\n  }\n", name, ports[name], map[bool]string{true: "yes", false: "no"}[name != service])
+			listen += fmt.Sprintf("  inet_listener %s {\n    address = %s\n    port = %s\n    ssl = %s\n  }\n", name, addr, ports[name], map[bool]string{true: "yes", false: "no"}[name != service])
 		}
 		listen += "}\n"
 	}
@@ -31,6 +39,7 @@ func dovecot(t *testing.T) map[string]checked {
 	write(t, file, fmt.Sprintf(`base_dir = %[1]s/base
 state_dir = %[1]s/state
 log_path = /dev/stderr
+login_greeting = Dovecot at %[5]s
 protocols = imap pop3
 disable_plaintext_auth = no
 auth_mechanisms = plain cram-md5 apop
@@ -42,7 +51,7 @@ ssl_cert = <%[2]s
 ssl_key = <%[3]s
 passdb {
   driver = static
-  args = password=secret
+  args = password=%[6]s
 }
 userdb {
   driver = static
@@ -63,20 +72,23 @@ service stats {
     mode = 0666
   }
 }
-%[4]s`, dir, cert, key, listen))
+%[4]s`, dir, cert, key, listen, addr, password))
 	run(t, "chown", "-R", "dovecot", filepath.Join(dir, "mail"))
 	p := start(t, "dovecot", "-F", "-c", file)
-	all := map[string]checked{}
-	for name, port := range ports {
-		all[name] = checked{p, netip.MustParseAddrPort(net.JoinHostPort("127.0.0.1", port))}
-		answers(t, p, all[name].addr.String())
+	for _, port := range ports {
+		answers(t, p, addr+":"+port)
 	}
-	return all
+	return p
 }
 
 // Dovecot takes the login by CRAM-MD5, which it offers, and refuses another.
 func TestCheckDovecot(t *testing.T) {
-	all := dovecot(t)
+	key, cert := certificate(t)
+	ports, all := dovecotPorts(t), map[string]checked{}
+	p := dovecot(t, "127.0.0.1", ports, "secret", key, cert)
+	for name, port := range ports {
+		all[name] = on(t, p, port)
+	}
 	joe := checks.Target{Login: "joe", Passwd: "secret"}
 	wrong := checks.Target{Login: "joe", Passwd: "other"}
 	anybody := &checks.TLSOptions{}
@@ -105,6 +117,15 @@ func postfix(t *testing.T) (open, shut checked) {
 // postfixIn runs it with its queue in a folder.
 func postfixIn(t *testing.T, dir string) (open, shut checked) {
 	t.Helper()
+	ports := [2]string{freePort(t), freePort(t)}
+	p := postfixAt(t, dir, "127.0.0.1", ports[:1], ports[1:])
+	return on(t, p, ports[0]), on(t, p, ports[1])
+}
+
+// postfixAt runs a mail server for mail.example.test at an address, on ports
+// that take mail and on some that refuse everybody. It greets with the address.
+func postfixAt(t *testing.T, dir, addr string, open, shut []string) *program {
+	t.Helper()
 	need.Root(t)
 	need.Programs(t, "postfix")
 	folder(t, dir, "queue", "data", "queue/pid", "queue/private", "queue/public", "queue/incoming", "queue/active", "queue/maildrop")
@@ -115,28 +136,29 @@ queue_directory = %[1]s/queue
 data_directory = %[1]s/data
 myhostname = mail.example.test
 mydestination = mail.example.test
+smtpd_banner = $myhostname ESMTP at %[2]s
 inet_protocols = ipv4
 alias_maps =
 maillog_file = /dev/stdout
-`, dir))
-	ports := [2]string{freePort(t), freePort(t)}
-	write(t, dir+"/master.cf", fmt.Sprintf(`127.0.0.1:%s inet n - n - - smtpd
-127.0.0.1:%s inet n - n - - smtpd
-  -o smtpd_delay_reject=no
-  -o smtpd_client_restrictions=reject
-postlog unix-dgram n - n - 1 postlogd
+`, dir, addr))
+	listen := ""
+	for _, port := range open {
+		listen += fmt.Sprintf("%s:%s inet n - n - - smtpd\n", addr, port)
+	}
+	for _, port := range shut {
+		listen += fmt.Sprintf("%s:%s inet n - n - - smtpd\n  -o smtpd_delay_reject=no\n  -o smtpd_client_restrictions=reject\n", addr, port)
+	}
+	write(t, dir+"/master.cf", listen+`postlog unix-dgram n - n - 1 postlogd
 anvil unix - - n - 1 anvil
 proxymap unix - - n - - proxymap
 rewrite unix - - n - - trivial-rewrite
 cleanup unix n - n - 0 cleanup
-`, ports[0], ports[1]))
+`)
 	p := start(t, "/usr/lib/postfix/sbin/master", "-d", "-c", dir)
-	at := func(port string) checked {
-		c := checked{p, netip.MustParseAddrPort("127.0.0.1:" + port)}
-		answers(t, p, c.addr.String())
-		return c
+	for _, port := range slices.Concat(open, shut) {
+		answers(t, p, addr+":"+port)
 	}
-	return at(ports[0]), at(ports[1])
+	return p
 }
 
 func TestCheckPostfix(t *testing.T) {

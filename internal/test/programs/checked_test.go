@@ -1,10 +1,13 @@
 package programs_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net/netip"
 	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -77,10 +80,37 @@ func errorText(err error) string {
 // be gone.
 func (c checked) hangsAndStops(service string, target checks.Target, hanging string) {
 	c.t.Helper()
+	c.hangs(service, target, hanging)
+	c.gone(service, target)
+}
+
+// hangs has a server that is well hang for a while after it has accepted.
+func (c checked) hangs(service string, target checks.Target, hanging string) {
+	c.t.Helper()
 	c.send(unix.SIGSTOP)
+	eventually(c.t, "all of its processes are stopped", c.stopped)
 	c.fails(service, target, checks.Timeout, hanging)
 	c.send(unix.SIGCONT)
 	c.well(service, target)
+}
+
+// stopped reports whether every process of the server's group is: one with
+// several threads goes on until the one that has the signal runs.
+func (c checked) stopped() bool {
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, path := range stats {
+		text, _ := os.ReadFile(path) // it may have ended
+		fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+		if len(fields) > 2 && fields[2] == strconv.Itoa(c.cmd.Process.Pid) && fields[0] != "T" && fields[0] != "Z" {
+			return false
+		}
+	}
+	return true
+}
+
+// gone ends a server.
+func (c checked) gone(service string, target checks.Target) {
+	c.t.Helper()
 	c.stop()
 	eventually(c.t, "nobody listens", func() bool {
 		return checks.KindOf(c.check(service, 10*time.Second, target)) == checks.Refused

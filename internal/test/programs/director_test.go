@@ -2,12 +2,14 @@ package programs_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"net/http"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/director"
 )
 
@@ -93,6 +96,79 @@ func (d *daemon) up() bool {
 		}
 	}
 	return true
+}
+
+// down waits until those of the real servers of a service that are at addrs are
+// down, all others up, and the dataplane has it so.
+func (d *daemon) down(service string, addrs ...string) {
+	d.t.Helper()
+	eventually(d.t, fmt.Sprintf("%s: down are %v", service, addrs), func() bool {
+		v := d.service(service)
+		for _, r := range v.Servers {
+			addr, _, _ := strings.Cut(r.Server, ":")
+			if (r.State == director.Up) == slices.Contains(addrs, addr) {
+				return false
+			}
+		}
+		return v.Served && v.FallbackActive == (len(addrs) == len(v.Servers))
+	})
+}
+
+// why wants a real server of a service to have failed its last check for a
+// reason, and with words about it.
+func (d *daemon) why(service, addr string, reason checks.Kind, words string) {
+	d.t.Helper()
+	for _, r := range d.service(service).Servers {
+		if strings.HasPrefix(r.Server, addr+":") && (r.Reason != reason || !strings.Contains(r.Result, words)) {
+			d.t.Errorf("%s, %s: %s, %q; want %s, %q", service, addr, r.Reason, r.Result, reason, words)
+		}
+	}
+}
+
+func (d *daemon) service(id string) director.ServiceStatus {
+	d.t.Helper()
+	s, err := d.status()
+	must(d.t, err)
+	i := slices.IndexFunc(s.Services, func(v director.ServiceStatus) bool { return v.Service == id })
+	if i < 0 {
+		d.t.Fatalf("no service %s", id)
+	}
+	return s.Services[i]
+}
+
+// check runs `shunt check` on the file and returns what it prints, in which
+// none of the secrets may be, and its verdicts: for each real server of each
+// service, in the order of the file, its address and all after "good" or
+// "failed", without durations.
+func (d *daemon) check(secrets ...string) (verdicts []string, text string) {
+	d.t.Helper()
+	out, err := exec.Command(shunt, "check", d.file).CombinedOutput()
+	if exit := (*exec.ExitError)(nil); err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1) {
+		d.t.Fatalf("shunt check: %v\n%s", err, out)
+	}
+	text = string(out)
+	for _, s := range secrets {
+		if strings.Contains(text, s) {
+			d.t.Errorf("shunt check prints the secret %q:\n%s", s, text)
+		}
+	}
+	d.t.Logf("shunt check:\n%s", text)
+	for _, v := range verdictLine.FindAllStringSubmatch(text, -1) {
+		verdicts = append(verdicts, v[1]+": "+v[2])
+	}
+	return verdicts, text
+}
+
+// A verdict is four blanks, a word, a duration and the reason.
+var verdictLine = regexp.MustCompile(`(?m)^    (good|failed) after [0-9.a-zµ]+: (.*)$`)
+
+// verdicts wants those of `shunt check` to be these, in the order of the file.
+func (d *daemon) verdicts(secrets []string, want ...string) {
+	d.t.Helper()
+	got, text := d.check(secrets...)
+	if !slices.Equal(got, want) {
+		d.t.Errorf("verdicts\n%s\nwant\n%s\nin\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"), text)
+	}
 }
 
 // reload puts a new configuration in force, as the operator does.

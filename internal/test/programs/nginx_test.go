@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/shunt-lb/shunt/internal/test/need"
@@ -12,13 +13,15 @@ import (
 // nginx runs a web server on addr that serves root at / and stores what is PUT
 // below /up/. Directives of its server may follow, "ssl" and the like after
 // the address.
-func nginx(t *testing.T, addr, options, root string, directives ...string) {
+func nginx(t *testing.T, addr, options, root string, directives ...string) *program {
 	t.Helper()
 	need.Programs(t, "nginx")
 	dir := t.TempDir()
 	more := ""
 	for _, d := range directives {
-		more += d + "; "
+		if more += d; !strings.HasSuffix(d, "}") {
+			more += "; "
+		}
 	}
 	must(t, os.MkdirAll(filepath.Join(root, "up"), 0o755))
 	write(t, filepath.Join(dir, "nginx.conf"), fmt.Sprintf(`daemon off; pid %[1]s/pid; error_log stderr warn; user root; worker_processes 1;
@@ -33,4 +36,5 @@ http {
 }`, dir, addr, options, root, more))
 	p := start(t, "nginx", "-c", filepath.Join(dir, "nginx.conf"), "-p", dir, "-e", "stderr")
 	answers(t, p, addr)
+	return p
 }

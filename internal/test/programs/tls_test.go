@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// certificate writes a key and a certificate for the VIP, signed by itself,
-// and returns their paths.
+// certificate writes a key and a certificate for the VIP and the real servers,
+// signed by itself, and returns their paths.
 func certificate(t *testing.T) (key, cert string) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -24,7 +24,7 @@ func certificate(t *testing.T) (key, cert string) {
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "localhost"},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.ParseIP(vip)},
+		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.ParseIP(vip), net.ParseIP(reals[0]), net.ParseIP(reals[1])},
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		BasicConstraintsValid: true, IsCA: true,
 	}
