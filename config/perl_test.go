@@ -55,9 +55,25 @@ func TestPatternsLikePerl(t *testing.T) {
 			t.Errorf("%q in %q: %v, and %c in Perl", p, against[i], got, out[i])
 		}
 	}
-	for _, bad := range []string{`\Qa.b\E`, `a\Q`} {
-		if _, err := config.CompilePattern(bad); err == nil {
-			t.Errorf("%q is accepted", bad)
+}
+
+// TestPatternsQuoted: what stands between \Q and \E, or the end, stands for
+// itself, and nothing is translated in it.
+func TestPatternsQuoted(t *testing.T) {
+	for _, c := range []struct {
+		pattern, text string
+		want          bool
+	}{
+		{`\Q.b*\E`, "a.b*c", true}, {`\Q.b*\E`, "abc", false}, {`\Q.b*\E`, "Q.b*E", true}, {`x\Q.\E+`, "x...", true}, {`^\Qa\v{,3}\E$`, `a\v{,3}`, true},
+		{`\Qa.`, "a.", true}, {`\Qa.`, "ab", false}, {`\\Qa`, `\Qa`, true}, {`\Q[\E\v`, "[\n", true},
+	} {
+		p, err := config.CompilePattern(c.pattern)
+		if err != nil {
+			t.Errorf("%q: %v", c.pattern, err)
+			continue
+		}
+		if got, err := p.Match(t.Context(), strings.NewReader(c.text)); got != c.want || err != nil {
+			t.Errorf("%q in %q: %v, %v", c.pattern, c.text, got, err)
 		}
 	}
 }

@@ -40,11 +40,7 @@ func Compile(source string) (*Pattern, error) {
 	if len(source) > maxPattern {
 		return nil, &syntax.Error{Code: syntax.ErrLarge}
 	}
-	perl, err := translate(source)
-	if err != nil {
-		return nil, err
-	}
-	tree, err := syntax.Parse(string(latin1([]byte(perl))), syntax.Perl)
+	tree, err := syntax.Parse(string(latin1([]byte(translate(source)))), syntax.Perl)
 	if err != nil {
 		return nil, err
 	}
@@ -184,8 +180,6 @@ func hintOf(e *syntax.Error) string {
 	switch x := e.Expr; {
 	case strings.HasPrefix(x, "(?=") || strings.HasPrefix(x, "(?!") || strings.HasPrefix(x, "(?<"):
 		return "Go's regular expressions (RE2) have no look-around: look-ahead (?= (?! and look-behind (?<= (?<! have to be said in another way"
-	case x == `\Q`:
-		return `Perl takes a \Q that a file has for a Q: put a \ in front of each character that stands for itself`
 	case len(x) > 1 && x[0] == '\\' && '0' <= x[1] && x[1] <= '9' || strings.HasPrefix(x, `\g`) || strings.HasPrefix(x, `\k`):
 		return `Go's regular expressions (RE2) have no back references such as \1`
 	case e.Code == syntax.ErrInvalidEscape || e.Code == syntax.ErrInvalidPerlOp:

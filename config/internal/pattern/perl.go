@@ -2,7 +2,6 @@ package pattern
 
 import (
 	"regexp"
-	"regexp/syntax"
 	"strings"
 )
 
@@ -13,17 +12,21 @@ const vertical = `\n\x0b\f\r\x85`
 // blanks (Perl 5.34).
 var perlBraces = regexp.MustCompile(`^\{ *(\d*) *(,?) *(\d*) *\}`)
 
+// quoted is what stands for itself. In a pattern that comes from a file Perl
+// takes \Q for a Q; Go means by it what those who write it do.
+var quoted = regexp.MustCompile(`(?s)^\\Q.*?(\\E|$)`)
+
 // translate writes a pattern of Perl so that Go means the same by it, where it
-// would mean something else. \Q is refused: in a pattern that comes from a file
-// Perl takes it for a Q, which nobody means.
-func translate(source string) (string, error) {
+// would mean something else.
+func translate(source string) string {
 	var b strings.Builder
 	for class, i := 0, 0; i < len(source); {
 		rest := source[i:]
 		text, n := rest[:1], 1
 		switch {
-		case strings.HasPrefix(rest, `\Q`):
-			return "", &syntax.Error{Code: syntax.ErrInvalidEscape, Expr: `\Q`}
+		case class == 0 && quoted.MatchString(rest):
+			text = quoted.FindString(rest)
+			n = len(text)
 		case strings.HasPrefix(rest, `\v`) && class > 0:
 			text, n = vertical, 2
 		case strings.HasPrefix(rest, `\v`):
@@ -41,7 +44,7 @@ func translate(source string) (string, error) {
 		b.WriteString(text)
 		i += n
 	}
-	return b.String(), nil
+	return b.String()
 }
 
 // classStart is the beginning of a class, in which a bracket stands for itself.
