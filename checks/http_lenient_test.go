@@ -76,6 +76,11 @@ func TestHTTPLenient(t *testing.T) {
 		"chunks without an end":         head200 + "Transfer-Encoding: chunked\r\n\r\nC\r\nTest Page ok",
 		"chunks and a length":           head200 + "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\nC\r\nTest Page ok\r\n0\r\n\r\n",
 		"chunks and no number":          head200 + "Content-Length: 3, 4\r\nTransfer-Encoding: chunked\r\n\r\nC\r\nTest Page ok\r\n0\r\n\r\n",
+		"two lengths":                   head200 + "Content-Length: 4\r\nContent-Length: 12\r\n\r\n" + page,
+		"a list of lengths":             head200 + "Content-Length: 4, 9\r\n\r\n" + page,
+		"a length and a list":           head200 + "Content-Length: 12\r\nContent-Length: 4, 4\r\n\r\n" + page,
+		"a length with a sign":          head200 + "Content-Length: +4\r\n\r\n" + page,
+		"a length in hexadecimal":       head200 + "Content-Length: 0x4\r\n\r\n" + page,
 		"chunks said twice":             head200 + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\nC\r\nTest Page ok\r\n0\r\n\r\n",
 		"pattern behind 1 MiB":          head200 + "Content-Length: 1048588\r\n\r\n" + strings.Repeat("x", 1<<20) + page,
 		"pattern behind 7 MiB":          head200 + "\r\n" + strings.Repeat("x", 7<<20) + page,
@@ -96,8 +101,8 @@ func TestHTTPLenient(t *testing.T) {
 // succeeded is no good one.
 func TestHTTPNotLenient(t *testing.T) {
 	for name, tt := range map[string]struct{ answer, err string }{
-		"two lengths":                  {head200 + "Content-Length: 4\r\nContent-Length: 9\r\n\r\nTest Page", "contradictory Content-Length: 4 and 9"},
-		"list of two lengths":          {head200 + "Content-Length: 9, 10\r\n\r\nTest Page", "contradictory Content-Length: 9 and 10"},
+		"the first of two lengths":     {head200 + "Content-Length: 9\r\nContent-Length: 4\r\n\r\nTest Page", `body does not match "Test Page"`},
+		"a length with a blank behind": {head200 + "Content-Length: 4 9\r\n\r\nTest Page", `body does not match "Test Page"`},
 		"bad status, lower case":       {"http/1.1 503 no\r\n\r\nTest Page", "status 503, want 2xx"},
 		"bad status, ICY":              {"ICY 401 no\r\n\r\nTest Page", "status 401, want 2xx"},
 		"bad status, odd headers":      {"HTTP/1.1 500 no\r\n\x00\r\nfoo\r\n\r\nTest Page", "status 500, want 2xx"},
@@ -157,4 +162,17 @@ func TestMatchEnds(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestHTTPNoChunks: a body that is not in chunks although it should be is over at
+// once, whatever becomes of the connection.
+func TestHTTPNoChunks(t *testing.T) {
+	addr := server(t, "127.0.0.1", func(ctx context.Context, conn *net.TCPConn) {
+		readHead(conn)
+		_, _ = io.WriteString(conn, head200+"Transfer-Encoding: chunked\r\n\r\nTest Page\r\n")
+		<-ctx.Done()
+	})
+	err := both(t, "http", long, checks.Target{Addr: addr, Receive: receive("Test Page")})
+	want(t, err, `http ADDR: body does not match "Test Page": only 0 bytes of it arrived`, addr)
+	want(t, both(t, "http", long, checks.Target{Addr: addr}), "", addr)
 }

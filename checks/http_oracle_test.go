@@ -6,7 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"slices"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -195,23 +195,19 @@ func (h *header) field(name string, none *string) *string {
 	return none
 }
 
+// lengths are those that a Content-Length may say.
+var lengths = regexp.MustCompile(`^[0-9]{1,15}($|[ \t\v\f])`)
+
 // length returns how long the body is said to be, and false if it ends with
 // the connection.
-func (h *header) length() (int64, bool, error) {
-	var all []int64
-	for v := range strings.SplitSeq(strings.Join(h.lengths, ","), ",") {
-		n, err := strconv.ParseUint(strings.TrimPrefix(strings.TrimSpace(v), "+"), 10, 63)
-		if err == nil && !slices.Contains(all, int64(n)) {
-			all = append(all, int64(n))
+func (h *header) length() (n int64, known bool) {
+	for _, v := range h.lengths {
+		if digits := lengths.FindString(v); digits != "" {
+			n, _ = strconv.ParseInt(strings.TrimSpace(digits), 10, 64)
+			known = true
 		}
 	}
-	switch len(all) {
-	case 0:
-		return 0, false, nil
-	case 1:
-		return all[0], true, nil
-	}
-	return 0, false, because(Protocol, "contradictory Content-Length: %d and %d", all[0], all[1])
+	return n, known
 }
 
 // body returns the body of an answer to a GET or HEAD request.
@@ -227,9 +223,9 @@ func (h *header) body(in *bufio.Reader, head bool) (io.Reader, error) {
 	if len(h.codings) > 0 {
 		return &chunked{in: in}, nil
 	}
-	n, known, err := h.length()
-	if err != nil || !known {
-		return in, err
+	n, known := h.length()
+	if !known {
+		return in, nil
 	}
 	return &measured{in: in, left: n}, nil
 }

@@ -63,7 +63,6 @@ func (s *httpSession) Feed(b []byte, eof bool) session.Step {
 			if step, over := s.fault(err); over {
 				return step
 			}
-			break
 		}
 		if s.answer.Head() && !s.judged {
 			if step, over := s.judgeHead(more, b); over {

@@ -260,14 +260,12 @@ func (a *Answer) begin() error {
 		return wrong("transfer coding %q is not supported", short(a.badCoding))
 	case a.isChunked:
 		a.state = chunkSize
-	case a.nLengths == 0:
+	case !a.hasLength:
 		a.state = unmeasured
-	case a.nLengths > 1:
-		return wrong("contradictory Content-Length: %d and %d", a.lengths[0], a.lengths[1])
-	case a.lengths[0] == 0:
+	case a.length == 0:
 		a.state = finished
 	default:
-		a.state, a.left = measured, a.lengths[0]
+		a.state, a.left = measured, a.length
 	}
 	return nil
 }

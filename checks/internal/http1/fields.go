@@ -2,7 +2,6 @@ package http1
 
 import (
 	"bytes"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -22,9 +21,9 @@ const (
 
 // fields are what counts of the headers of an answer.
 type fields struct {
-	location  []byte    // where a redirect leads
-	lengths   [2]uint64 // the first different ones
-	nLengths  int
+	location  []byte // where a redirect leads
+	length    uint64 // of the body, the last that was said
+	hasLength bool
 	isChunked bool
 	isBad     bool   // a transfer coding is not chunked
 	badCoding string // the first such
@@ -56,7 +55,7 @@ func (f *fields) readField(line []byte) {
 	}
 }
 
-var chunked, comma, plus, colon = []byte("chunked"), []byte(","), []byte("+"), []byte(":")
+var chunked, colon = []byte("chunked"), []byte(":")
 
 func nameOf(b []byte) name {
 	for _, n := range [...]struct {
@@ -97,8 +96,8 @@ func (f *fields) endField() {
 			f.location = append(f.location, f.value...)
 		}
 	case contentLength:
-		for v := range bytes.SplitSeq(f.value, comma) {
-			f.length(bytes.TrimPrefix(bytes.TrimSpace(v), plus))
+		if n, ok := parseLength(f.value); ok {
+			f.length, f.hasLength = n, true
 		}
 	case transferEncoding:
 		if f.isChunked = true; !f.isBad && !bytes.EqualFold(f.value, chunked) {
@@ -108,11 +107,25 @@ func (f *fields) endField() {
 	f.last = none
 }
 
-func (f *fields) length(digits []byte) {
-	n, err := strconv.ParseUint(string(digits), 10, 63)
-	if err != nil || f.nLengths > 0 && f.lengths[0] == n || f.nLengths > 1 {
-		return
+// maxDigits is how many digits the length of a body has at the most, to
+// ldirectord's library.
+const maxDigits = 15
+
+// parseLength reads what a Content-Length says, and false where it is no number:
+// it then counts for nothing, and of several the last counts, as in
+// ldirectord's library.
+func parseLength(value []byte) (n uint64, ok bool) {
+	if end := bytes.IndexAny(value, " \t\v\f"); end >= 0 {
+		value = value[:end]
 	}
-	f.lengths[f.nLengths] = n
-	f.nLengths++
+	if len(value) == 0 || len(value) > maxDigits {
+		return 0, false
+	}
+	for _, c := range value {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = 10*n + uint64(c-'0')
+	}
+	return n, true
 }
