@@ -20,11 +20,12 @@ var (
 // case, and the last one of each sort counts: a weight in per cent of the
 // configured one (75%) or, which haproxy does not have, as a number; ready, drain or
 // maint; up, down, fail or stopped. A reason follows behind a #. maxconn: and
-// words that are not known are passed over, as long as one is.
+// words that are not known are passed over, as long as one is; behind such a word a
+// number is no weight: another protocol has it in its greeting.
 func readAgentLine(who, line string, note *Note) error {
 	text, why, _ := strings.Cut(line, "#")
 	var n Note
-	good, known, last := true, false, ""
+	good, known, foreign, last := true, false, false, ""
 	for word := range strings.FieldsFuncSeq(text, func(r rune) bool { return r <= ' ' || r == ',' }) {
 		word = strings.ToLower(word)
 		up, isHealth := healthWords[word]
@@ -35,9 +36,10 @@ func readAgentLine(who, line string, note *Note) error {
 			good, last = up, word
 		case isAdmin:
 			n.Admin = admin
-		case weight != nil:
+		case weight != nil && (weight.Percent || !foreign):
 			n.Weight = weight
 		case !strings.HasPrefix(word, "maxconn:"):
+			foreign = true
 			continue
 		}
 		known = true

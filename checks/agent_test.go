@@ -39,6 +39,8 @@ var agentLines = []struct {
 	{"down up", checks.Note{}, ""},
 	{"maxconn:10", checks.Note{}, ""},
 	{"up nonsense", checks.Note{}, ""},
+	{"HTTP/1.1 400 Bad Request", checks.Note{}, `WHO says "HTTP/1.1 400 Bad Request", which is no state`},
+	{"busy 5%", checks.Note{Weight: &checks.Weight{N: 5, Percent: true}}, ""},
 	{"nonsense", checks.Note{}, `WHO says "nonsense", which is no state`},
 	{"-5%", checks.Note{}, `WHO says "-5%", which is no state`},
 	{"70000%", checks.Note{}, `WHO says "70000%", which is no state`},

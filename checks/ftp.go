@@ -129,7 +129,7 @@ func (c *ftp) logIn() error {
 	if err != nil {
 		return err
 	}
-	if err := r.wants(2, Status, ""); err != nil {
+	if err := r.wants(2, Status, c.target.Passwd); err != nil {
 		return err
 	}
 	r, err = c.ask("USER", c.target.Login)
@@ -171,12 +171,12 @@ func (c *ftp) passive(ctx context.Context) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := r.wants(2, Status, ""); err != nil {
+	if err := r.wants(2, Status, c.target.Passwd); err != nil {
 		return nil, err
 	}
 	port := dataPort(r.line)
 	if port == 0 {
-		return nil, because(Protocol, "%s %s, want a port", r.what, quoted(r.line))
+		return nil, because(Protocol, "%s %s, want a port", r.what, quoted(r.line, c.target.Passwd))
 	}
 	addr := netip.AddrPortFrom(c.target.Addr.Addr(), port)
 	l, err := c.target.dial(ctx, "tcp", addr)

@@ -64,8 +64,15 @@ func TestPatternsQuoted(t *testing.T) {
 		pattern, text string
 		want          bool
 	}{
-		{`\Q.b*\E`, "a.b*c", true}, {`\Q.b*\E`, "abc", false}, {`\Q.b*\E`, "Q.b*E", true}, {`x\Q.\E+`, "x...", true}, {`^\Qa\v{,3}\E$`, `a\v{,3}`, true},
-		{`\Qa.`, "a.", true}, {`\Qa.`, "ab", false}, {`\\Qa`, `\Qa`, true}, {`\Q[\E\v`, "[\n", true},
+		{`\Q.b*\E`, "a.b*c", true},
+		{`\Q.b*\E`, "abc", false},
+		{`\Q.b*\E`, "Q.b*E", true},
+		{`x\Q.\E+`, "x...", true},
+		{`^\Qa\v{,3}\E$`, `a\v{,3}`, true},
+		{`\Qa.`, "a.", true},
+		{`\Qa.`, "ab", false},
+		{`\\Qa`, `\Qa`, true},
+		{`\Q[\E\v`, "[\n", true},
 	} {
 		p, err := config.CompilePattern(c.pattern)
 		if err != nil {
