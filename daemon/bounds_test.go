@@ -201,7 +201,7 @@ func (b *fixture) waits(what string) {
 	}
 }
 
-// What a section says of sources is what the proxy does.
+// TestSourceLimits: the proxy has the source limits of a section.
 func TestSourceLimits(t *testing.T) {
 	b := set(t, "sourceconnections = 1\n"+service+"\tsourceconnections = 2\n\tsourcerate = 1000/s\n\tsourceprefix = 8\n")
 	first, second := b.connect(), b.connect()

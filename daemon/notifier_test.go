@@ -85,7 +85,8 @@ func TestReadyIsToldWhenServed(t *testing.T) {
 	})
 }
 
-// What passes in a moment is not told, what stays is, and READY=1 is told once.
+// TestStatusOfAMoment: a status of a moment is not told, a lasting one is, and READY=1
+// is told once.
 func TestStatusOfAMoment(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, m := heralded(t)

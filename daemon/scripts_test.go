@@ -10,8 +10,8 @@ import (
 	"github.com/shunt-lb/shunt/internal/test/need"
 )
 
-// What others may change is named with its mode and with what to type, once;
-// what nobody else may change is not.
+// TestExposed: a program that others may change is named once, with its mode and the
+// command to type; others are not.
 func TestExposed(t *testing.T) {
 	const dir = "%DIR%"
 	for _, tt := range []struct {

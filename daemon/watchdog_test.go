@@ -16,8 +16,8 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// What keeps the watchdog from being told is said once, when it changes or ends,
-// and once a minute while it lasts, however short the period is.
+// TestWatchdogComplainsOnce: the reason for which the watchdog is not fed is logged
+// once, when it changes or ends, and once a minute, however short the period is.
 func TestWatchdogComplainsOnce(t *testing.T) {
 	for _, period := range []time.Duration{100 * time.Millisecond, time.Second, 15 * time.Second} {
 		synctest.Test(t, func(t *testing.T) {
@@ -56,7 +56,7 @@ func TestWatchdogComplainsOnce(t *testing.T) {
 	}
 }
 
-// What is waited for is told by the line that says so, and by no other.
+// TestWaitingIsToldOnce: one line tells what shunt waits for, and no other does.
 func TestWaitingIsToldOnce(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "stderr")
 	f, err := os.Create(log)

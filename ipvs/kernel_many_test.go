@@ -107,7 +107,7 @@ func saveInto(t testing.TB, n *netlab.Namespace, path string, all []dataplane.Vi
 	must(t, p.Wait())
 }
 
-// What ipvsadm -R makes of services is what would have been made here.
+// TestOverIpvsadm: ipvsadm -R makes the same services as Apply.
 func TestOverIpvsadm(t *testing.T) {
 	path := ipvsadm(t)
 	n := namespace(t, netlab.Test(t))

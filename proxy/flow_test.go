@@ -92,7 +92,7 @@ func TestDatagramSizes(t *testing.T) {
 			}
 		}
 		want := dataplane.Counters{Connections: 1, InPackets: 4, OutPackets: 4, InBytes: 66980, OutBytes: 66980}
-		// What has arrived is counted a little later.
+		// Datagrams are counted a little after they have arrived.
 		eventually(t, "it is counted", func() bool { return status(t, d).Counters == want })
 	}
 }
@@ -153,7 +153,7 @@ func TestFlowKeepsQuiescent(t *testing.T) {
 	}
 }
 
-// Who has heard that nobody listens asks another one next.
+// TestFlowRefused: a client whose real server does not listen gets another one next.
 func TestFlowRefused(t *testing.T) {
 	d := newPlane(t, proxy.Options{})
 	a, stop := udpServer(t, "127.0.0.1", named("A"))
@@ -225,7 +225,7 @@ func TestFlowLimit(t *testing.T) {
 	}
 	send(t, c, "too many")
 	eventually(t, "the third client is refused", func() bool { return status(t, d).Counters.Refused == 1 })
-	// Whoever was at work makes room after a second of silence; a keeps talking.
+	// An active client makes room after a second of silence; a keeps sending.
 	eventually(t, "the third client takes the place of the second", func() bool {
 		exchange(t, a, "a")
 		send(t, c, "c")

@@ -171,8 +171,8 @@ func TestFloodOfWorkers(t *testing.T) {
 	}
 }
 
-// Who has the descriptors makes no difference: neither the worker nor the
-// service.
+// TestFlowsOfOthersGiveWay: it makes no difference which worker or service has the
+// descriptors.
 func TestFlowsOfOthersGiveWay(t *testing.T) {
 	d := newPlane(t, proxy.Options{Workers: 3})
 	server, _ := udpServer(t, "127.0.0.1", same)

@@ -106,8 +106,8 @@ func TestRefusedForEverybody(t *testing.T) {
 	}
 }
 
-// What a client that is diverted hears from the other server says nothing about
-// that one to others: it may know nothing of the exchange.
+// TestDivertedAndRefused: the refusal of a client that was diverted to another server
+// says nothing about that server: it may not know the exchange.
 func TestDivertedAndRefused(t *testing.T) {
 	p, c := newPair(t, tied["sh"])
 	elsewhere := func() string {

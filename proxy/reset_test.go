@@ -124,8 +124,8 @@ func TestServerResetsDuringRequest(t *testing.T) {
 	}
 }
 
-// What a server has sent before it resets arrives, also at a client that is
-// slow to take it.
+// TestServerResetsAfterData: the data that a server sends before it resets arrive,
+// also at a slow client.
 func TestServerResetsAfterData(t *testing.T) {
 	const size = 300 << 10
 	over := make(chan struct{})

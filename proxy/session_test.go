@@ -188,7 +188,7 @@ func TestIdleTimeout(t *testing.T) {
 	}
 }
 
-// Who comes beyond the limit waits, and is served when somebody goes.
+// TestLimit: a client beyond the limit waits, and is served when another one leaves.
 func TestLimit(t *testing.T) {
 	d := newPlane(t, proxy.Options{Limits: proxy.Limits{Connections: 2}})
 	v := tcpService(t, tcpServer(t, "127.0.0.1", says("x")))

@@ -62,7 +62,7 @@ func TestTrustedProxyNamesTheClient(t *testing.T) {
 }
 
 // An end right behind the header is passed on.
-func TestIntroducedAndGone(t *testing.T) {
+func TestHeaderAndGone(t *testing.T) {
 	_, v := trusting(t, "127.0.0.1")
 	c := dial(t, v)
 	send(t, c, header(1, alice))
@@ -73,7 +73,7 @@ func TestIntroducedAndGone(t *testing.T) {
 	wantEnd(t, c)
 }
 
-// Who names nobody is the client itself.
+// TestTrustedProxyForItself: a trusted proxy that names no client is the client.
 func TestTrustedProxyForItself(t *testing.T) {
 	_, v := trusting(t, "127.0.0.1")
 	for _, h := range []string{string(proxyheader.AppendLocal(nil)), "PROXY UNKNOWN\r\n", "PROXY UNKNOWN 1.2.3.4\r\n"} {
@@ -116,7 +116,7 @@ func TestUnintroduced(t *testing.T) {
 	}
 }
 
-// What others send is for the real server, whatever it looks like.
+// TestUntrustedHeaderIsPayload: a header of another client goes to the real server.
 func TestUntrustedHeaderIsPayload(t *testing.T) {
 	d := newPlane(t, proxy.Options{})
 	v := tcpService(t, tcpServer(t, "127.0.0.1", echo))
@@ -157,7 +157,7 @@ func TestNamedClientsPersist(t *testing.T) {
 	}
 }
 
-// Whoever waits for an introduction does not hold anything up.
+// TestRemovalWhileWaiting: a connection that waits for a PROXY header delays nothing.
 func TestRemovalWhileWaiting(t *testing.T) {
 	d, v := trusting(t, "127.0.0.1")
 	c := dial(t, v)

@@ -120,8 +120,8 @@ func (w wildcards) wantFrom(t *testing.T, at netip.AddrPort, name string) {
 	}
 }
 
-// What another program has is told, also by a program that shares its port
-// with whoever asks, and beside a service of our own at that port.
+// TestAllAddressesBesideAnotherProgram: an address that another program has is an
+// error, also if that shares its port, and beside a service of our own at the port.
 func TestAllAddressesBesideAnotherProgram(t *testing.T) {
 	for _, protocol := range []dataplane.Protocol{dataplane.TCP, dataplane.UDP} {
 		for _, family := range wildcardFamilies {

@@ -9,7 +9,7 @@ import (
 	"github.com/shunt-lb/shunt/internal/test/netlab"
 )
 
-// How a thousand SYNs tell what a director makes of a service.
+// A thousand SYNs show how a director distributes a service.
 func Example() {
 	var client, director *netlab.Namespace // of a lab
 	service := wire.Service{

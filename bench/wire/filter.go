@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Where a frame without VLAN tag has what the filter looks at.
+// The offsets of the fields that the filter reads, in a frame without VLAN tag.
 const (
 	atType   = 12
 	atIP     = 14

@@ -28,8 +28,8 @@ func TestLateInterruption(t *testing.T) {
 	}
 }
 
-// What does not end is left behind: when its time is over, and soon after a
-// second signal, however many more there are.
+// TestLeftBehind: a function that does not end is left behind when its time is over,
+// and soon after a second signal, however many more there are.
 func TestLeftBehind(t *testing.T) {
 	for signals, want := range map[int]time.Duration{1: time.Minute, 2: 5*time.Second + hurryWait, 5: 5*time.Second + hurryWait} {
 		synctest.Test(t, func(t *testing.T) {

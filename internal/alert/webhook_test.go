@@ -100,8 +100,8 @@ func TestPostRedirected(t *testing.T) {
 	}
 }
 
-// What is the receiver's trouble is tried again with growing pauses and given
-// up within a minute; what does not get better is given up at once.
+// TestPostAgain: a receiver's trouble is tried again with growing pauses and given up
+// within a minute; an error that does not get better is given up at once.
 func TestPostAgain(t *testing.T) {
 	for _, tt := range []struct {
 		status, attempts int

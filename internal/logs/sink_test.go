@@ -137,7 +137,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// What can be used is said without a trace of having looked.
+// TestUsable: Usable leaves no trace.
 func TestUsable(t *testing.T) {
 	dir := t.TempDir()
 	for _, target := range []string{"", "daemon", "LOCAL7", filepath.Join(dir, "new"), "/dev/full"} {

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Where Debian has them.
+// The paths of Debian's packages.
 const (
 	ldirectordPath = "/usr/sbin/ldirectord"
 	keepalivedPath = "/usr/sbin/keepalived"

@@ -15,8 +15,8 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/virtual"
 )
 
-// What a server has answered before it stops listening reaches the client, and
-// is an answer, whichever call brings the news.
+// TestRepliesAreDrained: the replies of a server from before it stopped listening
+// reach the client, and count, whichever call reports the error.
 func TestRepliesAreDrained(t *testing.T) {
 	for _, version := range []int{0, 2} {
 		for _, sends := range []int{1, 2, 3} {
@@ -105,8 +105,8 @@ func TestRefusalOfTheScattered(t *testing.T) {
 	}
 }
 
-// What routers say about a datagram is not the end of the next one; only that
-// the server cannot be reached is the end of the flow.
+// TestNewsOfRouters: an ICMP error about one datagram does not fail the next. Only an
+// unreachable server ends the flow.
 func TestNewsOfRouters(t *testing.T) {
 	need.Root(t) // it has raw sockets
 	for _, tt := range []struct {

@@ -170,7 +170,7 @@ func TestEvictionTakesFromTheMost(t *testing.T) {
 	}
 }
 
-// What a service has to itself cannot be taken by others.
+// TestOwnFlowsStay: other services cannot take a service's own places.
 func TestOwnFlowsStay(t *testing.T) {
 	const limit = 40
 	q := newFixture(t, "127.0.0.1", limit).first()

@@ -55,8 +55,8 @@ func TestFlowExpiryChanges(t *testing.T) {
 	}
 }
 
-// Who has nothing to show for itself gives way first, then who has been silent
-// longest.
+// TestEvictionOrder: the lowest class is evicted first, and in it the flow that has
+// been silent longest.
 func TestEvictionOrder(t *testing.T) {
 	q := newFixture(t, "127.0.0.1", 5)
 	s := q.socket("127.0.0.1")
@@ -116,8 +116,8 @@ func TestEvictionOrder(t *testing.T) {
 	}
 }
 
-// One that waits for its answer is not evicted at once, and who cannot have a
-// place is counted.
+// TestEvictionSpares: a flow that waits for its answer is not evicted at once, and a
+// client without a place is counted.
 func TestEvictionSpares(t *testing.T) {
 	q := newFixture(t, "127.0.0.1", 2)
 	s := q.socket("127.0.0.1")

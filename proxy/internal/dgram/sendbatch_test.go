@@ -86,8 +86,7 @@ func TestRunsOfAnySize(t *testing.T) {
 	})
 }
 
-// What has been sent as one run arrives as one here, and as datagrams where it
-// goes.
+// TestRunArrives: a run arrives at the proxy as one, and as datagrams at the server.
 func TestRunArrives(t *testing.T) {
 	for _, refused := range []bool{false, true} {
 		q := newFixture(t, "127.0.0.1", 10)

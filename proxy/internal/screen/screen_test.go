@@ -165,7 +165,7 @@ func TestThrottledCostsNothing(t *testing.T) {
 	})
 }
 
-// What sources have, and have begun, outlasts a change of limits.
+// TestChange: the counts and rates of sources outlast a change of limits.
 func TestChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := new(Screen)
@@ -190,7 +190,7 @@ func TestChange(t *testing.T) {
 		wantAdmitted(t, s, one, 9, 4)
 		s.Set(nil, Limits{Conns: 4, Bits4: 24})
 		wantAdmitted(t, s, one, 9, 0)
-		// Whoever was admitted while there was no limit does not count.
+		// Clients that were admitted while there was no limit do not count.
 		s.Set(nil, Limits{})
 		leaveAll(wantAdmitted(t, s, two, 9, 9))
 		s.Expire()
@@ -244,7 +244,7 @@ func TestForget(t *testing.T) {
 	})
 }
 
-// Where every source has something, a new one is not admitted.
+// TestFull: a new source is not admitted if all known ones have connections.
 func TestFull(t *testing.T) {
 	s := new(Screen)
 	s.sources.most = 3

@@ -18,7 +18,7 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/engine/enginetest"
 )
 
-// Who is in the queue of a listener when it closes is served.
+// TestCloseServesTheQueue: clients in the queue of a listener that closes are served.
 func TestCloseServesTheQueue(t *testing.T) {
 	l, addr := listen(t)
 	r := newFixture(t, addr)

@@ -109,8 +109,8 @@ func TestCut(t *testing.T) {
 	}
 }
 
-// What an attempt that is cut has come to is not taken for the answer of the
-// next one, although it is among the same events.
+// TestCutBeforeTheAnswer: the result of an attempt that is cut is not taken for that
+// of the next one, although it is among the same events.
 func TestCutBeforeTheAnswer(t *testing.T) {
 	_, addr := listen(t)
 	r := newFixture(t, addr, silent(t))

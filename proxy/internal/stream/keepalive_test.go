@@ -34,7 +34,7 @@ func vigilOf(t testing.TB, fd int32) keepalive {
 	return v
 }
 
-func TestVigil(t *testing.T) {
+func TestKeepalive(t *testing.T) {
 	tests := []struct {
 		keep, unheard time.Duration
 		want          keepalive

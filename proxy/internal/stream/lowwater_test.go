@@ -92,10 +92,10 @@ func (r *fixture) lowWater(side int) int {
 	return n
 }
 
-// TestLots has a stream make an event of a lot, and what is less than one arrive
+// TestLowWater has a stream make an event of a lot, and what is less than one arrive
 // all the same: soon where the worker has nothing else to do, within lowWaterWithin
 // of the last lot and as much again where it has, and at once with an end behind.
-func TestLots(t *testing.T) {
+func TestLowWater(t *testing.T) {
 	kept := func(*net.TCPConn) error { return nil }
 	for _, tt := range []struct {
 		name string
@@ -137,8 +137,8 @@ func TestLots(t *testing.T) {
 	}
 }
 
-// TestNoLots has what is no stream of many bytes make an event of each.
-func TestNoLots(t *testing.T) {
+// TestNoLowWater has what is no stream of many bytes make an event of each.
+func TestNoLowWater(t *testing.T) {
 	l, addr := listen(t)
 	r := newFixture(t, addr)
 	c, s := r.pair(l)
@@ -150,8 +150,8 @@ func TestNoLots(t *testing.T) {
 	}
 }
 
-// TestLotsOfWhoIsGone has a connection that ends meanwhile be forgotten.
-func TestLotsOfWhoIsGone(t *testing.T) {
+// TestLowWaterOfAClosedConnection has a connection that ends meanwhile be forgotten.
+func TestLowWaterOfAClosedConnection(t *testing.T) {
 	l, addr := listen(t)
 	r := newFixture(t, addr)
 	c, s := r.pair(l)

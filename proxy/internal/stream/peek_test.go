@@ -21,8 +21,8 @@ func (r *fixture) buffers() dataplane.Usage {
 	return buffers
 }
 
-// Where nothing can be held nothing is lost, in either direction, whoever reads
-// how slowly and in what pieces it comes.
+// TestPeekLosesNothing: without stashes no byte is lost, in either direction, however
+// slowly it is read and in whatever pieces it comes.
 func TestPeekLosesNothing(t *testing.T) {
 	l, addr := listen(t)
 	for _, pipes := range []int{0, 8} {
@@ -96,7 +96,7 @@ func TestPeekHoldsUpNobody(t *testing.T) {
 	if err := <-done; err != nil || string(b) != "the other way" {
 		t.Errorf("%q, %v", b, err)
 	}
-	// What was sent arrives when it is read at last.
+	// The bytes arrive when they are read at last.
 	_ = s.CloseWrite()
 	if got, err := r.receive(c); err != nil || len(got) != n {
 		t.Errorf("%d bytes came (%v), want %d", len(got), err, n)

@@ -158,8 +158,8 @@ func TestQueueClientGoes(t *testing.T) {
 	r.wantBooks(1, 1, 0)
 }
 
-// Who waits for a server that is then found not to be there goes on to the
-// next, and in the end is refused.
+// TestQueueInVain: a client that waits for a server which cannot be reached then goes
+// on to the next, and is refused in the end.
 func TestQueueInVain(t *testing.T) {
 	l, addr := listen(t)
 	r := newCounter(t, addr)

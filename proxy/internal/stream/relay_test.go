@@ -133,7 +133,7 @@ func TestEndWaitsForWhatIsHeld(t *testing.T) {
 	}
 }
 
-// What stands behind an urgent byte is read without an event of its own.
+// TestUrgentByte: the bytes behind an urgent byte are read without an event.
 func TestUrgentByte(t *testing.T) {
 	l, addr := listen(t)
 	r := newFixture(t, addr)

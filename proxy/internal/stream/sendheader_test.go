@@ -188,9 +188,9 @@ func TestHeaderedAndGone(t *testing.T) {
 	}
 }
 
-// TestNobodyIsIntroduced has a client that sends something and resets get
+// TestResetBeforeTheServerAnswers: a client that sends something and resets gets
 // through to a real server neither with a header nor without.
-func TestNobodyIsIntroduced(t *testing.T) {
+func TestResetBeforeTheServerAnswers(t *testing.T) {
 	r, l := announcing(t, 1)
 	c := r.dial()
 	_, err := c.Write([]byte("request"))

@@ -368,7 +368,7 @@ func (x *random) over() {
 	x.service.Books.Update(dataplane.VirtualService{ID: st.Service.ID, Scheduler: "rr"})
 	x.Pass(time.Second)
 	st = x.service.Books.Status()
-	// Who is still in the books comes back with its server.
+	// A client that is still in the books comes back with its server.
 	v := st.Service.Clone()
 	for _, addr := range append(x.addrs, netip.AddrPort{}) {
 		v.RealServers = append(v.RealServers, dataplane.RealServer{Addr: addr, Weight: 1})

@@ -8,7 +8,8 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/table"
 )
 
-// What a destination has is forgotten when nobody has asked for a day.
+// TestLocalityIsForgotten: the servers of a destination expire after a day without
+// clients.
 func TestLocalityIsForgotten(t *testing.T) {
 	for _, scheduler := range []string{"lblc", "lblcr"} {
 		synctest.Test(t, func(t *testing.T) {

@@ -163,7 +163,7 @@ func TestPersistenceExpiresQuiescent(t *testing.T) {
 	}
 }
 
-// Who could not be reached loses the client for good.
+// TestPersistenceAfterFailure: a server that could not be reached loses the client.
 func TestPersistenceAfterFailure(t *testing.T) {
 	s := table.New(persistent(time.Hour, 32, 1, 1))
 	a, _ := s.Pick(from("198.51.100.1"), nil)

@@ -262,8 +262,8 @@ func TestRemovedAndBack(t *testing.T) {
 	b.Done()
 }
 
-// What was counted for a real server outlasts its removal, with connections
-// and without, and goes on when it is back; so do the totals.
+// TestCountersOutlastRemoval: the counters of a real server outlast its removal, with
+// connections and without, and go on when it is back; so do the totals.
 func TestCountersOutlastRemoval(t *testing.T) {
 	s := table.New(service("rr", 1))
 	want := dataplane.Counters{}

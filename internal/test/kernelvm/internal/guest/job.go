@@ -9,8 +9,7 @@ import (
 	"os"
 )
 
-// Where host and guest find what they have for each other. The paths are the
-// guest's.
+// The paths, in the guest, by which host and guest exchange files.
 const (
 	JobFile      = "/job.json"
 	ModuleDir    = "/usr/lib/modules"
