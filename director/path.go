@@ -34,7 +34,7 @@ func pathsOf(conf *config.Config) paths {
 				continue
 			}
 			h := fnv.New32a()
-			fmt.Fprint(h, key)
+			fmt.Fprint(h, key.six, key.server) // fields that are exported, which print as text and not as pointers
 			n := h.Sum32() % dataplane.MaxPaths
 			for taken[n] {
 				n = (n + 1) % dataplane.MaxPaths
