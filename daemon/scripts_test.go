@@ -73,8 +73,10 @@ func TestExposedByDirective(t *testing.T) {
 	mustDo(t, os.WriteFile(open, []byte("#!/bin/sh\n"), 0o755))
 	mustDo(t, os.Chmod(open, 0o757))
 	for directive, set := range map[string]func(*config.Config){
-		"callback":        func(c *config.Config) { c.Global.Callback = open },
-		"checkcommand":    func(c *config.Config) { c.Virtuals[0].CheckType, c.Virtuals[0].CheckCommand = config.CheckExternal, open },
+		"callback": func(c *config.Config) { c.Global.Callback = open },
+		"checkcommand": func(c *config.Config) {
+			c.Virtuals[0].CheckType, c.Virtuals[0].CheckCommand = config.CheckExternal, open
+		},
 		"fallbackcommand": func(c *config.Config) { c.Virtuals[0].FallbackCommand = open },
 		"notify":          func(c *config.Config) { c.Virtuals[0].Notify = open + " x" },
 		"quorumup":        func(c *config.Config) { c.Virtuals[0].QuorumUp = `"` + open + `" x` },
