@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"sync"
 	"syscall" //nolint:depguard // net.Dialer.Control is declared with syscall.RawConn
 
 	"golang.org/x/sys/unix"
@@ -19,12 +20,14 @@ type Path struct {
 	Mark   uint32 // that takes packets of this host there
 	VIP    netip.AddrPort
 	Tunnel bool // packets are wrapped on the way
+	Whole  bool // the check is made once more by it, not a connection alone
 }
 
 // ByVIP returns a check that is f, and if that succeeds a connection to the VIP by
-// a path. If the second part fails, its error names what can be wrong with the
-// real server. Where this host cannot take the answer, which says nothing about
-// the real server, blind is called with the reason, and f alone counts.
+// a path, over which f is made again if the path says so. If the second part
+// fails, its error names what can be wrong with the real server. Where this host
+// cannot take the answer, which says nothing about the real server, blind is
+// called with the reason, and f alone counts.
 //
 // The connection is reset: IPVS sees one half of it, and would take a connection
 // of the next minutes from the same port, by another path, for this one.
@@ -33,27 +36,85 @@ func ByVIP(f Func, p Path, blind func(error)) Func {
 		if err := f(ctx, t); err != nil {
 			return err
 		}
-		var cannot error
-		err := attempt(ctx, "vip", p.VIP.String(), func() (err error) {
-			err, cannot = p.connect(ctx, t.Addr)
-			return err
+		v := &via{path: p, server: t.Addr}
+		err := attempt(ctx, "vip", p.VIP.String(), func() error {
+			if p.Whole {
+				return v.check(ctx, f, t)
+			}
+			return v.connect(ctx)
 		})
-		if cannot != nil {
-			blind(cannot)
+		if v.cannot != nil {
+			blind(v.cannot)
 			return nil
 		}
 		return err
 	}
 }
 
-// connect connects to the VIP. cannot is why this host cannot tell.
-func (p Path) connect(ctx context.Context, server netip.AddrPort) (err, cannot error) {
+// A via is how one check goes to the VIP of a real server.
+type via struct {
+	path   Path
+	server netip.AddrPort
+
+	mu     sync.Mutex // libraries connect in goroutines of theirs
+	made   bool       // a connection
+	err    error      // why there was none, in words
+	cannot error      // why this host cannot tell
+}
+
+// connect makes a connection and nothing else.
+func (v *via) connect(ctx context.Context) error {
+	conn, err := v.dial(ctx)
+	if err != nil {
+		return err
+	}
+	_ = conn.Close()
+	return nil
+}
+
+// check makes a check whose connections to the real server go to the VIP.
+func (v *via) check(ctx context.Context, f Func, t Target) error {
+	t.via, t.Note = v, nil
+	err := f(ctx, t)
+	v.mu.Lock()
+	made, lost := v.made, v.err
+	v.mu.Unlock()
+	e, ok := errors.AsType[*Error](err)
+	switch {
+	case lost != nil:
+		return lost
+	case !made: // it needs no connection by TCP
+		return v.connect(ctx)
+	case !ok:
+		return err
+	case e.Kind == Timeout:
+		return because(Timeout, "%s %w, although the check of %s succeeds: large packets may be lost on the way (MTU)", e.Check, e.Err, v.server)
+	}
+	return because(e.Kind, "%s %w, although the check of %s succeeds: another service answers on the VIP, or another virtual host", e.Check, e.Err, v.server)
+}
+
+// dial connects to the VIP, by a connection that ends with a reset.
+func (v *via) dial(ctx context.Context) (net.Conn, error) {
+	conn, err, cannot := v.path.dial(ctx, v.server)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.cannot = errors.Join(v.cannot, cannot)
+	if err = errors.Join(err, cannot); err != nil {
+		v.err = err
+		return nil, err
+	}
+	v.made = true
+	return conn, nil
+}
+
+// dial connects to the VIP. cannot is why this host cannot tell.
+func (p Path) dial(ctx context.Context, server netip.AddrPort) (conn net.Conn, err, cannot error) {
 	source, err := sourceFor(server)
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, nil, err
 	case source == p.VIP.Addr():
-		return nil, fmt.Errorf("this host has no address but the VIP %s to reach %s from", source, server.Addr())
+		return nil, nil, fmt.Errorf("this host has no address but the VIP %s to reach %s from", source, server.Addr())
 	}
 	d := dialer
 	d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(source, 0))
@@ -62,23 +123,22 @@ func (p Path) connect(ctx context.Context, server netip.AddrPort) (err, cannot e
 		err := c.Control(func(fd uintptr) { refused = p.mark(int(fd)) })
 		return errors.Join(err, refused)
 	}
-	conn, err := d.DialContext(ctx, "tcp", p.VIP.String())
+	conn, err = d.DialContext(ctx, "tcp", p.VIP.String())
 	switch {
 	case err == nil:
 		_ = conn.(*net.TCPConn).SetLinger(0)
-		_ = conn.Close()
-		return nil, nil
+		return conn, nil, nil
 	case refused != nil:
-		return nil, fmt.Errorf("mark a connection: %w (it needs CAP_NET_ADMIN)", refused)
+		return nil, nil, fmt.Errorf("mark a connection: %w (it needs CAP_NET_ADMIN)", refused)
 	case kindOf(err) == Resource:
-		return nil, err
+		return nil, nil, err
 	}
 	if timedOut(err) {
 		if cannot := answersDropped(p.VIP.Addr(), source); cannot != nil {
-			return nil, cannot
+			return nil, nil, cannot
 		}
 	}
-	return p.fault(server, err), nil
+	return nil, p.fault(server, err), nil
 }
 
 // mark prepares a socket. The port is chosen when it connects: one that is taken

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/internal/test/need"
 )
 
@@ -45,6 +46,63 @@ func TestByVIP(t *testing.T) {
 	if err := at(func(context.Context, Target) error { return bad }, taken); !errors.Is(err, bad) {
 		t.Errorf("a check that fails: %v, want %v", err, bad)
 	}
+}
+
+// A check that is made by the path as a whole sees what answers on the VIP, asks
+// nothing there but by connections that end with a reset, and notes nothing twice.
+func TestWholeByVIP(t *testing.T) {
+	need.Root(t)
+	well, err := config.CompilePattern("well")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, vip := saying(t, "127.14.3.3:0", "well\n"), saying(t, "127.14.3.4:0", "other\n")
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	check := func(f Func, vip netip.AddrPort, want Matcher) error {
+		blind := func(err error) { t.Errorf("blind: %v", err) }
+		return ByVIP(f, Path{Mark: 0x53480001, VIP: vip, Whole: true}, blind)(ctx, Target{Addr: server, Receive: want})
+	}
+	if err := check(SimpleTCP, vip, nil); err != nil {
+		t.Errorf("any answer: %v", err)
+	}
+	if err := check(SimpleTCP, server, well); err != nil {
+		t.Errorf("the same on the VIP: %v", err)
+	}
+	err = check(SimpleTCP, vip, well)
+	if err == nil || !strings.HasPrefix(err.Error(), "vip "+vip.String()+": simpletcp ") || !strings.HasSuffix(err.Error(), "although the check of "+server.String()+" succeeds: another service answers on the VIP, or another virtual host") {
+		t.Errorf("another service on the VIP: %v", err)
+	}
+	unused := netip.AddrPortFrom(vip.Addr(), 1)
+	err = check(SimpleTCP, unused, nil)
+	if want := "vip " + unused.String() + ": connection refused although"; err == nil || !strings.HasPrefix(err.Error(), want) || KindOf(err) != Refused {
+		t.Errorf("nobody on the VIP: %v, want %s", err, want)
+	}
+	silent := func(context.Context, Target) error { return nil } // makes no connection
+	if err := check(silent, unused, nil); KindOf(err) != Refused {
+		t.Errorf("a check without a connection: %v, want that the VIP refuses one", err)
+	}
+}
+
+// saying is a server that says a line to whom connects.
+func saying(t *testing.T, addr, line string) netip.AddrPort {
+	t.Helper()
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = ln.Close() })
+	go func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = c.Write([]byte(line))
+			_ = c.Close()
+		}
+	}()
+	return ln.Addr().(*net.TCPAddr).AddrPort()
 }
 
 // Faults that only a network makes have their words, and their kinds.

@@ -72,6 +72,8 @@ type Target struct {
 	Attempts int
 	// Trace records what is sent and what comes back; nil: nobody asks.
 	Trace *Trace
+
+	via *via // how connections to Addr go to its VIP instead, nil if they do not
 }
 
 // A Matcher decides about what a real server answered.

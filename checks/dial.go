@@ -23,7 +23,7 @@ func (t *Target) reach(ctx context.Context, network string, addr netip.AddrPort)
 	// Not DialTCP: without a local address it binds to port 0, and then one
 	// range of 28,000 ports in TIME_WAIT serves all real servers together
 	// instead of each one.
-	conn, err := t.connect(ctx, network, addr.String())
+	conn, err := t.way(ctx, network, addr)
 	if err != nil {
 		return nil, &failure{err: err}
 	}
@@ -34,6 +34,18 @@ func (t *Target) reach(ctx context.Context, network string, addr netip.AddrPort)
 		}
 	}
 	return conn, nil
+}
+
+// way connects to addr, or to its VIP.
+func (t *Target) way(ctx context.Context, network string, addr netip.AddrPort) (net.Conn, error) {
+	if t.via == nil || network != "tcp" || addr != t.Addr {
+		return t.connect(ctx, network, addr.String())
+	}
+	conn, err := t.via.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return t.traced(conn), nil
 }
 
 // header returns what a connection to addr has to begin with. It names the

@@ -138,7 +138,13 @@ func (c *cluster) equip(s *realServer, n network) {
 
 func (s *realServer) start(t *testing.T) {
 	t.Helper()
-	ln, err := s.in.Listen("tcp", net.JoinHostPort("", "80"))
+	s.listen(t, net.JoinHostPort("", "80"))
+}
+
+// listen is start at an address.
+func (s *realServer) listen(t *testing.T, addr string) {
+	t.Helper()
+	ln, err := s.in.Listen("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -48,7 +48,9 @@ type exposure struct {
 
 // settings looks at the commands that a section can have, and all of them.
 func (x *exposure) settings(s *config.Settings, origins config.Origins) {
-	for _, c := range []struct{ directive, command string }{{"fallbackcommand", s.FallbackCommand}, {"notify", s.Notify}} {
+	for _, c := range []struct{ directive, command string }{
+		{"fallbackcommand", s.FallbackCommand}, {"notify", s.Notify}, {"quorumup", s.QuorumUp}, {"quorumdown", s.QuorumDown},
+	} {
 		x.file("`"+c.directive+"`", program(c.command), origins[c.directive].Pos)
 	}
 }

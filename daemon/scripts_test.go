@@ -66,6 +66,33 @@ func TestExposed(t *testing.T) {
 	}
 }
 
+// Each directive that names a program has it looked at, globally or in a service.
+func TestExposedByDirective(t *testing.T) {
+	need.Root(t) // the folders above belong to root
+	open := filepath.Join(t.TempDir(), "program")
+	mustDo(t, os.WriteFile(open, []byte("#!/bin/sh\n"), 0o755))
+	mustDo(t, os.Chmod(open, 0o757))
+	for directive, set := range map[string]func(*config.Config){
+		"callback": func(c *config.Config) { c.Global.Callback = open },
+		"checkcommand": func(c *config.Config) {
+			c.Virtuals[0].CheckType, c.Virtuals[0].CheckCommand = config.CheckExternal, open
+		},
+		"fallbackcommand": func(c *config.Config) { c.Virtuals[0].FallbackCommand = open },
+		"notify":          func(c *config.Config) { c.Virtuals[0].Notify = open + " x" },
+		"quorumup":        func(c *config.Config) { c.Virtuals[0].QuorumUp = `"` + open + `" x` },
+		"quorumdown":      func(c *config.Config) { c.Global.QuorumDown = open },
+	} {
+		conf := &config.Config{Virtuals: make([]config.Virtual, 1)}
+		set(conf)
+		for _, strict := range []bool{false, true} {
+			found := exposed("/", conf, strict)
+			if len(found) != 1 || !strings.HasPrefix(found[0].Text, "`"+directive+"`: "+open+": everybody") || (found[0].Severity == config.Error) != strict {
+				t.Errorf("%s, strict %v: %v", directive, strict, found)
+			}
+		}
+	}
+}
+
 func TestProgram(t *testing.T) {
 	for command, want := range map[string]string{
 		"/usr/bin/page --now": "/usr/bin/page", `"/usr/bin/page" x`: "/usr/bin/page", "page;true": "page", "$PAGER x": "", "A=b page": "", "": "",

@@ -263,7 +263,9 @@ func (d *Director) activate(conf *config.Config, found []dataplane.VirtualServic
 // follow calls Options.Follow.
 func (d *Director) follow(conf *config.Config) {
 	if d.o.Follow != nil {
+		d.prober.settings.Add(1)
 		d.o.Follow(conf)
+		d.prober.settings.Add(1)
 	}
 }
 

@@ -65,6 +65,42 @@ func TestQuorum(t *testing.T) {
 	}
 }
 
+// Webhooks and notify commands hear of a quorum that is lost and reached, after
+// the real server that made it so, and not of the one that is reached at a start.
+func TestQuorumEvents(t *testing.T) {
+	v := judged(func(v *config.Virtual) {
+		v.Fallback, v.Quorum, v.Webhook, v.Notify = nil, 4, "https://hooks.example.test/", "page"
+	})
+	const post = "post https://hooks.example.test "
+	events := func(r *replay, addr string, err error) (told []string) {
+		r.result(addr, err)
+		for _, what := range r.out.take() {
+			if strings.HasPrefix(what, "page") || strings.HasPrefix(what, post) {
+				told = append(told, what)
+			}
+		}
+		return told
+	}
+	start := newReplay(t, conf(v))
+	for _, addr := range []string{rs1, rs2, rs3, rs4} {
+		if got := strings.Join(events(start, addr, nil), "\n"); strings.Contains(got, "quorum") {
+			t.Errorf("at a start: %s", got)
+		}
+	}
+	r := allUp(t, v)
+	for _, c := range []struct {
+		err  error
+		want []string
+	}{
+		{errBad, []string{"page SHUNT_EVENT=down", post + "down " + rs1 + " held 0", "page SHUNT_EVENT=quorumlost", post + "quorumlost  held 0"}},
+		{nil, []string{"page SHUNT_EVENT=up", post + "up " + rs1 + " held 0", "page SHUNT_EVENT=quorumreached", post + "quorumreached  held 0"}},
+	} {
+		if got := events(r, rs1, c.err); !slices.Equal(got, c.want) {
+			t.Errorf("told %q, want %q", got, c.want)
+		}
+	}
+}
+
 // Without a fallback, usable servers serve whatever the quorum: the commands tell.
 func TestQuorumWithoutFallback(t *testing.T) {
 	r := allUp(t, judged(func(v *config.Virtual) {

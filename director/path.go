@@ -34,7 +34,7 @@ func pathsOf(conf *config.Config) paths {
 				continue
 			}
 			h := fnv.New32a()
-			fmt.Fprint(h, key)
+			fmt.Fprint(h, key.six, key.server) // fields that are exported, which print as text and not as pointers
 			n := h.Sum32() % dataplane.MaxPaths
 			for taken[n] {
 				n = (n + 1) % dataplane.MaxPaths
@@ -64,7 +64,10 @@ func (ps paths) mark(sv *service) {
 	for _, s := range sv.servers {
 		key, ok := pathTo(sv.conf, s.conf)
 		if p, there := ps[key]; ok && there && s.probe != nil {
-			s.probe.path = checks.Path{Mark: p.Mark, VIP: sv.conf.ID.Addr, Tunnel: s.conf.Forward == dataplane.IPIP}
+			s.probe.path = checks.Path{
+				Mark: p.Mark, VIP: sv.conf.ID.Addr, Tunnel: s.conf.Forward == dataplane.IPIP,
+				Whole: s.probe.negotiates() && s.probe.target.Addr == key.server.Addr, // and not another port
+			}
 		}
 	}
 }

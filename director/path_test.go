@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
 )
@@ -57,6 +58,11 @@ func TestPathsOf(t *testing.T) {
 		}
 	}
 
+	// Another process has the same ones, and takes these over.
+	if got := all.list()[0].Mark; got != 0x53483116 {
+		t.Errorf("the first mark is %#x, want 0x53483116 in every process", got)
+	}
+
 	many := gateService(vip)
 	for i := range dataplane.MaxPaths + 10 {
 		r := realServer(rs1)
@@ -72,6 +78,33 @@ func TestPathsOf(t *testing.T) {
 	}
 	if len(seen) != dataplane.MaxPaths {
 		t.Errorf("%d marks, want all %d", len(seen), dataplane.MaxPaths)
+	}
+}
+
+// Silence by the VIP counts for nothing if this host got its settings meanwhile.
+func TestSilenceWhileTheHostIsSetUp(t *testing.T) {
+	for _, c := range []struct {
+		name           string
+		before, during uint64
+		want           checks.Kind
+	}{
+		{"quiet", 2, 0, checks.Timeout},
+		{"began before, ended after", 0, 2, checks.Resource},
+		{"began during", 1, 0, checks.Resource},
+	} {
+		p := &prober{log: quiet()}
+		p.settings.Store(c.before)
+		slow := func(ctx context.Context, _ checks.Target) error {
+			<-ctx.Done() // no time is left for the VIP
+			p.settings.Add(c.during)
+			return nil
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		err := p.byVIP(slow, checks.Path{Mark: dataplane.FirstPathMark, VIP: netip.MustParseAddrPort(vip)})(ctx, checks.Target{})
+		cancel()
+		if checks.KindOf(err) != c.want {
+			t.Errorf("%s: %v (%s), want %s", c.name, err, checks.KindOf(err), c.want)
+		}
 	}
 }
 

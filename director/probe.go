@@ -2,6 +2,7 @@ package director
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"time"
@@ -109,10 +110,27 @@ func (p *prober) check(ctx context.Context, name string, pr *probe, note *checks
 		}
 	}()
 	if pr.path.Mark != 0 && p.paths.Load() {
-		f = checks.ByVIP(f, pr.path, p.logBlind)
+		f = p.byVIP(f, pr.path)
 	}
 	return f(ctx, pr.whole(note))
 }
+
+// byVIP returns a check by the VIP. Silence while this host got its addresses and
+// settings says nothing about the real server: without accept_local, say, the VIP
+// that has just come has the kernel drop answers.
+func (p *prober) byVIP(f checks.Func, path checks.Path) checks.Func {
+	whole := checks.ByVIP(f, path, p.logBlind)
+	return func(ctx context.Context, t checks.Target) error {
+		before := p.settings.Load()
+		err := whole(ctx, t)
+		if e, ok := errors.AsType[*checks.Error](err); ok && e.Object == path.VIP.String() && e.Kind == checks.Timeout && (before%2 == 1 || p.settings.Load() != before) {
+			return &checks.Error{Check: e.Check, Object: e.Object, Kind: checks.Resource, Err: errMeanwhile}
+		}
+		return err
+	}
+}
+
+var errMeanwhile = errors.New("nothing comes back, but this host got its addresses and settings meanwhile")
 
 func (p *prober) logPanic(value any, stack []byte) {
 	p.log.Error("check panicked", "err", value, "stack", string(stack))

@@ -34,10 +34,13 @@ type prober struct {
 	find func(name string) (checks.Func, bool)
 	loop bool // that find is checks.For, so that a checks.Loop can make checks
 	// limit is how many checks may be under way at once.
-	limit  int
-	log    *slog.Logger
-	paths  atomic.Bool  // the dataplane has the paths of probes
-	warned atomic.Int64 // when the latest warning was logged, in Unix seconds
+	limit int
+	log   *slog.Logger
+	paths atomic.Bool // the dataplane has the paths of probes
+	// settings counts the beginnings and the ends of changes of this host, which
+	// decide whether answers of checks by the VIP come in.
+	settings atomic.Uint64
+	warned   atomic.Int64 // when the latest warning was logged, in Unix seconds
 	// ready says that there are results to take.
 	ready chan struct{}
 

@@ -67,12 +67,17 @@ func (s *spec) describe(v *config.Virtual, r *config.Real) {
 	case s.pings():
 		t.Attempts = v.CheckCount
 	}
-	if s.kind != config.CheckNegotiate && s.kind != config.CheckCombined {
+	if !s.negotiates() {
 		s.service, s.n = "", 0
 		return
 	}
 	service, _ := services.Named(v.Service)
 	s.negotiate(service.Uses, v, r)
+}
+
+// negotiates reports whether the check is one of a service.
+func (s *spec) negotiates() bool {
+	return s.kind == config.CheckNegotiate || s.kind == config.CheckCombined
 }
 
 // negotiate fills in the directives that a negotiate check uses.

@@ -37,6 +37,10 @@ func where(a netip.Addr) (string, bool) {
 	switch s := a.String(); {
 	case s == "10.1.0.100":
 		return "eth0", true
+	case s == "fd00:1::100":
+		return "eth0", true
+	case strings.HasPrefix(s, "fd00:2:"):
+		return "eth1", false
 	case s == "10.2.0.254":
 		return "eth1", true
 	case strings.HasPrefix(s, "10.1."):
@@ -57,11 +61,18 @@ const (
 	redirects = "net.ipv4.conf.all.send_redirects=0 net.ipv4.conf.eth0.send_redirects=0"
 )
 
+// accept is what takes what real servers on a link answer from the VIP.
+func accept(link string) string { return "net.ipv4.conf." + link + ".accept_local=1" }
+
 func TestNeeds(t *testing.T) {
 	vip, vip6 := tcp("10.1.0.100:80"), tcp("[fd00::100]:80")
 	mark := dataplane.ServiceID{Protocol: dataplane.FWMark, Mark: 5}
 	sticky := service(vip, "10.2.0.1:80 gate")
 	sticky.Persistent = time.Minute
+	byVIP := func(v dataplane.VirtualService) []dataplane.VirtualService {
+		v.CheckByVIP = true
+		return []dataplane.VirtualService{v}
+	}
 	loose := sticky
 	loose.ExpireQuiescent = true
 	tests := []struct {
@@ -90,6 +101,13 @@ func TestNeeds(t *testing.T) {
 			service(vip, "10.2.0.254:8080 masq"), service(tcp("10.1.0.100:443"), "10.2.0.1:443 gate"), service(tcp("10.1.0.100:444"), "10.2.0.254:8080 masq"),
 		}, false, reuse3 + " " + nodest},
 		{"gate of UDP", []dataplane.VirtualService{service(dataplane.ServiceID{Protocol: dataplane.UDP, Addr: vip.Addr}, "10.2.0.1:80 gate")}, false, reuse + " " + nodest},
+		{"gate by the VIP", byVIP(service(vip, "10.2.0.1:80 gate", "10.2.0.2:80 gate", "10.1.0.1:80 ipip")), false, reuse3 + " " + nodest + " " + accept("eth1") + " " + accept("eth0")},
+		{"masq by the VIP", byVIP(service(vip, "10.2.0.1:80 masq")), false, reuse + " " + nodest + " " + forward4},
+		{"IPv6 by the VIP", byVIP(service(tcp("[fd00:1::100]:80"), "[fd00:2::1]:80 gate")), false, reuse3 + " " + nodest},
+		{"a VIP that the director has not", byVIP(service(tcp("10.1.0.99:80"), "10.2.0.1:80 gate")), false, reuse3 + " " + nodest},
+		{"a mark by the VIP", byVIP(service(mark, "10.2.0.1:0 gate")), false, reuse3 + " " + nodest},
+		{"the director itself by the VIP", byVIP(service(vip, "10.2.0.254:80 gate", "sorry gate")), false, reuse3 + " " + nodest},
+		{"nobody knows where, by the VIP", byVIP(service(vip, "10.9.0.1:80 ipip")), false, reuse3 + " " + nodest},
 		{"all of it once", []dataplane.VirtualService{
 			service(vip, "10.1.0.1:80 masq", "10.1.0.2:80 masq"), service(tcp("10.1.0.100:443"), "10.1.0.1:443 masq"), service(vip6, "[fd00::1]:80 masq"),
 		}, false, reuse + " " + nodest + " " + forward4 + " " + redirects + " " + forward6},
