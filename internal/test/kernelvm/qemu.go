@@ -34,7 +34,7 @@ const (
 // Programs have the same addresses in all of their processes, because the
 // emulator translates code anew for every address it is found at: this way
 // starting a small program costs a quarter.
-const commandLine = "console=ttyS0 quiet panic=-1 oops=panic mitigations=off random.trust_cpu=on norandmaps"
+const commandLine = "console=ttyS0 quiet panic=-1 oops=panic mitigations=off random.trust_cpu=on norandmaps no_timer_check"
 
 // lastWords is how much of the console is kept for an error.
 const lastWords = 64 << 10
