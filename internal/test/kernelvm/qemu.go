@@ -33,7 +33,8 @@ const (
 // randomness from the processor, for there is nothing else to take it from.
 // Programs have the same addresses in all of their processes, because the
 // emulator translates code anew for every address it is found at: this way
-// starting a small program costs a quarter.
+// starting a small program costs a quarter. A busy host may deliver the timer so
+// late that the kernel takes it for broken: it does not look.
 const commandLine = "console=ttyS0 quiet panic=-1 oops=panic mitigations=off random.trust_cpu=on norandmaps no_timer_check"
 
 // lastWords is how much of the console is kept for an error.
