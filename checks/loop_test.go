@@ -2,6 +2,7 @@ package checks_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -177,7 +178,9 @@ func descriptors(t *testing.T) int {
 // TestLoopHostile: whatever servers do, each check ends in time, none delays
 // others, all that was open is closed and memory is bounded.
 func TestLoopHostile(t *testing.T) {
-	const timeout = 500 * time.Millisecond
+	const timeout, late = 500 * time.Millisecond, 100 * time.Millisecond
+	var mu sync.Mutex
+	again := map[string]func(){} // was late, while 150 servers were hostile at once
 	handlers := map[string]handler{
 		"says nothing":  silent,
 		"drips":         func(_ context.Context, c *net.TCPConn) { drip(c, "HTTP/1.1 200 OK\r\nX: ") },
@@ -205,6 +208,18 @@ func TestLoopHostile(t *testing.T) {
 			readHead(c)
 		},
 	}
+	handlers["broken certificate"] = func(_ context.Context, c *net.TCPConn) {
+		if first := make([]byte, 1); !reads(c, first) || first[0] == 'G' { // of http; TLS begins with 22
+			_, _ = io.WriteString(c, "HTTP/1.1 302 F\r\nLocation: https://"+c.LocalAddr().String()+"/\r\n\r\n")
+			return
+		}
+		_, _ = io.WriteString(c, "\x16\x03\x03\x00\x59\x02\x00\x00\x51"+strings.Repeat("\xff", 80)) // and no certificate in it
+	}
+	bomb := gzipped(t, 64<<20)
+	handlers["gzip bomb"] = func(_ context.Context, c *net.TCPConn) {
+		_, _ = io.WriteString(c, head200+"Content-Encoding: gzip\r\n\r\n"+bomb)
+		readHead(c)
+	}
 	well := server(t, "127.0.0.1", says(head200+"\r\nTest Page"))
 	l := newLooping(t)
 	var wg sync.WaitGroup
@@ -213,10 +228,13 @@ func TestLoopHostile(t *testing.T) {
 		for _, check := range []string{"http", "simpletcp"} {
 			for range 5 {
 				wg.Go(func() {
+					target := checks.Target{Addr: addr, Receive: receive("Test Page")}
 					began := time.Now()
-					err, _ := l.check(check, timeout, checks.Target{Addr: addr, Receive: receive("Test Page")})
-					if took := time.Since(began); took > timeout+5*time.Second { // many times what a busy machine adds
-						t.Errorf("%s of one that %s took %s", check, name, took)
+					err, _ := l.check(check, timeout, target)
+					if time.Since(began) > timeout+late {
+						mu.Lock()
+						again[check+" of one that "+name] = func() { l.check(check, timeout, target) }
+						mu.Unlock()
 					}
 					if err == nil {
 						t.Errorf("%s of one that %s is well", check, name)
@@ -234,7 +252,85 @@ func TestLoopHostile(t *testing.T) {
 		}
 	}
 	wg.Wait()
+	for what, check := range again {
+		for try := 1; ; try++ {
+			began := time.Now()
+			check()
+			took := time.Since(began)
+			if took <= timeout+late {
+				break
+			}
+			if try == 5 { // so often a busy machine may be late
+				t.Errorf("%s takes %s, by itself", what, took)
+				break
+			}
+		}
+	}
 	l.stop()
+}
+
+// TestLoopMemory: a check of http holds no more than 2 MiB at any time, whatever
+// comes, and connect reads nothing at all.
+func TestLoopMemory(t *testing.T) {
+	l := newLooping(t)
+	for what, c := range map[string]struct{ begin, more string }{
+		"bytes": {"", "x"}, "line ends": {"", "\n"}, "fields": {head200, "X: y\r\n"}, "a field": {head200 + "X: ", "y"},
+		"body": {head200 + "\r\n", "x"}, "chunks": {head200 + "Transfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n"},
+		"gzip bomb": {head200 + "Content-Encoding: gzip\r\n\r\n" + gzipped(t, 64<<20), "\x00"},
+	} {
+		begin, piece := []byte(c.begin), bytes.Repeat([]byte(c.more), 1<<12)
+		addr := server(t, "127.0.0.1", func(_ context.Context, conn *net.TCPConn) {
+			_, err := conn.Write(begin)
+			for err == nil { // and allocates nothing
+				_, err = conn.Write(piece)
+			}
+		})
+		for _, check := range []string{"connect", "http"} {
+			before, peak, done := live(), uint64(0), make(chan struct{})
+			go func() {
+				defer close(done)
+				_, _ = l.check(check, brief, checks.Target{Addr: addr, Receive: receive("never (a|b)*c")})
+			}()
+			for running := true; running; {
+				select {
+				case <-done:
+					running = false
+				default:
+					peak = max(peak, live())
+				}
+			}
+			if peak > before+2<<20 {
+				t.Errorf("%s of one that sends %s holds %d bytes", check, what, peak-before)
+			}
+		}
+	}
+}
+
+// live is how many bytes are in use.
+func live() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+func reads(c net.Conn, b []byte) bool {
+	_, err := io.ReadFull(c, b)
+	return err == nil
+}
+
+// gzipped returns so many zeros, compressed.
+func gzipped(t *testing.T, n int) string {
+	t.Helper()
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	if _, err := z.Write(make([]byte, n)); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
 }
 
 func port(c net.Conn) string { return fmt.Sprint(c.LocalAddr().(*net.TCPAddr).Port) }
@@ -349,34 +445,84 @@ func TestLoopUDP(t *testing.T) {
 	want(t, err, "simpletcp ADDR: timed out after 200ms while waiting for a line that matches", target.Addr)
 }
 
-// TestLoopAllocatesNothing: a check that goes well takes no memory.
+// TestLoopAllocatesNothing: a check that goes well takes no memory, from its start
+// to its result. The servers take none either: nobody accepts the connections, and
+// datagrams are answered in place.
 func TestLoopAllocatesNothing(t *testing.T) {
-	addr := server(t, "127.0.0.1", silent)
-	l := newLooping(t)
-	done := make(chan error, 1)
-	var r *checks.Repeated
-	made := make(chan bool)
-	l.do(func() {
-		r, _ = l.Add("connect", checks.Target{Addr: addr}, func(err error) {
-			l.mu.Lock()
-			l.todo = l.todo[:0]
-			l.mu.Unlock()
-			done <- err
-		})
-		made <- true
-	})
-	<-made
-	l.mu.Lock()
-	l.todo = make([]func(), 0, 8)
-	l.mu.Unlock()
-	start := func() { r.Start(long) }
-	n := testing.AllocsPerRun(200, func() {
-		l.do(start)
-		if err := <-done; err != nil {
-			t.Error(err)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	go func() {
+		buf := make([]byte, 2048)
+		for {
+			n, from, err := conn.ReadFromUDPAddrPort(buf)
+			if err != nil {
+				return
+			}
+			_, _ = conn.WriteToUDPAddrPort(buf[:n], from)
 		}
+	}()
+	for name, target := range map[string]checks.Target{
+		"connect":   {Addr: listener.Addr().(*net.TCPAddr).AddrPort()},
+		"simpletcp": {Addr: conn.LocalAddr().(*net.UDPAddr).AddrPort(), UDP: true, Request: "ping", Receive: receive("^ping$")},
+	} {
+		for try := 1; ; try++ {
+			n := allocations(t, name, target, 100)
+			if n == 0 {
+				break
+			}
+			if try == 3 { // what else goes on in this process may allocate, but not always
+				t.Errorf("%s: 100 checks take %d allocations", name, n)
+				break
+			}
+		}
+	}
+}
+
+// allocations makes a check so many times, and returns how often memory was
+// allocated meanwhile.
+func allocations(t *testing.T, name string, target checks.Target, times int) uint64 {
+	t.Helper()
+	l, err := checks.NewLoop(func(v any, _ []byte) { t.Error(v) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	const before = 20 // until all that is kept has been allocated
+	var first, last runtime.MemStats
+	var failed error
+	made, ready := 0, true
+	r, ok := l.Add(name, target, func(err error) {
+		failed, ready = errors.Join(failed, err), true
+		made++
 	})
-	t.Logf("%v allocations, with those of the server", n)
+	if !ok {
+		t.Fatalf("a loop does not make %s", name)
+	}
+	l.Run(func() (time.Duration, bool) {
+		if made == before {
+			runtime.ReadMemStats(&first)
+		}
+		if made == before+times {
+			runtime.ReadMemStats(&last)
+			return 0, false
+		}
+		if ready {
+			ready = false
+			r.Start(long)
+		}
+		return -1, true
+	})
+	if failed != nil {
+		t.Error(failed)
+	}
+	return last.Mallocs - first.Mallocs
 }
 
 // TestLoopAgain: a session that has been used finds the same once more.
