@@ -233,7 +233,7 @@ func TestLoopHostile(t *testing.T) {
 					err, _ := l.check(check, timeout, target)
 					if time.Since(began) > timeout+late {
 						mu.Lock()
-						again[check+" of one that "+name] = func() { l.check(check, timeout, target) }
+						again[check+" of one that "+name] = func() { _, _ = l.check(check, timeout, target) }
 						mu.Unlock()
 					}
 					if err == nil {
