@@ -286,7 +286,7 @@ func TestLoopMemory(t *testing.T) {
 			}
 		})
 		for _, check := range []string{"connect", "http"} {
-			before, peak, done := live(), uint64(0), make(chan struct{})
+			before, peak, done := live(), int64(0), make(chan struct{})
 			go func() {
 				defer close(done)
 				_, _ = l.check(check, brief, checks.Target{Addr: addr, Receive: receive("never (a|b)*c")})
@@ -307,13 +307,6 @@ func TestLoopMemory(t *testing.T) {
 }
 
 // live is how many bytes are in use.
-func live() uint64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
-}
-
 func reads(c net.Conn, b []byte) bool {
 	_, err := io.ReadFull(c, b)
 	return err == nil
