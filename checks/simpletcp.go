@@ -206,24 +206,51 @@ func findLine(ctx context.Context, r io.Reader, want Matcher) error {
 	if want == nil {
 		return nil
 	}
+	var line lineReader
 	for {
-		line, err := lines.ReadBytes('\n')
-		end := errors.Is(err, io.EOF)
-		if err != nil && !end {
-			return &failure{err: err, when: untilLine}
+		line = lineReader{r: lines}
+		found, err := want.Match(ctx, &line)
+		if err == nil {
+			// The line counts when it is there, and there may be a million.
+			_, _ = io.Copy(io.Discard, &line) // its error is kept
+			err = ctx.Err()
 		}
-		found, err := want.Match(ctx, bytes.NewReader(line))
-		if err == nil && !found {
-			err = ctx.Err() // there may be a million lines
-		}
-		if err != nil {
-			return &failure{err: err, when: whileMatching}
-		}
-		if found && len(line) > 0 {
+		end := errors.Is(line.err, io.EOF)
+		switch {
+		case line.err != nil && !end:
+			return &failure{err: line.err, when: untilLine}
+		case found && line.n > 0:
 			return nil
-		}
-		if end {
+		case err != nil:
+			return &failure{err: err, when: whileMatching}
+		case end:
 			return because(Mismatch, "no line of the answer matches %q", want)
 		}
 	}
+}
+
+// A lineReader reads one line of an answer, with its newline, and holds none of
+// it.
+type lineReader struct {
+	r     *bufio.Reader
+	n     int   // bytes that were read
+	ended bool  // the newline has come, or err
+	err   error // of r; io.EOF is its end
+}
+
+func (l *lineReader) Read(p []byte) (int, error) {
+	if l.ended {
+		return 0, io.EOF
+	}
+	if _, l.err = l.r.Peek(1); l.err != nil {
+		l.ended = true
+		return 0, io.EOF
+	}
+	b, _ := l.r.Peek(min(l.r.Buffered(), len(p)))
+	if i := bytes.IndexByte(b, '\n'); i >= 0 {
+		b, l.ended = b[:i+1], true
+	}
+	n := copy(p, b)
+	l.n += n
+	return l.r.Discard(n)
 }
