@@ -1,6 +1,7 @@
 package checks_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net"
@@ -61,6 +62,31 @@ func command(as, name string, args ...string) *exec.Cmd {
 }
 
 func (p *realServer) signal(s unix.Signal) { _ = unix.Kill(-p.cmd.Process.Pid, s) }
+
+// freeze stops all threads of a program and its children, and waits until they
+// stand still: the signal reaches each when it next runs.
+func (p *realServer) freeze() {
+	p.t.Helper()
+	p.signal(unix.SIGSTOP)
+	for end := time.Now().Add(long); p.runs(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			p.t.Fatalf("%s goes on after SIGSTOP", p.cmd)
+		}
+	}
+}
+
+// runs reports whether a thread of a program or its children is not stopped.
+func (p *realServer) runs() bool {
+	threads, _ := filepath.Glob("/proc/[0-9]*/task/[0-9]*/stat")
+	for _, path := range threads {
+		text, _ := os.ReadFile(path) // it may have ended
+		f := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+		if len(f) > 2 && f[2] == strconv.Itoa(p.cmd.Process.Pid) && f[0] != "T" && f[0] != "Z" {
+			return true
+		}
+	}
+	return false
+}
 
 func (p *realServer) stop() {
 	p.signal(unix.SIGKILL)
@@ -156,7 +182,7 @@ func (p *realServer) ask(name string, well checks.Target, questions ...question)
 			verdict(t, run(t, name, long, target), q.kind, q.words, target.Addr)
 		})
 	}
-	p.signal(unix.SIGSTOP)
+	p.freeze()
 	err := run(p.t, name, brief, well)
 	if got := checks.KindOf(err); got != checks.Timeout {
 		p.t.Errorf("hanging: %s, %v", got, err)

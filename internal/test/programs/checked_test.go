@@ -97,7 +97,7 @@ func (c checked) hangs(service string, target checks.Target, hanging string) {
 // stopped reports whether every process of the server's group is: one with
 // several threads goes on until the one that has the signal runs.
 func (c checked) stopped() bool {
-	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	stats, _ := filepath.Glob("/proc/[0-9]*/task/[0-9]*/stat")
 	for _, path := range stats {
 		text, _ := os.ReadFile(path) // it may have ended
 		fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
