@@ -63,18 +63,18 @@ virtual=%VIP%:53
 func dnsPair(t *testing.T, method dataplane.Forward) {
 	t.Helper()
 	c := newCluster(t, networks["IPv4"], method)
-	rs1, rs2 := newDNSServer(t, c.servers[0].in, "10.1.0.1"), newDNSServer(t, c.servers[1].in, "10.1.0.2")
+	rs1, rs2 := c.newDNSServer(0, "10.1.0.1"), c.newDNSServer(1, "10.1.0.2")
 	c.director(dnsCF)
 	c.resolves("both well", "10.1.0.1", "10.1.0.2")
 	rs1.stop()
 	c.resolves("rs1 stopped", "10.1.0.2")
-	rs1 = newDNSServer(t, c.servers[0].in, "10.9.9.9")
+	rs1 = c.newDNSServer(0, "10.9.9.9")
 	c.resolves("rs1 with another record", "10.1.0.2")
 	rs2.stop()
 	c.resolves("rs2 stopped", "RCodeServerFailure")
 	rs1.stop()
-	newDNSServer(t, c.servers[0].in, "10.1.0.1")
-	newDNSServer(t, c.servers[1].in, "10.1.0.2")
+	c.newDNSServer(0, "10.1.0.1")
+	c.newDNSServer(1, "10.1.0.2")
 	c.resolves("both back", "10.1.0.1", "10.1.0.2")
 }
 
@@ -136,30 +136,38 @@ func (c *cluster) resolve(network string) string {
 // A dnsServer answers every question with one address, on port 53.
 type dnsServer struct {
 	tcp net.Listener
-	udp net.PacketConn
+	udp []net.PacketConn
 	a   [4]byte
 }
 
-func newDNSServer(t *testing.T, in *netlab.Namespace, record string) *dnsServer {
-	t.Helper()
+// newDNSServer starts one on a real server. It has a socket for UDP on each
+// address, as name servers do: one on all of them would answer from the real
+// server's own address what was asked of the VIP.
+func (c *cluster) newDNSServer(i int, record string) *dnsServer {
+	c.t.Helper()
+	in, addrs := c.servers[i].in, []netip.Addr{c.servers[i].addr}
+	if c.method == dataplane.Gate {
+		addrs = append(addrs, c.vip)
+	}
 	tcp, err := in.Listen("tcp", ":53")
-	if err != nil {
-		t.Fatal(err)
+	c.must(err)
+	s := &dnsServer{tcp: tcp, a: netip.MustParseAddr(record).As4()}
+	c.t.Cleanup(s.stop)
+	for _, a := range addrs {
+		udp, err := in.ListenPacket("udp4", netip.AddrPortFrom(a, 53).String())
+		c.must(err)
+		s.udp = append(s.udp, udp)
+		go s.datagrams(udp)
 	}
-	udp, err := in.ListenPacket("udp4", ":53")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &dnsServer{tcp, udp, netip.MustParseAddr(record).As4()}
-	t.Cleanup(s.stop)
 	go s.streams()
-	go s.datagrams()
 	return s
 }
 
 func (s *dnsServer) stop() {
 	_ = s.tcp.Close()
-	_ = s.udp.Close()
+	for _, c := range s.udp {
+		_ = c.Close()
+	}
 }
 
 func (s *dnsServer) streams() {
@@ -178,14 +186,14 @@ func (s *dnsServer) streams() {
 	}
 }
 
-func (s *dnsServer) datagrams() {
+func (s *dnsServer) datagrams(c net.PacketConn) {
 	b := make([]byte, 512)
 	for {
-		n, from, err := s.udp.ReadFrom(b)
+		n, from, err := c.ReadFrom(b)
 		if err != nil {
 			return
 		}
-		_, _ = s.udp.WriteTo(s.answer(b[:n]), from)
+		_, _ = c.WriteTo(s.answer(b[:n]), from)
 	}
 }
 
