@@ -1,7 +1,6 @@
 package checks
 
 import (
-	"context"
 	"strconv"
 	"strings"
 
@@ -90,27 +89,22 @@ const maxQuote = 100
 // quoted shows what a real server said, without control characters and without
 // secrets that it may have sent back.
 func quoted(said []byte, secrets ...string) string {
-	text := string(said)
-	for _, s := range secrets {
-		if s != "" {
-			text = strings.ReplaceAll(text, s, "***")
-		}
-	}
+	text := masked(string(said), secrets...)
 	if len(text) > maxQuote {
 		return strconv.Quote(text[:maxQuote]) + "..."
 	}
 	return strconv.Quote(text)
 }
 
+// masked is text without secrets, of which some may be empty.
+func masked(text string, secrets ...string) string {
+	for _, s := range secrets {
+		if s != "" {
+			text = strings.ReplaceAll(text, s, "***")
+		}
+	}
+	return text
+}
+
 // streams says of every target that it is checked over TCP, see over.
 func streams(*Target) bool { return false }
-
-// overTLS is over, over TLS.
-func overTLS(name string, begin func(*Target) session.Session) Func {
-	return func(ctx context.Context, target Target) error {
-		return attempt(ctx, name, target.Addr.String(), func() error {
-			hop := session.Hop{Addr: target.Addr, TLS: target.tlsConfig(name)}
-			return target.talk(ctx, "tcp", hop, begin(&target))
-		})
-	}
-}

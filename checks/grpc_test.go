@@ -71,7 +71,7 @@ func TestGRPC(t *testing.T) {
 	}
 }
 
-// What is asked is what the protocol wants.
+// TestGRPCRequest: the check asks as the protocol wants it.
 func TestGRPCRequest(t *testing.T) {
 	for request, message := range map[string]string{"/": "\x00\x00\x00\x00\x00", "/a.B": "\x00\x00\x00\x00\x05\x0a\x03a.B"} {
 		got := make(chan string, 2)

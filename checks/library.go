@@ -12,8 +12,8 @@ import (
 	"unicode"
 )
 
-// maxReply is how many bytes a client library may read from a real server.
-// What the library makes of them stays below 2 MiB.
+// maxReply is how many bytes a client library may read from a real server: its
+// own memory for them stays below 2 MiB.
 const maxReply = 512 << 10
 
 // errTooMuch is what a library reads beyond the bound of its wire.
@@ -144,11 +144,6 @@ func (t *Target) plain(said any) string {
 	if !ok {
 		text = "unknown"
 	}
-	for _, secret := range []string{t.Passwd, t.Secret} {
-		if secret != "" {
-			text = strings.ReplaceAll(text, secret, "***")
-		}
-	}
 	text = strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsSpace(r) || unicode.IsControl(r):
@@ -158,7 +153,7 @@ func (t *Target) plain(said any) string {
 		default:
 			return r
 		}
-	}, text)
+	}, masked(text, t.Passwd, t.Secret))
 	return short(strings.Join(strings.Fields(text), " "))
 }
 

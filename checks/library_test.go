@@ -141,7 +141,7 @@ const environmentTest = "CHECKS_ENVIRONMENT_TEST"
 // environment and home would have the libraries do something else.
 func TestLibraryEnvironment(t *testing.T) {
 	if os.Getenv(environmentTest) != "" {
-		t.Skip("this is that process")
+		return // in that process
 	}
 	home := t.TempDir()
 	wrong := []string{

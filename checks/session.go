@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/shunt-lb/shunt/checks/internal/session"
+	"github.com/shunt-lb/shunt/internal/services"
 )
 
 // maxPiece is how much of an answer a session is fed at once, in bytes.
@@ -16,16 +17,21 @@ const maxPiece = 16 << 10
 // maxDatagram is how much of a datagram a session is fed, in bytes: all of it.
 const maxDatagram = 64 << 10
 
-// over returns the Func of a check that makes one conversation over TCP, or
-// over UDP where udp says so of a target. begin makes the session of a target.
+// over returns the Func of the check of a service that makes one conversation
+// over TCP, over TLS if the service speaks it, or over UDP where udp says so of a
+// target. begin makes the session of a target.
 func over(name string, udp func(*Target) bool, begin func(*Target) session.Session) Func {
+	service, _ := services.Named(name)
 	return func(ctx context.Context, target Target) error {
 		return attempt(ctx, name, target.Addr.String(), func() error {
-			network := "tcp"
+			network, hop := "tcp", session.Hop{Addr: target.Addr}
 			if udp(&target) {
 				network = "udp"
 			}
-			return target.talk(ctx, network, session.Hop{Addr: target.Addr}, begin(&target))
+			if service.TLS != services.NoTLS {
+				hop.TLS = target.tlsConfig(name)
+			}
+			return target.talk(ctx, network, hop, begin(&target))
 		})
 	}
 }

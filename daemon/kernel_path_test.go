@@ -162,8 +162,8 @@ func pathsInKernel(t *testing.T) (lines []string) {
 	return lines
 }
 
-// What a killed shunt has left for checks by the VIP is taken over, or goes where
-// nobody wants it any more.
+// TestKilledWithCheckPathOnIPVS: the paths that a killed shunt has left are taken
+// over, or removed where nobody wants them any more.
 func TestKilledWithCheckPathOnIPVS(t *testing.T) {
 	t.Parallel()
 	if !netlab.Inside(t) {

@@ -133,8 +133,8 @@ func TestQuorumAtAStart(t *testing.T) {
 	found.down(rs4, "/bin/up SHUNT_EVENT=quorumup", "apply "+vip+": "+rs3+"=1")
 }
 
-// Who goes hears of it: by a stop, and by a reload without the service or without
-// the commands. New commands hear how things stand.
+// TestQuorumCommandsOfReloads: quorumdown runs at a stop, and at a reload without
+// the service or without the commands. New commands are told how things stand.
 func TestQuorumCommandsOfReloads(t *testing.T) {
 	commands := func(up, down string) config.Virtual {
 		return judged(func(v *config.Virtual) { v.Quorum, v.QuorumUp, v.QuorumDown = 2, up, down })

@@ -69,7 +69,7 @@ func TestCredentialsAreMasked(t *testing.T) {
 	}
 }
 
-// Whoever hides more of the same check says no login again.
+// TestALoginIsKept: a login stays hidden when more of the same check is hidden.
 func TestALoginIsKept(t *testing.T) {
 	var tr trace.Trace
 	tr.Hide("tim", "tanstaaftanstaaf")
