@@ -196,7 +196,7 @@ func (v *Virtual) service() services.Service {
 // otherFormat says what text is that has errors, no section, and the looks of
 // something else. It returns "" for everything else.
 func (p *parser) otherFormat(text []byte) string {
-	if p.sections > 0 || len(p.errors.held) == 0 {
+	if p.sections > 0 || p.errors.Empty() {
 		return ""
 	}
 	switch what := format.Guess(text); what {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/shunt-lb/shunt/config/internal/problem"
+	"github.com/shunt-lb/shunt/config/internal/suggest"
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
@@ -29,7 +31,7 @@ func readScheduler(f *field) (string, bool) {
 	}
 	name, flag, flagged := strings.Cut(w, "-")
 	if !slices.Contains(schedulers, name) {
-		return "", f.fail(f.valAt, fmt.Sprintf("`%s` is no scheduler", w), choice(w, schedulers))
+		return "", f.fail(f.valAt, fmt.Sprintf("`%s` is no scheduler", w), suggest.Choice(w, schedulers))
 	}
 	switch {
 	case flagged:
@@ -53,7 +55,7 @@ func readSchedFlags(f *field) ([]string, bool) {
 	var flags []string
 	for name := range strings.SplitSeq(w, ",") {
 		if !slices.Contains(schedFlags, name) {
-			return nil, f.fail(f.valAt, fmt.Sprintf("`%s` is no scheduler flag", name), choice(name, schedFlags))
+			return nil, f.fail(f.valAt, fmt.Sprintf("`%s` is no scheduler flag", name), suggest.Choice(name, schedFlags))
 		}
 		if !slices.Contains(flags, name) {
 			flags = append(flags, name)
@@ -174,7 +176,7 @@ func (p *parser) reviewJudgement(sec *section, v *Virtual) {
 	}
 	if takers > 0 && v.MaxDown > 0 && v.DownAtMost(takers) == 0 {
 		s := sec.line("maxdown")
-		p.warn(s, s.keyAt, fmt.Sprintf("%d%% of %s is less than one: no check takes a server out", v.MaxDown, plural(takers, "real server")), "write a larger share")
+		p.warn(s, s.keyAt, fmt.Sprintf("%d%% of %s is less than one: no check takes a server out", v.MaxDown, problem.Plural(takers, "real server")), "write a larger share")
 	}
 	if (v.CheckType == CheckOn || v.CheckType == CheckOff) && sec.body.lastOf("initstate") != nil {
 		s := sec.line("initstate")

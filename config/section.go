@@ -40,7 +40,7 @@ func (p *parser) section(sec *section) {
 	}
 	if v == nil {
 		p.cfg.LeftOut++
-	} else if len(p.errors.held) == 0 { // else nobody will see it
+	} else if p.errors.Empty() { // else nobody will see it
 		p.cfg.Virtuals = append(p.cfg.Virtuals, *v)
 	}
 }
