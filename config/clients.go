@@ -174,11 +174,11 @@ func readClientFile(f *field, path string) listing {
 	return listing{prefixes: prefixes, ok: ok}
 }
 
-// reviewServed warns of lists that leave a service without clients. Behind a
+// clients warns of lists that leave a service without clients. Behind a
 // trusted proxy they may be of either family.
-func (p *parser) reviewServed(sec *section, v *Virtual) {
-	addr := v.ID.Addr.Addr()
-	if !addr.IsValid() || len(v.TrustedProxies.Prefixes) > 0 {
+func (r *review) clients() {
+	addr := r.v.ID.Addr.Addr()
+	if !addr.IsValid() || len(r.v.TrustedProxies.Prefixes) > 0 {
 		return
 	}
 	ours := func(c netip.Prefix) bool { return c.Addr().Is6() == addr.Is6() }
@@ -188,14 +188,14 @@ func (p *parser) reviewServed(sec *section, v *Virtual) {
 	if addr.Is6() {
 		family = "IPv6"
 	}
-	allow, deny := v.Allow.Prefixes, v.Deny.Prefixes
+	allow, deny := r.v.Allow.Prefixes, r.v.Deny.Prefixes
 	switch {
 	case slices.ContainsFunc(allow, some):
 	case slices.ContainsFunc(deny, all):
-		s := sec.line("deny")
-		p.warn(s, s.keyAt, fmt.Sprintf("no client is served: `deny` has all of %s", family), "write `allow` with the networks of those that are, and no `deny`")
+		s := r.sec.line("deny")
+		r.warn(s, s.keyAt, fmt.Sprintf("no client is served: `deny` has all of %s", family), "write `allow` with the networks of those that are, and no `deny`")
 	case len(allow) > 0 && !slices.ContainsFunc(allow, all):
-		s := sec.line("allow")
-		p.warn(s, s.keyAt, fmt.Sprintf("no client is served: `allow` has no %s network", family), "add one, or write allow=all")
+		s := r.sec.line("allow")
+		r.warn(s, s.keyAt, fmt.Sprintf("no client is served: `allow` has no %s network", family), "add one, or write allow=all")
 	}
 }

@@ -142,7 +142,7 @@ func (p *parser) file(text []byte) {
 		p.section(sec)
 	}
 	if len(p.cfg.Virtuals) == len(b.sections) {
-		p.reviewTunnels()
+		p.unusedTunnels()
 	}
 }
 
