@@ -203,6 +203,6 @@ func readBack(t *testing.T, tab table) {
 	}
 }
 
-func TestFakeKeepsTheCases(t *testing.T) {
+func TestFakePassesTheCases(t *testing.T) {
 	runCases(t, func(testing.TB) table { return newFake() })
 }

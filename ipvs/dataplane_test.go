@@ -270,8 +270,8 @@ func TestRemoveWhatIsGone(t *testing.T) {
 	}
 }
 
-// TestOneRefusedServerDoesNotHoldUpOthers has the kernel refuse one address.
-func TestOneRefusedServerDoesNotHoldUpOthers(t *testing.T) {
+// TestOneRefusedServerDelaysNoOthers has the kernel refuse one address.
+func TestOneRefusedServerDelaysNoOthers(t *testing.T) {
 	d, f := opened()
 	bad := two().RealServers[0].Addr
 	f.refuse = func(s step) error {

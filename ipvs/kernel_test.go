@@ -36,7 +36,7 @@ func openTest(t testing.TB) *kernel {
 	return openIn(t, namespace(t, netlab.Test(t)))
 }
 
-func TestKernelKeepsTheCases(t *testing.T) {
+func TestKernelPassesTheCases(t *testing.T) {
 	k := openTest(t)
 	runCases(t, func(testing.TB) table { return k })
 }
