@@ -10,7 +10,7 @@ import (
 	"github.com/shunt-lb/shunt/internal/test/netlab"
 )
 
-// namespace returns a network namespace of its own for t.
+// namespace returns a new network namespace for t.
 func namespace(t testing.TB, lab *netlab.Lab) *netlab.Namespace {
 	t.Helper()
 	n, err := lab.Namespace("director")
