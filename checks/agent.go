@@ -3,6 +3,7 @@ package checks
 import (
 	"bytes"
 
+	"github.com/shunt-lb/shunt/checks/internal/failure"
 	"github.com/shunt-lb/shunt/checks/internal/session"
 )
 
@@ -33,7 +34,7 @@ func (s *agentSession) Begin() session.Step {
 func (s *agentSession) Feed(b []byte, eof bool) session.Step {
 	part, _, whole := cutLine(b)
 	if len(s.line)+len(part) > maxAgentLine {
-		return session.Step{Done: true, Err: because(Protocol, "the agent's line has more than %d bytes", maxAgentLine)}
+		return session.Step{Done: true, Err: failure.Because(Protocol, "the agent's line has more than %d bytes", maxAgentLine)}
 	}
 	s.line = append(s.line, part...)
 	switch {

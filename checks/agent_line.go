@@ -3,6 +3,9 @@ package checks
 import (
 	"strconv"
 	"strings"
+
+	"github.com/shunt-lb/shunt/checks/internal/failure"
+	"github.com/shunt-lb/shunt/checks/internal/quote"
 )
 
 // maxAgentLine bounds a line about a real server's state, in bytes.
@@ -44,10 +47,10 @@ func readAgentLine(who, line string, note *Note) error {
 		}
 		known = true
 	}
-	n.Why = short(strings.TrimSpace(strings.Map(printable, why)))
+	n.Why = quote.Short(strings.TrimSpace(strings.Map(quote.Printable, why)))
 	switch {
 	case !known:
-		return because(Protocol, "%s says %q, which is no state", who, short(strings.TrimSpace(line)))
+		return failure.Because(Protocol, "%s says %q, which is no state", who, quote.Short(strings.TrimSpace(line)))
 	case note != nil:
 		note.Weight, note.Admin, note.Why = n.Weight, n.Admin, n.Why
 	}
@@ -55,9 +58,9 @@ func readAgentLine(who, line string, note *Note) error {
 	case good:
 		return nil
 	case n.Why != "":
-		return because(Status, "%s says %s: %s", who, last, n.Why)
+		return failure.Because(Status, "%s says %s: %s", who, last, n.Why)
 	}
-	return because(Status, "%s says %s", who, last)
+	return failure.Because(Status, "%s says %s", who, last)
 }
 
 // agentWeight returns the weight that a word is, nil if it is none.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"os"
 	"time"
+
+	"github.com/shunt-lb/shunt/checks/internal/failure"
 )
 
 // askUDP sends query until a reply settles the check: at once and, as a datagram
@@ -19,7 +21,7 @@ func askUDP(ctx context.Context, l *link, query []byte, take func(reply []byte) 
 	for again := began; ; {
 		if now := time.Now(); !again.After(now) {
 			if _, err := l.Write(query); err != nil {
-				return &failure{err: err, when: "while sending the query"}
+				return &failure.Cause{Err: err, When: "while sending the query"}
 			}
 			again, wait = now.Add(wait), 2*wait
 		}
@@ -27,7 +29,7 @@ func askUDP(ctx context.Context, l *link, query []byte, take func(reply []byte) 
 			again = end
 		}
 		if err := l.SetReadDeadline(again); err != nil {
-			return &failure{err: err, when: untilReply}
+			return &failure.Cause{Err: err, When: untilReply}
 		}
 		n, err := l.Read(buf)
 		late := limited && !time.Now().Before(end)
@@ -40,9 +42,9 @@ func askUDP(ctx context.Context, l *link, query []byte, take func(reply []byte) 
 			dropped, last = dropped+1, err
 		case errors.Is(err, os.ErrDeadlineExceeded) && !late:
 		case late && dropped > 0:
-			return because(Protocol, "no reply within %s; dropped %d, the last one %w", allowed(ctx, began), dropped, last)
+			return failure.Because(Protocol, "no reply within %s; dropped %d, the last one %w", failure.Allowed(ctx, began), dropped, last)
 		default:
-			return &failure{err: err, when: untilReply}
+			return &failure.Cause{Err: err, When: untilReply}
 		}
 	}
 }

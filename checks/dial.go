@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 
+	"github.com/shunt-lb/shunt/checks/internal/failure"
 	"github.com/shunt-lb/shunt/internal/proxyheader"
 )
 
@@ -25,12 +26,12 @@ func (t *Target) reach(ctx context.Context, network string, addr netip.AddrPort)
 	// instead of each one.
 	conn, err := t.way(ctx, network, addr)
 	if err != nil {
-		return nil, &failure{err: err}
+		return nil, &failure.Cause{Err: err}
 	}
 	if h := t.header(conn, addr); h != nil && network == "tcp" {
 		if _, err := conn.Write(h); err != nil {
 			_ = conn.Close()
-			return nil, &failure{err: err, when: "while sending the PROXY header"}
+			return nil, &failure.Cause{Err: err, When: "while sending the PROXY header"}
 		}
 	}
 	return conn, nil
@@ -72,15 +73,15 @@ type link struct {
 // dial reaches addr for longer than a moment.
 func (t *Target) dial(ctx context.Context, network string, addr netip.AddrPort) (*link, error) {
 	conn, err := t.reach(ctx, network, addr)
-	if f, ok := errors.AsType[*failure](err); ok && f.when == "" {
-		f.when = "while connecting" // and not later on
+	if f, ok := errors.AsType[*failure.Cause](err); ok && f.When == "" {
+		f.When = "while connecting" // and not later on
 	}
 	if err != nil {
 		return nil, err
 	}
 	if deadline, ok := ctx.Deadline(); ok {
 		if err := conn.SetDeadline(deadline); err != nil {
-			return nil, errors.Join(&failure{err: err}, conn.Close())
+			return nil, errors.Join(&failure.Cause{Err: err}, conn.Close())
 		}
 	}
 	// The deadline covers the time, this covers a cancelled context and what

@@ -1,9 +1,7 @@
 package checks
 
 import (
-	"strconv"
-	"strings"
-
+	"github.com/shunt-lb/shunt/checks/internal/failure"
 	"github.com/shunt-lb/shunt/checks/internal/session"
 )
 
@@ -58,7 +56,7 @@ func (d *dialogue) Feed(b []byte, eof bool) session.Step {
 
 // End implements session.Session.
 func (d *dialogue) End(cause error) error {
-	if d.parting && kindOf(cause) == Closed {
+	if d.parting && failure.KindOf(cause) == Closed {
 		return nil
 	}
 	return cause
@@ -81,30 +79,7 @@ func (d *dialogue) say(until string, parts ...string) {
 // end ends the conversation with its verdict.
 func (d *dialogue) end(verdict error) { d.step.Done, d.step.Err = true, verdict }
 
-var errTooLong = because(Protocol, "the answer has more than %d bytes", session.MaxLines)
-
-// maxQuote is how many bytes of what a real server said are shown.
-const maxQuote = 100
-
-// quoted shows what a real server said, without control characters and without
-// secrets that it may have sent back.
-func quoted(said []byte, secrets ...string) string {
-	text := masked(string(said), secrets...)
-	if len(text) > maxQuote {
-		return strconv.Quote(text[:maxQuote]) + "..."
-	}
-	return strconv.Quote(text)
-}
-
-// masked is text without secrets, of which some may be empty.
-func masked(text string, secrets ...string) string {
-	for _, s := range secrets {
-		if s != "" {
-			text = strings.ReplaceAll(text, s, "***")
-		}
-	}
-	return text
-}
+var errTooLong = failure.Because(Protocol, "the answer has more than %d bytes", session.MaxLines)
 
 // streams says of every target that it is checked over TCP, see over.
 func streams(*Target) bool { return false }

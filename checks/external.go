@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/shunt-lb/shunt/checks/internal/failure"
 	"github.com/shunt-lb/shunt/checks/internal/trace"
 	"github.com/shunt-lb/shunt/internal/files"
 )
@@ -46,7 +47,7 @@ func ExternalPerl(ctx context.Context, target Target) error {
 	return attempt(ctx, "external-perl", target.Command, func() error {
 		perl, err := exec.LookPath("perl")
 		if err != nil {
-			return because(Command, "perl is needed to run it: %w", bare(err))
+			return failure.Because(Command, "perl is needed to run it: %w", failure.Bare(err))
 		}
 		return target.execute(ctx, perl, append([]string{"--", target.Command}, arguments(target)...)...)
 	})
@@ -63,7 +64,7 @@ func (t *Target) execute(ctx context.Context, program string, args ...string) er
 	// from being started: the fork waits for it.
 	if strings.Contains(program, "/") {
 		if err := files.Readable(ctx, program); errors.Is(err, files.ErrHangs) {
-			return &failure{err: cmp.Or(ctx.Err(), err), when: "while opening the program", kind: Command}
+			return &failure.Cause{Err: cmp.Or(ctx.Err(), err), When: "while opening the program", Kind: Command}
 		}
 	}
 	out := &head{}
@@ -81,13 +82,13 @@ func (t *Target) execute(ctx context.Context, program string, args ...string) er
 	case err == nil, errors.Is(err, exec.ErrWaitDelay) && state.Success():
 		return nil
 	case state == nil:
-		return &failure{err: err, kind: Command}
+		return &failure.Cause{Err: err, Kind: Command}
 	case t.weighs(state.ExitCode()):
 		return nil
 	case state.ExitCode() >= 0:
 		return out.explain(state.String())
 	case ctx.Err() != nil:
-		return &failure{err: ctx.Err(), when: out.said(), kind: Command}
+		return &failure.Cause{Err: ctx.Err(), When: out.said(), Kind: Command}
 	default:
 		return out.explain("killed by " + state.String())
 	}
@@ -156,7 +157,7 @@ func ended(ctx context.Context, group int) {
 func notStarted(program string, err error) error {
 	_, missing := files.Stat(program)
 	if errors.Is(err, fs.ErrNotExist) && missing == nil {
-		return because(Command, "the interpreter that its first line names does not exist")
+		return failure.Because(Command, "the interpreter that its first line names does not exist")
 	}
-	return &failure{err: err, kind: Command}
+	return &failure.Cause{Err: err, Kind: Command}
 }

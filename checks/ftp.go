@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/shunt-lb/shunt/checks/internal/failure"
+	"github.com/shunt-lb/shunt/checks/internal/quote"
 	"github.com/shunt-lb/shunt/checks/internal/session"
 )
 
@@ -72,7 +74,7 @@ func (r *reply) wants(class int, kind Kind, secret string) error {
 	case r.code/100 == 4: // it is not about the command
 		kind = Status
 	}
-	return because(kind, "%s %s, want %dxx", r.what, quoted(r.line, secret), class)
+	return failure.Because(kind, "%s %s, want %dxx", r.what, quote.Quoted(r.line, secret), class)
 }
 
 func (c *ftp) send(name string, argument ...string) {
@@ -118,7 +120,7 @@ func (c *ftp) line(when string) ([]byte, error) {
 		}
 		n, err := c.conn.Read(c.buf)
 		if err != nil && n == 0 {
-			return nil, &failure{err: err, when: when}
+			return nil, &failure.Cause{Err: err, When: when}
 		}
 		c.unread = c.buf[:n]
 	}
@@ -176,12 +178,12 @@ func (c *ftp) passive(ctx context.Context) (*link, error) {
 	}
 	port := dataPort(r.line)
 	if port == 0 {
-		return nil, because(Protocol, "%s %s, want a port", r.what, quoted(r.line, c.target.Passwd))
+		return nil, failure.Because(Protocol, "%s %s, want a port", r.what, quote.Quoted(r.line, c.target.Passwd))
 	}
 	addr := netip.AddrPortFrom(c.target.Addr.Addr(), port)
 	l, err := c.target.dial(ctx, "tcp", addr)
 	if err != nil {
-		return nil, &failure{err: err, where: "data connection to " + addr.String(), when: "while connecting"}
+		return nil, &failure.Cause{Err: err, Where: "data connection to " + addr.String(), When: "while connecting"}
 	}
 	return l, nil
 }
@@ -218,7 +220,7 @@ func (c *ftp) judge(ctx context.Context, data *link) error {
 	found, err := true, error(nil)
 	if c.target.Receive != nil {
 		if found, err = c.target.Receive.Match(ctx, file); err != nil {
-			return &failure{err: err, when: whileMatching}
+			return &failure.Cause{Err: err, When: whileMatching}
 		}
 	}
 	// How it ends, the reply says.
@@ -233,7 +235,7 @@ func (c *ftp) judge(ctx context.Context, data *link) error {
 		}
 	}
 	if !found {
-		return because(Mismatch, "file does not match %q", c.target.Receive)
+		return failure.Because(Mismatch, "file does not match %q", c.target.Receive)
 	}
 	return nil
 }

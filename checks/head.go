@@ -3,7 +3,9 @@ package checks
 import (
 	"strconv"
 	"strings"
-	"unicode"
+
+	"github.com/shunt-lb/shunt/checks/internal/failure"
+	"github.com/shunt-lb/shunt/checks/internal/quote"
 )
 
 // headSize is how much of a program's output is kept.
@@ -24,7 +26,7 @@ func (h *head) explain(what string) error {
 	if line := h.line(); line != "" {
 		what += ": " + line
 	}
-	return because(Command, "%s", what)
+	return failure.Because(Command, "%s", what)
 }
 
 // said returns what to say of the output of a program that did not end.
@@ -39,20 +41,9 @@ func (h *head) said() string {
 // that would upset a status page.
 func (h *head) line() string {
 	for line := range strings.Lines(string(h.kept)) {
-		if line = strings.TrimSpace(strings.Map(printable, line)); line != "" {
+		if line = strings.TrimSpace(strings.Map(quote.Printable, line)); line != "" {
 			return line
 		}
 	}
 	return ""
-}
-
-func printable(r rune) rune {
-	switch {
-	case r == '\t':
-		return ' '
-	case r == unicode.ReplacementChar || !unicode.IsPrint(r):
-		return -1
-	default:
-		return r
-	}
 }

@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"strings"
 
+	"github.com/shunt-lb/shunt/checks/internal/failure"
+	"github.com/shunt-lb/shunt/checks/internal/quote"
 	"github.com/shunt-lb/shunt/checks/internal/session"
 )
 
@@ -95,9 +97,9 @@ func (v *visit) prepare() (err error) {
 
 // redirected says about an error where the real server was asked for p.
 func (v *visit) redirected(p page, err error) error {
-	where := fmt.Sprintf("redirected to %s: %s", short(p.String()), v.door(p))
-	if f, ok := errors.AsType[*failure](err); ok {
-		return &failure{err: f.err, when: f.when, where: where, kind: f.kind}
+	where := fmt.Sprintf("redirected to %s: %s", quote.Short(p.String()), v.door(p))
+	if f, ok := errors.AsType[*failure.Cause](err); ok {
+		return &failure.Cause{Err: f.Err, When: f.When, Where: where, Kind: f.Kind}
 	}
 	return fmt.Errorf("%s: %w", where, err)
 }

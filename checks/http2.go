@@ -14,6 +14,7 @@ import (
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 
+	"github.com/shunt-lb/shunt/checks/internal/failure"
 	"github.com/shunt-lb/shunt/checks/internal/http1"
 	"github.com/shunt-lb/shunt/checks/internal/trace"
 )
@@ -36,7 +37,7 @@ func (v *visit) walk2(ctx context.Context) error {
 			return err
 		}
 	}
-	return because(Status, "more than %d redirects, the last one to %s", maxRedirects, p)
+	return failure.Because(Status, "more than %d redirects, the last one to %s", maxRedirects, p)
 }
 
 // ask2 asks for p. It returns where a redirect leads, or else the verdict.
@@ -52,7 +53,7 @@ func (v *visit) ask2(ctx context.Context, p page) (location string, err error) {
 	defer func() { _ = conn.Close() }()
 	conn = untraced(conn)
 	if !chosen2(conn) {
-		return "", because(Protocol, "the real server does not choose HTTP/2 in the TLS handshake")
+		return "", failure.Because(Protocol, "the real server does not choose HTTP/2 in the TLS handshake")
 	}
 	v.target.note("ask for %s by HTTP/2", p)
 	s := newStream(conn)
@@ -100,18 +101,18 @@ func (v *visit) judge2(ctx context.Context, s *stream) (err error) {
 	if want == nil {
 		body.N = MaxAnswer
 	} else if matched, err = want.Match(ctx, body); err != nil {
-		return &failure{err: err, when: whileMatching}
+		return &failure.Cause{Err: err, When: whileMatching}
 	}
 	_, _ = io.Copy(io.Discard, body) // its error is the end of the body
 	switch {
 	case matched:
 		return nil
 	case body.N == 0:
-		return because(Mismatch, "the first %d bytes of the body do not match %q", MaxBody, want)
+		return failure.Because(Mismatch, "the first %d bytes of the body do not match %q", MaxBody, want)
 	case !s.ended:
-		return because(Mismatch, "body does not match %q: only %d bytes of it arrived", want, MaxBody-body.N)
+		return failure.Because(Mismatch, "body does not match %q: only %d bytes of it arrived", want, MaxBody-body.N)
 	}
-	return because(Mismatch, "body does not match %q", want)
+	return failure.Because(Mismatch, "body does not match %q", want)
 }
 
 // onlyStream is the number of the one request that a connection is for.
@@ -169,7 +170,7 @@ func (s *stream) ask(v *visit, p page) error {
 		_, err = s.conn.Write(out.Bytes())
 	}
 	if err != nil {
-		return &failure{err: err, when: "while sending the request"}
+		return &failure.Cause{Err: err, When: "while sending the request"}
 	}
 	return nil
 }
@@ -186,11 +187,11 @@ func (s *stream) readHead() error {
 			continue
 		}
 		if h.Truncated {
-			return because(Protocol, "headers of more than %d bytes", http1.MaxHeader)
+			return failure.Because(Protocol, "headers of more than %d bytes", http1.MaxHeader)
 		}
 		n, err := strconv.Atoi(h.PseudoValue("status"))
 		if err != nil || n < 100 || n > 999 {
-			return because(Protocol, "an answer without a status")
+			return failure.Because(Protocol, "an answer without a status")
 		}
 		if n < 200 {
 			continue // it is not final
@@ -244,14 +245,14 @@ func (s *stream) next() (http2.Frame, error) {
 	case *http2.DataFrame:
 		s.ended = s.ended || f.StreamID == onlyStream && f.StreamEnded()
 	case *http2.RSTStreamFrame:
-		return nil, because(Closed, "the request was reset: %s", f.ErrCode)
+		return nil, failure.Because(Closed, "the request was reset: %s", f.ErrCode)
 	case *http2.GoAwayFrame:
 		if f.LastStreamID < onlyStream || f.ErrCode != http2.ErrCodeNo {
-			return nil, because(Closed, "the real server goes away: %s", f.ErrCode)
+			return nil, failure.Because(Closed, "the real server goes away: %s", f.ErrCode)
 		}
 	}
 	if err != nil {
-		return nil, &failure{err: err, when: "while waiting for the answer"}
+		return nil, &failure.Cause{Err: err, When: "while waiting for the answer"}
 	}
 	return f, nil
 }
@@ -262,11 +263,11 @@ func unframed(err error) error {
 	conn, isConn := errors.AsType[http2.ConnectionError](err)
 	switch {
 	case isStream:
-		return because(Protocol, "what came is not HTTP/2: %s", stream.Code)
+		return failure.Because(Protocol, "what came is not HTTP/2: %s", stream.Code)
 	case isConn:
-		return because(Protocol, "what came is not HTTP/2: %s", http2.ErrCode(conn))
+		return failure.Because(Protocol, "what came is not HTTP/2: %s", http2.ErrCode(conn))
 	case errors.Is(err, http2.ErrFrameTooLarge):
-		return because(Protocol, "what came is not HTTP/2")
+		return failure.Because(Protocol, "what came is not HTTP/2")
 	}
-	return &failure{err: err, when: "while waiting for the answer"}
+	return &failure.Cause{Err: err, When: "while waiting for the answer"}
 }

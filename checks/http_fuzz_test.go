@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/shunt-lb/shunt/checks/internal/failure"
 	"github.com/shunt-lb/shunt/checks/internal/session"
 	"github.com/shunt-lb/shunt/config"
 )
@@ -106,7 +107,7 @@ func inPieces(t *testing.T, s *httpSession, answer []byte, end error, most int, 
 		case errors.Is(end, io.EOF):
 			step, eof = s.Feed(nil, true), true
 		default:
-			return text(s.End(&failure{err: end, when: "while waiting for the answer"}))
+			return text(s.End(&failure.Cause{Err: end, When: "while waiting for the answer"}))
 		}
 		switch {
 		case step.Done:
@@ -116,7 +117,7 @@ func inPieces(t *testing.T, s *httpSession, answer []byte, end error, most int, 
 		case step.Rest != nil:
 			return text(step.Rest(t.Context(), io.MultiReader(bytes.NewReader(left), failing{end})))
 		case eof:
-			return text(s.End(&failure{err: io.EOF, when: "while waiting for the answer"}))
+			return text(s.End(&failure.Cause{Err: io.EOF, When: "while waiting for the answer"}))
 		}
 	}
 }
@@ -126,9 +127,8 @@ type failing struct{ err error }
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
 func text(err error) string {
-	if f, ok := errors.AsType[*failure](err); ok {
-		s, _ := f.inWords(context.Background(), time.Now())
-		return s
+	if f, ok := errors.AsType[*failure.Cause](err); ok {
+		return failure.InWords(context.Background(), time.Now(), f).Error()
 	}
 	if err == nil {
 		return "well"

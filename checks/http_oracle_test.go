@@ -9,6 +9,9 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/shunt-lb/shunt/checks/internal/failure"
+	"github.com/shunt-lb/shunt/checks/internal/quote"
 )
 
 // The reader of answers that package http1 took the place of. It reads from a
@@ -43,9 +46,9 @@ func (v *visit) read(ctx context.Context, conn io.Reader) (*answer, error) {
 	err := a.read(in)
 	switch {
 	case err != nil && bounded.N <= 0:
-		return nil, because(Protocol, "headers of more than %d bytes", maxHeader)
+		return nil, failure.Because(Protocol, "headers of more than %d bytes", maxHeader)
 	case err != nil:
-		return nil, &failure{err: err, when: "while waiting for the answer"}
+		return nil, &failure.Cause{Err: err, When: "while waiting for the answer"}
 	case a.status/100 != 2:
 		return a, nil
 	case a.bare && (v.head() || v.target.Receive == nil):
@@ -70,7 +73,7 @@ func (a *answer) readBody(ctx context.Context, body io.Reader, want Matcher) err
 		bounded.N = MaxBody
 		var err error
 		if a.matched, err = want.Match(ctx, read); err != nil {
-			return &failure{err: err, when: whileMatching}
+			return &failure.Cause{Err: err, When: whileMatching}
 		}
 	}
 	_, _ = io.Copy(io.Discard, read) // the error is counted
@@ -111,7 +114,7 @@ func (h *header) read(in *bufio.Reader) error {
 		*h = header{}
 		switch err := h.readStatus(in); {
 		case err == nil && h.bare && interim:
-			return because(Protocol, "an interim answer without a final one")
+			return failure.Because(Protocol, "an interim answer without a final one")
 		case err != nil || h.bare:
 			return err
 		}
@@ -217,7 +220,7 @@ func (h *header) body(in *bufio.Reader, head bool) (io.Reader, error) {
 	}
 	for _, coding := range h.codings {
 		if !strings.EqualFold(coding, "chunked") {
-			return nil, because(Protocol, "transfer coding %q is not supported", short(coding))
+			return nil, failure.Because(Protocol, "transfer coding %q is not supported", quote.Short(coding))
 		}
 	}
 	if len(h.codings) > 0 {
@@ -240,7 +243,7 @@ func readLine(in *bufio.Reader) (string, error) {
 }
 
 func malformed(line string) error {
-	return because(Protocol, "malformed HTTP response %q", short(line))
+	return failure.Because(Protocol, "malformed HTTP response %q", quote.Short(line))
 }
 
 // A measured reads a part of an answer whose length is known.
@@ -326,16 +329,16 @@ func unexpected(err error, line string) error {
 func (a *answer) judge(want Matcher) error {
 	switch {
 	case a.status < 200 || a.status > 299:
-		return because(Status, "status %d, want 2xx", a.status)
+		return failure.Because(Status, "status %d, want 2xx", a.status)
 	case want == nil || a.matched:
 		return nil
 	case a.bare:
-		return because(Mismatch, "the answer has no status line and does not match %q", want)
+		return failure.Because(Mismatch, "the answer has no status line and does not match %q", want)
 	case a.endless:
-		return because(Mismatch, "the first %d bytes of the body do not match %q", MaxBody, want)
+		return failure.Because(Mismatch, "the first %d bytes of the body do not match %q", MaxBody, want)
 	case a.cut != nil:
-		return because(Mismatch, "body does not match %q: only %d bytes of it arrived", want, a.size)
+		return failure.Because(Mismatch, "body does not match %q: only %d bytes of it arrived", want, a.size)
 	default:
-		return because(Mismatch, "body does not match %q", want)
+		return failure.Because(Mismatch, "body does not match %q", want)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/shunt-lb/shunt/checks/internal/failure"
 	"github.com/shunt-lb/shunt/checks/internal/http1"
 	"github.com/shunt-lb/shunt/checks/internal/session"
 )
@@ -118,10 +119,10 @@ func (s *httpSession) eof() (more []byte, step session.Step, over bool) {
 // the body the end of it.
 func (s *httpSession) fault(err error) (session.Step, bool) {
 	if errors.Is(err, http1.ErrMemory) {
-		return s.done(because(Resource, "%w", err)), true
+		return s.done(failure.Because(Resource, "%w", err)), true
 	}
 	if !s.answer.Head() {
-		return s.done(because(Protocol, "%w", err)), true
+		return s.done(failure.Because(Protocol, "%w", err)), true
 	}
 	s.cut = err
 	return session.Step{}, false
@@ -165,7 +166,7 @@ func (s *httpSession) judgeHead(part, behind []byte) (step session.Step, over bo
 	switch {
 	case a.Bare && (s.head() || s.target.Receive == nil):
 		line, _, _ := bytes.Cut(slices.Concat(part, behind), []byte("\n"))
-		return s.done(because(Protocol, "%w", http1.Malformed(strings.TrimSuffix(string(line), "\r")))), true
+		return s.done(failure.Because(Protocol, "%w", http1.Malformed(strings.TrimSuffix(string(line), "\r")))), true
 	case !s.good(a.Status) && a.Redirects():
 		return s.redirect(a.Location()), true
 	case !s.good(a.Status):
@@ -177,7 +178,7 @@ func (s *httpSession) judgeHead(part, behind []byte) (step session.Step, over bo
 func (s *httpSession) redirect(location string) session.Step {
 	p, err := s.page.resolve(location)
 	if err == nil && s.hops == maxRedirects {
-		err = because(Status, "more than %d redirects, the last one to %s", maxRedirects, p)
+		err = failure.Because(Status, "more than %d redirects, the last one to %s", maxRedirects, p)
 	}
 	if err != nil {
 		s.page = s.first // not the page that was asked for is at fault
@@ -216,21 +217,21 @@ func (s *httpSession) verdict() error {
 	case want == nil || s.matched:
 		return nil
 	case s.answer.Bare:
-		return because(Mismatch, "the answer has no status line and does not match %q", want)
+		return failure.Because(Mismatch, "the answer has no status line and does not match %q", want)
 	case s.endless():
-		return because(Mismatch, "the first %d bytes of the body do not match %q", MaxBody, want)
+		return failure.Because(Mismatch, "the first %d bytes of the body do not match %q", MaxBody, want)
 	case s.cut != nil && !errors.Is(s.cut, io.EOF):
-		return because(Mismatch, "body does not match %q: only %d bytes of it arrived", want, s.size)
+		return failure.Because(Mismatch, "body does not match %q: only %d bytes of it arrived", want, s.size)
 	default:
-		return because(Mismatch, "body does not match %q", want)
+		return failure.Because(Mismatch, "body does not match %q", want)
 	}
 }
 
 // End implements session.Session.
 func (s *httpSession) End(cause error) error {
 	if !s.judged {
-		if f, ok := errors.AsType[*failure](cause); ok && s.overTLS(s.page) {
-			f.kind = TLS // as an alert about a missing client certificate, which comes after the handshake
+		if f, ok := errors.AsType[*failure.Cause](cause); ok && s.overTLS(s.page) {
+			f.Kind = TLS // as an alert about a missing client certificate, which comes after the handshake
 		}
 		return s.done(cause).Err
 	}
@@ -240,7 +241,7 @@ func (s *httpSession) End(cause error) error {
 	if want := s.target.Receive; want != nil {
 		var err error
 		if s.matched, err = matchBriefly(want, s.held.Bytes()); err != nil {
-			return s.done(&failure{err: cause, when: whileMatching}).Err
+			return s.done(&failure.Cause{Err: cause, When: whileMatching}).Err
 		}
 	}
 	return s.done(s.verdict()).Err
@@ -282,7 +283,7 @@ func (s *httpSession) rest(part, raw []byte, eof bool) session.Step {
 
 func (s *httpSession) matchRest(ctx context.Context, r *bodyReader) (err error) {
 	if s.matched, err = s.target.Receive.Match(ctx, r); err != nil {
-		return &failure{err: err, when: whileMatching}
+		return &failure.Cause{Err: err, When: whileMatching}
 	}
 	_, _ = io.Copy(io.Discard, r) // its error is in s.cut
 	return s.verdict()

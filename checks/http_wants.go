@@ -9,6 +9,7 @@ import (
 	"iter"
 	"strings"
 
+	"github.com/shunt-lb/shunt/checks/internal/failure"
 	"github.com/shunt-lb/shunt/internal/statuses"
 )
 
@@ -26,7 +27,7 @@ func (v *visit) unwanted(status int) error {
 	if list == "" {
 		list = "2xx"
 	}
-	return because(Status, "status %d, want %s", status, list)
+	return failure.Because(Status, "status %d, want %s", status, list)
 }
 
 // fields returns the fields of a request for p beside Host. Those of the

@@ -3,6 +3,8 @@ package checks
 import (
 	"bytes"
 
+	"github.com/shunt-lb/shunt/checks/internal/failure"
+	"github.com/shunt-lb/shunt/checks/internal/quote"
 	"github.com/shunt-lb/shunt/checks/internal/session"
 )
 
@@ -61,7 +63,7 @@ func (s *imap) line(line []byte) {
 	case imapLogin:
 		switch {
 		case hasPrefix(line, "* BYE"):
-			s.end(because(Status, "LOGIN %s, want OK", s.quoted(line)))
+			s.end(failure.Because(Status, "LOGIN %s, want OK", s.quoted(line)))
 		case !untagged:
 			s.loggedIn(line)
 		}
@@ -79,7 +81,7 @@ func (s *imap) greeted(line []byte) {
 		if hasPrefix(line, "* BYE") || hasPrefix(line, "* NO") || hasPrefix(line, "* BAD") {
 			kind = Status
 		}
-		s.end(because(kind, "greeting %s, want * OK", s.quoted(line)))
+		s.end(failure.Because(kind, "greeting %s, want * OK", s.quoted(line)))
 	case s.login == "":
 		s.logOut()
 	default:
@@ -92,11 +94,11 @@ func (s *imap) loggedIn(line []byte) {
 	answer, ok := bytes.CutPrefix(line, []byte("a1 "))
 	switch {
 	case !ok:
-		s.end(because(Protocol, "LOGIN %s, want a1 OK", s.quoted(line)))
+		s.end(failure.Because(Protocol, "LOGIN %s, want a1 OK", s.quoted(line)))
 	case hasPrefix(answer, "OK"):
 		s.logOut()
 	default:
-		s.end(because(loginKind(line), "LOGIN %s, want OK", s.quoted(answer)))
+		s.end(failure.Because(loginKind(line), "LOGIN %s, want OK", s.quoted(answer)))
 	}
 }
 
@@ -105,7 +107,7 @@ func (s *imap) logOut() {
 	s.say("while waiting for the answer to LOGOUT", "a2 LOGOUT")
 }
 
-func (s *imap) quoted(line []byte) string { return quoted(line, s.passwd, s.secret) }
+func (s *imap) quoted(line []byte) string { return quote.Quoted(line, s.passwd, s.secret) }
 
 // hasPrefix reports whether line begins with a word, in any case.
 func hasPrefix(line []byte, word string) bool {

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
+
+	"github.com/shunt-lb/shunt/checks/internal/failure"
 )
 
 // maxDirectory is how many bytes of a directory's answers are read. The library
@@ -82,7 +84,7 @@ const ldapMessage = 0x30 // a SEQUENCE (RFC 4511, section 4.1.1)
 func (c *ldapConn) Read(b []byte) (int, error) {
 	n, err := c.wire.Read(b)
 	if n > 0 && !c.read && b[0] != ldapMessage {
-		return 0, c.failed(because(Protocol, "the answer begins with %q, which is not LDAP", b[:min(n, 8)]))
+		return 0, c.failed(failure.Because(Protocol, "the answer begins with %q, which is not LDAP", b[:min(n, 8)]))
 	}
 	c.read = c.read || n > 0
 	return n, err
@@ -91,7 +93,7 @@ func (c *ldapConn) Read(b []byte) (int, error) {
 // entry judges what was found.
 func (t *Target) entry(ctx context.Context, found *ldap.SearchResult) error {
 	if n := len(found.Entries); n != 1 {
-		return because(Mismatch, "%d entries, want 1", n)
+		return failure.Because(Mismatch, "%d entries, want 1", n)
 	}
 	if t.Receive == nil {
 		return nil
@@ -99,9 +101,9 @@ func (t *Target) entry(ctx context.Context, found *ldap.SearchResult) error {
 	name := found.Entries[0].DN
 	switch ok, err := t.Receive.Match(ctx, strings.NewReader(name)); {
 	case err != nil:
-		return &failure{err: err, when: whileMatching}
+		return &failure.Cause{Err: err, When: whileMatching}
 	case !ok:
-		return because(Mismatch, "the entry %q does not match %q", t.plain(name), t.Receive)
+		return failure.Because(Mismatch, "the entry %q does not match %q", t.plain(name), t.Receive)
 	}
 	return nil
 }
@@ -121,7 +123,7 @@ func (t *Target) ldapError(w *wire, l *ldap.Conn, err error, when string) error 
 	if when == untilLogin && ldapLogins[said.ResultCode] {
 		kind = Auth
 	}
-	return because(kind, "error %d: %s", said.ResultCode, text)
+	return failure.Because(kind, "error %d: %s", said.ResultCode, text)
 }
 
 // ldapLogins are the results that say that a bind was not accepted (RFC 4511,

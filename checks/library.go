@@ -7,9 +7,10 @@ import (
 	"errors"
 	"io"
 	"net"
-	"strings"
 	"sync"
-	"unicode"
+
+	"github.com/shunt-lb/shunt/checks/internal/failure"
+	"github.com/shunt-lb/shunt/checks/internal/quote"
 )
 
 // maxReply is how many bytes a client library may read from a real server: its
@@ -17,7 +18,7 @@ import (
 const maxReply = 512 << 10
 
 // errTooMuch is what a library reads beyond the bound of its wire.
-var errTooMuch = because(Protocol, "more than a check reads")
+var errTooMuch = failure.Because(Protocol, "more than a check reads")
 
 // A wire is a connection as a client library has it: it ends with the check,
 // gives no more bytes than it is allowed to, and remembers the first thing that
@@ -53,7 +54,7 @@ func (t *Target) lend(ctx context.Context, most int, begin func(*link) (net.Conn
 // caught makes a panic the end of one check. It is deferred.
 func (t *Target) caught(err *error) {
 	if p := recover(); p != nil {
-		*err = because(Protocol, "the answer breaks the client library: %s", t.plain(p))
+		*err = failure.Because(Protocol, "the answer breaks the client library: %s", t.plain(p))
 	}
 }
 
@@ -103,13 +104,13 @@ func (w *wire) why(t *Target, err error, when string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.err != nil {
-		return &failure{err: w.err, when: when}
+		return &failure.Cause{Err: w.err, When: when}
 	}
 	err = innermost(err)
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return because(Protocol, "a message is shorter than it says") // the connection goes on
+		return failure.Because(Protocol, "a message is shorter than it says") // the connection goes on
 	}
-	return because(Protocol, "%s", t.plain(err))
+	return failure.Because(Protocol, "%s", t.plain(err))
 }
 
 // innermost takes off what a library says around the cause: whom it wanted to
@@ -134,28 +135,9 @@ func (w *wire) overrun() bool {
 	return errors.Is(w.err, errTooMuch)
 }
 
-// plain writes what a library or a real server says in one printable line, of
-// maxReason bytes at most. Whatever password has come back is left out.
-func (t *Target) plain(said any) string {
-	text, ok := said.(string)
-	if err, is := said.(error); is {
-		text, ok = err.Error(), true
-	}
-	if !ok {
-		text = "unknown"
-	}
-	text = strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsSpace(r) || unicode.IsControl(r):
-			return ' '
-		case r == unicode.ReplacementChar || !unicode.IsPrint(r):
-			return -1
-		default:
-			return r
-		}
-	}, masked(text, t.Passwd, t.Secret))
-	return short(strings.Join(strings.Fields(text), " "))
-}
+// plain is what a library or a real server says. Whatever password has come back
+// is left out.
+func (t *Target) plain(said any) string { return quote.Plain(said, t.Passwd, t.Secret) }
 
 // frames is a connection whose other side sends messages that say in a header
 // how long they are. A library makes room for a message as soon as it has the
@@ -196,7 +178,7 @@ func (f *frames) Read(b []byte) (int, error) {
 
 // tooLong refuses a message.
 func tooLong(length int) error {
-	return because(Protocol, "a message of %d bytes is %w", length, errTooMuch)
+	return failure.Because(Protocol, "a message of %d bytes is %w", length, errTooMuch)
 }
 
 func (f *frames) next() error {

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/shunt-lb/shunt/checks/internal/failure"
 	"github.com/shunt-lb/shunt/checks/internal/loop"
 	"github.com/shunt-lb/shunt/checks/internal/session"
 	"github.com/shunt-lb/shunt/internal/proxyheader"
@@ -24,7 +25,7 @@ type Loop struct{ loop *loop.Loop }
 // that panics, which has failed by that.
 func NewLoop(panicked func(value any, stack []byte)) (*Loop, error) {
 	l, err := loop.New(loop.Options{
-		Failure: func(err error, when string) error { return &failure{err: err, when: when} },
+		Failure: func(err error, when string) error { return &failure.Cause{Err: err, When: when} },
 		Panicked: func(value any, stack []byte) error {
 			panicked(value, stack)
 			return fmt.Errorf("internal error: %v", value)

@@ -9,6 +9,8 @@ import (
 	"slices"
 
 	"github.com/go-sql-driver/mysql"
+
+	"github.com/shunt-lb/shunt/checks/internal/failure"
 )
 
 // MySQL logs in as target.Login with target.Passwd, to target.Database if that
@@ -45,7 +47,7 @@ func (t *Target) mysql(w *wire, query string) error {
 	}
 	connector, err := mysql.NewConnector(config)
 	if err != nil {
-		return because(Other, "%s", t.plain(err))
+		return failure.Because(Other, "%s", t.plain(err))
 	}
 	conn, err := connector.Connect(context.Background())
 	if err != nil {
@@ -118,5 +120,5 @@ func (t *Target) mysqlError(w *wire, err error, when string) error {
 	if slices.Contains(mysqlLogins, said.Number) && when == untilLogin {
 		kind = Auth
 	}
-	return because(kind, "error %d: %s", said.Number, t.plain(said.Message))
+	return failure.Because(kind, "error %d: %s", said.Number, t.plain(said.Message))
 }

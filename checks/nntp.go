@@ -1,6 +1,10 @@
 package checks
 
-import "github.com/shunt-lb/shunt/checks/internal/session"
+import (
+	"github.com/shunt-lb/shunt/checks/internal/failure"
+	"github.com/shunt-lb/shunt/checks/internal/quote"
+	"github.com/shunt-lb/shunt/checks/internal/session"
+)
 
 const untilGreeting = "while waiting for the greeting"
 
@@ -33,7 +37,7 @@ func (s *nntp) Feed(b []byte, eof bool) session.Step {
 }
 
 func (s *nntp) line(line []byte) {
-	s.end(because(codeKind(line), "greeting %s, want 2xx", quoted(line)))
+	s.end(failure.Because(codeKind(line), "greeting %s, want 2xx", quote.Quoted(line)))
 }
 
 var quitLine = []byte("QUIT\r\n")

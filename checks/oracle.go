@@ -14,6 +14,8 @@ import (
 
 	oracle "github.com/sijms/go-ora/v2"
 	"github.com/sijms/go-ora/v2/network"
+
+	"github.com/shunt-lb/shunt/checks/internal/failure"
 )
 
 // The library is large and slowly maintained, so that a build has it only if it
@@ -62,7 +64,7 @@ func (t *Target) oracle(w *wire, query string) error {
 // oneConn dials what has been dialed already, once.
 type oneConn struct{ conn net.Conn }
 
-var errElsewhere = because(Status, "the listener names another address than its own")
+var errElsewhere = failure.Because(Status, "the listener names another address than its own")
 
 func (d *oneConn) DialContext(context.Context, string, string) (net.Conn, error) {
 	conn := d.conn
@@ -89,7 +91,7 @@ func (p *tns) look(m []byte) (length int, whole bool, err error) {
 	}
 	switch accept := m[4] == tnsAccept; {
 	case length < tnsHeader:
-		return 0, false, because(Protocol, "a packet shorter than its header: is this a listener of Oracle?")
+		return 0, false, failure.Because(Protocol, "a packet shorter than its header: is this a listener of Oracle?")
 	case length > maxReply:
 		return 0, false, tooLong(length)
 	case accept && len(m) >= tnsHeader+2:
@@ -116,5 +118,5 @@ func (t *Target) oracleError(w *wire, err error, when string) error {
 	}
 	// Without a text of the real server's the library makes one up.
 	text, _, _ := strings.Cut(t.plain(said), " error occur at position")
-	return because(kind, "%s", text)
+	return failure.Because(kind, "%s", text)
 }

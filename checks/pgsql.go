@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/shunt-lb/shunt/checks/internal/failure"
 )
 
 // PgSQL logs in as target.Login with target.Passwd, to target.Database or else
@@ -132,11 +134,11 @@ func (t *Target) pgSecure(l *link, secure *bool) (conn net.Conn, early []byte, e
 		return l, nil, nil
 	}
 	if _, err := l.Write([]byte{0, 0, 0, 8, 4, 210, 22, 47}); err != nil {
-		return nil, nil, &failure{err: err, when: untilLogin}
+		return nil, nil, &failure.Cause{Err: err, When: untilLogin}
 	}
 	answer := make([]byte, 1)
 	if _, err := io.ReadFull(l, answer); err != nil {
-		return nil, nil, &failure{err: err, when: untilLogin}
+		return nil, nil, &failure.Cause{Err: err, When: untilLogin}
 	}
 	switch *secure = answer[0] == 'S'; answer[0] {
 	case 'S':
@@ -147,7 +149,7 @@ func (t *Target) pgSecure(l *link, secure *bool) (conn net.Conn, early []byte, e
 	case 'E': // an error, which the library takes for the answer to the login
 		return l, answer, nil
 	}
-	return nil, nil, because(Protocol, "the answer to a request for TLS begins with %q, want S or N", answer)
+	return nil, nil, failure.Because(Protocol, "the answer to a request for TLS begins with %q, want S or N", answer)
 }
 
 const (
@@ -166,11 +168,11 @@ func pgLook(m []byte) (length int, whole bool, err error) {
 	}
 	switch {
 	case length < 0:
-		return 0, false, because(Protocol, "a message without a length")
+		return 0, false, failure.Because(Protocol, "a message without a length")
 	case length > most:
 		return 0, false, tooLong(length)
 	case m[0] == pgAuth && len(m) > pgHeader && iterations(m) > pgIterations:
-		return 0, false, because(Protocol, "the real server wants more than %d iterations of SCRAM", pgIterations)
+		return 0, false, failure.Because(Protocol, "the real server wants more than %d iterations of SCRAM", pgIterations)
 	}
 	return length, m[0] == pgAuth, nil
 }
@@ -200,5 +202,5 @@ func (t *Target) pgError(w *wire, err error, when string) error {
 	if strings.HasPrefix(said.Code, pgLogins) {
 		kind = Auth
 	}
-	return because(kind, "error %s: %s", t.plain(said.Code), t.plain(said.Message))
+	return failure.Because(kind, "error %s: %s", t.plain(said.Code), t.plain(said.Message))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/shunt-lb/shunt/checks/internal/failure"
 	"github.com/shunt-lb/shunt/checks/internal/icmp"
 )
 
@@ -26,10 +27,10 @@ func Ping(ctx context.Context, target Target) error {
 			target.note("echo reply from %s", addr)
 		}
 		if f, ok := errors.AsType[*icmp.Failure](err); ok {
-			return &failure{err: f.Err, when: f.When}
+			return &failure.Cause{Err: f.Err, When: f.When}
 		}
 		if u, ok := errors.AsType[icmp.Undeliverable](err); ok {
-			return because(Unreachable, "%s", string(u))
+			return failure.Because(Unreachable, "%s", string(u))
 		}
 		return err
 	})

@@ -8,6 +8,8 @@ import (
 	"encoding/hex"
 	"fmt"
 
+	"github.com/shunt-lb/shunt/checks/internal/failure"
+	"github.com/shunt-lb/shunt/checks/internal/quote"
 	"github.com/shunt-lb/shunt/checks/internal/session"
 )
 
@@ -114,7 +116,7 @@ func (s *pop) greeted(line []byte) {
 		if bytes.HasPrefix(line, []byte("-ERR")) {
 			kind = Status
 		}
-		s.end(because(kind, "greeting %s, want +OK", quoted(line, s.passwd)))
+		s.end(failure.Because(kind, "greeting %s, want +OK", quote.Quoted(line, s.passwd)))
 	case s.login == "":
 		s.parting = true
 		s.ask(popQUIT)
@@ -182,7 +184,7 @@ func (s *pop) answered(line []byte, accepted bool) {
 		s.refused = append(s.refused[:0], line...)
 		s.logIn()
 	default:
-		s.end(because(loginKind(line), "%s %s, want +OK", popAnswers[s.state].name, quoted(line, s.passwd)))
+		s.end(failure.Because(loginKind(line), "%s %s, want +OK", popAnswers[s.state].name, quote.Quoted(line, s.passwd)))
 	}
 }
 
@@ -190,7 +192,7 @@ func (s *pop) answered(line []byte, accepted bool) {
 // they have refused: then that is the reason, and not the time.
 func (s *pop) End(cause error) error {
 	if len(s.refused) > 0 && !s.parting {
-		return because(loginKind(s.refused), "login refused, %s", quoted(s.refused, s.passwd))
+		return failure.Because(loginKind(s.refused), "login refused, %s", quote.Quoted(s.refused, s.passwd))
 	}
 	return s.dialogue.End(cause)
 }

@@ -9,6 +9,8 @@ import (
 	"encoding/binary"
 	"net"
 	"net/netip"
+
+	"github.com/shunt-lb/shunt/checks/internal/failure"
 )
 
 // Codes and attributes of RFC 2865, and of RFC 3579 and 3162 the last two.
@@ -58,7 +60,7 @@ func Radius(ctx context.Context, target Target) error {
 // radius writes an Access-Request from own.
 func (t *Target) radius(own net.Addr) ([]byte, error) {
 	if len(t.Login) > radiusMost || len(t.Passwd) > radiusMostOfAPass {
-		return nil, because(Other, "login has more than %d bytes or passwd more than %d", radiusMost, radiusMostOfAPass)
+		return nil, failure.Because(Other, "login has more than %d bytes or passwd more than %d", radiusMost, radiusMostOfAPass)
 	}
 	p := make([]byte, radiusHeader, 512)
 	_, _ = rand.Read(p) // never fails
@@ -112,20 +114,20 @@ func (t *Target) signed(packet []byte) []byte {
 func (t *Target) accepted(reply, request []byte) (ours bool, err error) {
 	reply, at, ok := radiusPacket(reply)
 	if !ok {
-		return false, because(Protocol, "not a RADIUS packet")
+		return false, failure.Because(Protocol, "not a RADIUS packet")
 	}
 	if !t.authentic(reply, at, request[4:radiusHeader]) {
-		return false, because(Protocol, "not authentic: is the secret the right one?")
+		return false, failure.Because(Protocol, "not authentic: is the secret the right one?")
 	}
 	switch code := reply[0]; code {
 	case radiusAccept:
 		return true, nil
 	case radiusReject:
-		return true, because(Auth, "Access-Reject")
+		return true, failure.Because(Auth, "Access-Reject")
 	case radiusChallenge:
-		return true, because(Auth, "Access-Challenge, which a check cannot meet")
+		return true, failure.Because(Auth, "Access-Challenge, which a check cannot meet")
 	default:
-		return true, because(Status, "code %d, want 2, Access-Accept", code)
+		return true, failure.Because(Status, "code %d, want 2, Access-Accept", code)
 	}
 }
 

@@ -7,9 +7,13 @@ import (
 	"net"
 	"slices"
 
+	"github.com/shunt-lb/shunt/checks/internal/failure"
 	"github.com/shunt-lb/shunt/checks/internal/session"
 	"github.com/shunt-lb/shunt/internal/services"
 )
+
+// whileMatching says that a check spent its time on its pattern.
+const whileMatching = "while matching the answer with the pattern"
 
 // maxPiece is how much of an answer a session is fed at once, in bytes.
 const maxPiece = 16 << 10
@@ -129,7 +133,7 @@ func (d *talker) send(step session.Step) error {
 	if len(step.Send) > 0 {
 		_, err := d.conn.Write(step.Send)
 		if _, ok := d.conn.(*datagrams); ok && err != nil {
-			return &failure{err: err, when: "while sending"}
+			return &failure.Cause{Err: err, When: "while sending"}
 		}
 	}
 	if c, ok := d.conn.(interface{ CloseWrite() error }); ok && step.CloseWrite {
@@ -148,15 +152,15 @@ func (d *talker) receive() (session.Step, error) {
 	}
 	n, err := d.conn.Read(d.buf)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return session.Step{}, &failure{err: err, when: d.until}
+		return session.Step{}, &failure.Cause{Err: err, When: d.until}
 	}
 	if err := d.ctx.Err(); err != nil {
-		return session.Step{}, &failure{err: err, when: d.until}
+		return session.Step{}, &failure.Cause{Err: err, When: d.until}
 	}
 	eof := err != nil
 	step := d.session.Feed(d.buf[:n], eof)
 	if eof && !step.Done && step.Rest == nil && step.Next == nil {
-		return session.Step{}, &failure{err: io.EOF, when: d.until}
+		return session.Step{}, &failure.Cause{Err: io.EOF, When: d.until}
 	}
 	return step, nil
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/shunt-lb/shunt/checks/internal/failure"
 	"github.com/shunt-lb/shunt/checks/internal/session"
 	"github.com/shunt-lb/shunt/config"
 )
@@ -97,7 +98,7 @@ func TestSessionsHoldLittle(t *testing.T) {
 			if !step.Done && step.Rest == nil {
 				t.Errorf("%s with %q goes on for ever", name, more)
 			}
-			_ = s.End(&failure{err: errNoAnswer})
+			_ = s.End(&failure.Cause{Err: errNoAnswer})
 		}
 	}
 	if held := session.Held(); held != 0 {

@@ -9,10 +9,11 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/shunt-lb/shunt/checks/internal/failure"
 	"github.com/shunt-lb/shunt/checks/internal/session"
 )
 
-var errNoAnswer = because(Closed, "connection closed without an answer")
+var errNoAnswer = failure.Because(Closed, "connection closed without an answer")
 
 const untilLine = "while waiting for a line that matches"
 
@@ -109,7 +110,7 @@ func (s *lineSession) Feed(b []byte, eof bool) session.Step {
 			s.part.Release()
 			return s.rest(rest, eof)
 		case n == len(b) && eof:
-			return s.done(because(Mismatch, "no line of the answer matches %q", s.want))
+			return s.done(failure.Because(Mismatch, "no line of the answer matches %q", s.want))
 		}
 		s.part.Release()
 		if b = b[n:]; len(b) == 0 {
@@ -184,7 +185,7 @@ func (s *datagramSession) rest(b []byte) session.Step {
 			}
 			n, err := conn.Read(buf)
 			if err != nil {
-				return &failure{err: err, when: untilLine}
+				return &failure.Cause{Err: err, When: untilLine}
 			}
 			b = buf[:n]
 		}
@@ -201,7 +202,7 @@ func findLine(ctx context.Context, r io.Reader, want Matcher) error {
 	if _, err := lines.Peek(1); errors.Is(err, io.EOF) {
 		return errNoAnswer
 	} else if err != nil {
-		return &failure{err: err, when: "while waiting for an answer"}
+		return &failure.Cause{Err: err, When: "while waiting for an answer"}
 	}
 	if want == nil {
 		return nil
@@ -218,13 +219,13 @@ func findLine(ctx context.Context, r io.Reader, want Matcher) error {
 		end := errors.Is(line.err, io.EOF)
 		switch {
 		case line.err != nil && !end:
-			return &failure{err: line.err, when: untilLine}
+			return &failure.Cause{Err: line.err, When: untilLine}
 		case found && line.n > 0:
 			return nil
 		case err != nil:
-			return &failure{err: err, when: whileMatching}
+			return &failure.Cause{Err: err, When: whileMatching}
 		case end:
-			return because(Mismatch, "no line of the answer matches %q", want)
+			return failure.Because(Mismatch, "no line of the answer matches %q", want)
 		}
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"net/netip"
 	"strconv"
 
+	"github.com/shunt-lb/shunt/checks/internal/failure"
+	"github.com/shunt-lb/shunt/checks/internal/quote"
 	"github.com/shunt-lb/shunt/checks/internal/session"
 )
 
@@ -125,7 +127,7 @@ func (s *sip) Feed(b []byte, _ bool) session.Step {
 // datagramEnds ends a message over UDP, which is one datagram.
 func (s *sip) datagramEnds() (step session.Step) {
 	if len(s.status) > 0 {
-		step.Done, step.Err = true, because(Protocol, "the headers of %s do not end", quoted(s.status))
+		step.Done, step.Err = true, failure.Because(Protocol, "the headers of %s do not end", quote.Quoted(s.status))
 	}
 	s.lines.Reset()
 	s.rest = 0
@@ -150,7 +152,7 @@ func (s *sip) begins(line []byte) (done bool, err error) {
 	rest, ok := bytes.CutPrefix(line, []byte("SIP/2.0 "))
 	code, _, isCode := replyCode(rest)
 	if !ok || !isCode {
-		return true, because(Protocol, "reply %s, want SIP/2.0 200", quoted(line))
+		return true, failure.Because(Protocol, "reply %s, want SIP/2.0 200", quote.Quoted(line))
 	}
 	s.status, s.code = append(s.status, line...), code
 	return false, nil
@@ -180,7 +182,7 @@ func (s *sip) ends() (done bool, err error) {
 	case mine && code == 200:
 		return true, nil
 	case mine && code >= 200:
-		return true, because(Status, "reply %s, want SIP/2.0 200", quoted(s.status))
+		return true, failure.Because(Status, "reply %s, want SIP/2.0 200", quote.Quoted(s.status))
 	}
 	s.rest = s.body
 	s.forget()

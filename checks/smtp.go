@@ -1,6 +1,10 @@
 package checks
 
-import "github.com/shunt-lb/shunt/checks/internal/session"
+import (
+	"github.com/shunt-lb/shunt/checks/internal/failure"
+	"github.com/shunt-lb/shunt/checks/internal/quote"
+	"github.com/shunt-lb/shunt/checks/internal/session"
+)
 
 // An smtp is the session of a mail server (RFC 5321): a greeting of 2xx, EHLO,
 // or HELO if EHLO is refused with 5xx, and QUIT, which may fail. Of a reply of
@@ -32,7 +36,7 @@ func (s *smtp) line(line []byte) {
 		s.what = "HELO"
 		s.say("while waiting for the reply to HELO", "HELO ", clientName)
 	default:
-		s.end(because(codeKind(line), "%s %s, want 2xx", s.what, quoted(line)))
+		s.end(failure.Because(codeKind(line), "%s %s, want 2xx", s.what, quote.Quoted(line)))
 	}
 }
 

@@ -2,6 +2,8 @@ package checks
 
 import (
 	"strings"
+
+	"github.com/shunt-lb/shunt/checks/internal/failure"
 )
 
 const (
@@ -14,8 +16,8 @@ const (
 const maxLogin = 16 << 10
 
 var (
-	errNoQuery = because(Other, "there is nobody to log in or no query to make: set login and request")
-	errNoRows  = because(Mismatch, "the query has no rows")
+	errNoQuery = failure.Because(Other, "there is nobody to log in or no query to make: set login and request")
+	errNoRows  = failure.Because(Mismatch, "the query has no rows")
 )
 
 // query returns the query that a check of a database makes. Without it and a

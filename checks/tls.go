@@ -6,6 +6,8 @@ import (
 	"errors"
 	"net"
 	"time"
+
+	"github.com/shunt-lb/shunt/checks/internal/failure"
 )
 
 // alertTime is how long a real server may take to refuse the certificate that
@@ -60,7 +62,7 @@ func awaitAlert(conn net.Conn) error {
 	_ = conn.SetReadDeadline(time.Now().Add(alertTime))
 	_, err := conn.Read(make([]byte, 1))
 	if e, ok := errors.AsType[*net.OpError](err); ok && e.Op == "remote error" {
-		return &failure{err: err, when: "after the TLS handshake", kind: TLS}
+		return &failure.Cause{Err: err, When: "after the TLS handshake", Kind: TLS}
 	}
 	return nil
 }

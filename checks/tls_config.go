@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/shunt-lb/shunt/checks/internal/failure"
+	"github.com/shunt-lb/shunt/checks/internal/quote"
 	"github.com/shunt-lb/shunt/internal/services"
 )
 
@@ -81,7 +83,7 @@ func (o *TLSOptions) judge(certs []*x509.Certificate, name string) error {
 		}
 	}
 	if len(certs) > 0 && o.MinValid > 0 && time.Until(certs[0].NotAfter) < o.MinValid {
-		return because(TLS, "the certificate %s, want %s more", ends(certs[0]), inDays(o.MinValid))
+		return failure.Because(TLS, "the certificate %s, want %s more", ends(certs[0]), inDays(o.MinValid))
 	}
 	return nil
 }
@@ -106,7 +108,7 @@ func inDays(d time.Duration) string {
 // others to vouch for it, is not one for name.
 func verify(certs []*x509.Certificate, roots *x509.CertPool, name string) error {
 	if len(certs) == 0 {
-		return because(TLS, "the real server has shown no certificate")
+		return failure.Because(TLS, "the real server has shown no certificate")
 	}
 	between := x509.NewCertPool()
 	for _, c := range certs[1:] {
@@ -116,7 +118,7 @@ func verify(certs []*x509.Certificate, roots *x509.CertPool, name string) error 
 	if err == nil {
 		return nil
 	}
-	return because(TLS, "%s", untrusted(certs[0], err))
+	return failure.Because(TLS, "%s", untrusted(certs[0], err))
 }
 
 // untrusted says in few words why a certificate is not trusted.
@@ -128,12 +130,12 @@ func untrusted(c *x509.Certificate, err error) string {
 		if e.Cert == c {
 			return "the certificate " + ends(c)
 		}
-		return fmt.Sprintf("the certificate of %q, which vouches for the real server's, is not valid now", short(e.Cert.Subject.CommonName))
+		return fmt.Sprintf("the certificate of %q, which vouches for the real server's, is not valid now", quote.Short(e.Cert.Subject.CommonName))
 	}
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
-		return fmt.Sprintf("the certificate is signed by %q, whom nobody here trusts", short(c.Issuer.CommonName))
+		return fmt.Sprintf("the certificate is signed by %q, whom nobody here trusts", quote.Short(c.Issuer.CommonName))
 	}
-	return short(err.Error())
+	return quote.Short(err.Error())
 }
 
 func date(t time.Time) string { return t.UTC().Format("2006-01-02") }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/shunt-lb/shunt/checks/internal/failure"
 	"github.com/shunt-lb/shunt/checks/internal/trace"
 )
 
@@ -75,7 +76,7 @@ func (t *Target) secure(l *link, conf *tls.Config) (net.Conn, tls.ConnectionStat
 	t.Trace.Handshake(state, err)
 	if err != nil {
 		_ = conn.Close()
-		return nil, state, &failure{err: err, when: "in the TLS handshake", kind: TLS}
+		return nil, state, &failure.Cause{Err: err, When: "in the TLS handshake", Kind: TLS}
 	}
 	return t.traced(conn), state, nil
 }

@@ -7,6 +7,8 @@ import (
 	"io"
 	"slices"
 
+	"github.com/shunt-lb/shunt/checks/internal/failure"
+	"github.com/shunt-lb/shunt/checks/internal/quote"
 	"github.com/shunt-lb/shunt/checks/internal/session"
 	"github.com/shunt-lb/shunt/internal/services"
 )
@@ -48,7 +50,7 @@ func (s *udp) Feed(b []byte, _ bool) session.Step {
 	return session.Step{Rest: func(ctx context.Context, _ io.Reader) error {
 		matched, err := s.want.Match(ctx, bytes.NewReader(b))
 		if err != nil {
-			return &failure{err: err, when: whileMatching}
+			return &failure.Cause{Err: err, When: whileMatching}
 		}
 		return s.verdict(matched, b)
 	}}
@@ -58,7 +60,7 @@ func (s *udp) verdict(matched bool, b []byte) error {
 	if matched {
 		return nil
 	}
-	return because(Mismatch, "reply %s does not match %q", quoted(b), s.want)
+	return failure.Because(Mismatch, "reply %s does not match %q", quote.Quoted(b), s.want)
 }
 
 // End implements session.Session.
