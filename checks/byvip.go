@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/shunt-lb/shunt/checks/internal/dial"
 	"github.com/shunt-lb/shunt/checks/internal/failure"
 )
 
@@ -118,7 +119,7 @@ func (p Path) dial(ctx context.Context, server netip.AddrPort) (conn net.Conn, e
 	case source == p.VIP.Addr():
 		return nil, nil, fmt.Errorf("this host has no address but the VIP %s to reach %s from", source, server.Addr())
 	}
-	d := dialer
+	d := dial.Dialer
 	d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(source, 0))
 	var refused error // to set an option
 	d.Control = func(_, _ string, c syscall.RawConn) error {

@@ -17,7 +17,7 @@ import (
 // for one real server only, 60 of 28,000 at a check a second.
 func Connect(ctx context.Context, target Target) error {
 	return attempt(ctx, "connect", target.Addr.String(), func() error {
-		conn, err := target.reach(ctx, "tcp", target.Addr)
+		conn, err := target.server().Reach(ctx, "tcp", target.Addr)
 		if err != nil {
 			return err
 		}

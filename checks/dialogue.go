@@ -80,6 +80,3 @@ func (d *dialogue) say(until string, parts ...string) {
 func (d *dialogue) end(verdict error) { d.step.Done, d.step.Err = true, verdict }
 
 var errTooLong = failure.Because(Protocol, "the answer has more than %d bytes", session.MaxLines)
-
-// streams says of every target that it is checked over TCP, see over.
-func streams(*Target) bool { return false }

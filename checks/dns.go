@@ -14,13 +14,12 @@ import (
 
 	"golang.org/x/net/dns/dnsmessage"
 
+	"github.com/shunt-lb/shunt/checks/internal/datagram"
 	"github.com/shunt-lb/shunt/checks/internal/failure"
+	"github.com/shunt-lb/shunt/checks/internal/match"
 )
 
-const (
-	untilReply = "while waiting for the reply"
-	dnsHeader  = 12 // bytes of a message before its sections
-)
+const dnsHeader = 12 // bytes of a message before its sections
 
 var (
 	errNoName    = failure.Because(Other, "there is no name to ask for: set request")
@@ -46,7 +45,7 @@ func DNS(ctx context.Context, target Target) error {
 		if err != nil {
 			return err
 		}
-		target.note("asks for %s %s", strings.TrimPrefix(q.question.Type.String(), "Type"), q.question.Name.String())
+		target.Trace.Note(TraceNoted, "asks for %s %s", strings.TrimPrefix(q.question.Type.String(), "Type"), q.question.Name.String())
 		if target.UDP {
 			if err = q.overUDP(ctx); !errors.Is(err, errTruncated) {
 				return err
@@ -109,18 +108,18 @@ func reverse(a netip.Addr) string {
 }
 
 func (q *dnsQuery) overUDP(ctx context.Context) error {
-	l, err := q.target.dial(ctx, "udp", q.target.Addr)
+	l, err := q.target.server().Dial(ctx, "udp", q.target.Addr)
 	if err != nil {
 		return err
 	}
 	defer l.Close()
-	return askUDP(ctx, l, append(q.target.header(l.Conn, q.target.Addr), q.message...), func(reply []byte) (bool, error) {
+	return datagram.Ask(ctx, l, append(q.target.server().Header(l.Conn, q.target.Addr), q.message...), func(reply []byte) (bool, error) {
 		return q.judge(ctx, reply, true)
 	})
 }
 
 func (q *dnsQuery) overTCP(ctx context.Context) error {
-	l, err := q.target.dial(ctx, "tcp", q.target.Addr)
+	l, err := q.target.server().Dial(ctx, "tcp", q.target.Addr)
 	if err != nil {
 		return err
 	}
@@ -141,7 +140,7 @@ func (q *dnsQuery) overTCP(ctx context.Context) error {
 func (q *dnsQuery) readTCP(conn net.Conn) ([]byte, error) {
 	head := make([]byte, 2+dnsHeader)
 	if _, err := io.ReadFull(conn, head); err != nil {
-		return nil, &failure.Cause{Err: err, When: untilReply}
+		return nil, &failure.Cause{Err: err, When: datagram.UntilReply}
 	}
 	length := int(binary.BigEndian.Uint16(head))
 	if ours, err := q.ours(head[2:]); !ours {
@@ -149,7 +148,7 @@ func (q *dnsQuery) readTCP(conn net.Conn) ([]byte, error) {
 	}
 	reply := append(head[2:], make([]byte, max(0, length-dnsHeader))...)
 	if _, err := io.ReadFull(conn, reply[dnsHeader:]); err != nil {
-		return nil, &failure.Cause{Err: err, When: untilReply}
+		return nil, &failure.Cause{Err: err, When: datagram.UntilReply}
 	}
 	return reply, nil
 }
@@ -229,7 +228,7 @@ func (q *dnsQuery) match(ctx context.Context, p *dnsmessage.Parser) error {
 			continue
 		}
 		if found, err = q.target.Receive.Match(ctx, strings.NewReader(text)); err != nil {
-			return &failure.Cause{Err: err, When: whileMatching}
+			return match.Interrupted(err)
 		}
 	}
 	switch kind := strings.TrimPrefix(q.question.Type.String(), "Type"); {

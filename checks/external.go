@@ -59,7 +59,7 @@ func arguments(t Target) []string {
 
 // execute runs program until it or ctx ends.
 func (t *Target) execute(ctx context.Context, program string, args ...string) error {
-	t.note("run %q", append([]string{program}, args...))
+	t.Trace.Note(TraceNoted, "run %q", append([]string{program}, args...))
 	// A program on a file system that does not answer would keep all others
 	// from being started: the fork waits for it.
 	if strings.Contains(program, "/") {
@@ -98,7 +98,7 @@ func (t *Target) execute(ctx context.Context, program string, args ...string) er
 func (t *Target) noteProgram(said *head, state *os.ProcessState) {
 	if t.Trace != nil {
 		t.Trace.Data(trace.Received, said.kept)
-		t.note("%s", state)
+		t.Trace.Note(TraceNoted, "%s", state)
 	}
 }
 

@@ -10,7 +10,9 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/shunt-lb/shunt/checks/internal/dial"
 	"github.com/shunt-lb/shunt/checks/internal/failure"
+	"github.com/shunt-lb/shunt/checks/internal/match"
 	"github.com/shunt-lb/shunt/checks/internal/quote"
 	"github.com/shunt-lb/shunt/checks/internal/session"
 )
@@ -31,7 +33,7 @@ import (
 // there are, would be no less code.
 func FTP(ctx context.Context, target Target) error {
 	return attempt(ctx, "ftp", target.Addr.String(), func() error {
-		l, err := target.dial(ctx, "tcp", target.Addr)
+		l, err := target.server().Dial(ctx, "tcp", target.Addr)
 		if err != nil {
 			return err
 		}
@@ -165,7 +167,7 @@ func (c *ftp) fetch(ctx context.Context) error {
 }
 
 // passive makes the data connection.
-func (c *ftp) passive(ctx context.Context) (*link, error) {
+func (c *ftp) passive(ctx context.Context) (*dial.Link, error) {
 	r, err := c.ask("EPSV")
 	if err == nil && r.code/100 != 2 && c.target.Addr.Addr().Is4() {
 		r, err = c.ask("PASV")
@@ -181,7 +183,7 @@ func (c *ftp) passive(ctx context.Context) (*link, error) {
 		return nil, failure.Because(Protocol, "%s %s, want a port", r.what, quote.Quoted(r.line, c.target.Passwd))
 	}
 	addr := netip.AddrPortFrom(c.target.Addr.Addr(), port)
-	l, err := c.target.dial(ctx, "tcp", addr)
+	l, err := c.target.server().Dial(ctx, "tcp", addr)
 	if err != nil {
 		return nil, &failure.Cause{Err: err, Where: "data connection to " + addr.String(), When: "while connecting"}
 	}
@@ -215,12 +217,12 @@ func dataPort(line []byte) uint16 {
 
 // judge reads the file to its end, or to its bound, and says what becomes of
 // the check.
-func (c *ftp) judge(ctx context.Context, data *link) error {
+func (c *ftp) judge(ctx context.Context, data *dial.Link) error {
 	file := &io.LimitedReader{R: data, N: MaxBody}
 	found, err := true, error(nil)
 	if c.target.Receive != nil {
 		if found, err = c.target.Receive.Match(ctx, file); err != nil {
-			return &failure.Cause{Err: err, When: whileMatching}
+			return match.Interrupted(err)
 		}
 	}
 	// How it ends, the reply says.

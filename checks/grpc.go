@@ -13,6 +13,7 @@ import (
 	"golang.org/x/net/http2/hpack"
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"github.com/shunt-lb/shunt/checks/internal/datagram"
 	"github.com/shunt-lb/shunt/checks/internal/failure"
 )
 
@@ -31,7 +32,7 @@ func GRPC(ctx context.Context, target Target) error {
 	return attempt(ctx, "grpc", target.Addr.String(), func() error {
 		return target.lend(ctx, grpcMost, nil, func(w *wire) error {
 			c := newHealthCall(&target, w)
-			target.note("asks for the health of %q", strings.TrimPrefix(target.Request, "/"))
+			target.Trace.Note(TraceNoted, "asks for the health of %q", strings.TrimPrefix(target.Request, "/"))
 			if err := c.send(ctx); err != nil {
 				return &failure.Cause{Err: err, When: "while sending the request"}
 			}
@@ -121,7 +122,7 @@ func (c *healthCall) receive() error {
 
 // broken says why no frame could be read.
 func (c *healthCall) broken(err error) error {
-	err = c.wire.why(c.target, err, untilReply)
+	err = c.wire.why(c.target, err, datagram.UntilReply)
 	if r, ok := errors.AsType[*failure.Reason](err); ok && !c.heard {
 		return failure.Because(Protocol, "the answer is not HTTP/2: %w", r)
 	}

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"github.com/shunt-lb/shunt/checks/internal/blocking"
 	"github.com/shunt-lb/shunt/checks/internal/failure"
 	"github.com/shunt-lb/shunt/checks/internal/quote"
 	"github.com/shunt-lb/shunt/checks/internal/session"
@@ -81,7 +82,7 @@ func get(ctx context.Context, v *visit) error {
 		if v.target.HTTPVersion == 2 && !v.proxy {
 			return v.walk2(ctx)
 		}
-		return v.target.talk(ctx, "tcp", *v.hop(v.first), newHTTPSession(v))
+		return blocking.Talk(ctx, v.target.server(), "tcp", *v.hop(v.first), newHTTPSession(v))
 	})
 }
 

@@ -14,8 +14,11 @@ import (
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 
+	"github.com/shunt-lb/shunt/checks/internal/blocking"
+	"github.com/shunt-lb/shunt/checks/internal/dial"
 	"github.com/shunt-lb/shunt/checks/internal/failure"
 	"github.com/shunt-lb/shunt/checks/internal/http1"
+	"github.com/shunt-lb/shunt/checks/internal/match"
 	"github.com/shunt-lb/shunt/checks/internal/trace"
 )
 
@@ -46,7 +49,7 @@ func (v *visit) ask2(ctx context.Context, p page) (location string, err error) {
 	if hop.TLS != nil {
 		hop.TLS.NextProtos = []string{http2.NextProtoTLS}
 	}
-	conn, err := v.target.open(ctx, "tcp", hop)
+	conn, err := blocking.Open(ctx, v.target.server(), "tcp", hop)
 	if err != nil {
 		return "", err
 	}
@@ -55,7 +58,7 @@ func (v *visit) ask2(ctx context.Context, p page) (location string, err error) {
 	if !chosen2(conn) {
 		return "", failure.Because(Protocol, "the real server does not choose HTTP/2 in the TLS handshake")
 	}
-	v.target.note("ask for %s by HTTP/2", p)
+	v.target.Trace.Note(TraceNoted, "ask for %s by HTTP/2", p)
 	s := newStream(conn)
 	if err := s.ask(v, p); err != nil {
 		return "", err
@@ -63,7 +66,7 @@ func (v *visit) ask2(ctx context.Context, p page) (location string, err error) {
 	if err := s.readHead(); err != nil {
 		return "", err
 	}
-	v.target.note("answered with status %d", s.status)
+	v.target.Trace.Note(TraceNoted, "answered with status %d", s.status)
 	switch {
 	case v.good(s.status):
 		return "", v.judge2(ctx, s)
@@ -76,7 +79,7 @@ func (v *visit) ask2(ctx context.Context, p page) (location string, err error) {
 // untraced ends the recording of a connection: what follows is no text, and
 // secrets in it could not be masked.
 func untraced(conn net.Conn) net.Conn {
-	if l, ok := conn.(*link); ok {
+	if l, ok := conn.(*dial.Link); ok {
 		if t, ok := l.Conn.(*trace.Conn); ok {
 			t.Quiet()
 		}
@@ -101,7 +104,7 @@ func (v *visit) judge2(ctx context.Context, s *stream) (err error) {
 	if want == nil {
 		body.N = MaxAnswer
 	} else if matched, err = want.Match(ctx, body); err != nil {
-		return &failure.Cause{Err: err, When: whileMatching}
+		return match.Interrupted(err)
 	}
 	_, _ = io.Copy(io.Discard, body) // its error is the end of the body
 	switch {

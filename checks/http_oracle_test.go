@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/shunt-lb/shunt/checks/internal/failure"
+	"github.com/shunt-lb/shunt/checks/internal/match"
 	"github.com/shunt-lb/shunt/checks/internal/quote"
 )
 
@@ -73,7 +74,7 @@ func (a *answer) readBody(ctx context.Context, body io.Reader, want Matcher) err
 		bounded.N = MaxBody
 		var err error
 		if a.matched, err = want.Match(ctx, read); err != nil {
-			return &failure.Cause{Err: err, When: whileMatching}
+			return match.Interrupted(err)
 		}
 	}
 	_, _ = io.Copy(io.Discard, read) // the error is counted

@@ -9,8 +9,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/shunt-lb/shunt/checks/internal/blocking"
 	"github.com/shunt-lb/shunt/checks/internal/failure"
 	"github.com/shunt-lb/shunt/checks/internal/http1"
+	"github.com/shunt-lb/shunt/checks/internal/match"
 	"github.com/shunt-lb/shunt/checks/internal/session"
 )
 
@@ -203,7 +205,7 @@ func (s *httpSession) judgeBody(part []byte) session.Step {
 		}
 		text, part = s.held.Bytes(), nil
 	}
-	found, decided := matchNow(s.target.Receive, text)
+	found, decided := match.Now(s.target.Receive, text)
 	if !decided {
 		return s.rest(part, nil, true)
 	}
@@ -241,7 +243,7 @@ func (s *httpSession) End(cause error) error {
 	if want := s.target.Receive; want != nil {
 		var err error
 		if s.matched, err = matchBriefly(want, s.held.Bytes()); err != nil {
-			return s.done(&failure.Cause{Err: cause, When: whileMatching}).Err
+			return s.done(match.Interrupted(cause)).Err
 		}
 	}
 	return s.done(s.verdict()).Err
@@ -261,7 +263,7 @@ func (s *httpSession) done(err error) session.Step {
 const brief = 10 * time.Millisecond
 
 func matchBriefly(want Matcher, text []byte) (bool, error) {
-	if found, decided := matchNow(want, text); decided {
+	if found, decided := match.Now(want, text); decided {
 		return found, nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), brief)
@@ -283,7 +285,7 @@ func (s *httpSession) rest(part, raw []byte, eof bool) session.Step {
 
 func (s *httpSession) matchRest(ctx context.Context, r *bodyReader) (err error) {
 	if s.matched, err = s.target.Receive.Match(ctx, r); err != nil {
-		return &failure.Cause{Err: err, When: whileMatching}
+		return match.Interrupted(err)
 	}
 	_, _ = io.Copy(io.Discard, r) // its error is in s.cut
 	return s.verdict()
@@ -335,7 +337,7 @@ func (r *bodyReader) decode() {
 
 func (r *bodyReader) receive() {
 	if r.buf == nil {
-		r.buf = make([]byte, maxPiece)
+		r.buf = make([]byte, blocking.MaxPiece)
 	}
 	n, err := r.conn.Read(r.buf)
 	r.raw = r.buf[:n]

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/shunt-lb/shunt/checks/internal/failure"
+	"github.com/shunt-lb/shunt/checks/internal/match"
 	"github.com/shunt-lb/shunt/internal/statuses"
 )
 
@@ -113,7 +114,7 @@ func (d *digest) Match(ctx context.Context, body io.Reader) (bool, error) {
 // MatchNow is Match for a body in memory, as quick has it.
 func (d *digest) MatchNow(body []byte) (matched, decided bool) {
 	if d.receive != nil {
-		if matched, decided := matchNow(d.receive, body); !decided || !matched {
+		if matched, decided := match.Now(d.receive, body); !decided || !matched {
 			return false, decided
 		}
 	}

@@ -9,7 +9,9 @@ import (
 
 	"github.com/go-ldap/ldap/v3"
 
+	"github.com/shunt-lb/shunt/checks/internal/dial"
 	"github.com/shunt-lb/shunt/checks/internal/failure"
+	"github.com/shunt-lb/shunt/checks/internal/match"
 )
 
 // maxDirectory is how many bytes of a directory's answers are read. The library
@@ -30,10 +32,10 @@ func LDAPS(ctx context.Context, target Target) error { return directory(ctx, "ld
 
 func directory(ctx context.Context, name string, target Target) error {
 	return attempt(ctx, name, target.Addr.String(), func() error {
-		var begin func(*link) (net.Conn, error)
+		var begin func(*dial.Link) (net.Conn, error)
 		if name == "ldaps" {
-			begin = func(l *link) (net.Conn, error) {
-				conn, _, err := target.secure(l, target.tlsConfig(name))
+			begin = func(l *dial.Link) (net.Conn, error) {
+				conn, _, err := target.server().Secure(l, target.tlsConfig(name))
 				return conn, err
 			}
 		}
@@ -53,7 +55,7 @@ func (t *Target) ldap(ctx context.Context, w *wire) error {
 		_ = w.Close() // nothing in the background can wait for the real server any more
 		_ = l.Close()
 	}()
-	t.note("binds as %q and looks for the entry %q", t.Login, strings.TrimPrefix(t.Request, "/"))
+	t.Trace.Note(TraceNoted, "binds as %q and looks for the entry %q", t.Login, strings.TrimPrefix(t.Request, "/"))
 	bind := func() error { return l.UnauthenticatedBind("") }
 	if t.Login != "" && t.Passwd != "" {
 		bind = func() error { return l.Bind(t.Login, t.Passwd) }
@@ -101,7 +103,7 @@ func (t *Target) entry(ctx context.Context, found *ldap.SearchResult) error {
 	name := found.Entries[0].DN
 	switch ok, err := t.Receive.Match(ctx, strings.NewReader(name)); {
 	case err != nil:
-		return &failure.Cause{Err: err, When: whileMatching}
+		return match.Interrupted(err)
 	case !ok:
 		return failure.Because(Mismatch, "the entry %q does not match %q", t.plain(name), t.Receive)
 	}

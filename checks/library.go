@@ -9,6 +9,7 @@ import (
 	"net"
 	"sync"
 
+	"github.com/shunt-lb/shunt/checks/internal/dial"
 	"github.com/shunt-lb/shunt/checks/internal/failure"
 	"github.com/shunt-lb/shunt/checks/internal/quote"
 )
@@ -34,8 +35,8 @@ type wire struct {
 // lend connects to the real server, by begin if the connection is more than TCP,
 // and has use speak with it by means of a library, which may read most bytes. A
 // panic of the library fails the check.
-func (t *Target) lend(ctx context.Context, most int, begin func(*link) (net.Conn, error), use func(*wire) error) (err error) {
-	l, err := t.dial(ctx, "tcp", t.Addr)
+func (t *Target) lend(ctx context.Context, most int, begin func(*dial.Link) (net.Conn, error), use func(*wire) error) (err error) {
+	l, err := t.server().Dial(ctx, "tcp", t.Addr)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/shunt-lb/shunt/checks/internal/blocking"
 	"github.com/shunt-lb/shunt/checks/internal/failure"
 	"github.com/shunt-lb/shunt/checks/internal/loop"
 	"github.com/shunt-lb/shunt/checks/internal/session"
@@ -71,7 +72,7 @@ func (l *Loop) Add(name string, target Target, done func(error)) (*Repeated, boo
 	settings.Addr, settings.Reset, settings.Done = target.Addr, target.Reset, r.finish
 	settings.Header = r.target.looped()
 	settings.GoOn = func(ctx context.Context, step session.Step) error {
-		return r.target.drive(ctx, nil, settings.Session, step)
+		return blocking.Drive(ctx, r.target.server(), nil, settings.Session, step)
 	}
 	r.talk = l.loop.Add(settings)
 	return r, true

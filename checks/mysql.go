@@ -34,7 +34,7 @@ func MySQL(ctx context.Context, target Target) error {
 // mysql makes the query on w. The context of all calls is none: w ends with the
 // check's.
 func (t *Target) mysql(w *wire, query string) error {
-	t.note("logs in as %q to database %q and asks %q", t.Login, t.Database, query)
+	t.Trace.Note(TraceNoted, "logs in as %q to database %q and asks %q", t.Login, t.Database, query)
 	most := maxLogin
 	config := mysql.NewConfig()
 	config.Net, config.Addr = "tcp", t.Addr.String()

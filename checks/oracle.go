@@ -37,7 +37,7 @@ func Oracle(ctx context.Context, target Target) error {
 }
 
 func (t *Target) oracle(w *wire, query string) error {
-	t.note("logs in as %q to SID %q and asks %q", t.Login, t.Database, query)
+	t.Trace.Note(TraceNoted, "logs in as %q to SID %q and asks %q", t.Login, t.Database, query)
 	connector := oracle.NewConnector(oracle.BuildUrl(t.Addr.Addr().String(), int(t.Addr.Port()), "", t.Login, t.Passwd, map[string]string{"SID": t.Database}))
 	connector.(*oracle.OracleConnector).Dialer(&oneConn{newFrames(w, tnsHeader, (&tns{}).look)})
 	conn, err := connector.Connect(context.Background())

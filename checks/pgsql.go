@@ -13,6 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/shunt-lb/shunt/checks/internal/dial"
 	"github.com/shunt-lb/shunt/checks/internal/failure"
 )
 
@@ -32,7 +33,7 @@ func PgSQL(ctx context.Context, target Target) error {
 		}
 		secure := true
 		var early []byte
-		begin := func(l *link) (conn net.Conn, err error) {
+		begin := func(l *dial.Link) (conn net.Conn, err error) {
 			conn, early, err = target.pgSecure(l, &secure)
 			return conn, err
 		}
@@ -50,7 +51,7 @@ var errNotByTLS = errors.New("no login by TLS")
 // pgsql makes the query on conn, which goes over w. If a login by TLS is refused
 // it returns errNotByTLS, and secure is false.
 func (t *Target) pgsql(conn net.Conn, w *wire, query string, secure *bool) error {
-	t.note("logs in as %q to database %q and asks %q", t.Login, t.Database, query)
+	t.Trace.Note(TraceNoted, "logs in as %q to database %q and asks %q", t.Login, t.Database, query)
 	pg, err := pgconn.ConnectConfig(context.Background(), t.pgConfig(conn))
 	if err != nil {
 		refused, ok := errors.AsType[*pgconn.PgError](err)
@@ -129,7 +130,7 @@ var pgBlank = func() *pgconn.Config {
 // pgSecure begins TLS on l if secure says so and the real server wants to
 // (PostgreSQL's protocol, section SSL session encryption); if not, secure is
 // false. early is what has been read of the answer to the login.
-func (t *Target) pgSecure(l *link, secure *bool) (conn net.Conn, early []byte, err error) {
+func (t *Target) pgSecure(l *dial.Link, secure *bool) (conn net.Conn, early []byte, err error) {
 	if !*secure {
 		return l, nil, nil
 	}
@@ -142,7 +143,7 @@ func (t *Target) pgSecure(l *link, secure *bool) (conn net.Conn, early []byte, e
 	}
 	switch *secure = answer[0] == 'S'; answer[0] {
 	case 'S':
-		conn, _, err = t.secure(l, t.tlsConfig("pgsql"))
+		conn, _, err = t.server().Secure(l, t.tlsConfig("pgsql"))
 		return conn, nil, err
 	case 'N':
 		return l, nil, nil

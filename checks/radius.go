@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 
+	"github.com/shunt-lb/shunt/checks/internal/datagram"
 	"github.com/shunt-lb/shunt/checks/internal/failure"
 )
 
@@ -41,7 +42,7 @@ const (
 // CVE-2024-3596, and that of a reply has to be right if it has one.
 func Radius(ctx context.Context, target Target) error {
 	return attempt(ctx, "radius", target.Addr.String(), func() error {
-		l, err := target.dial(ctx, "udp", target.Addr)
+		l, err := target.server().Dial(ctx, "udp", target.Addr)
 		if err != nil {
 			return err
 		}
@@ -50,8 +51,8 @@ func Radius(ctx context.Context, target Target) error {
 		if err != nil {
 			return err
 		}
-		target.note("asks whether %q may log in", target.Login)
-		return askUDP(ctx, l, request, func(reply []byte) (bool, error) {
+		target.Trace.Note(TraceNoted, "asks whether %q may log in", target.Login)
+		return datagram.Ask(ctx, l, request, func(reply []byte) (bool, error) {
 			return target.accepted(reply, request)
 		})
 	})

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/shunt-lb/shunt/checks/internal/failure"
+	"github.com/shunt-lb/shunt/checks/internal/match"
 	"github.com/shunt-lb/shunt/checks/internal/quote"
 	"github.com/shunt-lb/shunt/checks/internal/session"
 )
@@ -182,7 +183,7 @@ func (s *redis) judge(reply []byte) session.Step {
 	case s.want == nil:
 		return s.done(nil)
 	}
-	matched, decided := matchNow(s.want, reply)
+	matched, decided := match.Now(s.want, reply)
 	if decided {
 		return s.done(s.mismatch(matched))
 	}
@@ -191,7 +192,7 @@ func (s *redis) judge(reply []byte) session.Step {
 	return session.Step{Rest: func(ctx context.Context, _ io.Reader) error {
 		matched, err := s.want.Match(ctx, bytes.NewReader(reply))
 		if err != nil {
-			return &failure.Cause{Err: err, When: whileMatching}
+			return match.Interrupted(err)
 		}
 		return s.mismatch(matched)
 	}}

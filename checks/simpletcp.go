@@ -9,7 +9,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/shunt-lb/shunt/checks/internal/blocking"
 	"github.com/shunt-lb/shunt/checks/internal/failure"
+	"github.com/shunt-lb/shunt/checks/internal/match"
 	"github.com/shunt-lb/shunt/checks/internal/session"
 )
 
@@ -100,7 +102,7 @@ func (s *lineSession) Feed(b []byte, eof bool) session.Step {
 		}
 		found, decided := false, true
 		if len(line) > 0 {
-			found, decided = matchNow(s.want, line)
+			found, decided = match.Now(s.want, line)
 		}
 		switch {
 		case found:
@@ -163,7 +165,7 @@ func (s *datagramSession) Feed(b []byte, _ bool) session.Step {
 	}
 	lines := 0
 	for line := range bytes.Lines(b) {
-		found, decided := matchNow(s.want, line)
+		found, decided := match.Now(s.want, line)
 		if lines++; !decided || lines > maxLinesAtOnce {
 			return s.rest(b)
 		}
@@ -179,7 +181,7 @@ func (s *datagramSession) Feed(b []byte, _ bool) session.Step {
 func (s *datagramSession) rest(b []byte) session.Step {
 	b = slices.Clone(b)
 	return session.Step{Rest: func(ctx context.Context, conn io.Reader) error {
-		for buf := make([]byte, maxDatagram); ; {
+		for buf := make([]byte, blocking.MaxDatagram); ; {
 			if findLine(ctx, bytes.NewReader(b), s.want) == nil {
 				return nil
 			}
@@ -223,7 +225,7 @@ func findLine(ctx context.Context, r io.Reader, want Matcher) error {
 		case found && line.n > 0:
 			return nil
 		case err != nil:
-			return &failure.Cause{Err: err, When: whileMatching}
+			return match.Interrupted(err)
 		case end:
 			return failure.Because(Mismatch, "no line of the answer matches %q", want)
 		}

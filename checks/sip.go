@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"strconv"
 
+	"github.com/shunt-lb/shunt/checks/internal/blocking"
 	"github.com/shunt-lb/shunt/checks/internal/failure"
 	"github.com/shunt-lb/shunt/checks/internal/quote"
 	"github.com/shunt-lb/shunt/checks/internal/session"
@@ -29,7 +30,8 @@ func SIP(ctx context.Context, target Target) error {
 		if target.UDP {
 			network = "udp"
 		}
-		conn, err := target.open(ctx, network, &session.Hop{Addr: target.Addr})
+		server := target.server()
+		conn, err := blocking.Open(ctx, server, network, &session.Hop{Addr: target.Addr})
 		if err != nil {
 			return err
 		}
@@ -38,7 +40,7 @@ func SIP(ctx context.Context, target Target) error {
 			return errors.Join(err, conn.Close())
 		}
 		s := newSIP(&target, own)
-		return target.drive(ctx, conn, s, s.Begin())
+		return blocking.Drive(ctx, server, conn, s, s.Begin())
 	})
 }
 

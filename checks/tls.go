@@ -23,13 +23,13 @@ const alertTime = time.Second
 // a second at the most; silence is consent.
 func Handshake(ctx context.Context, target Target) error {
 	return attempt(ctx, "tls", target.Addr.String(), func() error {
-		l, err := target.dial(ctx, "tcp", target.Addr)
+		l, err := target.server().Dial(ctx, "tcp", target.Addr)
 		if err != nil {
 			return err
 		}
 		defer func() { _ = l.Close() }()
 		c, asked := noticing(target.tlsConfig("tls"))
-		conn, state, err := target.secure(l, c)
+		conn, state, err := target.server().Secure(l, c)
 		if err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/shunt-lb/shunt/checks/internal/failure"
+	"github.com/shunt-lb/shunt/checks/internal/match"
 	"github.com/shunt-lb/shunt/checks/internal/quote"
 	"github.com/shunt-lb/shunt/checks/internal/session"
 	"github.com/shunt-lb/shunt/internal/services"
@@ -42,7 +43,7 @@ func (s *udp) Feed(b []byte, _ bool) session.Step {
 	if s.want == nil {
 		return session.Step{Done: true}
 	}
-	matched, decided := matchNow(s.want, b)
+	matched, decided := match.Now(s.want, b)
 	if decided {
 		return session.Step{Done: true, Err: s.verdict(matched, b)}
 	}
@@ -50,7 +51,7 @@ func (s *udp) Feed(b []byte, _ bool) session.Step {
 	return session.Step{Rest: func(ctx context.Context, _ io.Reader) error {
 		matched, err := s.want.Match(ctx, bytes.NewReader(b))
 		if err != nil {
-			return &failure.Cause{Err: err, When: whileMatching}
+			return match.Interrupted(err)
 		}
 		return s.verdict(matched, b)
 	}}
