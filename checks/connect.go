@@ -3,6 +3,8 @@ package checks
 import (
 	"context"
 	"net"
+
+	"github.com/shunt-lb/shunt/checks/internal/session"
 )
 
 // Connect makes a TCP connection to target.Addr and closes it at once. UDP
@@ -28,3 +30,15 @@ func Connect(ctx context.Context, target Target) error {
 		return nil
 	})
 }
+
+// A connected is the Session of connect.
+type connected struct{}
+
+// Begin implements session.Session.
+func (connected) Begin() session.Step { return session.Step{Done: true} }
+
+// Feed implements session.Session.
+func (connected) Feed([]byte, bool) session.Step { return session.Step{Done: true} }
+
+// End implements session.Session.
+func (connected) End(cause error) error { return cause }

@@ -237,9 +237,9 @@ func (q *dnsQuery) match(ctx context.Context, p *dnsmessage.Parser) error {
 	case records == 0:
 		return failure.Because(Mismatch, "the reply has no %s record", kind)
 	case records == 1:
-		return failure.Because(Mismatch, "%s %s does not match %q", kind, q.target.plain(first), q.target.Receive)
+		return failure.Because(Mismatch, "%s %s does not match %q", kind, q.target.server().Plain(first), q.target.Receive)
 	default:
-		return failure.Because(Mismatch, "none of %d %s records matches %q, the first is %s", records, kind, q.target.Receive, q.target.plain(first))
+		return failure.Because(Mismatch, "none of %d %s records matches %q, the first is %s", records, kind, q.target.Receive, q.target.server().Plain(first))
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/shunt-lb/shunt/checks/internal/match"
 	"github.com/shunt-lb/shunt/checks/internal/quote"
 	"github.com/shunt-lb/shunt/checks/internal/session"
+	"github.com/shunt-lb/shunt/checks/internal/textproto"
 )
 
 // FTP logs in and fetches the file that target.Request names from the root
@@ -98,7 +99,7 @@ func (c *ftp) read(what, when string) (*reply, error) {
 		if err != nil {
 			return nil, err
 		}
-		code, more, ok := replyCode(line)
+		code, more, ok := textproto.ReplyCode(line)
 		switch {
 		case first && ok && more:
 			r.code = code
@@ -118,7 +119,7 @@ func (c *ftp) line(when string) ([]byte, error) {
 			return line, nil
 		}
 		if c.lines.Over() {
-			return nil, errTooLong
+			return nil, textproto.ErrTooLong
 		}
 		n, err := c.conn.Read(c.buf)
 		if err != nil && n == 0 {

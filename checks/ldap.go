@@ -11,6 +11,7 @@ import (
 
 	"github.com/shunt-lb/shunt/checks/internal/dial"
 	"github.com/shunt-lb/shunt/checks/internal/failure"
+	"github.com/shunt-lb/shunt/checks/internal/library"
 	"github.com/shunt-lb/shunt/checks/internal/match"
 )
 
@@ -39,13 +40,13 @@ func directory(ctx context.Context, name string, target Target) error {
 				return conn, err
 			}
 		}
-		return target.lend(ctx, maxDirectory, begin, func(w *wire) error { return target.ldap(ctx, w) })
+		return library.Lend(ctx, target.server(), maxDirectory, begin, func(w *library.Wire) error { return askLDAP(ctx, &target, w) })
 	})
 }
 
-// ldap binds and searches on w.
-func (t *Target) ldap(ctx context.Context, w *wire) error {
-	l := ldap.NewConn(&ldapConn{wire: w}, false)
+// askLDAP binds and searches on w.
+func askLDAP(ctx context.Context, t *Target, w *library.Wire) error {
+	l := ldap.NewConn(&ldapConn{Wire: w}, false)
 	if deadline, ok := ctx.Deadline(); ok {
 		// The wire ends before that; it is for what goes on in the background.
 		l.SetTimeout(time.Until(deadline) + time.Second)
@@ -61,22 +62,22 @@ func (t *Target) ldap(ctx context.Context, w *wire) error {
 		bind = func() error { return l.Bind(t.Login, t.Passwd) }
 	}
 	if err := bind(); err != nil {
-		return t.ldapError(w, l, err, untilLogin)
+		return ldapError(w, l, err, library.UntilLogin)
 	}
 	found, err := l.Search(&ldap.SearchRequest{
 		BaseDN: strings.TrimPrefix(t.Request, "/"), Scope: ldap.ScopeBaseObject,
 		Filter: "(objectClass=*)", Attributes: []string{"1.1"}, // none
 	})
 	if err != nil && !ldap.IsErrorWithCode(err, ldap.LDAPResultSizeLimitExceeded) {
-		return t.ldapError(w, l, err, "while waiting for the entry")
+		return ldapError(w, l, err, "while waiting for the entry")
 	}
-	return t.entry(ctx, found)
+	return judgeEntry(ctx, t, w, found)
 }
 
 // An ldapConn finds out by its first byte who speaks another protocol, and not
 // by waiting for the length that it seems to have sent.
 type ldapConn struct {
-	*wire
+	*library.Wire
 	read bool
 }
 
@@ -84,16 +85,16 @@ const ldapMessage = 0x30 // a SEQUENCE (RFC 4511, section 4.1.1)
 
 // Read reads from a directory alone.
 func (c *ldapConn) Read(b []byte) (int, error) {
-	n, err := c.wire.Read(b)
+	n, err := c.Wire.Read(b)
 	if n > 0 && !c.read && b[0] != ldapMessage {
-		return 0, c.failed(failure.Because(Protocol, "the answer begins with %q, which is not LDAP", b[:min(n, 8)]))
+		return 0, c.Failed(failure.Because(Protocol, "the answer begins with %q, which is not LDAP", b[:min(n, 8)]))
 	}
 	c.read = c.read || n > 0
 	return n, err
 }
 
-// entry judges what was found.
-func (t *Target) entry(ctx context.Context, found *ldap.SearchResult) error {
+// judgeEntry judges what was found.
+func judgeEntry(ctx context.Context, t *Target, w *library.Wire, found *ldap.SearchResult) error {
 	if n := len(found.Entries); n != 1 {
 		return failure.Because(Mismatch, "%d entries, want 1", n)
 	}
@@ -105,24 +106,24 @@ func (t *Target) entry(ctx context.Context, found *ldap.SearchResult) error {
 	case err != nil:
 		return match.Interrupted(err)
 	case !ok:
-		return failure.Because(Mismatch, "the entry %q does not match %q", t.plain(name), t.Receive)
+		return failure.Because(Mismatch, "the entry %q does not match %q", w.Plain(name), t.Receive)
 	}
 	return nil
 }
 
 // ldapError says why a request has failed. Those of the library's own codes,
 // from 200 on, are about the connection.
-func (t *Target) ldapError(w *wire, l *ldap.Conn, err error, when string) error {
+func ldapError(w *library.Wire, l *ldap.Conn, err error, when string) error {
 	said, ok := errors.AsType[*ldap.Error](err)
 	if !ok || said.ResultCode >= ldap.ErrorNetwork {
-		return w.why(t, errors.Join(l.GetLastError(), err), when)
+		return w.Why(errors.Join(l.GetLastError(), err), when)
 	}
 	text := ldap.LDAPResultCodeMap[said.ResultCode]
-	if detail := t.plain(said.Err); detail != "" {
+	if detail := w.Plain(said.Err); detail != "" {
 		text += ": " + detail
 	}
 	kind := Status
-	if when == untilLogin && ldapLogins[said.ResultCode] {
+	if when == library.UntilLogin && ldapLogins[said.ResultCode] {
 		kind = Auth
 	}
 	return failure.Because(kind, "error %d: %s", said.ResultCode, text)

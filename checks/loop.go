@@ -154,15 +154,3 @@ func (v visit) looped(t *Target) (loop.Settings, bool) {
 	s.Asks = true
 	return s, v.door(v.first) == t.Addr
 }
-
-// A connected is the Session of connect.
-type connected struct{}
-
-// Begin implements session.Session.
-func (connected) Begin() session.Step { return session.Step{Done: true} }
-
-// Feed implements session.Session.
-func (connected) Feed([]byte, bool) session.Step { return session.Step{Done: true} }
-
-// End implements session.Session.
-func (connected) End(cause error) error { return cause }

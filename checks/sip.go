@@ -14,6 +14,7 @@ import (
 	"github.com/shunt-lb/shunt/checks/internal/failure"
 	"github.com/shunt-lb/shunt/checks/internal/quote"
 	"github.com/shunt-lb/shunt/checks/internal/session"
+	"github.com/shunt-lb/shunt/checks/internal/textproto"
 )
 
 // SIP asks for OPTIONS (RFC 3261, section 11), over UDP where the virtual
@@ -119,7 +120,7 @@ func (s *sip) Feed(b []byte, _ bool) session.Step {
 	}
 	switch {
 	case s.lines.Over():
-		return session.Step{Done: true, Err: errTooLong}
+		return session.Step{Done: true, Err: textproto.ErrTooLong}
 	case s.udp:
 		return s.datagramEnds()
 	}
@@ -152,7 +153,7 @@ func (s *sip) line(line []byte) (done bool, err error) {
 
 func (s *sip) begins(line []byte) (done bool, err error) {
 	rest, ok := bytes.CutPrefix(line, []byte("SIP/2.0 "))
-	code, _, isCode := replyCode(rest)
+	code, _, isCode := textproto.ReplyCode(rest)
 	if !ok || !isCode {
 		return true, failure.Because(Protocol, "reply %s, want SIP/2.0 200", quote.Quoted(line))
 	}

@@ -1,4 +1,4 @@
-package checks
+package program
 
 import (
 	"strconv"
@@ -8,30 +8,30 @@ import (
 	"github.com/shunt-lb/shunt/checks/internal/quote"
 )
 
-// headSize is how much of a program's output is kept.
-const headSize = 1 << 10
+// maxOutput is how much of a program's output is kept.
+const maxOutput = 1 << 10
 
-// A head keeps the beginning of what is written to it and takes the rest
+// An output keeps the beginning of what is written to it and takes the rest
 // without complaint.
-type head struct{ kept []byte }
+type output struct{ kept []byte }
 
 // Write never fails.
-func (h *head) Write(p []byte) (int, error) {
-	h.kept = append(h.kept, p[:min(len(p), headSize-len(h.kept))]...)
+func (o *output) Write(p []byte) (int, error) {
+	o.kept = append(o.kept, p[:min(len(p), maxOutput-len(o.kept))]...)
 	return len(p), nil
 }
 
 // explain returns what happened with the first line as the reason.
-func (h *head) explain(what string) error {
-	if line := h.line(); line != "" {
+func (o *output) explain(what string) error {
+	if line := o.line(); line != "" {
 		what += ": " + line
 	}
-	return failure.Because(Command, "%s", what)
+	return failure.Because(failure.Command, "%s", what)
 }
 
 // said returns what to say of the output of a program that did not end.
-func (h *head) said() string {
-	if line := h.line(); line != "" {
+func (o *output) said() string {
+	if line := o.line(); line != "" {
 		return "having written " + strconv.Quote(line)
 	}
 	return ""
@@ -39,8 +39,8 @@ func (h *head) said() string {
 
 // line returns the first line kept that says something, without the bytes
 // that would upset a status page.
-func (h *head) line() string {
-	for line := range strings.Lines(string(h.kept)) {
+func (o *output) line() string {
+	for line := range strings.Lines(string(o.kept)) {
 		if line = strings.TrimSpace(strings.Map(quote.Printable, line)); line != "" {
 			return line
 		}
