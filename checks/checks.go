@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/shunt-lb/shunt/checks/internal/blocking"
+	"github.com/shunt-lb/shunt/checks/internal/httpget"
 	"github.com/shunt-lb/shunt/checks/internal/session"
 	"github.com/shunt-lb/shunt/internal/services"
 )
@@ -13,7 +14,7 @@ const (
 	// MaxAnswer bounds all lines of simpletcp.
 	MaxAnswer = 1 << 20
 	// MaxBody bounds the body of HTTP. No more than a part of it is held.
-	MaxBody = 8 << 20
+	MaxBody = httpget.MaxBody
 )
 
 // A Func checks target once. It returns nil if the real server is well and
@@ -31,6 +32,9 @@ func For(name string) (Func, bool) {
 	f, ok := byName[name]
 	return f, ok
 }
+
+// None asks nothing: every real server is well.
+func None(context.Context, Target) error { return nil }
 
 // Missing says what to do about a service of which For knows no check.
 func Missing(name string) string {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/shunt-lb/shunt/checks/internal/blocking"
 	"github.com/shunt-lb/shunt/checks/internal/failure"
+	"github.com/shunt-lb/shunt/checks/internal/httpget"
 	"github.com/shunt-lb/shunt/checks/internal/loop"
 	"github.com/shunt-lb/shunt/checks/internal/session"
 	"github.com/shunt-lb/shunt/internal/proxyheader"
@@ -121,8 +122,8 @@ var onLoop = map[string]func(target *Target) (loop.Settings, bool){
 	"connect": func(t *Target) (loop.Settings, bool) {
 		return loop.Settings{Session: connected{}}, !t.UDP
 	},
-	"http":       (&visit{check: "http", scheme: "http"}).looped,
-	"http_proxy": (&visit{check: "http_proxy", proxy: true}).looped,
+	"http":       gets("http"),
+	"http_proxy": gets("http_proxy"),
 	"imap":       talks(newIMAP),
 	"nntp":       talks(newNNTP),
 	"pop":        talks(newPOP),
@@ -144,13 +145,15 @@ func conversation(s session.Session) loop.Settings {
 	return loop.Settings{Session: s, Connecting: "while connecting"}
 }
 
-// looped is for a visit without a target.
-func (v visit) looped(t *Target) (loop.Settings, bool) {
-	v.target = *t
-	if err := v.prepare(); err != nil || v.overTLS(v.first) || v.target.HTTPVersion == 2 {
-		return loop.Settings{}, false
+// gets is for the check of a page without TLS.
+func gets(name string) func(*Target) (loop.Settings, bool) {
+	return func(t *Target) (loop.Settings, bool) {
+		v, err := newVisit(name, t)
+		if err != nil || t.HTTPVersion == 2 {
+			return loop.Settings{}, false
+		}
+		s, first := conversation(httpget.NewSession(v)), v.First()
+		s.Asks = true
+		return s, first.TLS == nil && first.Addr == t.Addr
 	}
-	s := conversation(newHTTPSession(&v))
-	s.Asks = true
-	return s, v.door(v.first) == t.Addr
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/shunt-lb/shunt/checks/internal/dial"
+	"github.com/shunt-lb/shunt/checks/internal/httpget"
 	"github.com/shunt-lb/shunt/checks/internal/trace"
 )
 
@@ -81,7 +82,7 @@ func (t *Target) server() *dial.Server {
 	}
 	if t.Trace != nil {
 		t.Trace.Hide(t.Login, s.Secrets...)
-		t.Trace.Hide("", headerValues(t.Headers)...)
+		t.Trace.Hide("", httpget.HeaderValues(t.Headers)...)
 	}
 	return s
 }

@@ -1,4 +1,4 @@
-package checks
+package httpget
 
 import (
 	"bytes"
@@ -39,23 +39,22 @@ func FuzzHTTP(f *testing.F) {
 	f.Add([]byte("HTTP/1.1 200 OK\r\n\r\n"+strings.Repeat("x", 3*session.MaxHeld)+"OK"), "OK", byte(0), uint64(1))
 	f.Add([]byte("HTTP/1.1 200 OK\r\n\r\n"+strings.Repeat("x", 1000)+"OK"), "(a|b)*.{1,300}OK", byte(0), uint64(1))
 	f.Fuzz(func(t *testing.T, answer []byte, expr string, flags byte, seed uint64) {
-		target := Target{Addr: netip.MustParseAddrPort("127.0.0.1:80")}
+		v := &Visit{Addr: netip.MustParseAddrPort("127.0.0.1:80"), Scheme: "http"}
 		if re, err := config.CompilePattern(expr); err == nil && flags&1 == 0 {
-			target.Receive = re
+			v.Receive = re
 		}
-		if flags&2 != 0 && target.Receive == nil {
-			target.Method = "HEAD"
+		if flags&2 != 0 && v.Receive == nil {
+			v.Method = "HEAD"
 		}
 		end := io.EOF
 		if flags&4 != 0 {
 			end = unix.ECONNRESET
 		}
-		v := &visit{check: "http", scheme: "http", target: target}
-		if err := v.prepare(); err != nil {
+		if err := v.Prepare(); err != nil {
 			t.Fatal(err)
 		}
 		want := asStream(t, v, answer, end)
-		s := newHTTPSession(v)
+		s := NewSession(v)
 		for _, most := range []int{len(answer) + 1, 1, 16, 5000} {
 			if most < 16 && len(answer) > 1<<17 {
 				continue
@@ -72,7 +71,7 @@ func FuzzHTTP(f *testing.F) {
 }
 
 // asStream returns the verdict of the reader that reads a stream.
-func asStream(t *testing.T, v *visit, answer []byte, end error) string {
+func asStream(t *testing.T, v *Visit, answer []byte, end error) string {
 	a, err := v.read(t.Context(), io.MultiReader(bytes.NewReader(answer), failing{end}))
 	switch {
 	case err != nil:
@@ -84,11 +83,11 @@ func asStream(t *testing.T, v *visit, answer []byte, end error) string {
 		}
 		return "redirected to " + p.String()
 	}
-	return text(a.judge(v.target.Receive))
+	return text(a.judge(v.Receive))
 }
 
 // inPieces returns that of the session.
-func inPieces(t *testing.T, s *httpSession, answer []byte, end error, most int, seed uint64) string {
+func inPieces(t *testing.T, s *Session, answer []byte, end error, most int, seed uint64) string {
 	pieces := rand.New(rand.NewPCG(seed, 1))
 	s.Begin()
 	left := answer

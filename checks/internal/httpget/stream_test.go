@@ -1,4 +1,4 @@
-package checks
+package httpget
 
 import (
 	"bufio"
@@ -40,19 +40,19 @@ func (a *answer) redirects() bool {
 }
 
 // read reads an answer up to its bounds.
-func (v *visit) read(ctx context.Context, conn io.Reader) (*answer, error) {
+func (v *Visit) read(ctx context.Context, conn io.Reader) (*answer, error) {
 	bounded := &io.LimitedReader{R: conn, N: maxHeader}
 	in := bufio.NewReader(bounded)
 	a := &answer{}
 	err := a.read(in)
 	switch {
 	case err != nil && bounded.N <= 0:
-		return nil, failure.Because(Protocol, "headers of more than %d bytes", maxHeader)
+		return nil, failure.Because(failure.Protocol, "headers of more than %d bytes", maxHeader)
 	case err != nil:
 		return nil, &failure.Cause{Err: err, When: "while waiting for the answer"}
 	case a.status/100 != 2:
 		return a, nil
-	case a.bare && (v.head() || v.target.Receive == nil):
+	case a.bare && (v.head() || v.Receive == nil):
 		start, _ := in.Peek(in.Buffered()) // which is there
 		line, _, _ := strings.Cut(string(start), "\n")
 		return nil, malformed(strings.TrimSuffix(line, "\r"))
@@ -62,13 +62,13 @@ func (v *visit) read(ctx context.Context, conn io.Reader) (*answer, error) {
 		return nil, err
 	}
 	bounded.N = MaxBody + maxHeader // the body's own bound comes first, but for chunks
-	return a, a.readBody(ctx, body, v.target.Receive)
+	return a, a.readBody(ctx, body, v.Receive)
 }
 
 // readBody reads to the end even where nothing is to be matched, or nothing
 // more: a connection closed before is an error in the server's log.
-func (a *answer) readBody(ctx context.Context, body io.Reader, want Matcher) error {
-	bounded := &io.LimitedReader{R: body, N: MaxAnswer}
+func (a *answer) readBody(ctx context.Context, body io.Reader, want match.Matcher) error {
+	bounded := &io.LimitedReader{R: body, N: maxUnmatched}
 	read := &counted{Reader: bounded}
 	if want != nil {
 		bounded.N = MaxBody
@@ -115,7 +115,7 @@ func (h *header) read(in *bufio.Reader) error {
 		*h = header{}
 		switch err := h.readStatus(in); {
 		case err == nil && h.bare && interim:
-			return failure.Because(Protocol, "an interim answer without a final one")
+			return failure.Because(failure.Protocol, "an interim answer without a final one")
 		case err != nil || h.bare:
 			return err
 		}
@@ -221,7 +221,7 @@ func (h *header) body(in *bufio.Reader, head bool) (io.Reader, error) {
 	}
 	for _, coding := range h.codings {
 		if !strings.EqualFold(coding, "chunked") {
-			return nil, failure.Because(Protocol, "transfer coding %q is not supported", quote.Short(coding))
+			return nil, failure.Because(failure.Protocol, "transfer coding %q is not supported", quote.Short(coding))
 		}
 	}
 	if len(h.codings) > 0 {
@@ -244,7 +244,7 @@ func readLine(in *bufio.Reader) (string, error) {
 }
 
 func malformed(line string) error {
-	return failure.Because(Protocol, "malformed HTTP response %q", quote.Short(line))
+	return failure.Because(failure.Protocol, "malformed HTTP response %q", quote.Short(line))
 }
 
 // A measured reads a part of an answer whose length is known.
@@ -327,19 +327,19 @@ func unexpected(err error, line string) error {
 }
 
 // judge says whether the last answer is a good one.
-func (a *answer) judge(want Matcher) error {
+func (a *answer) judge(want match.Matcher) error {
 	switch {
 	case a.status < 200 || a.status > 299:
-		return failure.Because(Status, "status %d, want 2xx", a.status)
+		return failure.Because(failure.Status, "status %d, want 2xx", a.status)
 	case want == nil || a.matched:
 		return nil
 	case a.bare:
-		return failure.Because(Mismatch, "the answer has no status line and does not match %q", want)
+		return failure.Because(failure.Mismatch, "the answer has no status line and does not match %q", want)
 	case a.endless:
-		return failure.Because(Mismatch, "the first %d bytes of the body do not match %q", MaxBody, want)
+		return failure.Because(failure.Mismatch, "the first %d bytes of the body do not match %q", MaxBody, want)
 	case a.cut != nil:
-		return failure.Because(Mismatch, "body does not match %q: only %d bytes of it arrived", want, a.size)
+		return failure.Because(failure.Mismatch, "body does not match %q: only %d bytes of it arrived", want, a.size)
 	default:
-		return failure.Because(Mismatch, "body does not match %q", want)
+		return failure.Because(failure.Mismatch, "body does not match %q", want)
 	}
 }
