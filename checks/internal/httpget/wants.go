@@ -1,4 +1,4 @@
-package checks
+package httpget
 
 import (
 	"bytes"
@@ -9,33 +9,35 @@ import (
 	"iter"
 	"strings"
 
+	"github.com/shunt-lb/shunt/checks/internal/failure"
+	"github.com/shunt-lb/shunt/checks/internal/match"
 	"github.com/shunt-lb/shunt/internal/statuses"
 )
 
 // good reports whether a status is one of those that are wanted.
-func (v *visit) good(status int) bool {
-	if v.target.Statuses == "" {
+func (v *Visit) good(status int) bool {
+	if v.Statuses == "" {
 		return 200 <= status && status <= 299
 	}
-	return statuses.Match(v.target.Statuses, status)
+	return statuses.Match(v.Statuses, status)
 }
 
 // unwanted is the verdict about a status that is not.
-func (v *visit) unwanted(status int) error {
-	list := v.target.Statuses
+func (v *Visit) unwanted(status int) error {
+	list := v.Statuses
 	if list == "" {
 		list = "2xx"
 	}
-	return because(Status, "status %d, want %s", status, list)
+	return failure.Because(failure.Status, "status %d, want %s", status, list)
 }
 
 // fields returns the fields of a request for p beside Host. Those of the
 // configuration, which may be secret, go to the first host alone.
-func (v *visit) fields(p page) iter.Seq2[string, string] {
+func (v *Visit) fields(p page) iter.Seq2[string, string] {
 	return func(yield func(name, value string) bool) {
 		own := ""
 		if p.host == v.first.host {
-			own = v.target.Headers
+			own = v.Headers
 		}
 		for _, usual := range [][2]string{{"User-Agent", "shunt"}, {"Accept", "*/*"}} {
 			if !hasField(own, usual[0]) && !yield(usual[0], usual[1]) {
@@ -51,9 +53,9 @@ func (v *visit) fields(p page) iter.Seq2[string, string] {
 	}
 }
 
-// headerValues are what may be secret in lines of headers: whole values, and what
+// HeaderValues are what may be secret in lines of headers: whole values, and what
 // follows a word such as Basic.
-func headerValues(lines string) (values []string) {
+func HeaderValues(lines string) (values []string) {
 	for line := range strings.Lines(lines) {
 		_, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
 		values = append(values, value)
@@ -74,9 +76,9 @@ func hasField(lines, name string) bool {
 }
 
 // useDigest has the body matched by its digest as well.
-func (v *visit) useDigest() {
-	if v.target.BodyDigest != "" {
-		v.target.Receive = &digest{want: v.target.BodyDigest, receive: v.target.Receive}
+func (v *Visit) useDigest() {
+	if v.BodyDigest != "" {
+		v.Receive = &digest{want: v.BodyDigest, receive: v.Receive}
 	}
 }
 
@@ -84,7 +86,7 @@ func (v *visit) useDigest() {
 // is nil.
 type digest struct {
 	want    string // in hexadecimal
-	receive Matcher
+	receive match.Matcher
 }
 
 // String names both.
@@ -112,7 +114,7 @@ func (d *digest) Match(ctx context.Context, body io.Reader) (bool, error) {
 // MatchNow is Match for a body in memory, as quick has it.
 func (d *digest) MatchNow(body []byte) (matched, decided bool) {
 	if d.receive != nil {
-		if matched, decided := matchNow(d.receive, body); !decided || !matched {
+		if matched, decided := match.Now(d.receive, body); !decided || !matched {
 			return false, decided
 		}
 	}

@@ -1,4 +1,4 @@
-package checks
+package httpget
 
 import (
 	"bytes"
@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/shunt-lb/shunt/checks/internal/failure"
 	"github.com/shunt-lb/shunt/checks/internal/session"
 	"github.com/shunt-lb/shunt/config"
 )
@@ -38,23 +39,22 @@ func FuzzHTTP(f *testing.F) {
 	f.Add([]byte("HTTP/1.1 200 OK\r\n\r\n"+strings.Repeat("x", 3*session.MaxHeld)+"OK"), "OK", byte(0), uint64(1))
 	f.Add([]byte("HTTP/1.1 200 OK\r\n\r\n"+strings.Repeat("x", 1000)+"OK"), "(a|b)*.{1,300}OK", byte(0), uint64(1))
 	f.Fuzz(func(t *testing.T, answer []byte, expr string, flags byte, seed uint64) {
-		target := Target{Addr: netip.MustParseAddrPort("127.0.0.1:80")}
+		v := &Visit{Addr: netip.MustParseAddrPort("127.0.0.1:80"), Scheme: "http"}
 		if re, err := config.CompilePattern(expr); err == nil && flags&1 == 0 {
-			target.Receive = re
+			v.Receive = re
 		}
-		if flags&2 != 0 && target.Receive == nil {
-			target.Method = "HEAD"
+		if flags&2 != 0 && v.Receive == nil {
+			v.Method = "HEAD"
 		}
 		end := io.EOF
 		if flags&4 != 0 {
 			end = unix.ECONNRESET
 		}
-		v := &visit{check: "http", scheme: "http", target: target}
-		if err := v.prepare(); err != nil {
+		if err := v.Prepare(); err != nil {
 			t.Fatal(err)
 		}
 		want := asStream(t, v, answer, end)
-		s := newHTTPSession(v)
+		s := NewSession(v)
 		for _, most := range []int{len(answer) + 1, 1, 16, 5000} {
 			if most < 16 && len(answer) > 1<<17 {
 				continue
@@ -71,7 +71,7 @@ func FuzzHTTP(f *testing.F) {
 }
 
 // asStream returns the verdict of the reader that reads a stream.
-func asStream(t *testing.T, v *visit, answer []byte, end error) string {
+func asStream(t *testing.T, v *Visit, answer []byte, end error) string {
 	a, err := v.read(t.Context(), io.MultiReader(bytes.NewReader(answer), failing{end}))
 	switch {
 	case err != nil:
@@ -83,11 +83,11 @@ func asStream(t *testing.T, v *visit, answer []byte, end error) string {
 		}
 		return "redirected to " + p.String()
 	}
-	return text(a.judge(v.target.Receive))
+	return text(a.judge(v.Receive))
 }
 
 // inPieces returns that of the session.
-func inPieces(t *testing.T, s *httpSession, answer []byte, end error, most int, seed uint64) string {
+func inPieces(t *testing.T, s *Session, answer []byte, end error, most int, seed uint64) string {
 	pieces := rand.New(rand.NewPCG(seed, 1))
 	s.Begin()
 	left := answer
@@ -106,7 +106,7 @@ func inPieces(t *testing.T, s *httpSession, answer []byte, end error, most int, 
 		case errors.Is(end, io.EOF):
 			step, eof = s.Feed(nil, true), true
 		default:
-			return text(s.End(&failure{err: end, when: "while waiting for the answer"}))
+			return text(s.End(&failure.Cause{Err: end, When: "while waiting for the answer"}))
 		}
 		switch {
 		case step.Done:
@@ -116,7 +116,7 @@ func inPieces(t *testing.T, s *httpSession, answer []byte, end error, most int, 
 		case step.Rest != nil:
 			return text(step.Rest(t.Context(), io.MultiReader(bytes.NewReader(left), failing{end})))
 		case eof:
-			return text(s.End(&failure{err: io.EOF, when: "while waiting for the answer"}))
+			return text(s.End(&failure.Cause{Err: io.EOF, When: "while waiting for the answer"}))
 		}
 	}
 }
@@ -126,9 +126,8 @@ type failing struct{ err error }
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
 func text(err error) string {
-	if f, ok := errors.AsType[*failure](err); ok {
-		s, _ := f.inWords(context.Background(), time.Now())
-		return s
+	if f, ok := errors.AsType[*failure.Cause](err); ok {
+		return failure.InWords(context.Background(), time.Now(), f).Error()
 	}
 	if err == nil {
 		return "well"

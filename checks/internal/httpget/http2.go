@@ -1,4 +1,4 @@
-package checks
+package httpget
 
 import (
 	"bytes"
@@ -14,18 +14,22 @@ import (
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 
+	"github.com/shunt-lb/shunt/checks/internal/blocking"
+	"github.com/shunt-lb/shunt/checks/internal/dial"
+	"github.com/shunt-lb/shunt/checks/internal/failure"
 	"github.com/shunt-lb/shunt/checks/internal/http1"
+	"github.com/shunt-lb/shunt/checks/internal/match"
 	"github.com/shunt-lb/shunt/checks/internal/trace"
 )
 
-// walk2 asks for page after page by HTTP/2 (RFC 9113) until an answer is no
+// AskByHTTP2 asks for page after page by HTTP/2 (RFC 9113) until an answer is no
 // redirect. Over TLS the real server has to choose h2, without TLS it has to know
 // that the connection begins so. It is done by frames and not by a Transport,
 // which has goroutines whose end cannot be waited for.
-func (v *visit) walk2(ctx context.Context) error {
+func (v *Visit) AskByHTTP2(ctx context.Context, server *dial.Server) error {
 	p := v.first
 	for range maxRedirects + 1 {
-		location, err := v.ask2(ctx, p)
+		location, err := v.ask2(ctx, server, p)
 		if err != nil && p != v.first {
 			return v.redirected(p, err)
 		}
@@ -36,25 +40,25 @@ func (v *visit) walk2(ctx context.Context) error {
 			return err
 		}
 	}
-	return because(Status, "more than %d redirects, the last one to %s", maxRedirects, p)
+	return failure.Because(failure.Status, "more than %d redirects, the last one to %s", maxRedirects, p)
 }
 
 // ask2 asks for p. It returns where a redirect leads, or else the verdict.
-func (v *visit) ask2(ctx context.Context, p page) (location string, err error) {
+func (v *Visit) ask2(ctx context.Context, server *dial.Server, p page) (location string, err error) {
 	hop := v.hop(p)
 	if hop.TLS != nil {
 		hop.TLS.NextProtos = []string{http2.NextProtoTLS}
 	}
-	conn, err := v.target.open(ctx, "tcp", hop)
+	conn, err := blocking.Open(ctx, server, "tcp", hop)
 	if err != nil {
 		return "", err
 	}
 	defer func() { _ = conn.Close() }()
 	conn = untraced(conn)
 	if !chosen2(conn) {
-		return "", because(Protocol, "the real server does not choose HTTP/2 in the TLS handshake")
+		return "", failure.Because(failure.Protocol, "the real server does not choose HTTP/2 in the TLS handshake")
 	}
-	v.target.note("ask for %s by HTTP/2", p)
+	server.Trace.Note(trace.Noted, "ask for %s by HTTP/2", p)
 	s := newStream(conn)
 	if err := s.ask(v, p); err != nil {
 		return "", err
@@ -62,7 +66,7 @@ func (v *visit) ask2(ctx context.Context, p page) (location string, err error) {
 	if err := s.readHead(); err != nil {
 		return "", err
 	}
-	v.target.note("answered with status %d", s.status)
+	server.Trace.Note(trace.Noted, "answered with status %d", s.status)
 	switch {
 	case v.good(s.status):
 		return "", v.judge2(ctx, s)
@@ -75,7 +79,7 @@ func (v *visit) ask2(ctx context.Context, p page) (location string, err error) {
 // untraced ends the recording of a connection: what follows is no text, and
 // secrets in it could not be masked.
 func untraced(conn net.Conn) net.Conn {
-	if l, ok := conn.(*link); ok {
+	if l, ok := conn.(*dial.Link); ok {
 		if t, ok := l.Conn.(*trace.Conn); ok {
 			t.Quiet()
 		}
@@ -94,24 +98,24 @@ func chosen2(conn net.Conn) bool {
 }
 
 // judge2 says whether the body of s is a good one. It is read to its end.
-func (v *visit) judge2(ctx context.Context, s *stream) (err error) {
-	want, body := v.target.Receive, &io.LimitedReader{R: s, N: MaxBody}
+func (v *Visit) judge2(ctx context.Context, s *stream) (err error) {
+	want, body := v.Receive, &io.LimitedReader{R: s, N: MaxBody}
 	matched := want == nil
 	if want == nil {
-		body.N = MaxAnswer
+		body.N = maxUnmatched
 	} else if matched, err = want.Match(ctx, body); err != nil {
-		return &failure{err: err, when: whileMatching}
+		return match.Interrupted(err)
 	}
 	_, _ = io.Copy(io.Discard, body) // its error is the end of the body
 	switch {
 	case matched:
 		return nil
 	case body.N == 0:
-		return because(Mismatch, "the first %d bytes of the body do not match %q", MaxBody, want)
+		return failure.Because(failure.Mismatch, "the first %d bytes of the body do not match %q", MaxBody, want)
 	case !s.ended:
-		return because(Mismatch, "body does not match %q: only %d bytes of it arrived", want, MaxBody-body.N)
+		return failure.Because(failure.Mismatch, "body does not match %q: only %d bytes of it arrived", want, MaxBody-body.N)
 	}
-	return because(Mismatch, "body does not match %q", want)
+	return failure.Because(failure.Mismatch, "body does not match %q", want)
 }
 
 // onlyStream is the number of the one request that a connection is for.
@@ -141,7 +145,7 @@ func newStream(conn net.Conn) *stream {
 
 // ask sends the request for p. The real server may send all that is read of a
 // body without being asked for more.
-func (s *stream) ask(v *visit, p page) error {
+func (s *stream) ask(v *Visit, p page) error {
 	var out, head bytes.Buffer
 	out.WriteString(http2.ClientPreface)
 	fr, enc := http2.NewFramer(&out, nil), hpack.NewEncoder(&head)
@@ -169,7 +173,7 @@ func (s *stream) ask(v *visit, p page) error {
 		_, err = s.conn.Write(out.Bytes())
 	}
 	if err != nil {
-		return &failure{err: err, when: "while sending the request"}
+		return &failure.Cause{Err: err, When: "while sending the request"}
 	}
 	return nil
 }
@@ -186,11 +190,11 @@ func (s *stream) readHead() error {
 			continue
 		}
 		if h.Truncated {
-			return because(Protocol, "headers of more than %d bytes", http1.MaxHeader)
+			return failure.Because(failure.Protocol, "headers of more than %d bytes", http1.MaxHeader)
 		}
 		n, err := strconv.Atoi(h.PseudoValue("status"))
 		if err != nil || n < 100 || n > 999 {
-			return because(Protocol, "an answer without a status")
+			return failure.Because(failure.Protocol, "an answer without a status")
 		}
 		if n < 200 {
 			continue // it is not final
@@ -244,14 +248,14 @@ func (s *stream) next() (http2.Frame, error) {
 	case *http2.DataFrame:
 		s.ended = s.ended || f.StreamID == onlyStream && f.StreamEnded()
 	case *http2.RSTStreamFrame:
-		return nil, because(Closed, "the request was reset: %s", f.ErrCode)
+		return nil, failure.Because(failure.Closed, "the request was reset: %s", f.ErrCode)
 	case *http2.GoAwayFrame:
 		if f.LastStreamID < onlyStream || f.ErrCode != http2.ErrCodeNo {
-			return nil, because(Closed, "the real server goes away: %s", f.ErrCode)
+			return nil, failure.Because(failure.Closed, "the real server goes away: %s", f.ErrCode)
 		}
 	}
 	if err != nil {
-		return nil, &failure{err: err, when: "while waiting for the answer"}
+		return nil, &failure.Cause{Err: err, When: "while waiting for the answer"}
 	}
 	return f, nil
 }
@@ -262,11 +266,11 @@ func unframed(err error) error {
 	conn, isConn := errors.AsType[http2.ConnectionError](err)
 	switch {
 	case isStream:
-		return because(Protocol, "what came is not HTTP/2: %s", stream.Code)
+		return failure.Because(failure.Protocol, "what came is not HTTP/2: %s", stream.Code)
 	case isConn:
-		return because(Protocol, "what came is not HTTP/2: %s", http2.ErrCode(conn))
+		return failure.Because(failure.Protocol, "what came is not HTTP/2: %s", http2.ErrCode(conn))
 	case errors.Is(err, http2.ErrFrameTooLarge):
-		return because(Protocol, "what came is not HTTP/2")
+		return failure.Because(failure.Protocol, "what came is not HTTP/2")
 	}
-	return &failure{err: err, when: "while waiting for the answer"}
+	return &failure.Cause{Err: err, When: "while waiting for the answer"}
 }

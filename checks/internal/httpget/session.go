@@ -1,4 +1,4 @@
-package checks
+package httpget
 
 import (
 	"bytes"
@@ -9,14 +9,17 @@ import (
 	"strings"
 	"time"
 
+	"github.com/shunt-lb/shunt/checks/internal/blocking"
+	"github.com/shunt-lb/shunt/checks/internal/failure"
 	"github.com/shunt-lb/shunt/checks/internal/http1"
+	"github.com/shunt-lb/shunt/checks/internal/match"
 	"github.com/shunt-lb/shunt/checks/internal/session"
 )
 
-// An httpSession is the Session of a visit: one page, and those to which it
+// A Session is the Session of a visit: one page, and those to which it
 // leads.
-type httpSession struct {
-	*visit
+type Session struct {
+	*Visit
 	request []byte // for the first page
 	page    page   // asked for now
 	hops    int
@@ -34,19 +37,20 @@ type body struct {
 	cut     error // why the rest of it is missing
 }
 
-func newHTTPSession(v *visit) *httpSession {
-	s := &httpSession{visit: v, request: v.request(v.first)}
+// NewSession returns the Session of a Visit that is prepared.
+func NewSession(v *Visit) *Session {
+	s := &Session{Visit: v, request: v.request(v.first)}
 	s.answer.Good = v.good
 	return s
 }
 
 // Begin implements session.Session.
-func (s *httpSession) Begin() session.Step {
+func (s *Session) Begin() session.Step {
 	s.page, s.hops = s.first, 0
 	return s.ask(s.request)
 }
 
-func (s *httpSession) ask(request []byte) session.Step {
+func (s *Session) ask(request []byte) session.Step {
 	s.answer.Reset(s.head())
 	s.held.Release()
 	s.body = body{}
@@ -54,7 +58,7 @@ func (s *httpSession) ask(request []byte) session.Step {
 }
 
 // Feed implements session.Session.
-func (s *httpSession) Feed(b []byte, eof bool) session.Step {
+func (s *Session) Feed(b []byte, eof bool) session.Step {
 	var part []byte // of the body, not held yet
 	for len(b) > 0 && !s.complete() {
 		n, more, err := s.answer.Feed(b)
@@ -94,7 +98,7 @@ func (s *httpSession) Feed(b []byte, eof bool) session.Step {
 }
 
 // eof handles the end of the connection. It returns what is body by that.
-func (s *httpSession) eof() (more []byte, step session.Step, over bool) {
+func (s *Session) eof() (more []byte, step session.Step, over bool) {
 	more, err := s.answer.EOF()
 	if err != nil {
 		step, over = s.fault(err)
@@ -116,27 +120,27 @@ func (s *httpSession) eof() (more []byte, step session.Step, over bool) {
 
 // fault handles an error of the answer's form: in the headers it is a verdict, in
 // the body the end of it.
-func (s *httpSession) fault(err error) (session.Step, bool) {
+func (s *Session) fault(err error) (session.Step, bool) {
 	if errors.Is(err, http1.ErrMemory) {
-		return s.done(because(Resource, "%w", err)), true
+		return s.done(failure.Because(failure.Resource, "%w", err)), true
 	}
 	if !s.answer.Head() {
-		return s.done(because(Protocol, "%w", err)), true
+		return s.done(failure.Because(failure.Protocol, "%w", err)), true
 	}
 	s.cut = err
 	return session.Step{}, false
 }
 
 // limit is how much of a body is read.
-func (s *httpSession) limit() int64 {
-	if s.target.Receive == nil {
-		return MaxAnswer
+func (s *Session) limit() int64 {
+	if s.Receive == nil {
+		return maxUnmatched
 	}
 	return MaxBody
 }
 
 // bound counts a part of the body, and cuts off what nobody reads.
-func (s *httpSession) bound(part []byte) []byte {
+func (s *Session) bound(part []byte) []byte {
 	part = part[:min(int64(len(part)), s.limit()-s.size)]
 	if s.size += int64(len(part)); s.raw > MaxBody+http1.MaxHeader && s.cut == nil {
 		s.cut = io.ErrUnexpectedEOF
@@ -144,28 +148,28 @@ func (s *httpSession) bound(part []byte) []byte {
 	return part
 }
 
-func (s *httpSession) endless() bool { return s.size >= s.limit() }
+func (s *Session) endless() bool { return s.size >= s.limit() }
 
-func (s *httpSession) complete() bool {
+func (s *Session) complete() bool {
 	return s.judged && (s.cut != nil || s.endless() || s.answer.Finished())
 }
 
 // hold keeps a part of the body until there is all of it. It is false if there
 // is no room for that.
-func (s *httpSession) hold(part []byte) bool {
-	return s.target.Receive == nil || s.held.Append(part)
+func (s *Session) hold(part []byte) bool {
+	return s.Receive == nil || s.held.Append(part)
 }
 
 // judgeHead decides whether the body of an answer counts, of which some has come.
 // A body is read to the end even where nothing is to be matched: a connection
 // that is closed before is an error in the server's log.
-func (s *httpSession) judgeHead(part, behind []byte) (step session.Step, over bool) {
+func (s *Session) judgeHead(part, behind []byte) (step session.Step, over bool) {
 	a := &s.answer
 	s.judged = true
 	switch {
-	case a.Bare && (s.head() || s.target.Receive == nil):
+	case a.Bare && (s.head() || s.Receive == nil):
 		line, _, _ := bytes.Cut(slices.Concat(part, behind), []byte("\n"))
-		return s.done(because(Protocol, "%w", http1.Malformed(strings.TrimSuffix(string(line), "\r")))), true
+		return s.done(failure.Because(failure.Protocol, "%w", http1.Malformed(strings.TrimSuffix(string(line), "\r")))), true
 	case !s.good(a.Status) && a.Redirects():
 		return s.redirect(a.Location()), true
 	case !s.good(a.Status):
@@ -174,10 +178,10 @@ func (s *httpSession) judgeHead(part, behind []byte) (step session.Step, over bo
 	return session.Step{}, false
 }
 
-func (s *httpSession) redirect(location string) session.Step {
+func (s *Session) redirect(location string) session.Step {
 	p, err := s.page.resolve(location)
 	if err == nil && s.hops == maxRedirects {
-		err = because(Status, "more than %d redirects, the last one to %s", maxRedirects, p)
+		err = failure.Because(failure.Status, "more than %d redirects, the last one to %s", maxRedirects, p)
 	}
 	if err != nil {
 		s.page = s.first // not the page that was asked for is at fault
@@ -185,14 +189,14 @@ func (s *httpSession) redirect(location string) session.Step {
 	}
 	s.page = p
 	s.hops++
-	step := s.ask(s.visit.request(p))
+	step := s.ask(s.Visit.request(p))
 	step.Next = s.hop(p)
 	return step
 }
 
 // judgeBody says whether a complete body is a good one, of which part is not held.
-func (s *httpSession) judgeBody(part []byte) session.Step {
-	if s.target.Receive == nil {
+func (s *Session) judgeBody(part []byte) session.Step {
+	if s.Receive == nil {
 		return s.done(nil)
 	}
 	text := part
@@ -202,7 +206,7 @@ func (s *httpSession) judgeBody(part []byte) session.Step {
 		}
 		text, part = s.held.Bytes(), nil
 	}
-	found, decided := matchNow(s.target.Receive, text)
+	found, decided := match.Now(s.Receive, text)
 	if !decided {
 		return s.rest(part, nil, true)
 	}
@@ -211,43 +215,43 @@ func (s *httpSession) judgeBody(part []byte) session.Step {
 }
 
 // verdict says whether the body is a good one, once it is matched.
-func (s *httpSession) verdict() error {
-	switch want := s.target.Receive; {
+func (s *Session) verdict() error {
+	switch want := s.Receive; {
 	case want == nil || s.matched:
 		return nil
 	case s.answer.Bare:
-		return because(Mismatch, "the answer has no status line and does not match %q", want)
+		return failure.Because(failure.Mismatch, "the answer has no status line and does not match %q", want)
 	case s.endless():
-		return because(Mismatch, "the first %d bytes of the body do not match %q", MaxBody, want)
+		return failure.Because(failure.Mismatch, "the first %d bytes of the body do not match %q", MaxBody, want)
 	case s.cut != nil && !errors.Is(s.cut, io.EOF):
-		return because(Mismatch, "body does not match %q: only %d bytes of it arrived", want, s.size)
+		return failure.Because(failure.Mismatch, "body does not match %q: only %d bytes of it arrived", want, s.size)
 	default:
-		return because(Mismatch, "body does not match %q", want)
+		return failure.Because(failure.Mismatch, "body does not match %q", want)
 	}
 }
 
 // End implements session.Session.
-func (s *httpSession) End(cause error) error {
+func (s *Session) End(cause error) error {
 	if !s.judged {
-		if f, ok := errors.AsType[*failure](cause); ok && s.overTLS(s.page) {
-			f.kind = TLS // as an alert about a missing client certificate, which comes after the handshake
+		if f, ok := errors.AsType[*failure.Cause](cause); ok && s.overTLS(s.page) {
+			f.Kind = failure.TLS // as an alert about a missing client certificate, which comes after the handshake
 		}
 		return s.done(cause).Err
 	}
 	if !s.answer.Whole() || !errors.Is(cause, io.EOF) {
 		s.cut = cause
 	}
-	if want := s.target.Receive; want != nil {
+	if want := s.Receive; want != nil {
 		var err error
 		if s.matched, err = matchBriefly(want, s.held.Bytes()); err != nil {
-			return s.done(&failure{err: cause, when: whileMatching}).Err
+			return s.done(match.Interrupted(cause)).Err
 		}
 	}
 	return s.done(s.verdict()).Err
 }
 
 // done ends the conversation.
-func (s *httpSession) done(err error) session.Step {
+func (s *Session) done(err error) session.Step {
 	s.answer.Release()
 	s.held.Release()
 	if err != nil && s.page != s.first {
@@ -259,8 +263,8 @@ func (s *httpSession) done(err error) session.Step {
 // brief is how long a pattern may take where nobody waits for it.
 const brief = 10 * time.Millisecond
 
-func matchBriefly(want Matcher, text []byte) (bool, error) {
-	if found, decided := matchNow(want, text); decided {
+func matchBriefly(want match.Matcher, text []byte) (bool, error) {
+	if found, decided := match.Now(want, text); decided {
 		return found, nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), brief)
@@ -271,7 +275,7 @@ func matchBriefly(want Matcher, text []byte) (bool, error) {
 // rest has the answer read and matched where that may take its time. part of the
 // body comes behind what is held, raw is not read yet, and with eof nothing comes
 // after that.
-func (s *httpSession) rest(part, raw []byte, eof bool) session.Step {
+func (s *Session) rest(part, raw []byte, eof bool) session.Step {
 	r := &bodyReader{s: s, read: slices.Concat(s.held.Bytes(), part), raw: slices.Clone(raw), eof: eof}
 	s.held.Release()
 	return session.Step{Rest: func(ctx context.Context, conn io.Reader) error {
@@ -280,9 +284,9 @@ func (s *httpSession) rest(part, raw []byte, eof bool) session.Step {
 	}}
 }
 
-func (s *httpSession) matchRest(ctx context.Context, r *bodyReader) (err error) {
-	if s.matched, err = s.target.Receive.Match(ctx, r); err != nil {
-		return &failure{err: err, when: whileMatching}
+func (s *Session) matchRest(ctx context.Context, r *bodyReader) (err error) {
+	if s.matched, err = s.Receive.Match(ctx, r); err != nil {
+		return match.Interrupted(err)
 	}
 	_, _ = io.Copy(io.Discard, r) // its error is in s.cut
 	return s.verdict()
@@ -290,7 +294,7 @@ func (s *httpSession) matchRest(ctx context.Context, r *bodyReader) (err error) 
 
 // A bodyReader reads the body of an answer up to its bounds.
 type bodyReader struct {
-	s    *httpSession
+	s    *Session
 	conn io.Reader
 	read []byte // of the body
 	raw  []byte // of the answer, behind that
@@ -334,7 +338,7 @@ func (r *bodyReader) decode() {
 
 func (r *bodyReader) receive() {
 	if r.buf == nil {
-		r.buf = make([]byte, maxPiece)
+		r.buf = make([]byte, blocking.MaxPiece)
 	}
 	n, err := r.conn.Read(r.buf)
 	r.raw = r.buf[:n]

@@ -1,4 +1,4 @@
-package checks
+package httpget
 
 import (
 	"errors"
@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/shunt-lb/shunt/checks/internal/failure"
 )
 
 // A page is what is asked for, ready to be sent.
@@ -46,11 +48,11 @@ func (p page) resolve(location string) (page, error) {
 	}
 	to, err := base.Parse(encode(location))
 	if err != nil {
-		return page{}, because(Status, "redirected to %q, which is no URL", location)
+		return page{}, failure.Because(failure.Status, "redirected to %q, which is no URL", location)
 	}
 	next, ok := parsePage(to.Scheme + "://" + to.Host + to.RequestURI())
 	if !ok {
-		return page{}, because(Status, "redirected to %q, which is not HTTP", location)
+		return page{}, failure.Because(failure.Status, "redirected to %q, which is not HTTP", location)
 	}
 	return next, next.check()
 }

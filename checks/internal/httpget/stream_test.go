@@ -1,4 +1,4 @@
-package checks
+package httpget
 
 import (
 	"bufio"
@@ -9,6 +9,10 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/shunt-lb/shunt/checks/internal/failure"
+	"github.com/shunt-lb/shunt/checks/internal/match"
+	"github.com/shunt-lb/shunt/checks/internal/quote"
 )
 
 // The reader of answers that package http1 took the place of. It reads from a
@@ -36,19 +40,19 @@ func (a *answer) redirects() bool {
 }
 
 // read reads an answer up to its bounds.
-func (v *visit) read(ctx context.Context, conn io.Reader) (*answer, error) {
+func (v *Visit) read(ctx context.Context, conn io.Reader) (*answer, error) {
 	bounded := &io.LimitedReader{R: conn, N: maxHeader}
 	in := bufio.NewReader(bounded)
 	a := &answer{}
 	err := a.read(in)
 	switch {
 	case err != nil && bounded.N <= 0:
-		return nil, because(Protocol, "headers of more than %d bytes", maxHeader)
+		return nil, failure.Because(failure.Protocol, "headers of more than %d bytes", maxHeader)
 	case err != nil:
-		return nil, &failure{err: err, when: "while waiting for the answer"}
+		return nil, &failure.Cause{Err: err, When: "while waiting for the answer"}
 	case a.status/100 != 2:
 		return a, nil
-	case a.bare && (v.head() || v.target.Receive == nil):
+	case a.bare && (v.head() || v.Receive == nil):
 		start, _ := in.Peek(in.Buffered()) // which is there
 		line, _, _ := strings.Cut(string(start), "\n")
 		return nil, malformed(strings.TrimSuffix(line, "\r"))
@@ -58,19 +62,19 @@ func (v *visit) read(ctx context.Context, conn io.Reader) (*answer, error) {
 		return nil, err
 	}
 	bounded.N = MaxBody + maxHeader // the body's own bound comes first, but for chunks
-	return a, a.readBody(ctx, body, v.target.Receive)
+	return a, a.readBody(ctx, body, v.Receive)
 }
 
 // readBody reads to the end even where nothing is to be matched, or nothing
 // more: a connection closed before is an error in the server's log.
-func (a *answer) readBody(ctx context.Context, body io.Reader, want Matcher) error {
-	bounded := &io.LimitedReader{R: body, N: MaxAnswer}
+func (a *answer) readBody(ctx context.Context, body io.Reader, want match.Matcher) error {
+	bounded := &io.LimitedReader{R: body, N: maxUnmatched}
 	read := &counted{Reader: bounded}
 	if want != nil {
 		bounded.N = MaxBody
 		var err error
 		if a.matched, err = want.Match(ctx, read); err != nil {
-			return &failure{err: err, when: whileMatching}
+			return match.Interrupted(err)
 		}
 	}
 	_, _ = io.Copy(io.Discard, read) // the error is counted
@@ -111,7 +115,7 @@ func (h *header) read(in *bufio.Reader) error {
 		*h = header{}
 		switch err := h.readStatus(in); {
 		case err == nil && h.bare && interim:
-			return because(Protocol, "an interim answer without a final one")
+			return failure.Because(failure.Protocol, "an interim answer without a final one")
 		case err != nil || h.bare:
 			return err
 		}
@@ -217,7 +221,7 @@ func (h *header) body(in *bufio.Reader, head bool) (io.Reader, error) {
 	}
 	for _, coding := range h.codings {
 		if !strings.EqualFold(coding, "chunked") {
-			return nil, because(Protocol, "transfer coding %q is not supported", short(coding))
+			return nil, failure.Because(failure.Protocol, "transfer coding %q is not supported", quote.Short(coding))
 		}
 	}
 	if len(h.codings) > 0 {
@@ -240,7 +244,7 @@ func readLine(in *bufio.Reader) (string, error) {
 }
 
 func malformed(line string) error {
-	return because(Protocol, "malformed HTTP response %q", short(line))
+	return failure.Because(failure.Protocol, "malformed HTTP response %q", quote.Short(line))
 }
 
 // A measured reads a part of an answer whose length is known.
@@ -323,19 +327,19 @@ func unexpected(err error, line string) error {
 }
 
 // judge says whether the last answer is a good one.
-func (a *answer) judge(want Matcher) error {
+func (a *answer) judge(want match.Matcher) error {
 	switch {
 	case a.status < 200 || a.status > 299:
-		return because(Status, "status %d, want 2xx", a.status)
+		return failure.Because(failure.Status, "status %d, want 2xx", a.status)
 	case want == nil || a.matched:
 		return nil
 	case a.bare:
-		return because(Mismatch, "the answer has no status line and does not match %q", want)
+		return failure.Because(failure.Mismatch, "the answer has no status line and does not match %q", want)
 	case a.endless:
-		return because(Mismatch, "the first %d bytes of the body do not match %q", MaxBody, want)
+		return failure.Because(failure.Mismatch, "the first %d bytes of the body do not match %q", MaxBody, want)
 	case a.cut != nil:
-		return because(Mismatch, "body does not match %q: only %d bytes of it arrived", want, a.size)
+		return failure.Because(failure.Mismatch, "body does not match %q: only %d bytes of it arrived", want, a.size)
 	default:
-		return because(Mismatch, "body does not match %q", want)
+		return failure.Because(failure.Mismatch, "body does not match %q", want)
 	}
 }

@@ -1,4 +1,6 @@
-package checks
+// Package blocking drives a session by blocking calls, in the goroutine of its
+// check, over TCP, TLS or UDP. Package loop does the same for thousands at once.
+package blocking
 
 import (
 	"context"
@@ -7,65 +9,47 @@ import (
 	"net"
 	"slices"
 
+	"github.com/shunt-lb/shunt/checks/internal/dial"
+	"github.com/shunt-lb/shunt/checks/internal/failure"
 	"github.com/shunt-lb/shunt/checks/internal/session"
-	"github.com/shunt-lb/shunt/internal/services"
 )
 
-// maxPiece is how much of an answer a session is fed at once, in bytes.
-const maxPiece = 16 << 10
+// MaxPiece is how much of an answer a session is fed at once, in bytes.
+const MaxPiece = 16 << 10
 
-// maxDatagram is how much of a datagram a session is fed, in bytes: all of it.
-const maxDatagram = 64 << 10
+// MaxDatagram is how much of a datagram a session is fed, in bytes: all of it.
+const MaxDatagram = 64 << 10
 
-// over returns the Func of the check of a service that makes one conversation
-// over TCP, over TLS if the service speaks it, or over UDP where udp says so of a
-// target. begin makes the session of a target.
-func over(name string, udp func(*Target) bool, begin func(*Target) session.Session) Func {
-	service, _ := services.Named(name)
-	return func(ctx context.Context, target Target) error {
-		return attempt(ctx, name, target.Addr.String(), func() error {
-			network, hop := "tcp", session.Hop{Addr: target.Addr}
-			if udp(&target) {
-				network = "udp"
-			}
-			if service.TLS != services.NoTLS {
-				hop.TLS = target.tlsConfig(name)
-			}
-			return target.talk(ctx, network, hop, begin(&target))
-		})
-	}
-}
-
-// talk makes the conversation of s, over a connection to first and those to
+// Talk makes the conversation of s, over a connection to first and those to
 // which it leads.
-func (t *Target) talk(ctx context.Context, network string, first session.Hop, s session.Session) error {
-	conn, err := t.open(ctx, network, &first)
+func Talk(ctx context.Context, server *dial.Server, network string, first session.Hop, s session.Session) error {
+	conn, err := Open(ctx, server, network, &first)
 	if err != nil {
 		return err
 	}
-	return t.drive(ctx, conn, s, s.Begin())
+	return Drive(ctx, server, conn, s, s.Begin())
 }
 
-// open makes the connection of a hop.
-func (t *Target) open(ctx context.Context, network string, to *session.Hop) (net.Conn, error) {
-	l, err := t.dial(ctx, network, to.Addr)
+// Open makes the connection of a hop.
+func Open(ctx context.Context, server *dial.Server, network string, to *session.Hop) (net.Conn, error) {
+	l, err := server.Dial(ctx, network, to.Addr)
 	if err != nil {
 		return nil, err
 	}
 	if network == "udp" {
-		return &datagrams{l, t.header(l, to.Addr)}, nil
+		return &datagrams{l, server.Header(l, to.Addr)}, nil
 	}
 	if to.TLS == nil {
 		return l, nil
 	}
-	conn, _, err := t.secure(l, to.TLS)
+	conn, _, err := server.Secure(l, to.TLS)
 	return conn, err
 }
 
-// drive drives a session from a step on over conn, which it closes, and over
-// the connections that it goes on to. conn may be nil if step goes on to one.
-func (t *Target) drive(ctx context.Context, conn net.Conn, s session.Session, step session.Step) error {
-	d := &talker{ctx: ctx, conn: conn, session: s, target: t}
+// Drive drives a session from a step on over a connection, which it closes, and
+// over those that it goes on to. The first may be nil if step goes on to one.
+func Drive(ctx context.Context, server *dial.Server, conn net.Conn, s session.Session, step session.Step) error {
+	d := &talker{ctx: ctx, conn: conn, session: s, server: server}
 	defer func() {
 		if d.conn != nil {
 			_ = d.conn.Close()
@@ -79,7 +63,7 @@ type talker struct {
 	ctx     context.Context
 	conn    net.Conn // nil if none could be made
 	session session.Session
-	target  *Target
+	server  *dial.Server
 	until   string
 	buf     []byte
 }
@@ -116,7 +100,7 @@ func (d *talker) goOn(to *session.Hop) (err error) {
 		_ = d.conn.Close()
 	}
 	d.conn = nil
-	conn, err := d.target.open(d.ctx, "tcp", to)
+	conn, err := Open(d.ctx, d.server, "tcp", to)
 	if err == nil {
 		d.conn = conn
 	}
@@ -129,7 +113,7 @@ func (d *talker) send(step session.Step) error {
 	if len(step.Send) > 0 {
 		_, err := d.conn.Write(step.Send)
 		if _, ok := d.conn.(*datagrams); ok && err != nil {
-			return &failure{err: err, when: "while sending"}
+			return &failure.Cause{Err: err, When: "while sending"}
 		}
 	}
 	if c, ok := d.conn.(interface{ CloseWrite() error }); ok && step.CloseWrite {
@@ -141,22 +125,22 @@ func (d *talker) send(step session.Step) error {
 // receive feeds the session with what arrives next.
 func (d *talker) receive() (session.Step, error) {
 	if d.buf == nil {
-		d.buf = make([]byte, maxPiece)
+		d.buf = make([]byte, MaxPiece)
 		if _, ok := d.conn.(*datagrams); ok {
-			d.buf = make([]byte, maxDatagram)
+			d.buf = make([]byte, MaxDatagram)
 		}
 	}
 	n, err := d.conn.Read(d.buf)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return session.Step{}, &failure{err: err, when: d.until}
+		return session.Step{}, &failure.Cause{Err: err, When: d.until}
 	}
 	if err := d.ctx.Err(); err != nil {
-		return session.Step{}, &failure{err: err, when: d.until}
+		return session.Step{}, &failure.Cause{Err: err, When: d.until}
 	}
 	eof := err != nil
 	step := d.session.Feed(d.buf[:n], eof)
 	if eof && !step.Done && step.Rest == nil && step.Next == nil {
-		return session.Step{}, &failure{err: io.EOF, when: d.until}
+		return session.Step{}, &failure.Cause{Err: io.EOF, When: d.until}
 	}
 	return step, nil
 }
