@@ -8,6 +8,8 @@ import (
 
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/director/internal/prober"
+	"github.com/shunt-lb/shunt/director/internal/spec"
 )
 
 // A cluster is the director's whole state. It is pure: events and a time go in
@@ -58,7 +60,7 @@ func (h *history) add(t Transition) {
 }
 
 // A checkedBy finds the servers that one probe checks.
-type checkedBy map[identity][]member
+type checkedBy map[spec.Identity][]member
 
 // A member is a server in its service.
 type member struct {
@@ -71,7 +73,7 @@ func newCheckedBy(services []*service) checkedBy {
 	for _, sv := range services {
 		for _, s := range sv.servers {
 			if s.probe != nil {
-				id := s.probe.identity
+				id := s.probe.Identity
 				by[id] = append(by[id], member{sv, s})
 			}
 		}
@@ -80,8 +82,8 @@ func newCheckedBy(services []*service) checkedBy {
 }
 
 // awaited reports whether a server that a probe checks has had no result yet.
-func (by checkedBy) awaited(id identity) bool {
-	return slices.ContainsFunc(by[id], func(m member) bool { return m.s.last.at.IsZero() })
+func (by checkedBy) awaited(id spec.Identity) bool {
+	return slices.ContainsFunc(by[id], func(m member) bool { return m.s.last.At.IsZero() })
 }
 
 // paceOf returns the time between two checks of a probe: the shortest that any
@@ -125,7 +127,7 @@ func (c *cluster) configure(now time.Time, conf *config.Config, found []dataplan
 	clear(c.waiting)
 	c.readyChanged = true
 	for _, sv := range c.services {
-		sv.setTimes(now, now.Add(time.Duration(max(0, len(c.checkedBy)-1))*betweenFirsts))
+		sv.setTimes(now, now.Add(time.Duration(max(0, len(c.checkedBy)-1))*prober.BetweenFirsts))
 		c.applyFiles(now, sv)
 		if o := old[sv.conf.ID]; o != nil && o.usable() && !sv.usable() {
 			sv.begun = false // the servers from before go on until the new ones are checked
@@ -193,7 +195,7 @@ func (c *cluster) refresh(now time.Time, sv *service) {
 // tick does what is due by time: reminders, and the steps of slow starts.
 func (c *cluster) tick(now time.Time) {
 	c.alerts.at = now
-	c.alerts.limits.due(now, c.alerts.global.AlertLimit)
+	c.alerts.limits.Due(now, c.alerts.global.AlertLimit)
 	for _, sv := range c.services {
 		c.alerts.remindDue(now, sv)
 		if sv.advanceRamps(now, c.log) {

@@ -70,7 +70,7 @@ func (sv *service) fallback() (dataplane.RealServer, bool) {
 	if f.Sorry {
 		return dataplane.RealServer{Weight: 1, Sorry: true}, true
 	}
-	addr := mappedAddr(sv.conf, f.Addr, f.Forward)
+	addr := sv.conf.ID.Mapped(f.Addr, f.Forward)
 	return dataplane.RealServer{
 		Addr: addr, Weight: 1, Forward: f.Forward, Tunnel: sv.conf.TunnelTo(f.Forward),
 		Sorry: addr.Addr().IsLoopback() || sv.conf.ID.Catches(addr),

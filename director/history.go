@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/shunt-lb/shunt/config"
+	"github.com/shunt-lb/shunt/director/internal/prober"
+	"github.com/shunt-lb/shunt/director/internal/spec"
 )
 
 // replaceService replaces old by sv, which gets its history, and reports what the
@@ -70,11 +72,11 @@ func (sv *service) inherit(old *service) {
 func (s *server) inherit(old *server) {
 	initial := s.cause
 	s.serverHistory = old.serverHistory
-	if sameProbe(old.probe, s.probe) {
+	if spec.Same(old.probe, s.probe) {
 		return
 	}
-	s.health.set(old.health.up)
-	s.last, s.awaited = checkResult{}, time.Time{}
+	s.health.Set(old.health.Up)
+	s.last, s.awaited = prober.Result{}, time.Time{}
 	s.request, s.expires = request{}, time.Time{}
 	if old.state() == Down && (old.probe == nil || s.probe == nil) {
 		s.cause = initial
@@ -84,11 +86,11 @@ func (s *server) inherit(old *server) {
 // forceUp makes a server with checktype=on up. With checktype=off it keeps its
 // state.
 func (c *cluster) forceUp(now time.Time, sv *service, s *server) {
-	if sv.conf.CheckType != config.CheckOn || s.health.up {
+	if sv.conf.CheckType != config.CheckOn || s.health.Up {
 		return
 	}
 	before := s.state()
-	s.health.set(true)
+	s.health.Set(true)
 	if s.state() != before {
 		c.changed(now, sv, s, before, "checktype="+sv.conf.CheckType.String())
 	}

@@ -31,7 +31,7 @@ func (d *Director) Stop(ctx context.Context) error {
 // long Drain waits at most. Retire may be called once, after Start has succeeded.
 func (d *Director) Retire() (wait time.Duration) {
 	d.cancel()
-	d.prober.cancel()
+	d.prober.Cancel()
 	ctx, cancel := context.WithTimeout(context.Background(), retireTime)
 	defer cancel()
 	if !ended(ctx, d.retire) {
@@ -102,7 +102,7 @@ func (d *Director) Close(ctx context.Context) error {
 		wait func()
 	}{
 		{"a look at files", d.wg.Wait},
-		{"a check", d.prober.wg.Wait},
+		{"a check", d.prober.Wait},
 		{"the dataplane", d.applier.Wait},
 		{"the director's loop", func() { <-d.loopDone }},
 	} {
@@ -153,7 +153,7 @@ func (c *cluster) stop() (kept []*service) {
 		c.alerts.purged(sv, sv.servers, "stop")
 		c.removeService(sv)
 	}
-	c.alerts.limits.flush()
+	c.alerts.limits.Flush()
 	c.out = noEffects{}
 	return kept
 }
