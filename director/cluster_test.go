@@ -349,7 +349,7 @@ func TestReminders(t *testing.T) {
 	v.EmailAlert, v.EmailAlertFreq = []string{"ops@example.test"}, time.Minute
 	v.EmailAlertStatus = config.AlertRunning
 	r := newReplay(t, conf(v))
-	r.c.alerts.phase = config.AlertRunning
+	r.c.reports.alerts.phase = config.AlertRunning
 	r.result(rs1, nil)
 	r.out.take()
 	r.down(rs1, "mail running ops@example.test: Deleted real server: 192.168.80.110:80 (10.0.0.100:80)", "apply 10.0.0.100:80: ")
@@ -398,10 +398,10 @@ func TestRecentTransitionsAreBounded(t *testing.T) {
 		r.result(rs1, nil)
 		r.result(rs1, errBad)
 	}
-	if n := len(r.c.history.recent); n != maxTransitions {
+	if n := len(r.c.reports.history.recent); n != maxTransitions {
 		t.Fatalf("%d transitions kept", n)
 	}
-	if last := r.c.history.recent[maxTransitions-1]; last.To != Down || last.Cause != errBad.Error() {
+	if last := r.c.reports.history.recent[maxTransitions-1]; last.To != Down || last.Cause != errBad.Error() {
 		t.Errorf("last transition %+v", last)
 	}
 }

@@ -35,7 +35,7 @@ func (c *cluster) setMaintenance(now time.Time, sv *service, s *server, file str
 		s.health.Set(s.health.Up && s.probe == nil)
 	}
 	if s.state() != before {
-		c.changed(now, sv, s, before, why)
+		c.reports.changed(now, sv, s, before, why)
 	} else {
 		s.cause = why
 	}

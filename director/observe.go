@@ -3,7 +3,6 @@ package director
 import (
 	"context"
 	"log/slog"
-	"time"
 
 	"github.com/shunt-lb/shunt/director/internal/monitorfile"
 	"github.com/shunt-lb/shunt/director/internal/prober"
@@ -102,19 +101,5 @@ func (s *server) count(ok bool) {
 		s.good++
 	} else {
 		s.bad++
-	}
-}
-
-// changed handles that a server's state is no longer before.
-func (c *cluster) changed(now time.Time, sv *service, s *server, before State, why string) {
-	s.cause, s.since, c.alerts.at = why, now, now
-	s.transitions++
-	s.updateRamp(now, sv, c.log)
-	c.history.add(Transition{
-		Time: now, Service: sv.conf.ID.String(), Server: s.conf.Addr.String(),
-		From: before, To: s.state(), Cause: why,
-	})
-	if before.inUse() || s.inUse() {
-		c.alerts.server(sv, s)
 	}
 }

@@ -227,11 +227,11 @@ func (l *harness) settle(c condition) {
 	for range 2 {
 		l.check(c.bad...)
 	}
-	l.alerts.phase = config.AlertRunning
+	l.reports.alerts.phase = config.AlertRunning
 	l.now = t0.Add(24 * time.Hour)
 	l.pass(0)
 	l.w.told = nil
-	l.alerts.limits = ratelimit.Limits{} // what was held back on the way here is no consequence
+	l.reports.alerts.limits = ratelimit.Limits{} // what was held back on the way here is no consequence
 }
 
 // consequences are what events that concern everything have.
@@ -300,7 +300,7 @@ func TestReloadComesToTheSameAsAStart(t *testing.T) {
 func differs(from, to *config.Config, cond condition, then []any) string {
 	l := newHarness(from)
 	l.settle(cond)
-	l.alerts.phase = config.AlertReloading
+	l.reports.alerts.phase = config.AlertReloading
 	before := maps.Clone(l.w.served)
 	l.configure(l.now, to, nil)
 
@@ -318,7 +318,7 @@ func differs(from, to *config.Config, cond condition, then []any) string {
 		}
 	}
 	switch {
-	case !reflect.DeepEqual(fresh.alerts.global, l.alerts.global):
+	case !reflect.DeepEqual(fresh.reports.alerts.global, l.reports.alerts.global):
 		return "directives outside of sections"
 	case !reflect.DeepEqual(fresh.services, l.services):
 		return "services:\n" + cmp.Diff(fresh.services, l.services, cmp.Exporter(func(reflect.Type) bool { return true }))

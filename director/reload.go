@@ -112,7 +112,7 @@ func (d *Director) reloaded(conf *config.Config, files map[string]string, found 
 		d.conf.Reloads++
 		d.conf.ReloadError = ""
 	}
-	d.cluster.alerts.phase = config.AlertReloading
+	d.cluster.reports.alerts.phase = config.AlertReloading
 	if d.o.InForce != nil {
 		d.o.InForce(conf)
 	}

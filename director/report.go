@@ -113,10 +113,10 @@ func (d *Director) snapshot(ctx context.Context) (Status, error) {
 // fill copies the loop's state. It runs in the loop.
 func (d *Director) fill(s *Status) {
 	s.Started, s.Config = d.started, d.conf
-	s.Stopping = d.cluster.alerts.phase == config.AlertStopping
+	s.Stopping = d.cluster.reports.alerts.phase == config.AlertStopping
 	s.Unready = d.cluster.unready()
 	s.Ready = s.Unready == ""
-	s.Transitions = append([]Transition{}, d.cluster.history.recent...)
+	s.Transitions = append([]Transition{}, d.cluster.reports.history.recent...)
 	for _, sv := range d.cluster.services {
 		s.Services = append(s.Services, sv.status())
 	}

@@ -55,8 +55,8 @@ func (d *Director) handleResults() {
 // endPhase ends the phase of starting or reloading when every real server has been
 // checked.
 func (d *Director) endPhase() {
-	if phase := d.cluster.alerts.phase; phase != config.AlertRunning && phase != config.AlertStopping && d.cluster.settled() {
-		d.cluster.alerts.phase = config.AlertRunning
+	if phase := d.cluster.reports.alerts.phase; phase != config.AlertRunning && phase != config.AlertStopping && d.cluster.settled() {
+		d.cluster.reports.alerts.phase = config.AlertRunning
 		d.log.Info("every real server has been checked")
 	}
 }
