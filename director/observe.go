@@ -26,6 +26,10 @@ func (c *cluster) observe(sv *service, s *server, r checkResult) {
 	s.count(r.err == nil)
 	c.monitor(sv, s, r)
 	c.applyNote(r.at, sv, s, r.note)
+	if r.err == nil && r.note != nil && r.note.Warning != s.warnings.check {
+		logWarnings(s.log(c.log, sv), list(s.warnings.check), list(r.note.Warning))
+		s.warnings.check = r.note.Warning
+	}
 	if s.maintenance != "" {
 		return
 	}

@@ -46,6 +46,7 @@ type serverHistory struct {
 	expires     time.Time // when its certificate ends, zero if it has shown none
 	last        checkResult
 	recent      recent
+	warnings    warnings
 	// awaited is since when the first result is awaited.
 	awaited   time.Time
 	good, bad uint64

@@ -149,7 +149,7 @@ func (s *spec) whole(note *checks.Note) checks.Target {
 // note returns a place for what the check finds out beside its verdict, nil if
 // it finds out nothing.
 func (s *spec) note() *checks.Note {
-	if s.tls == nil && s.target.File == "" && s.target.CommandWeight == checks.NoWeight && s.service != "agent" {
+	if s.tls == nil && s.target.File == "" && s.target.CommandWeight == checks.NoWeight && s.service != "agent" && s.path.Mark == 0 {
 		return nil
 	}
 	return &checks.Note{}
