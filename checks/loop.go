@@ -120,7 +120,7 @@ func (d deadlined) Deadline() (time.Time, bool) { return d.deadline, true }
 // target, and whether this one can be made.
 var onLoop = map[string]func(target *Target) (loop.Settings, bool){
 	"connect": func(t *Target) (loop.Settings, bool) {
-		return loop.Settings{Session: connected{}}, !t.UDP
+		return loop.Settings{Session: connected{}, Asks: true}, !t.UDP // the FIN is what it sends
 	},
 	"http":       gets("http"),
 	"http_proxy": gets("http_proxy"),

@@ -1,4 +1,4 @@
-package config
+package problem
 
 import (
 	"bytes"
@@ -29,7 +29,7 @@ func (p *Problem) report(b *bytes.Buffer) {
 	if p.Line != "" {
 		source, pad := p.source()
 		fmt.Fprintf(b, "    %s\n", source)
-		if p.Pos.Col > 0 && p.Pos.Col <= maxShown {
+		if p.Pos.Col > 0 && p.Pos.Col <= MaxShown {
 			fmt.Fprintf(b, "    %s^\n", pad)
 		}
 	}
@@ -44,7 +44,7 @@ func (p *Problem) source() (text, pad string) {
 	var line, under strings.Builder
 	col := 1
 	for _, r := range p.Line {
-		if col > maxShown {
+		if col > MaxShown {
 			line.WriteRune('…')
 			break
 		}
@@ -58,10 +58,14 @@ func (p *Problem) source() (text, pad string) {
 	return line.String(), under.String()
 }
 
+// ForeignBlank reports whether r is a blank other than the one of ASCII, as web
+// pages have them.
+func ForeignBlank(r rune) bool { return r != ' ' && unicode.Is(unicode.Zs, r) }
+
 // visible returns what to show for r.
 func visible(r rune) rune {
 	switch {
-	case foreignBlank(r):
+	case ForeignBlank(r):
 		return '␣'
 	case r != '\t' && !unicode.IsPrint(r):
 		return unicode.ReplacementChar

@@ -1,69 +1,10 @@
-package config
+// Package suggest guesses what the author of a configuration had in mind.
+package suggest
 
 import (
 	"fmt"
 	"strings"
 )
-
-// misplaced reports a directive that cannot stand where it does.
-func (c *collector) misplaced(s *stmt, where scope) {
-	name := s.key
-	switch d := byName[name]; {
-	case d != nil && where == inSection:
-		c.fail(s, s.keyAt, fmt.Sprintf("`%s` is a global directive", name), "move it out of the section, to the first column")
-	case d != nil:
-		c.fail(s, s.keyAt, fmt.Sprintf("`%s` belongs in a section", name), "write it below a `virtual` line, indented with 4 blanks or a tab")
-	default:
-		c.fail(s, s.keyAt, fmt.Sprintf("unknown directive `%s`", name), c.meant(name, where))
-	}
-}
-
-// meant guesses as the function does, for as many names as are reported: who
-// guesses a million times takes minutes.
-func (c *collector) meant(name string, where scope) string {
-	key := guess{name, where}
-	hint, known := c.guesses[key]
-	if known || c.errors.crowded() {
-		return hint
-	}
-	if c.guesses == nil {
-		c.guesses = map[guess]string{}
-	}
-	hint = meant(name, where)
-	c.guesses[key] = hint
-	return hint
-}
-
-// A guess is what has to be guessed from: an unknown name, and where it stands.
-type guess struct {
-	name  string
-	where scope
-}
-
-// meant guesses what the author of an unknown directive had in mind.
-func meant(name string, where scope) string {
-	lower := strings.ToLower(name)
-	if d := byName[lower]; d != nil {
-		return fmt.Sprintf("names are lower case: `%s`", lower)
-	}
-	if hint, ok := confusions[lower]; ok {
-		return hint
-	}
-	var here, elsewhere []string
-	for i := range table {
-		if table[i].scope&where != 0 {
-			here = append(here, table[i].name)
-		} else {
-			elsewhere = append(elsewhere, table[i].name)
-		}
-	}
-	for _, names := range [][]string{here, elsewhere} {
-		if n := nearest(lower, names); n != "" {
-			return fmt.Sprintf("did you mean `%s`?", n)
-		}
-	}
-	return ""
-}
 
 // confusions are names that guides and other programs use.
 var confusions = map[string]string{
@@ -173,17 +114,24 @@ var confusions = map[string]string{
 	"fail_timeout": "did you mean `downinterval`?",
 }
 
-// choice is a hint that names what is close to word, else everything there is.
-func choice(word string, known []string) string {
-	if n := nearest(strings.ToLower(word), known); n != "" {
+// Directive returns a hint for a name, in lower case, that is no directive but
+// what guides and other programs write.
+func Directive(name string) (hint string, known bool) {
+	hint, known = confusions[name]
+	return hint, known
+}
+
+// Choice is a hint that names what is close to word, else everything there is.
+func Choice(word string, known []string) string {
+	if n := Nearest(strings.ToLower(word), known); n != "" {
 		return fmt.Sprintf("did you mean `%s`?", n)
 	}
 	return "write one of " + strings.Join(known, ", ")
 }
 
-// nearest returns the one of names that is word with few letters wrong, ""
+// Nearest returns the one of names that is word with few letters wrong, ""
 // if none is.
-func nearest(word string, names []string) string {
+func Nearest(word string, names []string) string {
 	best, limit := "", max(1, min(3, len(word)/3))+1
 	for _, n := range names {
 		if d := distance(word, n); d < limit {

@@ -1,4 +1,6 @@
-package config
+// Package problem has what is wrong with a configuration: problems with their
+// places, lists of them in bounded memory, and how they are written.
+package problem
 
 import (
 	"fmt"
@@ -24,6 +26,13 @@ var severities = [...]string{"warning", "error", "waiting"}
 
 // String returns "warning", "error" or "waiting".
 func (s Severity) String() string { return severities[s] }
+
+// A Pos is a place in a configuration file.
+type Pos struct {
+	File string
+	Line int // from 1; 0: nowhere
+	Col  int // from 1, counted in characters; 0: the line as a whole
+}
 
 // A Problem is one thing wrong with a configuration, on one line or on many.
 type Problem struct {
@@ -138,7 +147,7 @@ func (ps Problems) LogValue() slog.Value {
 		line := p.String()
 		if b.Len()+len(line) > maxLogged {
 			errors, warnings := ps[i:].Counts()
-			fmt.Fprintf(&b, "\n%s and %s more: `shunt config check` tells them", plural(errors, "error"), plural(warnings, "warning"))
+			fmt.Fprintf(&b, "\n%s and %s more: `shunt config check` tells them", Plural(errors, "error"), Plural(warnings, "warning"))
 			break
 		}
 		if i > 0 {
@@ -164,8 +173,8 @@ func (ps Problems) Counts() (errors, warnings int) {
 const (
 	// maxText is how many bytes a text or a hint has.
 	maxText = 320
-	// maxShown is how many characters of a line are shown.
-	maxShown = 160
+	// MaxShown is how many characters of a line are shown.
+	MaxShown = 160
 )
 
 // clip takes the middle out of a text that is too long, and what a terminal
@@ -181,7 +190,7 @@ func clip(s string) string {
 		}
 		s = s[:head] + "…" + s[tail:]
 	}
-	if isASCII(s) {
+	if !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) {
 		return s
 	}
 	return strings.Map(visible, s)
@@ -190,14 +199,22 @@ func clip(s string) string {
 // clipLine returns as much of a line as is shown. It does not keep the rest
 // in memory.
 func clipLine(line string) string {
-	if len(line) <= maxShown {
+	if len(line) <= MaxShown {
 		return line
 	}
 	n := 0
 	for i := range line {
-		if n++; n > maxShown+1 {
+		if n++; n > MaxShown+1 {
 			return strings.Clone(line[:i])
 		}
 	}
 	return line
+}
+
+// Plural returns a number of things: "1 line", "2 lines".
+func Plural(n int, word string) string {
+	if n != 1 {
+		word += "s"
+	}
+	return fmt.Sprintf("%d %s", n, word)
 }
