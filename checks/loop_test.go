@@ -79,7 +79,7 @@ func (l *looping) check(name string, timeout time.Duration, target checks.Target
 	looped := make(chan bool, 1)
 	l.do(func() {
 		var ok bool
-		r, ok = l.Add(name, target, func(err error) { result <- err })
+		r, ok = l.Add(name, &target, func(err error) { result <- err })
 		if looped <- ok; ok {
 			r.Start(timeout)
 		}
@@ -348,7 +348,7 @@ func TestLoopStop(t *testing.T) {
 		for _, addr := range []netip.AddrPort{quiet, big, refused(t)} {
 			for _, name := range []string{"connect", "http", "simpletcp"} {
 				l.do(func() {
-					r, _ := l.Add(name, checks.Target{Addr: addr, Receive: receive("never")}, func(error) {})
+					r, _ := l.Add(name, &checks.Target{Addr: addr, Receive: receive("never")}, func(error) {})
 					r.Start(long)
 					if i%3 == 0 {
 						r.Remove()
@@ -451,7 +451,7 @@ func TestLoopAgain(t *testing.T) {
 			for range 3 {
 				l.do(func() {
 					if r == nil {
-						r, _ = l.Add(name, target, func(err error) { results <- err })
+						r, _ = l.Add(name, &target, func(err error) { results <- err })
 					}
 					r.Start(long)
 				})

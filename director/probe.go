@@ -82,7 +82,8 @@ func (p *prober) looped(pr *probe, name string) *checks.Repeated {
 	if known || p.checks == nil || pr.note() != nil || pr.path.Mark != 0 {
 		return r
 	}
-	r, _ = p.checks.Add(name, pr.whole(nil), func(err error) { p.finish(pr, err, nil) })
+	target := pr.whole(nil)
+	r, _ = p.checks.Add(name, &target, func(err error) { p.finish(pr, err, nil) })
 	if pr.repeated == nil {
 		pr.repeated = map[string]*checks.Repeated{}
 	}
