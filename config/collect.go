@@ -46,7 +46,7 @@ type collector struct {
 	file       string
 	dataplanes []string // those that exist, nil for any
 	errors     problem.List
-	refused    problem.List // what is accepted although ldirectord refuses it
+	refused    problem.List // accepted although ldirectord refuses it
 	warnings   problem.List
 	waiting    problem.List
 	missing    []Pos              // the lines of waiting
@@ -82,7 +82,7 @@ func (c *collector) warn(s *stmt, at int, text, hint string) {
 	c.warnings.Add(c.problem(s, at, text, hint))
 }
 
-// lenient reports accepted although ldirectord refuses it.
+// lenient reports a line that is accepted although ldirectord refuses it.
 func (c *collector) lenient(s *stmt, at int, text, hint string) {
 	c.refused.Add(c.problem(s, at, text, hint))
 }
