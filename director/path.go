@@ -72,12 +72,17 @@ func (ps paths) mark(sv *service) {
 	for _, s := range sv.servers {
 		key, ok := pathTo(sv.conf, s.conf)
 		if p, there := ps[key]; ok && there && s.probe != nil {
-			s.probe.path = checks.Path{
-				Mark: p.Mark, VIP: sv.conf.ID.Addr,
-				Tunnel: s.conf.Forward == dataplane.IPIP, Wrap: key.wrap(),
-				Whole: s.probe.negotiates() && s.probe.target.Addr == key.server.Addr, // and not another port
-			}
+			s.probe.path = key.check(sv.conf, s.probe)
+			s.probe.path.Mark = p.Mark
 		}
+	}
+}
+
+// check returns the path for the check of a real server, without its mark.
+func (k pathKey) check(v *config.Virtual, s *spec) checks.Path {
+	return checks.Path{
+		VIP: v.ID.Addr, Tunnel: k.server.Forward == dataplane.IPIP, Wrap: k.wrap(),
+		Whole: s.negotiates() && s.target.Addr == k.server.Addr, // and not another port
 	}
 }
 
