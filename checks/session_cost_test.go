@@ -3,6 +3,7 @@
 package checks
 
 import (
+	"bufio"
 	"net/netip"
 	"strings"
 	"testing"
@@ -102,5 +103,32 @@ func TestSessionsHoldLittle(t *testing.T) {
 	}
 	if held := session.Held(); held != 0 {
 		t.Errorf("%d bytes are held by no conversation", held)
+	}
+}
+
+// TestLinesAllocateNothing: what is matched where that may take its time leaves
+// nothing to the collector for each line, be it short, long or not in ASCII.
+func TestLinesAllocateNothing(t *testing.T) {
+	for _, pattern := range []string{"never", "n(e|v)+r", "(a|b)*.{1,9}never"} {
+		want, err := config.CompilePattern(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range []string{"\n", "X: y\n", "\xff\xfe\n", strings.Repeat("x", 10_000) + "\n", strings.Repeat("\xff", 70_000) + "\n"} {
+			took := func(times int) float64 {
+				answer := strings.Repeat(line, times)
+				return testing.AllocsPerRun(1, func() {
+					if KindOf(attempt(t.Context(), "", "", func() error {
+						return findLine(t.Context(), bufio.NewReaderSize(strings.NewReader(answer), lineAtOnce), want)
+					})) != Mismatch {
+						t.Errorf("%.20q matches %q", line, want)
+					}
+				})
+			}
+			const few, many = 2, 12
+			if each := (took(many) - took(few)) / (many - few); each > 8 || each > 0 && len(line) < 100 {
+				t.Errorf("%.20q with %q takes %v allocations a line", line, want, each)
+			}
+		}
 	}
 }

@@ -120,24 +120,8 @@ func withTab(class []rune) []rune {
 	return class
 }
 
-// latin1 returns b with every byte made a character of its own. ASCII, the
-// usual case, is returned as it is.
-func latin1(b []byte) []byte {
-	high := 0
-	for _, c := range b {
-		if c >= utf8.RuneSelf {
-			high++
-		}
-	}
-	if high == 0 {
-		return b
-	}
-	wide := make([]byte, 0, len(b)+high)
-	for _, c := range b {
-		wide = utf8.AppendRune(wide, rune(c))
-	}
-	return wide
-}
+// latin1 returns b with every byte made a character of its own.
+func latin1(b []byte) []byte { return new(memory).latin1(b) }
 
 // Explain says what is wrong with source, by the error that Compile returned
 // for it: in words, with a hint, and as an offset into source.
