@@ -9,10 +9,13 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/shunt-lb/shunt/checks/internal/blocking"
+	"github.com/shunt-lb/shunt/checks/internal/failure"
+	"github.com/shunt-lb/shunt/checks/internal/match"
 	"github.com/shunt-lb/shunt/checks/internal/session"
 )
 
-var errNoAnswer = because(Closed, "connection closed without an answer")
+var errNoAnswer = failure.Because(Closed, "connection closed without an answer")
 
 const untilLine = "while waiting for a line that matches"
 
@@ -102,7 +105,7 @@ func (s *lineSession) Feed(b []byte, eof bool) session.Step {
 		}
 		found, decided := false, true
 		if len(line) > 0 {
-			found, decided = matchNow(s.want, line)
+			found, decided = match.Now(s.want, line)
 		}
 		switch {
 		case found:
@@ -112,7 +115,7 @@ func (s *lineSession) Feed(b []byte, eof bool) session.Step {
 			s.part.Release()
 			return s.rest(rest, eof)
 		case n == len(b) && eof:
-			return s.done(because(Mismatch, "no line of the answer matches %q", s.want))
+			return s.done(failure.Because(Mismatch, "no line of the answer matches %q", s.want))
 		}
 		s.part.Release()
 		if b = b[n:]; len(b) == 0 {
@@ -166,7 +169,7 @@ func (s *datagramSession) Feed(b []byte, _ bool) session.Step {
 	}
 	lines := 0
 	for line := range bytes.Lines(b) {
-		found, decided := matchNow(s.want, line)
+		found, decided := match.Now(s.want, line)
 		if lines++; !decided || lines > maxLinesAtOnce {
 			return s.rest(b)
 		}
@@ -183,14 +186,14 @@ func (s *datagramSession) rest(b []byte) session.Step {
 	b = slices.Clone(b)
 	return session.Step{Rest: func(ctx context.Context, conn io.Reader) error {
 		lines := bufio.NewReaderSize(nil, lineAtOnce)
-		for buf := make([]byte, maxDatagram); ; {
+		for buf := make([]byte, blocking.MaxDatagram); ; {
 			lines.Reset(bytes.NewReader(b))
 			if findLine(ctx, lines, s.want) == nil {
 				return nil
 			}
 			n, err := conn.Read(buf)
 			if err != nil {
-				return &failure{err: err, when: untilLine}
+				return &failure.Cause{Err: err, When: untilLine}
 			}
 			b = buf[:n]
 		}
@@ -207,7 +210,7 @@ func findLine(ctx context.Context, lines *bufio.Reader, want Matcher) error {
 	if _, err := lines.Peek(1); errors.Is(err, io.EOF) {
 		return errNoAnswer
 	} else if err != nil {
-		return &failure{err: err, when: "while waiting for an answer"}
+		return &failure.Cause{Err: err, When: "while waiting for an answer"}
 	}
 	if want == nil {
 		return nil
@@ -218,7 +221,7 @@ func findLine(ctx context.Context, lines *bufio.Reader, want Matcher) error {
 		case found || err != nil:
 			return err
 		case end:
-			return because(Mismatch, "no line of the answer matches %q", want)
+			return failure.Because(Mismatch, "no line of the answer matches %q", want)
 		}
 	}
 }
@@ -232,17 +235,17 @@ func matchLine(ctx context.Context, lines *bufio.Reader, want Matcher) (found, e
 	case errors.Is(err, bufio.ErrBufferFull):
 		return matchLong(ctx, lines, want)
 	case err != nil && !end:
-		return false, false, &failure{err: err, when: untilLine}
+		return false, false, &failure.Cause{Err: err, When: untilLine}
 	case len(line) == 0:
 		return false, true, nil
 	}
-	found, decided := matchNow(want, line)
+	found, decided := match.Now(want, line)
 	if err = ctx.Err(); !decided {
 		found, err = want.Match(ctx, bytes.NewReader(line))
 	}
 	_, _ = lines.Discard(len(line)) // which is there
 	if err != nil && !found {
-		return false, end, &failure{err: err, when: whileMatching}
+		return false, end, match.Interrupted(err)
 	}
 	return found, end, nil
 }
@@ -276,9 +279,9 @@ func matchLong(ctx context.Context, lines *bufio.Reader, want Matcher) (found, e
 	end = errors.Is(line.err, io.EOF)
 	switch {
 	case line.err != nil && !end:
-		return false, false, &failure{err: line.err, when: untilLine}
+		return false, false, &failure.Cause{Err: line.err, When: untilLine}
 	case err != nil && !found:
-		return false, end, &failure{err: err, when: whileMatching}
+		return false, end, match.Interrupted(err)
 	}
 	return found, end, nil
 }
