@@ -77,8 +77,11 @@ func (c *collector) pos(s *stmt, at int) Pos {
 
 // masked is the line of s without the password that may stand in it.
 func masked(s *stmt) string {
-	if d := byName[s.key]; d == nil || !d.secret {
+	switch d := byName[s.key]; {
+	case d == nil || !d.secret:
 		return s.src
+	case d.mask != nil:
+		return s.text[:s.valAt] + d.mask(s.val)
 	}
 	head, _, _ := strings.Cut(s.src, "=")
 	return head + "=***"

@@ -109,7 +109,7 @@ func lineOf(p *parser, sec *section, name string) *stmt {
 
 // reviewTLS warns of a section's own lines about TLS where a check speaks none.
 func reviewTLS(p *parser, sec *section, v *Virtual) {
-	if v.SpeaksTLS() {
+	if v.anyTLS() {
 		return
 	}
 	for _, name := range []string{"verify", "clientcert", "clientkey", "minvalid"} {

@@ -21,6 +21,7 @@ func (p *parser) review(sec *section, v *Virtual) {
 	p.reviewRequest(sec, v)
 	reviewTLS(p, sec, v)
 	reviewWeb(p, sec, v)
+	reviewFurther(p, sec, v)
 	p.reviewFallback(sec, v)
 	p.reviewTunnel(sec, v)
 	p.reviewFiles(sec, v)

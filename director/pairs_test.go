@@ -62,6 +62,7 @@ var variants = []string{
 	"V receivestatus=200,401", "V header=X-Check: yes", "V header=X-Check: no", "V httpversion=2", "V bodydigest=sha256:" + strings.Repeat("0a", 32),
 	"service=http -> service=https\n\tverify=yes", "service=http -> service=https\n\tverify=%D/ca.pem", "service=http -> service=tls\n\tminvalid=14d",
 	"service=http -> service=https\n\tclientcert=%D/cert.pem\n\tclientkey=%D/key.pem",
+	"V check=connect port=22", `V check=http port=8080 request="/db" receive="ok"`, "V check=connect port=22\n\tcheck=redis port=6379", "V agent=9999", "V check=connect port=22\n\tagent=9999 request=\"hello\"", "V check=agent port=9999",
 	"V quiescent=yes", "V slowstart=60", "V cleanstop=no", `V emailalert="other@example.test"`, "V emailalertfreq=60", "V webhook=https://hooks.example.test/", "V notify=/bin/true", "G webhookca=/nowhere/ca.pem", "G alertlimit=1/h", "V emailalertstatus=stopping",
 	"V smtp=192.0.2.25", "V servicename=shop", "V comment=remark", "V dataplane=proxy", "V interface=lo",
 	"V tunneltype=gre", "V tunneltype=gue\n\ttunnelport=6080", "V tunneltype=gre\n\ttunnelchecksum=yes",
