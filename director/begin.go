@@ -64,13 +64,32 @@ func (sv *service) due() time.Time {
 // zero time if it does not: the server is not checked, its state is known, or
 // initstate=up stands for it.
 func (s *server) due() time.Time {
-	switch {
-	case s.probe == nil || s.maintenance != "" || s.assumed:
+	if s.maintenance != "" || s.assumed {
 		return time.Time{}
-	case s.last.at.IsZero():
-		return s.awaited.Add(firstSpread + s.probe.limit(s.probe.first()) + resultGrace)
-	case !s.health.up && s.health.rises > 0:
-		return s.last.at.Add(s.pace() + s.probe.limit(s.probe.first()) + resultGrace)
+	}
+	var latest time.Time
+	for i := range s.checks {
+		k := &s.checks[i]
+		if s.health.failed && k.last.at.IsZero() {
+			continue // by another check it is known to be down
+		}
+		if at := k.due(s.awaited); at.After(latest) {
+			latest = at
+		}
+	}
+	return latest
+}
+
+// due returns until when a service waits for a check, first awaited at a time,
+// before it begins: zero if it does not.
+func (k *check) due(awaited time.Time) time.Time {
+	switch {
+	case k.advises:
+		return time.Time{}
+	case k.last.at.IsZero():
+		return awaited.Add(firstSpread + k.limit(k.first()) + resultGrace)
+	case !k.health.up && k.health.rises > 0:
+		return k.last.at.Add(k.pace() + k.limit(k.first()) + resultGrace)
 	}
 	return time.Time{}
 }
@@ -79,7 +98,7 @@ func (s *server) due() time.Time {
 // only because a predecessor used it, or is usable and not checked.
 func (sv *service) proven() bool {
 	for _, s := range sv.servers {
-		if s.usable() && (s.probe == nil || !s.last.at.IsZero()) {
+		if s.usable() && !s.unchecked() {
 			return true
 		}
 	}

@@ -14,9 +14,14 @@ const monitorTime = "Mon Jan _2 15:04:05 2006"
 
 // monitor writes a result to the service's monitorfile, as a line in ldirectord's
 // layout.
-func (c *cluster) monitor(sv *service, s *server, r checkResult) {
-	if sv.conf.MonitorFile == "" {
+func (c *cluster) monitor(m member, r checkResult) {
+	v, real := m.sv.conf, m.s.conf
+	if v.MonitorFile == "" {
 		return
+	}
+	if m.i > 0 {
+		further := v.Further()
+		v, real = v.As(&further[m.i-1]), further[m.i-1].Of(real)
 	}
 	state := "up"
 	if r.err != nil {
@@ -26,8 +31,8 @@ func (c *cluster) monitor(sv *service, s *server, r checkResult) {
 	if r.err != nil {
 		message = escapeMonitor.Replace(r.err.Error())
 	}
-	c.out.monitor(sv.conf.MonitorFile, fmt.Sprintf("[%s] [%d] %s [%s] %s\n",
-		r.at.Local().Format(monitorTime), os.Getpid(), monitorID(sv.conf, s), state, message))
+	c.out.monitor(v.MonitorFile, fmt.Sprintf("[%s] [%d] %s [%s] %s\n",
+		r.at.Local().Format(monitorTime), os.Getpid(), monitorID(v, real), state, message))
 }
 
 // escapeMonitor keeps a message within its line and its field.
@@ -35,8 +40,7 @@ var escapeMonitor = strings.NewReplacer("%", "%25", "|", "%7c", "\r", "%0d", "\n
 
 // monitorID returns the identity of the check: the parts that are set, separated
 // by blanks.
-func monitorID(v *config.Virtual, s *server) string {
-	r := s.conf
+func monitorID(v *config.Virtual, r *config.Real) string {
 	parts := []string{v.CheckType.String()}
 	switch v.CheckType {
 	case config.CheckNegotiate, config.CheckCombined:

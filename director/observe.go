@@ -2,6 +2,7 @@ package director
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"time"
 )
@@ -13,34 +14,49 @@ func (c *cluster) checked(id identity, r checkResult) { c.observeAll(c.checkedBy
 // observeAll counts one result for every server that a probe checks.
 func (c *cluster) observeAll(members []member, r checkResult) {
 	for _, m := range members {
-		c.observe(m.sv, m.s, r)
+		c.observe(m, r)
 	}
 }
 
 // observe counts one result for one server.
-func (c *cluster) observe(sv *service, s *server, r checkResult) {
-	first := s.last.at.IsZero()
-	s.last = r
-	s.recent.add(r)
+func (c *cluster) observe(m member, r checkResult) {
+	sv, s, k := m.sv, m.s, m.check()
+	first, silent := k.last.at.IsZero(), k.silent()
+	s.recent.add(r, m.i)
 	sv.durations.add(r.duration)
+	c.monitor(m, r)
+	if r.err != nil && m.i > 0 {
+		r.err = fmt.Errorf("%s: %w", sv.names[m.i], r.err)
+	}
+	k.last, s.last = r, r
+	c.applyNote(r.at, m, r.note)
+	if k.silent() {
+		s.last.err = trouble(s.checks)
+		m.logSilence(c.log, silent)
+		return
+	}
 	s.count(r.err == nil)
-	c.monitor(sv, s, r)
-	c.applyNote(r.at, sv, s, r.note)
 	if s.maintenance != "" {
 		return
 	}
 	before, failed, fall := s.state(), s.health.failed, sv.conf.FailureCount
-	if s.assumed {
-		s.assumed, fall = false, 1
+	if s.assumed && first {
+		fall = 1
 	}
-	changed := s.health.observe(r.err == nil, fall, sv.conf.RiseCount) && s.state() != before
+	k.observe(r, fall, sv.conf.RiseCount)
+	s.health = healthOf(s.checks)
+	s.assumed = s.assumed && s.health.up && s.unchecked()
+	if len(s.checks) > 1 {
+		s.last.err = trouble(s.checks)
+	}
+	changed := s.state() != before
 	if s.health.failed && !failed {
 		s.failedAt = r.at
 	}
 	if changed {
 		s.shift(r.at, before, cause(r.err))
 	} else {
-		s.logResult(c.log, sv, r, first)
+		m.logResult(c.log, r, first)
 	}
 	if changed || first || sv.begun && s.health.failed != failed {
 		c.stale[sv] = r.at
@@ -63,7 +79,11 @@ func (c *cluster) catchUp() {
 }
 
 // logResult logs a result that changed no state.
-func (s *server) logResult(log *slog.Logger, sv *service, r checkResult, first bool) {
+func (m member) logResult(log *slog.Logger, r checkResult, first bool) {
+	sv, s, h := m.sv, m.s, &m.check().health
+	if s.state() == Down && s.health.failed && s.last.err != nil {
+		s.cause = cause(s.last.err)
+	}
 	if r.err == nil && !log.Enabled(context.Background(), slog.LevelDebug) {
 		return // most results are such, and words cost more than the check
 	}
@@ -71,16 +91,19 @@ func (s *server) logResult(log *slog.Logger, sv *service, r checkResult, first b
 	switch {
 	case r.err == nil:
 		log.Debug("check succeeded", "duration", r.duration)
-	case s.health.up:
-		log.Info("soft failure", "failures", s.health.fails, "failurecount", sv.conf.FailureCount, "err", r.err)
+	case h.up:
+		log.Info("soft failure", "failures", h.fails, "failurecount", sv.conf.FailureCount, "err", r.err)
 	case first:
-		s.cause = cause(r.err)
 		log.Info("real server is down from the start", "err", r.err)
 	default:
-		if s.state() != Kept {
-			s.cause = cause(r.err)
-		}
 		log.Debug("check failed", "err", r.err, "duration", r.duration)
+	}
+}
+
+// logSilence logs that an agent has become silent, if it was not before.
+func (m member) logSilence(log *slog.Logger, before bool) {
+	if !before {
+		log.Warn("agent says nothing of its real server, which stays as it is", "service", m.sv.conf.ID.String(), "real", m.s.conf.Addr.String(), "err", m.check().last.err)
 	}
 }
 

@@ -177,8 +177,8 @@ func (l *harness) check(bad ...string) {
 	var ids []identity
 	for _, sv := range l.services {
 		for _, s := range sv.servers {
-			if s.probe != nil {
-				ids = append(ids, s.probe.identity)
+			for i := range s.checks {
+				ids = append(ids, s.checks[i].identity)
 			}
 		}
 	}
@@ -270,6 +270,11 @@ func TestReloadComesToTheSameAsAStart(t *testing.T) {
 		t.Run(cond.name, func(t *testing.T) {
 			t.Parallel()
 			differ, first := 0, ""
+			tell := func(from, to string, d func() string) {
+				if differ++; differ == 1 { // words take long
+					first = fmt.Sprintf("from %q to %q: %s", from, to, d())
+				}
+			}
 			for i, to := range variants {
 				next := all[to]
 				want := newHarness(next)
@@ -280,9 +285,8 @@ func TestReloadComesToTheSameAsAStart(t *testing.T) {
 					if (i+j)%16 != 0 { // they take long, and follow from what is compared anyway
 						follow = nil
 					}
-					if d := differs(all[from], next, cond, follow); d != "" {
-						differ++
-						first = fmt.Sprintf("from %q to %q: %s", from, to, d)
+					if d := differs(all[from], next, cond, follow); d != nil {
+						tell(from, to, d)
 					}
 				}
 			}
@@ -293,9 +297,9 @@ func TestReloadComesToTheSameAsAStart(t *testing.T) {
 	}
 }
 
-// differs says what of a reload is not as a start with the same history, and
-// with the same events afterwards, would have it.
-func differs(from, to *config.Config, cond condition, then []any) string {
+// differs returns what says in words what of a reload is not as a start with the
+// same history, and with the same events afterwards, would have it; nil for nothing.
+func differs(from, to *config.Config, cond condition, then []any) func() string {
 	l := newHarness(from)
 	l.settle(cond)
 	l.alerts.phase = config.AlertReloading
@@ -307,7 +311,11 @@ func differs(from, to *config.Config, cond condition, then []any) string {
 	for i, sv := range fresh.services {
 		sv.serviceHistory = l.services[i].serviceHistory
 		for j, s := range sv.servers {
-			s.serverHistory = l.services[i].servers[j].serverHistory
+			old := l.services[i].servers[j]
+			s.serverHistory = old.serverHistory
+			for k := range s.checks {
+				s.checks[k].checkHistory = old.checks[k].checkHistory
+			}
 		}
 		if v, there := before[sv.conf.ID]; sv.begun {
 			served[sv.conf.ID] = sv.wanted()
@@ -317,22 +325,24 @@ func differs(from, to *config.Config, cond condition, then []any) string {
 	}
 	switch {
 	case !reflect.DeepEqual(fresh.alerts.global, l.alerts.global):
-		return "directives outside of sections"
+		return func() string { return "directives outside of sections" }
 	case !reflect.DeepEqual(fresh.services, l.services):
-		return "services:\n" + cmp.Diff(fresh.services, l.services, cmp.Exporter(func(reflect.Type) bool { return true }))
+		return func() string {
+			return "services:\n" + cmp.Diff(fresh.services, l.services, cmp.Exporter(func(reflect.Type) bool { return true }))
+		}
 	case !reflect.DeepEqual(served, l.w.served):
-		return fmt.Sprintf("in the dataplane:\nwant %+v\n got %+v", served, l.w.served)
+		return func() string { return fmt.Sprintf("in the dataplane:\nwant %+v\n got %+v", served, l.w.served) }
 	case !reflect.DeepEqual(fresh.paces(), l.paces()):
-		return fmt.Sprintf("checks:\nwant %+v\n got %+v", fresh.paces(), l.paces())
+		return func() string { return fmt.Sprintf("checks:\nwant %+v\n got %+v", fresh.paces(), l.paces()) }
 	}
 	if then == nil {
-		return ""
+		return nil
 	}
 	l.settle(cond)
 	if now := l.consequences(); !reflect.DeepEqual(then, now) {
-		return "what follows:\n" + firstDifference(then, now)
+		return func() string { return "what follows:\n" + firstDifference(then, now) }
 	}
-	return ""
+	return nil
 }
 
 func firstDifference(want, got []any) string {

@@ -63,10 +63,11 @@ func pathTo(v *config.Virtual, r *config.Real) (pathKey, bool) {
 func (ps paths) mark(sv *service) {
 	for _, s := range sv.servers {
 		key, ok := pathTo(sv.conf, s.conf)
-		if p, there := ps[key]; ok && there && s.probe != nil {
-			s.probe.path = checks.Path{
+		if p, there := ps[key]; ok && there {
+			ordinary := s.checks[0].spec
+			ordinary.path = checks.Path{
 				Mark: p.Mark, VIP: sv.conf.ID.Addr, Tunnel: s.conf.Forward == dataplane.IPIP,
-				Whole: s.probe.negotiates() && s.probe.target.Addr == key.server.Addr, // and not another port
+				Whole: ordinary.negotiates() && ordinary.target.Addr == key.server.Addr, // and not another port
 			}
 		}
 	}

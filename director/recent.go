@@ -17,6 +17,9 @@ const (
 	maxReason = 120
 )
 
+// noCheck is the number of a check that is no longer made.
+const noCheck = 1<<8 - 1
+
 // A recent keeps the latest results of a real server. It costs 400 bytes, and
 // as much again for one that fails for ever other reasons; a good result costs
 // nothing more.
@@ -32,13 +35,14 @@ type result struct {
 	at   int64  // when it ended, in nanoseconds since 1970
 	took uint32 // in microseconds
 	word uint8  // 1 more than that of its reason, 0 for none
+	of   uint8  // which check of the server, or noCheck
 	kind checks.Kind
 }
 
 // add keeps a result in place of the oldest one.
-func (r *recent) add(c checkResult) {
+func (r *recent) add(c checkResult, of int) {
 	r.all[r.n%maxRecent] = result{
-		at: c.at.UnixNano(), took: uint32(min(max(c.duration/time.Microsecond, 0), 1<<32-1)), word: r.keep(c.err), kind: checks.KindOf(c.err),
+		at: c.at.UnixNano(), took: uint32(min(max(c.duration/time.Microsecond, 0), 1<<32-1)), word: r.keep(c.err), of: uint8(of), kind: checks.KindOf(c.err),
 	}
 	if r.n++; r.n == 2*maxRecent {
 		r.n = maxRecent
@@ -68,14 +72,34 @@ func (r *recent) keep(err error) uint8 {
 	return uint8(r.last + 1)
 }
 
-// results returns what is kept, oldest first.
-func (r *recent) results() []CheckResult {
+// move renumbers the checks of the results by place, which returns less than 0 for
+// those that are no longer made.
+func (r *recent) move(place func(of int) int) {
+	for i := range min(r.n, maxRecent) {
+		c := &r.all[i]
+		if c.of == noCheck {
+			continue
+		}
+		at := place(int(c.of))
+		if at < 0 {
+			at = noCheck
+		}
+		c.of = uint8(at)
+	}
+}
+
+// results returns what is kept, oldest first. names are those of the checks, none
+// where there is one alone.
+func (r *recent) results(names []string) []CheckResult {
 	all := make([]CheckResult, 0, min(r.n, maxRecent))
 	for i := max(0, r.n-maxRecent); i < r.n; i++ {
 		c := r.all[i%maxRecent]
 		shown := CheckResult{Time: time.Unix(0, c.at), Duration: Seconds(time.Duration(c.took) * time.Microsecond), OK: c.kind == "", Reason: c.kind}
 		if c.word > 0 {
 			shown.Result = r.word[c.word-1]
+		}
+		if int(c.of) < len(names) {
+			shown.Check = names[c.of]
 		}
 		all = append(all, shown)
 	}
@@ -86,7 +110,10 @@ func (r *recent) results() []CheckResult {
 type CheckResult struct {
 	Time     time.Time `json:"time"` // when it ended
 	Duration Seconds   `json:"seconds"`
-	OK       bool      `json:"ok"`
+	// Check is which of several checks of the real server it was, empty where there
+	// is one alone.
+	Check string `json:"check,omitempty"`
+	OK    bool   `json:"ok"`
 	// Reason is why it failed, in one of the words of [checks.Kind].
 	Reason checks.Kind `json:"reason,omitempty"`
 	// Result is the error in words, of which only the latest few different ones

@@ -32,11 +32,11 @@ func TestRecentKeepsTheLatest(t *testing.T) {
 				c.err = failing(checks.Refused, fmt.Sprint("reason ", word))
 				want.OK, want.Reason, want.Result = false, checks.Refused, c.err.Error()
 			}
-			r.add(c)
+			r.add(c, 0)
 			all = append(all, want)
 		}
 		all = all[max(0, len(all)-maxRecent):]
-		got := r.results()
+		got := r.results(nil)
 		if len(got) != len(all) {
 			rt.Fatalf("%d results, want %d", len(got), len(all))
 		}
@@ -59,9 +59,9 @@ func TestRecentKeepsTheLatest(t *testing.T) {
 func TestRecentKeepsThreeReasons(t *testing.T) {
 	var r recent
 	for i := range 100 {
-		r.add(checkResult{err: failing(checks.Status, fmt.Sprint("status ", i%3))})
+		r.add(checkResult{err: failing(checks.Status, fmt.Sprint("status ", i%3))}, 0)
 	}
-	for _, c := range r.results() {
+	for _, c := range r.results(nil) {
 		if !strings.Contains(c.Result, "status") {
 			t.Errorf("a result is without words: %+v", c)
 		}
@@ -71,7 +71,7 @@ func TestRecentKeepsThreeReasons(t *testing.T) {
 func TestRecentCostsNoStringWhileAllIsWell(t *testing.T) {
 	var r recent
 	now := time.Now()
-	if n := testing.AllocsPerRun(100, func() { r.add(checkResult{at: now, duration: time.Millisecond}) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { r.add(checkResult{at: now, duration: time.Millisecond}, 0) }); n != 0 {
 		t.Errorf("%v allocations for a good result", n)
 	}
 }
@@ -84,7 +84,7 @@ func TestRecentIsBounded(t *testing.T) {
 	all := make([]recent, servers)
 	for i := range all {
 		for j := range 25 {
-			all[i].add(checkResult{at: time.Now(), err: failing(checks.Mismatch, fmt.Sprint(i, j, strings.Repeat("long", 100)))})
+			all[i].add(checkResult{at: time.Now(), err: failing(checks.Mismatch, fmt.Sprint(i, j, strings.Repeat("long", 100)))}, 0)
 		}
 	}
 	if grown := heap() - before; grown > 4<<20 {

@@ -56,7 +56,7 @@ func (sv *service) histories(real string) (found []ServerHistory) {
 		if a := s.conf.Addr; real == "" || real == a.String() || real == a.Addr().String() || real == s.conf.Name {
 			found = append(found, ServerHistory{
 				Service: sv.conf.ID.String(), Name: sv.conf.ServiceName, Server: a.String(),
-				State: s.state(), Since: s.since, Cause: s.cause, Checks: s.recent.results(),
+				State: s.state(), Since: s.since, Cause: s.cause, Checks: s.recent.results(sv.names),
 			})
 		}
 	}
@@ -135,6 +135,7 @@ func (sv *service) status() ServiceStatus {
 	held := sv.held()
 	for _, s := range sv.servers {
 		one := s.status(scale, held || s.servedIn(serving))
+		one.Checks = s.checksStatus(sv.names)
 		if held {
 			one.Current, one.SlowStart = 0, 0
 		}
@@ -147,7 +148,7 @@ func (s *server) status(scale int, serving bool) ServerStatus {
 	st := ServerStatus{
 		Server: s.conf.Addr.String(), addr: s.addr, Forward: s.conf.Forward.String(),
 		Weight: s.conf.Weight, Current: s.weight(), SlowStart: s.slowed(scale),
-		Request: s.request.String(), Expires: s.expires,
+		Request: s.request.String(), Expires: s.expires(),
 		State: s.state(), Since: s.since, Cause: s.cause,
 		Checked: s.last.at, Duration: Seconds(s.last.duration),
 		Fails: s.health.fails, Rises: s.health.rises, ChecksOK: s.good, ChecksBad: s.bad,
@@ -166,6 +167,25 @@ func (s *server) status(scale int, serving bool) ServerStatus {
 		st.Result, st.Reason = s.last.err.Error(), checks.KindOf(s.last.err)
 	}
 	return st
+}
+
+// checksStatus returns how each check of a server stands, nothing without names.
+func (s *server) checksStatus(names []string) []CheckStatus {
+	if len(names) == 0 || len(s.checks) == 0 {
+		return nil
+	}
+	all := make([]CheckStatus, len(names))
+	for i, name := range names {
+		k := &s.checks[i]
+		all[i] = CheckStatus{
+			Check: name, OK: k.health.up && !k.last.at.IsZero(), Checked: k.last.at, Duration: Seconds(k.last.duration),
+			Reason: checks.KindOf(k.last.err), Fails: k.health.fails, Rises: k.health.rises, Silent: k.silent(), Request: k.request.String(),
+		}
+		if k.last.err != nil {
+			all[i].Result = k.last.err.Error()
+		}
+	}
+	return all
 }
 
 // count adds the counters and weights of the dataplane to the status.

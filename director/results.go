@@ -13,9 +13,11 @@ func (d *Director) syncProbes() {
 	seen := map[identity]bool{}
 	for _, sv := range d.cluster.services {
 		for _, s := range sv.servers {
-			if s.probe != nil && !seen[s.probe.identity] {
-				seen[s.probe.identity] = true
-				specs = append(specs, s.probe)
+			for i := range s.checks {
+				if p := s.checks[i].spec; !seen[p.identity] {
+					seen[p.identity] = true
+					specs = append(specs, p)
+				}
 			}
 		}
 	}

@@ -13,6 +13,7 @@ import (
 type service struct {
 	conf    *config.Virtual
 	servers []*server
+	names   []string // of the checks of a server, see namesOf
 	serviceHistory
 }
 
@@ -46,7 +47,7 @@ type serviceHistory struct {
 }
 
 func newService(v *config.Virtual) *service {
-	sv := &service{conf: v}
+	sv := &service{conf: v, names: namesOf(v)}
 	for i := range v.Reals {
 		sv.servers = append(sv.servers, newServer(v, &v.Reals[i]))
 	}
@@ -67,7 +68,8 @@ func (sv *service) adopt(found dataplane.VirtualService) {
 	}
 	for _, s := range sv.servers {
 		if !s.health.up && weights[s.addr.String()] > 0 {
-			s.health.up, s.cause = true, "found in the dataplane with weight above 0"
+			s.setHealth(true)
+			s.cause = "found in the dataplane with weight above 0"
 			sv.quorum.reached = true // as far as anybody knows
 		}
 	}

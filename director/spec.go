@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/shunt-lb/shunt/checks"
@@ -53,6 +54,24 @@ func newSpec(v *config.Virtual, r *config.Real) *spec {
 	}
 	s.describe(v, r)
 	return s
+}
+
+// namesOf returns what the checks of a service are called where each is shown,
+// nothing if there is no more than the ordinary one. They differ.
+func namesOf(v *config.Virtual) []string {
+	further := v.Further()
+	if len(further) == 0 {
+		return nil
+	}
+	names, times := []string{title(v)}, map[string]int{}
+	for i := range further {
+		name := further[i].Name()
+		if times[name]++; times[name] > 1 {
+			name += fmt.Sprintf(" #%d", times[name])
+		}
+		names = append(names, name)
+	}
+	return names
 }
 
 // describe sets the fields that the kind of check uses, and no others, so that
@@ -225,17 +244,14 @@ func title(v *config.Virtual) string {
 	return v.CheckType.String()
 }
 
-// titleOf is title, with the way that is checked, too.
+// titleOf is title, with the way that is checked, too, and all further checks.
 func titleOf(v *config.Virtual) string {
+	names := namesOf(v)
+	if names == nil {
+		names = []string{title(v)}
+	}
 	if v.CheckPath == config.CheckPathVIP {
-		return title(v) + " and by the VIP"
+		names[0] += " and by the VIP"
 	}
-	return title(v)
-}
-
-func sameProbe(a, b *spec) bool {
-	if a == nil || b == nil {
-		return a == b
-	}
-	return a.identity == b.identity
+	return strings.Join(names, ", ")
 }

@@ -152,7 +152,11 @@ type ServerStatus struct {
 	// Reason is why the latest check failed, in one of the words of
 	// [checks.Kind]; empty if it succeeded.
 	Reason checks.Kind `json:"reason,omitempty"`
-	// Fails and Rises are consecutive results; one of them is 0.
+	// Checks are those of the server where there are several, the ordinary one
+	// first. Result is then the error of one that fails.
+	Checks []CheckStatus `json:"checks,omitempty"`
+	// Fails and Rises are consecutive results; one of them is 0. Of several checks
+	// that with the most failures counts or, if none fails, the fewest successes.
 	Fails       int    `json:"fails"`
 	Rises       int    `json:"rises"`
 	ChecksOK    uint64 `json:"checks_ok"`
@@ -167,6 +171,29 @@ type ServerStatus struct {
 	Counters   dataplane.Counters `json:"counters"`
 
 	addr netip.AddrPort // its address in the dataplane
+}
+
+// A CheckStatus is one of several checks of a real server.
+type CheckStatus struct {
+	// Check is "negotiate http" or, of further checks, what tells the line that
+	// asks for it from others: "check=redis port=6379".
+	Check string `json:"check"`
+	// OK: the check finds the server well, by failurecount and risecount.
+	OK      bool      `json:"ok"`
+	Checked time.Time `json:"checked,omitzero"` // zero before the first one
+	// Duration, Result and Reason are those of the latest one, as in a
+	// ServerStatus.
+	Duration Seconds     `json:"check_seconds,omitempty"`
+	Result   string      `json:"result,omitempty"`
+	Reason   checks.Kind `json:"reason,omitempty"`
+	Fails    int         `json:"fails"`
+	Rises    int         `json:"rises"`
+	// Request is what the real server asks for by the check beside its verdict, as
+	// in a ServerStatus.
+	Request string `json:"request,omitempty"`
+	// Silent: it is an agent that says nothing of the server, which counts for
+	// nothing.
+	Silent bool `json:"silent,omitempty"`
 }
 
 // A State is the state of a real server or, in a transition, of a fallback.

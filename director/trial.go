@@ -16,6 +16,9 @@ type Trial struct {
 	// Check is the name of the check, for [checks.For]; empty if the real
 	// server is not checked, as checktype says.
 	Check string
+	// Further is what a check beside the ordinary one is called, as in
+	// CheckStatus; of the ordinary one it is empty.
+	Further string
 	// Target is what the check is told; its Trace is nil.
 	Target  checks.Target
 	Timeout time.Duration
@@ -36,14 +39,20 @@ func Trials(conf *config.Config) []Trial {
 }
 
 func trialsOf(v *config.Virtual, r *config.Real) []Trial {
-	s := newSpec(v, r)
-	if s == nil {
+	made := checksOf(v, r)
+	if len(made) == 0 {
 		return []Trial{{Virtual: v, Real: r}}
 	}
-	target := s.whole(nil)
 	var all []Trial
-	for _, name := range s.names() {
-		all = append(all, Trial{Virtual: v, Real: r, Check: name, Target: target, Timeout: s.limit(name)})
+	names := namesOf(v)
+	for i := range made {
+		k, further := &made[i], ""
+		if i > 0 {
+			further = names[i]
+		}
+		for _, name := range k.names() {
+			all = append(all, Trial{Virtual: v, Real: r, Further: further, Check: name, Target: k.whole(nil), Timeout: k.limit(name)})
+		}
 	}
 	return all
 }

@@ -36,18 +36,21 @@ func Validate(conf *config.Config, limits Limits, connects func(*config.Virtual)
 
 // missingChecks returns the checks of a service that do not exist.
 func missingChecks(v *config.Virtual) config.Problems {
-	s := newSpec(v, &config.Real{})
-	if s == nil {
-		return nil
-	}
 	var ps config.Problems
-	for _, name := range s.names() {
-		if _, ok := checks.For(name); !ok {
-			ps = append(ps, config.Problem{
-				Severity: config.Error, Pos: at(v, "service"),
-				Text: fmt.Sprintf("virtual service %s: checks of service %s are not in this build", v.ID, name),
-				Hint: checks.Missing(name),
-			})
+	made := checksOf(v, &config.Real{})
+	for i := range made {
+		pos := at(v, "service")
+		if i > 0 {
+			pos = v.Further()[i-1].Pos
+		}
+		for _, name := range made[i].names() {
+			if _, ok := checks.For(name); !ok {
+				ps = append(ps, config.Problem{
+					Severity: config.Error, Pos: pos,
+					Text: fmt.Sprintf("virtual service %s: checks of service %s are not in this build", v.ID, name),
+					Hint: checks.Missing(name),
+				})
+			}
 		}
 	}
 	return ps
