@@ -22,6 +22,8 @@ type Result struct {
 	Real    string `json:"real"`
 	// Check is the name of the check, empty if there is none.
 	Check string `json:"check,omitempty"`
+	// Further is the line that asks for it, empty for the ordinary check.
+	Further string `json:"further,omitempty"`
 	// Events are what was sent and what came back, with secrets masked.
 	Events   []checks.TraceEvent `json:"events,omitempty"`
 	Duration time.Duration       `json:"duration_ns"`
@@ -95,7 +97,7 @@ func Run(ctx context.Context, ts []director.Trial, each func(Result)) error {
 }
 
 func run(ctx context.Context, t director.Trial) Result {
-	r := Result{Service: t.Virtual.ID.String(), Real: t.Real.Addr.String(), Check: t.Check, OK: true}
+	r := Result{Service: t.Virtual.ID.String(), Real: t.Real.Addr.String(), Check: t.Check, Further: t.Further, OK: true}
 	if t.Check == "" {
 		r.Verdict = "not checked: checktype=" + t.Virtual.CheckType.String()
 		return r
