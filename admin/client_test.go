@@ -179,8 +179,8 @@ func TestClientForeign(t *testing.T) {
 	}
 }
 
-// TestClientKeepsNothing: there is no Close, so nothing may stay open.
-func TestClientKeepsNothing(t *testing.T) {
+// TestClientLeavesNothingOpen: there is no Close, so nothing may stay open.
+func TestClientLeavesNothingOpen(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	ln, err := net.Listen("unix", path)
 	if err != nil {

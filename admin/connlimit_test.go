@@ -37,9 +37,9 @@ func crowd(t *testing.T, network, addr, text string, n int) []net.Conn {
 	return all
 }
 
-// TestIdleGiveWay: connections without a request under way keep nobody from
+// TestIdleConnectionsAreClosed: connections without a request under way keep nobody from
 // being answered, however many there are and whatever they have sent.
-func TestIdleGiveWay(t *testing.T) {
+func TestIdleConnectionsAreClosed(t *testing.T) {
 	const get = "GET /healthz HTTP/1.1\r\nHost: x\r\n"
 	for name, text := range map[string]string{
 		"silent": "", "one byte": "G", "half a header": get + "X: y", "kept alive": get + "\r\n",
@@ -73,8 +73,8 @@ func TestIdleGiveWay(t *testing.T) {
 	}
 }
 
-// TestPipelinersGiveWay: neither do those that ask and do not read.
-func TestPipelinersGiveWay(t *testing.T) {
+// TestPipeliningConnectionsAreClosed: neither do those that ask and do not read.
+func TestPipeliningConnectionsAreClosed(t *testing.T) {
 	s := newServer(t, tells(calm()))
 	url, c := listen(t, s)
 	addr := strings.TrimPrefix(url, "http://")
@@ -149,8 +149,8 @@ func TestSlowReadersEnd(t *testing.T) {
 	}
 }
 
-// TestSlowReadersGiveWay: others do not wait for the pace of slow readers.
-func TestSlowReadersGiveWay(t *testing.T) {
+// TestSlowReadersDelayNobody: others do not wait for the pace of slow readers.
+func TestSlowReadersDelayNobody(t *testing.T) {
 	s := newServer(t, tells(large(300)))
 	s.SetPace(time.Minute)
 	url, c := listen(t, s)

@@ -139,9 +139,9 @@ func TestControlRace(t *testing.T) {
 	}
 }
 
-// TestControlTurns: however fast one goes and the next comes, there is never a
+// TestControlHandover: however fast one goes and the next comes, there is never a
 // second one, and who is refused is told the true reason.
-func TestControlTurns(t *testing.T) {
+func TestControlHandover(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	var holders atomic.Int32
 	turn := func() {

@@ -141,7 +141,7 @@ func (c *cluster) await(ctx context.Context, want ...int) error {
 }
 
 func (c *cluster) client(kind load.Kind, connections int) *load.Client {
-	return &load.Client{Kind: kind, Connections: connections, Targets: c.subject.Targets(), Namespace: c.lab.Client.Path(), Request: 100, Response: 128}
+	return &load.Client{Kind: kind, Connections: connections, Targets: c.subject.Targets(), Namespace: c.lab.Client.Path(), Request: 100, Answer: 128}
 }
 
 // signal sends a signal to everything of real server i.

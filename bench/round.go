@@ -149,7 +149,7 @@ func (st *setup) await(ctx context.Context) (subject.Usage, error) {
 	defer cancel()
 	try := st.job
 	c := *try.Client
-	c.Kind, c.Rate, c.Connections, c.Flows, c.Request, c.Response = load.Connections, 0, 1, 1, 0, 0
+	c.Kind, c.Rate, c.Connections, c.Flows, c.Request, c.Answer = load.Connections, 0, 1, 1, 0, 0
 	if st.job.Client.Kind == load.Datagrams {
 		c.Kind = load.Datagrams
 	}

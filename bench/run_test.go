@@ -89,7 +89,7 @@ func undone(m result.Measure) bool {
 }
 
 // Shunt beside another shunt, and beside nothing.
-func TestShuntBesideNothing(t *testing.T) {
+func TestShuntBesideDirect(t *testing.T) {
 	shunt := program(t)
 	run := measureEnough(t, bench.Options{
 		Scenarios: []string{"connections", "requests", "mixed", "pieces", "throughput", "idle", "udp"}, Connections: 16,

@@ -28,19 +28,19 @@ func steady(scenario string, connections int) []work {
 			b := bulk(n)
 			return work{
 				scenario: scenario, name: count(n, "connection") + ", bulk to the client", unit: "MiB", client: b,
-				timed: fmt.Sprintf("transfer of %d MiB", b.Response/mib),
+				timed: fmt.Sprintf("transfer of %d MiB", b.Answer/mib),
 			}
 		})
 	case "connections":
 		return works(connections, []int{64}, func(n int) work {
 			return work{scenario: scenario, name: fmt.Sprintf("%d at once, 100 B there and 128 B back", n), unit: "connection", client: load.Client{
-				Kind: load.Connections, Connections: n, Request: 100, Response: 128,
+				Kind: load.Connections, Connections: n, Request: 100, Answer: 128,
 			}}
 		})
 	case "requests":
 		return works(connections, []int{64, 1000}, func(n int) work {
 			return work{scenario: scenario, name: count(n, "connection") + ", 100 B there and 128 B back", unit: "request", client: load.Client{
-				Kind: load.Requests, Connections: n, Request: 100, Response: 128,
+				Kind: load.Requests, Connections: n, Request: 100, Answer: 128,
 			}}
 		})
 	case "mixed":
@@ -48,26 +48,26 @@ func steady(scenario string, connections int) []work {
 			b := bulk(n)
 			return work{
 				scenario: scenario, name: count(n, "connection") + ", bulk to the client, and 1000 requests a second beside it", unit: "MiB",
-				client: load.Client{Kind: load.Requests, Connections: 64, Request: 100, Response: 128, Rate: 1000},
+				client: load.Client{Kind: load.Requests, Connections: 64, Request: 100, Answer: 128, Rate: 1000},
 				beside: &b, timed: "request of 100 B there and 128 B back",
 			}
 		})
 	case "pieces":
 		return works(connections, []int{1, 64}, func(n int) work {
 			return work{scenario: scenario, name: fmt.Sprintf("%d at once, 100 B there and 128 B back in two pieces", n), unit: "connection", client: load.Client{
-				Kind: load.Connections, Connections: n, Request: 100, Response: 128, Pieces: true,
+				Kind: load.Connections, Connections: n, Request: 100, Answer: 128, Pieces: true,
 			}}
 		})
 	case "idle":
 		return works(connections, []int{2000}, func(n int) work {
 			return work{scenario: scenario, name: count(n, "connection") + " held", unit: "connection", client: load.Client{
-				Kind: load.Idle, Connections: n, Request: 100, Response: 128,
+				Kind: load.Idle, Connections: n, Request: 100, Answer: 128,
 			}}
 		})
 	case "udp":
 		return works(connections, []int{1, 100, 10000}, func(n int) work {
 			return work{scenario: scenario, name: fmt.Sprintf("64 at once from %s, 64 B there and back", count(n, "flow")), unit: "datagram", client: load.Client{
-				Kind: load.Datagrams, Connections: 64, Flows: n, Request: 64, Response: 64,
+				Kind: load.Datagrams, Connections: 64, Flows: n, Request: 64, Answer: 64,
 			}}
 		})
 	}
@@ -77,7 +77,7 @@ func steady(scenario string, connections int) []work {
 // bulk is so many connections with one transfer after the other.
 func bulk(connections int) load.Client {
 	return load.Client{
-		Kind: load.Bulk, Connections: connections, Response: max(1, 32/connections) * mib, Buffer: 128 << 10, Trust: true,
+		Kind: load.Bulk, Connections: connections, Answer: max(1, 32/connections) * mib, Buffer: 128 << 10, Trust: true,
 	}
 }
 

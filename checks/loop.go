@@ -6,6 +6,9 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/shunt-lb/shunt/checks/internal/blocking"
+	"github.com/shunt-lb/shunt/checks/internal/failure"
+	"github.com/shunt-lb/shunt/checks/internal/httpget"
 	"github.com/shunt-lb/shunt/checks/internal/loop"
 	"github.com/shunt-lb/shunt/checks/internal/session"
 	"github.com/shunt-lb/shunt/internal/proxyheader"
@@ -24,7 +27,7 @@ type Loop struct{ loop *loop.Loop }
 // that panics, which has failed by that.
 func NewLoop(panicked func(value any, stack []byte)) (*Loop, error) {
 	l, err := loop.New(loop.Options{
-		Failure: func(err error, when string) error { return &failure{err: err, when: when} },
+		Failure: func(err error, when string) error { return &failure.Cause{Err: err, When: when} },
 		Panicked: func(value any, stack []byte) error {
 			panicked(value, stack)
 			return fmt.Errorf("internal error: %v", value)
@@ -70,7 +73,7 @@ func (l *Loop) Add(name string, target Target, done func(error)) (*Repeated, boo
 	settings.Addr, settings.Reset, settings.Done = target.Addr, target.Reset, r.finish
 	settings.Header = r.target.looped()
 	settings.GoOn = func(ctx context.Context, step session.Step) error {
-		return r.target.drive(ctx, nil, settings.Session, step)
+		return blocking.Drive(ctx, r.target.server(), nil, settings.Session, step)
 	}
 	r.talk = l.loop.Add(settings)
 	return r, true
@@ -117,10 +120,10 @@ func (d deadlined) Deadline() (time.Time, bool) { return d.deadline, true }
 // target, and whether this one can be made.
 var onLoop = map[string]func(target *Target) (loop.Settings, bool){
 	"connect": func(t *Target) (loop.Settings, bool) {
-		return loop.Settings{Session: connected{}}, !t.UDP
+		return loop.Settings{Session: connected{}, Asks: true}, !t.UDP // the FIN is what it sends
 	},
-	"http":       (&visit{check: "http", scheme: "http"}).looped,
-	"http_proxy": (&visit{check: "http_proxy", proxy: true}).looped,
+	"http":       gets("http"),
+	"http_proxy": gets("http_proxy"),
 	"imap":       talks(newIMAP),
 	"nntp":       talks(newNNTP),
 	"pop":        talks(newPOP),
@@ -142,25 +145,15 @@ func conversation(s session.Session) loop.Settings {
 	return loop.Settings{Session: s, Connecting: "while connecting"}
 }
 
-// looped is for a visit without a target.
-func (v visit) looped(t *Target) (loop.Settings, bool) {
-	v.target = *t
-	if err := v.prepare(); err != nil || v.overTLS(v.first) || v.target.HTTPVersion == 2 {
-		return loop.Settings{}, false
+// gets is for the check of a page without TLS.
+func gets(name string) func(*Target) (loop.Settings, bool) {
+	return func(t *Target) (loop.Settings, bool) {
+		v, err := newVisit(name, t)
+		if err != nil || t.HTTPVersion == 2 {
+			return loop.Settings{}, false
+		}
+		s, first := conversation(httpget.NewSession(v)), v.First()
+		s.Asks = true
+		return s, first.TLS == nil && first.Addr == t.Addr
 	}
-	s := conversation(newHTTPSession(&v))
-	s.Asks = true
-	return s, v.door(v.first) == t.Addr
 }
-
-// A connected is the Session of connect.
-type connected struct{}
-
-// Begin implements session.Session.
-func (connected) Begin() session.Step { return session.Step{Done: true} }
-
-// Feed implements session.Session.
-func (connected) Feed([]byte, bool) session.Step { return session.Step{Done: true} }
-
-// End implements session.Session.
-func (connected) End(cause error) error { return cause }

@@ -123,8 +123,7 @@ func answering(answer []byte, seed uint64, reset bool) handler {
 			runtime.Gosched()
 		}
 		if reset {
-			time.Sleep(5 * time.Millisecond) // what was sent has arrived
-			_ = c.SetLinger(0)
+			resets(c)
 			return
 		}
 		_ = c.CloseWrite()
@@ -365,11 +364,10 @@ func TestLoopStop(t *testing.T) {
 		}
 		l.Wake() // comes too late and does nothing
 	}
-	for range 250 {
+	for end := time.Now().Add(long); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if descriptors(t) <= before+5 {
 			return
 		}
-		time.Sleep(20 * time.Millisecond)
 	}
 	t.Errorf("%d descriptors are open, %d were before", descriptors(t), before)
 }

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/shunt-lb/shunt/config/internal/problem"
+	"github.com/shunt-lb/shunt/config/internal/suggest"
 )
 
 // A section is a virtual line and the lines that belong to it.
@@ -80,7 +83,7 @@ func (b *blocks) long(p extent) {
 	if bytes.HasPrefix(bytes.TrimLeft(b.text[p.at:p.at+maxLine], " \t"), []byte("#")) {
 		return
 	}
-	s := stmt{line: int(p.line), src: string(b.text[p.at : p.at+maxShown*utf8.UTFMax])}
+	s := stmt{line: int(p.line), src: string(b.text[p.at : p.at+problem.MaxShown*utf8.UTFMax])}
 	s.text = s.src
 	b.fail(&s, 0, fmt.Sprintf("the line has %d bytes, more than %d", p.size, maxLine), "is this a configuration? A list of networks can stand in a file of its own: @/PATH")
 }
@@ -110,7 +113,7 @@ func (b *blocks) empty(s *stmt) {
 
 // place puts s where its indentation says.
 func (b *blocks) place(s *stmt, p extent) {
-	if s.text != s.src && strings.IndexFunc(s.src[:len(s.src)-len(comment(s))], foreignBlank) >= 0 {
+	if s.text != s.src && strings.IndexFunc(s.src[:len(s.src)-len(comment(s))], problem.ForeignBlank) >= 0 {
 		b.lenient(s, 0, "a blank that is not the plain one, as web pages have them", "write plain blanks")
 	}
 	switch {
@@ -223,21 +226,14 @@ func (b *blocks) reportRuns() {
 	for _, r := range b.runs {
 		text, hint := "a global directive is indented", "begin it at the first column"
 		if r.sec != nil {
-			text = fmt.Sprintf("indented with %s only", plural(r.first.indent, "blank"))
+			text = fmt.Sprintf("indented with %s only", problem.Plural(r.first.indent, "blank"))
 			hint = "indent the lines of a section with 4 blanks or a tab"
 		}
 		if r.lines > 1 {
-			text += fmt.Sprintf(" (here and on %s below)", plural(r.lines-1, "line"))
+			text += fmt.Sprintf(" (here and on %s below)", problem.Plural(r.lines-1, "line"))
 		}
 		b.lenient(&r.first, r.first.keyAt, text, hint)
 	}
-}
-
-func plural(n int, word string) string {
-	if n != 1 {
-		word += "s"
-	}
-	return fmt.Sprintf("%d %s", n, word)
 }
 
 // prose takes a line without an equals sign where one belongs.
@@ -250,7 +246,7 @@ func (b *blocks) prose(s *stmt) {
 	case byName[word] != nil && (behind == "" || behind[0] == ':' || len(strings.Fields(behind)) == 1):
 		b.fail(s, s.keyAt+len(word), fmt.Sprintf("no `=` behind `%s`", word), fmt.Sprintf("write %s=VALUE", word))
 	default:
-		hint, known := confusions[strings.ToLower(word)]
+		hint, known := suggest.Directive(strings.ToLower(word))
 		if !known {
 			hint = "put a # in front of it if it is a comment"
 		}

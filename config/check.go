@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/shunt-lb/shunt/config/internal/suggest"
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/internal/files"
 	"github.com/shunt-lb/shunt/internal/services"
@@ -100,28 +101,28 @@ func (v *Virtual) anyTLS() bool {
 	return v.SpeaksTLS() || slices.ContainsFunc(v.Further(), speaks)
 }
 
-// reviewFurther warns of further checks that are not made, or cannot be.
-func reviewFurther(p *parser, sec *section, v *Virtual) {
-	for _, name := range []string{"check", "agent"} {
-		if s := sec.body.lastOf(name); s != nil && (v.CheckType == CheckOn || v.CheckType == CheckOff) {
-			p.warn(s, s.keyAt, fmt.Sprintf("`%s` has no effect with checktype=%s", name, v.CheckType), "remove the line, or write another checktype")
-		}
-	}
-	all := v.Further()
-	for i := range all {
-		c := &all[i]
-		s, w := sec.body.numbered(c.Pos.Line), v.As(c)
-		for j := range v.Reals {
-			if r := &v.Reals[j]; w.needsPort() && w.CheckAddr(r).Port() == 0 {
-				p.warn(s, s.valAt, fmt.Sprintf("there is no port to check %s on: the check always fails", r.Addr.Addr()), "add port=N")
-				break
+// further warns of further checks that are not made, or cannot be.
+func (r *review) further() {
+	if t := r.v.CheckType; t == CheckOn || t == CheckOff {
+		for _, name := range []string{"check", "agent"} {
+			if s := r.sec.body.lastOf(name); s != nil {
+				r.warn(s, s.keyAt, fmt.Sprintf("`%s` has no effect with checktype=%s", name, t), "remove the line, or write another checktype")
 			}
+		}
+		return
+	}
+	for i := range r.v.Checks {
+		c := &r.v.Checks[i]
+		s, w := r.sec.body.numbered(c.Pos.Line), r.v.As(c)
+		portless := func(real Real) bool { return w.CheckAddr(&real).Port() == 0 }
+		if at := slices.IndexFunc(r.v.Reals, portless); at >= 0 && w.needsPort() {
+			r.warn(s, s.valAt, fmt.Sprintf("there is no port to check %s on: the check always fails", r.v.Reals[at].Addr.Addr()), "add port=N")
 		}
 		if c.Type != CheckExternal {
 			continue
 		}
 		if _, err := files.Stat(c.Command); err != nil {
-			p.warn(s, s.valAt, "there is no program "+c.Command, "the check always fails until it is there")
+			r.warn(s, s.valAt, "there is no program "+c.Command, "the check always fails until it is there")
 		}
 	}
 }
@@ -314,7 +315,7 @@ func readCheck(f *field) (c Check, ok bool) {
 		return t.word == word
 	}); {
 	case !slices.Contains(known, word):
-		return c, f.fail(f.valAt, fmt.Sprintf("`%s` is no check", word), choice(word, known))
+		return c, f.fail(f.valAt, fmt.Sprintf("`%s` is no check", word), suggest.Choice(word, known))
 	case i >= 0:
 		c.Type = checkTypes[i].is
 	default:

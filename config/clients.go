@@ -4,8 +4,11 @@ import (
 	"cmp"
 	"fmt"
 	"net/netip"
+	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/shunt-lb/shunt/config/internal/netlist"
 )
 
 // Clients are a list of networks, as `allow`, `deny` and `trustedproxies` have it. Nobody changes
@@ -75,7 +78,7 @@ func readClient(f *field, at int, item, word string, c *Clients) bool {
 		var l listing
 		l, ok = clientFile(f, at, path)
 		more, c.Missing = l.prefixes, c.Missing || l.missing
-	} else if p, wrong, remark := parsePrefix(item); wrong != "" {
+	} else if p, wrong, remark := netlist.Parse(item); wrong != "" {
 		return f.fail(at, wrong, "write a network such as 192.0.2.0/24 or 2001:db8::/32, an address, @/PATH, or "+word)
 	} else {
 		if remark != "" {
@@ -102,7 +105,7 @@ func hasRoom(f *field, at, n int, isFile bool, c *Clients) bool {
 	switch {
 	case isFile && len(c.Prefixes) == 0:
 	case isFile:
-		if f.copied += n; f.copied > 2*maxListed {
+		if f.copied += n; f.copied > 2*netlist.MaxPrefixes {
 			return f.fail(at, "too many clients stand in lists of several files", "make one file of them")
 		}
 	default:
@@ -123,36 +126,59 @@ func (c *Clients) add(item string, more []netip.Prefix) {
 	c.Prefixes = append(c.Prefixes, more...)
 }
 
-// parsePrefix reads a network or an address. wrong says why it is none, remark
-// what was passed over.
-func parsePrefix(s string) (p netip.Prefix, wrong, remark string) {
-	if !strings.Contains(s, "/") {
-		a, err := netip.ParseAddr(s)
-		switch {
-		case err != nil:
-			return p, fmt.Sprintf("`%s` is no network and no address", s), ""
-		case a.Zone() != "":
-			return p, fmt.Sprintf("`%s` has a zone, which means nothing here", s), ""
-		}
-		return netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen()), "", ""
-	}
-	p, err := netip.ParsePrefix(s)
-	switch {
-	case err != nil:
-		return p, fmt.Sprintf("`%s` is no network", s), ""
-	case p.Addr().Is4In6():
-		return p, fmt.Sprintf("`%s` is an IPv4 network written as IPv6", s), ""
-	case p.Masked() != p:
-		return p.Masked(), "", fmt.Sprintf("`%s` has bits behind its prefix: it is read as %s", s, p.Masked())
-	}
-	return p, "", ""
+// A listing is a file of prefixes that has been read.
+type listing struct {
+	prefixes []netip.Prefix
+	ok       bool  // nothing in it is wrong
+	err      error // why it could not be read now
+	missing  bool  // nor had it been read before
 }
 
-// reviewServed warns of lists that leave a service without clients. Behind a
+// clientFile returns the prefixes of a file, which is read once however often
+// it is named. One that cannot be read is no error: it may come.
+func clientFile(f *field, at int, path string) (listing, bool) {
+	if !filepath.IsAbs(path) {
+		return listing{}, f.fail(at, fmt.Sprintf("`@%s` is no path of a file", path), "write @ and a path that begins with a slash")
+	}
+	l, known := f.lists[path]
+	if !known {
+		l = readClientFile(f, path)
+		if f.lists == nil {
+			f.lists = map[string]listing{}
+		}
+		f.lists[path] = l
+	}
+	switch {
+	case l.missing:
+		f.wait(at, fmt.Sprintf("the list cannot be read: %v; services that have it are not served until it can, or are as they were", l.err), "")
+	case l.err != nil:
+		f.wait(at, fmt.Sprintf("the list cannot be read now: %v; what stood in it before stays in force", l.err), "")
+	case l.ok && len(l.prefixes) == 0 && f.key == "allow":
+		return l, f.fail(at, path+" has no client: nobody would be served, or everybody", "put one into it, or write allow=all")
+	}
+	return l, l.ok
+}
+
+func readClientFile(f *field, path string) listing {
+	old, had := f.listsBefore[path]
+	if had = had && !old.missing; had && f.again && old.err == nil {
+		return old
+	}
+	prefixes, ok, err := netlist.Read(path, &f.errors, &f.warnings)
+	switch {
+	case err != nil && had:
+		return listing{prefixes: old.prefixes, ok: true, err: err}
+	case err != nil:
+		return listing{ok: true, err: err, missing: true}
+	}
+	return listing{prefixes: prefixes, ok: ok}
+}
+
+// clients warns of lists that leave a service without clients. Behind a
 // trusted proxy they may be of either family.
-func (p *parser) reviewServed(sec *section, v *Virtual) {
-	addr := v.ID.Addr.Addr()
-	if !addr.IsValid() || len(v.TrustedProxies.Prefixes) > 0 {
+func (r *review) clients() {
+	addr := r.v.ID.Addr.Addr()
+	if !addr.IsValid() || len(r.v.TrustedProxies.Prefixes) > 0 {
 		return
 	}
 	ours := func(c netip.Prefix) bool { return c.Addr().Is6() == addr.Is6() }
@@ -162,14 +188,14 @@ func (p *parser) reviewServed(sec *section, v *Virtual) {
 	if addr.Is6() {
 		family = "IPv6"
 	}
-	allow, deny := v.Allow.Prefixes, v.Deny.Prefixes
+	allow, deny := r.v.Allow.Prefixes, r.v.Deny.Prefixes
 	switch {
 	case slices.ContainsFunc(allow, some):
 	case slices.ContainsFunc(deny, all):
-		s := sec.line("deny")
-		p.warn(s, s.keyAt, fmt.Sprintf("no client is served: `deny` has all of %s", family), "write `allow` with the networks of those that are, and no `deny`")
+		s := r.sec.line("deny")
+		r.warn(s, s.keyAt, fmt.Sprintf("no client is served: `deny` has all of %s", family), "write `allow` with the networks of those that are, and no `deny`")
 	case len(allow) > 0 && !slices.ContainsFunc(allow, all):
-		s := sec.line("allow")
-		p.warn(s, s.keyAt, fmt.Sprintf("no client is served: `allow` has no %s network", family), "add one, or write allow=all")
+		s := r.sec.line("allow")
+		r.warn(s, s.keyAt, fmt.Sprintf("no client is served: `allow` has no %s network", family), "add one, or write allow=all")
 	}
 }

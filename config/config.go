@@ -266,13 +266,6 @@ type Real struct {
 	Pos     Pos
 }
 
-// Pos is a place in a configuration file.
-type Pos struct {
-	File string
-	Line int // from 1; 0: nowhere
-	Col  int // from 1, counted in characters; 0: the line as a whole
-}
-
 // Origins tell, by directive, where a value came from. A directive that is
 // not in it has its default.
 type Origins map[string]Origin

@@ -5,8 +5,9 @@ import (
 	"iter"
 	"slices"
 	"strings"
-	"unicode"
 	"unicode/utf8"
+
+	"github.com/shunt-lb/shunt/config/internal/problem"
 )
 
 // A stmt is one line that is neither empty nor a comment.
@@ -91,7 +92,7 @@ func plainBlanks(src string) string {
 		case r == '"':
 			quoted = !quoted
 		}
-		if foreignBlank(r) && !quoted {
+		if problem.ForeignBlank(r) && !quoted {
 			b.WriteByte(' ')
 		} else {
 			b.WriteString(src[i : i+n])
@@ -100,8 +101,6 @@ func plainBlanks(src string) string {
 	}
 	return b.String()
 }
-
-func foreignBlank(r rune) bool { return r != ' ' && unicode.Is(unicode.Zs, r) }
 
 func isASCII(s string) bool {
 	for i := range len(s) {

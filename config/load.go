@@ -142,7 +142,7 @@ func (p *parser) file(text []byte) {
 		p.section(sec)
 	}
 	if len(p.cfg.Virtuals) == len(b.sections) {
-		p.reviewTunnels()
+		p.unusedTunnels()
 	}
 }
 
@@ -196,7 +196,7 @@ func (v *Virtual) service() services.Service {
 // otherFormat says what text is that has errors, no section, and the looks of
 // something else. It returns "" for everything else.
 func (p *parser) otherFormat(text []byte) string {
-	if p.sections > 0 || len(p.errors.held) == 0 {
+	if p.sections > 0 || p.errors.Empty() {
 		return ""
 	}
 	switch what := format.Guess(text); what {

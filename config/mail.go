@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/shunt-lb/shunt/config/internal/suggest"
 )
 
 var alertWords = []struct {
@@ -55,7 +57,7 @@ func readAlertStates(f *field) (AlertStates, bool) {
 		s, ok := alertState(w)
 		if !ok {
 			return 0, f.fail(f.valAt+strings.Index(f.val, w), fmt.Sprintf("`%s` is no emailalertstatus", w),
-				choice(w, []string{"all", "none", "starting", "running", "stopping", "reloading"}))
+				suggest.Choice(w, []string{"all", "none", "starting", "running", "stopping", "reloading"}))
 		}
 		all |= s
 	}

@@ -93,7 +93,7 @@ func TestTooManyNames(t *testing.T) {
 
 // Names that nobody answers for do not keep others from being found: those that
 // were asked for least come first.
-func TestDeadNamesDoNotHoldUpOthers(t *testing.T) {
+func TestUnansweredNamesDelayNoOthers(t *testing.T) {
 	const n = 1000
 	synctest.Test(t, func(t *testing.T) {
 		r := &countingResolver{answers: func(host string) bool { return strings.HasSuffix(host, "7.example.test") }}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/shunt-lb/shunt/config/internal/problem"
+	"github.com/shunt-lb/shunt/config/internal/suggest"
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
@@ -29,7 +31,7 @@ func readScheduler(f *field) (string, bool) {
 	}
 	name, flag, flagged := strings.Cut(w, "-")
 	if !slices.Contains(schedulers, name) {
-		return "", f.fail(f.valAt, fmt.Sprintf("`%s` is no scheduler", w), choice(w, schedulers))
+		return "", f.fail(f.valAt, fmt.Sprintf("`%s` is no scheduler", w), suggest.Choice(w, schedulers))
 	}
 	switch {
 	case flagged:
@@ -53,7 +55,7 @@ func readSchedFlags(f *field) ([]string, bool) {
 	var flags []string
 	for name := range strings.SplitSeq(w, ",") {
 		if !slices.Contains(schedFlags, name) {
-			return nil, f.fail(f.valAt, fmt.Sprintf("`%s` is no scheduler flag", name), choice(name, schedFlags))
+			return nil, f.fail(f.valAt, fmt.Sprintf("`%s` is no scheduler flag", name), suggest.Choice(name, schedFlags))
 		}
 		if !slices.Contains(flags, name) {
 			flags = append(flags, name)
@@ -134,11 +136,11 @@ func (v *Virtual) Ramp() time.Duration {
 	return v.SlowStart
 }
 
-// reviewSlowStart warns of a section's own slowstart that does nothing. What
+// slowStart warns of a section's own slowstart that does nothing. What
 // was meant for all sections is meant for those it suits.
-func (p *parser) reviewSlowStart(sec *section, v *Virtual) {
-	if s := sec.line("slowstart"); s != &sec.head && v.SlowStart > 0 && v.Ramp() == 0 {
-		p.warn(s, s.keyAt, fmt.Sprintf("`slowstart` has no effect with scheduler %s", v.Scheduler), "it needs wrr, wlc, sed or nq, where weights are shares")
+func (r *review) slowStart() {
+	if s := r.sec.line("slowstart"); s != &r.sec.head && r.v.SlowStart > 0 && r.v.Ramp() == 0 {
+		r.warn(s, s.keyAt, fmt.Sprintf("`slowstart` has no effect with scheduler %s", r.v.Scheduler), "it needs wrr, wlc, sed or nq, where weights are shares")
 	}
 }
 
@@ -157,64 +159,64 @@ var share = bind("percentage, 0% to 100%", func(f *field) (int, bool) {
 // maxdown.
 func (s *Settings) DownAtMost(n int) int { return n * s.MaxDown / 100 }
 
-// reviewJudgement refuses a hysteresis that no weight can satisfy, and warns of
+// judgement refuses a hysteresis that no weight can satisfy, and warns of
 // what can never come to pass.
-func (p *parser) reviewJudgement(sec *section, v *Virtual) {
+func (r *review) judgement() {
 	weight, takers := 0, 0
-	for i := range v.Reals {
-		weight += v.Reals[i].Weight
-		takers += min(1, v.Reals[i].Weight)
+	for i := range r.v.Reals {
+		weight += r.v.Reals[i].Weight
+		takers += min(1, r.v.Reals[i].Weight)
 	}
-	if v.Hysteresis > v.Quorum {
-		s := sec.eitherLine("hysteresis", "quorum")
-		p.fail(s, s.keyAt, fmt.Sprintf("a hysteresis of %d is more than the quorum of %d", v.Hysteresis, v.Quorum), "the quorum would be kept by no weight at all: write a hysteresis of the quorum at most")
-	} else if need := v.Quorum + v.Hysteresis; need > 1 && need > weight && len(v.Reals) > 0 {
-		s := sec.eitherLine("quorum", "hysteresis")
-		p.warn(s, s.keyAt, fmt.Sprintf("the real servers weigh %d together, the quorum is reached at %d", weight, need), "the fallback always answers, and quorumup never runs")
+	if r.v.Hysteresis > r.v.Quorum {
+		s := r.sec.eitherLine("hysteresis", "quorum")
+		r.fail(s, s.keyAt, fmt.Sprintf("a hysteresis of %d is more than the quorum of %d", r.v.Hysteresis, r.v.Quorum), "the quorum would be kept by no weight at all: write a hysteresis of the quorum at most")
+	} else if need := r.v.Quorum + r.v.Hysteresis; need > 1 && need > weight && len(r.v.Reals) > 0 {
+		s := r.sec.eitherLine("quorum", "hysteresis")
+		r.warn(s, s.keyAt, fmt.Sprintf("the real servers weigh %d together, the quorum is reached at %d", weight, need), "the fallback always answers, and quorumup never runs")
 	}
-	if takers > 0 && v.MaxDown > 0 && v.DownAtMost(takers) == 0 {
-		s := sec.line("maxdown")
-		p.warn(s, s.keyAt, fmt.Sprintf("%d%% of %s is less than one: no check takes a server out", v.MaxDown, plural(takers, "real server")), "write a larger share")
+	if takers > 0 && r.v.MaxDown > 0 && r.v.DownAtMost(takers) == 0 {
+		s := r.sec.line("maxdown")
+		r.warn(s, s.keyAt, fmt.Sprintf("%d%% of %s is less than one: no check takes a server out", r.v.MaxDown, problem.Plural(takers, "real server")), "write a larger share")
 	}
-	if (v.CheckType == CheckOn || v.CheckType == CheckOff) && sec.body.lastOf("initstate") != nil {
-		s := sec.line("initstate")
-		p.warn(s, s.keyAt, fmt.Sprintf("`initstate` has no effect with checktype=%s: there is no check", v.CheckType), "remove the line")
+	if (r.v.CheckType == CheckOn || r.v.CheckType == CheckOff) && r.sec.body.lastOf("initstate") != nil {
+		s := r.sec.line("initstate")
+		r.warn(s, s.keyAt, fmt.Sprintf("`initstate` has no effect with checktype=%s: there is no check", r.v.CheckType), "remove the line")
 	}
 }
 
-// reviewObserve warns of a section's own lines that hasten no check.
-func (p *parser) reviewObserve(sec *section, v *Virtual) {
-	if s := sec.line("errorlimit"); s != &sec.head && v.Observe != ObserveConnect {
-		p.warn(s, s.keyAt, "`errorlimit` has no effect without `observe`", "add observe=connect")
+// observation warns of a section's own lines that hasten no check.
+func (r *review) observation() {
+	if s := r.sec.line("errorlimit"); s != &r.sec.head && r.v.Observe != ObserveConnect {
+		r.warn(s, s.keyAt, "`errorlimit` has no effect without `observe`", "add observe=connect")
 	}
-	s := sec.line("observe")
-	if s == &sec.head || v.Observe != ObserveConnect {
+	s := r.sec.line("observe")
+	if s == &r.sec.head || r.v.Observe != ObserveConnect {
 		return
 	}
 	switch {
-	case v.ID.Protocol == dataplane.UDP:
-		p.warn(s, s.keyAt, "`observe` has no effect on a udp service: it has no connections", "remove the line")
-	case v.CheckType == CheckOn || v.CheckType == CheckOff:
-		p.warn(s, s.keyAt, fmt.Sprintf("`observe` has no effect with checktype=%s: there is no check to hasten", v.CheckType), "remove the line")
+	case r.v.ID.Protocol == dataplane.UDP:
+		r.warn(s, s.keyAt, "`observe` has no effect on a udp service: it has no connections", "remove the line")
+	case r.v.CheckType == CheckOn || r.v.CheckType == CheckOff:
+		r.warn(s, s.keyAt, fmt.Sprintf("`observe` has no effect with checktype=%s: there is no check to hasten", r.v.CheckType), "remove the line")
 	}
 }
 
-// reviewCheckPath warns of a section's own checkpath that checks nothing.
-func (p *parser) reviewCheckPath(sec *section, v *Virtual) {
-	s := sec.line("checkpath")
-	if s == &sec.head || v.CheckPath != CheckPathVIP {
+// checkPath warns of a section's own checkpath that checks nothing.
+func (r *review) checkPath() {
+	s := r.sec.line("checkpath")
+	if s == &r.sec.head || r.v.CheckPath != CheckPathVIP {
 		return
 	}
 	direct := func(r Real) bool { return r.Forward != dataplane.Masq }
 	switch {
-	case v.ID.Protocol != dataplane.TCP:
-		p.warn(s, s.keyAt, fmt.Sprintf("`checkpath` has no effect on a %s service: the VIP is checked by a tcp connection", v.ID.Protocol), "remove the line")
-	case v.ID.Addr.Port() == 0:
-		p.warn(s, s.keyAt, "`checkpath` has no effect on a service on port 0: there is no port to connect to", "remove the line")
-	case !slices.ContainsFunc(v.Reals, direct):
-		p.warn(s, s.keyAt, "`checkpath` has no effect: no server is reached by gate or ipip", "remove the line")
-	case v.CheckType == CheckOn || v.CheckType == CheckOff:
-		p.warn(s, s.keyAt, fmt.Sprintf("`checkpath` has no effect with checktype=%s: there is no check", v.CheckType), "remove the line")
+	case r.v.ID.Protocol != dataplane.TCP:
+		r.warn(s, s.keyAt, fmt.Sprintf("`checkpath` has no effect on a %s service: the VIP is checked by a tcp connection", r.v.ID.Protocol), "remove the line")
+	case r.v.ID.Addr.Port() == 0:
+		r.warn(s, s.keyAt, "`checkpath` has no effect on a service on port 0: there is no port to connect to", "remove the line")
+	case !slices.ContainsFunc(r.v.Reals, direct):
+		r.warn(s, s.keyAt, "`checkpath` has no effect: no server is reached by gate or ipip", "remove the line")
+	case r.v.CheckType == CheckOn || r.v.CheckType == CheckOff:
+		r.warn(s, s.keyAt, fmt.Sprintf("`checkpath` has no effect with checktype=%s: there is no check", r.v.CheckType), "remove the line")
 	}
 }
 

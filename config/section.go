@@ -29,18 +29,19 @@ func (p *parser) section(sec *section) {
 	timeouts(&v.Settings, v.Origins)
 	intervals(&v.Settings, v.Origins)
 	p.late(sec, v, ok)
-	readClientPair(p, sec, v)
+	r := &review{parser: p, sec: sec, v: v}
+	r.clientPair()
 	if !ok {
 		p.cfg.LeftOut++
 		return
 	}
-	p.review(sec, v)
+	r.run()
 	if v.listless() {
 		v = p.asBefore(v.ID)
 	}
 	if v == nil {
 		p.cfg.LeftOut++
-	} else if len(p.errors.held) == 0 { // else nobody will see it
+	} else if p.errors.Empty() { // else nobody will see it
 		p.cfg.Virtuals = append(p.cfg.Virtuals, *v)
 	}
 }

@@ -90,22 +90,22 @@ var (
 	sourceRate  = limit("`100`, `100/10s`, `100/m`; 0 is no limit", readRate, writeRate)
 )
 
-// reviewSources warns of what says nothing.
-func (p *parser) reviewSources(sec *section, v *Virtual) {
-	if v.OnePacket && v.SourceConns > 0 {
-		if v.Origins["sourceconnections"].set() {
-			s := sec.line("sourceconnections")
-			p.warn(s, s.keyAt, "`sourceconnections` has no effect with ops=yes: there, every datagram stands for itself", "limit them with sourcerate")
+// sources warns of what says nothing.
+func (r *review) sources() {
+	if r.v.OnePacket && r.v.SourceConns > 0 {
+		if r.v.Origins["sourceconnections"].set() {
+			s := r.sec.line("sourceconnections")
+			r.warn(s, s.keyAt, "`sourceconnections` has no effect with ops=yes: there, every datagram stands for itself", "limit them with sourcerate")
 		}
-		v.SourceConns = 0
+		r.v.SourceConns = 0
 	}
-	if v.SourceConns > 0 || v.SourceRate.Count > 0 {
+	if r.v.SourceConns > 0 || r.v.SourceRate.Count > 0 {
 		return
 	}
 	for _, name := range []string{"sourceprefix", "sourceprefix6"} {
-		if v.Origins[name].set() {
-			s := sec.line(name)
-			p.warn(s, s.keyAt, fmt.Sprintf("`%s` has no effect without a limit", name), "add sourceconnections or sourcerate")
+		if r.v.Origins[name].set() {
+			s := r.sec.line(name)
+			r.warn(s, s.keyAt, fmt.Sprintf("`%s` has no effect without a limit", name), "add sourceconnections or sourcerate")
 		}
 	}
 }

@@ -1,28 +1,10 @@
 package config
 
-import "testing"
+import (
+	"testing"
 
-func TestDistance(t *testing.T) {
-	tests := []struct {
-		a, b string
-		want int
-	}{
-		{"", "", 0},
-		{"abc", "", 3},
-		{"", "abc", 3},
-		{"abc", "abc", 0},
-		{"abc", "abd", 1},
-		{"abc", "acb", 1},
-		{"persistence", "persistent", 2},
-		{"shceduler", "scheduler", 1},
-		{"kitten", "sitting", 3},
-	}
-	for _, tt := range tests {
-		if got := distance(tt.a, tt.b); got != tt.want {
-			t.Errorf("distance of %q and %q is %d, want %d", tt.a, tt.b, got, tt.want)
-		}
-	}
-}
+	"github.com/shunt-lb/shunt/config/internal/suggest"
+)
 
 func TestClassic(t *testing.T) {
 	tests := []struct{ text, want string }{
@@ -53,16 +35,14 @@ func TestTable(t *testing.T) {
 			t.Errorf("%s stands twice in the table", d.name)
 		}
 		seen[d.name] = true
+		if _, mistake := suggest.Directive(d.name); mistake {
+			t.Errorf("%s is a directive and a mistake", d.name)
+		}
 		if d.kind == "" || d.def == "" || d.doc == "" || d.scope == 0 {
 			t.Errorf("%s is not described", d.name)
 		}
 		if (d.set == nil) != (d.late || d.scope == asHead) {
 			t.Errorf("%s cannot be read, or is read twice", d.name)
-		}
-	}
-	for name := range confusions {
-		if seen[name] {
-			t.Errorf("%s is a directive and a mistake", name)
 		}
 	}
 }

@@ -64,57 +64,45 @@ func (c *collector) readRoots(path string) (*Roots, error) {
 	return r, err
 }
 
-// readClientPair reads the certificate and the key that checks of a section
+// clientPair reads the certificate and the key that checks of a section
 // show.
-func readClientPair(p *parser, sec *section, v *Virtual) {
-	if v.ClientCert == "" {
-		if v.ClientKey != "" {
-			s := lineOf(p, sec, "clientkey")
-			p.fail(s, s.keyAt, "`clientkey` stands without `clientcert`", "add clientcert=FILE, or remove it")
+func (r *review) clientPair() {
+	if r.v.ClientCert == "" {
+		if r.v.ClientKey != "" {
+			s := r.setBy("clientkey")
+			r.fail(s, s.keyAt, "`clientkey` stands without `clientcert`", "add clientcert=FILE, or remove it")
 		}
 		return
 	}
-	key := v.ClientKey
+	key := r.v.ClientKey
 	if key == "" {
-		key = v.ClientCert
+		key = r.v.ClientCert
 	}
-	name := v.ClientCert + "\x00" + key
-	pair := p.pairs[name]
+	name := r.v.ClientCert + "\x00" + key
+	pair := r.pairs[name]
 	if pair == nil {
 		var err error
-		if pair, err = certs.ReadPair(v.ClientCert, key); err != nil {
-			s := lineOf(p, sec, "clientcert")
-			p.fail(s, s.valAt, fmt.Sprintf("the certificate that checks show cannot be read: %v", err), "name a certificate in PEM by clientcert and its key by clientkey, without a password")
+		if pair, err = certs.ReadPair(r.v.ClientCert, key); err != nil {
+			s := r.setBy("clientcert")
+			r.fail(s, s.valAt, fmt.Sprintf("the certificate that checks show cannot be read: %v", err), "name a certificate in PEM by clientcert and its key by clientkey, without a password")
 			return
 		}
-		if p.pairs == nil {
-			p.pairs = map[string]*ClientPair{}
+		if r.pairs == nil {
+			r.pairs = map[string]*ClientPair{}
 		}
-		p.pairs[name] = pair
+		r.pairs[name] = pair
 	}
-	v.Client = pair
+	r.v.Client = pair
 }
 
-// lineOf is the line that a directive in force for a section stands on: in the
-// section, or among the globals.
-func lineOf(p *parser, sec *section, name string) *stmt {
-	if s := sec.body.lastOf(name); s != nil {
-		return s
-	}
-	if s := p.globals.lastOf(name); s != nil {
-		return s
-	}
-	return &sec.head
-}
-
-// reviewTLS warns of a section's own lines about TLS where a check speaks none.
-func reviewTLS(p *parser, sec *section, v *Virtual) {
-	if v.anyTLS() {
+// tls warns of a section's own lines about TLS where a check speaks none.
+func (r *review) tls() {
+	if r.v.anyTLS() {
 		return
 	}
 	for _, name := range []string{"verify", "clientcert", "clientkey", "minvalid"} {
-		if s := sec.body.lastOf(name); s != nil && v.Origins[name].set() {
-			p.warn(s, s.keyAt, fmt.Sprintf("`%s` has no effect: the check speaks no TLS", name), "remove the line")
+		if s := r.sec.body.lastOf(name); s != nil && r.v.Origins[name].set() {
+			r.warn(s, s.keyAt, fmt.Sprintf("`%s` has no effect: the check speaks no TLS", name), "remove the line")
 		}
 	}
 }

@@ -73,42 +73,42 @@ func (v *Virtual) tunnels() bool {
 
 var tunnelDirectives = []string{"tunneltype", "tunnelport", "tunnelchecksum"}
 
-// reviewTunnel refuses tunnels that cannot be, and warns of directives that
+// tunnel refuses tunnels that cannot be, and warns of directives that
 // mean nothing. What a section inherits may be meant for others.
-func (p *parser) reviewTunnel(sec *section, v *Virtual) {
-	if !v.tunnels() {
+func (r *review) tunnel() {
+	if !r.v.tunnels() {
 		for _, name := range tunnelDirectives {
-			if v.Origins[name].set() {
-				s := sec.line(name)
-				p.warn(s, s.keyAt, fmt.Sprintf("`%s` has no effect: nothing in this section is reached by ipip", name), "write ipip in the real lines, or remove it")
+			if r.v.Origins[name].set() {
+				s := r.sec.line(name)
+				r.warn(s, s.keyAt, fmt.Sprintf("`%s` has no effect: nothing in this section is reached by ipip", name), "write ipip in the real lines, or remove it")
 			}
 		}
 		return
 	}
-	t := v.Tunnel
+	t := r.v.Tunnel
 	if t.Type == dataplane.TunnelGUE && t.Port == 0 {
-		p.badTunnel(p.setBy(sec, "tunneltype"), "a tunnel of type gue needs a port", "add tunnelport=PORT, on which the real servers take it, such as 6080")
+		r.badTunnel(r.setBy("tunneltype"), "a tunnel of type gue needs a port", "add tunnelport=PORT, on which the real servers take it, such as 6080")
 	}
-	if t.Type != dataplane.TunnelGUE && v.Origins["tunnelport"].set() {
-		p.badTunnel(sec.line("tunnelport"), fmt.Sprintf("a tunnel of type %s has no port", t.Type), "remove the line, or write tunneltype=gue")
+	if t.Type != dataplane.TunnelGUE && r.v.Origins["tunnelport"].set() {
+		r.badTunnel(r.sec.line("tunnelport"), fmt.Sprintf("a tunnel of type %s has no port", t.Type), "remove the line, or write tunneltype=gue")
 	}
 	switch {
 	case t.Type == dataplane.TunnelGRE && t.Checksum == dataplane.ChecksumRemote:
-		p.badTunnel(p.setBy(sec, "tunnelchecksum"), "a tunnel of type gre cannot leave the checksum to the real server", "write tunnelchecksum=yes, or no, for this section")
-	case t.Type == dataplane.TunnelIPIP && t.Checksum != dataplane.ChecksumNo && v.Origins["tunnelchecksum"].set():
-		p.badTunnel(sec.line("tunnelchecksum"), "a tunnel of type ipip has no checksum", "remove the line, or write tunneltype=gre or gue")
+		r.badTunnel(r.setBy("tunnelchecksum"), "a tunnel of type gre cannot leave the checksum to the real server", "write tunnelchecksum=yes, or no, for this section")
+	case t.Type == dataplane.TunnelIPIP && t.Checksum != dataplane.ChecksumNo && r.v.Origins["tunnelchecksum"].set():
+		r.badTunnel(r.sec.line("tunnelchecksum"), "a tunnel of type ipip has no checksum", "remove the line, or write tunneltype=gre or gue")
 	}
 }
 
 // badTunnel reports an error once, however many sections inherit it.
-func (p *parser) badTunnel(s *stmt, text, hint string) {
-	if p.first(s, text) {
-		p.fail(s, s.keyAt, text, hint)
+func (r *review) badTunnel(s *stmt, text, hint string) {
+	if r.first(s, text) {
+		r.fail(s, s.keyAt, text, hint)
 	}
 }
 
-// reviewTunnels warns of global directives that mean something to no section.
-func (p *parser) reviewTunnels() {
+// unusedTunnels warns of global directives that mean something to no section.
+func (p *parser) unusedTunnels() {
 	used := map[string]bool{}
 	for i := range p.cfg.Virtuals {
 		v := &p.cfg.Virtuals[i]
@@ -123,16 +123,4 @@ func (p *parser) reviewTunnels() {
 			p.warn(s, s.keyAt, fmt.Sprintf("`%s` has no effect: no server is reached by such a tunnel", name), "write ipip in the real lines, or remove it")
 		}
 	}
-}
-
-// setBy returns the line that set a directive for a section, its own or a
-// global one; the virtual line if none did.
-func (p *parser) setBy(sec *section, name string) *stmt {
-	if s := sec.body.lastOf(name); s != nil {
-		return s
-	}
-	if s := p.globals.lastOf(name); s != nil {
-		return s
-	}
-	return &sec.head
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/shunt-lb/shunt/config/internal/suggest"
 	"github.com/shunt-lb/shunt/internal/services"
 )
 
@@ -215,7 +216,7 @@ func (f *field) oneOf(known []string, more string) (string, bool) {
 	if slices.Contains(known, w) {
 		return w, true
 	}
-	return "", f.fail(f.valAt, fmt.Sprintf("`%s` is no %s", w, f.key), choice(w, known))
+	return "", f.fail(f.valAt, fmt.Sprintf("`%s` is no %s", w, f.key), suggest.Choice(w, known))
 }
 
 // service is one of those that checks are made of.
@@ -225,8 +226,8 @@ var service = bind("`"+strings.Join(services.Names(), "`, `")+"`", func(f *field
 	if !ok || slices.Contains(known, w) {
 		return w, ok
 	}
-	hint := choice(w, known)
-	if nearest(strings.ToLower(w), known) == "" {
+	hint := suggest.Choice(w, known)
+	if suggest.Nearest(strings.ToLower(w), known) == "" {
 		hint += "; a program of your own checks with checktype=external, checkcommand=PROGRAM"
 	}
 	return "", f.fail(f.valAt, fmt.Sprintf("`%s` is no service", w), hint)

@@ -205,7 +205,7 @@ func clientsOf(c *config.Config, directive string) []netip.Prefix {
 }
 
 // What cannot be read as a list is waited for, whatever is there instead.
-func TestListsInTheWay(t *testing.T) {
+func TestListsThatAreNoFiles(t *testing.T) {
 	dir := t.TempDir()
 	for _, path := range []string{dir, "/dev/null", "/dev/zero", filepath.Join(dir, "no", "list"), "/proc/self/mem/list"} {
 		c := mustParse(t, "virtual=192.0.2.80:80\n    deny=@"+path+"\n")

@@ -110,21 +110,21 @@ func notInName(r rune) bool {
 	return r >= 0x80 || !isAlnum(byte(r)) && !strings.ContainsRune("!#$%&'*+-.^_`|~", r)
 }
 
-// reviewWeb warns of lines about HTTP where a check speaks none, and of what
+// web warns of lines about HTTP where a check speaks none, and of what
 // cannot be matched.
-func reviewWeb(p *parser, sec *section, v *Virtual) {
+func (r *review) web() {
 	for _, name := range []string{"receivestatus", "header", "httpversion", "bodydigest"} {
-		s := sec.body.lastOf(name)
+		s := r.sec.body.lastOf(name)
 		switch {
 		case s == nil:
-		case !v.negotiates() || !v.service().Uses.Has(services.Web):
-			p.warn(s, s.keyAt, fmt.Sprintf("`%s` has no effect: the check speaks no HTTP", name), "remove the line")
-		case name == "bodydigest" && v.HTTPMethod == "HEAD":
-			p.warn(s, s.keyAt, "the answer to HEAD has no body: the digest never matches", "write httpmethod=GET, or remove bodydigest")
+		case !r.v.negotiates() || !r.v.service().Uses.Has(services.Web):
+			r.warn(s, s.keyAt, fmt.Sprintf("`%s` has no effect: the check speaks no HTTP", name), "remove the line")
+		case name == "bodydigest" && r.v.HTTPMethod == "HEAD":
+			r.warn(s, s.keyAt, "the answer to HEAD has no body: the digest never matches", "write httpmethod=GET, or remove bodydigest")
 		}
 	}
-	if s := sec.body.lastOf("httpversion"); s != nil && v.HTTPVersion == 2 && v.Service == "http_proxy" {
-		p.warn(s, s.keyAt, "`httpversion` has no effect: a proxy is asked by HTTP/1.1", "remove the line")
+	if s := r.sec.body.lastOf("httpversion"); s != nil && r.v.HTTPVersion == 2 && r.v.Service == "http_proxy" {
+		r.warn(s, s.keyAt, "`httpversion` has no effect: a proxy is asked by HTTP/1.1", "remove the line")
 	}
 }
 

@@ -153,9 +153,9 @@ func connections(t *testing.T, m *mux) uint64 {
 	return all[0].Counters.Connections
 }
 
-// TestMoveTakesInBeforeItLetsGo: both ways, and nothing is let go that has
+// TestMoveAppliesBeforeItRemoves: both ways, and nothing is let go that has
 // connections. Counters do not fall.
-func TestMoveTakesInBeforeItLetsGo(t *testing.T) {
+func TestMoveAppliesBeforeItRemoves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, kernel, v, saw := leaving(t)
 		defer m.Close()

@@ -85,7 +85,7 @@ const (
 	infoTableSize = 2
 )
 
-// serviceAttr tells a service from others.
+// serviceAttr returns the attributes that identify a service.
 func serviceAttr(id dataplane.ServiceID) *nl.RtAttr {
 	a := nl.NewRtAttr(cmdAttrService, nil)
 	a.AddRtAttr(svcFamily, nl.Uint16Attr(family(ipv6(id))))
@@ -99,7 +99,7 @@ func serviceAttr(id dataplane.ServiceID) *nl.RtAttr {
 	return a
 }
 
-// addOptions adds all there is to say about a service.
+// addOptions adds the attributes for the options of a service.
 func addOptions(service *nl.RtAttr, o options) {
 	service.AddRtAttr(svcScheduler, nl.ZeroTerminated(o.scheduler))
 	if o.engine != "" {
@@ -110,7 +110,7 @@ func addOptions(service *nl.RtAttr, o options) {
 	service.AddRtAttr(svcNetmask, nl.Uint32Attr(o.netmask))
 }
 
-// serverAttr is all there is to say about a real server.
+// serverAttr returns the attributes of a real server.
 func serverAttr(s server) *nl.RtAttr {
 	a := nl.NewRtAttr(cmdAttrDest, nil)
 	a.AddRtAttr(dstFamily, nl.Uint16Attr(family(s.addr.Addr().Is6())))
@@ -145,12 +145,12 @@ func protocol(id dataplane.ServiceID) uint16 {
 	return 0
 }
 
-// attrs are the attributes of a message, by number. What is not there, or too
-// short, is zero.
+// attrs are the attributes of a message, by number. One that is missing or too
+// short is zero.
 type attrs [16][]byte
 
-// parse takes a message apart. The library's own parser panics where a length
-// is wrong.
+// parse splits a message into its attributes. The library's own parser panics
+// where a length is wrong.
 func parse(b []byte) (attrs, error) {
 	var a attrs
 	for len(b) >= unix.SizeofRtAttr {
@@ -166,7 +166,7 @@ func parse(b []byte) (attrs, error) {
 	return a, nil
 }
 
-// number returns an attribute of whatever width in the machine's byte order.
+// number returns an integer of any width, in the machine's byte order.
 func (a *attrs) number(i uint16) uint64 {
 	switch b := a[i]; {
 	case len(b) >= 8:
@@ -189,7 +189,8 @@ func (a *attrs) port(i uint16) uint16 {
 	return 0
 }
 
-// address returns an address, which always has the room of one of IPv6.
+// address returns an address, whose attribute is always as long as an IPv6
+// address.
 func (a *attrs) address(i uint16, family uint64) netip.Addr {
 	b := a[i]
 	if family == unix.AF_INET && len(b) > 4 {

@@ -59,7 +59,7 @@ func due(marks []seen, prints map[dataplane.ServiceID]uint64) []seen {
 	return append(first, rest[:min(perAudit, len(rest))]...)
 }
 
-// listedAs is the service by which the listing has id.
+// listedAs returns the identity under which the listing shows id.
 func listedAs(id dataplane.ServiceID) dataplane.ServiceID {
 	if id.Protocol == dataplane.FWMark {
 		id.IPv6 = false
@@ -67,8 +67,8 @@ func listedAs(id dataplane.ServiceID) dataplane.ServiceID {
 	return id
 }
 
-// note writes down that a service was read in this audit, and what it looked
-// like in the listing before, 0 if that means nothing.
+// note records that a service was read in this audit, and its print in the
+// listing before that, 0 if there is none.
 func (d *Dataplane) note(m seen, print uint64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

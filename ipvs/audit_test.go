@@ -24,8 +24,8 @@ func drifts(t *testing.T, d *Dataplane) map[string][]string {
 	return by
 }
 
-// TestAuditFindsEachChange has somebody change one thing at a time, with and
-// without a listing, and has it put right.
+// TestAuditFindsEachChange changes one thing at a time behind the dataplane, with
+// and without a listing, and repairs it.
 func TestAuditFindsEachChange(t *testing.T) {
 	server := func(f *fake) *serverEntry { return &f.services[web].servers[0] }
 	for _, blind := range []bool{false, true} {
@@ -62,8 +62,8 @@ func TestAuditFindsEachChange(t *testing.T) {
 	}
 }
 
-// TestAuditOfManyReadsFew: what the listing shows is found at once among many
-// services, what it does not show in turn, and little is read for that.
+// TestAuditOfManyReadsFew: among many services, a change that the listing shows
+// is found at once, another one in turn, and few services are read for that.
 func TestAuditOfManyReadsFew(t *testing.T) {
 	const n = 10 * perAudit
 	d, f := opened()
@@ -159,7 +159,7 @@ func TestReadingDuringAChangeIsNoDrift(t *testing.T) {
 	}
 }
 
-// A meddledView has something happen after each reading.
+// A meddledView calls a function after each reading.
 type meddledView struct {
 	viewer
 	after func()

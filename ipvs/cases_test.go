@@ -13,8 +13,7 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// A tableCase is something a table does. The fake and the kernel are held to
-// the same.
+// A tableCase is one behaviour of a table, the same for the fake and the kernel.
 type tableCase struct {
 	name string
 	do   func(t table) error
@@ -156,7 +155,7 @@ func optionCases() map[dataplane.ServiceID][]options {
 	return cases
 }
 
-// runCases holds a table to the cases.
+// runCases checks a table by the cases.
 func runCases(t *testing.T, open func(testing.TB) table) {
 	for _, c := range tableCases() {
 		t.Run(c.name, func(t *testing.T) { c.run(t, open(t)) })
@@ -203,6 +202,6 @@ func readBack(t *testing.T, tab table) {
 	}
 }
 
-func TestFakeKeepsTheCases(t *testing.T) {
+func TestFakePassesTheCases(t *testing.T) {
 	runCases(t, func(testing.TB) table { return newFake() })
 }

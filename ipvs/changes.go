@@ -11,7 +11,8 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// changes says in what have is not want, which both are of the service id.
+// changes describes how have differs from want. Both are states of the service
+// id.
 func changes(id dataplane.ServiceID, have, want state) []string {
 	said := optionChanges(id, have.options, want.options)
 	p := sort(have.servers, want.servers)
@@ -29,7 +30,7 @@ func changes(id dataplane.ServiceID, have, want state) []string {
 	return said
 }
 
-// missing returns the servers of want that have is without.
+// missing returns the servers of want that are not in have.
 func missing(have, want state) (gone []netip.AddrPort) {
 	for _, w := range want.servers {
 		if !slices.ContainsFunc(have.servers, func(h server) bool { return h.addr == w.addr }) {
@@ -39,13 +40,13 @@ func missing(have, want state) (gone []netip.AddrPort) {
 	return gone
 }
 
-// A change is something that is not as it should be.
+// A change is one property, and whether it differs from what is wanted.
 type change struct {
 	what       string
 	have, want any
 }
 
-// differing says those of cs that differ.
+// differing returns the descriptions of those of cs that differ.
 func differing(cs []change) (said []string) {
 	for _, c := range cs {
 		if c.have != c.want {

@@ -23,15 +23,15 @@ type Connection struct {
 	Expires  time.Duration // until it is forgotten if nothing moves
 }
 
-// Connections returns the connections that the network namespace of the
-// calling thread forwards, as they are found while they are iterated over: the
-// table may be large and is not held. The kernel hands it out by position, a
-// page at a time (net/netfilter/ipvs/ip_vs_conn.c, ip_vs_conn_array): while
-// connections of any namespace come and go, one may appear twice or be missed.
-// An error ends the sequence.
+// Connections iterates over the connections that the network namespace of the
+// calling thread forwards. It reads the table on the way and does not hold it,
+// since it may be large. The kernel hands it out by position, a page at a time
+// (net/netfilter/ipvs/ip_vs_conn.c, ip_vs_conn_array): while connections of any
+// namespace come and go, one may appear twice or be missed. An error ends the
+// sequence.
 func Connections() iter.Seq2[Connection, error] {
 	return func(yield func(Connection, error) bool) {
-		// /proc/net would be that of the first thread.
+		// /proc/net shows the namespace of the first thread.
 		runtime.LockOSThread()
 		f, err := os.Open("/proc/thread-self/net/ip_vs_conn")
 		runtime.UnlockOSThread()

@@ -19,12 +19,12 @@ var (
 	_ dataplane.Pather    = (*Dataplane)(nil)
 )
 
-// Options are what a Dataplane is made with. The zero value is usable.
+// Options configure a Dataplane. The zero value is usable.
 type Options struct {
 	Log *slog.Logger // nil: nothing is logged
 	// Renewed is called, in a goroutine of its own, after the module was loaded
-	// again: the settings of IPVS are those of the kernel again. Services come
-	// back with the next Apply of each. May be nil.
+	// again, when the settings of IPVS have their defaults. Each service comes
+	// back with its next Apply. Renewed may be nil.
 	Renewed func()
 }
 
@@ -34,7 +34,7 @@ type Dataplane struct {
 	log    *slog.Logger
 	writes atomic.Uint64
 
-	viewing sync.Mutex // one reader at a time, who keeps no change waiting
+	viewing sync.Mutex // one reader at a time; changes do not wait for it
 	view    viewer
 	audits  uint64
 	closing atomic.Bool
@@ -91,7 +91,7 @@ func (d *Dataplane) Apply(ctx context.Context, want dataplane.VirtualService) er
 	return d.apply(ctx, want, unchanged)
 }
 
-// apply is Apply with steps that adjust may change.
+// apply is Apply, but adjust may change the steps.
 func (d *Dataplane) apply(ctx context.Context, want dataplane.VirtualService, adjust func([]step)) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -127,7 +127,7 @@ func (d *Dataplane) Remove(ctx context.Context, id dataplane.ServiceID) error {
 	}
 	d.writes.Add(1)
 	err := d.table.delService(id)
-	if outdated(err) { // a question finds the new number
+	if outdated(err) { // a request that only reads finds the new number
 		if _, there, lost := d.find(id); lost != nil || !there {
 			err = lost
 		} else {
@@ -178,7 +178,7 @@ func (d *Dataplane) Find(ctx context.Context, ids []dataplane.ServiceID) ([]data
 // what is in force asks for none.
 func (d *Dataplane) Writes() uint64 { return d.writes.Load() }
 
-// Close implements [dataplane.Dataplane]. Everything goes on being forwarded.
+// Close implements [dataplane.Dataplane]. The kernel goes on forwarding.
 func (d *Dataplane) Close() error {
 	d.closing.Store(true)
 	d.close()

@@ -91,7 +91,7 @@ func TestApplyProgramsEverything(t *testing.T) {
 	}
 }
 
-// holds checks that Snapshot says exactly what was applied.
+// holds checks that Snapshot returns exactly what was applied.
 func holds(t *testing.T, d *Dataplane, want ...dataplane.VirtualService) {
 	t.Helper()
 	all, err := d.Snapshot(t.Context())
@@ -173,8 +173,9 @@ func TestSnapshotTellsAForeignMethodFromOurs(t *testing.T) {
 	}
 }
 
-// BenchmarkSnapshot is to grow with the number of real servers and not with
-// its square: it is read every few seconds, and nothing can change meanwhile.
+// BenchmarkSnapshot has to grow with the number of real servers and not with its
+// square: snapshots are taken every few seconds, and no change is possible
+// meanwhile.
 func BenchmarkSnapshot(b *testing.B) {
 	for _, n := range []int{100, 10_000} {
 		d, f := opened()
@@ -270,8 +271,8 @@ func TestRemoveWhatIsGone(t *testing.T) {
 	}
 }
 
-// TestOneRefusedServerDoesNotHoldUpOthers has the kernel refuse one address.
-func TestOneRefusedServerDoesNotHoldUpOthers(t *testing.T) {
+// TestOneRefusedServerDelaysNoOthers: the kernel refuses one address.
+func TestOneRefusedServerDelaysNoOthers(t *testing.T) {
 	d, f := opened()
 	bad := two().RealServers[0].Addr
 	f.refuse = func(s step) error {
@@ -290,7 +291,7 @@ func TestOneRefusedServerDoesNotHoldUpOthers(t *testing.T) {
 	}
 }
 
-// TestNothingLeavesWhenNothingCanCome has every addition fail.
+// TestNothingLeavesWhenNothingCanCome: every addition fails.
 func TestNothingLeavesWhenNothingCanCome(t *testing.T) {
 	d, f := opened()
 	must(t, d.Apply(t.Context(), two()))
@@ -311,8 +312,8 @@ func TestNothingLeavesWhenNothingCanCome(t *testing.T) {
 	}
 }
 
-// TestRaces has somebody else be quicker once. What the kernel does not
-// complain about is for the next Apply to find.
+// TestRaces: another program is quicker once. The next Apply finds the changes
+// that the kernel does not complain about.
 func TestRaces(t *testing.T) {
 	for name, meddle := range map[string]func(f *fake, s step){
 		"service added":   func(f *fake, _ step) { f.services[web] = &entry{options: plain} },
@@ -380,7 +381,7 @@ func TestApplyRefusesWhatIsUnsupported(t *testing.T) {
 	}
 }
 
-// TestCancelled is cancelled after what comes and before what goes.
+// TestCancelled cancels after the additions and before the removals.
 func TestCancelled(t *testing.T) {
 	d, f := opened()
 	must(t, d.Apply(t.Context(), two()))
@@ -420,8 +421,8 @@ func TestCloseLeavesTheTable(t *testing.T) {
 	}
 }
 
-// TestApplyDroppingOnTheFake: the service drops packets until the last
-// step is taken, where the kernel can, and be what was asked for in any case.
+// TestApplyDroppingOnTheFake: the service drops packets until the last step is
+// taken, where the kernel can do that, and is as wanted in the end in any case.
 func TestApplyDroppingOnTheFake(t *testing.T) {
 	for _, missing := range []bool{false, true} {
 		t.Run(fmt.Sprintf("module missing %v", missing), func(t *testing.T) {

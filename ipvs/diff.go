@@ -36,10 +36,10 @@ const (
 	opens // a real server takes new connections from now on
 )
 
-// diff returns the writes that make want out of have, nil for no service, as
-// few as there can be for one that exists. A service that has a usable real
-// server before and after has one after each of them: what serves comes first,
-// what does not any more goes last.
+// diff returns the writes that make want out of have, nil for no service, as few
+// as there can be for one that exists. A service that has a usable real server
+// before and after has one after each of them: servers that take connections are
+// added first, and those that no longer do are removed last.
 func diff(have *state, want state) []step {
 	if have == nil {
 		// With its real scheduler, wrr would begin in the middle of its
@@ -68,8 +68,8 @@ type phases struct {
 	leaving []step
 }
 
-// sort compares real servers. The kernel puts what is added at the head of its
-// list: the first is added last.
+// sort compares real servers. The kernel puts an added server at the head of its
+// list, so the first one is added last.
 func sort(have, want []server) phases {
 	var p phases
 	old := make(map[netip.AddrPort]server, len(have))
@@ -91,7 +91,7 @@ func sort(have, want []server) phases {
 	return p
 }
 
-// place files the step that makes w out of h, or out of nothing.
+// add adds the step that makes w out of h, or out of nothing, to its phase.
 func (p *phases) add(h, w server, there bool) {
 	s := step{verb: addServer, server: w}
 	if there {
@@ -109,7 +109,7 @@ func (p *phases) add(h, w server, there bool) {
 	}
 }
 
-// on carries the step out.
+// on applies the step to t.
 func (s step) on(t table, id dataplane.ServiceID) error {
 	switch s.verb {
 	case addService:
@@ -126,7 +126,7 @@ func (s step) on(t table, id dataplane.ServiceID) error {
 	panic(fmt.Sprintf("no such step: %d", s.verb))
 }
 
-// String says what is attempted, for OpError.Op.
+// String returns a description of the attempt, for OpError.Op.
 func (v verb) String() string {
 	return [...]string{"add", "change", "add to", "change on", "remove from"}[v]
 }

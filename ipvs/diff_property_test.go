@@ -9,8 +9,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// states draws services of few real servers with few weights, so that what
-// matters happens often.
+// states draws services of few real servers with few weights, so that the
+// interesting cases are frequent.
 var states = rapid.Custom(func(t *rapid.T) state {
 	s := pool(rapid.SampledFrom([]string{"rr", "wrr", noScheduler}).Draw(t, "scheduler"), rapid.SliceOfN(rapid.IntRange(-1, 2), 0, 5).Draw(t, "weights")...)
 	for i := range s.servers {
@@ -32,7 +32,7 @@ func put(f *fake, s *state) {
 	f.services[web] = e
 }
 
-// model is the same in other words: who is there, and how.
+// model is the state in another form: the real servers by their addresses.
 func model(s state) map[netip.AddrPort]server {
 	m := map[netip.AddrPort]server{}
 	for _, srv := range s.servers {
@@ -130,8 +130,8 @@ func TestDiffProperties(t *testing.T) {
 	})
 }
 
-// TestFailuresNeverEmptyAService fails any of the writes, and then applies
-// once more without failures.
+// TestFailuresNeverEmptyAService: any of the writes fails, and then the service
+// is applied once more without failures.
 func TestFailuresNeverEmptyAService(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		have, want := states.Draw(t, "have"), states.Draw(t, "want")

@@ -18,8 +18,9 @@ var ErrNoIPVS = fmt.Errorf("%w: this kernel has no IPVS: run modprobe ip_vs, ins
 // ErrNoRights is the error of New where the process may not program IPVS.
 var ErrNoRights = errors.New("this process may not program IPVS: it needs the capability CAP_NET_ADMIN")
 
-// noRights says what is missing where the kernel refuses everything. Many
-// kernels do not take the capability of a user namespace for their own.
+// noRights returns an error that names the missing right where the kernel refuses
+// everything. Many kernels do not take the capability of a user namespace for
+// their own.
 func noRights(err error) error {
 	if hasNetAdmin() {
 		return fmt.Errorf("%w of the host, and has that of a user namespace (a rootless container?): %w", ErrNoRights, err)
@@ -27,15 +28,15 @@ func noRights(err error) error {
 	return fmt.Errorf("%w: %w", ErrNoRights, err)
 }
 
-// hasNetAdmin reports whether the calling thread has CAP_NET_ADMIN, of
-// whatever namespace.
+// hasNetAdmin reports whether the calling thread has CAP_NET_ADMIN, in any
+// namespace.
 func hasNetAdmin() bool {
 	var caps [2]unix.CapUserData
 	err := unix.Capget(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &caps[0])
 	return err == nil && caps[0].Effective&(1<<unix.CAP_NET_ADMIN) != 0
 }
 
-// opError says what a step attempted and why it failed.
+// opError returns an error that says what a step attempted and why it failed.
 func opError(id dataplane.ServiceID, s step, err error) error {
 	op := &dataplane.OpError{Op: s.verb.String(), Service: id, Err: explain(s, err)}
 	switch s.verb {
@@ -45,7 +46,7 @@ func opError(id dataplane.ServiceID, s step, err error) error {
 	return op
 }
 
-// explain says what the kernel means by an errno.
+// explain adds what the kernel means by an errno.
 func explain(s step, err error) error {
 	service := s.server.addr == netip.AddrPort{}
 	switch {
@@ -67,8 +68,8 @@ func explain(s step, err error) error {
 	return err
 }
 
-// raced reports whether err may come from somebody else who changed the
-// service at the same time.
+// raced reports whether another program that changed the service at the same time
+// may have caused err.
 func raced(err error) bool {
 	return errors.Is(err, unix.EEXIST) || errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ESRCH)
 }

@@ -16,12 +16,12 @@ import (
 )
 
 // A fake is a table that behaves as the kernel's does, as far as the cases in
-// cases_test.go go, which both are held to.
+// cases_test.go show, which both pass.
 type fake struct {
 	services map[dataplane.ServiceID]*entry
-	// refuse, if it is there, may fail a write before it has an effect.
+	// refuse may fail a write before it has an effect. May be nil.
 	refuse func(s step) error
-	// after, if it is there, is called after each write.
+	// after is called after each write. May be nil.
 	after  func(s step)
 	times  Timeouts
 	writes int
@@ -35,12 +35,12 @@ type fake struct {
 	viewed int  // how many services were read beside the changes
 	tell   func()
 
-	mu   sync.Mutex  // for who reads beside the changes
+	mu   sync.Mutex  // for reading beside the changes
 	busy atomic.Bool // with a change
 }
 
-// alone takes the table for one call, which has to be the only one but for
-// those who read beside the changes.
+// alone reserves the table for one call, which has to be the only one but for
+// readings beside the changes.
 func (f *fake) alone() (done func()) {
 	if !f.busy.CompareAndSwap(false, true) {
 		panic("two calls at once")
@@ -250,7 +250,7 @@ func (v fakeView) prints() map[dataplane.ServiceID]uint64 {
 	return all
 }
 
-// takesService says what the kernel refuses about a service.
+// takesService returns the error by which the kernel refuses a service.
 func takesService(id dataplane.ServiceID, o options) error {
 	switch {
 	case o.scheduler != noScheduler && !slices.Contains(schedulers, o.scheduler):
@@ -261,7 +261,7 @@ func takesService(id dataplane.ServiceID, o options) error {
 	return nil
 }
 
-// takesServer says what the kernel refuses about a real server.
+// takesServer returns the error by which the kernel refuses a real server.
 func takesServer(id dataplane.ServiceID, s server) error {
 	switch {
 	case s.addr.Addr().Is6() != ipv6(id) && s.method != methodTunnel:

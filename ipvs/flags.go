@@ -38,13 +38,13 @@ var schedFlags = []schedFlag{
 	{"flag-3", flagSched3},
 }
 
-// suits reports whether the flag means something to a scheduler.
+// suits reports whether the flag has a meaning for a scheduler.
 func (f schedFlag) suits(scheduler string) bool {
 	own, _, _ := strings.Cut(f.name, "-")
 	return own == "flag" || own == scheduler
 }
 
-// flagNamed returns the flag of that name which suits the scheduler.
+// flagNamed returns the flag of that name for the scheduler.
 func flagNamed(scheduler, name string) (schedFlag, bool) {
 	i := slices.IndexFunc(schedFlags, func(f schedFlag) bool { return f.name == name && f.suits(scheduler) })
 	if i < 0 {

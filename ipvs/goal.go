@@ -56,8 +56,8 @@ func goalOptions(v dataplane.VirtualService) options {
 	return o
 }
 
-// goalServer returns r in the kernel's terms. A sorry server is reached where
-// it listens, like any other.
+// goalServer returns r in the kernel's terms. A sorry server is reached at the
+// address on which it listens, like any other.
 func goalServer(r dataplane.RealServer) server {
 	return server{
 		addr: r.Addr, method: methods[r.Forward], tunnel: goalTunnel(r.Tunnel),
@@ -85,8 +85,8 @@ func netmask(six bool, bits int) uint32 {
 	return binary.NativeEndian.Uint32(net.CIDRMask(bits, 32))
 }
 
-// prefixBits is the opposite of netmask. What is no prefix counts as far as it
-// is one.
+// prefixBits is the inverse of netmask. It counts the leading ones of a mask that
+// is no prefix.
 func prefixBits(six bool, mask uint32) int {
 	if six {
 		return int(mask)
@@ -96,9 +96,9 @@ func prefixBits(six bool, mask uint32) int {
 	return ones
 }
 
-// status returns what was read of a service in the words of the contract. What
-// is as last asks for is said as last says it, also where the kernel knows
-// less than that.
+// status returns what was read of a service in terms of the contract. A property
+// that is as last asks for has the value of last, even where the kernel knows
+// less of it.
 func (e entry) status(last dataplane.VirtualService) dataplane.ServiceStatus {
 	st := dataplane.ServiceStatus{Service: e.service(last), Counters: e.counters}
 	index := make(map[netip.AddrPort]int, len(last.RealServers))
@@ -150,7 +150,7 @@ func (e entry) inOrder(index map[netip.AddrPort]int) []serverEntry {
 	return out
 }
 
-// real returns s in the words of the contract.
+// real returns s in terms of the contract.
 func (s server) real() dataplane.RealServer {
 	r := dataplane.RealServer{Addr: s.addr, Forward: s.forward(), Weight: s.weight, Upper: s.upper, Lower: s.lower}
 	if r.Forward == dataplane.IPIP {
@@ -159,8 +159,8 @@ func (s server) real() dataplane.RealServer {
 	return r
 }
 
-// forward returns the forwarding method, foreign for one that nobody can have
-// asked for here.
+// forward returns the forwarding method, foreign for one that shunt does not
+// know.
 func (s server) forward() dataplane.Forward {
 	_, known := s.tunnel.words()
 	for forward, method := range methods {

@@ -13,8 +13,8 @@ import (
 )
 
 // A kernel is the table of the network namespace it was opened in. The library
-// makes the changes it has words for; everything else, and reading back, which
-// it does with 32-bit counters and 16-bit weights, is asked for here.
+// makes the changes that it can express. Everything else is done here, and so is
+// reading, because the library reads counters of 32 bits and weights of 16 bits.
 type kernel struct {
 	link
 	lib   library
@@ -39,9 +39,9 @@ func openKernel(log *slog.Logger) (*kernel, error) {
 	return k, nil
 }
 
-// findFamily asks for the number of the kernel's interface, which makes it
-// load the module. The library must not be asked before: it asks once in the
-// life of the process, and takes no answer for success.
+// findFamily asks for the number of the kernel's interface, which makes it load
+// the module. The library must not be asked before that: it asks once in the life
+// of the process, and takes a missing answer for success.
 func findFamily() (uint16, error) {
 	f, err := netlink.GenlFamilyGet("IPVS")
 	switch {
@@ -53,8 +53,8 @@ func findFamily() (uint16, error) {
 	return f.ID, nil
 }
 
-// introduce asks the kernel for its version of IPVS, which takes the rights
-// that everything else takes too.
+// checkVersion asks the kernel for its version of IPVS, which needs the same
+// rights as everything else.
 func (k *kernel) checkVersion(log *slog.Logger) error {
 	msgs, err := k.request(cmdGetInfo, 0)
 	switch {
@@ -78,7 +78,7 @@ func needsOwn(id dataplane.ServiceID, s server) bool {
 	return s.addr.Addr().Is6() != ipv6(id) || s.tunnel != (tunnel{})
 }
 
-// own makes a change by a request of our own.
+// ownRequest makes a change without the library.
 func (k *kernel) ownRequest(cmd uint8, id dataplane.ServiceID, s server) error {
 	_, err := k.request(cmd, unix.NLM_F_ACK, serviceAttr(id), serverAttr(s))
 	return err

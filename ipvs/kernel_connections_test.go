@@ -49,7 +49,7 @@ func TestConnections(t *testing.T) {
 	}
 }
 
-// TestKernelTimeouts holds the kernel to what the fake does.
+// TestKernelTimeouts: the kernel does what the fake does.
 func TestKernelTimeouts(t *testing.T) { keepsTimeouts(t, withTable(openTest(t), nil)) }
 
 // TestListed finds services without asking IPVS for them.

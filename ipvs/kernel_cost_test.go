@@ -17,11 +17,11 @@ func spent(t *testing.T) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// TestAuditCosts has a thousand services with five real servers each audited.
-// An audit costs a fraction of reading all of them, which is what it would
-// cost to ask for each; what that is of a core is logged, because a machine
-// with much to do makes an emulated one count its waiting, too. One change that
-// somebody else makes is found by the next audit.
+// TestAuditCosts audits a thousand services with five real servers each. An audit
+// costs a fraction of reading all of them, which is what it would cost to ask for
+// each; what that is of a core is logged, because a machine with much to do makes
+// an emulated one count its waiting, too. One change that somebody else makes is
+// found by the next audit.
 func TestAuditCosts(t *testing.T) {
 	k := openTest(t)
 	d := withTable(k, nil)

@@ -15,8 +15,8 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// TestApplyDropping has a service come that somebody on this host served until
-// then, again and again, under clients who connect all the time: each of them is
+// TestApplyDropping: a service that another program on this host has served is
+// applied, again and again, while clients connect all the time. Each of them is
 // served by one or the other.
 func TestApplyDropping(t *testing.T) {
 	s := newSite(t, dataplane.Gate)

@@ -27,7 +27,7 @@ var (
 	vip6 = netip.MustParseAddr("fd00:2::100")
 )
 
-// newSite builds a site whose real servers are reached by one method.
+// newSite builds a fixture whose real servers are reached by one method.
 func newSite(t testing.TB, forward dataplane.Forward) *fixture {
 	t.Helper()
 	s := &fixture{lab: netlab.Test(t)}
@@ -121,7 +121,7 @@ func (s *fixture) open(t testing.TB) *Dataplane {
 	return d
 }
 
-// suite is the site as the contract's suite wants it.
+// suite is the fixture as the contract's suite wants it.
 func (s *fixture) suite(forward dataplane.Forward) dataplanetest.Lab {
 	lab := dataplanetest.Lab{
 		Open: func(t testing.TB) dataplane.Dataplane { return s.open(t) },

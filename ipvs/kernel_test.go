@@ -10,7 +10,7 @@ import (
 	"github.com/shunt-lb/shunt/internal/test/netlab"
 )
 
-// namespace returns a network namespace of its own for t.
+// namespace returns a new network namespace for t.
 func namespace(t testing.TB, lab *netlab.Lab) *netlab.Namespace {
 	t.Helper()
 	n, err := lab.Namespace("director")
@@ -36,7 +36,7 @@ func openTest(t testing.TB) *kernel {
 	return openIn(t, namespace(t, netlab.Test(t)))
 }
 
-func TestKernelKeepsTheCases(t *testing.T) {
+func TestKernelPassesTheCases(t *testing.T) {
 	k := openTest(t)
 	runCases(t, func(testing.TB) table { return k })
 }

@@ -21,8 +21,8 @@ import (
 	"github.com/shunt-lb/shunt/internal/test/netlab"
 )
 
-// serve has every real server listen on each address and greet with a letter:
-// a, b, c. After that it sends back what comes.
+// serve lets every real server listen on each address, greet with a letter (a, b,
+// c) and then send back what it receives.
 func (s *fixture) serve(t testing.TB, addrs ...string) {
 	t.Helper()
 	for i, r := range s.real {
@@ -161,7 +161,7 @@ func markAll(n uint32) error {
 	})
 }
 
-// TestFirewallMarks has one mark stand for two ports, in both families.
+// TestFirewallMarks: one mark stands for two ports, in both families.
 func TestFirewallMarks(t *testing.T) {
 	for _, forward := range []dataplane.Forward{dataplane.Gate, dataplane.Masq} {
 		t.Run(forward.String(), func(t *testing.T) {

@@ -46,7 +46,7 @@ func TestSharedLibraryHangs(t *testing.T) {
 	}
 }
 
-// TestManyCallers has many share a dataplane.
+// TestManyCallers: many goroutines share a dataplane.
 func TestManyCallers(t *testing.T) {
 	d := withTable(openTest(t), nil)
 	var callers sync.WaitGroup

@@ -169,7 +169,7 @@ func TestTunnelTypes(t *testing.T) {
 	}
 }
 
-// throughTunnel has a service that may exist served by a tunnel.
+// throughTunnel serves a service, which may exist, through a tunnel.
 func (s *fixture) throughTunnel(t *testing.T, d *Dataplane, tunnel dataplane.Tunnel, vip string, six bool) {
 	want := dataplane.VirtualService{ID: tcp(vip), Scheduler: "rr", RealServers: reals(dataplane.IPIP, six, 80)}
 	for i := range want.RealServers {
@@ -197,7 +197,7 @@ func (s *fixture) throughTunnel(t *testing.T, d *Dataplane, tunnel dataplane.Tun
 	}
 }
 
-// wire is what a tap says of a tunnel.
+// wire returns what a tap calls a tunnel.
 func wire(tunnel dataplane.Tunnel, vip string) string {
 	switch tunnel.Type {
 	case dataplane.TunnelGRE:
@@ -211,7 +211,7 @@ func wire(tunnel dataplane.Tunnel, vip string) string {
 	return "protocol 4"
 }
 
-// A tap sees what a machine's eth0 takes.
+// A tap sees the packets of a machine's eth0.
 type tap struct{ fd int }
 
 func openTap(t *testing.T, in *netlab.Namespace) *tap {
@@ -233,8 +233,8 @@ func openTap(t *testing.T, in *netlab.Namespace) *tap {
 	return w
 }
 
-// kinds says what has come for this machine's addresses, but for what
-// machines on one wire tell each other.
+// kinds returns the kinds of packets that came for this machine's addresses,
+// without ARP and neighbour discovery.
 func (w *tap) kinds(t *testing.T) map[string]bool {
 	t.Helper()
 	seen := map[string]bool{}

@@ -11,16 +11,17 @@ import (
 )
 
 const (
-	// maxWeight is what the kernel's own tools and libraries can read back.
+	// maxWeight is the largest weight that other tools and libraries can read
+	// back.
 	maxWeight = 65535
 	// maxTimeout is the limit of ipvsadm. The kernel counts in ticks and
 	// overflows some time after it.
 	maxTimeout = 31 * 24 * time.Hour
 )
 
-// Unsupported returns every reason why IPVS cannot serve v as it stands, nil
-// if there is none. It depends on v alone. Most of it the kernel would take
-// without complaint and then not forward.
+// Unsupported returns every reason why IPVS cannot serve v as it stands, nil if
+// there is none. It depends on v alone. The kernel would accept most of these
+// services and then not forward them.
 func Unsupported(v dataplane.VirtualService) []*dataplane.Limit {
 	var l limits
 	l.virtual(v)
@@ -34,7 +35,7 @@ func Unsupported(v dataplane.VirtualService) []*dataplane.Limit {
 	return l
 }
 
-// limits are what has been found so far.
+// limits are the reasons found so far.
 type limits []*dataplane.Limit
 
 func (l *limits) add(directive, format string, args ...any) {
@@ -59,7 +60,7 @@ func (l *limits) virtual(v dataplane.VirtualService) {
 	}
 }
 
-// notAnAddress reports whether the kernel would take something else for addr.
+// notAnAddress reports whether the kernel would use another address than addr.
 func notAnAddress(addr netip.Addr) bool {
 	return !addr.IsValid() || addr.Is4In6() || addr.Zone() != "" || addr.IsMulticast()
 }
@@ -103,8 +104,8 @@ func (l *limits) real(v dataplane.VirtualService, r dataplane.RealServer) {
 	}
 }
 
-// tunnel finds what is wrong with how packets for r are wrapped, once for all
-// real servers of which the same is wrong.
+// tunnel adds what is wrong with the encapsulation of packets for r, once for all
+// real servers with the same fault.
 func (l *limits) tunnel(r dataplane.RealServer) {
 	if r.Forward != dataplane.IPIP && r.Tunnel != (dataplane.Tunnel{}) {
 		l.add("real", "%s is no tunnel: a tunnel type is for ipip", r.Forward)
@@ -117,7 +118,7 @@ func (l *limits) tunnel(r dataplane.RealServer) {
 	}
 }
 
-// address says what is wrong with where r is.
+// address returns what is wrong with the address of r, "" for nothing.
 func address(v dataplane.VirtualService, r dataplane.RealServer) string {
 	addr := r.Addr.Addr()
 	switch {
@@ -133,7 +134,8 @@ func address(v dataplane.VirtualService, r dataplane.RealServer) string {
 	return ""
 }
 
-// forwarding says what is wrong with how r is reached.
+// forwarding returns what is wrong with the forwarding method of r, "" for
+// nothing.
 func forwarding(v dataplane.VirtualService, r dataplane.RealServer) string {
 	_, known := methods[r.Forward]
 	own, service := r.Addr.Port(), v.ID.Addr.Port()
@@ -141,7 +143,7 @@ func forwarding(v dataplane.VirtualService, r dataplane.RealServer) string {
 	switch {
 	case !known:
 		return fmt.Sprintf("IPVS has no forwarding method %s: use gate, masq or ipip", r.Forward)
-	case v.ID.Protocol == dataplane.FWMark: // gate and ipip keep the port of the packet, whatever is said
+	case v.ID.Protocol == dataplane.FWMark: // gate and ipip keep the port of the packet, whatever port r has
 		return ""
 	case own == mapped || r.Sorry && r.Addr == netip.AddrPort{}:
 		return ""
@@ -151,7 +153,8 @@ func forwarding(v dataplane.VirtualService, r dataplane.RealServer) string {
 	return fmt.Sprintf("%s cannot change the port: packets arrive on port %d, not on %d: use port %[2]d, or masq", r.Forward, mapped, own)
 }
 
-// load says what is wrong with how much r is to take.
+// load returns what is wrong with the weight and the thresholds of r, "" for
+// nothing.
 func load(r dataplane.RealServer) string {
 	switch {
 	case r.Weight < 0 || r.Weight > maxWeight:

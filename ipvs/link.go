@@ -10,8 +10,8 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// A link is a socket to the kernel with the number of its interface for IPVS,
-// which is another one after the module was loaded again. It is for one caller
+// A link is a socket to the kernel, with the number of the kernel's interface for
+// IPVS. The number changes when the module is loaded again. It is for one caller
 // at a time.
 type link struct {
 	family uint16
@@ -57,8 +57,8 @@ func (l *link) ask(cmd uint8, flags int, data ...nl.NetlinkRequestData) ([][]byt
 	return l.request(cmd, flags, data...)
 }
 
-// outdated reports whether err is what a question gets for whose number there
-// is no interface any more, or another one than that of IPVS.
+// outdated reports whether err is the answer to a request for an interface that
+// is gone, or that is not the one of IPVS.
 func outdated(err error) bool {
 	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EOPNOTSUPP)
 }
@@ -129,7 +129,7 @@ func (l *link) servers(id dataplane.ServiceID) ([]serverEntry, error) {
 	return servers, nil
 }
 
-// dump asks for a list, again if somebody changed it meanwhile.
+// dump asks for a list, and asks again if it was changed meanwhile.
 func (l *link) dump(cmd uint8, data ...nl.NetlinkRequestData) (msgs [][]byte, err error) {
 	for range 10 {
 		msgs, err = l.ask(cmd, unix.NLM_F_DUMP, data...)

@@ -13,9 +13,9 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// Listed returns the tcp and udp services that are in the kernel's table,
-// whoever has put them there, in the network namespace of the calling thread.
-// It needs no rights. Without IPVS there are none.
+// Listed returns the tcp and udp services in the kernel's table, by whatever
+// program, in the network namespace of the calling thread. It needs no rights.
+// Without IPVS there are none.
 func Listed() ([]dataplane.ServiceID, error) {
 	runtime.LockOSThread()
 	f, err := os.Open(listed)
@@ -30,7 +30,7 @@ func Listed() ([]dataplane.ServiceID, error) {
 	return readServices(f)
 }
 
-// readServices reads the table and leaves out everything else in it.
+// readServices reads the table and skips its other lines.
 func readServices(r io.Reader) ([]dataplane.ServiceID, error) {
 	var ids []dataplane.ServiceID
 	lines := bufio.NewScanner(r)

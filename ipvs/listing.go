@@ -13,8 +13,8 @@ import (
 )
 
 // A listing is /proc/net/ip_vs of the network namespace it was opened in: all
-// services with methods and weights of their real servers, at a fiftieth of
-// what it costs to ask for each of them.
+// services with the methods and weights of their real servers. It costs a
+// fiftieth of asking for each of them.
 type listing struct {
 	home string // the network namespace
 	file *os.File
@@ -31,11 +31,12 @@ func (l *listing) open() {
 	l.file, _ = os.Open(listed)
 }
 
-// listed is the file. In /proc/net it would be that of the first thread.
+// listed is the path of the file. The one in /proc/net is that of the first
+// thread.
 const listed = "/proc/thread-self/net/ip_vs"
 
 // reopen opens the file again, which is another one after the module was loaded
-// anew. In another namespace there is none to be had.
+// anew. It does nothing in another namespace.
 func (l *listing) reopen() {
 	l.close()
 	runtime.LockOSThread()
@@ -52,8 +53,8 @@ func (l *listing) close() {
 	}
 }
 
-// prints implements viewer. It looks at everything that is listed but counts of
-// connections.
+// prints implements viewer. It covers everything that is listed except the counts
+// of connections.
 func (l *listing) prints() map[dataplane.ServiceID]uint64 {
 	if l.load() != nil {
 		l.reopen()
@@ -74,7 +75,7 @@ func (l *listing) prints() map[dataplane.ServiceID]uint64 {
 	return all
 }
 
-// load reads the file, whose pieces are a page long.
+// load reads the file, which the kernel hands out in pages.
 func (l *listing) load() error {
 	if l.file == nil {
 		return os.ErrNotExist
@@ -107,7 +108,7 @@ func withoutCounts(line []byte) []byte {
 	return line
 }
 
-// listedID returns which service a line is of, the zero value for none.
+// listedID returns the service that a line describes, the zero value for none.
 func listedID(line []byte) dataplane.ServiceID {
 	protocol, rest, _ := bytes.Cut(line, []byte(" "))
 	where, _, _ := bytes.Cut(bytes.TrimLeft(rest, " "), []byte(" "))

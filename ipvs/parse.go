@@ -38,8 +38,8 @@ func parseService(msg []byte) (dataplane.ServiceID, entry, error) {
 	}}, err
 }
 
-// service returns which service the attributes are of. One that is neither of
-// TCP nor of UDP and has no mark is none that shunt knows.
+// service returns the service that the attributes identify, the zero value for
+// one that is neither of TCP nor of UDP and has no mark.
 func (a *attrs) service() dataplane.ServiceID {
 	family := a.number(svcFamily)
 	if mark := a.number(svcMark); mark != 0 {
@@ -61,7 +61,7 @@ func parseServer(msg []byte, service uint16) (serverEntry, error) {
 	if err != nil {
 		return serverEntry{}, err
 	}
-	// Kernels before 3.18 do not say the family: it is that of the service.
+	// Kernels before 3.18 do not send the family: it is that of the service.
 	addr := a.address(dstAddr, cmp.Or(a.number(dstFamily), uint64(service)))
 	c, err := a.counters(dstStats, dstStats64)
 	return serverEntry{
@@ -84,7 +84,7 @@ func parseServer(msg []byte, service uint16) (serverEntry, error) {
 	}, err
 }
 
-// counters reads statistics of 64 bits, of 32 on kernels before 4.1.
+// counters reads statistics of 64 bits, or of 32 bits on kernels before 4.1.
 func (a *attrs) counters(narrow, wide uint16) (dataplane.Counters, error) {
 	b := a[wide]
 	if b == nil {

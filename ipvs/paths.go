@@ -10,7 +10,7 @@ import (
 )
 
 // SetPaths implements [dataplane.Pather]: a path is a service by its mark, with
-// one real server. What is as it should be costs a question and no change.
+// one real server. A path that is in place already costs one read and no change.
 func (d *Dataplane) SetPaths(ctx context.Context, paths []dataplane.Path) error {
 	d.viewing.Lock()
 	defer d.viewing.Unlock()

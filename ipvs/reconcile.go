@@ -9,7 +9,7 @@ import (
 )
 
 // reconcile reads a service and changes it into want, by steps that adjust may
-// change. It adds the counters read before that to l.
+// change. It adds the counters that it reads before that to l.
 func (d *Dataplane) reconcile(ctx context.Context, id dataplane.ServiceID, want state, l *totals, adjust func([]step)) error {
 	e, there, err := d.find(id)
 	if err != nil {
@@ -80,7 +80,7 @@ func (d *Dataplane) attempt(id dataplane.ServiceID, steps []step) (unserved int,
 		}
 		failed = append(failed, opError(id, steps[i], err))
 		if steps[i].verb == addService {
-			break // the others have failed for want of it
+			break // the others have failed without it
 		}
 	}
 	return unserved, failed

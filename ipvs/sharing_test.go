@@ -9,8 +9,8 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// TestOneCallAtATime has many share a dataplane over a fake, which the race
-// detector sees two in at once.
+// TestOneCallAtATime: many goroutines share a dataplane over a fake, in which the
+// race detector would see two calls at once.
 func TestOneCallAtATime(t *testing.T) {
 	d, f := opened()
 	var callers sync.WaitGroup

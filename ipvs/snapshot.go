@@ -12,10 +12,10 @@ import (
 )
 
 // Snapshot implements [dataplane.Dataplane]. It lists the services that were
-// applied here, each as it was at one time; of one that somebody else has
-// removed there are counters alone. Packet and byte counters are late by up to
-// two seconds. The kernel counts bytes with their headers, and neither Failures
-// nor Refused. No change waits for it.
+// applied here, each as it was at one moment; for one that another program has
+// removed it has counters alone. Packet and byte counters are up to two seconds
+// old. The kernel counts bytes with their headers, and neither Failures nor
+// Refused. No change waits for it.
 func (d *Dataplane) Snapshot(ctx context.Context) ([]dataplane.ServiceStatus, error) {
 	d.viewing.Lock()
 	defer d.viewing.Unlock()
@@ -57,8 +57,8 @@ func (d *Dataplane) Status(ctx context.Context, id dataplane.ServiceID) (datapla
 	return st, err
 }
 
-// Alone reports whether the kernel has no other service of the family of id,
-// whoever has made it. Without any the kernel looks at no packets of a family.
+// Alone reports whether the kernel has no other service of the family of id, by
+// whatever program. The kernel looks at no packets of a family without services.
 func (d *Dataplane) Alone(ctx context.Context, id dataplane.ServiceID) (bool, error) {
 	d.viewing.Lock()
 	defer d.viewing.Unlock()
@@ -74,15 +74,15 @@ func (d *Dataplane) Alone(ctx context.Context, id dataplane.ServiceID) (bool, er
 	return err == nil, err
 }
 
-// A seen is a service that was applied here as it was before it is read: what is
-// read then is of one piece if the epoch is the same still.
+// A seen is a service that was applied here, as it was before it is read. What is
+// read is consistent if the epoch is still the same.
 type seen struct {
 	id           dataplane.ServiceID
 	epoch        uint64
 	print, audit uint64
 }
 
-// marks returns those of some services, or else of all, in order.
+// marks returns the marks of ids, or of all services without any, in order.
 func (d *Dataplane) marks(ctx context.Context, ids ...dataplane.ServiceID) ([]seen, error) {
 	if d.closing.Load() {
 		return nil, dataplane.ErrClosed
@@ -105,8 +105,8 @@ func (d *Dataplane) marks(ctx context.Context, ids ...dataplane.ServiceID) ([]se
 	return marks, nil
 }
 
-// settle returns the status of a service of which e was read after m, or err
-// came of it. Where it was changed meanwhile it is read again.
+// settle returns the status of a service of which e, or err, was read after m. It
+// reads again a service that was changed meanwhile.
 func (d *Dataplane) settle(ctx context.Context, m seen, e entry, there bool, err error) (st dataplane.ServiceStatus, ours bool, _ error) {
 	if d.closing.Load() {
 		return st, false, dataplane.ErrClosed
@@ -139,8 +139,8 @@ func (d *Dataplane) look(ctx context.Context, m seen) (dataplane.ServiceStatus, 
 	return d.settle(ctx, m, e, there, err)
 }
 
-// status takes in what was just read of a service and says it in the words of
-// the contract.
+// status records what was just read of a service and returns it in terms of the
+// contract.
 func (a *applied) status(e entry, there bool) dataplane.ServiceStatus {
 	want := goal(a.want)
 	if !there {

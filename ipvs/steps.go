@@ -21,7 +21,7 @@ const batchSize = 64
 // time.
 func (k *kernel) applySteps(id dataplane.ServiceID, steps []step) []error {
 	if len(steps) == 1 {
-		return []error{steps[0].on(k, id)} // as nearly all changes are
+		return []error{steps[0].on(k, id)} // the usual case
 	}
 	errs := make([]error, 0, len(steps))
 	for chunk := range slices.Chunk(steps, batchSize) {
@@ -31,8 +31,8 @@ func (k *kernel) applySteps(id dataplane.ServiceID, steps []step) []error {
 }
 
 // batch sends steps in one message and returns the error of each. The kernel
-// takes them in order, and goes on after one that fails. It answers for those,
-// and for the last, which asks for an answer.
+// takes them in order, and goes on after one that fails. It sends an error for
+// each of those, and an acknowledgement for the last, which asks for one.
 func (k *kernel) batch(id dataplane.ServiceID, steps []step) []error {
 	message := make([]byte, 0, 256*len(steps))
 	service := serviceAttr(id).Serialize()
@@ -74,8 +74,9 @@ func (k *kernel) stepRequest(flags int, id dataplane.ServiceID, service []byte, 
 
 var commands = [...]uint8{addService: cmdNewService, setService: cmdSetService, addServer: cmdNewDest, setServer: cmdSetDest, delServer: cmdDelDest}
 
-// exchange sends a message and reports failures until there is an answer to
-// the last request in it. An error means that some may not have been reported.
+// exchange sends a message and reports failures until there is an answer to the
+// last request in it. An error means that some failures may not have been
+// reported.
 func (k *kernel) exchange(message []byte, last uint32, failed func(seq uint32, err error)) error {
 	to := &unix.SockaddrNetlink{Family: unix.AF_NETLINK}
 	if err := unix.Sendto(k.socket.Socket.GetFd(), message, 0, to); err != nil {

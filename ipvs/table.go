@@ -6,10 +6,10 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// A table is the virtual services of one network namespace. Errors are, or
-// wrap, errnos: ESRCH for a service that is not there, ENOENT for a real
-// server or a scheduler that is not, EEXIST for what is there already.
-// Methods are called one at a time.
+// A table is the virtual services of one network namespace. Errors are, or wrap,
+// errnos: ESRCH for a service that does not exist, ENOENT for a real server or a
+// scheduler that does not, EEXIST for one that exists already. Methods are called
+// one at a time.
 type table interface {
 	read(id dataplane.ServiceID) (entry, error)
 	addService(id dataplane.ServiceID, o options) error
@@ -22,24 +22,24 @@ type table interface {
 	timeouts() (Timeouts, error)
 	setTimeouts(t Timeouts) error
 	view() viewer        // always the same
-	renewed(tell func()) // has tell called after the table was made anew, which is empty then
+	renewed(tell func()) // tell is called after the table was made anew and is empty
 	close()
 }
 
-// A viewer reads a table beside those who change it. Its methods are called one
-// at a time.
+// A viewer reads a table while others change it. Its methods are called one at a
+// time.
 type viewer interface {
 	read(id dataplane.ServiceID) (entry, error)
 	services() (map[dataplane.ServiceID]entry, error) // without their real servers
 	servers(id dataplane.ServiceID) ([]serverEntry, error)
-	// prints returns for each service a number that is another one when the
-	// service, or a real server of it, has changed in what prints looks at, nil
-	// if that is not to be had. Services that a firewall mark has in both
-	// families have one together, that of IPv4.
+	// prints returns a number for each service, which changes with whatever
+	// prints covers of the service and its real servers; nil if there is no
+	// listing. The two services of a firewall mark, one in each family, share the
+	// number of that of IPv4.
 	prints() map[dataplane.ServiceID]uint64
 }
 
-// options are what the kernel knows of a service beside which one it is.
+// options are what the kernel knows of a service beside its identity.
 type options struct {
 	scheduler string
 	flags     uint32
@@ -48,8 +48,8 @@ type options struct {
 	engine    string // of persistence; shunt uses none
 }
 
-// A server is what the kernel knows of a real server. Its address, and
-// nothing else, tells it from others.
+// A server is what the kernel knows of a real server, which is identified by its
+// address alone.
 type server struct {
 	addr         netip.AddrPort
 	method       uint32 // of forwarding
@@ -58,7 +58,7 @@ type server struct {
 	upper, lower uint32
 }
 
-// A state is what a service is, or is to be. Servers are in the order in
+// A state is a service as it is, or as it is wanted. Servers are in the order in
 // which schedulers go through them, which is the order of the configuration.
 type state struct {
 	options
@@ -79,7 +79,7 @@ type serverEntry struct {
 	active, inactive, persistent int
 }
 
-// state returns what can be changed about e.
+// state returns the part of e that can be changed.
 func (e entry) state() *state {
 	s := &state{options: e.options}
 	for _, srv := range e.servers {

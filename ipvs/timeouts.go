@@ -11,9 +11,9 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// Timeouts are after how long the kernel forgets connections on which nothing
-// moves. They hold for the whole network namespace, and for connections from
-// their next packet on.
+// Timeouts are the times after which the kernel forgets connections on which
+// nothing moves. They hold for the whole network namespace, and for connections
+// from their next packet on.
 type Timeouts struct {
 	TCP    time.Duration // established; 15 minutes unless changed
 	TCPFin time.Duration // both sides have finished; 2 minutes
@@ -34,9 +34,9 @@ func (d *Dataplane) Timeouts(ctx context.Context) (Timeouts, error) {
 	return t, nil
 }
 
-// SetTimeouts changes those that are not 0, in whole seconds, rounded up.
-// Where they are as they should be already nothing is written. More than 31
-// days are refused with an error matching [dataplane.ErrNotSupported].
+// SetTimeouts changes those that are not 0, rounded up to whole seconds. It
+// writes nothing where they are in force already. More than 31 days are refused
+// with an error matching [dataplane.ErrNotSupported].
 func (d *Dataplane) SetTimeouts(ctx context.Context, want Timeouts) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()

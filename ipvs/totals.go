@@ -7,10 +7,10 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// totals turn the counters of the kernel into counters that only grow. The
-// kernel's begin at 0 with each service and each real server that is added,
-// unless it still has a real server of that address from before: then they go on.
-// Traffic of a removed one after the last reading is lost.
+// totals turn the kernel's counters into counters that only grow. The kernel's
+// begin at 0 with each service and each real server that is added, unless it still
+// has a real server of that address from before: then they go on. Traffic of a
+// removed one after the last reading is lost.
 type totals struct {
 	service total
 	servers map[netip.AddrPort]*total
@@ -20,7 +20,7 @@ func newTotals() totals { return totals{servers: map[netip.AddrPort]*total{}} }
 
 // A total is one set of counters that only grow.
 type total struct {
-	before dataplane.Counters // of former lives
+	before dataplane.Counters // before the kernel's last began at 0
 	latest dataplane.Counters // by the kernel
 }
 
@@ -44,7 +44,7 @@ func fallen(now, before dataplane.Counters) bool {
 		now.InBytes < before.InBytes || now.OutBytes < before.OutBytes
 }
 
-// record adds the readings of a service, and replaces them by the totals.
+// record adds the readings of a service and replaces them by the totals.
 func (l *totals) record(e *entry) {
 	e.counters = l.service.add(e.counters)
 	for i := range e.servers {
@@ -59,7 +59,8 @@ func (l *totals) record(e *entry) {
 }
 
 // returns reports whether one of steps adds a real server that had counters before.
-// Whether the kernel goes on with them has to be read before its first client.
+// They have to be read before its first client, to learn whether the kernel goes on
+// with them.
 func (l *totals) returns(steps []step) bool {
 	return slices.ContainsFunc(steps, func(s step) bool {
 		t := l.servers[s.server.addr]

@@ -8,10 +8,10 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// TestCountersNeverFallAndNeverRepeat has real servers and the service itself
-// come and go, by applying and by somebody else, while clients come: every
-// client is counted once, whether or not the kernel goes on with the counters
-// of a real server that returns.
+// TestCountersNeverFallAndNeverRepeat: real servers and the service itself come
+// and go, by Apply and by another program, while clients connect: every client is
+// counted once, whether or not the kernel goes on with the counters of a real
+// server that returns.
 func TestCountersNeverFallAndNeverRepeat(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d, f := opened()

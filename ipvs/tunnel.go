@@ -2,8 +2,8 @@ package ipvs
 
 import "github.com/shunt-lb/shunt/dataplane"
 
-// A tunnel is how packets are wrapped on their way to a real server. The zero
-// value is IP in IP.
+// A tunnel is the encapsulation of packets to a real server. The zero value is IP
+// in IP.
 type tunnel struct {
 	kind  uint8
 	port  uint16
@@ -26,7 +26,8 @@ var kinds = map[dataplane.TunnelType]uint8{
 	dataplane.TunnelGRE:  kindGRE,
 }
 
-// The kernel computes the checksum of UDP for the remote one, too.
+// checksums are the kernel's flags. It computes the checksum of UDP for the
+// remote one, too.
 var checksums = map[dataplane.TunnelChecksum]uint16{
 	dataplane.ChecksumNo:     0,
 	dataplane.ChecksumYes:    flagChecksum,
@@ -38,7 +39,8 @@ func goalTunnel(t dataplane.Tunnel) tunnel {
 	return tunnel{kind: kinds[t.Type], port: t.Port, flags: checksums[t.Checksum]}
 }
 
-// words returns t in the words of the contract, false if that has none for it.
+// words returns t in terms of the contract, false if the contract has none for
+// it.
 func (t tunnel) words() (w dataplane.Tunnel, known bool) {
 	w.Port = t.port
 	for typ, kind := range kinds {
@@ -54,7 +56,7 @@ func (t tunnel) words() (w dataplane.Tunnel, known bool) {
 	return w, goalTunnel(w) == t && wrapping(w) == nil
 }
 
-// wrapping says what IPVS has against a tunnel, nil if nothing.
+// wrapping returns the reason why IPVS cannot use a tunnel, nil for none.
 func wrapping(t dataplane.Tunnel) *dataplane.Limit {
 	switch gue := t.Type == dataplane.TunnelGUE; {
 	case t.Type > dataplane.TunnelGRE:

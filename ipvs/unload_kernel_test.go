@@ -48,9 +48,9 @@ func unload(t *testing.T) {
 	}
 }
 
-// TestModuleLoadedAnew takes IPVS out of the kernel, from where it comes back
-// with an empty table, other numbers and settings as at first. Whatever is
-// called first, everything works from then on.
+// TestModuleLoadedAnew unloads IPVS, which comes back with an empty table, other
+// numbers and its default settings. Everything works from then on, whatever is
+// called first.
 func TestModuleLoadedAnew(t *testing.T) {
 	n := namespace(t, netlab.Test(t))
 	var d *Dataplane

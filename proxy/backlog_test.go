@@ -13,7 +13,7 @@ import (
 
 // A flood on one service, or on several, leaves each of the others its part of
 // the connections, and no more than the limit are carried.
-func TestFloodLeavesOthersTheirs(t *testing.T) {
+func TestFloodLeavesOthersTheirShare(t *testing.T) {
 	const (
 		limit, services = 40, 4
 		own             = limit / 2 / services

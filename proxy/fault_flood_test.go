@@ -136,7 +136,7 @@ func netstat(t *testing.T, name string) string {
 
 // Clients that connect and say nothing, as many as there are descriptors for,
 // cost little memory and no processor time, and keep nobody else out.
-func TestFaultSilentCrowd(t *testing.T) {
+func TestFaultSilentClients(t *testing.T) {
 	n := scaled(mostPairs(t), 500)
 	r := newRemote(t, RemoteOptions{Limits: proxy.Limits{Connections: 2 * n}})
 	silent, servers := newCrowd(t, false), newCrowd(t, false)

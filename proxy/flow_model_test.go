@@ -36,10 +36,10 @@ type arrival struct {
 	known int64 // the newest version then
 }
 
-// TestFlowsInTurmoil has every datagram arrive at most once, at a server that was
+// TestFlowsOfRandomChanges has every datagram arrive at most once, at a server that was
 // in the service since it was sent, every reply get to the client it is for, and
 // nothing left in the end.
-func TestFlowsInTurmoil(t *testing.T) {
+func TestFlowsOfRandomChanges(t *testing.T) {
 	for _, set := range []func(*dataplane.VirtualService){
 		func(*dataplane.VirtualService) {},
 		func(v *dataplane.VirtualService) { v.Scheduler, v.OnePacket = "wrr", true },

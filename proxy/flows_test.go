@@ -171,9 +171,9 @@ func TestFloodOfWorkers(t *testing.T) {
 	}
 }
 
-// TestFlowsOfOthersGiveWay: it makes no difference which worker or service has the
+// TestFlowsOfOthersAreEvicted: it makes no difference which worker or service has the
 // descriptors.
-func TestFlowsOfOthersGiveWay(t *testing.T) {
+func TestFlowsOfOthersAreEvicted(t *testing.T) {
 	d := newPlane(t, proxy.Options{Workers: 3})
 	server, _ := udpServer(t, "127.0.0.1", same)
 	full, other := udpService(t, server), udpService(t, server)

@@ -57,7 +57,7 @@ func wantStart(t testing.TB, c net.Conn, want string) {
 	}
 }
 
-func TestRealServersAreToldTheClient(t *testing.T) {
+func TestHeaderNamesTheClient(t *testing.T) {
 	for _, version := range []int{1, 2} {
 		for _, at := range []struct{ service, server string }{{"127.0.0.1", "127.0.0.1"}, {"::1", "::1"}, {"127.0.0.1", "::1"}, {"::1", "127.0.0.1"}} {
 			d := newPlane(t, proxy.Options{})
@@ -168,7 +168,7 @@ func letters(t testing.TB, host string) netip.AddrPort {
 	return addr
 }
 
-func TestDatagramsAreToldTheClient(t *testing.T) {
+func TestDatagramHeaderNamesTheClient(t *testing.T) {
 	for _, at := range []struct{ service, asked, server string }{
 		{"127.0.0.1", "127.0.0.1", "127.0.0.1"},
 		{"::1", "::1", "::1"},

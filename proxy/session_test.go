@@ -106,7 +106,7 @@ func TestNextServer(t *testing.T) {
 	}
 }
 
-func TestNobodyLeft(t *testing.T) {
+func TestNoServerLeft(t *testing.T) {
 	for _, servers := range [][]int{{}, {0}, {1, 1}} {
 		d := newPlane(t, proxy.Options{})
 		v := tcpService(t)

@@ -62,7 +62,7 @@ func TestTrustedProxyNamesTheClient(t *testing.T) {
 }
 
 // An end right behind the header is passed on.
-func TestHeaderAndGone(t *testing.T) {
+func TestEndBehindTheHeader(t *testing.T) {
 	_, v := trusting(t, "127.0.0.1")
 	c := dial(t, v)
 	send(t, c, header(1, alice))
@@ -83,7 +83,7 @@ func TestTrustedProxyForItself(t *testing.T) {
 	}
 }
 
-func TestUnintroduced(t *testing.T) {
+func TestMissingProxyHeader(t *testing.T) {
 	r := new(recorder)
 	d := newPlane(t, proxy.Options{Log: r.logger()})
 	v := tcpService(t, tcpServer(t, "127.0.0.1", echo))

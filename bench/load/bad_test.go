@@ -126,7 +126,7 @@ func TestBadServers(t *testing.T) {
 				t.Parallel()
 				o := run(t, load.Client{
 					Kind: kind, Targets: []netip.AddrPort{tcp(t, a, test.handle)}, Connections: 3,
-					Request: requestSize, Response: answerSize, Duration: 150 * time.Millisecond, Timeout: waits(test.want),
+					Request: requestSize, Answer: answerSize, Duration: 150 * time.Millisecond, Timeout: waits(test.want),
 				})
 				only(t, o, test.want)
 			})
@@ -208,7 +208,7 @@ func TestChangedRequest(t *testing.T) {
 	})
 	o := run(t, load.Client{
 		Kind: load.Connections, Targets: []netip.AddrPort{to}, Connections: 3,
-		Request: requestSize, Response: answerSize, Duration: 100 * time.Millisecond,
+		Request: requestSize, Answer: answerSize, Duration: 100 * time.Millisecond,
 	})
 	only(t, o, "a request changed on its way")
 }
@@ -270,7 +270,7 @@ func TestBadDatagrams(t *testing.T) {
 
 func datagrams(to netip.AddrPort, want string) load.Client {
 	return load.Client{
-		Kind: load.Datagrams, Targets: []netip.AddrPort{to}, Connections: 8, Flows: 20, Request: requestSize, Response: answerSize,
+		Kind: load.Datagrams, Targets: []netip.AddrPort{to}, Connections: 8, Flows: 20, Request: requestSize, Answer: answerSize,
 		Duration: 150 * time.Millisecond, Timeout: waits(want),
 	}
 }

@@ -14,14 +14,14 @@ import (
 // operation costs both ends together.
 func BenchmarkMerged(b *testing.B) {
 	for name, c := range map[string]load.Client{
-		"connections":    {Kind: load.Connections, Connections: 64, Request: 100, Response: 128},
-		"requests-64":    {Kind: load.Requests, Connections: 64, Request: 100, Response: 128},
-		"requests-1000":  {Kind: load.Requests, Connections: 1000, Request: 100, Response: 128},
-		"bulk-8MiB":      {Kind: load.Bulk, Connections: 8, Response: 8 << 20, Buffer: 128 << 10},
-		"udp-1":          {Kind: load.Datagrams, Connections: 64, Flows: 1, Request: 64, Response: 64},
-		"udp-ports-1000": {Kind: load.Datagrams, Connections: 64, Flows: 1000, Request: 64, Response: 64},
+		"connections":    {Kind: load.Connections, Connections: 64, Request: 100, Answer: 128},
+		"requests-64":    {Kind: load.Requests, Connections: 64, Request: 100, Answer: 128},
+		"requests-1000":  {Kind: load.Requests, Connections: 1000, Request: 100, Answer: 128},
+		"bulk-8MiB":      {Kind: load.Bulk, Connections: 8, Answer: 8 << 20, Buffer: 128 << 10},
+		"udp-1":          {Kind: load.Datagrams, Connections: 64, Flows: 1, Request: 64, Answer: 64},
+		"udp-ports-1000": {Kind: load.Datagrams, Connections: 64, Flows: 1000, Request: 64, Answer: 64},
 		"udp-addresses-1000": {
-			Kind: load.Datagrams, Connections: 64, Flows: 1000, Request: 64, Response: 64,
+			Kind: load.Datagrams, Connections: 64, Flows: 1000, Request: 64, Answer: 64,
 			Sources: []netip.Prefix{netip.MustParsePrefix("127.1.0.0/22")},
 		},
 	} {

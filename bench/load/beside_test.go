@@ -17,10 +17,10 @@ func TestBeside(t *testing.T) {
 		t.Run(family, func(t *testing.T) {
 			at := reals(t, a, 2).Listening()
 			requests := load.Client{
-				Kind: load.Requests, Targets: at, Connections: 16, Request: 100, Response: 128, Rate: 500,
+				Kind: load.Requests, Targets: at, Connections: 16, Request: 100, Answer: 128, Rate: 500,
 				Warmup: 20 * time.Millisecond, Duration: 200 * time.Millisecond,
 			}
-			bulk := load.Client{Kind: load.Bulk, Targets: at, Connections: 3, Response: 1 << 20, Buffer: 128 << 10}
+			bulk := load.Client{Kind: load.Bulk, Targets: at, Connections: 3, Answer: 1 << 20, Buffer: 128 << 10}
 			o, err := load.Run(t.Context(), load.Job{Client: &requests, Beside: &bulk})
 			if err != nil {
 				t.Fatal(err)
@@ -41,7 +41,7 @@ func TestBeside(t *testing.T) {
 func TestBesideEndsWithTheClient(t *testing.T) {
 	stuck := tcp(t, local["IPv4"], func(c *net.TCPConn) { _, _ = io.Copy(io.Discard, c) })
 	requests := load.Client{Kind: load.Requests, Targets: reals(t, local["IPv4"], 1).Listening(), Connections: 1, Duration: 200 * time.Millisecond}
-	bulk := load.Client{Kind: load.Bulk, Targets: []netip.AddrPort{stuck}, Connections: 2, Response: 1 << 20, Timeout: 50 * time.Millisecond}
+	bulk := load.Client{Kind: load.Bulk, Targets: []netip.AddrPort{stuck}, Connections: 2, Answer: 1 << 20, Timeout: 50 * time.Millisecond}
 	o, err := load.Run(t.Context(), load.Job{Client: &requests, Beside: &bulk})
 	if err != nil {
 		t.Fatal(err)

@@ -70,12 +70,12 @@ func (c *Client) checkSizes() error {
 	switch {
 	case c.Connections < 1 || c.Connections > maxSlots:
 		return fmt.Errorf("load job: %d connections, want 1 to %d", c.Connections, maxSlots)
-	case c.Flows < 0, c.Buffer < 0, c.Request < 0, c.Response < 0:
+	case c.Flows < 0, c.Buffer < 0, c.Request < 0, c.Answer < 0:
 		return errors.New("load job: a negative number")
-	case c.Request > maxMessage || c.Response > maxMessage:
-		return fmt.Errorf("load job: %d and %d bytes, want %d bytes at most", c.Request, c.Response, maxMessage)
-	case c.Kind == Datagrams && max(c.Request, c.Response) > maxDatagram:
-		return fmt.Errorf("load job: %d and %d bytes, want %d at most for a datagram", c.Request, c.Response, maxDatagram)
+	case c.Request > maxMessage || c.Answer > maxMessage:
+		return fmt.Errorf("load job: %d and %d bytes, want %d bytes at most", c.Request, c.Answer, maxMessage)
+	case c.Kind == Datagrams && max(c.Request, c.Answer) > maxDatagram:
+		return fmt.Errorf("load job: %d and %d bytes, want %d at most for a datagram", c.Request, c.Answer, maxDatagram)
 	}
 	return nil
 }

@@ -73,7 +73,7 @@ func newClient(l *loop, job Client, begun func(time.Time)) (*client, error) {
 	if job.Timeout == 0 {
 		job.Timeout = defaultTimeout
 	}
-	job.Request, job.Response = max(job.Request, MinRequest), max(job.Response, MinResponse)
+	job.Request, job.Answer = max(job.Request, MinRequest), max(job.Answer, MinAnswer)
 	c := &client{l: l, job: job, begun: begun, t: newTally(job.Interval, job.Duration)}
 	c.t.begin, c.t.end = never, never
 	l.register(c)
@@ -103,7 +103,7 @@ func (c *client) start() {
 	case Idle:
 		c.t.rule = everything
 	case Bulk:
-		c.conns.size, c.conns.answer = MinRequest, MinResponse
+		c.conns.size, c.conns.answer = MinRequest, MinAnswer
 	}
 	c.phase, c.toOpen = starting, c.job.Connections
 	c.limit = now + 2*int64(c.job.Timeout)
@@ -124,7 +124,7 @@ func (c *client) startWork(now int64) {
 		c.t.rule = byEnd
 	}
 	if c.conns != nil {
-		c.conns.size, c.conns.answer = c.job.Request, c.job.Response
+		c.conns.size, c.conns.answer = c.job.Request, c.job.Answer
 	}
 }
 

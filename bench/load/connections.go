@@ -55,7 +55,7 @@ type connections struct {
 func newConnections(l *loop, job Client, t *tally) *connections {
 	w := &connections{
 		l: l, t: t, keep: job.Kind != Connections, discard: job.Kind == Bulk, trust: job.Trust, buffer: job.Buffer,
-		size: job.Request, answer: job.Response, slots: make([]connection, job.Connections), idle: newRing(job.Connections),
+		size: job.Request, answer: job.Answer, slots: make([]connection, job.Connections), idle: newRing(job.Connections),
 		family: family(job.Targets[0].Addr()), buf: make([]byte, chunk),
 	}
 	if w.discard {
@@ -220,7 +220,7 @@ func (w *connections) receive(i int32, k *connection, events uint32) {
 // was no more.
 func (w *connections) receivePart(k *connection) (n int, drained bool, f fault) {
 	b, n, flags := w.buf, len(w.buf), 0
-	if w.discard && k.got >= MinResponse {
+	if w.discard && k.got >= MinAnswer {
 		b, n, flags = nil, k.answer-k.got, unix.MSG_TRUNC
 	}
 	n, errno := recv(k.fd, b, n, flags)

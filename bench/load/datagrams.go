@@ -73,7 +73,7 @@ func (a *datagramServers) compose(server int32, i int) int {
 		flaw = damaged
 	}
 	out := appendAnswer(a.batch.buffer(i), uint16(a.done[server].Number), flaw, r.sequence)
-	out = append(out, payload(r.sequence, MinResponse, int(r.answer)-MinResponse)...)
+	out = append(out, payload(r.sequence, MinAnswer, int(r.answer)-MinAnswer)...)
 	h := &a.batch.msgs[i].hdr
 	h.Iov.Len = uint64(len(out))
 	a.batch.anyInterface(i)

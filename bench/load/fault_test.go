@@ -136,7 +136,7 @@ func TestIdleBroken(t *testing.T) {
 }
 
 // Connections held by somebody who is silent do not stand.
-func TestIdleFrozen(t *testing.T) {
+func TestIdleOfAFrozenServer(t *testing.T) {
 	server := reals(t, local["IPv4"], 1)
 	p := begin(t, load.Client{
 		Kind: load.Idle, Targets: server.Listening(), Connections: 50, Duration: 100 * time.Millisecond, Timeout: 100 * time.Millisecond,

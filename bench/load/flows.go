@@ -51,7 +51,7 @@ type flows struct {
 
 func newFlows(l *loop, job Client, t *tally) (*flows, error) {
 	w := &flows{
-		l: l, t: t, trust: job.Trust, size: job.Request, answer: job.Response, flows: job.Flows,
+		l: l, t: t, trust: job.Trust, size: job.Request, answer: job.Answer, flows: job.Flows,
 		slots: make([]flight, job.Connections), idle: newRing(job.Connections), in: newBatch(), out: newBatch(),
 	}
 	var from []sockaddr
@@ -175,7 +175,7 @@ func (w *flows) ready(socket int32, events uint32) {
 // arrive takes an answer.
 func (w *flows) arrive(b []byte, from *sockaddr) {
 	w.t.carried(0, len(b))
-	if len(b) < MinResponse {
+	if len(b) < MinAnswer {
 		w.t.unexpected(notAnAnswer)
 		return
 	}

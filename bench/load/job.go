@@ -54,10 +54,10 @@ type Client struct {
 	// from in turn; as many as Connections if 0. As they share a socket for all
 	// source addresses, many addresses are much cheaper than many ports.
 	Flows int `json:"flows,omitempty"`
-	// Request and Response are payload bytes, raised to MinRequest and
-	// MinResponse where they are less.
-	Request  int `json:"request"`
-	Response int `json:"response"`
+	// Request and Answer are payload bytes, raised to MinRequest and
+	// MinAnswer where they are less.
+	Request int `json:"request"`
+	Answer  int `json:"answer"`
 	// Pieces makes real servers write the header of an answer and the rest of it
 	// in a piece each, with Nagle's algorithm on: the second piece waits until
 	// the first one has been acknowledged.

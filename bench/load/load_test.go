@@ -46,21 +46,21 @@ func run(t *testing.T, c load.Client) (o load.Outcome) {
 
 func TestKinds(t *testing.T) {
 	kinds := map[string]load.Client{
-		"connections":        {Kind: load.Connections, Connections: 16, Request: 100, Response: 128},
-		"connections rate":   {Kind: load.Connections, Connections: 64, Request: 100, Response: 128, Rate: 500},
-		"requests":           {Kind: load.Requests, Connections: 16, Request: 1, Response: 1},
-		"large requests":     {Kind: load.Requests, Connections: 4, Request: 1 << 20, Response: 3<<20 + 1, Buffer: 64 << 10},
-		"requests rate":      {Kind: load.Requests, Connections: 16, Request: 100, Response: 1000, Rate: 2000},
-		"bulk down":          {Kind: load.Bulk, Connections: 4, Response: 8 << 20, Buffer: 128 << 10},
+		"connections":        {Kind: load.Connections, Connections: 16, Request: 100, Answer: 128},
+		"connections rate":   {Kind: load.Connections, Connections: 64, Request: 100, Answer: 128, Rate: 500},
+		"requests":           {Kind: load.Requests, Connections: 16, Request: 1, Answer: 1},
+		"large requests":     {Kind: load.Requests, Connections: 4, Request: 1 << 20, Answer: 3<<20 + 1, Buffer: 64 << 10},
+		"requests rate":      {Kind: load.Requests, Connections: 16, Request: 100, Answer: 1000, Rate: 2000},
+		"bulk down":          {Kind: load.Bulk, Connections: 4, Answer: 8 << 20, Buffer: 128 << 10},
 		"bulk up":            {Kind: load.Bulk, Connections: 4, Request: 8 << 20, Buffer: 128 << 10},
-		"idle":               {Kind: load.Idle, Connections: 500, Request: 16, Response: 8},
-		"datagrams":          {Kind: load.Datagrams, Connections: 32, Flows: 100, Request: 64, Response: 64},
-		"large datagrams":    {Kind: load.Datagrams, Connections: 4, Request: 60000, Response: 60000},
-		"datagrams rate":     {Kind: load.Datagrams, Connections: 1000, Flows: 1, Request: 64, Response: 1200, Rate: 3000},
-		"pieces":             {Kind: load.Connections, Connections: 2, Request: 100, Response: 128, Pieces: true},
+		"idle":               {Kind: load.Idle, Connections: 500, Request: 16, Answer: 8},
+		"datagrams":          {Kind: load.Datagrams, Connections: 32, Flows: 100, Request: 64, Answer: 64},
+		"large datagrams":    {Kind: load.Datagrams, Connections: 4, Request: 60000, Answer: 60000},
+		"datagrams rate":     {Kind: load.Datagrams, Connections: 1000, Flows: 1, Request: 64, Answer: 1200, Rate: 3000},
+		"pieces":             {Kind: load.Connections, Connections: 2, Request: 100, Answer: 128, Pieces: true},
 		"headers alone":      {Kind: load.Connections, Connections: 2, Pieces: true},
-		"unlooked requests":  {Kind: load.Requests, Connections: 2, Request: 100, Response: 1000, Trust: true},
-		"unlooked datagrams": {Kind: load.Datagrams, Connections: 2, Request: 100, Response: 1000, Trust: true},
+		"unlooked requests":  {Kind: load.Requests, Connections: 2, Request: 100, Answer: 1000, Trust: true},
+		"unlooked datagrams": {Kind: load.Datagrams, Connections: 2, Request: 100, Answer: 1000, Trust: true},
 	}
 	for family, a := range local {
 		p := reals(t, a, 2)

@@ -112,7 +112,7 @@ func TestSources(t *testing.T) {
 			clear(seen)
 			mu.Unlock()
 			o := run(t, load.Client{
-				Kind: kind, Targets: []netip.AddrPort{target}, Connections: 4, Flows: 12, Request: requestSize, Response: answerSize,
+				Kind: kind, Targets: []netip.AddrPort{target}, Connections: 4, Flows: 12, Request: requestSize, Answer: answerSize,
 				Sources:  []netip.Prefix{netip.MustParsePrefix("127.3.0.0/30"), netip.MustParsePrefix("127.4.0.8/31")},
 				Duration: 60 * time.Millisecond, Rate: 1000,
 			})

@@ -28,10 +28,10 @@ func TestPieces(t *testing.T) {
 			if _, err := c.Write(request); err != nil {
 				t.Fatal(err)
 			}
-			if n, err := c.Read(answer); n != load.MinResponse || err != nil {
+			if n, err := c.Read(answer); n != load.MinAnswer || err != nil {
 				t.Fatalf("the first piece has %d bytes, %v, want a header", n, err)
 			}
-			if _, err := io.ReadFull(c, answer[load.MinResponse:]); err != nil {
+			if _, err := io.ReadFull(c, answer[load.MinAnswer:]); err != nil {
 				t.Fatal(err)
 			}
 			if took := time.Since(began); took < 20*time.Millisecond {

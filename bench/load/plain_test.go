@@ -61,7 +61,7 @@ func TestRefusedJobs(t *testing.T) {
 		"negative":         func(c *load.Client) { c.Rate = -1 },
 		"of one family":    func(c *load.Client) { c.Targets = append(c.Targets, netip.MustParseAddrPort("[::1]:9")) },
 		"of that family":   func(c *load.Client) { c.Sources = []netip.Prefix{netip.MustParsePrefix("::1/128")} },
-		"bytes at most":    func(c *load.Client) { c.Response = 1 << 33 },
+		"bytes at most":    func(c *load.Client) { c.Answer = 1 << 33 },
 		"for a datagram":   func(c *load.Client) { c.Kind, c.Request = load.Datagrams, 1<<16 },
 		"rate for":         func(c *load.Client) { c.Kind, c.Rate = load.Idle, 5 },
 		"moments, want at": func(c *load.Client) { c.Duration, c.Interval = time.Hour, time.Microsecond },

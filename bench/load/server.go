@@ -215,11 +215,11 @@ func (s *servers) reply(fd int32, c *serving) bool {
 // next returns what is to be written next of an answer.
 func (s *servers) next(fd int32, c *serving) []byte {
 	size := int(c.answer)
-	if c.flags&apart != 0 && c.sent < MinResponse {
+	if c.flags&apart != 0 && c.sent < MinAnswer {
 		_ = setOption(fd, unix.SOL_TCP, unix.TCP_NODELAY, 0)
-		size = MinResponse
+		size = MinAnswer
 	}
-	return piece(s.buf, MinResponse, c.sequence, c.sent, size)
+	return piece(s.buf, MinAnswer, c.sequence, c.sent, size)
 }
 
 func (s *servers) end(fd int32, f fault) {

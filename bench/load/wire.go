@@ -5,11 +5,11 @@ import (
 	"encoding/binary"
 )
 
-// MinRequest and MinResponse are the sizes of the headers that requests and
+// MinRequest and MinAnswer are the sizes of the headers that requests and
 // answers begin with.
 const (
-	MinRequest  = 16
-	MinResponse = 8
+	MinRequest = 16
+	MinAnswer  = 8
 )
 
 // A message begins with a header: a request with magic, a byte of flags, one
@@ -33,11 +33,11 @@ type request struct {
 }
 
 // AppendRequest appends a request of size bytes that wants an answer of
-// response bytes, for those who make packets of their own. The answer begins
+// answer bytes, for those who make packets of their own. The answer begins
 // with the number of the real server (2 bytes, big endian); the sequence number
 // is in its bytes 4 to 8. The capacity of b is used where it suffices.
-func AppendRequest(b []byte, sequence uint32, size, response int) []byte {
-	r := request{sequence: sequence, size: uint32(max(size, MinRequest)), answer: uint32(max(response, MinResponse))}
+func AppendRequest(b []byte, sequence uint32, size, answer int) []byte {
+	r := request{sequence: sequence, size: uint32(max(size, MinRequest)), answer: uint32(max(answer, MinAnswer))}
 	b = r.append(b)
 	for at := MinRequest; at < int(r.size); {
 		n := min(int(r.size)-at, chunk)
@@ -66,7 +66,7 @@ func parseRequest(b []byte) (r request, ok bool) {
 		size:     binary.BigEndian.Uint32(b[8:]),
 		answer:   binary.BigEndian.Uint32(b[12:]),
 	}
-	return r, r.size >= MinRequest && r.answer >= MinResponse
+	return r, r.size >= MinRequest && r.answer >= MinAnswer
 }
 
 func appendAnswer(b []byte, number uint16, flags byte, sequence uint32) []byte {
@@ -78,7 +78,7 @@ func appendAnswer(b []byte, number uint16, flags byte, sequence uint32) []byte {
 // checkAnswer looks at the bytes of an answer from at on, whatever pieces they
 // came in, and adds what they say of the real server's number to it.
 func checkAnswer(b []byte, sequence uint32, at int, number *uint16, trust bool) fault {
-	for ; at < MinResponse && len(b) > 0; at, b = at+1, b[1:] {
+	for ; at < MinAnswer && len(b) > 0; at, b = at+1, b[1:] {
 		switch {
 		case at < 2:
 			*number = *number<<8 | uint16(b[0])
@@ -86,7 +86,7 @@ func checkAnswer(b []byte, sequence uint32, at int, number *uint16, trust bool) 
 			return changedRequest
 		case at == 2 && b[0] != 0, at == 3 && b[0] != answerMagic:
 			return notAnAnswer
-		case at > 3 && b[0] != byte(sequence>>(8*(MinResponse-1-at))):
+		case at > 3 && b[0] != byte(sequence>>(8*(MinAnswer-1-at))):
 			return otherAnswer
 		}
 	}

@@ -66,7 +66,7 @@ func anew(frame []byte) []byte {
 	return buf.Bytes()
 }
 
-func TestEverySourceHasItsTurn(t *testing.T) {
+func TestEverySourceIsServed(t *testing.T) {
 	for _, traffic := range traffics {
 		c, err := newTemplate(traffic, macA, macB)
 		if err != nil {
@@ -91,7 +91,7 @@ func TestEverySourceHasItsTurn(t *testing.T) {
 	}
 }
 
-func TestTrafficThatCannotBe(t *testing.T) {
+func TestTrafficRefused(t *testing.T) {
 	to := netip.MustParseAddrPort("10.9.0.100:80")
 	for name, traffic := range map[string]Traffic{
 		"another protocol":   {Protocol: "sctp", To: to, From: netip.MustParsePrefix("10.1.0.0/16")},

@@ -10,8 +10,8 @@ import (
 	"github.com/shunt-lb/shunt/bench/wire"
 )
 
-// TestHashingIsHeldToItsWord has sources change their real server.
-func TestHashingIsHeldToItsWord(t *testing.T) {
+// TestMovedSourcesAreFoundOut has sources change their real server.
+func TestMovedSourcesAreFoundOut(t *testing.T) {
 	onHost(t)
 	s := newSite(t)
 	v := s.service(t, wire.Gate, "udp", false, 1, 1, 1)

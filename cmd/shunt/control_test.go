@@ -182,7 +182,7 @@ func copyFile(t *testing.T, from, to string) {
 
 // The folder of others in /tmp that has the name of ours is not used, neither
 // to run nor to ask.
-func TestSquattedFolder(t *testing.T) {
+func TestFolderOfAnotherUser(t *testing.T) {
 	need.Root(t) // it is another user for a while
 	s := newSite(t)
 	binary := filepath.Join(s.dir, "shunt")

@@ -264,7 +264,7 @@ func TestRelayTroubles(t *testing.T) {
 }
 
 // Nobody gets the mail twice because somebody else got it late.
-func TestGreylistedAlone(t *testing.T) {
+func TestGreylistedReceiverAlone(t *testing.T) {
 	r := startRelay(t, &relay{reply: func(n int, c string) string {
 		if n == 0 && strings.HasPrefix(c, "RCPT TO:<dev@") {
 			return "450 later"
@@ -400,7 +400,7 @@ func TestLastAttempts(t *testing.T) {
 	}
 }
 
-func TestNobodyToTell(t *testing.T) {
+func TestNoReceivers(t *testing.T) {
 	log := deliver(t, settings(), alert.Mail{Subject: "A"})
 	if log != "" {
 		t.Errorf("log:\n%s", log)

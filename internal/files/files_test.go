@@ -59,8 +59,8 @@ func TestRegularOnly(t *testing.T) {
 	}
 }
 
-// TestSwapped: Open does not hang if a pipe replaces the file at any moment.
-func TestSwapped(t *testing.T) {
+// TestFileReplacedByAPipe: Open does not hang if a pipe replaces the file at any moment.
+func TestFileReplacedByAPipe(t *testing.T) {
 	dir := t.TempDir()
 	file, pipe := filepath.Join(dir, "file"), filepath.Join(dir, "pipe")
 	if err := errors.Join(os.WriteFile(file, []byte("text"), 0o600), unix.Mkfifo(pipe, 0o600)); err != nil {

@@ -213,9 +213,9 @@ func TestRemove(t *testing.T) {
 	}
 }
 
-// TestDirectorStaysOne: a machine that has the VIP on the wire may be the
+// TestDirectorKeepsItsVIP: a machine that has the VIP on the wire may be the
 // director; it keeps it.
-func TestDirectorStaysOne(t *testing.T) {
+func TestDirectorKeepsItsVIP(t *testing.T) {
 	s := newSite(t)
 	must(t, s.server.AddAddr("eth0", netip.PrefixFrom(vip4, 24)))
 	err := s.server.Do(func() error {

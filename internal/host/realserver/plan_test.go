@@ -111,8 +111,8 @@ func TestMissing(t *testing.T) {
 	}
 }
 
-// TestSilentFirst: no VIP is added before ARP is silent.
-func TestSilentFirst(t *testing.T) {
+// TestARPIsSetBeforeTheVIP: no VIP is added before ARP is silent.
+func TestARPIsSetBeforeTheVIP(t *testing.T) {
 	o := &Options{VIPs: vips("10.0.0.100 fd00::100 10.0.0.101")}
 	steps := missing(o, have(o))
 	first := slices.IndexFunc(steps, func(s Step) bool { return s.do == addAddr })

@@ -162,9 +162,9 @@ func TestClear(t *testing.T) {
 	s.wantAddrs("eth0", "10.1.0.101/32")
 }
 
-// TestTakenAwayReturns: an address that another program removes is added again.
+// TestRemovedAddressIsAddedAgain: an address that another program removes is added again.
 // On lo nothing is announced, so that only the kernel's report starts that.
-func TestTakenAwayReturns(t *testing.T) {
+func TestRemovedAddressIsAddedAgain(t *testing.T) {
 	s := newSite(t)
 	must(t, s.manager(io.Discard).Set(want("10.1.0.100", "lo", "fd00:1::100", "lo")))
 	s.in(s.director, func() error {

@@ -83,7 +83,7 @@ func TestRefusalOfRuns(t *testing.T) {
 
 // With one-packet scheduling a run finds out that a server refuses for which
 // there is something in the batch already.
-func TestRefusalOfTheScattered(t *testing.T) {
+func TestRefusalOfOnePacket(t *testing.T) {
 	q := newFixture(t, "127.0.0.1", 10)
 	dead, s := q.socket("127.0.0.1"), q.socket("127.0.0.1")
 	q.service.Books.Update(spec(addrOf(dead), addrOf(s)))
@@ -105,9 +105,9 @@ func TestRefusalOfTheScattered(t *testing.T) {
 	}
 }
 
-// TestNewsOfRouters: an ICMP error about one datagram does not fail the next. Only an
+// TestICMPErrors: an ICMP error about one datagram does not fail the next. Only an
 // unreachable server ends the flow.
-func TestNewsOfRouters(t *testing.T) {
+func TestICMPErrors(t *testing.T) {
 	need.Root(t) // it has raw sockets
 	for _, tt := range []struct {
 		name string

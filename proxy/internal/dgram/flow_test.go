@@ -116,9 +116,9 @@ func TestEvictionOrder(t *testing.T) {
 	}
 }
 
-// TestEvictionSpares: a flow that waits for its answer is not evicted at once, and a
+// TestEvictionKeepsUnansweredFlows: a flow that waits for its answer is not evicted at once, and a
 // client without a place is counted.
-func TestEvictionSpares(t *testing.T) {
+func TestEvictionKeepsUnansweredFlows(t *testing.T) {
 	q := newFixture(t, "127.0.0.1", 2)
 	s := q.socket("127.0.0.1")
 	q.service.Books.Update(spec(addrOf(s)))
@@ -140,7 +140,7 @@ func TestEvictionSpares(t *testing.T) {
 
 // Clients that have had their answer leave room for as many others as there
 // may be in a moment: each query of a resolver comes from another port.
-func TestEvictionOfTheAnswered(t *testing.T) {
+func TestEvictionOfAnsweredFlows(t *testing.T) {
 	q := newFixture(t, "127.0.0.1", 3)
 	s := q.socket("127.0.0.1")
 	q.service.Books.Update(spec(addrOf(s)))

@@ -45,9 +45,9 @@ func TestNamedClients(t *testing.T) {
 	}
 }
 
-// TestRunsOfHeadedDatagrams has runs of datagrams, which the kernel hands over as one,
+// TestRunsWithHeaders has runs of datagrams, which the kernel hands over as one,
 // arrive each with a header of its own, and read as such.
-func TestRunsOfHeadedDatagrams(t *testing.T) {
+func TestRunsWithHeaders(t *testing.T) {
 	far := newServedFixture(t, virtual.Settings{Options: dataplane.Options{ConnectTimeout: time.Second, IdleTimeout: time.Minute, ProxyProtocol: 2}})
 	c := far.client()
 	var want []string
@@ -70,9 +70,9 @@ func TestRunsOfHeadedDatagrams(t *testing.T) {
 	}
 }
 
-// TestRunsOfHeadedDatagramsAreRead has a trusted proxy send runs for clients that take
+// TestRunsWithHeadersAreRead has a trusted proxy send runs for clients that take
 // turns.
-func TestRunsOfHeadedDatagramsAreRead(t *testing.T) {
+func TestRunsWithHeadersAreRead(t *testing.T) {
 	q := newServedFixture(t, virtual.Settings{Options: dataplane.Options{ConnectTimeout: time.Second, IdleTimeout: time.Minute}, Trusted: anyProxy})
 	c := q.client()
 	var run []byte
@@ -145,8 +145,8 @@ func sendRun(t *testing.T, c *net.UDPConn, b []byte, segment int) {
 	}
 }
 
-// TestHeadedDatagramsAllocateNothing has what is done for each datagram to real servers that are told make no garbage.
-func TestHeadedDatagramsAllocateNothing(t *testing.T) {
+// TestDatagramHeadersAllocateNothing has what is done for each datagram to real servers that are told make no garbage.
+func TestDatagramHeadersAllocateNothing(t *testing.T) {
 	q := newServedFixture(t, virtual.Settings{Options: dataplane.Options{ConnectTimeout: time.Second, IdleTimeout: time.Minute, ProxyProtocol: 2}})
 	c := q.client()
 	b := make([]byte, 1000)

@@ -126,7 +126,7 @@ func TestRunArrives(t *testing.T) {
 }
 
 // A run is taken apart where every datagram is to be scheduled by itself.
-func TestRunScattered(t *testing.T) {
+func TestRunOfOnePacket(t *testing.T) {
 	q := newFixture(t, "127.0.0.1", 10)
 	a, b := q.socket("127.0.0.1"), q.socket("127.0.0.1")
 	q.service.Books.Update(spec(addrOf(a), addrOf(b)))

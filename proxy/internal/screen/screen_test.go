@@ -152,7 +152,7 @@ func TestRateHolds(t *testing.T) {
 }
 
 // Being turned away costs nothing: neither of both limits eats into the other.
-func TestThrottledCostsNothing(t *testing.T) {
+func TestRefusalsCountForNoLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := new(Screen)
 		s.Set(nil, perSource(1, rate(2, time.Second)))

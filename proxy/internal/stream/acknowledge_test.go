@@ -68,9 +68,9 @@ func TestFirstPieces(t *testing.T) {
 	}
 }
 
-// TestFirstPieceOfTheBusy has a worker with something else to do put the call
+// TestFirstPieceOfABusyWorker has a worker with something else to do put the call
 // off, for a moment and no longer, and leave it out for who is through by then.
-func TestFirstPieceOfTheBusy(t *testing.T) {
+func TestFirstPieceOfABusyWorker(t *testing.T) {
 	l, addr := listen(t)
 	r := newFixture(t, addr)
 	begin := func() (c, s *net.TCPConn) {
@@ -102,10 +102,10 @@ func TestFirstPieceOfTheBusy(t *testing.T) {
 	}
 }
 
-// TestHandshakeOfTheCalm: a worker that has nothing else to do leaves it to the
+// TestHandshakeOfAnIdleWorker: a worker that has nothing else to do leaves it to the
 // kernel to acknowledge the handshake, and with it the first piece of an answer
 // as soon as it comes. The second of two clients at once finds it busy.
-func TestHandshakeOfTheCalm(t *testing.T) {
+func TestHandshakeOfAnIdleWorker(t *testing.T) {
 	for end := time.Now().Add(enginetest.Generous); ; {
 		_, addr := listen(t)
 		r := newFixture(t, addr)

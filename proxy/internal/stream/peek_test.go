@@ -59,7 +59,7 @@ func TestPeekLosesNothing(t *testing.T) {
 }
 
 // A reader that has stopped keeps its sender waiting, and nobody else.
-func TestPeekHoldsUpNobody(t *testing.T) {
+func TestPeekDelaysNobody(t *testing.T) {
 	l, addr := listen(t)
 	r := newFixture(t, addr)
 	r.noStash()

@@ -13,7 +13,7 @@ import (
 
 // A descriptor that becomes free when the reserve has been used goes into the
 // reserve, not to a client for whose real server there is none.
-func TestNobodyTakenInWithoutAReserve(t *testing.T) {
+func TestFreedDescriptorsFillTheReserve(t *testing.T) {
 	l, addr := listen(t)
 	r := newFixture(t, addr)
 	first, second := r.dial(), r.dial()

@@ -14,7 +14,7 @@ import (
 )
 
 // A reset waits for a client that does not read no longer than its patience.
-func TestResetLosesPatience(t *testing.T) {
+func TestResetTimesOut(t *testing.T) {
 	l, addr := listen(t)
 	r := newFixture(t, addr)
 	c, s := r.pair(l)

@@ -24,7 +24,7 @@ func wantHaving(t testing.TB, s *Service, want int) {
 
 // However a connection ends, what its source has of the service is given back,
 // and once.
-func TestSourceGetsBack(t *testing.T) {
+func TestSourceIsReleased(t *testing.T) {
 	l, at := listen(t)
 	nobody := netip.AddrPortFrom(at.Addr(), 1)
 	r := newFixture(t, at)
@@ -113,7 +113,7 @@ func TestSourceGetsBack(t *testing.T) {
 
 // Those that are there when the worker stops are given back as well, in
 // whatever order they came and went before.
-func TestSourceGetsBackAtLast(t *testing.T) {
+func TestSourceIsReleasedAtTheEnd(t *testing.T) {
 	l, at := listen(t)
 	r := newFixture(t, at)
 	r.service.Screen.Set(nil, perSource(20))

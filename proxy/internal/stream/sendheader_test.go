@@ -82,9 +82,9 @@ func TestHeaderIsNotCounted(t *testing.T) {
 	}
 }
 
-// TestHeaderThatIsNotTaken has a header stashed like anything else when there
+// TestHeaderIsStashed has a header stashed like anything else when there
 // is no room for it in the real server's socket.
-func TestHeaderThatIsNotTaken(t *testing.T) {
+func TestHeaderIsStashed(t *testing.T) {
 	r, l := announcing(t, 1)
 	c, s := r.pair(l)
 	x := r.only()
@@ -114,9 +114,9 @@ func TestHeaderThatIsNotTaken(t *testing.T) {
 	}
 }
 
-// TestHeaderedWithoutStash has no more than a header wait for room when there
+// TestHeaderWithoutStash has no more than a header wait for room when there
 // is no stash to be had.
-func TestHeaderedWithoutStash(t *testing.T) {
+func TestHeaderWithoutStash(t *testing.T) {
 	r, l := announcing(t, 1)
 	r.noStash()
 	c, s := r.pair(l)
@@ -164,9 +164,9 @@ func TestLongestHeader(t *testing.T) {
 	_ = l.Close()
 }
 
-// TestHeaderedAndGone has a client that a trusted proxy introduces and resets
+// TestResetBehindTheHeader has a client that a trusted proxy introduces and resets
 // at once neither reach a real server nor count as one not introduced.
-func TestHeaderedAndGone(t *testing.T) {
+func TestResetBehindTheHeader(t *testing.T) {
 	for _, header := range []string{"PROXY UNKNOWN\r\n", "PROXY TCP4 192.0.2.1 192.0.2.2 3 4\r\n"} {
 		_, addr := listen(t)
 		r := newFixture(t, addr)
@@ -245,9 +245,9 @@ func TestWaitingEnds(t *testing.T) {
 	}
 }
 
-// TestPatienceIsForTheWhole has one who sends a byte now and then be ended when
+// TestHeaderTimeoutIsForTheWholeHeader has one who sends a byte now and then be ended when
 // the time is over.
-func TestPatienceIsForTheWhole(t *testing.T) {
+func TestHeaderTimeoutIsForTheWholeHeader(t *testing.T) {
 	_, addr := listen(t)
 	r := newFixture(t, addr)
 	r.service.Set(virtual.Settings{Options: dataplane.Options{ConnectTimeout: time.Second, IdleTimeout: time.Minute}, Trusted: anybody})
@@ -292,9 +292,9 @@ func TestNamesAreForgotten(t *testing.T) {
 	}
 }
 
-// TestHeadertionsAllocateNothing has what is done for each connection to real
+// TestHeadersAllocateNothing has what is done for each connection to real
 // servers that are told make no garbage.
-func TestHeadertionsAllocateNothing(t *testing.T) {
+func TestHeadersAllocateNothing(t *testing.T) {
 	b := make([]byte, 1000)
 	r, l := announcing(t, 2)
 	_, s := r.pair(l)

@@ -7,7 +7,7 @@ import (
 
 // A client that waits for a place is accepted as soon as there is one, by an event
 // and not by the clock; until then the listener makes no events.
-func TestRoomIsAnEvent(t *testing.T) {
+func TestWaitingClientIsAcceptedByAnEvent(t *testing.T) {
 	l, addr := listen(t)
 	r := newFixture(t, addr)
 	r.fwd.Bound(Bounds{Connections: 1})

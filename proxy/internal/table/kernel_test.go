@@ -226,9 +226,9 @@ func (d *duel) change(rng *rand.Rand) {
 	d.books.Update(d.now)
 }
 
-// TestKernelBringsClientsBack has persistent clients of servers that were
+// TestKernelReturnsPersistentClients has persistent clients of servers that were
 // removed come back before and after these do.
-func TestKernelBringsClientsBack(t *testing.T) {
+func TestKernelReturnsPersistentClients(t *testing.T) {
 	p := newPlace(t)
 	d := p.duel(dataplane.VirtualService{
 		ID:        dataplane.ServiceID{Protocol: dataplane.TCP, Addr: netip.AddrPortFrom(vips[false], 1000)},

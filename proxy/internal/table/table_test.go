@@ -148,7 +148,7 @@ func TestSchedulerChange(t *testing.T) {
 
 // Those that were tried are passed over, and the next client is not treated
 // differently for it.
-func TestTried(t *testing.T) {
+func TestTriedServersArePassedOver(t *testing.T) {
 	for _, scheduler := range table.Schedulers() {
 		t.Run(scheduler, func(t *testing.T) {
 			s := table.New(service(scheduler, 1, 1, 1))
