@@ -9,6 +9,8 @@ import (
 
 	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/config"
+	"github.com/shunt-lb/shunt/director/internal/prober"
+	"github.com/shunt-lb/shunt/director/internal/spec"
 )
 
 // parsed reads a file.
@@ -148,16 +150,16 @@ func TestAgentWithWeightZero(t *testing.T) {
 func TestAgentAndSlowStart(t *testing.T) {
 	r := newReplay(t, parsed(t, strings.Replace(agentFile, "\tagent", "\treal=10.0.0.2:80 masq 40\n\tslowstart=90\n\tagent", 1)))
 	for id := range r.c.checkedBy {
-		if id.target.Addr.Port() == 80 {
-			r.c.checked(id, checkResult{at: r.now})
+		if id.Target.Addr.Port() == 80 {
+			r.c.checked(id, prober.Result{At: r.now})
 		}
 	}
 	r.c.catchUp()
 	say := func(err error, n *checks.Note) {
 		r.now = r.now.Add(time.Second)
 		for id := range r.c.checkedBy {
-			if id.target.Addr.String() == "10.0.0.1:9999" {
-				r.c.checked(id, checkResult{at: r.now, err: err, note: n})
+			if id.Target.Addr.String() == "10.0.0.1:9999" {
+				r.c.checked(id, prober.Result{At: r.now, Err: err, Note: n})
 			}
 		}
 		r.c.catchUp()
@@ -271,7 +273,7 @@ func TestNamesOfSeveralChecks(t *testing.T) {
 		"negotiate http", `check=http request="/a"`, `check=http request="/a" #2`, "check=redis port=6379",
 		`check=http_proxy port=3128 request="http://***@www.example.test/"`, `agent=9999 request="hello"`,
 	}
-	if d := cmp.Diff(want, namesOf(&c.Virtuals[0])); d != "" {
+	if d := cmp.Diff(want, spec.NamesOf(&c.Virtuals[0])); d != "" {
 		t.Error(d)
 	}
 }

@@ -1,6 +1,10 @@
 package director
 
-import "time"
+import (
+	"time"
+
+	"github.com/shunt-lb/shunt/director/internal/prober"
+)
 
 const (
 	// beginWait is how long a service that could begin waits for the first results
@@ -70,7 +74,7 @@ func (s *server) due() time.Time {
 	var latest time.Time
 	for i := range s.checks {
 		k := &s.checks[i]
-		if s.health.failed && k.last.at.IsZero() {
+		if s.health.Failed && k.last.At.IsZero() {
 			continue // by another check it is known to be down
 		}
 		if at := k.due(s.awaited); at.After(latest) {
@@ -86,10 +90,10 @@ func (k *check) due(awaited time.Time) time.Time {
 	switch {
 	case k.advises:
 		return time.Time{}
-	case k.last.at.IsZero():
-		return awaited.Add(firstSpread + k.limit(k.first()) + resultGrace)
-	case !k.health.up && k.health.rises > 0:
-		return k.last.at.Add(k.pace() + k.limit(k.first()) + resultGrace)
+	case k.last.At.IsZero():
+		return awaited.Add(prober.FirstSpread + k.Limit(k.First()) + resultGrace)
+	case !k.health.Up && k.health.Rises > 0:
+		return k.last.At.Add(k.pace() + k.Limit(k.First()) + resultGrace)
 	}
 	return time.Time{}
 }

@@ -6,11 +6,14 @@ import (
 
 	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/config"
+	"github.com/shunt-lb/shunt/director/internal/health"
+	"github.com/shunt-lb/shunt/director/internal/prober"
+	"github.com/shunt-lb/shunt/director/internal/spec"
 )
 
 // A check is one of the checks of a server, and what is known by it.
 type check struct {
-	*spec
+	*spec.Check
 	// advises: it asks an agent, whose words count while its silence does not.
 	advises bool
 	checkHistory
@@ -19,8 +22,8 @@ type check struct {
 // A checkHistory is what is known by one check of a server, which a reload keeps
 // while the check stays as it is.
 type checkHistory struct {
-	health  health
-	last    checkResult
+	health  health.Health
+	last    prober.Result
 	request request
 	expires time.Time // when the certificate ends, zero if there was none
 }
@@ -28,16 +31,16 @@ type checkHistory struct {
 // checksOf returns the checks of r, the ordinary one first; none with checktype on
 // and off. An agent that has said nothing yet is no reason to be down.
 func checksOf(v *config.Virtual, r *config.Real) []check {
-	ordinary := newSpec(v, r)
+	ordinary := spec.For(v, r)
 	if ordinary == nil {
 		return nil
 	}
 	further := v.Further()
 	all := make([]check, 1, 1+len(further))
-	all[0].spec = ordinary
+	all[0].Check = ordinary
 	for i := range further {
-		k := check{spec: newSpec(v.As(&further[i]), further[i].Of(r)), advises: further[i].Agent}
-		k.health.up = k.advises
+		k := check{Check: spec.For(v.As(&further[i]), further[i].Of(r)), advises: further[i].Agent}
+		k.health.Up = k.advises
 		all = append(all, k)
 	}
 	return all
@@ -45,12 +48,12 @@ func checksOf(v *config.Virtual, r *config.Real) []check {
 
 // observe counts a result of the check, by which fall failures in a row are down
 // and rise successes up. The words of an agent count at once.
-func (k *check) observe(r checkResult, fall, rise int) {
+func (k *check) observe(r prober.Result, fall, rise int) {
 	switch {
 	case !k.advises:
-		k.health.observe(r.err == nil, fall, rise)
-	case r.err != nil || r.note != nil && r.note.Up:
-		k.health.observe(r.err == nil, 1, 1)
+		k.health.Observe(r.Err == nil, fall, rise)
+	case r.Err != nil || r.Note != nil && r.Note.Up:
+		k.health.Observe(r.Err == nil, 1, 1)
 	}
 }
 
@@ -58,18 +61,18 @@ func (k *check) observe(r checkResult, fall, rise int) {
 // does not answer, or not with a state. As with haproxy's agent-check, nothing
 // changes then.
 func (k *check) silent() bool {
-	return k.advises && k.last.err != nil && checks.KindOf(k.last.err) != checks.Status
+	return k.advises && k.last.Err != nil && checks.KindOf(k.last.Err) != checks.Status
 }
 
 // pace returns the time between two checks that the health by them asks for.
 func (k *check) pace() time.Duration {
 	switch {
-	case k.health.undecided():
-		return k.fast
-	case !k.health.up:
-		return k.slow
+	case k.health.Undecided():
+		return k.Fast
+	case !k.health.Up:
+		return k.Slow
 	}
-	return k.interval
+	return k.Interval
 }
 
 // setHealth sets the server up or down, as if by all of its checks. But an agent
@@ -77,25 +80,25 @@ func (k *check) pace() time.Duration {
 func (s *server) setHealth(up bool) {
 	for i := range s.checks {
 		if k := &s.checks[i]; !k.advises {
-			k.health.set(up)
-		} else if !k.health.up {
+			k.health.Set(up)
+		} else if !k.health.Up {
 			up = false
 		}
 	}
-	s.health.set(up)
+	s.health.Set(up)
 }
 
 // healthOf returns the health of a server by all of its checks: it is up if each
 // says so, and has failed if one has. Its counts are those of the worst check:
 // the most failures or, if none fails, the fewest successes.
-func healthOf(all []check) health {
-	h := health{up: true, rises: math.MaxInt}
+func healthOf(all []check) health.Health {
+	h := health.Health{Up: true, Rises: math.MaxInt}
 	for i := range all {
 		k := &all[i]
-		h.up, h.failed = h.up && k.health.up, h.failed || k.health.failed
-		h.fails = max(h.fails, k.health.fails)
+		h.Up, h.Failed = h.Up && k.health.Up, h.Failed || k.health.Failed
+		h.Fails = max(h.Fails, k.health.Fails)
 		if !k.advises {
-			h.rises = min(h.rises, k.health.rises)
+			h.Rises = min(h.Rises, k.health.Rises)
 		}
 	}
 	return h
@@ -116,11 +119,11 @@ func requestOf(all []check, configured int) (q request) {
 func trouble(all []check) (why error) {
 	for i := range all {
 		switch k := &all[i]; {
-		case k.last.err == nil || k.silent():
-		case !k.health.up:
-			return k.last.err
+		case k.last.Err == nil || k.silent():
+		case !k.health.Up:
+			return k.last.Err
 		case why == nil:
-			why = k.last.err
+			why = k.last.Err
 		}
 	}
 	return why
@@ -130,7 +133,7 @@ func trouble(all []check) (why error) {
 // the server. Nobody waits for an agent.
 func (s *server) unchecked() bool {
 	for i := range s.checks {
-		if k := &s.checks[i]; k.last.at.IsZero() && !k.advises {
+		if k := &s.checks[i]; k.last.At.IsZero() && !k.advises {
 			return true
 		}
 	}
@@ -152,7 +155,7 @@ func (s *server) expires() (first time.Time) {
 // ordinary check is no other one's.
 func placeIn(all []check, k *check, ordinary bool) int {
 	for i := range all {
-		if o := &all[i]; (i == 0) == ordinary && o.advises == k.advises && o.identity == k.identity {
+		if o := &all[i]; (i == 0) == ordinary && o.advises == k.advises && o.Identity == k.Identity {
 			return i
 		}
 	}
@@ -171,7 +174,7 @@ func (s *server) inheritChecks(old *server) bool {
 		case at >= 0:
 			k.checkHistory = old.checks[at].checkHistory
 		case !k.advises:
-			k.health.set(old.health.up)
+			k.health.Set(old.health.Up)
 		}
 		same = same && at == i
 	}
@@ -181,19 +184,19 @@ func (s *server) inheritChecks(old *server) bool {
 // recount makes the state of a server that of its checks, of which some have
 // changed or gone, from that of old.
 func (s *server) recount(now time.Time, old *server) {
-	s.health.set(old.health.up)
-	s.last, s.awaited = checkResult{}, time.Time{}
+	s.health.Set(old.health.Up)
+	s.last, s.awaited = prober.Result{}, time.Time{}
 	if len(s.checks) > 0 {
 		s.health = healthOf(s.checks)
 	}
 	for i := range s.checks {
-		if k := &s.checks[i]; k.last.at.After(s.last.at) {
+		if k := &s.checks[i]; k.last.At.After(s.last.At) {
 			s.last = k.last
 		}
 	}
-	s.last.err = trouble(s.checks)
-	s.recent.move(func(of int) int { return placeIn(s.checks, &old.checks[of], of == 0) })
-	if s.health.up && !old.health.up {
+	s.last.Err = trouble(s.checks)
+	s.recent.Move(func(of int) int { return placeIn(s.checks, &old.checks[of], of == 0) })
+	if s.health.Up && !old.health.Up {
 		s.shift(now, old.state(), "the check that failed is no longer made")
 	}
 }

@@ -13,13 +13,13 @@ import (
 func (c *cluster) replaceService(now time.Time, sv, old *service) {
 	if old.announced && old.fallbackName() != sv.fallbackName() {
 		old.announced = false
-		c.recordFallback(now, old, Standby, "the configuration no longer names it")
+		c.reports.recordFallback(now, old, Standby, "the configuration no longer names it")
 	}
 	if old.conf.FallbackCommand != sv.conf.FallbackCommand {
-		c.stopFallbackCommand(old)
+		c.reports.stopFallbackCommand(old)
 	}
-	c.replaceQuorum(sv, old)
-	c.alerts.purged(old, old.without(sv), "start")
+	c.reports.replaceQuorum(sv, old)
+	c.reports.alerts.purged(old, old.without(sv), "start")
 	sv.inherit(now, old)
 	for _, s := range sv.servers {
 		c.forceUp(now, sv, s)
@@ -33,15 +33,6 @@ func (sv *service) without(other *service) []*server {
 		stays[o.conf.Addr] = true
 	}
 	return slices.DeleteFunc(slices.Clone(sv.servers), func(s *server) bool { return stays[s.conf.Addr] })
-}
-
-// stopFallbackCommand runs a fallbackcommand that is no longer called with stop,
-// if its latest word was start.
-func (c *cluster) stopFallbackCommand(sv *service) {
-	if sv.command == "start" {
-		c.runFallbackCommand(sv, "stop")
-	}
-	sv.command = ""
 }
 
 // inherit takes over the history of the same service before a reload. Everything
@@ -82,12 +73,12 @@ func (s *server) inherit(now time.Time, old *server) {
 // forceUp makes a server with checktype=on up. With checktype=off it keeps its
 // state.
 func (c *cluster) forceUp(now time.Time, sv *service, s *server) {
-	if sv.conf.CheckType != config.CheckOn || s.health.up {
+	if sv.conf.CheckType != config.CheckOn || s.health.Up {
 		return
 	}
 	before := s.state()
 	s.setHealth(true)
 	if s.state() != before {
-		c.changed(now, sv, s, before, "checktype="+sv.conf.CheckType.String())
+		c.reports.changed(now, sv, s, before, "checktype="+sv.conf.CheckType.String())
 	}
 }

@@ -32,10 +32,10 @@ func (c *cluster) setMaintenance(now time.Time, sv *service, s *server, file str
 	why := "maintenance file " + file
 	if file == "" {
 		why = "maintenance file is gone"
-		s.setHealth(s.health.up && len(s.checks) == 0)
+		s.setHealth(s.health.Up && len(s.checks) == 0)
 	}
 	if s.state() != before {
-		c.changed(now, sv, s, before, why)
+		c.reports.changed(now, sv, s, before, why)
 	} else {
 		s.cause = why
 	}

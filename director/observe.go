@@ -4,63 +4,79 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"time"
+
+	"github.com/shunt-lb/shunt/director/internal/monitorfile"
+	"github.com/shunt-lb/shunt/director/internal/prober"
+	"github.com/shunt-lb/shunt/director/internal/spec"
 )
 
 // checked handles one result of a probe, for every server that it checks. The
 // consequences for services follow in catchUp.
-func (c *cluster) checked(id identity, r checkResult) { c.observeAll(c.checkedBy[id], r) }
+func (c *cluster) checked(id spec.Identity, r prober.Result) { c.observeAll(c.checkedBy[id], r) }
 
 // observeAll counts one result for every server that a probe checks.
-func (c *cluster) observeAll(members []member, r checkResult) {
+func (c *cluster) observeAll(members []member, r prober.Result) {
 	for _, m := range members {
 		c.observe(m, r)
 	}
 }
 
 // observe counts one result for one server.
-func (c *cluster) observe(m member, r checkResult) {
+func (c *cluster) observe(m member, r prober.Result) {
 	sv, s, k := m.sv, m.s, m.check()
-	first, silent := k.last.at.IsZero(), k.silent()
-	s.recent.add(r, m.i)
-	sv.durations.add(r.duration)
+	first, silent := k.last.At.IsZero(), k.silent()
+	s.recent.Add(r.At, r.Duration, r.Err, m.i)
+	sv.durations.Add(r.Duration)
 	c.monitor(m, r)
-	if r.err != nil && m.i > 0 {
-		r.err = fmt.Errorf("%s: %w", sv.names[m.i], r.err)
+	if r.Err != nil && m.i > 0 {
+		r.Err = fmt.Errorf("%s: %w", sv.names[m.i], r.Err)
 	}
 	k.last, s.last = r, r
-	c.applyNote(r.at, m, r.note)
+	c.applyNote(r.At, m, r.Note)
 	if k.silent() {
-		s.last.err = trouble(s.checks)
+		s.last.Err = trouble(s.checks)
 		m.logSilence(c.log, silent)
 		return
 	}
-	s.count(r.err == nil)
+	s.count(r.Err == nil)
 	if s.maintenance != "" {
 		return
 	}
-	before, failed, fall := s.state(), s.health.failed, sv.conf.FailureCount
+	before, failed, fall := s.state(), s.health.Failed, sv.conf.FailureCount
 	if s.assumed && first {
 		fall = 1
 	}
 	k.observe(r, fall, sv.conf.RiseCount)
 	s.health = healthOf(s.checks)
-	s.assumed = s.assumed && s.health.up && s.unchecked()
+	s.assumed = s.assumed && s.health.Up && s.unchecked()
 	if len(s.checks) > 1 {
-		s.last.err = trouble(s.checks)
+		s.last.Err = trouble(s.checks)
 	}
 	changed := s.state() != before
-	if s.health.failed && !failed {
-		s.failedAt = r.at
+	if s.health.Failed && !failed {
+		s.failedAt = r.At
 	}
 	if changed {
-		s.shift(r.at, before, cause(r.err))
+		s.shift(r.At, before, cause(r.Err))
 	} else {
 		m.logResult(c.log, r, first)
 	}
-	if changed || first || sv.begun && s.health.failed != failed {
-		c.stale[sv] = r.at
+	if changed || first || sv.begun && s.health.Failed != failed {
+		c.stale[sv] = r.At
 	}
+}
+
+// monitor writes a result to the service's monitorfile.
+func (c *cluster) monitor(m member, r prober.Result) {
+	v, real := m.sv.conf, m.s.conf
+	if v.MonitorFile == "" {
+		return
+	}
+	if m.i > 0 {
+		further := v.Further()
+		v, real = v.As(&further[m.i-1]), further[m.i-1].Of(real)
+	}
+	c.out.monitor(v.MonitorFile, monitorfile.Line(v, real, r.At, r.Err))
 }
 
 // catchUp updates the services that have had results, once for each service
@@ -79,31 +95,31 @@ func (c *cluster) catchUp() {
 }
 
 // logResult logs a result that changed no state.
-func (m member) logResult(log *slog.Logger, r checkResult, first bool) {
+func (m member) logResult(log *slog.Logger, r prober.Result, first bool) {
 	sv, s, h := m.sv, m.s, &m.check().health
-	if s.state() == Down && s.health.failed && s.last.err != nil {
-		s.cause = cause(s.last.err)
+	if s.state() == Down && s.health.Failed && s.last.Err != nil {
+		s.cause = cause(s.last.Err)
 	}
-	if r.err == nil && !log.Enabled(context.Background(), slog.LevelDebug) {
+	if r.Err == nil && !log.Enabled(context.Background(), slog.LevelDebug) {
 		return // most results are such, and words cost more than the check
 	}
 	log = log.With("service", sv.conf.ID.String(), "real", s.conf.Addr.String())
 	switch {
-	case r.err == nil:
-		log.Debug("check succeeded", "duration", r.duration)
-	case h.up:
-		log.Info("soft failure", "failures", h.fails, "failurecount", sv.conf.FailureCount, "err", r.err)
+	case r.Err == nil:
+		log.Debug("check succeeded", "duration", r.Duration)
+	case h.Up:
+		log.Info("soft failure", "failures", h.Fails, "failurecount", sv.conf.FailureCount, "err", r.Err)
 	case first:
-		log.Info("real server is down from the start", "err", r.err)
+		log.Info("real server is down from the start", "err", r.Err)
 	default:
-		log.Debug("check failed", "err", r.err, "duration", r.duration)
+		log.Debug("check failed", "err", r.Err, "duration", r.Duration)
 	}
 }
 
 // logSilence logs that an agent has become silent, if it was not before.
 func (m member) logSilence(log *slog.Logger, before bool) {
 	if !before {
-		log.Warn("agent says nothing of its real server, which stays as it is", "service", m.sv.conf.ID.String(), "real", m.s.conf.Addr.String(), "err", m.check().last.err)
+		log.Warn("agent says nothing of its real server, which stays as it is", "service", m.sv.conf.ID.String(), "real", m.s.conf.Addr.String(), "err", m.check().last.Err)
 	}
 }
 
@@ -119,19 +135,5 @@ func (s *server) count(ok bool) {
 		s.good++
 	} else {
 		s.bad++
-	}
-}
-
-// changed handles that a server's state is no longer before.
-func (c *cluster) changed(now time.Time, sv *service, s *server, before State, why string) {
-	s.cause, s.since, c.alerts.at = why, now, now
-	s.transitions++
-	s.updateRamp(now, sv, c.log)
-	c.history.add(Transition{
-		Time: now, Service: sv.conf.ID.String(), Server: s.conf.Addr.String(),
-		From: before, To: s.state(), Cause: why,
-	})
-	if before.inUse() || s.inUse() {
-		c.alerts.server(sv, s)
 	}
 }

@@ -15,6 +15,9 @@ import (
 
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/director/internal/prober"
+	"github.com/shunt-lb/shunt/director/internal/ratelimit"
+	"github.com/shunt-lb/shunt/director/internal/spec"
 )
 
 // variantFile is what all variants are made of.
@@ -174,22 +177,22 @@ func newHarness(c *config.Config) *harness {
 // check lets every check end, those of what stands in bad with an error.
 func (l *harness) check(bad ...string) {
 	l.now = l.now.Add(time.Second)
-	var ids []identity
+	var ids []spec.Identity
 	for _, sv := range l.services {
 		for _, s := range sv.servers {
 			for i := range s.checks {
-				ids = append(ids, s.checks[i].identity)
+				ids = append(ids, s.checks[i].Identity)
 			}
 		}
 	}
 	for _, id := range ids {
 		var err error
 		for _, b := range bad {
-			if strings.HasPrefix(id.target.Addr.String(), b) {
+			if strings.HasPrefix(id.Target.Addr.String(), b) {
 				err = errBad
 			}
 		}
-		l.checked(id, checkResult{at: l.now, err: err})
+		l.checked(id, prober.Result{At: l.now, Err: err})
 	}
 	l.catchUp()
 }
@@ -218,18 +221,18 @@ var conditions = []condition{
 func (l *harness) settle(c condition) {
 	for _, sv := range l.services {
 		for _, s := range sv.servers {
-			s.health.up = s.health.up || sv.conf.CheckType == config.CheckOff
+			s.health.Up = s.health.Up || sv.conf.CheckType == config.CheckOff
 		}
 	}
 	l.maintain(l.now, c.files)
 	for range 2 {
 		l.check(c.bad...)
 	}
-	l.alerts.phase = config.AlertRunning
+	l.reports.alerts.phase = config.AlertRunning
 	l.now = t0.Add(24 * time.Hour)
 	l.pass(0)
 	l.w.told = nil
-	l.alerts.limits = limits{} // what was held back on the way here is no consequence
+	l.reports.alerts.limits = ratelimit.Limits{} // what was held back on the way here is no consequence
 }
 
 // consequences are what events that concern everything have.
@@ -249,8 +252,8 @@ func (l *harness) consequences() []any {
 }
 
 // paces are the checks that are made, and how soon each is made again.
-func (l *harness) paces() map[identity]time.Duration {
-	all := map[identity]time.Duration{}
+func (l *harness) paces() map[spec.Identity]time.Duration {
+	all := map[spec.Identity]time.Duration{}
 	for id := range l.checkedBy {
 		all[id] = paceOf(l.checkedBy[id])
 	}
@@ -302,7 +305,7 @@ func TestReloadComesToTheSameAsAStart(t *testing.T) {
 func differs(from, to *config.Config, cond condition, then []any) func() string {
 	l := newHarness(from)
 	l.settle(cond)
-	l.alerts.phase = config.AlertReloading
+	l.reports.alerts.phase = config.AlertReloading
 	before := maps.Clone(l.w.served)
 	l.configure(l.now, to, nil)
 
@@ -324,7 +327,7 @@ func differs(from, to *config.Config, cond condition, then []any) func() string 
 		}
 	}
 	switch {
-	case !reflect.DeepEqual(fresh.alerts.global, l.alerts.global):
+	case !reflect.DeepEqual(fresh.reports.alerts.global, l.reports.alerts.global):
 		return func() string { return "directives outside of sections" }
 	case !reflect.DeepEqual(fresh.services, l.services):
 		return func() string {

@@ -55,7 +55,7 @@ func pathTo(v *config.Virtual, r *config.Real) (pathKey, bool) {
 	}
 	return pathKey{
 		six:    v.ID.Addr.Addr().Is6(),
-		server: dataplane.RealServer{Addr: mappedAddr(v, r.Addr, r.Forward), Forward: r.Forward, Tunnel: v.TunnelTo(r.Forward), Weight: 1},
+		server: dataplane.RealServer{Addr: v.ID.Mapped(r.Addr, r.Forward), Forward: r.Forward, Tunnel: v.TunnelTo(r.Forward), Weight: 1},
 	}, true
 }
 
@@ -64,10 +64,10 @@ func (ps paths) mark(sv *service) {
 	for _, s := range sv.servers {
 		key, ok := pathTo(sv.conf, s.conf)
 		if p, there := ps[key]; ok && there {
-			ordinary := s.checks[0].spec
-			ordinary.path = checks.Path{
+			ordinary := s.checks[0].Check
+			ordinary.Path = checks.Path{
 				Mark: p.Mark, VIP: sv.conf.ID.Addr, Tunnel: s.conf.Forward == dataplane.IPIP,
-				Whole: ordinary.negotiates() && ordinary.target.Addr == key.server.Addr, // and not another port
+				Whole: ordinary.Negotiates() && ordinary.Target.Addr == key.server.Addr, // and not another port
 			}
 		}
 	}
@@ -103,7 +103,7 @@ func (l *loader) setPaths(ctx context.Context, conf *config.Config, replacing bo
 	ctx, cancel := context.WithTimeout(ctx, pathsTime)
 	defer cancel()
 	err := p.SetPaths(ctx, list)
-	l.prober.paths.Store(err == nil)
+	l.prober.UsePaths(err == nil)
 	if err != nil && len(list) > 0 {
 		l.log.Error("paths of checks by the VIP cannot be set; real servers are checked without", "err", err)
 	}

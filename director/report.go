@@ -10,6 +10,8 @@ import (
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/director/internal/applier"
+	"github.com/shunt-lb/shunt/director/internal/recent"
+	"github.com/shunt-lb/shunt/director/internal/spec"
 )
 
 // Status returns everything the director knows at this moment, with the
@@ -56,11 +58,31 @@ func (sv *service) histories(real string) (found []ServerHistory) {
 		if a := s.conf.Addr; real == "" || real == a.String() || real == a.Addr().String() || real == s.conf.Name {
 			found = append(found, ServerHistory{
 				Service: sv.conf.ID.String(), Name: sv.conf.ServiceName, Server: a.String(),
-				State: s.state(), Since: s.since, Cause: s.cause, Checks: s.recent.results(sv.names),
+				State: s.state(), Since: s.since, Cause: s.cause, Checks: resultsOf(&s.recent, sv.names),
 			})
 		}
 	}
 	return found
+}
+
+// resultsOf returns what is kept. names are those of the checks, none where there is
+// one alone.
+func resultsOf(kept *recent.Results, names []string) []CheckResult {
+	all := []CheckResult{} // JSON shows an empty list
+	for _, c := range kept.All() {
+		shown := CheckResult{Time: c.At, Duration: Seconds(c.Took), OK: c.Kind == "", Reason: c.Kind, Result: c.Words}
+		if c.Of >= 0 && c.Of < len(names) {
+			shown.Check = names[c.Of]
+		}
+		all = append(all, shown)
+	}
+	return all
+}
+
+func histogramOf(d *recent.Durations) Histogram {
+	h := Histogram{Buckets: map[float64]uint64{}}
+	h.Count, h.Sum = d.Each(func(bound time.Duration, count uint64) { h.Buckets[bound.Seconds()] = count })
+	return h
 }
 
 // applyWait is how long Status waits for calls of the dataplane that are under
@@ -97,10 +119,10 @@ func (d *Director) snapshot(ctx context.Context) (Status, error) {
 // fill copies the loop's state. It runs in the loop.
 func (d *Director) fill(s *Status) {
 	s.Started, s.Config = d.started, d.conf
-	s.Stopping = d.cluster.alerts.phase == config.AlertStopping
+	s.Stopping = d.cluster.reports.alerts.phase == config.AlertStopping
 	s.Unready = d.cluster.unready()
 	s.Ready = s.Unready == ""
-	s.Transitions = append([]Transition{}, d.cluster.history.recent...)
+	s.Transitions = append([]Transition{}, d.cluster.reports.history.recent...)
 	for _, sv := range d.cluster.services {
 		s.Services = append(s.Services, sv.status())
 	}
@@ -110,8 +132,8 @@ func (sv *service) status() ServiceStatus {
 	v := sv.conf
 	st := ServiceStatus{
 		ID: v.ID, Service: v.ID.String(), Name: v.ServiceName, Scheduler: v.Scheduler, Persistent: Seconds(v.Persistent),
-		Check: titleOf(v), Fallback: sv.fallbackName(), Servers: []ServerStatus{},
-		Served: sv.inForce, Starting: !sv.begun, CheckDurations: sv.durations.histogram(),
+		Check: spec.TitleOf(v), Fallback: sv.fallbackName(), Servers: []ServerStatus{},
+		Served: sv.inForce, Starting: !sv.begun, CheckDurations: histogramOf(&sv.durations),
 	}
 	if v.SpeaksTLS() {
 		st.Verify = v.Verify
@@ -150,8 +172,8 @@ func (s *server) status(scale int, serving bool) ServerStatus {
 		Weight: s.conf.Weight, Current: s.weight(), SlowStart: s.slowed(scale),
 		Request: s.request.String(), Expires: s.expires(),
 		State: s.state(), Since: s.since, Cause: s.cause,
-		Checked: s.last.at, Duration: Seconds(s.last.duration),
-		Fails: s.health.fails, Rises: s.health.rises, ChecksOK: s.good, ChecksBad: s.bad,
+		Checked: s.last.At, Duration: Seconds(s.last.Duration),
+		Fails: s.health.Fails, Rises: s.health.Rises, ChecksOK: s.good, ChecksBad: s.bad,
 		Transitions: s.transitions, Hastened: s.hastened,
 	}
 	if st.State == Kept {
@@ -163,8 +185,8 @@ func (s *server) status(scale int, serving bool) ServerStatus {
 	if s.tunnel != (dataplane.Tunnel{}) {
 		st.Tunnel = s.tunnel.String()
 	}
-	if s.last.err != nil {
-		st.Result, st.Reason = s.last.err.Error(), checks.KindOf(s.last.err)
+	if s.last.Err != nil {
+		st.Result, st.Reason = s.last.Err.Error(), checks.KindOf(s.last.Err)
 	}
 	return st
 }
@@ -178,11 +200,11 @@ func (s *server) checksStatus(names []string) []CheckStatus {
 	for i, name := range names {
 		k := &s.checks[i]
 		all[i] = CheckStatus{
-			Check: name, OK: k.health.up && !k.last.at.IsZero(), Checked: k.last.at, Duration: Seconds(k.last.duration),
-			Reason: checks.KindOf(k.last.err), Fails: k.health.fails, Rises: k.health.rises, Silent: k.silent(), Request: k.request.String(),
+			Check: name, OK: k.health.Up && !k.last.At.IsZero(), Checked: k.last.At, Duration: Seconds(k.last.Duration),
+			Reason: checks.KindOf(k.last.Err), Fails: k.health.Fails, Rises: k.health.Rises, Silent: k.silent(), Request: k.request.String(),
 		}
-		if k.last.err != nil {
-			all[i].Result = k.last.err.Error()
+		if k.last.Err != nil {
+			all[i].Result = k.last.Err.Error()
 		}
 	}
 	return all

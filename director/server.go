@@ -7,6 +7,9 @@ import (
 	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/director/internal/health"
+	"github.com/shunt-lb/shunt/director/internal/prober"
+	"github.com/shunt-lb/shunt/director/internal/recent"
 )
 
 // notChecked is the cause of a server's state before its first check.
@@ -28,7 +31,7 @@ type server struct {
 
 // A serverHistory is the state of a real server that a reload keeps.
 type serverHistory struct {
-	health health // by all checks, see healthOf
+	health health.Health // by all checks, see healthOf
 	// maintenance names the file that keeps the server out, "" for none.
 	maintenance string
 	// kept is the directive that keeps the server in use although its checks fail,
@@ -44,9 +47,9 @@ type serverHistory struct {
 	since       time.Time
 	transitions uint64
 	ramp        ramp
-	request     request     // of all checks, see requestOf
-	last        checkResult // the latest one, with the error that trouble says
-	recent      recent
+	request     request       // of all checks, see requestOf
+	last        prober.Result // the latest one, with the error that trouble says
+	recent      recent.Results
 	// awaited is since when the first result is awaited.
 	awaited   time.Time
 	good, bad uint64
@@ -58,16 +61,8 @@ type serverHistory struct {
 	remindAt time.Time
 }
 
-// A checkResult is one finished check.
-type checkResult struct {
-	at       time.Time
-	duration time.Duration
-	err      error
-	note     *checks.Note // nil for nothing
-}
-
 func newServer(v *config.Virtual, r *config.Real) *server {
-	s := &server{conf: r, addr: mappedAddr(v, r.Addr, r.Forward), tunnel: v.TunnelTo(r.Forward)}
+	s := &server{conf: r, addr: v.ID.Mapped(r.Addr, r.Forward), tunnel: v.TunnelTo(r.Forward)}
 	s.checks = checksOf(v, r)
 	s.cause = notChecked
 	switch {
@@ -83,19 +78,11 @@ func newServer(v *config.Virtual, r *config.Real) *server {
 	return s
 }
 
-// mappedAddr returns where traffic for a real server or fallback at a arrives.
-func mappedAddr(v *config.Virtual, a netip.AddrPort, f dataplane.Forward) netip.AddrPort {
-	if v.ID.Protocol == dataplane.FWMark {
-		return a
-	}
-	return netip.AddrPortFrom(a.Addr(), dataplane.MappedPort(f, a.Port(), v.ID.Addr.Port()))
-}
-
 func (s *server) state() State {
 	switch {
 	case s.maintenance != "" || s.request.admin == checks.Maint:
 		return Maintenance
-	case s.health.up:
+	case s.health.Up:
 		return Up
 	case s.kept != "":
 		return Kept
@@ -113,12 +100,12 @@ func (s *server) usable() bool { return s.weight() > 0 }
 
 // settled reports whether the server's state is known rather than assumed.
 func (s *server) settled() bool {
-	return s.state() != Down || s.health.failed || !s.unchecked()
+	return s.state() != Down || s.health.Failed || !s.unchecked()
 }
 
 // foundDown reports whether a check has found the server down, and nothing else
 // keeps it out.
-func (s *server) foundDown() bool { return s.state() == Down && s.health.failed }
+func (s *server) foundDown() bool { return s.state() == Down && s.health.Failed }
 
 // weight returns the weight in force.
 func (s *server) weight() int {

@@ -6,6 +6,8 @@ import (
 
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/director/internal/recent"
+	"github.com/shunt-lb/shunt/director/internal/spec"
 )
 
 // A service is one virtual service: its configuration, its real servers and its
@@ -43,11 +45,11 @@ type serviceHistory struct {
 	inForce  bool
 	applyErr error
 	// durations are those of all checks of its real servers.
-	durations durations
+	durations recent.Durations
 }
 
 func newService(v *config.Virtual) *service {
-	sv := &service{conf: v, names: namesOf(v)}
+	sv := &service{conf: v, names: spec.NamesOf(v)}
 	for i := range v.Reals {
 		sv.servers = append(sv.servers, newServer(v, &v.Reals[i]))
 	}
@@ -67,7 +69,7 @@ func (sv *service) adopt(found dataplane.VirtualService) {
 		weights[r.Addr.String()] = r.Weight
 	}
 	for _, s := range sv.servers {
-		if !s.health.up && weights[s.addr.String()] > 0 {
+		if !s.health.Up && weights[s.addr.String()] > 0 {
 			s.setHealth(true)
 			s.cause = "found in the dataplane with weight above 0"
 			sv.quorum.reached = true // as far as anybody knows

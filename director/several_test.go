@@ -11,6 +11,7 @@ import (
 
 	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/config"
+	"github.com/shunt-lb/shunt/director/internal/prober"
 )
 
 // severalFile is a service with an ordinary check, two further ones and an agent.
@@ -37,8 +38,8 @@ func severalConf(t testing.TB, fall, rise int) *config.Config {
 func (r *replay) port(port uint16, err error, n *checks.Note) {
 	r.now = r.now.Add(time.Second)
 	for id := range r.c.checkedBy {
-		if id.target.Addr.Port() == port {
-			r.c.checked(id, checkResult{at: r.now, err: err, note: n})
+		if id.Target.Addr.Port() == port {
+			r.c.checked(id, prober.Result{At: r.now, Err: err, Note: n})
 		}
 	}
 	r.c.catchUp()
@@ -75,7 +76,7 @@ func TestSeveralChecksAgreeWithTheModel(t *testing.T) {
 				r.port(ports[i], errBad, nil)
 			}
 			s := r.c.services[0].servers[0]
-			if want := well[0] && well[1] && well[2] && well[3]; s.health.up != want || s.state() == Up != want {
+			if want := well[0] && well[1] && well[2] && well[3]; s.health.Up != want || s.state() == Up != want {
 				rt.Fatalf("%v, want up %v by %v", s.state(), want, well)
 			}
 			if got, want := s.unchecked(), !seen[0] || !seen[1] || !seen[2]; got != want {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/config"
+	"github.com/shunt-lb/shunt/director/internal/spec"
 )
 
 // A Trial is one check of a real server that somebody makes by hand.
@@ -44,14 +45,14 @@ func trialsOf(v *config.Virtual, r *config.Real) []Trial {
 		return []Trial{{Virtual: v, Real: r}}
 	}
 	var all []Trial
-	names := namesOf(v)
+	names := spec.NamesOf(v)
 	for i := range made {
 		k, further := &made[i], ""
 		if i > 0 {
 			further = names[i]
 		}
-		for _, name := range k.names() {
-			all = append(all, Trial{Virtual: v, Real: r, Further: further, Check: name, Target: k.whole(nil), Timeout: k.limit(name)})
+		for _, name := range k.Names() {
+			all = append(all, Trial{Virtual: v, Real: r, Further: further, Check: name, Target: k.Whole(nil), Timeout: k.Limit(name)})
 		}
 	}
 	return all

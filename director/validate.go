@@ -8,6 +8,7 @@ import (
 	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/director/internal/cycles"
 )
 
 // Limits returns why the dataplane that v is for cannot serve it, nil if it can. s
@@ -20,7 +21,7 @@ type Limits func(v *config.Virtual, s dataplane.VirtualService) []*dataplane.Lim
 // whether the dataplane that a service is for makes connections itself. Each
 // problem names the directive and its line.
 func Validate(conf *config.Config, limits Limits, connects func(*config.Virtual) bool) config.Problems {
-	ps := cycles(conf, connects)
+	ps := cycles.Find(conf, connects)
 	for i := range conf.Virtuals {
 		v := &conf.Virtuals[i]
 		ps = append(ps, missingChecks(v)...)
@@ -43,7 +44,7 @@ func missingChecks(v *config.Virtual) config.Problems {
 		if i > 0 {
 			pos = v.Further()[i-1].Pos
 		}
-		for _, name := range made[i].names() {
+		for _, name := range made[i].Names() {
 			if _, ok := checks.For(name); !ok {
 				ps = append(ps, config.Problem{
 					Severity: config.Error, Pos: pos,
@@ -61,7 +62,7 @@ func missingChecks(v *config.Virtual) config.Problems {
 func Everything(v *config.Virtual) dataplane.VirtualService {
 	sv := newService(v)
 	for _, s := range sv.servers {
-		s.health.up = true
+		s.health.Up = true
 	}
 	sv.fallbackOn = true
 	w := sv.wanted()
@@ -85,11 +86,11 @@ func limitProblem(v *config.Virtual, l *dataplane.Limit) config.Problem {
 // serverPos returns the line of the real server or fallback at addr.
 func serverPos(v *config.Virtual, addr netip.AddrPort) config.Pos {
 	for i := range v.Reals {
-		if mappedAddr(v, v.Reals[i].Addr, v.Reals[i].Forward) == addr {
+		if v.ID.Mapped(v.Reals[i].Addr, v.Reals[i].Forward) == addr {
 			return v.Reals[i].Pos
 		}
 	}
-	if f := v.Fallback; f != nil && mappedAddr(v, f.Addr, f.Forward) == addr {
+	if f := v.Fallback; f != nil && v.ID.Mapped(f.Addr, f.Forward) == addr {
 		return f.Pos
 	}
 	return v.Pos
