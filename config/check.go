@@ -92,8 +92,8 @@ func (c *Check) portIn(v *Virtual) uint16 {
 	return row.Port
 }
 
-// anyTLS reports whether any check of v speaks TLS.
-func (v *Virtual) anyTLS() bool {
+// AnyTLS reports whether any check of v speaks TLS.
+func (v *Virtual) AnyTLS() bool {
 	speaks := func(c Check) bool {
 		row, _ := services.Named(c.Service)
 		return row.TLS != services.NoTLS

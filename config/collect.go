@@ -109,6 +109,12 @@ func (c *collector) pos(s *stmt, at int) Pos {
 	return Pos{File: c.file, Line: s.line, Col: s.column(at)}
 }
 
+// Masked returns a line of a file without the passwords that may stand in it.
+func Masked(line string) string {
+	s := newStmt(0, line)
+	return masked(&s)
+}
+
 // masked is the line of s without the password that may stand in it.
 func masked(s *stmt) string {
 	switch d := byName[s.key]; {

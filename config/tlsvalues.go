@@ -97,7 +97,7 @@ func (r *review) clientPair() {
 
 // tls warns of a section's own lines about TLS where a check speaks none.
 func (r *review) tls() {
-	if r.v.anyTLS() {
+	if r.v.AnyTLS() {
 		return
 	}
 	for _, name := range []string{"verify", "clientcert", "clientkey", "minvalid"} {

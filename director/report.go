@@ -135,7 +135,7 @@ func (sv *service) status() ServiceStatus {
 		Check: spec.TitleOf(v), Fallback: sv.fallbackName(), Servers: []ServerStatus{},
 		Served: sv.inForce, Starting: !sv.begun, CheckDurations: histogramOf(&sv.durations),
 	}
-	if v.SpeaksTLS() {
+	if v.AnyTLS() {
 		st.Verify = v.Verify
 	}
 	st.FallbackActive = sv.fallbackOn && st.Fallback != ""

@@ -20,6 +20,8 @@ type Trial struct {
 	// Further is what a check beside the ordinary one is called, as in
 	// CheckStatus; of the ordinary one it is empty.
 	Further string
+	// Advises: it asks an agent, whose silence changes nothing.
+	Advises bool
 	// Target is what the check is told; its Trace is nil.
 	Target  checks.Target
 	Timeout time.Duration
@@ -52,7 +54,7 @@ func trialsOf(v *config.Virtual, r *config.Real) []Trial {
 			further = names[i]
 		}
 		for _, name := range k.Names() {
-			all = append(all, Trial{Virtual: v, Real: r, Further: further, Check: name, Target: k.Whole(nil), Timeout: k.Limit(name)})
+			all = append(all, Trial{Virtual: v, Real: r, Further: further, Advises: k.advises, Check: name, Target: k.Whole(nil), Timeout: k.Limit(name)})
 		}
 	}
 	return all
