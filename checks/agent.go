@@ -88,7 +88,7 @@ func readAgentLine(who, line string, note *Note) error {
 		weight := agentWeight(word)
 		switch {
 		case isHealth:
-			good, last = up, word
+			good, last, n.Up = up, word, up
 		case isAdmin:
 			n.Admin = admin
 		case weight != nil && (weight.Percent || !foreign):
@@ -104,7 +104,7 @@ func readAgentLine(who, line string, note *Note) error {
 	case !known:
 		return failure.Because(Protocol, "%s says %q, which is no state", who, quote.Short(strings.TrimSpace(line)))
 	case note != nil:
-		note.Weight, note.Admin, note.Why = n.Weight, n.Admin, n.Why
+		note.Weight, note.Admin, note.Up, note.Why = n.Weight, n.Admin, n.Up, n.Why
 	}
 	switch {
 	case good:

@@ -72,9 +72,10 @@ func (k pathKey) wrap() int {
 func (ps paths) mark(sv *service) {
 	for _, s := range sv.servers {
 		key, ok := pathTo(sv.conf, s.conf)
-		if p, there := ps[key]; ok && there && s.probe != nil {
-			s.probe.Path = key.check(sv.conf, s.probe)
-			s.probe.Path.Mark = p.Mark
+		if p, there := ps[key]; ok && there && len(s.checks) > 0 {
+			ordinary := s.checks[0].Check
+			ordinary.Path = key.check(sv.conf, ordinary)
+			ordinary.Path.Mark = p.Mark
 		}
 	}
 }

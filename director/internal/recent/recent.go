@@ -18,6 +18,9 @@ const (
 	maxReason = 120
 )
 
+// noCheck is the number of a check that is no longer made.
+const noCheck = 1<<8 - 1
+
 // A Results keeps the latest results of a real server. It costs 400 bytes, and
 // as much again for one that fails for ever other reasons; a good result costs
 // nothing more.
@@ -33,13 +36,15 @@ type result struct {
 	at   int64  // when it ended, in nanoseconds since 1970
 	took uint32 // in microseconds
 	word uint8  // 1 more than that of its reason, 0 for none
+	of   uint8  // which check of the real server, or noCheck
 	kind checks.Kind
 }
 
 // Add keeps the result of a check that ended at a time in place of the oldest one.
-func (r *Results) Add(at time.Time, took time.Duration, err error) {
+// of is which of the real server's checks it was, less than 255.
+func (r *Results) Add(at time.Time, took time.Duration, err error, of int) {
 	r.all[r.n%Max] = result{
-		at: at.UnixNano(), took: uint32(min(max(took/time.Microsecond, 0), 1<<32-1)), word: r.keep(err), kind: checks.KindOf(err),
+		at: at.UnixNano(), took: uint32(min(max(took/time.Microsecond, 0), 1<<32-1)), word: r.keep(err), of: uint8(of), kind: checks.KindOf(err),
 	}
 	if r.n++; r.n == 2*Max {
 		r.n = Max
@@ -69,10 +74,27 @@ func (r *Results) keep(err error) uint8 {
 	return uint8(r.last + 1)
 }
 
+// Move renumbers the checks that results are of, by place, which returns less than 0
+// for one that is no longer made.
+func (r *Results) Move(place func(of int) int) {
+	for i := range min(r.n, Max) {
+		c := &r.all[i]
+		if c.of == noCheck {
+			continue
+		}
+		at := place(int(c.of))
+		if at < 0 {
+			at = noCheck
+		}
+		c.of = uint8(at)
+	}
+}
+
 // A Result is one of the latest checks.
 type Result struct {
 	At   time.Time // when it ended
 	Took time.Duration
+	Of   int         // which of the real server's checks it was, -1: one no longer made
 	Kind checks.Kind // why it failed, "" if it succeeded
 	// Words is the error in words, of which only the latest few different ones are
 	// kept.
@@ -84,7 +106,10 @@ func (r *Results) All() []Result {
 	all := make([]Result, 0, min(r.n, Max))
 	for i := max(0, r.n-Max); i < r.n; i++ {
 		c := r.all[i%Max]
-		one := Result{At: time.Unix(0, c.at), Took: time.Duration(c.took) * time.Microsecond, Kind: c.kind}
+		one := Result{At: time.Unix(0, c.at), Took: time.Duration(c.took) * time.Microsecond, Of: int(c.of), Kind: c.kind}
+		if c.of == noCheck {
+			one.Of = -1
+		}
 		if c.word > 0 {
 			one.Words = r.word[c.word-1]
 		}
