@@ -9,6 +9,7 @@ import (
 
 	"github.com/shunt-lb/shunt/checks/internal/failure"
 	"github.com/shunt-lb/shunt/checks/internal/httpget"
+	"github.com/shunt-lb/shunt/checks/internal/match"
 	"github.com/shunt-lb/shunt/checks/internal/session"
 	"github.com/shunt-lb/shunt/config"
 )
@@ -99,7 +100,7 @@ func TestSessionsHoldLittle(t *testing.T) {
 			if !step.Done && step.Rest == nil {
 				t.Errorf("%s with %q goes on for ever", name, more)
 			}
-			_ = s.End(&failure.Cause{Err: errNoAnswer})
+			_ = s.End(&failure.Cause{Err: match.ErrNoAnswer})
 		}
 	}
 	if held := session.Held(); held != 0 {

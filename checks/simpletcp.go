@@ -1,10 +1,8 @@
 package checks
 
 import (
-	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"slices"
 	"strings"
@@ -14,10 +12,6 @@ import (
 	"github.com/shunt-lb/shunt/checks/internal/match"
 	"github.com/shunt-lb/shunt/checks/internal/session"
 )
-
-var errNoAnswer = failure.Because(Closed, "connection closed without an answer")
-
-const untilLine = "while waiting for a line that matches"
 
 // SimpleTCP sends target.Request without its leading slash, the two
 // characters \n standing for a newline and nothing else for anything else,
@@ -79,7 +73,7 @@ func (s *lineSession) Feed(b []byte, eof bool) session.Step {
 	s.size += len(b)
 	switch {
 	case s.size == 0 && eof:
-		return s.done(errNoAnswer)
+		return s.done(match.ErrNoAnswer)
 	case s.size > 0 && s.want == nil:
 		return s.done(nil)
 	}
@@ -91,7 +85,7 @@ func (s *lineSession) Feed(b []byte, eof bool) session.Step {
 			if !s.part.Append(b) {
 				return s.rest(b, eof)
 			}
-			return session.Step{Until: untilLine}
+			return session.Step{Until: match.UntilLine}
 		}
 		line := b[:n]
 		if len(s.part.Bytes()) > 0 {
@@ -116,7 +110,7 @@ func (s *lineSession) Feed(b []byte, eof bool) session.Step {
 		}
 		s.part.Release()
 		if b = b[n:]; len(b) == 0 {
-			return session.Step{Until: untilLine}
+			return session.Step{Until: match.UntilLine}
 		}
 	}
 	return s.rest(b, eof)
@@ -132,7 +126,7 @@ func (s *lineSession) rest(b []byte, eof bool) session.Step {
 		if eof {
 			left = 0
 		}
-		return findLine(ctx, io.MultiReader(bytes.NewReader(text), io.LimitReader(conn, left)), s.want)
+		return match.Line(ctx, io.MultiReader(bytes.NewReader(text), io.LimitReader(conn, left)), s.want)
 	}}
 }
 
@@ -152,7 +146,7 @@ type datagramSession struct {
 
 // Begin implements session.Session.
 func (s *datagramSession) Begin() session.Step {
-	return session.Step{Send: s.request, Until: untilLine}
+	return session.Step{Send: s.request, Until: match.UntilLine}
 }
 
 // Feed implements session.Session.
@@ -182,12 +176,12 @@ func (s *datagramSession) rest(b []byte) session.Step {
 	b = slices.Clone(b)
 	return session.Step{Rest: func(ctx context.Context, conn io.Reader) error {
 		for buf := make([]byte, blocking.MaxDatagram); ; {
-			if findLine(ctx, bytes.NewReader(b), s.want) == nil {
+			if match.Line(ctx, bytes.NewReader(b), s.want) == nil {
 				return nil
 			}
 			n, err := conn.Read(buf)
 			if err != nil {
-				return &failure.Cause{Err: err, When: untilLine}
+				return &failure.Cause{Err: err, When: match.UntilLine}
 			}
 			b = buf[:n]
 		}
@@ -196,64 +190,3 @@ func (s *datagramSession) rest(b []byte) session.Step {
 
 // End implements session.Session.
 func (s *datagramSession) End(cause error) error { return cause }
-
-// findLine reads r until a line matches or, if there is nothing to match, a
-// byte has come.
-func findLine(ctx context.Context, r io.Reader, want Matcher) error {
-	lines := bufio.NewReader(r)
-	if _, err := lines.Peek(1); errors.Is(err, io.EOF) {
-		return errNoAnswer
-	} else if err != nil {
-		return &failure.Cause{Err: err, When: "while waiting for an answer"}
-	}
-	if want == nil {
-		return nil
-	}
-	var line lineReader
-	for {
-		line = lineReader{r: lines}
-		found, err := want.Match(ctx, &line)
-		if err == nil {
-			// The line counts when it is there, and there may be a million.
-			_, _ = io.Copy(io.Discard, &line) // its error is kept
-			err = ctx.Err()
-		}
-		end := errors.Is(line.err, io.EOF)
-		switch {
-		case line.err != nil && !end:
-			return &failure.Cause{Err: line.err, When: untilLine}
-		case found && line.n > 0:
-			return nil
-		case err != nil:
-			return match.Interrupted(err)
-		case end:
-			return failure.Because(Mismatch, "no line of the answer matches %q", want)
-		}
-	}
-}
-
-// A lineReader reads one line of an answer, with its newline, and holds none of
-// it.
-type lineReader struct {
-	r     *bufio.Reader
-	n     int   // bytes that were read
-	ended bool  // the newline has come, or err
-	err   error // of r; io.EOF is its end
-}
-
-func (l *lineReader) Read(p []byte) (int, error) {
-	if l.ended {
-		return 0, io.EOF
-	}
-	if _, l.err = l.r.Peek(1); l.err != nil {
-		l.ended = true
-		return 0, io.EOF
-	}
-	b, _ := l.r.Peek(min(l.r.Buffered(), len(p)))
-	if i := bytes.IndexByte(b, '\n'); i >= 0 {
-		b, l.ended = b[:i+1], true
-	}
-	n := copy(p, b)
-	l.n += n
-	return l.r.Discard(n)
-}
