@@ -58,19 +58,19 @@ func HTTPProxy(ctx context.Context, target Target) error {
 
 func get(ctx context.Context, name string, t *Target) error {
 	return attempt(ctx, name, t.Addr.String(), func() error {
-		v, err := newVisit(name, t)
+		c, err := newCheck(name, t)
 		switch {
 		case err != nil:
 			return err
 		case t.HTTPVersion == 2 && name != "http_proxy":
-			return v.AskByHTTP2(ctx, t.server())
+			return c.AskByHTTP2(ctx, t.server())
 		}
-		return blocking.Talk(ctx, t.server(), "tcp", v.First(), httpget.NewSession(v))
+		return blocking.Talk(ctx, t.server(), "tcp", c.First(), httpget.NewSession(c))
 	})
 }
 
-// newVisit returns what a check of HTTP asks t for.
-func newVisit(name string, t *Target) (*httpget.Visit, error) {
+// newCheck returns what a check of HTTP asks t for.
+func newCheck(name string, t *Target) (*httpget.Check, error) {
 	return httpget.New(&httpget.Target{
 		Addr: t.Addr, Scheme: name, Proxy: name == "http_proxy",
 		Request: t.Request, VirtualHost: t.VirtualHost, Method: t.Method, Headers: t.Headers,

@@ -76,14 +76,14 @@ func (r *recording) RemoteAddr() net.Addr             { return &net.TCPAddr{IP: 
 func (r *recording) LocalAddr() net.Addr              { return r.RemoteAddr() }
 
 // The libraries, each as its check uses it on what comes back.
-var libraries = map[string]func(t *Target, w *library.Wire) error{
-	"mysql": func(t *Target, w *library.Wire) error { return askMySQL(t, w, "select 1") },
-	"pgsql": func(t *Target, w *library.Wire) error {
+var libraries = map[string]func(t *Target, w *library.Conn) error{
+	"mysql": func(t *Target, w *library.Conn) error { return askMySQL(t, w, "select 1") },
+	"pgsql": func(t *Target, w *library.Conn) error {
 		secure := false
 		return askPg(t, library.NewFrames(w, pgHeader, pgLook), w, "select 1", &secure)
 	},
-	"ldap": func(t *Target, w *library.Wire) error { return askLDAP(context.Background(), t, w) },
-	"grpc": func(t *Target, w *library.Wire) error { return newHealthCall(t, w).receive() },
+	"ldap": func(t *Target, w *library.Conn) error { return askLDAP(context.Background(), t, w) },
+	"grpc": func(t *Target, w *library.Conn) error { return newHealthCall(t, w).receive() },
 }
 
 // good is an answer of each that is a good one.
@@ -129,7 +129,7 @@ func replay(name, answer string) error {
 	if most == 0 {
 		most = library.MaxReply
 	}
-	return library.Use(newRecording(name, answer), target.server(), most, func(w *library.Wire) error { return libraries[name](target, w) })
+	return library.Use(newRecording(name, answer), target.server(), most, func(w *library.Conn) error { return libraries[name](target, w) })
 }
 
 func TestLibraryRecordings(t *testing.T) {

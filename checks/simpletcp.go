@@ -79,41 +79,56 @@ func (s *lineSession) Feed(b []byte, eof bool) session.Step {
 	}
 	for range maxLinesAtOnce {
 		n := bytes.IndexByte(b, '\n') + 1
-		if n == 0 && eof {
-			n = len(b)
-		} else if n == 0 {
-			if !s.part.Append(b) {
-				return s.rest(b, eof)
-			}
-			return session.Step{Until: match.UntilLine}
-		}
-		line := b[:n]
-		if len(s.part.Bytes()) > 0 {
-			if !s.part.Append(line) {
-				return s.rest(b, eof)
-			}
-			line = s.part.Bytes()
-		}
-		found, decided := false, true
-		if len(line) > 0 {
-			found, decided = match.Now(s.want, line)
-		}
 		switch {
-		case found:
-			return s.done(nil)
-		case !decided:
-			rest := slices.Concat(line, b[n:])
-			s.part.Release()
-			return s.rest(rest, eof)
-		case n == len(b) && eof:
-			return s.done(failure.Because(Mismatch, "no line of the answer matches %q", s.want))
+		case n == 0 && eof:
+			n = len(b)
+		case n == 0 && s.part.Append(b):
+			return session.Step{Until: match.UntilLine}
+		case n == 0:
+			return s.rest(b, eof)
 		}
-		s.part.Release()
+		line, ok := s.line(b[:n])
+		if !ok {
+			return s.rest(b, eof)
+		}
+		if step, over := s.judge(line, b[n:], eof); over {
+			return step
+		}
 		if b = b[n:]; len(b) == 0 {
 			return session.Step{Until: match.UntilLine}
 		}
 	}
 	return s.rest(b, eof)
+}
+
+// line returns the line that ends with end. It is false if there is no room for it.
+func (s *lineSession) line(end []byte) (line []byte, ok bool) {
+	if len(s.part.Bytes()) == 0 {
+		return end, true
+	}
+	ok = s.part.Append(end)
+	return s.part.Bytes(), ok
+}
+
+// judge matches a line, behind which comes rest, and reports whether the
+// conversation is over.
+func (s *lineSession) judge(line, rest []byte, eof bool) (step session.Step, over bool) {
+	found, decided := false, true
+	if len(line) > 0 {
+		found, decided = match.Now(s.want, line)
+	}
+	switch {
+	case found:
+		return s.done(nil), true
+	case !decided:
+		text := slices.Concat(line, rest)
+		s.part.Release()
+		return s.rest(text, eof), true
+	case len(rest) == 0 && eof:
+		return s.done(failure.Because(Mismatch, "no line of the answer matches %q", s.want)), true
+	}
+	s.part.Release()
+	return session.Step{}, false
 }
 
 // rest has the rest matched where that may take its time: what is held, b, and

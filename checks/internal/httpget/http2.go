@@ -20,12 +20,12 @@ import (
 // redirect. Over TLS the real server has to choose h2, without TLS it has to know
 // that the connection begins so. It is done by frames and not by a Transport,
 // which has goroutines whose end cannot be waited for.
-func (v *Visit) AskByHTTP2(ctx context.Context, server *dial.Server) error {
-	p := v.first
+func (c *Check) AskByHTTP2(ctx context.Context, server *dial.Server) error {
+	p := c.first
 	for range maxRedirects + 1 {
-		location, err := v.ask2(ctx, server, p)
-		if err != nil && p != v.first {
-			return v.redirected(p, err)
+		location, err := c.ask2(ctx, server, p)
+		if err != nil && p != c.first {
+			return c.redirected(p, err)
 		}
 		if err != nil || location == "" {
 			return err
@@ -38,8 +38,8 @@ func (v *Visit) AskByHTTP2(ctx context.Context, server *dial.Server) error {
 }
 
 // ask2 asks for p. It returns where a redirect leads, or else the verdict.
-func (v *Visit) ask2(ctx context.Context, server *dial.Server, p page) (location string, err error) {
-	hop := v.hop(p)
+func (c *Check) ask2(ctx context.Context, server *dial.Server, p page) (location string, err error) {
+	hop := c.hop(p)
 	if hop.TLS != nil {
 		hop.TLS.NextProtos = []string{http2.NextProtoTLS}
 	}
@@ -54,7 +54,7 @@ func (v *Visit) ask2(ctx context.Context, server *dial.Server, p page) (location
 	}
 	server.Trace.Note(trace.Noted, "ask for %s by HTTP/2", p)
 	s := newStream(conn)
-	if err := s.ask(v, p); err != nil {
+	if err := s.ask(c, p); err != nil {
 		return "", err
 	}
 	if err := s.readHead(); err != nil {
@@ -62,12 +62,12 @@ func (v *Visit) ask2(ctx context.Context, server *dial.Server, p page) (location
 	}
 	server.Trace.Note(trace.Noted, "answered with status %d", s.status)
 	switch {
-	case v.good(s.status):
-		return "", v.judge2(ctx, s)
+	case c.good(s.status):
+		return "", c.judge2(ctx, s)
 	case http1.Redirects(s.status) && s.location != "":
 		return s.location, nil
 	}
-	return "", v.unwanted(s.status)
+	return "", c.unwanted(s.status)
 }
 
 // untraced ends the recording of a connection: what follows is no text, and
@@ -92,8 +92,8 @@ func chosen2(conn net.Conn) bool {
 }
 
 // judge2 says whether the body of s is a good one. It is read to its end.
-func (v *Visit) judge2(ctx context.Context, s *stream) (err error) {
-	want, body := v.receive, &io.LimitedReader{R: s, N: MaxBody}
+func (c *Check) judge2(ctx context.Context, s *stream) (err error) {
+	want, body := c.receive, &io.LimitedReader{R: s, N: MaxBody}
 	matched := want == nil
 	if want == nil {
 		body.N = maxUnmatched

@@ -15,10 +15,9 @@ import (
 	"github.com/shunt-lb/shunt/checks/internal/session"
 )
 
-// A Session is the Session of a visit: one page, and those to which it
-// leads.
+// A Session is the Session of a Check: one page, and those to which it leads.
 type Session struct {
-	*Visit
+	*Check
 	request []byte // for the first page
 	page    page   // asked for now
 	hops    int
@@ -36,10 +35,10 @@ type body struct {
 	cut     error // why the rest of it is missing
 }
 
-// NewSession returns the Session of a Visit that is prepared.
-func NewSession(v *Visit) *Session {
-	s := &Session{Visit: v, request: v.request(v.first)}
-	s.answer.Good = v.good
+// NewSession returns the Session of a Check.
+func NewSession(c *Check) *Session {
+	s := &Session{Check: c, request: c.request(c.first)}
+	s.answer.Good = c.good
 	return s
 }
 
@@ -188,7 +187,7 @@ func (s *Session) redirect(location string) session.Step {
 	}
 	s.page = p
 	s.hops++
-	step := s.ask(s.Visit.request(p))
+	step := s.ask(s.Check.request(p))
 	step.Next = s.hop(p)
 	return step
 }

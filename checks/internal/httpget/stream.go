@@ -43,12 +43,12 @@ func newStream(conn net.Conn) *stream {
 
 // ask sends the request for p. The real server may send all that is read of a
 // body without being asked for more.
-func (s *stream) ask(v *Visit, p page) error {
+func (s *stream) ask(c *Check, p page) error {
 	var out, head bytes.Buffer
 	out.WriteString(http2.ClientPreface)
 	fr, enc := http2.NewFramer(&out, nil), hpack.NewEncoder(&head)
 	method := http.MethodGet
-	if v.head {
+	if c.head {
 		method = http.MethodHead
 	}
 	field := func(name, value string) {
@@ -58,7 +58,7 @@ func (s *stream) ask(v *Visit, p page) error {
 	field(":scheme", p.scheme)
 	field(":authority", p.host)
 	field(":path", p.target)
-	for name, value := range v.fields(p) {
+	for name, value := range c.fields(p) {
 		field(name, value)
 	}
 	err := errors.Join(
