@@ -31,6 +31,10 @@ func (c *cluster) observe(sv *service, s *server, r prober.Result) {
 		c.out.monitor(f, monitorfile.Line(sv.conf, s.conf, r.At, r.Err))
 	}
 	c.applyNote(r.At, sv, s, r.Note)
+	if r.Err == nil && r.Note != nil && r.Note.Warning != s.warnings.check {
+		logWarnings(s.log(c.log, sv), list(s.warnings.check), list(r.Note.Warning))
+		s.warnings.check = r.Note.Warning
+	}
 	if s.maintenance != "" {
 		return
 	}

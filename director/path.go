@@ -59,13 +59,22 @@ func pathTo(v *config.Virtual, r *config.Real) (pathKey, bool) {
 	}, true
 }
 
+// wrap returns how many bytes are put around a packet on the way.
+func (k pathKey) wrap() int {
+	if k.server.Forward != dataplane.IPIP {
+		return 0
+	}
+	return k.server.Tunnel.Overhead(k.server.Addr.Addr().Unmap().Is6())
+}
+
 // mark puts the paths of a service into its probes.
 func (ps paths) mark(sv *service) {
 	for _, s := range sv.servers {
 		key, ok := pathTo(sv.conf, s.conf)
 		if p, there := ps[key]; ok && there && s.probe != nil {
 			s.probe.Path = checks.Path{
-				Mark: p.Mark, VIP: sv.conf.ID.Addr, Tunnel: s.conf.Forward == dataplane.IPIP,
+				Mark: p.Mark, VIP: sv.conf.ID.Addr,
+				Tunnel: s.conf.Forward == dataplane.IPIP, Wrap: key.wrap(),
 				Whole: s.probe.Negotiates() && s.probe.Target.Addr == key.server.Addr, // and not another port
 			}
 		}

@@ -50,6 +50,7 @@ type serverHistory struct {
 	expires     time.Time // when its certificate ends, zero if it has shown none
 	last        prober.Result
 	recent      recent.Results
+	warnings    warnings
 	// awaited is since when the first result is awaited.
 	awaited   time.Time
 	good, bad uint64

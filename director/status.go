@@ -95,6 +95,8 @@ type ServiceStatus struct {
 	// share of the dataplane's connections.
 	Full             bool               `json:"full,omitempty"`
 	FallbackCounters dataplane.Counters `json:"fallback_counters"`
+	// Warnings are about the service as a whole; they take no real server out of use.
+	Warnings []string `json:"warnings,omitempty"`
 	// Changed lists what somebody else has changed about the service in the
 	// dataplane; shunt puts it right within seconds.
 	Changed []string `json:"changed,omitempty"`
@@ -152,6 +154,8 @@ type ServerStatus struct {
 	// Reason is why the latest check failed, in one of the words of
 	// [checks.Kind]; empty if it succeeded.
 	Reason checks.Kind `json:"reason,omitempty"`
+	// Warnings tell what is wrong with the server that does not take it out of use.
+	Warnings []string `json:"warnings,omitempty"`
 	// Fails and Rises are consecutive results; one of them is 0.
 	Fails       int    `json:"fails"`
 	Rises       int    `json:"rises"`
