@@ -53,7 +53,7 @@ func execute(ctx context.Context, t *Target, name string, args ...string) error 
 	}
 	t.Trace.Data(TraceReceived, end.Output)
 	t.Trace.Note(TraceNoted, "%s", end.State)
-	if t.weighs(end.State.ExitCode()) {
+	if weighs(t, end.State.ExitCode()) {
 		return nil
 	}
 	return err
@@ -73,7 +73,7 @@ const (
 
 // weighs notes the weight that an exit status stands for, and reports whether
 // it stands for one.
-func (t *Target) weighs(status int) bool {
+func weighs(t *Target, status int) bool {
 	if t.CommandWeight == NoWeight || status < 2 {
 		return false
 	}

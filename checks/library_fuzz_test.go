@@ -212,8 +212,8 @@ func FuzzDNS(f *testing.F) {
 
 // FuzzRadius: nothing is a reply that was not made with the secret.
 func FuzzRadius(f *testing.F) {
-	target := &Target{Login: "check", Passwd: "top-secret", Secret: "shared"}
-	request, err := target.radius(&net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1})
+	user := radius{"check", "top-secret", "shared"}
+	request, err := user.request(&net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -222,7 +222,7 @@ func FuzzRadius(f *testing.F) {
 	f.Add([]byte("\x02\x01\x00\x26" + strings.Repeat("\x00", 16) + "\x50\x12" + strings.Repeat("\x00", 16)))
 	f.Add([]byte("\x02\x01\x00\x16" + strings.Repeat("\x00", 16) + "\x50\x02"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if ours, err := target.accepted(b, request); ours || err == nil {
+		if ours, err := user.accepted(b, request); ours || err == nil {
 			t.Errorf("%x is a reply: %v", b, err)
 		}
 	})

@@ -71,14 +71,14 @@ func (l *Loop) Add(name string, target *Target, done func(error)) (*Repeated, bo
 		return nil, false
 	}
 	settings.Addr, settings.Reset, settings.Done = target.Addr, target.Reset, r.finish
-	settings.Header = target.looped()
+	settings.Header = header(target)
 	settings.GoOn = r.goOn
 	r.talk = l.loop.Add(settings)
 	return r, true
 }
 
-// looped returns how the header of a connection is appended, nil for none.
-func (t *Target) looped() func([]byte, netip.AddrPort) []byte {
+// header returns how the header of a connection is appended, nil for none.
+func header(t *Target) func([]byte, netip.AddrPort) []byte {
 	switch t.ProxyProtocol {
 	case 0:
 		return nil

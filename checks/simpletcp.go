@@ -28,10 +28,10 @@ import (
 // it is and each datagram of the answer ends with a line of its own.
 func SimpleTCP(ctx context.Context, target Target) error { return simpleTCP(ctx, target) }
 
-var simpleTCP = over("simpletcp", (*Target).overUDP, newLineSession)
+var simpleTCP = over("simpletcp", overUDP, newLineSession)
 
 // overUDP is the udp of a check over what the virtual service is for.
-func (t *Target) overUDP() bool { return t.UDP }
+func overUDP(t *Target) bool { return t.UDP }
 
 // newLineSession returns the Session of SimpleTCP.
 func newLineSession(t *Target) session.Session {
