@@ -52,8 +52,7 @@ type Repeated struct {
 	check   string
 	target  *Target
 	done    func(error)
-	began   time.Time
-	timeout time.Duration
+	timeout time.Duration // of the check under way
 }
 
 // Add returns the check of a name as For knows it, of target, for the Loop to
@@ -91,7 +90,7 @@ func header(t *Target) func([]byte, netip.AddrPort) []byte {
 // Start makes the check once, within timeout. done may be called before it
 // returns. The check before has ended.
 func (r *Repeated) Start(timeout time.Duration) {
-	r.began, r.timeout = time.Now(), timeout
+	r.timeout = timeout
 	r.talk.Start(timeout)
 }
 
@@ -105,7 +104,8 @@ func (r *Repeated) goOn(ctx context.Context, step session.Step) error {
 
 func (r *Repeated) finish(err error) {
 	if err != nil {
-		err = inOneError(deadlined{context.Background(), r.began.Add(r.timeout)}, r.began, r.check, r.target.Addr.String(), err)
+		now := time.Now() // the words say how much time there was, not when it began
+		err = inOneError(deadlined{context.Background(), now.Add(r.timeout)}, now, r.check, r.target.Addr.String(), err)
 	}
 	r.done(err)
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/shunt-lb/shunt/checks/internal/failure"
@@ -18,12 +19,21 @@ import (
 // A Session is the Session of a Check: one page, and those to which it leads.
 type Session struct {
 	*Check
-	request []byte // for the first page
-	page    page   // asked for now
-	hops    int
-	answer  http1.Answer
+	request   []byte // for the first page
+	good      func(status int) bool
+	*exchange // nil but in a conversation
+}
+
+// An exchange is what a Session holds during a conversation. Its memory is
+// borrowed.
+type exchange struct {
+	page   page // asked for now
+	hops   int
+	answer http1.Answer
 	body
 }
+
+var exchanges = sync.Pool{New: func() any { return new(exchange) }}
 
 // A body is the body of a 2xx answer, as far as it has come.
 type body struct {
@@ -37,14 +47,15 @@ type body struct {
 
 // NewSession returns the Session of a Check.
 func NewSession(c *Check) *Session {
-	s := &Session{Check: c, request: c.request(c.first)}
-	s.answer.Good = c.good
-	return s
+	return &Session{Check: c, request: c.request(c.first), good: c.good}
 }
 
 // Begin implements session.Session.
 func (s *Session) Begin() session.Step {
-	s.page, s.hops = s.first, 0
+	if s.exchange == nil {
+		s.exchange = exchanges.Get().(*exchange)
+	}
+	s.page, s.hops, s.answer.Good = s.first, 0, s.good
 	return s.ask(s.request)
 }
 
@@ -230,6 +241,9 @@ func (s *Session) verdict() error {
 
 // End implements session.Session.
 func (s *Session) End(cause error) error {
+	if s.exchange == nil {
+		return cause
+	}
 	if !s.judged {
 		if f, ok := errors.AsType[*failure.Cause](cause); ok && s.overTLS(s.page) {
 			f.Kind = failure.TLS // as an alert about a missing client certificate, which comes after the handshake
@@ -250,11 +264,14 @@ func (s *Session) End(cause error) error {
 
 // done ends the conversation.
 func (s *Session) done(err error) session.Step {
-	s.answer.Release()
-	s.held.Release()
 	if err != nil && s.page != s.first {
 		err = s.redirected(s.page, err)
 	}
+	s.answer.Release()
+	s.held.Release()
+	s.answer.Good, s.body = nil, body{}
+	exchanges.Put(s.exchange)
+	s.exchange = nil
 	return session.Step{Done: true, Err: err}
 }
 
