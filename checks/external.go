@@ -16,11 +16,11 @@ import (
 // /dev/null.
 //
 // Exit status 0 is success, and so are others that target.CommandWeight makes a
-// weight. A program that cannot be started or that a signal
-// has ended is a failure (ldirectord takes the latter for a success: a
-// defect). At the end of ctx, and also when the program has ended by itself,
-// its whole process group is killed: a check leaves nothing running. The error
-// has the first line that the program wrote, of its first KiB.
+// weight. A program that cannot be started or that a signal has ended is a failure
+// (ldirectord takes the latter for a success: a defect). At the end of ctx, and also
+// when the program has ended by itself, its whole process group is killed: a check
+// leaves nothing running. The error has the first line that the program wrote, of
+// its first KiB.
 func External(ctx context.Context, target Target) error {
 	return attempt(ctx, "external", target.Command, func() error {
 		return execute(ctx, &target, target.Command, arguments(target)...)

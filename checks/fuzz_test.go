@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"strings"
@@ -29,8 +30,8 @@ func FuzzFindLine(f *testing.F) {
 			found, _ := re.Match(t.Context(), bytes.NewReader(line))
 			want = want || found
 		}
-		whole := match.Line(t.Context(), bytes.NewReader(answer), re)
-		single := match.Line(t.Context(), iotest.OneByteReader(bytes.NewReader(answer)), re)
+		whole := match.Line(t.Context(), bufio.NewReader(bytes.NewReader(answer)), re)
+		single := match.Line(t.Context(), bufio.NewReaderSize(iotest.OneByteReader(bytes.NewReader(answer)), 16), re)
 		if (whole == nil) != want || (single == nil) != want {
 			t.Errorf("%q in %q: %v as a whole and %v byte by byte, want a match: %v", expr, answer, whole, single, want)
 		}
@@ -40,7 +41,7 @@ func FuzzFindLine(f *testing.F) {
 				t.Errorf("%q in %q: %v by the session, in pieces of %d", expr, answer, got, most)
 			}
 		}
-		if none := match.Line(t.Context(), bytes.NewReader(answer), nil); (none == nil) != (len(answer) > 0) {
+		if none := match.Line(t.Context(), bufio.NewReader(bytes.NewReader(answer)), nil); (none == nil) != (len(answer) > 0) {
 			t.Errorf("any of %q: %v", answer, none)
 		}
 		if errors.Is(whole, match.ErrNoAnswer) != (len(answer) == 0) {

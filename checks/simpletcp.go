@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"io"
@@ -141,7 +142,8 @@ func (s *lineSession) rest(b []byte, eof bool) session.Step {
 		if eof {
 			left = 0
 		}
-		return match.Line(ctx, io.MultiReader(bytes.NewReader(text), io.LimitReader(conn, left)), s.want)
+		answer := io.MultiReader(bytes.NewReader(text), io.LimitReader(conn, left))
+		return match.Line(ctx, bufio.NewReaderSize(answer, match.LineAtOnce), s.want)
 	}}
 }
 
@@ -190,8 +192,10 @@ func (s *datagramSession) Feed(b []byte, _ bool) session.Step {
 func (s *datagramSession) rest(b []byte) session.Step {
 	b = slices.Clone(b)
 	return session.Step{Rest: func(ctx context.Context, conn io.Reader) error {
+		lines := bufio.NewReaderSize(nil, match.LineAtOnce)
 		for buf := make([]byte, blocking.MaxDatagram); ; {
-			if match.Line(ctx, bytes.NewReader(b), s.want) == nil {
+			lines.Reset(bytes.NewReader(b))
+			if match.Line(ctx, lines, s.want) == nil {
 				return nil
 			}
 			n, err := conn.Read(buf)
