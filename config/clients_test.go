@@ -74,8 +74,8 @@ func TestClientsAreShared(t *testing.T) {
 	}
 }
 
-// What is wrong with a list names its own file and line, behind what is wrong
-// with the configuration.
+// Problems of a list name its own file and line, behind the problems of the
+// configuration.
 func TestClientsProblems(t *testing.T) {
 	tests := []struct{ name, list, want string }{
 		{"name", "10.0.0.0/8\n  www.example.test # ours\n", "LIST:2:3: error: `www.example.test` is no network and no address (one network or address a line, comments behind a #)"},
