@@ -14,8 +14,8 @@ const (
 	maxAnswers = 2
 	// piece is how many bytes of an answer are sent at a time.
 	piece = 64 << 10
-	// answerTime is how long an answer may take, fairTime how long while others
-	// wait.
+	// answerTime is how long an answer may take, fairTime how long its client may
+	// be waited for while others wait.
 	answerTime = 30 * time.Second
 	fairTime   = time.Second
 )
@@ -97,10 +97,11 @@ type pacedWriter struct {
 	control *http.ResponseController
 	pace    time.Duration
 
-	mu    sync.Mutex
-	began time.Time // to be sent
-	sends bool
-	cut   bool
+	mu     sync.Mutex
+	began  time.Time     // to be sent, zero before
+	piece  time.Time     // began to be sent, zero between pieces
+	waited time.Duration // for the client to read
+	cut    bool
 }
 
 // Write implements http.ResponseWriter.
@@ -111,6 +112,7 @@ func (p *pacedWriter) Write(b []byte) (int, error) {
 			return sent, err
 		}
 		n, err := p.ResponseWriter.Write(b[sent:min(len(b), sent+piece)])
+		p.sent()
 		if sent += n; err != nil || sent == len(b) {
 			return sent, err
 		}
@@ -122,8 +124,8 @@ func (p *pacedWriter) next() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
-	if !p.sends {
-		p.sends, p.began = true, now
+	if p.began.IsZero() {
+		p.began = now
 	}
 	if p.cut {
 		return os.ErrDeadlineExceeded
@@ -132,15 +134,29 @@ func (p *pacedWriter) next() error {
 	if end := p.began.Add(answerTime); deadline.After(end) {
 		deadline = end
 	}
+	p.piece = now
 	_ = p.control.SetWriteDeadline(deadline) // not a connection: it has none
 	return nil
 }
 
-// cutSlow ends the answer if it has been sent for longer than fairTime.
+// sent ends the time that a piece takes.
+func (p *pacedWriter) sent() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.waited += time.Since(p.piece)
+	p.piece = time.Time{}
+}
+
+// cutSlow ends the answer if its client has been waited for longer than fairTime.
+// The time that making the answer takes does not count.
 func (p *pacedWriter) cutSlow() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.sends && time.Since(p.began) > fairTime {
+	waited := p.waited
+	if !p.piece.IsZero() {
+		waited += time.Since(p.piece)
+	}
+	if waited > fairTime {
 		p.cut = true
 		_ = p.control.SetWriteDeadline(time.Now())
 	}

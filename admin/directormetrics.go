@@ -62,6 +62,8 @@ var serviceMetrics = []metric[director.ServiceStatus]{
 		func(sv *director.ServiceStatus) float64 { return truth(sv.Served) }),
 	service.gauge("apply_error", "1 while the dataplane does not serve the service as configured; the status has the error.",
 		func(sv *director.ServiceStatus) float64 { return truth(sv.Error != "") }),
+	service.gauge("warnings", "Warnings about the service as a whole, which take no real server out of use; the status lists them.",
+		func(sv *director.ServiceStatus) float64 { return float64(len(sv.Warnings)) }),
 	service.gauge("changes", "Number of differences between the service in the dataplane and what shunt applied, because somebody else changed it; the status lists them.",
 		func(sv *director.ServiceStatus) float64 { return float64(len(sv.Changed)) }),
 }
@@ -98,6 +100,8 @@ var serverMetrics = []metric[director.ServerStatus]{
 		func(r *director.ServerStatus) []string { return []string{latestReason(r)} }),
 	server.timestamp("certificate_expiry_timestamp_seconds", "When the certificate ends that the real server has shown to its check, in seconds since 1970; missing where checks speak no TLS.",
 		func(r *director.ServerStatus) time.Time { return r.Expires }),
+	server.gauge("warnings", "Warnings about the real server, which do not take it out of use; the status lists them.",
+		func(r *director.ServerStatus) float64 { return float64(len(r.Warnings)) }),
 	server.counter("transitions_total", "Changes of the real server's state.",
 		func(r *director.ServerStatus) uint64 { return r.Transitions }),
 	server.timestamp("last_transition_timestamp_seconds", "When the real server entered its state, in seconds since 1970.",

@@ -31,7 +31,7 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{
 	"about":   about,
 	"bounds":  bounds,
 	"clock":   clock,
-	"failing": failing,
+	"failing": failing, "warnings": warnings,
 	"first":   first,
 	"full":    full,
 	"size":    size,

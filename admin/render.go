@@ -131,6 +131,9 @@ func (r *renderer) problems(s director.Status) {
 		if text := failing(sv); text != "" {
 			r.alarm(red, "SERVERS WITH FAILING CHECKS SERVE: "+sv.Service, text)
 		}
+		if all := warnings(sv); len(all) > 0 {
+			r.alarm(yellow, "WARNINGS, which take nothing out of use: "+sv.Service, first(all)...)
+		}
 		if len(sv.Changed) > 0 {
 			r.alarm(red, "CHANGED BY SOMEBODY ELSE, put right within seconds: "+sv.Service, first(sv.Changed)...)
 		}
@@ -163,6 +166,17 @@ func failing(sv director.ServiceStatus) string {
 		return fmt.Sprintf("failopen=yes: too few are well, %d of %d are in use although their checks fail", kept, len(sv.Servers))
 	}
 	return fmt.Sprintf("maxdown takes no more of them out: %d of %d are in use although their checks fail", kept, len(sv.Servers))
+}
+
+// warnings returns those about sv and its real servers.
+func warnings(sv director.ServiceStatus) []string {
+	all := slices.Clone(sv.Warnings)
+	for _, rs := range sv.Servers {
+		for _, text := range rs.Warnings {
+			all = append(all, rs.Server+": "+text)
+		}
+	}
+	return all
 }
 
 // first returns the first of many lines, and how many more there are.

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"unicode"
+
+	"github.com/shunt-lb/shunt/checks/internal/quote"
 )
 
 // FuzzAgent: a line means the same in whatever pieces it comes, and what is said
@@ -22,7 +24,7 @@ func FuzzAgent(f *testing.F) {
 			t.Fatalf("%q notes %+v, and in pieces %+v", text, whole, parts)
 		}
 		for _, s := range []string{words(err), whole.Why} {
-			if strings.ContainsFunc(s, unicode.IsControl) || len(s) > 6*maxReason {
+			if strings.ContainsFunc(s, unicode.IsControl) || len(s) > 6*quote.MaxShort {
 				t.Fatalf("%q is not fit to be shown", s)
 			}
 		}

@@ -12,6 +12,9 @@ import (
 	"syscall" //nolint:depguard // net.Dialer.Control is declared with syscall.RawConn
 
 	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/checks/internal/dial"
+	"github.com/shunt-lb/shunt/checks/internal/failure"
 )
 
 // A Path is the way on which clients' packets get to a real server. It is
@@ -20,6 +23,7 @@ type Path struct {
 	Mark   uint32 // that takes packets of this host there
 	VIP    netip.AddrPort
 	Tunnel bool // packets are wrapped on the way
+	Wrap   int  // in so many bytes
 	Whole  bool // the check is made once more by it, not a connection alone
 }
 
@@ -43,9 +47,12 @@ func ByVIP(f Func, p Path, blind func(error)) Func {
 			}
 			return v.connect(ctx)
 		})
-		if v.cannot != nil {
+		switch {
+		case v.cannot != nil:
 			blind(v.cannot)
 			return nil
+		case err == nil && t.Note != nil:
+			t.Note.Warning = v.narrow()
 		}
 		return err
 	}
@@ -58,6 +65,7 @@ type via struct {
 
 	mu     sync.Mutex // libraries connect in goroutines of theirs
 	made   bool       // a connection
+	size   segment    // of the first one
 	err    error      // why there was none, in words
 	cannot error      // why this host cannot tell
 }
@@ -88,14 +96,18 @@ func (v *via) check(ctx context.Context, f Func, t Target) error {
 	case !ok:
 		return err
 	case e.Kind == Timeout:
-		return because(Timeout, "%s %w, although the check of %s succeeds: large packets may be lost on the way (MTU)", e.Check, e.Err, v.server)
+		return failure.Because(Timeout, "%s %w, although the check of %s succeeds: large packets may be lost on the way (MTU)", e.Check, e.Err, v.server)
 	}
-	return because(e.Kind, "%s %w, although the check of %s succeeds: another service answers on the VIP, or another virtual host", e.Check, e.Err, v.server)
+	return failure.Because(e.Kind, "%s %w, although the check of %s succeeds: another service answers on the VIP, or another virtual host", e.Check, e.Err, v.server)
 }
 
 // dial connects to the VIP, by a connection that ends with a reset.
 func (v *via) dial(ctx context.Context) (net.Conn, error) {
 	conn, err, cannot := v.path.dial(ctx, v.server)
+	var size segment
+	if conn != nil {
+		size = segmentOf(conn, v.server)
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.cannot = errors.Join(v.cannot, cannot)
@@ -103,7 +115,9 @@ func (v *via) dial(ctx context.Context) (net.Conn, error) {
 		v.err = err
 		return nil, err
 	}
-	v.made = true
+	if !v.made {
+		v.made, v.size = true, size
+	}
 	return conn, nil
 }
 
@@ -116,7 +130,7 @@ func (p Path) dial(ctx context.Context, server netip.AddrPort) (conn net.Conn, e
 	case source == p.VIP.Addr():
 		return nil, nil, fmt.Errorf("this host has no address but the VIP %s to reach %s from", source, server.Addr())
 	}
-	d := dialer
+	d := dial.Dialer
 	d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(source, 0))
 	var refused error // to set an option
 	d.Control = func(_, _ string, c syscall.RawConn) error {
@@ -130,7 +144,7 @@ func (p Path) dial(ctx context.Context, server netip.AddrPort) (conn net.Conn, e
 		return conn, nil, nil
 	case refused != nil:
 		return nil, nil, fmt.Errorf("mark a connection: %w (it needs CAP_NET_ADMIN)", refused)
-	case kindOf(err) == Resource:
+	case failure.KindOf(err) == Resource:
 		return nil, nil, err
 	}
 	if timedOut(err) {
@@ -203,16 +217,16 @@ func timedOut(err error) bool {
 // not do so by the path.
 func (p Path) fault(server netip.AddrPort, err error) error {
 	well := fmt.Sprintf("although the check of %s succeeds", server)
-	kind := kindOf(err)
+	kind := failure.KindOf(err)
 	switch {
 	case kind == Refused:
-		return because(kind, "connection refused %s: the service there does not listen on the VIP", well)
+		return failure.Because(kind, "connection refused %s: the service there does not listen on the VIP", well)
 	case kind == Unreachable:
-		return because(kind, "%w, %s: the VIP is not on that real server, which passes packets for it on", bare(err), well)
+		return failure.Because(kind, "%w, %s: the VIP is not on that real server, which passes packets for it on", failure.Bare(err), well)
 	case !timedOut(err):
-		return &failure{err: err}
+		return &failure.Cause{Err: err}
 	case p.Tunnel:
-		return because(Timeout, "nothing comes back %s: the VIP is not on that real server, it has no tunnel for these packets, or its rp_filter drops them", well)
+		return failure.Because(Timeout, "nothing comes back %s: the VIP is not on that real server, it has no tunnel for these packets, or its rp_filter drops them", well)
 	}
-	return because(Timeout, "nothing comes back %s: the VIP is not on that real server, or its answers go another way", well)
+	return failure.Because(Timeout, "nothing comes back %s: the VIP is not on that real server, or its answers go another way", well)
 }

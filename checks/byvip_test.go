@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/shunt-lb/shunt/checks/internal/failure"
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/internal/test/need"
 )
@@ -119,8 +120,8 @@ func TestFaultsByVIP(t *testing.T) {
 		{true, &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", unix.EHOSTUNREACH)}, Unreachable, "passes packets for it on"},
 	} {
 		err := Path{Tunnel: c.tunnel}.fault(server, c.err)
-		if kindOf(err) != c.kind || !strings.Contains(err.Error(), c.word) {
-			t.Errorf("%v, tunnel %v: %v (%s), want %q in it (%s)", c.err, c.tunnel, err, kindOf(err), c.word, c.kind)
+		if failure.KindOf(err) != c.kind || !strings.Contains(err.Error(), c.word) {
+			t.Errorf("%v, tunnel %v: %v (%s), want %q in it (%s)", c.err, c.tunnel, err, failure.KindOf(err), c.word, c.kind)
 		}
 	}
 }

@@ -3,6 +3,8 @@ package checks
 import (
 	"context"
 	"net"
+
+	"github.com/shunt-lb/shunt/checks/internal/session"
 )
 
 // Connect makes a TCP connection to target.Addr and closes it at once. UDP
@@ -17,7 +19,7 @@ import (
 // for one real server only, 60 of 28,000 at a check a second.
 func Connect(ctx context.Context, target Target) error {
 	return attempt(ctx, "connect", target.Addr.String(), func() error {
-		conn, err := target.reach(ctx, "tcp", target.Addr)
+		conn, err := target.server().Reach(ctx, "tcp", target.Addr)
 		if err != nil {
 			return err
 		}
@@ -28,3 +30,15 @@ func Connect(ctx context.Context, target Target) error {
 		return nil
 	})
 }
+
+// A connected is the Session of connect.
+type connected struct{}
+
+// Begin implements session.Session.
+func (connected) Begin() session.Step { return session.Step{Done: true} }
+
+// Feed implements session.Session.
+func (connected) Feed([]byte, bool) session.Step { return session.Step{Done: true} }
+
+// End implements session.Session.
+func (connected) End(cause error) error { return cause }

@@ -13,18 +13,19 @@ import (
 	"strings"
 
 	"golang.org/x/net/dns/dnsmessage"
+
+	"github.com/shunt-lb/shunt/checks/internal/datagram"
+	"github.com/shunt-lb/shunt/checks/internal/failure"
+	"github.com/shunt-lb/shunt/checks/internal/match"
 )
 
-const (
-	untilReply = "while waiting for the reply"
-	dnsHeader  = 12 // bytes of a message before its sections
-)
+const dnsHeader = 12 // bytes of a message before its sections
 
 var (
-	errNoName    = because(Other, "there is no name to ask for: set request")
-	errNoReceive = because(Other, "there is no record to look for: set receive")
+	errNoName    = failure.Because(Other, "there is no name to ask for: set request")
+	errNoReceive = failure.Because(Other, "there is no record to look for: set receive")
 	errTruncated = errors.New("the reply is truncated")
-	errCut       = because(Protocol, "the reply is cut short or malformed")
+	errCut       = failure.Because(Protocol, "the reply is cut short or malformed")
 )
 
 // DNS asks for target.Request without its leading slash: for its A records, or
@@ -44,7 +45,7 @@ func DNS(ctx context.Context, target Target) error {
 		if err != nil {
 			return err
 		}
-		target.note("asks for %s %s", strings.TrimPrefix(q.question.Type.String(), "Type"), q.question.Name.String())
+		target.Trace.Note(TraceNoted, "asks for %s %s", strings.TrimPrefix(q.question.Type.String(), "Type"), q.question.Name.String())
 		if target.UDP {
 			if err = q.overUDP(ctx); !errors.Is(err, errTruncated) {
 				return err
@@ -83,7 +84,7 @@ func newDNSQuery(t *Target) (*dnsQuery, error) {
 		}).Pack()
 	}
 	if err != nil {
-		return nil, because(Other, "the request is not a name that can be asked for: %w", err)
+		return nil, failure.Because(Other, "the request is not a name that can be asked for: %w", err)
 	}
 	return q, nil
 }
@@ -107,24 +108,24 @@ func reverse(a netip.Addr) string {
 }
 
 func (q *dnsQuery) overUDP(ctx context.Context) error {
-	l, err := q.target.dial(ctx, "udp", q.target.Addr)
+	l, err := q.target.server().Dial(ctx, "udp", q.target.Addr)
 	if err != nil {
 		return err
 	}
 	defer l.Close()
-	return askUDP(ctx, l, append(q.target.header(l.Conn, q.target.Addr), q.message...), func(reply []byte) (bool, error) {
+	return datagram.Ask(ctx, l, append(q.target.server().Header(l.Conn, q.target.Addr), q.message...), func(reply []byte) (bool, error) {
 		return q.judge(ctx, reply, true)
 	})
 }
 
 func (q *dnsQuery) overTCP(ctx context.Context) error {
-	l, err := q.target.dial(ctx, "tcp", q.target.Addr)
+	l, err := q.target.server().Dial(ctx, "tcp", q.target.Addr)
 	if err != nil {
 		return err
 	}
 	defer l.Close()
 	if _, err := l.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(q.message))), q.message...)); err != nil {
-		return &failure{err: err, when: "while sending the query"}
+		return &failure.Cause{Err: err, When: "while sending the query"}
 	}
 	reply, err := q.readTCP(l)
 	if err != nil {
@@ -139,7 +140,7 @@ func (q *dnsQuery) overTCP(ctx context.Context) error {
 func (q *dnsQuery) readTCP(conn net.Conn) ([]byte, error) {
 	head := make([]byte, 2+dnsHeader)
 	if _, err := io.ReadFull(conn, head); err != nil {
-		return nil, &failure{err: err, when: untilReply}
+		return nil, &failure.Cause{Err: err, When: datagram.UntilReply}
 	}
 	length := int(binary.BigEndian.Uint16(head))
 	if ours, err := q.ours(head[2:]); !ours {
@@ -147,7 +148,7 @@ func (q *dnsQuery) readTCP(conn net.Conn) ([]byte, error) {
 	}
 	reply := append(head[2:], make([]byte, max(0, length-dnsHeader))...)
 	if _, err := io.ReadFull(conn, reply[dnsHeader:]); err != nil {
-		return nil, &failure{err: err, when: untilReply}
+		return nil, &failure.Cause{Err: err, When: datagram.UntilReply}
 	}
 	return reply, nil
 }
@@ -156,9 +157,9 @@ func (q *dnsQuery) readTCP(conn net.Conn) ([]byte, error) {
 func (q *dnsQuery) ours(header []byte) (bool, error) {
 	switch {
 	case len(header) < dnsHeader:
-		return false, because(Protocol, "not a DNS message")
+		return false, failure.Because(Protocol, "not a DNS message")
 	case binary.BigEndian.Uint16(header) != q.id || header[2]&0x80 == 0:
-		return false, because(Protocol, "not a reply to the query")
+		return false, failure.Because(Protocol, "not a reply to the query")
 	}
 	return true, nil
 }
@@ -178,7 +179,7 @@ func (q *dnsQuery) judge(ctx context.Context, reply []byte, udp bool) (ours bool
 		return ours, err
 	}
 	if header.RCode != dnsmessage.RCodeSuccess {
-		return true, because(Status, "the reply is %s", rcode(header.RCode))
+		return true, failure.Because(Status, "the reply is %s", rcode(header.RCode))
 	}
 	if udp && header.Truncated {
 		return true, errTruncated // a part of the records is no answer
@@ -197,7 +198,7 @@ func (q *dnsQuery) asked(p *dnsmessage.Parser) (ours bool, err error) {
 		return true, errCut
 	}
 	if question.Type != q.question.Type || !strings.EqualFold(question.Name.String(), q.question.Name.String()) {
-		return false, because(Protocol, "a reply to another question")
+		return false, failure.Because(Protocol, "a reply to another question")
 	}
 	if p.SkipAllQuestions() != nil {
 		return true, errCut
@@ -227,18 +228,18 @@ func (q *dnsQuery) match(ctx context.Context, p *dnsmessage.Parser) error {
 			continue
 		}
 		if found, err = q.target.Receive.Match(ctx, strings.NewReader(text)); err != nil {
-			return &failure{err: err, when: whileMatching}
+			return match.Interrupted(err)
 		}
 	}
 	switch kind := strings.TrimPrefix(q.question.Type.String(), "Type"); {
 	case found:
 		return nil
 	case records == 0:
-		return because(Mismatch, "the reply has no %s record", kind)
+		return failure.Because(Mismatch, "the reply has no %s record", kind)
 	case records == 1:
-		return because(Mismatch, "%s %s does not match %q", kind, q.target.plain(first), q.target.Receive)
+		return failure.Because(Mismatch, "%s %s does not match %q", kind, q.target.server().Plain(first), q.target.Receive)
 	default:
-		return because(Mismatch, "none of %d %s records matches %q, the first is %s", records, kind, q.target.Receive, q.target.plain(first))
+		return failure.Because(Mismatch, "none of %d %s records matches %q, the first is %s", records, kind, q.target.Receive, q.target.server().Plain(first))
 	}
 }
 

@@ -1,24 +1,12 @@
 package checks
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"io"
-	"io/fs"
-	"net"
-	"os"
-	"os/exec"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/shunt-lb/shunt/checks/internal/failure"
 )
-
-// whileMatching says that a check spent its time on its pattern.
-const whileMatching = "while matching the answer with the pattern"
-
-// maxReason is how many bytes of a library's error are shown.
-const maxReason = 200
 
 // An Error is the result of a check that did not succeed.
 type Error struct {
@@ -34,6 +22,42 @@ func (e *Error) Error() string { return e.Check + " " + e.Object + ": " + e.Err.
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
+// A Kind is why a check failed, in one word of a fixed set: fit for a label.
+type Kind = failure.Kind
+
+// The kinds of failures.
+const (
+	Refused     = failure.Refused     // the machine answers, nobody listens
+	Timeout     = failure.Timeout     // nothing came in time
+	Unreachable = failure.Unreachable // no route to the machine or its network
+	Closed      = failure.Closed      // the connection was reset or ended too early
+	TLS         = failure.TLS         // the TLS handshake failed
+	Auth        = failure.Auth        // user or password was not accepted
+	Status      = failure.Status      // the protocol's status was not the one wanted
+	Protocol    = failure.Protocol    // the answer is not well formed
+	Mismatch    = failure.Mismatch    // the answer was not the one wanted
+	Command     = failure.Command     // an external check ended with an error or did not start
+	Resource    = failure.Resource    // this host lacked descriptors, memory or local ports
+	Other       = failure.Other       // everything else
+)
+
+// KindOf returns why a check failed: the Kind of the [*Error] in err or, if
+// there is none, that of the operating system's error. Of nil it is "".
+func KindOf(err error) Kind {
+	if err == nil {
+		return ""
+	}
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Kind
+	}
+	return failure.KindOf(err)
+}
+
+// Local reports whether a check could not be made because this host lacked
+// descriptors, memory or local ports, so that it says nothing about the real
+// server.
+func Local(err error) bool { return KindOf(err) == Resource }
+
 // attempt runs f as the check of object. Its error is an [*Error], or nil.
 func attempt(ctx context.Context, check, object string, f func() error) error {
 	began := time.Now()
@@ -41,7 +65,7 @@ func attempt(ctx context.Context, check, object string, f func() error) error {
 	if err == nil {
 		err = f()
 	} else {
-		err = &failure{err: err}
+		err = &failure.Cause{Err: err}
 	}
 	if err == nil {
 		return nil
@@ -51,94 +75,6 @@ func attempt(ctx context.Context, check, object string, f func() error) error {
 
 // inOneError returns the error of a check of object that began then.
 func inOneError(ctx context.Context, began time.Time, check, object string, err error) *Error {
-	err = inWords(ctx, began, err)
-	return &Error{Check: check, Object: object, Kind: kindOf(err), Err: err}
-}
-
-// A failure is an error of the operating system or a library, as opposed to a
-// verdict about what a real server answered.
-type failure struct {
-	err error
-	// when goes behind words that do not say what was going on: "while
-	// connecting".
-	when string
-	// where goes before the words if it is not where the check began.
-	where string
-	// kind is the failure's if its error has no kind of its own.
-	kind Kind
-}
-
-func (f *failure) Error() string { return f.err.Error() }
-func (f *failure) Unwrap() error { return f.err }
-
-// inWords is the one place where failures get their words. Verdicts pass.
-func inWords(ctx context.Context, began time.Time, err error) error {
-	f, ok := errors.AsType[*failure](err)
-	if !ok {
-		return err
-	}
-	text, cause := f.inWords(ctx, began)
-	if f.where != "" {
-		text = f.where + ": " + text
-	}
-	kind := kindOf(cause)
-	if kind == Other {
-		kind = cmp.Or(f.kind, Other)
-	}
-	return &reason{kind, text, cause}
-}
-
-func (f *failure) inWords(ctx context.Context, began time.Time) (text string, cause error) {
-	when := ""
-	if f.when != "" {
-		when = " " + f.when
-	}
-	switch cause := f.err; {
-	case errors.Is(ctx.Err(), context.Canceled):
-		return "cancelled" + when, ctx.Err()
-	case ctx.Err() != nil, errors.Is(cause, os.ErrDeadlineExceeded), errors.Is(cause, context.DeadlineExceeded):
-		return "timed out after " + allowed(ctx, began) + when, context.DeadlineExceeded
-	case errors.Is(cause, io.EOF), errors.Is(cause, io.ErrUnexpectedEOF):
-		return "connection closed" + when, cause
-	case errors.Is(cause, unix.ECONNRESET), errors.Is(cause, unix.EPIPE):
-		return "connection reset by peer" + when, cause
-	default:
-		return short(bare(cause).Error()), cause
-	}
-}
-
-// short keeps what a server made a library say to a line.
-func short(text string) string {
-	if len(text) > maxReason {
-		return text[:maxReason] + "..."
-	}
-	return text
-}
-
-// allowed says how much time the check had, in steps of 10 ms: its beginning
-// is a little later than its caller's.
-func allowed(ctx context.Context, began time.Time) string {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		deadline = time.Now()
-	}
-	return max(0, deadline.Sub(began)).Round(10 * time.Millisecond).String()
-}
-
-// bare takes off what Go wraps around the system's error: "dial tcp
-// 192.0.2.1:80: connect: connection refused" says everything twice.
-func bare(err error) error {
-	if e, ok := errors.AsType[*net.OpError](err); ok {
-		err = e.Err
-	}
-	if e, ok := errors.AsType[*exec.Error](err); ok {
-		err = e.Err
-	}
-	if e, ok := errors.AsType[*fs.PathError](err); ok {
-		err = e.Err
-	}
-	if e, ok := errors.AsType[*os.SyscallError](err); ok {
-		err = e.Err
-	}
-	return err
+	err = failure.InWords(ctx, began, err)
+	return &Error{Check: check, Object: object, Kind: failure.KindOf(err), Err: err}
 }

@@ -1,24 +1,12 @@
 package checks
 
 import (
-	"cmp"
 	"context"
-	"errors"
-	"io/fs"
-	"os"
 	"os/exec"
-	"strings"
-	"time"
 
-	"golang.org/x/sys/unix"
-
-	"github.com/shunt-lb/shunt/checks/internal/trace"
-	"github.com/shunt-lb/shunt/internal/files"
+	"github.com/shunt-lb/shunt/checks/internal/failure"
+	"github.com/shunt-lb/shunt/checks/internal/program"
 )
-
-// pipeGrace is how long output may still come in after a program and its
-// group have ended: somebody who left the group can hold the pipe for ever.
-const pipeGrace = 50 * time.Millisecond
 
 // External runs the program target.Command with four arguments: virtual
 // address, virtual port, real address, real port. There is no shell in
@@ -35,7 +23,7 @@ const pipeGrace = 50 * time.Millisecond
 // has the first line that the program wrote, of its first KiB.
 func External(ctx context.Context, target Target) error {
 	return attempt(ctx, "external", target.Command, func() error {
-		return target.execute(ctx, target.Command, arguments(target)...)
+		return execute(ctx, &target, target.Command, arguments(target)...)
 	})
 }
 
@@ -46,9 +34,9 @@ func ExternalPerl(ctx context.Context, target Target) error {
 	return attempt(ctx, "external-perl", target.Command, func() error {
 		perl, err := exec.LookPath("perl")
 		if err != nil {
-			return because(Command, "perl is needed to run it: %w", bare(err))
+			return failure.Because(Command, "perl is needed to run it: %w", failure.Bare(err))
 		}
-		return target.execute(ctx, perl, append([]string{"--", target.Command}, arguments(target)...)...)
+		return execute(ctx, &target, perl, append([]string{"--", target.Command}, arguments(target)...)...)
 	})
 }
 
@@ -56,49 +44,19 @@ func arguments(t Target) []string {
 	return []string{t.VirtualAddr, t.VirtualPort, t.RealAddr, t.RealPort}
 }
 
-// execute runs program until it or ctx ends.
-func (t *Target) execute(ctx context.Context, program string, args ...string) error {
-	t.note("run %q", append([]string{program}, args...))
-	// A program on a file system that does not answer would keep all others
-	// from being started: the fork waits for it.
-	if strings.Contains(program, "/") {
-		if err := files.Readable(ctx, program); errors.Is(err, files.ErrHangs) {
-			return &failure{err: cmp.Or(ctx.Err(), err), when: "while opening the program", kind: Command}
-		}
+// execute runs a program until it or ctx ends.
+func execute(ctx context.Context, t *Target, name string, args ...string) error {
+	t.Trace.Note(TraceNoted, "run %q", append([]string{name}, args...))
+	end, err := program.Run(ctx, name, args...)
+	if end == nil {
+		return err
 	}
-	out := &head{}
-	cmd, err := start(out, program, args...)
-	if errors.Is(err, unix.ENOEXEC) {
-		cmd, err = start(out, "/bin/sh", append([]string{program}, args...)...)
-	}
-	if err != nil {
-		return notStarted(program, err)
-	}
-	ended(ctx, cmd.Process.Pid)
-	err = cmd.Wait()
-	t.noteProgram(out, cmd.ProcessState)
-	switch state := cmd.ProcessState; {
-	case err == nil, errors.Is(err, exec.ErrWaitDelay) && state.Success():
+	t.Trace.Data(TraceReceived, end.Output)
+	t.Trace.Note(TraceNoted, "%s", end.State)
+	if t.weighs(end.State.ExitCode()) {
 		return nil
-	case state == nil:
-		return &failure{err: err, kind: Command}
-	case t.weighs(state.ExitCode()):
-		return nil
-	case state.ExitCode() >= 0:
-		return out.explain(state.String())
-	case ctx.Err() != nil:
-		return &failure{err: ctx.Err(), when: out.said(), kind: Command}
-	default:
-		return out.explain("killed by " + state.String())
 	}
-}
-
-// noteProgram records what a program has said, and how it has ended.
-func (t *Target) noteProgram(said *head, state *os.ProcessState) {
-	if t.Trace != nil {
-		t.Trace.Data(trace.Received, said.kept)
-		t.note("%s", state)
-	}
+	return err
 }
 
 // A CommandWeight is how the exit status of an external check is a weight, as
@@ -123,40 +81,4 @@ func (t *Target) weighs(status int) bool {
 		t.Note.Weight = &Weight{N: status - 2, Percent: t.CommandWeight == PercentWeight}
 	}
 	return true
-}
-
-// start starts a program in a process group of its own.
-func start(out *head, program string, args ...string) (*exec.Cmd, error) {
-	cmd := exec.Command(program, args...)
-	cmd.Stdout, cmd.Stderr = out, out
-	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
-	cmd.WaitDelay = pipeGrace
-	return cmd, cmd.Start()
-}
-
-// ended waits until the leader of a process group has ended, by itself or
-// killed at the end of ctx, and kills what is left of the group. It does not
-// reap the leader: until somebody does, the number belongs to this group and
-// no kill can hit a stranger. That is why it is not left to exec.CommandContext.
-func ended(ctx context.Context, group int) {
-	killed := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		_ = unix.Kill(-group, unix.SIGKILL)
-		close(killed)
-	})
-	for unix.Waitid(unix.P_PID, group, nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
-	}
-	if !stop() {
-		<-killed
-	}
-	_ = unix.Kill(-group, unix.SIGKILL)
-}
-
-// notStarted says why a program could not be started.
-func notStarted(program string, err error) error {
-	_, missing := files.Stat(program)
-	if errors.Is(err, fs.ErrNotExist) && missing == nil {
-		return because(Command, "the interpreter that its first line names does not exist")
-	}
-	return &failure{err: err, kind: Command}
 }

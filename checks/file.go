@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/shunt-lb/shunt/checks/internal/failure"
 	"github.com/shunt-lb/shunt/internal/files"
 )
 
@@ -22,7 +23,7 @@ func File(ctx context.Context, target Target) error {
 	return attempt(ctx, "file", target.File, func() error {
 		text, err := readFile(ctx, &target)
 		if errors.Is(err, files.ErrHangs) {
-			err = &failure{err: err, when: "while reading the file"}
+			err = &failure.Cause{Err: err, When: "while reading the file"}
 		}
 		if err != nil {
 			return err
@@ -32,7 +33,7 @@ func File(ctx context.Context, target Target) error {
 				return readAgentLine("the file", line[:min(len(line), maxAgentLine)], target.Note)
 			}
 		}
-		return because(Protocol, "the file says nothing")
+		return failure.Because(Protocol, "the file says nothing")
 	})
 }
 
@@ -44,12 +45,12 @@ func readFile(ctx context.Context, target *Target) (string, error) {
 			f, err = files.Open(filepath.Join(target.File, target.fileName()))
 		}
 		if err != nil {
-			return "", &failure{err: err}
+			return "", &failure.Cause{Err: err}
 		}
 		defer func() { _ = f.Close() }() // it was only read
 		text, err := io.ReadAll(io.LimitReader(f, maxFile))
 		if err != nil {
-			return "", &failure{err: err}
+			return "", &failure.Cause{Err: err}
 		}
 		return string(text), nil
 	})

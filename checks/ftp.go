@@ -10,7 +10,12 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/shunt-lb/shunt/checks/internal/dial"
+	"github.com/shunt-lb/shunt/checks/internal/failure"
+	"github.com/shunt-lb/shunt/checks/internal/match"
+	"github.com/shunt-lb/shunt/checks/internal/quote"
 	"github.com/shunt-lb/shunt/checks/internal/session"
+	"github.com/shunt-lb/shunt/checks/internal/textproto"
 )
 
 // FTP logs in and fetches the file that target.Request names from the root
@@ -29,7 +34,7 @@ import (
 // there are, would be no less code.
 func FTP(ctx context.Context, target Target) error {
 	return attempt(ctx, "ftp", target.Addr.String(), func() error {
-		l, err := target.dial(ctx, "tcp", target.Addr)
+		l, err := target.server().Dial(ctx, "tcp", target.Addr)
 		if err != nil {
 			return err
 		}
@@ -72,7 +77,7 @@ func (r *reply) wants(class int, kind Kind, secret string) error {
 	case r.code/100 == 4: // it is not about the command
 		kind = Status
 	}
-	return because(kind, "%s %s, want %dxx", r.what, quoted(r.line, secret), class)
+	return failure.Because(kind, "%s %s, want %dxx", r.what, quote.Quoted(r.line, secret), class)
 }
 
 func (c *ftp) send(name string, argument ...string) {
@@ -94,7 +99,7 @@ func (c *ftp) read(what, when string) (*reply, error) {
 		if err != nil {
 			return nil, err
 		}
-		code, more, ok := replyCode(line)
+		code, more, ok := textproto.ReplyCode(line)
 		switch {
 		case first && ok && more:
 			r.code = code
@@ -114,11 +119,11 @@ func (c *ftp) line(when string) ([]byte, error) {
 			return line, nil
 		}
 		if c.lines.Over() {
-			return nil, errTooLong
+			return nil, textproto.ErrTooLong
 		}
 		n, err := c.conn.Read(c.buf)
 		if err != nil && n == 0 {
-			return nil, &failure{err: err, when: when}
+			return nil, &failure.Cause{Err: err, When: when}
 		}
 		c.unread = c.buf[:n]
 	}
@@ -163,7 +168,7 @@ func (c *ftp) fetch(ctx context.Context) error {
 }
 
 // passive makes the data connection.
-func (c *ftp) passive(ctx context.Context) (*link, error) {
+func (c *ftp) passive(ctx context.Context) (*dial.Link, error) {
 	r, err := c.ask("EPSV")
 	if err == nil && r.code/100 != 2 && c.target.Addr.Addr().Is4() {
 		r, err = c.ask("PASV")
@@ -176,12 +181,12 @@ func (c *ftp) passive(ctx context.Context) (*link, error) {
 	}
 	port := dataPort(r.line)
 	if port == 0 {
-		return nil, because(Protocol, "%s %s, want a port", r.what, quoted(r.line, c.target.Passwd))
+		return nil, failure.Because(Protocol, "%s %s, want a port", r.what, quote.Quoted(r.line, c.target.Passwd))
 	}
 	addr := netip.AddrPortFrom(c.target.Addr.Addr(), port)
-	l, err := c.target.dial(ctx, "tcp", addr)
+	l, err := c.target.server().Dial(ctx, "tcp", addr)
 	if err != nil {
-		return nil, &failure{err: err, where: "data connection to " + addr.String(), when: "while connecting"}
+		return nil, &failure.Cause{Err: err, Where: "data connection to " + addr.String(), When: "while connecting"}
 	}
 	return l, nil
 }
@@ -213,12 +218,12 @@ func dataPort(line []byte) uint16 {
 
 // judge reads the file to its end, or to its bound, and says what becomes of
 // the check.
-func (c *ftp) judge(ctx context.Context, data *link) error {
+func (c *ftp) judge(ctx context.Context, data *dial.Link) error {
 	file := &io.LimitedReader{R: data, N: MaxBody}
 	found, err := true, error(nil)
 	if c.target.Receive != nil {
 		if found, err = c.target.Receive.Match(ctx, file); err != nil {
-			return &failure{err: err, when: whileMatching}
+			return match.Interrupted(err)
 		}
 	}
 	// How it ends, the reply says.
@@ -233,7 +238,7 @@ func (c *ftp) judge(ctx context.Context, data *link) error {
 		}
 	}
 	if !found {
-		return because(Mismatch, "file does not match %q", c.target.Receive)
+		return failure.Because(Mismatch, "file does not match %q", c.target.Receive)
 	}
 	return nil
 }

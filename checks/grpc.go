@@ -12,6 +12,10 @@ import (
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/shunt-lb/shunt/checks/internal/datagram"
+	"github.com/shunt-lb/shunt/checks/internal/failure"
+	"github.com/shunt-lb/shunt/checks/internal/library"
 )
 
 const (
@@ -27,11 +31,11 @@ const (
 // SERVING. target.VirtualHost is the authority if it is set, else the address.
 func GRPC(ctx context.Context, target Target) error {
 	return attempt(ctx, "grpc", target.Addr.String(), func() error {
-		return target.lend(ctx, grpcMost, nil, func(w *wire) error {
+		return library.Lend(ctx, target.server(), grpcMost, nil, func(w *library.Wire) error {
 			c := newHealthCall(&target, w)
-			target.note("asks for the health of %q", strings.TrimPrefix(target.Request, "/"))
+			target.Trace.Note(TraceNoted, "asks for the health of %q", strings.TrimPrefix(target.Request, "/"))
 			if err := c.send(ctx); err != nil {
-				return &failure{err: err, when: "while sending the request"}
+				return &failure.Cause{Err: err, When: "while sending the request"}
 			}
 			return c.receive()
 		})
@@ -41,14 +45,14 @@ func GRPC(ctx context.Context, target Target) error {
 // A healthCall is one call on a connection of its own: its stream is 1.
 type healthCall struct {
 	target *Target
-	wire   *wire
+	wire   *library.Wire
 	framer *http2.Framer
 	heard  bool // the real server speaks HTTP/2
 	fields map[string]string
 	body   []byte
 }
 
-func newHealthCall(t *Target, w *wire) *healthCall {
+func newHealthCall(t *Target, w *library.Wire) *healthCall {
 	c := &healthCall{target: t, wire: w, framer: http2.NewFramer(w, w)}
 	c.framer.SetMaxReadFrameSize(grpcFrame)
 	c.framer.ReadMetaHeaders = hpack.NewDecoder(4<<10, nil)
@@ -119,9 +123,9 @@ func (c *healthCall) receive() error {
 
 // broken says why no frame could be read.
 func (c *healthCall) broken(err error) error {
-	err = c.wire.why(c.target, err, untilReply)
-	if r, ok := errors.AsType[*reason](err); ok && !c.heard {
-		return because(Protocol, "the answer is not HTTP/2: %w", r)
+	err = c.wire.Why(err, datagram.UntilReply)
+	if r, ok := errors.AsType[*failure.Reason](err); ok && !c.heard {
+		return failure.Because(Protocol, "the answer is not HTTP/2: %w", r)
 	}
 	return err
 }
@@ -139,13 +143,13 @@ func (c *healthCall) take(f http2.Frame) (done bool, err error) {
 		}
 	case *http2.GoAwayFrame:
 		if f.ErrCode != http2.ErrCodeNo || f.LastStreamID < 1 {
-			return true, because(Closed, "the real server ends the connection: %s", f.ErrCode)
+			return true, failure.Because(Closed, "the real server ends the connection: %s", f.ErrCode)
 		}
 	case *http2.RSTStreamFrame:
-		return true, because(Closed, "the real server ends the call: %s", f.ErrCode)
+		return true, failure.Because(Closed, "the real server ends the call: %s", f.ErrCode)
 	case *http2.MetaHeadersFrame:
 		if f.Truncated {
-			return true, because(Protocol, "header fields of more than %d bytes", grpcHeader)
+			return true, failure.Because(Protocol, "header fields of more than %d bytes", grpcHeader)
 		}
 		c.keep(f.Fields)
 		return c.over(f.StreamEnded())
@@ -173,9 +177,9 @@ func (c *healthCall) over(ended bool) (bool, error) {
 	status, said := c.fields["grpc-status"]
 	switch {
 	case !said && c.fields[":status"] != "200":
-		return true, because(Status, "HTTP status %s, want 200", c.target.plain(c.fields[":status"]))
+		return true, failure.Because(Status, "HTTP status %s, want 200", c.wire.Plain(c.fields[":status"]))
 	case !said:
-		return true, because(Protocol, "the answer is not gRPC: there is no grpc-status")
+		return true, failure.Because(Protocol, "the answer is not gRPC: there is no grpc-status")
 	case status != "0":
 		return true, c.refused(status)
 	}
@@ -187,29 +191,29 @@ func (c *healthCall) refused(status string) error {
 	names := map[string]string{
 		"5": "NOT_FOUND, there is no such service", "7": "PERMISSION_DENIED", "12": "UNIMPLEMENTED, there is no health service", "14": "UNAVAILABLE", "16": "UNAUTHENTICATED",
 	}
-	kind, text := Status, "gRPC status "+c.target.plain(status)
+	kind, text := Status, "gRPC status "+c.wire.Plain(status)
 	if status == "7" || status == "16" {
 		kind = Auth
 	}
 	if name := names[status]; name != "" {
 		text += " " + name
 	}
-	if message := c.target.plain(c.fields["grpc-message"]); message != "" {
+	if message := c.wire.Plain(c.fields["grpc-message"]); message != "" {
 		text += ": " + message
 	}
-	return because(kind, "%s", text)
+	return failure.Because(kind, "%s", text)
 }
 
 // health reads a HealthCheckResponse: field 1 is the status.
 func (c *healthCall) health() error {
 	if len(c.body) < grpcPrefix || c.body[0] != 0 || int(binary.BigEndian.Uint32(c.body[1:])) != len(c.body)-grpcPrefix {
-		return because(Protocol, "the answer is not one message")
+		return failure.Because(Protocol, "the answer is not one message")
 	}
 	status := uint64(0)
 	for m := c.body[grpcPrefix:]; len(m) > 0; {
 		number, kind, n := protowire.ConsumeTag(m)
 		if n < 0 {
-			return because(Protocol, "the message is malformed: %w", protowire.ParseError(n))
+			return failure.Because(Protocol, "the message is malformed: %w", protowire.ParseError(n))
 		}
 		if m = m[n:]; number == 1 && kind == protowire.VarintType {
 			status, n = protowire.ConsumeVarint(m)
@@ -217,7 +221,7 @@ func (c *healthCall) health() error {
 			n = protowire.ConsumeFieldValue(number, kind, m)
 		}
 		if n < 0 {
-			return because(Protocol, "the message is malformed: %w", protowire.ParseError(n))
+			return failure.Because(Protocol, "the message is malformed: %w", protowire.ParseError(n))
 		}
 		m = m[n:]
 	}
@@ -226,8 +230,8 @@ func (c *healthCall) health() error {
 	case status == 1:
 		return nil
 	case status < uint64(len(names)):
-		return because(Status, "the health is %s, want SERVING", names[status])
+		return failure.Because(Status, "the health is %s, want SERVING", names[status])
 	default:
-		return because(Status, "the health is %d, want 1, SERVING", status)
+		return failure.Because(Status, "the health is %d, want 1, SERVING", status)
 	}
 }

@@ -116,11 +116,10 @@ func behaviours() []behaviour {
 		{"repeats lines", func(_ context.Context, conn net.Conn, _ string) { endless(conn, "500-top-secret-7 \x1b[2J\r\n") }, nil},
 		{"resets", func(_ context.Context, conn net.Conn, begins string) {
 			_, _ = io.WriteString(conn, begins)
-			time.Sleep(5 * time.Millisecond)
 			if c, ok := conn.(*tls.Conn); ok {
 				conn = c.NetConn()
 			}
-			_ = conn.(*net.TCPConn).SetLinger(0)
+			resets(conn.(*net.TCPConn))
 		}, nil},
 		{"closes in mid-way", func(_ context.Context, conn net.Conn, begins string) { _, _ = io.WriteString(conn, begins) }, nil},
 		{"closes at once", func(context.Context, net.Conn, string) {}, []checks.Kind{checks.Closed, checks.TLS}},

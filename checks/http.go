@@ -2,17 +2,11 @@ package checks
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"net/http"
-	"net/netip"
-	"strings"
+	"crypto/tls"
 
-	"github.com/shunt-lb/shunt/checks/internal/session"
+	"github.com/shunt-lb/shunt/checks/internal/blocking"
+	"github.com/shunt-lb/shunt/checks/internal/httpget"
 )
-
-// maxRedirects is how many redirects a check follows, as many as ldirectord.
-const maxRedirects = 7
 
 // HTTP asks for one page by GET or, if target.Method says so, HEAD, without
 // keep-alive, compression, cookies or proxy. It succeeds if the final status
@@ -44,7 +38,7 @@ const maxRedirects = 7
 // HTTP/0.9, and a good one if target.Receive matches it. (ldirectord takes it
 // for a good one without a pattern, too: a defect.)
 func HTTP(ctx context.Context, target Target) error {
-	return get(ctx, &visit{check: "http", scheme: "http", target: target})
+	return get(ctx, "http", &target)
 }
 
 // HTTPS is HTTP over TLS. The server is told the name in target.VirtualHost
@@ -52,106 +46,35 @@ func HTTP(ctx context.Context, target Target) error {
 // self-signed one will do, and all versions and ciphers are welcome that Go has: the check asks whether
 // the server works, not whether it is up to date.
 func HTTPS(ctx context.Context, target Target) error {
-	return get(ctx, &visit{check: "https", scheme: "https", target: target})
+	return get(ctx, "https", &target)
 }
 
 // HTTPProxy is HTTP with the real server as a proxy. target.Request without
 // its leading slash has to be a whole URL; that is what the proxy is asked
 // for. Redirects lead to other hosts as well: it is the proxy that goes there.
 func HTTPProxy(ctx context.Context, target Target) error {
-	return get(ctx, &visit{check: "http_proxy", target: target, proxy: true})
+	return get(ctx, "http_proxy", &target)
 }
 
-// A visit is one check with all its redirects.
-type visit struct {
-	check  string
-	scheme string // of a request that has none
-	proxy  bool
-	target Target
-	first  page
-}
-
-func get(ctx context.Context, v *visit) error {
-	return attempt(ctx, v.check, v.target.Addr.String(), func() error {
-		if err := v.prepare(); err != nil {
+func get(ctx context.Context, name string, t *Target) error {
+	return attempt(ctx, name, t.Addr.String(), func() error {
+		v, err := newVisit(name, t)
+		switch {
+		case err != nil:
 			return err
+		case t.HTTPVersion == 2 && name != "http_proxy":
+			return v.AskByHTTP2(ctx, t.server())
 		}
-		if v.target.HTTPVersion == 2 && !v.proxy {
-			return v.walk2(ctx)
-		}
-		return v.target.talk(ctx, "tcp", *v.hop(v.first), newHTTPSession(v))
+		return blocking.Talk(ctx, t.server(), "tcp", v.First(), httpget.NewSession(v))
 	})
 }
 
-// prepare finds the first page.
-func (v *visit) prepare() (err error) {
-	v.useDigest()
-	if v.head() && v.target.Receive != nil {
-		return fmt.Errorf("an answer to HEAD has no body: receive %q can never match", v.target.Receive)
-	}
-	v.first, err = v.start()
-	return err
-}
-
-// redirected says about an error where the real server was asked for p.
-func (v *visit) redirected(p page, err error) error {
-	where := fmt.Sprintf("redirected to %s: %s", short(p.String()), v.door(p))
-	if f, ok := errors.AsType[*failure](err); ok {
-		return &failure{err: f.err, when: f.when, where: where, kind: f.kind}
-	}
-	return fmt.Errorf("%s: %w", where, err)
-}
-
-// start is the page that the request means.
-func (v *visit) start() (page, error) {
-	request := encode(strings.TrimPrefix(v.target.Request, "/"))
-	if p, ok := parsePage(request); ok {
-		return p, p.check()
-	}
-	if v.proxy {
-		return page{}, fmt.Errorf("request %q is not a whole URL, which a proxy needs", request)
-	}
-	p := page{scheme: v.scheme, host: v.target.VirtualHost, target: "/" + request}
-	if p.host == "" {
-		p.host = bracketed(v.target.Addr.Addr())
-	}
-	return p, p.check()
-}
-
-// door is where the real server is asked for p.
-func (v *visit) door(p page) netip.AddrPort {
-	if v.proxy || p.scheme == v.first.scheme && p.port() == v.first.port() {
-		return v.target.Addr
-	}
-	return netip.AddrPortFrom(v.target.Addr.Addr(), p.port())
-}
-
-func (v *visit) head() bool { return strings.EqualFold(v.target.Method, "HEAD") }
-
-// hop is the connection over which the real server is asked for p. Each page has
-// one of its own.
-func (v *visit) hop(p page) *session.Hop {
-	h := &session.Hop{Addr: v.door(p)}
-	if v.overTLS(p) {
-		h.TLS = v.target.tlsConfigNamed("https", p.name())
-	}
-	return h
-}
-
-func (v *visit) overTLS(p page) bool { return p.scheme == "https" && !v.proxy }
-
-// request writes the head of a request (RFC 9112 section 3), which is all of it.
-func (v *visit) request(p page) []byte {
-	method, target := http.MethodGet, p.target
-	if v.head() {
-		method = http.MethodHead
-	}
-	if v.proxy {
-		target = p.String()
-	}
-	b := fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: %s\r\n", method, target, p.host)
-	for name, value := range v.fields(p) {
-		b = fmt.Appendf(b, "%s: %s\r\n", name, value)
-	}
-	return append(b, "Connection: close\r\n\r\n"...)
+// newVisit returns what a check of HTTP asks t for.
+func newVisit(name string, t *Target) (*httpget.Visit, error) {
+	return httpget.New(&httpget.Target{
+		Addr: t.Addr, Scheme: name, Proxy: name == "http_proxy",
+		Request: t.Request, VirtualHost: t.VirtualHost, Method: t.Method, Headers: t.Headers,
+		Statuses: t.Statuses, BodyDigest: t.BodyDigest, Receive: t.Receive,
+		TLS: func(host string) *tls.Config { return t.tlsConfigNamed("https", host) },
+	})
 }

@@ -10,13 +10,13 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/internal/test/need"
+	"github.com/shunt-lb/shunt/internal/test/process"
 )
 
 // nginx starts one with a server that has these lines and returns where it
@@ -24,7 +24,7 @@ import (
 func nginx(t *testing.T, lines string) netip.AddrPort {
 	t.Helper()
 	program := need.Program(t, "nginx")
-	dir, addr := t.TempDir(), refused(t)
+	dir, addr := t.TempDir(), process.FreeAddr(t)
 	a := newAuthority(t, "ours")
 	writePair(t, filepath.Join(dir, "pair.pem"), a.good(t, "127.0.0.1"))
 	if err := os.WriteFile(filepath.Join(dir, "page.html"), []byte("Test Page\n"), 0o644); err != nil {
@@ -47,16 +47,7 @@ http {
 	if err := os.WriteFile(filepath.Join(dir, "nginx.conf"), []byte(conf), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(program, "-p", dir, "-e", filepath.Join(dir, "error.log"), "-c", filepath.Join(dir, "nginx.conf"))
-	cmd.Stderr = os.Stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	listening(t, addr)
+	process.Start(t, program, "-p", dir, "-e", filepath.Join(dir, "error.log"), "-c", filepath.Join(dir, "nginx.conf")).Listens(addr.String())
 	return addr
 }
 

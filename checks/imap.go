@@ -3,7 +3,10 @@ package checks
 import (
 	"bytes"
 
+	"github.com/shunt-lb/shunt/checks/internal/failure"
+	"github.com/shunt-lb/shunt/checks/internal/quote"
 	"github.com/shunt-lb/shunt/checks/internal/session"
+	"github.com/shunt-lb/shunt/checks/internal/textproto"
 )
 
 // An imap is the session of a mailbox server (RFC 9051): a greeting of OK or
@@ -13,7 +16,7 @@ import (
 // Beside ldirectord's defects (it checks port 143 whatever the file says, and
 // no IPv6 address) it does not ask for EXPUNGE, whose answer does not matter.
 type imap struct {
-	dialogue
+	textproto.Dialogue
 	login, passwd string // as they are sent
 	secret        string
 	state         imapState
@@ -33,7 +36,7 @@ func newIMAP(t *Target) session.Session {
 	if t.Login != "" {
 		s.login, s.passwd = imapString(t.Login), imapString(t.Passwd)
 	}
-	s.speaker = s
+	s.Speaker = s
 	return s
 }
 
@@ -50,24 +53,25 @@ func imapString(text string) string {
 	return string(append(quoted, '"'))
 }
 
-func (s *imap) begin() {
-	s.state, s.step.Until = imapGreeting, untilGreeting
+func (s *imap) Start() {
+	s.state = imapGreeting
+	s.Await(untilGreeting)
 }
 
-func (s *imap) line(line []byte) {
+func (s *imap) Line(line []byte) {
 	switch untagged := bytes.HasPrefix(line, []byte("* ")); s.state {
 	case imapGreeting:
 		s.greeted(line)
 	case imapLogin:
 		switch {
 		case hasPrefix(line, "* BYE"):
-			s.end(because(Status, "LOGIN %s, want OK", s.quoted(line)))
+			s.Finish(failure.Because(Status, "LOGIN %s, want OK", s.quoted(line)))
 		case !untagged:
 			s.loggedIn(line)
 		}
 	case imapLogout:
 		if !untagged {
-			s.end(nil)
+			s.Finish(nil)
 		}
 	}
 }
@@ -79,12 +83,12 @@ func (s *imap) greeted(line []byte) {
 		if hasPrefix(line, "* BYE") || hasPrefix(line, "* NO") || hasPrefix(line, "* BAD") {
 			kind = Status
 		}
-		s.end(because(kind, "greeting %s, want * OK", s.quoted(line)))
+		s.Finish(failure.Because(kind, "greeting %s, want * OK", s.quoted(line)))
 	case s.login == "":
 		s.logOut()
 	default:
 		s.state = imapLogin
-		s.say("while waiting for the answer to LOGIN", "a1 LOGIN ", s.login, " ", s.passwd)
+		s.Say("while waiting for the answer to LOGIN", "a1 LOGIN", s.login, s.passwd)
 	}
 }
 
@@ -92,20 +96,20 @@ func (s *imap) loggedIn(line []byte) {
 	answer, ok := bytes.CutPrefix(line, []byte("a1 "))
 	switch {
 	case !ok:
-		s.end(because(Protocol, "LOGIN %s, want a1 OK", s.quoted(line)))
+		s.Finish(failure.Because(Protocol, "LOGIN %s, want a1 OK", s.quoted(line)))
 	case hasPrefix(answer, "OK"):
 		s.logOut()
 	default:
-		s.end(because(loginKind(line), "LOGIN %s, want OK", s.quoted(answer)))
+		s.Finish(failure.Because(loginKind(line), "LOGIN %s, want OK", s.quoted(answer)))
 	}
 }
 
 func (s *imap) logOut() {
-	s.state, s.parting = imapLogout, true
-	s.say("while waiting for the answer to LOGOUT", "a2 LOGOUT")
+	s.state, s.Parting = imapLogout, true
+	s.Say("while waiting for the answer to LOGOUT", "a2 LOGOUT")
 }
 
-func (s *imap) quoted(line []byte) string { return quoted(line, s.passwd, s.secret) }
+func (s *imap) quoted(line []byte) string { return quote.Quoted(line, s.passwd, s.secret) }
 
 // hasPrefix reports whether line begins with a word, in any case.
 func hasPrefix(line []byte, word string) bool {

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/checks/internal/failure"
 )
 
 // TestKindOfSystemErrors gives attempt what the system and the libraries say,
@@ -19,21 +21,21 @@ func TestKindOfSystemErrors(t *testing.T) {
 		err  error
 		want Kind
 	}{
-		{&failure{err: dial(unix.ECONNREFUSED)}, Refused},
-		{&failure{err: dial(unix.EHOSTUNREACH)}, Unreachable},
-		{&failure{err: dial(unix.ENETUNREACH)}, Unreachable},
-		{&failure{err: dial(unix.ETIMEDOUT)}, Timeout},
-		{&failure{err: dial(unix.ECONNRESET)}, Closed},
-		{&failure{err: dial(unix.EPIPE), when: "in the TLS handshake", kind: TLS}, Closed},
-		{&failure{err: dial(unix.EADDRNOTAVAIL)}, Resource},
-		{&failure{err: fmt.Errorf("start: %w", unix.ENOMEM), kind: Command}, Resource},
+		{&failure.Cause{Err: dial(unix.ECONNREFUSED)}, Refused},
+		{&failure.Cause{Err: dial(unix.EHOSTUNREACH)}, Unreachable},
+		{&failure.Cause{Err: dial(unix.ENETUNREACH)}, Unreachable},
+		{&failure.Cause{Err: dial(unix.ETIMEDOUT)}, Timeout},
+		{&failure.Cause{Err: dial(unix.ECONNRESET)}, Closed},
+		{&failure.Cause{Err: dial(unix.EPIPE), When: "in the TLS handshake", Kind: TLS}, Closed},
+		{&failure.Cause{Err: dial(unix.EADDRNOTAVAIL)}, Resource},
+		{&failure.Cause{Err: fmt.Errorf("start: %w", unix.ENOMEM), Kind: Command}, Resource},
 		{fmt.Errorf("open a socket for ICMP: %w", unix.EMFILE), Resource},
 		{fmt.Errorf("needs a right: %w", unix.EPERM), Other},
-		{&failure{err: tls.RecordHeaderError{}, kind: TLS}, TLS},
-		{&failure{err: x509.UnknownAuthorityError{}, kind: TLS}, TLS},
-		{because(Unreachable, "%s, says 192.0.2.254", "host prohibited"), Unreachable},
-		{fmt.Errorf("redirected: %w", because(Protocol, "timed out")), Protocol},
-		{&failure{err: because(Protocol, "malformed"), kind: TLS, where: "redirected"}, Protocol},
+		{&failure.Cause{Err: tls.RecordHeaderError{}, Kind: TLS}, TLS},
+		{&failure.Cause{Err: x509.UnknownAuthorityError{}, Kind: TLS}, TLS},
+		{failure.Because(Unreachable, "%s, says 192.0.2.254", "host prohibited"), Unreachable},
+		{fmt.Errorf("redirected: %w", failure.Because(Protocol, "timed out")), Protocol},
+		{&failure.Cause{Err: failure.Because(Protocol, "malformed"), Kind: TLS, Where: "redirected"}, Protocol},
 		{errors.New("connection refused"), Other},
 	} {
 		err := attempt(t.Context(), "http", "ADDR", func() error { return c.err })

@@ -8,6 +8,11 @@ import (
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
+
+	"github.com/shunt-lb/shunt/checks/internal/dial"
+	"github.com/shunt-lb/shunt/checks/internal/failure"
+	"github.com/shunt-lb/shunt/checks/internal/library"
+	"github.com/shunt-lb/shunt/checks/internal/match"
 )
 
 // maxDirectory is how many bytes of a directory's answers are read. The library
@@ -28,20 +33,20 @@ func LDAPS(ctx context.Context, target Target) error { return directory(ctx, "ld
 
 func directory(ctx context.Context, name string, target Target) error {
 	return attempt(ctx, name, target.Addr.String(), func() error {
-		var begin func(*link) (net.Conn, error)
+		var begin func(*dial.Link) (net.Conn, error)
 		if name == "ldaps" {
-			begin = func(l *link) (net.Conn, error) {
-				conn, _, err := target.secure(l, target.tlsConfig(name))
+			begin = func(l *dial.Link) (net.Conn, error) {
+				conn, _, err := target.server().Secure(l, target.tlsConfig(name))
 				return conn, err
 			}
 		}
-		return target.lend(ctx, maxDirectory, begin, func(w *wire) error { return target.ldap(ctx, w) })
+		return library.Lend(ctx, target.server(), maxDirectory, begin, func(w *library.Wire) error { return askLDAP(ctx, &target, w) })
 	})
 }
 
-// ldap binds and searches on w.
-func (t *Target) ldap(ctx context.Context, w *wire) error {
-	l := ldap.NewConn(&ldapConn{wire: w}, false)
+// askLDAP binds and searches on w.
+func askLDAP(ctx context.Context, t *Target, w *library.Wire) error {
+	l := ldap.NewConn(&ldapConn{Wire: w}, false)
 	if deadline, ok := ctx.Deadline(); ok {
 		// The wire ends before that; it is for what goes on in the background.
 		l.SetTimeout(time.Until(deadline) + time.Second)
@@ -51,28 +56,28 @@ func (t *Target) ldap(ctx context.Context, w *wire) error {
 		_ = w.Close() // nothing in the background can wait for the real server any more
 		_ = l.Close()
 	}()
-	t.note("binds as %q and looks for the entry %q", t.Login, strings.TrimPrefix(t.Request, "/"))
+	t.Trace.Note(TraceNoted, "binds as %q and looks for the entry %q", t.Login, strings.TrimPrefix(t.Request, "/"))
 	bind := func() error { return l.UnauthenticatedBind("") }
 	if t.Login != "" && t.Passwd != "" {
 		bind = func() error { return l.Bind(t.Login, t.Passwd) }
 	}
 	if err := bind(); err != nil {
-		return t.ldapError(w, l, err, untilLogin)
+		return ldapError(w, l, err, library.UntilLogin)
 	}
 	found, err := l.Search(&ldap.SearchRequest{
 		BaseDN: strings.TrimPrefix(t.Request, "/"), Scope: ldap.ScopeBaseObject,
 		Filter: "(objectClass=*)", Attributes: []string{"1.1"}, // none
 	})
 	if err != nil && !ldap.IsErrorWithCode(err, ldap.LDAPResultSizeLimitExceeded) {
-		return t.ldapError(w, l, err, "while waiting for the entry")
+		return ldapError(w, l, err, "while waiting for the entry")
 	}
-	return t.entry(ctx, found)
+	return judgeEntry(ctx, t, w, found)
 }
 
 // An ldapConn finds out by its first byte who speaks another protocol, and not
 // by waiting for the length that it seems to have sent.
 type ldapConn struct {
-	*wire
+	*library.Wire
 	read bool
 }
 
@@ -80,18 +85,18 @@ const ldapMessage = 0x30 // a SEQUENCE (RFC 4511, section 4.1.1)
 
 // Read reads from a directory alone.
 func (c *ldapConn) Read(b []byte) (int, error) {
-	n, err := c.wire.Read(b)
+	n, err := c.Wire.Read(b)
 	if n > 0 && !c.read && b[0] != ldapMessage {
-		return 0, c.failed(because(Protocol, "the answer begins with %q, which is not LDAP", b[:min(n, 8)]))
+		return 0, c.Failed(failure.Because(Protocol, "the answer begins with %q, which is not LDAP", b[:min(n, 8)]))
 	}
 	c.read = c.read || n > 0
 	return n, err
 }
 
-// entry judges what was found.
-func (t *Target) entry(ctx context.Context, found *ldap.SearchResult) error {
+// judgeEntry judges what was found.
+func judgeEntry(ctx context.Context, t *Target, w *library.Wire, found *ldap.SearchResult) error {
 	if n := len(found.Entries); n != 1 {
-		return because(Mismatch, "%d entries, want 1", n)
+		return failure.Because(Mismatch, "%d entries, want 1", n)
 	}
 	if t.Receive == nil {
 		return nil
@@ -99,29 +104,29 @@ func (t *Target) entry(ctx context.Context, found *ldap.SearchResult) error {
 	name := found.Entries[0].DN
 	switch ok, err := t.Receive.Match(ctx, strings.NewReader(name)); {
 	case err != nil:
-		return &failure{err: err, when: whileMatching}
+		return match.Interrupted(err)
 	case !ok:
-		return because(Mismatch, "the entry %q does not match %q", t.plain(name), t.Receive)
+		return failure.Because(Mismatch, "the entry %q does not match %q", w.Plain(name), t.Receive)
 	}
 	return nil
 }
 
 // ldapError says why a request has failed. Those of the library's own codes,
 // from 200 on, are about the connection.
-func (t *Target) ldapError(w *wire, l *ldap.Conn, err error, when string) error {
+func ldapError(w *library.Wire, l *ldap.Conn, err error, when string) error {
 	said, ok := errors.AsType[*ldap.Error](err)
 	if !ok || said.ResultCode >= ldap.ErrorNetwork {
-		return w.why(t, errors.Join(l.GetLastError(), err), when)
+		return w.Why(errors.Join(l.GetLastError(), err), when)
 	}
 	text := ldap.LDAPResultCodeMap[said.ResultCode]
-	if detail := t.plain(said.Err); detail != "" {
+	if detail := w.Plain(said.Err); detail != "" {
 		text += ": " + detail
 	}
 	kind := Status
-	if when == untilLogin && ldapLogins[said.ResultCode] {
+	if when == library.UntilLogin && ldapLogins[said.ResultCode] {
 		kind = Auth
 	}
-	return because(kind, "error %d: %s", said.ResultCode, text)
+	return failure.Because(kind, "error %d: %s", said.ResultCode, text)
 }
 
 // ldapLogins are the results that say that a bind was not accepted (RFC 4511,

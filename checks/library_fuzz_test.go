@@ -16,6 +16,7 @@ import (
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 
+	"github.com/shunt-lb/shunt/checks/internal/library"
 	"github.com/shunt-lb/shunt/config"
 )
 
@@ -75,14 +76,14 @@ func (r *recording) RemoteAddr() net.Addr             { return &net.TCPAddr{IP: 
 func (r *recording) LocalAddr() net.Addr              { return r.RemoteAddr() }
 
 // The libraries, each as its check uses it on what comes back.
-var libraries = map[string]func(t *Target, w *wire) error{
-	"mysql": func(t *Target, w *wire) error { return t.mysql(w, "select 1") },
-	"pgsql": func(t *Target, w *wire) error {
+var libraries = map[string]func(t *Target, w *library.Wire) error{
+	"mysql": func(t *Target, w *library.Wire) error { return askMySQL(t, w, "select 1") },
+	"pgsql": func(t *Target, w *library.Wire) error {
 		secure := false
-		return t.pgsql(newFrames(w, pgHeader, pgLook), w, "select 1", &secure)
+		return askPg(t, library.NewFrames(w, pgHeader, pgLook), w, "select 1", &secure)
 	},
-	"ldap": func(t *Target, w *wire) error { return t.ldap(context.Background(), w) },
-	"grpc": func(t *Target, w *wire) error { return newHealthCall(t, w).receive() },
+	"ldap": func(t *Target, w *library.Wire) error { return askLDAP(context.Background(), t, w) },
+	"grpc": func(t *Target, w *library.Wire) error { return newHealthCall(t, w).receive() },
 }
 
 // good is an answer of each that is a good one.
@@ -122,15 +123,13 @@ func good(t testing.TB) map[string]string {
 }
 
 // replay has a library speak with a recording, within the bounds of its check.
-func replay(name, answer string) (err error) {
+func replay(name, answer string) error {
 	target := &Target{Addr: netip.MustParseAddrPort("192.0.2.1:1"), Login: "check", Passwd: "top-secret", Request: "/"}
 	most := map[string]int{"ldap": maxDirectory, "grpc": grpcMost}[name]
 	if most == 0 {
-		most = maxReply
+		most = library.MaxReply
 	}
-	w := &wire{Conn: newRecording(name, answer), left: most}
-	defer target.caught(&err)
-	return libraries[name](target, w)
+	return library.Use(newRecording(name, answer), target.server(), most, func(w *library.Wire) error { return libraries[name](target, w) })
 }
 
 func TestLibraryRecordings(t *testing.T) {

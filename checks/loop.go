@@ -6,6 +6,9 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/shunt-lb/shunt/checks/internal/blocking"
+	"github.com/shunt-lb/shunt/checks/internal/failure"
+	"github.com/shunt-lb/shunt/checks/internal/httpget"
 	"github.com/shunt-lb/shunt/checks/internal/loop"
 	"github.com/shunt-lb/shunt/checks/internal/session"
 	"github.com/shunt-lb/shunt/internal/proxyheader"
@@ -24,7 +27,7 @@ type Loop struct{ loop *loop.Loop }
 // that panics, which has failed by that.
 func NewLoop(panicked func(value any, stack []byte)) (*Loop, error) {
 	l, err := loop.New(loop.Options{
-		Failure: func(err error, when string) error { return &failure{err: err, when: when} },
+		Failure: func(err error, when string) error { return &failure.Cause{Err: err, When: when} },
 		Panicked: func(value any, stack []byte) error {
 			panicked(value, stack)
 			return fmt.Errorf("internal error: %v", value)
@@ -47,7 +50,7 @@ func (l *Loop) Wake() { l.loop.Wake() }
 type Repeated struct {
 	talk    *loop.Talk
 	check   string
-	target  Target
+	target  *Target
 	done    func(error)
 	began   time.Time
 	timeout time.Duration
@@ -55,23 +58,21 @@ type Repeated struct {
 
 // Add returns the check of a name as For knows it, of target, for the Loop to
 // make: false if it cannot, and a goroutine has to. done is told each result.
-// target must have no Note and no Trace. Add is to be called in turn, or before
-// Run.
-func (l *Loop) Add(name string, target Target, done func(error)) (*Repeated, bool) {
+// target must have no Note and no Trace, and not change before Remove. Add is to be
+// called in turn, or before Run.
+func (l *Loop) Add(name string, target *Target, done func(error)) (*Repeated, bool) {
 	r := &Repeated{check: name, target: target, done: done}
 	prepare := onLoop[name]
 	if prepare == nil || target.Addr.Port() == 0 {
 		return nil, false
 	}
-	settings, ok := prepare(&r.target)
+	settings, ok := prepare(target)
 	if !ok {
 		return nil, false
 	}
 	settings.Addr, settings.Reset, settings.Done = target.Addr, target.Reset, r.finish
-	settings.Header = r.target.looped()
-	settings.GoOn = func(ctx context.Context, step session.Step) error {
-		return r.target.drive(ctx, nil, settings.Session, step)
-	}
+	settings.Header = target.looped()
+	settings.GoOn = r.goOn
 	r.talk = l.loop.Add(settings)
 	return r, true
 }
@@ -97,6 +98,11 @@ func (r *Repeated) Start(timeout time.Duration) {
 // Remove ends the check without a result. Nothing may be done with r after it.
 func (r *Repeated) Remove() { r.talk.Remove() }
 
+// goOn makes the rest of a conversation in a goroutine of its own.
+func (r *Repeated) goOn(ctx context.Context, step session.Step) error {
+	return blocking.Drive(ctx, r.target.server(), nil, r.talk.Session, step)
+}
+
 func (r *Repeated) finish(err error) {
 	if err != nil {
 		err = inOneError(deadlined{context.Background(), r.began.Add(r.timeout)}, r.began, r.check, r.target.Addr.String(), err)
@@ -117,15 +123,16 @@ func (d deadlined) Deadline() (time.Time, bool) { return d.deadline, true }
 // target, and whether this one can be made.
 var onLoop = map[string]func(target *Target) (loop.Settings, bool){
 	"connect": func(t *Target) (loop.Settings, bool) {
-		return loop.Settings{Session: connected{}}, !t.UDP
+		return loop.Settings{Session: connected{}, Asks: true}, !t.UDP // the FIN is what it sends
 	},
-	"http":       (&visit{check: "http", scheme: "http"}).looped,
-	"http_proxy": (&visit{check: "http_proxy", proxy: true}).looped,
+	"http":       gets("http"),
+	"http_proxy": gets("http_proxy"),
 	"imap":       talks(newIMAP),
 	"nntp":       talks(newNNTP),
 	"pop":        talks(newPOP),
 	"smtp":       talks(newSMTP),
 	"submission": talks(newSMTP),
+	"redis":      asks(newRedis),
 	"simpletcp": func(t *Target) (loop.Settings, bool) {
 		s := conversation(newLineSession(t))
 		s.UDP, s.Asks = t.UDP, true // at least that it asks nothing
@@ -138,29 +145,28 @@ func talks(begin func(*Target) session.Session) func(*Target) (loop.Settings, bo
 	return func(t *Target) (loop.Settings, bool) { return conversation(begin(t)), true }
 }
 
+// asks is for a check over TCP in which the real server is asked first.
+func asks(begin func(*Target) session.Session) func(*Target) (loop.Settings, bool) {
+	return func(t *Target) (loop.Settings, bool) {
+		s := conversation(begin(t))
+		s.Asks = true
+		return s, true
+	}
+}
+
 func conversation(s session.Session) loop.Settings {
 	return loop.Settings{Session: s, Connecting: "while connecting"}
 }
 
-// looped is for a visit without a target.
-func (v visit) looped(t *Target) (loop.Settings, bool) {
-	v.target = *t
-	if err := v.prepare(); err != nil || v.overTLS(v.first) || v.target.HTTPVersion == 2 {
-		return loop.Settings{}, false
+// gets is for the check of a page without TLS.
+func gets(name string) func(*Target) (loop.Settings, bool) {
+	return func(t *Target) (loop.Settings, bool) {
+		v, err := newVisit(name, t)
+		if err != nil || t.HTTPVersion == 2 {
+			return loop.Settings{}, false
+		}
+		s, first := conversation(httpget.NewSession(v)), v.First()
+		s.Asks = true
+		return s, first.TLS == nil && first.Addr == t.Addr
 	}
-	s := conversation(newHTTPSession(&v))
-	s.Asks = true
-	return s, v.door(v.first) == t.Addr
 }
-
-// A connected is the Session of connect.
-type connected struct{}
-
-// Begin implements session.Session.
-func (connected) Begin() session.Step { return session.Step{Done: true} }
-
-// Feed implements session.Session.
-func (connected) Feed([]byte, bool) session.Step { return session.Step{Done: true} }
-
-// End implements session.Session.
-func (connected) End(cause error) error { return cause }

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/internal/test/leak"
@@ -128,6 +130,23 @@ func says(s string) handler {
 		_ = conn.CloseWrite()
 		_, _ = io.Copy(io.Discard, conn) // a close with bytes unread is a reset
 	}
+}
+
+// resets has a connection end by a reset when it is closed, once the peer's
+// kernel has acknowledged all that was written to it.
+func resets(conn *net.TCPConn) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return
+	}
+	var info *unix.TCPInfo
+	for end := time.Now().Add(long); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		_ = raw.Control(func(fd uintptr) { info, err = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO) })
+		if err != nil || info == nil || info.State == unix.BPF_TCP_CLOSE || info.Unacked == 0 && info.Notsent_bytes == 0 {
+			break
+		}
+	}
+	_ = conn.SetLinger(0)
 }
 
 // slowly writes a byte at a time.

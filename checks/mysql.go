@@ -9,6 +9,10 @@ import (
 	"slices"
 
 	"github.com/go-sql-driver/mysql"
+
+	"github.com/shunt-lb/shunt/checks/internal/failure"
+	"github.com/shunt-lb/shunt/checks/internal/library"
+	"github.com/shunt-lb/shunt/checks/internal/query"
 )
 
 // MySQL logs in as target.Login with target.Passwd, to target.Database if that
@@ -21,19 +25,19 @@ import (
 // it may read (512 KiB). No file of this host is ever sent.
 func MySQL(ctx context.Context, target Target) error {
 	return attempt(ctx, "mysql", target.Addr.String(), func() error {
-		query, err := target.query()
+		ask, err := query.Of(target.Login, target.Request)
 		if err != nil {
 			return err
 		}
-		return target.lend(ctx, maxReply, nil, func(w *wire) error { return target.mysql(w, query) })
+		return library.Lend(ctx, target.server(), library.MaxReply, nil, func(w *library.Wire) error { return askMySQL(&target, w, ask) })
 	})
 }
 
-// mysql makes the query on w. The context of all calls is none: w ends with the
+// askMySQL makes a query on w. The context of all calls is none: w ends with the
 // check's.
-func (t *Target) mysql(w *wire, query string) error {
-	t.note("logs in as %q to database %q and asks %q", t.Login, t.Database, query)
-	most := maxLogin
+func askMySQL(t *Target, w *library.Wire, ask string) error {
+	t.Trace.Note(TraceNoted, "logs in as %q to database %q and asks %q", t.Login, t.Database, ask)
+	most := library.MaxLogin
 	config := mysql.NewConfig()
 	config.Net, config.Addr = "tcp", t.Addr.String()
 	config.User, config.Passwd, config.DBName = t.Login, t.Passwd, t.Database
@@ -41,51 +45,51 @@ func (t *Target) mysql(w *wire, query string) error {
 	config.ClientFoundRows = true // rows that an update finds count, not those that it changes
 	config.CheckConnLiveness = false
 	config.DialFunc = func(context.Context, string, string) (net.Conn, error) {
-		return newFrames(w, mysqlHeader, func(m []byte) (int, bool, error) { return mysqlLength(m, most) }), nil
+		return library.NewFrames(w, mysqlHeader, func(m []byte) (int, bool, error) { return mysqlLength(m, most) }), nil
 	}
 	connector, err := mysql.NewConnector(config)
 	if err != nil {
-		return because(Other, "%s", t.plain(err))
+		return failure.Because(Other, "%s", w.Plain(err))
 	}
 	conn, err := connector.Connect(context.Background())
 	if err != nil {
-		return t.mysqlError(w, err, untilLogin)
+		return mysqlError(w, err, library.UntilLogin)
 	}
 	defer conn.Close()
-	most = maxReply
-	rows, err := conn.(sqldriver.QueryerContext).QueryContext(context.Background(), query, nil)
+	most = library.MaxReply
+	rows, err := conn.(sqldriver.QueryerContext).QueryContext(context.Background(), ask, nil)
 	if err != nil {
-		return t.mysqlError(w, err, untilAnswer)
+		return mysqlError(w, err, query.UntilAnswer)
 	}
 	if len(rows.Columns()) == 0 {
-		return t.mysqlExec(w, conn, query)
+		return execMySQL(w, conn, ask)
 	}
-	return t.mysqlRows(w, rows)
+	return readMySQL(w, rows)
 }
 
-// mysqlExec makes a statement that has no result.
-func (t *Target) mysqlExec(w *wire, conn sqldriver.Conn, query string) error {
-	result, err := conn.(sqldriver.ExecerContext).ExecContext(context.Background(), query, nil)
+// execMySQL makes a statement that has no result.
+func execMySQL(w *library.Wire, conn sqldriver.Conn, ask string) error {
+	result, err := conn.(sqldriver.ExecerContext).ExecContext(context.Background(), ask, nil)
 	if err != nil {
-		return t.mysqlError(w, err, untilAnswer)
+		return mysqlError(w, err, query.UntilAnswer)
 	}
 	if n, err := result.RowsAffected(); err != nil || n == 0 {
-		return errNoRows
+		return query.ErrNoRows
 	}
 	return nil
 }
 
-// mysqlRows reads a result to its end, or as far as it may be read.
-func (t *Target) mysqlRows(w *wire, rows sqldriver.Rows) error {
+// readMySQL reads a result to its end, or as far as it may be read.
+func readMySQL(w *library.Wire, rows sqldriver.Rows) error {
 	row := make([]sqldriver.Value, len(rows.Columns()))
 	for n := 0; ; n++ {
 		switch err := rows.Next(row); {
-		case n > 0 && (errors.Is(err, io.EOF) || err != nil && w.overrun()):
+		case n > 0 && (errors.Is(err, io.EOF) || err != nil && w.Overrun()):
 			return nil
 		case errors.Is(err, io.EOF):
-			return errNoRows
+			return query.ErrNoRows
 		case err != nil:
-			return t.mysqlError(w, err, untilAnswer)
+			return mysqlError(w, err, query.UntilAnswer)
 		}
 	}
 }
@@ -95,7 +99,7 @@ const mysqlHeader = 4 // length in three bytes, the least first, and a number
 func mysqlLength(header []byte, most int) (length int, whole bool, err error) {
 	length = int(header[0]) | int(header[1])<<8 | int(header[2])<<16
 	if length > most {
-		return 0, false, tooLong(length)
+		return 0, false, library.TooLong(length)
 	}
 	return length, false, nil
 }
@@ -109,14 +113,14 @@ var mysqlLogins = []uint16{
 	3118, 3955, 4151, // locked
 }
 
-func (t *Target) mysqlError(w *wire, err error, when string) error {
+func mysqlError(w *library.Wire, err error, when string) error {
 	said, ok := errors.AsType[*mysql.MySQLError](err)
 	if !ok {
-		return w.why(t, err, when)
+		return w.Why(err, when)
 	}
 	kind := Status
-	if slices.Contains(mysqlLogins, said.Number) && when == untilLogin {
+	if slices.Contains(mysqlLogins, said.Number) && when == library.UntilLogin {
 		kind = Auth
 	}
-	return because(kind, "error %d: %s", said.Number, t.plain(said.Message))
+	return failure.Because(kind, "error %d: %s", said.Number, w.Plain(said.Message))
 }

@@ -1,6 +1,11 @@
 package checks
 
-import "github.com/shunt-lb/shunt/checks/internal/session"
+import (
+	"github.com/shunt-lb/shunt/checks/internal/failure"
+	"github.com/shunt-lb/shunt/checks/internal/quote"
+	"github.com/shunt-lb/shunt/checks/internal/session"
+	"github.com/shunt-lb/shunt/checks/internal/textproto"
+)
 
 const untilGreeting = "while waiting for the greeting"
 
@@ -8,19 +13,19 @@ const untilGreeting = "while waiting for the greeting"
 // byte of the greeting is its verdict, as in ldirectord: 2 is well, be it the
 // only one. The rest of the line is read for the words of a failure alone.
 type nntp struct {
-	dialogue
+	textproto.Dialogue
 	begun bool
 }
 
 func newNNTP(*Target) session.Session {
 	s := &nntp{}
-	s.speaker = s
+	s.Speaker = s
 	return s
 }
 
-func (s *nntp) begin() {
+func (s *nntp) Start() {
 	s.begun = false
-	s.step.Until = untilGreeting
+	s.Await(untilGreeting)
 }
 
 // Feed implements session.Session.
@@ -29,11 +34,11 @@ func (s *nntp) Feed(b []byte, eof bool) session.Step {
 		return session.Step{Send: quitLine, Done: true}
 	}
 	s.begun = s.begun || len(b) > 0
-	return s.dialogue.Feed(b, eof)
+	return s.Dialogue.Feed(b, eof)
 }
 
-func (s *nntp) line(line []byte) {
-	s.end(because(codeKind(line), "greeting %s, want 2xx", quoted(line)))
+func (s *nntp) Line(line []byte) {
+	s.Finish(failure.Because(textproto.CodeKind(line), "greeting %s, want 2xx", quote.Quoted(line)))
 }
 
 var quitLine = []byte("QUIT\r\n")

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/shunt-lb/shunt/checks/internal/quote"
 	"github.com/shunt-lb/shunt/checks/internal/session"
 )
 
@@ -21,7 +22,7 @@ func TestNNTPSession(t *testing.T) {
 		{"control characters", "S: \x1b[31m\x00\x7f\u202e", Protocol, `greeting "\x1b[31m\x00\x7f\u202e", want 2xx`},
 		{"cut", "S: 400 too b\n(cut)\n(closes)", Closed, "connection closed" + waiting},
 		{"half a line", "S: 400\n(cut)", Timeout, "timed out after 0s" + waiting},
-		{"long", "S: 4" + strings.Repeat("x", 5000), Protocol, `greeting "4` + strings.Repeat("x", maxQuote-1) + `"..., want 2xx`},
+		{"long", "S: 4" + strings.Repeat("x", 5000), Protocol, `greeting "4` + strings.Repeat("x", quote.MaxQuoted-1) + `"..., want 2xx`},
 		{"endless", "S: 4" + strings.Repeat("x", session.MaxLines), Protocol, "the answer has more than 1048576 bytes"},
 		{"silent", "", Timeout, "timed out after 0s" + waiting},
 		{"closes", "(closes)", Closed, "connection closed" + waiting},

@@ -14,6 +14,10 @@ import (
 
 	oracle "github.com/sijms/go-ora/v2"
 	"github.com/sijms/go-ora/v2/network"
+
+	"github.com/shunt-lb/shunt/checks/internal/failure"
+	"github.com/shunt-lb/shunt/checks/internal/library"
+	"github.com/shunt-lb/shunt/checks/internal/query"
 )
 
 // The library is large and slowly maintained, so that a build has it only if it
@@ -26,35 +30,35 @@ func init() { byName[oracleName] = Oracle }
 // that the real server's listener names instead of itself.
 func Oracle(ctx context.Context, target Target) error {
 	return attempt(ctx, oracleName, target.Addr.String(), func() error {
-		query, err := target.query()
+		ask, err := query.Of(target.Login, target.Request)
 		if err != nil {
 			return err
 		}
-		return target.lend(ctx, maxReply, nil, func(w *wire) error { return target.oracle(w, query) })
+		return library.Lend(ctx, target.server(), library.MaxReply, nil, func(w *library.Wire) error { return askOracle(&target, w, ask) })
 	})
 }
 
-func (t *Target) oracle(w *wire, query string) error {
-	t.note("logs in as %q to SID %q and asks %q", t.Login, t.Database, query)
+func askOracle(t *Target, w *library.Wire, ask string) error {
+	t.Trace.Note(TraceNoted, "logs in as %q to SID %q and asks %q", t.Login, t.Database, ask)
 	connector := oracle.NewConnector(oracle.BuildUrl(t.Addr.Addr().String(), int(t.Addr.Port()), "", t.Login, t.Passwd, map[string]string{"SID": t.Database}))
-	connector.(*oracle.OracleConnector).Dialer(&oneConn{newFrames(w, tnsHeader, (&tns{}).look)})
+	connector.(*oracle.OracleConnector).Dialer(&oneConn{library.NewFrames(w, tnsHeader, (&tns{}).look)})
 	conn, err := connector.Connect(context.Background())
 	if err != nil {
-		return t.oracleError(w, err, untilLogin)
+		return oracleError(w, err, library.UntilLogin)
 	}
 	defer func() {
 		_ = conn.Close()
 		_ = w.Close()
 	}()
-	rows, err := conn.(sqldriver.QueryerContext).QueryContext(context.Background(), query, nil)
+	rows, err := conn.(sqldriver.QueryerContext).QueryContext(context.Background(), ask, nil)
 	if err != nil {
-		return t.oracleError(w, err, untilAnswer)
+		return oracleError(w, err, query.UntilAnswer)
 	}
 	switch err := rows.Next(make([]sqldriver.Value, len(rows.Columns()))); {
 	case errors.Is(err, io.EOF):
-		return errNoRows
+		return query.ErrNoRows
 	case err != nil:
-		return t.oracleError(w, err, untilAnswer)
+		return oracleError(w, err, query.UntilAnswer)
 	}
 	return nil
 }
@@ -62,7 +66,7 @@ func (t *Target) oracle(w *wire, query string) error {
 // oneConn dials what has been dialed already, once.
 type oneConn struct{ conn net.Conn }
 
-var errElsewhere = because(Status, "the listener names another address than its own")
+var errElsewhere = failure.Because(Status, "the listener names another address than its own")
 
 func (d *oneConn) DialContext(context.Context, string, string) (net.Conn, error) {
 	conn := d.conn
@@ -89,9 +93,9 @@ func (p *tns) look(m []byte) (length int, whole bool, err error) {
 	}
 	switch accept := m[4] == tnsAccept; {
 	case length < tnsHeader:
-		return 0, false, because(Protocol, "a packet shorter than its header: is this a listener of Oracle?")
-	case length > maxReply:
-		return 0, false, tooLong(length)
+		return 0, false, failure.Because(Protocol, "a packet shorter than its header: is this a listener of Oracle?")
+	case length > library.MaxReply:
+		return 0, false, library.TooLong(length)
 	case accept && len(m) >= tnsHeader+2:
 		p.wide = binary.BigEndian.Uint16(m[tnsHeader:]) >= tnsWide
 		return 0, true, nil
@@ -103,18 +107,18 @@ func (p *tns) look(m []byte) (length int, whole bool, err error) {
 // oracleLogins are the errors that say that a login was not accepted.
 var oracleLogins = []int{1005, 1017, 1045, 28000, 28001}
 
-func (t *Target) oracleError(w *wire, err error, when string) error {
+func oracleError(w *library.Wire, err error, when string) error {
 	said, ok := errors.AsType[*network.OracleError](err)
 	kind := Status
 	switch {
 	case errors.Is(err, errElsewhere):
 		return errElsewhere
 	case !ok:
-		return w.why(t, err, when)
+		return w.Why(err, when)
 	case slices.Contains(oracleLogins, said.ErrCode):
 		kind = Auth
 	}
 	// Without a text of the real server's the library makes one up.
-	text, _, _ := strings.Cut(t.plain(said), " error occur at position")
-	return because(kind, "%s", text)
+	text, _, _ := strings.Cut(w.Plain(said), " error occur at position")
+	return failure.Because(kind, "%s", text)
 }

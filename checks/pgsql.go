@@ -12,6 +12,11 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/shunt-lb/shunt/checks/internal/dial"
+	"github.com/shunt-lb/shunt/checks/internal/failure"
+	"github.com/shunt-lb/shunt/checks/internal/library"
+	"github.com/shunt-lb/shunt/checks/internal/query"
 )
 
 // PgSQL logs in as target.Login with target.Passwd, to target.Database or else
@@ -24,19 +29,21 @@ import (
 // over with the first row if there are more than it may read (512 KiB).
 func PgSQL(ctx context.Context, target Target) error {
 	return attempt(ctx, "pgsql", target.Addr.String(), func() error {
-		query, err := target.query()
+		request, err := query.Of(target.Login, target.Request)
 		if err != nil {
 			return err
 		}
-		secure := true
+		server, secure := target.server(), true
 		var early []byte
-		begin := func(l *link) (conn net.Conn, err error) {
-			conn, early, err = target.pgSecure(l, &secure)
+		begin := func(l *dial.Link) (conn net.Conn, err error) {
+			conn, early, err = securePg(&target, l, &secure)
 			return conn, err
 		}
-		ask := func(w *wire) error { return target.pgsql(newFrames(w, pgHeader, pgLook, early...), w, query, &secure) }
-		if err = target.lend(ctx, maxReply, begin, ask); errors.Is(err, errNotByTLS) {
-			err = target.lend(ctx, maxReply, begin, ask)
+		ask := func(w *library.Wire) error {
+			return askPg(&target, library.NewFrames(w, pgHeader, pgLook, early...), w, request, &secure)
+		}
+		if err = library.Lend(ctx, server, library.MaxReply, begin, ask); errors.Is(err, errNotByTLS) {
+			err = library.Lend(ctx, server, library.MaxReply, begin, ask)
 		}
 		return err
 	})
@@ -45,38 +52,38 @@ func PgSQL(ctx context.Context, target Target) error {
 // errNotByTLS is the end of a connection that has to be made again.
 var errNotByTLS = errors.New("no login by TLS")
 
-// pgsql makes the query on conn, which goes over w. If a login by TLS is refused
+// askPg makes the query on conn, which goes over w. If a login by TLS is refused
 // it returns errNotByTLS, and secure is false.
-func (t *Target) pgsql(conn net.Conn, w *wire, query string, secure *bool) error {
-	t.note("logs in as %q to database %q and asks %q", t.Login, t.Database, query)
-	pg, err := pgconn.ConnectConfig(context.Background(), t.pgConfig(conn))
+func askPg(t *Target, conn net.Conn, w *library.Wire, ask string, secure *bool) error {
+	t.Trace.Note(TraceNoted, "logs in as %q to database %q and asks %q", t.Login, t.Database, ask)
+	pg, err := pgconn.ConnectConfig(context.Background(), pgConfig(t, conn))
 	if err != nil {
 		refused, ok := errors.AsType[*pgconn.PgError](err)
 		if ok && *secure && refused.Code == pgNoEntry {
 			*secure = false
 			return errNotByTLS
 		}
-		return t.pgError(w, err, untilLogin)
+		return pgError(w, err, library.UntilLogin)
 	}
 	defer func() {
 		_ = pg.Close(context.Background())
 		_ = w.Close() // what goes on in the background ends by that
 		<-pg.CleanupDone()
 	}()
-	rows, err := pgRows(pg, query)
+	rows, err := pgRows(pg, ask)
 	switch {
-	case err != nil && (rows == 0 || !w.overrun()):
-		return t.pgError(w, err, untilAnswer)
+	case err != nil && (rows == 0 || !w.Overrun()):
+		return pgError(w, err, query.UntilAnswer)
 	case rows == 0:
-		return errNoRows
+		return query.ErrNoRows
 	}
 	return nil
 }
 
 // pgRows returns how many rows the last statement of a query has or has
 // changed, as far as the answer may be read.
-func pgRows(pg *pgconn.PgConn, query string) (rows int, err error) {
-	results := pg.Exec(context.Background(), query)
+func pgRows(pg *pgconn.PgConn, ask string) (rows int, err error) {
+	results := pg.Exec(context.Background(), ask)
 	for results.NextResult() {
 		rows = 0
 		r := results.ResultReader()
@@ -90,7 +97,7 @@ func pgRows(pg *pgconn.PgConn, query string) (rows int, err error) {
 }
 
 // pgConfig returns how to log in on conn. Nothing of it is from the environment.
-func (t *Target) pgConfig(conn net.Conn) *pgconn.Config {
+func pgConfig(t *Target, conn net.Conn) *pgconn.Config {
 	config := pgBlank.Copy()
 	config.Host, config.Port = t.Addr.Addr().String(), t.Addr.Port()
 	config.User, config.Password, config.Database = t.Login, t.Passwd, t.Database
@@ -124,30 +131,30 @@ var pgBlank = func() *pgconn.Config {
 	return config
 }()
 
-// pgSecure begins TLS on l if secure says so and the real server wants to
+// securePg begins TLS on l if secure says so and the real server wants to
 // (PostgreSQL's protocol, section SSL session encryption); if not, secure is
 // false. early is what has been read of the answer to the login.
-func (t *Target) pgSecure(l *link, secure *bool) (conn net.Conn, early []byte, err error) {
+func securePg(t *Target, l *dial.Link, secure *bool) (conn net.Conn, early []byte, err error) {
 	if !*secure {
 		return l, nil, nil
 	}
 	if _, err := l.Write([]byte{0, 0, 0, 8, 4, 210, 22, 47}); err != nil {
-		return nil, nil, &failure{err: err, when: untilLogin}
+		return nil, nil, &failure.Cause{Err: err, When: library.UntilLogin}
 	}
 	answer := make([]byte, 1)
 	if _, err := io.ReadFull(l, answer); err != nil {
-		return nil, nil, &failure{err: err, when: untilLogin}
+		return nil, nil, &failure.Cause{Err: err, When: library.UntilLogin}
 	}
 	switch *secure = answer[0] == 'S'; answer[0] {
 	case 'S':
-		conn, _, err = t.secure(l, t.tlsConfig("pgsql"))
+		conn, _, err = t.server().Secure(l, t.tlsConfig("pgsql"))
 		return conn, nil, err
 	case 'N':
 		return l, nil, nil
 	case 'E': // an error, which the library takes for the answer to the login
 		return l, answer, nil
 	}
-	return nil, nil, because(Protocol, "the answer to a request for TLS begins with %q, want S or N", answer)
+	return nil, nil, failure.Because(Protocol, "the answer to a request for TLS begins with %q, want S or N", answer)
 }
 
 const (
@@ -160,17 +167,17 @@ const (
 // compute for a login.
 func pgLook(m []byte) (length int, whole bool, err error) {
 	length = int(binary.BigEndian.Uint32(m[1:])) - 4
-	most := maxReply
+	most := library.MaxReply
 	if m[0] == pgAuth {
-		most = maxLogin
+		most = library.MaxLogin
 	}
 	switch {
 	case length < 0:
-		return 0, false, because(Protocol, "a message without a length")
+		return 0, false, failure.Because(Protocol, "a message without a length")
 	case length > most:
-		return 0, false, tooLong(length)
+		return 0, false, library.TooLong(length)
 	case m[0] == pgAuth && len(m) > pgHeader && iterations(m) > pgIterations:
-		return 0, false, because(Protocol, "the real server wants more than %d iterations of SCRAM", pgIterations)
+		return 0, false, failure.Because(Protocol, "the real server wants more than %d iterations of SCRAM", pgIterations)
 	}
 	return length, m[0] == pgAuth, nil
 }
@@ -191,14 +198,14 @@ const (
 	pgNoEntry = "28000" // nobody may log in so: pg_hba.conf has no entry, or one that refuses
 )
 
-func (t *Target) pgError(w *wire, err error, when string) error {
+func pgError(w *library.Wire, err error, when string) error {
 	said, ok := errors.AsType[*pgconn.PgError](err)
 	if !ok {
-		return w.why(t, err, when)
+		return w.Why(err, when)
 	}
 	kind := Status
 	if strings.HasPrefix(said.Code, pgLogins) {
 		kind = Auth
 	}
-	return because(kind, "error %s: %s", t.plain(said.Code), t.plain(said.Message))
+	return failure.Because(kind, "error %s: %s", w.Plain(said.Code), w.Plain(said.Message))
 }

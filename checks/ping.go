@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/shunt-lb/shunt/checks/internal/failure"
 	"github.com/shunt-lb/shunt/checks/internal/icmp"
 )
 
@@ -20,16 +21,16 @@ import (
 func Ping(ctx context.Context, target Target) error {
 	addr := target.Addr.Addr().Unmap()
 	return attempt(ctx, "ping", addr.String(), func() error {
-		target.note("ICMP echo requests to %s, at most %d", addr, max(1, target.Attempts))
+		target.Trace.Note(TraceNoted, "ICMP echo requests to %s, at most %d", addr, max(1, target.Attempts))
 		err := icmp.Ping(ctx, addr, target.Attempts)
 		if err == nil {
-			target.note("echo reply from %s", addr)
+			target.Trace.Note(TraceNoted, "echo reply from %s", addr)
 		}
 		if f, ok := errors.AsType[*icmp.Failure](err); ok {
-			return &failure{err: f.Err, when: f.When}
+			return &failure.Cause{Err: f.Err, When: f.When}
 		}
 		if u, ok := errors.AsType[icmp.Undeliverable](err); ok {
-			return because(Unreachable, "%s", string(u))
+			return failure.Because(Unreachable, "%s", string(u))
 		}
 		return err
 	})

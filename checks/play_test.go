@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/shunt-lb/shunt/checks/internal/failure"
 	"github.com/shunt-lb/shunt/checks/internal/session"
 )
 
@@ -85,7 +86,7 @@ func (c *played) run(s session.Session, eol string, size int) (string, error) {
 	if step.Done {
 		return sent, shown(step.Err)
 	}
-	return sent, shown(s.End(&failure{err: endings[end], when: until}))
+	return sent, shown(s.End(&failure.Cause{Err: endings[end], When: until}))
 }
 
 var endings = map[string]error{"": context.DeadlineExceeded, "(closes)": io.EOF, "(resets)": unix.ECONNRESET}
@@ -147,10 +148,10 @@ func heard(t *testing.T, s session.Session, answer []byte, size int, secret stri
 	}
 	err := step.Err
 	if !step.Done {
-		if s.End(&failure{err: context.DeadlineExceeded}) == nil {
+		if s.End(&failure.Cause{Err: context.DeadlineExceeded}) == nil {
 			t.Errorf("%q: a timeout is well", answer)
 		}
-		err = s.End(&failure{err: io.EOF})
+		err = s.End(&failure.Cause{Err: io.EOF})
 	}
 	if words := verdict(shown(err)); err != nil {
 		if strings.ContainsFunc(words, unicode.IsControl) || len(words) > 1000 {

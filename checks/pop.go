@@ -8,7 +8,10 @@ import (
 	"encoding/hex"
 	"fmt"
 
+	"github.com/shunt-lb/shunt/checks/internal/failure"
+	"github.com/shunt-lb/shunt/checks/internal/quote"
 	"github.com/shunt-lb/shunt/checks/internal/session"
+	"github.com/shunt-lb/shunt/checks/internal/textproto"
 )
 
 // A pop is the session of a mailbox server (RFC 1939). Without a login its
@@ -20,7 +23,7 @@ import (
 // and QUIT may be refused, but they have to be answered, or the connection
 // closed: a server that hangs there is not well.
 type pop struct {
-	dialogue
+	textproto.Dialogue
 	login, passwd string
 	state         popState
 	stamp         []byte // of the greeting, for APOP
@@ -60,30 +63,27 @@ var popAnswers = [...]struct{ name, until string }{
 
 func newPOP(t *Target) session.Session {
 	s := &pop{login: t.Login, passwd: t.Passwd}
-	s.speaker = s
+	s.Speaker = s
 	return s
 }
 
-func (s *pop) begin() {
+func (s *pop) Start() {
 	s.stamp, s.cram, s.refused = s.stamp[:0], false, s.refused[:0]
 	s.await(popGreeting)
 }
 
 func (s *pop) await(state popState) {
-	s.state, s.step.Until = state, popAnswers[state].until
+	s.state = state
+	s.Await(popAnswers[state].until)
 }
 
 // ask sends the command of a state.
 func (s *pop) ask(state popState, argument ...string) {
-	s.await(state)
-	s.said = append(s.said, popAnswers[state].name...)
-	for _, a := range argument {
-		s.said = append(append(s.said, ' '), a...)
-	}
-	s.say(s.step.Until)
+	s.state = state
+	s.Say(popAnswers[state].until, popAnswers[state].name, argument...)
 }
 
-func (s *pop) line(line []byte) {
+func (s *pop) Line(line []byte) {
 	accepted := bytes.HasPrefix(line, []byte("+OK"))
 	switch s.state {
 	case popGreeting:
@@ -101,7 +101,7 @@ func (s *pop) line(line []byte) {
 	case popSTAT:
 		s.ask(popQUIT)
 	case popQUIT:
-		s.end(nil)
+		s.Finish(nil)
 	default:
 		s.answered(line, accepted)
 	}
@@ -114,9 +114,9 @@ func (s *pop) greeted(line []byte) {
 		if bytes.HasPrefix(line, []byte("-ERR")) {
 			kind = Status
 		}
-		s.end(because(kind, "greeting %s, want +OK", quoted(line, s.passwd)))
+		s.Finish(failure.Because(kind, "greeting %s, want +OK", quote.Quoted(line, s.passwd)))
 	case s.login == "":
-		s.parting = true
+		s.Parting = true
 		s.ask(popQUIT)
 	default:
 		s.stamp = append(s.stamp, stamp(line)...)
@@ -166,8 +166,8 @@ func (s *pop) challenged(line []byte) {
 	}
 	mac := hmac.New(md5.New, []byte(s.passwd))
 	mac.Write(challenge)
-	s.await(popDigest)
-	s.say(s.step.Until, base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "%s %x", s.login, mac.Sum(nil))))
+	s.state = popDigest
+	s.Say(popAnswers[popDigest].until, base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "%s %x", s.login, mac.Sum(nil))))
 }
 
 // answered goes on from a step of logging in.
@@ -176,23 +176,23 @@ func (s *pop) answered(line []byte, accepted bool) {
 	case accepted && s.state == popUSER:
 		s.ask(popPASS, s.passwd)
 	case accepted:
-		s.parting = true
+		s.Parting = true
 		s.ask(popSTAT)
 	case s.state == popDigest || s.state == popAPOP:
 		s.refused = append(s.refused[:0], line...)
 		s.logIn()
 	default:
-		s.end(because(loginKind(line), "%s %s, want +OK", popAnswers[s.state].name, quoted(line, s.passwd)))
+		s.Finish(failure.Because(loginKind(line), "%s %s, want +OK", popAnswers[s.state].name, quote.Quoted(line, s.passwd)))
 	}
 }
 
 // End implements session.Session. Servers take their time after a login that
 // they have refused: then that is the reason, and not the time.
 func (s *pop) End(cause error) error {
-	if len(s.refused) > 0 && !s.parting {
-		return because(loginKind(s.refused), "login refused, %s", quoted(s.refused, s.passwd))
+	if len(s.refused) > 0 && !s.Parting {
+		return failure.Because(loginKind(s.refused), "login refused, %s", quote.Quoted(s.refused, s.passwd))
 	}
-	return s.dialogue.End(cause)
+	return s.Dialogue.End(cause)
 }
 
 // loginKind is the kind of a login that was refused. A server may say that it is

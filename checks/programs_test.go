@@ -1,96 +1,31 @@
 package checks_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
-	"os/exec"
-	"os/user"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/internal/test/need"
+	"github.com/shunt-lb/shunt/internal/test/process"
 )
 
-// A realServer is a program of Debian's that a test has started.
+// A realServer is a program of Debian's that is checked.
 type realServer struct {
-	t    *testing.T
-	cmd  *exec.Cmd
-	done chan struct{}
-	log  string
+	*process.Process
+	t *testing.T
 }
 
 // startReal starts a program that stays in the foreground, as a user if that is
-// not empty and the test is root's. It is killed with the test.
+// not empty and the test is root's.
 func startReal(t *testing.T, as, name string, args ...string) *realServer {
 	t.Helper()
-	p := &realServer{t: t, cmd: command(as, name, args...), done: make(chan struct{}), log: filepath.Join(t.TempDir(), "log")}
-	log := must(os.Create(p.log))(t)
-	defer log.Close()
-	p.cmd.Stdout, p.cmd.Stderr = log, log
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() { defer close(p.done); _ = p.cmd.Wait() }()
-	t.Cleanup(func() {
-		p.stop()
-		if text, _ := os.ReadFile(p.log); t.Failed() {
-			t.Logf("%s:\n%s", p.cmd, text[max(0, len(text)-3000):])
-		}
-	})
-	return p
-}
-
-// command is a program that runs as a user, if that is not empty and the test
-// is root's, in a process group of its own.
-func command(as, name string, args ...string) *exec.Cmd {
-	if as != "" && os.Geteuid() == 0 {
-		name, args = "setpriv", append([]string{"--reuid=" + as, "--regid=" + as, "--clear-groups", name}, args...)
-	}
-	cmd := exec.Command(name, args...)
-	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
-	return cmd
-}
-
-func (p *realServer) signal(s unix.Signal) { _ = unix.Kill(-p.cmd.Process.Pid, s) }
-
-// freeze stops all threads of a program and its children, and waits until they
-// stand still: the signal reaches each when it next runs.
-func (p *realServer) freeze() {
-	p.t.Helper()
-	p.signal(unix.SIGSTOP)
-	for end := time.Now().Add(long); p.runs(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			p.t.Fatalf("%s goes on after SIGSTOP", p.cmd)
-		}
-	}
-}
-
-// runs reports whether a thread of a program or its children is not stopped.
-func (p *realServer) runs() bool {
-	threads, _ := filepath.Glob("/proc/[0-9]*/task/[0-9]*/stat")
-	for _, path := range threads {
-		text, _ := os.ReadFile(path) // it may have ended
-		f := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
-		if len(f) > 2 && f[2] == strconv.Itoa(p.cmd.Process.Pid) && f[0] != "T" && f[0] != "Z" {
-			return true
-		}
-	}
-	return false
-}
-
-func (p *realServer) stop() {
-	p.signal(unix.SIGKILL)
-	<-p.done
+	return &realServer{process.StartAs(t, as, name, args...), t}
 }
 
 // serves waits until a check of the program succeeds.
@@ -105,39 +40,11 @@ func (p *realServer) serves(name string, target checks.Target) {
 		if err == nil {
 			return
 		}
-		select {
-		case <-p.done:
-			p.t.Fatalf("%s has ended: %v", p.cmd, err)
-		default:
+		if !p.Running() {
+			p.t.Fatalf("%s has ended: %v", p.Cmd, err)
 		}
 	}
-	p.t.Fatalf("%s does not serve: %v", p.cmd, err)
-}
-
-// output runs a program to its end, in a folder that everybody may enter.
-func output(t *testing.T, as, stdin, name string, args ...string) string {
-	t.Helper()
-	cmd := command(as, name, args...)
-	cmd.Dir, cmd.Stdin = "/", strings.NewReader(stdin)
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%s: %v\n%s", cmd, err, out)
-	}
-	return string(out)
-}
-
-// folderFor makes a folder that a user may enter and write to.
-func folderFor(t *testing.T, as string) string {
-	t.Helper()
-	dir := must(os.MkdirTemp("", "shunt-checks-"))(t)
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	if as != "" && os.Geteuid() == 0 {
-		u := must(user.Lookup(as))(t)
-		if err := os.Chown(dir, must(strconv.Atoi(u.Uid))(t), -1); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
+	p.t.Fatalf("%s does not serve: %v", p.Cmd, err)
 }
 
 func writeFile(t *testing.T, dir, name, text string) string {
@@ -147,18 +54,6 @@ func writeFile(t *testing.T, dir, name, text string) string {
 		t.Fatal(err)
 	}
 	return path
-}
-
-// freeAddr returns an address on loopback that nobody listens on, by TCP or UDP.
-func freeAddr(t *testing.T) netip.AddrPort {
-	t.Helper()
-	for {
-		addr := refused(t)
-		if c, err := net.ListenPacket("udp", addr.String()); err == nil {
-			_ = c.Close()
-			return addr
-		}
-	}
 }
 
 // A question to a real server, and its verdict: the kind and the words, in which
@@ -182,12 +77,12 @@ func (p *realServer) ask(name string, well checks.Target, questions ...question)
 			verdict(t, run(t, name, long, target), q.kind, q.words, target.Addr)
 		})
 	}
-	p.freeze()
+	p.Freeze()
 	err := run(p.t, name, brief, well)
 	if got := checks.KindOf(err); got != checks.Timeout {
 		p.t.Errorf("hanging: %s, %v", got, err)
 	}
-	p.stop()
+	p.Kill()
 	if err = run(p.t, name, long, well); checks.KindOf(err) != checks.Refused {
 		p.t.Errorf("stopped: %s, %v", checks.KindOf(err), err)
 	}
@@ -204,9 +99,9 @@ func verdict(t *testing.T, err error, kind checks.Kind, words string, addr netip
 func TestRealMySQL(t *testing.T) {
 	need.Programs(t, "mariadbd", "mariadb-install-db")
 	const as = "mysql"
-	dir, addr := folderFor(t, as), freeAddr(t)
+	dir, addr := process.Folder(t, as), process.FreeAddr(t)
 	data := filepath.Join(dir, "data")
-	output(t, as, "", "mariadb-install-db", "--no-defaults", "--datadir="+data, "--auth-root-authentication-method=normal", "--skip-test-db")
+	process.RunAs(t, as, "mariadb-install-db", "--no-defaults", "--datadir="+data, "--auth-root-authentication-method=normal", "--skip-test-db")
 	begin := writeFile(t, dir, "begin.sql", `CREATE DATABASE cluster;
 CREATE TABLE cluster.alive (a INT);
 INSERT INTO cluster.alive VALUES (1), (2), (3);
@@ -258,12 +153,12 @@ func TestRealPgSQL(t *testing.T) {
 		need.Program(t, "initdb")
 	}
 	bin := found[len(found)-1]
-	dir, addr := folderFor(t, as), freeAddr(t)
+	dir, addr := process.Folder(t, as), process.FreeAddr(t)
 	data := filepath.Join(dir, "data")
-	output(t, as, "", bin+"/initdb", "-D", data, "-U", "boss", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+	process.RunAs(t, as, bin+"/initdb", "-D", data, "-U", "boss", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
 	writeFile(t, data, "pg_hba.conf", "host all boss 127.0.0.0/8 trust\nhost all older 127.0.0.0/8 md5\nhost all clear 127.0.0.0/8 password\nhost all rejected 127.0.0.0/8 reject\n"+
 		"hostnossl all bare 127.0.0.0/8 scram-sha-256\nhostssl all covered 127.0.0.0/8 scram-sha-256\nhost all check 127.0.0.0/8 scram-sha-256\n")
-	output(t, as, "", "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=postgres",
+	process.RunAs(t, as, "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=postgres",
 		"-keyout", data+"/server.key", "-out", data+"/server.crt")
 	p := startReal(t, as, bin+"/postgres", "-D", data, "-h", addr.Addr().String(), "-p", fmt.Sprint(addr.Port()),
 		"-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "shared_buffers=16MB", "-c", "ssl=on")
@@ -305,8 +200,8 @@ GRANT SELECT, UPDATE ON alive, nothing, many TO PUBLIC; SELECT 1`
 
 func TestRealLDAP(t *testing.T) {
 	need.Programs(t, "slapd", "slapadd", "openssl")
-	dir, addr, secure := folderFor(t, ""), freeAddr(t), freeAddr(t)
-	output(t, "", "", "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=directory",
+	dir, addr, secure := process.Folder(t, ""), process.FreeAddr(t), process.FreeAddr(t)
+	process.Run(t, "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=directory",
 		"-keyout", dir+"/key", "-out", dir+"/cert")
 	conf := writeFile(t, dir, "conf", strings.ReplaceAll(`include /etc/ldap/schema/core.schema
 modulepath /usr/lib/ldap
@@ -327,7 +222,7 @@ access to * by * read
 	for _, unit := range []string{"people", "hidden"} {
 		fmt.Fprintf(&tree, "dn: ou=%s,dc=cluster,dc=test\nobjectClass: organizationalUnit\nou: %s\n\n", unit, unit)
 	}
-	output(t, "", tree.String(), "slapadd", "-f", conf)
+	process.Feed(t, tree.String(), "slapadd", "-f", conf)
 	p := startReal(t, "", "slapd", "-d", "0", "-f", conf, "-h", fmt.Sprintf("ldap://%s ldaps://%s", addr, secure))
 	well := checks.Target{Addr: addr, Request: "/dc=cluster,dc=test", Receive: receive("dc=cluster")}
 	p.serves("ldap", well)
@@ -366,7 +261,7 @@ access to * by * read
 
 func TestRealRadius(t *testing.T) {
 	need.Programs(t, "freeradius")
-	dir, addr := folderFor(t, ""), freeAddr(t)
+	dir, addr := process.Folder(t, ""), process.FreeAddr(t)
 	users := writeFile(t, dir, "users", "check Cleartext-Password := \"secret\"\nlonger Cleartext-Password := \"0123456789abcdefghi\"\nrejected Auth-Type := Reject\n")
 	writeFile(t, dir, "radiusd.conf", fmt.Sprintf(`prefix = %[1]s
 localstatedir = %[1]s
@@ -418,7 +313,7 @@ server checked {
 
 func TestRealDNS(t *testing.T) {
 	need.Programs(t, "unbound")
-	dir, addr := folderFor(t, ""), freeAddr(t)
+	dir, addr := process.Folder(t, ""), process.FreeAddr(t)
 	var many strings.Builder
 	for i := range 100 {
 		fmt.Fprintf(&many, "  local-data: \"many.zone.test. 60 IN A 10.1.2.%d\"\n", i)

@@ -9,6 +9,9 @@ import (
 	"encoding/binary"
 	"net"
 	"net/netip"
+
+	"github.com/shunt-lb/shunt/checks/internal/datagram"
+	"github.com/shunt-lb/shunt/checks/internal/failure"
 )
 
 // Codes and attributes of RFC 2865, and of RFC 3579 and 3162 the last two.
@@ -39,7 +42,7 @@ const (
 // CVE-2024-3596, and that of a reply has to be right if it has one.
 func Radius(ctx context.Context, target Target) error {
 	return attempt(ctx, "radius", target.Addr.String(), func() error {
-		l, err := target.dial(ctx, "udp", target.Addr)
+		l, err := target.server().Dial(ctx, "udp", target.Addr)
 		if err != nil {
 			return err
 		}
@@ -48,8 +51,8 @@ func Radius(ctx context.Context, target Target) error {
 		if err != nil {
 			return err
 		}
-		target.note("asks whether %q may log in", target.Login)
-		return askUDP(ctx, l, request, func(reply []byte) (bool, error) {
+		target.Trace.Note(TraceNoted, "asks whether %q may log in", target.Login)
+		return datagram.Ask(ctx, l, request, func(reply []byte) (bool, error) {
 			return target.accepted(reply, request)
 		})
 	})
@@ -58,7 +61,7 @@ func Radius(ctx context.Context, target Target) error {
 // radius writes an Access-Request from own.
 func (t *Target) radius(own net.Addr) ([]byte, error) {
 	if len(t.Login) > radiusMost || len(t.Passwd) > radiusMostOfAPass {
-		return nil, because(Other, "login has more than %d bytes or passwd more than %d", radiusMost, radiusMostOfAPass)
+		return nil, failure.Because(Other, "login has more than %d bytes or passwd more than %d", radiusMost, radiusMostOfAPass)
 	}
 	p := make([]byte, radiusHeader, 512)
 	_, _ = rand.Read(p) // never fails
@@ -112,20 +115,20 @@ func (t *Target) signed(packet []byte) []byte {
 func (t *Target) accepted(reply, request []byte) (ours bool, err error) {
 	reply, at, ok := radiusPacket(reply)
 	if !ok {
-		return false, because(Protocol, "not a RADIUS packet")
+		return false, failure.Because(Protocol, "not a RADIUS packet")
 	}
 	if !t.authentic(reply, at, request[4:radiusHeader]) {
-		return false, because(Protocol, "not authentic: is the secret the right one?")
+		return false, failure.Because(Protocol, "not authentic: is the secret the right one?")
 	}
 	switch code := reply[0]; code {
 	case radiusAccept:
 		return true, nil
 	case radiusReject:
-		return true, because(Auth, "Access-Reject")
+		return true, failure.Because(Auth, "Access-Reject")
 	case radiusChallenge:
-		return true, because(Auth, "Access-Challenge, which a check cannot meet")
+		return true, failure.Because(Auth, "Access-Challenge, which a check cannot meet")
 	default:
-		return true, because(Status, "code %d, want 2, Access-Accept", code)
+		return true, failure.Because(Status, "code %d, want 2, Access-Accept", code)
 	}
 }
 

@@ -8,6 +8,9 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/shunt-lb/shunt/checks/internal/failure"
+	"github.com/shunt-lb/shunt/checks/internal/match"
+	"github.com/shunt-lb/shunt/checks/internal/quote"
 	"github.com/shunt-lb/shunt/checks/internal/session"
 )
 
@@ -116,7 +119,7 @@ func (s *redis) take(b []byte) (step session.Step) {
 		s.loggingIn = false
 		step = s.ask()
 	}
-	return s.done(because(Protocol, "%s: the reply has more than %d bytes", s.name(), session.MaxHeld))
+	return s.done(failure.Because(Protocol, "%s: the reply has more than %d bytes", s.name(), session.MaxHeld))
 }
 
 // read reads on in a reply and reports whether it is complete.
@@ -136,7 +139,7 @@ func (s *redis) read() (whole bool, err error) {
 		}
 		s.at += end + 1
 		if line := bytes.TrimSuffix(rest[:end], []byte{'\r'}); !s.value(line) {
-			return false, because(Protocol, "%s %s, want a reply of Redis", s.name(), quoted(line, s.secret))
+			return false, failure.Because(Protocol, "%s %s, want a reply of Redis", s.name(), quote.Quoted(line, s.secret))
 		}
 	}
 	return true, nil
@@ -180,7 +183,7 @@ func (s *redis) judge(reply []byte) session.Step {
 	case s.want == nil:
 		return s.done(nil)
 	}
-	matched, decided := matchNow(s.want, reply)
+	matched, decided := match.Now(s.want, reply)
 	if decided {
 		return s.done(s.mismatch(matched))
 	}
@@ -189,7 +192,7 @@ func (s *redis) judge(reply []byte) session.Step {
 	return session.Step{Rest: func(ctx context.Context, _ io.Reader) error {
 		matched, err := s.want.Match(ctx, bytes.NewReader(reply))
 		if err != nil {
-			return &failure{err: err, when: whileMatching}
+			return match.Interrupted(err)
 		}
 		return s.mismatch(matched)
 	}}
@@ -199,7 +202,7 @@ func (s *redis) mismatch(matched bool) error {
 	if matched {
 		return nil
 	}
-	return because(Mismatch, "reply to %s does not match %q", s.name(), s.want)
+	return failure.Because(Mismatch, "reply to %s does not match %q", s.name(), s.want)
 }
 
 func (s *redis) wanted() string {
@@ -221,7 +224,7 @@ func (s *redis) refused(reply []byte, want string) error {
 	case s.loggingIn && string(code) == "-ERR":
 		kind = Auth
 	}
-	return because(kind, "%s %s, want %s", s.name(), quoted(bytes.TrimSpace(reply), s.secret), want)
+	return failure.Because(kind, "%s %s, want %s", s.name(), quote.Quoted(bytes.TrimSpace(reply), s.secret), want)
 }
 
 // End implements session.Session.

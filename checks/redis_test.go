@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/shunt-lb/shunt/checks/internal/quote"
 	"github.com/shunt-lb/shunt/checks/internal/session"
 	"github.com/shunt-lb/shunt/config"
 )
@@ -34,7 +35,7 @@ func TestRedisSession(t *testing.T) {
 		{"cut", "S: +PON\n(cut)\n(closes)", Closed, "connection closed while waiting for the reply to the request"},
 		{"silent", "C: PING", Timeout, "timed out after 0s while waiting for the reply to the request"},
 		{"endless", "S: +" + strings.Repeat("x", session.MaxHeld), Protocol, "PING: the reply has more than 65536 bytes"},
-		{"more than it says", "S: $60000\nS: " + strings.Repeat("x", 60000) + "\nS: x", Mismatch, `PING "$60000\r\n` + strings.Repeat("x", maxQuote-8) + `"..., want +PONG`},
+		{"more than it says", "S: $60000\nS: " + strings.Repeat("x", 60000) + "\nS: x", Mismatch, `PING "$60000\r\n` + strings.Repeat("x", quote.MaxQuoted-8) + `"..., want +PONG`},
 	})
 	play(t, "\n", ping, []played{{"bare LF", "C: PING\nS: +PONG", "", ""}})
 	never(t, ping, "+PO", "NG\r\n")

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/shunt-lb/shunt/checks/internal/failure"
+	"github.com/shunt-lb/shunt/checks/internal/httpget"
 	"github.com/shunt-lb/shunt/checks/internal/session"
 	"github.com/shunt-lb/shunt/config"
 )
@@ -19,8 +21,8 @@ func TestSessionsAllocateNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	target := Target{Addr: netip.MustParseAddrPort("127.0.0.1:80"), Request: "/x", Receive: ok}
-	v := &visit{check: "http", scheme: "http", target: target}
-	if err := v.prepare(); err != nil {
+	v, err := newVisit("http", &target)
+	if err != nil {
 		t.Fatal(err)
 	}
 	const head = "HTTP/1.1 200 OK\r\nServer: x\r\nContent-Type: text/html\r\nContent-Length: 12\r\n\r\n"
@@ -30,9 +32,9 @@ func TestSessionsAllocateNothing(t *testing.T) {
 		s      session.Session
 		answer []string
 	}{
-		"http":            {newHTTPSession(v), []string{head + "Test Page ok"}},
-		"http, in pieces": {newHTTPSession(v), []string{head[:3], head[3:20], head[20:] + "Test", " Page ok"}},
-		"http, chunks": {newHTTPSession(v), []string{
+		"http":            {httpget.NewSession(v), []string{head + "Test Page ok"}},
+		"http, in pieces": {httpget.NewSession(v), []string{head[:3], head[3:20], head[20:] + "Test", " Page ok"}},
+		"http, chunks": {httpget.NewSession(v), []string{
 			"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nTest \r\n4;x\r\nPage\r\n0\r\n\r\n",
 		}},
 		"line":            {newLineSession(&target), []string{"hello\nTest Page\n"}},
@@ -75,11 +77,11 @@ func TestSessionsHoldLittle(t *testing.T) {
 		"chunk": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "line": "",
 	} {
 		for _, more := range []string{"x", "x\n", " \n", "1\r\nx\r\n"} {
-			v := &visit{check: "http", scheme: "http", target: target}
-			if err := v.prepare(); err != nil {
+			v, err := newVisit("http", &target)
+			if err != nil {
 				t.Fatal(err)
 			}
-			var s session.Session = newHTTPSession(v)
+			var s session.Session = httpget.NewSession(v)
 			if name == "line" {
 				s = newLineSession(&target)
 			}
@@ -97,7 +99,7 @@ func TestSessionsHoldLittle(t *testing.T) {
 			if !step.Done && step.Rest == nil {
 				t.Errorf("%s with %q goes on for ever", name, more)
 			}
-			_ = s.End(&failure{err: errNoAnswer})
+			_ = s.End(&failure.Cause{Err: errNoAnswer})
 		}
 	}
 	if held := session.Held(); held != 0 {

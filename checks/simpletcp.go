@@ -9,10 +9,13 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/shunt-lb/shunt/checks/internal/blocking"
+	"github.com/shunt-lb/shunt/checks/internal/failure"
+	"github.com/shunt-lb/shunt/checks/internal/match"
 	"github.com/shunt-lb/shunt/checks/internal/session"
 )
 
-var errNoAnswer = because(Closed, "connection closed without an answer")
+var errNoAnswer = failure.Because(Closed, "connection closed without an answer")
 
 const untilLine = "while waiting for a line that matches"
 
@@ -99,7 +102,7 @@ func (s *lineSession) Feed(b []byte, eof bool) session.Step {
 		}
 		found, decided := false, true
 		if len(line) > 0 {
-			found, decided = matchNow(s.want, line)
+			found, decided = match.Now(s.want, line)
 		}
 		switch {
 		case found:
@@ -109,7 +112,7 @@ func (s *lineSession) Feed(b []byte, eof bool) session.Step {
 			s.part.Release()
 			return s.rest(rest, eof)
 		case n == len(b) && eof:
-			return s.done(because(Mismatch, "no line of the answer matches %q", s.want))
+			return s.done(failure.Because(Mismatch, "no line of the answer matches %q", s.want))
 		}
 		s.part.Release()
 		if b = b[n:]; len(b) == 0 {
@@ -162,7 +165,7 @@ func (s *datagramSession) Feed(b []byte, _ bool) session.Step {
 	}
 	lines := 0
 	for line := range bytes.Lines(b) {
-		found, decided := matchNow(s.want, line)
+		found, decided := match.Now(s.want, line)
 		if lines++; !decided || lines > maxLinesAtOnce {
 			return s.rest(b)
 		}
@@ -178,13 +181,13 @@ func (s *datagramSession) Feed(b []byte, _ bool) session.Step {
 func (s *datagramSession) rest(b []byte) session.Step {
 	b = slices.Clone(b)
 	return session.Step{Rest: func(ctx context.Context, conn io.Reader) error {
-		for buf := make([]byte, maxDatagram); ; {
+		for buf := make([]byte, blocking.MaxDatagram); ; {
 			if findLine(ctx, bytes.NewReader(b), s.want) == nil {
 				return nil
 			}
 			n, err := conn.Read(buf)
 			if err != nil {
-				return &failure{err: err, when: untilLine}
+				return &failure.Cause{Err: err, When: untilLine}
 			}
 			b = buf[:n]
 		}
@@ -201,7 +204,7 @@ func findLine(ctx context.Context, r io.Reader, want Matcher) error {
 	if _, err := lines.Peek(1); errors.Is(err, io.EOF) {
 		return errNoAnswer
 	} else if err != nil {
-		return &failure{err: err, when: "while waiting for an answer"}
+		return &failure.Cause{Err: err, When: "while waiting for an answer"}
 	}
 	if want == nil {
 		return nil
@@ -218,13 +221,13 @@ func findLine(ctx context.Context, r io.Reader, want Matcher) error {
 		end := errors.Is(line.err, io.EOF)
 		switch {
 		case line.err != nil && !end:
-			return &failure{err: line.err, when: untilLine}
+			return &failure.Cause{Err: line.err, When: untilLine}
 		case found && line.n > 0:
 			return nil
 		case err != nil:
-			return &failure{err: err, when: whileMatching}
+			return match.Interrupted(err)
 		case end:
-			return because(Mismatch, "no line of the answer matches %q", want)
+			return failure.Because(Mismatch, "no line of the answer matches %q", want)
 		}
 	}
 }

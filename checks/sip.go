@@ -10,7 +10,11 @@ import (
 	"net/netip"
 	"strconv"
 
+	"github.com/shunt-lb/shunt/checks/internal/blocking"
+	"github.com/shunt-lb/shunt/checks/internal/failure"
+	"github.com/shunt-lb/shunt/checks/internal/quote"
 	"github.com/shunt-lb/shunt/checks/internal/session"
+	"github.com/shunt-lb/shunt/checks/internal/textproto"
 )
 
 // SIP asks for OPTIONS (RFC 3261, section 11), over UDP where the virtual
@@ -27,7 +31,8 @@ func SIP(ctx context.Context, target Target) error {
 		if target.UDP {
 			network = "udp"
 		}
-		conn, err := target.open(ctx, network, &session.Hop{Addr: target.Addr})
+		server := target.server()
+		conn, err := blocking.Open(ctx, server, network, &session.Hop{Addr: target.Addr})
 		if err != nil {
 			return err
 		}
@@ -36,7 +41,7 @@ func SIP(ctx context.Context, target Target) error {
 			return errors.Join(err, conn.Close())
 		}
 		s := newSIP(&target, own)
-		return target.drive(ctx, conn, s, s.Begin())
+		return blocking.Drive(ctx, server, conn, s, s.Begin())
 	})
 }
 
@@ -115,7 +120,7 @@ func (s *sip) Feed(b []byte, _ bool) session.Step {
 	}
 	switch {
 	case s.lines.Over():
-		return session.Step{Done: true, Err: errTooLong}
+		return session.Step{Done: true, Err: textproto.ErrTooLong}
 	case s.udp:
 		return s.datagramEnds()
 	}
@@ -125,7 +130,7 @@ func (s *sip) Feed(b []byte, _ bool) session.Step {
 // datagramEnds ends a message over UDP, which is one datagram.
 func (s *sip) datagramEnds() (step session.Step) {
 	if len(s.status) > 0 {
-		step.Done, step.Err = true, because(Protocol, "the headers of %s do not end", quoted(s.status))
+		step.Done, step.Err = true, failure.Because(Protocol, "the headers of %s do not end", quote.Quoted(s.status))
 	}
 	s.lines.Reset()
 	s.rest = 0
@@ -148,9 +153,9 @@ func (s *sip) line(line []byte) (done bool, err error) {
 
 func (s *sip) begins(line []byte) (done bool, err error) {
 	rest, ok := bytes.CutPrefix(line, []byte("SIP/2.0 "))
-	code, _, isCode := replyCode(rest)
+	code, _, isCode := textproto.ReplyCode(rest)
 	if !ok || !isCode {
-		return true, because(Protocol, "reply %s, want SIP/2.0 200", quoted(line))
+		return true, failure.Because(Protocol, "reply %s, want SIP/2.0 200", quote.Quoted(line))
 	}
 	s.status, s.code = append(s.status, line...), code
 	return false, nil
@@ -180,7 +185,7 @@ func (s *sip) ends() (done bool, err error) {
 	case mine && code == 200:
 		return true, nil
 	case mine && code >= 200:
-		return true, because(Status, "reply %s, want SIP/2.0 200", quoted(s.status))
+		return true, failure.Because(Status, "reply %s, want SIP/2.0 200", quote.Quoted(s.status))
 	}
 	s.rest = s.body
 	s.forget()

@@ -1,49 +1,54 @@
 package checks
 
-import "github.com/shunt-lb/shunt/checks/internal/session"
+import (
+	"github.com/shunt-lb/shunt/checks/internal/failure"
+	"github.com/shunt-lb/shunt/checks/internal/quote"
+	"github.com/shunt-lb/shunt/checks/internal/session"
+	"github.com/shunt-lb/shunt/checks/internal/textproto"
+)
 
 // An smtp is the session of a mail server (RFC 5321): a greeting of 2xx, EHLO,
 // or HELO if EHLO is refused with 5xx, and QUIT, which may fail. Of a reply of
 // several lines the code of the last one counts. ldirectord takes `220mail`
 // and `2200 mail` for 220; neither is a reply here.
 type smtp struct {
-	dialogue
+	textproto.Dialogue
 	what string // the reply that is waited for
 }
 
 func newSMTP(*Target) session.Session {
 	s := &smtp{}
-	s.speaker = s
+	s.Speaker = s
 	return s
 }
 
-func (s *smtp) begin() {
+func (s *smtp) Start() {
 	s.what = "greeting"
-	s.step.Until = untilGreeting
+	s.Await(untilGreeting)
 }
 
-func (s *smtp) line(line []byte) {
-	code, more, ok := replyCode(line)
+func (s *smtp) Line(line []byte) {
+	code, more, ok := textproto.ReplyCode(line)
 	switch {
 	case ok && more:
 	case ok && code/100 == 2:
 		s.accepted()
 	case ok && code/100 == 5 && s.what == "EHLO":
 		s.what = "HELO"
-		s.say("while waiting for the reply to HELO", "HELO ", clientName)
+		s.Say("while waiting for the reply to HELO", "HELO", clientName)
 	default:
-		s.end(because(codeKind(line), "%s %s, want 2xx", s.what, quoted(line)))
+		s.Finish(failure.Because(textproto.CodeKind(line), "%s %s, want 2xx", s.what, quote.Quoted(line)))
 	}
 }
 
 func (s *smtp) accepted() {
 	if s.what == "greeting" {
 		s.what = "EHLO"
-		s.say("while waiting for the reply to EHLO", "EHLO ", clientName)
+		s.Say("while waiting for the reply to EHLO", "EHLO", clientName)
 		return
 	}
-	s.say("", "QUIT")
-	s.end(nil)
+	s.Say("", "QUIT")
+	s.Finish(nil)
 }
 
 // clientName is the name by which ldirectord introduces itself, so that what

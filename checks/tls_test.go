@@ -1,7 +1,6 @@
 package checks_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -10,7 +9,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -18,6 +16,7 @@ import (
 
 	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/internal/test/need"
+	"github.com/shunt-lb/shunt/internal/test/process"
 )
 
 // tlsServer makes handshakes, and closes when the client does.
@@ -125,46 +124,11 @@ func TestHandshakeBadServers(t *testing.T) {
 // openssl starts s_server with a certificate, and returns where it listens.
 func openssl(t *testing.T, c tls.Certificate, args ...string) netip.AddrPort {
 	t.Helper()
-	program := need.Program(t, "openssl")
-	dir := t.TempDir()
-	writePair(t, filepath.Join(dir, "pair.pem"), c)
-	addr := refused(t)
-	cmd := exec.Command(program, append([]string{"s_server", "-accept", addr.String(), "-cert", "pair.pem", "-quiet"}, args...)...)
-	cmd.Dir = dir
-	var said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &said, &said
-	stdin, err := cmd.StdinPipe() // an end of its input is its own end
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = stdin.Close()
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		if t.Failed() {
-			t.Logf("openssl: %s", said.String())
-		}
-	})
-	listening(t, addr)
+	need.Program(t, "openssl")
+	addr, pair := process.FreeAddr(t), filepath.Join(t.TempDir(), "pair.pem")
+	writePair(t, pair, c)
+	process.Start(t, "openssl", append([]string{"s_server", "-accept", addr.String(), "-cert", pair, "-quiet"}, args...)...).Listens(addr.String())
 	return addr
-}
-
-// listening waits until somebody listens at addr.
-func listening(t *testing.T, addr netip.AddrPort) {
-	t.Helper()
-	for until := time.Now().Add(long); ; time.Sleep(10 * time.Millisecond) {
-		conn, err := net.Dial("tcp", addr.String())
-		if err == nil {
-			_ = conn.Close()
-			return
-		}
-		if time.Now().After(until) {
-			t.Fatal(err)
-		}
-	}
 }
 
 func writePair(t testing.TB, path string, c tls.Certificate) {

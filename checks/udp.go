@@ -7,6 +7,9 @@ import (
 	"io"
 	"slices"
 
+	"github.com/shunt-lb/shunt/checks/internal/failure"
+	"github.com/shunt-lb/shunt/checks/internal/match"
+	"github.com/shunt-lb/shunt/checks/internal/quote"
 	"github.com/shunt-lb/shunt/checks/internal/session"
 	"github.com/shunt-lb/shunt/internal/services"
 )
@@ -40,7 +43,7 @@ func (s *udp) Feed(b []byte, _ bool) session.Step {
 	if s.want == nil {
 		return session.Step{Done: true}
 	}
-	matched, decided := matchNow(s.want, b)
+	matched, decided := match.Now(s.want, b)
 	if decided {
 		return session.Step{Done: true, Err: s.verdict(matched, b)}
 	}
@@ -48,7 +51,7 @@ func (s *udp) Feed(b []byte, _ bool) session.Step {
 	return session.Step{Rest: func(ctx context.Context, _ io.Reader) error {
 		matched, err := s.want.Match(ctx, bytes.NewReader(b))
 		if err != nil {
-			return &failure{err: err, when: whileMatching}
+			return match.Interrupted(err)
 		}
 		return s.verdict(matched, b)
 	}}
@@ -58,7 +61,7 @@ func (s *udp) verdict(matched bool, b []byte) error {
 	if matched {
 		return nil
 	}
-	return because(Mismatch, "reply %s does not match %q", quoted(b), s.want)
+	return failure.Because(Mismatch, "reply %s does not match %q", quote.Quoted(b), s.want)
 }
 
 // End implements session.Session.

@@ -156,6 +156,15 @@ func MappedPort(f Forward, own, service uint16) uint16 {
 	return service
 }
 
+// Mapped returns the address at which traffic of the service reaches a real server
+// or fallback that is configured at a, by the rule of MappedPort.
+func (id ServiceID) Mapped(a netip.AddrPort, f Forward) netip.AddrPort {
+	if id.Protocol == FWMark {
+		return a
+	}
+	return netip.AddrPortFrom(a.Addr(), MappedPort(f, a.Port(), id.Addr.Port()))
+}
+
 // A VirtualService is the whole wanted state of one service.
 type VirtualService struct {
 	ID ServiceID

@@ -77,3 +77,26 @@ func (t Tunnel) String() string {
 	}
 	return s
 }
+
+// Overhead returns how many bytes the tunnel puts around a packet; six: the outer
+// header is of IPv6. A checksum that the real server computes may take more of
+// some packets than of others: these are the most.
+func (t Tunnel) Overhead(six bool) int {
+	n := 20
+	if six {
+		n = 40
+	}
+	switch t.Type {
+	case TunnelGUE:
+		n += 8 + 4 // of UDP, and of GUE
+		if t.Checksum == ChecksumRemote {
+			n += 8 // flags and the places of checksum and data
+		}
+	case TunnelGRE:
+		n += 4
+		if t.Checksum == ChecksumYes {
+			n += 4
+		}
+	}
+	return n
+}

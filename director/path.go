@@ -55,8 +55,16 @@ func pathTo(v *config.Virtual, r *config.Real) (pathKey, bool) {
 	}
 	return pathKey{
 		six:    v.ID.Addr.Addr().Is6(),
-		server: dataplane.RealServer{Addr: mappedAddr(v, r.Addr, r.Forward), Forward: r.Forward, Tunnel: v.TunnelTo(r.Forward), Weight: 1},
+		server: dataplane.RealServer{Addr: v.ID.Mapped(r.Addr, r.Forward), Forward: r.Forward, Tunnel: v.TunnelTo(r.Forward), Weight: 1},
 	}, true
+}
+
+// wrap returns how many bytes are put around a packet on the way.
+func (k pathKey) wrap() int {
+	if k.server.Forward != dataplane.IPIP {
+		return 0
+	}
+	return k.server.Tunnel.Overhead(k.server.Addr.Addr().Unmap().Is6())
 }
 
 // mark puts the paths of a service into its probes.
@@ -64,9 +72,10 @@ func (ps paths) mark(sv *service) {
 	for _, s := range sv.servers {
 		key, ok := pathTo(sv.conf, s.conf)
 		if p, there := ps[key]; ok && there && s.probe != nil {
-			s.probe.path = checks.Path{
-				Mark: p.Mark, VIP: sv.conf.ID.Addr, Tunnel: s.conf.Forward == dataplane.IPIP,
-				Whole: s.probe.negotiates() && s.probe.target.Addr == key.server.Addr, // and not another port
+			s.probe.Path = checks.Path{
+				Mark: p.Mark, VIP: sv.conf.ID.Addr,
+				Tunnel: s.conf.Forward == dataplane.IPIP, Wrap: key.wrap(),
+				Whole: s.probe.Negotiates() && s.probe.Target.Addr == key.server.Addr, // and not another port
 			}
 		}
 	}
@@ -102,7 +111,7 @@ func (l *loader) setPaths(ctx context.Context, conf *config.Config, replacing bo
 	ctx, cancel := context.WithTimeout(ctx, pathsTime)
 	defer cancel()
 	err := p.SetPaths(ctx, list)
-	l.prober.paths.Store(err == nil)
+	l.prober.UsePaths(err == nil)
 	if err != nil && len(list) > 0 {
 		l.log.Error("paths of checks by the VIP cannot be set; real servers are checked without", "err", err)
 	}

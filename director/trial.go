@@ -7,6 +7,7 @@ import (
 
 	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/config"
+	"github.com/shunt-lb/shunt/director/internal/spec"
 )
 
 // A Trial is one check of a real server that somebody makes by hand.
@@ -36,14 +37,14 @@ func Trials(conf *config.Config) []Trial {
 }
 
 func trialsOf(v *config.Virtual, r *config.Real) []Trial {
-	s := newSpec(v, r)
+	s := spec.For(v, r)
 	if s == nil {
 		return []Trial{{Virtual: v, Real: r}}
 	}
-	target := s.whole(nil)
+	target := s.Whole(nil)
 	var all []Trial
-	for _, name := range s.names() {
-		all = append(all, Trial{Virtual: v, Real: r, Check: name, Target: target, Timeout: s.limit(name)})
+	for _, name := range s.Names() {
+		all = append(all, Trial{Virtual: v, Real: r, Check: name, Target: target, Timeout: s.Limit(name)})
 	}
 	return all
 }

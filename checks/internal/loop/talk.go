@@ -29,8 +29,9 @@ type Settings struct {
 	UDP     bool
 	// Reset has connections closed by a reset.
 	Reset bool
-	// Asks: the session sends first, so that the acknowledgement of the
-	// handshake can go with that.
+	// Asks: the session sends first, or closes, so that the acknowledgement of
+	// the handshake can go with that: a segment, and a time that the real server
+	// is woken up, less.
 	Asks bool
 	// Connecting is what to say of a connection that is not made: "while
 	// connecting".

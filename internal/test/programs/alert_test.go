@@ -13,12 +13,13 @@ import (
 	"time"
 
 	"github.com/shunt-lb/shunt/internal/alert"
+	"github.com/shunt-lb/shunt/internal/test/process"
 )
 
 // Postfix takes a mail for those of its recipients whom it knows, and the log
 // says whom it does not know.
 func TestAlertThroughPostfix(t *testing.T) {
-	dir := openFolder(t)
+	dir := process.Folder(t, "")
 	open, _ := postfixIn(t, dir)
 	var log bytes.Buffer
 	s := alert.New(slog.New(slog.NewTextHandler(&log, nil)))

@@ -8,6 +8,7 @@ import (
 
 	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/internal/test/need"
+	"github.com/shunt-lb/shunt/internal/test/process"
 )
 
 // dovecotPorts are free ports for each of imap, imaps, pop3 and pop3s.
@@ -15,18 +16,18 @@ func dovecotPorts(t *testing.T) map[string]string {
 	t.Helper()
 	ports := map[string]string{}
 	for _, name := range []string{"imap", "imaps", "pop3", "pop3s"} {
-		ports[name] = freePort(t)
+		ports[name] = process.FreePort(t)
 	}
 	return ports
 }
 
 // dovecot runs at an address with a listener for each of the ports. It greets
 // with the address.
-func dovecot(t *testing.T, addr string, ports map[string]string, password, key, cert string) *program {
+func dovecot(t *testing.T, addr string, ports map[string]string, password, key, cert string) *process.Process {
 	t.Helper()
 	need.Root(t)
 	need.Programs(t, "dovecot")
-	dir, listen := openFolder(t), ""
+	dir, listen := process.Folder(t, ""), ""
 	folder(t, dir, "base", "state", "mail")
 	for _, service := range []string{"imap", "pop3"} {
 		listen += fmt.Sprintf("service %s-login {\n", service)
@@ -73,10 +74,10 @@ service stats {
   }
 }
 %[4]s`, dir, cert, key, listen, addr, password))
-	run(t, "chown", "-R", "dovecot", filepath.Join(dir, "mail"))
-	p := start(t, "dovecot", "-F", "-c", file)
+	process.Run(t, "chown", "-R", "dovecot", filepath.Join(dir, "mail"))
+	p := process.Start(t, "dovecot", "-F", "-c", file)
 	for _, port := range ports {
-		answers(t, p, addr+":"+port)
+		p.Listens(addr + ":" + port)
 	}
 	return p
 }
@@ -111,26 +112,26 @@ func TestCheckDovecot(t *testing.T) {
 // postfix runs with a mail server on two ports; the second refuses everybody.
 func postfix(t *testing.T) (open, shut checked) {
 	t.Helper()
-	return postfixIn(t, openFolder(t))
+	return postfixIn(t, process.Folder(t, ""))
 }
 
 // postfixIn runs it with its queue in a folder.
 func postfixIn(t *testing.T, dir string) (open, shut checked) {
 	t.Helper()
-	ports := [2]string{freePort(t), freePort(t)}
+	ports := [2]string{process.FreePort(t), process.FreePort(t)}
 	p := postfixAt(t, dir, "127.0.0.1", ports[:1], ports[1:])
 	return on(t, p, ports[0]), on(t, p, ports[1])
 }
 
 // postfixAt runs a mail server for mail.example.test at an address, on ports
 // that take mail and on some that refuse everybody. It greets with the address.
-func postfixAt(t *testing.T, dir, addr string, open, shut []string) *program {
+func postfixAt(t *testing.T, dir, addr string, open, shut []string) *process.Process {
 	t.Helper()
 	need.Root(t)
 	need.Programs(t, "postfix")
 	folder(t, dir, "queue", "data", "queue/pid", "queue/private", "queue/public", "queue/incoming", "queue/active", "queue/maildrop")
-	run(t, "chown", "-R", "postfix", dir+"/queue", dir+"/data")
-	run(t, "chown", "root", dir+"/queue", dir+"/queue/pid")
+	process.Run(t, "chown", "-R", "postfix", dir+"/queue", dir+"/data")
+	process.Run(t, "chown", "root", dir+"/queue", dir+"/queue/pid")
 	write(t, dir+"/main.cf", fmt.Sprintf(`compatibility_level = 3.6
 queue_directory = %[1]s/queue
 data_directory = %[1]s/data
@@ -154,9 +155,9 @@ proxymap unix - - n - - proxymap
 rewrite unix - - n - - trivial-rewrite
 cleanup unix n - n - 0 cleanup
 `)
-	p := start(t, "/usr/lib/postfix/sbin/master", "-d", "-c", dir)
+	p := process.Start(t, "/usr/lib/postfix/sbin/master", "-d", "-c", dir)
 	for _, port := range slices.Concat(open, shut) {
-		answers(t, p, addr+":"+port)
+		p.Listens(addr + ":" + port)
 	}
 	return p
 }

@@ -9,13 +9,14 @@ import (
 
 	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/internal/test/need"
+	"github.com/shunt-lb/shunt/internal/test/process"
 )
 
 // on returns a server that listens on a port of 127.0.0.1.
-func on(t *testing.T, p *program, port string) checked {
+func on(t *testing.T, p *process.Process, port string) checked {
 	t.Helper()
-	c := checked{p, netip.MustParseAddrPort("127.0.0.1:" + port)}
-	answers(t, p, c.addr.String())
+	c := checked{p, t, netip.MustParseAddrPort("127.0.0.1:" + port)}
+	p.Listens(c.addr.String())
 	return c
 }
 
@@ -23,7 +24,7 @@ func on(t *testing.T, p *program, port string) checked {
 func TestCheckVsftpd(t *testing.T) {
 	need.Root(t)
 	need.Programs(t, "vsftpd")
-	dir, port := openFolder(t), freePort(t)
+	dir, port := process.Folder(t, ""), process.FreePort(t)
 	folder(t, dir, "empty", "files")
 	write(t, dir+"/files/check.txt", "all is well\n")
 	file := filepath.Join(dir, "vsftpd.conf")
@@ -37,7 +38,7 @@ anon_root=%[2]s/files
 secure_chroot_dir=%[2]s/empty
 seccomp_sandbox=NO
 `, port, dir))
-	c := on(t, start(t, "vsftpd", file), port)
+	c := on(t, process.Start(t, "vsftpd", file), port)
 	anonymous := func(request, receive string) checks.Target {
 		target := checks.Target{Login: "anonymous", Passwd: "shunt@example.test", Request: request}
 		if receive != "" {
@@ -59,7 +60,7 @@ seccomp_sandbox=NO
 // kamailio answers OPTIONS over UDP and TCP, but not those of one user.
 func TestCheckKamailio(t *testing.T) {
 	need.Programs(t, "kamailio")
-	dir, port := t.TempDir(), freePort(t)
+	dir, port := t.TempDir(), process.FreePort(t)
 	file := filepath.Join(dir, "kamailio.cfg")
 	write(t, file, fmt.Sprintf(`#!KAMAILIO
 log_stderror=yes
@@ -78,7 +79,7 @@ request_route {
 	sl_send_reply("200", "Fine");
 }
 `, port))
-	c := on(t, start(t, "kamailio", "-DD", "-E", "-m", "32", "-M", "8", "-Y", dir, "-f", file), port)
+	c := on(t, process.Start(t, "kamailio", "-DD", "-E", "-m", "32", "-M", "8", "-Y", dir, "-f", file), port)
 	for _, udp := range []bool{true, false} {
 		c.well("sip", checks.Target{UDP: udp, Login: "check@example.test"})
 		c.fails("sip", checks.Target{UDP: udp, Login: "nobody@example.test"}, checks.Status, `reply "SIP/2.0 404 Not here"`)
@@ -94,9 +95,9 @@ request_route {
 func TestCheckRedis(t *testing.T) {
 	need.Programs(t, "redis-server")
 	run := func(more ...string) checked {
-		port := freePort(t)
+		port := process.FreePort(t)
 		args := append([]string{"--bind", "127.0.0.1", "--port", port, "--save", "", "--appendonly", "no", "--dir", t.TempDir()}, more...)
-		return on(t, start(t, "redis-server", args...), port)
+		return on(t, process.Start(t, "redis-server", args...), port)
 	}
 	c := run("--requirepass", "secret")
 	ping := checks.Target{Request: "/", Passwd: "secret"}
@@ -120,7 +121,7 @@ func TestCheckINN(t *testing.T) {
 	const nnrpd = "/usr/lib/news/bin/nnrpd"
 	need.Root(t)
 	need.Programs(t, nnrpd)
-	dir, port := openFolder(t), freePort(t)
+	dir, port := process.Folder(t, ""), process.FreePort(t)
 	folder(t, dir, "db", "run", "spool/overview", "log", "tmp")
 	write(t, dir+"/inn.conf", fmt.Sprintf(`domain: example.test
 pathhost: news.example.test
@@ -143,9 +144,9 @@ nnrpdloadlimit: 0
 	write(t, dir+"/db/newsgroups", "")
 	write(t, dir+"/db/history", "")
 	t.Setenv("INNCONF", dir+"/inn.conf")
-	run(t, "chown", "-R", "news", dir)
-	run(t, "su", "news", "-s", "/bin/sh", "-c", "cd "+dir+" && /usr/lib/news/bin/makehistory -O -x")
-	c := on(t, start(t, nnrpd, "-D", "-f", "-p", port, "-b", "127.0.0.1"), port)
+	process.Run(t, "chown", "-R", "news", dir)
+	process.Run(t, "su", "news", "-s", "/bin/sh", "-c", "cd "+dir+" && /usr/lib/news/bin/makehistory -O -x")
+	c := on(t, process.Start(t, nnrpd, "-D", "-f", "-p", port, "-b", "127.0.0.1"), port)
 	c.well("nntp", checks.Target{})
 	c.well("nntp", checks.Target{})
 	c.fails("smtp", checks.Target{}, checks.Status, `HELO "500 `)

@@ -1,26 +1,22 @@
 package programs_test
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"net/netip"
 	"os"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/config"
+	"github.com/shunt-lb/shunt/internal/test/process"
 )
 
 // A checked is a real server that is checked without shunt around it.
 type checked struct {
-	*program
+	*process.Process
+	t    *testing.T
 	addr netip.AddrPort
 }
 
@@ -41,9 +37,9 @@ func (c checked) check(service string, timeout time.Duration, target checks.Targ
 func (c checked) well(service string, target checks.Target) {
 	c.t.Helper()
 	var err error
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		if !c.running() {
-			c.t.Fatalf("%s: %v", c.cmd, c.cmd.ProcessState)
+	for end := time.Now().Add(process.Patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		if !c.Running() {
+			c.t.Fatalf("%s: %v", c.Cmd, c.Cmd.ProcessState)
 		}
 		if err = c.check(service, 10*time.Second, target); err == nil {
 			return
@@ -87,32 +83,17 @@ func (c checked) hangsAndStops(service string, target checks.Target, hanging str
 // hangs lets a server that is well hang for a while after it has accepted.
 func (c checked) hangs(service string, target checks.Target, hanging string) {
 	c.t.Helper()
-	c.send(unix.SIGSTOP)
-	eventually(c.t, "all of its processes are stopped", c.stopped)
+	c.Freeze()
 	c.fails(service, target, checks.Timeout, hanging)
-	c.send(unix.SIGCONT)
+	c.Thaw()
 	c.well(service, target)
-}
-
-// stopped reports whether every process of the server's group is: one with
-// several threads goes on until the one that has the signal runs.
-func (c checked) stopped() bool {
-	stats, _ := filepath.Glob("/proc/[0-9]*/task/[0-9]*/stat")
-	for _, path := range stats {
-		text, _ := os.ReadFile(path) // it may have ended
-		fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
-		if len(fields) > 2 && fields[2] == strconv.Itoa(c.cmd.Process.Pid) && fields[0] != "T" && fields[0] != "Z" {
-			return false
-		}
-	}
-	return true
 }
 
 // gone ends a server.
 func (c checked) gone(service string, target checks.Target) {
 	c.t.Helper()
-	c.stop()
-	eventually(c.t, "nobody listens", func() bool {
+	c.Stop()
+	process.Eventually(c.t, "nobody listens", func() bool {
 		return checks.KindOf(c.check(service, 10*time.Second, target)) == checks.Refused
 	})
 }
@@ -131,18 +112,4 @@ func folder(t *testing.T, dir string, names ...string) {
 	for _, name := range names {
 		must(t, os.MkdirAll(dir+"/"+name, 0o755))
 	}
-}
-
-// openFolder returns a folder that every user may enter, unlike t.TempDir.
-func openFolder(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "shunt-programs-")
-	must(t, err)
-	t.Cleanup(func() {
-		if err := os.RemoveAll(dir); err != nil && !errors.Is(err, os.ErrNotExist) {
-			t.Error(err)
-		}
-	})
-	must(t, os.Chmod(dir, 0o755))
-	return dir
 }

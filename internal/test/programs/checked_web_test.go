@@ -8,6 +8,7 @@ import (
 
 	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/internal/test/need"
+	"github.com/shunt-lb/shunt/internal/test/process"
 )
 
 // pageOf is a target of a check that wants a pattern in a page.
@@ -34,7 +35,7 @@ func TestCheckNginx(t *testing.T) {
 	key, cert = certificate(t)
 	write(t, filepath.Join(root, "index.html"), "all is well\n")
 	run := func(options string, directives ...string) checked {
-		port := freePort(t)
+		port := process.FreePort(t)
 		return on(t, nginx(t, vip+":"+port, options, root, append(directives, "location /closed/ { deny all; }")...), port)
 	}
 	plain, secure := run(""), run("ssl", "ssl_certificate "+cert, "ssl_certificate_key "+key)
@@ -60,7 +61,7 @@ func webServer(t *testing.T, plain, secure checked) {
 func TestCheckApache(t *testing.T) {
 	need.Root(t)
 	need.Programs(t, "apache2")
-	dir, ports := openFolder(t), [2]string{freePort(t), freePort(t)}
+	dir, ports := process.Folder(t, ""), [2]string{process.FreePort(t), process.FreePort(t)}
 	key, cert := certificate(t)
 	folder(t, dir, "root/closed")
 	write(t, dir+"/root/index.html", "all is well\n")
@@ -83,7 +84,7 @@ DocumentRoot %[1]s/root
 Require all denied
 </Location>
 %[3]s`, dir, port, more))
-		return on(t, start(t, "apache2", "-DFOREGROUND", "-f", file), port)
+		return on(t, process.Start(t, "apache2", "-DFOREGROUND", "-f", file), port)
 	}
 	webServer(t, apache(ports[0], ""), apache(ports[1], fmt.Sprintf(`LoadModule socache_shmcb_module modules/mod_socache_shmcb.so
 LoadModule ssl_module modules/mod_ssl.so
@@ -98,10 +99,10 @@ SSLCertificateKeyFile %s
 func TestCheckSquid(t *testing.T) {
 	need.Root(t)
 	need.Programs(t, "squid")
-	dir, root, port, origin := openFolder(t), t.TempDir(), freePort(t), vip+":"+freePort(t)
+	dir, root, port, origin := process.Folder(t, ""), t.TempDir(), process.FreePort(t), vip+":"+process.FreePort(t)
 	write(t, filepath.Join(root, "index.html"), "all is well\n")
 	behind := nginx(t, origin, "", root)
-	run(t, "chown", "proxy", dir)
+	process.Run(t, "chown", "proxy", dir)
 	file := filepath.Join(dir, "squid.conf")
 	write(t, file, strings.NewReplacer("DIR", dir, "PORT", port).Replace(`http_port 127.0.0.1:PORT
 visible_hostname localhost
@@ -123,7 +124,7 @@ http_access allow private known
 http_access deny private
 http_access allow all
 `))
-	c := on(t, start(t, "squid", "-N", "-f", file), port)
+	c := on(t, process.Start(t, "squid", "-N", "-f", file), port)
 	page := func(path, pattern string) checks.Target { return pageOf(t, "http://"+origin+path, pattern) }
 	well := page("/index.html", "^all is well")
 	c.well("http_proxy", well)
@@ -134,7 +135,7 @@ http_access allow all
 	c.fails("http", pageOf(t, "/index.html", "well"), checks.Status, "status 400, want 2xx")
 	c.fails("imap", checks.Target{}, checks.Timeout, "while waiting for the greeting")
 	c.hangs("http_proxy", well, "while waiting for the answer")
-	behind.stop()
+	behind.Stop()
 	c.fails("http_proxy", well, checks.Status, "status 503, want 2xx")
 	c.gone("http_proxy", well)
 }

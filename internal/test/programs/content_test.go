@@ -52,3 +52,15 @@ func (f file) is(t *testing.T, path string) {
 		t.Errorf("%s has %d bytes with sum %s, want %d with %s", path, n, sum, f.size, f.sum)
 	}
 }
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	must(t, os.WriteFile(path, []byte(text), 0o644))
+}

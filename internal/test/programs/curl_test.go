@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/internal/test/need"
+	"github.com/shunt-lb/shunt/internal/test/process"
 )
 
 // A site is two nginx with the same files behind shunt.
@@ -41,11 +42,11 @@ func newSite(t *testing.T, family, addr string, servers []string, size int64) *s
 // curl down and up, with checksums, by itself and several at a time.
 func TestCurl(t *testing.T) {
 	t.Run("IPv4", func(t *testing.T) {
-		port := freePort(t)
+		port := process.FreePort(t)
 		newSite(t, "", vip+":"+port, []string{reals[0] + ":" + port, reals[1] + ":" + port}, much()).visit(t)
 	})
 	t.Run("IPv6", func(t *testing.T) {
-		addr := func() string { return "[::1]:" + freePort(t) }
+		addr := func() string { return "[::1]:" + process.FreePort(t) }
 		newSite(t, "6", addr(), []string{addr(), addr()}, 64<<20).visit(t)
 	})
 }
@@ -78,12 +79,12 @@ func (s *site) down(t *testing.T) {
 // part downloads a range of the file and returns its sum.
 func (s *site) part(t *testing.T, from, size int64) (string, error) {
 	h := sha256.New()
-	err := pass(t, nil, h, "curl", "-sSf", "-r", fmt.Sprintf("%d-%d", from, from+size-1), s.url+"/big")
+	err := process.Pass(t, nil, h, "curl", "-sSf", "-r", fmt.Sprintf("%d-%d", from, from+size-1), s.url+"/big")
 	return hex.EncodeToString(h.Sum(nil)), err
 }
 
 func (s *site) up(t *testing.T) {
-	if code := run(t, "curl", "-sSf", "-w", "%{http_code}", "-T", s.big.path, s.url+"/up/whole"); code != "201" {
+	if code := process.Run(t, "curl", "-sSf", "-w", "%{http_code}", "-T", s.big.path, s.url+"/up/whole"); code != "201" {
 		t.Errorf("status %s", code)
 	}
 	s.big.is(t, filepath.Join(s.root, "up", "whole"))
@@ -103,7 +104,7 @@ func (s *site) streams(t *testing.T) {
 			}
 		})
 		all.Go(func() {
-			if err := pass(t, nil, io.Discard, "curl", "-sSf", "-T", part.path, s.url+"/up/"+name); err != nil {
+			if err := process.Pass(t, nil, io.Discard, "curl", "-sSf", "-T", part.path, s.url+"/up/"+name); err != nil {
 				t.Error(err)
 			}
 		})
@@ -135,7 +136,7 @@ func (s *site) halfClosed(t *testing.T) {
 	defer big.Close()
 	head := fmt.Sprintf("PUT /up/half HTTP/1.1\r\nHost: %s\r\nConnection: close\r\nContent-Length: %d\r\n\r\n", s.addr, s.big.size)
 	var answer strings.Builder
-	must(t, pass(t, io.MultiReader(strings.NewReader(head), big), &answer, "socat", "-t", "60", "-", "TCP:"+s.addr))
+	must(t, process.Pass(t, io.MultiReader(strings.NewReader(head), big), &answer, "socat", "-t", "60", "-", "TCP:"+s.addr))
 	if !strings.HasPrefix(answer.String(), "HTTP/1.1 201 ") {
 		t.Errorf("the answer is %q", answer.String())
 	}
@@ -146,18 +147,18 @@ func (s *site) halfClosed(t *testing.T) {
 // disturb nobody who reads slowly beside them.
 func (s *site) givenUp(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "slow")
-	slow := start(t, "curl", "-sSf", "--limit-rate", "8M", "-r", "0-16777215", "-o", path, s.url+"/big")
+	slow := process.Start(t, "curl", "-sSf", "--limit-rate", "8M", "-r", "0-16777215", "-o", path, s.url+"/big")
 	for range 4 {
 		before := s.total("shunt_service_connections_total")
-		down := start(t, "curl", "-sS", "--limit-rate", "1M", "-o", "/dev/null", s.url+"/big")
-		up := start(t, "curl", "-sS", "--limit-rate", "1M", "-T", s.big.path, s.url+"/up/given-up")
-		eventually(t, "both are connected", func() bool { return s.total("shunt_service_connections_total") >= before+2 })
-		down.send(unix.SIGKILL)
-		up.send(unix.SIGKILL)
+		down := process.Start(t, "curl", "-sS", "--limit-rate", "1M", "-o", "/dev/null", s.url+"/big")
+		up := process.Start(t, "curl", "-sS", "--limit-rate", "1M", "-T", s.big.path, s.url+"/up/given-up")
+		process.Eventually(t, "both are connected", func() bool { return s.total("shunt_service_connections_total") >= before+2 })
+		down.Signal(unix.SIGKILL)
+		up.Signal(unix.SIGKILL)
 	}
-	slow.wait()
+	slow.Wait()
 	s.section(t, 0, 16<<20).is(t, path)
-	eventually(t, "no connection is left", func() bool { return s.total("shunt_real_server_active_connections") == 0 })
+	process.Eventually(t, "no connection is left", func() bool { return s.total("shunt_real_server_active_connections") == 0 })
 }
 
 func (s *site) total(metric string) float64 { return sum(s.d.metrics(), metric, "tcp "+s.addr) }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/director"
+	"github.com/shunt-lb/shunt/internal/test/process"
 )
 
 const vip = "127.0.0.1"
@@ -51,7 +52,8 @@ func section(family, at string, servers []string, directives ...string) string {
 
 // A daemon is shunt at work.
 type daemon struct {
-	*program
+	*process.Process
+	t                    *testing.T
 	file, control, admin string
 }
 
@@ -61,12 +63,12 @@ func direct(t *testing.T, sections ...string) *daemon {
 	t.Helper()
 	dir := t.TempDir()
 	d := &daemon{
-		file: filepath.Join(dir, "ldirectord.cf"), control: filepath.Join(dir, "control.sock"),
-		admin: vip + ":" + freePort(t),
+		t: t, file: filepath.Join(dir, "ldirectord.cf"), control: filepath.Join(dir, "control.sock"),
+		admin: vip + ":" + process.FreePort(t),
 	}
 	d.write(t, sections...)
-	d.program = start(t, shunt, "run", "--dataplane", "proxy", "--config", d.file, "--control", d.control, "--admin", d.admin)
-	eventually(t, "all real servers are up", d.up)
+	d.Process = process.Start(t, shunt, "run", "--dataplane", "proxy", "--config", d.file, "--control", d.control, "--admin", d.admin)
+	process.Eventually(t, "all real servers are up", d.up)
 	return d
 }
 
@@ -102,7 +104,7 @@ func (d *daemon) up() bool {
 // down, all others up, and the dataplane has it so.
 func (d *daemon) down(service string, addrs ...string) {
 	d.t.Helper()
-	eventually(d.t, fmt.Sprintf("%s: down are %v", service, addrs), func() bool {
+	process.Eventually(d.t, fmt.Sprintf("%s: down are %v", service, addrs), func() bool {
 		v := d.service(service)
 		for _, r := range v.Servers {
 			addr, _, _ := strings.Cut(r.Server, ":")
@@ -177,8 +179,8 @@ func (d *daemon) reload(sections ...string) {
 	before, err := d.status()
 	must(d.t, err)
 	d.write(d.t, sections...)
-	d.send(unix.SIGHUP)
-	eventually(d.t, "reload", func() bool {
+	d.Signal(unix.SIGHUP)
+	process.Eventually(d.t, "reload", func() bool {
 		s, err := d.status()
 		return err == nil && s.Config.Reloads > before.Config.Reloads && s.Config.ReloadError == ""
 	})
@@ -221,7 +223,7 @@ func (d *daemon) each(service string) []float64 {
 
 func (d *daemon) metrics() string {
 	d.t.Helper()
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: process.Patience}
 	resp, err := client.Get("http://" + d.admin + "/metrics")
 	must(d.t, err)
 	defer resp.Body.Close()

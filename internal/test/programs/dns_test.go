@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/shunt-lb/shunt/internal/test/need"
+	"github.com/shunt-lb/shunt/internal/test/process"
 )
 
 // names is how many the zone has.
@@ -24,7 +25,7 @@ type zone struct {
 func newZone(t *testing.T, ops string) *zone {
 	t.Helper()
 	need.Programs(t, "unbound", "dnsperf", "dig")
-	z := &zone{port: freePort(t), queries: filepath.Join(t.TempDir(), "queries")}
+	z := &zone{port: process.FreePort(t), queries: filepath.Join(t.TempDir(), "queries")}
 	for _, addr := range reals {
 		z.serve(t, addr)
 	}
@@ -72,7 +73,7 @@ func (z *zone) serve(t *testing.T, addr string) {
 	b.WriteString("remote-control:\n  control-enable: no\n")
 	file := filepath.Join(dir, "unbound.conf")
 	write(t, file, b.String())
-	answers(t, start(t, "unbound", "-d", "-c", file), addr+":"+z.port)
+	process.Start(t, "unbound", "-d", "-c", file).Listens(addr + ":" + z.port)
 }
 
 // Every query is answered with what is right, whether datagrams are scheduled
@@ -108,7 +109,7 @@ func (z *zone) load(t *testing.T) {
 func (z *zone) perform(t *testing.T, mode string, tries int) {
 	t.Helper()
 	for range tries {
-		out := run(t, "dnsperf", "-s", vip, "-p", z.port, "-d", z.queries, "-m", mode, "-c", "10", "-l", "1")
+		out := process.Run(t, "dnsperf", "-s", vip, "-p", z.port, "-d", z.queries, "-m", mode, "-c", "10", "-l", "1")
 		n := performed.FindStringSubmatch(out)
 		if n == nil || n[1] != n[3] || len(n[1]) < 3 {
 			t.Fatalf("dnsperf by %s says\n%s", mode, out)
@@ -128,23 +129,23 @@ func (z *zone) answers(t *testing.T) {
 		fmt.Fprintln(&want, address(i))
 	}
 	for _, how := range []string{"+notcp", "+tcp"} {
-		if got := run(t, "dig", "@"+vip, "-p", z.port, "+short", how, "-f", z.queries); got != want.String() {
-			t.Errorf("dig %s got wrong answers:\n%s", how, tail(got))
+		if got := process.Run(t, "dig", "@"+vip, "-p", z.port, "+short", how, "-f", z.queries); got != want.String() {
+			t.Errorf("dig %s got wrong answers:\n%s", how, process.Tail(got))
 		}
 	}
 }
 
 func (z *zone) large(t *testing.T) {
 	dig := func(how ...string) string {
-		return run(t, "dig", append([]string{"@" + vip, "-p", z.port, "many.zone.test", "A"}, how...)...)
+		return process.Run(t, "dig", append([]string{"@" + vip, "-p", z.port, "many.zone.test", "A"}, how...)...)
 	}
 	if out := dig("+notcp", "+ignore", "+bufsize=1232"); !regexp.MustCompile(`flags:[a-z ]* tc[ ;]`).MatchString(out) {
-		t.Errorf("by UDP the answer is not marked as cut off:\n%s", tail(out))
+		t.Errorf("by UDP the answer is not marked as cut off:\n%s", process.Tail(out))
 	}
 	for _, how := range []string{"+bufsize=1232", "+tcp"} {
 		out := dig(how)
 		if n := strings.Count(out, "\tA\t10.1."); n != names || !strings.Contains(out, "(TCP)") {
-			t.Errorf("dig %s got %d answers, want %d by TCP:\n%s", how, n, names, tail(out))
+			t.Errorf("dig %s got %d answers, want %d by TCP:\n%s", how, n, names, process.Tail(out))
 		}
 	}
 }

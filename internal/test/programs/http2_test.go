@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/shunt-lb/shunt/internal/test/need"
+	"github.com/shunt-lb/shunt/internal/test/process"
 )
 
 // HTTP/2 over TLS: thousands of streams with not one status but 2xx, and files
@@ -18,19 +19,19 @@ func TestHTTP2(t *testing.T) {
 	f := content(t, root, "file", 32<<20)
 	write(t, filepath.Join(root, "index.html"), strings.Repeat("line of a page\n", 100))
 	t.Run("nghttpd", func(t *testing.T) {
-		port := freePort(t)
+		port := process.FreePort(t)
 		for _, addr := range reals {
-			answers(t, start(t, "nghttpd", "-a", addr, "-d", root, port, key, cert), addr+":"+port)
+			process.Start(t, "nghttpd", "-a", addr, "-d", root, port, key, cert).Listens(addr + ":" + port)
 		}
 		http2(t, port, cert, f)
 	})
 	t.Run("nginx", func(t *testing.T) {
-		port := freePort(t)
+		port := process.FreePort(t)
 		for _, addr := range reals {
 			nginx(t, addr+":"+port, "ssl http2", root, "ssl_certificate "+cert, "ssl_certificate_key "+key)
 		}
 		d, url := http2(t, port, cert, f)
-		got := run(t, "curl", "-sSf", "--http2", "--cacert", cert, "-w", "%{http_version} %{http_code}", "-T", f.path, url+"up/file")
+		got := process.Run(t, "curl", "-sSf", "--http2", "--cacert", cert, "-w", "%{http_version} %{http_code}", "-T", f.path, url+"up/file")
 		if got != "2 201" {
 			t.Errorf("version and status of the upload are %s", got)
 		}
@@ -45,7 +46,7 @@ func http2(t *testing.T, port, cert string, f file) (d *daemon, url string) {
 	d = direct(t, service(port, reals, "scheduler = wlc", "checktype = connect"))
 	url = fmt.Sprintf("https://%s:%s/", vip, port)
 	const n = 4000
-	out := run(t, "h2load", "-n", fmt.Sprint(n), "-c", "20", "-m", "10", url)
+	out := process.Run(t, "h2load", "-n", fmt.Sprint(n), "-c", "20", "-m", "10", url)
 	for _, want := range []string{
 		fmt.Sprintf("%d total, %[1]d started, %[1]d done, %[1]d succeeded, 0 failed, 0 errored, 0 timeout", n),
 		fmt.Sprintf("status codes: %d 2xx, 0 3xx, 0 4xx, 0 5xx", n), "Application protocol: h2",
@@ -55,7 +56,7 @@ func http2(t *testing.T, port, cert string, f file) (d *daemon, url string) {
 		}
 	}
 	dir := t.TempDir()
-	got := run(t, "curl", "-sSf", "--http2", "--cacert", cert, "-Z", "-w", "%{http_version} %{http_code}\n",
+	got := process.Run(t, "curl", "-sSf", "--http2", "--cacert", cert, "-Z", "-w", "%{http_version} %{http_code}\n",
 		url+"file?[1-4]", "-o", filepath.Join(dir, "#1"))
 	if want := strings.Repeat("2 200\n", 4); got != want {
 		t.Errorf("versions and statuses of downloads are %q, want %q", got, want)

@@ -10,30 +10,31 @@ import (
 	"time"
 
 	"github.com/shunt-lb/shunt/internal/test/need"
+	"github.com/shunt-lb/shunt/internal/test/process"
 )
 
 // HTTP/3: QUIC is long flows of datagrams, several at the same time.
 func TestHTTP3(t *testing.T) {
 	need.Programs(t, "gtlsclient", "gtlsserver")
 	key, cert := certificate(t)
-	root, port := t.TempDir(), freePort(t)
+	root, port := t.TempDir(), process.FreePort(t)
 	f := content(t, root, "file", 16<<20)
 	for _, addr := range reals {
-		p := start(t, "gtlsserver", "-q", "-d", root, addr, port, key, cert)
-		eventually(t, "gtlsserver has its port", func() bool { return p.running() && taken(addr+":"+port) })
+		p := process.Start(t, "gtlsserver", "-q", "-d", root, addr, port, key, cert)
+		process.Eventually(t, "gtlsserver has its port", func() bool { return p.Running() && taken(addr+":"+port) })
 	}
 	d := direct(t, service(port, reals, "protocol = udp", "scheduler = rr", "checktype = external", "checkcommand = "+quicCheck(t)))
 	dir := t.TempDir()
 	const n = 4
-	clients := make([]*program, n)
+	clients := make([]*process.Process, n)
 	for i := range clients {
 		into := filepath.Join(dir, fmt.Sprint(i))
 		must(t, os.Mkdir(into, 0o755))
-		clients[i] = start(t, "gtlsclient", "-q", "--exit-on-all-streams-close", "--download", into,
+		clients[i] = process.Start(t, "gtlsclient", "-q", "--exit-on-all-streams-close", "--download", into,
 			vip, port, fmt.Sprintf("https://localhost:%s/file", port))
 	}
 	for i, c := range clients {
-		c.wait()
+		c.Wait()
 		f.is(t, filepath.Join(dir, fmt.Sprint(i), "file"))
 	}
 	d.carried(id("udp", port), n)

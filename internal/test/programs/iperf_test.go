@@ -8,13 +8,14 @@ import (
 	"testing"
 
 	"github.com/shunt-lb/shunt/internal/test/need"
+	"github.com/shunt-lb/shunt/internal/test/process"
 )
 
 // A gauge is an iperf3 behind shunt, one of two. Its UDP flows belong to a TCP
 // connection of theirs, so that both services of the port have to choose the
 // same one, also when it has just ended a test and closed its UDP port.
 type gauge struct {
-	server *program
+	server *process.Process
 	addr   string
 	port   string
 	runs   int // so far
@@ -23,19 +24,19 @@ type gauge struct {
 // newGauge starts both servers and finds out which is chosen.
 func newGauge(t *testing.T) (*gauge, *daemon) {
 	t.Helper()
-	port := freePort(t)
+	port := process.FreePort(t)
 	gauges := make([]*gauge, len(reals))
 	for i, addr := range reals {
-		gauges[i] = &gauge{server: start(t, "iperf3", "-s", "-B", addr, "-p", port, "--forceflush"), addr: addr, port: port}
+		gauges[i] = &gauge{server: process.Start(t, "iperf3", "-s", "-B", addr, "-p", port, "--forceflush"), addr: addr, port: port}
 		gauges[i].ready()
 	}
 	tied := []string{"scheduler = sh", "checktype = on"} // a check would stand in line with the clients
 	d := direct(t, service(port, reals, tied...), service(port, reals, append(tied, "protocol = udp")...))
-	run(t, "iperf3", "-c", vip, "-p", port, "-n", "8K")
+	process.Run(t, "iperf3", "-c", vip, "-p", port, "-n", "8K")
 	var g *gauge
-	eventually(t, "a server has run a test", func() bool {
+	process.Eventually(t, "a server has run a test", func() bool {
 		for _, one := range gauges {
-			if strings.Contains(one.server.printed(), "(test #2)") {
+			if strings.Contains(one.server.Printed(), "(test #2)") {
 				g = one
 			}
 		}
@@ -47,7 +48,7 @@ func newGauge(t *testing.T) (*gauge, *daemon) {
 // ready waits until the server is ready for another test, of which it tells.
 func (g *gauge) ready() {
 	g.runs++
-	g.server.prints(fmt.Sprintf("Server listening on %s (test #%d)", g.port, g.runs))
+	g.server.Prints(fmt.Sprintf("Server listening on %s (test #%d)", g.port, g.runs))
 }
 
 // iperf3 both ways by TCP and UDP.
@@ -107,7 +108,7 @@ func (g *gauge) run(t *testing.T, addr string, args ...string) result {
 	t.Helper()
 	g.ready()
 	args = slices.DeleteFunc(args, func(arg string) bool { return arg == "" })
-	out := run(t, "iperf3", append([]string{"-J", "-c", addr, "-p", g.port}, args...)...)
+	out := process.Run(t, "iperf3", append([]string{"-J", "-c", addr, "-p", g.port}, args...)...)
 	var r result
 	must(t, json.Unmarshal([]byte(out), &r))
 	if r.Error != "" || r.End.Sent.Bytes == 0 || r.End.Received.Bytes == 0 {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/shunt-lb/shunt/checks"
+	"github.com/shunt-lb/shunt/internal/test/process"
 )
 
 // A mailCluster is two real servers with Postfix and Dovecot each behind one
@@ -17,7 +18,7 @@ type mailCluster struct {
 	d                *daemon
 	ports            map[string]string // of smtp, submission, imaps and pops
 	key, cert        string
-	postfix, dovecot [2]*program
+	postfix, dovecot [2]*process.Process
 }
 
 const mailPassword = "a-long-mail-password"
@@ -26,7 +27,7 @@ func newMailCluster(t *testing.T) *mailCluster {
 	c := &mailCluster{T: t, ports: map[string]string{}}
 	c.key, c.cert = certificate(t)
 	for _, service := range []string{"smtp", "submission", "imaps", "pops"} {
-		c.ports[service] = freePort(t)
+		c.ports[service] = process.FreePort(t)
 	}
 	for i := range reals {
 		c.startPostfix(i)
@@ -46,7 +47,7 @@ func newMailCluster(t *testing.T) *mailCluster {
 }
 
 func (c *mailCluster) startPostfix(i int) {
-	c.postfix[i] = postfixAt(c.T, openFolder(c.T), reals[i], []string{c.ports["smtp"], c.ports["submission"]}, nil)
+	c.postfix[i] = postfixAt(c.T, process.Folder(c.T, ""), reals[i], []string{c.ports["smtp"], c.ports["submission"]}, nil)
 }
 
 func (c *mailCluster) startDovecot(i int) {
@@ -89,7 +90,7 @@ func (c *mailCluster) serves(service string, addrs ...string) {
 		out, err := c.client(service)
 		from := greetedFrom.FindStringSubmatch(out)
 		if err != nil || from == nil || !strings.Contains(out, served[service]) {
-			c.Errorf("%s: %v\n%s", service, err, tail(out))
+			c.Errorf("%s: %v\n%s", service, err, process.Tail(out))
 			return
 		}
 		by[from[1]] = true
@@ -105,7 +106,7 @@ func (c *mailCluster) serves(service string, addrs ...string) {
 func (c *mailCluster) refuses(service, words string) {
 	c.Helper()
 	if out, err := c.client(service); err == nil || !strings.Contains(out, words) {
-		c.Errorf("%s: %v, want %q\n%s", service, err, words, tail(out))
+		c.Errorf("%s: %v, want %q\n%s", service, err, words, process.Tail(out))
 	}
 }
 
@@ -121,7 +122,7 @@ func TestMailCluster(t *testing.T) {
 	}
 	at := func(name, addr string) string { return fmt.Sprintf("%s %s:%s", name, addr, c.ports[name]) }
 
-	c.dovecot[0].stop()
+	c.dovecot[0].Stop()
 	c.d.down(c.id("imaps"), reals[0])
 	c.d.down(c.id("pops"), reals[0])
 	c.d.why(c.id("imaps"), reals[0], checks.Refused, "connection refused")
@@ -152,7 +153,7 @@ func TestMailCluster(t *testing.T) {
 	}
 
 	for i := range reals {
-		c.dovecot[i].stop()
+		c.dovecot[i].Stop()
 	}
 	c.d.down(c.id("imaps"), reals...)
 	c.d.down(c.id("pops"), reals...)
@@ -161,7 +162,7 @@ func TestMailCluster(t *testing.T) {
 	c.serves("smtp", reals...)
 
 	for i := range reals {
-		c.postfix[i].stop()
+		c.postfix[i].Stop()
 	}
 	c.d.down(c.id("smtp"), reals...)
 	c.d.down(c.id("submission"), reals...)
@@ -174,7 +175,7 @@ func TestMailCluster(t *testing.T) {
 		c.d.down(c.id(service), reals[0])
 		c.serves(service, reals[1])
 	}
-	if log := c.d.printed(); strings.Contains(log, mailPassword) {
-		t.Errorf("the log has the password:\n%s", tail(log))
+	if log := c.d.Printed(); strings.Contains(log, mailPassword) {
+		t.Errorf("the log has the password:\n%s", process.Tail(log))
 	}
 }

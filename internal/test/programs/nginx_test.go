@@ -8,12 +8,13 @@ import (
 	"testing"
 
 	"github.com/shunt-lb/shunt/internal/test/need"
+	"github.com/shunt-lb/shunt/internal/test/process"
 )
 
 // nginx runs a web server on addr that serves root at / and stores what is PUT
 // below /up/. Directives of its server may follow, "ssl" and the like after
 // the address.
-func nginx(t *testing.T, addr, options, root string, directives ...string) *program {
+func nginx(t *testing.T, addr, options, root string, directives ...string) *process.Process {
 	t.Helper()
 	need.Programs(t, "nginx")
 	dir := t.TempDir()
@@ -34,7 +35,7 @@ http {
     location /up/ { dav_methods PUT; }
   }
 }`, dir, addr, options, root, more))
-	p := start(t, "nginx", "-c", filepath.Join(dir, "nginx.conf"), "-p", dir, "-e", "stderr")
-	answers(t, p, addr)
+	p := process.Start(t, "nginx", "-c", filepath.Join(dir, "nginx.conf"), "-p", dir, "-e", "stderr")
+	p.Listens(addr)
 	return p
 }

@@ -12,12 +12,13 @@ import (
 
 	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/internal/test/need"
+	"github.com/shunt-lb/shunt/internal/test/process"
 )
 
 const wellVerdict = "good: the real server is well"
 
 // unbound serves www.zone.test with an address of its own at addr.
-func unbound(t *testing.T, addr, port, record string) *program {
+func unbound(t *testing.T, addr, port, record string) *process.Process {
 	t.Helper()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "unbound.conf")
@@ -38,16 +39,16 @@ func unbound(t *testing.T, addr, port, record string) *program {
 remote-control:
   control-enable: no
 `, addr, port, dir, record))
-	p := start(t, "unbound", "-d", "-c", file)
-	answers(t, p, addr+":"+port)
+	p := process.Start(t, "unbound", "-d", "-c", file)
+	p.Listens(addr + ":" + port)
 	return p
 }
 
 // A pair of name servers, by TCP and UDP, from start to fail-over.
 func TestDNSPair(t *testing.T) {
 	need.Programs(t, "unbound", "dig")
-	port, records := freePort(t), []string{"10.1.0.1", "10.1.0.2"}
-	var servers [2]*program
+	port, records := process.FreePort(t), []string{"10.1.0.1", "10.1.0.2"}
+	var servers [2]*process.Process
 	for i, addr := range reals {
 		servers[i] = unbound(t, addr, port, records[i])
 	}
@@ -81,10 +82,10 @@ func TestDNSPair(t *testing.T) {
 		}
 	}
 	serves(nil, reals...)
-	servers[0].stop()
+	servers[0].Stop()
 	serves(reals[:1], reals[1])
 	servers[0] = unbound(t, reals[0], port, "10.9.9.9")
-	eventually(t, "the check sees another record", func() bool {
+	process.Eventually(t, "the check sees another record", func() bool {
 		return d.service(id("udp", port)).Servers[0].Reason == checks.Mismatch && d.service(id("tcp", port)).Servers[0].Reason == checks.Mismatch
 	})
 	serves(reals[:1], reals[1])
@@ -93,9 +94,9 @@ func TestDNSPair(t *testing.T) {
 		d.why(id(protocol, port), reals[0], checks.Mismatch, wrong)
 	}
 	d.verdicts(nil, "failed: "+wrong, wellVerdict, "failed: "+wrong, wellVerdict)
-	servers[1].send(unix.SIGKILL)
+	servers[1].Signal(unix.SIGKILL)
 	serves(reals, "SERVFAIL")
-	servers[0].stop()
+	servers[0].Stop()
 	for i, addr := range reals {
 		servers[i] = unbound(t, addr, port, records[i])
 	}
@@ -105,7 +106,7 @@ func TestDNSPair(t *testing.T) {
 const directoryPassword = "a-long-directory-password"
 
 // slapd serves a directory whose only entry says where it is.
-func slapd(t *testing.T, dir, addr, port string) *program {
+func slapd(t *testing.T, dir, addr, port string) *process.Process {
 	t.Helper()
 	need.Programs(t, "slapd", "slapadd")
 	conf := filepath.Join(dir, "slapd.conf")
@@ -120,10 +121,10 @@ rootdn "cn=admin,dc=cluster,dc=test"
 rootpw PASSWORD
 directory DIR
 `))
-		feed(t, "dn: dc=cluster,dc=test\nobjectClass: dcObject\nobjectClass: organization\ndc: cluster\no: at "+addr+"\n", "slapadd", "-f", conf)
+		process.Feed(t, "dn: dc=cluster,dc=test\nobjectClass: dcObject\nobjectClass: organization\ndc: cluster\no: at "+addr+"\n", "slapadd", "-f", conf)
 	}
-	p := start(t, "slapd", "-d", "0", "-f", conf, "-h", "ldap://"+addr+":"+port)
-	answers(t, p, addr+":"+port)
+	p := process.Start(t, "slapd", "-d", "0", "-f", conf, "-h", "ldap://"+addr+":"+port)
+	p.Listens(addr + ":" + port)
 	return p
 }
 
@@ -131,9 +132,9 @@ directory DIR
 // forgotten what is to be searched.
 func TestLDAPPair(t *testing.T) {
 	need.Programs(t, "ldapsearch", "ldapdelete")
-	port := freePort(t)
+	port := process.FreePort(t)
 	directory := id("tcp", port)
-	dirs, servers := [2]string{}, [2]*program{}
+	dirs, servers := [2]string{}, [2]*process.Process{}
 	for i, addr := range reals {
 		dirs[i] = t.TempDir()
 		servers[i] = slapd(t, dirs[i], addr, port)
@@ -161,7 +162,7 @@ func TestLDAPPair(t *testing.T) {
 		}
 	}
 	serves(nil, reals...)
-	servers[0].stop()
+	servers[0].Stop()
 	serves(reals[:1], reals[1])
 	d.why(directory, reals[0], checks.Refused, "connection refused")
 	servers[0] = slapd(t, dirs[0], reals[0], port)
@@ -173,7 +174,7 @@ func TestLDAPPair(t *testing.T) {
 	gone := fmt.Sprintf("ldap %s:%s: error 32: No Such Object", reals[0], port)
 	d.why(directory, reals[0], checks.Status, gone)
 	d.verdicts([]string{directoryPassword}, "failed: "+gone, wellVerdict)
-	servers[1].stop()
+	servers[1].Stop()
 	serves(reals)
 	if out, err := client("ldapsearch", vip, "-b", "dc=cluster,dc=test"); err == nil || !strings.Contains(out, "Can't contact LDAP server") {
 		t.Errorf("a client without a server hears %v\n%s", err, out)
@@ -186,35 +187,33 @@ const poolPassword = "a-long-pool-password"
 
 // mariadb runs a server of a read pool in a folder, which is filled first if
 // it is empty. Its table says where it is.
-func mariadb(t *testing.T, dir, addr, port string) *program {
+func mariadb(t *testing.T, dir, addr, port string) *process.Process {
 	t.Helper()
 	need.Root(t)
 	need.Programs(t, "mariadbd", "mariadb-install-db", "mariadb", "setpriv")
-	as := []string{"--reuid=mysql", "--regid=mysql", "--clear-groups"}
 	data := filepath.Join(dir, "data")
 	begin := filepath.Join(dir, "begin.sql")
 	if _, err := os.Stat(begin); err != nil {
-		run(t, "chown", "mysql", dir)
-		run(t, "setpriv", append(as, "mariadb-install-db", "--no-defaults", "--datadir="+data, "--auth-root-authentication-method=normal", "--skip-test-db")...)
+		process.RunAs(t, "mysql", "mariadb-install-db", "--no-defaults", "--datadir="+data, "--auth-root-authentication-method=normal", "--skip-test-db")
 		write(t, begin, fmt.Sprintf(`CREATE DATABASE IF NOT EXISTS pool;
 CREATE TABLE IF NOT EXISTS pool.alive AS SELECT '%s' AS a;
 CREATE USER IF NOT EXISTS 'check'@'%%' IDENTIFIED BY '%s';
 GRANT SELECT, DELETE, INSERT ON pool.* TO 'check'@'%%';
 `, addr, poolPassword))
 	}
-	p := start(t, "setpriv", append(as, "mariadbd", "--no-defaults", "--datadir="+data, "--socket="+dir+"/socket", "--pid-file="+dir+"/pid",
-		"--bind-address="+addr, "--port="+port, "--skip-name-resolve", "--innodb-buffer-pool-size=8M", "--init-file="+begin)...)
-	answers(t, p, addr+":"+port)
+	p := process.StartAs(t, "mysql", "mariadbd", "--no-defaults", "--datadir="+data, "--socket="+dir+"/socket", "--pid-file="+dir+"/pid",
+		"--bind-address="+addr, "--port="+port, "--skip-name-resolve", "--innodb-buffer-pool-size=8M", "--init-file="+begin)
+	p.Listens(addr + ":" + port)
 	return p
 }
 
 // A read pool of MariaDB from start to fail-over: a server whose table is empty
 // goes down although it takes clients.
 func TestReadPool(t *testing.T) {
-	port := freePort(t)
-	dirs, servers := [2]string{}, [2]*program{}
+	port := process.FreePort(t)
+	dirs, servers := [2]string{}, [2]*process.Process{}
 	for i, addr := range reals {
-		dirs[i] = openFolder(t)
+		dirs[i] = process.Folder(t, "mysql")
 		servers[i] = mariadb(t, dirs[i], addr, port)
 	}
 	pool := id("tcp", port)
@@ -256,16 +255,16 @@ func TestReadPool(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	serves(nil, reals...)
-	servers[0].stop()
+	servers[0].Stop()
 	serves(reals[:1], reals[1])
 	d.why(pool, reals[0], checks.Refused, "connection refused")
-	servers[1].send(unix.SIGKILL)
+	servers[1].Signal(unix.SIGKILL)
 	d.down(pool, reals...)
 	if out, err := query(vip, "SELECT 1"); err == nil {
 		t.Errorf("without a server a client gets %q", out)
 	}
 	for i, addr := range reals {
-		<-servers[i].done
+		<-servers[i].Done()
 		servers[i] = mariadb(t, dirs[i], addr, port)
 	}
 	serves(nil, reals...)

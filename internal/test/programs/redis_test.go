@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/shunt-lb/shunt/internal/test/need"
+	"github.com/shunt-lb/shunt/internal/test/process"
 )
 
 // A store is Redis behind shunt.
@@ -20,11 +21,11 @@ type store struct {
 func newStore(t *testing.T) *store {
 	t.Helper()
 	need.Programs(t, "redis-server", "redis-cli", "redis-benchmark")
-	s := &store{port: freePort(t)}
+	s := &store{port: process.FreePort(t)}
 	s.id = id("tcp", s.port)
 	addr := reals[0]
-	p := start(t, "redis-server", "--bind", addr, "--port", s.port, "--save", "", "--appendonly", "no", "--dir", t.TempDir())
-	answers(t, p, addr+":"+s.port)
+	p := process.Start(t, "redis-server", "--bind", addr, "--port", s.port, "--save", "", "--appendonly", "no", "--dir", t.TempDir())
+	p.Listens(addr + ":" + s.port)
 	s.d = direct(t, service(s.port, reals[:1], "checktype = connect"))
 	return s
 }
@@ -36,15 +37,15 @@ func (s *store) args(more ...string) []string {
 // ask runs commands, one a line, and returns their answers.
 func (s *store) ask(t *testing.T, commands string) string {
 	t.Helper()
-	return feed(t, commands, "redis-cli", s.args()...)
+	return process.Feed(t, commands, "redis-cli", s.args()...)
 }
 
 // Redis counts what its benchmark has sent, keys have the values that they
 // were given, and a subscriber gets every message in order.
 func TestRedis(t *testing.T) {
 	s := newStore(t)
-	subscriber := start(t, "redis-cli", s.args("SUBSCRIBE", "news")...)
-	subscriber.prints("subscribe\nnews\n1\n")
+	subscriber := process.Start(t, "redis-cli", s.args("SUBSCRIBE", "news")...)
+	subscriber.Prints("subscribe\nnews\n1\n")
 	t.Run("benchmark", s.benchmark)
 	t.Run("values", s.values)
 	t.Run("large value", s.large)
@@ -53,8 +54,8 @@ func TestRedis(t *testing.T) {
 }
 
 func (s *store) benchmark(t *testing.T) {
-	run(t, "redis-benchmark", s.args("-q", "-c", "50", "-n", "10000", "-t", "ping,set,get,incr,rpush,sadd,hset,mset")...)
-	run(t, "redis-benchmark", s.args("-q", "-c", "50", "-n", "32000", "-P", "16", "-t", "set,get,incr,rpush")...)
+	process.Run(t, "redis-benchmark", s.args("-q", "-c", "50", "-n", "10000", "-t", "ping,set,get,incr,rpush,sadd,hset,mset")...)
+	process.Run(t, "redis-benchmark", s.args("-q", "-c", "50", "-n", "32000", "-P", "16", "-t", "set,get,incr,rpush")...)
 	if got, want := s.ask(t, "GET counter:__rand_int__\nLLEN mylist\n"), "42000\n42000\n"; got != want {
 		t.Errorf("counter and length of the list are %q, want %q", got, want)
 	}
@@ -70,11 +71,11 @@ func (s *store) values(t *testing.T) {
 		fmt.Fprintf(&get, "GET %s\n", key)
 		fmt.Fprintf(&want, "%s\n", value)
 	}
-	if out := feed(t, set.String(), "redis-cli", s.args("--pipe")...); !strings.Contains(out, fmt.Sprintf("errors: 0, replies: %d", n)) {
+	if out := process.Feed(t, set.String(), "redis-cli", s.args("--pipe")...); !strings.Contains(out, fmt.Sprintf("errors: 0, replies: %d", n)) {
 		t.Errorf("redis-cli --pipe says %q", out)
 	}
 	if got := s.ask(t, get.String()); got != want.String() {
-		t.Errorf("%d keys are not as set: got\n%s", n, tail(got))
+		t.Errorf("%d keys are not as set: got\n%s", n, process.Tail(got))
 	}
 }
 
@@ -85,13 +86,13 @@ func (s *store) large(t *testing.T) {
 	must(t, err)
 	defer value.Close()
 	var ok strings.Builder
-	must(t, pass(t, value, &ok, "redis-cli", s.args("-x", "SET", "large")...))
-	got := run(t, "redis-cli", s.args("--raw", "GET", "large")...)
+	must(t, process.Pass(t, value, &ok, "redis-cli", s.args("-x", "SET", "large")...))
+	got := process.Run(t, "redis-cli", s.args("--raw", "GET", "large")...)
 	write(t, filepath.Join(dir, "got"), strings.TrimSuffix(got, "\n"))
 	f.is(t, filepath.Join(dir, "got"))
 }
 
-func (s *store) publish(t *testing.T, subscriber *program) {
+func (s *store) publish(t *testing.T, subscriber *process.Process) {
 	const n = 1000
 	var commands, want strings.Builder
 	for i := range n {
@@ -99,10 +100,10 @@ func (s *store) publish(t *testing.T, subscriber *program) {
 		fmt.Fprintf(&want, "message\nnews\nitem-%d\n", i)
 	}
 	if got := s.ask(t, commands.String()); got != strings.Repeat("1\n", n) {
-		t.Errorf("not every message had its one subscriber: %s", tail(got))
+		t.Errorf("not every message had its one subscriber: %s", process.Tail(got))
 	}
-	subscriber.prints(fmt.Sprintf("item-%d\n", n-1))
-	if _, got, _ := strings.Cut(subscriber.printed(), "subscribe\nnews\n1\n"); got != want.String() {
-		t.Errorf("the subscriber got\n%s", tail(got))
+	subscriber.Prints(fmt.Sprintf("item-%d\n", n-1))
+	if _, got, _ := strings.Cut(subscriber.Printed(), "subscribe\nnews\n1\n"); got != want.String() {
+		t.Errorf("the subscriber got\n%s", process.Tail(got))
 	}
 }

@@ -8,17 +8,18 @@ import (
 	"testing"
 
 	"github.com/shunt-lb/shunt/internal/test/need"
+	"github.com/shunt-lb/shunt/internal/test/process"
 )
 
 // Mail arrives whole, by way of either server.
 func TestSMTP(t *testing.T) {
 	need.Programs(t, "swaks")
 	needModule(t, "aiosmtpd")
-	port := freePort(t)
-	servers := make([]*program, len(reals))
+	port := process.FreePort(t)
+	servers := make([]*process.Process, len(reals))
 	for i, addr := range reals {
-		servers[i] = start(t, python, "-u", "-m", "aiosmtpd", "-n", "-l", addr+":"+port, "-c", "aiosmtpd.handlers.Debugging", "stdout")
-		answers(t, servers[i], addr+":"+port)
+		servers[i] = process.Start(t, python, "-u", "-m", "aiosmtpd", "-n", "-l", addr+":"+port, "-c", "aiosmtpd.handlers.Debugging", "stdout")
+		servers[i].Listens(addr + ":" + port)
 	}
 	d := direct(t, service(port, reals, "scheduler = rr", "checktype = connect"))
 	var body strings.Builder
@@ -28,12 +29,12 @@ func TestSMTP(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "body")
 	write(t, file, body.String())
 	for range servers {
-		run(t, "swaks", "--server", vip, "--port", port, "--from", "a@zone.test", "--to", "b@zone.test", "--body", "@"+file, "--silent", "2")
+		process.Run(t, "swaks", "--server", vip, "--port", port, "--from", "a@zone.test", "--to", "b@zone.test", "--body", "@"+file, "--silent", "2")
 	}
 	for _, p := range servers {
-		p.prints("END MESSAGE")
-		if !strings.Contains(strings.ReplaceAll(p.printed(), "\r", ""), body.String()) {
-			t.Errorf("%s has got something else", p.cmd)
+		p.Prints("END MESSAGE")
+		if !strings.Contains(strings.ReplaceAll(p.Printed(), "\r", ""), body.String()) {
+			t.Errorf("%s has got something else", p.Cmd)
 		}
 	}
 	d.carried(id("tcp", port), len(servers))

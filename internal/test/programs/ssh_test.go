@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/shunt-lb/shunt/internal/test/need"
+	"github.com/shunt-lb/shunt/internal/test/process"
 )
 
 // A host is two sshd with one host key behind shunt.
@@ -21,22 +22,22 @@ type host struct {
 func newHost(t *testing.T) *host {
 	t.Helper()
 	need.Programs(t, "sshd", "ssh", "ssh-keygen", "scp", "sftp", "curl")
-	h := &host{dir: t.TempDir(), port: freePort(t)}
+	h := &host{dir: t.TempDir(), port: process.FreePort(t)}
 	h.id = id("tcp", h.port)
 	if os.Getuid() == 0 {
 		must(t, os.MkdirAll("/run/sshd", 0o755)) // as its service does
 	}
 	for _, key := range []string{"host", "user"} {
-		run(t, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", filepath.Join(h.dir, key))
+		process.Run(t, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", filepath.Join(h.dir, key))
 	}
 	sshd, err := exec.LookPath("sshd") // insists on an absolute path
 	must(t, err)
 	for _, addr := range reals {
-		p := start(t, sshd, "-D", "-e", "-f", "/dev/null", "-h", h.in("host"), "-p", h.port,
+		p := process.Start(t, sshd, "-D", "-e", "-f", "/dev/null", "-h", h.in("host"), "-p", h.port,
 			"-o", "ListenAddress="+addr, "-o", "PidFile=none", "-o", "StrictModes=no", "-o", "UsePAM=no",
 			"-o", "AuthorizedKeysFile="+h.in("user.pub"), "-o", "PermitRootLogin=prohibit-password",
 			"-o", "Subsystem=sftp internal-sftp", "-o", "MaxStartups=100", "-o", "PerSourceMaxStartups=none")
-		answers(t, p, addr+":"+h.port)
+		p.Listens(addr + ":" + h.port)
 	}
 	h.trust(t)
 	h.d = direct(t, service(h.port, reals, "scheduler = rr", "checktype = connect"))
@@ -63,7 +64,7 @@ func TestSSH(t *testing.T) {
 	h := newHost(t)
 	f := content(t, h.dir, "file", 32<<20)
 	t.Run("command", func(t *testing.T) {
-		got := feed(t, "what is said\n", "ssh", append(h.options, "-p", h.port, vip, "cat; echo done")...)
+		got := process.Feed(t, "what is said\n", "ssh", append(h.options, "-p", h.port, vip, "cat; echo done")...)
 		if want := "what is said\ndone\n"; got != want {
 			t.Errorf("the command says %q, want %q", got, want)
 		}
@@ -72,7 +73,7 @@ func TestSSH(t *testing.T) {
 		t.Run("scp by "+name, func(t *testing.T) { h.copy(t, f, args...) })
 	}
 	t.Run("sftp", func(t *testing.T) {
-		feed(t, fmt.Sprintf("put %s %s\nget %[2]s %[3]s\n", f.path, h.in("put"), h.in("got")),
+		process.Feed(t, fmt.Sprintf("put %s %s\nget %[2]s %[3]s\n", f.path, h.in("put"), h.in("got")),
 			"sftp", append(h.options, "-q", "-b", "-", "-P", h.port, vip)...)
 		f.is(t, h.in("put"))
 		f.is(t, h.in("got"))
@@ -85,23 +86,23 @@ func TestSSH(t *testing.T) {
 func (h *host) copy(t *testing.T, f file, args ...string) {
 	args = append(append(args, h.options...), "-q", "-P", h.port)
 	there, back := filepath.Join(t.TempDir(), "there"), filepath.Join(t.TempDir(), "back")
-	run(t, "scp", append(args, f.path, vip+":"+there)...)
+	process.Run(t, "scp", append(args, f.path, vip+":"+there)...)
 	f.is(t, there)
-	run(t, "scp", append(args, vip+":"+there, back)...)
+	process.Run(t, "scp", append(args, vip+":"+there, back)...)
 	f.is(t, back)
 }
 
 // forward goes through ssh to a web server, several times at once.
 func (h *host) forward(t *testing.T, f file) {
-	web, local := reals[0]+":"+freePort(t), vip+":"+freePort(t)
+	web, local := reals[0]+":"+process.FreePort(t), vip+":"+process.FreePort(t)
 	nginx(t, web, "", h.dir)
-	p := start(t, "ssh", append(h.options, "-N", "-o", "ExitOnForwardFailure=yes", "-L", local+":"+web, "-p", h.port, vip)...)
-	answers(t, p, local)
+	p := process.Start(t, "ssh", append(h.options, "-N", "-o", "ExitOnForwardFailure=yes", "-L", local+":"+web, "-p", h.port, vip)...)
+	p.Listens(local)
 	dir := t.TempDir()
-	run(t, "curl", "-sSfZ", "http://"+local+"/file?[1-4]", "-o", filepath.Join(dir, "#1"))
+	process.Run(t, "curl", "-sSfZ", "http://"+local+"/file?[1-4]", "-o", filepath.Join(dir, "#1"))
 	for _, name := range []string{"1", "2", "3", "4"} {
 		f.is(t, filepath.Join(dir, name))
 	}
-	run(t, "curl", "-sSf", "-T", f.path, "http://"+local+"/up/file")
+	process.Run(t, "curl", "-sSf", "-T", f.path, "http://"+local+"/up/file")
 	f.is(t, filepath.Join(h.dir, "up", "file"))
 }

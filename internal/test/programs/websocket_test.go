@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/shunt-lb/shunt/internal/test/process"
 )
 
 // WebSockets that are open while shunt reloads, again and again, lose not one
@@ -11,27 +13,27 @@ import (
 func TestWebSocket(t *testing.T) {
 	needModule(t, "websockets")
 	const sockets = 12
-	port := freePort(t)
+	port := process.FreePort(t)
 	for _, addr := range reals {
-		p := start(t, python, "testdata/websocket_server.py", addr, port)
-		answers(t, p, addr+":"+port)
+		p := process.Start(t, python, "testdata/websocket_server.py", addr, port)
+		p.Listens(addr + ":" + port)
 	}
 	section := service(port, reals, "scheduler = wlc", "checktype = connect")
 	d := direct(t, section)
-	client := start(t, python, "testdata/websocket_client.py", fmt.Sprintf("ws://%s:%s/", vip, port), fmt.Sprint(sockets))
-	client.prints("talking")
+	client := process.Start(t, python, "testdata/websocket_client.py", fmt.Sprintf("ws://%s:%s/", vip, port), fmt.Sprint(sockets))
+	client.Prints("talking")
 	half := d.each(id("tcp", port))
 	moved := func() float64 { return sum(d.metrics(), "shunt_service_out_bytes_total", id("tcp", port)) }
 	for weight := range 6 {
 		// The first is 0: its connections stay with it all the same.
 		d.reload(strings.Replace(section, reals[0]+":"+port+" masq", fmt.Sprintf("%s:%s masq %d", reals[0], port, weight), 1))
 		before := moved()
-		eventually(t, "messages go on after the reload", func() bool { return moved() > before+5<<20 })
+		process.Eventually(t, "messages go on after the reload", func() bool { return moved() > before+5<<20 })
 	}
-	client.say("end")
-	client.wait()
+	client.Say("end")
+	client.Wait()
 	var sent, received, pings, closed int
-	out := strings.TrimPrefix(client.printed(), "talking\n")
+	out := strings.TrimPrefix(client.Printed(), "talking\n")
 	if _, err := fmt.Sscanf(out, "sent %d received %d pings %d closed %d", &sent, &received, &pings, &closed); err != nil {
 		t.Fatalf("the client says %q: %v", out, err)
 	}

@@ -1,0 +1,222 @@
+package prober
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/shunt-lb/shunt/checks"
+	"github.com/shunt-lb/shunt/director/internal/spec"
+)
+
+// A Probe is one check, repeated. Its prober's lock guards what changes of it.
+type Probe struct {
+	*spec.Check
+	index int32 // in the wheel
+	place int   // of those with the same interval
+	at    time.Duration
+	// connects is how many connect checks are left before the next
+	// negotiation, with checktype=N.
+	connects int
+	last     time.Duration // when it was due, since the prober's base
+	due      time.Duration // when it is
+	pace     time.Duration
+	began    time.Time
+	running  bool
+	aside    bool // in a goroutine
+	waits    bool // for others to end
+	kicked   bool // to run again at once
+	paused   bool
+	ended    bool
+	ctx      context.Context
+	cancel   context.CancelFunc
+	repeated map[string]*checks.Repeated // by name; nil: not in a loop
+}
+
+// next returns when the probe is due next: its pace after it was last, and at its
+// place within the interval if that is its pace. What is over at now is left
+// out.
+func (pr *Probe) next(now time.Duration) time.Duration {
+	pace := max(pr.pace, probeTick)
+	at := pr.last + pace
+	if pace == pr.Interval {
+		at = pr.last - (pr.last-pr.at)%pace
+		for at <= pr.last {
+			at += pace
+		}
+	}
+	if late := now - at; late > 0 {
+		at += (late + pace - 1) / pace * pace
+	}
+	return at
+}
+
+// start makes a check, in the loop if that can and otherwise in a goroutine.
+func (p *Prober) start(pr *Probe) {
+	name, timeout := pr.upcoming()
+	p.mu.Lock()
+	if pr.ended {
+		p.mu.Unlock()
+		return
+	}
+	r := p.looped(pr, name)
+	pr.aside, pr.began = r == nil, time.Now()
+	p.mu.Unlock()
+	if r != nil {
+		r.Start(timeout)
+		return
+	}
+	p.wg.Go(func() {
+		note := pr.Note()
+		p.finish(pr, p.once(pr, name, timeout, note), note)
+	})
+}
+
+// looped returns the check of a name for the loop, nil if that cannot make it.
+// p is locked.
+func (p *Prober) looped(pr *Probe, name string) *checks.Repeated {
+	r, known := pr.repeated[name]
+	if known || p.checks == nil || pr.Note() != nil || pr.Path.Mark != 0 {
+		return r
+	}
+	target := pr.Whole(nil)
+	r, _ = p.checks.Add(name, &target, func(err error) { p.finish(pr, err, nil) })
+	if pr.repeated == nil {
+		pr.repeated = map[string]*checks.Repeated{}
+	}
+	pr.repeated[name] = r
+	return r
+}
+
+// once makes one check, in this goroutine.
+func (p *Prober) once(pr *Probe, name string, timeout time.Duration, note *checks.Note) error {
+	ctx, cancel := context.WithTimeout(pr.ctx, timeout)
+	defer cancel()
+	return p.check(ctx, name, pr, note)
+}
+
+// check runs the check of a name. A check that panics has failed.
+func (p *Prober) check(ctx context.Context, name string, pr *Probe, note *checks.Note) (err error) {
+	f, ok := p.find(name)
+	if !ok {
+		return fmt.Errorf("no check is called %q", name)
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			p.logPanic(v, debug.Stack())
+			err = fmt.Errorf("%s: internal error: %v", name, v)
+		}
+	}()
+	if pr.Path.Mark != 0 && p.paths.Load() {
+		f = p.byVIP(f, pr.Path)
+	}
+	return f(ctx, pr.Whole(note))
+}
+
+// byVIP returns a check by the VIP. Silence while this host got its addresses and
+// settings says nothing about the real server: without accept_local, say, the VIP
+// that has just come has the kernel drop answers.
+func (p *Prober) byVIP(f checks.Func, path checks.Path) checks.Func {
+	whole := checks.ByVIP(f, path, p.logBlind)
+	return func(ctx context.Context, t checks.Target) error {
+		before := p.settings.Load()
+		err := whole(ctx, t)
+		if e, ok := errors.AsType[*checks.Error](err); ok && e.Object == path.VIP.String() && e.Kind == checks.Timeout && (before%2 == 1 || p.settings.Load() != before) {
+			return &checks.Error{Check: e.Check, Object: e.Object, Kind: checks.Resource, Err: errMeanwhile}
+		}
+		return err
+	}
+}
+
+var errMeanwhile = errors.New("nothing comes back, but this host got its addresses and settings meanwhile")
+
+func (p *Prober) logPanic(value any, stack []byte) {
+	p.log.Error("check panicked", "err", value, "stack", string(stack))
+}
+
+// logWaiting logs that checks have to wait.
+func (p *Prober) logWaiting() {
+	if p.mayLog() {
+		p.log.Warn("checks wait for one another: too many of them hang at once; raise checkconcurrency, or the limit of open files", "limit", p.limit)
+	}
+}
+
+// logLocal logs that this host cannot make checks.
+func (p *Prober) logLocal(err error) {
+	if p.mayLog() {
+		p.log.Warn("this host cannot make its checks; real servers keep their states until it can", "err", err)
+	}
+}
+
+// logBlind logs that this host cannot check real servers by their VIP.
+func (p *Prober) logBlind(err error) {
+	if p.mayLog() {
+		p.log.Warn("real servers are checked without their VIP, whatever checkpath says", "err", err)
+	}
+}
+
+// mayLog reports whether the latest warning was at least a minute ago, and notes
+// one now.
+func (p *Prober) mayLog() bool {
+	now, last := time.Now().Unix(), p.warned.Load()
+	return now-last >= 60 && p.warned.CompareAndSwap(last, now)
+}
+
+// upcoming returns the check to run now and how long it may take.
+func (pr *Probe) upcoming() (name string, timeout time.Duration) {
+	name = pr.First()
+	if pr.connects > 0 {
+		names := pr.Names()
+		name = names[len(names)-1]
+	}
+	return name, pr.Limit(name)
+}
+
+// account counts down the connect checks between two negotiations: n of them
+// follow a successful negotiation, and a negotiation follows any failure.
+func (pr *Probe) account(err error) {
+	switch {
+	case err != nil:
+		pr.connects = 0
+	case pr.connects > 0:
+		pr.connects--
+	default:
+		pr.connects = pr.N
+	}
+}
+
+// timers run turns in an own goroutine, for checks that all have one.
+type timers struct{ woken chan struct{} }
+
+func newTimers() *timers { return &timers{make(chan struct{}, 1)} }
+
+// Run calls turn until that returns false: at the beginning, when the time is
+// over that it returned last, and after Wake.
+func (tm *timers) Run(turn func() (time.Duration, bool)) {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		after, ok := turn()
+		if !ok {
+			return
+		}
+		if after < 0 {
+			after = time.Hour
+		}
+		timer.Reset(after)
+		select {
+		case <-timer.C:
+		case <-tm.woken:
+		}
+	}
+}
+
+// Wake has turn called soon.
+func (tm *timers) Wake() {
+	select {
+	case tm.woken <- struct{}{}:
+	default:
+	}
+}

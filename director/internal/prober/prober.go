@@ -1,0 +1,423 @@
+// Package prober repeats checks.
+package prober
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/shunt-lb/shunt/checks"
+	"github.com/shunt-lb/shunt/director/internal/places"
+	"github.com/shunt-lb/shunt/director/internal/spec"
+	"github.com/shunt-lb/shunt/internal/wheel"
+)
+
+const (
+	// FirstSpread is how late a first check may be, beside what BetweenFirsts adds.
+	FirstSpread = time.Second
+	// BetweenFirsts is the time between two first checks.
+	BetweenFirsts = time.Second / 2000
+	// probeTick is how coarse the times of checks are.
+	probeTick = 10 * time.Millisecond
+)
+
+// A Prober repeats checks: each at its own place within the interval, never
+// twice at once, and no more than a bounded number of all of them at any
+// moment. How long one takes delays no other, as long as the bound is not
+// reached. A check counts from when it was due, not from when it began or
+// ended: the pace does not drift, and checks that could not be made in time are
+// left out.
+//
+// Checks that need no more than a connection are made by a checks.Loop, in the
+// goroutine that looks after the times of all; others have a goroutine each.
+type Prober struct {
+	find func(name string) (checks.Func, bool)
+	loop bool // that find is checks.For, so that a checks.Loop can make checks
+	// limit is how many checks may be under way at once.
+	limit int
+	log   *slog.Logger
+	paths atomic.Bool // the dataplane has the paths of probes
+	// settings counts the beginnings and the ends of changes of this host, which
+	// decide whether answers of checks by the VIP come in.
+	settings atomic.Uint64
+	warned   atomic.Int64 // when the latest warning was logged, in Unix seconds
+	ready    chan struct{}
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+	probes map[spec.Identity]*Probe // owned by whoever calls Set, which is not done after Cancel
+
+	// driver runs turn; checks is where it can make checks, nil if it cannot.
+	driver interface {
+		Run(turn func() (time.Duration, bool))
+		Wake()
+	}
+	checks *checks.Loop
+
+	mu      sync.Mutex // of what follows
+	base    time.Time
+	byIndex []*Probe
+	free    []int32
+	wheel   *wheel.Wheel // of probes by when they are due
+	due     []*Probe     // to be started
+	waiting []*Probe     // because of limit
+	running int
+	removed []*checks.Repeated
+	places  map[time.Duration]*places.Places // by interval
+	results []Outcome
+	wheelAt uint32 // the tick to which wheel has come
+	told    uint32 // the tick of the latest tell
+	asleep  uint32 // the tick until which driver sleeps, if there is one
+	sleeps  bool
+}
+
+// An Outcome is a result, and whose it is.
+type Outcome struct {
+	Probe *Probe
+	Result
+}
+
+// A Result is one finished check.
+type Result struct {
+	At       time.Time
+	Duration time.Duration
+	Err      error
+	Note     *checks.Note // nil for nothing
+}
+
+// New returns a prober without checks. find finds a check by name, nil for
+// checks.For; limit is how many may be under way at once.
+func New(find func(name string) (checks.Func, bool), limit int, log *slog.Logger) *Prober {
+	p := &Prober{
+		find: find, loop: find == nil, limit: limit, log: log, ready: make(chan struct{}, 1), probes: map[spec.Identity]*Probe{},
+		base: time.Now(), wheel: wheel.New(0), places: map[time.Duration]*places.Places{},
+	}
+	if p.loop {
+		p.find = checks.For
+	}
+	p.ctx, p.cancel = context.WithCancel(context.Background())
+	return p
+}
+
+// Cancel ends all checks. There are no results after it, and Set must not be
+// called any more.
+func (p *Prober) Cancel() { p.cancel() }
+
+// Wait waits, after Cancel, until no check runs any more.
+func (p *Prober) Wait() { p.wg.Wait() }
+
+// Ready receives when there are results to take.
+func (p *Prober) Ready() <-chan struct{} { return p.ready }
+
+// UsePaths says whether the dataplane has the paths of checks by the VIP, which
+// go without them while it has not.
+func (p *Prober) UsePaths(there bool) { p.paths.Store(there) }
+
+// WhileHostChanges calls f, which changes addresses and settings of this host.
+func (p *Prober) WhileHostChanges(f func()) {
+	p.settings.Add(1)
+	f()
+	p.settings.Add(1)
+}
+
+// SetLimit says how many checks may be under way at once.
+func (p *Prober) SetLimit(limit int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.limit = limit
+}
+
+// begin starts the goroutine that looks after the times of checks.
+func (p *Prober) begin() {
+	p.base = time.Now()
+	p.driver = newTimers()
+	if p.loop {
+		l, err := checks.NewLoop(p.logPanic)
+		if err != nil {
+			p.log.Warn("each check gets a goroutine, which costs more", "err", err)
+		} else {
+			p.driver, p.checks = l, l
+		}
+	}
+	context.AfterFunc(p.ctx, p.driver.Wake)
+	p.wg.Go(func() { p.driver.Run(p.turn) })
+}
+
+// Set starts and ends probes until those of specs run, which are in the order in
+// which they are spread. Probes that stay are not disturbed, except those that
+// are awaited, which run at once. It does not wait for those that end: they
+// may still have a result.
+func (p *Prober) Set(specs []*spec.Check, awaited func(spec.Identity) bool) {
+	if p.driver == nil {
+		p.begin()
+	}
+	p.mu.Lock()
+	wanted := make(map[spec.Identity]struct{}, len(specs))
+	for _, s := range specs {
+		wanted[s.Identity] = struct{}{}
+	}
+	for id, pr := range p.probes {
+		if _, ok := wanted[id]; !ok {
+			p.remove(pr)
+			delete(p.probes, id)
+		}
+	}
+	started := 0
+	for _, s := range specs {
+		switch pr := p.probes[s.Identity]; {
+		case pr == nil:
+			p.probes[s.Identity] = p.add(s, time.Duration(started)*BetweenFirsts)
+			started++
+		case awaited(s.Identity):
+			p.kick(pr)
+		}
+	}
+	p.mu.Unlock()
+	p.driver.Wake()
+}
+
+// add starts a probe after a time. p is locked.
+func (p *Prober) add(s *spec.Check, after time.Duration) *Probe {
+	pr := &Probe{Check: s, pace: s.Interval}
+	pr.ctx, pr.cancel = context.WithCancel(p.ctx)
+	if n := len(p.free); n > 0 {
+		pr.index, p.free = p.free[n-1], p.free[:n-1]
+		p.byIndex[pr.index] = pr
+	} else {
+		pr.index = int32(len(p.byIndex))
+		p.byIndex = append(p.byIndex, pr)
+	}
+	of := p.places[s.Interval]
+	if of == nil {
+		of = &places.Places{}
+		p.places[s.Interval] = of
+	}
+	pr.place = of.Take()
+	pr.at = time.Duration(places.Part(pr.place) * float64(s.Interval)).Truncate(probeTick)
+	p.schedule(pr, time.Since(p.base)+after)
+	return pr
+}
+
+// remove ends a probe. p is locked.
+func (p *Prober) remove(pr *Probe) {
+	pr.cancel()
+	p.wheel.Clear(pr.index)
+	p.byIndex[pr.index] = nil
+	p.free = append(p.free, pr.index)
+	p.places[pr.Interval].Leave(pr.place)
+	pr.ended = true
+	for _, r := range pr.repeated {
+		if r != nil {
+			p.removed = append(p.removed, r)
+		}
+	}
+	if pr.running && !pr.aside {
+		p.over(pr) // it has no result any more
+	}
+}
+
+// Pause keeps a probe from running, or lets it run again, at once.
+func (p *Prober) Pause(id spec.Identity, paused bool) {
+	pr := p.probes[id]
+	if pr == nil || pr.paused == paused {
+		return
+	}
+	p.mu.Lock()
+	pr.paused = paused
+	if !paused {
+		p.kick(pr)
+	}
+	p.mu.Unlock()
+	p.driver.Wake()
+}
+
+// Hasten has a probe run at once.
+func (p *Prober) Hasten(id spec.Identity) {
+	pr := p.probes[id]
+	if pr == nil {
+		return
+	}
+	p.mu.Lock()
+	p.kick(pr)
+	p.mu.Unlock()
+	p.driver.Wake()
+}
+
+// kick has a probe run at once, or again if it does. p is locked.
+func (p *Prober) kick(pr *Probe) {
+	if pr.running || pr.waits {
+		pr.kicked = pr.running
+		return
+	}
+	p.schedule(pr, time.Since(p.base))
+}
+
+// SetPace tells in which time a probe is to run again, from when it ran last.
+func (p *Prober) SetPace(pr *Probe, pace time.Duration) {
+	if pr.pace == pace {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	pr.pace = pace
+	if !pr.ended && !pr.running && !pr.waits {
+		p.schedule(pr, pr.next(time.Since(p.base)))
+	}
+}
+
+// schedule has a probe run at a time since base. p is locked.
+func (p *Prober) schedule(pr *Probe, at time.Duration) {
+	pr.due = at
+	tick := uint32((at + probeTick - 1) / probeTick)
+	p.wheel.Set(pr.index, tick)
+	if p.sleeps && int32(tick-p.asleep) < 0 {
+		p.driver.Wake()
+	}
+}
+
+// turn starts the checks that are due and tells whoever takes results that there
+// are some. It returns after which time it has to be called again.
+func (p *Prober) turn() (time.Duration, bool) {
+	p.mu.Lock()
+	p.sleeps = false
+	due, removed := p.collect()
+	p.mu.Unlock()
+	for _, r := range removed {
+		r.Remove()
+	}
+	for _, pr := range due {
+		p.start(pr)
+	}
+	if p.ctx.Err() != nil {
+		return 0, false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Since(p.base)
+	tick := uint32(now / probeTick)
+	if len(p.results) > 0 {
+		if p.told != tick {
+			p.tell()
+			p.told = tick
+		} else {
+			return p.sleepUntil(now, 1), true // more may come in this tick
+		}
+	}
+	n, ok := p.wheel.Next()
+	if !ok {
+		p.sleeps, p.asleep = true, tick+1<<30
+		return -1, true
+	}
+	return p.sleepUntil(now, int32(p.wheelAt+uint32(n)-tick)), true
+}
+
+// sleepUntil returns the time until so many ticks have begun. p is locked.
+func (p *Prober) sleepUntil(now time.Duration, ticks int32) time.Duration {
+	at := uint32(now/probeTick) + uint32(max(ticks, 0))
+	p.sleeps, p.asleep = true, at
+	return max(0, time.Duration(at)*probeTick-now)
+}
+
+// collect returns the probes that may start now. p is locked.
+func (p *Prober) collect() (due []*Probe, removed []*checks.Repeated) {
+	p.due = p.due[:0]
+	removed, p.removed = p.removed, nil
+	if p.ctx.Err() != nil {
+		return nil, removed
+	}
+	now := time.Since(p.base)
+	for p.running < p.limit && len(p.waiting) > 0 {
+		pr := p.waiting[0]
+		if p.waiting = p.waiting[1:]; !pr.ended {
+			pr.waits = false
+			p.take(pr)
+		}
+	}
+	p.wheelAt = uint32(now / probeTick)
+	p.wheel.Advance(p.wheelAt, func(i int32) {
+		switch pr := p.byIndex[i]; {
+		case pr.due > now:
+			p.schedule(pr, pr.due) // the wheel does not see that far ahead
+		case pr.paused:
+			pr.last = pr.due
+			p.schedule(pr, pr.next(now))
+		case p.running >= p.limit:
+			pr.waits = true
+			p.waiting = append(p.waiting, pr)
+			p.logWaiting()
+		default:
+			p.take(pr)
+		}
+	})
+	return p.due, removed
+}
+
+// take counts a probe as running and has it started. p is locked.
+func (p *Prober) take(pr *Probe) {
+	pr.running, pr.last = true, pr.due
+	p.running++
+	p.due = append(p.due, pr)
+}
+
+// over counts a probe as running no more. p is locked.
+func (p *Prober) over(pr *Probe) {
+	pr.running = false
+	p.running--
+	if len(p.waiting) > 0 {
+		p.driver.Wake()
+	}
+}
+
+// finish takes the result of a check, whose probe may have ended. That of one in
+// a goroutine is told at once, those of the loop by turn.
+func (p *Prober) finish(pr *Probe, err error, note *checks.Note) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if pr.ended && !pr.aside {
+		return
+	}
+	aside := pr.aside
+	pr.aside = false
+	p.over(pr)
+	if pr.ended || p.ctx.Err() != nil {
+		return
+	}
+	pr.account(err)
+	at := time.Now()
+	if checks.Local(err) {
+		p.logLocal(err)
+	} else {
+		p.results = append(p.results, Outcome{pr, Result{At: at, Duration: at.Sub(pr.began), Err: err, Note: note}})
+		if aside {
+			p.tell()
+		}
+	}
+	if pr.kicked {
+		pr.kicked = false
+		p.schedule(pr, at.Sub(p.base))
+		return
+	}
+	p.schedule(pr, pr.next(at.Sub(p.base)))
+}
+
+// tell says that there are results. p is locked.
+func (p *Prober) tell() {
+	select {
+	case p.ready <- struct{}{}:
+	default:
+	}
+}
+
+// Take returns the results that have come since, in the memory of those that were
+// taken before, which is old.
+func (p *Prober) Take(old []Outcome) []Outcome {
+	clear(old)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	taken := p.results
+	p.results = old[:0]
+	return taken
+}
