@@ -3,14 +3,19 @@ package dataplane
 import "context"
 
 // The firewall marks of paths: MaxPaths of them, from FirstPathMark on
-// (0x53480000 to 0x53483fff). No virtual service may have one.
+// (0x53480000 to 0x53483fff), and as many behind them for checks that are made by
+// hand. No virtual service may have one.
 const (
-	FirstPathMark = 0x53480000
-	MaxPaths      = 1 << 14
+	FirstPathMark  = 0x53480000
+	FirstTrialMark = FirstPathMark + MaxPaths
+	MaxPaths       = 1 << 14
 )
 
 // IsPathMark reports whether a firewall mark is that of a path.
 func IsPathMark(mark uint32) bool { return mark-FirstPathMark < MaxPaths }
+
+// IsTrialMark reports whether a firewall mark is that of a path for checks by hand.
+func IsTrialMark(mark uint32) bool { return mark-FirstTrialMark < MaxPaths }
 
 // A Path leads packets of this host with a mark to a real server, in the way that
 // packets of clients take.
