@@ -173,6 +173,37 @@ type ServerStatus struct {
 	addr netip.AddrPort // its address in the dataplane
 }
 
+// A CheckResult is one of the latest checks of a real server.
+type CheckResult struct {
+	Time     time.Time `json:"time"` // when it ended
+	Duration Seconds   `json:"seconds"`
+	OK       bool      `json:"ok"`
+	// Reason is why it failed, in one of the words of [checks.Kind].
+	Reason checks.Kind `json:"reason,omitempty"`
+	// Result is the error in words, of which only the latest few different ones
+	// are kept.
+	Result string `json:"result,omitempty"`
+}
+
+// A ServerHistory is what the latest checks of a real server have found.
+type ServerHistory struct {
+	Service string        `json:"service"`
+	Name    string        `json:"name,omitempty"` // servicename
+	Server  string        `json:"server"`
+	State   State         `json:"state"`
+	Since   time.Time     `json:"since"`
+	Cause   string        `json:"cause"`
+	Checks  []CheckResult `json:"checks"` // oldest first
+}
+
+// A Histogram is how long the checks of a service took.
+type Histogram struct {
+	// Buckets are how many checks took so long at most, by seconds.
+	Buckets map[float64]uint64
+	Count   uint64
+	Sum     time.Duration
+}
+
 // A State is the state of a real server or, in a transition, of a fallback.
 type State string
 

@@ -8,6 +8,7 @@ import (
 	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/director/internal/spec"
 )
 
 // A Trial is one check of a real server that somebody makes by hand.
@@ -41,18 +42,18 @@ func Trials(conf *config.Config) []Trial {
 }
 
 func trialsOf(v *config.Virtual, r *config.Real) []Trial {
-	s := newSpec(v, r)
+	s := spec.For(v, r)
 	if s == nil {
 		return []Trial{{Virtual: v, Real: r}}
 	}
-	target := s.whole(nil)
+	target := s.Whole(nil)
 	var path checks.Path
 	if key, ok := pathTo(v, r); ok {
 		path = key.check(v, s)
 	}
 	var all []Trial
-	for _, name := range s.names() {
-		all = append(all, Trial{Virtual: v, Real: r, Check: name, Target: target, Timeout: s.limit(name), Path: path})
+	for _, name := range s.Names() {
+		all = append(all, Trial{Virtual: v, Real: r, Check: name, Target: target, Timeout: s.Limit(name), Path: path})
 	}
 	return all
 }

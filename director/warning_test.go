@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/shunt-lb/shunt/checks"
+	"github.com/shunt-lb/shunt/director/internal/prober"
 )
 
 // Warnings are logged when they begin and when they end, and not between; they
@@ -45,7 +46,7 @@ func TestWarnings(t *testing.T) {
 		}
 	}
 	result := func(text string, err error) {
-		c.observe(sv, sv.servers[1], checkResult{at: t0, err: err, note: &checks.Note{Warning: text}})
+		c.observe(sv, sv.servers[1], prober.Result{At: t0, Err: err, Note: &checks.Note{Warning: text}})
 		c.catchUp()
 	}
 	warn(c.services, []Warning{one, whole}, c.log)
@@ -57,7 +58,7 @@ func TestWarnings(t *testing.T) {
 	result("too large", nil)
 	result("", errors.New("down"))
 	expect("a check that fails says nothing of it", 0, "another machine", "it answers", "too large")
-	if st := sv.servers[0].state(); sv.servers[0].health.fails > 0 {
+	if st := sv.servers[0].state(); sv.servers[0].health.Fails > 0 {
 		t.Errorf("a warning has counted as a failure: %s", st)
 	}
 	c.configure(t0, conf(v), nil)

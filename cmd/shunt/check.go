@@ -36,8 +36,8 @@ func checkCommand() *cli.Command {
 	}
 }
 
-// misused gives an error of the command line, or of the file, its exit code:
-// 1 says that a check has failed.
+// misused gives an error of the command line, or of the file, its exit code. It
+// is not 1, which says that a check has failed.
 func misused(err error) error { return cli.Exit(err.Error(), exitConfig) }
 
 func check(c *cli.Context) error {
@@ -76,7 +76,7 @@ func choose(c *cli.Context, path string, conf *config.Config) ([]director.Trial,
 	return trials, nil
 }
 
-// try makes checks, prints what comes of them and returns how many have failed.
+// try makes checks, prints their results and returns how many have failed.
 func try(ctx context.Context, c *cli.Context, trials []director.Trial) (failed int, err error) {
 	if c.Bool("json") {
 		results := []trial.Result{}
@@ -99,7 +99,7 @@ func chosen(c *cli.Context) string {
 	return words.String()
 }
 
-// interrupted says why not all checks were made.
+// interrupted replaces the error of a cancelled context by one for operators.
 func interrupted(err error) error {
 	if errors.Is(err, context.Canceled) {
 		return errors.New("interrupted: not all checks were made")
