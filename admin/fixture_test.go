@@ -176,7 +176,7 @@ func web() director.ServiceStatus {
 			{
 				Server: "192.168.80.130:80", Forward: "gate", Weight: 1, Current: 0, State: director.Maintenance,
 				Warnings: []string{"it answers ARP for 10.0.0.100 on eth0, as 52:54:00:12:34:56: packets of clients go there, past the director"},
-				Since: before(40 * time.Minute), Cause: "file /etc/ha.d/maintenance/web3",
+				Since:    before(40 * time.Minute), Cause: "file /etc/ha.d/maintenance/web3",
 				Checked: before(700 * time.Millisecond), Duration: director.Seconds(2 * time.Millisecond), Rises: 2400, ChecksOK: 2400, Transitions: 1,
 			},
 		},
