@@ -269,23 +269,25 @@ func TestLoopHostile(t *testing.T) {
 	l.stop()
 }
 
-// TestLoopMemory: a check of http holds no more than 2 MiB at any time, whatever
-// comes, and connect reads nothing at all.
+// TestLoopMemory: a check of http or simpletcp holds no more than 2 MiB at any
+// time, whatever comes, and connect reads nothing at all.
 func TestLoopMemory(t *testing.T) {
 	l := newLooping(t)
 	for what, c := range map[string]struct{ begin, more string }{
 		"bytes": {"", "x"}, "line ends": {"", "\n"}, "fields": {head200, "X: y\r\n"}, "a field": {head200 + "X: ", "y"},
 		"body": {head200 + "\r\n", "x"}, "chunks": {head200 + "Transfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n"},
-		"gzip bomb": {head200 + "Content-Encoding: gzip\r\n\r\n" + gzipped(t, 64<<20), "\x00"},
+		"long lines": {"", strings.Repeat("x", 5000) + "\n"}, "lines that are longer": {"", strings.Repeat("\xff", 100_000) + "\n"},
+		"other bytes": {"", "\xff\xfe\n"},
+		"gzip bomb":   {head200 + "Content-Encoding: gzip\r\n\r\n" + gzipped(t, 64<<20), "\x00"},
 	} {
-		begin, piece := []byte(c.begin), bytes.Repeat([]byte(c.more), 1<<12)
+		begin, piece := []byte(c.begin), bytes.Repeat([]byte(c.more), 1+1<<14/len(c.more))
 		addr := server(t, "127.0.0.1", func(_ context.Context, conn *net.TCPConn) {
 			_, err := conn.Write(begin)
 			for err == nil { // and allocates nothing
 				_, err = conn.Write(piece)
 			}
 		})
-		for _, check := range []string{"connect", "http"} {
+		for _, check := range []string{"connect", "http", "simpletcp"} {
 			before, peak, done := live(), int64(0), make(chan struct{})
 			go func() {
 				defer close(done)

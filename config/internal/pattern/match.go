@@ -25,34 +25,38 @@ const (
 // necessary. An error of text counts as its end. Soon after ctx is done Match
 // returns ctx's error, with any text and pattern.
 func (p *Pattern) Match(ctx context.Context, text io.Reader) (bool, error) {
-	head, err := io.ReadAll(io.LimitReader(text, matchHead))
+	mem := borrow()
+	defer mem.giveBack()
+	_, err := mem.head.ReadFrom(io.LimitReader(text, matchHead))
+	head := mem.head.Bytes()
 	switch {
 	case err == nil && len(head) == matchHead:
-		return p.search(ctx, io.MultiReader(bytes.NewReader(head), text))
+		return p.search(ctx, mem, io.MultiReader(bytes.NewReader(head), text))
 	case p.whole:
 		return bytes.Contains(head, p.prefix), nil
 	case (len(head)+1)*p.steps <= matchAtOnce:
-		return p.re.Match(latin1(head)), nil
+		return p.re.Match(mem.latin1(head)), nil
 	}
-	return p.search(ctx, bytes.NewReader(head))
+	return p.search(ctx, mem, bytes.NewReader(head))
 }
 
 // MatchNow is Match for a text in memory, where it takes some milliseconds at
-// most: decided is false where it may take more. It allocates nothing for a
-// text in ASCII.
+// most: decided is false where it may take more. It allocates nothing.
 func (p *Pattern) MatchNow(text []byte) (matched, decided bool) {
 	switch {
 	case p.whole && len(text) <= matchHead:
 		return bytes.Contains(text, p.prefix), true
 	case !p.whole && (len(text)+1)*p.steps <= matchNow:
-		return p.re.Match(latin1(text)), true
+		mem := borrow()
+		defer mem.giveBack()
+		return p.re.Match(mem.latin1(text)), true
 	}
 	return false, false
 }
 
 // search is Match for a text or a pattern that may take long.
-func (p *Pattern) search(ctx context.Context, text io.Reader) (bool, error) {
-	in := bufio.NewReaderSize(text, matchHead+len(p.prefix))
+func (p *Pattern) search(ctx context.Context, mem *memory, text io.Reader) (bool, error) {
+	in := mem.reader(text, matchHead+len(p.prefix))
 	found, err := skipTo(ctx, in, p.prefix)
 	if !found || p.whole {
 		return found, err

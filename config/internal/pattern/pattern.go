@@ -122,22 +122,7 @@ func withTab(class []rune) []rune {
 
 // latin1 returns b with every byte as a character. It returns ASCII, the usual
 // case, as it is.
-func latin1(b []byte) []byte {
-	high := 0
-	for _, c := range b {
-		if c >= utf8.RuneSelf {
-			high++
-		}
-	}
-	if high == 0 {
-		return b
-	}
-	wide := make([]byte, 0, len(b)+high)
-	for _, c := range b {
-		wide = utf8.AppendRune(wide, rune(c))
-	}
-	return wide
-}
+func latin1(b []byte) []byte { return new(memory).latin1(b) }
 
 // Explain returns what is wrong with source, by the error of Compile: a text, a
 // hint, and an offset into source.
