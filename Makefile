@@ -57,7 +57,7 @@ test: need-go deps-programs fmt-check lint tidy-check test-unit test-root test-k
 test-unit: deps-programs
 	$(GO) test -race -timeout 40m -p $$((2 * $$(nproc))) ./...
 	$(GO) test -run 'TestBigFiles$$' ./config
-	$(GO) test -run 'AllocatesNothing$$|AllocateNothing$$|HoldLittle$$' ./checks ./director
+	$(GO) test -run 'AllocatesNothing$$|AllocateNothing$$|HoldLittle$$' ./checks ./director/...
 
 # Network namespaces need root: as somebody else, the packages that use them
 # are tested once more with sudo. Under CI=true a test that cannot run fails.

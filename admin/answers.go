@@ -12,9 +12,10 @@ import (
 const (
 	// maxAnswers is how many large answers of a kind may be under way at once.
 	maxAnswers = 2
-	// piece is how many bytes of one are sent at a time.
+	// piece is how many bytes of an answer are sent at a time.
 	piece = 64 << 10
-	// answerTime is how long one may take, and fairTime how long if others wait.
+	// answerTime is how long an answer may take, fairTime how long its client may
+	// be waited for while others wait.
 	answerTime = 30 * time.Second
 	fairTime   = time.Second
 )
@@ -46,7 +47,7 @@ func (s *Server) bounded(next http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// wait takes a slot, if there is one in time.
+// wait reports whether it got a slot in time.
 func (a *answers) wait(r *http.Request) bool {
 	over := time.NewTimer(patience)
 	defer over.Stop()
@@ -80,7 +81,8 @@ func (a *answers) end(p *pacedWriter) {
 	<-a.slots
 }
 
-// cutSlowest ends the answer that has taken longest, if it had its time.
+// cutSlowest ends the answer that has taken longest, if that is more than
+// fairTime.
 func (a *answers) cutSlowest() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -95,10 +97,11 @@ type pacedWriter struct {
 	control *http.ResponseController
 	pace    time.Duration
 
-	mu    sync.Mutex
-	began time.Time // to be sent
-	sends bool
-	cut   bool
+	mu     sync.Mutex
+	began  time.Time     // to be sent, zero before
+	piece  time.Time     // began to be sent, zero between pieces
+	waited time.Duration // for the client to read
+	cut    bool
 }
 
 // Write implements http.ResponseWriter.
@@ -109,6 +112,7 @@ func (p *pacedWriter) Write(b []byte) (int, error) {
 			return sent, err
 		}
 		n, err := p.ResponseWriter.Write(b[sent:min(len(b), sent+piece)])
+		p.sent()
 		if sent += n; err != nil || sent == len(b) {
 			return sent, err
 		}
@@ -120,8 +124,8 @@ func (p *pacedWriter) next() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
-	if !p.sends {
-		p.sends, p.began = true, now
+	if p.began.IsZero() {
+		p.began = now
 	}
 	if p.cut {
 		return os.ErrDeadlineExceeded
@@ -130,15 +134,29 @@ func (p *pacedWriter) next() error {
 	if end := p.began.Add(answerTime); deadline.After(end) {
 		deadline = end
 	}
+	p.piece = now
 	_ = p.control.SetWriteDeadline(deadline) // not a connection: it has none
 	return nil
 }
 
-// cutSlow ends the answer if it has been sent for longer than fairTime.
+// sent ends the time that a piece takes.
+func (p *pacedWriter) sent() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.waited += time.Since(p.piece)
+	p.piece = time.Time{}
+}
+
+// cutSlow ends the answer if its client has been waited for longer than fairTime.
+// The time that making the answer takes does not count.
 func (p *pacedWriter) cutSlow() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.sends && time.Since(p.began) > fairTime {
+	waited := p.waited
+	if !p.piece.IsZero() {
+		waited += time.Since(p.piece)
+	}
+	if waited > fairTime {
 		p.cut = true
 		_ = p.control.SetWriteDeadline(time.Now())
 	}

@@ -1,6 +1,10 @@
 package director
 
-import "time"
+import (
+	"time"
+
+	"github.com/shunt-lb/shunt/director/internal/prober"
+)
 
 const (
 	// beginWait is how long a service that could begin waits for the first results
@@ -67,10 +71,10 @@ func (s *server) due() time.Time {
 	switch {
 	case s.probe == nil || s.maintenance != "" || s.assumed:
 		return time.Time{}
-	case s.last.at.IsZero():
-		return s.awaited.Add(firstSpread + s.probe.limit(s.probe.first()) + resultGrace)
-	case !s.health.up && s.health.rises > 0:
-		return s.last.at.Add(s.pace() + s.probe.limit(s.probe.first()) + resultGrace)
+	case s.last.At.IsZero():
+		return s.awaited.Add(prober.FirstSpread + s.probe.Limit(s.probe.First()) + resultGrace)
+	case !s.health.Up && s.health.Rises > 0:
+		return s.last.At.Add(s.pace() + s.probe.Limit(s.probe.First()) + resultGrace)
 	}
 	return time.Time{}
 }
@@ -79,7 +83,7 @@ func (s *server) due() time.Time {
 // only because a predecessor used it, or is usable and not checked.
 func (sv *service) proven() bool {
 	for _, s := range sv.servers {
-		if s.usable() && (s.probe == nil || !s.last.at.IsZero()) {
+		if s.usable() && (s.probe == nil || !s.last.At.IsZero()) {
 			return true
 		}
 	}

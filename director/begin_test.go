@@ -17,6 +17,7 @@ import (
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/director/internal/applier"
+	"github.com/shunt-lb/shunt/director/internal/prober"
 )
 
 // A first is what becomes of the first check of a real server: err after a time.
@@ -61,7 +62,7 @@ func (f *firsts) find(string) (checks.Func, bool) {
 func beginning(t *testing.T, c *config.Config, of map[string]first) (*fixture, *firsts) {
 	r := newFixture(t, c)
 	f := &firsts{fakeChecks: r.farm, of: of, told: map[string]time.Time{}}
-	r.prober.find = f.find
+	r.findCheck = f.find
 	return r.start(), f
 }
 
@@ -158,7 +159,7 @@ func TestBeginWithoutChecks(t *testing.T) {
 		defer r.stop()
 		time.Sleep(v.CheckTimeout)
 		r.want(v, "invalid AddrPort: ")
-		time.Sleep(firstSpread + resultGrace)
+		time.Sleep(prober.FirstSpread + resultGrace)
 		r.want(v, vip+": sorry=1")
 	})
 }
@@ -186,7 +187,7 @@ func TestBeginWithAPredecessor(t *testing.T) {
 		r := newFixture(t, conf(v))
 		r.plane.foreign = []dataplane.VirtualService{left}
 		f2 := &firsts{fakeChecks: r.farm, of: map[string]first{rs1: {after: 2 * time.Second}, rs2: {after: 1500 * time.Millisecond}}, told: map[string]time.Time{}}
-		r.prober.find = f2.find
+		r.findCheck = f2.find
 		r.start()
 		f(r)
 		synctest.Wait()

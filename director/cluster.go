@@ -1,13 +1,14 @@
 package director
 
 import (
-	"context"
 	"log/slog"
 	"slices"
 	"time"
 
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/director/internal/prober"
+	"github.com/shunt-lb/shunt/director/internal/spec"
 )
 
 // A cluster is the director's whole state. It is pure: events and a time go in
@@ -29,36 +30,13 @@ type cluster struct {
 	leftOut int
 	// files keep out real servers, by their configured address.
 	files   map[string]string
-	alerts  alerts
-	history history
+	reports reporter
 	out     effects
 	log     *slog.Logger
 }
 
-// A history holds the latest transitions.
-type history struct {
-	recent []Transition // oldest first
-	log    *slog.Logger
-}
-
-// maxTransitions is how many transitions a history keeps.
-const maxTransitions = 256
-
-// add logs a transition and keeps it.
-func (h *history) add(t Transition) {
-	level := slog.LevelInfo
-	if t.To == Kept || t.To == Lost {
-		level = slog.LevelWarn
-	}
-	h.log.Log(context.Background(), level, "state changed", "service", t.Service, "real", t.Server, "from", string(t.From), "to", string(t.To), "cause", t.Cause)
-	if len(h.recent) == maxTransitions {
-		h.recent = append(h.recent[:0], h.recent[1:]...)
-	}
-	h.recent = append(h.recent, t)
-}
-
 // A checkedBy finds the servers that one probe checks.
-type checkedBy map[identity][]member
+type checkedBy map[spec.Identity][]member
 
 // A member is a server in its service.
 type member struct {
@@ -71,7 +49,7 @@ func newCheckedBy(services []*service) checkedBy {
 	for _, sv := range services {
 		for _, s := range sv.servers {
 			if s.probe != nil {
-				id := s.probe.identity
+				id := s.probe.Identity
 				by[id] = append(by[id], member{sv, s})
 			}
 		}
@@ -80,8 +58,8 @@ func newCheckedBy(services []*service) checkedBy {
 }
 
 // awaited reports whether a server that a probe checks has had no result yet.
-func (by checkedBy) awaited(id identity) bool {
-	return slices.ContainsFunc(by[id], func(m member) bool { return m.s.last.at.IsZero() })
+func (by checkedBy) awaited(id spec.Identity) bool {
+	return slices.ContainsFunc(by[id], func(m member) bool { return m.s.last.At.IsZero() })
 }
 
 // paceOf returns the time between two checks of a probe: the shortest that any
@@ -97,7 +75,7 @@ func paceOf(members []member) time.Duration {
 func newCluster(out effects, log *slog.Logger) *cluster {
 	return &cluster{
 		byID: map[dataplane.ServiceID]*service{}, stale: map[*service]time.Time{}, waiting: map[*service]struct{}{}, out: out, log: log,
-		alerts: alerts{phase: config.AlertStarting, out: out}, history: history{log: log},
+		reports: reporter{alerts: alerts{phase: config.AlertStarting, out: out}, history: history{log: log}, out: out, log: log},
 	}
 }
 
@@ -106,8 +84,8 @@ func newCluster(out effects, log *slog.Logger) *cluster {
 // the first configuration.
 func (c *cluster) configure(now time.Time, conf *config.Config, found []dataplane.VirtualService) {
 	old := c.byID
-	c.alerts.at = now
-	c.alerts.global, c.leftOut = conf.Global, conf.LeftOut
+	c.reports.alerts.at = now
+	c.reports.alerts.global, c.leftOut = conf.Global, conf.LeftOut
 	c.services, c.byID = nil, map[dataplane.ServiceID]*service{}
 	ways := pathsOf(conf)
 	for i := range conf.Virtuals {
@@ -125,7 +103,7 @@ func (c *cluster) configure(now time.Time, conf *config.Config, found []dataplan
 	clear(c.waiting)
 	c.readyChanged = true
 	for _, sv := range c.services {
-		sv.setTimes(now, now.Add(time.Duration(max(0, len(c.checkedBy)-1))*betweenFirsts))
+		sv.setTimes(now, now.Add(time.Duration(max(0, len(c.checkedBy)-1))*prober.BetweenFirsts))
 		c.applyFiles(now, sv)
 		if o := old[sv.conf.ID]; o != nil && o.usable() && !sv.usable() {
 			sv.begun = false // the servers from before go on until the new ones are checked
@@ -147,9 +125,9 @@ func (c *cluster) adopt(found []dataplane.VirtualService) {
 func (c *cluster) removeMissing(old map[dataplane.ServiceID]*service) {
 	for id, sv := range old {
 		if c.byID[id] == nil {
-			c.stopFallbackCommand(sv)
-			c.endQuorum(sv)
-			c.alerts.purged(sv, sv.servers, "start")
+			c.reports.stopFallbackCommand(sv)
+			c.reports.endQuorum(sv)
+			c.reports.alerts.purged(sv, sv.servers, "start")
 			c.log.Info("virtual service removed", "service", id.String())
 			c.removeService(sv)
 		}
@@ -176,7 +154,7 @@ func (c *cluster) refresh(now time.Time, sv *service) {
 	sv.advanceRamps(now, c.log)
 	for _, s := range sv.servers {
 		s.ramp.out = s.ramp.out || s.foundDown()
-		c.alerts.schedule(now, sv, s)
+		c.reports.alerts.schedule(now, sv, s)
 	}
 	if !begun {
 		return
@@ -192,10 +170,10 @@ func (c *cluster) refresh(now time.Time, sv *service) {
 
 // tick does what is due by time: reminders, and the steps of slow starts.
 func (c *cluster) tick(now time.Time) {
-	c.alerts.at = now
-	c.alerts.limits.due(now, c.alerts.global.AlertLimit)
+	c.reports.alerts.at = now
+	c.reports.alerts.limits.Due(now, c.reports.alerts.global.AlertLimit)
 	for _, sv := range c.services {
-		c.alerts.remindDue(now, sv)
+		c.reports.alerts.remindDue(now, sv)
 		if sv.advanceRamps(now, c.log) {
 			c.refresh(now, sv)
 		}
@@ -216,7 +194,7 @@ func (c *cluster) applied(id dataplane.ServiceID, want *dataplane.VirtualService
 	if err != nil && (sv.applyErr == nil || sv.applyErr.Error() != err.Error()) {
 		c.log.Error("virtual service is not served as wanted", "service", id.String(), "err", err)
 	}
-	if err == nil && sv.applyErr != nil && c.alerts.phase != config.AlertStopping { // at a stop only its removal can succeed
+	if err == nil && sv.applyErr != nil && c.reports.alerts.phase != config.AlertStopping { // at a stop only its removal can succeed
 		c.log.Info("virtual service is served as wanted again", "service", id.String())
 	}
 	sv.noteResult(want, err)

@@ -10,6 +10,9 @@ import (
 
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/director/internal/monitorfile"
+	"github.com/shunt-lb/shunt/director/internal/prober"
+	"github.com/shunt-lb/shunt/director/internal/spec"
 )
 
 var (
@@ -37,11 +40,11 @@ func newReplay(t *testing.T, conf *config.Config) *replay {
 func (r *replay) result(addr string, err error) {
 	r.t.Helper()
 	r.now = r.now.Add(time.Second)
-	done := map[identity]bool{}
+	done := map[spec.Identity]bool{}
 	for id, members := range r.c.checkedBy {
 		if members[0].s.conf.Addr.String() == addr && !done[id] {
 			done[id] = true
-			r.c.checked(id, checkResult{at: r.now, err: err})
+			r.c.checked(id, prober.Result{At: r.now, Err: err})
 			r.c.catchUp()
 		}
 	}
@@ -233,7 +236,7 @@ func TestPortRule(t *testing.T) {
 	r := newReplay(t, conf(v))
 	r.down("192.168.80.110:8080")
 	r.down("192.168.80.120:8080", "apply 10.0.0.100:80: 192.168.80.110:80=0 192.168.80.120:8080=0")
-	if a := r.c.services[0].servers[0].probe.target.Addr; a.Port() != 8080 {
+	if a := r.c.services[0].servers[0].probe.Target.Addr; a.Port() != 8080 {
 		t.Errorf("the check goes to %s", a)
 	}
 	r.up("192.168.80.110:8080", "apply 10.0.0.100:80: 192.168.80.110:80=1 192.168.80.120:8080=0")
@@ -346,7 +349,7 @@ func TestReminders(t *testing.T) {
 	v.EmailAlert, v.EmailAlertFreq = []string{"ops@example.test"}, time.Minute
 	v.EmailAlertStatus = config.AlertRunning
 	r := newReplay(t, conf(v))
-	r.c.alerts.phase = config.AlertRunning
+	r.c.reports.alerts.phase = config.AlertRunning
 	r.result(rs1, nil)
 	r.out.take()
 	r.down(rs1, "mail running ops@example.test: Deleted real server: 192.168.80.110:80 (10.0.0.100:80)", "apply 10.0.0.100:80: ")
@@ -382,7 +385,7 @@ func TestMonitorFile(t *testing.T) {
 	r.out.take()
 	r.result(rs1, errors.New("status 500|50%\n")) //nolint:revive // the newline is the point
 	got := r.out.take()[:1]
-	stamp := r.now.Local().Format(monitorTime)
+	stamp := r.now.Local().Format(monitorfile.TimeLayout)
 	want := "monitor /var/log/m: [" + stamp + "] [" + strconv.Itoa(os.Getpid()) + "] negotiate http tcp 192.168.80.110 80 1 masq /x [down] status 500%7c50%25%0a\n"
 	if got[0] != want {
 		t.Errorf("got  %q\nwant %q", got, want)
@@ -395,10 +398,10 @@ func TestRecentTransitionsAreBounded(t *testing.T) {
 		r.result(rs1, nil)
 		r.result(rs1, errBad)
 	}
-	if n := len(r.c.history.recent); n != maxTransitions {
+	if n := len(r.c.reports.history.recent); n != maxTransitions {
 		t.Fatalf("%d transitions kept", n)
 	}
-	if last := r.c.history.recent[maxTransitions-1]; last.To != Down || last.Cause != errBad.Error() {
+	if last := r.c.reports.history.recent[maxTransitions-1]; last.To != Down || last.Cause != errBad.Error() {
 		t.Errorf("last transition %+v", last)
 	}
 }

@@ -64,6 +64,8 @@ func TestOnDownKeep(t *testing.T) {
 	r.wantCut("down")
 }
 
+func nobodyConnects(*config.Virtual) bool { return false }
+
 // What the operator takes out, or a reload removes, or what the service is to
 // use all the same, keeps its connections.
 func TestOnDownSpares(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/director/internal/applier"
 	"github.com/shunt-lb/shunt/director/internal/hooks"
+	"github.com/shunt-lb/shunt/director/internal/prober"
 )
 
 // ErrStopped is the error of a director that is not running.
@@ -86,8 +87,8 @@ type Director struct {
 	events chan func()
 	// suspicions come from the dataplane.
 	suspicions chan suspicion
-	prober     *prober
-	taken      []outcome // the latest
+	prober     *prober.Prober
+	taken      []prober.Outcome // the latest
 	applier    *applier.Applier
 	hooks      *hooks.Hooks
 
@@ -117,10 +118,7 @@ func New(o Options) *Director {
 	}
 	d.applier = applier.New(o.Dataplane, d.applied, o.Log)
 	d.hooks = hooks.New(o.Log)
-	d.prober = newProber(o.MaxChecks, o.Log)
-	if d.prober.loop = o.Checks == nil; o.Checks != nil {
-		d.prober.find = o.Checks
-	}
+	d.prober = prober.New(o.Checks, o.MaxChecks, o.Log)
 	d.cluster = newCluster(executor{d.applier, d.hooks, o.Mail, o.Deliver, o.Log}, o.Log)
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	d.loader = newLoader(d)
@@ -217,7 +215,7 @@ func (d *Director) loop() {
 			return
 		case f := <-d.events:
 			f()
-		case <-d.prober.ready:
+		case <-d.prober.Ready():
 			d.handleResults()
 		case about := <-d.suspicions:
 			d.hasten(about)
@@ -254,7 +252,7 @@ func (d *Director) activate(conf *config.Config, found []dataplane.VirtualServic
 	d.applier.ReaddQuiescent(conf.Global.ReaddQuiescent)
 	d.cluster.configure(now, conf, found)
 	d.conf.Path, d.conf.Loaded, d.conf.Warnings, d.conf.Waiting = conf.Path, now, texts(conf.Warnings), texts(conf.Waiting)
-	d.prober.setLimit(cmp.Or(conf.Global.CheckConcurrency, d.o.MaxChecks))
+	d.prober.SetLimit(cmp.Or(conf.Global.CheckConcurrency, d.o.MaxChecks))
 	d.syncProbes()
 	logWaiting(d.log, conf.Waiting)
 	d.reportReady() // before Reload returns
@@ -263,9 +261,7 @@ func (d *Director) activate(conf *config.Config, found []dataplane.VirtualServic
 // follow calls Options.Follow.
 func (d *Director) follow(conf *config.Config) {
 	if d.o.Follow != nil {
-		d.prober.settings.Add(1)
-		d.o.Follow(conf)
-		d.prober.settings.Add(1)
+		d.prober.WhileHostChanges(func() { d.o.Follow(conf) })
 	}
 }
 

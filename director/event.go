@@ -81,7 +81,7 @@ func (a *alerts) tell(v *config.Virtual, e Event) {
 	}
 	if v.Webhook != "" {
 		p := Post{URL: v.Webhook, CA: a.global.WebhookCA, Event: e}
-		a.limits.take(e.Time, a.global.AlertLimit, p.URL, func(held int) {
+		a.limits.Take(e.Time, a.global.AlertLimit, p.URL, func(held int) {
 			p.Event.Held = held
 			a.out.post(p)
 		})

@@ -1,7 +1,6 @@
 package director
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/shunt-lb/shunt/config"
@@ -15,48 +14,12 @@ func (c *cluster) setFallback(now time.Time, sv *service, on bool) {
 	sv.fallbackOn = on
 	switch {
 	case !on:
-		c.reportFallback(now, sv, false)
-		c.runFallbackCommand(sv, "stop")
+		c.reports.reportFallback(now, sv, false)
+		c.reports.runFallbackCommand(sv, "stop")
 	case sv.settled():
-		c.reportFallback(now, sv, true)
-		c.runFallbackCommand(sv, "start")
+		c.reports.reportFallback(now, sv, true)
+		c.reports.runFallbackCommand(sv, "start")
 	}
-}
-
-func (c *cluster) reportFallback(now time.Time, sv *service, on bool) {
-	if _, exists := sv.fallback(); !exists || sv.announced == on {
-		return
-	}
-	sv.announced = on
-	switch weight := sv.quorum.weight; {
-	case on && weight > 0:
-		c.recordFallback(now, sv, Active, fmt.Sprintf("the usable real servers weigh %d, quorum=%d hysteresis=%d", weight, sv.conf.Quorum, sv.conf.Hysteresis))
-	case on:
-		c.recordFallback(now, sv, Active, "no real server is usable")
-	case sv.opened:
-		c.recordFallback(now, sv, Standby, "failopen=yes")
-	default:
-		c.recordFallback(now, sv, Standby, "a real server is usable")
-	}
-}
-
-func (c *cluster) recordFallback(now time.Time, sv *service, to State, cause string) {
-	t := Transition{Time: now, Service: sv.conf.ID.String(), Server: "fallback " + sv.fallbackName(), From: Standby, To: to, Cause: cause}
-	if to == Standby {
-		t.From = Active
-	}
-	c.history.add(t)
-	c.alerts.at = now
-	c.alerts.fallback(sv, to == Active)
-}
-
-// runFallbackCommand runs fallbackcommand with word, once for each change.
-func (c *cluster) runFallbackCommand(sv *service, word string) {
-	if sv.conf.FallbackCommand == "" || sv.command == word {
-		return
-	}
-	sv.command = word
-	c.out.fallbackCommand(sv.conf, word)
 }
 
 // fallback returns the real server that answers while no other can, false if the
@@ -70,7 +33,7 @@ func (sv *service) fallback() (dataplane.RealServer, bool) {
 	if f.Sorry {
 		return dataplane.RealServer{Weight: 1, Sorry: true}, true
 	}
-	addr := mappedAddr(sv.conf, f.Addr, f.Forward)
+	addr := sv.conf.ID.Mapped(f.Addr, f.Forward)
 	return dataplane.RealServer{
 		Addr: addr, Weight: 1, Forward: f.Forward, Tunnel: sv.conf.TunnelTo(f.Forward),
 		Sorry: addr.Addr().IsLoopback() || sv.conf.ID.Catches(addr),

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/director/internal/spec"
 )
 
 // hastenPause is the least time between two checks of a real server that are
@@ -29,14 +30,14 @@ func (d *Director) suspect(id dataplane.ServiceID, server netip.AddrPort) {
 // hasten has the checks of a real server run at once. It runs in the loop.
 func (d *Director) hasten(about suspicion) {
 	for _, id := range d.cluster.hasten(time.Now(), about) {
-		d.prober.hasten(id)
+		d.prober.Hasten(id)
 	}
 }
 
 // hasten returns the probes to run at once because clients do not reach a real
 // server: those of servers that are in use, each once in a while. The failed
 // connections change no state by themselves.
-func (c *cluster) hasten(now time.Time, about suspicion) (ids []identity) {
+func (c *cluster) hasten(now time.Time, about suspicion) (ids []spec.Identity) {
 	sv := c.byID[about.service]
 	if sv == nil {
 		return nil
@@ -47,7 +48,7 @@ func (c *cluster) hasten(now time.Time, about suspicion) (ids []identity) {
 		}
 		s.hastened, s.hastenedAt = s.hastened+1, now
 		c.log.Info("clients do not reach a real server; its check is hastened", "service", sv.conf.ID.String(), "real", s.conf.Addr.String(), "errorlimit", sv.conf.ErrorLimit)
-		ids = append(ids, s.probe.identity)
+		ids = append(ids, s.probe.Identity)
 	}
 	return ids
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/shunt-lb/shunt/config"
+	"github.com/shunt-lb/shunt/director/internal/prober"
+	"github.com/shunt-lb/shunt/director/internal/spec"
 )
 
 // replaceService replaces old by sv, which gets its history, and reports what the
@@ -13,13 +15,13 @@ import (
 func (c *cluster) replaceService(now time.Time, sv, old *service) {
 	if old.announced && old.fallbackName() != sv.fallbackName() {
 		old.announced = false
-		c.recordFallback(now, old, Standby, "the configuration no longer names it")
+		c.reports.recordFallback(now, old, Standby, "the configuration no longer names it")
 	}
 	if old.conf.FallbackCommand != sv.conf.FallbackCommand {
-		c.stopFallbackCommand(old)
+		c.reports.stopFallbackCommand(old)
 	}
-	c.replaceQuorum(sv, old)
-	c.alerts.purged(old, old.without(sv), "start")
+	c.reports.replaceQuorum(sv, old)
+	c.reports.alerts.purged(old, old.without(sv), "start")
 	sv.inherit(old)
 	for _, s := range sv.servers {
 		c.forceUp(now, sv, s)
@@ -33,15 +35,6 @@ func (sv *service) without(other *service) []*server {
 		stays[o.conf.Addr] = true
 	}
 	return slices.DeleteFunc(slices.Clone(sv.servers), func(s *server) bool { return stays[s.conf.Addr] })
-}
-
-// stopFallbackCommand runs a fallbackcommand that is no longer called with stop,
-// if its latest word was start.
-func (c *cluster) stopFallbackCommand(sv *service) {
-	if sv.command == "start" {
-		c.runFallbackCommand(sv, "stop")
-	}
-	sv.command = ""
 }
 
 // inherit takes over the history of the same service before a reload. Everything
@@ -70,11 +63,11 @@ func (sv *service) inherit(old *service) {
 func (s *server) inherit(old *server) {
 	initial := s.cause
 	s.serverHistory = old.serverHistory
-	if sameProbe(old.probe, s.probe) {
+	if spec.Same(old.probe, s.probe) {
 		return
 	}
-	s.health.set(old.health.up)
-	s.last, s.awaited = checkResult{}, time.Time{}
+	s.health.Set(old.health.Up)
+	s.last, s.awaited = prober.Result{}, time.Time{}
 	s.request, s.expires = request{}, time.Time{}
 	if old.state() == Down && (old.probe == nil || s.probe == nil) {
 		s.cause = initial
@@ -84,12 +77,12 @@ func (s *server) inherit(old *server) {
 // forceUp makes a server with checktype=on up. With checktype=off it keeps its
 // state.
 func (c *cluster) forceUp(now time.Time, sv *service, s *server) {
-	if sv.conf.CheckType != config.CheckOn || s.health.up {
+	if sv.conf.CheckType != config.CheckOn || s.health.Up {
 		return
 	}
 	before := s.state()
-	s.health.set(true)
+	s.health.Set(true)
 	if s.state() != before {
-		c.changed(now, sv, s, before, "checktype="+sv.conf.CheckType.String())
+		c.reports.changed(now, sv, s, before, "checktype="+sv.conf.CheckType.String())
 	}
 }

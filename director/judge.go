@@ -1,13 +1,9 @@
 package director
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
-	"strconv"
 	"time"
-
-	"github.com/shunt-lb/shunt/config"
 )
 
 // A quorum is whether the usable real servers of a service weigh enough. A reload
@@ -50,17 +46,17 @@ func (c *cluster) judge(now time.Time, sv *service) {
 		sv.open()
 	}
 	for _, s := range sv.servers {
-		c.report(sv, s)
+		c.reports.report(sv, s)
 	}
 	if sv.begun {
-		c.tellQuorum(now, sv)
+		c.reports.tellQuorum(now, sv)
 	}
 }
 
 // failing reports whether checks have found the server down. One that was kept in
 // use stays so until its check, which a reload has changed, has a result.
 func (s *server) failing() bool {
-	return !s.health.up && s.maintenance == "" && (s.health.failed || s.kept != "" && s.last.at.IsZero())
+	return !s.health.Up && s.maintenance == "" && (s.health.Failed || s.kept != "" && s.last.At.IsZero())
 }
 
 // takes reports whether the server could be given clients if it were well: neither
@@ -75,26 +71,6 @@ func (s *server) shift(at time.Time, from State, why string) {
 	if why != "" {
 		s.shifted.at, s.shifted.why = at, why
 	}
-}
-
-// report reports a server that has left its state.
-func (c *cluster) report(sv *service, s *server) {
-	p := s.shifted
-	s.shifted = shift{}
-	to := s.state()
-	if p.from == "" || p.from == to {
-		return
-	}
-	switch why := p.why; {
-	case to == Kept:
-		p.why = fmt.Sprintf("its checks fail, and %s keeps it in use", sv.keeper(s.kept))
-		if why != "" {
-			p.why += ": " + why
-		}
-	case to == Down && p.from == Kept:
-		p.why = "its checks fail, and nothing keeps it in use any more"
-	}
-	c.changed(p.at, sv, s, p.from, p.why)
 }
 
 // keeper returns the directive with its value.
@@ -168,66 +144,4 @@ func (sv *service) held() bool {
 func (sv *service) watched() bool {
 	v := sv.conf
 	return v.Quorum > 1 || v.Hysteresis > 0 || v.QuorumUp != "" || v.QuorumDown != ""
-}
-
-// tellQuorum tells commands, log and mail that the quorum was reached or lost, once
-// for each change, and not before the first checks have ended that it was lost.
-func (c *cluster) tellQuorum(now time.Time, sv *service) {
-	q, word := &sv.quorum, Lost
-	if q.reached {
-		word = Reached
-	}
-	if !sv.watched() || q.told == word || word == Lost && !sv.settled() {
-		return
-	}
-	from := q.told
-	q.told = word
-	c.runQuorumCommand(sv, word)
-	if from == "" && word == Reached {
-		return // nothing has happened
-	}
-	cause := fmt.Sprintf("the usable real servers weigh %d, quorum=%d hysteresis=%d", q.weight, sv.conf.Quorum, sv.conf.Hysteresis)
-	c.history.add(Transition{Time: now, Service: sv.conf.ID.String(), Server: "quorum", From: cmp.Or(from, Reached), To: word, Cause: cause})
-	c.alerts.at = now
-	text := fmt.Sprintf("Quorum %s: %s (usable weight %d, quorum %d)", word, bareName(sv.conf), q.weight, sv.conf.Quorum)
-	c.alerts.about(sv, text, "")
-	c.alerts.tell(sv.conf, Event{Event: "quorum" + string(word), Weight: q.weight, Text: text})
-}
-
-// runQuorumCommand runs the command for a quorum that was reached or lost.
-func (c *cluster) runQuorumCommand(sv *service, word State) {
-	v, event, line := sv.conf, "quorumup", sv.conf.QuorumUp
-	if word == Lost {
-		event, line = "quorumdown", sv.conf.QuorumDown
-	}
-	if line == "" {
-		return
-	}
-	c.out.run("quorum "+v.ID.String(), line, []string{
-		"SHUNT_EVENT=" + event,
-		"SHUNT_SERVICE=" + v.ID.String(),
-		"SHUNT_SERVICENAME=" + v.ServiceName,
-		"SHUNT_WEIGHT=" + strconv.Itoa(sv.quorum.weight),
-		"SHUNT_QUORUM=" + strconv.Itoa(v.Quorum),
-		"SHUNT_HYSTERESIS=" + strconv.Itoa(v.Hysteresis),
-	})
-}
-
-// endQuorum runs the quorumdown of a service that goes, if its quorum was reached.
-func (c *cluster) endQuorum(sv *service) {
-	if sv.quorum.told == Reached {
-		c.runQuorumCommand(sv, Lost)
-	}
-	sv.quorum.told = ""
-}
-
-// replaceQuorum lets new commands learn how things stand.
-func (c *cluster) replaceQuorum(sv, old *service) {
-	same := func(a, b *config.Virtual) bool { return a.QuorumUp == b.QuorumUp && a.QuorumDown == b.QuorumDown }
-	switch {
-	case !sv.watched():
-		c.endQuorum(old)
-	case !same(sv.conf, old.conf):
-		old.quorum.told = ""
-	}
 }

@@ -32,7 +32,7 @@ func allUp(t *testing.T, v config.Virtual) *replay {
 	for i := range v.Reals {
 		r.result(v.Reals[i].Addr.String(), nil)
 	}
-	r.c.alerts.phase = config.AlertRunning
+	r.c.reports.alerts.phase = config.AlertRunning
 	r.out.take()
 	return r
 }
@@ -50,7 +50,7 @@ func TestQuorum(t *testing.T) {
 	r.up(rs1, "apply "+vip+": "+rs1+"=0 "+rs3+"=0 "+rs4+"=0 sorry=1")
 	r.up(rs2, "/bin/up SHUNT_EVENT=quorumup", "apply "+vip+": "+rs1+"=1 "+rs2+"=1 "+rs3+"=1 "+rs4+"=1")
 	var seen []string
-	for _, tr := range r.c.history.recent {
+	for _, tr := range r.c.reports.history.recent {
 		if tr.Server == "quorum" || strings.HasPrefix(tr.Server, "fallback") {
 			seen = append(seen, fmt.Sprintf("%s %s %s: %s", tr.Server, tr.From, tr.To, tr.Cause))
 		}
@@ -192,7 +192,7 @@ func TestFailOpen(t *testing.T) {
 	if st := r.c.services[0].status(); !st.FailOpen || st.FallbackActive {
 		t.Errorf("status: failopen %v, fallback %v", st.FailOpen, st.FallbackActive)
 	}
-	if last := r.c.history.recent[len(r.c.history.recent)-1]; last.From != Up || last.To != Kept ||
+	if last := r.c.reports.history.recent[len(r.c.reports.history.recent)-1]; last.From != Up || last.To != Kept ||
 		last.Cause != "its checks fail, and failopen=yes keeps it in use: connect: connection refused" {
 		t.Errorf("the last transition is %+v", last)
 	}

@@ -2,11 +2,14 @@ package director
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"maps"
 	"net/netip"
 	"time"
 
 	"github.com/shunt-lb/shunt/config"
+	"github.com/shunt-lb/shunt/director/internal/conffile"
 	"github.com/shunt-lb/shunt/director/internal/maintenance"
 )
 
@@ -16,9 +19,9 @@ type loader struct {
 	*Director
 
 	// Owned by the holder of reading.
-	file   *file
+	file   *conffile.File
 	text   []byte // of current, if that waits for something
-	search search
+	search conffile.Search
 	// Owned by the holder of looking.
 	finder    *maintenance.Finder
 	finderErr string // the latest logged error of finder
@@ -31,11 +34,22 @@ type loader struct {
 
 func newLoader(d *Director) *loader {
 	l := &loader{
-		Director: d, file: &file{path: d.o.Path}, finder: maintenance.New(),
+		Director: d, file: &conffile.File{Path: d.o.Path}, finder: maintenance.New(),
 		reading: make(chan struct{}, 1), looking: make(chan struct{}, 1),
 	}
 	l.reading <- struct{}{} // Start's
 	return l
+}
+
+// read reads and parses the file. Errors of the file itself are fit to be
+// shown as they are.
+func (l *loader) read(ctx context.Context) (*config.Config, []byte, error) {
+	text, err := l.file.Load()
+	if err != nil {
+		return nil, nil, err
+	}
+	conf, err := l.o.Parse(ctx, text)
+	return conf, text, err
 }
 
 // lock acquires reading: it waits until the director has started and nobody else
@@ -47,7 +61,7 @@ func (l *loader) unlock() { <-l.reading }
 // setCurrent notes which configuration is in force.
 func (l *loader) setCurrent(conf *config.Config, text []byte) {
 	l.current, l.text = conf, nil
-	l.search.reset(time.Now())
+	l.search.Reset(time.Now())
 	if len(conf.Waiting) > 0 {
 		l.text = text
 	}
@@ -113,4 +127,66 @@ func reals(conf *config.Config) []maintenance.Real {
 		}
 	}
 	return all
+}
+
+// every calls look once in each period until the stop begins.
+func (l *loader) every(period time.Duration, look func()) {
+	tick := time.NewTimer(untilNext(period))
+	defer tick.Stop()
+	for {
+		select {
+		case <-l.ctx.Done():
+			return
+		case <-tick.C:
+			tick.Reset(untilNext(period))
+			look()
+		}
+	}
+}
+
+// untilNext returns the time until the next whole multiple of a period: tasks that
+// run at the same time wake an idle process only once.
+func untilNext(period time.Duration) time.Duration {
+	now := time.Now()
+	return now.Truncate(period).Add(period).Sub(now)
+}
+
+// filePeriod is the time between two looks at the configuration file.
+const filePeriod = time.Second
+
+// lookAtFile reloads the configuration file if it has changed and autoreload is
+// set, and runs the callback in either case.
+func (l *loader) lookAtFile() {
+	l.search.CancelIfChanged(l.file.Look)
+	select {
+	case l.reading <- struct{}{}:
+		defer l.unlock()
+	default: // there is another look in a second
+		return
+	}
+	changed, err := l.file.Changed()
+	if err != nil {
+		l.logUnreadable(err)
+	}
+	if !changed {
+		return
+	}
+	global := l.current.Global // the callback is that of the configuration before
+	if global.AutoReload {
+		l.log.Info("configuration file has changed on disk, reading it", "file", l.file.Path)
+		_ = l.reload(l.ctx, true) // reload logs it and keeps it for the status
+	} else {
+		l.log.Info("configuration file has changed on disk, ignored: autoreload=no", "file", l.file.Path)
+	}
+	if global.Callback != "" {
+		l.hooks.Run("callback", global.Callback, l.file.Path)
+	}
+}
+
+func (l *loader) logUnreadable(err error) {
+	if errors.Is(err, fs.ErrNotExist) {
+		l.log.Warn("configuration file is gone, the configuration stays in force", "file", l.file.Path)
+		return
+	}
+	l.log.Warn("configuration file cannot be read, the configuration stays in force", "file", l.file.Path, "err", err)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/config"
+	"github.com/shunt-lb/shunt/director/internal/ratelimit"
 )
 
 // A Mail is one alert with its recipients; Options.Mail sends it.
@@ -32,7 +33,7 @@ type alerts struct {
 	out    effects
 	// at is the time of what happens.
 	at     time.Time
-	limits limits
+	limits ratelimit.Limits
 }
 
 // server reports that a server entered or left a service, in ldirectord's words,
@@ -62,7 +63,7 @@ func (s *server) reason() checks.Kind {
 	if st := s.state(); st != Down && st != Kept {
 		return ""
 	}
-	return checks.KindOf(s.last.err)
+	return checks.KindOf(s.last.Err)
 }
 
 // purged reports that the servers of gone that are in use leave a service, at a
@@ -108,7 +109,7 @@ func (a *alerts) about(sv *service, text string, why checks.Kind) {
 		To: v.EmailAlert, From: a.global.EmailAlertFrom, Relay: v.SMTP,
 		Subject: text, Status: phaseName(a.phase), ServiceName: v.ServiceName, Comment: v.Comment, Reason: why,
 	}
-	a.limits.take(a.at, a.global.AlertLimit, strings.Join(append([]string{"mail", m.Relay}, m.To...), " "), func(held int) {
+	a.limits.Take(a.at, a.global.AlertLimit, strings.Join(append([]string{"mail", m.Relay}, m.To...), " "), func(held int) {
 		m.Held = held
 		a.out.mail(m)
 	})

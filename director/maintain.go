@@ -32,10 +32,10 @@ func (c *cluster) setMaintenance(now time.Time, sv *service, s *server, file str
 	why := "maintenance file " + file
 	if file == "" {
 		why = "maintenance file is gone"
-		s.health.set(s.health.up && s.probe == nil)
+		s.health.Set(s.health.Up && s.probe == nil)
 	}
 	if s.state() != before {
-		c.changed(now, sv, s, before, why)
+		c.reports.changed(now, sv, s, before, why)
 	} else {
 		s.cause = why
 	}

@@ -81,7 +81,7 @@ func (c *cluster) applyNote(now time.Time, sv *service, s *server, n *checks.Not
 	before, weight, said := s.state(), s.weight(), s.request.String()
 	s.request.add(n)
 	if s.state() != before {
-		c.changed(now, sv, s, before, s.requested())
+		c.reports.changed(now, sv, s, before, s.requested())
 	}
 	if s.weight() != weight || s.state() != before {
 		c.stale[sv] = now

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/shunt-lb/shunt/checks"
+	"github.com/shunt-lb/shunt/director/internal/prober"
 )
 
 func percent(n int) *checks.Weight  { return &checks.Weight{N: n, Percent: true} }
@@ -17,7 +18,7 @@ func (r *replay) note(addr string, n checks.Note, want ...string) {
 	r.now = r.now.Add(time.Second)
 	for id, members := range r.c.checkedBy {
 		if members[0].s.conf.Addr.String() == addr {
-			r.c.checked(id, checkResult{at: r.now, note: &n})
+			r.c.checked(id, prober.Result{At: r.now, Note: &n})
 			r.c.catchUp()
 		}
 	}

@@ -3,47 +3,56 @@ package director
 import (
 	"context"
 	"log/slog"
-	"time"
+
+	"github.com/shunt-lb/shunt/director/internal/monitorfile"
+	"github.com/shunt-lb/shunt/director/internal/prober"
+	"github.com/shunt-lb/shunt/director/internal/spec"
 )
 
 // checked handles one result of a probe, for every server that it checks. The
 // consequences for services follow in catchUp.
-func (c *cluster) checked(id identity, r checkResult) { c.observeAll(c.checkedBy[id], r) }
+func (c *cluster) checked(id spec.Identity, r prober.Result) { c.observeAll(c.checkedBy[id], r) }
 
 // observeAll counts one result for every server that a probe checks.
-func (c *cluster) observeAll(members []member, r checkResult) {
+func (c *cluster) observeAll(members []member, r prober.Result) {
 	for _, m := range members {
 		c.observe(m.sv, m.s, r)
 	}
 }
 
 // observe counts one result for one server.
-func (c *cluster) observe(sv *service, s *server, r checkResult) {
-	first := s.last.at.IsZero()
+func (c *cluster) observe(sv *service, s *server, r prober.Result) {
+	first := s.last.At.IsZero()
 	s.last = r
-	s.recent.add(r)
-	sv.durations.add(r.duration)
-	s.count(r.err == nil)
-	c.monitor(sv, s, r)
-	c.applyNote(r.at, sv, s, r.note)
+	s.recent.Add(r.At, r.Duration, r.Err)
+	sv.durations.Add(r.Duration)
+	s.count(r.Err == nil)
+	if f := sv.conf.MonitorFile; f != "" {
+		c.out.monitor(f, monitorfile.Line(sv.conf, s.conf, r.At, r.Err))
+	}
+	c.applyNote(r.At, sv, s, r.Note)
+	if r.Err == nil && r.Note != nil && r.Note.Warning != s.warnings.check {
+		logWarnings(s.log(c.log, sv), list(s.warnings.check), list(r.Note.Warning))
+		s.warnings.check = r.Note.Warning
+	}
 	if s.maintenance != "" {
 		return
 	}
-	before, failed, fall := s.state(), s.health.failed, sv.conf.FailureCount
+	before, failed, fall := s.state(), s.health.Failed, sv.conf.FailureCount
 	if s.assumed {
 		s.assumed, fall = false, 1
 	}
-	changed := s.health.observe(r.err == nil, fall, sv.conf.RiseCount) && s.state() != before
-	if s.health.failed && !failed {
-		s.failedAt = r.at
+	changed := s.health.Observe(r.Err == nil, fall, sv.conf.RiseCount) && s.state() != before
+	if s.health.Failed && !failed {
+		s.failedAt = r.At
 	}
 	if changed {
-		s.shift(r.at, before, cause(r.err))
+		s.shift(r.At, before, cause(r.Err))
 	} else {
 		s.logResult(c.log, sv, r, first)
 	}
-	if changed || first || sv.begun && s.health.failed != failed {
-		c.stale[sv] = r.at
+	if changed || first || sv.begun && s.health.Failed != failed {
+		c.stale[sv] = r.At
 	}
 }
 
@@ -63,24 +72,24 @@ func (c *cluster) catchUp() {
 }
 
 // logResult logs a result that changed no state.
-func (s *server) logResult(log *slog.Logger, sv *service, r checkResult, first bool) {
-	if r.err == nil && !log.Enabled(context.Background(), slog.LevelDebug) {
+func (s *server) logResult(log *slog.Logger, sv *service, r prober.Result, first bool) {
+	if r.Err == nil && !log.Enabled(context.Background(), slog.LevelDebug) {
 		return // most results are such, and words cost more than the check
 	}
 	log = log.With("service", sv.conf.ID.String(), "real", s.conf.Addr.String())
 	switch {
-	case r.err == nil:
-		log.Debug("check succeeded", "duration", r.duration)
-	case s.health.up:
-		log.Info("soft failure", "failures", s.health.fails, "failurecount", sv.conf.FailureCount, "err", r.err)
+	case r.Err == nil:
+		log.Debug("check succeeded", "duration", r.Duration)
+	case s.health.Up:
+		log.Info("soft failure", "failures", s.health.Fails, "failurecount", sv.conf.FailureCount, "err", r.Err)
 	case first:
-		s.cause = cause(r.err)
-		log.Info("real server is down from the start", "err", r.err)
+		s.cause = cause(r.Err)
+		log.Info("real server is down from the start", "err", r.Err)
 	default:
 		if s.state() != Kept {
-			s.cause = cause(r.err)
+			s.cause = cause(r.Err)
 		}
-		log.Debug("check failed", "err", r.err, "duration", r.duration)
+		log.Debug("check failed", "err", r.Err, "duration", r.Duration)
 	}
 }
 
@@ -96,19 +105,5 @@ func (s *server) count(ok bool) {
 		s.good++
 	} else {
 		s.bad++
-	}
-}
-
-// changed handles that a server's state is no longer before.
-func (c *cluster) changed(now time.Time, sv *service, s *server, before State, why string) {
-	s.cause, s.since, c.alerts.at = why, now, now
-	s.transitions++
-	s.updateRamp(now, sv, c.log)
-	c.history.add(Transition{
-		Time: now, Service: sv.conf.ID.String(), Server: s.conf.Addr.String(),
-		From: before, To: s.state(), Cause: why,
-	})
-	if before.inUse() || s.inUse() {
-		c.alerts.server(sv, s)
 	}
 }

@@ -15,6 +15,9 @@ import (
 
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/director/internal/prober"
+	"github.com/shunt-lb/shunt/director/internal/ratelimit"
+	"github.com/shunt-lb/shunt/director/internal/spec"
 )
 
 // variantFile is what all variants are made of.
@@ -173,22 +176,22 @@ func newHarness(c *config.Config) *harness {
 // check lets every check end, those of what stands in bad with an error.
 func (l *harness) check(bad ...string) {
 	l.now = l.now.Add(time.Second)
-	var ids []identity
+	var ids []spec.Identity
 	for _, sv := range l.services {
 		for _, s := range sv.servers {
 			if s.probe != nil {
-				ids = append(ids, s.probe.identity)
+				ids = append(ids, s.probe.Identity)
 			}
 		}
 	}
 	for _, id := range ids {
 		var err error
 		for _, b := range bad {
-			if strings.HasPrefix(id.target.Addr.String(), b) {
+			if strings.HasPrefix(id.Target.Addr.String(), b) {
 				err = errBad
 			}
 		}
-		l.checked(id, checkResult{at: l.now, err: err})
+		l.checked(id, prober.Result{At: l.now, Err: err})
 	}
 	l.catchUp()
 }
@@ -217,18 +220,18 @@ var conditions = []condition{
 func (l *harness) settle(c condition) {
 	for _, sv := range l.services {
 		for _, s := range sv.servers {
-			s.health.up = s.health.up || sv.conf.CheckType == config.CheckOff
+			s.health.Up = s.health.Up || sv.conf.CheckType == config.CheckOff
 		}
 	}
 	l.maintain(l.now, c.files)
 	for range 2 {
 		l.check(c.bad...)
 	}
-	l.alerts.phase = config.AlertRunning
+	l.reports.alerts.phase = config.AlertRunning
 	l.now = t0.Add(24 * time.Hour)
 	l.pass(0)
 	l.w.told = nil
-	l.alerts.limits = limits{} // what was held back on the way here is no consequence
+	l.reports.alerts.limits = ratelimit.Limits{} // what was held back on the way here is no consequence
 }
 
 // consequences are what events that concern everything have.
@@ -248,8 +251,8 @@ func (l *harness) consequences() []any {
 }
 
 // paces are the checks that are made, and how soon each is made again.
-func (l *harness) paces() map[identity]time.Duration {
-	all := map[identity]time.Duration{}
+func (l *harness) paces() map[spec.Identity]time.Duration {
+	all := map[spec.Identity]time.Duration{}
 	for id := range l.checkedBy {
 		all[id] = paceOf(l.checkedBy[id])
 	}
@@ -297,7 +300,7 @@ func TestReloadComesToTheSameAsAStart(t *testing.T) {
 func differs(from, to *config.Config, cond condition, then []any) string {
 	l := newHarness(from)
 	l.settle(cond)
-	l.alerts.phase = config.AlertReloading
+	l.reports.alerts.phase = config.AlertReloading
 	before := maps.Clone(l.w.served)
 	l.configure(l.now, to, nil)
 
@@ -315,7 +318,7 @@ func differs(from, to *config.Config, cond condition, then []any) string {
 		}
 	}
 	switch {
-	case !reflect.DeepEqual(fresh.alerts.global, l.alerts.global):
+	case !reflect.DeepEqual(fresh.reports.alerts.global, l.reports.alerts.global):
 		return "directives outside of sections"
 	case !reflect.DeepEqual(fresh.services, l.services):
 		return "services:\n" + cmp.Diff(fresh.services, l.services, cmp.Exporter(func(reflect.Type) bool { return true }))

@@ -11,6 +11,7 @@ import (
 	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/director/internal/spec"
 )
 
 // paths are those of a configuration, by what they lead to. Their marks depend on
@@ -55,8 +56,16 @@ func pathTo(v *config.Virtual, r *config.Real) (pathKey, bool) {
 	}
 	return pathKey{
 		six:    v.ID.Addr.Addr().Is6(),
-		server: dataplane.RealServer{Addr: mappedAddr(v, r.Addr, r.Forward), Forward: r.Forward, Tunnel: v.TunnelTo(r.Forward), Weight: 1},
+		server: dataplane.RealServer{Addr: v.ID.Mapped(r.Addr, r.Forward), Forward: r.Forward, Tunnel: v.TunnelTo(r.Forward), Weight: 1},
 	}, true
+}
+
+// wrap returns how many bytes are put around a packet on the way.
+func (k pathKey) wrap() int {
+	if k.server.Forward != dataplane.IPIP {
+		return 0
+	}
+	return k.server.Tunnel.Overhead(k.server.Addr.Addr().Unmap().Is6())
 }
 
 // mark puts the paths of a service into its probes.
@@ -64,11 +73,17 @@ func (ps paths) mark(sv *service) {
 	for _, s := range sv.servers {
 		key, ok := pathTo(sv.conf, s.conf)
 		if p, there := ps[key]; ok && there && s.probe != nil {
-			s.probe.path = checks.Path{
-				Mark: p.Mark, VIP: sv.conf.ID.Addr, Tunnel: s.conf.Forward == dataplane.IPIP,
-				Whole: s.probe.negotiates() && s.probe.target.Addr == key.server.Addr, // and not another port
-			}
+			s.probe.Path = key.check(sv.conf, s.probe)
+			s.probe.Path.Mark = p.Mark
 		}
+	}
+}
+
+// check returns the path for the check of a real server, without its mark.
+func (k pathKey) check(v *config.Virtual, s *spec.Check) checks.Path {
+	return checks.Path{
+		VIP: v.ID.Addr, Tunnel: k.server.Forward == dataplane.IPIP, Wrap: k.wrap(),
+		Whole: s.Negotiates() && s.Target.Addr == k.server.Addr, // and not another port
 	}
 }
 
@@ -102,7 +117,7 @@ func (l *loader) setPaths(ctx context.Context, conf *config.Config, replacing bo
 	ctx, cancel := context.WithTimeout(ctx, pathsTime)
 	defer cancel()
 	err := p.SetPaths(ctx, list)
-	l.prober.paths.Store(err == nil)
+	l.prober.UsePaths(err == nil)
 	if err != nil && len(list) > 0 {
 		l.log.Error("paths of checks by the VIP cannot be set; real servers are checked without", "err", err)
 	}

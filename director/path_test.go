@@ -9,7 +9,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
 )
@@ -53,7 +52,7 @@ func TestPathsOf(t *testing.T) {
 		t.Errorf("%d probes, want one for each server of each VIP: 5", n)
 	}
 	for id := range c.checkedBy {
-		if id.path.Mark == 0 || !id.path.VIP.IsValid() {
+		if id.Path.Mark == 0 || !id.Path.VIP.IsValid() {
 			t.Errorf("probe without a path: %+v", id)
 		}
 	}
@@ -78,33 +77,6 @@ func TestPathsOf(t *testing.T) {
 	}
 	if len(seen) != dataplane.MaxPaths {
 		t.Errorf("%d marks, want all %d", len(seen), dataplane.MaxPaths)
-	}
-}
-
-// Silence by the VIP counts for nothing if this host got its settings meanwhile.
-func TestSilenceWhileTheHostIsSetUp(t *testing.T) {
-	for _, c := range []struct {
-		name           string
-		before, during uint64
-		want           checks.Kind
-	}{
-		{"quiet", 2, 0, checks.Timeout},
-		{"began before, ended after", 0, 2, checks.Resource},
-		{"began during", 1, 0, checks.Resource},
-	} {
-		p := &prober{log: quiet()}
-		p.settings.Store(c.before)
-		slow := func(ctx context.Context, _ checks.Target) error {
-			<-ctx.Done() // no time is left for the VIP
-			p.settings.Add(c.during)
-			return nil
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
-		err := p.byVIP(slow, checks.Path{Mark: dataplane.FirstPathMark, VIP: netip.MustParseAddrPort(vip)})(ctx, checks.Target{})
-		cancel()
-		if checks.KindOf(err) != c.want {
-			t.Errorf("%s: %v (%s), want %s", c.name, err, checks.KindOf(err), c.want)
-		}
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 // unready returns why the director is not ready, "" if it is: it stops, or the
 // dataplane does not have every service as wanted.
 func (c *cluster) unready() string {
-	if c.alerts.phase == config.AlertStopping {
+	if c.reports.alerts.phase == config.AlertStopping {
 		return "shunt is stopping"
 	}
 	n, first := c.leftOut, ""

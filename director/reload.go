@@ -17,7 +17,7 @@ func (d *Director) Reload(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(d.ctx, cancel)()
-	entered := d.loader.search.preempt()
+	entered := d.loader.search.Preempt()
 	err := d.loader.lock(ctx)
 	entered()
 	if err == nil {
@@ -47,10 +47,10 @@ func (d *Director) settle(ctx context.Context) {
 func (l *loader) reload(ctx context.Context, byItself bool) error {
 	conf, text, err := l.read(ctx)
 	if err == nil && byItself && len(conf.Virtuals) == 0 && len(l.current.Virtuals) > 0 {
-		err = fmt.Errorf("%s: there is no virtual service in it: autoreload does not take all of them away, `shunt reload` and SIGHUP do", l.file.path)
+		err = fmt.Errorf("%s: there is no virtual service in it: autoreload does not take all of them away, `shunt reload` and SIGHUP do", l.file.Path)
 	}
 	if e := ctx.Err(); e != nil {
-		l.file.forget() // the next look reads it again
+		l.file.Forget() // the next look reads it again
 		return e
 	}
 	if err == nil {
@@ -66,7 +66,7 @@ func (l *loader) reload(ctx context.Context, byItself bool) error {
 // something that this was waiting for.
 func (l *loader) putInForce(ctx context.Context, conf *config.Config, text []byte, found bool) error {
 	if err := l.replace(ctx, conf, text, found); err != nil {
-		l.file.forget() // the next look reads it again
+		l.file.Forget() // the next look reads it again
 		return err
 	}
 	l.follow(conf)
@@ -112,7 +112,7 @@ func (d *Director) reloaded(conf *config.Config, files map[string]string, found 
 		d.conf.Reloads++
 		d.conf.ReloadError = ""
 	}
-	d.cluster.alerts.phase = config.AlertReloading
+	d.cluster.reports.alerts.phase = config.AlertReloading
 	if d.o.InForce != nil {
 		d.o.InForce(conf)
 	}
@@ -123,4 +123,42 @@ func (d *Director) reloaded(conf *config.Config, files map[string]string, found 
 		return
 	}
 	d.log.Info("configuration reloaded", "services", len(conf.Virtuals), "warnings", len(conf.Warnings), "waiting", len(conf.Waiting))
+}
+
+// searchPeriod is the time between two looks whether it is time for a search.
+const searchPeriod = time.Second
+
+// seek looks again for names and files that the configuration in force waits for,
+// when it is time, and puts the result in force. That is a reload of the text in
+// force, even if the file has changed.
+func (l *loader) seek() {
+	if l.lock(l.ctx) != nil {
+		return
+	}
+	defer l.unlock()
+	before := l.current
+	if l.o.Again == nil || len(before.Waiting) == 0 || time.Now().Before(l.search.Due) {
+		return
+	}
+	file, settled := l.file.Settled()
+	if !settled {
+		return // it is read first
+	}
+	ctx, done := l.search.Begin(l.ctx, file)
+	defer done()
+	conf, err := l.o.Again(ctx, l.text, before)
+	if ctx.Err() != nil {
+		l.search.Due = time.Now().Add(max(l.search.Pause, 3*filePeriod)) // two looks at the file come first
+		return
+	}
+	l.search.BackOff(time.Now())
+	switch {
+	case err != nil:
+		l.search.LogOnce(l.log, err)
+		_ = l.do(l.ctx, func() { l.conf.Waiting = append(texts(before.Waiting), err.Error()) })
+	case conf.SameWait(before):
+		_ = l.do(l.ctx, func() { l.conf.Waiting = texts(conf.Waiting) }) // for other reasons, perhaps
+	default:
+		_ = l.putInForce(l.ctx, conf, l.text, true)
+	}
 }

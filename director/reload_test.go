@@ -45,7 +45,7 @@ func TestReloadToAndFromNoChecks(t *testing.T) {
 				r.result(rs1, tt.result)
 			}
 			r.out.take()
-			known := len(r.c.history.recent)
+			known := len(r.c.reports.history.recent)
 			r.reload(of(tt.to))
 			if tt.want == stays {
 				r.out.want(t, "reload")
@@ -57,8 +57,8 @@ func TestReloadToAndFromNoChecks(t *testing.T) {
 				return
 			}
 			r.out.want(t, "reload", tt.want)
-			if len(r.c.history.recent) != known+1 || r.c.history.recent[known].Cause != "checktype="+tt.to.String() {
-				t.Errorf("transitions %+v", r.c.history.recent[known:])
+			if len(r.c.reports.history.recent) != known+1 || r.c.reports.history.recent[known].Cause != "checktype="+tt.to.String() {
+				t.Errorf("transitions %+v", r.c.reports.history.recent[known:])
 			}
 		})
 	}
@@ -152,7 +152,7 @@ func TestReloadOfFallback(t *testing.T) {
 	r.reload(with(nil))
 	r.reload(with(fallback("sorry")))
 	var got []string
-	for _, tr := range r.c.history.recent {
+	for _, tr := range r.c.reports.history.recent {
 		got = append(got, tr.Server+" "+string(tr.To)+": "+tr.Cause)
 	}
 	want := []string{
@@ -200,7 +200,7 @@ func TestPurgedMails(t *testing.T) {
 	r := newReplay(t, conf(v, other))
 	r.result(rs1, nil)
 	r.result(rs2, nil)
-	r.c.alerts.phase = config.AlertReloading
+	r.c.reports.alerts.phase = config.AlertReloading
 	r.out.take()
 	next := virtual(vip, rs1)
 	next.EmailAlert = v.EmailAlert

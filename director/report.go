@@ -10,6 +10,8 @@ import (
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/director/internal/applier"
+	"github.com/shunt-lb/shunt/director/internal/recent"
+	"github.com/shunt-lb/shunt/director/internal/spec"
 )
 
 // Status returns everything the director knows at this moment, with the
@@ -56,11 +58,25 @@ func (sv *service) histories(real string) (found []ServerHistory) {
 		if a := s.conf.Addr; real == "" || real == a.String() || real == a.Addr().String() || real == s.conf.Name {
 			found = append(found, ServerHistory{
 				Service: sv.conf.ID.String(), Name: sv.conf.ServiceName, Server: a.String(),
-				State: s.state(), Since: s.since, Cause: s.cause, Checks: s.recent.results(),
+				State: s.state(), Since: s.since, Cause: s.cause, Checks: resultsOf(&s.recent),
 			})
 		}
 	}
 	return found
+}
+
+func resultsOf(kept *recent.Results) []CheckResult {
+	all := []CheckResult{} // JSON shows an empty list
+	for _, c := range kept.All() {
+		all = append(all, CheckResult{Time: c.At, Duration: Seconds(c.Took), OK: c.Kind == "", Reason: c.Kind, Result: c.Words})
+	}
+	return all
+}
+
+func histogramOf(d *recent.Durations) Histogram {
+	h := Histogram{Buckets: map[float64]uint64{}}
+	h.Count, h.Sum = d.Each(func(bound time.Duration, count uint64) { h.Buckets[bound.Seconds()] = count })
+	return h
 }
 
 // applyWait is how long Status waits for calls of the dataplane that are under
@@ -97,10 +113,10 @@ func (d *Director) snapshot(ctx context.Context) (Status, error) {
 // fill copies the loop's state. It runs in the loop.
 func (d *Director) fill(s *Status) {
 	s.Started, s.Config = d.started, d.conf
-	s.Stopping = d.cluster.alerts.phase == config.AlertStopping
+	s.Stopping = d.cluster.reports.alerts.phase == config.AlertStopping
 	s.Unready = d.cluster.unready()
 	s.Ready = s.Unready == ""
-	s.Transitions = append([]Transition{}, d.cluster.history.recent...)
+	s.Transitions = append([]Transition{}, d.cluster.reports.history.recent...)
 	for _, sv := range d.cluster.services {
 		s.Services = append(s.Services, sv.status())
 	}
@@ -110,8 +126,8 @@ func (sv *service) status() ServiceStatus {
 	v := sv.conf
 	st := ServiceStatus{
 		ID: v.ID, Service: v.ID.String(), Name: v.ServiceName, Scheduler: v.Scheduler, Persistent: Seconds(v.Persistent),
-		Check: titleOf(v), Fallback: sv.fallbackName(), Servers: []ServerStatus{},
-		Served: sv.inForce, Starting: !sv.begun, CheckDurations: sv.durations.histogram(),
+		Check: spec.TitleOf(v), Fallback: sv.fallbackName(), Servers: []ServerStatus{},
+		Served: sv.inForce, Starting: !sv.begun, CheckDurations: histogramOf(&sv.durations),
 	}
 	if v.SpeaksTLS() {
 		st.Verify = v.Verify
@@ -124,6 +140,7 @@ func (sv *service) status() ServiceStatus {
 	if sv.watched() {
 		st.Quorum = &QuorumStatus{Quorum: v.Quorum, Hysteresis: v.Hysteresis, Weight: sv.quorum.weight, Reached: sv.quorum.reached}
 	}
+	st.Warnings = sv.warnings.told
 	if sv.applyErr != nil {
 		st.Error = sv.applyErr.Error()
 	}
@@ -149,10 +166,11 @@ func (s *server) status(scale int, serving bool) ServerStatus {
 		Weight: s.conf.Weight, Current: s.weight(), SlowStart: s.slowed(scale),
 		Request: s.request.String(), Expires: s.expires,
 		State: s.state(), Since: s.since, Cause: s.cause,
-		Checked: s.last.at, Duration: Seconds(s.last.duration),
-		Fails: s.health.fails, Rises: s.health.rises, ChecksOK: s.good, ChecksBad: s.bad,
+		Checked: s.last.At, Duration: Seconds(s.last.Duration),
+		Fails: s.health.Fails, Rises: s.health.Rises, ChecksOK: s.good, ChecksBad: s.bad,
 		Transitions: s.transitions, Hastened: s.hastened,
 	}
+	st.Warnings = s.warnings.of(s.probe != nil && s.probe.Path.Mark != 0)
 	if st.State == Kept {
 		st.Kept = s.kept
 	}
@@ -162,8 +180,8 @@ func (s *server) status(scale int, serving bool) ServerStatus {
 	if s.tunnel != (dataplane.Tunnel{}) {
 		st.Tunnel = s.tunnel.String()
 	}
-	if s.last.err != nil {
-		st.Result, st.Reason = s.last.err.Error(), checks.KindOf(s.last.err)
+	if s.last.Err != nil {
+		st.Result, st.Reason = s.last.Err.Error(), checks.KindOf(s.last.Err)
 	}
 	return st
 }

@@ -5,24 +5,22 @@ import (
 
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/director/internal/spec"
 )
 
 // syncProbes starts and ends probes until those that the cluster needs run.
 func (d *Director) syncProbes() {
-	var specs []*spec
-	seen := map[identity]bool{}
+	var specs []*spec.Check
+	seen := map[spec.Identity]bool{}
 	for _, sv := range d.cluster.services {
 		for _, s := range sv.servers {
-			if s.probe != nil && !seen[s.probe.identity] {
-				seen[s.probe.identity] = true
+			if s.probe != nil && !seen[s.probe.Identity] {
+				seen[s.probe.Identity] = true
 				specs = append(specs, s.probe)
 			}
 		}
 	}
-	d.prober.set(specs, d.cluster.checkedBy.awaited)
-	for id, pr := range d.prober.probes {
-		pr.members = d.cluster.checkedBy[id]
-	}
+	d.prober.Set(specs, d.cluster.checkedBy.awaited)
 	d.pauseProbes()
 }
 
@@ -33,21 +31,22 @@ func (d *Director) pauseProbes() {
 		for _, m := range members {
 			idle = idle && m.s.maintenance != ""
 		}
-		d.prober.pause(id, idle)
+		d.prober.Pause(id, idle)
 	}
 }
 
 // handleResults handles the results that have come since, and what follows from
 // them once for each service.
 func (d *Director) handleResults() {
-	d.taken = d.prober.takeResults(d.taken)
+	d.taken = d.prober.Take(d.taken)
 	for i := range d.taken {
 		r := &d.taken[i]
-		if len(r.probe.members) == 0 {
+		members := d.cluster.checkedBy[r.Probe.Identity]
+		if len(members) == 0 {
 			continue // it has ended
 		}
-		d.cluster.observeAll(r.probe.members, r.checkResult)
-		d.prober.setPace(r.probe, paceOf(r.probe.members))
+		d.cluster.observeAll(members, r.Result)
+		d.prober.SetPace(r.Probe, paceOf(members))
 	}
 	d.cluster.catchUp()
 	d.endPhase()
@@ -56,8 +55,8 @@ func (d *Director) handleResults() {
 // endPhase ends the phase of starting or reloading when every real server has been
 // checked.
 func (d *Director) endPhase() {
-	if phase := d.cluster.alerts.phase; phase != config.AlertRunning && phase != config.AlertStopping && d.cluster.settled() {
-		d.cluster.alerts.phase = config.AlertRunning
+	if phase := d.cluster.reports.alerts.phase; phase != config.AlertRunning && phase != config.AlertStopping && d.cluster.settled() {
+		d.cluster.reports.alerts.phase = config.AlertRunning
 		d.log.Info("every real server has been checked")
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/shunt-lb/shunt/config"
+	"github.com/shunt-lb/shunt/director/internal/conffile"
 	"github.com/shunt-lb/shunt/director/internal/maintenance"
 )
 
@@ -90,20 +91,20 @@ func TestSearchPauses(t *testing.T) {
 		}
 		n := len(w.attempts())
 		w.set(waiting(conf(whole), "rs3"), false)
-		time.Sleep(longestPause + 2*time.Second)
+		time.Sleep(conffile.LongestPause + 2*time.Second)
 		r.want(whole, vip+": "+rs1+"=1 "+rs2+"=1")
 		if got := r.status().Config; len(got.Waiting) != 1 || got.ReloadError != "" {
 			t.Errorf("waiting for %q, error %q", got.Waiting, got.ReloadError)
 		}
 		// Where one has come others may follow: it begins with short pauses anew.
 		tried := w.attempts()[n:]
-		if last := tried[len(tried)-1] - tried[0]; len(tried) < 2 || last > longestPause {
+		if last := tried[len(tried)-1] - tried[0]; len(tried) < 2 || last > conffile.LongestPause {
 			t.Errorf("attempts after one had come: %v", tried)
 		}
 		w.set(conf(whole), false)
-		time.Sleep(longestPause + 2*time.Second)
+		time.Sleep(conffile.LongestPause + 2*time.Second)
 		n = len(w.attempts())
-		time.Sleep(5 * longestPause)
+		time.Sleep(5 * conffile.LongestPause)
 		if got := r.status().Config.Waiting; len(got) > 0 || len(w.attempts()) != n {
 			t.Errorf("all is there: waiting for %q, looked %d more times", got, len(w.attempts())-n)
 		}
@@ -151,7 +152,7 @@ func TestSearchIsInterrupted(t *testing.T) {
 		r.o.Again = w.again
 		r.start()
 		for _, next := range []config.Virtual{other, v, other} {
-			time.Sleep(firstPause + 2*searchPeriod) // a look at the file may come first
+			time.Sleep(conffile.FirstPause + 2*searchPeriod) // a look at the file may come first
 			r.edit("next", waiting(conf(next), "rs3"), nil)
 			start := time.Now()
 			if err := r.Reload(t.Context()); err != nil {
@@ -164,7 +165,7 @@ func TestSearchIsInterrupted(t *testing.T) {
 		if n := len(w.attempts()); n < 3 {
 			t.Fatalf("%d attempts, want one for each reload to wait for", n)
 		}
-		time.Sleep(firstPause + time.Second)
+		time.Sleep(conffile.FirstPause + time.Second)
 		start := time.Now()
 		r.stop()
 		if took := time.Since(start); took > 0 {
@@ -186,7 +187,7 @@ func TestSearchEndsWhenTheFileChanges(t *testing.T) {
 		r.start()
 		defer r.stop()
 		for range 2 {
-			time.Sleep(5*firstPause + 500*time.Millisecond)
+			time.Sleep(5*conffile.FirstPause + 500*time.Millisecond)
 			first, second = second, first
 			r.edit(time.Now().String(), waiting(first, "rs3"), nil)
 			time.Sleep(6 * filePeriod) // two looks, where one finds the director busy
@@ -253,7 +254,7 @@ func TestMaintenanceWhileNamesAreLookedUp(t *testing.T) {
 			}
 			r.start()
 			defer r.stop()
-			time.Sleep(firstPause + 500*time.Millisecond)
+			time.Sleep(conffile.FirstPause + 500*time.Millisecond)
 			var reloads sync.WaitGroup
 			defer reloads.Wait()
 			defer close(hang)

@@ -7,6 +7,10 @@ import (
 	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/director/internal/health"
+	"github.com/shunt-lb/shunt/director/internal/prober"
+	"github.com/shunt-lb/shunt/director/internal/recent"
+	"github.com/shunt-lb/shunt/director/internal/spec"
 )
 
 // notChecked is the cause of a server's state before its first check.
@@ -16,7 +20,7 @@ const notChecked = "not checked yet"
 // state by the operator, which wins.
 type server struct {
 	conf  *config.Real
-	probe *spec // nil: no checks (checktype on and off)
+	probe *spec.Check // nil: no checks (checktype on and off)
 	// addr is where the dataplane sends traffic; it differs from conf.Addr
 	// where the forwarding method cannot change ports.
 	addr   netip.AddrPort
@@ -26,7 +30,7 @@ type server struct {
 
 // A serverHistory is the state of a real server that a reload keeps.
 type serverHistory struct {
-	health health
+	health health.Health
 	// maintenance names the file that keeps the server out, "" for none.
 	maintenance string
 	// kept is the directive that keeps the server in use although its checks fail,
@@ -44,8 +48,9 @@ type serverHistory struct {
 	ramp        ramp
 	request     request
 	expires     time.Time // when its certificate ends, zero if it has shown none
-	last        checkResult
-	recent      recent
+	last        prober.Result
+	recent      recent.Results
+	warnings    warnings
 	// awaited is since when the first result is awaited.
 	awaited   time.Time
 	good, bad uint64
@@ -57,41 +62,25 @@ type serverHistory struct {
 	remindAt time.Time
 }
 
-// A checkResult is one finished check.
-type checkResult struct {
-	at       time.Time
-	duration time.Duration
-	err      error
-	note     *checks.Note // nil for nothing
-}
-
 func newServer(v *config.Virtual, r *config.Real) *server {
-	s := &server{conf: r, probe: newSpec(v, r), addr: mappedAddr(v, r.Addr, r.Forward), tunnel: v.TunnelTo(r.Forward)}
+	s := &server{conf: r, probe: spec.For(v, r), addr: v.ID.Mapped(r.Addr, r.Forward), tunnel: v.TunnelTo(r.Forward)}
 	s.cause = notChecked
 	switch {
 	case v.CheckType == config.CheckOn:
-		s.health.up, s.cause = true, "checktype=on"
+		s.health.Up, s.cause = true, "checktype=on"
 	case v.CheckType == config.CheckOff:
 		s.cause = "checktype=off"
 	case v.InitState == config.InitUp:
-		s.health.up, s.assumed, s.cause = true, true, "initstate=up: not checked yet"
+		s.health.Up, s.assumed, s.cause = true, true, "initstate=up: not checked yet"
 	}
 	return s
-}
-
-// mappedAddr returns where traffic for a real server or fallback at a arrives.
-func mappedAddr(v *config.Virtual, a netip.AddrPort, f dataplane.Forward) netip.AddrPort {
-	if v.ID.Protocol == dataplane.FWMark {
-		return a
-	}
-	return netip.AddrPortFrom(a.Addr(), dataplane.MappedPort(f, a.Port(), v.ID.Addr.Port()))
 }
 
 func (s *server) state() State {
 	switch {
 	case s.maintenance != "" || s.request.admin == checks.Maint:
 		return Maintenance
-	case s.health.up:
+	case s.health.Up:
 		return Up
 	case s.kept != "":
 		return Kept
@@ -109,12 +98,12 @@ func (s *server) usable() bool { return s.weight() > 0 }
 
 // settled reports whether the server's state is known rather than assumed.
 func (s *server) settled() bool {
-	return s.probe == nil || s.state() != Down || !s.last.at.IsZero()
+	return s.probe == nil || s.state() != Down || !s.last.At.IsZero()
 }
 
 // foundDown reports whether a check has found the server down, and nothing else
 // keeps it out.
-func (s *server) foundDown() bool { return s.state() == Down && s.health.failed }
+func (s *server) foundDown() bool { return s.state() == Down && s.health.Failed }
 
 // weight returns the weight in force.
 func (s *server) weight() int {
@@ -136,10 +125,10 @@ func (s *server) wanted(scale int) dataplane.RealServer {
 // pace returns the time between two checks that the server's health asks for.
 func (s *server) pace() time.Duration {
 	switch {
-	case s.health.undecided():
-		return s.probe.fast
-	case !s.health.up:
-		return s.probe.slow
+	case s.health.Undecided():
+		return s.probe.Fast
+	case !s.health.Up:
+		return s.probe.Slow
 	}
-	return s.probe.interval
+	return s.probe.Interval
 }

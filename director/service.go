@@ -6,6 +6,7 @@ import (
 
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/director/internal/recent"
 )
 
 // A service is one virtual service: its configuration, its real servers and its
@@ -41,8 +42,10 @@ type serviceHistory struct {
 	served   *dataplane.VirtualService
 	inForce  bool
 	applyErr error
+	// warnings are those about it as a whole.
+	warnings warnings
 	// durations are those of all checks of its real servers.
-	durations durations
+	durations recent.Durations
 }
 
 func newService(v *config.Virtual) *service {
@@ -66,8 +69,8 @@ func (sv *service) adopt(found dataplane.VirtualService) {
 		weights[r.Addr.String()] = r.Weight
 	}
 	for _, s := range sv.servers {
-		if !s.health.up && weights[s.addr.String()] > 0 {
-			s.health.up, s.cause = true, "found in the dataplane with weight above 0"
+		if !s.health.Up && weights[s.addr.String()] > 0 {
+			s.health.Up, s.cause = true, "found in the dataplane with weight above 0"
 			sv.quorum.reached = true // as far as anybody knows
 		}
 	}

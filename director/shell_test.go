@@ -83,20 +83,22 @@ func (f *fakeChecks) check(ctx context.Context, name string, t checks.Target) er
 // whose text only has to change: what it parses to is in next.
 type fixture struct {
 	*Director
-	t     *testing.T
-	plane *plane
-	farm  *fakeChecks
-	path  string
-	mu    sync.Mutex
-	next  *config.Config
-	err   error
+	t         *testing.T
+	plane     *plane
+	farm      *fakeChecks
+	findCheck func(name string) (checks.Func, bool) // by default of farm
+	path      string
+	mu        sync.Mutex
+	next      *config.Config
+	err       error
 }
 
 func newFixture(t *testing.T, c *config.Config) *fixture {
 	r := &fixture{t: t, plane: newPlane(), farm: newFakeChecks(), path: filepath.Join(t.TempDir(), "test.cf"), next: c}
+	r.findCheck = r.farm.find
 	r.write("first")
 	r.Director = New(Options{
-		Path: r.path, Dataplane: r.plane, Checks: r.farm.find, MaxChecks: 4096,
+		Path: r.path, Dataplane: r.plane, Checks: func(name string) (checks.Func, bool) { return r.findCheck(name) }, MaxChecks: 4096,
 		Parse: func(context.Context, []byte) (*config.Config, error) {
 			r.mu.Lock()
 			defer r.mu.Unlock()

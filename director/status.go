@@ -95,6 +95,8 @@ type ServiceStatus struct {
 	// share of the dataplane's connections.
 	Full             bool               `json:"full,omitempty"`
 	FallbackCounters dataplane.Counters `json:"fallback_counters"`
+	// Warnings are about the service as a whole; they take no real server out of use.
+	Warnings []string `json:"warnings,omitempty"`
 	// Changed lists what somebody else has changed about the service in the
 	// dataplane; shunt puts it right within seconds.
 	Changed []string `json:"changed,omitempty"`
@@ -152,6 +154,8 @@ type ServerStatus struct {
 	// Reason is why the latest check failed, in one of the words of
 	// [checks.Kind]; empty if it succeeded.
 	Reason checks.Kind `json:"reason,omitempty"`
+	// Warnings tell what is wrong with the server that does not take it out of use.
+	Warnings []string `json:"warnings,omitempty"`
 	// Fails and Rises are consecutive results; one of them is 0.
 	Fails       int    `json:"fails"`
 	Rises       int    `json:"rises"`
@@ -167,6 +171,37 @@ type ServerStatus struct {
 	Counters   dataplane.Counters `json:"counters"`
 
 	addr netip.AddrPort // its address in the dataplane
+}
+
+// A CheckResult is one of the latest checks of a real server.
+type CheckResult struct {
+	Time     time.Time `json:"time"` // when it ended
+	Duration Seconds   `json:"seconds"`
+	OK       bool      `json:"ok"`
+	// Reason is why it failed, in one of the words of [checks.Kind].
+	Reason checks.Kind `json:"reason,omitempty"`
+	// Result is the error in words, of which only the latest few different ones
+	// are kept.
+	Result string `json:"result,omitempty"`
+}
+
+// A ServerHistory is what the latest checks of a real server have found.
+type ServerHistory struct {
+	Service string        `json:"service"`
+	Name    string        `json:"name,omitempty"` // servicename
+	Server  string        `json:"server"`
+	State   State         `json:"state"`
+	Since   time.Time     `json:"since"`
+	Cause   string        `json:"cause"`
+	Checks  []CheckResult `json:"checks"` // oldest first
+}
+
+// A Histogram is how long the checks of a service took.
+type Histogram struct {
+	// Buckets are how many checks took so long at most, by seconds.
+	Buckets map[float64]uint64
+	Count   uint64
+	Sum     time.Duration
 }
 
 // A State is the state of a real server or, in a transition, of a fallback.

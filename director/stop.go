@@ -31,7 +31,7 @@ func (d *Director) Stop(ctx context.Context) error {
 // long Drain waits at most. Retire may be called once, after Start has succeeded.
 func (d *Director) Retire() (wait time.Duration) {
 	d.cancel()
-	d.prober.cancel()
+	d.prober.Cancel()
 	ctx, cancel := context.WithTimeout(context.Background(), retireTime)
 	defer cancel()
 	if !ended(ctx, d.retire) {
@@ -102,7 +102,7 @@ func (d *Director) Close(ctx context.Context) error {
 		wait func()
 	}{
 		{"a look at files", d.wg.Wait},
-		{"a check", d.prober.wg.Wait},
+		{"a check", d.prober.Wait},
 		{"the dataplane", d.applier.Wait},
 		{"the director's loop", func() { <-d.loopDone }},
 	} {
@@ -142,18 +142,18 @@ func linger(ctx context.Context, grace time.Duration) (context.Context, context.
 // with stop. It returns the others, which stay. Decisions of the cluster after
 // that have no effects: a removed service must not come back.
 func (c *cluster) stop() (kept []*service) {
-	c.alerts.phase, c.readyChanged = config.AlertStopping, true
+	c.reports.alerts.phase, c.readyChanged = config.AlertStopping, true
 	for _, sv := range c.services {
 		if !sv.conf.CleanStop {
 			kept = append(kept, sv)
 			continue
 		}
-		c.stopFallbackCommand(sv)
-		c.endQuorum(sv)
-		c.alerts.purged(sv, sv.servers, "stop")
+		c.reports.stopFallbackCommand(sv)
+		c.reports.endQuorum(sv)
+		c.reports.alerts.purged(sv, sv.servers, "stop")
 		c.removeService(sv)
 	}
-	c.alerts.limits.flush()
-	c.out = noEffects{}
+	c.reports.alerts.limits.Flush()
+	c.out, c.reports.out = noEffects{}, noEffects{}
 	return kept
 }

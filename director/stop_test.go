@@ -10,6 +10,7 @@ import (
 	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/director/internal/prober"
 )
 
 // stuck is a plane on which the calls that are named hang for good.
@@ -52,8 +53,8 @@ func TestStopWhateverHangs(t *testing.T) {
 				p := &stuck{r.plane, map[string]chan struct{}{"remove": gate("remove"), "drain": gate("drain")}}
 				r.o.Dataplane = p
 				r.applyTo(p)
-				check := r.prober.find
-				r.prober.find = func(name string) (checks.Func, bool) {
+				check := r.findCheck
+				r.findCheck = func(name string) (checks.Func, bool) {
 					f, ok := check(name)
 					return func(ctx context.Context, t checks.Target) error {
 						if t.Addr.String() == rs1 {
@@ -110,7 +111,7 @@ func TestStopWhateverHangs(t *testing.T) {
 				}
 				close(hang)
 				r.wg.Wait()
-				r.prober.wg.Wait()
+				r.prober.Wait()
 				r.hooks.Wait()
 				r.applier.Wait()
 				<-r.loopDone
@@ -156,7 +157,7 @@ func TestNothingComesBack(t *testing.T) {
 		time.Sleep(v.CheckInterval + 2*time.Second)
 		r.Retire()
 		_ = r.do(t.Context(), func() {
-			r.cluster.checked(r.cluster.services[0].servers[0].probe.identity, checkResult{at: time.Now(), err: context.Canceled})
+			r.cluster.checked(r.cluster.services[0].servers[0].probe.Identity, prober.Result{At: time.Now(), Err: context.Canceled})
 			r.cluster.catchUp()
 			r.cluster.maintain(time.Now(), map[string]string{rs1: "file"})
 		})

@@ -8,6 +8,8 @@ import (
 	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/director/internal/cycles"
+	"github.com/shunt-lb/shunt/director/internal/spec"
 )
 
 // Limits returns why the dataplane that v is for cannot serve it, nil if it can. s
@@ -20,7 +22,7 @@ type Limits func(v *config.Virtual, s dataplane.VirtualService) []*dataplane.Lim
 // whether the dataplane that a service is for makes connections itself. Each
 // problem names the directive and its line.
 func Validate(conf *config.Config, limits Limits, connects func(*config.Virtual) bool) config.Problems {
-	ps := cycles(conf, connects)
+	ps := cycles.Find(conf, connects)
 	for i := range conf.Virtuals {
 		v := &conf.Virtuals[i]
 		ps = append(ps, missingChecks(v)...)
@@ -36,12 +38,12 @@ func Validate(conf *config.Config, limits Limits, connects func(*config.Virtual)
 
 // missingChecks returns the checks of a service that do not exist.
 func missingChecks(v *config.Virtual) config.Problems {
-	s := newSpec(v, &config.Real{})
+	s := spec.For(v, &config.Real{})
 	if s == nil {
 		return nil
 	}
 	var ps config.Problems
-	for _, name := range s.names() {
+	for _, name := range s.Names() {
 		if _, ok := checks.For(name); !ok {
 			ps = append(ps, config.Problem{
 				Severity: config.Error, Pos: at(v, "service"),
@@ -58,7 +60,7 @@ func missingChecks(v *config.Virtual) config.Problems {
 func Everything(v *config.Virtual) dataplane.VirtualService {
 	sv := newService(v)
 	for _, s := range sv.servers {
-		s.health.up = true
+		s.health.Up = true
 	}
 	sv.fallbackOn = true
 	w := sv.wanted()
@@ -82,11 +84,11 @@ func limitProblem(v *config.Virtual, l *dataplane.Limit) config.Problem {
 // serverPos returns the line of the real server or fallback at addr.
 func serverPos(v *config.Virtual, addr netip.AddrPort) config.Pos {
 	for i := range v.Reals {
-		if mappedAddr(v, v.Reals[i].Addr, v.Reals[i].Forward) == addr {
+		if v.ID.Mapped(v.Reals[i].Addr, v.Reals[i].Forward) == addr {
 			return v.Reals[i].Pos
 		}
 	}
-	if f := v.Fallback; f != nil && mappedAddr(v, f.Addr, f.Forward) == addr {
+	if f := v.Fallback; f != nil && v.ID.Mapped(f.Addr, f.Forward) == addr {
 		return f.Pos
 	}
 	return v.Pos

@@ -1,4 +1,5 @@
-package director
+// Package ratelimit holds back what a receiver gets too much of.
+package ratelimit
 
 import (
 	"time"
@@ -6,8 +7,8 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// limits hold back what a receiver gets too much of. The zero value is ready.
-type limits struct{ receivers map[string]*receiver }
+// Limits hold back what a receiver gets too much of. The zero value is ready.
+type Limits struct{ receivers map[string]*receiver }
 
 // A receiver is somebody who has got something lately.
 type receiver struct {
@@ -19,16 +20,16 @@ type receiver struct {
 	latest func(held int)
 }
 
-// take calls send with how many were held back since the last one for a
+// Take calls send with how many were held back since the last one for a
 // receiver. If the receiver has had as many as limit allows, it keeps send
 // until the time is over: what is held back is told of then, or by the next
 // one.
-func (l *limits) take(now time.Time, limit dataplane.Rate, to string, send func(held int)) {
+func (l *Limits) Take(now time.Time, limit dataplane.Rate, to string, send func(held int)) {
 	if limit.Count == 0 {
 		send(0)
 		return
 	}
-	l.due(now, limit)
+	l.Due(now, limit)
 	r := l.receivers[to]
 	if r == nil {
 		if l.receivers == nil {
@@ -45,9 +46,9 @@ func (l *limits) take(now time.Time, limit dataplane.Rate, to string, send func(
 	r.held, r.latest = r.held+1, send
 }
 
-// due sends the latest of what is held back for receivers whose time is over,
+// Due sends the latest of what is held back for receivers whose time is over,
 // and forgets those for whom nothing is.
-func (l *limits) due(now time.Time, limit dataplane.Rate) {
+func (l *Limits) Due(now time.Time, limit dataplane.Rate) {
 	for to, r := range l.receivers {
 		if limit.Count > 0 && now.Sub(r.since) < limit.Per {
 			continue
@@ -61,8 +62,8 @@ func (l *limits) due(now time.Time, limit dataplane.Rate) {
 	}
 }
 
-// flush sends the latest of what is held back for every receiver, at a stop.
-func (l *limits) flush() {
+// Flush sends the latest of what is held back for every receiver, at a stop.
+func (l *Limits) Flush() {
 	for _, r := range l.receivers {
 		if r.held > 0 {
 			r.latest(r.held - 1)

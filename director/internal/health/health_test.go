@@ -1,4 +1,4 @@
-package director
+package health
 
 import (
 	"strings"
@@ -21,11 +21,11 @@ func TestHealth(t *testing.T) {
 		{"+-++", 1, 2, "dddU"},
 		{"+", 0, 0, "U"},
 	} {
-		var h health
+		var h Health
 		var got strings.Builder
 		for _, r := range tt.results {
-			h.observe(r == '+', tt.fall, tt.rise)
-			got.WriteByte("dU"[b2i(h.up)])
+			h.Observe(r == '+', tt.fall, tt.rise)
+			got.WriteByte("dU"[b2i(h.Up)])
 		}
 		if got.String() != tt.want {
 			t.Errorf("%s with fall %d rise %d: %s, want %s", tt.results, tt.fall, tt.rise, got.String(), tt.want)
@@ -46,14 +46,14 @@ func TestHealthAgainstHistory(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		fall, rise := rapid.IntRange(1, 4).Draw(t, "fall"), rapid.IntRange(1, 4).Draw(t, "rise")
 		history := rapid.SliceOf(rapid.Bool()).Draw(t, "history")
-		var h health
+		var h Health
 		for i, ok := range history {
-			before := h.up
-			if changed := h.observe(ok, fall, rise); changed != (before != h.up) {
-				t.Fatalf("result %d: changed %v, but %v became %v", i, changed, before, h.up)
+			before := h.Up
+			if changed := h.Observe(ok, fall, rise); changed != (before != h.Up) {
+				t.Fatalf("result %d: changed %v, but %v became %v", i, changed, before, h.Up)
 			}
-			if want := decided(history[:i+1], fall, rise); h.up != want {
-				t.Fatalf("after %v: up %v, want %v", history[:i+1], h.up, want)
+			if want := decided(history[:i+1], fall, rise); h.Up != want {
+				t.Fatalf("after %v: up %v, want %v", history[:i+1], h.Up, want)
 			}
 		}
 	})

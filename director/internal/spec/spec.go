@@ -1,4 +1,5 @@
-package director
+// Package spec says how real servers are checked, by their configuration.
+package spec
 
 import (
 	"fmt"
@@ -12,44 +13,44 @@ import (
 	"github.com/shunt-lb/shunt/internal/services"
 )
 
-// A spec is the check of a real server. Servers with the same identity share one
+// A Check is the check of a real server. Servers with the same identity share one
 // probe, also in different services.
-type spec struct {
-	identity
+type Check struct {
+	Identity
 	receive checks.Matcher
 	tls     *checks.TLSOptions // nil where the check speaks none
 }
 
-// An identity distinguishes probes. It is comparable: what target points to
+// An Identity distinguishes probes. It is comparable: what target points to
 // elsewhere is text here, and nil there.
-type identity struct {
+type Identity struct {
 	kind    config.CheckType
 	service string // of a negotiate check
-	n       int    // of checktype=N
-	target  checks.Target
+	N       int    // of checktype=N
+	Target  checks.Target
 	receive string
 	tls     string
 	// The limits of a check, by its kind.
 	connectTimeout, negotiateTimeout time.Duration
-	interval, fast, slow             time.Duration
-	// path is the way to the VIP that is checked, too.
-	path checks.Path
+	Interval, Fast, Slow             time.Duration
+	// Path is the way to the VIP that is checked, too.
+	Path checks.Path
 }
 
-// newSpec returns how to check r, nil if it is not checked at all.
-func newSpec(v *config.Virtual, r *config.Real) *spec {
+// For returns how to check r, nil if it is not checked at all.
+func For(v *config.Virtual, r *config.Real) *Check {
 	if v.CheckType == config.CheckOn || v.CheckType == config.CheckOff {
 		return nil
 	}
-	s := &spec{identity: identity{
-		kind: v.CheckType, service: v.Service, n: v.CombinedN,
+	s := &Check{Identity: Identity{
+		kind: v.CheckType, service: v.Service, N: v.CombinedN,
 		connectTimeout: v.CheckTimeout, negotiateTimeout: v.NegotiateTimeout,
-		interval: v.CheckInterval, fast: v.FastInterval, slow: v.DownInterval,
-		target: checks.Target{Addr: v.CheckAddr(r), UDP: v.ID.Protocol == dataplane.UDP, Reset: v.CheckReset},
+		Interval: v.CheckInterval, Fast: v.FastInterval, Slow: v.DownInterval,
+		Target: checks.Target{Addr: v.CheckAddr(r), UDP: v.ID.Protocol == dataplane.UDP, Reset: v.CheckReset},
 	}}
-	if s.target.Addr.Port() == dataplane.MappedPort(r.Forward, r.Addr.Port(), v.ID.Addr.Port()) {
+	if s.Target.Addr.Port() == dataplane.MappedPort(r.Forward, r.Addr.Port(), v.ID.Addr.Port()) {
 		// Where clients get a PROXY header, the check has to send one, too.
-		s.target.ProxyProtocol = v.ProxyProtocol
+		s.Target.ProxyProtocol = v.ProxyProtocol
 	}
 	s.describe(v, r)
 	return s
@@ -57,8 +58,8 @@ func newSpec(v *config.Virtual, r *config.Real) *spec {
 
 // describe sets the fields that the kind of check uses, and no others, so that
 // sections that differ elsewhere share a probe.
-func (s *spec) describe(v *config.Virtual, r *config.Real) {
-	t := &s.target
+func (s *Check) describe(v *config.Virtual, r *config.Real) {
+	t := &s.Target
 	switch {
 	case s.kind == config.CheckExternal || s.kind == config.CheckExternalPerl:
 		t.Command, t.CommandWeight = v.CheckCommand, commandWeights[v.CommandWeight]
@@ -67,22 +68,22 @@ func (s *spec) describe(v *config.Virtual, r *config.Real) {
 	case s.pings():
 		t.Attempts = v.CheckCount
 	}
-	if !s.negotiates() {
-		s.service, s.n = "", 0
+	if !s.Negotiates() {
+		s.service, s.N = "", 0
 		return
 	}
 	service, _ := services.Named(v.Service)
 	s.negotiate(service.Uses, v, r)
 }
 
-// negotiates reports whether the check is one of a service.
-func (s *spec) negotiates() bool {
+// Negotiates reports whether the check is one of a service.
+func (s *Check) Negotiates() bool {
 	return s.kind == config.CheckNegotiate || s.kind == config.CheckCombined
 }
 
 // negotiate fills in the directives that a negotiate check uses.
-func (s *spec) negotiate(uses services.Directives, v *config.Virtual, r *config.Real) {
-	t := &s.target
+func (s *Check) negotiate(uses services.Directives, v *config.Virtual, r *config.Real) {
+	t := &s.Target
 	for _, d := range []struct {
 		directive services.Directives
 		to        *string
@@ -104,7 +105,7 @@ func (s *spec) negotiate(uses services.Directives, v *config.Virtual, r *config.
 		t.UDP = false
 	}
 	if uses.Has(services.Receive) && r.Receive != nil {
-		s.receive, s.identity.receive = r.Receive, r.Receive.String()
+		s.receive, s.Identity.receive = r.Receive, r.Receive.String()
 	}
 	if uses.Has(services.Web) {
 		t.Statuses, t.Headers, t.BodyDigest = v.ReceiveStatus, v.HeaderLines(), v.BodyDigest
@@ -121,69 +122,69 @@ func (s *spec) negotiate(uses services.Directives, v *config.Virtual, r *config.
 
 // describeTLS says how the check speaks TLS. Files with the same content are
 // the same.
-func (s *spec) describeTLS(v *config.Virtual) {
+func (s *Check) describeTLS(v *config.Virtual) {
 	if !v.SpeaksTLS() {
 		return
 	}
-	s.target.VirtualHost = v.VirtualHost
+	s.Target.VirtualHost = v.VirtualHost
 	s.tls = &checks.TLSOptions{Verify: v.Verify != "no", MinValid: v.MinValid}
-	s.identity.tls = fmt.Sprint(s.tls.Verify, s.tls.MinValid)
+	s.Identity.tls = fmt.Sprint(s.tls.Verify, s.tls.MinValid)
 	if v.Roots != nil {
 		s.tls.Roots = v.Roots.Pool
-		s.identity.tls += fmt.Sprintf(" roots %x", v.Roots.Sum)
+		s.Identity.tls += fmt.Sprintf(" roots %x", v.Roots.Sum)
 	}
 	if v.Client != nil {
 		s.tls.Client = v.Client.Certificate
-		s.identity.tls += fmt.Sprintf(" client %x", v.Client.Sum)
+		s.Identity.tls += fmt.Sprintf(" client %x", v.Client.Sum)
 	}
 }
 
-// whole returns the target with all that the identity has as text. The check
+// Whole returns the target with all that the identity has as text. The check
 // writes into note what it finds out beside its verdict.
-func (s *spec) whole(note *checks.Note) checks.Target {
-	t := s.target
+func (s *Check) Whole(note *checks.Note) checks.Target {
+	t := s.Target
 	t.Receive, t.TLS, t.Note = s.receive, s.tls, note
 	return t
 }
 
-// note returns a place for what the check finds out beside its verdict, nil if
+// Note returns a place for what the check finds out beside its verdict, nil if
 // it finds out nothing.
-func (s *spec) note() *checks.Note {
-	if s.tls == nil && s.target.File == "" && s.target.CommandWeight == checks.NoWeight && s.service != "agent" {
+func (s *Check) Note() *checks.Note {
+	if s.tls == nil && s.Target.File == "" && s.Target.CommandWeight == checks.NoWeight && s.service != "agent" && s.Path.Mark == 0 {
 		return nil
 	}
 	return &checks.Note{}
 }
 
 // pings reports whether connect means ping: UDP has nothing to connect to.
-func (s *spec) pings() bool {
-	return s.kind == config.CheckPing || s.target.UDP && s.kind != config.CheckNegotiate
+func (s *Check) pings() bool {
+	return s.kind == config.CheckPing || s.Target.UDP && s.kind != config.CheckNegotiate
 }
 
 // commandWeights are the words of checkcommandweight.
 var commandWeights = map[string]checks.CommandWeight{"yes": checks.PlainWeight, "percent": checks.PercentWeight}
 
 func realArgs(r *config.Real) (addr, port string) {
-	return hostArg(r.Addr.Addr()), strconv.Itoa(int(r.Addr.Port()))
+	return HostArg(r.Addr.Addr()), strconv.Itoa(int(r.Addr.Port()))
 }
 
 func virtualArgs(id dataplane.ServiceID) (addr, port string) {
 	if id.Protocol == dataplane.FWMark {
 		return strconv.FormatUint(uint64(id.Mark), 10), "0"
 	}
-	return hostArg(id.Addr.Addr()), strconv.Itoa(int(id.Addr.Port()))
+	return HostArg(id.Addr.Addr()), strconv.Itoa(int(id.Addr.Port()))
 }
 
-// hostArg writes an address as ldirectord does: IPv6 in brackets.
-func hostArg(a netip.Addr) string {
+// HostArg writes an address as ldirectord does: IPv6 in brackets.
+func HostArg(a netip.Addr) string {
 	if a.Is6() {
 		return "[" + a.String() + "]"
 	}
 	return a.String()
 }
 
-// names returns the checks that the spec needs, by checks.For's names.
-func (s *spec) names() []string {
+// Names returns the checks that the spec needs, by checks.For's names.
+func (s *Check) Names() []string {
 	connect := "connect"
 	if s.pings() {
 		connect = "ping"
@@ -201,19 +202,19 @@ func (s *spec) names() []string {
 	return []string{connect}
 }
 
-// first returns the check that a probe begins with.
-func (s *spec) first() string { return s.names()[0] }
+// First returns the check that a probe begins with.
+func (s *Check) First() string { return s.Names()[0] }
 
-// limit returns how long the check of a name may take.
-func (s *spec) limit(name string) time.Duration {
+// Limit returns how long the check of a name may take.
+func (s *Check) Limit(name string) time.Duration {
 	if s.kind == config.CheckNegotiate || s.kind == config.CheckCombined && name == s.service {
 		return s.negotiateTimeout
 	}
-	return s.connectTimeout * time.Duration(max(1, s.target.Attempts))
+	return s.connectTimeout * time.Duration(max(1, s.Target.Attempts))
 }
 
-// title returns the check for messages: "negotiate http", "connect".
-func title(v *config.Virtual) string {
+// Title returns the check for messages: "negotiate http", "connect".
+func Title(v *config.Virtual) string {
 	switch v.CheckType {
 	case config.CheckNegotiate:
 		return "negotiate " + v.Service
@@ -225,17 +226,19 @@ func title(v *config.Virtual) string {
 	return v.CheckType.String()
 }
 
-// titleOf is title, with the way that is checked, too.
-func titleOf(v *config.Virtual) string {
+// TitleOf is Title, with the way that is checked, too.
+func TitleOf(v *config.Virtual) string {
 	if v.CheckPath == config.CheckPathVIP {
-		return title(v) + " and by the VIP"
+		return Title(v) + " and by the VIP"
 	}
-	return title(v)
+	return Title(v)
 }
 
-func sameProbe(a, b *spec) bool {
+// Same reports whether two real servers are checked in the same way, nil for not at
+// all.
+func Same(a, b *Check) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
-	return a.identity == b.identity
+	return a.Identity == b.Identity
 }

@@ -1,4 +1,5 @@
-package director
+// Package prober repeats checks.
+package prober
 
 import (
 	"context"
@@ -9,19 +10,20 @@ import (
 
 	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/director/internal/places"
+	"github.com/shunt-lb/shunt/director/internal/spec"
 	"github.com/shunt-lb/shunt/internal/wheel"
 )
 
 const (
-	// firstSpread is how late a first check may be, beside what betweenFirsts adds.
-	firstSpread = time.Second
-	// betweenFirsts is the time between two first checks.
-	betweenFirsts = time.Second / 2000
+	// FirstSpread is how late a first check may be, beside what BetweenFirsts adds.
+	FirstSpread = time.Second
+	// BetweenFirsts is the time between two first checks.
+	BetweenFirsts = time.Second / 2000
 	// probeTick is how coarse the times of checks are.
 	probeTick = 10 * time.Millisecond
 )
 
-// A prober repeats checks: each at its own place within the interval, never
+// A Prober repeats checks: each at its own place within the interval, never
 // twice at once, and no more than a bounded number of all of them at any
 // moment. How long one takes delays no other, as long as the bound is not
 // reached. A check counts from when it was due, not from when it began or
@@ -30,7 +32,7 @@ const (
 //
 // Checks that need no more than a connection are made by a checks.Loop, in the
 // goroutine that looks after the times of all; others have a goroutine each.
-type prober struct {
+type Prober struct {
 	find func(name string) (checks.Func, bool)
 	loop bool // that find is checks.For, so that a checks.Loop can make checks
 	// limit is how many checks may be under way at once.
@@ -41,13 +43,12 @@ type prober struct {
 	// decide whether answers of checks by the VIP come in.
 	settings atomic.Uint64
 	warned   atomic.Int64 // when the latest warning was logged, in Unix seconds
-	// ready says that there are results to take.
-	ready chan struct{}
+	ready    chan struct{}
 
 	ctx    context.Context
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
-	probes map[identity]*probe // owned by whoever calls set, which is not done after cancel
+	probes map[spec.Identity]*Probe // owned by whoever calls Set, which is not done after Cancel
 
 	// driver runs turn; checks is where it can make checks, nil if it cannot.
 	driver interface {
@@ -58,45 +59,79 @@ type prober struct {
 
 	mu      sync.Mutex // of what follows
 	base    time.Time
-	byIndex []*probe
+	byIndex []*Probe
 	free    []int32
 	wheel   *wheel.Wheel // of probes by when they are due
-	due     []*probe     // to be started
-	waiting []*probe     // because of limit
+	due     []*Probe     // to be started
+	waiting []*Probe     // because of limit
 	running int
 	removed []*checks.Repeated
 	places  map[time.Duration]*places.Places // by interval
-	results []outcome
+	results []Outcome
 	wheelAt uint32 // the tick to which wheel has come
 	told    uint32 // the tick of the latest tell
 	asleep  uint32 // the tick until which driver sleeps, if there is one
 	sleeps  bool
 }
 
-// An outcome is what a check has come to.
-type outcome struct {
-	probe *probe
-	checkResult
+// An Outcome is a result, and whose it is.
+type Outcome struct {
+	Probe *Probe
+	Result
 }
 
-func newProber(limit int, log *slog.Logger) *prober {
-	p := &prober{
-		find: checks.For, limit: limit, log: log, ready: make(chan struct{}, 1), probes: map[identity]*probe{},
+// A Result is one finished check.
+type Result struct {
+	At       time.Time
+	Duration time.Duration
+	Err      error
+	Note     *checks.Note // nil for nothing
+}
+
+// New returns a prober without checks. find finds a check by name, nil for
+// checks.For; limit is how many may be under way at once.
+func New(find func(name string) (checks.Func, bool), limit int, log *slog.Logger) *Prober {
+	p := &Prober{
+		find: find, loop: find == nil, limit: limit, log: log, ready: make(chan struct{}, 1), probes: map[spec.Identity]*Probe{},
 		base: time.Now(), wheel: wheel.New(0), places: map[time.Duration]*places.Places{},
+	}
+	if p.loop {
+		p.find = checks.For
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	return p
 }
 
-// setLimit says how many checks may be under way at once.
-func (p *prober) setLimit(limit int) {
+// Cancel ends all checks. There are no results after it, and Set must not be
+// called any more.
+func (p *Prober) Cancel() { p.cancel() }
+
+// Wait waits, after Cancel, until no check runs any more.
+func (p *Prober) Wait() { p.wg.Wait() }
+
+// Ready receives when there are results to take.
+func (p *Prober) Ready() <-chan struct{} { return p.ready }
+
+// UsePaths says whether the dataplane has the paths of checks by the VIP, which
+// go without them while it has not.
+func (p *Prober) UsePaths(there bool) { p.paths.Store(there) }
+
+// WhileHostChanges calls f, which changes addresses and settings of this host.
+func (p *Prober) WhileHostChanges(f func()) {
+	p.settings.Add(1)
+	f()
+	p.settings.Add(1)
+}
+
+// SetLimit says how many checks may be under way at once.
+func (p *Prober) SetLimit(limit int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.limit = limit
 }
 
 // begin starts the goroutine that looks after the times of checks.
-func (p *prober) begin() {
+func (p *Prober) begin() {
 	p.base = time.Now()
 	p.driver = newTimers()
 	if p.loop {
@@ -111,18 +146,18 @@ func (p *prober) begin() {
 	p.wg.Go(func() { p.driver.Run(p.turn) })
 }
 
-// set starts and ends probes until those of specs run, which are in the order in
+// Set starts and ends probes until those of specs run, which are in the order in
 // which they are spread. Probes that stay are not disturbed, except those that
 // are awaited, which run at once. It does not wait for those that end: they
 // may still have a result.
-func (p *prober) set(specs []*spec, awaited func(identity) bool) {
+func (p *Prober) Set(specs []*spec.Check, awaited func(spec.Identity) bool) {
 	if p.driver == nil {
 		p.begin()
 	}
 	p.mu.Lock()
-	wanted := make(map[identity]struct{}, len(specs))
+	wanted := make(map[spec.Identity]struct{}, len(specs))
 	for _, s := range specs {
-		wanted[s.identity] = struct{}{}
+		wanted[s.Identity] = struct{}{}
 	}
 	for id, pr := range p.probes {
 		if _, ok := wanted[id]; !ok {
@@ -132,11 +167,11 @@ func (p *prober) set(specs []*spec, awaited func(identity) bool) {
 	}
 	started := 0
 	for _, s := range specs {
-		switch pr := p.probes[s.identity]; {
+		switch pr := p.probes[s.Identity]; {
 		case pr == nil:
-			p.probes[s.identity] = p.add(s, time.Duration(started)*betweenFirsts)
+			p.probes[s.Identity] = p.add(s, time.Duration(started)*BetweenFirsts)
 			started++
-		case awaited(s.identity):
+		case awaited(s.Identity):
 			p.kick(pr)
 		}
 	}
@@ -145,8 +180,8 @@ func (p *prober) set(specs []*spec, awaited func(identity) bool) {
 }
 
 // add starts a probe after a time. p is locked.
-func (p *prober) add(s *spec, after time.Duration) *probe {
-	pr := &probe{spec: s, pace: s.interval}
+func (p *Prober) add(s *spec.Check, after time.Duration) *Probe {
+	pr := &Probe{Check: s, pace: s.Interval}
 	pr.ctx, pr.cancel = context.WithCancel(p.ctx)
 	if n := len(p.free); n > 0 {
 		pr.index, p.free = p.free[n-1], p.free[:n-1]
@@ -155,25 +190,24 @@ func (p *prober) add(s *spec, after time.Duration) *probe {
 		pr.index = int32(len(p.byIndex))
 		p.byIndex = append(p.byIndex, pr)
 	}
-	of := p.places[s.interval]
+	of := p.places[s.Interval]
 	if of == nil {
 		of = &places.Places{}
-		p.places[s.interval] = of
+		p.places[s.Interval] = of
 	}
 	pr.place = of.Take()
-	pr.at = time.Duration(places.Part(pr.place) * float64(s.interval)).Truncate(probeTick)
+	pr.at = time.Duration(places.Part(pr.place) * float64(s.Interval)).Truncate(probeTick)
 	p.schedule(pr, time.Since(p.base)+after)
 	return pr
 }
 
 // remove ends a probe. p is locked.
-func (p *prober) remove(pr *probe) {
+func (p *Prober) remove(pr *Probe) {
 	pr.cancel()
-	pr.members = nil
 	p.wheel.Clear(pr.index)
 	p.byIndex[pr.index] = nil
 	p.free = append(p.free, pr.index)
-	p.places[pr.interval].Leave(pr.place)
+	p.places[pr.Interval].Leave(pr.place)
 	pr.ended = true
 	for _, r := range pr.repeated {
 		if r != nil {
@@ -185,8 +219,8 @@ func (p *prober) remove(pr *probe) {
 	}
 }
 
-// pause keeps a probe from running, or lets it run again, at once.
-func (p *prober) pause(id identity, paused bool) {
+// Pause keeps a probe from running, or lets it run again, at once.
+func (p *Prober) Pause(id spec.Identity, paused bool) {
 	pr := p.probes[id]
 	if pr == nil || pr.paused == paused {
 		return
@@ -200,8 +234,8 @@ func (p *prober) pause(id identity, paused bool) {
 	p.driver.Wake()
 }
 
-// hasten has a probe run at once.
-func (p *prober) hasten(id identity) {
+// Hasten has a probe run at once.
+func (p *Prober) Hasten(id spec.Identity) {
 	pr := p.probes[id]
 	if pr == nil {
 		return
@@ -213,7 +247,7 @@ func (p *prober) hasten(id identity) {
 }
 
 // kick has a probe run at once, or again if it does. p is locked.
-func (p *prober) kick(pr *probe) {
+func (p *Prober) kick(pr *Probe) {
 	if pr.running || pr.waits {
 		pr.kicked = pr.running
 		return
@@ -221,8 +255,8 @@ func (p *prober) kick(pr *probe) {
 	p.schedule(pr, time.Since(p.base))
 }
 
-// setPace tells in which time a probe is to run again, from when it ran last.
-func (p *prober) setPace(pr *probe, pace time.Duration) {
+// SetPace tells in which time a probe is to run again, from when it ran last.
+func (p *Prober) SetPace(pr *Probe, pace time.Duration) {
 	if pr.pace == pace {
 		return
 	}
@@ -235,7 +269,7 @@ func (p *prober) setPace(pr *probe, pace time.Duration) {
 }
 
 // schedule has a probe run at a time since base. p is locked.
-func (p *prober) schedule(pr *probe, at time.Duration) {
+func (p *Prober) schedule(pr *Probe, at time.Duration) {
 	pr.due = at
 	tick := uint32((at + probeTick - 1) / probeTick)
 	p.wheel.Set(pr.index, tick)
@@ -246,7 +280,7 @@ func (p *prober) schedule(pr *probe, at time.Duration) {
 
 // turn starts the checks that are due and tells whoever takes results that there
 // are some. It returns after which time it has to be called again.
-func (p *prober) turn() (time.Duration, bool) {
+func (p *Prober) turn() (time.Duration, bool) {
 	p.mu.Lock()
 	p.sleeps = false
 	due, removed := p.collect()
@@ -281,14 +315,14 @@ func (p *prober) turn() (time.Duration, bool) {
 }
 
 // sleepUntil returns the time until so many ticks have begun. p is locked.
-func (p *prober) sleepUntil(now time.Duration, ticks int32) time.Duration {
+func (p *Prober) sleepUntil(now time.Duration, ticks int32) time.Duration {
 	at := uint32(now/probeTick) + uint32(max(ticks, 0))
 	p.sleeps, p.asleep = true, at
 	return max(0, time.Duration(at)*probeTick-now)
 }
 
 // collect returns the probes that may start now. p is locked.
-func (p *prober) collect() (due []*probe, removed []*checks.Repeated) {
+func (p *Prober) collect() (due []*Probe, removed []*checks.Repeated) {
 	p.due = p.due[:0]
 	removed, p.removed = p.removed, nil
 	if p.ctx.Err() != nil {
@@ -322,14 +356,14 @@ func (p *prober) collect() (due []*probe, removed []*checks.Repeated) {
 }
 
 // take counts a probe as running and has it started. p is locked.
-func (p *prober) take(pr *probe) {
+func (p *Prober) take(pr *Probe) {
 	pr.running, pr.last = true, pr.due
 	p.running++
 	p.due = append(p.due, pr)
 }
 
 // over counts a probe as running no more. p is locked.
-func (p *prober) over(pr *probe) {
+func (p *Prober) over(pr *Probe) {
 	pr.running = false
 	p.running--
 	if len(p.waiting) > 0 {
@@ -339,7 +373,7 @@ func (p *prober) over(pr *probe) {
 
 // finish takes the result of a check, whose probe may have ended. That of one in
 // a goroutine is told at once, those of the loop by turn.
-func (p *prober) finish(pr *probe, err error, note *checks.Note) {
+func (p *Prober) finish(pr *Probe, err error, note *checks.Note) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if pr.ended && !pr.aside {
@@ -356,7 +390,7 @@ func (p *prober) finish(pr *probe, err error, note *checks.Note) {
 	if checks.Local(err) {
 		p.logLocal(err)
 	} else {
-		p.results = append(p.results, outcome{pr, checkResult{at: at, duration: at.Sub(pr.began), err: err, note: note}})
+		p.results = append(p.results, Outcome{pr, Result{At: at, Duration: at.Sub(pr.began), Err: err, Note: note}})
 		if aside {
 			p.tell()
 		}
@@ -370,16 +404,16 @@ func (p *prober) finish(pr *probe, err error, note *checks.Note) {
 }
 
 // tell says that there are results. p is locked.
-func (p *prober) tell() {
+func (p *Prober) tell() {
 	select {
 	case p.ready <- struct{}{}:
 	default:
 	}
 }
 
-// take returns the results that have come since, in the memory of those that were
+// Take returns the results that have come since, in the memory of those that were
 // taken before, which is old.
-func (p *prober) takeResults(old []outcome) []outcome {
+func (p *Prober) Take(old []Outcome) []Outcome {
 	clear(old)
 	p.mu.Lock()
 	defer p.mu.Unlock()

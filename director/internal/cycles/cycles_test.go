@@ -1,4 +1,4 @@
-package director
+package cycles
 
 import (
 	"strconv"
@@ -58,7 +58,7 @@ func TestCycles(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			found := cycles(c, func(*config.Virtual) bool { return true })
+			found := Find(c, func(*config.Virtual) bool { return true })
 			if len(found) != tt.cycles {
 				t.Errorf("%d cycles are found, want %d: %v", len(found), tt.cycles, found)
 			}
@@ -67,7 +67,7 @@ func TestCycles(t *testing.T) {
 					t.Errorf("told: %v", p)
 				}
 			}
-			if found := cycles(c, nobodyConnects); len(found) > 0 {
+			if found := Find(c, nobodyConnects); len(found) > 0 {
 				t.Errorf("where nobody connects: %v", found)
 			}
 		})

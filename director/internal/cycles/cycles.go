@@ -1,4 +1,5 @@
-package director
+// Package cycles finds virtual services whose connections come back to them.
+package cycles
 
 import (
 	"fmt"
@@ -9,9 +10,9 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// A cycleFinder finds services whose connections come back to them: A has B as a
+// A finder finds services whose connections come back to them: A has B as a
 // real server or fallback, and B has A, over any number of steps.
-type cycleFinder struct {
+type finder struct {
 	conf     *config.Config
 	connects func(*config.Virtual) bool
 	services map[dataplane.ServiceID]int // by where they are
@@ -30,11 +31,11 @@ const (
 	done
 )
 
-// cycles returns an error for each cycle with a service whose dataplane makes
+// Find returns an error for each cycle with a service whose dataplane makes
 // connections: these would run in the cycle for ever. The kernel delivers packets
 // for an address of this host, so that they end there.
-func cycles(conf *config.Config, connects func(*config.Virtual) bool) config.Problems {
-	c := &cycleFinder{
+func Find(conf *config.Config, connects func(*config.Virtual) bool) config.Problems {
+	c := &finder{
 		conf: conf, connects: connects, state: make([]progress, len(conf.Virtuals)),
 		services: map[dataplane.ServiceID]int{}, own: map[netip.Addr]bool{},
 	}
@@ -51,13 +52,13 @@ func cycles(conf *config.Config, connects func(*config.Virtual) bool) config.Pro
 	return c.found
 }
 
-// canonical returns the key of a service in cycleFinder.services.
+// canonical returns the key of a service in finder.services.
 func canonical(p dataplane.Protocol, a netip.AddrPort) dataplane.ServiceID {
 	return dataplane.ServiceID{Protocol: p, Addr: netip.AddrPortFrom(a.Addr().Unmap(), a.Port())}
 }
 
 // at returns the service that gets packets of this host for a.
-func (c *cycleFinder) at(p dataplane.Protocol, a netip.AddrPort) (int, bool) {
+func (c *finder) at(p dataplane.Protocol, a netip.AddrPort) (int, bool) {
 	if i, ok := c.services[canonical(p, a)]; ok {
 		return i, true
 	}
@@ -72,7 +73,7 @@ func (c *cycleFinder) at(p dataplane.Protocol, a netip.AddrPort) (int, bool) {
 	return i, ok
 }
 
-func (c *cycleFinder) visit(i int) {
+func (c *finder) visit(i int) {
 	if c.state[i] != unseen {
 		return
 	}
@@ -80,10 +81,10 @@ func (c *cycleFinder) visit(i int) {
 	c.path = append(c.path, i)
 	v := &c.conf.Virtuals[i]
 	for _, r := range v.Reals {
-		c.follow(i, mappedAddr(v, r.Addr, r.Forward), r.Pos)
+		c.follow(i, v.ID.Mapped(r.Addr, r.Forward), r.Pos)
 	}
 	if f := v.Fallback; f != nil && !f.Sorry {
-		c.follow(i, mappedAddr(v, f.Addr, f.Forward), f.Pos)
+		c.follow(i, v.ID.Mapped(f.Addr, f.Forward), f.Pos)
 	}
 	c.path = c.path[:len(c.path)-1]
 	c.state[i] = done
@@ -91,7 +92,7 @@ func (c *cycleFinder) visit(i int) {
 
 // follow visits the service at the address of a real server or fallback of service
 // i. A service that is its own real server is left to the limits of its dataplane.
-func (c *cycleFinder) follow(i int, to netip.AddrPort, pos config.Pos) {
+func (c *finder) follow(i int, to netip.AddrPort, pos config.Pos) {
 	id := c.conf.Virtuals[i].ID
 	next, ok := c.at(id.Protocol, to)
 	switch {
@@ -105,7 +106,7 @@ func (c *cycleFinder) follow(i int, to netip.AddrPort, pos config.Pos) {
 
 // close adds the problem that the line at pos closes a cycle, from service first to
 // the end of the path.
-func (c *cycleFinder) close(first int, to netip.AddrPort, pos config.Pos) {
+func (c *finder) close(first int, to netip.AddrPort, pos config.Pos) {
 	var names []string
 	begun, connects := false, false
 	for _, i := range c.path {

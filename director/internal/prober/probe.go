@@ -1,4 +1,4 @@
-package director
+package prober
 
 import (
 	"context"
@@ -8,16 +8,15 @@ import (
 	"time"
 
 	"github.com/shunt-lb/shunt/checks"
+	"github.com/shunt-lb/shunt/director/internal/spec"
 )
 
-// A probe is one check, repeated. Its prober's lock guards what changes of it,
-// but for members.
-type probe struct {
-	*spec
-	members []member // of the director's loop: the servers that it checks
-	index   int32    // in the wheel
-	place   int      // of those with the same interval
-	at      time.Duration
+// A Probe is one check, repeated. Its prober's lock guards what changes of it.
+type Probe struct {
+	*spec.Check
+	index int32 // in the wheel
+	place int   // of those with the same interval
+	at    time.Duration
 	// connects is how many connect checks are left before the next
 	// negotiation, with checktype=N.
 	connects int
@@ -39,10 +38,10 @@ type probe struct {
 // next returns when the probe is due next: its pace after it was last, and at its
 // place within the interval if that is its pace. What is over at now is left
 // out.
-func (pr *probe) next(now time.Duration) time.Duration {
+func (pr *Probe) next(now time.Duration) time.Duration {
 	pace := max(pr.pace, probeTick)
 	at := pr.last + pace
-	if pace == pr.interval {
+	if pace == pr.Interval {
 		at = pr.last - (pr.last-pr.at)%pace
 		for at <= pr.last {
 			at += pace
@@ -55,7 +54,7 @@ func (pr *probe) next(now time.Duration) time.Duration {
 }
 
 // start makes a check, in the loop if that can and otherwise in a goroutine.
-func (p *prober) start(pr *probe) {
+func (p *Prober) start(pr *Probe) {
 	name, timeout := pr.upcoming()
 	p.mu.Lock()
 	if pr.ended {
@@ -70,19 +69,20 @@ func (p *prober) start(pr *probe) {
 		return
 	}
 	p.wg.Go(func() {
-		note := pr.note()
+		note := pr.Note()
 		p.finish(pr, p.once(pr, name, timeout, note), note)
 	})
 }
 
 // looped returns the check of a name for the loop, nil if that cannot make it.
 // p is locked.
-func (p *prober) looped(pr *probe, name string) *checks.Repeated {
+func (p *Prober) looped(pr *Probe, name string) *checks.Repeated {
 	r, known := pr.repeated[name]
-	if known || p.checks == nil || pr.note() != nil || pr.path.Mark != 0 {
+	if known || p.checks == nil || pr.Note() != nil || pr.Path.Mark != 0 {
 		return r
 	}
-	r, _ = p.checks.Add(name, pr.whole(nil), func(err error) { p.finish(pr, err, nil) })
+	target := pr.Whole(nil)
+	r, _ = p.checks.Add(name, &target, func(err error) { p.finish(pr, err, nil) })
 	if pr.repeated == nil {
 		pr.repeated = map[string]*checks.Repeated{}
 	}
@@ -91,14 +91,14 @@ func (p *prober) looped(pr *probe, name string) *checks.Repeated {
 }
 
 // once makes one check, in this goroutine.
-func (p *prober) once(pr *probe, name string, timeout time.Duration, note *checks.Note) error {
+func (p *Prober) once(pr *Probe, name string, timeout time.Duration, note *checks.Note) error {
 	ctx, cancel := context.WithTimeout(pr.ctx, timeout)
 	defer cancel()
 	return p.check(ctx, name, pr, note)
 }
 
 // check runs the check of a name. A check that panics has failed.
-func (p *prober) check(ctx context.Context, name string, pr *probe, note *checks.Note) (err error) {
+func (p *Prober) check(ctx context.Context, name string, pr *Probe, note *checks.Note) (err error) {
 	f, ok := p.find(name)
 	if !ok {
 		return fmt.Errorf("no check is called %q", name)
@@ -109,16 +109,16 @@ func (p *prober) check(ctx context.Context, name string, pr *probe, note *checks
 			err = fmt.Errorf("%s: internal error: %v", name, v)
 		}
 	}()
-	if pr.path.Mark != 0 && p.paths.Load() {
-		f = p.byVIP(f, pr.path)
+	if pr.Path.Mark != 0 && p.paths.Load() {
+		f = p.byVIP(f, pr.Path)
 	}
-	return f(ctx, pr.whole(note))
+	return f(ctx, pr.Whole(note))
 }
 
 // byVIP returns a check by the VIP. Silence while this host got its addresses and
 // settings says nothing about the real server: without accept_local, say, the VIP
 // that has just come has the kernel drop answers.
-func (p *prober) byVIP(f checks.Func, path checks.Path) checks.Func {
+func (p *Prober) byVIP(f checks.Func, path checks.Path) checks.Func {
 	whole := checks.ByVIP(f, path, p.logBlind)
 	return func(ctx context.Context, t checks.Target) error {
 		before := p.settings.Load()
@@ -132,26 +132,26 @@ func (p *prober) byVIP(f checks.Func, path checks.Path) checks.Func {
 
 var errMeanwhile = errors.New("nothing comes back, but this host got its addresses and settings meanwhile")
 
-func (p *prober) logPanic(value any, stack []byte) {
+func (p *Prober) logPanic(value any, stack []byte) {
 	p.log.Error("check panicked", "err", value, "stack", string(stack))
 }
 
 // logWaiting logs that checks have to wait.
-func (p *prober) logWaiting() {
+func (p *Prober) logWaiting() {
 	if p.mayLog() {
 		p.log.Warn("checks wait for one another: too many of them hang at once; raise checkconcurrency, or the limit of open files", "limit", p.limit)
 	}
 }
 
 // logLocal logs that this host cannot make checks.
-func (p *prober) logLocal(err error) {
+func (p *Prober) logLocal(err error) {
 	if p.mayLog() {
 		p.log.Warn("this host cannot make its checks; real servers keep their states until it can", "err", err)
 	}
 }
 
 // logBlind logs that this host cannot check real servers by their VIP.
-func (p *prober) logBlind(err error) {
+func (p *Prober) logBlind(err error) {
 	if p.mayLog() {
 		p.log.Warn("real servers are checked without their VIP, whatever checkpath says", "err", err)
 	}
@@ -159,31 +159,31 @@ func (p *prober) logBlind(err error) {
 
 // mayLog reports whether the latest warning was at least a minute ago, and notes
 // one now.
-func (p *prober) mayLog() bool {
+func (p *Prober) mayLog() bool {
 	now, last := time.Now().Unix(), p.warned.Load()
 	return now-last >= 60 && p.warned.CompareAndSwap(last, now)
 }
 
 // upcoming returns the check to run now and how long it may take.
-func (pr *probe) upcoming() (name string, timeout time.Duration) {
-	name = pr.first()
+func (pr *Probe) upcoming() (name string, timeout time.Duration) {
+	name = pr.First()
 	if pr.connects > 0 {
-		names := pr.names()
+		names := pr.Names()
 		name = names[len(names)-1]
 	}
-	return name, pr.limit(name)
+	return name, pr.Limit(name)
 }
 
 // account counts down the connect checks between two negotiations: n of them
 // follow a successful negotiation, and a negotiation follows any failure.
-func (pr *probe) account(err error) {
+func (pr *Probe) account(err error) {
 	switch {
 	case err != nil:
 		pr.connects = 0
 	case pr.connects > 0:
 		pr.connects--
 	default:
-		pr.connects = pr.n
+		pr.connects = pr.N
 	}
 }
 

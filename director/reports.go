@@ -1,0 +1,185 @@
+package director
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"github.com/shunt-lb/shunt/config"
+)
+
+// A reporter tells of what a cluster decides: log and latest transitions, people by
+// mail and webhook, and the operator's commands. It decides nothing, but whether
+// somebody has been told before.
+type reporter struct {
+	alerts  alerts
+	history history
+	out     effects
+	log     *slog.Logger
+}
+
+// A history holds the latest transitions.
+type history struct {
+	recent []Transition // oldest first
+	log    *slog.Logger
+}
+
+// maxTransitions is how many transitions a history keeps.
+const maxTransitions = 256
+
+// add logs a transition and keeps it.
+func (h *history) add(t Transition) {
+	level := slog.LevelInfo
+	if t.To == Kept || t.To == Lost {
+		level = slog.LevelWarn
+	}
+	h.log.Log(context.Background(), level, "state changed", "service", t.Service, "real", t.Server, "from", string(t.From), "to", string(t.To), "cause", t.Cause)
+	if len(h.recent) == maxTransitions {
+		h.recent = append(h.recent[:0], h.recent[1:]...)
+	}
+	h.recent = append(h.recent, t)
+}
+
+// changed notes and tells that the state of a server is no longer before.
+func (r *reporter) changed(now time.Time, sv *service, s *server, before State, why string) {
+	s.cause, s.since, r.alerts.at = why, now, now
+	s.transitions++
+	s.updateRamp(now, sv, r.log)
+	r.history.add(Transition{
+		Time: now, Service: sv.conf.ID.String(), Server: s.conf.Addr.String(),
+		From: before, To: s.state(), Cause: why,
+	})
+	if before.inUse() || s.inUse() {
+		r.alerts.server(sv, s)
+	}
+}
+
+// report reports a server that has left its state.
+func (r *reporter) report(sv *service, s *server) {
+	p := s.shifted
+	s.shifted = shift{}
+	to := s.state()
+	if p.from == "" || p.from == to {
+		return
+	}
+	switch why := p.why; {
+	case to == Kept:
+		p.why = fmt.Sprintf("its checks fail, and %s keeps it in use", sv.keeper(s.kept))
+		if why != "" {
+			p.why += ": " + why
+		}
+	case to == Down && p.from == Kept:
+		p.why = "its checks fail, and nothing keeps it in use any more"
+	}
+	r.changed(p.at, sv, s, p.from, p.why)
+}
+
+func (r *reporter) reportFallback(now time.Time, sv *service, on bool) {
+	if _, exists := sv.fallback(); !exists || sv.announced == on {
+		return
+	}
+	sv.announced = on
+	switch weight := sv.quorum.weight; {
+	case on && weight > 0:
+		r.recordFallback(now, sv, Active, fmt.Sprintf("the usable real servers weigh %d, quorum=%d hysteresis=%d", weight, sv.conf.Quorum, sv.conf.Hysteresis))
+	case on:
+		r.recordFallback(now, sv, Active, "no real server is usable")
+	case sv.opened:
+		r.recordFallback(now, sv, Standby, "failopen=yes")
+	default:
+		r.recordFallback(now, sv, Standby, "a real server is usable")
+	}
+}
+
+func (r *reporter) recordFallback(now time.Time, sv *service, to State, cause string) {
+	t := Transition{Time: now, Service: sv.conf.ID.String(), Server: "fallback " + sv.fallbackName(), From: Standby, To: to, Cause: cause}
+	if to == Standby {
+		t.From = Active
+	}
+	r.history.add(t)
+	r.alerts.at = now
+	r.alerts.fallback(sv, to == Active)
+}
+
+// runFallbackCommand runs fallbackcommand with word, once for each change.
+func (r *reporter) runFallbackCommand(sv *service, word string) {
+	if sv.conf.FallbackCommand == "" || sv.command == word {
+		return
+	}
+	sv.command = word
+	r.out.fallbackCommand(sv.conf, word)
+}
+
+// stopFallbackCommand runs a fallbackcommand that is no longer called with stop,
+// if its latest word was start.
+func (r *reporter) stopFallbackCommand(sv *service) {
+	if sv.command == "start" {
+		r.runFallbackCommand(sv, "stop")
+	}
+	sv.command = ""
+}
+
+// tellQuorum tells commands, log and mail that the quorum was reached or lost, once
+// for each change, and not before the first checks have ended that it was lost.
+func (r *reporter) tellQuorum(now time.Time, sv *service) {
+	q, word := &sv.quorum, Lost
+	if q.reached {
+		word = Reached
+	}
+	if !sv.watched() || q.told == word || word == Lost && !sv.settled() {
+		return
+	}
+	from := q.told
+	q.told = word
+	r.runQuorumCommand(sv, word)
+	if from == "" && word == Reached {
+		return // nothing has happened
+	}
+	cause := fmt.Sprintf("the usable real servers weigh %d, quorum=%d hysteresis=%d", q.weight, sv.conf.Quorum, sv.conf.Hysteresis)
+	r.history.add(Transition{Time: now, Service: sv.conf.ID.String(), Server: "quorum", From: cmp.Or(from, Reached), To: word, Cause: cause})
+	r.alerts.at = now
+	text := fmt.Sprintf("Quorum %s: %s (usable weight %d, quorum %d)", word, bareName(sv.conf), q.weight, sv.conf.Quorum)
+	r.alerts.about(sv, text, "")
+	r.alerts.tell(sv.conf, Event{Event: "quorum" + string(word), Weight: q.weight, Text: text})
+}
+
+// runQuorumCommand runs the command for a quorum that was reached or lost.
+func (r *reporter) runQuorumCommand(sv *service, word State) {
+	v, event, line := sv.conf, "quorumup", sv.conf.QuorumUp
+	if word == Lost {
+		event, line = "quorumdown", sv.conf.QuorumDown
+	}
+	if line == "" {
+		return
+	}
+	r.out.run("quorum "+v.ID.String(), line, []string{
+		"SHUNT_EVENT=" + event,
+		"SHUNT_SERVICE=" + v.ID.String(),
+		"SHUNT_SERVICENAME=" + v.ServiceName,
+		"SHUNT_WEIGHT=" + strconv.Itoa(sv.quorum.weight),
+		"SHUNT_QUORUM=" + strconv.Itoa(v.Quorum),
+		"SHUNT_HYSTERESIS=" + strconv.Itoa(v.Hysteresis),
+	})
+}
+
+// endQuorum runs the quorumdown of a service that goes, if its quorum was reached.
+func (r *reporter) endQuorum(sv *service) {
+	if sv.quorum.told == Reached {
+		r.runQuorumCommand(sv, Lost)
+	}
+	sv.quorum.told = ""
+}
+
+// replaceQuorum lets new commands learn how things stand.
+func (r *reporter) replaceQuorum(sv, old *service) {
+	same := func(a, b *config.Virtual) bool { return a.QuorumUp == b.QuorumUp && a.QuorumDown == b.QuorumDown }
+	switch {
+	case !sv.watched():
+		r.endQuorum(old)
+	case !same(sv.conf, old.conf):
+		old.quorum.told = ""
+	}
+}
