@@ -62,6 +62,8 @@ var serviceMetrics = []metric[director.ServiceStatus]{
 		func(sv *director.ServiceStatus) float64 { return truth(sv.Served) }),
 	service.gauge("apply_error", "1 while the dataplane does not serve the service as configured; the status has the error.",
 		func(sv *director.ServiceStatus) float64 { return truth(sv.Error != "") }),
+	service.gauge("warnings", "Warnings about the service as a whole, which take no real server out of use; the status lists them.",
+		func(sv *director.ServiceStatus) float64 { return float64(len(sv.Warnings)) }),
 	service.gauge("changes", "Number of differences between the service in the dataplane and what shunt applied, because somebody else changed it; the status lists them.",
 		func(sv *director.ServiceStatus) float64 { return float64(len(sv.Changed)) }),
 }
@@ -104,13 +106,15 @@ var serverMetrics = []metric[director.ServerStatus]{
 		func(r *director.ServerStatus) []string { return []string{latestReason(r)} }),
 	server.timestamp("certificate_expiry_timestamp_seconds", "When the certificate ends that the real server has shown to its check, in seconds since 1970; missing where checks speak no TLS.",
 		func(r *director.ServerStatus) time.Time { return r.Expires }),
+	server.gauge("warnings", "Warnings about the real server, which do not take it out of use; the status lists them.",
+		func(r *director.ServerStatus) float64 { return float64(len(r.Warnings)) }),
 	server.counter("transitions_total", "Changes of the real server's state.",
 		func(r *director.ServerStatus) uint64 { return r.Transitions }),
 	server.timestamp("last_transition_timestamp_seconds", "When the real server entered its state, in seconds since 1970.",
 		func(r *director.ServerStatus) time.Time { return r.Since }),
 }
 
-// checkDurations is the one histogram.
+// checkDurations is the only histogram.
 var checkDurations = prometheus.NewDesc("shunt_service_check_duration_seconds",
 	"How long the checks of the service's real servers took, with those that failed.", []string{"service"}, nil)
 
@@ -123,8 +127,8 @@ func sendDurations(ch chan<- prometheus.Metric, sv *director.ServiceStatus) {
 	ch <- sent
 }
 
-// weightInForce is in units of the configuration, whatever the dataplane is
-// told meanwhile.
+// weightInForce is the weight in units of the configuration, whatever the
+// dataplane uses meanwhile.
 func weightInForce(r *director.ServerStatus) float64 {
 	if r.SlowStart > 0 {
 		return float64(r.Current) * r.SlowStart

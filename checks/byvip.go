@@ -23,6 +23,7 @@ type Path struct {
 	Mark   uint32 // that takes packets of this host there
 	VIP    netip.AddrPort
 	Tunnel bool // packets are wrapped on the way
+	Wrap   int  // in so many bytes
 	Whole  bool // the check is made once more by it, not a connection alone
 }
 
@@ -39,6 +40,7 @@ func ByVIP(f Func, p Path, blind func(error)) Func {
 		if err := f(ctx, t); err != nil {
 			return err
 		}
+		t.Trace.Note(TraceNoted, "by the VIP %s, on the way of packets of clients", p.VIP)
 		v := &via{path: p, server: t.Addr}
 		err := attempt(ctx, "vip", p.VIP.String(), func() error {
 			if p.Whole {
@@ -46,9 +48,12 @@ func ByVIP(f Func, p Path, blind func(error)) Func {
 			}
 			return v.connect(ctx)
 		})
-		if v.cannot != nil {
+		switch {
+		case v.cannot != nil:
 			blind(v.cannot)
 			return nil
+		case err == nil && t.Note != nil:
+			t.Note.Warning = v.narrow()
 		}
 		return err
 	}
@@ -61,6 +66,7 @@ type via struct {
 
 	mu     sync.Mutex // libraries connect in goroutines of theirs
 	made   bool       // a connection
+	size   segment    // of the first one
 	err    error      // why there was none, in words
 	cannot error      // why this host cannot tell
 }
@@ -99,6 +105,10 @@ func (v *via) check(ctx context.Context, f Func, t Target) error {
 // dial connects to the VIP, by a connection that ends with a reset.
 func (v *via) dial(ctx context.Context) (net.Conn, error) {
 	conn, err, cannot := v.path.dial(ctx, v.server)
+	var size segment
+	if conn != nil {
+		size = segmentOf(conn, v.server)
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.cannot = errors.Join(v.cannot, cannot)
@@ -106,7 +116,9 @@ func (v *via) dial(ctx context.Context) (net.Conn, error) {
 		v.err = err
 		return nil, err
 	}
-	v.made = true
+	if !v.made {
+		v.made, v.size = true, size
+	}
 	return conn, nil
 }
 

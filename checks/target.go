@@ -102,6 +102,9 @@ type Note struct {
 	// Expires is when the certificate that it has shown ends, zero if it has shown
 	// none.
 	Expires time.Time
+	// Warning is what is wrong although the check succeeds, in words fit for a
+	// status page; "" for nothing.
+	Warning string
 }
 
 // A Weight is one that a real server asks for.

@@ -17,6 +17,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/director"
 	"github.com/shunt-lb/shunt/internal/test/netlab"
@@ -94,6 +95,117 @@ func (c *cluster) faultsByVIP() {
 	if left := pathsInKernel(c.t); len(left) > 0 {
 		c.t.Errorf("after a stop %q are left", left)
 	}
+}
+
+// A real server whose web server has another virtual host for the VIP than for its
+// own address is found by the whole check, which the direct one does not show.
+func TestWrongVirtualHostOnIPVS(t *testing.T) {
+	t.Parallel()
+	if netlab.Inside(t) {
+		newCluster(t, networks["IPv4"], dataplane.Gate).wrongVirtualHost()
+	}
+}
+
+func TestWrongVirtualHostOnIPVSTunnel6(t *testing.T) {
+	t.Parallel()
+	if netlab.Inside(t) {
+		newCluster(t, networks["IPv6"], dataplane.IPIP).wrongVirtualHost()
+	}
+}
+
+func (c *cluster) wrongVirtualHost() {
+	c.t.Helper()
+	d := c.director(pathCF + "\treceive=\"^rs[12]$\"\n")
+	c.ready(d)
+	c.first(d, "all well", "up", "")
+	rs1 := c.servers[0]
+	other := c.otherOnVIP(rs1)
+	c.first(d, "another page on the VIP", "down", "another service answers on the VIP, or another virtual host")
+	s, err := d.Status(c.t.Context())
+	c.must(err)
+	if got := s.Services[0].Servers[0]; got.Reason != checks.Mismatch || !strings.HasPrefix(got.Result, "vip "+netip.AddrPortFrom(c.vip, 80).String()+": http ") {
+		c.t.Errorf("reason %s, result %q: want a mismatch of http on the VIP", got.Reason, got.Result)
+	}
+	other.stop()
+	rs1.stop()
+	rs1.start(c.t)
+	c.first(d, "the same page again", "up", "")
+}
+
+// otherOnVIP has a real server show its page on its own address alone, and another
+// one on the VIP.
+func (c *cluster) otherOnVIP(rs *realServer) (other *realServer) {
+	c.t.Helper()
+	rs.stop()
+	rs.listen(c.t, netip.AddrPortFrom(rs.addr, 80).String())
+	other = &realServer{in: rs.in, name: "It works!"}
+	other.listen(c.t, netip.AddrPortFrom(c.vip, 80).String())
+	return other
+}
+
+// A real server that answers ARP for the VIP, and a tunnel that is too narrow for
+// what real servers ask for, are warnings about servers that stay up.
+func TestWarningsOnIPVS(t *testing.T) {
+	t.Parallel()
+	if !netlab.Inside(t) {
+		return
+	}
+	c := newCluster(t, networks["IPv4"], dataplane.IPIP)
+	rs1, rs2 := c.servers[0], c.servers[1]
+	for _, link := range []string{"all", "eth0", "lo", "tunl0"} {
+		c.must(rs1.in.Sysctl("net.ipv4.conf."+link+".arp_ignore", "0"))
+	}
+	c.must(rs2.in.Do(func() error { return advertise(1440) }))
+	d := c.director(pathCF)
+	c.ready(d)
+	answers, narrow := "it answers ARP for "+c.vip.String(), "hang where ICMP does not tell them"
+	c.warned(d, "rs1 answers ARP, and asks for too much", narrow, answers)
+	for _, link := range []string{"all", "eth0", "lo", "tunl0"} {
+		c.must(rs1.in.Sysctl("net.ipv4.conf."+link+".arp_ignore", "1"))
+	}
+	c.warned(d, "rs1 does not answer any more", narrow)
+	c.must(rs1.in.Do(func() error { return advertise(1440) }))
+	c.warned(d, "rs1 asks for less")
+}
+
+// advertise has a machine ask for segments of a size on its link.
+func advertise(size int) error {
+	routes, err := netlink.RouteList(nil, netlink.FAMILY_V4)
+	if err != nil {
+		return err
+	}
+	for _, r := range routes {
+		if r.Gw == nil && r.Dst != nil {
+			r.AdvMSS = size
+			return netlink.RouteReplace(&r)
+		}
+	}
+	return errors.New("no route")
+}
+
+// warned waits until there are warnings about the first real server, one with each of
+// words, and none about the second, while both are up.
+func (c *cluster) warned(d *Daemon, event string, words ...string) {
+	c.t.Helper()
+	var has []string
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(time.Second) {
+		s, err := d.Status(c.t.Context())
+		c.must(err)
+		sv := s.Services[0]
+		if len(sv.Warnings) > 0 || len(sv.Servers[1].Warnings) > 0 {
+			c.t.Fatalf("%s: warnings %q and %q, want none of the service and rs2", event, sv.Warnings, sv.Servers[1].Warnings)
+		}
+		has = sv.Servers[0].Warnings
+		ok := len(has) == len(words) && sv.Servers[0].State == director.Up && sv.Servers[1].State == director.Up
+		for i := range words {
+			ok = ok && strings.Contains(has[i], words[i])
+		}
+		if ok {
+			c.t.Logf("%s: %q", event, has)
+			return
+		}
+	}
+	c.t.Fatalf("%s: warnings %q, want %q", event, has, words)
 }
 
 // first waits until the first real server has a state, with words in the latest result,

@@ -136,7 +136,21 @@ func (d *Daemon) startDirector(ctx context.Context) error {
 		d.host.retain(d.plane.stays)
 		return nil
 	})
+	d.watchNeighbors()
 	return nil
+}
+
+// watchNeighbors asks who else answers for virtual addresses until the stop begins.
+func (d *Daemon) watchNeighbors() {
+	ctx, cancel := context.WithCancel(context.Background())
+	watch := &neighborWatch{log: d.log, conf: d.current.Load, def: d.plane.status.Name, tell: d.director.Warn}
+	var running sync.WaitGroup
+	running.Go(func() { watch.run(ctx) })
+	d.onStop("neighbours", 300*time.Millisecond, func(context.Context) error {
+		cancel()
+		running.Wait()
+		return nil
+	})
 }
 
 // closeHooks closes the director and the mails: both get a few seconds for the

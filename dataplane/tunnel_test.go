@@ -25,3 +25,18 @@ func TestTunnelSaysWhatItIs(t *testing.T) {
 		t.Errorf("no checksum is called %q", got)
 	}
 }
+
+func TestOverheadOfTunnels(t *testing.T) {
+	for tunnel, want := range map[dataplane.Tunnel][2]int{
+		{}:                          {20, 40},
+		{Type: dataplane.TunnelGRE}: {24, 44},
+		{Type: dataplane.TunnelGRE, Checksum: dataplane.ChecksumYes}:    {28, 48},
+		{Type: dataplane.TunnelGUE, Port: 6080}:                         {32, 52},
+		{Type: dataplane.TunnelGUE, Checksum: dataplane.ChecksumYes}:    {32, 52},
+		{Type: dataplane.TunnelGUE, Checksum: dataplane.ChecksumRemote}: {40, 60},
+	} {
+		if got := [2]int{tunnel.Overhead(false), tunnel.Overhead(true)}; got != want {
+			t.Errorf("%s puts %d bytes around a packet, want %d with IPv4 and IPv6", tunnel, got, want)
+		}
+	}
+}

@@ -38,6 +38,10 @@ func (c *cluster) observe(m member, r prober.Result) {
 		m.logSilence(c.log, silent)
 		return
 	}
+	if n := r.Note; m.i == 0 && r.Err == nil && n != nil && n.Warning != s.warnings.check {
+		logWarnings(s.log(c.log, sv), list(s.warnings.check), list(n.Warning))
+		s.warnings.check = n.Warning
+	}
 	s.count(r.Err == nil)
 	if s.maintenance != "" {
 		return

@@ -11,6 +11,7 @@ import (
 	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/director/internal/spec"
 )
 
 // paths are those of a configuration, by what they lead to. Their marks depend on
@@ -59,17 +60,31 @@ func pathTo(v *config.Virtual, r *config.Real) (pathKey, bool) {
 	}, true
 }
 
+// wrap returns how many bytes are put around a packet on the way.
+func (k pathKey) wrap() int {
+	if k.server.Forward != dataplane.IPIP {
+		return 0
+	}
+	return k.server.Tunnel.Overhead(k.server.Addr.Addr().Unmap().Is6())
+}
+
 // mark puts the paths of a service into its probes.
 func (ps paths) mark(sv *service) {
 	for _, s := range sv.servers {
 		key, ok := pathTo(sv.conf, s.conf)
 		if p, there := ps[key]; ok && there {
 			ordinary := s.checks[0].Check
-			ordinary.Path = checks.Path{
-				Mark: p.Mark, VIP: sv.conf.ID.Addr, Tunnel: s.conf.Forward == dataplane.IPIP,
-				Whole: ordinary.Negotiates() && ordinary.Target.Addr == key.server.Addr, // and not another port
-			}
+			ordinary.Path = key.check(sv.conf, ordinary)
+			ordinary.Path.Mark = p.Mark
 		}
+	}
+}
+
+// check returns the path for the check of a real server, without its mark.
+func (k pathKey) check(v *config.Virtual, s *spec.Check) checks.Path {
+	return checks.Path{
+		VIP: v.ID.Addr, Tunnel: k.server.Forward == dataplane.IPIP, Wrap: k.wrap(),
+		Whole: s.Negotiates() && s.Target.Addr == k.server.Addr, // and not another port
 	}
 }
 

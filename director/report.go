@@ -146,6 +146,7 @@ func (sv *service) status() ServiceStatus {
 	if sv.watched() {
 		st.Quorum = &QuorumStatus{Quorum: v.Quorum, Hysteresis: v.Hysteresis, Weight: sv.quorum.weight, Reached: sv.quorum.reached}
 	}
+	st.Warnings = sv.warnings.told
 	if sv.applyErr != nil {
 		st.Error = sv.applyErr.Error()
 	}
@@ -176,6 +177,7 @@ func (s *server) status(scale int, serving bool) ServerStatus {
 		Fails: s.health.Fails, Rises: s.health.Rises, ChecksOK: s.good, ChecksBad: s.bad,
 		Transitions: s.transitions, Hastened: s.hastened,
 	}
+	st.Warnings = s.warnings.of(len(s.checks) > 0 && s.checks[0].Path.Mark != 0)
 	if st.State == Kept {
 		st.Kept = s.kept
 	}

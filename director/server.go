@@ -50,6 +50,7 @@ type serverHistory struct {
 	request     request       // of all checks, see requestOf
 	last        prober.Result // the latest one, with the error that trouble says
 	recent      recent.Results
+	warnings    warnings
 	// awaited is since when the first result is awaited.
 	awaited   time.Time
 	good, bad uint64

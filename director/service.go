@@ -44,6 +44,8 @@ type serviceHistory struct {
 	served   *dataplane.VirtualService
 	inForce  bool
 	applyErr error
+	// warnings are those about it as a whole.
+	warnings warnings
 	// durations are those of all checks of its real servers.
 	durations recent.Durations
 }

@@ -170,15 +170,14 @@ virtual=10.0.0.100:80
 	}
 	var results []string
 	for _, one := range Trials(c) {
-		_, err := one.Run(t.Context(), nil)
-		results = append(results, fmt.Sprint(one.Further, err))
+		results = append(results, fmt.Sprint(one.Further, one.Run(t.Context(), nil).Err))
 	}
 	if want := []string{"<nil>", fmt.Sprintf("check=connect port=%d<nil>", portOf(database)), fmt.Sprintf("agent=%d<nil>", portOf(agent))}; fmt.Sprint(results) != fmt.Sprint(want) {
 		t.Errorf("%q, want %q", results, want)
 	}
 	database.Close()
 	for i, one := range Trials(c) {
-		if _, err := one.Run(t.Context(), nil); (err != nil) != (i == 1) {
+		if err := one.Run(t.Context(), nil).Err; (err != nil) != (i == 1) {
 			t.Errorf("check %d: %v", i, err)
 		}
 	}

@@ -95,6 +95,8 @@ type ServiceStatus struct {
 	// share of the dataplane's connections.
 	Full             bool               `json:"full,omitempty"`
 	FallbackCounters dataplane.Counters `json:"fallback_counters"`
+	// Warnings are about the service as a whole; they take no real server out of use.
+	Warnings []string `json:"warnings,omitempty"`
 	// Changed lists what somebody else has changed about the service in the
 	// dataplane; shunt puts it right within seconds.
 	Changed []string `json:"changed,omitempty"`
@@ -155,6 +157,8 @@ type ServerStatus struct {
 	// Checks are those of the server where there are several, the ordinary one
 	// first. Result is then the error of one that fails.
 	Checks []CheckStatus `json:"checks,omitempty"`
+	// Warnings tell what is wrong with the server that does not take it out of use.
+	Warnings []string `json:"warnings,omitempty"`
 	// Fails and Rises are consecutive results; one of them is 0. Of several checks
 	// that with the most failures counts or, if none fails, the fewest successes.
 	Fails       int    `json:"fails"`

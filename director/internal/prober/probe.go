@@ -81,7 +81,8 @@ func (p *Prober) looped(pr *Probe, name string) *checks.Repeated {
 	if known || p.checks == nil || pr.Note() != nil || pr.Path.Mark != 0 {
 		return r
 	}
-	r, _ = p.checks.Add(name, pr.Whole(nil), func(err error) { p.finish(pr, err, nil) })
+	target := pr.Whole(nil)
+	r, _ = p.checks.Add(name, &target, func(err error) { p.finish(pr, err, nil) })
 	if pr.repeated == nil {
 		pr.repeated = map[string]*checks.Repeated{}
 	}

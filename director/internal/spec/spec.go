@@ -169,7 +169,7 @@ func (s *Check) Whole(note *checks.Note) checks.Target {
 // Note returns a place for what the check finds out beside its verdict, nil if
 // it finds out nothing.
 func (s *Check) Note() *checks.Note {
-	if s.tls == nil && s.Target.File == "" && s.Target.CommandWeight == checks.NoWeight && s.service != "agent" {
+	if s.tls == nil && s.Target.File == "" && s.Target.CommandWeight == checks.NoWeight && s.service != "agent" && s.Path.Mark == 0 {
 		return nil
 	}
 	return &checks.Note{}

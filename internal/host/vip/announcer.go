@@ -1,7 +1,6 @@
 package vip
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -9,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/internal/host/neighbor"
 )
 
 // pauses are the times before each announcement of an address: three a second
@@ -44,7 +45,7 @@ func newAnnouncer() (*announcer, error) {
 func (a *announcer) announce(index int, mac net.HardwareAddr, addr netip.Addr) error {
 	var errs []error
 	for _, f := range announcement(addr, mac) {
-		to := &unix.SockaddrLinklayer{Ifindex: index, Protocol: bigEndian(f.protocol), Halen: uint8(len(f.to))}
+		to := &unix.SockaddrLinklayer{Ifindex: index, Protocol: neighbor.NetworkOrder(f.protocol), Halen: uint8(len(f.to))}
 		copy(to.Addr[:], f.to)
 		errs = append(errs, unix.Sendto(a.fd, f.payload, 0, to))
 	}
@@ -52,10 +53,3 @@ func (a *announcer) announce(index int, mac net.HardwareAddr, addr netip.Addr) e
 }
 
 func (a *announcer) close() error { return unix.Close(a.fd) }
-
-// bigEndian returns n in the byte order of the wire.
-func bigEndian(n uint16) uint16 {
-	var b [2]byte
-	binary.BigEndian.PutUint16(b[:], n)
-	return binary.NativeEndian.Uint16(b[:])
-}
