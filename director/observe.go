@@ -33,14 +33,14 @@ func (c *cluster) observe(m member, r prober.Result) {
 	}
 	k.last, s.last = r, r
 	c.applyNote(r.At, m, r.Note)
+	if m.i == 0 && r.Err == nil && r.Note != nil && r.Note.Warning != s.warnings.check {
+		logWarnings(s.log(c.log, sv), list(s.warnings.check), list(r.Note.Warning))
+		s.warnings.check = r.Note.Warning
+	}
 	if k.silent() {
 		s.last.Err = trouble(s.checks)
 		m.logSilence(c.log, silent)
 		return
-	}
-	if n := r.Note; m.i == 0 && r.Err == nil && n != nil && n.Warning != s.warnings.check {
-		logWarnings(s.log(c.log, sv), list(s.warnings.check), list(n.Warning))
-		s.warnings.check = n.Warning
 	}
 	s.count(r.Err == nil)
 	if s.maintenance != "" {

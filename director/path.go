@@ -72,7 +72,7 @@ func (k pathKey) wrap() int {
 func (ps paths) mark(sv *service) {
 	for _, s := range sv.servers {
 		key, ok := pathTo(sv.conf, s.conf)
-		if p, there := ps[key]; ok && there {
+		if p, there := ps[key]; ok && there && len(s.checks) > 0 {
 			ordinary := s.checks[0].Check
 			ordinary.Path = key.check(sv.conf, ordinary)
 			ordinary.Path.Mark = p.Mark

@@ -170,7 +170,8 @@ virtual=10.0.0.100:80
 	}
 	var results []string
 	for _, one := range Trials(c) {
-		results = append(results, fmt.Sprint(one.Further, one.Run(t.Context(), nil).Err))
+		err := one.Run(t.Context(), nil).Err
+		results = append(results, fmt.Sprint(one.Further, err))
 	}
 	if want := []string{"<nil>", fmt.Sprintf("check=connect port=%d<nil>", portOf(database)), fmt.Sprintf("agent=%d<nil>", portOf(agent))}; fmt.Sprint(results) != fmt.Sprint(want) {
 		t.Errorf("%q, want %q", results, want)

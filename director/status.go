@@ -154,11 +154,11 @@ type ServerStatus struct {
 	// Reason is why the latest check failed, in one of the words of
 	// [checks.Kind]; empty if it succeeded.
 	Reason checks.Kind `json:"reason,omitempty"`
+	// Warnings tell what is wrong with the server that does not take it out of use.
+	Warnings []string `json:"warnings,omitempty"`
 	// Checks are those of the server where there are several, the ordinary one
 	// first. Result is then the error of one that fails.
 	Checks []CheckStatus `json:"checks,omitempty"`
-	// Warnings tell what is wrong with the server that does not take it out of use.
-	Warnings []string `json:"warnings,omitempty"`
 	// Fails and Rises are consecutive results; one of them is 0. Of several checks
 	// that with the most failures counts or, if none fails, the fewest successes.
 	Fails       int    `json:"fails"`

@@ -51,22 +51,17 @@ func trialsOf(v *config.Virtual, r *config.Real) []Trial {
 	if len(made) == 0 {
 		return []Trial{{Virtual: v, Real: r}}
 	}
-	var path checks.Path // of the ordinary check
-	if key, ok := pathTo(v, r); ok {
-		path = key.check(v, made[0].Check)
-	}
 	var all []Trial
 	names := spec.NamesOf(v)
 	for i := range made {
-		k, further := &made[i], ""
+		k, further, path := &made[i], "", checks.Path{}
 		if i > 0 {
-			further, path = names[i], checks.Path{}
+			further = names[i]
+		} else if key, ok := pathTo(v, r); ok {
+			path = key.check(v, k.Check)
 		}
 		for _, name := range k.Names() {
-			all = append(all, Trial{
-				Virtual: v, Real: r, Further: further, Advises: k.advises, Check: name,
-				Target: k.Whole(nil), Timeout: k.Limit(name), Path: path,
-			})
+			all = append(all, Trial{Virtual: v, Real: r, Further: further, Advises: k.advises, Check: name, Target: k.Whole(nil), Timeout: k.Limit(name), Path: path})
 		}
 	}
 	return all
@@ -81,7 +76,7 @@ func TrialPaths(all []Trial) []dataplane.Path {
 	for i := range all {
 		t := &all[i]
 		key, ok := pathTo(t.Virtual, t.Real)
-		if !ok || t.Further != "" || t.NotByVIP != "" {
+		if !ok || t.NotByVIP != "" || !t.Path.VIP.IsValid() {
 			continue
 		}
 		mark, known := marks[key]
