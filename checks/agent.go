@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/shunt-lb/shunt/checks/internal/failure"
+	"github.com/shunt-lb/shunt/checks/internal/match"
 	"github.com/shunt-lb/shunt/checks/internal/quote"
 	"github.com/shunt-lb/shunt/checks/internal/session"
 )
@@ -44,7 +45,7 @@ func (s *agentSession) Feed(b []byte, eof bool) session.Step {
 	case whole || eof && len(s.line) > 0:
 		return session.Step{Done: true, Err: readAgentLine("the agent", string(s.line), s.note)}
 	case eof:
-		return session.Step{Done: true, Err: errNoAnswer}
+		return session.Step{Done: true, Err: match.ErrNoAnswer}
 	}
 	return session.Step{}
 }
