@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/shunt-lb/shunt/checks"
+	"github.com/shunt-lb/shunt/checks/internal/session"
 )
 
 // A looping runs a Loop and what a test wants to be done in it.
@@ -381,11 +382,16 @@ type panicking struct{ checks.Matcher }
 func (panicking) MatchNow([]byte) (bool, bool) { panic("oops") }
 func (panicking) String() string               { return "" }
 
+// A check that panics fails, holds nothing, and is made again.
 func TestLoopPanic(t *testing.T) {
 	addr := server(t, "127.0.0.1", says(head200+"\r\nTest Page"))
 	l := newLooping(t)
+	before := session.Held()
 	err, _ := l.check("http", long, checks.Target{Addr: addr, Receive: panicking{}})
 	want(t, err, "http ADDR: internal error: oops", addr)
+	if n := session.Held() - before; n != 0 {
+		t.Errorf("%d bytes are held", n)
+	}
 	if err, _ = l.check("http", long, checks.Target{Addr: addr, Receive: receive("Test")}); err != nil {
 		t.Error(err)
 	}

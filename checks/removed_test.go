@@ -28,7 +28,7 @@ func TestRemovedHoldsNothing(t *testing.T) {
 		t.Fatal("a loop does not make http")
 	}
 	r.Start(long)
-	before := session.Held() // of checks that have panicked
+	before := session.Held()
 	end, held := time.Now().Add(long), int64(0)
 	l.Run(func() (time.Duration, bool) {
 		if held = session.Held() - before; held > 0 {

@@ -113,7 +113,9 @@ func (l *Loop) turn(limit time.Duration) {
 func (l *Loop) guard(t *Talk, f func()) {
 	defer func() {
 		if v := recover(); v != nil {
-			t.finish(l.o.Panicked(v, debug.Stack()))
+			err := l.o.Panicked(v, debug.Stack())
+			t.giveBack(err)
+			t.finish(err)
 		}
 	}()
 	f()

@@ -63,7 +63,7 @@ type Talk struct {
 	to         sockaddr
 	until      string
 	unsent     []byte
-	step       session.Step // the first on a connection after the first
+	step       *session.Step // the first on a connection after the first
 	deadline   time.Time
 	cancel     context.CancelFunc // of what goes on aside
 }
@@ -88,12 +88,19 @@ func (t *Talk) Remove() {
 	case aside:
 		t.cancel()
 	case talking:
-		_ = t.Session.End(context.Canceled) // gives back what it holds of an answer
+		t.giveBack(context.Canceled)
 	}
 	t.l.wheel.Clear(t.index)
 	t.close()
 	t.l.talks[t.index] = nil
 	t.l.free = append(t.l.free, t.index)
+}
+
+// giveBack has the session give back what it holds of an answer. It may panic:
+// it may have before.
+func (t *Talk) giveBack(cause error) {
+	defer func() { _ = recover() }()
+	_ = t.Session.End(cause)
 }
 
 // Start begins a conversation, which may take so long. None is under way.
@@ -190,8 +197,9 @@ func (t *Talk) connected(events uint32) {
 		return
 	}
 	t.state = talking
-	if t.hopped {
-		t.follow(t.step)
+	if first := t.step; first != nil {
+		t.step = nil
+		t.follow(*first)
 		return
 	}
 	t.follow(t.Session.Begin())
@@ -334,8 +342,8 @@ func (t *Talk) hop(step session.Step) {
 		t.goAside(func(ctx context.Context) error { return t.GoOn(ctx, step) })
 		return
 	}
-	t.step = step
-	t.step.Next = nil
+	step.Next = nil
+	t.step = &step
 	t.to.set(to.Addr)
 	t.connect()
 }
@@ -392,7 +400,7 @@ func (t *Talk) close() {
 		}
 		closeFD(t.fd)
 	}
-	t.fd, t.state, t.more, t.closeWrite = -1, idle, false, false
+	t.fd, t.state, t.more, t.closeWrite, t.step = -1, idle, false, false, nil
 	if t.generation++; cap(t.unsent) > 0 {
 		t.unsent = nil
 	}
