@@ -68,13 +68,15 @@ func (sv *service) due() time.Time {
 // zero time if it does not: the server is not checked, its state is known, or
 // initstate=up stands for it.
 func (s *server) due() time.Time {
-	switch {
-	case s.probe == nil || s.maintenance != "" || s.assumed:
+	if s.probe == nil || s.maintenance != "" || s.assumed {
 		return time.Time{}
+	}
+	_, limit := s.probe.First()
+	switch {
 	case s.last.At.IsZero():
-		return s.awaited.Add(prober.FirstSpread + s.probe.Limit(s.probe.First()) + resultGrace)
+		return s.awaited.Add(prober.FirstSpread + limit + resultGrace)
 	case !s.health.Up && s.health.Rises > 0:
-		return s.last.At.Add(s.pace() + s.probe.Limit(s.probe.First()) + resultGrace)
+		return s.last.At.Add(s.pace() + limit + resultGrace)
 	}
 	return time.Time{}
 }

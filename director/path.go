@@ -72,11 +72,11 @@ func (ps paths) mark(sv *service) {
 	for _, s := range sv.servers {
 		key, ok := pathTo(sv.conf, s.conf)
 		if p, there := ps[key]; ok && there && s.probe != nil {
-			s.probe.Path = checks.Path{
+			s.probe.SetPath(checks.Path{
 				Mark: p.Mark, VIP: sv.conf.ID.Addr,
 				Tunnel: s.conf.Forward == dataplane.IPIP, Wrap: key.wrap(),
-				Whole: s.probe.Negotiates() && s.probe.Target.Addr == key.server.Addr, // and not another port
-			}
+				Whole: s.probe.Negotiates() && s.probe.Addr() == key.server.Addr, // and not another port
+			})
 		}
 	}
 }

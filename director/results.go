@@ -11,11 +11,11 @@ import (
 // syncProbes starts and ends probes until those that the cluster needs run.
 func (d *Director) syncProbes() {
 	var specs []*spec.Check
-	seen := map[spec.Identity]bool{}
+	seen := map[spec.ID]bool{}
 	for _, sv := range d.cluster.services {
 		for _, s := range sv.servers {
-			if s.probe != nil && !seen[s.probe.Identity] {
-				seen[s.probe.Identity] = true
+			if s.probe != nil && !seen[s.probe.ID] {
+				seen[s.probe.ID] = true
 				specs = append(specs, s.probe)
 			}
 		}
@@ -41,7 +41,7 @@ func (d *Director) handleResults() {
 	d.taken = d.prober.Take(d.taken)
 	for i := range d.taken {
 		r := &d.taken[i]
-		members := d.cluster.checkedBy[r.Probe.Identity]
+		members := d.cluster.checkedBy[r.Probe.ID]
 		if len(members) == 0 {
 			continue // it has ended
 		}

@@ -124,11 +124,12 @@ func (s *server) wanted(scale int) dataplane.RealServer {
 
 // pace returns the time between two checks that the server's health asks for.
 func (s *server) pace() time.Duration {
+	usual, fast, slow := s.probe.Intervals()
 	switch {
 	case s.health.Undecided():
-		return s.probe.Fast
+		return fast
 	case !s.health.Up:
-		return s.probe.Slow
+		return slow
 	}
-	return s.probe.Interval
+	return usual
 }
