@@ -12,10 +12,10 @@ import (
 const (
 	// maxAnswers is how many large answers of a kind may be under way at once.
 	maxAnswers = 2
-	// piece is how many bytes of one are sent at a time.
+	// piece is how many bytes of an answer are sent at a time.
 	piece = 64 << 10
-	// answerTime is how long one may take, and fairTime how long its client may be
-	// waited for if others wait.
+	// answerTime is how long an answer may take, fairTime how long its client may
+	// be waited for while others wait.
 	answerTime = 30 * time.Second
 	fairTime   = time.Second
 )
@@ -47,7 +47,7 @@ func (s *Server) bounded(next http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// wait takes a slot, if there is one in time.
+// wait reports whether it got a slot in time.
 func (a *answers) wait(r *http.Request) bool {
 	over := time.NewTimer(patience)
 	defer over.Stop()
@@ -81,7 +81,8 @@ func (a *answers) end(p *pacedWriter) {
 	<-a.slots
 }
 
-// cutSlowest ends the answer that has taken longest, if it had its time.
+// cutSlowest ends the answer that has taken longest, if that is more than
+// fairTime.
 func (a *answers) cutSlowest() {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -41,8 +41,8 @@ type Client struct {
 	http   http.Client
 }
 
-// Dial returns a client of the control socket at path. It connects only when
-// something is asked.
+// Dial returns a client of the control socket at path. It connects with each
+// call.
 func Dial(path string) *Client {
 	c := &Client{path: path}
 	c.http.Transport = &http.Transport{DisableKeepAlives: true, DialContext: c.dial}
@@ -57,16 +57,16 @@ func (c *Client) For(config string) *Client {
 	return about
 }
 
-// Status returns the director's status. In it the services' IDs are zero:
-// they do not travel.
+// Status returns the director's status. The IDs of its services are zero: they
+// are not transmitted.
 func (c *Client) Status(ctx context.Context) (director.Status, error) {
 	var st director.Status
 	err := c.do(ctx, http.MethodGet, "/api/v1/status", &st)
 	return st, err
 }
 
-// History returns what the latest checks have found of the real servers that
-// service and real name, empty for all.
+// History returns the results of the latest checks of the real servers that
+// service and real name; "" is all.
 func (c *Client) History(ctx context.Context, service, real string) ([]director.ServerHistory, error) {
 	var servers []director.ServerHistory
 	q := url.Values{"service": {service}, "real": {real}}
@@ -74,8 +74,8 @@ func (c *Client) History(ctx context.Context, service, real string) ([]director.
 	return servers, err
 }
 
-// Reload makes the director read its configuration again and returns nil when
-// that is in force. A *RefusedError says why it is not.
+// Reload makes the director read its configuration again and returns nil when it
+// is in force, a *RefusedError if it was refused.
 func (c *Client) Reload(ctx context.Context) error {
 	return c.do(ctx, http.MethodPost, "/api/v1/reload", new(struct{}))
 }
@@ -172,7 +172,7 @@ func (c *Client) explain(err error) error {
 		return fmt.Errorf("control socket %s: shunt ended before it answered", c.path)
 	}
 	if e, ok := errors.AsType[*url.Error](err); ok {
-		err = e.Err // the request is shunt's own business
+		err = e.Err // the request means nothing to an operator
 	}
 	return fmt.Errorf("control socket %s: %w", c.path, err)
 }

@@ -12,9 +12,9 @@ import (
 	"github.com/shunt-lb/shunt/director"
 )
 
-// A collector turns one status of the director into all of its metrics at
-// each scrape. It keeps nothing between scrapes, so that what a reload took
-// away is gone from the next one.
+// A collector turns one status of the director into all of its metrics at each
+// scrape. It keeps nothing between scrapes, so that services which a reload
+// removed are gone from the next one.
 type collector struct {
 	status func(context.Context) (director.Status, error)
 	life   context.Context
@@ -23,8 +23,8 @@ type collector struct {
 var directorUp = prometheus.NewDesc("shunt_director_up",
 	"1 if the director's loop answered this scrape in time. At 0 all metrics about services and configuration are missing.", nil, nil)
 
-// newRegistry returns the registry of one server. It is never the default
-// one, where every library may put something.
+// newRegistry returns the registry of one server. It is not the default one, in
+// which any library may register metrics.
 func (s *Server) newRegistry(o Options) *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	r.MustRegister(
@@ -98,7 +98,7 @@ func sendAll[T any](ch chan<- prometheus.Metric, ms []metric[T], v *T, labels ..
 	}
 }
 
-// newOnce returns a function that tells whether it sees a service and real
+// newOnce returns a function that reports whether it sees a service and real
 // server for the first time: the same labels twice would cost the scrape.
 func newOnce() func(service, real string) bool {
 	seen := map[[2]string]bool{}
@@ -110,7 +110,7 @@ func newOnce() func(service, real string) bool {
 	}
 }
 
-// scrapeLog passes on what goes wrong in a scrape.
+// scrapeLog logs the errors of scrapes.
 type scrapeLog struct{ warn func(msg string, args ...any) }
 
 // Println implements promhttp.Logger.

@@ -25,7 +25,7 @@ type Connection struct {
 	Expires director.Seconds `json:"expires_seconds"`
 }
 
-// Connections are what there is to say about connections now.
+// Connections are the connections at this moment.
 type Connections struct {
 	// All yields them as they are found, without holding the table; an error
 	// is the last. It is nil where no dataplane has a table.
@@ -34,8 +34,7 @@ type Connections struct {
 	Unlisted []string
 }
 
-// A ConnectionFilter says which connections are asked for. The zero value
-// takes all.
+// A ConnectionFilter selects connections. The zero value selects all.
 type ConnectionFilter struct {
 	// Service is the address of a virtual service, with or without its port,
 	// and with or without "tcp" or "udp" before it.
@@ -44,13 +43,13 @@ type ConnectionFilter struct {
 	Real string
 }
 
-// Check says what is wrong with the filter.
+// Check returns what is wrong with the filter, nil for nothing.
 func (f ConnectionFilter) Check() error {
 	_, err := f.match()
 	return err
 }
 
-// match returns what takes the connections that are asked for.
+// match returns a function that reports whether a connection is selected.
 func (f ConnectionFilter) match() (func(*Connection) bool, error) {
 	protocol, service := "", f.Service
 	if word, rest, ok := strings.Cut(service, " "); ok {
@@ -75,7 +74,8 @@ func (f ConnectionFilter) match() (func(*Connection) bool, error) {
 	}, nil
 }
 
-// endOf returns what takes an address, or an address and port, all for "".
+// endOf returns a function that reports whether an end of a connection has the
+// address, or address and port, in text; "" is any.
 func endOf(what, text string) (func(netip.AddrPort) bool, error) {
 	if text == "" {
 		return func(netip.AddrPort) bool { return true }, nil

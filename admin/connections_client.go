@@ -10,10 +10,10 @@ import (
 	"net/url"
 )
 
-// Connections asks for the connections that f takes, and calls each with one
-// after the other as they come; its error ends that and is returned. The
-// services whose dataplane has no table to list are returned by name. Time is
-// bounded by ctx alone: the table may be large.
+// Connections calls each with the connections that f selects, one after the other
+// as they come. An error of each ends that and is returned. The services whose
+// dataplane has no table to list are returned by name. Time is bounded by ctx
+// alone: the table may be large.
 func (c *Client) Connections(ctx context.Context, f ConnectionFilter, each func(Connection) error) (unlisted []string, err error) {
 	query := url.Values{}
 	for name, value := range map[string]string{"service": f.Service, "real": f.Real} {

@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// A ConnectionTable writes connections for people, a line each, as they come.
-// It holds the first few, which columns are made to fit; a longer cell further
-// down pushes the rest of its line to the right.
+// A ConnectionTable writes connections for people, a line each, as they come. The
+// widths of its columns come from the first few, which it holds back; a longer
+// cell further down moves the rest of its line to the right.
 type ConnectionTable struct {
 	w      io.Writer
 	held   [][]string
@@ -66,7 +66,7 @@ func (t *ConnectionTable) release() error {
 	lines := append([][]string{connectionColumns}, t.held...)
 	t.held = nil
 	if len(lines) == 1 {
-		return nil // a heading over nothing
+		return nil // no heading without rows
 	}
 	for _, cells := range lines {
 		for i, c := range cells {

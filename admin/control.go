@@ -14,8 +14,8 @@ import (
 // there.
 const renewal = time.Second
 
-// A controlListener is a unix socket together with the lock that says whose
-// it is. If either is removed while it is open, it comes back.
+// A controlListener is a unix socket together with the lock that names its owner.
+// Each is made again if it is removed while the listener is open.
 type controlListener struct {
 	controlSocket
 	log   *slog.Logger
@@ -28,9 +28,9 @@ type controlListener struct {
 	lock  *lock // not guarded: of tend and, after it, of Close
 }
 
-// listenControl claims s.path and listens there. The lock, held for life and
-// dropped by the kernel with the process, decides who may: two processes that
-// start at once over a stale socket cannot both replace it.
+// listenControl claims s.path and listens there. The lock, which the process
+// holds until it ends, decides who may listen: two processes that start at once
+// over a stale socket cannot both replace it.
 func listenControl(ctx context.Context, s controlSocket, log *slog.Logger) (net.Listener, error) {
 	var err error
 	if s.path, err = socketPath(s.path); err != nil {
@@ -82,7 +82,7 @@ func (l *controlListener) Close() error {
 	return err
 }
 
-// tend looks after the files until the listener is closed.
+// tend restores the files until the listener is closed.
 func (l *controlListener) tend() {
 	tick := time.NewTicker(renewal)
 	defer tick.Stop()
@@ -108,7 +108,7 @@ func (l *controlListener) tend() {
 	}
 }
 
-// renew makes anew what is gone of lock and socket.
+// renew makes those of lock and socket again that are gone.
 func (l *controlListener) renew() error {
 	if !l.lock.named() {
 		lock, err := lockFile(l.lock.path, l.config)

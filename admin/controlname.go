@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// maxSocketBase is how much of a file's name its control socket's name has.
+// maxSocketBase is how many bytes of a file's name go into the name of its
+// control socket.
 const maxSocketBase = 40
 
 // ControlNames returns the file names of the control sockets of the director
@@ -27,7 +28,7 @@ func ControlNames(config string) []string {
 }
 
 // aliases are the absolute paths by which the file at path is known: this one,
-// and the one that its symbolic links lead to. Of a file that is gone the links
+// and the one that its symbolic links lead to. For a file that is gone, the links
 // of its folder count.
 func aliases(path string) []string {
 	real, err := filepath.EvalSymlinks(path)

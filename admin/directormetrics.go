@@ -108,7 +108,7 @@ var serverMetrics = []metric[director.ServerStatus]{
 		func(r *director.ServerStatus) time.Time { return r.Since }),
 }
 
-// checkDurations is the one histogram.
+// checkDurations is the only histogram.
 var checkDurations = prometheus.NewDesc("shunt_service_check_duration_seconds",
 	"How long the checks of the service's real servers took, with those that failed.", []string{"service"}, nil)
 
@@ -121,8 +121,8 @@ func sendDurations(ch chan<- prometheus.Metric, sv *director.ServiceStatus) {
 	ch <- sent
 }
 
-// weightInForce is in units of the configuration, whatever the dataplane is
-// told meanwhile.
+// weightInForce is the weight in units of the configuration, whatever the
+// dataplane uses meanwhile.
 func weightInForce(r *director.ServerStatus) float64 {
 	if r.SlowStart > 0 {
 		return float64(r.Current) * r.SlowStart

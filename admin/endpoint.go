@@ -32,8 +32,8 @@ func newEndpoint(name string, ln net.Listener, h http.Handler) *endpoint {
 	return e
 }
 
-// count is told of a new connection by the accept loop, before it accepts the
-// next, and of a closed one by the goroutine that served it, at its very end.
+// count counts connections. The accept loop calls it for a new connection before
+// it accepts the next, and the goroutine that served a connection calls it last.
 func (e *endpoint) count(_ net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
@@ -54,10 +54,10 @@ func (e *endpoint) start(log *slog.Logger) {
 
 // shutdown stops accepting and waits for requests under way until ctx is done.
 func (e *endpoint) shutdown(ctx context.Context) {
-	_ = e.http.Shutdown(ctx) // what is left over, stop ends
+	_ = e.http.Shutdown(ctx) // stop ends those that are left
 }
 
-// stop cuts what is left and waits for it.
+// stop closes the connections that are left and waits for their goroutines.
 func (e *endpoint) stop() {
 	_ = e.http.Close() // the listener is closed already
 	e.running.Wait()

@@ -7,9 +7,9 @@ import (
 	"unicode"
 )
 
-// ago says how long before now t was, in the two largest units: "3d4h",
-// "12m5s". It is "never" for the zero time, and "0s" for one in the future,
-// which another clock has told.
+// ago says how long before now t was, in the two largest units: "3d4h", "12m5s".
+// It is "never" for the zero time, and "0s" for one in the future, by another
+// clock.
 func ago(now, t time.Time) string {
 	if t.IsZero() {
 		return "never"
@@ -83,7 +83,7 @@ func clock(t time.Time) string {
 }
 
 // printable replaces what a terminal would act on. Parts of a status come from
-// real servers, and must not move the cursor of whoever looks at them.
+// real servers, and must not move the cursor.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {

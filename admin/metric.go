@@ -52,7 +52,7 @@ func (sc scope[T]) timestamp(name, help string, read func(*T) time.Time) metric[
 	})
 }
 
-// info is always 1; what it says is in its labels.
+// info is always 1; its labels have the information.
 func (sc scope[T]) info(name, help string, labels []string, read func(*T) []string) metric[T] {
 	return sc.metric(prometheus.GaugeValue, name, help, labels, func(v *T, emit sample) { emit(1, read(v)...) })
 }

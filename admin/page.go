@@ -84,7 +84,7 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request) {
 	_, _ = b.WriteTo(w) // the client has gone: there is nobody to tell
 }
 
-// newest returns the last transitions, the last one first.
+// newest returns the latest transitions, the latest one first.
 func newest(ts []director.Transition) []director.Transition {
 	ts = slices.Clone(ts[max(0, len(ts)-latest):])
 	slices.Reverse(ts)

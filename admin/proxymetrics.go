@@ -45,7 +45,7 @@ var loadMetrics = []metric[dataplane.Load]{
 		func(l *dataplane.Load) uint64 { return l.EvictedSources }),
 }
 
-// bounds says which bounds have been met, a line for each.
+// bounds returns a line for each bound that has been reached.
 func bounds(l *dataplane.Load) (lines []string) {
 	if l == nil {
 		return nil
@@ -79,7 +79,7 @@ func bounds(l *dataplane.Load) (lines []string) {
 	return lines
 }
 
-// some is a count with what it counts, nothing for none.
+// some returns a number with its noun, "" for none.
 func some(what string, n uint64) string {
 	if n == 0 {
 		return ""
@@ -87,7 +87,8 @@ func some(what string, n uint64) string {
 	return fmt.Sprintf(", %s %d", what, n)
 }
 
-// waited says whether clients have had to wait for a connection, and do.
+// waited returns a clause about clients that had to wait for a connection, or
+// wait now.
 func waited(r dataplane.Usage) string {
 	var text string
 	if r.Refused > 0 {
@@ -99,8 +100,7 @@ func waited(r dataplane.Usage) string {
 	return text
 }
 
-// less says why there may not be more, or not as many as the configuration asks
-// for.
+// less returns a clause that says why a limit is below the configured one.
 func less(r dataplane.Usage) string {
 	if r.By == "" {
 		return ""
@@ -111,7 +111,7 @@ func less(r dataplane.Usage) string {
 	return fmt.Sprintf(" by %s and not %d", wanting(r.By).what, r.Asked)
 }
 
-// A want is what bounds something, and what gives more of it.
+// A want is what limits a resource, and what would raise the limit.
 type want struct{ what, more string }
 
 func wanting(s dataplane.Scarcity) want {
@@ -126,7 +126,8 @@ func wanting(s dataplane.Scarcity) want {
 	return want{"maxflows", "raise maxflows, and the limit of open files with it"}
 }
 
-// full names what there is no room for now, and what gives more.
+// full returns a line for each limit that is reached now, with what would raise
+// it.
 func full(l *dataplane.Load) (lines []string) {
 	if l == nil {
 		return nil

@@ -13,7 +13,7 @@ import (
 	"github.com/shunt-lb/shunt/director"
 )
 
-// RenderOptions say where a status is going to be read.
+// RenderOptions describe where a status is shown.
 type RenderOptions struct {
 	// Color marks states with ANSI colours.
 	Color bool
@@ -23,11 +23,11 @@ type RenderOptions struct {
 	Now time.Time
 }
 
-// Render writes s for people: what is in force, what is wrong with it, and a
-// table of all services with their real servers. Under a row stands what else
-// there is to say about it. A table with IPv4 addresses fits into 80 columns, one
-// with IPv6 addresses into 120. Control characters come out as replacement
-// characters. The error is w's.
+// Render writes s for people: what is in force, what is wrong with it, and a table
+// of all services with their real servers. Further remarks about a row stand below
+// it. A table with IPv4 addresses fits into 80 columns, one with IPv6 addresses
+// into 120. Control characters come out as replacement characters. The error is
+// w's.
 func Render(w io.Writer, s director.Status, o RenderOptions) error {
 	if o.Now.IsZero() {
 		o.Now = time.Now()
@@ -70,7 +70,7 @@ func (r *renderer) line(format string, args ...any) {
 	fmt.Fprintf(&r.out, format+"\n", args...)
 }
 
-// item writes one line of the header, with the label in a column of its own.
+// item writes one line of the header, label and text in two columns.
 func (r *renderer) item(label, text string) {
 	if text == "" {
 		text = "-"
@@ -115,7 +115,7 @@ func (r *renderer) moment(t time.Time) string {
 	return fmt.Sprintf("%s, %s ago", clock(t), ago(r.Now, t))
 }
 
-// problems writes what an operator has to act on, the worst first.
+// problems writes the problems that an operator has to act on, the worst first.
 func (r *renderer) problems(s director.Status) {
 	if e := s.Config.ReloadError; e != "" {
 		r.alarm(red, fmt.Sprintf("RELOAD REFUSED %s ago; the configuration from before stays in force", ago(r.Now, s.Config.ReloadTried)),
@@ -152,8 +152,8 @@ func (r *renderer) problems(s director.Status) {
 	}
 }
 
-// failing says how many servers of sv are in use although their checks fail, and
-// why; it is empty for none.
+// failing returns a clause about servers of sv that are in use although their
+// checks fail, and why; "" for none.
 func failing(sv director.ServiceStatus) string {
 	kept := 0
 	for _, rs := range sv.Servers {
@@ -168,7 +168,7 @@ func failing(sv director.ServiceStatus) string {
 	return fmt.Sprintf("maxdown takes no more of them out: %d of %d are in use although their checks fail", kept, len(sv.Servers))
 }
 
-// warnings are those about sv and its real servers.
+// warnings returns those about sv and its real servers.
 func warnings(sv director.ServiceStatus) []string {
 	all := slices.Clone(sv.Warnings)
 	for _, rs := range sv.Servers {
@@ -179,7 +179,7 @@ func warnings(sv director.ServiceStatus) []string {
 	return all
 }
 
-// first are the first of many lines, and how many more there are.
+// first returns the first of many lines, and how many more there are.
 func first(lines []string) []string {
 	const most = 8
 	if len(lines) <= most {

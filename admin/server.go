@@ -15,9 +15,9 @@ import (
 )
 
 const (
-	// patience is how long the director may take to tell its status before
-	// it counts as stuck. It stays below the ten seconds after which
-	// Prometheus gives up on a scrape.
+	// patience is how long the director may take to return its status before it
+	// counts as stuck. It stays below the ten seconds after which Prometheus
+	// gives up on a scrape.
 	patience = 3 * time.Second
 	// grace is how long Close lets requests under way finish.
 	grace = time.Second
@@ -41,14 +41,14 @@ type Source interface {
 	Reload(ctx context.Context) error
 }
 
-// Options are what a Server is made of. Source and Log are needed.
+// Options configure a Server. Source and Log are needed.
 type Options struct {
 	Source Source
 	Log    *slog.Logger
 	// Version and Commit say which shunt this is.
 	Version, Commit string
-	// Config is the absolute path of the configuration file: on the control
-	// socket who asks about another one is refused. "" answers everybody.
+	// Config is the absolute path of the configuration file. On the control
+	// socket a request about another one is refused. "" accepts all requests.
 	Config string
 	// ControlGroup is the number of a group that may open the control socket
 	// beside the user that shunt runs as; 0 for none.
@@ -57,8 +57,8 @@ type Options struct {
 	// scrape; nil where there is none. It is called from many goroutines at
 	// once and the map is the caller's.
 	Sorry func() map[string]SorryStats
-	// Connections reads the connections that are being forwarded; nil where
-	// that cannot be. It is called from many goroutines at once.
+	// Connections reads the connections that are being forwarded; nil if that is
+	// impossible. It is called from many goroutines at once.
 	Connections func() Connections
 }
 
@@ -156,7 +156,7 @@ func (s *Server) serve(e *endpoint) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		_ = e.listener.Close() // nobody has been promised anything on it
+		_ = e.listener.Close() // no request has been accepted on it
 		return errors.New("admin server is closed")
 	}
 	e.http.BaseContext = func(net.Listener) context.Context { return s.life }
@@ -166,7 +166,7 @@ func (s *Server) serve(e *endpoint) error {
 	return nil
 }
 
-// status asks the director, for as long as patience lasts.
+// status asks the director and waits for the time patience.
 func (s *Server) status(ctx context.Context) (director.Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

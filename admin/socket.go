@@ -17,14 +17,14 @@ import (
 // maxSocketPath is what fits into sun_path, see unix(7).
 const maxSocketPath = 107
 
-// A controlSocket says where a control socket is to be, and whose it is.
+// A controlSocket is the place and the owner of a control socket.
 type controlSocket struct {
 	path   string
 	config string // the file whose director it is
 	group  int    // may open it as well; 0 for none
 }
 
-// socketPath makes path absolute, so that none means an abstract address,
+// socketPath makes path absolute, so that it cannot mean an abstract address,
 // which has no owner and no mode.
 func socketPath(path string) (string, error) {
 	abs, err := filepath.Abs(path)
@@ -56,7 +56,7 @@ func (s controlSocket) bind(ctx context.Context, own bool) (*boundSocket, error)
 		return nil, err
 	}
 	b := &boundSocket{UnixListener: ln.(*net.UnixListener), path: s.path}
-	b.SetUnlinkOnClose(false) // close looks whose file it is by then
+	b.SetUnlinkOnClose(false) // close checks whose file it is
 	b.file, err = os.Lstat(s.path)
 	if err == nil && s.group != 0 {
 		err = cmp.Or(os.Lchown(s.path, -1, s.group), os.Chmod(s.path, 0o660))
@@ -67,7 +67,7 @@ func (s controlSocket) bind(ctx context.Context, own bool) (*boundSocket, error)
 	return b, nil
 }
 
-// named reports whether the socket's path still means it.
+// named reports whether the socket's path still leads to it.
 func (b *boundSocket) named() bool {
 	there, err := os.Lstat(b.path)
 	return err == nil && os.SameFile(b.file, there)
@@ -108,7 +108,7 @@ func removeStale(ctx context.Context, path string, own bool) error {
 	conn, err := d.DialContext(ctx, "unix", path)
 	switch {
 	case err == nil:
-		_ = conn.Close() // it was made to see whether it could be
+		_ = conn.Close() // it was a test only
 		return errors.New("another program listens there")
 	case !errors.Is(err, unix.ECONNREFUSED):
 		return fmt.Errorf("find out whether it is in use: %w", err)

@@ -2,11 +2,10 @@ package admin
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// SorryStats are the counters of the built-in sorry server for one service.
-// The fields are those of the sorry server's own, so that one converts to the
-// other.
+// SorryStats are the counters of the built-in sorry server for one service. The
+// fields are those of sorry.Stats, so that one converts to the other.
 type SorryStats struct {
-	Connections uint64 // taken on
+	Connections uint64 // accepted
 	Active      int64  // open now
 	Refused     uint64 // reset because a bound was reached
 	Requests    uint64 // HTTP requests answered

@@ -93,8 +93,8 @@ func (r *renderer) service(sv director.ServiceStatus) row {
 	}
 }
 
-// about says how sv is configured, how many clients wait, how many it had no
-// room or real server for or has turned away, and how many connections were cut.
+// about returns how sv is configured, how many clients wait, how many were
+// refused and why, and how many connections were cut.
 func about(sv director.ServiceStatus) string {
 	var parts []string
 	if sv.Name != "" {
@@ -139,7 +139,7 @@ func about(sv director.ServiceStatus) string {
 	return strings.Join(parts, ", ")
 }
 
-// quorum says what the usable servers weigh, and what they have to.
+// quorum returns the weight of the usable servers, and the weight that is needed.
 func quorum(q director.QuorumStatus) string {
 	text := fmt.Sprintf("quorum %d of %d", q.Weight, q.Quorum)
 	if q.Hysteresis > 0 {
@@ -151,7 +151,8 @@ func quorum(q director.QuorumStatus) string {
 	return text
 }
 
-// byReason says why clients were refused, in brackets; nothing if nobody knows.
+// byReason returns the reasons for which clients were refused, in brackets; "" if
+// they are unknown.
 func byReason(all dataplane.Refusals) string {
 	var parts []string
 	for why, n := range all {
@@ -179,8 +180,8 @@ func (r *renderer) server(rs director.ServerStatus) row {
 	}
 }
 
-// wrapped is how rs is reached: the forwarding method, or the tunnel type that
-// is not told by it. What else there is to a tunnel is in the JSON.
+// wrapped returns the forwarding method of rs, or its tunnel type if that is not
+// IP in IP. The JSON has all of the tunnel.
 func wrapped(rs director.ServerStatus) string {
 	if rs.Tunnel == "" {
 		return rs.Forward
@@ -189,7 +190,7 @@ func wrapped(rs director.ServerStatus) string {
 	return word
 }
 
-// state says what the director makes of rs, and since when.
+// state returns the state of rs, and since when it has it.
 func (r *renderer) state(rs director.ServerStatus) string {
 	word, c := string(rs.State), plain
 	switch rs.State {
@@ -217,7 +218,7 @@ func (r *renderer) fallback(sv director.ServiceStatus) row {
 	}}
 }
 
-// latestCheck says in a word or two what the latest check came to.
+// latestCheck returns the result of the latest check in a word or two.
 func latestCheck(rs director.ServerStatus) string {
 	switch {
 	case rs.Checked.IsZero():
@@ -228,10 +229,10 @@ func latestCheck(rs director.ServerStatus) string {
 	return "failed " + took(time.Duration(rs.Duration))
 }
 
-// soon is how long before its end a certificate is spoken of.
+// soon is how long before its end a certificate is mentioned.
 const soon = 14 * 24 * time.Hour
 
-// expiry says when the certificate of rs ends, if that is soon.
+// expiry returns when the certificate of rs ends, "" if that is not soon.
 func expiry(now time.Time, rs director.ServerStatus) string {
 	switch left := rs.Expires.Sub(now); {
 	case rs.Expires.IsZero() || left > soon:
@@ -243,8 +244,8 @@ func expiry(now time.Time, rs director.ServerStatus) string {
 	}
 }
 
-// trouble says why rs is not up, or what is about to change that it is; it is
-// empty where all is well.
+// trouble returns why rs is not up, or what may soon take it down; "" where all
+// is well.
 func trouble(now time.Time, rs director.ServerStatus) string {
 	var parts []string
 	if rs.State == director.Pending {

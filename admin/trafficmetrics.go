@@ -10,8 +10,8 @@ import (
 )
 
 // Counters of the dataplane stand apart from the rest: they are left out while the
-// dataplane cannot be read, because a counter that goes to 0 and comes back looks
-// like all of its traffic once more.
+// dataplane cannot be read, because a counter that falls to 0 and rises again would
+// count all of its traffic twice.
 var (
 	serviceTraffic = slices.Concat(
 		traffic(service, "", "", func(sv *director.ServiceStatus) *dataplane.Counters { return &sv.Counters }),
@@ -56,8 +56,8 @@ var (
 	)
 )
 
-// traffic returns the metrics of what was forwarded. In is from clients to
-// real servers, as in dataplane.Counters.
+// traffic returns the metrics of forwarded traffic. In is from clients to real
+// servers, as in dataplane.Counters.
 func traffic[T any](sc scope[T], prefix, note string, of func(*T) *dataplane.Counters) []metric[T] {
 	count := func(name, help string, field func(*dataplane.Counters) uint64) metric[T] {
 		return sc.counter(prefix+name, help+note, func(v *T) uint64 { return field(of(v)) })

@@ -27,7 +27,7 @@ type manyWork struct {
 	silent bool
 }
 
-// manyRounds bounds the rounds of each: they are long.
+// manyRounds bounds the rounds of each subject: they are long.
 const manyRounds = 3
 
 func (r *Runner) manyWorks() (all []manyWork) {
@@ -45,8 +45,8 @@ func (r *Runner) manyWorks() (all []manyWork) {
 	return append(all, manyWork{kind: "http, half fall silent", check: subject.CheckHTTP, reals: 5000, every: 5 * time.Second, silent: true})
 }
 
-// slowMachine reports whether a subject needs the kernel's IPVS, which is to be
-// had in an emulated machine.
+// slowMachine reports whether a subject needs the kernel's IPVS, which runs in an
+// emulated machine.
 func (r *Runner) slowMachine() bool {
 	return slices.ContainsFunc(r.Subjects, func(s *subject.Subject) bool { return s.Kernel })
 }
@@ -72,8 +72,7 @@ func (r *Runner) planChecks() {
 	}
 }
 
-// checks measures once what looking after many real servers costs, and keeps
-// it.
+// checks measures once the cost of checking many real servers, and keeps it.
 func (r *Runner) checks(ctx context.Context, s *subject.Subject, w manyWork, row int) error {
 	got := &r.result.Checks[row]
 	found, late := r.detected[row], r.lateness[row]
@@ -150,8 +149,8 @@ func (t *testbed) startHealthServer(l *lab.Lab, interval time.Duration) (io.Writ
 	if _, err := l.Director.Start(lab.Pin(cmd, t.processors.Others)); err != nil {
 		return nil, nil, err
 	}
-	// There is room for all of them, each well and not: nobody has to read
-	// until the end.
+	// There is room for two lines of each real server, so that no reader is
+	// needed before the end.
 	lines := make(chan said, 2*l.RealServers+1)
 	go func() {
 		defer close(lines)

@@ -24,8 +24,8 @@ const healthPort = 9001
 // checkInterval is how often each of them is checked.
 const checkInterval = time.Second
 
-// A cluster is a subject with real servers that are processes of their own,
-// to be stopped one by one, and that it checks.
+// A cluster is a subject with real servers that it checks. Each of them is a
+// process, so that it can be stopped alone.
 type cluster struct {
 	lab      *lab.Lab
 	subject  *subject.Running
@@ -33,14 +33,15 @@ type cluster struct {
 	patience time.Duration // until clients are answered as expected
 }
 
-// A realServer is one with what answers its checks.
+// A realServer is a real server with the process that answers its checks.
 type realServer struct {
 	load   *load.Process
 	health *netlab.Process
 }
 
-// cluster builds one and waits until it answers: where real servers are checked
-// every interval, until all of them are in service. At 0 all are from the start.
+// cluster builds a cluster and waits until it answers. Real servers that are
+// checked every interval must all be in service then; at 0 they are in service
+// from the start.
 func (t *testbed) cluster(ctx context.Context, s *subject.Subject, interval time.Duration) (c *cluster, err error) {
 	topology := lab.Routed
 	if t.Topology != "" && t.Topology != lab.Loopback {
@@ -74,7 +75,7 @@ func (t *testbed) startServer(ctx context.Context, c *cluster, i int) (err error
 	if err != nil {
 		return err
 	}
-	// Packets that come by gate or ipip are addressed to the VIP.
+	// Packets by gate or ipip have the VIP as their destination.
 	everywhere := netip.AddrPortFrom(netip.IPv4Unspecified(), t.realAddr(c.lab, i).Port())
 	if t.IPv6 {
 		everywhere = netip.AddrPortFrom(netip.IPv6Unspecified(), everywhere.Port())
@@ -116,8 +117,8 @@ func (t *testbed) inService(first int) []int {
 	return all
 }
 
-// await waits until clients are answered without an error by these real
-// servers, all of them and no other; where none are named, by any.
+// await waits until clients get answers without an error from these real servers,
+// all of them and no other, or from any if none are named.
 func (c *cluster) await(ctx context.Context, want ...int) error {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
@@ -144,7 +145,7 @@ func (c *cluster) client(kind load.Kind, connections int) *load.Client {
 	return &load.Client{Kind: kind, Connections: connections, Targets: c.subject.Targets(), Namespace: c.lab.Client.Path(), Request: 100, Answer: 128}
 }
 
-// signal sends a signal to everything of real server i.
+// signal sends a signal to all processes of real server i.
 func (c *cluster) signal(i int, s unix.Signal) error {
 	return errors.Join(unix.Kill(c.reals[i].load.Pid(), s), unix.Kill(c.reals[i].health.Pid(), s))
 }
@@ -154,7 +155,7 @@ func (c *cluster) kill(i int) {
 	real := c.reals[i]
 	if real.load != nil {
 		_ = unix.Kill(real.load.Pid(), unix.SIGKILL) // it may have ended
-		_, _ = real.load.Wait()                      // an outcome is not to be had
+		_, _ = real.load.Wait()                      // there is no outcome
 	}
 	if real.health != nil {
 		_ = unix.Kill(real.health.Pid(), unix.SIGKILL)
@@ -171,5 +172,5 @@ func (c *cluster) close() {
 	for i := range c.reals {
 		c.kill(i)
 	}
-	_ = c.lab.Close() // nothing is left to be done about a namespace
+	_ = c.lab.Close() // a namespace that stays is harmless
 }

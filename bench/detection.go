@@ -85,14 +85,14 @@ func (w *detection) beganAll(ctx context.Context) error {
 // patience is how long the subject may take to its next check.
 func (w *detection) patience() time.Duration { return 6*w.every + 20*time.Second }
 
-// measure looks at what the checks cost while all are well, and after that at
-// how long those that fail stay in service.
+// measure measures the cost of the checks while all real servers are well, and
+// then how long those that fail stay in service.
 func (w *detection) measure(ctx context.Context, got *result.ChecksRound, found, late *load.Latency) error {
 	if err := w.begun(ctx); err != nil {
 		return err
 	}
 	if w.silent {
-		// All in one moment: this is the burst that is asked about.
+		// All at once: this is the burst to be measured.
 		failing, err := w.failMany(ctx, w.reals/2, 0)
 		if err != nil {
 			return err
@@ -111,7 +111,7 @@ func (w *detection) measure(ctx context.Context, got *result.ChecksRound, found,
 	return w.removed(ctx, failing, found)
 }
 
-// cost measures what checks cost for a while.
+// cost measures the cost of checks for a time.
 func (w *detection) cost(ctx context.Context, got *result.ChecksRound, late *load.Latency) error {
 	failedBefore, err1 := w.running.Failed(ctx)
 	_, err2 := fmt.Fprintln(w.in, healthMeasure)
@@ -129,8 +129,8 @@ func (w *detection) cost(ctx context.Context, got *result.ChecksRound, late *loa
 	}
 	got.Seconds = after.At.Sub(before.At).Seconds()
 	used, _ := after.Since(before, got.Seconds)
-	// Nothing is forwarded: what is in SoftIRQ are the checks themselves, in
-	// the system's share already.
+	// Nothing is forwarded. SoftIRQ has the checks alone, which are in the
+	// system's share already.
 	got.CPU, got.Memory, got.Checks = used.User+used.System, after.PSS, opened-openedBefore
 	if failed != nil {
 		n := *failed - *failedBefore
@@ -148,9 +148,9 @@ func (w *detection) cost(ctx context.Context, got *result.ChecksRound, late *loa
 	}
 }
 
-// failMany makes n real servers unwell, evenly over a time and over all of
-// them, but not in the order in which they are checked, else each would fail
-// equally long before its check.
+// failMany makes n real servers unwell, evenly over a time and over all of them,
+// but not in the order of their checks: otherwise each would fail equally long
+// before its check.
 func (w *detection) failMany(ctx context.Context, n int, over time.Duration) (map[int]*failure, error) {
 	word := healthUnwell
 	if w.silent {
@@ -162,8 +162,8 @@ func (w *detection) failMany(ctx context.Context, n int, over time.Duration) (ma
 		if err := sleep(ctx, time.Until(begin.Add(time.Duration(k)*over/time.Duration(n)))); err != nil {
 			return nil, err
 		}
-		// Consecutive ones are the golden section of all apart: each is hit
-		// once, as 0.618 n and n of those above have no common divisor.
+		// Consecutive ones are apart by the golden section of all. Each is hit
+		// once, since the step and n have no common divisor.
 		i := (k * coprime(n)) % n * w.reals / n
 		failing[i] = &failure{at: time.Now()}
 		if _, err := fmt.Fprintln(w.in, word, w.targets[i].Addr.Addr()); err != nil {
@@ -187,9 +187,9 @@ func coprime(n int) int {
 	}
 }
 
-// removed records how long each that fails stayed in service: by the
-// subject's own word, asked when it has checked all of them, or by the kernel's
-// table, which is read meanwhile.
+// removed records how long each failing real server stayed in service: by the
+// subject's own word after it has checked all of them, or by the kernel's table,
+// which is read meanwhile.
 func (w *detection) removed(ctx context.Context, failing map[int]*failure, found *load.Latency) error {
 	all, limit := len(failing), 4*w.every+10*time.Second
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not all of %d failures showed within %v", all, limit))
@@ -238,7 +238,7 @@ func (w *detection) recordByWord(ctx context.Context, failing map[int]*failure, 
 	}
 	patience := 200 * time.Millisecond
 	if w.silent {
-		patience = w.every // which is how long a check waits
+		patience = w.every // a check waits that long
 	}
 	if err := sleep(ctx, patience); err != nil {
 		return err

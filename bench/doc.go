@@ -1,5 +1,5 @@
-// Package bench measures directors: shunt's dataplanes, the programs people
-// use today, and no director at all, in one interleaved run.
+// Package bench measures directors: shunt's dataplanes, other programs in use
+// today, and no director at all, in one interleaved run.
 //
 // The parts have packages of their own: lab builds the network, load makes
 // connections and datagrams and serves them, wire makes and watches packets,

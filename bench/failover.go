@@ -14,7 +14,7 @@ import (
 	"github.com/shunt-lb/shunt/bench/subject"
 )
 
-// A fault is what happens to a cluster while clients go on.
+// A fault is an event in a cluster while clients go on.
 type fault struct {
 	name string
 	// before brings the cluster into the state in which the fault happens; it
@@ -23,7 +23,7 @@ type fault struct {
 	inject func(context.Context, *testbed, *cluster) error
 }
 
-// victim is the real server that faults happen to.
+// victim is the real server of the faults.
 const victim = 0
 
 var faults = []fault{
@@ -57,7 +57,7 @@ func killFirst(ctx context.Context, t *testbed, c *cluster) error {
 	return c.await(ctx, t.inService(victim+1)...)
 }
 
-// A pace is what clients do while a fault happens.
+// A pace is the load of the clients while a fault happens.
 type pace struct {
 	after   time.Duration // the fault happens that long after the begin
 	watch   time.Duration // clients go on that long behind it
@@ -66,8 +66,8 @@ type pace struct {
 	kept    float64       // requests a second over those that are kept
 }
 
-// An emulated processor is many times slower, but for its timers: what is asked
-// of it is so little that what is lost is lost by the fault.
+// An emulated processor is many times slower, but its timers are not. Its load is
+// so small that all losses are due to the fault.
 var (
 	usualPace    = pace{2500 * time.Millisecond, 4 * time.Second, 2 * time.Second, 300, 100}
 	emulatedPace = pace{4 * time.Second, 10 * time.Second, 3 * time.Second, 40, 20}
@@ -103,8 +103,8 @@ func (r *Runner) planFailover() {
 	}
 }
 
-// failover measures what one fault costs, and keeps it. That a subject did not
-// survive the fault is a result.
+// failover measures the cost of one fault, and keeps it. A subject that does not
+// survive the fault is a result, too.
 func (r *Runner) failover(ctx context.Context, s *subject.Subject, f fault) error {
 	var got result.Failover
 	for range faultTries {
@@ -157,7 +157,8 @@ func (t *testbed) measureFault(ctx context.Context, s *subject.Subject, f fault,
 	return nil
 }
 
-// startClients starts clients that come at a fixed rate, whatever becomes of them.
+// startClients starts clients that come at a fixed rate, whether or not they get
+// answers.
 func (t *testbed) startClients(ctx context.Context, c *cluster, kind load.Kind) (*load.Process, error) {
 	p := t.pace()
 	client := c.client(kind, int(4*p.rate*p.timeout.Seconds())) // more than may hang at once
@@ -169,13 +170,13 @@ func (t *testbed) startClients(ctx context.Context, c *cluster, kind load.Kind) 
 	return load.Start(ctx, load.Job{Client: client, Processors: t.processors.Others})
 }
 
-// inject causes the fault at its time after the begin, and returns when
-// that was, in seconds.
+// inject causes the fault at its time after the begin, and returns that time in
+// seconds.
 func inject(ctx context.Context, p *load.Process, after time.Duration, fault func() error) (float64, error) {
 	select {
 	case <-p.Begun():
 	case <-p.Done():
-		return 0, nil // Wait says why
+		return 0, nil // Wait returns the error
 	}
 	select {
 	case <-time.After(time.Until(p.Began().Add(after))):

@@ -8,13 +8,13 @@ import (
 	"github.com/shunt-lb/shunt/bench/subject"
 )
 
-// tolerance is how far a real server's share may be from what its weight
-// promises: as many connections are under way when a round begins and ends.
+// tolerance is how far a real server's share may be from its weight: that many
+// connections are under way when a round begins and ends.
 const tolerance = 0.02
 
-// unfair says how connections were distributed where that is not what rr or
-// wrr promise, and nothing where it is. The answers of real servers
-// show the share; only packets show the sequence.
+// unfair returns how connections were distributed if that is not what rr or wrr
+// promise, "" if it is. The answers of real servers show the share; only packets
+// show the sequence.
 func (r *Runner) unfair(m result.Measure) string {
 	if m.Scenario != "connections" || m.Subject == subject.Direct || r.Scheduler != "wrr" && r.Scheduler != "rr" {
 		return ""
@@ -30,7 +30,7 @@ func (r *Runner) unfair(m result.Measure) string {
 	return verdict(got, promised(r.Weights, r.Scheduler))
 }
 
-// promised returns the share of each real server.
+// promised returns the share of each real server by its weight.
 func promised(weights []int, scheduler string) []float64 {
 	shares, sum := make([]float64, len(weights)), 0.0
 	for i, w := range weights {

@@ -30,12 +30,12 @@ func generate(ctx context.Context, j load.Job) (g generator, err error) {
 	return g, nil
 }
 
-// wait waits for the clients' end, and returns what came of it with the
-// processor time of both.
+// wait waits for the clients' end, and returns their outcome with the processor
+// time of both.
 func (g generator) wait() (load.Outcome, error) {
 	o, err := g.client.Wait()
 	s, err2 := g.stop()
-	// The servers were there for the warm-up too.
+	// The servers' time includes the warm-up.
 	scale := result.Ratio(o.Seconds, s.Seconds)
 	o.CPU.User += scale * s.CPU.User
 	o.CPU.System += scale * s.CPU.System

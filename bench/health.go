@@ -23,8 +23,8 @@ import (
 // healthMark is the first argument of a process that answers health checks.
 const healthMark = "shunt-bench-health"
 
-// health starts what answers checks of real servers: 200 to every HTTP
-// request. It is a process, to be stopped and killed with a real server.
+// health starts a process that answers the checks of a real server: with 200 to
+// every HTTP request. It is stopped and killed with the real server.
 func health(in *netlab.Namespace, addr netip.AddrPort, processors []int) (*netlab.Process, error) {
 	return in.Start(lab.Pin(exec.Command("/proc/self/exe", healthMark, addr.String(), checkInterval.String()), processors))
 }
@@ -44,7 +44,7 @@ type firstCheck struct {
 	Health string     `json:"health,omitempty"` // "" is well
 }
 
-// Lines that the process is told; the first two have an address behind them.
+// The lines of the process's input; the first two have an address behind them.
 const (
 	healthUnwell  = "unwell"  // answers with an error
 	healthSilent  = "silent"  // answers nothing
@@ -52,7 +52,7 @@ const (
 	healthReport  = "report"  // end, and print it
 )
 
-// A said is a line of the process: one of its parts is there.
+// A said is a line of the process's output. It has one of the parts.
 type said struct {
 	First    *firstCheck   `json:"first,omitempty"`
 	Lateness *load.Latency `json:"lateness,omitempty"`
@@ -70,9 +70,9 @@ type healthServer struct {
 	out      *json.Encoder
 }
 
-// serveHealth answers checks until listening fails. Each line of in is something
-// to be from now on; out gets a line for each firstCheck and each report. HTTP
-// is spoken by hand: net/http would take a processor for 5,000 checks a second.
+// serveHealth answers checks until listening fails. Each line of in is a command;
+// out gets a line for each firstCheck and each report. It does not use net/http,
+// which would take a processor for 5,000 checks a second.
 func serveHealth(addr string, interval time.Duration, in io.Reader, out io.Writer) error {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -103,7 +103,7 @@ func (w *healthServer) listen(in io.Reader) {
 		case healthMeasure:
 			w.latest, w.late = map[netip.Addr]time.Time{}, load.Latency{}
 		case healthReport:
-			_ = w.out.Encode(said{Lateness: &w.late}) // nobody may listen
+			_ = w.out.Encode(said{Lateness: &w.late}) // there may be no reader
 			w.latest = nil
 		case healthUnwell, healthSilent:
 			if a, err := netip.ParseAddr(addr); err == nil {
@@ -132,7 +132,7 @@ func (w *healthServer) came(a netip.Addr) {
 	w.latest[a] = now
 }
 
-// first tells of a check that is the first one. The caller holds the lock.
+// first writes the line of a first check. The caller holds the lock.
 func (w *healthServer) first(c firstCheck) {
 	if !w.seen[c] {
 		w.seen[c] = true

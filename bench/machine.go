@@ -13,7 +13,7 @@ import (
 	"github.com/shunt-lb/shunt/bench/subject"
 )
 
-// machine says what the run takes place on.
+// machine describes the machine of the run.
 func (r *Runner) machine() (result.Machine, error) {
 	var info unix.Sysinfo_t
 	var name unix.Utsname
@@ -56,7 +56,7 @@ func processor() string {
 	return runtime.GOARCH
 }
 
-// limits are those of the method.
+// limits returns the limits of the method, a sentence each.
 func limits(p lab.Processors) []string {
 	latency := "Clients and real servers share one thread, so latency includes the time an answer waits for it."
 	if len(p.Others) > 1 {

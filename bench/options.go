@@ -13,7 +13,7 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// Options say what to measure. New fills in what is left out.
+// Options select what to measure. New sets the fields that are left out.
 type Options struct {
 	Scenarios []string           // names of Scenarios; all if empty
 	Subjects  []*subject.Subject // what runs here if empty
@@ -21,7 +21,7 @@ type Options struct {
 	Rounds    int                // of each subject; 5 if 0
 	Duration  time.Duration      // of a round; 1 second if 0
 	Warmup    time.Duration      // before it; 300 ms if 0
-	// Connections replaces that of the scenarios' own kinds of work.
+	// Connections replaces the number of connections of all kinds of work.
 	Connections int
 	Weights     []int        // one real server each; 1, 1 if empty
 	Scheduler   string       // name of one of IPVS; if empty schedulers looks at each, and the others at wrr
@@ -37,25 +37,25 @@ type Options struct {
 	Shunt              string   // path of shunt's program
 	Baseline           string   // path of another shunt's, whose proxy is measured beside the others; "" for none
 	Pcap               string   // folder that packets are kept in; "" keeps none
-	Command            []string // what was typed, for the report
+	Command            []string // the command line, for the report
 
-	every bool // scheduler, because none was asked for
+	every bool // all schedulers, because none was given
 	usual bool // weights, likewise
 }
 
-// A Progress is told what happens. report.Progress is one.
+// A Progress follows the steps of a run. report.Progress is one.
 type Progress interface {
 	Doing(what string) // the step that begins now
 	Step()             // the step is done
 }
 
-// mostRounds and longest are beyond what anybody has the patience for.
+// mostRounds and longest bound rounds and durations generously.
 const (
 	mostRounds = 1000
 	longest    = time.Hour
 )
 
-// complete fills in what is left out, and refuses what cannot be.
+// complete sets the fields that are left out, and refuses impossible ones.
 func (o *Options) complete() error {
 	o.Rounds = or(o.Rounds, 5)
 	o.Duration = or(o.Duration, time.Second)

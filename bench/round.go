@@ -34,8 +34,8 @@ type setup struct {
 	job     load.Job
 }
 
-// round measures one subject once, and keeps what came of it. A subject that
-// cannot do the work is no error of the run.
+// round measures one subject once, and keeps the result. A subject that cannot do
+// the work is no error of the run.
 func (r *Runner) round(ctx context.Context, s *subject.Subject, w work, row int) error {
 	m := &r.result.Measures[row]
 	st, err := r.setUp(s, &w)
@@ -83,7 +83,7 @@ func (st *setup) close() {
 	_ = os.RemoveAll(st.subject.Dir)
 }
 
-// job is the load.
+// job returns the job of the load process.
 func (t *testbed) job(st *setup) load.Job {
 	clients, buffer := st.work.all(), 0
 	for i := range clients {
@@ -124,7 +124,8 @@ func (st *setup) measure(ctx context.Context) (result.Round, error) {
 	return round, nil
 }
 
-// watch looks at the subject when the measured time begins and when it ends.
+// watch reads the usage of the subject when the measured time begins and when it
+// ends.
 func (st *setup) watch(ctx context.Context, p *load.Process) (begin, end subject.Usage, err error) {
 	select {
 	case <-p.Begun():
@@ -142,8 +143,7 @@ func (st *setup) watch(ctx context.Context, p *load.Process) (begin, end subject
 	return begin, end, err
 }
 
-// await waits until the subject answers a client, and returns what it uses
-// then.
+// await waits until the subject answers a client, and returns its usage then.
 func (st *setup) await(ctx context.Context) (subject.Usage, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -170,7 +170,7 @@ func (st *setup) await(ctx context.Context) (subject.Usage, error) {
 	}
 }
 
-// together adds the errors and the connections of what was carried beside.
+// together adds the errors and the connections of the load beside.
 func together(o load.Outcome) load.Outcome {
 	b := o.Beside
 	if b == nil {
@@ -188,7 +188,7 @@ func together(o load.Outcome) load.Outcome {
 	return o
 }
 
-// round converts what a load process says.
+// round converts the outcome of a load process.
 func (w *work) round(o load.Outcome) result.Round {
 	r := result.Round{
 		Seconds: o.Seconds, Operations: w.operations(o), Errors: o.Errors, Failures: o.Failures, Generator: o.CPU, Reals: o.Reals,

@@ -20,18 +20,18 @@ type Runner struct {
 	progress Progress
 	steps    []step
 	result   result.Run
-	// Of the rows of checks, by their number.
+	// Latencies of checks, by the number of their row.
 	detected, lateness map[int]load.Latency
 }
 
-// A step is what cannot be divided: one round of one subject, one fault.
+// A step is one round of one subject, or one fault.
 type step struct {
 	what string
 	do   func(context.Context) error
 }
 
-// New plans a run. An error says what about the options is wrong, or what this
-// machine lacks.
+// New plans a run. The error says which option is wrong, or what this machine
+// lacks.
 func New(o Options) (*Runner, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
@@ -56,9 +56,9 @@ func New(o Options) (*Runner, error) {
 // Steps returns how many steps the progress will see.
 func (r *Runner) Steps() int { return len(r.steps) }
 
-// Run measures. When ctx is done it ends what it has begun and returns what
-// was measured until then, without an error of its own; other errors end the
-// run in the same way. It is for one call.
+// Run measures. When ctx is done it ends the step under way and returns the
+// results until then, without an error. Other errors end the run in the same way.
+// Run may be called once.
 func (r *Runner) Run(ctx context.Context, p Progress) (run result.Run, err error) {
 	r.progress = p
 	r.result.Began = time.Now()
@@ -93,15 +93,15 @@ func (r *Runner) runSteps(ctx context.Context) error {
 	return nil
 }
 
-// limit says what not to conclude, once.
+// limit adds a sentence to the limits of the run, once.
 func (r *Runner) limit(sentence string) {
 	if !slices.Contains(r.result.Limits, sentence) {
 		r.result.Limits = append(r.result.Limits, sentence)
 	}
 }
 
-// choose takes the subjects that run on this machine where none were asked
-// for. Those that were asked for have to.
+// choose selects the subjects that run on this machine if none were given. Those
+// that were given have to run.
 func (r *Runner) choose() error {
 	asked := len(r.Subjects) > 0
 	if !asked {
@@ -145,8 +145,8 @@ func (r *Runner) plan(scenario string) {
 	}
 }
 
-// planWork adds the rounds of the subjects in turn, so that what changes on
-// the machine meanwhile meets all of them.
+// planWork adds the rounds of the subjects in turn, so that changes on the
+// machine affect all of them.
 func (r *Runner) planWork(w work) {
 	rows := map[*subject.Subject]int{}
 	for _, s := range r.Subjects {
@@ -168,7 +168,8 @@ func (r *Runner) planWork(w work) {
 	}
 }
 
-// conclude marks what the generator limited, and drops what has no round.
+// conclude marks the measures that the generator limited, and drops those without
+// a round.
 func (r *Runner) conclude() {
 	var measured []result.Measure
 	for _, m := range r.result.Measures {

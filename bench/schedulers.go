@@ -16,8 +16,8 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// planSchedulers looks at each scheduler on each of shunt's dataplanes, and at
-// what each way of forwarding rewrites.
+// planSchedulers adds the steps for each scheduler on each of shunt's dataplanes,
+// and for the packets of each forwarding method.
 func (r *Runner) planSchedulers() {
 	names := []string{r.Scheduler}
 	if r.every {
@@ -42,8 +42,8 @@ func (r *Runner) planSchedulers() {
 	}
 }
 
-// planRewrites adds a look at packets for each method and family. A program
-// that carries bytes has one method of its own.
+// planRewrites adds a step for the packets of each method and family. A proxy has
+// one method, proxy.
 func (r *Runner) planRewrites(s *subject.Subject) {
 	methods := []dataplane.Forward{dataplane.Masq, dataplane.Gate, dataplane.IPIP}
 	if !s.Kernel {
@@ -61,7 +61,7 @@ func (r *Runner) planRewrites(s *subject.Subject) {
 	}
 }
 
-// planWatch adds a step with options of its own.
+// planWatch adds a step with the options o.
 func (r *Runner) planWatch(s *subject.Subject, o Options, what string, do func(context.Context, *testbed, *subject.Subject) error) {
 	plain := testbed{Options: o, processors: r.processors}
 	set := plain.setting(&work{})
@@ -82,7 +82,7 @@ func family(six bool) string {
 	return "IPv4"
 }
 
-// method is how the subject forwards.
+// method returns the forwarding method of the subject.
 func method(s *subject.Subject, forward string) string {
 	if s.Kernel {
 		return forward
@@ -90,7 +90,7 @@ func method(s *subject.Subject, forward string) string {
 	return wire.Proxy
 }
 
-// scheduler looks at how connections are distributed, and keeps it.
+// scheduler observes how connections are distributed, and keeps the result.
 func (r *Runner) scheduler(ctx context.Context, t *testbed, s *subject.Subject) error {
 	got := result.Scheduler{Subject: s.Name, Name: t.Scheduler, Protocol: "tcp", Weights: t.Weights}
 	err := t.distribution(ctx, s, &got)
@@ -133,7 +133,7 @@ func (t *testbed) distribution(ctx context.Context, s *subject.Subject, got *res
 	return nil
 }
 
-// rewrite looks at what becomes of packets, and keeps it.
+// rewrite observes packets before and after the director, and keeps the result.
 func (r *Runner) rewrite(ctx context.Context, t *testbed, s *subject.Subject) error {
 	got := result.Rewrite{Subject: s.Name, Method: method(s, t.Forward), Family: family(t.IPv6)}
 	c, err := t.cluster(ctx, s, 0)
@@ -155,16 +155,16 @@ func (r *Runner) rewrite(ctx context.Context, t *testbed, s *subject.Subject) er
 	return nil
 }
 
-// holding are the schedulers that look at the connections there are, and are
+// holding are the schedulers that go by the number of connections. They are
 // judged by connections that stay.
 var holding = []string{"lc", "wlc", "sed", "nq", "ovf"}
 
-// watchRate is how many connections a second come while packets are looked at:
-// so few that they come one after the other.
+// watchRate is how many connections a second come while packets are observed: so
+// few that they come one after the other.
 const watchRate = 300
 
-// watch looks at packets while clients connect. One at a time, their
-// order is that of the scheduler.
+// watch observes packets while clients connect, one at a time so that their order
+// is that of the scheduler.
 func (t *testbed) watch(ctx context.Context, c *cluster, suffix string) (*wire.Observation, error) {
 	v, points, err := t.watched(c)
 	if err != nil {
@@ -176,7 +176,8 @@ func (t *testbed) watch(ctx context.Context, c *cluster, suffix string) (*wire.O
 	}
 	client := c.client(load.Connections, 1)
 	client.Sources, client.Duration = []netip.Prefix{c.clientPrefix()}, t.Duration
-	// Each is awaited, also the last: at a rate, what has begun ends.
+	// With a rate, the load waits for all operations that have begun, also for
+	// the last.
 	client.Rate = watchRate
 	if v.Held {
 		client.Rate = 0
@@ -196,13 +197,14 @@ func (t *testbed) watch(ctx context.Context, c *cluster, suffix string) (*wire.O
 	return seen, nil
 }
 
-// clientPrefix is where clients come from: few enough for each to come more than once.
+// clientPrefix returns the addresses of clients: so few that each of them comes
+// more than once.
 func (c *cluster) clientPrefix() netip.Prefix {
 	p := c.lab.Sources()
 	return netip.PrefixFrom(p.Addr(), p.Addr().BitLen()-6)
 }
 
-// packets returns the file that packets are kept in; "" if they are not.
+// packets returns the file for the packets, "" if they are not kept.
 func (t *testbed) packets(c *cluster, suffix string) string {
 	if t.Pcap == "" {
 		return ""
@@ -210,7 +212,7 @@ func (t *testbed) packets(c *cluster, suffix string) string {
 	return filepath.Join(t.Pcap, c.subject.Name+"-"+t.Scheduler+suffix+".pcapng")
 }
 
-// watched returns what to look at, and where.
+// watched returns the service and the links to observe.
 func (t *testbed) watched(c *cluster) (wire.Service, []wire.Point, error) {
 	set := c.subject.Setting
 	v := wire.Service{
@@ -231,7 +233,7 @@ func (t *testbed) watched(c *cluster) (wire.Service, []wire.Point, error) {
 	return v, points, t.plain(c, points)
 }
 
-// plain makes all links carry packets as they are on a wire.
+// plain turns off the offloads of all links, see wire.Plain.
 func (t *testbed) plain(c *cluster, points []wire.Point) error {
 	err := wire.Plain(c.lab.Client, lab.ClientLink)
 	for _, p := range points {

@@ -16,7 +16,7 @@ type work struct {
 	timed    string       // what latency is of, if not of an operation
 }
 
-// MiB is the unit of bulk transfers.
+// mib is one MiB, the unit of bulk transfers.
 const mib = 1 << 20
 
 // steady returns the works of a scenario that measures a steady load, and

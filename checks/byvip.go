@@ -40,6 +40,7 @@ func ByVIP(f Func, p Path, blind func(error)) Func {
 		if err := f(ctx, t); err != nil {
 			return err
 		}
+		t.Trace.Note(TraceNoted, "by the VIP %s, on the way of packets of clients", p.VIP)
 		v := &via{path: p, server: t.Addr}
 		err := attempt(ctx, "vip", p.VIP.String(), func() error {
 			if p.Whole {

@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"strings"
@@ -28,8 +29,8 @@ func FuzzFindLine(f *testing.F) {
 			found, _ := re.Match(t.Context(), bytes.NewReader(line))
 			want = want || found
 		}
-		whole := findLine(t.Context(), bytes.NewReader(answer), re)
-		single := findLine(t.Context(), iotest.OneByteReader(bytes.NewReader(answer)), re)
+		whole := findLine(t.Context(), bufio.NewReader(bytes.NewReader(answer)), re)
+		single := findLine(t.Context(), bufio.NewReaderSize(iotest.OneByteReader(bytes.NewReader(answer)), 16), re)
 		if (whole == nil) != want || (single == nil) != want {
 			t.Errorf("%q in %q: %v as a whole and %v byte by byte, want a match: %v", expr, answer, whole, single, want)
 		}
@@ -39,7 +40,7 @@ func FuzzFindLine(f *testing.F) {
 				t.Errorf("%q in %q: %v by the session, in pieces of %d", expr, answer, got, most)
 			}
 		}
-		if none := findLine(t.Context(), bytes.NewReader(answer), nil); (none == nil) != (len(answer) > 0) {
+		if none := findLine(t.Context(), bufio.NewReader(bytes.NewReader(answer)), nil); (none == nil) != (len(answer) > 0) {
 			t.Errorf("any of %q: %v", answer, none)
 		}
 		if errors.Is(whole, errNoAnswer) != (len(answer) == 0) {

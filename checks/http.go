@@ -62,7 +62,7 @@ func get(ctx context.Context, name string, t *Target) error {
 		switch {
 		case err != nil:
 			return err
-		case t.HTTPVersion == 2 && !v.Proxy:
+		case t.HTTPVersion == 2 && name != "http_proxy":
 			return v.AskByHTTP2(ctx, t.server())
 		}
 		return blocking.Talk(ctx, t.server(), "tcp", v.First(), httpget.NewSession(v))
@@ -71,11 +71,10 @@ func get(ctx context.Context, name string, t *Target) error {
 
 // newVisit returns what a check of HTTP asks t for.
 func newVisit(name string, t *Target) (*httpget.Visit, error) {
-	v := &httpget.Visit{
+	return httpget.New(&httpget.Target{
 		Addr: t.Addr, Scheme: name, Proxy: name == "http_proxy",
 		Request: t.Request, VirtualHost: t.VirtualHost, Method: t.Method, Headers: t.Headers,
 		Statuses: t.Statuses, BodyDigest: t.BodyDigest, Receive: t.Receive,
 		TLS: func(host string) *tls.Config { return t.tlsConfigNamed("https", host) },
-	}
-	return v, v.Prepare()
+	})
 }

@@ -50,7 +50,7 @@ func (l *Loop) Wake() { l.loop.Wake() }
 type Repeated struct {
 	talk    *loop.Talk
 	check   string
-	target  Target
+	target  *Target
 	done    func(error)
 	began   time.Time
 	timeout time.Duration
@@ -58,23 +58,21 @@ type Repeated struct {
 
 // Add returns the check of a name as For knows it, of target, for the Loop to
 // make: false if it cannot, and a goroutine has to. done is told each result.
-// target must have no Note and no Trace. Add is to be called in turn, or before
-// Run.
-func (l *Loop) Add(name string, target Target, done func(error)) (*Repeated, bool) {
+// target must have no Note and no Trace, and not change before Remove. Add is to be
+// called in turn, or before Run.
+func (l *Loop) Add(name string, target *Target, done func(error)) (*Repeated, bool) {
 	r := &Repeated{check: name, target: target, done: done}
 	prepare := onLoop[name]
 	if prepare == nil || target.Addr.Port() == 0 {
 		return nil, false
 	}
-	settings, ok := prepare(&r.target)
+	settings, ok := prepare(target)
 	if !ok {
 		return nil, false
 	}
 	settings.Addr, settings.Reset, settings.Done = target.Addr, target.Reset, r.finish
-	settings.Header = r.target.looped()
-	settings.GoOn = func(ctx context.Context, step session.Step) error {
-		return blocking.Drive(ctx, r.target.server(), nil, settings.Session, step)
-	}
+	settings.Header = target.looped()
+	settings.GoOn = r.goOn
 	r.talk = l.loop.Add(settings)
 	return r, true
 }
@@ -99,6 +97,11 @@ func (r *Repeated) Start(timeout time.Duration) {
 
 // Remove ends the check without a result. Nothing may be done with r after it.
 func (r *Repeated) Remove() { r.talk.Remove() }
+
+// goOn makes the rest of a conversation in a goroutine of its own.
+func (r *Repeated) goOn(ctx context.Context, step session.Step) error {
+	return blocking.Drive(ctx, r.target.server(), nil, r.talk.Session, step)
+}
 
 func (r *Repeated) finish(err error) {
 	if err != nil {
@@ -129,6 +132,7 @@ var onLoop = map[string]func(target *Target) (loop.Settings, bool){
 	"pop":        talks(newPOP),
 	"smtp":       talks(newSMTP),
 	"submission": talks(newSMTP),
+	"redis":      asks(newRedis),
 	"simpletcp": func(t *Target) (loop.Settings, bool) {
 		s := conversation(newLineSession(t))
 		s.UDP, s.Asks = t.UDP, true // at least that it asks nothing
@@ -139,6 +143,15 @@ var onLoop = map[string]func(target *Target) (loop.Settings, bool){
 // talks is for a check over TCP in which the real server speaks first.
 func talks(begin func(*Target) session.Session) func(*Target) (loop.Settings, bool) {
 	return func(t *Target) (loop.Settings, bool) { return conversation(begin(t)), true }
+}
+
+// asks is for a check over TCP in which the real server is asked first.
+func asks(begin func(*Target) session.Session) func(*Target) (loop.Settings, bool) {
+	return func(t *Target) (loop.Settings, bool) {
+		s := conversation(begin(t))
+		s.Asks = true
+		return s, true
+	}
 }
 
 func conversation(s session.Session) loop.Settings {

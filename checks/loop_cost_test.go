@@ -65,7 +65,7 @@ func allocations(t *testing.T, name string, target checks.Target, times int) uin
 	var first, last runtime.MemStats
 	var failed error
 	made, ready := 0, true
-	r, ok := l.Add(name, target, func(err error) {
+	r, ok := l.Add(name, &target, func(err error) {
 		failed, ready = errors.Join(failed, err), true
 		made++
 	})

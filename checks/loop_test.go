@@ -79,7 +79,7 @@ func (l *looping) check(name string, timeout time.Duration, target checks.Target
 	looped := make(chan bool, 1)
 	l.do(func() {
 		var ok bool
-		r, ok = l.Add(name, target, func(err error) { result <- err })
+		r, ok = l.Add(name, &target, func(err error) { result <- err })
 		if looped <- ok; ok {
 			r.Start(timeout)
 		}
@@ -141,12 +141,13 @@ func TestLoopAlike(t *testing.T) {
 		"HTTP/1.1 503 No\r\n\r\nTest Page", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nTest \r\n4\r\nPage\r\n0\r\n\r\n",
 		"HTTP/1.1 200 OK\r\n\r\n" + big, "HTTP/1.1 200 OK\r\n\r\n" + big + "?", "HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n" + big, big + "\nTest\n", strings.Repeat("\n", 5000) + "Test Page\n",
 		"HTTP/1.1 200 OK\r\n" + strings.Repeat("X: y\r\n", 20000), "HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\nTest Pag",
+		"+Test Page\r\n", "-LOADING Test Page\r\n", "$9\r\nTest Page\r\n", "$300000\r\n" + big,
 	} {
 		for _, reset := range []bool{false, true} {
 			if reset && len(answer) > 64<<10 {
 				continue // the reset may come before all of it was read
 			}
-			for _, name := range []string{"http", "simpletcp", "connect"} {
+			for _, name := range []string{"http", "simpletcp", "connect", "redis"} {
 				addr := server(t, "127.0.0.1", answering([]byte(answer), uint64(i), reset))
 				for _, pattern := range []string{"Test Page", "Te[s]t Page", "(a|b)*(?s).{10,40}Test Page"} {
 					target := checks.Target{Addr: addr, Request: "/x", Receive: receive(pattern)}
@@ -268,23 +269,25 @@ func TestLoopHostile(t *testing.T) {
 	l.stop()
 }
 
-// TestLoopMemory: a check of http holds no more than 2 MiB at any time, whatever
-// comes, and connect reads nothing at all.
+// TestLoopMemory: a check of http or simpletcp holds no more than 2 MiB at any
+// time, whatever comes, and connect reads nothing at all.
 func TestLoopMemory(t *testing.T) {
 	l := newLooping(t)
 	for what, c := range map[string]struct{ begin, more string }{
 		"bytes": {"", "x"}, "line ends": {"", "\n"}, "fields": {head200, "X: y\r\n"}, "a field": {head200 + "X: ", "y"},
 		"body": {head200 + "\r\n", "x"}, "chunks": {head200 + "Transfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n"},
-		"gzip bomb": {head200 + "Content-Encoding: gzip\r\n\r\n" + gzipped(t, 64<<20), "\x00"},
+		"long lines": {"", strings.Repeat("x", 5000) + "\n"}, "lines that are longer": {"", strings.Repeat("\xff", 100_000) + "\n"},
+		"other bytes": {"", "\xff\xfe\n"},
+		"gzip bomb":   {head200 + "Content-Encoding: gzip\r\n\r\n" + gzipped(t, 64<<20), "\x00"},
 	} {
-		begin, piece := []byte(c.begin), bytes.Repeat([]byte(c.more), 1<<12)
+		begin, piece := []byte(c.begin), bytes.Repeat([]byte(c.more), 1+1<<14/len(c.more))
 		addr := server(t, "127.0.0.1", func(_ context.Context, conn *net.TCPConn) {
 			_, err := conn.Write(begin)
 			for err == nil { // and allocates nothing
 				_, err = conn.Write(piece)
 			}
 		})
-		for _, check := range []string{"connect", "http"} {
+		for _, check := range []string{"connect", "http", "simpletcp"} {
 			before, peak, done := live(), int64(0), make(chan struct{})
 			go func() {
 				defer close(done)
@@ -348,7 +351,7 @@ func TestLoopStop(t *testing.T) {
 		for _, addr := range []netip.AddrPort{quiet, big, refused(t)} {
 			for _, name := range []string{"connect", "http", "simpletcp"} {
 				l.do(func() {
-					r, _ := l.Add(name, checks.Target{Addr: addr, Receive: receive("never")}, func(error) {})
+					r, _ := l.Add(name, &checks.Target{Addr: addr, Receive: receive("never")}, func(error) {})
 					r.Start(long)
 					if i%3 == 0 {
 						r.Remove()
@@ -451,7 +454,7 @@ func TestLoopAgain(t *testing.T) {
 			for range 3 {
 				l.do(func() {
 					if r == nil {
-						r, _ = l.Add(name, target, func(err error) { results <- err })
+						r, _ = l.Add(name, &target, func(err error) { results <- err })
 					}
 					r.Start(long)
 				})

@@ -3,6 +3,7 @@
 package checks
 
 import (
+	"bufio"
 	"net/netip"
 	"strings"
 	"testing"
@@ -104,5 +105,35 @@ func TestSessionsHoldLittle(t *testing.T) {
 	}
 	if held := session.Held(); held != 0 {
 		t.Errorf("%d bytes are held by no conversation", held)
+	}
+}
+
+// TestLinesAllocateNothing: what is matched where that may take its time leaves
+// nothing to the collector for each line, be it short, long or not in ASCII.
+func TestLinesAllocateNothing(t *testing.T) {
+	for _, pattern := range []string{"never", "n(e|v)+r", "(a|b)*.{1,9}never"} {
+		want, err := config.CompilePattern(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range []string{"\n", "X: y\n", "\xff\xfe\n", strings.Repeat("x", 10_000) + "\n", strings.Repeat("\xff", 70_000) + "\n"} {
+			took := func(times int) float64 {
+				answer := strings.Repeat(line, times)
+				return testing.AllocsPerRun(1, func() {
+					if KindOf(attempt(t.Context(), "", "", func() error {
+						return findLine(t.Context(), bufio.NewReaderSize(strings.NewReader(answer), lineAtOnce), want)
+					})) != Mismatch {
+						t.Errorf("%.20q matches %q", line, want)
+					}
+				})
+			}
+			few, many, most := 2, 12, 8.0
+			if len(line) < 100 { // the collector may take what is kept, but not for each line
+				many, most = 2000, 0.1
+			}
+			if each := (took(many) - took(few)) / float64(many-few); each > most {
+				t.Errorf("%.20q with %q takes %v allocations a line", line, want, each)
+			}
+		}
 	}
 }

@@ -56,6 +56,9 @@ func payload(request string) string {
 // maxLinesAtOnce is how many lines are matched without a look at the time.
 const maxLinesAtOnce = 1000
 
+// lineAtOnce is how much of a line is matched in memory, in bytes.
+const lineAtOnce = 64 << 10
+
 // A lineSession waits for a line.
 type lineSession struct {
 	request []byte
@@ -132,7 +135,8 @@ func (s *lineSession) rest(b []byte, eof bool) session.Step {
 		if eof {
 			left = 0
 		}
-		return findLine(ctx, io.MultiReader(bytes.NewReader(text), io.LimitReader(conn, left)), s.want)
+		answer := io.MultiReader(bytes.NewReader(text), io.LimitReader(conn, left))
+		return findLine(ctx, bufio.NewReaderSize(answer, lineAtOnce), s.want)
 	}}
 }
 
@@ -181,8 +185,10 @@ func (s *datagramSession) Feed(b []byte, _ bool) session.Step {
 func (s *datagramSession) rest(b []byte) session.Step {
 	b = slices.Clone(b)
 	return session.Step{Rest: func(ctx context.Context, conn io.Reader) error {
+		lines := bufio.NewReaderSize(nil, lineAtOnce)
 		for buf := make([]byte, blocking.MaxDatagram); ; {
-			if findLine(ctx, bytes.NewReader(b), s.want) == nil {
+			lines.Reset(bytes.NewReader(b))
+			if findLine(ctx, lines, s.want) == nil {
 				return nil
 			}
 			n, err := conn.Read(buf)
@@ -197,10 +203,10 @@ func (s *datagramSession) rest(b []byte) session.Step {
 // End implements session.Session.
 func (s *datagramSession) End(cause error) error { return cause }
 
-// findLine reads r until a line matches or, if there is nothing to match, a
-// byte has come.
-func findLine(ctx context.Context, r io.Reader, want Matcher) error {
-	lines := bufio.NewReader(r)
+// findLine reads until a line matches or, if there is nothing to match, a byte
+// has come. It leaves nothing to the collector for a line that lines has room
+// for: there may be a million.
+func findLine(ctx context.Context, lines *bufio.Reader, want Matcher) error {
 	if _, err := lines.Peek(1); errors.Is(err, io.EOF) {
 		return errNoAnswer
 	} else if err != nil {
@@ -209,34 +215,81 @@ func findLine(ctx context.Context, r io.Reader, want Matcher) error {
 	if want == nil {
 		return nil
 	}
-	var line lineReader
 	for {
-		line = lineReader{r: lines}
-		found, err := want.Match(ctx, &line)
-		if err == nil {
-			// The line counts when it is there, and there may be a million.
-			_, _ = io.Copy(io.Discard, &line) // its error is kept
-			err = ctx.Err()
-		}
-		end := errors.Is(line.err, io.EOF)
+		found, end, err := matchLine(ctx, lines, want)
 		switch {
-		case line.err != nil && !end:
-			return &failure.Cause{Err: line.err, When: untilLine}
-		case found && line.n > 0:
-			return nil
-		case err != nil:
-			return match.Interrupted(err)
+		case found || err != nil:
+			return err
 		case end:
 			return failure.Because(Mismatch, "no line of the answer matches %q", want)
 		}
 	}
 }
 
+// matchLine takes the next line and reports whether it matches, and whether
+// there is no other.
+func matchLine(ctx context.Context, lines *bufio.Reader, want Matcher) (found, end bool, err error) {
+	line, err := peekLine(lines)
+	end = errors.Is(err, io.EOF)
+	switch {
+	case errors.Is(err, bufio.ErrBufferFull):
+		return matchLong(ctx, lines, want)
+	case err != nil && !end:
+		return false, false, &failure.Cause{Err: err, When: untilLine}
+	case len(line) == 0:
+		return false, true, nil
+	}
+	found, decided := match.Now(want, line)
+	if err = ctx.Err(); !decided {
+		found, err = want.Match(ctx, bytes.NewReader(line))
+	}
+	_, _ = lines.Discard(len(line)) // which is there
+	if err != nil && !found {
+		return false, end, match.Interrupted(err)
+	}
+	return found, end, nil
+}
+
+// peekLine returns the next line, with its newline, and does not take it. An
+// error of io.EOF comes with all that is left, and bufio.ErrBufferFull is that
+// of a line for which there is no room.
+func peekLine(lines *bufio.Reader) ([]byte, error) {
+	for seen := 0; ; {
+		b, _ := lines.Peek(lines.Buffered())
+		if i := bytes.IndexByte(b[seen:], '\n'); i >= 0 {
+			return b[:seen+i+1], nil
+		}
+		if seen = len(b); seen == lines.Size() {
+			return nil, bufio.ErrBufferFull
+		}
+		if b, err := lines.Peek(seen + 1); err != nil {
+			return b, err
+		}
+	}
+}
+
+// matchLong is matchLine for a line of any length.
+func matchLong(ctx context.Context, lines *bufio.Reader, want Matcher) (found, end bool, err error) {
+	line := lineReader{r: lines}
+	found, err = want.Match(ctx, &line)
+	if err == nil {
+		_, _ = io.Copy(io.Discard, &line) // it counts when it is there; its error is kept
+		err = ctx.Err()
+	}
+	end = errors.Is(line.err, io.EOF)
+	switch {
+	case line.err != nil && !end:
+		return false, false, &failure.Cause{Err: line.err, When: untilLine}
+	case err != nil && !found:
+		return false, end, match.Interrupted(err)
+	}
+	return found, end, nil
+}
+
 // A lineReader reads one line of an answer, with its newline, and holds none of
 // it.
 type lineReader struct {
 	r     *bufio.Reader
-	n     int   // bytes that were read
 	ended bool  // the newline has come, or err
 	err   error // of r; io.EOF is its end
 }
@@ -253,7 +306,5 @@ func (l *lineReader) Read(p []byte) (int, error) {
 	if i := bytes.IndexByte(b, '\n'); i >= 0 {
 		b, l.ended = b[:i+1], true
 	}
-	n := copy(p, b)
-	l.n += n
-	return l.r.Discard(n)
+	return l.r.Discard(copy(p, b))
 }

@@ -166,6 +166,18 @@ func udpServer(t *testing.T, answer func(request string) []string) netip.AddrPor
 	return pc.LocalAddr().(*net.UDPAddr).AddrPort()
 }
 
+// TestSimpleTCPSlowPattern: lines that never end and a pattern that takes long for
+// each of them do not hold up a check beyond its time.
+func TestSimpleTCPSlowPattern(t *testing.T) {
+	for _, line := range []string{"\n", "ab\n", strings.Repeat("ab", 500) + "\n", strings.Repeat("\xffb", 100_000) + "\n"} {
+		addr := server(t, "127.0.0.1", func(_ context.Context, conn *net.TCPConn) { endless(conn, line) })
+		err := punctual(t, "simpletcp", checks.Target{Addr: addr, Receive: receive("(a|b)*(?s).{500}.{500}[x]")})
+		if kind := checks.KindOf(err); kind != checks.Timeout && kind != checks.Mismatch {
+			t.Errorf("of lines %.10q: %v is %s", line, err, kind)
+		}
+	}
+}
+
 func TestSimpleTCPOverUDP(t *testing.T) {
 	echo := func(request string) []string { return []string{"you said\n", strings.ToUpper(request)} }
 	addr := udpServer(t, echo)

@@ -14,7 +14,7 @@ import (
 type names struct {
 	ports func() (lookup.Ports, error)
 	known map[lookup.Question]lookup.Result
-	asked map[lookup.Question]bool // what known has no answer to
+	asked map[lookup.Question]bool // questions without an answer in known
 }
 
 // An endpoint is ADDRESS[:PORT] as it stands in a line.
@@ -87,7 +87,7 @@ func (n *names) number(f *field, e endpoint, proto dataplane.Protocol) (uint16, 
 }
 
 // portOf looks a port up. A name that is not in the services database is an
-// error: nothing will put it there by itself, unless the database is missing.
+// error. If the database is missing the line waits for it.
 func (n *names) portOf(f *field, e endpoint, proto dataplane.Protocol) (uint16, bool) {
 	db, err := n.ports()
 	p, ok := db.Port(e.port, proto)
@@ -137,8 +137,8 @@ func (n *names) literal(f *field, e endpoint, a netip.Addr, six bool) (netip.Add
 	return a, true
 }
 
-// resolve returns the address of a name, as far as it is known. A name that
-// has not been asked for yet is noted, and nothing is said about it.
+// resolve returns the address of a name, as far as it is known. A name that has
+// not been looked up yet is added to asked, without a problem.
 func (n *names) resolve(f *field, e endpoint, six bool) (netip.Addr, bool) {
 	if why := neverName(e.host); why != "" {
 		return netip.Addr{}, f.fail(e.hostAt, fmt.Sprintf("`%s` is neither an address nor a name: %s", e.host, why), "write the address")
@@ -165,7 +165,7 @@ func (n *names) resolve(f *field, e endpoint, six bool) (netip.Addr, bool) {
 
 const nameHint = "write the address, or put the name into /etc/hosts"
 
-// neverName says why s can be the name of no host anywhere, "" if it can.
+// neverName returns why s cannot be the name of any host, "" if it can.
 func neverName(s string) string {
 	labels := strings.Split(strings.TrimSuffix(s, "."), ".")
 	numbers := 0

@@ -27,8 +27,7 @@ func writeLimit(r dataplane.Rate) string {
 	return writeRate(r)
 }
 
-// readWebhook reads a URL. No message shows it: what stands in it may be a
-// password.
+// readWebhook reads a URL. No message shows it, since it may contain a password.
 func readWebhook(f *field) (string, bool) {
 	text, ok := f.quoted(true)
 	if !ok || text == "none" {
@@ -57,8 +56,8 @@ func readNotify(f *field) (string, bool) {
 	return command, ok
 }
 
-// readPEMFile reads the path of a file with certificates. One that is not there
-// may come: it is read with each use.
+// readPEMFile reads the path of a file with certificates. A missing file is no
+// error: it is read with each use.
 func readPEMFile(f *field) (string, bool) {
 	path, ok := f.quoted(true)
 	if !ok {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// A target is what a line is about: the globals, or one section.
+// A target is what a line configures: the globals, or one section.
 type target struct {
 	g   *Global
 	s   *Settings
@@ -17,10 +17,10 @@ type target struct {
 	six bool // the section is an IPv6 one
 }
 
-// A value connects a directive with the place its value is kept in.
+// A value connects a directive with the variable that holds its value.
 type value struct {
 	kind string
-	// set reads the value of a line into its place, or reports an error and
+	// set reads the value of a line into its variable, or reports an error and
 	// returns false.
 	set func(f *field, t target) bool
 	// get returns the values in force as a file would write them, one for
@@ -28,7 +28,8 @@ type value struct {
 	get func(t target) []string
 }
 
-// bind makes values of one kind: where they are kept remains to be said.
+// bind makes values of one kind. The function that it returns takes the place of
+// the variable.
 func bind[T any](kind string, read func(*field) (T, bool), write func(T) string) func(at func(target) *T) value {
 	return func(at func(target) *T) value {
 		return value{
@@ -71,7 +72,7 @@ var (
 	size     = bind("bytes, 1M or more: `268435456`, `256M`, `1G`", readSize, writeSize)
 	bits4    = bind("number, 1 to 32", numberFrom(1, 32), writeCount)
 	bits6    = bind("number, 1 to 128", numberFrom(1, 128), writeCount)
-	// errorLimit is no more than the proxy counts.
+	// errorLimit is at most what the proxy counts.
 	errorLimit = bind("number, 1 to 65535", numberFrom(1, 65535), writeCount)
 	relay      = bind("host name or address", readRelay, asIs)
 )
@@ -93,7 +94,7 @@ func numberFrom(lo, hi int64) func(*field) (int, bool) {
 	}
 }
 
-// readPageStatus leaves out what RFC 9110 allows no content for.
+// readPageStatus refuses statuses for which RFC 9110 allows no content.
 func readPageStatus(f *field) (int, bool) {
 	n, ok := f.number(200, 599)
 	if n == 204 || n == 205 || n == 304 {
@@ -119,7 +120,7 @@ func writeDuration(d time.Duration) string {
 	return d.String()
 }
 
-// writeLength leaves 0 out, which is no length but none chosen.
+// writeLength leaves 0 out, which means that none was chosen.
 func writeLength(d time.Duration) string {
 	if d == 0 {
 		return ""
@@ -151,7 +152,7 @@ var dataplaneName = bind("the name of a dataplane", func(f *field) (string, bool
 	return f.oneOf(f.dataplanes, "-")
 }, asIs)
 
-// word makes values that are one of a few words, the empty one being unset.
+// word makes values that are one of a few words; "" is unset.
 func word(known ...string) func(at func(target) *string) value {
 	return bind("`"+strings.Join(known, "`, `")+"`",
 		func(f *field) (string, bool) { return f.oneOf(known, "-") }, asIs)
@@ -186,7 +187,7 @@ func readSize(f *field) (int64, bool) {
 	return n * unit, true
 }
 
-// writeSize leaves 0 out, which is the choice of somebody else.
+// writeSize leaves 0 out, which means that none was chosen.
 func writeSize(n int64) string {
 	if n == 0 {
 		return ""

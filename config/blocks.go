@@ -17,20 +17,20 @@ type section struct {
 	body lines
 }
 
-// blocks sorts the lines of a file into global ones and sections. Nothing is
-// known about values yet.
+// blocks divide the lines of a file into global ones and sections. Values are not
+// read yet.
 type blocks struct {
 	*collector
 	text     []byte
 	global   lines
 	sections []*section
 	kept     int  // lines with a directive
-	full     bool // what follows is not looked at
+	full     bool // the rest of the file is not looked at
 
-	open   *section // what indented lines belong to
+	open   *section // the section of indented lines
 	closer stmt     // the global line that ended the last section
 	gap    bool     // an empty line stands between open and here
-	lost   bool     // inside of a run of indented lines that belong nowhere
+	lost   bool     // inside of a run of indented lines without a section
 	runs   []*run
 }
 
@@ -78,7 +78,7 @@ func (b *blocks) scan() {
 	b.reportRuns()
 }
 
-// long takes a line that is too long to be one, unless it is a comment.
+// long reports a line that is too long, unless it is a comment.
 func (b *blocks) long(p extent) {
 	if bytes.HasPrefix(bytes.TrimLeft(b.text[p.at:p.at+maxLine], " \t"), []byte("#")) {
 		return
@@ -88,7 +88,7 @@ func (b *blocks) long(p extent) {
 	b.fail(&s, 0, fmt.Sprintf("the line has %d bytes, more than %d", p.size, maxLine), "is this a configuration? A list of networks can stand in a file of its own: @/PATH")
 }
 
-// keep notes a line with a directive, as long as there are not too many.
+// keep adds a line with a directive, as long as there are not too many.
 func (b *blocks) keep(in *lines, s *stmt, p extent) {
 	if b.kept++; b.kept > maxDirectives {
 		b.stop(s, fmt.Sprintf("more than %d lines with directives in one file", maxDirectives))
@@ -97,7 +97,7 @@ func (b *blocks) keep(in *lines, s *stmt, p extent) {
 	in.add(p, s.key)
 }
 
-// stop reports what there is too much of. What follows is not looked at.
+// stop reports that a limit is exceeded. The rest of the file is not looked at.
 func (b *blocks) stop(s *stmt, text string) {
 	b.full = true
 	b.fail(s, s.keyAt, text, "what follows in this file was not looked at")
@@ -111,7 +111,7 @@ func (b *blocks) empty(s *stmt) {
 	b.gap = b.open != nil
 }
 
-// place puts s where its indentation says.
+// place adds s to the globals or to a section, by its indentation.
 func (b *blocks) place(s *stmt, p extent) {
 	if s.text != s.src && strings.IndexFunc(s.src[:len(s.src)-len(comment(s))], problem.ForeignBlank) >= 0 {
 		b.lenient(s, 0, "a blank that is not the plain one, as web pages have them", "write plain blanks")
@@ -146,9 +146,9 @@ func (b *blocks) begin(s *stmt) {
 	b.gap, b.lost = false, false
 }
 
-// outer takes a line that begins at the first column. One that cannot stand
-// there does not end the section: it is reported alone, not with everything
-// that follows it.
+// outer handles a line that begins at the first column. A line that is not
+// allowed there does not end the section, so that it is reported alone and not
+// with the lines below it.
 func (b *blocks) outer(s *stmt, p extent) {
 	d := byName[s.key]
 	if d == nil || d.scope&inGlobal == 0 {
@@ -182,8 +182,8 @@ func (b *blocks) inner(s *stmt, p extent) {
 	}
 }
 
-// beside takes a line that is indented no more than the `virtual` line above:
-// where a whole file is indented, that is a global one.
+// beside handles a line that is indented no more than the `virtual` line above.
+// In a file that is indented as a whole it is a global one.
 func (b *blocks) beside(s *stmt, p extent) {
 	head := b.open.head
 	if d := byName[s.key]; d == nil || d.scope&inGlobal == 0 {
@@ -213,7 +213,7 @@ func (b *blocks) member(s *stmt, p extent) {
 	b.keep(&b.open.body, s, p)
 }
 
-// indented notes that the indentation of s is wrong for where it stands.
+// indented records that the indentation of s is wrong for its place.
 func (b *blocks) indented(sec *section, s *stmt) {
 	if n := len(b.runs); n > 0 && b.runs[n-1].sec == sec {
 		b.runs[n-1].lines++
@@ -236,7 +236,7 @@ func (b *blocks) reportRuns() {
 	}
 }
 
-// prose takes a line without an equals sign where one belongs.
+// prose reports a line without an equals sign where one is needed.
 func (b *blocks) prose(s *stmt) {
 	rest := s.text[s.keyAt:]
 	word := rest[:nameLen(rest)]

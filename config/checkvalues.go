@@ -98,7 +98,7 @@ var load = bind("text in double quotes, with a letter or digit in it", func(f *f
 	return v, ok
 }, inQuotes)(func(t target) *string { return &t.v.Load })
 
-// virtualHost is what stands in a request as it is, so that a URL never works.
+// virtualHost goes into a request unchanged, so that a URL never works.
 var virtualHost = noticed(bind("host name, quotes optional", readVirtualHost, inQuotes)(func(t target) *string { return &t.v.VirtualHost }), func(f *field, t target) {
 	bare := t.v.VirtualHost
 	if i := strings.Index(bare, "://"); i >= 0 {
@@ -165,7 +165,7 @@ func readPattern(f *field, source string, at int) (*Pattern, bool) {
 // counted once. A step takes some hundred bytes.
 const maxFileSteps = 1 << 17
 
-// remember has equal patterns of a file be one.
+// remember keeps patterns, so that equal ones of a file are one.
 func (c *collector) remember(p *Pattern) {
 	if c.patterns == nil {
 		c.patterns = map[string]*Pattern{}

@@ -11,8 +11,8 @@ import (
 	"github.com/shunt-lb/shunt/config/internal/netlist"
 )
 
-// Clients are a list of networks, as `allow`, `deny` and `trustedproxies` have it. Nobody changes
-// one: sections share what they inherit.
+// Clients are a list of networks, the value of `allow`, `deny` and `trustedproxies`. It does not
+// change: sections share inherited lists.
 type Clients struct {
 	// Prefixes are all of them, those of files included, without host bits.
 	Prefixes []netip.Prefix
@@ -23,8 +23,7 @@ type Clients struct {
 	Missing bool
 }
 
-// clients makes values that are lists of clients, in which a word of their own
-// takes back what was said before.
+// clients makes values that are lists of clients. word empties the list.
 func clients(word string, at func(target) *Clients) value {
 	return value{
 		kind: "networks and addresses, separated by commas; `@/PATH` for a file of them; `" + word + "`",
@@ -95,12 +94,12 @@ func readClient(f *field, at int, item, word string, c *Clients) bool {
 	return ok
 }
 
-// maxWritten is how many clients all lists of a file have, those that stand in
-// files of their own apart.
+// maxWritten is how many clients all lists of a configuration have, without those
+// in files of their own.
 const maxWritten = 1 << 16
 
-// hasRoom refuses clients of which there are too many. Those of a file cost
-// nothing where they are a list of their own.
+// hasRoom reports an error if there are too many clients. Clients of a file count
+// only if they share a list with others, which needs a copy.
 func hasRoom(f *field, at, n int, isFile bool, c *Clients) bool {
 	switch {
 	case isFile && len(c.Prefixes) == 0:
@@ -116,7 +115,7 @@ func hasRoom(f *field, at, n int, isFile bool, c *Clients) bool {
 	return true
 }
 
-// add leaves the lists of files alone, which c shares with others.
+// add adds prefixes. It does not change the list of a file, which c may share.
 func (c *Clients) add(item string, more []netip.Prefix) {
 	c.Written = append(c.Written, item)
 	if len(c.Prefixes) == 0 {
@@ -134,8 +133,8 @@ type listing struct {
 	missing  bool  // nor had it been read before
 }
 
-// clientFile returns the prefixes of a file, which is read once however often
-// it is named. One that cannot be read is no error: it may come.
+// clientFile returns the prefixes of a file, which is read once however often it
+// is named. A file that cannot be read is no error: it may appear later.
 func clientFile(f *field, at int, path string) (listing, bool) {
 	if !filepath.IsAbs(path) {
 		return listing{}, f.fail(at, fmt.Sprintf("`@%s` is no path of a file", path), "write @ and a path that begins with a slash")
@@ -174,8 +173,8 @@ func readClientFile(f *field, path string) listing {
 	return listing{prefixes: prefixes, ok: ok}
 }
 
-// clients warns of lists that leave a service without clients. Behind a
-// trusted proxy they may be of either family.
+// clients warns of lists that leave a service without clients. Behind a trusted
+// proxy clients may be of either family.
 func (r *review) clients() {
 	addr := r.v.ID.Addr.Addr()
 	if !addr.IsValid() || len(r.v.TrustedProxies.Prefixes) > 0 {

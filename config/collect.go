@@ -15,17 +15,16 @@ type (
 	Pos = problem.Pos
 	// Problem is one thing wrong with a configuration, on one line or on many.
 	Problem = problem.Problem
-	// Problems is what Load returns as its error: what is wrong with a file, in the
-	// order of its lines. There are at most a hundred, beside those that say how
-	// many there was no room for.
+	// Problems are the problems of a file in the order of its lines, and the error
+	// of Load. There are at most a hundred, and those that count the rest.
 	Problems = problem.Problems
 	// Severity tells errors from warnings.
 	Severity = problem.Severity
 )
 
-// A configuration with an Error is refused. One with Warnings is not, nor is
-// one that is Waiting for something which is not part of its text and was not
-// to be had when it was read: an address of a name, a file.
+// A configuration with an Error is refused. One with Warnings is not, nor is one
+// that is Waiting for an address or a file that was not available when it was
+// read.
 const (
 	Warning = problem.Warning
 	Error   = problem.Error
@@ -33,8 +32,8 @@ const (
 )
 
 // Join returns the problems of lists as those of one file: equal ones as one, in the
-// order of the file's lines, those of other files behind. What there are too
-// many of, warnings first, is counted in one problem without a position.
+// order of the file's lines, those of other files behind. If there are too many, the
+// rest, warnings first, is counted in a problem without a position.
 func Join(file string, lists ...Problems) Problems { return problem.Join(file, lists...) }
 
 // Report writes problems for people, as a compiler does: position, severity
@@ -42,28 +41,28 @@ func Join(file string, lists ...Problems) Problems { return problem.Join(file, l
 // w.
 func Report(w io.Writer, problems Problems) error { return problem.Report(w, problems) }
 
-// A collector gathers what is wrong with one file, in bounded memory.
+// A collector collects the problems of one file, in bounded memory.
 type collector struct {
 	file       string
-	dataplanes []string // that there are, nil for any
+	dataplanes []string // those that exist, nil for any
 	errors     problem.List
-	refused    problem.List // what is accepted although ldirectord refuses it
+	refused    problem.List // accepted although ldirectord refuses it
 	warnings   problem.List
 	waiting    problem.List
-	missing    []Pos              // where something is waited for
-	said       map[string]int     // the line that a kind of warning was given for last
+	missing    []Pos              // the lines of waiting
+	said       map[string]int     // the line of the latest warning of a kind
 	lists      map[string]listing // files of clients, by path
-	// listsBefore are those of the configuration in force, which again takes as
-	// they are.
+	// listsBefore are the lists of the configuration in force. With again they
+	// are not read anew.
 	listsBefore map[string]listing
 	again       bool
 	guesses     map[guess]string
 	patterns    map[string]*Pattern    // by their source
 	roots       map[string]*Roots      // by their file
 	pairs       map[string]*ClientPair // by their files
-	steps       int                    // of their programs
-	written     int                    // clients that stand in the file itself
-	copied      int                    // clients of files that are lists with others
+	steps       int                    // of all patterns together
+	written     int                    // clients in the file itself
+	copied      int                    // clients of files that share a list with others
 }
 
 // fail reports an error at the offset at of s.
@@ -71,19 +70,19 @@ func (c *collector) fail(s *stmt, at int, text, hint string) {
 	c.errors.Add(c.problem(s, at, text, hint))
 }
 
-// wait reports what is not to be had now, and what that means.
+// wait reports a thing that is not available now, and the effect of that.
 func (c *collector) wait(s *stmt, at int, text, hint string) {
 	p := c.problem(s, at, text, hint)
 	c.waiting.Add(p)
 	c.missing = append(c.missing, p.Pos)
 }
 
-// warn reports what ldirectord accepts as well.
+// warn warns of a line that ldirectord accepts as well.
 func (c *collector) warn(s *stmt, at int, text, hint string) {
 	c.warnings.Add(c.problem(s, at, text, hint))
 }
 
-// lenient reports what is accepted although ldirectord refuses it.
+// lenient reports a line that is accepted although ldirectord refuses it.
 func (c *collector) lenient(s *stmt, at int, text, hint string) {
 	c.refused.Add(c.problem(s, at, text, hint))
 }
@@ -92,7 +91,7 @@ func (c *collector) problem(s *stmt, at int, text, hint string) Problem {
 	return Problem{Pos: c.pos(s, at), Text: text, Hint: hint, Line: masked(s)}
 }
 
-// first reports whether kind is met on s for the first time, for warnings
+// first reports whether kind occurs on s for the first time. It is for warnings
 // that would otherwise come once for each address of a range.
 func (c *collector) first(s *stmt, kind string) bool {
 	if line, ok := c.said[kind]; ok && line == s.line {
@@ -109,7 +108,7 @@ func (c *collector) pos(s *stmt, at int) Pos {
 	return Pos{File: c.file, Line: s.line, Col: s.column(at)}
 }
 
-// masked is the line of s without the password that may stand in it.
+// masked returns the line of s without a password.
 func masked(s *stmt) string {
 	if d := byName[s.key]; d == nil || !d.secret {
 		return s.src
@@ -118,8 +117,8 @@ func masked(s *stmt) string {
 	return head + "=***"
 }
 
-// problems returns what was found, and whether there are errors. With strict,
-// what ldirectord refuses is an error.
+// problems returns the problems found, and whether there are errors. With strict,
+// a line that ldirectord refuses is an error.
 func (c *collector) problems(strict bool) (all Problems, bad bool) {
 	rest := c.refused.Problems(Warning, "")
 	if strict {
@@ -129,7 +128,7 @@ func (c *collector) problems(strict bool) (all Problems, bad bool) {
 	return all, slices.ContainsFunc(all, func(p Problem) bool { return p.Severity == Error })
 }
 
-// misplaced reports a directive that cannot stand where it does.
+// misplaced reports a directive in a place where it is not allowed.
 func (c *collector) misplaced(s *stmt, where scope) {
 	name := s.key
 	switch d := byName[name]; {
@@ -142,8 +141,8 @@ func (c *collector) misplaced(s *stmt, where scope) {
 	}
 }
 
-// meant guesses as the function does, for as many names as are reported: who
-// guesses a million times takes minutes.
+// meant is the function meant with a cache. It guesses only for names that are
+// reported: a million guesses would take minutes.
 func (c *collector) meant(name string, where scope) string {
 	key := guess{name, where}
 	hint, known := c.guesses[key]
@@ -158,13 +157,14 @@ func (c *collector) meant(name string, where scope) string {
 	return hint
 }
 
-// A guess is what has to be guessed from: an unknown name, and where it stands.
+// A guess is the input of a guess: an unknown name, and the place where it
+// stands.
 type guess struct {
 	name  string
 	where scope
 }
 
-// meant guesses what the author of an unknown directive had in mind.
+// meant returns a hint for an unknown directive, "" for none.
 func meant(name string, where scope) string {
 	lower := strings.ToLower(name)
 	if d := byName[lower]; d != nil {

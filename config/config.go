@@ -22,44 +22,44 @@ type Config struct {
 	Path     string
 	Global   Global
 	Virtuals []Virtual // in the order of the file
-	// Warnings name what was accepted although ldirectord refuses it, and
-	// what cannot work as written.
+	// Warnings name lines that were accepted although ldirectord refuses them,
+	// and settings that cannot work.
 	Warnings Problems
-	// Waiting is what the file names and was not to be had: addresses of names,
-	// lists of clients, pages. What depends on it is left out, or is as it was in
-	// Options.Before.
+	// Waiting are the things that the file names and that were not available:
+	// addresses of names, lists of clients, pages. Settings that depend on them
+	// are left out, or are as in Options.Before.
 	Waiting Problems
-	// LeftOut is how many virtual services are not among Virtuals because of what
-	// is Waiting.
+	// LeftOut is how many virtual services are missing in Virtuals because of
+	// Waiting.
 	LeftOut int
 
-	known   map[lookup.Question]lookup.Result // what was found for Virtuals
+	known   map[lookup.Question]lookup.Result // the addresses found for Virtuals
 	lists   map[string]listing
-	missing []Pos // what is in Waiting, all of it
+	missing []Pos // the lines of Waiting, without a bound
 }
 
-// Await adds p to what c waits for. Only the maker of a Config may call it,
-// before anybody else has c.
+// Await adds p to Waiting. Only the maker of a Config may call it, before it
+// passes c on.
 func (c *Config) Await(p Problem) {
 	p.Severity = Waiting
 	c.Waiting, c.missing = append(c.Waiting, p), append(c.missing, p.Pos)
 }
 
-// WaitsAt reports whether c waits for something that the line of pos names.
+// WaitsAt reports whether c waits for a thing that the line of pos names.
 func (c *Config) WaitsAt(pos Pos) bool {
 	return slices.ContainsFunc(c.missing, func(p Pos) bool { return p.File == pos.File && p.Line == pos.Line })
 }
 
-// SameWait reports whether c and other, which are of one text, wait for the
-// same.
+// SameWait reports whether c and other, which are of one text, wait for the same
+// things.
 func (c *Config) SameWait(other *Config) bool { return slices.Equal(c.missing, other.missing) }
 
 // Global holds the directives outside of sections.
 type Global struct {
 	// Settings are the defaults that virtual services inherit.
 	Settings
-	// Fallback6 is the fallback that services of IPv6 inherit; Fallback is
-	// that of the others, and of all where there is only one.
+	// Fallback6 is the fallback that IPv6 services inherit, Fallback that of the
+	// others. If only one is set, all services inherit it.
 	Fallback6      *Fallback
 	AutoReload     bool
 	Callback       string // program run after the file has changed
@@ -73,12 +73,12 @@ type Global struct {
 	CheckConcurrency int
 	MaintenanceDir   string
 	EmailAlertFrom   string
-	WebhookCA        string         // PEM file of whom webhooks trust, "" the system's
+	WebhookCA        string         // PEM file of the authorities that webhooks trust, "" the system's
 	AlertLimit       dataplane.Rate // for each receiver of mails or events; zero is none
 	Strict           bool
 	ManageSysctl     bool // set the kernel's settings that the services need
-	// After how long IPVS forgets a connection on which nothing moves, in
-	// whole seconds; 0 leaves the kernel's value alone.
+	// The times after which IPVS forgets a connection on which nothing moves, in
+	// whole seconds; 0 leaves the kernel's value.
 	TCPTimeout, TCPFinTimeout, UDPTimeout time.Duration
 	// The bounds of the proxy as a whole; 0 is as the machine allows.
 	MaxConnections, MaxFlows int
@@ -87,24 +87,24 @@ type Global struct {
 }
 
 // Settings are the directives that may stand outside of sections, as defaults,
-// and inside of one, for it alone.
+// and inside of one, for that section.
 type Settings struct {
-	// Options are those that the dataplane interprets.
+	// Options are the directives that the dataplane interprets.
 	dataplane.Options
 	CheckTimeout     time.Duration
 	NegotiateTimeout time.Duration
 	CheckInterval    time.Duration
-	FastInterval     time.Duration // between checks of a server about to change; never 0
+	FastInterval     time.Duration // between checks of a server that is about to change its state; never 0
 	DownInterval     time.Duration // between checks of a server that is down; never 0
 	CheckCount       int           // attempts of a ping check
 	FailureCount     int           // consecutive failures until down
 	RiseCount        int           // consecutive successes until up
 	InitState        string        // before the first check: one of the constants
-	Quorum           int           // weight of usable servers that a service needs
-	Hysteresis       int           // how far beyond Quorum it takes for a change
+	Quorum           int           // the weight of usable servers that a service needs
+	Hysteresis       int           // the distance from Quorum that a change needs
 	QuorumUp         string        // command
 	QuorumDown       string        // command
-	MaxDown          int           // percent of the servers that checks take out
+	MaxDown          int           // the most that checks take out, in percent of the servers
 	FailOpen         bool
 	Fallback         *Fallback // nil: none
 	FallbackCommand  string
@@ -118,55 +118,54 @@ type Settings struct {
 	CleanStop        bool
 	// Dataplane is the name of a dataplane, "" for the default one.
 	Dataplane string
-	// Tunnel is what the directives say; TunnelTo is what comes of it.
+	// Tunnel is as the directives say; see TunnelTo for the tunnel in force.
 	Tunnel dataplane.Tunnel
-	// Interface is the link that shunt puts the VIP on, "" if that is
-	// somebody else's business.
+	// Interface is the link that shunt puts the VIP on, "" if shunt does not.
 	Interface string
-	// MaxConn is the number of connections that a real server is given at a
-	// time, unless its line says otherwise; 0 is no limit.
+	// MaxConn limits the connections of a real server at a time, unless its line
+	// has its own limit; 0 is no limit.
 	MaxConn int
-	// OnDown is "keep" or "cut": what becomes of connections to a server that
-	// is found down.
+	// OnDown is "keep" or "cut": the fate of connections to a server that goes
+	// down.
 	OnDown string
 	// CheckPath is "direct" or CheckPathVIP.
 	CheckPath string
-	// Observe is "none" or ObserveConnect. ErrorLimit means nothing without it.
+	// Observe is "none" or ObserveConnect. ErrorLimit has no effect without it.
 	Observe string
-	// TrustedProxies are those whose connections begin with such a header.
+	// TrustedProxies are the clients whose connections begin with a PROXY header.
 	TrustedProxies Clients
-	// SlowStart is how long a real server that comes back takes to its whole
-	// weight, 0 no time at all. Ramp is what comes of it.
+	// SlowStart is the time in which a real server that comes back reaches its
+	// full weight; 0 is at once. See Ramp for the time in force.
 	SlowStart    time.Duration
 	DrainTimeout time.Duration // how long a graceful stop waits for connections
 	SorryPage    string        // file or folder, "" the built-in page
 	SorryStatus  int           // HTTP status of the sorry page, 503 unless set
-	// Verify is what checks over TLS look at in a certificate: "yes", "no", or
+	// Verify says what checks over TLS verify in a certificate: "yes", "no", or
 	// the file that Roots were read from; "" where no check speaks TLS.
 	Verify string
 	Roots  *Roots // nil: those of the system
-	// ClientCert and ClientKey are the files that Virtual.Client was read from.
+	// ClientCert and ClientKey are the files of Virtual.Client.
 	ClientCert, ClientKey string
-	MinValid              time.Duration // how long a certificate has to be valid, 0: just now
-	// CheckReset has checks end their connections by a reset.
+	MinValid              time.Duration // how long a certificate has to stay valid, 0: it must be valid now
+	// CheckReset makes checks end their connections by a reset.
 	CheckReset bool
-	// Allow are the clients that are served, all if there are none, Deny those
-	// of them that are not.
+	// Allow are the clients that are served, all if it is empty, and Deny the
+	// exceptions.
 	Allow, Deny Clients
 }
 
-// The states that initstate gives a real server before its first check: that
-// in which the dataplane has it from before, down, or up.
+// The states of a real server before its first check, by initstate: as the
+// dataplane has it from before, down, or up.
 const (
 	InitKernel = "kernel"
 	InitDown   = "down"
 	InitUp     = "up"
 )
 
-// CheckPathVIP has real servers checked by their VIP, too.
+// CheckPathVIP makes checks go by the VIP, too.
 const CheckPathVIP = "vip"
 
-// ObserveConnect has failed connections of the proxy hasten checks.
+// ObserveConnect makes failed connections of the proxy hasten checks.
 const ObserveConnect = "connect"
 
 // AlertStates is the set of daemon states in which mail is sent.
@@ -181,19 +180,19 @@ const (
 	AlertAll = AlertStarting | AlertRunning | AlertStopping | AlertReloading
 )
 
-// A Fallback is what answers while no real server of a service can.
+// A Fallback answers while no real server of a service can.
 type Fallback struct {
 	// Sorry: the built-in sorry server answers (`fallback = sorry`), Addr is
 	// the zero value.
 	Sorry bool
-	// Addr has port 0 only in Global, when each service puts in its own, and
-	// behind firewall marks.
+	// Addr has port 0 only in Global, where it stands for the port of each
+	// service, and behind firewall marks.
 	Addr    netip.AddrPort
 	Forward dataplane.Forward
 	Pos     Pos
 }
 
-// CheckType is how a real server is checked.
+// CheckType is the way in which a real server is checked.
 type CheckType uint8
 
 // The check types of ldirectord.cf. CheckCombined is checktype=N.
@@ -208,7 +207,7 @@ const (
 	CheckCombined
 )
 
-// A Virtual is one virtual service with everything that is in force for it.
+// A Virtual is one virtual service with all settings in force for it.
 type Virtual struct {
 	Settings
 	ID            dataplane.ServiceID
@@ -216,13 +215,13 @@ type Virtual struct {
 	Reals         []Real
 	CheckType     CheckType
 	CombinedN     int    // connects between two negotiations, with CheckCombined
-	Service       string // what a negotiate check speaks
+	Service       string // the service of a negotiate check
 	CheckPort     uint16 // 0: as CheckAddr says
 	CheckCommand  string
 	CheckFile     string   // of service file
 	CommandWeight string   // "yes", "percent" or "no": whether the exit status of CheckCommand is a weight
 	Request       string   // as the file has it, with its leading slash
-	Receive       *Pattern // nil: anything will do
+	Receive       *Pattern // nil: any answer is good
 	HTTPMethod    string   // GET or HEAD
 	HTTPVersion   int      // 1 or 2
 	ReceiveStatus string   // list of statuses, "" is 2xx
@@ -257,18 +256,18 @@ type Real struct {
 	Weight       int
 	Upper, Lower uint32
 	MaxConn      uint32 // its own, else that of the section
-	// Request and Receive are in force for this server: its own, else those
-	// of the section.
+	// Request and Receive are those in force for this server: its own, or else
+	// those of the section.
 	Request string
 	Receive *Pattern
 	Pos     Pos
 }
 
-// Origins tell, by directive, where a value came from. A directive that is
-// not in it has its default.
+// Origins have, by directive, the origin of its value. A directive that is
+// missing has its default.
 type Origins map[string]Origin
 
-// An Origin is where a value came from.
+// An Origin is the place where a value was set.
 type Origin struct {
 	// Pos is the line that set the value; its Line is 0 when no line did.
 	Pos Pos

@@ -8,7 +8,7 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// A scope says where a directive may stand.
+// A scope is the place where a directive may stand.
 type scope uint8
 
 const (
@@ -28,7 +28,7 @@ type directive struct {
 	own     bool // ldirectord does not have it
 	secret  bool // the value is not shown
 	repeats bool // each line adds something
-	late    bool // it needs the rest of its section to be known
+	late    bool // it is read after the rest of its section
 }
 
 // table is the language: reading, writing, showing and suggesting all go by
@@ -163,7 +163,7 @@ func init() {
 	}
 }
 
-// maxExecute is how many more configurations one names.
+// maxExecute is how many further configurations a file may name.
 const maxExecute = 100
 
 var execute = value{
@@ -251,13 +251,14 @@ var persistent = bind("seconds, 0 to 31 days", secondsFrom(0, maxPersistent), fu
 	return writeSeconds(d)
 })(func(t target) *time.Duration { return &t.v.Persistent })
 
-// kernelTimeout is no more than ipvsadm takes.
+// kernelTimeout is at most what ipvsadm takes.
 var kernelTimeout = bind("duration, 1s to 31 days, in whole seconds", wholeSeconds(maxPersistent*time.Second, "31 days: 744h"), writeLength)
 
-// keepAlive is no more than the kernel takes.
+// keepAlive is at most what the kernel takes.
 var keepAlive = bind("duration, 1s to 9h, in whole seconds", wholeSeconds(9*time.Hour, "9h"), writeLength)(func(t target) *time.Duration { return &t.s.KeepAlive })
 
-// wholeSeconds reads a duration as the kernel counts, up to most.
+// wholeSeconds reads a duration in whole seconds, as the kernel counts, up to
+// most.
 func wholeSeconds(most time.Duration, inWords string) func(*field) (time.Duration, bool) {
 	return func(f *field) (time.Duration, bool) {
 		d, ok := f.duration(time.Second)

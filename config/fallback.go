@@ -11,8 +11,7 @@ import (
 // sorryWord stands for the built-in sorry server.
 const sorryWord = "sorry"
 
-// fallback reads HOST[:PORT] [METHOD], or `sorry`. A port that is missing is
-// own.
+// fallback reads HOST[:PORT] [METHOD], or `sorry`. A missing port is own.
 func (n *names) fallback(f *field, proto dataplane.Protocol, own uint16) (*Fallback, bool) {
 	f.straighten()
 	f.comment(true)
@@ -44,7 +43,7 @@ func (n *names) fallback(f *field, proto dataplane.Protocol, own uint16) (*Fallb
 	return fb, true
 }
 
-// dequote takes off quotes around the whole value.
+// dequote removes quotes around the whole value.
 func (f *field) dequote() {
 	if len(f.val) > 1 && f.val[0] == '"' && f.val[len(f.val)-1] == '"' {
 		f.lenient(f.valAt, fmt.Sprintf("the value of `%s` stands in quotes", f.key), "write it without")
@@ -115,7 +114,7 @@ func getFallback6(t target) []string {
 	if t.v == nil {
 		fb = t.g.Fallback6
 	} else if fb != nil && fb.Sorry {
-		return nil // told by fallback
+		return nil // fallback has it
 	}
 	if fb == nil || !fb.Sorry && fb.Addr.Addr().Is4() {
 		return nil
@@ -129,8 +128,8 @@ func (v *Virtual) OwnFallback() bool {
 	return f != nil && !f.Sorry && v.ID.Catches(v.mapped(f.Addr, f.Forward))
 }
 
-// String returns the fallback as a file would name it: "sorry",
-// "127.0.0.1:80 gate", without a port where it has none.
+// String returns the fallback as in a file: "sorry", "127.0.0.1:80 gate", without
+// a port where it has none.
 func (fb *Fallback) String() string {
 	if fb.Sorry {
 		return sorryWord

@@ -9,7 +9,7 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// A head is what a virtual line says.
+// A head is the value of a virtual line.
 type head struct {
 	mark uint32 // 0: an address
 	addr netip.Addr
@@ -65,8 +65,8 @@ func (n *names) service(f *field, word string, six bool) (h head, ok bool) {
 	return h, ok
 }
 
-// bracketed is an IPv6 address without brackets as it was meant, if that can be
-// said: what follows its last colon is taken for the port.
+// bracketed returns an IPv6 address that lacks its brackets, as it was meant: the
+// part behind its last colon is taken for the port.
 func bracketed(word string) string {
 	if i := strings.LastIndexByte(word, ':'); i > 0 {
 		if a, err := netip.ParseAddr(word[:i]); err == nil && a.Is6() {
@@ -87,7 +87,7 @@ func portHint(f *field, word string) string {
 	return hint
 }
 
-// defaultProtocol is what a service without `protocol` has.
+// defaultProtocol returns the protocol of a service without `protocol`.
 func (h *head) defaultProtocol() dataplane.Protocol {
 	switch {
 	case h.mark != 0:
@@ -98,8 +98,8 @@ func (h *head) defaultProtocol() dataplane.Protocol {
 	return dataplane.TCP
 }
 
-// id makes the identity of the service, whose port may be a name that
-// depends on the protocol.
+// id returns the identity of the service, whose port may be a name that depends
+// on the protocol.
 func (n *names) id(f *field, h *head, six bool, proto dataplane.Protocol) (id dataplane.ServiceID, ok bool) {
 	if h.mark != 0 {
 		return dataplane.ServiceID{Protocol: dataplane.FWMark, Mark: h.mark, IPv6: six}, true

@@ -23,8 +23,8 @@ type stmt struct {
 	tail   bool // blanks stand behind val
 }
 
-// newStmt takes a line apart. Where there is no equals sign behind a name, key
-// is empty.
+// newStmt splits a line into key and value. key is empty if there is no name with
+// an equals sign behind it.
 func newStmt(num int, src string) stmt {
 	s := stmt{line: num, src: src, text: plainBlanks(src)}
 	s.keyAt = len(s.text) - len(strings.TrimLeft(s.text, " \t"))
@@ -32,7 +32,7 @@ func newStmt(num int, src string) stmt {
 	name := s.text[s.keyAt : s.keyAt+nameLen(s.text[s.keyAt:])]
 	rest := strings.TrimLeft(s.text[s.keyAt+len(name):], " \t")
 	switch {
-	case name == "supervised" && (rest == "" || rest[0] == '#'): // the one that may stand alone
+	case name == "supervised" && (rest == "" || rest[0] == '#'): // the one directive that may stand alone
 		s.key, s.valAt = name, s.keyAt+len(name)
 	case name != "" && strings.HasPrefix(rest, "="):
 		s.key = name
@@ -54,7 +54,7 @@ func (s *stmt) column(at int) int {
 	return utf8.RuneCountInString(s.text[:min(at, len(s.text))]) + 1
 }
 
-// nameLen is the length of the name s begins with.
+// nameLen returns the length of the name at the beginning of s.
 func nameLen(s string) int {
 	for i := range len(s) {
 		if !isAlnum(s[i]) && s[i] != '_' && s[i] != '-' {
@@ -70,7 +70,7 @@ func isAlnum(c byte) bool {
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
-// columns is how wide indentation is for ldirectord.
+// columns returns the width of indentation as ldirectord counts it.
 func columns(blanks string) int {
 	return len(blanks) + 3*strings.Count(blanks, "\t")
 }
@@ -114,14 +114,14 @@ func isASCII(s string) bool {
 // maxLine is how many bytes a line may have.
 const maxLine = 64 << 10
 
-// An extent is where a line stands in the text of a file.
+// An extent is the place of a line in the text of a file.
 type extent struct {
 	line     int32
 	at, size int32 // in bytes, without its end
 }
 
-// extents yields the lines of text. A carriage return at the end of a line does
-// not belong to it.
+// extents yields the lines of text. Lines do not include a carriage return at
+// their end.
 func extents(text []byte) iter.Seq[extent] {
 	return func(yield func(extent) bool) {
 		at, num := 0, int32(0)
@@ -136,8 +136,8 @@ func extents(text []byte) iter.Seq[extent] {
 	}
 }
 
-// lines are some lines of a file, in its order. Of each there is kept where it
-// stands, and not what it says: a file may have a million.
+// lines are some lines of a file, in its order. Only the places of the lines are
+// kept, not their text: a file may have a million.
 type lines struct {
 	text    []byte // of the file
 	extents []extent
@@ -152,7 +152,7 @@ func (l *lines) add(p extent, directive string) {
 	l.extents = append(l.extents, p)
 }
 
-// all yields the lines, each for as long as the caller looks at it.
+// all yields the lines. Each is parsed when it is yielded, and not kept.
 func (l *lines) all() iter.Seq[*stmt] {
 	return func(yield func(*stmt) bool) {
 		for i := range l.extents {
@@ -183,13 +183,14 @@ func (l *lines) lastOf(directives ...string) *stmt {
 	return l.stmt(found)
 }
 
-// numbered returns the line with a number, which is one of them.
+// numbered returns the line with a number, which must be one of l.
 func (l *lines) numbered(num int) *stmt {
 	i, _ := slices.BinarySearchFunc(l.extents, num, func(p extent, n int) int { return int(p.line) - n })
 	return l.stmt(i)
 }
 
-// controlAt finds a character that has no place in a text file, -1 for none.
+// controlAt returns the offset of the first control character but tab, -1 for
+// none.
 func controlAt(s string) int {
 	return strings.IndexFunc(s, func(r rune) bool { return r != '\t' && (r < ' ' || r == 0x7f) })
 }

@@ -24,19 +24,19 @@ type Options struct {
 	// Resolver finds the addresses of host names; nil is the system's, with
 	// /etc/hosts as it is now.
 	Resolver Resolver
-	// Before is the configuration in force, nil for none. What was found for it
-	// stands in for what cannot be found now.
+	// Before is the configuration in force, nil for none. Addresses and files
+	// that cannot be found now are as they were in it.
 	Before *Config
-	// Again looks only for what Before is waiting for, and leaves everything else
-	// that was found for it as it is.
+	// Again looks only for the things that Before is waiting for, and leaves all
+	// others as in Before.
 	Again bool
 }
 
 // Load reads, checks and resolves the file at path. If the file has errors the
 // error is of type Problems and holds all of them, warnings included; if it
 // cannot be read the error is that of the operating system. ctx bounds the
-// look-up of host names, which takes a few seconds at the most. What the file
-// names and is not to be had is no error: see Config.Waiting.
+// look-up of host names, which takes a few seconds at the most. A missing address
+// or file that the configuration names is no error: see Config.Waiting.
 func Load(ctx context.Context, path string, o Options) (*Config, error) {
 	text, err := ReadFile(path)
 	if err != nil {
@@ -146,16 +146,16 @@ func (p *parser) file(text []byte) {
 	}
 }
 
-// lineAt is the line of text that the byte at the offset at stands in.
+// lineAt returns the line of text with the byte at the offset at.
 func lineAt(text []byte, at int) *stmt {
 	start := bytes.LastIndexByte(text[:at], '\n') + 1
 	line, _, _ := bytes.Cut(text[start:], []byte("\n"))
 	return &stmt{line: bytes.Count(text[:start], []byte("\n")) + 1, src: strings.TrimRight(string(line[:min(len(line), maxLine)]), "\r")}
 }
 
-// CheckAddr is where checks of r connect to: checkport, else the port of the
-// real server, else the usual port of the service. Its port is 0 if there is
-// none at all.
+// CheckAddr returns the address that checks of r connect to, with the port of
+// checkport, else that of the real server, else the usual one of the service,
+// else 0.
 func (v *Virtual) CheckAddr(r *Real) netip.AddrPort {
 	port := v.CheckPort
 	if port == 0 {
@@ -167,7 +167,7 @@ func (v *Virtual) CheckAddr(r *Real) netip.AddrPort {
 	return netip.AddrPortFrom(r.Addr.Addr(), port)
 }
 
-// serviceText is the value of the virtual line of id.
+// serviceText returns the value of the virtual line of id.
 func serviceText(id dataplane.ServiceID) string {
 	if id.Protocol == dataplane.FWMark {
 		return fmt.Sprint(id.Mark)
@@ -187,14 +187,14 @@ func endpointText(a netip.AddrPort) string {
 	return a.Addr().String()
 }
 
-// service is the row of v's service.
+// service returns the row of v's service.
 func (v *Virtual) service() services.Service {
 	s, _ := services.Named(v.Service) // another cannot be written
 	return s
 }
 
-// otherFormat says what text is that has errors, no section, and the looks of
-// something else. It returns "" for everything else.
+// otherFormat returns an error text if the file has errors, no section, and looks
+// like a file of another kind, and "" otherwise.
 func (p *parser) otherFormat(text []byte) string {
 	if p.sections > 0 || p.errors.Empty() {
 		return ""

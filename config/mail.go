@@ -116,13 +116,14 @@ func readAddresses(f *field) ([]string, bool) {
 	return list, true
 }
 
-// maxAddresses is how many people get a mail.
+// maxAddresses is how many addresses get a mail.
 const maxAddresses = 100
 
 const blanksAndMarks = " \t<>;()\""
 
-// checkMailAddress warns of what a relay will not take for an address: a user of
-// this host, user@host, or either in angle brackets behind a name.
+// checkMailAddress warns of a text that a relay will not accept as an address.
+// Addresses are a user of this host, user@host, or either in angle brackets
+// behind a name.
 func checkMailAddress(f *field, a string) {
 	inner := a
 	if open := strings.LastIndexByte(a, '<'); open >= 0 && strings.HasSuffix(a, ">") {

@@ -22,7 +22,7 @@ type parser struct {
 	sections int
 }
 
-// defaults is a file without a line.
+// defaults returns the settings of an empty file.
 func defaults() Global {
 	return Global{
 		Settings: Settings{
@@ -50,7 +50,7 @@ func defaults() Global {
 	}
 }
 
-// global reads the lines outside of sections. They count for all sections,
+// global reads the lines outside of sections. They apply to all sections,
 // wherever they stand.
 func (p *parser) global(all *lines) {
 	g := &p.cfg.Global
@@ -64,7 +64,7 @@ func (p *parser) global(all *lines) {
 	intervals(&g.Settings, g.Origins)
 }
 
-// apply does what one line says.
+// apply applies one line.
 func (p *parser) apply(s *stmt, t target) {
 	d := byName[s.key]
 	if old := t.o[s.key]; old.set() && !d.repeats {
@@ -98,8 +98,7 @@ func (o Origin) set() bool { return o.Pos.Line > 0 && o.Note == "" }
 // given reports whether a line set the value, there or in the globals.
 func (o Origin) given() bool { return o.Pos.Line > 0 && (o.Note == "" || o.Note == "global") }
 
-// timeouts lets each of the two timeouts stand in for the other where only
-// one is set.
+// timeouts sets each of the two timeouts to the other where only that one is set.
 func timeouts(s *Settings, o Origins) {
 	check, negotiate := o["checktimeout"], o["negotiatetimeout"]
 	switch {
@@ -112,7 +111,7 @@ func timeouts(s *Settings, o Origins) {
 	}
 }
 
-// intervals lets checkinterval stand in for the others.
+// intervals sets the intervals that are not given to checkinterval.
 func intervals(s *Settings, o Origins) {
 	if !o["fastinterval"].given() {
 		s.FastInterval = s.CheckInterval
@@ -130,7 +129,7 @@ func derive(o Origins, name, from string) {
 	}
 }
 
-// inherit begins a section: defaults, and what the globals say.
+// inherit returns a section with the defaults and the global settings.
 func inherit(g *Global, six bool) *Virtual {
 	v := &Virtual{
 		Settings: g.Settings, CheckCommand: "/bin/true", CommandWeight: "no", Request: "/", HTTPMethod: "GET", HTTPVersion: 1, Scheduler: "wrr",

@@ -9,7 +9,7 @@ import (
 	"github.com/shunt-lb/shunt/internal/files"
 )
 
-// callback is run as it is: the whole value is the name of a program.
+// callback is the path of a program. The whole value is the name.
 var callback = noticed(text(func(t target) *string { return &t.g.Callback }), func(f *field, t target) {
 	if program := t.g.Callback; !executable(program) {
 		hint := "nothing is run until it is there and may be run"
@@ -20,8 +20,8 @@ var callback = noticed(text(func(t target) *string { return &t.g.Callback }), fu
 	}
 })
 
-// warnMissingProgram warns of a command of the shell that begins with the path of
-// a program which is not there.
+// warnMissingProgram warns of a shell command that begins with the path of a
+// missing program.
 func warnMissingProgram(f *field, command string) {
 	program := firstWord(strings.TrimLeft(command, " \t\"'"))
 	program = strings.TrimRight(program, "\"';&|)")
@@ -43,7 +43,8 @@ const maxSize = 16 << 20
 // as much as Parse needs to say that it is too large.
 func ReadFile(path string) ([]byte, error) { return files.Read(path, maxSize+1) }
 
-// readSorryPage reads the path of a page. One that is not there may come.
+// readSorryPage reads the path of a page. A missing page is no error: it may
+// appear later.
 func readSorryPage(f *field) (string, bool) {
 	p, ok := f.quoted(true)
 	if !ok {
@@ -71,8 +72,8 @@ func readSorryPage(f *field) (string, bool) {
 // dev_valid_name.
 const maxLink = 15
 
-// readLink reads the name of a network link. Whether it exists is not asked: it
-// may come later.
+// readLink reads the name of a network link. It does not check whether the link
+// exists, since it may appear later.
 func readLink(f *field) (string, bool) {
 	f.straighten()
 	name, ok := f.raw()

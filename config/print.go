@@ -10,9 +10,9 @@ import (
 	"github.com/shunt-lb/shunt/internal/services"
 )
 
-// Print writes c as an ldirectord.cf that says the same: values that differ
-// from their defaults, ranges expanded, names as addresses. Parsing it gives
-// c again, apart from positions, origins, warnings and names.
+// Print writes c as an equivalent ldirectord.cf: values that differ from their
+// defaults, ranges expanded, names as addresses. Parsing it gives c again, apart
+// from positions, origins, warnings and names.
 func Print(c *Config) []byte {
 	var b bytes.Buffer
 	base := defaults()
@@ -31,7 +31,7 @@ func Print(c *Config) []byte {
 }
 
 // printDifferences writes the directives of a scope whose values differ from
-// those that a file without them would have.
+// their defaults there.
 func printDifferences(b *bytes.Buffer, indent string, have, want target, where scope, timeouts bool) {
 	for i := range table {
 		d := &table[i]
@@ -66,8 +66,8 @@ func printVirtual(b *bytes.Buffer, c *Config, v *Virtual) {
 	}
 }
 
-// printBase is what v would be with a virtual line, the service and the check
-// interval alone.
+// printBase returns v as if its section had only the virtual line, the service
+// and the check interval.
 func printBase(c *Config, v *Virtual) *Virtual {
 	base := inherit(&c.Global, v.six())
 	base.ID = v.ID
@@ -104,7 +104,7 @@ func headKey(six bool) string {
 	return "virtual"
 }
 
-// realText is the value of the real line of r.
+// realText returns the value of the real line of r.
 func realText(v *Virtual, r *Real) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s %d", endpointText(r.Addr), r.Forward, r.Weight)
@@ -123,8 +123,8 @@ func realText(v *Virtual, r *Real) string {
 	return b.String()
 }
 
-// slashless takes the leading slash off a request, where reading adds it
-// again: ldirectord forgets the pattern behind a request that has one.
+// slashless removes the leading slash of a request if reading adds it again:
+// ldirectord forgets the pattern behind a request that has one.
 func slashless(request string) string {
 	if cut := strings.TrimPrefix(request, "/"); !strings.HasPrefix(cut, "/") {
 		return cut

@@ -10,8 +10,8 @@ const curly = "“”„‟«»″＂"
 
 var straight = strings.NewReplacer("“", `"`, "”", `"`, "„", `"`, "‟", `"`, "«", `"`, "»", `"`, "″", `"`, "＂", `"`)
 
-// straighten makes the quotes of a value straight, if it begins with one that
-// is not, or ends its only straight one with one that is not.
+// straighten makes the quotes of a value straight, if it begins with a curly one,
+// or has one straight quote at its beginning and curly ones behind.
 func (f *field) straighten() {
 	opens := startsWithAny(f.val, curly)
 	mixed := strings.HasPrefix(f.val, `"`) && strings.Count(f.val, `"`) == 1 && strings.ContainsAny(f.val, curly)
@@ -28,7 +28,7 @@ func startsWithAny(s, chars string) bool {
 	return n > 0 && r != utf8.RuneError && strings.ContainsRune(chars, r)
 }
 
-// singles takes off single quotes around the whole value.
+// singles removes single quotes around the whole value.
 func (f *field) singles() (found bool) {
 	for _, q := range []string{"'", "‘", "’"} {
 		closed := strings.HasSuffix(f.val, "'") || strings.HasSuffix(f.val, "’") || strings.HasSuffix(f.val, "‘")
@@ -41,8 +41,8 @@ func (f *field) singles() (found bool) {
 	return false
 }
 
-// cut takes the comment off the value: it begins at the first # that open
-// does not claim for the value.
+// cut removes the comment from the value. It begins at the first # for which open
+// is false.
 func (f *field) cut(open func(before) bool) (found bool) {
 	var b before
 	for i, r := range f.val {
@@ -57,7 +57,7 @@ func (f *field) cut(open func(before) bool) (found bool) {
 	return false
 }
 
-// before is what stands in front of a #.
+// before describes the text in front of a #.
 type before struct {
 	straight, curly int // quotes
 	last            rune
@@ -72,8 +72,8 @@ func (b *before) see(r rune) {
 	}
 }
 
-// Where a # is part of the value: nowhere, where no blank stands before it,
-// until the quotes are closed, while there is an odd number of them.
+// These report whether a # is part of the value: never, if no blank stands before
+// it, until the quotes are closed, while their number is odd.
 func never(before) bool { return false }
 
 func unlessBlank(b before) bool { return b.last != 0 && b.last != ' ' && b.last != '\t' }

@@ -12,7 +12,7 @@ import (
 // maxRange is how many real servers one line may stand for.
 const maxRange = 1 << 16
 
-// maxWeight is what the kernel's table has room for.
+// maxWeight is the largest weight of the kernel's table.
 const maxWeight = 65535
 
 var forwards = map[string]dataplane.Forward{"gate": dataplane.Gate, "masq": dataplane.Masq, "ipip": dataplane.IPIP}
@@ -23,7 +23,7 @@ var forwardWords = map[string]string{
 	"gatewaying": "gate", "tun": "ipip", "tunnel": "ipip",
 }
 
-// real reads a real line into the real servers it stands for.
+// real reads a real line and returns its real servers.
 func (n *names) real(f *field, v *Virtual, six bool) []Real {
 	f.cut(oddQuotes)
 	first, last, rest, ok := n.servers(f, six)
@@ -81,7 +81,7 @@ func (n *names) servers(f *field, six bool) (first, last host, rest string, ok b
 	return first, last, rest, ok && known
 }
 
-// badServer says what is wrong where an address was expected.
+// badServer reports what is wrong in place of an address.
 func badServer(f *field, rest string) bool {
 	at := f.valAt + len(f.val) - len(rest)
 	hint := "write ADDRESS:PORT gate|masq|ipip [WEIGHT]"
@@ -143,7 +143,7 @@ func expandRange(f *field, model Real, first, last host, port uint16) []Real {
 	}
 	from, to := number4(first.addr), number4(last.addr)
 	refuse := f.fail
-	if first.named() || last.named() { // the text is not to blame
+	if first.named() || last.named() { // the text is not at fault
 		refuse = f.wait
 	}
 	if to < from {

@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// A realReader reads what follows the forwarding method.
+// A realReader reads the options behind the forwarding method.
 type realReader struct {
 	*field
 	rest     string
@@ -90,7 +90,7 @@ func (o *realReader) threshold(at int, word string, to *uint32) bool {
 	return true
 }
 
-// thresholds refuses what the kernel refuses.
+// thresholds refuses thresholds that the kernel refuses.
 func (o *realReader) thresholds() bool {
 	switch {
 	case o.r.Upper != 0 && o.r.Lower > o.r.Upper:
@@ -127,7 +127,7 @@ func (o *realReader) pair() bool {
 	return ok
 }
 
-// separator skips what stands between the two texts of a pair.
+// separator skips the separator between the two texts of a pair.
 func (o *realReader) separator() bool {
 	before := len(o.rest)
 	o.rest = strings.TrimLeft(o.rest, " \t")
@@ -141,7 +141,7 @@ func (o *realReader) separator() bool {
 	return startsWithAny(o.rest, `"`+curly)
 }
 
-// text reads a text in quotes and returns it with where it stands.
+// text reads a text in quotes and returns it with its offset.
 func (o *realReader) text() (s string, at int, ok bool) {
 	open, n := utf8.DecodeRuneInString(o.rest)
 	at = o.at() + n

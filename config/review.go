@@ -12,9 +12,9 @@ import (
 	"github.com/shunt-lb/shunt/internal/services"
 )
 
-// A review looks at one section after all of its lines have been read: it
-// refuses what cannot be, warns of what ldirectord accepts although it cannot
-// work, and drops what has no effect.
+// A review looks at one section after all of its lines have been read. It refuses
+// contradictions, warns of settings that ldirectord accepts although they cannot
+// work, and drops settings without effect.
 type review struct {
 	*parser
 	sec *section
@@ -78,8 +78,8 @@ func (r *review) virtual() {
 	}
 }
 
-// link warns of a link for what has no address to put there. What
-// was meant for all sections is meant for those it suits.
+// link warns of a link for a service that has no address to put there. A global
+// directive is not warned of: it is meant for the sections that it suits.
 func (r *review) link() {
 	if r.v.Interface == "" || !r.v.Origins["interface"].set() {
 		return
@@ -128,7 +128,7 @@ func (r *review) realServer(s *stmt, real *Real, to netip.AddrPort) {
 	}
 }
 
-// mapped is where traffic for a server at a reaches it.
+// mapped returns the address at which traffic reaches a server at a.
 func (v *Virtual) mapped(a netip.AddrPort, f dataplane.Forward) netip.AddrPort {
 	if v.ID.Protocol == dataplane.FWMark {
 		return netip.AddrPortFrom(a.Addr(), dataplane.MappedPort(f, a.Port(), 0))
@@ -292,7 +292,7 @@ func (r *review) monitorFile() {
 	}
 }
 
-// fallbackLine is the line that set the fallback, the virtual line if it is
+// fallbackLine returns the line that set the fallback, the virtual line if it is
 // inherited.
 func (sec *section) fallbackLine() *stmt {
 	if s := sec.body.lastOf("fallback", "fallback6"); s != nil {
@@ -301,8 +301,8 @@ func (sec *section) fallbackLine() *stmt {
 	return &sec.head
 }
 
-// waits warns of a section's own lines about connections that do
-// nothing. What was meant for all sections is meant for those it suits.
+// waits warns of the section's own lines about connections that have no effect.
+// What was meant for all sections is meant for those it suits.
 func (r *review) waits() {
 	limited := func(r Real) bool { return r.MaxConn > 0 }
 	for _, name := range []string{"maxqueue", "queuetimeout", "keepalive", "tcpusertimeout"} {

@@ -16,11 +16,11 @@ import (
 // schedulers are the kernel's.
 var schedulers = []string{"rr", "wrr", "lc", "wlc", "lblc", "lblcr", "sh", "dh", "sed", "nq", "fo", "ovf", "mh"}
 
-// schedFlags are the names that ipvsadm has for them.
+// schedFlags are the names of their flags in ipvsadm.
 var schedFlags = []string{"sh-fallback", "sh-port", "mh-fallback", "mh-port", "flag-1", "flag-2", "flag-3"}
 
-// readScheduler reads the name of a scheduler. Where ldirectord would make
-// another one of it (Wlc becomes lc), it is refused.
+// readScheduler reads the name of a scheduler. A name that ldirectord would read
+// as another one (Wlc becomes lc) is refused.
 func readScheduler(f *field) (string, bool) {
 	f.straighten()
 	f.cut(never)
@@ -66,7 +66,7 @@ func readSchedFlags(f *field) ([]string, bool) {
 
 func writeList(list []string) string { return strings.Join(list, ",") }
 
-// readNetmask reads what persistence takes clients together by.
+// readNetmask reads the mask by which persistence groups clients.
 func readNetmask(f *field, six bool) (bits int, ok bool) {
 	f.straighten()
 	f.cut(never)
@@ -126,9 +126,9 @@ func fullBits(six bool) int {
 // byShare are the schedulers for which twice the weight is twice the traffic.
 var byShare = []string{"wrr", "wlc", "sed", "nq"}
 
-// Ramp returns how long a real server that comes back takes to its whole
-// weight: slowstart, or 0 with a scheduler for which half of a weight is not
-// half of the traffic.
+// Ramp returns the time in which a real server that comes back reaches its full
+// weight: slowstart, or 0 with a scheduler for which half of a weight is not half
+// of the traffic.
 func (v *Virtual) Ramp() time.Duration {
 	if !slices.Contains(byShare, v.Scheduler) {
 		return 0
@@ -136,15 +136,14 @@ func (v *Virtual) Ramp() time.Duration {
 	return v.SlowStart
 }
 
-// slowStart warns of a section's own slowstart that does nothing. What
-// was meant for all sections is meant for those it suits.
+// slowStart warns of the section's own slowstart if it has no effect.
 func (r *review) slowStart() {
 	if s := r.sec.line("slowstart"); s != &r.sec.head && r.v.SlowStart > 0 && r.v.Ramp() == 0 {
 		r.warn(s, s.keyAt, fmt.Sprintf("`slowstart` has no effect with scheduler %s", r.v.Scheduler), "it needs wrr, wlc, sed or nq, where weights are shares")
 	}
 }
 
-// share makes values that are a part of a whole, in percent.
+// share makes values in percent.
 var share = bind("percentage, 0% to 100%", func(f *field) (int, bool) {
 	f.comment(false)
 	digits := strings.TrimSpace(strings.TrimSuffix(f.val, "%"))
@@ -159,8 +158,8 @@ var share = bind("percentage, 0% to 100%", func(f *field) (int, bool) {
 // maxdown.
 func (s *Settings) DownAtMost(n int) int { return n * s.MaxDown / 100 }
 
-// judgement refuses a hysteresis that no weight can satisfy, and warns of
-// what can never come to pass.
+// judgement refuses a hysteresis that no weight can satisfy, and warns of limits
+// that can never be reached.
 func (r *review) judgement() {
 	weight, takers := 0, 0
 	for i := range r.v.Reals {
@@ -184,7 +183,7 @@ func (r *review) judgement() {
 	}
 }
 
-// observation warns of a section's own lines that hasten no check.
+// observation warns of lines of the section that hasten no check.
 func (r *review) observation() {
 	if s := r.sec.line("errorlimit"); s != &r.sec.head && r.v.Observe != ObserveConnect {
 		r.warn(s, s.keyAt, "`errorlimit` has no effect without `observe`", "add observe=connect")
@@ -201,7 +200,7 @@ func (r *review) observation() {
 	}
 }
 
-// checkPath warns of a section's own checkpath that checks nothing.
+// checkPath warns of the section's own checkpath if it checks nothing.
 func (r *review) checkPath() {
 	s := r.sec.line("checkpath")
 	if s == &r.sec.head || r.v.CheckPath != CheckPathVIP {

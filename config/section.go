@@ -41,18 +41,18 @@ func (p *parser) section(sec *section) {
 	}
 	if v == nil {
 		p.cfg.LeftOut++
-	} else if p.errors.Empty() { // else nobody will see it
+	} else if p.errors.Empty() { // else it is not used
 		p.cfg.Virtuals = append(p.cfg.Virtuals, *v)
 	}
 }
 
-// listless reports whether a list of clients of v could not be read. Nobody
-// knows whom v is for.
+// listless reports whether a list of clients of v could not be read, so that its
+// clients are unknown.
 func (v *Virtual) listless() bool {
 	return v.Allow.Missing || v.Deny.Missing || v.TrustedProxies.Missing
 }
 
-// asBefore is a service as it is in force, nil if it is not.
+// asBefore returns a service as it is in force, nil if it is not.
 func (p *parser) asBefore(id dataplane.ServiceID) *Virtual {
 	if p.before != nil {
 		for i := range p.before.Virtuals {
@@ -64,7 +64,7 @@ func (p *parser) asBefore(id dataplane.ServiceID) *Virtual {
 	return nil
 }
 
-// identify settles protocol, port and service.
+// identify determines protocol, port and service.
 func (p *parser) identify(f *field, sec *section, v *Virtual, h *head) (ok bool) {
 	proto := v.ID.Protocol
 	if proto == 0 {
@@ -87,21 +87,21 @@ func (p *parser) identify(f *field, sec *section, v *Virtual, h *head) (ok bool)
 	return true
 }
 
-// note explains a value that no line has set.
+// note adds an explanation to a value that no line has set.
 func (v *Virtual) note(name, why string) {
 	if !v.Origins[name].given() {
 		v.Origins[name] = Origin{Note: why}
 	}
 }
 
-// A place is where a service stands.
+// A place is the line of a service.
 type place struct {
 	line  int
 	named bool // its address is that of a name
 }
 
-// unique reports a service that the file has already. What name servers say
-// makes nothing wrong of the text: of two names with one address the first
+// unique reports an error for a service that the file has already. Two names with
+// one address are no error, since name servers may change: the first section
 // counts.
 func (p *parser) unique(sec *section, v *Virtual, named bool) bool {
 	key := v.ID.String()
@@ -118,7 +118,7 @@ func (p *parser) unique(sec *section, v *Virtual, named bool) bool {
 	return true
 }
 
-// serviceDefaults fills in what follows from the port and the service.
+// serviceDefaults sets the values that follow from the port and the service.
 func serviceDefaults(v *Virtual) {
 	if v.Service == "" {
 		v.Service = services.On(v.ID.Addr.Port())
@@ -141,7 +141,7 @@ func serviceDefaults(v *Virtual) {
 	}
 }
 
-// credentials are what checks of a service use when nothing else is said.
+// credentials returns the default login and password of a service.
 func credentials(service string) (login, passwd string) {
 	s, _ := services.Named(service)
 	with := func(text string) string { return strings.Replace(text, "HOST", hostname(), 1) }
@@ -159,8 +159,8 @@ func hostname() string {
 	return h
 }
 
-// late reads the lines that need the rest of the section. If the virtual line
-// is wrong they are read for their own mistakes alone.
+// late reads the lines that need the rest of the section. known is false if the
+// virtual line is wrong; then only their errors count.
 func (p *parser) late(sec *section, v *Virtual, known bool) {
 	inheritFallback(&p.cfg.Global, v, sec.six)
 	for s := range sec.body.all() {
@@ -190,7 +190,7 @@ func realKey(six bool) string {
 	return "real"
 }
 
-// inheritFallback gives v the fallback of the globals.
+// inheritFallback gives v the global fallback.
 func inheritFallback(g *Global, v *Virtual, six bool) {
 	fb, name := globalFallback(g, six)
 	if fb == nil {
@@ -204,8 +204,8 @@ func inheritFallback(g *Global, v *Virtual, six bool) {
 	v.Origins[shownAs(&own)] = Origin{Pos: g.Origins[name].Pos, Note: "global"}
 }
 
-// globalFallback is the global fallback of a family, else that of the other
-// one, and the directive that it was set by.
+// globalFallback returns the global fallback of a family, else that of the other
+// one, and the directive that set it.
 func globalFallback(g *Global, six bool) (fb *Fallback, name string) {
 	if g.Fallback6 != nil && (six || g.Fallback == nil) {
 		return g.Fallback6, "fallback6"
@@ -213,7 +213,7 @@ func globalFallback(g *Global, six bool) (fb *Fallback, name string) {
 	return g.Fallback, "fallback"
 }
 
-// shownAs is the directive that a fallback of a section is shown as.
+// shownAs returns the directive for the fallback of a section.
 func shownAs(fb *Fallback) string {
 	if !fb.Sorry && fb.Addr.Addr().Is6() {
 		return "fallback6"
@@ -246,8 +246,8 @@ func (p *parser) addReals(f *field, v *Virtual, reals []Real) {
 	v.Reals = append(v.Reals, reals...)
 }
 
-// line returns the line of a section that set a directive, the virtual line
-// if none did.
+// line returns the line of the section that set a directive, the virtual line if
+// none did.
 func (sec *section) line(name string) *stmt {
 	if s := sec.body.lastOf(name); s != nil {
 		return s

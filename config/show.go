@@ -24,38 +24,38 @@ type Explained struct {
 	Reals    []ExplainedReal `json:"reals,omitempty"`
 }
 
-// An ExplainedLine is one directive with its value and where that came from.
+// An ExplainedLine is one directive with its value and the origin of the value.
 type ExplainedLine struct {
 	Directive string `json:"directive"`
-	// Value is as a file would have it, "***" for passwords.
+	// Value is as in a file, "***" for passwords.
 	Value string `json:"value"`
 	// Origin is "line 12", "global line 3", "default", "from port 80".
 	Origin string `json:"origin"`
 }
 
-// An ExplainedReal is one real server with how it is checked.
+// An ExplainedReal is one real server with its check.
 type ExplainedReal struct {
 	Directive string `json:"directive"` // real or real6
 	Addr      string `json:"addr"`
 	Name      string `json:"name,omitempty"` // as the file has it, if that is no address
 	Forward   string `json:"forward"`
-	// Tunnel is how packets are wrapped with ipip, if not as IP in IP:
-	// "gre", "gue port 6080".
+	// Tunnel is the tunnel of ipip, if it is not IP in IP: "gre", "gue port
+	// 6080".
 	Tunnel string `json:"tunnel,omitempty"`
 	Weight int    `json:"weight"`
 	Lower  uint32 `json:"lower,omitempty"`
 	Upper  uint32 `json:"upper,omitempty"`
 	// MaxConn is that of the section if the line has none.
 	MaxConn uint32 `json:"maxconn,omitempty"`
-	// Check is the check and what it looks at: "http http://10.0.0.1:80/",
-	// "connect 10.0.0.1:80".
+	// Check is the check with its target: "http http://10.0.0.1:80/", "connect
+	// 10.0.0.1:80".
 	Check   string `json:"check"`
 	Receive string `json:"receive,omitempty"`
 	Line    int    `json:"line"`
 }
 
-// Explain tells what is in force and why, the globals first. Directives
-// without a value are left out.
+// Explain returns the settings in force with their origins, the globals first.
+// Directives without a value are left out.
 func Explain(c *Config) []Explained {
 	global := Explained{Name: "global", Settings: explain(target{g: &c.Global, s: &c.Global.Settings, o: c.Global.Origins}, inGlobal)}
 	all := []Explained{global}
@@ -103,7 +103,7 @@ func explain(t target, where scope) []ExplainedLine {
 	return lines
 }
 
-// String says where a value came from: "line 12", "global line 3", "default",
+// String returns the origin of the value: "line 12", "global line 3", "default",
 // "from port 80", "from checktimeout (line 3)".
 func (o Origin) String() string {
 	switch {
@@ -140,7 +140,7 @@ func (v *Virtual) negotiates() bool {
 	return v.CheckType == CheckNegotiate || v.CheckType == CheckCombined
 }
 
-// checkText says what a check of r does.
+// checkText returns what a check of r does, in words.
 func (v *Virtual) checkText(r *Real) string {
 	at := v.CheckAddr(r)
 	switch v.CheckType {
@@ -165,7 +165,7 @@ func (v *Virtual) checkText(r *Real) string {
 	return v.Service + " " + v.negotiated(at, r.Request)
 }
 
-// negotiated is what a negotiate check asks: a URL, or an address with a
+// negotiated returns the target of a negotiate check: a URL, or an address with a
 // request.
 func (v *Virtual) negotiated(at netip.AddrPort, request string) string {
 	switch v.service().URL {
@@ -183,8 +183,8 @@ func (v *Virtual) negotiated(at netip.AddrPort, request string) string {
 	return endpointText(at) + " " + request
 }
 
-// Show writes what is in force and where it came from, for people. The error
-// is that of w.
+// Show writes the settings in force with their origins, for people. The error is
+// that of w.
 func Show(w io.Writer, c *Config) error {
 	out := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
 	for i, e := range Explain(c) {

@@ -10,12 +10,12 @@ import (
 )
 
 const (
-	// maxRate is how many a rate may have.
+	// maxRate is the largest count of a rate.
 	maxRate = 1_000_000
 	maxPer  = 24 * time.Hour
 )
 
-// readRate reads `100`, `100/10s` or `100/m`; a number alone is for a second.
+// readRate reads `100`, `100/10s` or `100/m`; a number alone is per second.
 func readRate(f *field) (r dataplane.Rate, ok bool) {
 	f.comment(false)
 	count, per, timed := strings.Cut(f.val, "/")
@@ -40,7 +40,7 @@ func readRate(f *field) (r dataplane.Rate, ok bool) {
 	return r, true
 }
 
-// readPer reads the time of a rate, in which a unit stands for one of it.
+// readPer reads the time of a rate, in which a unit alone stands for one of it.
 func readPer(f *field, text string) (time.Duration, bool) {
 	g := *f
 	g.valAt += len(g.val) - len(text)
@@ -65,8 +65,8 @@ func writeRate(r dataplane.Rate) string {
 	return fmt.Sprintf("%d/%s", r.Count, per)
 }
 
-// limit makes values of which the zero value is none: a section writes it to be
-// rid of the one that is global.
+// limit makes values whose zero value is no limit. A section writes it to undo a
+// global limit.
 func limit[T comparable](kind string, read func(*field) (T, bool), write func(T) string) func(at func(*Settings) *T) value {
 	return func(at func(*Settings) *T) value {
 		v := bind(kind, read, write)(func(t target) *T { return at(t.s) })
@@ -90,7 +90,7 @@ var (
 	sourceRate  = limit("`100`, `100/10s`, `100/m`; 0 is no limit", readRate, writeRate)
 )
 
-// sources warns of what says nothing.
+// sources warns of settings about sources without effect.
 func (r *review) sources() {
 	if r.v.OnePacket && r.v.SourceConns > 0 {
 		if r.v.Origins["sourceconnections"].set() {

@@ -64,8 +64,7 @@ func (c *collector) readRoots(path string) (*Roots, error) {
 	return r, err
 }
 
-// clientPair reads the certificate and the key that checks of a section
-// show.
+// clientPair reads the certificate and the key that checks of the section show.
 func (r *review) clientPair() {
 	if r.v.ClientCert == "" {
 		if r.v.ClientKey != "" {
@@ -95,7 +94,7 @@ func (r *review) clientPair() {
 	r.v.Client = pair
 }
 
-// tls warns of a section's own lines about TLS where a check speaks none.
+// tls warns of lines of the section about TLS if its check speaks none.
 func (r *review) tls() {
 	if r.v.SpeaksTLS() {
 		return
@@ -112,8 +111,7 @@ func (v *Virtual) SpeaksTLS() bool {
 	return v.negotiates() && v.service().TLS != services.NoTLS
 }
 
-// verification is what checks of v look at in a certificate when nothing else
-// is said.
+// verification returns the default of `verify` for checks of v.
 func (v *Virtual) verification() string {
 	switch s := v.service(); {
 	case s.TLS == services.NoTLS:
@@ -124,7 +122,7 @@ func (v *Virtual) verification() string {
 	return "no"
 }
 
-// day is what a certificate's time is counted in.
+// day is the unit of a certificate's lifetime.
 const day = 24 * time.Hour
 
 // minValid is a duration that may be written in days.

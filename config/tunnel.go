@@ -20,7 +20,7 @@ var (
 	tunnelPort = bind("port, 1 to 65535", readPortNumber, writePort)(func(t target) *uint16 { return &t.s.Tunnel.Port })
 )
 
-// oneWord makes values of which each has a word.
+// oneWord makes values that are words.
 func oneWord[T fmt.Stringer](known []T, at func(target) *T) value {
 	var words []string
 	for _, k := range known {
@@ -48,9 +48,8 @@ func writePort(p uint16) string {
 	return strconv.Itoa(int(p))
 }
 
-// TunnelTo is how packets are wrapped on their way to a server of v, a
-// fallback included, that is reached by f: what `tunneltype` and its like say
-// as far as it means something there.
+// TunnelTo returns the tunnel to a server of v, fallbacks included, with the
+// forwarding method f: the settings of the tunnel directives that apply to it.
 func (v *Virtual) TunnelTo(f dataplane.Forward) dataplane.Tunnel {
 	t := v.Tunnel
 	if f != dataplane.IPIP {
@@ -65,7 +64,7 @@ func (v *Virtual) TunnelTo(f dataplane.Forward) dataplane.Tunnel {
 	return t
 }
 
-// tunnels reports whether anything of v is reached by a tunnel.
+// tunnels reports whether a server of v is reached by a tunnel.
 func (v *Virtual) tunnels() bool {
 	return slices.ContainsFunc(v.Reals, func(r Real) bool { return r.Forward == dataplane.IPIP }) ||
 		v.Fallback != nil && !v.Fallback.Sorry && v.Fallback.Forward == dataplane.IPIP
@@ -73,8 +72,8 @@ func (v *Virtual) tunnels() bool {
 
 var tunnelDirectives = []string{"tunneltype", "tunnelport", "tunnelchecksum"}
 
-// tunnel refuses tunnels that cannot be, and warns of directives that
-// mean nothing. What a section inherits may be meant for others.
+// tunnel refuses impossible tunnels, and warns of directives of the section that
+// have no effect.
 func (r *review) tunnel() {
 	if !r.v.tunnels() {
 		for _, name := range tunnelDirectives {
@@ -100,14 +99,14 @@ func (r *review) tunnel() {
 	}
 }
 
-// badTunnel reports an error once, however many sections inherit it.
+// badTunnel reports an error once, even if many sections inherit it.
 func (r *review) badTunnel(s *stmt, text, hint string) {
 	if r.first(s, text) {
 		r.fail(s, s.keyAt, text, hint)
 	}
 }
 
-// unusedTunnels warns of global directives that mean something to no section.
+// unusedTunnels warns of global directives that have no effect in any section.
 func (p *parser) unusedTunnels() {
 	used := map[string]bool{}
 	for i := range p.cfg.Virtuals {

@@ -18,7 +18,7 @@ type field struct {
 	*collector
 	stmt
 	global bool
-	hash   int // where the comment began, once it has been cut
+	hash   int // offset of the comment, once it has been cut
 }
 
 func (f *field) fail(at int, text, hint string) bool {
@@ -26,13 +26,14 @@ func (f *field) fail(at int, text, hint string) bool {
 	return false
 }
 
-// wait reports what is not to be had now. It returns false, as fail does.
+// wait reports a thing that is not available now. It returns false, as fail does.
 func (f *field) wait(at int, text, hint string) bool {
 	f.collector.wait(&f.stmt, at, text, hint)
 	return false
 }
 
-// without says what becomes of the line while a name in it is not known.
+// without returns a clause that says what happens to the line while a name in it
+// is unknown.
 func (f *field) without() string {
 	what := "virtual service"
 	switch f.key {
@@ -48,8 +49,8 @@ func (f *field) warn(at int, text, hint string) { f.collector.warn(&f.stmt, at, 
 
 func (f *field) lenient(at int, text, hint string) { f.collector.lenient(&f.stmt, at, text, hint) }
 
-// comment takes a trailing comment off. On a global line ldirectord knows
-// none; refused says whether it then refuses the value.
+// comment removes a trailing comment. ldirectord knows none on a global line;
+// refused says whether it then refuses the value.
 func (f *field) comment(refused bool) {
 	if !f.cut(never) || !f.global {
 		return
@@ -75,7 +76,7 @@ func (f *field) number(lo, hi int64) (int64, bool) {
 		return 0, f.fail(f.valAt, fmt.Sprintf("`%s` wants a number", f.key), "")
 	}
 	digits := f.val[i : i+digitsLen(f.val[i:])]
-	if i > 0 && f.val[i-1] == '-' && byName[f.key].own { // ldirectord reads on, and nobody means it
+	if i > 0 && f.val[i-1] == '-' && byName[f.key].own { // ldirectord ignores the sign, which is never meant
 		return 0, f.fail(f.valAt+i-1, fmt.Sprintf("-%s is too little for `%s`", digits, f.key), fmt.Sprintf("the least is %d", lo))
 	}
 	n, err := strconv.ParseInt(digits, 10, 64)
@@ -125,8 +126,7 @@ func (f *field) behindYes() {
 	f.lenient(f.hash, "a comment behind yes or no", "put it on a line of its own")
 }
 
-// quoted reads a value in double quotes, which optional makes a matter of
-// taste.
+// quoted reads a value in double quotes. With optional they may be missing.
 func (f *field) quoted(optional bool) (string, bool) {
 	f.straighten()
 	if !strings.HasPrefix(f.val, `"`) {
@@ -173,7 +173,7 @@ func (f *field) raw() (string, bool) {
 	return f.filled(f.val)
 }
 
-// filled refuses an empty value, and does with tabs what ldirectord does.
+// filled refuses an empty value, and replaces tabs as ldirectord does.
 func (f *field) filled(v string) (string, bool) {
 	if v == "" {
 		return "", f.fail(f.valAt, fmt.Sprintf("`%s` is empty", f.key), "leave the line out")
@@ -219,7 +219,7 @@ func (f *field) oneOf(known []string, more string) (string, bool) {
 	return "", f.fail(f.valAt, fmt.Sprintf("`%s` is no %s", w, f.key), suggest.Choice(w, known))
 }
 
-// service is one of those that checks are made of.
+// service is the service of a negotiate check.
 var service = bind("`"+strings.Join(services.Names(), "`, `")+"`", func(f *field) (string, bool) {
 	w, ok := f.word("-")
 	known := services.Names()
@@ -253,7 +253,7 @@ func (f *field) duration(lo time.Duration) (time.Duration, bool) {
 	return d, true
 }
 
-// maxSeconds is a year, which keeps every duration far from overflow.
+// maxSeconds is a year, so that no duration overflows.
 const maxSeconds = 365 * 24 * 3600
 
 // maxCount bounds the numbers that count attempts.

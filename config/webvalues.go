@@ -8,7 +8,7 @@ import (
 	"github.com/shunt-lb/shunt/internal/statuses"
 )
 
-// receiveStatus is a list as package statuses reads it.
+// receiveStatus is a list that package statuses reads.
 var receiveStatus = bind("statuses and ranges, separated by commas", func(f *field) (string, bool) {
 	f.straighten()
 	f.comment(false)
@@ -91,7 +91,7 @@ var header = value{
 	},
 }
 
-// notOwn are the headers that a check writes itself, with what to do instead.
+// notOwn are the headers that a check writes itself, with a hint for each.
 var notOwn = map[string]string{
 	"host":              "virtualhost is the Host header",
 	"connection":        "a check uses each connection once: remove the line",
@@ -110,8 +110,8 @@ func notInName(r rune) bool {
 	return r >= 0x80 || !isAlnum(byte(r)) && !strings.ContainsRune("!#$%&'*+-.^_`|~", r)
 }
 
-// web warns of lines about HTTP where a check speaks none, and of what
-// cannot be matched.
+// web warns of lines about HTTP if the check speaks none, and of a digest that
+// cannot match.
 func (r *review) web() {
 	for _, name := range []string{"receivestatus", "header", "httpversion", "bodydigest"} {
 		s := r.sec.body.lastOf(name)
@@ -128,13 +128,13 @@ func (r *review) web() {
 	}
 }
 
-// headerText is a header without its value, which may be a password.
+// headerText returns a header without its value, which may be a password.
 func headerText(h string) string {
 	name, _, _ := strings.Cut(h, ":")
 	return strings.TrimPrefix(name, `"`) + ": ***"
 }
 
-// HeaderLines returns the headers as lines of a request end in a newline.
+// HeaderLines returns the headers, each with a newline at its end.
 func (v *Virtual) HeaderLines() string {
 	if len(v.Headers) == 0 {
 		return ""

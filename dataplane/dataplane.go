@@ -20,7 +20,7 @@ type Dataplane interface {
 	Apply(ctx context.Context, want VirtualService) error
 
 	// Remove stops serving id: new connections are refused when it returns.
-	// Removing what is not there is no error.
+	// Removing a service that does not exist is no error.
 	Remove(ctx context.Context, id ServiceID) error
 
 	// Snapshot reads back what is served now, with counters, ordered by
@@ -45,34 +45,34 @@ type Drainer interface {
 	Drain(ctx context.Context) error
 }
 
-// A Finder is a Dataplane that can hold services from before this process:
-// those of a predecessor, or of somebody else.
+// A Finder is a Dataplane that can hold services from before this process: those
+// of a predecessor, or of another program.
 type Finder interface {
-	// Find returns what is served for those of ids that are there, whoever
-	// has made them, without taking them over.
+	// Find returns those of ids that are served, by whatever program, as they are
+	// served, without adopting them.
 	Find(ctx context.Context, ids []ServiceID) ([]VirtualService, error)
 }
 
 // An Observer is a Dataplane that makes the connections to real servers itself,
 // and sees which of them fail.
 type Observer interface {
-	// Observe has f called whenever as many attempts in a row to connect to a
-	// real server of a service have failed as the ErrorLimit of its options says,
-	// and again after as many more. f is called from any goroutine and must not
-	// block. Observe is called before the first Apply.
+	// Observe registers f. It is called when ErrorLimit attempts in a row to
+	// connect to a real server of a service have failed, and again after as many
+	// more, from any goroutine, and must not block. Observe is called before the
+	// first Apply.
 	Observe(f func(id ServiceID, server netip.AddrPort))
 }
 
-// An Auditor is a Dataplane whose services somebody else can change.
+// An Auditor is a Dataplane whose services other programs can change.
 type Auditor interface {
 	// Audit compares services that were applied here with what is in force, and
-	// returns those that somebody else has changed. Where there are many it may
-	// take several calls until each has been compared in full. No Apply waits
-	// for it.
+	// returns those that another program has changed. Where there are many it may
+	// take several calls until each has been compared in full. No Apply waits for
+	// it.
 	Audit(ctx context.Context) ([]Drift, error)
 }
 
-// A Drift is a service that is not in force as it was applied.
+// A Drift is a service that is no longer as it was applied.
 type Drift struct {
 	Service ServiceID
 	Changes []string         // as in ServiceStatus

@@ -1,6 +1,6 @@
-// Package dataplane says what forwards the traffic of virtual services, and
-// holds the words that everything which forwards has in common: virtual
-// service, real server, forwarding method, scheduler.
+// Package dataplane is the contract of everything that forwards the traffic of
+// virtual services, and the types that all of it shares: virtual service, real
+// server, forwarding method, scheduler.
 //
 // A Dataplane is given whole virtual services, not commands. It finds out for
 // itself what has to change and changes no more than that, in an order in

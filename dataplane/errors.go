@@ -16,7 +16,7 @@ var ErrNotSupported = errors.New("not supported")
 type OpError struct {
 	Op      string         // what was attempted: "listen", "add real server"
 	Service ServiceID      // on which service
-	Server  netip.AddrPort // on which of its real servers, if on one
+	Server  netip.AddrPort // its real server, if the error concerns one
 	Err     error          // why it failed
 }
 

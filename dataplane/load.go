@@ -11,7 +11,7 @@ type Load struct {
 	Connections Usage `json:"connections"` // TCP
 	Flows       Usage `json:"flows"`       // UDP
 	// Buffers counts bytes that are buffered for slow readers. Refused counts
-	// reads that took the slow path for want of a buffer.
+	// reads that took the slow path because there was no buffer.
 	Buffers Usage `json:"buffers"`
 	// Evicted counts flows that were evicted to make room for others.
 	Evicted uint64 `json:"evicted_flows"`

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// Options are the directives of a virtual service that a dataplane interprets
-// and nobody else. The zero value asks for nothing. They are comparable: equal
-// Options ask for the same.
+// Options are the directives of a virtual service that only a dataplane
+// interprets. The zero value asks for nothing. They are comparable: equal Options
+// ask for the same.
 type Options struct {
 	// ConnectTimeout limits one attempt to reach a real server, IdleTimeout
 	// a connection or flow on which nothing moves, where the dataplane makes
@@ -36,41 +36,42 @@ type Options struct {
 	UserTimeout time.Duration
 
 	// ErrorLimit is how many attempts in a row to connect to a real server have to
-	// fail until an [Observer] says so. 0 is never. Only TCP services have it.
+	// fail until an [Observer] reports it. 0 is never. Only TCP services have it.
 	ErrorLimit int
 
 	// CheckByVIP: this host connects to the VIP to check real servers, see
 	// [Pather].
 	CheckByVIP bool
 
-	// ProxyProtocol is the version of the PROXY header that tells real servers,
-	// fallbacks included, the client's address: 1 or 2, with UDP only 2. 0 is no
+	// ProxyProtocol is the version of the PROXY header that gives real servers,
+	// fallbacks included, the client's address: 1 or 2; only 2 with UDP. 0 is no
 	// header.
 	ProxyProtocol int
 	// Transparent shows real servers the client's address as the source of
-	// connections. Their answers have to come back through this host. With IPVS
-	// that is always so.
+	// connections. Their answers have to come back through this host. IPVS always
+	// does both.
 	Transparent bool
 
 	// SourceConns limits the connections, or flows, of one source at a time.
 	// 0 is no limit.
 	SourceConns int
-	// SourceRate limits how many new ones a source may begin.
+	// SourceRate limits the new connections or flows of one source.
 	SourceRate Rate
 	// SourceBits4 and SourceBits6 are the lengths of the prefix by which
 	// clients are one source. 0 is 32 and 64.
 	SourceBits4, SourceBits6 int
 }
 
-// A Rate is so many in a time, which may come at once. The zero value is no
-// limit.
+// A Rate is a number of events in a time; all of them may happen at once. The
+// zero value is no limit.
 type Rate struct {
 	Count int
 	Per   time.Duration
 }
 
-// ClientLists are the clients that a virtual service treats apart from others.
-// The lists may be long: nobody changes one, and clones share Allow and Deny.
+// ClientLists are the clients that a virtual service treats differently from
+// others. The lists may be long: nobody changes one, and clones share Allow and
+// Deny.
 type ClientLists struct {
 	// TrustedProxies are the clients whose connections begin with a PROXY header of
 	// either version, which names the real client. A header of anybody else is data.
@@ -87,7 +88,8 @@ func (c ClientLists) Equal(d ClientLists) bool {
 		samePrefixes(c.Allow, d.Allow) && samePrefixes(c.Deny, d.Deny)
 }
 
-// samePrefixes is soon done with what is the same list.
+// samePrefixes compares two lists. It does not read one list that is shared by
+// both.
 func samePrefixes(a, b []netip.Prefix) bool {
 	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0] || slices.Equal(a, b))
 }

@@ -6,14 +6,14 @@ import (
 	"slices"
 )
 
-// A Refusal is why no real server took a client.
+// A Refusal is the reason why a client was not given a real server.
 type Refusal uint8
 
-// Why clients are refused.
+// The reasons for which clients are refused.
 const (
 	Unusable    Refusal = iota // no real server may be given clients
 	Unreachable                // none of those that were tried could be reached
-	Queued                     // all were full, and it could not wait, or in vain
+	Queued                     // all were full, and the client could not wait, or waited in vain
 	Bound                      // a bound of shunt or of the host was reached
 	Portless                   // no local port was free
 )
@@ -28,8 +28,8 @@ func (r Refusal) String() string {
 	return fmt.Sprintf("Refusal(%d)", uint8(r))
 }
 
-// Refusals are the clients that no real server took, by why. In JSON it is an
-// object with the words for the reasons.
+// Refusals count the refused clients by reason. In JSON they are an object with
+// the words for the reasons.
 type Refusals [len(refusals)]uint64
 
 // Sum returns how many there are in all.

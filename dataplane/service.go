@@ -122,7 +122,7 @@ type RealServer struct {
 	// Addr is the address that connections go to. It identifies the real server
 	// within its service. MappedPort has been applied: the port is never 0, except
 	// behind a firewall mark, where 0 keeps the port of the packet, and only Masq
-	// uses another.
+	// can use another one.
 	Addr    netip.AddrPort
 	Forward Forward
 	// Tunnel describes the tunnel of IPIP; it is the zero value with other methods.
@@ -138,10 +138,10 @@ type RealServer struct {
 	// which no server of the service has room wait, see QueueTimeout; UDP flows do
 	// not wait. 0 is no limit. IPVS does not support it.
 	MaxConn uint32
-	// Sorry marks the built-in sorry server. It answers always if Addr is the zero
-	// value, and otherwise when nobody listens at Addr. If Addr is the service
-	// itself, a dataplane whose connections would come back to it treats Addr as the
-	// zero value.
+	// Sorry marks the built-in sorry server. If Addr is the zero value it always
+	// answers, otherwise when nobody listens at Addr. If Addr is the service itself,
+	// a dataplane whose connections would come back to it treats Addr as the zero
+	// value.
 	Sorry bool
 }
 

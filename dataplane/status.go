@@ -65,10 +65,10 @@ type ServiceStatus struct {
 	// they still have, and their counters.
 	Left []ServerStatus
 	// Changes lists the differences between Service and the service that was
-	// applied last, made by somebody else; each is a clause. Nil for none.
+	// applied last, made by another program; each is a clause. Nil for none.
 	Changes []string
-	// Missing are the real servers that were applied last and that somebody else
-	// has removed from Service.
+	// Missing are the real servers that were applied last and that another
+	// program has removed from Service.
 	Missing []netip.AddrPort
 	// Waiting is the number of clients that wait for a real server now.
 	Waiting int

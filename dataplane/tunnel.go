@@ -5,8 +5,8 @@ import (
 	"strconv"
 )
 
-// TunnelType is what stands between the outer header and the packet of the
-// client on the way to a real server that is reached by [IPIP].
+// TunnelType is the kind of header between the outer IP header and the client's
+// packet, on the way to a real server that is reached by [IPIP].
 type TunnelType uint8
 
 // The tunnel types, with the words of the configuration.
@@ -29,7 +29,8 @@ func (t TunnelType) String() string {
 	return "tunnel(" + strconv.Itoa(int(t)) + ")"
 }
 
-// TunnelChecksum is how what a tunnel adds to a packet is protected.
+// TunnelChecksum is the way in which the headers that a tunnel adds are
+// protected.
 type TunnelChecksum uint8
 
 // The checksums of tunnels, with the words of the configuration.
@@ -52,8 +53,8 @@ func (c TunnelChecksum) String() string {
 	return "checksum(" + strconv.Itoa(int(c)) + ")"
 }
 
-// A Tunnel is how packets are wrapped on their way to a real server. The zero
-// value is IP in IP. It is comparable.
+// A Tunnel is the encapsulation of packets to a real server. The zero value is IP
+// in IP. It is comparable.
 type Tunnel struct {
 	Type TunnelType
 	// Port is the UDP port that the real server takes GUE on, above 0 with
@@ -64,7 +65,7 @@ type Tunnel struct {
 	Checksum TunnelChecksum
 }
 
-// String says it in the words of the configuration: "ipip", "gre",
+// String returns the tunnel in the words of the configuration: "ipip", "gre",
 // "gue port 6080 checksum remote".
 func (t Tunnel) String() string {
 	s := t.Type.String()

@@ -11,6 +11,7 @@ import (
 	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/director/internal/spec"
 )
 
 // paths are those of a configuration, by what they lead to. Their marks depend on
@@ -72,12 +73,18 @@ func (ps paths) mark(sv *service) {
 	for _, s := range sv.servers {
 		key, ok := pathTo(sv.conf, s.conf)
 		if p, there := ps[key]; ok && there && s.probe != nil {
-			s.probe.SetPath(checks.Path{
-				Mark: p.Mark, VIP: sv.conf.ID.Addr,
-				Tunnel: s.conf.Forward == dataplane.IPIP, Wrap: key.wrap(),
-				Whole: s.probe.Negotiates() && s.probe.Addr() == key.server.Addr, // and not another port
-			})
+			path := key.check(sv.conf, s.probe)
+			path.Mark = p.Mark
+			s.probe.SetPath(path)
 		}
+	}
+}
+
+// check returns the path for the check of a real server, without its mark.
+func (k pathKey) check(v *config.Virtual, s *spec.Check) checks.Path {
+	return checks.Path{
+		VIP: v.ID.Addr, Tunnel: k.server.Forward == dataplane.IPIP, Wrap: k.wrap(),
+		Whole: s.Negotiates() && s.Addr() == k.server.Addr, // and not another port
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/config"
+	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/director/internal/spec"
 )
 
@@ -20,6 +21,10 @@ type Trial struct {
 	// Target is what the check is told; its Trace is nil.
 	Target  checks.Target
 	Timeout time.Duration
+	// Path is the way to the VIP, if it is to be checked as well. It has a mark if
+	// there is one; else NotByVIP says why not.
+	Path     checks.Path
+	NotByVIP string
 }
 
 // Trials returns the checks that a director makes with a configuration, in the
@@ -42,24 +47,71 @@ func trialsOf(v *config.Virtual, r *config.Real) []Trial {
 		return []Trial{{Virtual: v, Real: r}}
 	}
 	target := s.Whole(nil)
+	var path checks.Path
+	if key, ok := pathTo(v, r); ok {
+		path = key.check(v, s)
+	}
 	var all []Trial
 	for _, name := range s.Names() {
-		all = append(all, Trial{Virtual: v, Real: r, Check: name, Target: target, Timeout: s.Limit(name)})
+		all = append(all, Trial{Virtual: v, Real: r, Check: name, Target: target, Timeout: s.Limit(name), Path: path})
 	}
 	return all
 }
 
+// TrialPaths gives the trials that are to be made by the VIP as well the marks of
+// their paths, which it returns: they are for checks by hand alone. Those beyond
+// [dataplane.MaxPaths] get none.
+func TrialPaths(all []Trial) []dataplane.Path {
+	var list []dataplane.Path
+	marks := map[pathKey]uint32{}
+	for i := range all {
+		t := &all[i]
+		key, ok := pathTo(t.Virtual, t.Real)
+		if !ok || t.NotByVIP != "" {
+			continue
+		}
+		mark, known := marks[key]
+		if !known && len(list) < dataplane.MaxPaths {
+			mark = dataplane.FirstTrialMark + uint32(len(list))
+			marks[key] = mark
+			list = append(list, dataplane.Path{Mark: mark, IPv6: key.six, Server: key.server})
+		}
+		t.Path.Mark = mark
+	}
+	return list
+}
+
+// A TrialResult is what has come of a trial.
+type TrialResult struct {
+	Duration time.Duration
+	Err      error // why the real server is not well
+	// Warning is what is wrong although it is well, "" for nothing.
+	Warning string
+	// NotByVIP is why the check was not made by the VIP as well, "" if it was, or
+	// was not to be.
+	NotByVIP string
+}
+
 // Run makes the check once, and records in trace what was sent and what came
-// back. It returns how long that took.
-func (t Trial) Run(ctx context.Context, trace *checks.Trace) (took time.Duration, err error) {
+// back.
+func (t Trial) Run(ctx context.Context, trace *checks.Trace) (r TrialResult) {
 	check, ok := checks.For(t.Check)
 	if !ok {
-		return 0, fmt.Errorf("there is no check of service %s in this version", t.Check)
+		return TrialResult{Err: fmt.Errorf("there is no check of service %s in this version", t.Check)}
 	}
 	t.Target.Trace = trace
+	r.NotByVIP = t.NotByVIP
+	if t.Path.Mark != 0 {
+		t.Target.Note = &checks.Note{}
+		check = checks.ByVIP(check, t.Path, func(why error) { r.NotByVIP = why.Error() })
+	}
 	ctx, cancel := context.WithTimeout(ctx, t.Timeout)
 	defer cancel()
 	began := time.Now()
-	err = check(ctx, t.Target)
-	return time.Since(began), err
+	r.Err = check(ctx, t.Target)
+	r.Duration = time.Since(began)
+	if n := t.Target.Note; n != nil && r.Err == nil {
+		r.Warning = n.Warning
+	}
+	return r
 }

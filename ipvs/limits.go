@@ -48,8 +48,8 @@ func (l *limits) virtual(v dataplane.VirtualService) {
 		if v.ID.Mark == 0 {
 			l.add("virtual", "firewall mark 0 is no mark: packets without one have it")
 		}
-		if dataplane.IsPathMark(v.ID.Mark) {
-			l.add("virtual", "firewall marks %d to %d are those of checks by the VIP, see checkpath: take another one", dataplane.FirstPathMark, dataplane.FirstPathMark+dataplane.MaxPaths-1)
+		if dataplane.IsPathMark(v.ID.Mark) || dataplane.IsTrialMark(v.ID.Mark) {
+			l.add("virtual", "firewall marks %d to %d are those of checks by the VIP, see checkpath: take another one", dataplane.FirstPathMark, dataplane.FirstTrialMark+dataplane.MaxPaths-1)
 		}
 	case v.ID.Protocol != dataplane.TCP && v.ID.Protocol != dataplane.UDP:
 		l.add("virtual", "IPVS is not programmed for %s: use tcp, udp or a firewall mark", v.ID.Protocol)

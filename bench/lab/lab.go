@@ -37,7 +37,7 @@ const (
 	RealLink   = "srv0"   // of each real server
 )
 
-// Options say what to build. The zero value of each is usable.
+// Options describe a lab. The zero value of each field is usable.
 type Options struct {
 	Topology    Topology // "" is Routed
 	RealServers int      // 0 is 1
@@ -67,7 +67,7 @@ type Lab struct {
 	// where an observer watches. They are "lo" in a Loopback lab, and the same
 	// in a Bridged one.
 	Front, Back string
-	// Limits are what the kernel did not let the lab do, a sentence each.
+	// Limits are settings that the kernel refused, a sentence each.
 	Limits []string
 
 	Options
@@ -91,8 +91,8 @@ func New(o Options) (*Lab, error) {
 	return l, nil
 }
 
-// Close ends the processes of the lab and takes its network away. Closing
-// again does nothing.
+// Close ends the processes of the lab and takes its network away. A second Close
+// does nothing.
 func (l *Lab) Close() error { return l.net.Close() }
 
 func (o *Options) complete() error {

@@ -14,8 +14,8 @@ import (
 const pinned = "shunt-bench-pinned"
 
 // Pin returns cmd, which has not been started, changed so that it runs on
-// processors alone from its first instruction on. With no processors it is as
-// it was. The program that starts it has to call Main.
+// processors alone from its first instruction on. Without processors Pin returns
+// cmd unchanged. The program that starts it has to call Main.
 func Pin(cmd *exec.Cmd, processors []int) *exec.Cmd {
 	if len(processors) == 0 {
 		return cmd
@@ -26,9 +26,9 @@ func Pin(cmd *exec.Cmd, processors []int) *exec.Cmd {
 	return cmd
 }
 
-// Main is called first in main, and in TestMain of what pins processes. In a
-// process that Pin made it becomes what was to be pinned; in all others it
-// returns at once.
+// Main must be called first in main, and in TestMain of packages that pin
+// processes. In a process that Pin made it executes the pinned program; in all
+// others it returns at once.
 func Main() {
 	if len(os.Args) < 4 || os.Args[0] != pinned {
 		return

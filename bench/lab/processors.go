@@ -7,15 +7,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Processors says which processes run on which processors.
+// Processors are the processors of the processes.
 type Processors struct {
 	Director []int // of the subject alone
 	Others   []int // of clients, real servers and the program itself
 }
 
-// Share divides the processors this process may use: the director gets the
-// last n, and all others share the rest. With one processor everybody shares
-// it, and figures of time mean little.
+// Share divides the processors this process may use: the director gets the last
+// n, and all others share the rest. A single processor is shared by all, and
+// figures of time mean little.
 func Share(n int) (Processors, error) {
 	var set unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &set); err != nil {
@@ -36,7 +36,7 @@ func Share(n int) (Processors, error) {
 	return Processors{Director: all[len(all)-n:], Others: all[:len(all)-n]}, nil
 }
 
-// String says it in words.
+// String returns the division in words.
 func (p Processors) String() string {
 	if fmt.Sprint(p.Director) == fmt.Sprint(p.Others) {
 		return "director, clients and real servers share " + names(p.Director)

@@ -50,7 +50,7 @@ func runInside(cmd *exec.Cmd) (status int, again bool, err error) {
 	// The death signal belongs to the thread that starts the process.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	// A terminal sends SIGINT to both; the one inside decides what it means.
+	// A terminal sends SIGINT to both; the program inside handles it.
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, unix.SIGINT, unix.SIGTERM)
 	defer signal.Stop(signals)
@@ -73,7 +73,7 @@ func runInside(cmd *exec.Cmd) (status int, again bool, err error) {
 	return cmd.ProcessState.ExitCode(), true, nil
 }
 
-// pass hands SIGTERM on until the process has ended.
+// pass passes SIGTERM on until the process has ended.
 func pass(signals <-chan os.Signal, ended <-chan struct{}, p *os.Process) {
 	for {
 		select {

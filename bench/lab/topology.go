@@ -41,7 +41,7 @@ func (l *Lab) loop() error {
 			return err
 		}
 	}
-	// An IPv6 address that belongs to a network only cannot be bound else.
+	// Without it an IPv6 address that only belongs to a network cannot be bound.
 	return n.Sysctl("net.ipv6.ip_nonlocal_bind", "1")
 }
 
@@ -115,7 +115,7 @@ func (l *Lab) directorVIP() error {
 	return l.Director.Forward()
 }
 
-// prepareReal does to the real servers what shunt realserver apply does.
+// prepareReal configures the real servers as `shunt realserver apply` does.
 func (l *Lab) prepareReal() error {
 	dir, err := os.MkdirTemp("", "shunt-bench-")
 	if err != nil {
@@ -135,7 +135,8 @@ func (l *Lab) prepareReal() error {
 	return nil
 }
 
-// addSources gives the client the addresses of Sources, and tells the others.
+// addSources gives the client the addresses of Sources, and the other machines a
+// route to them.
 func (l *Lab) addSources() error {
 	if l.Topology == Loopback {
 		return nil
@@ -158,7 +159,7 @@ func (l *Lab) addSources() error {
 	return l.Client.Sysctl("net.ipv6.ip_nonlocal_bind", "1")
 }
 
-// ownAll makes every address of p one of the machine itself.
+// ownAll makes every address of p a local one.
 func ownAll(n *netlab.Namespace, p netip.Prefix) error {
 	err := n.Do(func() error {
 		lo, err := netlink.LinkByName("lo")

@@ -18,7 +18,7 @@ import (
 // settings are those that a measurement needs of every machine. Some exist
 // once for the whole kernel, and then have no place in a namespace.
 var settings = [][2]string{
-	// Pacing, as bbr has it, would be what is measured.
+	// With pacing, as bbr has it, the pacing would be measured.
 	{"net.ipv4.tcp_congestion_control", "reno"},
 	// A client that came from the port of a service would keep that from its
 	// director, which may start later.
@@ -30,7 +30,7 @@ var settings = [][2]string{
 	{"net.core.somaxconn", "32768"},
 	{"net.ipv4.tcp_max_syn_backlog", "32768"},
 	{"net.ipv4.tcp_fin_timeout", "5"},
-	// A round must not begin with what the one before has learned of a path.
+	// A round must not begin with the path metrics of the round before.
 	{"net.ipv4.tcp_no_metrics_save", "1"},
 	// Thousands of real servers are thousands of neighbours.
 	{"net.ipv4.neigh.default.gc_thresh1", "16384"},
@@ -62,8 +62,8 @@ func (l *Lab) all() []*netlab.Namespace {
 	return append([]*netlab.Namespace{l.Client, l.Director}, l.Real...)
 }
 
-// links sets the MTU and steers received packets. It is run inside of m, and
-// its thread, which sees other files than the process, ends with it.
+// links sets the MTU and steers received packets. It runs inside of m, on a
+// thread that ends with it, since the thread sees other files than the process.
 func (l *Lab) links(m *netlab.Namespace) error {
 	own := l.Processors.Others
 	if m == l.Director {

@@ -80,8 +80,8 @@ func (w *connections) free() int { return w.idle.n }
 
 func (w *connections) busy() int { return w.under }
 
-// stands reports whether the connection whose turn it is stands, and takes it
-// out of turn if not.
+// nextEstablished reports whether the next connection in turn is established, and
+// takes it out of turn if not.
 func (w *connections) nextEstablished() bool {
 	if w.slots[w.idle.first()].state == connected {
 		return true

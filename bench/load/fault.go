@@ -4,7 +4,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A fault is why an operation failed: the attempted call in the high
+// A fault is the reason why an operation failed: the attempted call in the high
 // byte and the error number in the low one, or one of the constants.
 type fault uint16
 

@@ -8,14 +8,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A datagram's sequence number is its slot in the low bits, and above them how
-// often the slot was used, by which late answers are told.
+// A datagram's sequence number is its slot in the low bits, and above them the
+// number of uses of the slot, by which late answers are recognized.
 const (
 	slotBits = 20
 	slotMask = 1<<slotBits - 1
 )
 
-// flight is one slot for a datagram that awaits its answer.
+// flight is a slot for one datagram that awaits its answer.
 type flight struct {
 	sequence uint32
 	target   int32
@@ -23,7 +23,7 @@ type flight struct {
 	under    bool
 }
 
-// flows carries operations over UDP. Flow n comes from address n%S and socket
+// flows performs operations over UDP. Flow n comes from address n%S and socket
 // n/S, with S addresses, so that flows in turn share a batch.
 type flows struct {
 	l        *loop
@@ -126,7 +126,7 @@ func next(i, n int) int {
 	return i
 }
 
-// compose makes datagram n of the batch the request of a slot.
+// compose writes the request of a slot into datagram n of the batch.
 func (w *flows) compose(n int, s *flight, source int) {
 	h := &w.out.msgs[n].hdr
 	b := AppendRequest(w.out.buffer(n), s.sequence, w.size, w.answer)
@@ -172,7 +172,7 @@ func (w *flows) ready(socket int32, events uint32) {
 	w.l.again(w.self, socket, events)
 }
 
-// arrive takes an answer.
+// arrive handles an answer.
 func (w *flows) arrive(b []byte, from *sockaddr) {
 	w.t.carried(0, len(b))
 	if len(b) < MinAnswer {

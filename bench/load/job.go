@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// A Kind is what a client does.
+// A Kind is a kind of work.
 type Kind string
 
 // The kinds of work.
@@ -14,8 +14,8 @@ const (
 	Connections Kind = "connections"
 	// Requests sends one request after the other over kept connections.
 	Requests Kind = "requests"
-	// Bulk is Requests with answers (or requests) too large to look at: they
-	// are discarded in the kernel, and bytes are what is counted.
+	// Bulk is Requests with answers (or requests) too large to look at: they are
+	// discarded in the kernel, and their bytes are counted.
 	Bulk Kind = "bulk"
 	// Idle opens connections, makes one request over each and holds them; at
 	// the end it makes another one, and counts those that answered.
@@ -25,8 +25,8 @@ const (
 )
 
 // A Job describes the work of one load process. It needs a client, real servers or
-// both. With a client it ends when the client has; real servers alone run
-// until they are told to stop.
+// both. With a client it ends when the client has; real servers alone run until
+// they are stopped.
 type Job struct {
 	Client *Client `json:"client,omitempty"`
 	// Beside is work of the kind Bulk that goes on while Client does its own.
@@ -65,9 +65,9 @@ type Client struct {
 	// Buffer is SO_SNDBUF and SO_RCVBUF of every socket; the kernel's if 0.
 	Buffer int `json:"buffer,omitempty"`
 
-	// Rate is operations per second, begun on time whatever became of those
-	// before (an open loop). Latency counts from when an operation was to begin.
-	// At 0 each begins when the one before has ended (a closed loop).
+	// Rate is operations per second, begun on time regardless of those before (an
+	// open loop). Latency counts from when an operation was to begin. At 0 each
+	// begins when the one before has ended (a closed loop).
 	Rate float64 `json:"rate,omitempty"`
 	// Warmup precedes Duration; operations in it are not counted.
 	Warmup   time.Duration `json:"warmup,omitempty"`
@@ -77,15 +77,15 @@ type Client struct {
 	Timeout time.Duration `json:"timeout,omitempty"`
 	// Interval is the width of a Moment of the timeline; none is kept at 0.
 	Interval time.Duration `json:"interval,omitempty"`
-	// Trust spares looking at the pattern; sizes, sequence numbers and the
-	// numbers of real servers are always looked at.
+	// Trust omits the check of the pattern; sizes, sequence numbers and the
+	// numbers of real servers are always checked.
 	Trust bool `json:"trust,omitempty"`
 }
 
 // Serve is one real server, for TCP and UDP on the same address.
 type Serve struct {
 	Address netip.AddrPort `json:"address"` // port 0 takes a free one
-	// Number is what its answers carry; at most 65535.
+	// Number is the number in its answers, at most 65535.
 	Number int `json:"number"`
 	// Namespace is a path such as /proc/1/fd/7, that of the process if empty.
 	Namespace string `json:"namespace,omitempty"`

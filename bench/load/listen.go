@@ -66,8 +66,8 @@ func setStreamOptions(fd int32, buffer int) {
 	setBuffers(fd, buffer)
 }
 
-// setDatagramOptions makes each datagram tell the address it was sent to: the
-// answer has to come from that one, and a real server may have several.
+// setDatagramOptions makes the kernel report the destination of each datagram:
+// the answer has to come from that one, and a real server may have several.
 func setDatagramOptions(fd int32, buffer int) {
 	_ = setOption(fd, unix.SOL_IP, unix.IP_PKTINFO, 1)
 	_ = setOption(fd, unix.SOL_IPV6, unix.IPV6_RECVPKTINFO, 1)
@@ -77,7 +77,7 @@ func setDatagramOptions(fd int32, buffer int) {
 	setBuffers(fd, buffer)
 }
 
-// setBuffers prefers to pass over the system's limits, which takes a privilege.
+// setBuffers exceeds the system's limits if the process has the privilege.
 func setBuffers(fd int32, size int) {
 	if size == 0 {
 		return

@@ -28,8 +28,8 @@ type loop struct {
 	base     time.Time
 	handlers []handler
 	events   [256]unix.EpollEvent
-	// retry holds slots that used up their share of a turn: epoll, being edge
-	// triggered, will not say again that they are ready. spare is the other one.
+	// retry holds slots that used up their share of a turn: epoll, which is
+	// edge-triggered, does not report them again. spare is the other one.
 	retry, spare []unix.EpollEvent
 	stopped      bool
 }
@@ -54,7 +54,8 @@ func (l *loop) register(h handler) int32 {
 	return int32(len(l.handlers) - 1)
 }
 
-// watch has ready called with slot when fd becomes readable, writable or ends.
+// watch makes the loop call ready with slot when fd becomes readable, writable or
+// ends.
 func (l *loop) watch(fd, owner, slot int32) unix.Errno {
 	ev := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET&0xffffffff, Fd: slot, Pad: owner}
 	_, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(l.epoll), unix.EPOLL_CTL_ADD, uintptr(fd),
@@ -106,8 +107,8 @@ func (l *loop) dispatch(events []unix.EpollEvent) {
 	}
 }
 
-// wait is epoll_pwait2, whose time is in nanoseconds; the scheduler hears of
-// it only where it may take long.
+// wait is epoll_pwait2, whose time is in nanoseconds. It tells the Go scheduler
+// only if it may take long.
 func (l *loop) wait(until int64) (int, unix.Errno) {
 	wait := max(0, min(until-l.now(), int64(time.Second)))
 	ts := unix.NsecToTimespec(wait)

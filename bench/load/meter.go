@@ -8,7 +8,7 @@ import (
 	"github.com/shunt-lb/shunt/bench/result"
 )
 
-// A meter reads what processor time the process takes between two moments.
+// A meter measures the processor time of the process between two moments.
 type meter struct {
 	at    time.Time
 	usage unix.Rusage

@@ -8,9 +8,9 @@ import (
 
 // An Outcome is the result of a job, warm-up excluded.
 //
-// In a closed loop an operation counts if it ended within the measured time.
-// At a rate it counts if it was to begin within it, and its fate is awaited
-// for as long as Timeout after the end.
+// In a closed loop an operation counts if it ended within the measured time. At a
+// rate it counts if it was to begin within it; its end is awaited for Timeout
+// after the measured time.
 type Outcome struct {
 	Began   time.Time `json:"began"`   // of the measured time, wall clock
 	Seconds float64   `json:"seconds"` // measured
@@ -40,7 +40,7 @@ type Outcome struct {
 	Served []Served `json:"served,omitempty"` // in the order of Job.Serve
 }
 
-// Served is what one real server did, from its start to its end.
+// Served has the counters of one real server, from its start to its end.
 type Served struct {
 	Number    int    `json:"number"`
 	Accepted  uint64 `json:"accepted"`  // connections
@@ -49,6 +49,6 @@ type Served struct {
 	Received  uint64 `json:"received"`  // payload bytes
 	Sent      uint64 `json:"sent"`      // payload bytes
 	Open      uint64 `json:"open"`      // connections at the end
-	// Failures counts what it could not answer, by kind, in words.
+	// Failures counts the requests that it could not answer, by kind, in words.
 	Failures map[string]int `json:"failures,omitempty"`
 }

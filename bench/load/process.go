@@ -18,7 +18,7 @@ import (
 // mark is the only argument of a process that runs a job.
 const mark = "shunt-load-process"
 
-// stopGrace is how long a process has to answer for what it did.
+// stopGrace is how long a process has to report its outcome.
 const stopGrace = 10 * time.Second
 
 // A message is a line of JSON on the standard output of a load process. The
@@ -45,8 +45,8 @@ type Process struct {
 }
 
 // Start runs a job in a process of its own and returns when its real servers
-// listen. When ctx ends the process is stopped as by Stop. The caller calls
-// Wait or Stop, else the process is left behind.
+// listen. When ctx ends the process is stopped as by Stop. The caller has to call
+// Wait or Stop, which end the process.
 func Start(ctx context.Context, j Job) (*Process, error) {
 	if err := errors.Join(ctx.Err(), j.check()); err != nil {
 		return nil, fmt.Errorf("start a load process: %w", err)
@@ -83,9 +83,8 @@ func (p *Process) Pid() int { return p.cmd.Process.Pid }
 func (p *Process) Listening() []netip.AddrPort { return p.listening }
 
 // Begun is closed when the measured time begins: warm-up is over and, where
-// connections are kept, they are open. A job without a client never begins,
-// nor does one that is stopped before: whoever waits for Begun waits for Done
-// too.
+// connections are kept, they are open. A job without a client never begins, nor
+// does one that is stopped before that: wait for Done, too.
 func (p *Process) Begun() <-chan struct{} { return p.begun }
 
 // Began is when the measured time began; zero until Begun is closed.
@@ -101,13 +100,13 @@ func (p *Process) Began() time.Time {
 // Done is closed when the process has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// Wait waits for the process to end and returns what came of its job.
+// Wait waits for the process to end and returns the outcome of its job.
 func (p *Process) Wait() (Outcome, error) {
 	<-p.done
 	return p.outcome, p.err
 }
 
-// Stop ends the job now and returns what came of it until then.
+// Stop ends the job now and returns its outcome until then.
 func (p *Process) Stop() (Outcome, error) {
 	_ = p.stop.Close()
 	select {
@@ -169,8 +168,8 @@ func (p *Process) end(m message, missing error) {
 	}
 }
 
-// Main runs the job and exits if this process was started for one, and returns
-// at once otherwise. Call it before anything else in main and TestMain.
+// Main runs the job and exits if this process was started for one, and returns at
+// once otherwise. It must be called first in main and TestMain.
 func Main() {
 	if len(os.Args) == 2 && os.Args[1] == mark {
 		os.Exit(serve(os.Stdin, os.Stdout))

@@ -66,8 +66,8 @@ func checksTable(all []result.Checks) table {
 	).lean()
 }
 
-// dearer returns the processor time of one of c's checks of that of haproxy:
-// of the same kind, or of the kind that c's is a variant of.
+// dearer returns the processor time of one of c's checks in a ratio to haproxy's:
+// for the same kind, or for the kind of which c's is a variant.
 func dearer(c result.Checks, all []result.Checks) float64 {
 	kind, _, _ := strings.Cut(c.Kind, ",")
 	for _, k := range []string{c.Kind, kind} {
@@ -86,8 +86,8 @@ func dearer(c result.Checks, all []result.Checks) float64 {
 	return 0
 }
 
-// failed is the cell of the checks that failed. Where real servers fall silent
-// they have to.
+// failed returns the cell of the checks that failed. They have to fail where real
+// servers fall silent.
 func failed(c result.Checks) cell {
 	var n uint64
 	counted := false

@@ -11,7 +11,7 @@ import (
 	"github.com/shunt-lb/shunt/bench/result"
 )
 
-// A Comparison says how the figures of one run differ from those of another.
+// A Comparison has the differences between the figures of two runs.
 type Comparison struct {
 	Warnings []string // why the runs may not be comparable
 	Changes  []Change // of figures with rounds, one kind of work after the other
@@ -31,7 +31,7 @@ type Change struct {
 	write func(float64) string
 }
 
-// A Verdict says what a difference means.
+// A Verdict is the meaning of a difference.
 type Verdict string
 
 // The verdicts. Same is a difference that chance explains at a level of 0.05,
@@ -45,10 +45,10 @@ const (
 	Bounded Verdict = "bounded by the generator"
 )
 
-// compared are the figures that are set beside each other, by round.
+// compared are the figures of rounds that are compared.
 var compared = []struct {
 	name   string
-	rate   bool // says nothing where nothing is done
+	rate   bool // only for work with a rate
 	more   bool // is better
 	write  func(float64) string
 	values func(result.Measure) []float64
@@ -114,8 +114,8 @@ func measured(xs []float64) []float64 {
 	return slices.DeleteFunc(xs, func(x float64) bool { return !finite(x) })
 }
 
-// test tells a difference between old and now from chance without assuming how
-// rounds are distributed.
+// test returns the probability of the difference by chance, and the verdict. It
+// assumes no distribution of the rounds.
 func test(old, now []float64, more bool) (float64, Verdict) {
 	if len(old) == 0 || len(now) == 0 {
 		return 1, TooFew
@@ -135,8 +135,8 @@ func test(old, now []float64, more bool) (float64, Verdict) {
 	return c.P, Worse
 }
 
-// fewest returns the least chance that the test can find for samples of n and m
-// values, both sides of it: two of all ways to mix them.
+// fewest returns the smallest probability that the two-sided test can find for
+// samples of n and m values: two of all ways to mix them.
 func fewest(n, m int) float64 {
 	ways := 1.0
 	for i := 1; i <= m; i++ {
@@ -145,7 +145,7 @@ func fewest(n, m int) float64 {
 	return 2 / ways
 }
 
-// differences says why old and now may not be comparable.
+// differences returns why old and now may not be comparable.
 func differences(old, now result.Run) []string {
 	known := func(s string) string { return cmp.Or(s, "unknown") }
 	var all []string

@@ -7,8 +7,8 @@ import (
 	"strconv"
 )
 
-// Print writes c for people: what makes the runs hard to compare first, then a
-// table for each kind of work, then what else got worse. The error is w's.
+// Print writes c for people: the warnings, a table for each kind of work, and the
+// findings. The error is w's.
 func (c Comparison) Print(w io.Writer, o Options) error {
 	c = printable(c)
 	p := printer{Options: o}
@@ -66,7 +66,8 @@ func ratioTable(all []Ratio) table {
 		}))
 }
 
-// summary counts verdicts, and says how many of them chance alone would bring.
+// summary returns the numbers of verdicts, and how many of them chance alone
+// would cause.
 func (c Comparison) summary() string {
 	counts := map[Verdict]int{}
 	for _, ch := range c.Changes {

@@ -1,4 +1,4 @@
-// Package report shows what a run of the benchmark left: as tables on a
-// terminal, as JSON and CSV, as one HTML file with plots, and beside an
-// earlier run.
+// Package report shows the results of a run of the benchmark: as tables on a
+// terminal, as JSON and CSV, as one HTML file with plots, and in comparison with
+// an earlier run.
 package report

@@ -7,9 +7,9 @@ import (
 	"github.com/shunt-lb/shunt/bench/result"
 )
 
-// findings says what got worse without rounds to test: figures that are missing,
-// verdicts that were ok, and losses that were none. A count that was not 0
-// before and differs now is for the reader to judge.
+// findings returns the changes for the worse that have no rounds to test: missing
+// figures, verdicts that were ok, and losses that were 0. It leaves counts that
+// were not 0 before to the reader.
 func findings(old, now result.Run) []string {
 	return slices.Concat(
 		found(old.Measures, now.Measures,
@@ -38,8 +38,8 @@ func findings(old, now result.Run) []string {
 			}))
 }
 
-// found names the items of old that are missing from now, and those of which
-// worse says something.
+// found returns the items of old that are missing in now, and those for which
+// worse returns a text.
 func found[T any](old, now []T, name func(T) string, worse func(old, now T) string) []string {
 	have := make(map[string]T, len(now))
 	for _, n := range now {

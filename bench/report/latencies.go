@@ -16,9 +16,9 @@ type curve struct {
 	quantiles []result.Quantile
 }
 
-// latencies plots how slow which share of operations was: towards the right
-// each nine takes as much room as the one before, upwards each tenfold does. The
-// text of names the operations for those who do not see where the plot stands.
+// latencies plots the latency over the share of operations that were no slower,
+// with shares by their number of nines and latencies on a logarithmic axis. The
+// text of names the operations for readers who do not see the plot.
 func latencies(title, of string, curves []curve, colour palette) figure {
 	curves = drawable(curves)
 	if len(curves) == 0 {
@@ -45,8 +45,8 @@ func latencies(title, of string, curves []curve, colour palette) figure {
 	return f
 }
 
-// drawable returns curves with the points that a logarithmic plot has a place
-// for, without those of fewer than two.
+// drawable returns the curves with the points that a logarithmic plot can show,
+// without curves of fewer than two.
 func drawable(curves []curve) []curve {
 	var some []curve
 	for _, c := range curves {

@@ -13,9 +13,9 @@ import (
 // tall is how many rows a table may have without being folded away.
 const tall = 20
 
-// Markdown writes run as a part of a document: facts as a list, a heading of
-// the third level for each section, tables, and what not to conclude. Tables
-// with many rows are folded away. The error is w's.
+// Markdown writes run as a part of a document: facts as a list, a heading of the
+// third level for each section, tables, and limits. Tables with many rows are
+// folded away. The error is w's.
 func Markdown(w io.Writer, run result.Run) error {
 	run = printable(run)
 	var b bytes.Buffer
@@ -65,10 +65,10 @@ func markdownTable(b *bytes.Buffer, t table) {
 	}
 }
 
-// The renderer of tables escapes bars.
+// inlined escapes Markdown. The renderer of tables escapes bars.
 var inlined = strings.NewReplacer("*", "\\*", "_", "\\_", "`", "\\`", "<", "&lt;", "[", "\\[", "\\", "\\\\")
 
-// inline keeps a text from being read as anything else than that.
+// inline returns s with all Markdown in it escaped.
 func inline(s string) string { return inlined.Replace(s) }
 
 // Insert returns a document with what is between the lines "<!-- NAME -->" and

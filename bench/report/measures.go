@@ -9,7 +9,7 @@ import (
 	"github.com/shunt-lb/shunt/bench/result"
 )
 
-// shares are those whose latencies the tables name.
+// shares are the quantiles of latency in the tables.
 var shares = []struct {
 	name  string
 	share float64
@@ -131,8 +131,8 @@ func measureNotes(g result.Group) []string {
 	return notes
 }
 
-// headroom says by how much clients and real servers were faster without m's
-// subject, and what that means for its operations per second.
+// headroom returns by how much clients and real servers were faster without m's
+// subject, as a clause with the conclusion.
 func headroom(g result.Group, m result.Measure) string {
 	i := slices.IndexFunc(g.Measures, func(d result.Measure) bool { return d.Subject == "direct" })
 	own := result.Median(m.Each(result.Round.Rate))
@@ -143,8 +143,8 @@ func headroom(g result.Group, m result.Measure) string {
 		times(result.Median(g.Measures[i].Each(result.Round.Rate))/own))
 }
 
-// failures says what went wrong how often in all rounds of m, the most frequent
-// first.
+// failures returns the errors of all rounds of m by kind with their numbers, the
+// most frequent first.
 func failures(m result.Measure) string {
 	counts := map[string]int{}
 	for _, r := range m.Rounds {
@@ -182,8 +182,7 @@ func measurePlots(g result.Group, colour palette) []figure {
 	}
 }
 
-// typical returns the medians, over the rounds of m, of the latencies at all
-// shares that it knows.
+// typical returns the median over the rounds of m of the latency at each share.
 func typical(m result.Measure) []result.Quantile {
 	var known []result.Quantile
 	for _, r := range m.Rounds {

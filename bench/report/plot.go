@@ -132,8 +132,8 @@ func (p *plot) svg(title, desc string) template.HTML {
 		p.width, p.height, title, title, desc, p.body.String()))
 }
 
-// plottable reports whether a plot has a place for x: arithmetic on greater
-// figures, which nothing measured has, overflows.
+// plottable reports whether a plot can show x: arithmetic on greater figures,
+// which no measurement has, overflows.
 func plottable(x float64) bool { return math.Abs(x) < 1e15 }
 
 // steps returns round values from low to high, about n of them.

@@ -32,14 +32,15 @@ func NewProgress(f *os.File, steps int) *Progress {
 	)}
 }
 
-// Doing says what the step that begins now is: "throughput: haproxy, round 2 of 5".
+// Doing sets the name of the step that begins now: "throughput: haproxy, round 2
+// of 5".
 func (p *Progress) Doing(what string) {
 	if p != nil && p.bar != nil {
 		p.bar.Describe(what)
 	}
 }
 
-// Step says that a step is done.
+// Step counts a step that is done.
 func (p *Progress) Step() {
 	if p != nil && p.bar != nil {
 		_ = p.bar.Add(1) // a bar that cannot be drawn is no reason to stop measuring

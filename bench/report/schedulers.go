@@ -8,7 +8,7 @@ import (
 	"github.com/shunt-lb/shunt/bench/result"
 )
 
-// shown is how much of a sequence the tables hold.
+// shown is how many elements of a sequence the tables show.
 const shown = 24
 
 // schedulerNames are the columns that name a scheduler.
@@ -89,7 +89,8 @@ func chosen(s result.Scheduler) cell {
 	return cell{strings.Join(parts, " "), bad}
 }
 
-// rule says whether the sequence of s is the one that the scheduler has to keep.
+// rule returns the cell that says whether the sequence of s is the one of its
+// scheduler.
 func rule(s result.Scheduler) cell {
 	off := departure(s)
 	switch {
@@ -101,8 +102,8 @@ func rule(s result.Scheduler) cell {
 	return cell{"kept by all " + thousands(float64(min(len(s.Rule), len(s.Sequence)))), good}
 }
 
-// departure returns where the sequence of s first is not what the rule says, and
-// -1 where it keeps it or there is none.
+// departure returns the index at which the sequence of s first differs from its
+// rule, -1 if it does not or there is none.
 func departure(s result.Scheduler) int {
 	for i, rs := range s.Sequence {
 		if i < len(s.Rule) && rs != s.Rule[i] {

@@ -19,7 +19,7 @@ type section struct {
 	Plots, Small []figure // small ones stand side by side
 }
 
-// sections returns those of run that have anything to show.
+// sections returns the sections of run that are not empty.
 func sections(run result.Run) []section {
 	colour := palette{}
 	all := summary(run)
@@ -48,7 +48,7 @@ func sections(run result.Run) []section {
 // A fact is one thing to know about a run.
 type fact struct{ Name, Text string }
 
-// facts say where and how run took place; unknown ones are left out.
+// facts returns the facts about run; unknown ones are left out.
 func facts(run result.Run) []fact {
 	var programs []string
 	for _, name := range slices.Sorted(maps.Keys(run.Machine.Programs)) {

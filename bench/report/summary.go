@@ -7,14 +7,14 @@ import (
 	"github.com/shunt-lb/shunt/bench/result"
 )
 
-// A contest is a measure of shunt's and all that did the same work.
+// A contest is a measure of shunt and all measures of the same work.
 type contest struct {
 	result.Group
 	own result.Measure
 }
 
-// summary sets shunt beside each peer, one row for each work and dataplane.
-// There is none where there is nothing to compare.
+// summary returns a section with shunt beside each peer, one row for each work
+// and dataplane, or none if there is nothing to compare.
 func summary(run result.Run) []section {
 	columns := []column[contest]{
 		words("WORK", func(c contest) string { return c.Scenario + ": " + c.Work }),
@@ -46,8 +46,8 @@ func summary(run result.Run) []section {
 	}}
 }
 
-// cost returns what shunt takes for one operation, or to hold a connection, in a
-// ratio to what the peer takes; 0 where there is none.
+// cost returns shunt's processor time of one operation, or memory of a held
+// connection, in a ratio to the peer's; 0 if there is none.
 func (c contest) cost(peer string) float64 {
 	i := slices.IndexFunc(c.Measures, func(o result.Measure) bool { return o.Subject == peer })
 	switch {

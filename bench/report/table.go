@@ -2,7 +2,7 @@ package report
 
 import "slices"
 
-// A table is what all printers print. Its first columns name the row; a table
+// A table is printed by all printers. Its first columns name the row; a table
 // that is too wide for a terminal repeats them.
 type table struct {
 	Title    string

@@ -24,7 +24,7 @@ const (
 // colourCodes are the ANSI codes of marks.
 var colourCodes = map[mark]string{good: "32", bad: "31;1", doubt: "33", faint: "2"}
 
-// Options say where text is going to be read.
+// Options describe where the text is shown.
 type Options struct {
 	Color bool // mark what matters with ANSI colours
 	Width int  // of the terminal in columns; 0 is no limit

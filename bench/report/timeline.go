@@ -9,8 +9,8 @@ import (
 	"github.com/shunt-lb/shunt/bench/result"
 )
 
-// timeline plots, in a row for each subject, which share of the requests was
-// lost when.
+// timeline plots the share of requests that was lost over time, in a row for each
+// subject.
 func timeline(fault string, all []result.Failover, colour palette) figure {
 	all = timed(all)
 	if len(all) == 0 {
@@ -42,7 +42,7 @@ func timeline(fault string, all []result.Failover, colour palette) figure {
 }
 
 // timed returns those of all that have a timeline, with the moments that a plot
-// has a place for.
+// can show.
 func timed(all []result.Failover) []result.Failover {
 	var some []result.Failover
 	for _, f := range all {
@@ -54,7 +54,7 @@ func timed(all []result.Failover) []result.Failover {
 	return some
 }
 
-// lostMoments draws what f lost upon y, up to the next row at most.
+// lostMoments draws the losses of f upwards from y, up to the next row at most.
 func lostMoments(p *plot, f result.Failover, y float64) {
 	for i, m := range f.Timeline {
 		share := result.Ratio(float64(m.Lost), float64(m.Good+m.Lost))
@@ -67,7 +67,7 @@ func lostMoments(p *plot, f result.Failover, y float64) {
 	}
 }
 
-// momentTable has the moments at which any of all lost something.
+// momentTable returns the table of the moments with losses.
 func momentTable(all []result.Failover) table {
 	columns := []column[float64]{words("AFTER THE FAULT", period)}
 	var moments []result.Moment

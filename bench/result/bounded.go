@@ -1,7 +1,7 @@
 package result
 
-// headroom is how many times faster than a subject clients and real servers
-// have to be on their own, for the subject to be what is measured.
+// headroom is how many times faster than a subject clients and real servers have
+// to be without it; otherwise they are what is measured.
 const headroom = 2
 
 // MarkBounded marks the measures in which clients and real servers may have

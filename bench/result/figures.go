@@ -13,9 +13,9 @@ func (r Round) Cost() float64 {
 	return Ratio(r.Subject.Busy(), float64(r.Operations))
 }
 
-// Busy returns the time spent in user and system mode together, in seconds.
-// Where the kernel forwards, the time in SoftIRQ is added: the whole of it, as
-// nobody can tell for whom a processor was in it.
+// Busy returns the time spent in user and system mode together, in seconds. Where
+// the kernel forwards, the time in SoftIRQ is added: all of it, since it cannot
+// be attributed.
 func (c CPU) Busy() float64 {
 	if c.Forwards {
 		return c.User + c.System + c.SoftIRQ
@@ -23,8 +23,8 @@ func (c CPU) Busy() float64 {
 	return c.User + c.System
 }
 
-// Rated reports whether operations per second, and what one of them cost, say
-// anything: connections that are held only are no work.
+// Rated reports whether operations per second and their cost have a meaning:
+// connections that are only held are no work.
 func (m Measure) Rated() bool { return m.Scenario != "idle" }
 
 // Generating returns how many processors clients and real servers kept busy
@@ -55,7 +55,7 @@ func (r Round) At(share float64) (float64, bool) {
 	return 0, false
 }
 
-// Each returns what figure says of every round of m, in order.
+// Each returns figure of every round of m, in order.
 func (m Measure) Each(figure func(Round) float64) []float64 {
 	xs := make([]float64, 0, len(m.Rounds))
 	for _, r := range m.Rounds {
@@ -100,9 +100,9 @@ type Group struct {
 }
 
 // Dearer returns the cost of an operation of m in a ratio to that of other: the
-// median of the ratios of rounds of the same number, which were taken right
-// after each other, so that what the machine does meanwhile meets both. Where
-// the numbers of rounds differ it is the ratio of the medians.
+// median of the ratios of rounds of the same number, which were taken right after
+// each other, so that other work of the machine affects both. Where the numbers
+// of rounds differ it is the ratio of the medians.
 func (m Measure) Dearer(other Measure) float64 {
 	own, its := m.Each(Round.Cost), other.Each(Round.Cost)
 	if len(own) != len(its) {
@@ -114,7 +114,7 @@ func (m Measure) Dearer(other Measure) float64 {
 	return Median(own)
 }
 
-// Rated reports what Measure.Rated does of the measures of g.
+// Rated is Measure.Rated of the measures of g.
 func (g Group) Rated() bool { return Measure{Scenario: g.Scenario}.Rated() }
 
 // Groups returns the measures of r in groups, both in order of appearance.

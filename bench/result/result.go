@@ -7,7 +7,7 @@ import "time"
 // Version is that of the format. A file of another version is refused.
 const Version = 1
 
-// A Run is everything one call of shunt-bench measured.
+// A Run has all results of one call of shunt-bench.
 type Run struct {
 	Version int       `json:"version"`
 	Began   time.Time `json:"began"`
@@ -15,7 +15,7 @@ type Run struct {
 	Command []string  `json:"command"` // what was typed
 	Machine Machine   `json:"machine"`
 	Pinning string    `json:"pinning"` // which processes ran on which processors, in words
-	Limits  []string  `json:"limits"`  // what not to conclude, a sentence each
+	Limits  []string  `json:"limits"`  // what not to conclude from the figures, a sentence each
 
 	Measures   []Measure   `json:"measures,omitempty"`
 	Schedulers []Scheduler `json:"schedulers,omitempty"`
@@ -24,7 +24,7 @@ type Run struct {
 	Checks     []Checks    `json:"checks,omitempty"`
 }
 
-// A Machine is what the run took place on.
+// A Machine is the machine of a run.
 type Machine struct {
 	Processor  string            `json:"processor"`
 	Processors int               `json:"processors"`
@@ -75,8 +75,8 @@ type CPU struct {
 	User    float64 `json:"user"`
 	System  float64 `json:"system"`
 	SoftIRQ float64 `json:"softirq"` // of the processors the subject ran on; 0 where it cannot be told
-	// Forwards says that the kernel forwards for the subject: what it does in
-	// SoftIRQ is the subject's work.
+	// Forwards says that the kernel forwards for the subject: SoftIRQ is the
+	// subject's work then.
 	Forwards bool `json:"forwards,omitempty"`
 }
 
@@ -88,7 +88,7 @@ type Memory struct {
 	Kernel      uint64 `json:"kernel"` // socket buffers and slabs of the machine, as far as it can be told
 }
 
-// A Scheduler is how a subject distributed connections, from packets.
+// A Scheduler is how a subject distributed connections, observed by packets.
 type Scheduler struct {
 	Subject  string     `json:"subject"`
 	Name     string     `json:"name"` // wrr
@@ -106,7 +106,7 @@ type Scheduler struct {
 	Added    []Quantile `json:"added,omitempty"` // latency the director added to a packet
 }
 
-// A Rewrite is what a forwarding method did to packets.
+// A Rewrite has the changes of packets by a forwarding method.
 type Rewrite struct {
 	Subject string  `json:"subject"`
 	Method  string  `json:"method"` // gate, masq, ipip, proxy
@@ -126,7 +126,7 @@ type Field struct {
 	Kept    bool   `json:"kept"`    // the promise, by every packet
 }
 
-// A Failover is what one fault cost the clients of a subject.
+// A Failover is the cost of one fault to the clients of a subject.
 type Failover struct {
 	Subject  string   `json:"subject"`
 	Fault    string   `json:"fault"` // killed, frozen, unplugged, drained, returns, reload, restart, crash
@@ -138,7 +138,7 @@ type Failover struct {
 	Note     string   `json:"note,omitempty"`
 }
 
-// A Moment counts requests by when they were to start.
+// A Moment counts the requests that were to start in one interval.
 type Moment struct {
 	At   float64 `json:"at"` // seconds after the fault, begin of the interval
 	Good uint64  `json:"good"`
@@ -161,7 +161,7 @@ type Checks struct {
 	Note      string     `json:"note,omitempty"`
 }
 
-// A ChecksRound is one measurement of what checks cost.
+// A ChecksRound is one measurement of the cost of checks.
 type ChecksRound struct {
 	Seconds float64 `json:"seconds"`
 	Checks  uint64  `json:"checks"`           // connections that were begun

@@ -11,7 +11,7 @@ func Median(xs []float64) float64 {
 	return at(finite(xs), 0.5)
 }
 
-// A Spread is how far several measurements of one thing lie apart.
+// A Spread has the quartiles and extremes of several measurements of one thing.
 type Spread struct {
 	Min, Low, Median, High, Max float64 // Low and High are the quartiles
 }
@@ -29,8 +29,8 @@ func (s Spread) Relative() float64 {
 	return Ratio((s.High-s.Low)/2, math.Abs(s.Median))
 }
 
-// Ratio returns a/b, and 0 where that is no finite number: 0 says that there is
-// no ratio to show, or that a is nothing.
+// Ratio returns a/b, and 0 where that is no finite number: 0 means that there is
+// no ratio, or that a is 0.
 func Ratio(a, b float64) float64 {
 	r := a / b
 	if math.IsNaN(r) || math.IsInf(r, 0) {
@@ -48,7 +48,7 @@ func finite(xs []float64) []float64 {
 	return s
 }
 
-// at returns what lies at share q of sorted, interpolated between neighbours.
+// at returns the value at share q of sorted, interpolated between neighbours.
 func at(sorted []float64, q float64) float64 {
 	if len(sorted) == 0 {
 		return 0

@@ -13,8 +13,8 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// haproxy has splicing where bytes are many, no logs of connections, and a
-// thread for each processor.
+// haproxy is configured with splicing of large transfers, without logs of
+// connections, and with a thread for each processor.
 func haproxy() *Subject {
 	return &Subject{
 		Name: "haproxy", program: "haproxy",
@@ -77,7 +77,7 @@ func haproxyConfig(s *Setting) string {
 	return b.String()
 }
 
-// streamModule is where Debian has what nginx needs for TCP and UDP.
+// streamModule is Debian's path of nginx's module for TCP and UDP.
 const streamModule = "/usr/lib/nginx/modules/ngx_stream_module.so"
 
 // nginx has a worker for each processor and passes on half-closed connections,
@@ -105,7 +105,8 @@ func nginxConfig(s *Setting) string {
 		fmt.Fprintf(&b, "load_module %s;\n", streamModule)
 	}
 	if text, err := os.ReadFile("/proc/self/setgroups"); err == nil && strings.TrimSpace(string(text)) == "deny" {
-		// The groups of a worker cannot be set: the master has to do the work.
+		// A worker cannot set its groups in the namespace, so that the master
+		// does the work.
 		b.WriteString("master_process off;\n")
 	}
 	how, _ := balance(s, nginxBalance)
@@ -136,9 +137,8 @@ func nginxListen(s *Setting) string {
 	return "reuseport backlog=32768"
 }
 
-// nginxWeight says how much a real server gets. Where servers are checked,
-// nginx does what it can: after a failure it leaves one alone for as long as
-// the interval.
+// nginxWeight returns the weight of a real server. Instead of checks nginx avoids
+// a server for the interval after a failure.
 func nginxWeight(s *Setting, r Real) string {
 	if r.Weight == 0 {
 		return "down"
@@ -149,7 +149,7 @@ func nginxWeight(s *Setting, r Real) string {
 	return fmt.Sprintf("weight=%d max_fails=1 fail_timeout=%ds", weight(s, r), s.seconds())
 }
 
-// keepalived is run with its checkers alone, without VRRP.
+// keepalived runs with its checkers alone, without VRRP.
 func keepalived() *Subject {
 	return &Subject{
 		Name: "keepalived", Kernel: true, program: "keepalived",
@@ -202,8 +202,8 @@ func balance(s *Setting, words map[string]string) (string, error) {
 	return word, nil
 }
 
-// weight is that of r, unless the scheduler has none; it is 0 for a real server
-// that is to take no new connection.
+// weight returns the weight of r, at most 1 if the scheduler ignores weights. It
+// is 0 for a real server that takes no new connections.
 func weight(s *Setting, r Real) int {
 	switch s.scheduler() {
 	case "rr", "lc":

@@ -22,7 +22,7 @@ import (
 	"github.com/shunt-lb/shunt/internal/test/netlab"
 )
 
-// A Running subject directs. Its methods are for one goroutine.
+// A Running is a subject that runs. Its methods are for one goroutine.
 type Running struct {
 	*Subject
 	Setting
@@ -31,8 +31,8 @@ type Running struct {
 	said    *output
 }
 
-// Start starts a subject. It may not answer yet when Start returns; that is
-// seen best by a client. The caller stops it.
+// Start starts a subject. It may not answer yet when Start returns, which a
+// client finds out best. The caller stops it.
 func (s *Subject) Start(set Setting) (*Running, error) {
 	r := &Running{Subject: s, Setting: set}
 	if s.Name == Direct {
@@ -45,7 +45,7 @@ func (s *Subject) Start(set Setting) (*Running, error) {
 	return r, r.Restart()
 }
 
-// Restart starts a subject that has ended once more.
+// Restart starts a subject again after it has ended.
 func (r *Running) Restart() error {
 	if r.Name == Direct {
 		return nil
@@ -83,8 +83,8 @@ func (r *Running) Targets() []netip.AddrPort {
 	return all
 }
 
-// Err returns why the subject is not running any more, with what it said last,
-// and nil if it is.
+// Err returns why the subject has ended, with its last output, and nil while it
+// runs.
 func (r *Running) Err() error {
 	if r.process == nil {
 		return nil
@@ -112,8 +112,8 @@ func (r *Running) Configure(reals []Real) error {
 	return r.reload()
 }
 
-// reload tells the subject to read its configuration. One that says when it
-// does is told until then: haproxy loses a signal while it starts.
+// reload tells the subject to read its configuration. A subject that reports this
+// is told again until it does: haproxy loses a signal while it starts.
 func (r *Running) reload() error {
 	before := r.said.count(r.heeds)
 	for end := time.Now().Add(patience); ; {
@@ -145,8 +145,7 @@ func (r *Running) Signal(s unix.Signal) error {
 	return nil
 }
 
-// Kill ends the subject at once, with everything that belongs to it, and waits
-// for it.
+// Kill ends all processes of the subject at once, and waits for it.
 func (r *Running) Kill() {
 	if r.process != nil {
 		_ = unix.Kill(-r.process.Pid(), unix.SIGKILL) // it may have ended
@@ -163,7 +162,8 @@ func (r *Running) Stop() {
 
 func (r *Running) file() string { return filepath.Join(r.Dir, r.Subject.file) }
 
-// write writes the configuration, whole at once: some watch their file.
+// write replaces the configuration atomically, since some programs watch their
+// file.
 func (r *Running) write() error {
 	next := r.file() + ".next"
 	if err := os.WriteFile(next, []byte(r.config(&r.Setting)), 0o600); err != nil {
@@ -217,7 +217,7 @@ func (s *Subject) Version(shunt string) (string, error) {
 		return "", err
 	}
 	cmd := exec.Command(path, s.version...)
-	cmd.Env = append(os.Environ(), "LC_ALL=C") // without complaints of a locale that is not there
+	cmd.Env = append(os.Environ(), "LC_ALL=C") // without complaints about a missing locale
 	out, err := cmd.CombinedOutput()
 	for line := range strings.Lines(string(out)) {
 		if line = strings.TrimSpace(line); line != "" {
@@ -227,7 +227,7 @@ func (s *Subject) Version(shunt string) (string, error) {
 	return "", fmt.Errorf("ask %s for its version: %w", path, errors.Join(err, errors.New("it said nothing")))
 }
 
-// output keeps the last of what a program says.
+// output keeps the last output of a program.
 type output struct {
 	mu     sync.Mutex
 	text   bytes.Buffer
@@ -235,7 +235,7 @@ type output struct {
 	left   map[int]time.Time
 }
 
-// kept is how many bytes of what a program says are kept at least.
+// kept is how many bytes of a program's output are kept at least.
 const kept = 4096
 
 func (o *output) Write(p []byte) (int, error) {
@@ -248,8 +248,8 @@ func (o *output) Write(p []byte) (int, error) {
 	return o.text.Write(p)
 }
 
-// note notes the real servers that went out of service. Programs write their
-// lines whole.
+// note records the real servers that went out of service. Programs write whole
+// lines.
 func (o *output) note(p []byte) {
 	if o.leaves == nil {
 		return

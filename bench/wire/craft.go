@@ -116,7 +116,7 @@ func (c *template) clone() *template {
 	return &d
 }
 
-// become makes the frame packet n.
+// become turns the frame into packet n.
 func (c *template) become(n uint64) {
 	source := n%uint64(c.Sources) + 1
 	var b [8]byte

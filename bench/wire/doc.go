@@ -1,5 +1,5 @@
-// Package wire makes packets and watches them: what no socket can tell of a
-// director is read from the links around it.
+// Package wire makes packets and watches them. It observes on the links what no
+// socket can show of a director.
 //
 // A [Sender] sends SYNs and datagrams from thousands of source addresses. A
 // [Watcher] captures on the director's links, and on those of the real servers

@@ -44,7 +44,7 @@ func (s Service) ports() []uint16 {
 	return out
 }
 
-// filter has the kernel keep snap bytes of the service's packets: of its
+// filter returns a program that keeps snap bytes of the service's packets: of its
 // protocol with one of its ports, and tunnelled ones. Fragments other than the
 // first have no ports and are not seen.
 func (s Service) filter(snap int) ([]unix.SockFilter, error) {

@@ -8,7 +8,7 @@ import (
 	"github.com/shunt-lb/shunt/bench/result"
 )
 
-// longest is the most a director can hold a packet back and be told so.
+// longest is the longest delay that is measured.
 const longest = 10 * time.Minute
 
 func quantiles(moves []pair) []result.Quantile {

@@ -97,7 +97,7 @@ func NextHop(ctx context.Context, in *netlab.Namespace, to netip.Addr) (mac net.
 	}
 }
 
-// neighbour looks the next hop up, or has the kernel look for it and returns
+// neighbour looks up the next hop, or makes the kernel ask for it and returns
 // nothing.
 func neighbour(to netip.Addr) (net.HardwareAddr, error) {
 	routes, err := netlink.RouteGet(to.AsSlice())

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A packet is a captured frame of the service, taken apart.
+// A packet is a captured frame of the service, parsed.
 type packet struct {
 	frame
 	tap  *tap
@@ -48,7 +48,7 @@ const flagSYN, flagACK = 0x02, 0x10
 // opens reports whether p is the first of a TCP connection.
 func (p *packet) opens() bool { return p.proto == protoTCP && p.flags&(flagSYN|flagACK) == flagSYN }
 
-// A decoder takes packets apart without allocating for each header.
+// A decoder parses packets without allocating for each header.
 type decoder struct {
 	eth layers.Ethernet
 	ip4 layers.IPv4
@@ -57,8 +57,8 @@ type decoder struct {
 	udp layers.UDP
 }
 
-// decode takes f apart. It reports false for what is no packet of TCP or UDP
-// or has been cut short within the headers.
+// decode parses f. It returns false for a frame that is no packet of TCP or UDP
+// or ends within the headers.
 func (d *decoder) decode(t *tap, f frame) (p *packet, ok bool) {
 	if d.eth.DecodeFromBytes(f.data, gopacket.NilDecodeFeedback) != nil {
 		return nil, false
@@ -136,7 +136,8 @@ func (d *decoder) transport(p *packet, size int, data []byte) bool {
 	return true
 }
 
-// judge notes whether a checksum is right; one wrong one decides.
+// judge records whether a checksum is right. One wrong checksum counts for the
+// packet.
 func (p *packet) judge(ok bool) {
 	switch {
 	case !ok:

@@ -18,8 +18,8 @@ type key struct {
 	real     int    // of whose link, when asking for arrivals
 }
 
-// hashed is how many bytes of a datagram tell it from others. They are kept
-// also where headers were put before it.
+// hashed is how many bytes of a datagram identify it. They are kept behind
+// additional headers, too.
 const hashed = 64
 
 var seed = maphash.MakeSeed()
@@ -73,8 +73,8 @@ func (o *Observation) pairPackets() {
 	o.seekArrivals()
 }
 
-// claim takes the packet that became p out of those waiting. Among repetitions
-// it is the one with the same identification, else the oldest.
+// claim removes the packet that became p from waiting and returns it. Among
+// repetitions it is the one with the same identification, else the oldest.
 func claim(waiting map[key][]*packet, k key, p *packet) *packet {
 	list := waiting[k]
 	if len(list) == 0 {

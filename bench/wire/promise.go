@@ -9,7 +9,7 @@ import (
 	"strconv"
 )
 
-// A promise is what a method of forwarding says of one part of a packet.
+// A promise is the effect of a forwarding method on one part of a packet.
 type promise struct {
 	name, says string
 	value      func(p *packet) string

@@ -6,11 +6,11 @@ import (
 	"github.com/shunt-lb/shunt/bench/result"
 )
 
-// Rewrite says what became of packets, and whether the method's promises were
-// kept by all of them. Before and After of a field are those of the first
-// packet, or of the first by which the promise was broken. With a proxy the
-// first packets of two connections are compared. Fields of packets that come
-// back have names that begin with "reply".
+// Rewrite returns the changes of packets, and whether all of them kept the
+// promises of the method. Before and After of a field are those of the first
+// packet, or of the first by which the promise was broken. With a proxy the first
+// packets of two connections are compared. Fields of packets that come back have
+// names that begin with "reply".
 func (o *Observation) Rewrite(subject string) result.Rewrite {
 	six := o.service.Addr.Addr().Is6()
 	r := result.Rewrite{Subject: subject, Method: o.service.Method, Family: "IPv4"}
@@ -34,7 +34,7 @@ func (o *Observation) Rewrite(subject string) result.Rewrite {
 	return r
 }
 
-// compared are the pairs of packets of which something is promised.
+// compared returns the pairs of packets that promises are about.
 func (o *Observation) compared() []pair {
 	if o.service.Method == Proxy {
 		return o.opened
@@ -42,7 +42,7 @@ func (o *Observation) compared() []pair {
 	return o.moves
 }
 
-// examine holds every pair to the promises.
+// examine checks every pair by the promises.
 func (o *Observation) examine(r *result.Rewrite, prefix string, promises []promise, pairs []pair) (problems []string) {
 	if len(pairs) == 0 || len(promises) == 0 {
 		return nil
@@ -69,7 +69,7 @@ func (o *Observation) examine(r *result.Rewrite, prefix string, promises []promi
 	return problems
 }
 
-// unverified says so where no checksum could be computed.
+// unverified returns a remark if no checksum could be computed.
 func (o *Observation) unverified(pairs []pair) string {
 	for _, m := range pairs {
 		if m.after.sums != unknown {

@@ -12,13 +12,13 @@ import (
 // shown is how much of a sequence goes into the result.
 const shown = 60
 
-// Scheduler says how connections were distributed by the named scheduler (rr,
-// wrr, ...), in what order, and whether that is right. Sources are told apart
+// Scheduler returns how the named scheduler (rr, wrr, ...) distributed
+// connections, in what order, and whether that is right. Sources are told apart
 // by address. rr and wrr have to keep the kernel's sequence from the first
 // connection to the last, wherever in it they begin; sh, dh and mh one real
-// server for each source; those that look at connections (lc, wlc, sed, nq,
-// ovf) are held to a distribution where Service.Held says that connections
-// stay, with a twentieth of leeway.
+// server for each source; those that look at connections (lc, wlc, sed, nq, ovf)
+// are held to a distribution where Service.Held says that connections stay, with
+// a twentieth of leeway.
 func (o *Observation) Scheduler(subject, name string) result.Scheduler {
 	s := result.Scheduler{
 		Subject: subject, Name: name, Protocol: o.service.Protocol,

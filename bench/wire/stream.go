@@ -4,7 +4,7 @@ import (
 	"net/netip"
 )
 
-// named is how many of a connection's first bytes tell it from others.
+// named is how many of a connection's first bytes identify it.
 const named = 32
 
 // A stream is a TCP connection as seen at the director, one with a client or
@@ -30,7 +30,7 @@ func (f *flow) begin(p *packet) {
 	}
 }
 
-// add takes a segment, unless it is a repetition.
+// add adds a segment, unless it is a repetition.
 func (f *flow) add(p *packet) {
 	if p.size <= 0 || !f.started {
 		return
@@ -81,8 +81,9 @@ func (s *streams) add(p *packet, up bool) {
 }
 
 // pairStreams pairs a proxy's connections with clients and those with real
-// servers by the bytes they begin with, and among equals by their order. What
-// has no counterpart among the clients, a check for example, does not count.
+// servers by the bytes they begin with, and among equals by their order. A
+// connection without a counterpart among the clients, such as a check, does not
+// count.
 func (o *Observation) pairStreams() {
 	front, back := o.sides()
 	behind := map[string][]*stream{}

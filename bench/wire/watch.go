@@ -34,7 +34,7 @@ func (p Point) String() string {
 	return p.In.String() + ":" + p.Link
 }
 
-// Options say what to watch and how. Everything but Service may be left out.
+// Options describe what to watch and how. All fields but Service may be left out.
 type Options struct {
 	Service Service
 	// Snap is how many bytes of a frame are kept; less than 256 is 256.
@@ -68,9 +68,9 @@ type Watcher struct {
 	ending  atomic.Bool
 }
 
-// Watch begins to capture. It returns when every packet from now on is seen.
-// The director's points are needed for everything; those of real servers add
-// the check that what left the director arrived. Stop has to be called.
+// Watch begins to capture. It returns when every packet from now on is seen. The
+// director's points are needed for everything; those of real servers add the
+// check that packets from the director arrived. Stop has to be called.
 func Watch(o Options, points ...Point) (*Watcher, error) {
 	w := &Watcher{options: o.complete()}
 	if err := o.Service.tellable(points); err != nil {
@@ -95,7 +95,7 @@ func Watch(o Options, points ...Point) (*Watcher, error) {
 }
 
 // Stop waits until the links are silent, at most until ctx is done, ends the
-// capture and returns what was seen. The load is to have ended before.
+// capture and returns the observation. The load must have ended before.
 func (w *Watcher) Stop(ctx context.Context) (*Observation, error) {
 	tick := time.NewTicker(w.options.Settle / 4)
 	defer tick.Stop()

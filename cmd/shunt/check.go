@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/config"
+	"github.com/shunt-lb/shunt/daemon"
 	"github.com/shunt-lb/shunt/daemon/trial"
 	"github.com/shunt-lb/shunt/director"
 )
@@ -21,7 +22,8 @@ func checkCommand() *cli.Command {
 		Usage: "make the checks of a configuration file once, by hand",
 		Description: "Shows for each real server what was sent to it, what came back, the verdict, and where it is known\n" +
 			"that ldirectord judges otherwise. Passwords are shown as ***. No shunt needs to be running, and nothing\n" +
-			"is changed: no service, no address, no log file.\n\n" +
+			"is changed: no service, no address, no log file. With checkpath=vip, and as root, the kernel's IPVS has\n" +
+			"services of its own for firewall marks for as long as the checks take.\n\n" +
 			"Exits with 0 if all real servers are well, 1 if some are not or wait for what this host does not have,\n" +
 			"2 if the file has errors or cannot be read, or nothing in it is what was asked for.",
 		Flags: []cli.Flag{
@@ -34,8 +36,8 @@ func checkCommand() *cli.Command {
 	}
 }
 
-// misused gives an error of the command line, or of the file, its exit code:
-// 1 says that a check has failed.
+// misused gives an error of the command line, or of the file, its exit code. It
+// is not 1, which says that a check has failed.
 func misused(err error) error { return cli.Exit(err.Error(), exitConfig) }
 
 func check(c *cli.Context) error {
@@ -56,7 +58,9 @@ func check(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	done := daemon.PathsForTrials(ctx, trials)
 	failed, err := try(ctx, c, trials)
+	err = errors.Join(err, done())
 	if err == nil && (failed > 0 || len(conf.Waiting) > 0) {
 		err = cli.Exit("", exitFailure)
 	}
@@ -72,7 +76,7 @@ func choose(c *cli.Context, path string, conf *config.Config) ([]director.Trial,
 	return trials, nil
 }
 
-// try makes checks, prints what comes of them and returns how many have failed.
+// try makes checks, prints their results and returns how many have failed.
 func try(ctx context.Context, c *cli.Context, trials []director.Trial) (failed int, err error) {
 	if c.Bool("json") {
 		results := []trial.Result{}
@@ -95,7 +99,7 @@ func chosen(c *cli.Context) string {
 	return words.String()
 }
 
-// interrupted says why not all checks were made.
+// interrupted replaces the error of a cancelled context by one for operators.
 func interrupted(err error) error {
 	if errors.Is(err, context.Canceled) {
 		return errors.New("interrupted: not all checks were made")

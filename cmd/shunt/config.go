@@ -90,7 +90,7 @@ func checkConfig(c *cli.Context) error {
 		return checkJSON(c, verdict{File: path, OK: err == nil, Problems: append(config.Problems{}, problems...)})
 	}
 	if err != nil {
-		return err // report tells, as it does for run
+		return err // report prints it, as it does for run
 	}
 	if e := config.Report(c.App.ErrWriter, problems); e != nil {
 		return e
@@ -100,7 +100,8 @@ func checkConfig(c *cli.Context) error {
 	return err
 }
 
-// waitingFor says how much of what the file names is not there on this host.
+// waitingFor returns a clause about the names in the file that this host cannot
+// find, "" for none.
 func waitingFor(conf *config.Config) string {
 	if _, n := conf.Waiting.Counts(); n > 0 {
 		return fmt.Sprintf(", waiting for %d that this host does not have now", n)

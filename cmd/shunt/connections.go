@@ -14,8 +14,8 @@ import (
 	"github.com/shunt-lb/shunt/admin"
 )
 
-// showConnections writes connections as they come, until Ctrl-C. There may be
-// a million of them, and minutes to read them in.
+// showConnections writes connections as they come, until Ctrl-C. There may be a
+// million of them, which take minutes to read.
 func showConnections(c *cli.Context, client *admin.Client) error {
 	if c.Bool("watch") {
 		return errors.New("--watch is for the status: leave --connections out")
@@ -34,7 +34,7 @@ func showConnections(c *cli.Context, client *admin.Client) error {
 	}
 	unlisted, err := client.Connections(ctx, filter, add)
 	if ctx.Err() != nil {
-		err = nil // enough was seen
+		err = nil // the user has seen enough
 	}
 	switch {
 	case err != nil:

@@ -15,12 +15,12 @@ import (
 	"github.com/shunt-lb/shunt/daemon"
 )
 
-// rootDir is where the sockets of root's shunts are, and of those that are
-// services.
+// rootDir is the folder of the sockets of shunts that root, or the service
+// manager, has started.
 const rootDir = "/run/shunt"
 
-// controlPaths are the control sockets that go with a configuration: the one
-// that was asked for, else those named after the file, in dir.
+// controlPaths returns the paths of the control sockets of a configuration: the
+// one that the command line names, else those named after the file, in dir.
 func controlPaths(c *cli.Context, dir, config string) []string {
 	if path := c.String("control"); path != "" {
 		return []string{path}
@@ -32,8 +32,9 @@ func controlPaths(c *cli.Context, dir, config string) []string {
 	return paths
 }
 
-// runtimeDir is where sockets go: /run for root and for services that may
-// write there, the user's own folder for everybody else.
+// runtimeDir returns the folder for sockets: the one of the service manager or in
+// /run for root and for services that may write there, the user's own folder for
+// everybody else.
 func runtimeDir() string {
 	// There may be several, separated by colons, see systemd.exec(5).
 	if dir, _, _ := strings.Cut(os.Getenv("RUNTIME_DIRECTORY"), ":"); dir != "" {
@@ -71,12 +72,12 @@ func dial(c *cli.Context) (*admin.Client, error) {
 	return admin.Dial(controlPaths(c, runtimeDir(), config)[0]).For(config), nil
 }
 
-// configName is the name of the configuration that a command is about. A
-// variable of the environment that is empty says nothing.
+// configName returns the name of the configuration that a command is about. An
+// empty variable of the environment counts as none.
 func configName(c *cli.Context) string { return cmp.Or(c.String("config"), defaultConfig) }
 
-// meant are the paths of the configuration that a name means: the one of the
-// file, or if there is none any more, all that it can have had.
+// meant returns the paths of the configuration that a name means: that of the
+// file, or if it is gone, all that it may have had.
 func meant(name string) ([]string, error) {
 	if path, err := daemon.FindConfig(name); err == nil {
 		return []string{path}, nil

@@ -1,5 +1,5 @@
-// Certificates are not verified when a check asks whether a server works, so
-// one that breaks this rule is as good as another.
+// Certificates are not verified when a check asks whether a server works, so one
+// that breaks this rule is accepted.
 //
 //go:debug x509negativeserial=1
 
@@ -23,19 +23,19 @@ import (
 	"github.com/shunt-lb/shunt/config"
 )
 
-// Set by the linker.
+// The linker sets both.
 var version, commit = "unknown", "unknown"
 
 // The exit codes, which are ldirectord's where it has them.
 const (
-	exitFailure   = 1 // something failed: a file that is not there, an address in use
+	exitFailure   = 1 // something failed: a missing file, an address in use
 	exitConfig    = 2 // the configuration has errors
 	exitStopped   = 3 // status: no shunt is running
 	exitForbidden = 4 // status: one is, and this user may not ask it
 	exitUnready   = 5 // status: one is, and does not serve every service as it is wanted
 )
 
-// defaultConfig is where ldirectord's users have their file.
+// defaultConfig is the path of the file of ldirectord's users.
 const defaultConfig = "/etc/ha.d/ldirectord.cf"
 
 // init keeps the first thread of the process for main, which opens no files when
@@ -45,8 +45,8 @@ func init() { runtime.LockOSThread() }
 
 func main() { os.Exit(run(os.Args, os.Stdout, impatient{os.Stderr})) }
 
-// impatient is a writer that does not wait for somebody to read: a last word
-// must not keep the program from ending. It returns as if all had been written.
+// impatient is a writer that does not wait for a reader: an error message must
+// not keep the program from ending. Write returns as if all had been written.
 type impatient struct{ io.Writer }
 
 func (w impatient) Write(b []byte) (int, error) {
@@ -115,7 +115,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		Version:        version,
 		Writer:         stdout,
 		ErrWriter:      stderr,
-		ExitErrHandler: func(*cli.Context, error) {}, // report does it
+		ExitErrHandler: func(*cli.Context, error) {}, // report prints errors
 		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return err },
 		Commands: append([]*cli.Command{
 			runCommand(), configCommand(), checkCommand(), statusCommand(), reloadCommand(), realserverCommand(), demoCommand(), versionCommand(),
@@ -149,17 +149,17 @@ func report(w io.Writer, err error) int {
 	return exitFailure
 }
 
-// refuse tells what is wrong with a configuration, and how much that is where
-// it is more than one line.
+// refuse prints what is wrong with a configuration, and the number of problems if
+// there are several.
 func refuse(w io.Writer, problems config.Problems) {
-	_ = config.Report(w, problems) // there is nowhere else to say it
+	_ = config.Report(w, problems) // there is no other place to report it
 	if len(problems) > 1 || problems[0].Pos.Line > 0 {
 		errs, warnings := problems.Counts()
 		fmt.Fprintf(w, "%s: refused: %s, %s\n", problems[0].Pos.File, count(errs, "error"), count(warnings, "warning"))
 	}
 }
 
-// count says how many of something there are.
+// count returns a number with its noun.
 func count(n int, what string) string {
 	if n != 1 {
 		what += "s"
@@ -180,7 +180,7 @@ func versionCommand() *cli.Command {
 
 func printVersion(c *cli.Context) { fmt.Fprintf(c.App.Writer, "shunt %s (%s)\n", version, commit) }
 
-// noArguments refuses what a command would otherwise pass over in silence.
+// noArguments refuses arguments that a command would silently ignore.
 func noArguments(c *cli.Context) error {
 	if c.Args().Present() {
 		return fmt.Errorf("%s takes no arguments, got %q", c.Command.Name, c.Args().First())

@@ -8,7 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// extraCommands holds what only a build for `make man` has.
+// extraCommands returns the commands that only a build for `make man` has.
 func extraCommands() []*cli.Command {
 	return []*cli.Command{{
 		Name:   "man",

@@ -47,7 +47,7 @@ func realserverCommand() *cli.Command {
 	}
 }
 
-// thisHost is the machine shunt runs on.
+// thisHost returns the machine that shunt runs on.
 func thisHost(c *cli.Context) *realserver.Host {
 	return &realserver.Host{Settings: sysctl.System, Note: realserver.Note(c.String("note"))}
 }

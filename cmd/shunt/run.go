@@ -72,14 +72,14 @@ func runDirector(c *cli.Context) error {
 	var o daemon.Options
 	var err error
 	found := make(chan struct{})
-	go func() { // a file is looked for, which is not for the first thread
+	go func() { // it looks for a file, which the first thread must not do
 		defer close(found)
 		o, err = options(c)
 	}()
 	if <-found; err != nil {
 		return err
 	}
-	// Orders that come during the start wait until somebody can follow them.
+	// Orders that come during the start wait until they can be followed.
 	stops, orders := make(chan os.Signal, 2), make(chan os.Signal, 8)
 	signal.Notify(stops, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT)
 	signal.Notify(orders, unix.SIGHUP, unix.SIGUSR1)
@@ -89,28 +89,27 @@ func runDirector(c *cli.Context) error {
 	stopped, err := interruptible(c.Context, stops, startWait, d.Start)
 	switch {
 	case stopped && errors.Is(err, context.Canceled):
-		return nil // told to stop before it ran
+		return nil // stopped before it ran
 	case err != nil:
 		return err
 	case !stopped:
 		serve(c.Context, d, stops, orders)
 	}
-	// A second signal cuts short what the stop waits for.
+	// A second signal ends the waits of the stop.
 	_, err = interruptible(context.Background(), stops, hurryWait, d.Stop)
 	return err
 }
 
 const (
 	startWait = 8 * time.Second        // for a start that is told to end
-	hurryWait = 900 * time.Millisecond // for whatever is told to end a second time
+	hurryWait = 900 * time.Millisecond // for a start or stop that gets a second signal
 )
 
 var errLeftBehind = errors.New("something does not end and is left behind; the log has more")
 
-// interruptible runs f to its end. A signal that comes meanwhile ends f's
-// context, and is reported, because f may have been past looking. From then on
-// f has so much time as wait says, and from another signal on hurryWait, and
-// is left behind after that.
+// interruptible runs f to its end and reports whether a signal came meanwhile.
+// The signal ends f's context, which f may no longer look at. After it f has the
+// time wait, and after another signal hurryWait; then f is abandoned.
 func interruptible(ctx context.Context, stops <-chan os.Signal, wait time.Duration, f func(context.Context) error) (stopped bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -134,9 +133,8 @@ func interruptible(ctx context.Context, stops <-chan os.Signal, wait time.Durati
 	}
 }
 
-// serve follows orders until a signal says to stop. Orders are carried out
-// beside it, so that one that hangs does not keep the director from being
-// stopped.
+// serve follows orders until a signal comes to stop. Each order runs in a
+// goroutine, so that one that hangs does not delay the stop.
 func serve(ctx context.Context, d *daemon.Daemon, stops, orders <-chan os.Signal) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -152,7 +150,7 @@ func serve(ctx context.Context, d *daemon.Daemon, stops, orders <-chan os.Signal
 
 func follow(ctx context.Context, d *daemon.Daemon, s os.Signal) {
 	if s == unix.SIGHUP {
-		_ = d.Reload(ctx) // logged where it happens
+		_ = d.Reload(ctx) // it is logged there
 	} else if err := d.Reopen(); err != nil {
 		slog.New(slog.NewTextHandler(os.Stderr, nil)).Error("log file cannot be reopened", "err", err)
 	}

@@ -138,14 +138,14 @@ func printJSON(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-// shown reports whether err stands in the status that has been printed.
+// shown reports whether err is part of the status that has been printed.
 func shown(err error) bool {
 	exit, ok := errors.AsType[cli.ExitCoder](err)
 	return ok && exit.ExitCode() == exitUnready
 }
 
-// notReached gives the cases that nobody is there, and that somebody is whom
-// this user may not ask, their own exit codes.
+// notReached gives exit codes to two errors: no shunt runs, and one runs that
+// this user may not ask.
 func notReached(err error) error {
 	switch {
 	case errors.Is(err, admin.ErrNotRunning):

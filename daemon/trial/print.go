@@ -48,6 +48,12 @@ func (p *Printer) Print(r Result) {
 		took = fmt.Sprintf(" after %s", r.Duration.Round(100*time.Microsecond))
 	}
 	p.line("    %s%s: %s", word, took, r.Verdict)
+	if r.Warning != "" {
+		p.line("    warning: %s", r.Warning)
+	}
+	if r.NotByVIP != "" {
+		p.line("    not checked by the VIP: %s", oneLine(r.NotByVIP))
+	}
 	if r.Ldirectord != "" {
 		p.line("    ldirectord: %s", r.Ldirectord)
 	}

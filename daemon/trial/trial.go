@@ -30,6 +30,10 @@ type Result struct {
 	Kind checks.Kind `json:"kind,omitempty"`
 	// Verdict is one line.
 	Verdict string `json:"verdict"`
+	// Warning is what is wrong although the check succeeds.
+	Warning string `json:"warning,omitempty"`
+	// NotByVIP is why the check was not made by the VIP, as checkpath=vip wants.
+	NotByVIP string `json:"not_by_vip,omitempty"`
 	// Ldirectord is how ldirectord judges otherwise, where that is known.
 	Ldirectord string `json:"ldirectord,omitempty"`
 }
@@ -101,8 +105,10 @@ func run(ctx context.Context, t director.Trial) Result {
 		return r
 	}
 	trace := &checks.Trace{}
-	took, err := t.Run(ctx, trace)
-	r.Duration, r.Events, r.OK = took, trace.Events(), err == nil
+	came := t.Run(ctx, trace)
+	err := came.Err
+	r.Duration, r.Events, r.OK = came.Duration, trace.Events(), err == nil
+	r.Warning, r.NotByVIP = came.Warning, came.NotByVIP
 	r.Verdict = "the real server is well"
 	if err != nil {
 		r.Kind = checks.KindOf(err)

@@ -129,12 +129,7 @@ func (a *Answer) feedHeader(b []byte) (n int, body []byte, err error) {
 	if a.state == start {
 		n, body, err = a.feedStart(b)
 	} else {
-		var line []byte
-		var complete bool
-		if n, line, complete, err = a.readLine(b); complete {
-			err = a.headerLine(line)
-			a.line.Release()
-		}
+		n, err = a.feedLine(b)
 	}
 	a.header += n
 	if a.header >= MaxHeader && !a.Head() && err == nil {
@@ -157,7 +152,8 @@ func (a *Answer) feedStart(b []byte) (n int, body []byte, err error) {
 		return n, nil, nil
 	}
 	if err = a.decide(a.first[:]); a.state == statusLine {
-		return n, nil, a.keep(a.first[:])
+		_, err = a.feedLine(a.first[:]) // of "ICY " and a newline it is all
+		return n, nil, err
 	}
 	return n, a.first[:], err
 }
@@ -213,6 +209,16 @@ func (a *Answer) readLine(b []byte) (n int, line []byte, complete bool, err erro
 }
 
 var newline, carriageReturn, semicolon = []byte("\n"), []byte("\r"), []byte(";")
+
+// feedLine reads up to the end of a line of the headers.
+func (a *Answer) feedLine(b []byte) (n int, err error) {
+	n, line, complete, err := a.readLine(b)
+	if complete {
+		err = a.headerLine(line)
+		a.line.Release()
+	}
+	return n, err
+}
 
 func (a *Answer) headerLine(line []byte) error {
 	if a.state == statusLine {

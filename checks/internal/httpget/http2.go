@@ -99,7 +99,7 @@ func chosen2(conn net.Conn) bool {
 
 // judge2 says whether the body of s is a good one. It is read to its end.
 func (v *Visit) judge2(ctx context.Context, s *stream) (err error) {
-	want, body := v.Receive, &io.LimitedReader{R: s, N: MaxBody}
+	want, body := v.receive, &io.LimitedReader{R: s, N: MaxBody}
 	matched := want == nil
 	if want == nil {
 		body.N = maxUnmatched
@@ -150,7 +150,7 @@ func (s *stream) ask(v *Visit, p page) error {
 	out.WriteString(http2.ClientPreface)
 	fr, enc := http2.NewFramer(&out, nil), hpack.NewEncoder(&head)
 	method := http.MethodGet
-	if v.head() {
+	if v.head {
 		method = http.MethodHead
 	}
 	field := func(name, value string) {

@@ -37,12 +37,11 @@ func FuzzPage(f *testing.F) {
 	}
 	server := netip.MustParseAddrPort("127.0.0.1:8080")
 	f.Fuzz(func(t *testing.T, request, host, location string) {
-		v := &Visit{Addr: server, Scheme: "http", Request: request, VirtualHost: host}
-		p, err := v.start()
+		v, err := New(&Target{Addr: server, Scheme: "http", Request: request, VirtualHost: host})
 		if err != nil {
 			return
 		}
-		v.first = p
+		p := v.first
 		sane(t, v, p)
 		if v.door(p) != server {
 			t.Errorf("%s is asked for at %s", p, v.door(p))
@@ -62,7 +61,7 @@ func sane(t *testing.T, v *Visit, p page) {
 	if line, _, _ := bytes.Cut(v.request(p), []byte("\r\n")); bytes.Count(line, []byte(" ")) != 2 {
 		t.Errorf("request line %q", line)
 	}
-	if p.target[0] != '/' || v.door(p).Addr() != v.Addr.Addr() {
+	if p.target[0] != '/' || v.door(p).Addr() != v.addr.Addr() {
 		t.Errorf("%q is asked for at %s", p, v.door(p))
 	}
 }

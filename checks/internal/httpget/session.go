@@ -51,7 +51,7 @@ func (s *Session) Begin() session.Step {
 }
 
 func (s *Session) ask(request []byte) session.Step {
-	s.answer.Reset(s.head())
+	s.answer.Reset(s.head)
 	s.held.Release()
 	s.body = body{}
 	return session.Step{Send: request, Until: "while waiting for the answer"}
@@ -133,7 +133,7 @@ func (s *Session) fault(err error) (session.Step, bool) {
 
 // limit is how much of a body is read.
 func (s *Session) limit() int64 {
-	if s.Receive == nil {
+	if s.receive == nil {
 		return maxUnmatched
 	}
 	return MaxBody
@@ -157,7 +157,7 @@ func (s *Session) complete() bool {
 // hold keeps a part of the body until there is all of it. It is false if there
 // is no room for that.
 func (s *Session) hold(part []byte) bool {
-	return s.Receive == nil || s.held.Append(part)
+	return s.receive == nil || s.held.Append(part)
 }
 
 // judgeHead decides whether the body of an answer counts, of which some has come.
@@ -167,7 +167,7 @@ func (s *Session) judgeHead(part, behind []byte) (step session.Step, over bool) 
 	a := &s.answer
 	s.judged = true
 	switch {
-	case a.Bare && (s.head() || s.Receive == nil):
+	case a.Bare && (s.head || s.receive == nil):
 		line, _, _ := bytes.Cut(slices.Concat(part, behind), []byte("\n"))
 		return s.done(failure.Because(failure.Protocol, "%w", http1.Malformed(strings.TrimSuffix(string(line), "\r")))), true
 	case !s.good(a.Status) && a.Redirects():
@@ -196,7 +196,7 @@ func (s *Session) redirect(location string) session.Step {
 
 // judgeBody says whether a complete body is a good one, of which part is not held.
 func (s *Session) judgeBody(part []byte) session.Step {
-	if s.Receive == nil {
+	if s.receive == nil {
 		return s.done(nil)
 	}
 	text := part
@@ -206,7 +206,7 @@ func (s *Session) judgeBody(part []byte) session.Step {
 		}
 		text, part = s.held.Bytes(), nil
 	}
-	found, decided := match.Now(s.Receive, text)
+	found, decided := match.Now(s.receive, text)
 	if !decided {
 		return s.rest(part, nil, true)
 	}
@@ -216,7 +216,7 @@ func (s *Session) judgeBody(part []byte) session.Step {
 
 // verdict says whether the body is a good one, once it is matched.
 func (s *Session) verdict() error {
-	switch want := s.Receive; {
+	switch want := s.receive; {
 	case want == nil || s.matched:
 		return nil
 	case s.answer.Bare:
@@ -241,7 +241,7 @@ func (s *Session) End(cause error) error {
 	if !s.answer.Whole() || !errors.Is(cause, io.EOF) {
 		s.cut = cause
 	}
-	if want := s.Receive; want != nil {
+	if want := s.receive; want != nil {
 		var err error
 		if s.matched, err = matchBriefly(want, s.held.Bytes()); err != nil {
 			return s.done(match.Interrupted(cause)).Err
@@ -285,7 +285,7 @@ func (s *Session) rest(part, raw []byte, eof bool) session.Step {
 }
 
 func (s *Session) matchRest(ctx context.Context, r *bodyReader) (err error) {
-	if s.matched, err = s.Receive.Match(ctx, r); err != nil {
+	if s.matched, err = s.receive.Match(ctx, r); err != nil {
 		return match.Interrupted(err)
 	}
 	_, _ = io.Copy(io.Discard, r) // its error is in s.cut

@@ -39,18 +39,19 @@ func FuzzHTTP(f *testing.F) {
 	f.Add([]byte("HTTP/1.1 200 OK\r\n\r\n"+strings.Repeat("x", 3*session.MaxHeld)+"OK"), "OK", byte(0), uint64(1))
 	f.Add([]byte("HTTP/1.1 200 OK\r\n\r\n"+strings.Repeat("x", 1000)+"OK"), "(a|b)*.{1,300}OK", byte(0), uint64(1))
 	f.Fuzz(func(t *testing.T, answer []byte, expr string, flags byte, seed uint64) {
-		v := &Visit{Addr: netip.MustParseAddrPort("127.0.0.1:80"), Scheme: "http"}
+		target := Target{Addr: netip.MustParseAddrPort("127.0.0.1:80"), Scheme: "http"}
 		if re, err := config.CompilePattern(expr); err == nil && flags&1 == 0 {
-			v.Receive = re
+			target.Receive = re
 		}
-		if flags&2 != 0 && v.Receive == nil {
-			v.Method = "HEAD"
+		if flags&2 != 0 && target.Receive == nil {
+			target.Method = "HEAD"
 		}
 		end := io.EOF
 		if flags&4 != 0 {
 			end = unix.ECONNRESET
 		}
-		if err := v.Prepare(); err != nil {
+		v, err := New(&target)
+		if err != nil {
 			t.Fatal(err)
 		}
 		want := asStream(t, v, answer, end)
@@ -83,7 +84,7 @@ func asStream(t *testing.T, v *Visit, answer []byte, end error) string {
 		}
 		return "redirected to " + p.String()
 	}
-	return text(a.judge(v.Receive))
+	return text(a.judge(v.receive))
 }
 
 // inPieces returns that of the session.

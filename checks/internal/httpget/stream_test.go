@@ -52,17 +52,17 @@ func (v *Visit) read(ctx context.Context, conn io.Reader) (*answer, error) {
 		return nil, &failure.Cause{Err: err, When: "while waiting for the answer"}
 	case a.status/100 != 2:
 		return a, nil
-	case a.bare && (v.head() || v.Receive == nil):
+	case a.bare && (v.head || v.receive == nil):
 		start, _ := in.Peek(in.Buffered()) // which is there
 		line, _, _ := strings.Cut(string(start), "\n")
 		return nil, malformed(strings.TrimSuffix(line, "\r"))
 	}
-	body, err := a.body(in, v.head())
+	body, err := a.body(in, v.head)
 	if err != nil {
 		return nil, err
 	}
 	bounded.N = MaxBody + maxHeader // the body's own bound comes first, but for chunks
-	return a, a.readBody(ctx, body, v.Receive)
+	return a, a.readBody(ctx, body, v.receive)
 }
 
 // readBody reads to the end even where nothing is to be matched, or nothing

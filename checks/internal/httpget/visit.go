@@ -26,10 +26,9 @@ const MaxBody = 8 << 20
 // maxUnmatched bounds a body that nothing has to match, in bytes.
 const maxUnmatched = 1 << 20
 
-// A Visit is one check with all its redirects: what is asked for, and what a good
-// answer is. The fields are those of checks.Target, and do not change after
-// Prepare.
-type Visit struct {
+// A Target is what a check of HTTP needs of a checks.Target, which explains the
+// fields.
+type Target struct {
 	Addr   netip.AddrPort
 	Scheme string // of a request that has none
 	Proxy  bool   // the real server is asked for whole URLs
@@ -39,18 +38,49 @@ type Visit struct {
 	Receive                               match.Matcher
 	// TLS returns how to speak TLS with a host of that name.
 	TLS func(name string) *tls.Config
-
-	first page
 }
 
-// Prepare finds the first page. Its error is one of the configuration.
-func (v *Visit) Prepare() (err error) {
-	v.useDigest()
-	if v.head() && v.Receive != nil {
-		return fmt.Errorf("an answer to HEAD has no body: receive %q can never match", v.Receive)
+// A Visit is one check with all its redirects. It does not change.
+type Visit struct {
+	addr              netip.AddrPort
+	proxy, head       bool
+	headers, statuses string
+	receive           match.Matcher
+	tls               func(name string) *tls.Config
+	first             page
+}
+
+// New returns the Visit of a target. Its error is one of the configuration.
+func New(t *Target) (*Visit, error) {
+	v := &Visit{
+		addr: t.Addr, proxy: t.Proxy, head: strings.EqualFold(t.Method, http.MethodHead),
+		headers: t.Headers, statuses: t.Statuses, receive: t.Receive, tls: t.TLS,
 	}
-	v.first, err = v.start()
-	return err
+	if t.BodyDigest != "" {
+		v.receive = &digest{want: t.BodyDigest, receive: t.Receive}
+	}
+	if v.head && v.receive != nil {
+		return nil, fmt.Errorf("an answer to HEAD has no body: receive %q can never match", v.receive)
+	}
+	var err error
+	v.first, err = t.page()
+	return v, err
+}
+
+// page is what the request means.
+func (t *Target) page() (page, error) {
+	request := encode(strings.TrimPrefix(t.Request, "/"))
+	if p, ok := parsePage(request); ok {
+		return p, p.check()
+	}
+	if t.Proxy {
+		return page{}, fmt.Errorf("request %q is not a whole URL, which a proxy needs", request)
+	}
+	p := page{scheme: t.Scheme, host: t.VirtualHost, target: "/" + request}
+	if p.host == "" {
+		p.host = bracketed(t.Addr.Addr())
+	}
+	return p, p.check()
 }
 
 // redirected says about an error where the real server was asked for p.
@@ -62,31 +92,13 @@ func (v *Visit) redirected(p page, err error) error {
 	return fmt.Errorf("%s: %w", where, err)
 }
 
-// start is the page that the request means.
-func (v *Visit) start() (page, error) {
-	request := encode(strings.TrimPrefix(v.Request, "/"))
-	if p, ok := parsePage(request); ok {
-		return p, p.check()
-	}
-	if v.Proxy {
-		return page{}, fmt.Errorf("request %q is not a whole URL, which a proxy needs", request)
-	}
-	p := page{scheme: v.Scheme, host: v.VirtualHost, target: "/" + request}
-	if p.host == "" {
-		p.host = bracketed(v.Addr.Addr())
-	}
-	return p, p.check()
-}
-
 // door is where the real server is asked for p.
 func (v *Visit) door(p page) netip.AddrPort {
-	if v.Proxy || p.scheme == v.first.scheme && p.port() == v.first.port() {
-		return v.Addr
+	if v.proxy || p.scheme == v.first.scheme && p.port() == v.first.port() {
+		return v.addr
 	}
-	return netip.AddrPortFrom(v.Addr.Addr(), p.port())
+	return netip.AddrPortFrom(v.addr.Addr(), p.port())
 }
-
-func (v *Visit) head() bool { return strings.EqualFold(v.Method, "HEAD") }
 
 // First returns the connection over which the real server is asked first.
 func (v *Visit) First() session.Hop { return *v.hop(v.first) }
@@ -96,20 +108,20 @@ func (v *Visit) First() session.Hop { return *v.hop(v.first) }
 func (v *Visit) hop(p page) *session.Hop {
 	h := &session.Hop{Addr: v.door(p)}
 	if v.overTLS(p) {
-		h.TLS = v.TLS(p.name())
+		h.TLS = v.tls(p.name())
 	}
 	return h
 }
 
-func (v *Visit) overTLS(p page) bool { return p.scheme == "https" && !v.Proxy }
+func (v *Visit) overTLS(p page) bool { return p.scheme == "https" && !v.proxy }
 
 // request writes the head of a request (RFC 9112 section 3), which is all of it.
 func (v *Visit) request(p page) []byte {
 	method, target := http.MethodGet, p.target
-	if v.head() {
+	if v.head {
 		method = http.MethodHead
 	}
-	if v.Proxy {
+	if v.proxy {
 		target = p.String()
 	}
 	b := fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: %s\r\n", method, target, p.host)

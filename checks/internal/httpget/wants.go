@@ -16,15 +16,15 @@ import (
 
 // good reports whether a status is one of those that are wanted.
 func (v *Visit) good(status int) bool {
-	if v.Statuses == "" {
+	if v.statuses == "" {
 		return 200 <= status && status <= 299
 	}
-	return statuses.Match(v.Statuses, status)
+	return statuses.Match(v.statuses, status)
 }
 
 // unwanted is the verdict about a status that is not.
 func (v *Visit) unwanted(status int) error {
-	list := v.Statuses
+	list := v.statuses
 	if list == "" {
 		list = "2xx"
 	}
@@ -37,7 +37,7 @@ func (v *Visit) fields(p page) iter.Seq2[string, string] {
 	return func(yield func(name, value string) bool) {
 		own := ""
 		if p.host == v.first.host {
-			own = v.Headers
+			own = v.headers
 		}
 		for _, usual := range [][2]string{{"User-Agent", "shunt"}, {"Accept", "*/*"}} {
 			if !hasField(own, usual[0]) && !yield(usual[0], usual[1]) {
@@ -73,13 +73,6 @@ func hasField(lines, name string) bool {
 		}
 	}
 	return false
-}
-
-// useDigest has the body matched by its digest as well.
-func (v *Visit) useDigest() {
-	if v.BodyDigest != "" {
-		v.Receive = &digest{want: v.BodyDigest, receive: v.Receive}
-	}
 }
 
 // A digest is a Matcher of bodies with a SHA-256 that match receive, unless that

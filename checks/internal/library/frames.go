@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"io"
 	"net"
+	"sync"
 
 	"github.com/shunt-lb/shunt/checks/internal/failure"
 )
@@ -14,6 +15,7 @@ import (
 // header, so a header is looked at before the library has it.
 type Frames struct {
 	net.Conn
+	mu   sync.Mutex // of what follows: pgx reads in two goroutines while it closes
 	r    *bufio.Reader
 	head int // bytes of a header
 	// look returns how many bytes follow a header, or why the message is
@@ -31,6 +33,8 @@ func NewFrames(w *Wire, head int, look func([]byte) (int, bool, error), early ..
 
 // Read reads what has been looked at.
 func (f *Frames) Read(b []byte) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if len(f.ready)+f.rest == 0 {
 		if err := f.next(); err != nil {
 			return 0, err
@@ -51,6 +55,7 @@ func TooLong(length int) error {
 	return failure.Because(failure.Protocol, "a message of %d bytes is %w", length, errTooMuch)
 }
 
+// next looks at the header of a message. f is locked.
 func (f *Frames) next() error {
 	message := make([]byte, f.head)
 	if _, err := io.ReadFull(f.r, message); err != nil {

@@ -12,8 +12,11 @@ import (
 type Dialogue struct {
 	Speaker Speaker
 	lines   session.Lines
-	step    session.Step // the next one; Send is said
+	// The next step: what is said, what is waited for, and the verdict.
 	said    []byte
+	until   string
+	done    bool
+	verdict error
 	// Parting: the verdict is that the real server is well. It has to end the
 	// conversation now, in whatever words; a connection that ends will do.
 	Parting bool
@@ -31,15 +34,16 @@ type Speaker interface {
 // Begin implements session.Session.
 func (d *Dialogue) Begin() session.Step {
 	d.lines.Reset()
-	d.step, d.said, d.Parting = session.Step{}, d.said[:0], false
+	d.begin()
+	d.Parting = false
 	d.Speaker.Start()
 	return d.next()
 }
 
 // Feed implements session.Session.
 func (d *Dialogue) Feed(b []byte, eof bool) session.Step {
-	d.step, d.said = session.Step{}, d.said[:0]
-	for !d.step.Done {
+	d.begin()
+	for !d.done {
 		line, ok := d.lines.Next(&b)
 		if !ok {
 			break
@@ -47,7 +51,7 @@ func (d *Dialogue) Feed(b []byte, eof bool) session.Step {
 		d.Speaker.Line(line)
 	}
 	switch {
-	case d.step.Done:
+	case d.done:
 	case d.lines.Over():
 		d.Finish(ErrTooLong)
 	case eof && d.Parting:
@@ -64,13 +68,14 @@ func (d *Dialogue) End(cause error) error {
 	return cause
 }
 
+func (d *Dialogue) begin() { d.said, d.until, d.done, d.verdict = d.said[:0], "", false, nil }
+
 func (d *Dialogue) next() session.Step {
-	d.step.Send = d.said
-	return d.step
+	return session.Step{Send: d.said, Until: d.until, Done: d.done, Err: d.verdict}
 }
 
 // Await says for what the conversation waits.
-func (d *Dialogue) Await(until string) { d.step.Until = until }
+func (d *Dialogue) Await(until string) { d.until = until }
 
 // Say sends a command, its arguments behind blanks, and then waits for the answer.
 func (d *Dialogue) Say(until, command string, arguments ...string) {
@@ -79,11 +84,11 @@ func (d *Dialogue) Say(until, command string, arguments ...string) {
 		d.said = append(append(d.said, ' '), a...)
 	}
 	d.said = append(d.said, "\r\n"...)
-	d.step.Until = until
+	d.until = until
 }
 
 // Finish ends the conversation with its verdict.
-func (d *Dialogue) Finish(verdict error) { d.step.Done, d.step.Err = true, verdict }
+func (d *Dialogue) Finish(verdict error) { d.done, d.verdict = true, verdict }
 
 // ErrTooLong is the verdict about an answer that goes on.
 var ErrTooLong = failure.Because(failure.Protocol, "the answer has more than %d bytes", session.MaxLines)

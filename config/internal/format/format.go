@@ -9,11 +9,11 @@ import (
 	"unicode/utf8"
 )
 
-// sample is how much of a file is looked at to see what it is.
+// sample is how many bytes of a file are looked at.
 const sample = 64 << 10
 
-// Guess says what text is if it looks like something else than an
-// ldirectord.cf: "a shell script", "text in UTF-16". It is "" for everything
+// Guess returns what text is if it looks like something other than an
+// ldirectord.cf: "a shell script", "text in UTF-16". It returns "" for everything
 // else.
 func Guess(text []byte) string {
 	text = text[:min(len(text), sample)]
@@ -27,7 +27,7 @@ func Guess(text []byte) string {
 	return what
 }
 
-// UTF16 is what Guess says of text that has to be saved as UTF-8.
+// UTF16 is the result of Guess for text that has to be saved as UTF-8.
 const UTF16 = "text in UTF-16"
 
 // magics are the beginnings of files that are no text.
@@ -66,7 +66,7 @@ func notText(text []byte) bool {
 	return odd > 8+len(text)/20
 }
 
-// A look is what lines of a file have that is something else.
+// A look describes the lines of files of one kind.
 type look struct {
 	what  string
 	lines *regexp.Regexp
@@ -106,10 +106,10 @@ const stamp = `(<\d+>)?(` +
 	`|\S+ \S+ \S+ \[\d\d/\w{3}/\d{4}:` + // web servers
 	`|time=\S+ level=|\{"(time|ts|timestamp|level)":)`
 
-// few is how many lines a file has for their share to mean something.
+// few is how many lines a file needs for their share to mean something.
 const few = 4
 
-// format says what text is by its lines, "" if they have no look that is known.
+// format returns what text is by its lines, "" if their look is unknown.
 func format(text string) string {
 	all := strings.Split(text, "\n")
 	for _, l := range looks() {

@@ -16,13 +16,13 @@ const (
 	hostsPath = "/etc/hosts"
 	// maxRead is how many bytes of it, or of services(5), are read.
 	maxRead = 16<<20 + 1
-	// hostsCached is for how long Go's resolver believes what it has read there,
-	// and a little more for the grain of the clocks of file systems.
+	// hostsCached is how long Go's resolver uses what it has read there, and a
+	// little more, since the clocks of file systems are coarse.
 	hostsCached = 5*time.Second + 2*time.Second
 )
 
-// Hosts are the system's list of hosts as it is now: what stands there
-// counts at once, as it does for the C library.
+// Hosts are the system's list of hosts as it is now: a change counts at once, as
+// it does for the C library.
 type Hosts struct {
 	addrs   map[Question]netip.Addr
 	changed time.Time
@@ -31,7 +31,7 @@ type Hosts struct {
 // SystemHosts reads /etc/hosts as it is now.
 func SystemHosts() *Hosts { return readHosts(hostsPath) }
 
-// readHosts reads the list. One that cannot be read has no hosts.
+// readHosts reads the list. If that fails the list is empty.
 func readHosts(path string) *Hosts {
 	h := &Hosts{addrs: map[Question]netip.Addr{}}
 	var st unix.Stat_t
@@ -79,7 +79,7 @@ func (h *Hosts) line(text string) {
 	}
 }
 
-// plainName is a name as all its spellings have it.
+// plainName returns the one spelling that all spellings of a name share.
 func plainName(s string) string { return strings.ToLower(strings.TrimSuffix(s, ".")) }
 
 func (h *Hosts) find(q Question) (netip.Addr, bool) {
@@ -90,6 +90,6 @@ func (h *Hosts) find(q Question) (netip.Addr, bool) {
 	return a, ok
 }
 
-// young reports whether the list has changed so short a time ago that others
-// may not have read it since.
+// young reports whether the list has changed so recently that Go's resolver may
+// not have read it since.
 func (h *Hosts) young() bool { return h != nil && time.Since(h.changed) < hostsCached }

@@ -1,6 +1,6 @@
 // Package lookup finds the addresses of the host names of a file: all of them
-// side by side, within one time for all, the hosts file before name servers, and
-// with what was known before where nobody answers now.
+// concurrently and within one limit of time, in the hosts file before name
+// servers. Where no answer comes it returns the earlier address.
 package lookup
 
 import (
@@ -17,9 +17,9 @@ import (
 )
 
 const (
-	// Budget bounds the look-ups of all names of a file together,
-	// againBudget those of what is missing: enough for a resolver that gives up
-	// on its first name server before it asks the second.
+	// Budget bounds the time of looking up all names of a file, againBudget that
+	// of looking up those that are missing. It is enough for a resolver that
+	// gives up on its first name server before it asks the second.
 	Budget      = 4 * time.Second
 	againBudget = 12 * time.Second
 	// AtOnce is how many of them are under way.
@@ -37,13 +37,13 @@ type Resolver interface {
 // A Question is a name whose address in one family is wanted.
 type Question struct{ Network, Host string }
 
-// A Result is what became of a Question. With an error the address, if there
-// is one, is what was found before.
+// A Result is the answer to a Question. With an error the address, if it is
+// valid, is the one found earlier.
 type Result struct {
 	Addr   netip.Addr
 	Err    error
 	listed bool // it stood in the hosts file
-	tries  int  // in vain, since it was answered last
+	tries  int  // failures since the last answer
 }
 
 // A Lookup answers the questions of one file.
@@ -51,13 +51,12 @@ type Lookup struct {
 	Resolver Resolver
 	Hosts    *Hosts // nil: the resolver alone is asked
 	Before   map[Question]Result
-	Again    bool // what is known from before is not asked for
+	Again    bool // names with an answer in Before are not asked for
 }
 
-// Run answers the questions asked, side by side, until ctx is done, and writes
-// the results into known. Those that were asked for in vain least often come
-// first, so that names nobody answers for do not keep others from being asked
-// for, however many they are.
+// Run answers the questions asked, concurrently, until ctx is done, and writes
+// the results into known. Those with the fewest failures come first, so that
+// names without an answer do not delay others, however many they are.
 func (l *Lookup) Run(ctx context.Context, asked map[Question]bool, known map[Question]Result) {
 	queue := slices.SortedFunc(maps.Keys(asked), func(a, b Question) int {
 		return cmp.Compare(l.Before[a].tries, l.Before[b].tries)
@@ -85,7 +84,7 @@ func (l *Lookup) Run(ctx context.Context, asked map[Question]bool, known map[Que
 	wg.Wait()
 }
 
-// Budget is for how long all names of a file are looked up.
+// Budget returns the time limit for all names of a file.
 func (l *Lookup) Budget() time.Duration {
 	if l.Again {
 		return againBudget
@@ -93,7 +92,7 @@ func (l *Lookup) Budget() time.Duration {
 	return Budget
 }
 
-// answer finds the address of a name, or says what it was before.
+// answer finds the address of a name, or returns the earlier one with an error.
 func (l *Lookup) answer(ctx context.Context, q Question) Result {
 	old, remembered := l.Before[q]
 	if l.Again && remembered && old.Err == nil {
@@ -134,8 +133,8 @@ func (l *Lookup) ask(ctx context.Context, q Question) (netip.Addr, error) {
 	return netip.Addr{}, inTime(err)
 }
 
-// inTime says of an error that no answer came, if that is what it is, without
-// how that was noticed.
+// inTime replaces a timeout by errNoAnswer, and reduces the error of a resolver to
+// its cause.
 func inTime(err error) error {
 	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() || errors.Is(err, context.Canceled) {
 		return errNoAnswer

@@ -37,9 +37,9 @@ var wellKnown = map[string]uint16{
 	"oracle": 1521, "radius": 1812, "squid": 3128, "mysql": 3306, "sip": 5060, "postgresql": 5432,
 }
 
-// SystemPorts returns a reader of the system's services database that reads
-// it when it is first asked. A machine without one has wellKnown alone, and the
-// error says why.
+// SystemPorts returns a function that reads the system's services database with
+// its first call. A machine without one has wellKnown alone, and the error says
+// why.
 func SystemPorts() func() (Ports, error) {
 	return sync.OnceValues(func() (Ports, error) {
 		text, err := files.Read("/etc/services", maxRead)

@@ -22,9 +22,9 @@ const (
 	maxErrors = 10
 )
 
-// Read returns the prefixes of the file at path, and whether nothing in it is
-// wrong, which it reports to errors and warnings. The error is that of the
-// operating system: the file cannot be read.
+// Read returns the prefixes of the file at path. It adds the problems of the
+// lines to errors and warnings; ok is false if there are errors. err is that of
+// the operating system if the file cannot be read.
 func Read(path string, errors, warnings *problem.List) (prefixes []netip.Prefix, ok bool, err error) {
 	text, err := readRegular(path)
 	if err != nil {
@@ -44,7 +44,7 @@ func Read(path string, errors, warnings *problem.List) (prefixes []netip.Prefix,
 
 var byteOrderMark = []byte("\uFEFF")
 
-// readRegular reads what is neither a folder nor a pipe nor a device.
+// readRegular reads a file that is neither a folder nor a pipe nor a device.
 func readRegular(path string) ([]byte, error) {
 	info, err := files.Stat(path)
 	if err == nil && !info.Mode().IsRegular() {
@@ -89,7 +89,7 @@ func (r *reader) line(src string) {
 	r.all = append(r.all, p)
 }
 
-// say reports what is wrong with a line, as long as it is not too much.
+// say reports a problem of a line, up to maxErrors errors.
 func (r *reader) say(how problem.Severity, at int, src, text, hint string) {
 	if how == problem.Error {
 		if r.bad++; r.bad > maxErrors {
@@ -108,8 +108,8 @@ func (r *reader) say(how problem.Severity, at int, src, text, hint string) {
 	}
 }
 
-// Parse reads a network or an address. wrong says why it is none, remark
-// what was passed over.
+// Parse reads a network or an address. wrong says why s is neither, remark that
+// host bits were ignored.
 func Parse(s string) (p netip.Prefix, wrong, remark string) {
 	if !strings.Contains(s, "/") {
 		a, err := netip.ParseAddr(s)

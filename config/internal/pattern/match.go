@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// matchHead is how much of a text is looked at as a whole, in bytes. Most
-	// are shorter. Of a longer one no more than twice that is ever in memory.
+	// matchHead is how many bytes of a text are matched as a whole. Most texts
+	// are shorter. A longer one never takes more than twice that in memory.
 	matchHead = 64 << 10
 	// matchAtOnce is how many steps a match may take that cannot be
 	// interrupted, some tens of milliseconds.
@@ -21,45 +21,49 @@ const (
 	matchSteps = 1 << 16
 )
 
-// Match reports whether the pattern occurs in a text. It reads no more than it
-// has to, an error of text is the end of it, and soon after ctx is done it
-// returns with ctx's error, whatever text and pattern.
+// Match reports whether the pattern occurs in a text. It reads no more than
+// necessary. An error of text counts as its end. Soon after ctx is done Match
+// returns ctx's error, with any text and pattern.
 func (p *Pattern) Match(ctx context.Context, text io.Reader) (bool, error) {
-	head, err := io.ReadAll(io.LimitReader(text, matchHead))
+	mem := borrow()
+	defer mem.giveBack()
+	_, err := mem.head.ReadFrom(io.LimitReader(text, matchHead))
+	head := mem.head.Bytes()
 	switch {
 	case err == nil && len(head) == matchHead:
-		return p.search(ctx, io.MultiReader(bytes.NewReader(head), text))
+		return p.search(ctx, mem, io.MultiReader(bytes.NewReader(head), text))
 	case p.whole:
 		return bytes.Contains(head, p.prefix), nil
 	case (len(head)+1)*p.steps <= matchAtOnce:
-		return p.re.Match(latin1(head)), nil
+		return p.re.Match(mem.latin1(head)), nil
 	}
-	return p.search(ctx, bytes.NewReader(head))
+	return p.search(ctx, mem, bytes.NewReader(head))
 }
 
 // MatchNow is Match for a text in memory, where it takes some milliseconds at
-// most: decided is false where it may take more. It allocates nothing for a
-// text in ASCII.
+// most: decided is false where it may take more. It allocates nothing.
 func (p *Pattern) MatchNow(text []byte) (matched, decided bool) {
 	switch {
 	case p.whole && len(text) <= matchHead:
 		return bytes.Contains(text, p.prefix), true
 	case !p.whole && (len(text)+1)*p.steps <= matchNow:
-		return p.re.Match(latin1(text)), true
+		mem := borrow()
+		defer mem.giveBack()
+		return p.re.Match(mem.latin1(text)), true
 	}
 	return false, false
 }
 
-// search is Match for what may take its time.
-func (p *Pattern) search(ctx context.Context, text io.Reader) (bool, error) {
-	in := bufio.NewReaderSize(text, matchHead+len(p.prefix))
+// search is Match for a text or a pattern that may take long.
+func (p *Pattern) search(ctx context.Context, mem *memory, text io.Reader) (bool, error) {
+	in := mem.reader(text, matchHead+len(p.prefix))
 	found, err := skipTo(ctx, in, p.prefix)
 	if !found || p.whole {
 		return found, err
 	}
 	r := &byteRunes{ctx: ctx, in: in, every: max(1, matchSteps/p.steps)}
 	found = p.re.MatchReader(r)
-	if r.err != nil { // what has been seen is no end of a text
+	if r.err != nil { // the text was cut off by ctx
 		return false, r.err
 	}
 	return found, nil
@@ -73,7 +77,7 @@ func skipTo(ctx context.Context, in *bufio.Reader, literal []byte) (bool, error)
 			return false, err
 		}
 		_, end := in.Peek(len(literal))
-		b, _ := in.Peek(in.Buffered()) // which is there
+		b, _ := in.Peek(in.Buffered()) // all of it is buffered
 		at := bytes.Index(b, literal)
 		switch {
 		case at >= 0:
@@ -89,7 +93,7 @@ func skipTo(ctx context.Context, in *bufio.Reader, literal []byte) (bool, error)
 	return true, nil
 }
 
-// A byteRunes reads each byte as a character, until its context is done.
+// A byteRunes reads each byte as a character until its context is done.
 type byteRunes struct {
 	ctx         context.Context
 	in          io.ByteReader

@@ -1,5 +1,5 @@
-// Package pattern has the receive patterns: Perl regular expressions as far as
-// Go has them, matched against bytes, within a bound of time and memory.
+// Package pattern implements receive patterns: Perl regular expressions as far as
+// Go has them, matched against bytes within bounds of time and memory.
 package pattern
 
 import (
@@ -120,27 +120,12 @@ func withTab(class []rune) []rune {
 	return class
 }
 
-// latin1 returns b with every byte made a character of its own. ASCII, the
-// usual case, is returned as it is.
-func latin1(b []byte) []byte {
-	high := 0
-	for _, c := range b {
-		if c >= utf8.RuneSelf {
-			high++
-		}
-	}
-	if high == 0 {
-		return b
-	}
-	wide := make([]byte, 0, len(b)+high)
-	for _, c := range b {
-		wide = utf8.AppendRune(wide, rune(c))
-	}
-	return wide
-}
+// latin1 returns b with every byte as a character. It returns ASCII, the usual
+// case, as it is.
+func latin1(b []byte) []byte { return new(memory).latin1(b) }
 
-// Explain says what is wrong with source, by the error that Compile returned
-// for it: in words, with a hint, and as an offset into source.
+// Explain returns what is wrong with source, by the error of Compile: a text, a
+// hint, and an offset into source.
 func Explain(err error, source string) (text, hint string, at int) {
 	bad, ok := errors.AsType[*syntax.Error](err)
 	if !ok {
@@ -156,8 +141,8 @@ func fault(e *syntax.Error) string {
 	return string(e.Code) + " `" + e.Expr + "`"
 }
 
-// offsetOf finds the fragment of a pattern that the compiler complains of.
-// Characters of the fragment are bytes of the source.
+// offsetOf returns the offset of the fragment of a pattern that the compiler
+// complains of. Characters of the fragment are bytes of the source.
 func offsetOf(fragment, source string) int {
 	before, _, found := strings.Cut(string(latin1([]byte(source))), fragment)
 	if !found {
@@ -175,7 +160,7 @@ func descending(repeat string) bool {
 	return ok && err == nil && err2 == nil && to < from && from <= 1000
 }
 
-// hintOf tells apart what is wrong from what Go does not have.
+// hintOf returns a hint, which tells errors from features that Go does not have.
 func hintOf(e *syntax.Error) string {
 	switch x := e.Expr; {
 	case strings.HasPrefix(x, "(?=") || strings.HasPrefix(x, "(?!") || strings.HasPrefix(x, "(?<"):

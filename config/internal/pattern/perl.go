@@ -12,12 +12,11 @@ const vertical = `\n\x0b\f\r\x85`
 // blanks (Perl 5.34).
 var perlBraces = regexp.MustCompile(`^\{ *(\d*) *(,?) *(\d*) *\}`)
 
-// quoted is what stands for itself. In a pattern that comes from a file Perl
-// takes \Q for a Q; Go means by it what those who write it do.
+// quoted is text that stands for itself. Perl takes \Q in a pattern from a file
+// for a Q; Go quotes the text, which is what is meant.
 var quoted = regexp.MustCompile(`(?s)^\\Q.*?(\\E|$)`)
 
-// translate writes a pattern of Perl so that Go means the same by it, where it
-// would mean something else.
+// translate rewrites the parts of a Perl pattern that mean something else in Go.
 func translate(source string) string {
 	var b strings.Builder
 	for class, i := 0, 0; i < len(source); {

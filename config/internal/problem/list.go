@@ -8,11 +8,11 @@ import (
 )
 
 const (
-	// maxProblems is how many problems of a file are reported, equal ones
-	// being one.
+	// maxProblems is how many problems of a file are reported. Equal ones count
+	// as one.
 	maxProblems = 100
-	// maxReport is how many bytes they take, however they are written. What
-	// says how many were left out comes on top.
+	// maxReport is how many bytes they take, as text or as JSON. The lines that
+	// count the rest come on top.
 	maxReport = 60 << 10
 )
 
@@ -20,22 +20,22 @@ const (
 // zero value is an empty one.
 type List struct {
 	held map[wording]*finding
-	last *finding // of held, that which is farthest down; nil while there is room
-	seen int      // how many were ever held
+	last *finding // of held, the one farthest down in the file; nil while there is room
+	seen int      // how many have ever been held
 	rest int      // how many are not held
 }
 
-// A wording is what makes problems equal.
+// A wording identifies equal problems.
 type wording struct{ file, text, hint string }
 
-// A finding is a problem with its turn among those that were found.
+// A finding is a problem with its number in the order of finding.
 type finding struct {
 	Problem
 	turn int
-	line int // where it was met last
+	line int // its latest line
 }
 
-// Add takes one more problem in. What is too long in it is cut.
+// Add adds a problem. Texts that are too long are cut.
 func (l *List) Add(p Problem) {
 	p.Text, p.Hint, p.Line = clip(p.Text), clip(p.Hint), clipLine(p.Line)
 	key := wording{p.Pos.File, p.Text, p.Hint}
@@ -54,7 +54,8 @@ func (l *List) Add(p Problem) {
 	}
 }
 
-// Full reports whether only what comes before others is held.
+// Full reports whether l is full: it then holds a new problem only in place of
+// one farther down in the file.
 func (l *List) Full() bool { return len(l.held) >= maxProblems }
 
 // Empty reports whether nothing was ever added.
@@ -81,8 +82,8 @@ func (l *List) hold(key wording, p Problem) {
 	}
 }
 
-// Problems returns what l holds as problems of severity s, with note behind each
-// text, and how much more there was.
+// Problems returns the problems of l with severity s and with note behind each
+// text, and one that counts the rest.
 func (l *List) Problems(s Severity, note string) Problems {
 	found := slices.SortedFunc(maps.Values(l.held), func(a, b *finding) int { return a.turn - b.turn })
 	var ps Problems
@@ -102,8 +103,8 @@ func (p Pos) compare(q Pos) int {
 }
 
 // Join returns the problems of lists as those of one file: equal ones as one, in the
-// order of the file's lines, those of other files behind. What there are too
-// many of, warnings first, is counted in one problem without a position.
+// order of the file's lines, those of other files behind. If there are too many, the
+// rest, warnings first, is counted in a problem without a position.
 func Join(file string, lists ...Problems) Problems {
 	var bySeverity [len(byRoom)]List
 	for _, ps := range lists {
@@ -123,11 +124,11 @@ func Join(file string, lists ...Problems) Problems {
 // byRoom are the severities in the order in which they get room.
 var byRoom = [...]Severity{Error, Waiting, Warning}
 
-// A report is the room that is left for problems.
+// A report has the room that is left for problems.
 type report struct {
 	file            string
 	bytes, problems int
-	left            Problems // what tells how many there was no room for
+	left            Problems // counts of those without room
 }
 
 // take returns those of ps that there is room for, in their order.

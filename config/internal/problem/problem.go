@@ -1,5 +1,5 @@
-// Package problem has what is wrong with a configuration: problems with their
-// places, lists of them in bounded memory, and how they are written.
+// Package problem has the problems of a configuration with their places, lists of
+// them in bounded memory, and their form as text and as JSON.
 package problem
 
 import (
@@ -13,9 +13,9 @@ import (
 // Severity tells errors from warnings.
 type Severity uint8
 
-// A configuration with an Error is refused. One with Warnings is not, nor is
-// one that is Waiting for something which is not part of its text and was not
-// to be had when it was read: an address of a name, a file.
+// A configuration with an Error is refused. One with Warnings is not, nor is one
+// that is Waiting for an address or a file that was not available when it was
+// read.
 const (
 	Warning Severity = iota
 	Error
@@ -38,25 +38,26 @@ type Pos struct {
 type Problem struct {
 	Severity Severity
 	Pos      Pos
-	// Text says what is wrong, Hint what to do about it.
+	// Text says what is wrong, Hint how to mend it.
 	Text, Hint string
 	// Line is the offending line as it stands in the file, without its end,
 	// or as much of it as is shown.
 	Line string
 	// Count is how many times the problem was met: 0 is once. Pos is the first
 	// place, Also are further lines, as far as they are named. A problem with a
-	// Count and without a line stands for as many that are not told.
+	// Count and without a line stands for that many problems that are not
+	// reported.
 	Count int
 	Also  [5]int
 }
 
-// untold reports whether p stands for others.
+// untold reports whether p stands for problems that are not reported.
 func (p *Problem) untold() bool { return p.Pos.Line == 0 && p.Count > 0 }
 
-// times is how many problems p is.
+// times returns how many problems p counts for.
 func (p *Problem) times() int { return max(p.Count, 1) }
 
-// again notes that the problem is met at other, too.
+// again adds the line of other, the same problem.
 func (p *Problem) again(other Problem) {
 	p.Count = p.times() + other.times()
 	if other.Pos.compare(p.Pos) < 0 {
@@ -85,7 +86,7 @@ func (p Problem) String() string {
 	return s
 }
 
-// also says where else the problem was met.
+// also returns the further lines as a clause, "" for none.
 func (p *Problem) also() string {
 	lines := p.Also[:]
 	if free := slices.Index(lines, 0); free >= 0 {
@@ -123,9 +124,8 @@ func (p Pos) String() string {
 	return s
 }
 
-// Problems is what Load returns as its error: what is wrong with a file, in the
-// order of its lines. There are at most a hundred, beside those that say how
-// many there was no room for.
+// Problems are the problems of a file in the order of its lines, and the error of
+// Load. There are at most a hundred, and those that count the rest.
 type Problems []Problem
 
 // Error returns the problems, one a line.
@@ -158,7 +158,7 @@ func (ps Problems) LogValue() slog.Value {
 	return slog.StringValue(b.String())
 }
 
-// Counts returns how many errors and warnings there are, told or not.
+// Counts returns how many errors and warnings there are, reported or not.
 func (ps Problems) Counts() (errors, warnings int) {
 	for _, p := range ps {
 		if p.Severity == Error {
@@ -177,8 +177,8 @@ const (
 	MaxShown = 160
 )
 
-// clip takes the middle out of a text that is too long, and what a terminal
-// obeys out of any.
+// clip shortens a text that is too long in its middle, and replaces characters
+// outside of ASCII that are not printable.
 func clip(s string) string {
 	if len(s) > maxText {
 		head, tail := maxText/2, len(s)-maxText/2

@@ -38,8 +38,8 @@ func (p *Problem) report(b *bytes.Buffer) {
 	}
 }
 
-// source returns the line with nothing in it that a terminal obeys, and what
-// to write below it to get to the column.
+// source returns the line without characters that a terminal obeys, and the
+// padding up to the column.
 func (p *Problem) source() (text, pad string) {
 	var line, under strings.Builder
 	col := 1
@@ -62,7 +62,7 @@ func (p *Problem) source() (text, pad string) {
 // pages have them.
 func ForeignBlank(r rune) bool { return r != ' ' && unicode.Is(unicode.Zs, r) }
 
-// visible returns what to show for r.
+// visible returns r, or a replacement if it cannot be printed.
 func visible(r rune) rune {
 	switch {
 	case ForeignBlank(r):
@@ -73,7 +73,7 @@ func visible(r rune) rune {
 	return r
 }
 
-// blank is as wide as r.
+// blank returns a blank as wide as r.
 func blank(r rune) string {
 	switch {
 	case r == '\t':
@@ -108,7 +108,7 @@ var wide = &unicode.RangeTable{
 
 func isWide(r rune) bool { return r >= 0x1100 && unicode.Is(wide, r) }
 
-// problemJSON is how a Problem looks to programs.
+// problemJSON is the JSON of a Problem.
 type problemJSON struct {
 	Severity Severity `json:"severity"`
 	File     string   `json:"file"`
@@ -134,7 +134,8 @@ func (p Problem) MarshalJSON() ([]byte, error) {
 	return json.Marshal(j)
 }
 
-// size is how many bytes p takes in a report, for people or as JSON.
+// size returns how many bytes p takes in a report, as text or as JSON, whichever
+// is more.
 func (p *Problem) size() int {
 	var b bytes.Buffer
 	p.report(&b)
@@ -145,7 +146,7 @@ func (p *Problem) size() int {
 	return max(b.Len(), len(text))
 }
 
-// UnmarshalJSON reads what MarshalJSON wrote.
+// UnmarshalJSON reads the output of MarshalJSON.
 func (p *Problem) UnmarshalJSON(text []byte) error {
 	var j problemJSON
 	if err := json.Unmarshal(text, &j); err != nil {
@@ -159,7 +160,7 @@ func (p *Problem) UnmarshalJSON(text []byte) error {
 // MarshalText returns the word that String does.
 func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// UnmarshalText reads what MarshalText wrote.
+// UnmarshalText reads the output of MarshalText.
 func (s *Severity) UnmarshalText(text []byte) error {
 	i := slices.Index(severities[:], string(text))
 	if i < 0 {

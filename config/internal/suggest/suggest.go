@@ -1,4 +1,4 @@
-// Package suggest guesses what the author of a configuration had in mind.
+// Package suggest makes hints for words that a configuration should not have.
 package suggest
 
 import (
@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// confusions are names that guides and other programs use.
+// confusions are hints for names that guides and other programs use.
 var confusions = map[string]string{
 	"timeout":             "did you mean `checktimeout` or `negotiatetimeout`?",
 	"weight":              "the weight is the number behind the forwarding method: real=ADDRESS:PORT gate 2",
@@ -114,14 +114,15 @@ var confusions = map[string]string{
 	"fail_timeout": "did you mean `downinterval`?",
 }
 
-// Directive returns a hint for a name, in lower case, that is no directive but
-// what guides and other programs write.
+// Directive returns a hint for a name, in lower case, that is no directive of
+// ldirectord.cf but one of guides and other programs.
 func Directive(name string) (hint string, known bool) {
 	hint, known = confusions[name]
 	return hint, known
 }
 
-// Choice is a hint that names what is close to word, else everything there is.
+// Choice returns a hint that names the one of known that is similar to word, or
+// all of known.
 func Choice(word string, known []string) string {
 	if n := Nearest(strings.ToLower(word), known); n != "" {
 		return fmt.Sprintf("did you mean `%s`?", n)
@@ -129,8 +130,8 @@ func Choice(word string, known []string) string {
 	return "write one of " + strings.Join(known, ", ")
 }
 
-// Nearest returns the one of names that is word with few letters wrong, ""
-// if none is.
+// Nearest returns the one of names that differs from word by few letters, "" if
+// none does.
 func Nearest(word string, names []string) string {
 	best, limit := "", max(1, min(3, len(word)/3))+1
 	for _, n := range names {
@@ -141,7 +142,7 @@ func Nearest(word string, names []string) string {
 	return best
 }
 
-// distance is the number of letters to insert, remove, replace or swap with
+// distance returns the number of letters to insert, remove, replace or swap with
 // their neighbour to turn a into b.
 func distance(a, b string) int {
 	if len(a) > 64 {

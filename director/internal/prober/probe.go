@@ -93,7 +93,8 @@ func (p *Prober) looped(pr *Probe, name string) *checks.Repeated {
 	}
 	pr.asked[i] = true
 	if pr.Note() == nil && pr.Path().Mark == 0 {
-		pr.looped[i], _ = p.checks.Add(name, pr.Whole(nil), func(err error) { p.finish(pr, err, nil) })
+		target := pr.Whole(nil)
+		pr.looped[i], _ = p.checks.Add(name, &target, func(err error) { p.finish(pr, err, nil) })
 	}
 	return pr.looped[i]
 }

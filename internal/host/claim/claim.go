@@ -24,6 +24,9 @@ func New(name string) Claim {
 	return Claim{ln}
 }
 
+// Ours reports whether the claim is held: that New has found no other.
+func (c Claim) Ours() bool { return c.ln != nil }
+
 // Close ends the claim.
 func (c Claim) Close() {
 	if c.ln != nil {

@@ -21,7 +21,7 @@ func (h *handler) partiesAt(p *port, o *origin) virtual.Parties {
 }
 
 // localAddr returns the address that the client sends to, if the service is on a
-// wildcard.
+// wildcard address.
 func (o *origin) localAddr() netip.Addr {
 	if o.client.family() == unix.AF_INET {
 		return netip.AddrFrom4([4]byte(o.local[:]))

@@ -23,7 +23,7 @@ type clientPenalty struct {
 // expired.
 type clientPenalties struct {
 	younger, older generation
-	over           time.Time // when all of them are
+	over           time.Time // when all of them have expired
 }
 
 type generation struct {

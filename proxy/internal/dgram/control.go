@@ -16,8 +16,8 @@ func (c *control) at(offset int) *unix.Cmsghdr {
 	return (*unix.Cmsghdr)(unsafe.Add(unsafe.Pointer(c), offset))
 }
 
-// add appends a message with room for size bytes of data and returns where the
-// data goes and how much there is then.
+// add appends a message with room for size bytes of data. It returns the place of
+// the data and the new length.
 func (c *control) add(n int, level, kind int32, size int) (unsafe.Pointer, int) {
 	h := c.at(n)
 	h.Level, h.Type = level, kind
@@ -25,8 +25,7 @@ func (c *control) add(n int, level, kind int32, size int) (unsafe.Pointer, int) 
 	return unsafe.Add(unsafe.Pointer(h), unix.CmsgLen(0)), n + unix.CmsgSpace(size)
 }
 
-// from writes the address that a datagram is to come from and returns how much
-// there is then.
+// from adds the source address of a datagram and returns the new length.
 func (c *control) from(family uint16, local *[16]byte) int {
 	if family == unix.AF_INET {
 		data, n := c.add(0, unix.SOL_IP, unix.IP_PKTINFO, unix.SizeofInet4Pktinfo)
@@ -46,8 +45,8 @@ func (c *control) segments(n int, size uint16) int {
 	return n
 }
 
-// parse returns what the first n bytes say about a received datagram: its
-// destination, and for a run of datagrams their size.
+// parse returns the information on a received datagram in the first n bytes: its
+// destination, and the size of the datagrams in a run.
 func (c *control) parse(n int) (local [16]byte, segment int) {
 	for at := 0; at+unix.SizeofCmsghdr <= n; {
 		h := c.at(at)

@@ -19,7 +19,7 @@ func (rp *replies) drainReplies(p *port, f *flow) {
 		case e == unix.EAGAIN:
 			return
 		case e != 0:
-			continue // another such error
+			continue // another error of this kind
 		}
 		if f.class == unanswered {
 			rp.h.flows.raise(p, f, answered)
@@ -44,7 +44,7 @@ func (rp *replies) sendReplies(p *port, f *flow, run []byte, segment int) {
 	}
 }
 
-// receiveOne takes one datagram or run from a real server.
+// receiveOne receives one datagram or run from a real server.
 func (p *sendBatch) receiveOne(fd int32, b *[engine.BufferSize]byte) (n, segment int, e unix.Errno) {
 	p.piece.Base = &b[0]
 	p.piece.SetLen(engine.BufferSize)

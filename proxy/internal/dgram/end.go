@@ -15,7 +15,7 @@ func (h *handler) drop(f *flow) {
 	h.fwd.limiter.Release(&s.Quota)
 }
 
-// replace is drop, but the place of the flow is left to one of p.
+// replace is drop, but gives the place of the flow to p.
 func (h *handler) replace(f *flow, p *port) {
 	s := h.flows.refs(f).port.service
 	h.closeFlow(f)
@@ -29,10 +29,10 @@ func (h *handler) closeFlow(f *flow) {
 	h.flows.put(f)
 }
 
-// serverFailed ends a flow whose real server does not listen, and makes clients
-// avoid that one: all of them, or only this client if it had been answered before.
-// If this host has no route to it any more nobody avoids it, because the next client
-// gets the error at once.
+// serverFailed ends a flow whose real server does not listen, and makes clients avoid
+// that one: all of them, or only this client if it had been answered before. If this
+// host has no route to it no client avoids it, because the next one gets the error at
+// once.
 func (h *handler) serverFailed(f *flow, e unix.Errno) {
 	t := *h.flows.refs(f)
 	own := e != unix.ECONNREFUSED && h.hostUnreachable(f, t.claim.Addr())

@@ -25,9 +25,9 @@ type evictor struct {
 	h      *handler
 	worker *engine.Worker
 
-	fullest   *port  // the one with the most flows, as far as has been seen
+	fullest   *port  // the one with the most flows that was seen
 	short     bool   // the host has no more sockets, see evictForShortage
-	cursor    int    // the port that was looked at last
+	cursor    int    // the port that was searched last
 	requested uint32 // tick in which there was no place
 }
 
@@ -39,7 +39,7 @@ const (
 	evictLook = 8
 )
 
-// acquire takes a place for a flow of p, if need be the place of another flow.
+// acquire acquires a place for a flow of p, if necessary that of another flow.
 func (ev *evictor) acquire(p *port) bool {
 	rooms := ev.h.fwd.limiter
 	if rooms.Acquire(&p.service.Quota) {
@@ -176,7 +176,7 @@ func (ev *evictor) requestEviction(s *Service, need bool) {
 func (ev *evictor) serveEviction(s *Service, need bool) {
 	i := slices.IndexFunc(ev.h.ports, func(p *port) bool { return p != nil && p.service == s })
 	if i < 0 {
-		return // it is closed here by now
+		return // it has been closed on this worker
 	}
 	ev.makeRoom(ev.h.ports[i], 1+ev.h.fwd.limiter.Used()/evictShare, need)
 }

@@ -21,9 +21,9 @@ const (
 type class uint8
 
 const (
-	unanswered class = iota // nothing has come back
-	answered                // something has
-	assured                 // and the client has sent more since
+	unanswered class = iota // no reply has come
+	answered                // a reply has come
+	assured                 // and the client has sent more since then
 	classes
 )
 
@@ -41,7 +41,7 @@ func (a *address) size() uint32 {
 	return unix.SizeofSockaddrInet6
 }
 
-// An origin tells the flows of a worker apart.
+// An origin identifies the flows of a worker.
 type origin struct {
 	client address
 	port   int32    // place of the service's socket
@@ -49,9 +49,9 @@ type origin struct {
 	local  [16]byte // the address that the client sends to, if the service is on a wildcard
 }
 
-// A flow carries the datagrams of one client to one real server over a socket
-// of its own, and any number of replies back. It holds no pointer; what needs
-// one is in its refs.
+// A flow relays the datagrams of one client to one real server by a socket
+// connected to it, and any number of replies back. It holds no pointer; those are
+// in its refs.
 type flow struct {
 	origin origin
 	index  int32

@@ -10,8 +10,8 @@ type handler struct {
 
 	ports    []*port
 	flows    flows
-	touched  []engine.Ref // what has moved in this tick
-	flowsDue uint32       // tick at which to look for those that are over; 0 is never
+	touched  []engine.Ref // flows with activity in this tick
+	flowsDue uint32       // tick at which to look for expired flows; 0 is never
 
 	requests requests
 	replies  replies

@@ -85,7 +85,7 @@ func (q *requests) sendSingle(p *port, f *flow, b []byte) unix.Errno {
 
 // unwrap removes the headers from the datagrams of a trusted proxy and passes the
 // datagrams on as those of the clients that the headers name. Replies go to the
-// proxy, which tells its clients apart by the port that it has sent from.
+// proxy, which knows its clients by the port that it has sent from.
 func (q *requests) unwrap(p *port, run []byte, segment int) {
 	for datagram := range each(run, segment) {
 		q.unwrapOne(p, datagram)

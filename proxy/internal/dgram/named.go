@@ -30,7 +30,7 @@ func (r *namedClients) add(who virtual.Parties) int32 {
 // vacant returns an unused number.
 func (r *namedClients) vacant() int32 {
 	if r.numbers == nil {
-		r.numbers, r.entries = map[virtual.Parties]int32{}, make([]entry, 1) // 0 is nobody
+		r.numbers, r.entries = map[virtual.Parties]int32{}, make([]entry, 1) // 0 is none
 	}
 	if last := len(r.unused) - 1; last >= 0 {
 		n := r.unused[last]

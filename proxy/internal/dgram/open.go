@@ -87,8 +87,8 @@ func (h *handler) sender(o *origin) netip.AddrPort {
 	return h.worker.Peer.Addr()
 }
 
-// pick claims a real server that has not refused lately, else any. sorryAnswers is
-// true if the built-in sorry server has to answer.
+// pick claims a real server that has not refused a flow lately, or else any.
+// sorryAnswers is true if the built-in sorry server has to answer.
 func (s *Service) pick(from netip.AddrPort, failed []*table.Server) (c table.Claim, sorryAnswers, ok bool) {
 	tried, aside := s.penalties.of(from)
 	tried = append(tried, failed...)
@@ -193,9 +193,9 @@ func (op *opener) noteShortage(p *port, c table.Claim, e unix.Errno) {
 	op.h.fwd.Unreached(&p.service.Service, c, e, true)
 }
 
-// shortage reports whether e says that this host has no descriptor, no memory or
-// no port for the socket of a flow. EADDRNOTAVAIL is none of that: a host without an
-// IPv6 address has nothing to send from, and a lack of ports over UDP is EAGAIN.
+// shortage reports whether e says that this host has no descriptor, no memory or no
+// port for the socket of a flow. EADDRNOTAVAIL is none of that: a host without an
+// IPv6 address has no source address, and a lack of ports over UDP is EAGAIN.
 func shortage(e unix.Errno) bool {
 	return virtual.Scarce(e) || virtual.NoPort(e) && e != unix.EADDRNOTAVAIL
 }

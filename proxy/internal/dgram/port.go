@@ -56,7 +56,7 @@ type port struct {
 	service  *Service
 	family   uint16
 	anywhere bool // on a wildcard address
-	plain    bool // the kernel cannot cut runs up for it
+	plain    bool // the kernel cannot split runs for it
 	draining bool
 	count    int // of flows
 	lru      [classes]lru

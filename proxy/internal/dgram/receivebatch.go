@@ -22,8 +22,8 @@ type message struct {
 	size   uint32
 }
 
-// A receiveBatch is a batch of received datagrams. Its buffers hold the largest
-// datagrams, and use memory only as far as such ones have come.
+// A receiveBatch is a batch of received datagrams. Its buffers have room for the
+// largest datagrams, and use as much memory as the largest ones received.
 type receiveBatch struct {
 	memory   []byte
 	vectors  [batchSize]unix.Iovec

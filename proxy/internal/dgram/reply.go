@@ -14,8 +14,8 @@ const (
 	replyShare = 64
 )
 
-// replies relays the datagrams that come back on a worker's flows. There is no batch
-// before the first port.
+// replies relays the datagrams from real servers on a worker's flows. There is no
+// batch before the first port.
 type replies struct {
 	h      *handler
 	worker *engine.Worker
@@ -54,7 +54,7 @@ func (rp *replies) collect(r engine.Ref, events uint32) {
 	rp.h.events.Change(f.fd, flowEvents, f.index, f.gen)
 }
 
-// direct makes p the port through which replies are sent.
+// direct sets the port through which replies are sent.
 func (rp *replies) direct(p *port) {
 	if rp.in.filled > 0 && rp.out.fd == p.fd {
 		return

@@ -15,7 +15,7 @@ type requests struct {
 	headed headedDatagram
 }
 
-// receive takes a batch of datagrams from the clients of a service and passes
+// receive receives a batch of datagrams from the clients of a service and passes
 // them on. The event comes again if there are more.
 func (q *requests) receive(p *port) {
 	q.h.replies.flush() // replies are in the same buffers
@@ -28,7 +28,7 @@ func (q *requests) receive(p *port) {
 		b.again[i] = false
 		q.route(p, i)
 	}
-	for k := 0; k < len(b.runs); k++ { // it may grow on the way
+	for k := 0; k < len(b.runs); k++ { // it may grow meanwhile
 		q.forward(p, q.h.flows.at(b.runs[k]))
 	}
 	b.runs = b.runs[:0]
@@ -70,9 +70,9 @@ func (q *requests) route(p *port, i int) {
 func (q *requests) setOrigin(p *port, name *address, local [16]byte) {
 	q.origin = origin{client: *name, port: p.slot}
 	if p.family == unix.AF_INET {
-		clear(q.origin.client[unix.SizeofSockaddrInet4/4:]) // of whoever was there before
+		clear(q.origin.client[unix.SizeofSockaddrInet4/4:]) // left from the datagram before
 	}
-	if p.family == unix.AF_INET || local[0] != 0xff { // nothing comes from a multicast address
+	if p.family == unix.AF_INET || local[0] != 0xff { // a multicast address is no source
 		q.origin.local = local
 	}
 }
@@ -94,7 +94,7 @@ func (q *requests) deliverEach(p *port, run []byte, segment int) {
 
 // deliver passes one datagram on by itself.
 func (q *requests) deliver(p *port, datagram []byte) {
-	for range 2 { // the first flow may turn out to be dead
+	for range 2 { // the real server of the first flow may be unreachable
 		f := q.flowFor(p, datagram, 0)
 		if f == nil {
 			return

@@ -20,8 +20,8 @@ const (
 // size are one message each.
 type sendBatch struct {
 	fd     int32
-	way    int    // client if what goes out has come from there
-	plain  bool   // the kernel cannot cut runs up
+	way    int    // client for datagrams that clients have sent
+	plain  bool   // the kernel cannot split runs
 	family uint16 // of the service, if its clients are to see an address other than the socket's
 	parts  [batchSize]part
 	n      int
@@ -31,11 +31,11 @@ type sendBatch struct {
 	messages [batchSize]message
 	vectors  [batchSize]unix.Iovec
 	controls [batchSize]control
-	one      message // what is sent by itself
+	one      message // for a datagram that is sent alone
 	piece    unix.Iovec
 }
 
-// A part is one message.
+// A part is one message: a datagram, or a run of one flow.
 type part struct {
 	flow    *flow
 	first   int // the datagram it begins with
@@ -98,9 +98,9 @@ func (p *sendBatch) extend(f *flow, b []byte) bool {
 	return true
 }
 
-// send sends everything. It stops where the real server turns out to be
-// unreachable, and then returns the datagram it has stopped at and why. If that
-// begins a run some of it may have passed.
+// send sends everything. It stops when the real server is unreachable, and then
+// returns the datagram at which it has stopped, and the error. If that datagram
+// begins a run, a part of the run may have been sent.
 func (p *sendBatch) send() (stopped int, why unix.Errno) {
 	for k := range p.n {
 		p.address(k)
@@ -114,8 +114,9 @@ func (p *sendBatch) send() (stopped int, why unix.Errno) {
 		}
 		end := p.upTo(k)
 		if short {
-			// The error that has stopped the last ones was not told, and is no
-			// more. If it is the real server, this one brings it back.
+			// The kernel reports the error that has stopped the last messages
+			// only once. If the real server is unreachable, sending again reports
+			// it.
 			end = k + 1
 		}
 		n, e := sendmmsg(p.fd, p.messages[k:end])
@@ -125,7 +126,7 @@ func (p *sendBatch) send() (stopped int, why unix.Errno) {
 			t.flow.count(p.way, t.count, t.bytes)
 		}
 		if k += n; e == 0 || e == unix.EINTR {
-			k-- // there is nothing to pass over
+			k-- // there is nothing to skip
 		} else if p.way == client && unreachable(e) {
 			stopped, why = p.parts[k].first, e
 		} else if p.parts[k].count > 1 && e != unix.EAGAIN {
@@ -143,14 +144,14 @@ func (p *sendBatch) send() (stopped int, why unix.Errno) {
 // apart reports whether a message is a run that has to be sent one by one.
 func (p *sendBatch) apart(k int) bool { return p.parts[k].count > 1 && p.parts[k].flow.single[p.way] }
 
-// upTo returns the end of what can be sent together from k on.
+// upTo returns the end of the messages from k on that can be sent together.
 func (p *sendBatch) upTo(k int) int {
 	for k++; k < p.n && !p.apart(k); k++ {
 	}
 	return k
 }
 
-// address completes a message.
+// address completes a message with its address.
 func (p *sendBatch) address(k int) {
 	t, h := &p.parts[k], &p.messages[k].header
 	n := 0

@@ -6,10 +6,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// split sends the datagrams of a run one by one: the kernel does not cut it up
-// if one of them would have to be fragmented, or if the link computes no
-// checksums. It stops where the real server turns out to be unreachable, and
-// leaves in passed how many bytes came before that.
+// split sends the datagrams of a run one by one: the kernel does not cut it up if
+// one of them would have to be fragmented, or if the link computes no checksums.
+// It stops when the real server is unreachable; passed is then the number of
+// bytes sent before that.
 func (p *sendBatch) split(k int) unix.Errno {
 	t := &p.parts[k]
 	p.one.header = p.messages[k].header
@@ -41,7 +41,8 @@ func (p *sendBatch) split(k int) unix.Errno {
 	return why
 }
 
-// retrySend sends one message, which old news do not stop.
+// retrySend sends one message, again if an error of an earlier one has stopped
+// it.
 func (p *sendBatch) retrySend(h *unix.Msghdr) unix.Errno {
 	e := sendmsg(p.fd, h)
 	for again := true; e == unix.EINTR || stale(e) && again; e = sendmsg(p.fd, h) {
@@ -50,13 +51,13 @@ func (p *sendBatch) retrySend(h *unix.Msghdr) unix.Errno {
 	return e
 }
 
-// vectorsOf returns what a message is made of.
+// vectorsOf returns the vectors of a message.
 func (p *sendBatch) vectorsOf(k int) []unix.Iovec {
 	h := &p.messages[k].header
 	return unsafe.Slice(h.Iov, h.Iovlen)
 }
 
-// skip leaves out what has been sent.
+// skip removes n bytes that have been sent.
 func skip(v []unix.Iovec, n int) []unix.Iovec {
 	if int(v[0].Len) == n {
 		return v[1:]

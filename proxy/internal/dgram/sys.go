@@ -8,7 +8,7 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/engine"
 )
 
-// sendmmsg returns how many messages were sent and why not the next.
+// sendmmsg returns how many messages were sent, and the error of the next one.
 func sendmmsg(fd int32, m []message) (int, unix.Errno) {
 	n, _, e := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(m))),
 		uintptr(len(m)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
@@ -24,8 +24,8 @@ func sendmsg(fd int32, h *unix.Msghdr) unix.Errno {
 	return e
 }
 
-// unreachable reports whether e says that a real server cannot be reached, as an
-// ICMP message has reported.
+// unreachable reports whether e means that a real server is unreachable, by an
+// ICMP message.
 func unreachable(e unix.Errno) bool {
 	switch e {
 	case unix.ECONNREFUSED, unix.EHOSTUNREACH, unix.ENETUNREACH, unix.EHOSTDOWN, unix.ENONET, unix.ENOPROTOOPT, unix.EACCES:
@@ -34,9 +34,9 @@ func unreachable(e unix.Errno) bool {
 	return false
 }
 
-// stale reports whether e may be about a datagram before the one that it has
-// stopped, which is then to be sent again: an ICMP message of which the kernel
-// tells once.
+// stale reports whether e may be the error of an earlier datagram than the one
+// that it has stopped, which has to be sent again then: the kernel reports an
+// ICMP message once.
 func stale(e unix.Errno) bool { return e == unix.EMSGSIZE || e == unix.EPROTO }
 
 func datagramSocket(family uint16) (int32, unix.Errno) {
@@ -45,9 +45,10 @@ func datagramSocket(family uint16) (int32, unix.Errno) {
 	return int32(n), e
 }
 
-// serviceBuffer is asked for at the socket of a service, which everything from and
-// to its clients goes through: some milliseconds of their datagrams. Only a process
-// that may administer the network gets more than net.core.rmem_max and wmem_max.
+// serviceBuffer is asked for at the socket of a service, through which all datagrams
+// from and to its clients pass: it has room for some milliseconds of them. Only a
+// process that may administer the network gets more than net.core.rmem_max and
+// wmem_max.
 //
 // flowBuffer is for the replies of a flow. Requests are sent as they come.
 var (
@@ -55,10 +56,10 @@ var (
 	flowBuffer    int32 = 1 << 20
 )
 
-// portSocket is alone where it is bound.
+// portSocket is a socket whose address no other socket can have.
 var portSocket = &engine.Kind{Open: openPortSocket, Claim: func(int32) error { return nil }, List: "udp", State: "07"}
 
-// openPortSocket makes a socket to receive the datagrams of a service at.
+// openPortSocket makes a socket that receives the datagrams of a service.
 func openPortSocket(family uint16) (int32, unix.Errno) {
 	fd, e := datagramSocket(family)
 	if e != 0 {
@@ -72,7 +73,7 @@ func openPortSocket(family uint16) (int32, unix.Errno) {
 	return fd, 0
 }
 
-// tellLocal has every datagram say where it was sent to.
+// tellLocal makes the kernel report the destination of every datagram.
 func tellLocal(fd int32, family uint16) {
 	if family == unix.AF_INET6 {
 		engine.SetOption(fd, unix.SOL_IPV6, unix.IPV6_RECVPKTINFO, &engine.On)
@@ -81,8 +82,8 @@ func tellLocal(fd int32, family uint16) {
 	}
 }
 
-// cutsUp reports whether the kernel can cut runs up for a socket. One that does
-// not know the request would send the whole run as one datagram.
+// cutsUp reports whether the kernel can split runs for a socket. A kernel that
+// does not know the request would send the whole run as one datagram.
 func cutsUp(fd int32) bool {
 	_, err := unix.GetsockoptInt(int(fd), unix.SOL_UDP, unix.UDP_SEGMENT)
 	return err == nil

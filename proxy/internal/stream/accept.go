@@ -15,9 +15,9 @@ type listener struct {
 	fd        int32
 	slot      int32
 	service   *Service
-	armed     bool          // an event tells of clients
+	armed     bool          // clients make an event
 	suspended bool          // there is no place for clients
-	waiter    engine.Waiter // of it while it is suspended
+	waiter    engine.Waiter // its entry in the queue while it is suspended
 }
 
 // An acceptor accepts the clients of a worker's listeners.
@@ -69,8 +69,8 @@ func (a *acceptor) arm(l *listener) {
 	a.h.events.Change(l.fd, events, engine.Subject|l.slot, 0)
 }
 
-// closeListener accepts the queued clients, as far as there are places, and no
-// others.
+// closeListener accepts the queued clients for which there are places, and closes
+// the socket.
 func (a *acceptor) closeListener(fd int32) {
 	for i, l := range a.listeners {
 		if l != nil && l.fd == fd {
@@ -134,7 +134,7 @@ func (a *acceptor) acceptOne(l *listener) (int32, unix.Errno) {
 
 // pause stops accepting for a tick.
 func (a *acceptor) pause() {
-	a.resumeAt = a.worker.Tick + 2 // the next one may begin at once
+	a.resumeAt = a.worker.Tick + 2 // the next tick may begin at once
 	if a.paused {
 		return
 	}

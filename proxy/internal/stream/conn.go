@@ -20,7 +20,7 @@ type state uint8
 
 const (
 	free           state = iota // the slot holds none
-	awaitingHeader              // a trusted proxy has to name its client
+	awaitingHeader              // the PROXY header of a trusted proxy is read
 	waiting                     // for a place at a real server
 	connecting                  // to a real server
 	relaying                    // both sides are connected
@@ -31,10 +31,10 @@ const (
 // has nothing to do however many there are; pointers are in its refs.
 type conn struct {
 	index      int32
-	gen        uint32 // tells it from earlier connections in the slot
+	gen        uint32 // generation: differs from that of earlier connections in the slot
 	state      state
 	watched    bool   // the client's socket is among the events
-	queued     bool   // there is more to relay than its share
+	queued     bool   // there is there is more to relay than its share
 	lasting    bool   // long enough for keepalives
 	written    uint8  // writes to the real server, 2 for more
 	ackAsked   bool   // what the real server sends is not kept unacknowledged
@@ -75,7 +75,7 @@ type way struct {
 	lowWaterHit bool   // something has been spliced since the last look
 	wake        uint32 // bytes since there was last nothing to read
 	run         uint32 // bytes spliced towards lowWaterAfter
-	bytes       uint64 // not yet in the books
+	bytes       uint64 // not yet added to the books
 }
 
 // A refs has the pointers of a connection.

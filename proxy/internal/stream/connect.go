@@ -149,7 +149,7 @@ func (d *dialer) connectEvent(c *conn, which int) {
 	}
 }
 
-// established goes on with a real server that has answered.
+// established continues with a real server that has answered.
 func (d *dialer) established(c *conn) {
 	c.state = relaying
 	o := d.h.conns.refs(c)
@@ -172,7 +172,7 @@ func (d *dialer) established(c *conn) {
 	}
 }
 
-// connectFailed goes on to the next real server.
+// connectFailed continues with the next real server.
 func (d *dialer) connectFailed(c *conn, err unix.Errno) {
 	d.closeAttempt(c)
 	d.attemptFailed(c, err)
@@ -192,7 +192,7 @@ func (d *dialer) retry(c *conn) {
 // closeAttempt ends an attempt.
 func (d *dialer) closeAttempt(c *conn) {
 	fd := c.sides[server].fd
-	d.h.events.Forget(fd) // its event would be taken for the next attempt's
+	d.h.events.Forget(fd) // its event would count for the next attempt
 	engine.CloseFD(fd)
 	d.h.accept.refillReserve() // the next attempt may need it
 	c.sides[server] = side{fd: engine.None}
@@ -205,7 +205,7 @@ func (d *dialer) attemptFailed(c *conn, err unix.Errno) {
 	d.noteFailure(c, err, false)
 }
 
-// noteFailure notes that a real server could not be reached. Its claim has been
+// noteFailure records that a real server could not be reached. Its claim has been
 // given back. own is true if this host is at fault.
 func (d *dialer) noteFailure(c *conn, err unix.Errno, own bool) {
 	o := d.h.conns.refs(c)
@@ -215,8 +215,8 @@ func (d *dialer) noteFailure(c *conn, err unix.Errno, own bool) {
 	o.claim = table.Claim{}
 }
 
-// refuse resets a client that no real server takes. full is true if one would take
-// it but for its limit.
+// refuse resets a client that no real server takes. full is true if only its limit
+// keeps a real server from that.
 func (d *dialer) refuse(c *conn, full bool) {
 	e := unix.Errno(c.failure)
 	d.h.fwd.Refused(&d.h.conns.refs(c).service.Service, e, virtual.Refusal(e, full), d.tried[c.index])
@@ -247,7 +247,7 @@ func (d *dialer) handOver(c *conn) {
 }
 
 // refuseForShortage refuses a client because the host has no socket for it. The
-// worker accepts nobody else for a moment.
+// worker accepts no other client for a moment.
 func (d *dialer) refuseForShortage(c *conn, e unix.Errno) {
 	o := d.h.conns.refs(c)
 	d.h.accept.pause()

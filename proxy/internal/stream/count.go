@@ -14,7 +14,7 @@ func (rl *relay) touch(c *conn) {
 	rl.moving = append(rl.moving, c.ref())
 }
 
-// count notes that n bytes from a side have been passed on.
+// count counts n bytes from a side that have been passed on.
 func (rl *relay) count(c *conn, from, n int) {
 	rl.touch(c)
 	rl.passed += uint64(n)

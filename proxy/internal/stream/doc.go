@@ -9,14 +9,14 @@
 // kernel distributes clients among them (SO_REUSEPORT).
 //
 //	acceptor  acceptUpTo, begin    a client is accepted, and has a place
-//	handler   awaitHeader,         a trusted proxy says who the client is
+//	handler   awaitHeader,         a trusted proxy names the client
 //	          readHeader
 //	          enter                the client is allowed, and within its limits
 //	dialer    connectNext, connect the books choose a real server; nothing is read
 //	          enqueue, dequeued    all real servers that could take it are full
 //	          connectEvent         the answer: established, or connectFailed and
 //	                               the next real server
-//	          sendHeader           the real server is told who the client is
+//	          sendHeader           the PROXY header goes to the real server
 //	relay     relayBoth, relayWay  each way: readOnce and write, or splice
 //	          passEnds             the end of one way is passed on
 //	handler   end, passReset, cut  both ways have ended, or a side was reset
@@ -46,43 +46,43 @@
 //
 // # Clients
 //
-// Only clientOf decides who the client of a connection is: the one that a trusted
-// proxy has named, or else the peer, which the kernel is asked for only where it is
-// needed. A header to the real server is written into the buffer
-// before what is read from the client, and both are sent at once: that costs what
-// sending the request does. A write of its own that waits for more (MSG_MORE) was
-// a twentieth more expensive.
+// Only clientOf determines the client of a connection: the one that a trusted proxy
+// has named, or else the peer, which the kernel is asked for only where it is
+// needed. A header to the real server is written into the buffer before what is read
+// from the client, and both are sent at once: that costs what sending the request
+// does. A write of its own that waits for more (MSG_MORE) was a twentieth more
+// expensive.
 //
 // # Events
 //
-// Both sockets of a connection are registered once, edge-triggered, for
-// everything. An event only notes on its side what may be possible; relayBoth
-// then tries. A read that does not fill the buffer has taken all there was, so
-// that a request costs one read and one write on its way and no third call to
-// find nothing. Only where an end or an urgent byte is known to wait behind it
-// does reading go on. A way passes on a share at most before others are served,
-// and continues from the queue, since there will be no other event. Spliced ways
-// are served from the queue alone, after everything else, until the iteration has had
-// its share: a request beside any number of them waits for one MiB. That costs
-// one wait for events for each MiB, a hundredth of what passing it on takes.
+// Both sockets of a connection are registered once, edge-triggered, for everything. An
+// event only notes on its side what may be possible; relayBoth then tries. A read that
+// does not fill the buffer has taken all there was, so that a request costs one read
+// and one write, and no third call that finds nothing. Only where an end or an urgent
+// byte is known to wait behind it does reading go on. A way passes on a share at most
+// before others are served, and continues from the queue, since there will be no other
+// event. Spliced ways are served from the queue alone, after everything else, until
+// the iteration has had its share: a request beside any number of them waits for one
+// MiB. That costs one wait for events for each MiB, a hundredth of what passing it on
+// takes.
 //
 // An event names its connection by index and generation. An event for a
 // connection that is over finds that the generation has changed.
 //
 // # Bytes
 //
-// All ways of a worker read into one buffer and write from it at once. What the
-// other side does not take is stashed, nothing more is read for it, and its
-// sender is held back by its own window. After two full buffers a way is spliced
-// through a pipe, which it has only while something is in it, until little
-// arrives at a time. The path of the bytes allocates nothing and takes no lock.
-// Bytes are put into the books once a tick.
+// All ways of a worker read into one buffer and write from it at once. Bytes that
+// the other side does not take are stashed, nothing more is read for it, and the
+// window of the sender closes. After two full buffers a way is spliced through a
+// pipe, which it has only while something is in it, until little arrives at a
+// time. The path of the bytes allocates nothing and takes no lock. Bytes are put
+// into the books once a tick.
 //
 // A worker that is faster than the sender is still woken up for each segment,
 // which is what one spliced way costs more than in haproxy; SO_RCVLOWAT (see
-// lowWater) has it woken up for 128 KiB at a time. Pipes of 64 KiB and of 1 MiB,
-// and giving the thread up once before the wait, were tried and gained nothing
-// beyond the noise.
+// lowWater) makes the kernel wake it up for 128 KiB at a time. Pipes of 64 KiB
+// and of 1 MiB, and giving the thread up once before the wait, were tried and
+// gained nothing beyond the noise.
 //
 // # Full servers
 //

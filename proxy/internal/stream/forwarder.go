@@ -17,14 +17,14 @@ import (
 // Options are the settings of a Forwarder.
 type Options struct {
 	Bounds
-	Pipes  int // most at a time, for streams; others are copied
+	Pipes  int // the most at a time, for splicing; the bytes of others are copied
 	Report *virtual.Reporter
 }
 
 // Bounds are the limits of a Forwarder, over all services.
 type Bounds struct {
 	Connections int
-	Buffers     int64 // bytes held for sides that do not take them; 0 or below is no bound
+	Buffers     int64 // bytes held for slow sides; 0 or below is no bound
 }
 
 // A Forwarder forwards the TCP connections of any number of services. All methods

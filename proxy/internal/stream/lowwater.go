@@ -8,12 +8,12 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/engine"
 )
 
-// A sender of bulk that is no faster than the worker wakes it up for each segment,
-// which costs both of them most of their time. So a way that has been spliced for
-// lowWaterAfter bytes, while no other connection had anything to do, waits for
-// lowWaterSize at a time. With several streams as much arrives without that. Less
-// than lowWaterSize is relayed when nothing has happened for quietAfter, or after
-// lowWaterWithin to twice that if something always happens.
+// A sender of bulk data that is no faster than the worker wakes it up for each
+// segment, which costs both of them most of their time. So a way that has been
+// spliced for lowWaterAfter bytes, while no other connection had anything to do,
+// waits for lowWaterSize at a time. With several streams as much arrives without
+// that. Less than lowWaterSize is relayed when nothing has happened for quietAfter,
+// or after lowWaterWithin to twice that if something always happens.
 const (
 	lowWaterAfter  = 4 << 20
 	quietAfter     = 100 * time.Microsecond

@@ -8,7 +8,7 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/engine"
 )
 
-// relayPeeked relays bytes without holding any: those that the other side does not
+// relayPeeked relays bytes without storing any: those that the other side does not
 // take stay in their socket. It is used when there is no free stash, because it
 // takes one call more than reading.
 func (rl *relay) relayPeeked(c *conn, from int) {

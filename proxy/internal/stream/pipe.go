@@ -54,7 +54,7 @@ func (ps *pipes) take() pipe {
 // put gives an empty pipe back.
 func (ps *pipes) put(p pipe) { ps.spare = append(ps.spare, p) }
 
-// discard closes a pipe whose bytes nobody takes.
+// discard closes a pipe with bytes that are lost.
 func (ps *pipes) discard(p pipe) {
 	p.close()
 	ps.open--

@@ -34,8 +34,8 @@ func (d *dialer) enqueue(c *conn, from netip.AddrPort) (table.Claim, bool) {
 	return claim, ok
 }
 
-// dequeued goes on with a client whose waiting is over: it has a place, or can get
-// none. The client may have gone since, or wait anew.
+// dequeued continues with a client that no longer waits: it has a place, or can get
+// none. The client may be gone by now, or wait again.
 func (d *dialer) dequeued(r engine.Ref, wt *table.Waiter) {
 	c := d.h.conns.find(r)
 	if c == nil || d.waiting[c.index] != wt {
@@ -58,17 +58,17 @@ func (d *dialer) waitTimedOut(c *conn) {
 	}
 }
 
-// proceed goes on with a claim that a client has waited for. It returns false if
-// the real server cannot be reached.
+// proceed continues with a claim that a client has waited for. It returns false
+// if the real server cannot be reached.
 func (d *dialer) proceed(c *conn, claim table.Claim) bool {
 	if claim.Doomed() {
-		claim.Done() // the worker may have been asked to cut before it knew
+		claim.Done() // a cut may have come before the claim
 		return false
 	}
 	from, ok := d.h.clientOf(c)
 	if !ok {
 		claim.Done()
-		d.h.resetClient(c) // reset just now
+		d.h.resetClient(c) // it has just been reset
 		return true
 	}
 	return d.tryServer(c, from, claim)

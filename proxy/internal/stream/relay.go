@@ -7,12 +7,13 @@ import (
 )
 
 const (
-	// share bytes a way may pass on, and mostReads times it may read, before
-	// it is the turn of others.
+	// share is the number of bytes, and mostReads the number of reads, of a way
+	// before others are served.
 	share     = 2 * pipeSize
 	mostReads = 16
-	// iterationShare bytes are passed on from the queue in one turn: a request that
-	// comes meanwhile waits for no more, however many streams there are.
+	// iterationShare is the number of bytes that are passed on from the queue in one
+	// iteration: a request that comes meanwhile waits for no more, however many
+	// streams there are.
 	iterationShare = 1 << 20
 )
 
@@ -23,8 +24,8 @@ type relay struct {
 
 	pipes   pipes
 	stashes stashes
-	moving  []engine.Ref // what has moved in this tick
-	queue   []engine.Ref // what has more to do than its share
+	moving  []engine.Ref // connections with activity in this tick
+	queue   []engine.Ref // connections with more to do than their share
 	passed  uint64       // bytes of connections, ever
 	// arrivals are first pieces of answers to be acknowledged.
 	arrivals []arrival
@@ -39,8 +40,8 @@ func (rl *relay) later(c *conn) {
 	}
 }
 
-// workQueue gives each of those that have more to do a share, as far as that of
-// the iteration goes.
+// workQueue gives a share to each connection in the queue, until iterationShare
+// is used up.
 func (rl *relay) workQueue() {
 	n, before := 0, rl.passed
 	for all := len(rl.queue); n < all && rl.passed-before < iterationShare; n++ {
@@ -62,8 +63,8 @@ func (rl *relay) relayBoth(c *conn) {
 	rl.passEnds(c)
 }
 
-// relayWay relays what comes from one side, and reports whether there is more than
-// its share.
+// relayWay relays bytes from one side, and reports whether there are more than its
+// share.
 func (rl *relay) relayWay(c *conn, from int) bool {
 	src, dst, y := &c.sides[from], &c.sides[1-from], &c.ways[from]
 	more, before := true, rl.passed
@@ -84,14 +85,14 @@ func (rl *relay) relayWay(c *conn, from int) bool {
 	return more
 }
 
-// readOnce reads once and writes what it has read. What the other side does not
-// take is stashed.
+// readOnce reads once and writes the bytes. Those that the other side does not
+// take are stashed.
 func (rl *relay) readOnce(c *conn, from int) {
 	y := &c.ways[from]
 	if y.full >= spliceAfter && !y.copy && rl.spliceIn(c, from) {
 		return
 	}
-	rl.unpipe(y) // what is read now is held in a stash, if at all
+	rl.unpipe(y) // bytes that are read now are held in a stash, if at all
 	if rl.h.fwd.stashLimit.full() {
 		rl.relayPeeked(c, from)
 		return
@@ -114,8 +115,8 @@ func (rl *relay) noteRead(c *conn, from, n int) {
 		rl.firstAnswer(c)
 	}
 	if n < engine.BufferSize {
-		// Level or edge, the next bytes will be an event of their own, unless
-		// an end that is known of makes none.
+		// The next bytes make an event, except behind an end that has been
+		// reported already.
 		src.readable = src.ending
 		y.full, y.run = 0, 0
 	} else if y.full < spliceAfter {
@@ -163,7 +164,7 @@ func (rl *relay) noteWrite(c *conn) {
 	}
 }
 
-// writeHeld writes what is held.
+// writeHeld writes the bytes that are held.
 func (rl *relay) writeHeld(c *conn, from int) {
 	y := &c.ways[from]
 	if y.pipe.there() {
@@ -218,7 +219,7 @@ func (rl *relay) passEnds(c *conn) {
 	}
 }
 
-// passEnd passes the end of a way on.
+// passEnd passes on the end of a way.
 func (c *conn) passEnd(from int) {
 	if y := &c.ways[from]; !y.endPassed {
 		y.endPassed = true

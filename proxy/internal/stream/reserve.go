@@ -6,9 +6,10 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/engine"
 )
 
-// A reserve is a socket of each family, for the real server of a client that
-// is taken in with the last descriptor. Sockets and not descriptors: between
-// the end of one and the beginning of the other somebody else would be quick.
+// A reserve is a socket of each family, for the real server of a client that is
+// accepted with the last descriptor. It has sockets and not descriptors, because
+// another thread could take a descriptor between closing one and opening a
+// socket.
 type reserve [2]int32
 
 var families = [2]uint16{unix.AF_INET, unix.AF_INET6}
@@ -16,7 +17,8 @@ var families = [2]uint16{unix.AF_INET, unix.AF_INET6}
 // absent stands in for a socket of a family that the host does not have.
 const absent = -2
 
-// refillReserve sees to the sockets in reserve, and reports whether they are there.
+// refillReserve makes the sockets that are missing in the reserve, and reports
+// whether it is complete.
 func (a *acceptor) refillReserve() bool {
 	for i, family := range families {
 		if a.reserve[i] != engine.None {
@@ -35,8 +37,8 @@ func (a *acceptor) refillReserve() bool {
 	return true
 }
 
-// socket makes one, or takes that in reserve if there is no other way: who has
-// been taken in is to be served.
+// socket makes a socket, or takes the one in reserve if that fails: a client that
+// has been accepted must be served.
 func (a *acceptor) socket(family uint16) (int32, unix.Errno) {
 	fd, e := socket(family)
 	if e != unix.EMFILE && e != unix.ENFILE {
@@ -54,7 +56,7 @@ func (a *acceptor) socket(family uint16) (int32, unix.Errno) {
 	return fd, 0
 }
 
-// release closes what is kept.
+// release closes the sockets of the reserve.
 func (r *reserve) release() {
 	for i, fd := range r {
 		if fd >= 0 {

@@ -4,9 +4,8 @@ package stream
 // of what has been sent to it.
 const maxStall = 10
 
-// passReset passes a reset on. What came before it goes first: a reset takes away
-// what is still on its way, and without a director between them it would have
-// arrived.
+// passReset passes on a reset. The bytes before it go first: a reset discards
+// bytes that have not arrived, which would have arrived without a director.
 func (h *handler) passReset(c *conn) {
 	from := client
 	if c.sides[server].broken {
@@ -22,13 +21,12 @@ func (h *handler) passReset(c *conn) {
 	}
 }
 
-// outstanding returns how much of what came from a side the other one has not
-// taken.
+// outstanding returns how many bytes from a side the other one has not taken.
 func (h *handler) outstanding(c *conn, from int) int {
 	return int(c.ways[from].held) + unacknowledged(c.sides[1-from].fd, &h.answer)
 }
 
-// checkReset looks after a reset that waits, once in a tick.
+// checkReset checks a reset that waits, once in a tick.
 func (h *handler) checkReset(c *conn) {
 	from := client
 	if c.sides[server].broken {

@@ -2,7 +2,7 @@ package stream
 
 import "github.com/shunt-lb/shunt/proxy/internal/engine"
 
-// sendHeader tells a real server that has just been reached who the client is.
+// sendHeader sends the PROXY header to a real server that has just been reached.
 // The bytes that the client has sent by now go into the same segment: that costs
 // one write, as without a header, and the server has no reason to wait for more.
 // Without a free stash they follow like any others. sendHeader returns false for a
@@ -32,8 +32,8 @@ func (d *dialer) sendHeader(c *conn, version int) bool {
 	return true
 }
 
-// discountHeader takes what the real server has got of the header out of what is
-// counted: it is not the client's.
+// discountHeader subtracts the bytes of the header that the real server has got
+// from those that are counted, since they are not the client's.
 func (c *conn) discountHeader(sent int) {
 	n := min(sent, int(c.headerLeft))
 	c.headerLeft -= uint8(n)

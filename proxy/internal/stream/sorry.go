@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-// sorryConns are the connections left to sorry servers.
+// sorryConns are the connections that sorry servers have.
 type sorryConns struct {
 	release func(refs)
 	serving sync.WaitGroup
@@ -16,7 +16,7 @@ type sorryConns struct {
 	closed bool
 }
 
-// serve has the sorry server answer on a socket, which it owns from now on.
+// serve gives a socket to the sorry server, which owns it from now on.
 func (g *sorryConns) serve(o refs, fd int32) {
 	g.serving.Go(func() {
 		defer g.release(o)
@@ -34,7 +34,7 @@ func (g *sorryConns) serve(o refs, fd int32) {
 	})
 }
 
-// netConn makes a connection of package net of a socket.
+// netConn makes a net.Conn of a socket.
 func netConn(fd int32) (net.Conn, error) {
 	f := os.NewFile(uintptr(fd), "client")
 	defer f.Close()
@@ -60,7 +60,7 @@ func (g *sorryConns) remove(c net.Conn) {
 	delete(g.conns, c)
 }
 
-// close resets all of them and waits until nobody answers any more.
+// close resets all of them and waits until all sorry servers have returned.
 func (g *sorryConns) close() {
 	g.mu.Lock()
 	g.closed = true

@@ -9,11 +9,11 @@ const (
 	spliceMin   = 16 << 10
 )
 
-// spliceMost is how much is taken out of a pipe at a time.
+// spliceMost is how many bytes are taken out of a pipe at a time.
 var spliceMost = pipeSize
 
-// spliceIn reads into a pipe, and reports whether it could be tried. There is
-// nothing in the pipe, so that EAGAIN can only mean that nothing has arrived.
+// spliceIn reads into a pipe, and reports whether it could be tried. The pipe is
+// empty, so that EAGAIN can only mean that nothing has arrived.
 func (rl *relay) spliceIn(c *conn, from int) bool {
 	src, y := &c.sides[from], &c.ways[from]
 	if !y.pipe.there() {
@@ -24,7 +24,7 @@ func (rl *relay) spliceIn(c *conn, from int) bool {
 	n, e := splice(src.fd, y.pipe.in, pipeSize)
 	switch {
 	case e == unix.EINVAL:
-		// Some sockets cannot, such as those with a protocol on top.
+		// Some sockets do not splice, such as those with an upper-layer protocol.
 		y.copy = true
 		return false
 	case n == 0:
@@ -53,7 +53,7 @@ func (rl *relay) spliceOut(c *conn, from int) {
 	y.held -= int32(rl.writeResult(c, from, n, e))
 }
 
-// unpipe takes from a way its pipe, which is empty.
+// unpipe takes the empty pipe from a way.
 func (rl *relay) unpipe(y *way) {
 	if y.pipe.there() {
 		rl.pipes.put(y.pipe)

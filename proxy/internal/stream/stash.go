@@ -10,8 +10,8 @@ import (
 // spareStashes are kept for the next slow reader.
 const spareStashes = 64
 
-// stashes hold what was read for a side that did not take all of it. Nothing
-// more is read for that side then, so that one is enough for each way.
+// stashes hold bytes that were read for a side that did not take all of them.
+// Nothing more is read for that side then, so that a way needs one at most.
 type stashes struct {
 	buffers []*[engine.BufferSize]byte
 	spare   []int32 // unused, with memory
@@ -61,15 +61,15 @@ type stashBound struct {
 
 func (b *stashBound) full() bool { return b.taken.Load() >= b.limit.Load() }
 
-// load tells of them in bytes.
+// load returns the usage in bytes.
 func (b *stashBound) load() dataplane.Usage {
 	return dataplane.Usage{
 		Used: b.taken.Load() * engine.BufferSize, Limit: b.limit.Load() * engine.BufferSize, Refused: b.refused.Load(),
 	}
 }
 
-// stash holds what a way could not pass on. There may be a few more than the
-// bound says: the workers do not wait for each other.
+// stash stores bytes that a way could not pass on. There may be a few stashes
+// more than the bound, because the workers do not wait for each other.
 func (rl *relay) stash(y *way, b []byte) {
 	y.stash, y.from, y.held = rl.stashes.keep(b), 0, int32(len(b))
 	rl.h.fwd.stashLimit.taken.Add(1)

@@ -11,13 +11,13 @@ func (a *acceptor) suspend(l *listener) {
 		a.h.fwd.reportLimit(l.service)
 	}
 	p.Enqueue(&l.waiter)
-	if p.Room(&l.service.Quota) && p.Dequeue(&l.waiter) { // since just now
+	if p.Room(&l.service.Quota) && p.Dequeue(&l.waiter) { // one has just become free
 		a.worker.Post(func() { a.retry(l) })
 	}
 }
 
-// retry accepts again at a listener that has waited, which has been taken out of
-// the queue, and lets another one try if it leaves the place.
+// retry accepts again at a listener that has waited and is no longer in the
+// queue. If it does not use the place another listener may try.
 func (a *acceptor) retry(l *listener) {
 	if a.listeners[l.slot] != l {
 		return // closed
@@ -25,7 +25,7 @@ func (a *acceptor) retry(l *listener) {
 	p := a.h.fwd.limiter
 	if l.suspended {
 		if a.paused {
-			p.Enqueue(&l.waiter) // there are places, and no descriptors
+			p.Enqueue(&l.waiter) // there are places, but no descriptors
 			return
 		}
 		a.unsuspend(l)
@@ -37,14 +37,14 @@ func (a *acceptor) retry(l *listener) {
 	}
 }
 
-// unsuspend has a listener no longer wait.
+// unsuspend ends the wait of a listener.
 func (a *acceptor) unsuspend(l *listener) {
 	l.suspended = false
 	a.suspended--
 }
 
-// retryAll is for places that no service has left: there may be more of them, or
-// others may have them, since services have come or gone.
+// retryAll lets all listeners that wait try again, because the places of each
+// service change when services come or go.
 func (a *acceptor) retryAll() {
 	if a.suspended == 0 || a.paused {
 		return

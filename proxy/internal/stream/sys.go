@@ -15,7 +15,7 @@ func recv(fd int32, b *[engine.BufferSize]byte) (int, unix.Errno) {
 	return int(n), e
 }
 
-// receive is recv into any memory, with flags of its own.
+// receive is recv into any memory, with flags.
 func receive(fd int32, b []byte, flags int) (int, unix.Errno) {
 	n, _, e := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd),
 		uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), uintptr(unix.MSG_DONTWAIT|flags), 0, 0)
@@ -37,14 +37,14 @@ func accept(fd int32, peer *engine.Sockaddr) (int32, unix.Errno) {
 	return int32(n), e
 }
 
-// ready reports whether a listener has a connection to give.
+// ready reports whether a listener has a connection to accept.
 func ready(fd int32, p *unix.PollFd) bool {
 	*p = unix.PollFd{Fd: fd, Events: unix.POLLIN}
 	n, _, e := unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(p)), 1, uintptr(unsafe.Pointer(&atOnce)), 0, 0, 0)
 	return e != 0 || n > 0
 }
 
-// atOnce is no time at all.
+// atOnce is a timeout of zero.
 var atOnce unix.Timespec
 
 func peerOf(fd int32, peer *engine.Sockaddr) unix.Errno {
@@ -62,13 +62,13 @@ func socket(family uint16) (int32, unix.Errno) {
 
 var abortive = unix.Linger{Onoff: 1}
 
-// setAbortive has the next close send RST instead of FIN.
+// setAbortive makes the next close send RST instead of FIN.
 func setAbortive(fd int32) {
 	_, _, _ = unix.RawSyscall6(unix.SYS_SETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, unix.SO_LINGER,
 		uintptr(unsafe.Pointer(&abortive)), unsafe.Sizeof(abortive), 0)
 }
 
-// inlineUrgent has an urgent byte keep its place in the stream.
+// inlineUrgent leaves an urgent byte at its place in the stream.
 func inlineUrgent(fd int32) { engine.SetOption(fd, unix.SOL_SOCKET, unix.SO_OOBINLINE, &engine.On) }
 
 func shutdownWrite(fd int32) {
@@ -80,8 +80,8 @@ func makePipe(fds *[2]int32) unix.Errno {
 	return e
 }
 
-// unacknowledged returns how much of what was written the other side has not
-// got yet.
+// unacknowledged returns how many written bytes the other side has not
+// acknowledged.
 func unacknowledged(fd int32, n *int32) int {
 	if _, _, e := unix.RawSyscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCOUTQ, uintptr(unsafe.Pointer(n))); e != 0 {
 		return 0
@@ -89,7 +89,7 @@ func unacknowledged(fd int32, n *int32) int {
 	return int(*n)
 }
 
-// socketError returns why connecting came to nothing, 0 if it did not.
+// socketError returns the error of connecting, 0 for none.
 func socketError(fd int32, value *int32, size *uint32) unix.Errno {
 	*value, *size = 0, 4
 	_, _, e := unix.RawSyscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, unix.SO_ERROR,

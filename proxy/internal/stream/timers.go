@@ -6,7 +6,7 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/engine"
 )
 
-// look sees what has become of a connection whose time has come.
+// look checks a connection whose timer has expired.
 func (h *handler) look(c *conn) {
 	if left := int32(c.due - h.worker.Tick); left > 0 && (c.state == connecting || c.state == waiting || c.state == awaitingHeader) {
 		h.wheel.Set(c.index, h.worker.Tick+uint32(left))
@@ -26,8 +26,9 @@ func (h *handler) look(c *conn) {
 	}
 }
 
-// lookIdle cuts a connection on which nothing has moved for too long. One that
-// lasts is worth keepalives: those of the client come with the listener.
+// lookIdle cuts a connection on which nothing has moved for too long, and turns
+// on the keepalives of one that lasts. Clients' sockets inherit theirs from the
+// listener.
 func (h *handler) lookIdle(c *conn) {
 	settings := h.conns.refs(c).service.Settings()
 	limit := engine.Ticks(settings.IdleTimeout)

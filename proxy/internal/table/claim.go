@@ -22,22 +22,22 @@ func (c Claim) Server() *Server { return c.server }
 // Addr returns the address of the real server.
 func (c Claim) Addr() netip.AddrPort { return c.server.addr }
 
-// Sorry reports whether the built-in sorry server stands in for this one.
+// Sorry reports whether the built-in sorry server answers for this real server.
 func (c Claim) Sorry() bool { return c.sorry }
 
 // Circular reports whether connections to the real server come back to the
 // service.
 func (c Claim) Circular() bool { return c.service.id.Catches(c.server.addr) }
 
-// Removed reports whether the real server has been taken out of the service
+// Removed reports whether the real server has been removed from the service
 // since.
 func (c Claim) Removed() bool { return c.server.removed.Load() }
 
-// Doomed reports whether the service has come to want nobody at the real
-// server, see Cut of [dataplane.VirtualService].
+// Doomed reports whether the real server is among those that the service cuts,
+// see Cut of [dataplane.VirtualService].
 func (c Claim) Doomed() bool { return c.server.cut.Load() }
 
-// Cut counts a connection or flow that ends for that. It does not give the
+// Cut counts a connection or flow that ends for that reason. It does not give the
 // place back.
 func (c Claim) Cut() {
 	c.server.count.cut.Add(1)
@@ -50,13 +50,13 @@ func (c Claim) Established() {
 	c.service.count.connections.Add(1)
 }
 
-// In counts what went from the client to the real server.
+// In counts packets and bytes from the client to the real server.
 func (c Claim) In(packets, bytes uint64) {
 	c.server.count.in(packets, bytes)
 	c.service.count.in(packets, bytes)
 }
 
-// Out counts what went from the real server to the client.
+// Out counts packets and bytes from the real server to the client.
 func (c Claim) Out(packets, bytes uint64) {
 	c.server.count.out(packets, bytes)
 	c.service.count.out(packets, bytes)
@@ -73,7 +73,7 @@ func (c Claim) Done() {
 func (c Claim) Service() dataplane.ServiceID { return c.service.id }
 
 // Failed counts that the real server could not be reached and gives the place
-// back. It returns how often that came to pass since it was last reached.
+// back. It returns the number of failures since the real server was last reached.
 func (c Claim) Failed() (inARow int) {
 	c.server.count.failures.Add(1)
 	c.service.count.failures.Add(1)

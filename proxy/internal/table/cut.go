@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// markCut has nobody given to the servers at these addresses from now on, not
-// even by persistence.
+// markCut gives no client to the servers at these addresses from now on, not even
+// by persistence.
 func (s *Service) markCut(addrs []netip.AddrPort) {
 	if len(addrs) == 0 && len(s.spec.Cut) == 0 {
 		return
@@ -16,8 +16,8 @@ func (s *Service) markCut(addrs []netip.AddrPort) {
 	}
 }
 
-// Doomed reports whether connections or flows are left at servers where the
-// service wants nobody.
+// Doomed reports whether connections or flows are left at servers that the
+// service cuts.
 func (s *Service) Doomed() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,7 +1,6 @@
 package table
 
-// fo is weighted failover: everybody goes to the server of the greatest
-// weight.
+// fo is weighted failover: all clients go to the server with the greatest weight.
 type fo struct{ servers []*Server }
 
 func (s *fo) update(servers []*Server) { s.servers = servers }
@@ -16,9 +15,10 @@ func (s *fo) next(r request) *Server {
 	return top
 }
 
-// ovf is weighted overflow: the server of the greatest weight among those with
-// no more connections than their weight. One fills up to one more than its
-// weight, as in the kernel; when all are full nobody takes the client.
+// ovf is weighted overflow: clients go to the server with the greatest weight
+// among those with no more connections than their weight. A server gets one
+// connection more than its weight, as in the kernel; when all are full no server
+// takes the client.
 type ovf struct{ servers []*Server }
 
 func (s *ovf) update(servers []*Server) { s.servers = servers }

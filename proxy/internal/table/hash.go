@@ -9,12 +9,12 @@ import (
 // (IP_VS_SH_TAB_BITS, IP_VS_DH_TAB_BITS).
 const hashSlots = 256
 
-// A hashTable says which server the addresses with one hash belong to.
+// A hashTable has the server of the addresses with each hash.
 type hashTable [hashSlots]*Server
 
-// find returns the server in the slot, or another one where that takes no
-// client. Going on at twice the slot, as the kernel does, spreads the clients
-// of a server that is out better than the next slot would.
+// find returns the server in the slot, or another one if that takes no client. It
+// goes on at twice the slot, as the kernel does, which spreads the clients of an
+// unusable server better than the next slot would.
 func (t *hashTable) find(slot int, r request) *Server {
 	if sv := t[slot]; sv != nil && sv.takes(r) {
 		return sv
@@ -31,7 +31,7 @@ func (t *hashTable) find(slot int, r request) *Server {
 // ratio (linux/hash.h).
 func hashSlot(key uint32) int { return int(key * 0x61C88647 >> 24) }
 
-// fold makes one word of an address: IPv6 by exclusive or.
+// fold returns an address as one word: IPv6 by exclusive or.
 func fold(a netip.Addr) uint32 {
 	if a.Is4() {
 		b := a.As4()
@@ -45,7 +45,8 @@ func fold(a netip.Addr) uint32 {
 	return word
 }
 
-// key is what is hashed of an address: with its port, if that is to count.
+// key returns the value that is hashed for an address, with its port if port is
+// true.
 func key(a netip.AddrPort, port bool) uint32 {
 	if port {
 		return fold(a.Addr()) + uint32(a.Port())

@@ -9,14 +9,14 @@ import (
 // sysctls net.ipv4.vs.lblc_expiration and lblcr_expiration.
 const lblcExpiry = 24 * time.Hour
 
-// lblc is locality based least connection, for caches: all that goes to one
-// destination goes to one server, until that one is overcrowded; then the
-// server is chosen anew by wlc. The kernel remembers the server of every
-// destination. A service of the proxy has one, the address it listens on.
+// lblc is locality based least connection, for caches: all connections to one
+// destination go to one server until that is overloaded; then wlc chooses another
+// one. The kernel remembers the server of every destination. A service of the
+// proxy has one, the address it listens on.
 type lblc struct {
 	servers []*Server
 	home    *Server
-	used    time.Time // when home last was
+	used    time.Time // when home was last used
 }
 
 func (s *lblc) update(servers []*Server) {
@@ -40,18 +40,18 @@ func (s *lblc) next(r request) *Server {
 	return sv
 }
 
-// crowded reports whether sv has more connections than its weight while there
-// is a server with less than half of its own.
+// crowded reports whether sv has more connections than its weight while another
+// server has less than half of its weight.
 func crowded(sv *Server, servers []*Server) bool {
 	return sv.active > sv.spec.Weight && slices.ContainsFunc(servers, func(other *Server) bool {
 		return other.active*2 < other.spec.Weight
 	})
 }
 
-// lblcr is lblc with replication: a destination has a set of servers and goes
-// to the one of them with the least connections for its weight. When that one
-// is overcrowded wlc adds another; when the set has not changed for long, the
-// busiest leaves it.
+// lblcr is lblc with replication: a destination has a set of servers and goes to
+// the one of them with the least connections for its weight. When that one is
+// overloaded wlc adds another; when the set has not changed for long, the busiest
+// is removed from it.
 type lblcr struct {
 	servers       []*Server
 	set           []*Server // the one added last in front
@@ -83,7 +83,7 @@ func (s *lblcr) next(r request) *Server {
 	return sv
 }
 
-// shrink takes the busiest server out of the set.
+// shrink removes the busiest server from the set.
 func (s *lblcr) shrink(now time.Time) {
 	most := -1
 	for i, sv := range s.set {

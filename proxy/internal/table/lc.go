@@ -27,8 +27,8 @@ func (s *wlc) update(servers []*Server) { s.servers = servers }
 
 func (s *wlc) next(r request) *Server { return lightest(s.servers, r, 0) }
 
-// lightest returns the first of the servers that have the least connections
-// for their weight, each with more of them than it has.
+// lightest returns the first of the servers with the least connections for their
+// weight, where each counts as having that many more.
 func lightest(servers []*Server, r request, more int) *Server {
 	var least *Server
 	for _, sv := range servers {

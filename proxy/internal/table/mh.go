@@ -14,7 +14,7 @@ const (
 	// same option, as in the kernel.
 	mhTurnBits = 6
 	// mhKey1 and mhKey2 are the kernel's keys, which are no secret: several
-	// directors have to come to the same table.
+	// directors have to build the same table.
 	mhKey1, mhKey2 = 2654435761, 2654446892
 )
 
@@ -27,13 +27,13 @@ const (
 // it would refuse the client.
 type mh struct {
 	port  bool
-	slots []*Server // nil: there is nobody
+	slots []*Server // nil: there is no server
 }
 
 func newMH(v dataplane.VirtualService) scheduler { return &mh{port: byPort(v)} }
 
-// A mhRow is how one server fills the table: from a slot of its own in steps
-// of its own, for some turns at a time.
+// A mhRow is the sequence of slots in which one server fills the table: its first
+// slot, its step, and the number of slots at a time.
 type mhRow struct {
 	server   *Server
 	at, skip int
@@ -41,7 +41,7 @@ type mhRow struct {
 }
 
 // update fills the table anew. A quiescent server keeps its slots, so that
-// nobody else's clients move, and its own are back when it is.
+// clients of others do not move, and its own return when it does.
 func (s *mh) update(servers []*Server) {
 	rows := mhRows(servers)
 	if len(rows) == 0 {
@@ -61,7 +61,7 @@ func (s *mh) update(servers []*Server) {
 	}
 }
 
-// advance goes on to the next free slot.
+// advance moves to the next free slot.
 func (r *mhRow) advance(slots []*Server) int {
 	for slots[r.at] != nil {
 		if r.at += r.skip; r.at >= mhSlots {
@@ -82,7 +82,7 @@ func mhRows(servers []*Server) []mhRow {
 		if sv.lastWeight == 0 {
 			continue
 		}
-		// The greatest weight is to need no more than mhTurnBits.
+		// The greatest weight must fit into mhTurnBits.
 		shift := max(bits.Len(uint(top/unit))-mhTurnBits, 0)
 		k := key(sv.addr, true)
 		rows = append(rows, mhRow{

@@ -9,21 +9,21 @@ const (
 	// maxPins bounds the clients remembered for one service, at about 150
 	// bytes each.
 	maxPins = 1 << 18
-	// expireBatch bounds for how long a sweep holds up the service: many
-	// clients that came together are over together.
+	// expireBatch bounds the time for which a sweep locks the service: the pins
+	// of many clients that came together end together.
 	expireBatch = 1 << 12
 )
 
-// pins remember which real server a client has. A pin lasts for a time from
-// the client's last new connection and longer while it has connections, as
-// the kernel's persistence templates do; also while its server is away, for the
-// case that the server is back first. When there is no room the client goes
-// that has been without a connection for longest, never one that has some.
+// pins remember which real server a client has. A pin lasts for the time keep from
+// the client's last new connection, and longer while the client has connections,
+// as the kernel's persistence templates do. It lasts while its server is removed,
+// too, because that may return in time. A full table drops the client that has
+// been without a connection for longest, and never one with a connection.
 type pins struct {
 	keep     time.Duration
 	bits     int
 	max      int       // 0: maxPins
-	epoch    time.Time // that expiry is counted from
+	epoch    time.Time // the origin of times of expiry
 	byClient map[netip.Addr]*pin
 	idle     pinList
 	lost     uint64 // clients that there was no room for
@@ -41,8 +41,8 @@ type pin struct {
 
 func (ps *pins) on() bool { return ps.keep > 0 }
 
-// configure sets duration and prefix length. Pins made for other prefixes mean
-// nothing any more.
+// configure sets duration and prefix length. It drops all pins when persistence
+// ends or the prefix length changes.
 func (ps *pins) configure(keep time.Duration, bits int) {
 	if keep <= 0 || bits != ps.bits {
 		for _, p := range ps.byClient {
@@ -56,10 +56,11 @@ func (ps *pins) configure(keep time.Duration, bits int) {
 	}
 }
 
-// now is the time as expiry has it.
+// now returns the time since epoch.
 func (ps *pins) now() time.Duration { return time.Since(ps.epoch) }
 
-// prefix returns what stands for all clients that are one with a.
+// prefix returns the first address of a's prefix, which stands for all of its
+// clients.
 func (ps *pins) prefix(a netip.Addr) netip.Addr {
 	p, err := a.Prefix(ps.bits)
 	if err != nil {
@@ -68,7 +69,7 @@ func (ps *pins) prefix(a netip.Addr) netip.Addr {
 	return p.Masked().Addr()
 }
 
-// find returns the pin of a client, nil if there is none or it is over.
+// find returns the pin of a client, nil if there is none or it has expired.
 func (ps *pins) find(client netip.Addr, now time.Duration) *pin {
 	p := ps.byClient[ps.prefix(client)]
 	if p == nil || p.over(now) {
@@ -115,7 +116,7 @@ func (p *pin) bind(sv *Server) {
 }
 
 // makeRoom drops the pin that has been idle for longest if the table is full.
-// Clients that lose a pin that is not over, or get none, are counted.
+// Clients that lose a pin before it expires, or get none, are counted.
 func (ps *pins) makeRoom(now time.Duration) bool {
 	limit := ps.max
 	if limit == 0 {
@@ -149,9 +150,9 @@ func (ps *pins) release(p *pin) {
 	}
 }
 
-// expire removes pins that are over, some thousands at a time. They are in the
-// order in which they became idle, so that one may be late by what a pin is
-// kept.
+// expire removes pins that have expired, some thousands at a time. Pins are in
+// the order in which they became idle, so that one may be late by the time of
+// persistence.
 func (ps *pins) expire(now time.Duration) {
 	for range expireBatch {
 		p := ps.idle.oldest
@@ -188,7 +189,7 @@ func (ps *pins) drop(p *pin) {
 	p.server.pinned--
 }
 
-// A pinList has pins by age; they hold the list together themselves.
+// A pinList has pins by age. The links are in the pins.
 type pinList struct{ oldest, newest *pin }
 
 func (l *pinList) add(p *pin) {

@@ -6,32 +6,32 @@ import (
 	"slices"
 )
 
-// A queue holds the clients that wait for a place because every server that
-// could take them has as many connections as its MaxConn. It belongs to the
-// lock of its service. Between two changes of the service nobody waits while
-// there is a place that it could have.
+// A queue holds the clients that wait for a place because every server that could
+// take them has as many connections as its MaxConn. The lock of its service
+// guards it. Between two changes of the service no client waits while there is a
+// place that it could have.
 type queue struct {
 	lines   []*line
 	waiting int
 	joined  uint64 // ever
-	// kin are the waiters of each client that persistence knows, since what
-	// becomes of one decides where the others have to wait.
+	// kin are the waiters of each client that persistence knows, since the real
+	// server of one decides where the others have to wait.
 	kin map[netip.Addr]map[*Waiter]struct{}
-	// stirred: what somebody waits for has changed.
-	stirred bool
-	called  []*Waiter // who is to be told
+	// changed: there may be a place for a waiter.
+	changed bool
+	called  []*Waiter // those to be notified
 }
 
 // A line is the waiters that wait for the same places, in the order in which
 // they came.
 type line struct {
-	server      *Server   // the one that persistence keeps them at; nil is any
-	tried       []*Server // but these, if any
+	server      *Server   // where persistence keeps them; nil is any
+	tried       []*Server // excluded
 	first, last *Waiter
 }
 
-// of reports whether a line has the waiters kept at server, or who
-// have tried those.
+// of reports whether l is the line of waiters that are kept at server and have
+// tried these.
 func (l *line) of(server *Server, tried []*Server) bool {
 	if server != nil || l.server != nil {
 		return l.server == server
@@ -41,7 +41,7 @@ func (l *line) of(server *Server, tried []*Server) bool {
 	})
 }
 
-// find returns the line for them, which it makes if need be.
+// find returns the line for them, a new one if there is none.
 func (q *queue) find(server *Server, tried []*Server) *line {
 	for _, l := range q.lines {
 		if l.of(server, tried) {
@@ -53,7 +53,7 @@ func (q *queue) find(server *Server, tried []*Server) *line {
 	return l
 }
 
-// insert puts w where its turn is.
+// insert adds w in the order of arrival.
 func (l *line) insert(w *Waiter) {
 	before := l.last
 	for before != nil && before.turn > w.turn {
@@ -72,7 +72,7 @@ func (l *line) insert(w *Waiter) {
 	}
 }
 
-// remove takes w out of its line, which goes with the last one.
+// remove removes w from its line, and the line with its last waiter.
 func (q *queue) remove(w *Waiter) {
 	l := w.line
 	if w.before == nil {
@@ -91,7 +91,7 @@ func (q *queue) remove(w *Waiter) {
 	}
 }
 
-// all returns everybody who waits, in the order in which they came.
+// all returns all waiters, in the order of arrival.
 func (q *queue) all() []*Waiter {
 	all := make([]*Waiter, 0, q.waiting)
 	for _, l := range q.lines {
@@ -107,7 +107,7 @@ func inTurn(ws []*Waiter) []*Waiter {
 	return ws
 }
 
-// know and disown keep track of kin.
+// know and disown maintain kin.
 func (q *queue) know(w *Waiter, client netip.Addr) {
 	if q.kin == nil {
 		q.kin = map[netip.Addr]map[*Waiter]struct{}{}
@@ -126,8 +126,8 @@ func (q *queue) disown(w *Waiter) {
 	}
 }
 
-// take returns those who are to be told, of whom it is for the caller to tell
-// them when the lock is free.
+// take returns the waiters to be notified. The caller notifies them when the lock
+// is free.
 func (q *queue) take() []*Waiter {
 	called := q.called
 	q.called = nil

@@ -1,9 +1,9 @@
 package table
 
-// rr is round robin: everybody in turn, whatever the weight.
+// rr is round robin: each server in turn, whatever its weight.
 type rr struct {
 	servers []*Server
-	at      int // who was last
+	at      int // index of the last one
 }
 
 func (s *rr) update(servers []*Server) {

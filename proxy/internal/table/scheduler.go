@@ -11,23 +11,23 @@ import (
 // A scheduler chooses a real server for a new client. It is called under the
 // lock of its service. Real servers for which takes is false are passed over.
 type scheduler interface {
-	// update says which real servers there are from now on; also called
-	// when anything about one has changed.
+	// update sets the real servers. It is also called when a property of one has
+	// changed.
 	update(servers []*Server)
-	// next returns the server for r, or nil when none takes it.
+	// next returns the server for r, nil if none takes it.
 	next(r request) *Server
 }
 
-// A request is what a scheduler may know about a client.
+// A request is what a scheduler may use of a client.
 type request struct {
 	client netip.AddrPort
 	tried  []*Server
-	aside  []*Server // of those tried, where the client stays pinned
+	aside  []*Server // those of tried at which the client stays pinned
 }
 
-// A kind is a scheduler that can be asked for by name.
+// A kind is a scheduler with a name.
 type kind struct {
-	flags []string // those that have a name with it
+	flags []string // its flags with a name
 	make  func(v dataplane.VirtualService) scheduler
 }
 
@@ -60,15 +60,15 @@ func Flags(name string) ([]string, bool) {
 	return append([]string{"flag-1", "flag-2", "flag-3"}, k.flags...), ok
 }
 
-// byPort reports whether the port of a client counts: that is the second flag
+// byPort reports whether the port of a client is hashed: that is the second flag
 // of sh and mh. The first is the fallback, which is always on.
 func byPort(v dataplane.VirtualService) bool {
 	return slices.Contains(v.SchedFlags, v.Scheduler+"-port") || slices.Contains(v.SchedFlags, "flag-2")
 }
 
-// follow returns where in now the server is that was at position i of was. If
-// that one has gone it is the nearest before it that has not, so that whose
-// turn was next is next; -1 if there is none.
+// follow returns the position in now of the server at position i of was, or of
+// the nearest one before it that is still there, so that the next server stays
+// the next; -1 if there is none.
 func follow(was, now []*Server, i int) int {
 	for ; i >= 0; i-- {
 		if at := slices.Index(now, was[i]); at >= 0 {

@@ -1,8 +1,8 @@
 package table
 
-// sed is shortest expected delay: least connection in proportion to weight,
-// with the one that is to come counted in, so that a heavy server is filled
-// before a light one gets its first.
+// sed is shortest expected delay: least connection in proportion to weight, with
+// the new connection included, so that a server of great weight is filled before
+// one of small weight gets its first.
 type sed struct{ servers []*Server }
 
 func (s *sed) update(servers []*Server) { s.servers = servers }

@@ -8,29 +8,29 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// A Server is one real server of a service. Its identity outlasts changes of
-// its weight and, as long as it has connections or pinned clients, its
-// removal: one that comes back finds them. Its counts it finds always.
+// A Server is one real server of a service. Its identity outlasts changes of its
+// weight and, as long as it has connections or pinned clients, its removal: one
+// that comes back has them again. It always has its counters again.
 type Server struct {
 	addr    netip.AddrPort
 	count   counters
 	before  dataplane.Counters // of servers at the address that were forgotten
 	removed atomic.Bool
-	cut     atomic.Bool // nobody is to be there
-	// failures are those since the server was last reached.
+	cut     atomic.Bool // no connection may remain
+	// failures are the attempts that failed since the server was last reached.
 	failures run
 
-	// The rest belongs to the service's lock.
+	// The service's lock guards the rest.
 	spec       dataplane.RealServer
-	lastWeight int // not counting that it was made quiescent
+	lastWeight int // as configured before it became quiescent
 	active     int
 	pinned     int
 	overloaded bool
 }
 
-// A run counts failures without a success between them. It knows of successes by
-// their number, so that they cost nothing: the lower 16 bits are the failures, at
-// most 65535, the others those of the number of successes before them.
+// A run counts failures without a success between them. A success writes nothing
+// here, since successes are counted elsewhere: the lower 16 bits are the failures,
+// at most 65535, the others those of the number of successes before them.
 type run struct{ atomic.Uint64 }
 
 // add counts a failure after so many successes and returns how many there are in a
@@ -48,12 +48,13 @@ func (r *run) add(successes uint64) int {
 	}
 }
 
-// Addr is where the server is reached; the zero value for a built-in sorry
+// Addr returns the address of the server, the zero value for a built-in sorry
 // server.
 func (sv *Server) Addr() netip.AddrPort { return sv.addr }
 
-// set puts spec into force. A server over its new threshold is overloaded at
-// once, one that has become so before keeps waiting for the lower threshold.
+// set puts spec into force. A server above its new threshold is overloaded at
+// once; one that was overloaded before stays so until it is below the lower
+// threshold.
 func (sv *Server) set(spec dataplane.RealServer) {
 	sv.spec = spec
 	if spec.Weight > 0 || sv.removed.Load() {
@@ -66,7 +67,7 @@ func (sv *Server) set(spec dataplane.RealServer) {
 // takes reports whether a scheduler may choose the server.
 func (sv *Server) takes(r request) bool { return !sv.occupied() && sv.wants(r) }
 
-// wants is takes, but for MaxConn.
+// wants is takes without regard to MaxConn.
 func (sv *Server) wants(r request) bool {
 	return sv.spec.Weight > 0 && !sv.overloaded && !sv.cut.Load() && !slices.Contains(r.tried, sv)
 }
@@ -88,7 +89,7 @@ func (sv *Server) leave() {
 	sv.overloaded = sv.overloaded && !sv.relieved()
 }
 
-// forgotten reports whether nobody has anything to do with the server.
+// forgotten reports whether the server has no connection and no pinned client.
 func (sv *Server) forgotten() bool { return sv.active == 0 && sv.pinned == 0 }
 
 func (sv *Server) full() bool {
@@ -116,5 +117,5 @@ func (sv *Server) status() dataplane.ServerStatus {
 	}
 }
 
-// counted is all that was counted for the address.
+// counted returns all counters of the address.
 func (sv *Server) counted() dataplane.Counters { return sv.before.Add(sv.count.read()) }

@@ -10,8 +10,8 @@ import (
 )
 
 // A Service keeps the books of one virtual service. All methods may be called
-// from several goroutines at once; choices are made one after the other, so
-// that the shares of a scheduler are exact however many ask.
+// from several goroutines at once; choices are made one after the other, so that
+// the shares of a scheduler are exact with any number of callers.
 type Service struct {
 	id    dataplane.ServiceID
 	count counters
@@ -20,16 +20,15 @@ type Service struct {
 	books
 }
 
-// books are what is kept of a service. Their methods need its lock.
+// books are the state of a service. Their methods need its lock.
 type books struct {
 	spec    dataplane.VirtualService
 	sched   scheduler
 	servers []*Server // as in spec
 	pins    pins
-	// leaving are removed servers that still have connections, or clients
-	// that persistence will bring back to them if they return in time.
+	// leaving are removed servers that still have connections or pinned clients.
 	leaving map[netip.AddrPort]*Server
-	past    map[netip.AddrPort]dataplane.Counters // of those that were forgotten
+	past    map[netip.AddrPort]dataplane.Counters // of servers that were forgotten
 	queue   queue
 }
 
@@ -89,7 +88,7 @@ func (s *Service) replace(specs []dataplane.RealServer) {
 	}
 }
 
-// known returns every server there is a record of.
+// known returns all servers of the books, by address.
 func (b *books) known() map[netip.AddrPort]*Server {
 	all := make(map[netip.AddrPort]*Server, len(b.servers)+len(b.leaving))
 	maps.Copy(all, b.leaving)
@@ -105,8 +104,8 @@ func (s *Service) retire(sv *Server) {
 	s.forget(sv)
 }
 
-// forget lets go of a server that has left, if nobody has anything to do with
-// it; what was counted for it stays.
+// forget drops a removed server that has no connection and no pinned client. Its
+// counters stay.
 func (s *Service) forget(sv *Server) {
 	if sv.forgotten() && s.leaving[sv.addr] == sv {
 		s.past[sv.addr] = sv.counted()
@@ -119,22 +118,21 @@ func regular(servers []*Server) []*Server {
 	return slices.DeleteFunc(slices.Clone(servers), func(sv *Server) bool { return sv.spec.Sorry })
 }
 
-// Pick gives client to a real server and counts it there; tried are those that
-// could not be reached for it. A client that is pinned goes where it is
-// pinned, also when that server is quiescent or over its threshold, as in the
-// kernel, but not when it has been tried, and not when it is quiescent and the
-// service says ExpireQuiescent. When no other can, a sorry server
-// with a weight takes the client, also one that has been tried: then the
-// built-in answer is left. Nobody is given to a server that has as many
-// connections as its MaxConn, and no sorry server stands in for one that could
-// take the client but for that. False is nobody; Join may be for who
-// can wait.
+// Pick chooses a real server for client and counts the client there; tried are
+// those that could not be reached for it. A pinned client gets its server even if
+// that is quiescent or above its threshold, as in the kernel, but not if it is in
+// tried, nor if it is quiescent and the service has ExpireQuiescent. If no other
+// server can take the client, a sorry server with a weight does, even one in
+// tried, whose clients get the built-in answer. No server gets more connections
+// than its MaxConn, and no sorry server answers while only MaxConn keeps another
+// server from taking the client. Pick returns false if no server takes the
+// client; one that can wait may then Join.
 func (s *Service) Pick(client netip.AddrPort, tried []*Server) (Claim, bool) {
 	return s.PickAside(client, tried, nil)
 }
 
-// PickAside is Pick for a client that is to go past some of those tried this
-// time, and comes back to them: if it is pinned to one of aside it stays so.
+// PickAside is Pick for a client that passes over aside, some of tried, this time
+// only: a pin to one of them stays.
 func (s *Service) PickAside(client netip.AddrPort, tried, aside []*Server) (Claim, bool) {
 	s.mu.Lock()
 	c, called, ok := s.pick(request{client: client, tried: tried, aside: aside})
@@ -143,8 +141,8 @@ func (s *Service) PickAside(client netip.AddrPort, tried, aside []*Server) (Clai
 	return c, ok
 }
 
-// pick also returns who is to be told: the pin of a client may take others with
-// it to where there is a place.
+// pick also returns the waiters to be notified: the pin of a client may move
+// others to a real server with a place.
 func (s *Service) pick(r request) (Claim, []*Waiter, bool) {
 	sv, p := s.choose(r)
 	if sv == nil {
@@ -152,7 +150,7 @@ func (s *Service) pick(r request) (Claim, []*Waiter, bool) {
 	}
 	sv.enter()
 	var called []*Waiter
-	if s.queue.stirred {
+	if s.queue.changed {
 		called = s.admit()
 	}
 	return s.claim(sv, p), called, true
@@ -170,7 +168,8 @@ func (s *Service) choose(r request) (*Server, *pin) {
 	switch p := s.pins.find(r.client.Addr(), now); {
 	case p == nil:
 	case s.left(p):
-		// Also if nobody can take the client now, as in the kernel.
+		// The pin is removed even if no server can take the client now, as in the
+		// kernel.
 		s.pins.remove(p)
 	case !slices.Contains(r.tried, p.server):
 		if p.server.occupied() {
@@ -183,7 +182,7 @@ func (s *Service) choose(r request) (*Server, *pin) {
 	}
 	sv := s.schedule(r)
 	if sv == nil || sv.spec.Sorry {
-		// Nobody is to see the sorry page for longer than it is needed.
+		// A pin to the sorry server would show its page for longer than needed.
 		return sv, nil
 	}
 	p := s.pins.pin(r.client.Addr(), sv, now)
@@ -193,7 +192,7 @@ func (s *Service) choose(r request) (*Server, *pin) {
 	return sv, p
 }
 
-// left reports whether the client of p is not to go where it is pinned.
+// left reports whether the client of p may not use the server of p.
 func (b *books) left(p *pin) bool {
 	return p.server.removed.Load() || p.server.cut.Load() || b.spec.ExpireQuiescent && p.server.spec.Weight == 0
 }
@@ -243,11 +242,11 @@ func (s *Service) Denied() { s.count.denied.Add(1) }
 // Throttled counts a client beyond the limits of its source.
 func (s *Service) Throttled() { s.count.throttled.Add(1) }
 
-// MissingHeader counts a client of a trusted proxy that did not say who it is.
+// MissingHeader counts a connection of a trusted proxy without a PROXY header.
 func (s *Service) MissingHeader() { s.count.missingHeader.Add(1) }
 
-// Expire lets go of clients whose persistence has run out. Pick never uses a
-// pin that has, so that it matters little how often this is called.
+// Expire drops clients whose persistence has expired. Pick never uses an expired
+// pin, so that Expire only frees memory.
 func (s *Service) Expire() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -257,14 +256,14 @@ func (s *Service) Expire() {
 	}
 }
 
-// Spec returns what is in force. It must not be changed.
+// Spec returns the service in force. It must not be changed.
 func (s *Service) Spec() dataplane.VirtualService {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.spec
 }
 
-// Status returns what is in force, with counters. It belongs to the caller.
+// Status returns the service in force, with counters. It belongs to the caller.
 func (s *Service) Status() dataplane.ServiceStatus {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -282,7 +281,8 @@ func (s *Service) Status() dataplane.ServiceStatus {
 	return st
 }
 
-// departedServers is what was counted for servers that are not in spec, by address.
+// departedServers returns the counters of servers that are not in spec, by
+// address.
 func (s *Service) departedServers() (left []dataplane.ServerStatus) {
 	known := s.known()
 	for _, sv := range s.leaving {

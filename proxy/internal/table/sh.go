@@ -2,11 +2,10 @@ package table
 
 import "github.com/shunt-lb/shunt/dataplane"
 
-// sh is source hashing: the client's address, with sh-port its port too,
-// chooses a slot of a table in which each real server has as many slots in a
-// row as its weight. Where the one in the slot takes no client another slot is
-// tried, as the kernel does with sh-fallback; without that flag it would
-// refuse the client, which helps nobody.
+// sh is source hashing: the client's address, with sh-port its port too, chooses
+// a slot of a table in which each real server has as many slots in a row as its
+// weight. If the server in the slot takes no client another slot is tried, as the
+// kernel does with sh-fallback; without that flag the kernel refuses the client.
 type sh struct {
 	port  bool
 	table hashTable
@@ -14,9 +13,9 @@ type sh struct {
 
 func newSH(v dataplane.VirtualService) scheduler { return &sh{port: byPort(v)} }
 
-// update deals the slots out, again from the first server when all have had
-// theirs. A quiescent one keeps a slot, as in the kernel, so that the table is
-// the same on both dataplanes.
+// update assigns the slots, again from the first server when all have theirs. A
+// quiescent one keeps a slot, as in the kernel, so that the table is the same on
+// both dataplanes.
 func (s *sh) update(servers []*Server) {
 	clear(s.table[:])
 	shares := shShares(servers)
@@ -30,9 +29,10 @@ func (s *sh) update(servers []*Server) {
 	}
 }
 
-// shShares is how many slots in a row each server gets: its weight, one at
-// least. Weights that do not fit into the table are brought to their least and
-// then scaled down; the kernel would never use the servers at the end.
+// shShares returns how many slots in a row each server gets: its weight, one at
+// least. Weights that do not fit into the table are divided by their greatest
+// common divisor and then scaled down; the kernel would never use the servers at
+// the end.
 func shShares(servers []*Server) []int {
 	shares := make([]int, len(servers))
 	unit, total := 0, 0

@@ -13,24 +13,23 @@ type Waiter struct {
 	tell    func(*Waiter)
 	turn    uint64
 
-	// The rest belongs to the service's lock.
-	line          *line // nil: it waits no more
+	// The service's lock guards the rest.
+	line          *line // nil when it waits no more
 	before, after *Waiter
-	kin           netip.Addr // its client as persistence has it
-	pin           *pin       // held meanwhile, if persistence keeps it at its line's server
+	kin           netip.Addr // its client by the prefix of persistence
+	pin           *pin       // held while it waits, if persistence keeps it at the server of its line
 	claim         Claim
 	granted       bool
 }
 
-// Join is Pick for a client that Pick had nobody for. If there is a server
-// that is passed over only because it has as many connections as its MaxConn,
-// or that the client is pinned to, and the service has room for one more to
-// wait, a Waiter is returned, and tell is called once as soon as it has a
-// place or there is none that it could wait for: then Leave says which. tell
-// is called by whoever has brought that about, without any lock, and must
-// neither wait nor call anything of the service. Who waits is served in the
-// order of Join, as far as it is for the same servers. No claim and no Waiter
-// is nobody.
+// Join is Pick for a client for which Pick had no server. If only MaxConn keeps a
+// server from taking the client, or the client is pinned to a full server, and
+// the queue of the service has room, Join returns a Waiter. tell is then called
+// once, as soon as the client has a place or no server is left that it could wait
+// for; Leave says which. The goroutine that has caused it calls tell without any
+// lock held; tell must neither wait nor call methods of the service. Clients that
+// wait for the same servers are served in the order of Join. Without a claim and
+// without a Waiter the client is refused.
 func (s *Service) Join(client netip.AddrPort, tried []*Server, tell func(*Waiter)) (Claim, *Waiter, bool) {
 	s.mu.Lock()
 	r := request{client: client, tried: tried}
@@ -59,8 +58,8 @@ func (w *Waiter) Leave() (Claim, bool) {
 	return w.claim, w.granted
 }
 
-// mayWait reports whether r, for which there is nobody now, has something to
-// wait for.
+// mayWait reports whether r, for which there is no server now, can get one by
+// waiting.
 func (b *books) mayWait(r request) bool {
 	if most := b.spec.MaxQueue; most > 0 && b.queue.waiting >= most {
 		return false
@@ -68,8 +67,8 @@ func (b *books) mayWait(r request) bool {
 	return b.full(r)
 }
 
-// Full reports whether there is a server that would take the client but for its
-// MaxConn, or that of the one that persistence keeps it at.
+// Full reports whether only MaxConn keeps a server from taking the client, or the
+// one that persistence keeps it at.
 func (s *Service) Full(client netip.AddrPort, tried []*Server) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -78,15 +77,14 @@ func (s *Service) Full(client netip.AddrPort, tried []*Server) bool {
 
 func (b *books) full(r request) bool { return b.pinOf(r) != nil || b.couldTake(r) }
 
-// couldTake reports whether a server would take r with fewer connections than
-// its MaxConn.
+// couldTake reports whether a server would take r if it had fewer connections.
 func (b *books) couldTake(r request) bool {
 	return slices.ContainsFunc(b.servers, func(sv *Server) bool {
 		return sv.occupied() && sv.wants(r) && !sv.spec.Sorry && b.fits(sv)
 	})
 }
 
-// open reports whether there is a place for those in l.
+// open reports whether there is a place for the waiters of l.
 func (b *books) open(l *line) bool {
 	if l.server != nil {
 		return !l.server.occupied()
@@ -97,14 +95,14 @@ func (b *books) open(l *line) bool {
 	})
 }
 
-// fits reports whether the scheduler could choose sv, as far as that depends
-// on more than whom all of them pass over.
+// fits reports whether the scheduler could choose sv by its own rule, beside the
+// rules that all schedulers share.
 func (b *books) fits(sv *Server) bool {
 	picky, ok := b.sched.(interface{ fits(*Server) bool })
 	return !ok || picky.fits(sv)
 }
 
-// pinOf is the pin that decides where r goes, nil if none does.
+// pinOf returns the pin that decides the server of r, nil for none.
 func (b *books) pinOf(r request) *pin {
 	if !b.pins.on() {
 		return nil
@@ -116,8 +114,8 @@ func (b *books) pinOf(r request) *pin {
 	return p
 }
 
-// enqueue puts a waiter where its turn is among those who wait for the same.
-// The pin of one that has one stays as long as it waits.
+// enqueue adds a waiter to the line of those that wait for the same places, in
+// the order of arrival. Its pin, if any, stays as long as it waits.
 func (b *books) enqueue(w *Waiter) {
 	if b.pins.on() {
 		b.queue.know(w, b.pins.prefix(w.request.client.Addr()))
@@ -140,24 +138,24 @@ func (b *books) dequeue(w *Waiter) {
 	}
 }
 
-// leaveQueue takes a waiter out of the queue.
+// leaveQueue removes a waiter from the queue.
 func (b *books) leaveQueue(w *Waiter) {
 	b.dequeue(w)
 	b.queue.waiting--
 }
 
-// notify is leaveQueue for one that is to be told.
+// notify is leaveQueue for a waiter that is to be notified.
 func (b *books) notify(w *Waiter) {
 	b.leaveQueue(w)
 	b.queue.called = append(b.queue.called, w)
 }
 
-// requeueClient puts those of one client into the lines where they have to wait now
-// that persistence says something else about it.
+// requeueClient moves the waiters of one client to the lines where they have to wait
+// after its pin has changed.
 func (b *books) requeueClient(client netip.Addr) {
 	kin := inTurn(slices.Collect(maps.Keys(b.queue.kin[client])))
 	b.requeue(kin)
-	b.queue.stirred = b.queue.stirred || len(kin) > 0
+	b.queue.changed = b.queue.changed || len(kin) > 0
 }
 
 func (b *books) requeue(ws []*Waiter) {
@@ -169,8 +167,8 @@ func (b *books) requeue(ws []*Waiter) {
 	}
 }
 
-// admit gives out the places there are, to each place the one of those it is
-// for who has waited longest, and returns who is to be told.
+// admit grants each free place to the waiter that may have it and has waited
+// longest, and returns the waiters to be notified.
 func (s *Service) admit() []*Waiter {
 	if s.queue.waiting == 0 {
 		return nil
@@ -178,14 +176,14 @@ func (s *Service) admit() []*Waiter {
 	for w := s.firstInTurn(); w != nil; w = s.firstInTurn() {
 		s.grant(w)
 	}
-	if s.queue.stirred {
+	if s.queue.changed {
 		s.notifyUnservable()
-		s.queue.stirred = false
+		s.queue.changed = false
 	}
 	return s.queue.take()
 }
 
-// firstInTurn is the first of those there is a place for.
+// firstInTurn returns the waiter with a free place that has waited longest.
 func (b *books) firstInTurn() *Waiter {
 	var first *Waiter
 	for _, l := range b.queue.lines {
@@ -196,8 +194,8 @@ func (b *books) firstInTurn() *Waiter {
 	return first
 }
 
-// grant gives a waiter its place. One for whom the scheduler finds nobody all
-// the same is told that there is none.
+// grant gives a waiter its place. If the scheduler finds no server all the same,
+// the waiter gets none.
 func (s *Service) grant(w *Waiter) {
 	sv, p := s.choose(w.request)
 	if sv != nil {
@@ -207,17 +205,17 @@ func (s *Service) grant(w *Waiter) {
 	s.notify(w)
 }
 
-// reorder brings the queue in line with a service that has changed, and returns
-// who is to be told.
+// reorder sorts the queue anew after a change of the service, and returns the
+// waiters to be notified.
 func (s *Service) reorder() []*Waiter {
 	if s.queue.waiting > 0 {
 		s.requeue(s.queue.all())
-		s.queue.stirred = true
+		s.queue.changed = true
 	}
 	return s.admit()
 }
 
-// notifyUnservable calls those for whom nobody is left.
+// notifyUnservable removes the waiters that no server could take any more.
 func (b *books) notifyUnservable() {
 	for _, l := range slices.Clone(b.queue.lines) {
 		if l.server != nil || b.couldTake(request{tried: l.tried}) {

@@ -1,20 +1,20 @@
 package table
 
 // wrr is weighted round robin in the kernel's order. It makes passes over the
-// real servers, in each of which those get a client whose weight reaches the
-// level of the pass. Levels are counted in units of the weights' greatest
-// common divisor, from the greatest weight down to one: weights 2 and 1 give
-// A, A B, A, A B and so on.
+// real servers, in each of which every server gets a client whose weight reaches
+// the level of the pass. Levels are counted in units of the weights' greatest
+// common divisor, from the greatest weight down to one: weights 2 and 1 give A, A
+// B, A, A B and so on.
 type wrr struct {
 	servers []*Server
-	at      int // who was last
+	at      int // index of the last one
 	unit    int // greatest common divisor
 	top     int // the greatest weight in units
 	level   int // of the pass under way
 }
 
-// update begins the pass under way again at the first server, at the level it
-// has as far as the new weights have that, as the kernel does.
+// update begins the pass under way again at the first server, at its level or the
+// highest one of the new weights, as the kernel does.
 func (s *wrr) update(servers []*Server) {
 	asked := (s.level-1)*s.unit + 1 // the least weight that reaches the level
 	s.measure(servers)
@@ -53,13 +53,13 @@ func (s *wrr) next(r request) *Server {
 	if s.level--; s.level < 1 {
 		s.level = s.top
 	}
-	// Passes above what anybody here reaches would find nobody.
+	// Passes above the highest level that any server reaches would find none.
 	s.level = min(s.level, reach)
 	return s.pass(r)
 }
 
-// miss leaves things as the kernel does when nobody takes a client: the next
-// one begins a round, unless the last pass of one is under way, which goes on.
+// miss sets the state that the kernel has when no server takes a client: the next
+// client begins a round, unless the last pass of one is under way, which goes on.
 func (s *wrr) miss(was int) {
 	if was >= 0 && s.level == 1 {
 		s.at = was
@@ -68,7 +68,7 @@ func (s *wrr) miss(was int) {
 	s.at, s.level = -1, s.top
 }
 
-// pass goes on with the pass under way and returns nil at its end.
+// pass continues the pass under way and returns nil at its end.
 func (s *wrr) pass(r request) *Server {
 	for s.at++; s.at < len(s.servers); s.at++ {
 		if sv := s.servers[s.at]; sv.spec.Weight/s.unit >= s.level && sv.takes(r) {
@@ -78,7 +78,7 @@ func (s *wrr) pass(r request) *Server {
 	return nil
 }
 
-// reach is the highest level at which anybody takes r.
+// reach returns the highest level at which a server takes r.
 func (s *wrr) reach(r request) int {
 	reach := 0
 	for _, sv := range s.servers {
