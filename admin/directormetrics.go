@@ -86,6 +86,12 @@ var serverMetrics = []metric[director.ServerStatus]{
 			emit(float64(r.ChecksOK), "ok")
 			emit(float64(r.ChecksBad), "failed")
 		}),
+	server.metric(prometheus.GaugeValue, "check_up", "1 if one of several checks of the real server finds it well; an agent that says nothing changes nothing. Missing where there is one check alone.", []string{"check"},
+		func(r *director.ServerStatus, emit sample) {
+			for _, c := range r.Checks {
+				emit(truth(c.OK), c.Check)
+			}
+		}),
 	server.counter("hastened_checks_total", "Checks made early because clients did not reach the real server, by observe.",
 		func(r *director.ServerStatus) uint64 { return r.Hastened }),
 	server.metric(prometheus.GaugeValue, "last_check_duration_seconds", "How long the latest check took; missing before the first one.", nil,

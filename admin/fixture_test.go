@@ -176,7 +176,7 @@ func web() director.ServiceStatus {
 			{
 				Server: "192.168.80.130:80", Forward: "gate", Weight: 1, Current: 0, State: director.Maintenance,
 				Warnings: []string{"it answers ARP for 10.0.0.100 on eth0, as 52:54:00:12:34:56: packets of clients go there, past the director"},
-				Since: before(40 * time.Minute), Cause: "file /etc/ha.d/maintenance/web3",
+				Since:    before(40 * time.Minute), Cause: "file /etc/ha.d/maintenance/web3",
 				Checked: before(700 * time.Millisecond), Duration: director.Seconds(2 * time.Millisecond), Rises: 2400, ChecksOK: 2400, Transitions: 1,
 			},
 		},
@@ -216,6 +216,11 @@ func mail() director.ServiceStatus {
 			Server: "192.168.80.140:25", Forward: "ipip", Tunnel: "gue port 6080", Weight: 1, State: director.Down, Since: before(9 * time.Second),
 			Request: "weight 75% (nightly job)", Expires: now.Add(123 * time.Hour),
 			Checked: before(4 * time.Second), Duration: director.Seconds(time.Second), Fails: 3, ChecksBad: 3, Transitions: 1,
+			Checks: []director.CheckStatus{
+				{Check: "negotiate smtp", Checked: before(4 * time.Second), Duration: director.Seconds(time.Second), Fails: 3, Reason: "status", Result: "smtp 192.168.80.140:25: status 554"},
+				{Check: "check=imap port=143", OK: true, Checked: before(3 * time.Second), Duration: director.Seconds(time.Millisecond), Rises: 5},
+				{Check: "agent=9999", Checked: before(3 * time.Second), Silent: true, Reason: "refused", Result: "agent=9999: agent 192.168.80.140:9999: connection refused"},
+			},
 			Result: "smtp 192.168.80.140:25: status 554 no SMTP service here for you, come back another day, want 220", Reason: "status",
 		}},
 	}

@@ -45,6 +45,9 @@ func RenderHistory(w io.Writer, servers []director.ServerHistory, o RenderOption
 func (r *renderer) check(c director.CheckResult) {
 	took := time.Duration(c.Duration).Round(10 * time.Microsecond)
 	line := fmt.Sprintf("%s  %10s  ", clock(c.Time), took)
+	if c.Check != "" {
+		line += c.Check + "  "
+	}
 	if c.OK {
 		r.line("  %s%s", line, r.paint(green, "good"))
 		return

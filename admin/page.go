@@ -39,6 +39,7 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{
 	"trouble": func(rs director.ServerStatus) string { return trouble(time.Now(), rs) },
 	"wrapped": wrapped,
 	"verdict": latestCheck,
+	"word":    checkWord,
 }).Parse(pageHTML))
 
 // pagePolicy lets the page run its own script and style and nothing else, so

@@ -32,6 +32,9 @@ func (r *renderer) table(services []director.ServiceStatus) {
 		rows = append(rows, r.service(sv))
 		for _, rs := range sv.Servers {
 			rows = append(rows, r.server(rs))
+			for _, c := range rs.Checks {
+				rows = append(rows, row{cells: table.Row{r.paint(plain, "    "+c.Check), "", "", "", "", "", r.paint(plain, checkWord(c))}})
+			}
 		}
 		if sv.Fallback != "" {
 			rows = append(rows, r.fallback(sv))
@@ -227,6 +230,19 @@ func latestCheck(rs director.ServerStatus) string {
 		return "ok " + took(time.Duration(rs.Duration))
 	}
 	return "failed " + took(time.Duration(rs.Duration))
+}
+
+// checkWord says in a word or two how one of several checks stands.
+func checkWord(c director.CheckStatus) string {
+	switch {
+	case c.Checked.IsZero():
+		return "none yet"
+	case c.Silent:
+		return "silent"
+	case c.Result == "":
+		return "ok " + took(time.Duration(c.Duration))
+	}
+	return "failed " + took(time.Duration(c.Duration))
 }
 
 // soon is how long before its end a certificate is mentioned.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/shunt-lb/shunt/checks/internal/failure"
+	"github.com/shunt-lb/shunt/checks/internal/match"
 	"github.com/shunt-lb/shunt/checks/internal/quote"
 	"github.com/shunt-lb/shunt/checks/internal/session"
 )
@@ -44,7 +45,7 @@ func (s *agentSession) Feed(b []byte, eof bool) session.Step {
 	case whole || eof && len(s.line) > 0:
 		return session.Step{Done: true, Err: readAgentLine("the agent", string(s.line), s.note)}
 	case eof:
-		return session.Step{Done: true, Err: errNoAnswer}
+		return session.Step{Done: true, Err: match.ErrNoAnswer}
 	}
 	return session.Step{}
 }
@@ -88,7 +89,7 @@ func readAgentLine(who, line string, note *Note) error {
 		weight := agentWeight(word)
 		switch {
 		case isHealth:
-			good, last = up, word
+			good, last, n.Up = up, word, up
 		case isAdmin:
 			n.Admin = admin
 		case weight != nil && (weight.Percent || !foreign):
@@ -104,7 +105,7 @@ func readAgentLine(who, line string, note *Note) error {
 	case !known:
 		return failure.Because(Protocol, "%s says %q, which is no state", who, quote.Short(strings.TrimSpace(line)))
 	case note != nil:
-		note.Weight, note.Admin, note.Why = n.Weight, n.Admin, n.Why
+		note.Weight, note.Admin, note.Up, note.Why = n.Weight, n.Admin, n.Up, n.Why
 	}
 	switch {
 	case good:

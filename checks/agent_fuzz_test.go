@@ -20,7 +20,7 @@ func FuzzAgent(f *testing.F) {
 		if again := feedAgent(text, int(piece)+1, &parts); words(err) != words(again) {
 			t.Fatalf("%q is %q, and in pieces %q", text, words(err), words(again))
 		}
-		if whole.Admin != parts.Admin || whole.Why != parts.Why || (whole.Weight == nil) != (parts.Weight == nil) {
+		if whole.Admin != parts.Admin || whole.Up != parts.Up || whole.Why != parts.Why || (whole.Weight == nil) != (parts.Weight == nil) {
 			t.Fatalf("%q notes %+v, and in pieces %+v", text, whole, parts)
 		}
 		for _, s := range []string{words(err), whole.Why} {

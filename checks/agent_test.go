@@ -21,7 +21,7 @@ var agentLines = []struct {
 	note checks.Note
 	want string // of the verdict, WHO standing for who says it
 }{
-	{"up", checks.Note{}, ""},
+	{"up", checks.Note{Up: true}, ""},
 	{"75%", checks.Note{Weight: &checks.Weight{N: 75, Percent: true}}, ""},
 	{"0%", checks.Note{Weight: &checks.Weight{N: 0, Percent: true}}, ""},
 	{"weight:30%", checks.Note{Weight: &checks.Weight{N: 30, Percent: true}}, ""},
@@ -33,12 +33,12 @@ var agentLines = []struct {
 	{"down#disk full", checks.Note{Why: "disk full"}, "WHO says down: disk full"},
 	{"fail", checks.Note{}, "WHO says fail"},
 	{"stopped # by hand, up later", checks.Note{Why: "by hand, up later"}, "WHO says stopped: by hand, up later"},
-	{"ready up 50%", checks.Note{Admin: checks.Ready, Weight: &checks.Weight{N: 50, Percent: true}}, ""},
-	{"up,ready,\t50%,maxconn:30", checks.Note{Admin: checks.Ready, Weight: &checks.Weight{N: 50, Percent: true}}, ""},
+	{"ready up 50%", checks.Note{Admin: checks.Ready, Up: true, Weight: &checks.Weight{N: 50, Percent: true}}, ""},
+	{"up,ready,\t50%,maxconn:30", checks.Note{Admin: checks.Ready, Up: true, Weight: &checks.Weight{N: 50, Percent: true}}, ""},
 	{"drain down", checks.Note{Admin: checks.Drain}, "WHO says down"},
-	{"down up", checks.Note{}, ""},
+	{"down up", checks.Note{Up: true}, ""},
 	{"maxconn:10", checks.Note{}, ""},
-	{"up nonsense", checks.Note{}, ""},
+	{"up nonsense", checks.Note{Up: true}, ""},
 	{"HTTP/1.1 400 Bad Request", checks.Note{}, `WHO says "HTTP/1.1 400 Bad Request", which is no state`},
 	{"busy 5%", checks.Note{Weight: &checks.Weight{N: 5, Percent: true}}, ""},
 	{"nonsense", checks.Note{}, `WHO says "nonsense", which is no state`},
@@ -51,7 +51,7 @@ func sameNote(a, b checks.Note) bool {
 	if (a.Weight == nil) != (b.Weight == nil) || a.Weight != nil && *a.Weight != *b.Weight {
 		return false
 	}
-	return a.Admin == b.Admin && a.Why == b.Why
+	return a.Admin == b.Admin && a.Why == b.Why && a.Up == b.Up
 }
 
 func TestAgent(t *testing.T) {

@@ -16,11 +16,11 @@ import (
 // /dev/null.
 //
 // Exit status 0 is success, and so are others that target.CommandWeight makes a
-// weight. A program that cannot be started or that a signal
-// has ended is a failure (ldirectord takes the latter for a success: a
-// defect). At the end of ctx, and also when the program has ended by itself,
-// its whole process group is killed: a check leaves nothing running. The error
-// has the first line that the program wrote, of its first KiB.
+// weight. A program that cannot be started or that a signal has ended is a failure
+// (ldirectord takes the latter for a success: a defect). At the end of ctx, and also
+// when the program has ended by itself, its whole process group is killed: a check
+// leaves nothing running. The error has the first line that the program wrote, of
+// its first KiB.
 func External(ctx context.Context, target Target) error {
 	return attempt(ctx, "external", target.Command, func() error {
 		return execute(ctx, &target, target.Command, arguments(target)...)
@@ -53,7 +53,7 @@ func execute(ctx context.Context, t *Target, name string, args ...string) error 
 	}
 	t.Trace.Data(TraceReceived, end.Output)
 	t.Trace.Note(TraceNoted, "%s", end.State)
-	if t.weighs(end.State.ExitCode()) {
+	if weighs(t, end.State.ExitCode()) {
 		return nil
 	}
 	return err
@@ -73,7 +73,7 @@ const (
 
 // weighs notes the weight that an exit status stands for, and reports whether
 // it stands for one.
-func (t *Target) weighs(status int) bool {
+func weighs(t *Target, status int) bool {
 	if t.CommandWeight == NoWeight || status < 2 {
 		return false
 	}

@@ -134,8 +134,8 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// What a program leaves behind in its group is ended too, and does not hold up
-// the check though it holds the pipe.
+// TestExternalLeavesChildren: children in the group of a program that has ended
+// are ended too, and do not hold up the check though they hold the pipe.
 func TestExternalLeavesChildren(t *testing.T) {
 	pids := filepath.Join(t.TempDir(), "pids")
 	path := program(t, fmt.Sprintf("#!/bin/sh\nsleep 1000 &\necho $! >%s\n", pids))
@@ -145,7 +145,8 @@ func TestExternalLeavesChildren(t *testing.T) {
 	gone(t, pids, 1)
 }
 
-// Who has left the group cannot hold up the check either.
+// TestExternalDetachedChild: a child that has left the group does not hold up the
+// check.
 func TestExternalDetachedChild(t *testing.T) {
 	pids := filepath.Join(t.TempDir(), "pids")
 	path := program(t, fmt.Sprintf("#!/bin/sh\nsetsid sh -c 'echo $$ >%s; exec sleep 1000' &\n"+

@@ -42,7 +42,7 @@ func readFile(ctx context.Context, target *Target) (string, error) {
 	return files.Try(ctx, target.File, func() (string, error) {
 		f, err := files.Open(target.File)
 		if errors.Is(err, files.ErrNotRegular) {
-			f, err = files.Open(filepath.Join(target.File, target.fileName()))
+			f, err = files.Open(filepath.Join(target.File, fileName(target)))
 		}
 		if err != nil {
 			return "", &failure.Cause{Err: err}
@@ -57,7 +57,7 @@ func readFile(ctx context.Context, target *Target) (string, error) {
 }
 
 // fileName is the name of the file about a real server in a folder.
-func (t *Target) fileName() string {
+func fileName(t *Target) string {
 	if t.RealPort == "" || t.RealPort == "0" {
 		return t.RealAddr
 	}

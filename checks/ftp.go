@@ -130,7 +130,7 @@ func (c *ftp) line(when string) ([]byte, error) {
 }
 
 func (c *ftp) logIn() error {
-	r, err := c.read("greeting", untilGreeting)
+	r, err := c.read("greeting", textproto.UntilGreeting)
 	if err != nil {
 		return err
 	}

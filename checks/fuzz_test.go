@@ -8,6 +8,7 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"github.com/shunt-lb/shunt/checks/internal/match"
 	"github.com/shunt-lb/shunt/checks/internal/session"
 	"github.com/shunt-lb/shunt/config"
 )
@@ -29,21 +30,21 @@ func FuzzFindLine(f *testing.F) {
 			found, _ := re.Match(t.Context(), bytes.NewReader(line))
 			want = want || found
 		}
-		whole := findLine(t.Context(), bufio.NewReader(bytes.NewReader(answer)), re)
-		single := findLine(t.Context(), bufio.NewReaderSize(iotest.OneByteReader(bytes.NewReader(answer)), 16), re)
+		whole := match.Line(t.Context(), bufio.NewReader(bytes.NewReader(answer)), re)
+		single := match.Line(t.Context(), bufio.NewReaderSize(iotest.OneByteReader(bytes.NewReader(answer)), 16), re)
 		if (whole == nil) != want || (single == nil) != want {
 			t.Errorf("%q in %q: %v as a whole and %v byte by byte, want a match: %v", expr, answer, whole, single, want)
 		}
 		for _, most := range []int{len(answer) + 1, 1, 7} {
 			s := newLineSession(&Target{Receive: re})
-			if got := byPieces(t, s, answer, most); (got == nil) != want || errors.Is(got, errNoAnswer) != (len(answer) == 0) {
+			if got := byPieces(t, s, answer, most); (got == nil) != want || errors.Is(got, match.ErrNoAnswer) != (len(answer) == 0) {
 				t.Errorf("%q in %q: %v by the session, in pieces of %d", expr, answer, got, most)
 			}
 		}
-		if none := findLine(t.Context(), bufio.NewReader(bytes.NewReader(answer)), nil); (none == nil) != (len(answer) > 0) {
+		if none := match.Line(t.Context(), bufio.NewReader(bytes.NewReader(answer)), nil); (none == nil) != (len(answer) > 0) {
 			t.Errorf("any of %q: %v", answer, none)
 		}
-		if errors.Is(whole, errNoAnswer) != (len(answer) == 0) {
+		if errors.Is(whole, match.ErrNoAnswer) != (len(answer) == 0) {
 			t.Errorf("%q counts as no answer", answer)
 		}
 	})

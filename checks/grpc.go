@@ -13,7 +13,6 @@ import (
 	"golang.org/x/net/http2/hpack"
 	"google.golang.org/protobuf/encoding/protowire"
 
-	"github.com/shunt-lb/shunt/checks/internal/datagram"
 	"github.com/shunt-lb/shunt/checks/internal/failure"
 	"github.com/shunt-lb/shunt/checks/internal/library"
 )
@@ -31,7 +30,7 @@ const (
 // SERVING. target.VirtualHost is the authority if it is set, else the address.
 func GRPC(ctx context.Context, target Target) error {
 	return attempt(ctx, "grpc", target.Addr.String(), func() error {
-		return library.Lend(ctx, target.server(), grpcMost, nil, func(w *library.Wire) error {
+		return library.Connect(ctx, target.server(), grpcMost, nil, func(w *library.Conn) error {
 			c := newHealthCall(&target, w)
 			target.Trace.Note(TraceNoted, "asks for the health of %q", strings.TrimPrefix(target.Request, "/"))
 			if err := c.send(ctx); err != nil {
@@ -45,15 +44,15 @@ func GRPC(ctx context.Context, target Target) error {
 // A healthCall is one call on a connection of its own: its stream is 1.
 type healthCall struct {
 	target *Target
-	wire   *library.Wire
+	conn   *library.Conn
 	framer *http2.Framer
 	heard  bool // the real server speaks HTTP/2
 	fields map[string]string
 	body   []byte
 }
 
-func newHealthCall(t *Target, w *library.Wire) *healthCall {
-	c := &healthCall{target: t, wire: w, framer: http2.NewFramer(w, w)}
+func newHealthCall(t *Target, w *library.Conn) *healthCall {
+	c := &healthCall{target: t, conn: w, framer: http2.NewFramer(w, w)}
 	c.framer.SetMaxReadFrameSize(grpcFrame)
 	c.framer.ReadMetaHeaders = hpack.NewDecoder(4<<10, nil)
 	c.framer.MaxHeaderListSize = grpcHeader
@@ -74,7 +73,7 @@ func (c *healthCall) send(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = c.wire.Write(out.Bytes())
+	_, err = c.conn.Write(out.Bytes())
 	return err
 }
 
@@ -123,7 +122,7 @@ func (c *healthCall) receive() error {
 
 // broken says why no frame could be read.
 func (c *healthCall) broken(err error) error {
-	err = c.wire.Why(err, datagram.UntilReply)
+	err = c.conn.Why(err, "while waiting for the reply")
 	if r, ok := errors.AsType[*failure.Reason](err); ok && !c.heard {
 		return failure.Because(Protocol, "the answer is not HTTP/2: %w", r)
 	}
@@ -177,7 +176,7 @@ func (c *healthCall) over(ended bool) (bool, error) {
 	status, said := c.fields["grpc-status"]
 	switch {
 	case !said && c.fields[":status"] != "200":
-		return true, failure.Because(Status, "HTTP status %s, want 200", c.wire.Plain(c.fields[":status"]))
+		return true, failure.Because(Status, "HTTP status %s, want 200", c.conn.Plain(c.fields[":status"]))
 	case !said:
 		return true, failure.Because(Protocol, "the answer is not gRPC: there is no grpc-status")
 	case status != "0":
@@ -191,14 +190,14 @@ func (c *healthCall) refused(status string) error {
 	names := map[string]string{
 		"5": "NOT_FOUND, there is no such service", "7": "PERMISSION_DENIED", "12": "UNIMPLEMENTED, there is no health service", "14": "UNAVAILABLE", "16": "UNAUTHENTICATED",
 	}
-	kind, text := Status, "gRPC status "+c.wire.Plain(status)
+	kind, text := Status, "gRPC status "+c.conn.Plain(status)
 	if status == "7" || status == "16" {
 		kind = Auth
 	}
 	if name := names[status]; name != "" {
 		text += " " + name
 	}
-	if message := c.wire.Plain(c.fields["grpc-message"]); message != "" {
+	if message := c.conn.Plain(c.fields["grpc-message"]); message != "" {
 		text += ": " + message
 	}
 	return failure.Because(kind, "%s", text)

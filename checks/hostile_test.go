@@ -96,7 +96,7 @@ func behaviours() []behaviour {
 	bomb := zeros()
 	return []behaviour{
 		{"is silent", func(ctx context.Context, _ net.Conn, _ string) { <-ctx.Done() }, []checks.Kind{checks.Timeout}},
-		{"hangs in mid-way", func(ctx context.Context, conn net.Conn, begins string) {
+		{"hangs midway", func(ctx context.Context, conn net.Conn, begins string) {
 			_, _ = io.WriteString(conn, begins)
 			<-ctx.Done()
 		}, nil},
@@ -121,7 +121,7 @@ func behaviours() []behaviour {
 			}
 			resets(conn.(*net.TCPConn))
 		}, nil},
-		{"closes in mid-way", func(_ context.Context, conn net.Conn, begins string) { _, _ = io.WriteString(conn, begins) }, nil},
+		{"closes midway", func(_ context.Context, conn net.Conn, begins string) { _, _ = io.WriteString(conn, begins) }, nil},
 		{"closes at once", func(context.Context, net.Conn, string) {}, []checks.Kind{checks.Closed, checks.TLS}},
 		{"says 10 MB", func(_ context.Context, conn net.Conn, begins string) {
 			_, _ = io.WriteString(conn, begins)

@@ -20,7 +20,7 @@ import (
 // without a port. A request that is a whole URL says everything itself: its
 // host goes into the Host header, its scheme decides about TLS.
 //
-// Whatever the page, it is the real server that is asked for it. Up to seven
+// The real server is asked for the page, whatever page that is. Up to seven
 // redirects are followed, all of them at the real server's address, with the
 // Host header that the new URL asks for: at the checked port if the URL's port
 // is the first one's, and otherwise at the URL's port. (ldirectord asks the
@@ -41,10 +41,10 @@ func HTTP(ctx context.Context, target Target) error {
 	return get(ctx, "http", &target)
 }
 
-// HTTPS is HTTP over TLS. The server is told the name in target.VirtualHost
-// (SNI); its certificate is not verified unless target.TLS says so, so that a
-// self-signed one will do, and all versions and ciphers are welcome that Go has: the check asks whether
-// the server works, not whether it is up to date.
+// HTTPS is HTTP over TLS. The server is told the name in target.VirtualHost (SNI).
+// Its certificate is not verified unless target.TLS says so, so that a self-signed
+// one will do, and all versions and ciphers are welcome that Go has: the check asks
+// whether the server works, not whether it is up to date.
 func HTTPS(ctx context.Context, target Target) error {
 	return get(ctx, "https", &target)
 }
@@ -58,19 +58,19 @@ func HTTPProxy(ctx context.Context, target Target) error {
 
 func get(ctx context.Context, name string, t *Target) error {
 	return attempt(ctx, name, t.Addr.String(), func() error {
-		v, err := newVisit(name, t)
+		c, err := newCheck(name, t)
 		switch {
 		case err != nil:
 			return err
 		case t.HTTPVersion == 2 && name != "http_proxy":
-			return v.AskByHTTP2(ctx, t.server())
+			return c.AskByHTTP2(ctx, t.server())
 		}
-		return blocking.Talk(ctx, t.server(), "tcp", v.First(), httpget.NewSession(v))
+		return blocking.Talk(ctx, t.server(), "tcp", c.First(), httpget.NewSession(c))
 	})
 }
 
-// newVisit returns what a check of HTTP asks t for.
-func newVisit(name string, t *Target) (*httpget.Visit, error) {
+// newCheck returns what a check of HTTP asks t for.
+func newCheck(name string, t *Target) (*httpget.Check, error) {
 	return httpget.New(&httpget.Target{
 		Addr: t.Addr, Scheme: name, Proxy: name == "http_proxy",
 		Request: t.Request, VirtualHost: t.VirtualHost, Method: t.Method, Headers: t.Headers,

@@ -134,7 +134,8 @@ func TestHTTPNotLenient(t *testing.T) {
 	}
 }
 
-// Without a status line it is the pattern that says that a page is a good one.
+// TestHTTPBareWithoutPattern: an answer without a status line is good only if a
+// pattern says so.
 func TestHTTPBareWithoutPattern(t *testing.T) {
 	addr := after(t, "SSH-2.0-x\r\n")
 	want(t, both(t, "http", long, checks.Target{Addr: addr}), `http ADDR: malformed HTTP response "SSH-2.0-x"`, addr)

@@ -61,7 +61,7 @@ func TestHTTPReceive(t *testing.T) {
 	}
 }
 
-// What is sent, byte for byte.
+// TestHTTPRequest holds requests to what they have to be, byte for byte.
 func TestHTTPRequest(t *testing.T) {
 	const rest = "User-Agent: shunt\r\nAccept: */*\r\nConnection: close\r\n\r\n"
 	tests := []struct {
@@ -210,7 +210,8 @@ func TestHTTPBadServers(t *testing.T) {
 	}
 }
 
-// Without a pattern too the check ends with its time, and the 2xx counts.
+// TestHTTPEndlessBodyUnread: a check without a pattern ends with its time too, and
+// the 2xx counts.
 func TestHTTPEndlessBodyUnread(t *testing.T) {
 	addr := server(t, "127.0.0.1", func(_ context.Context, c *net.TCPConn) {
 		_, _ = io.WriteString(c, head200+"\r\n")

@@ -55,7 +55,7 @@ func imapString(text string) string {
 
 func (s *imap) Start() {
 	s.state = imapGreeting
-	s.Await(untilGreeting)
+	s.Await(textproto.UntilGreeting)
 }
 
 func (s *imap) Line(line []byte) {
@@ -64,7 +64,7 @@ func (s *imap) Line(line []byte) {
 		s.greeted(line)
 	case imapLogin:
 		switch {
-		case hasPrefix(line, "* BYE"):
+		case textproto.HasPrefix(line, "* BYE"):
 			s.Finish(failure.Because(Status, "LOGIN %s, want OK", s.quoted(line)))
 		case !untagged:
 			s.loggedIn(line)
@@ -78,9 +78,9 @@ func (s *imap) Line(line []byte) {
 
 func (s *imap) greeted(line []byte) {
 	switch {
-	case !hasPrefix(line, "* OK") && !hasPrefix(line, "* PREAUTH"):
+	case !textproto.HasPrefix(line, "* OK") && !textproto.HasPrefix(line, "* PREAUTH"):
 		kind := Protocol
-		if hasPrefix(line, "* BYE") || hasPrefix(line, "* NO") || hasPrefix(line, "* BAD") {
+		if textproto.HasPrefix(line, "* BYE") || textproto.HasPrefix(line, "* NO") || textproto.HasPrefix(line, "* BAD") {
 			kind = Status
 		}
 		s.Finish(failure.Because(kind, "greeting %s, want * OK", s.quoted(line)))
@@ -97,10 +97,10 @@ func (s *imap) loggedIn(line []byte) {
 	switch {
 	case !ok:
 		s.Finish(failure.Because(Protocol, "LOGIN %s, want a1 OK", s.quoted(line)))
-	case hasPrefix(answer, "OK"):
+	case textproto.HasPrefix(answer, "OK"):
 		s.logOut()
 	default:
-		s.Finish(failure.Because(loginKind(line), "LOGIN %s, want OK", s.quoted(answer)))
+		s.Finish(failure.Because(textproto.LoginKind(line), "LOGIN %s, want OK", s.quoted(answer)))
 	}
 }
 
@@ -110,8 +110,3 @@ func (s *imap) logOut() {
 }
 
 func (s *imap) quoted(line []byte) string { return quote.Quoted(line, s.passwd, s.secret) }
-
-// hasPrefix reports whether line begins with a word, in any case.
-func hasPrefix(line []byte, word string) bool {
-	return len(line) >= len(word) && bytes.EqualFold(line[:len(word)], []byte(word))
-}

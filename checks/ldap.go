@@ -40,13 +40,13 @@ func directory(ctx context.Context, name string, target Target) error {
 				return conn, err
 			}
 		}
-		return library.Lend(ctx, target.server(), maxDirectory, begin, func(w *library.Wire) error { return askLDAP(ctx, &target, w) })
+		return library.Connect(ctx, target.server(), maxDirectory, begin, func(w *library.Conn) error { return askLDAP(ctx, &target, w) })
 	})
 }
 
 // askLDAP binds and searches on w.
-func askLDAP(ctx context.Context, t *Target, w *library.Wire) error {
-	l := ldap.NewConn(&ldapConn{Wire: w}, false)
+func askLDAP(ctx context.Context, t *Target, w *library.Conn) error {
+	l := ldap.NewConn(&ldapConn{Conn: w}, false)
 	if deadline, ok := ctx.Deadline(); ok {
 		// The wire ends before that; it is for what goes on in the background.
 		l.SetTimeout(time.Until(deadline) + time.Second)
@@ -77,7 +77,7 @@ func askLDAP(ctx context.Context, t *Target, w *library.Wire) error {
 // An ldapConn finds out by its first byte who speaks another protocol, and not
 // by waiting for the length that it seems to have sent.
 type ldapConn struct {
-	*library.Wire
+	*library.Conn
 	read bool
 }
 
@@ -85,7 +85,7 @@ const ldapMessage = 0x30 // a SEQUENCE (RFC 4511, section 4.1.1)
 
 // Read reads from a directory alone.
 func (c *ldapConn) Read(b []byte) (int, error) {
-	n, err := c.Wire.Read(b)
+	n, err := c.Conn.Read(b)
 	if n > 0 && !c.read && b[0] != ldapMessage {
 		return 0, c.Failed(failure.Because(Protocol, "the answer begins with %q, which is not LDAP", b[:min(n, 8)]))
 	}
@@ -94,7 +94,7 @@ func (c *ldapConn) Read(b []byte) (int, error) {
 }
 
 // judgeEntry judges what was found.
-func judgeEntry(ctx context.Context, t *Target, w *library.Wire, found *ldap.SearchResult) error {
+func judgeEntry(ctx context.Context, t *Target, w *library.Conn, found *ldap.SearchResult) error {
 	if n := len(found.Entries); n != 1 {
 		return failure.Because(Mismatch, "%d entries, want 1", n)
 	}
@@ -113,7 +113,7 @@ func judgeEntry(ctx context.Context, t *Target, w *library.Wire, found *ldap.Sea
 
 // ldapError says why a request has failed. Those of the library's own codes,
 // from 200 on, are about the connection.
-func ldapError(w *library.Wire, l *ldap.Conn, err error, when string) error {
+func ldapError(w *library.Conn, l *ldap.Conn, err error, when string) error {
 	said, ok := errors.AsType[*ldap.Error](err)
 	if !ok || said.ResultCode >= ldap.ErrorNetwork {
 		return w.Why(errors.Join(l.GetLastError(), err), when)

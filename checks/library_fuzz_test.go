@@ -76,14 +76,14 @@ func (r *recording) RemoteAddr() net.Addr             { return &net.TCPAddr{IP: 
 func (r *recording) LocalAddr() net.Addr              { return r.RemoteAddr() }
 
 // The libraries, each as its check uses it on what comes back.
-var libraries = map[string]func(t *Target, w *library.Wire) error{
-	"mysql": func(t *Target, w *library.Wire) error { return askMySQL(t, w, "select 1") },
-	"pgsql": func(t *Target, w *library.Wire) error {
+var libraries = map[string]func(t *Target, w *library.Conn) error{
+	"mysql": func(t *Target, w *library.Conn) error { return askMySQL(t, w, "select 1") },
+	"pgsql": func(t *Target, w *library.Conn) error {
 		secure := false
 		return askPg(t, library.NewFrames(w, pgHeader, pgLook), w, "select 1", &secure)
 	},
-	"ldap": func(t *Target, w *library.Wire) error { return askLDAP(context.Background(), t, w) },
-	"grpc": func(t *Target, w *library.Wire) error { return newHealthCall(t, w).receive() },
+	"ldap": func(t *Target, w *library.Conn) error { return askLDAP(context.Background(), t, w) },
+	"grpc": func(t *Target, w *library.Conn) error { return newHealthCall(t, w).receive() },
 }
 
 // good is an answer of each that is a good one.
@@ -129,7 +129,7 @@ func replay(name, answer string) error {
 	if most == 0 {
 		most = library.MaxReply
 	}
-	return library.Use(newRecording(name, answer), target.server(), most, func(w *library.Wire) error { return libraries[name](target, w) })
+	return library.Use(newRecording(name, answer), target.server(), most, func(w *library.Conn) error { return libraries[name](target, w) })
 }
 
 func TestLibraryRecordings(t *testing.T) {
@@ -212,8 +212,8 @@ func FuzzDNS(f *testing.F) {
 
 // FuzzRadius: nothing is a reply that was not made with the secret.
 func FuzzRadius(f *testing.F) {
-	target := &Target{Login: "check", Passwd: "top-secret", Secret: "shared"}
-	request, err := target.radius(&net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1})
+	user := radius{"check", "top-secret", "shared"}
+	request, err := user.request(&net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -222,7 +222,7 @@ func FuzzRadius(f *testing.F) {
 	f.Add([]byte("\x02\x01\x00\x26" + strings.Repeat("\x00", 16) + "\x50\x12" + strings.Repeat("\x00", 16)))
 	f.Add([]byte("\x02\x01\x00\x16" + strings.Repeat("\x00", 16) + "\x50\x02"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if ours, err := target.accepted(b, request); ours || err == nil {
+		if ours, err := user.accepted(b, request); ours || err == nil {
 			t.Errorf("%x is a reply: %v", b, err)
 		}
 	})

@@ -19,8 +19,8 @@ import (
 const LoopTick = loop.Tick
 
 // A Loop makes checks, thousands at once, in one goroutine: those that need
-// nothing but a connection and a few bytes. It is for who makes them again and
-// again; the checks have the same results as those of [For].
+// nothing but a connection and a few bytes. It is for a caller that makes them
+// again and again; the checks have the same results as those of [For].
 type Loop struct{ loop *loop.Loop }
 
 // NewLoop returns a Loop that does nothing before Run. panicked is told of a check
@@ -36,13 +36,13 @@ func NewLoop(panicked func(value any, stack []byte)) (*Loop, error) {
 	return &Loop{l}, err
 }
 
-// Run makes checks until turn returns false. It calls turn at the beginning, when
-// the time is over that turn returned last (less than 0 is no limit), after
+// Run makes checks until between returns false. It calls between at the beginning,
+// when the time is over that between returned last (less than 0 is no limit), after
 // Wake, and after checks have ended. All checks under way have ended when it
 // returns, without a result.
-func (l *Loop) Run(turn func() (time.Duration, bool)) { l.loop.Run(turn) }
+func (l *Loop) Run(between func() (time.Duration, bool)) { l.loop.Run(between) }
 
-// Wake has Run call turn soon. It may be called from any goroutine.
+// Wake has Run call its function soon. It may be called from any goroutine.
 func (l *Loop) Wake() { l.loop.Wake() }
 
 // A Repeated is a check of one real server that is made again and again by a Loop.
@@ -52,14 +52,13 @@ type Repeated struct {
 	check   string
 	target  *Target
 	done    func(error)
-	began   time.Time
-	timeout time.Duration
+	timeout time.Duration // of the check under way
 }
 
 // Add returns the check of a name as For knows it, of target, for the Loop to
 // make: false if it cannot, and a goroutine has to. done is told each result.
 // target must have no Note and no Trace, and not change before Remove. Add is to be
-// called in turn, or before Run.
+// called in the function that Run calls, or before Run.
 func (l *Loop) Add(name string, target *Target, done func(error)) (*Repeated, bool) {
 	r := &Repeated{check: name, target: target, done: done}
 	prepare := onLoop[name]
@@ -71,14 +70,14 @@ func (l *Loop) Add(name string, target *Target, done func(error)) (*Repeated, bo
 		return nil, false
 	}
 	settings.Addr, settings.Reset, settings.Done = target.Addr, target.Reset, r.finish
-	settings.Header = target.looped()
+	settings.Header = header(target)
 	settings.GoOn = r.goOn
 	r.talk = l.loop.Add(settings)
 	return r, true
 }
 
-// looped returns how the header of a connection is appended, nil for none.
-func (t *Target) looped() func([]byte, netip.AddrPort) []byte {
+// header returns how the header of a connection is appended, nil for none.
+func header(t *Target) func([]byte, netip.AddrPort) []byte {
 	switch t.ProxyProtocol {
 	case 0:
 		return nil
@@ -91,7 +90,7 @@ func (t *Target) looped() func([]byte, netip.AddrPort) []byte {
 // Start makes the check once, within timeout. done may be called before it
 // returns. The check before has ended.
 func (r *Repeated) Start(timeout time.Duration) {
-	r.began, r.timeout = time.Now(), timeout
+	r.timeout = timeout
 	r.talk.Start(timeout)
 }
 
@@ -105,7 +104,8 @@ func (r *Repeated) goOn(ctx context.Context, step session.Step) error {
 
 func (r *Repeated) finish(err error) {
 	if err != nil {
-		err = inOneError(deadlined{context.Background(), r.began.Add(r.timeout)}, r.began, r.check, r.target.Addr.String(), err)
+		now := time.Now() // the words say how much time there was, not when it began
+		err = inOneError(deadlined{context.Background(), now.Add(r.timeout)}, now, r.check, r.target.Addr.String(), err)
 	}
 	r.done(err)
 }
@@ -127,11 +127,11 @@ var onLoop = map[string]func(target *Target) (loop.Settings, bool){
 	},
 	"http":       gets("http"),
 	"http_proxy": gets("http_proxy"),
-	"imap":       talks(newIMAP),
-	"nntp":       talks(newNNTP),
-	"pop":        talks(newPOP),
-	"smtp":       talks(newSMTP),
-	"submission": talks(newSMTP),
+	"imap":       greets(newIMAP),
+	"nntp":       greets(newNNTP),
+	"pop":        greets(newPOP),
+	"smtp":       greets(newSMTP),
+	"submission": greets(newSMTP),
 	"redis":      asks(newRedis),
 	"simpletcp": func(t *Target) (loop.Settings, bool) {
 		s := conversation(newLineSession(t))
@@ -140,8 +140,8 @@ var onLoop = map[string]func(target *Target) (loop.Settings, bool){
 	},
 }
 
-// talks is for a check over TCP in which the real server speaks first.
-func talks(begin func(*Target) session.Session) func(*Target) (loop.Settings, bool) {
+// greets is for a check over TCP in which the real server speaks first.
+func greets(begin func(*Target) session.Session) func(*Target) (loop.Settings, bool) {
 	return func(t *Target) (loop.Settings, bool) { return conversation(begin(t)), true }
 }
 
@@ -161,11 +161,11 @@ func conversation(s session.Session) loop.Settings {
 // gets is for the check of a page without TLS.
 func gets(name string) func(*Target) (loop.Settings, bool) {
 	return func(t *Target) (loop.Settings, bool) {
-		v, err := newVisit(name, t)
+		c, err := newCheck(name, t)
 		if err != nil || t.HTTPVersion == 2 {
 			return loop.Settings{}, false
 		}
-		s, first := conversation(httpget.NewSession(v)), v.First()
+		s, first := conversation(httpget.NewSession(c)), c.First()
 		s.Asks = true
 		return s, first.TLS == nil && first.Addr == t.Addr
 	}

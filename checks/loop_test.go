@@ -308,7 +308,7 @@ func TestLoopMemory(t *testing.T) {
 	}
 }
 
-// live is how many bytes are in use.
+// reads reports whether b was filled from a connection.
 func reads(c net.Conn, b []byte) bool {
 	_, err := io.ReadFull(c, b)
 	return err == nil

@@ -40,29 +40,24 @@ func segmentOf(conn net.Conn, server netip.AddrPort) segment {
 	return segment{asked, mtu}
 }
 
-const (
-	hasTimestamps = 1  // in what TCP_INFO says of options: TCPI_OPT_TIMESTAMPS of linux/tcp.h
-	timestamps    = 12 // how many bytes of each packet they take: RFC 7323 appendix A
-)
+// repairEnds is TCP_REPAIR_OFF_NO_WP of linux/tcp.h: repair ends, and sends nothing.
+const repairEnds = -1
 
-// askedFor returns the maximum segment size that the other end has announced: that
-// of the connection and the options of each packet. The route of this connection
-// is that to an address of this host, which takes larger ones.
+// askedFor returns the maximum segment size that the other end has announced. The
+// kernel says so of a connection under repair alone, which needs CAP_NET_ADMIN:
+// what it says else is bounded by the MTU of the path, and IPVS tells a sender on
+// this host that of the tunnel.
 func askedFor(conn net.Conn) (size int, err error) {
 	tcp, ok := conn.(*net.TCPConn)
 	if !ok {
 		return 0, errors.ErrUnsupported
 	}
-	err = onSocket(tcp, func(fd int) error {
-		info, err := unix.GetsockoptTCPInfo(fd, unix.SOL_TCP, unix.TCP_INFO)
-		if err != nil {
+	err = onSocket(tcp, func(fd int) (err error) {
+		if err = unix.SetsockoptInt(fd, unix.SOL_TCP, unix.TCP_REPAIR, 1); err != nil {
 			return err
 		}
-		size = int(info.Snd_mss)
-		if info.Options&hasTimestamps != 0 {
-			size += timestamps
-		}
-		return nil
+		size, err = unix.GetsockoptInt(fd, unix.SOL_TCP, unix.TCP_MAXSEG)
+		return errors.Join(err, unix.SetsockoptInt(fd, unix.SOL_TCP, unix.TCP_REPAIR, repairEnds))
 	})
 	return size, err
 }

@@ -29,13 +29,13 @@ func MySQL(ctx context.Context, target Target) error {
 		if err != nil {
 			return err
 		}
-		return library.Lend(ctx, target.server(), library.MaxReply, nil, func(w *library.Wire) error { return askMySQL(&target, w, ask) })
+		return library.Connect(ctx, target.server(), library.MaxReply, nil, func(w *library.Conn) error { return askMySQL(&target, w, ask) })
 	})
 }
 
 // askMySQL makes a query on w. The context of all calls is none: w ends with the
 // check's.
-func askMySQL(t *Target, w *library.Wire, ask string) error {
+func askMySQL(t *Target, w *library.Conn, ask string) error {
 	t.Trace.Note(TraceNoted, "logs in as %q to database %q and asks %q", t.Login, t.Database, ask)
 	most := library.MaxLogin
 	config := mysql.NewConfig()
@@ -68,7 +68,7 @@ func askMySQL(t *Target, w *library.Wire, ask string) error {
 }
 
 // execMySQL makes a statement that has no result.
-func execMySQL(w *library.Wire, conn sqldriver.Conn, ask string) error {
+func execMySQL(w *library.Conn, conn sqldriver.Conn, ask string) error {
 	result, err := conn.(sqldriver.ExecerContext).ExecContext(context.Background(), ask, nil)
 	if err != nil {
 		return mysqlError(w, err, query.UntilAnswer)
@@ -80,7 +80,7 @@ func execMySQL(w *library.Wire, conn sqldriver.Conn, ask string) error {
 }
 
 // readMySQL reads a result to its end, or as far as it may be read.
-func readMySQL(w *library.Wire, rows sqldriver.Rows) error {
+func readMySQL(w *library.Conn, rows sqldriver.Rows) error {
 	row := make([]sqldriver.Value, len(rows.Columns()))
 	for n := 0; ; n++ {
 		switch err := rows.Next(row); {
@@ -113,7 +113,7 @@ var mysqlLogins = []uint16{
 	3118, 3955, 4151, // locked
 }
 
-func mysqlError(w *library.Wire, err error, when string) error {
+func mysqlError(w *library.Conn, err error, when string) error {
 	said, ok := errors.AsType[*mysql.MySQLError](err)
 	if !ok {
 		return w.Why(err, when)

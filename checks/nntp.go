@@ -7,8 +7,6 @@ import (
 	"github.com/shunt-lb/shunt/checks/internal/textproto"
 )
 
-const untilGreeting = "while waiting for the greeting"
-
 // An nntp is the session of a news server (RFC 3977, section 5.1). The first
 // byte of the greeting is its verdict, as in ldirectord: 2 is well, be it the
 // only one. The rest of the line is read for the words of a failure alone.
@@ -25,7 +23,7 @@ func newNNTP(*Target) session.Session {
 
 func (s *nntp) Start() {
 	s.begun = false
-	s.Await(untilGreeting)
+	s.Await(textproto.UntilGreeting)
 }
 
 // Feed implements session.Session.

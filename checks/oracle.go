@@ -34,11 +34,11 @@ func Oracle(ctx context.Context, target Target) error {
 		if err != nil {
 			return err
 		}
-		return library.Lend(ctx, target.server(), library.MaxReply, nil, func(w *library.Wire) error { return askOracle(&target, w, ask) })
+		return library.Connect(ctx, target.server(), library.MaxReply, nil, func(w *library.Conn) error { return askOracle(&target, w, ask) })
 	})
 }
 
-func askOracle(t *Target, w *library.Wire, ask string) error {
+func askOracle(t *Target, w *library.Conn, ask string) error {
 	t.Trace.Note(TraceNoted, "logs in as %q to SID %q and asks %q", t.Login, t.Database, ask)
 	connector := oracle.NewConnector(oracle.BuildUrl(t.Addr.Addr().String(), int(t.Addr.Port()), "", t.Login, t.Passwd, map[string]string{"SID": t.Database}))
 	connector.(*oracle.OracleConnector).Dialer(&oneConn{library.NewFrames(w, tnsHeader, (&tns{}).look)})
@@ -107,7 +107,7 @@ func (p *tns) look(m []byte) (length int, whole bool, err error) {
 // oracleLogins are the errors that say that a login was not accepted.
 var oracleLogins = []int{1005, 1017, 1045, 28000, 28001}
 
-func oracleError(w *library.Wire, err error, when string) error {
+func oracleError(w *library.Conn, err error, when string) error {
 	said, ok := errors.AsType[*network.OracleError](err)
 	kind := Status
 	switch {

@@ -39,11 +39,11 @@ func PgSQL(ctx context.Context, target Target) error {
 			conn, early, err = securePg(&target, l, &secure)
 			return conn, err
 		}
-		ask := func(w *library.Wire) error {
+		ask := func(w *library.Conn) error {
 			return askPg(&target, library.NewFrames(w, pgHeader, pgLook, early...), w, request, &secure)
 		}
-		if err = library.Lend(ctx, server, library.MaxReply, begin, ask); errors.Is(err, errNotByTLS) {
-			err = library.Lend(ctx, server, library.MaxReply, begin, ask)
+		if err = library.Connect(ctx, server, library.MaxReply, begin, ask); errors.Is(err, errNotByTLS) {
+			err = library.Connect(ctx, server, library.MaxReply, begin, ask)
 		}
 		return err
 	})
@@ -54,7 +54,7 @@ var errNotByTLS = errors.New("no login by TLS")
 
 // askPg makes the query on conn, which goes over w. If a login by TLS is refused
 // it returns errNotByTLS, and secure is false.
-func askPg(t *Target, conn net.Conn, w *library.Wire, ask string, secure *bool) error {
+func askPg(t *Target, conn net.Conn, w *library.Conn, ask string, secure *bool) error {
 	t.Trace.Note(TraceNoted, "logs in as %q to database %q and asks %q", t.Login, t.Database, ask)
 	pg, err := pgconn.ConnectConfig(context.Background(), pgConfig(t, conn))
 	if err != nil {
@@ -198,7 +198,7 @@ const (
 	pgNoEntry = "28000" // nobody may log in so: pg_hba.conf has no entry, or one that refuses
 )
 
-func pgError(w *library.Wire, err error, when string) error {
+func pgError(w *library.Conn, err error, when string) error {
 	said, ok := errors.AsType[*pgconn.PgError](err)
 	if !ok {
 		return w.Why(err, when)

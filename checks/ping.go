@@ -26,9 +26,6 @@ func Ping(ctx context.Context, target Target) error {
 		if err == nil {
 			target.Trace.Note(TraceNoted, "echo reply from %s", addr)
 		}
-		if f, ok := errors.AsType[*icmp.Failure](err); ok {
-			return &failure.Cause{Err: f.Err, When: f.When}
-		}
 		if u, ok := errors.AsType[icmp.Undeliverable](err); ok {
 			return failure.Because(Unreachable, "%s", string(u))
 		}

@@ -49,7 +49,7 @@ const (
 
 // popAnswers are their names, and the words of a timeout.
 var popAnswers = [...]struct{ name, until string }{
-	{"greeting", untilGreeting},
+	{"greeting", textproto.UntilGreeting},
 	{"CAPA", "while waiting for the answer to CAPA"},
 	{"CAPA", "while waiting for the end of the answer to CAPA"},
 	{"AUTH", "while waiting for the answer to AUTH"},
@@ -182,7 +182,7 @@ func (s *pop) answered(line []byte, accepted bool) {
 		s.refused = append(s.refused[:0], line...)
 		s.logIn()
 	default:
-		s.Finish(failure.Because(loginKind(line), "%s %s, want +OK", popAnswers[s.state].name, quote.Quoted(line, s.passwd)))
+		s.Finish(failure.Because(textproto.LoginKind(line), "%s %s, want +OK", popAnswers[s.state].name, quote.Quoted(line, s.passwd)))
 	}
 }
 
@@ -190,18 +190,7 @@ func (s *pop) answered(line []byte, accepted bool) {
 // they have refused: then that is the reason, and not the time.
 func (s *pop) End(cause error) error {
 	if len(s.refused) > 0 && !s.Parting {
-		return failure.Because(loginKind(s.refused), "login refused, %s", quote.Quoted(s.refused, s.passwd))
+		return failure.Because(textproto.LoginKind(s.refused), "login refused, %s", quote.Quoted(s.refused, s.passwd))
 	}
 	return s.Dialogue.End(cause)
-}
-
-// loginKind is the kind of a login that was refused. A server may say that it is
-// not about the login (RFC 3206, RFC 5530).
-func loginKind(line []byte) Kind {
-	for _, code := range []string{"[SYS/", "[IN-USE]", "[UNAVAILABLE]", "[SERVERBUG]"} {
-		if bytes.Contains(line, []byte(code)) {
-			return Status
-		}
-	}
-	return Auth
 }

@@ -47,28 +47,32 @@ func Radius(ctx context.Context, target Target) error {
 			return err
 		}
 		defer l.Close()
-		request, err := target.radius(l.LocalAddr())
+		user := radius{target.Login, target.Passwd, target.Secret}
+		request, err := user.request(l.LocalAddr())
 		if err != nil {
 			return err
 		}
 		target.Trace.Note(TraceNoted, "asks whether %q may log in", target.Login)
 		return datagram.Ask(ctx, l, request, func(reply []byte) (bool, error) {
-			return target.accepted(reply, request)
+			return user.accepted(reply, request)
 		})
 	})
 }
 
-// radius writes an Access-Request from own.
-func (t *Target) radius(own net.Addr) ([]byte, error) {
-	if len(t.Login) > radiusMost || len(t.Passwd) > radiusMostOfAPass {
+// A radius is the user who may log in, and the secret that server and client share.
+type radius struct{ login, passwd, secret string }
+
+// request returns an Access-Request from own.
+func (r *radius) request(own net.Addr) ([]byte, error) {
+	if len(r.login) > radiusMost || len(r.passwd) > radiusMostOfAPass {
 		return nil, failure.Because(Other, "login has more than %d bytes or passwd more than %d", radiusMost, radiusMostOfAPass)
 	}
 	p := make([]byte, radiusHeader, 512)
 	_, _ = rand.Read(p) // never fails
 	p[0] = radiusRequest
 	p = attribute(p, radiusMessage, make([]byte, md5.Size))
-	p = attribute(p, radiusUser, []byte(t.Login))
-	p = attribute(p, radiusPassword, t.hidden(p[4:radiusHeader]))
+	p = attribute(p, radiusUser, []byte(r.login))
+	p = attribute(p, radiusPassword, r.hidden(p[4:radiusHeader]))
 	if addr, err := netip.ParseAddrPort(own.String()); err == nil {
 		kind := byte(radiusNAS)
 		if addr.Addr().Is6() {
@@ -77,7 +81,7 @@ func (t *Target) radius(own net.Addr) ([]byte, error) {
 		p = attribute(p, kind, addr.Addr().AsSlice())
 	}
 	binary.BigEndian.PutUint16(p[2:], uint16(len(p)))
-	copy(p[radiusHeader+2:], t.signed(p))
+	copy(p[radiusHeader+2:], r.signed(p))
 	return p, nil
 }
 
@@ -86,13 +90,13 @@ func attribute(p []byte, kind byte, value []byte) []byte {
 }
 
 // hidden is the password as RFC 2865, section 5.2, hides it.
-func (t *Target) hidden(authenticator []byte) []byte {
-	blocks := max(1, (len(t.Passwd)+md5.Size-1)/md5.Size)
+func (r *radius) hidden(authenticator []byte) []byte {
+	blocks := max(1, (len(r.passwd)+md5.Size-1)/md5.Size)
 	hidden := make([]byte, blocks*md5.Size)
-	copy(hidden, t.Passwd)
+	copy(hidden, r.passwd)
 	for last := authenticator; blocks > 0; blocks-- {
 		at := len(hidden) - blocks*md5.Size
-		key := md5.Sum(append([]byte(t.Secret), last...))
+		key := md5.Sum(append([]byte(r.secret), last...))
 		for i := range key {
 			hidden[at+i] ^= key[i]
 		}
@@ -103,8 +107,8 @@ func (t *Target) hidden(authenticator []byte) []byte {
 
 // signed is the Message-Authenticator of a packet in which its value is zero
 // (RFC 3579, section 3.2).
-func (t *Target) signed(packet []byte) []byte {
-	h := hmac.New(md5.New, []byte(t.Secret))
+func (r *radius) signed(packet []byte) []byte {
+	h := hmac.New(md5.New, []byte(r.secret))
 	h.Write(packet)
 	return h.Sum(nil)
 }
@@ -112,12 +116,12 @@ func (t *Target) signed(packet []byte) []byte {
 // accepted reports whether a datagram is a reply to request, and the verdict
 // about it. An authentic one may have any ID, as with ldirectord: nobody could
 // have made it who does not have the secret and the request.
-func (t *Target) accepted(reply, request []byte) (ours bool, err error) {
+func (r *radius) accepted(reply, request []byte) (ours bool, err error) {
 	reply, at, ok := radiusPacket(reply)
 	if !ok {
 		return false, failure.Because(Protocol, "not a RADIUS packet")
 	}
-	if !t.authentic(reply, at, request[4:radiusHeader]) {
+	if !r.authentic(reply, at, request[4:radiusHeader]) {
 		return false, failure.Because(Protocol, "not authentic: is the secret the right one?")
 	}
 	switch code := reply[0]; code {
@@ -159,10 +163,10 @@ func radiusPacket(b []byte) (packet []byte, message int, ok bool) {
 // authentic reports whether a reply was made with the secret for the request of
 // this authenticator: by its own (RFC 2865, section 3), and by the
 // Message-Authenticator at message, if that is not 0.
-func (t *Target) authentic(reply []byte, message int, authenticator []byte) bool {
+func (r *radius) authentic(reply []byte, message int, authenticator []byte) bool {
 	asked := bytes.Clone(reply)
 	copy(asked[4:], authenticator)
-	sum := md5.Sum(append(asked, t.Secret...))
+	sum := md5.Sum(append(asked, r.secret...))
 	if !hmac.Equal(sum[:], reply[4:radiusHeader]) {
 		return false
 	}
@@ -170,5 +174,5 @@ func (t *Target) authentic(reply []byte, message int, authenticator []byte) bool
 		return true
 	}
 	clear(asked[message : message+md5.Size])
-	return hmac.Equal(t.signed(asked[:len(reply)]), reply[message:message+md5.Size])
+	return hmac.Equal(r.signed(asked[:len(reply)]), reply[message:message+md5.Size])
 }

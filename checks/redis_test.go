@@ -75,8 +75,8 @@ func TestRedisSession(t *testing.T) {
 	}
 }
 
-// TestRedisRest has a reply whose pattern takes its time.
-func TestRedisRest(t *testing.T) {
+// TestRedisSlowPattern has a reply whose pattern takes its time.
+func TestRedisSlowPattern(t *testing.T) {
 	for expr, want := range map[string]string{
 		"(a|b)*c": "", "(x?){200}y": `reply to GET x does not match "(x?){200}y"`,
 	} {

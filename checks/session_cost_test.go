@@ -10,6 +10,7 @@ import (
 
 	"github.com/shunt-lb/shunt/checks/internal/failure"
 	"github.com/shunt-lb/shunt/checks/internal/httpget"
+	"github.com/shunt-lb/shunt/checks/internal/match"
 	"github.com/shunt-lb/shunt/checks/internal/session"
 	"github.com/shunt-lb/shunt/config"
 )
@@ -22,7 +23,7 @@ func TestSessionsAllocateNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	target := Target{Addr: netip.MustParseAddrPort("127.0.0.1:80"), Request: "/x", Receive: ok}
-	v, err := newVisit("http", &target)
+	c, err := newCheck("http", &target)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,9 +34,9 @@ func TestSessionsAllocateNothing(t *testing.T) {
 		s      session.Session
 		answer []string
 	}{
-		"http":            {httpget.NewSession(v), []string{head + "Test Page ok"}},
-		"http, in pieces": {httpget.NewSession(v), []string{head[:3], head[3:20], head[20:] + "Test", " Page ok"}},
-		"http, chunks": {httpget.NewSession(v), []string{
+		"http":            {httpget.NewSession(c), []string{head + "Test Page ok"}},
+		"http, in pieces": {httpget.NewSession(c), []string{head[:3], head[3:20], head[20:] + "Test", " Page ok"}},
+		"http, chunks": {httpget.NewSession(c), []string{
 			"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nTest \r\n4;x\r\nPage\r\n0\r\n\r\n",
 		}},
 		"line":            {newLineSession(&target), []string{"hello\nTest Page\n"}},
@@ -78,11 +79,11 @@ func TestSessionsHoldLittle(t *testing.T) {
 		"chunk": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "line": "",
 	} {
 		for _, more := range []string{"x", "x\n", " \n", "1\r\nx\r\n"} {
-			v, err := newVisit("http", &target)
+			c, err := newCheck("http", &target)
 			if err != nil {
 				t.Fatal(err)
 			}
-			var s session.Session = httpget.NewSession(v)
+			var s session.Session = httpget.NewSession(c)
 			if name == "line" {
 				s = newLineSession(&target)
 			}
@@ -100,7 +101,7 @@ func TestSessionsHoldLittle(t *testing.T) {
 			if !step.Done && step.Rest == nil {
 				t.Errorf("%s with %q goes on for ever", name, more)
 			}
-			_ = s.End(&failure.Cause{Err: errNoAnswer})
+			_ = s.End(&failure.Cause{Err: match.ErrNoAnswer})
 		}
 	}
 	if held := session.Held(); held != 0 {
@@ -121,7 +122,7 @@ func TestLinesAllocateNothing(t *testing.T) {
 				answer := strings.Repeat(line, times)
 				return testing.AllocsPerRun(1, func() {
 					if KindOf(attempt(t.Context(), "", "", func() error {
-						return findLine(t.Context(), bufio.NewReaderSize(strings.NewReader(answer), lineAtOnce), want)
+						return match.Line(t.Context(), bufio.NewReaderSize(strings.NewReader(answer), match.LineAtOnce), want)
 					})) != Mismatch {
 						t.Errorf("%.20q matches %q", line, want)
 					}

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"slices"
 	"strings"
@@ -14,10 +13,6 @@ import (
 	"github.com/shunt-lb/shunt/checks/internal/match"
 	"github.com/shunt-lb/shunt/checks/internal/session"
 )
-
-var errNoAnswer = failure.Because(Closed, "connection closed without an answer")
-
-const untilLine = "while waiting for a line that matches"
 
 // SimpleTCP sends target.Request without its leading slash, the two
 // characters \n standing for a newline and nothing else for anything else,
@@ -34,10 +29,10 @@ const untilLine = "while waiting for a line that matches"
 // it is and each datagram of the answer ends with a line of its own.
 func SimpleTCP(ctx context.Context, target Target) error { return simpleTCP(ctx, target) }
 
-var simpleTCP = over("simpletcp", (*Target).overUDP, newLineSession)
+var simpleTCP = over("simpletcp", overUDP, newLineSession)
 
 // overUDP is the udp of a check over what the virtual service is for.
-func (t *Target) overUDP() bool { return t.UDP }
+func overUDP(t *Target) bool { return t.UDP }
 
 // newLineSession returns the Session of SimpleTCP.
 func newLineSession(t *Target) session.Session {
@@ -55,9 +50,6 @@ func payload(request string) string {
 
 // maxLinesAtOnce is how many lines are matched without a look at the time.
 const maxLinesAtOnce = 1000
-
-// lineAtOnce is how much of a line is matched in memory, in bytes.
-const lineAtOnce = 64 << 10
 
 // A lineSession waits for a line.
 type lineSession struct {
@@ -82,47 +74,62 @@ func (s *lineSession) Feed(b []byte, eof bool) session.Step {
 	s.size += len(b)
 	switch {
 	case s.size == 0 && eof:
-		return s.done(errNoAnswer)
+		return s.done(match.ErrNoAnswer)
 	case s.size > 0 && s.want == nil:
 		return s.done(nil)
 	}
 	for range maxLinesAtOnce {
 		n := bytes.IndexByte(b, '\n') + 1
-		if n == 0 && eof {
-			n = len(b)
-		} else if n == 0 {
-			if !s.part.Append(b) {
-				return s.rest(b, eof)
-			}
-			return session.Step{Until: untilLine}
-		}
-		line := b[:n]
-		if len(s.part.Bytes()) > 0 {
-			if !s.part.Append(line) {
-				return s.rest(b, eof)
-			}
-			line = s.part.Bytes()
-		}
-		found, decided := false, true
-		if len(line) > 0 {
-			found, decided = match.Now(s.want, line)
-		}
 		switch {
-		case found:
-			return s.done(nil)
-		case !decided:
-			rest := slices.Concat(line, b[n:])
-			s.part.Release()
-			return s.rest(rest, eof)
-		case n == len(b) && eof:
-			return s.done(failure.Because(Mismatch, "no line of the answer matches %q", s.want))
+		case n == 0 && eof:
+			n = len(b)
+		case n == 0 && s.part.Append(b):
+			return session.Step{Until: match.UntilLine}
+		case n == 0:
+			return s.rest(b, eof)
 		}
-		s.part.Release()
+		line, ok := s.line(b[:n])
+		if !ok {
+			return s.rest(b, eof)
+		}
+		if step, over := s.judge(line, b[n:], eof); over {
+			return step
+		}
 		if b = b[n:]; len(b) == 0 {
-			return session.Step{Until: untilLine}
+			return session.Step{Until: match.UntilLine}
 		}
 	}
 	return s.rest(b, eof)
+}
+
+// line returns the line that ends with end. It is false if there is no room for it.
+func (s *lineSession) line(end []byte) (line []byte, ok bool) {
+	if len(s.part.Bytes()) == 0 {
+		return end, true
+	}
+	ok = s.part.Append(end)
+	return s.part.Bytes(), ok
+}
+
+// judge matches a line, behind which comes rest, and reports whether the
+// conversation is over.
+func (s *lineSession) judge(line, rest []byte, eof bool) (step session.Step, over bool) {
+	found, decided := false, true
+	if len(line) > 0 {
+		found, decided = match.Now(s.want, line)
+	}
+	switch {
+	case found:
+		return s.done(nil), true
+	case !decided:
+		text := slices.Concat(line, rest)
+		s.part.Release()
+		return s.rest(text, eof), true
+	case len(rest) == 0 && eof:
+		return s.done(failure.Because(Mismatch, "no line of the answer matches %q", s.want)), true
+	}
+	s.part.Release()
+	return session.Step{}, false
 }
 
 // rest has the rest matched where that may take its time: what is held, b, and
@@ -136,7 +143,7 @@ func (s *lineSession) rest(b []byte, eof bool) session.Step {
 			left = 0
 		}
 		answer := io.MultiReader(bytes.NewReader(text), io.LimitReader(conn, left))
-		return findLine(ctx, bufio.NewReaderSize(answer, lineAtOnce), s.want)
+		return match.Line(ctx, bufio.NewReaderSize(answer, match.LineAtOnce), s.want)
 	}}
 }
 
@@ -156,7 +163,7 @@ type datagramSession struct {
 
 // Begin implements session.Session.
 func (s *datagramSession) Begin() session.Step {
-	return session.Step{Send: s.request, Until: untilLine}
+	return session.Step{Send: s.request, Until: match.UntilLine}
 }
 
 // Feed implements session.Session.
@@ -185,15 +192,15 @@ func (s *datagramSession) Feed(b []byte, _ bool) session.Step {
 func (s *datagramSession) rest(b []byte) session.Step {
 	b = slices.Clone(b)
 	return session.Step{Rest: func(ctx context.Context, conn io.Reader) error {
-		lines := bufio.NewReaderSize(nil, lineAtOnce)
+		lines := bufio.NewReaderSize(nil, match.LineAtOnce)
 		for buf := make([]byte, blocking.MaxDatagram); ; {
 			lines.Reset(bytes.NewReader(b))
-			if findLine(ctx, lines, s.want) == nil {
+			if match.Line(ctx, lines, s.want) == nil {
 				return nil
 			}
 			n, err := conn.Read(buf)
 			if err != nil {
-				return &failure.Cause{Err: err, When: untilLine}
+				return &failure.Cause{Err: err, When: match.UntilLine}
 			}
 			b = buf[:n]
 		}
@@ -202,109 +209,3 @@ func (s *datagramSession) rest(b []byte) session.Step {
 
 // End implements session.Session.
 func (s *datagramSession) End(cause error) error { return cause }
-
-// findLine reads until a line matches or, if there is nothing to match, a byte
-// has come. It leaves nothing to the collector for a line that lines has room
-// for: there may be a million.
-func findLine(ctx context.Context, lines *bufio.Reader, want Matcher) error {
-	if _, err := lines.Peek(1); errors.Is(err, io.EOF) {
-		return errNoAnswer
-	} else if err != nil {
-		return &failure.Cause{Err: err, When: "while waiting for an answer"}
-	}
-	if want == nil {
-		return nil
-	}
-	for {
-		found, end, err := matchLine(ctx, lines, want)
-		switch {
-		case found || err != nil:
-			return err
-		case end:
-			return failure.Because(Mismatch, "no line of the answer matches %q", want)
-		}
-	}
-}
-
-// matchLine takes the next line and reports whether it matches, and whether
-// there is no other.
-func matchLine(ctx context.Context, lines *bufio.Reader, want Matcher) (found, end bool, err error) {
-	line, err := peekLine(lines)
-	end = errors.Is(err, io.EOF)
-	switch {
-	case errors.Is(err, bufio.ErrBufferFull):
-		return matchLong(ctx, lines, want)
-	case err != nil && !end:
-		return false, false, &failure.Cause{Err: err, When: untilLine}
-	case len(line) == 0:
-		return false, true, nil
-	}
-	found, decided := match.Now(want, line)
-	if err = ctx.Err(); !decided {
-		found, err = want.Match(ctx, bytes.NewReader(line))
-	}
-	_, _ = lines.Discard(len(line)) // which is there
-	if err != nil && !found {
-		return false, end, match.Interrupted(err)
-	}
-	return found, end, nil
-}
-
-// peekLine returns the next line, with its newline, and does not take it. An
-// error of io.EOF comes with all that is left, and bufio.ErrBufferFull is that
-// of a line for which there is no room.
-func peekLine(lines *bufio.Reader) ([]byte, error) {
-	for seen := 0; ; {
-		b, _ := lines.Peek(lines.Buffered())
-		if i := bytes.IndexByte(b[seen:], '\n'); i >= 0 {
-			return b[:seen+i+1], nil
-		}
-		if seen = len(b); seen == lines.Size() {
-			return nil, bufio.ErrBufferFull
-		}
-		if b, err := lines.Peek(seen + 1); err != nil {
-			return b, err
-		}
-	}
-}
-
-// matchLong is matchLine for a line of any length.
-func matchLong(ctx context.Context, lines *bufio.Reader, want Matcher) (found, end bool, err error) {
-	line := lineReader{r: lines}
-	found, err = want.Match(ctx, &line)
-	if err == nil {
-		_, _ = io.Copy(io.Discard, &line) // it counts when it is there; its error is kept
-		err = ctx.Err()
-	}
-	end = errors.Is(line.err, io.EOF)
-	switch {
-	case line.err != nil && !end:
-		return false, false, &failure.Cause{Err: line.err, When: untilLine}
-	case err != nil && !found:
-		return false, end, match.Interrupted(err)
-	}
-	return found, end, nil
-}
-
-// A lineReader reads one line of an answer, with its newline, and holds none of
-// it.
-type lineReader struct {
-	r     *bufio.Reader
-	ended bool  // the newline has come, or err
-	err   error // of r; io.EOF is its end
-}
-
-func (l *lineReader) Read(p []byte) (int, error) {
-	if l.ended {
-		return 0, io.EOF
-	}
-	if _, l.err = l.r.Peek(1); l.err != nil {
-		l.ended = true
-		return 0, io.EOF
-	}
-	b, _ := l.r.Peek(min(l.r.Buffered(), len(p)))
-	if i := bytes.IndexByte(b, '\n'); i >= 0 {
-		b, l.ended = b[:i+1], true
-	}
-	return l.r.Discard(copy(p, b))
-}

@@ -24,7 +24,7 @@ func newSMTP(*Target) session.Session {
 
 func (s *smtp) Start() {
 	s.what = "greeting"
-	s.Await(untilGreeting)
+	s.Await(textproto.UntilGreeting)
 }
 
 func (s *smtp) Line(line []byte) {

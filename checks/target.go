@@ -94,6 +94,9 @@ type Note struct {
 	Weight *Weight
 	// Admin is what the real server asks its operator for, "" for nothing.
 	Admin Admin
+	// Up: it says in a word that it is up. A check that is good says so without
+	// words, but for an agent that only advises.
+	Up bool
 	// Why is what it says about that, in words fit for a status page.
 	Why string
 	// Expires is when the certificate that it has shown ends, zero if it has shown

@@ -18,7 +18,7 @@ import (
 // it was shown.
 const alertTime = time.Second
 
-// Handshake makes a TLS handshake and says goodbye. Unless target.TLS says
+// Handshake makes a TLS handshake and closes the connection in the orderly way. Unless target.TLS says
 // otherwise, the real server's certificate has to be trusted by this system and
 // valid for the name in target.VirtualHost, or else for the address.
 //

@@ -90,7 +90,7 @@ func TestTraceOfTLSIsInTheClear(t *testing.T) {
 		`connected: *`, `tls: "handshake failed: *`, `error: https ADDR: *`)
 }
 
-func TestTraceOfWhatIsRefused(t *testing.T) {
+func TestTraceOfRefusals(t *testing.T) {
 	got := traceOf(t, "connect", checks.Target{Addr: refused(t)})
 	wantLines(t, got, `connected: "tcp ADDR: connection refused, after *"`, `error: connect ADDR: connection refused`)
 }

@@ -26,6 +26,8 @@ type value struct {
 	// get returns the values in force as a file would write them, one for
 	// each line, none where there is nothing to write.
 	get func(t target) []string
+	// mask returns what may be shown of a value that is secret, nil: nothing.
+	mask func(value string) string
 }
 
 // bind makes values of one kind. The function that it returns takes the place of

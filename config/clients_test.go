@@ -74,13 +74,14 @@ func TestClientsAreShared(t *testing.T) {
 	}
 }
 
-// What is wrong with a list names its own file and line, behind what is wrong
-// with the configuration.
+// Problems of a list name its own file and line, behind the problems of the
+// configuration.
 func TestClientsProblems(t *testing.T) {
 	tests := []struct{ name, list, want string }{
 		{"name", "10.0.0.0/8\n  www.example.test # ours\n", "LIST:2:3: error: `www.example.test` is no network and no address (one network or address a line, comments behind a #)"},
 		{"two on a line", "10.0.0.1, 10.0.0.2\n", "LIST:1:1: error: `10.0.0.1, 10.0.0.2` is no network and no address (one network or address a line, comments behind a #)"},
 		{"bits", "\n10.0.0.0/64\n", "LIST:2:1: error: `10.0.0.0/64` is no network (one network or address a line, comments behind a #)"},
+		{"escape", "\x1b[31mx\n", "LIST:1:1: error: `\uFFFD[31mx` is no network and no address"},
 		{"no client", "# nobody\n\n", "FILE:1:7: error: LIST has no client: nobody would be served, or everybody; also on line 4 (put one into it, or write allow=all)"},
 		{"many", strings.Repeat("x\n", 9) + strings.Repeat("y\n", 1000), "LIST:10:1: error: `y` is no network and no address; what follows in this file is not reported (one network or address a line, comments behind a #)"},
 	}

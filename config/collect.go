@@ -108,10 +108,19 @@ func (c *collector) pos(s *stmt, at int) Pos {
 	return Pos{File: c.file, Line: s.line, Col: s.column(at)}
 }
 
+// Masked returns a line of a file without the passwords that may stand in it.
+func Masked(line string) string {
+	s := newStmt(0, line)
+	return masked(&s)
+}
+
 // masked returns the line of s without a password.
 func masked(s *stmt) string {
-	if d := byName[s.key]; d == nil || !d.secret {
+	switch d := byName[s.key]; {
+	case d == nil || !d.secret:
 		return s.src
+	case d.mask != nil:
+		return s.text[:s.valAt] + d.mask(s.val)
 	}
 	head, _, _ := strings.Cut(s.src, "=")
 	return head + "=***"

@@ -232,6 +232,8 @@ type Virtual struct {
 	Passwd        string
 	Database      string
 	Secret        string
+	Checks        []Check     // beside the ordinary one
+	Agent         *Check      // nil: none
 	Client        *ClientPair // shown by checks over TLS, nil: none
 	Load          string
 	Scheduler     string

@@ -76,6 +76,8 @@ var table = []directive{
 	{name: "checkcommand", scope: inSection, def: "/bin/true", doc: "program of an external check", value: path(func(t target) *string { return &t.v.CheckCommand })},
 	{name: "checkcommandweight", scope: inSection, own: true, def: "no", doc: "whether the exit status of checkcommand is a weight", value: word("no", "yes", "percent")(func(t target) *string { return &t.v.CommandWeight })},
 	{name: "checkfile", scope: inSection, own: true, def: "none", doc: "file, or folder of files, that a file check reads", value: path(func(t target) *string { return &t.v.CheckFile })},
+	{name: "check", scope: inSection, own: true, def: "none", doc: "one more check of the real servers: all have to be good", repeats: true, secret: true, value: furtherCheck},
+	{name: "agent", scope: inSection, own: true, def: "none", doc: "port of an agent beside each real server", value: agent},
 	{name: "request", scope: inSection, def: "/", doc: "what a check asks for", value: request},
 	{name: "receive", scope: inSection, def: "anything", doc: "pattern that the answer has to match", value: receive},
 	{name: "httpmethod", scope: inSection, def: "GET", doc: "method of HTTP checks", value: httpMethod},

@@ -87,6 +87,7 @@ var sameMeaning = cmp.Options{
 	cmpopts.IgnoreFields(config.Global{}, "Origins"),
 	cmpopts.IgnoreFields(config.Virtual{}, "Pos", "Origins"),
 	cmpopts.IgnoreFields(config.Real{}, "Pos", "Name"),
+	cmpopts.IgnoreFields(config.Check{}, "Pos"),
 	cmpopts.IgnoreFields(config.Fallback{}, "Pos"),
 	cmpopts.EquateComparable(netip.AddrPort{}, netip.Addr{}, netip.Prefix{}),
 	cmpopts.EquateEmpty(),

@@ -85,7 +85,7 @@ func TestSilentResolver(t *testing.T) {
 	}
 }
 
-// Who looks again has more patience than who starts: the first name server of
+// A later search takes more time than that at the start: the first name server of
 // several may be dead.
 func TestSlowResolver(t *testing.T) {
 	for _, again := range []bool{false, true} {

@@ -218,6 +218,8 @@ var sectionValues = merged(bothValues, map[string]generator{
 	"checkcommandweight": of("no", "yes", "percent"),
 	"request":            inQuotes,
 	"receive":            inQuotes,
+	"check":              of("connect port=22", `redis port=6379 passwd="s3cret"`, `http request="/a b" receive="o.k"`, "ping", `mysql login=a request="SELECT 1"`),
+	"agent":              of("9999", "none", "0", `9999 request="state"`),
 	"httpmethod":         of("GET", "HEAD", "head"),
 	"receivestatus":      of("200", "200-299,401", "200-299"),
 	"header":             of("X-Check: yes", `"If-Match: "a""`, "Authorization: Basic abc=="),

@@ -28,6 +28,7 @@ func (r *review) run() {
 	r.request()
 	r.tls()
 	r.web()
+	r.further()
 	r.fallbackServer()
 	r.tunnel()
 	r.monitorFile()

@@ -51,7 +51,9 @@ type ExplainedReal struct {
 	// 10.0.0.1:80".
 	Check   string `json:"check"`
 	Receive string `json:"receive,omitempty"`
-	Line    int    `json:"line"`
+	// Further are the other checks, as Check is the ordinary one.
+	Further []string `json:"further_checks,omitempty"`
+	Line    int      `json:"line"`
 }
 
 // Explain returns the settings in force with their origins, the globals first.
@@ -85,19 +87,24 @@ func explainVirtual(c *Config, v *Virtual) Explained {
 
 func explain(t target, where scope) []ExplainedLine {
 	var lines []ExplainedLine
-	for i := range table {
-		d := &table[i]
+	for n := range table {
+		d := &table[n]
 		if d.get == nil || d.scope&where == 0 {
 			continue
 		}
-		for _, v := range d.get(t) {
+		for i, v := range d.get(t) {
+			origin := t.o[d.name]
 			switch {
 			case d.name == "header":
 				v = headerText(v)
+			case d.name == "check":
+				v, origin = t.v.Checks[i].text(unsecret), Origin{Pos: t.v.Checks[i].Pos}
+			case d.name == "request" || d.name == "agent":
+				v = withoutCredentials(v)
 			case d.secret && v != "none": // a password in quotes
 				v = "***"
 			}
-			lines = append(lines, ExplainedLine{Directive: d.name, Value: v, Origin: t.o[d.name].String()})
+			lines = append(lines, ExplainedLine{Directive: d.name, Value: v, Origin: origin.String()})
 		}
 	}
 	return lines
@@ -122,7 +129,7 @@ func (o Origin) String() string {
 func explainReal(v *Virtual, r *Real) ExplainedReal {
 	e := ExplainedReal{
 		Directive: realKey(r.Addr.Addr().Is6()), Addr: endpointText(r.Addr), Forward: r.Forward.String(), Weight: r.Weight, Lower: r.Lower, Upper: r.Upper, MaxConn: r.MaxConn,
-		Check: v.checkText(r), Line: r.Pos.Line,
+		Check: withoutCredentials(v.checkText(r)), Line: r.Pos.Line,
 	}
 	if _, err := netip.ParseAddr(r.Name); err != nil {
 		e.Name = r.Name
@@ -133,7 +140,20 @@ func explainReal(v *Virtual, r *Real) ExplainedReal {
 	if v.negotiates() {
 		e.Receive = patternText(r.Receive)
 	}
+	all := v.Further()
+	for i := range all {
+		e.Further = append(e.Further, v.furtherText(&all[i], r))
+	}
 	return e
+}
+
+// furtherText says what a further check of r does.
+func (v *Virtual) furtherText(c *Check, r *Real) string {
+	text := withoutCredentials(v.As(c).checkText(c.Of(r)))
+	if c.Receive != nil {
+		text += fmt.Sprintf(` receive "%s"`, c.Receive)
+	}
+	return text
 }
 
 func (v *Virtual) negotiates() bool {
@@ -235,6 +255,9 @@ func (r *ExplainedReal) checked() string {
 	s := "check " + r.Check
 	if r.Receive != "" {
 		s += fmt.Sprintf(` receive "%s"`, r.Receive)
+	}
+	if len(r.Further) > 0 {
+		s += ", and " + strings.Join(r.Further, ", and ")
 	}
 	if r.Tunnel != "" {
 		s += ", tunnel " + r.Tunnel

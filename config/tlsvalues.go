@@ -96,7 +96,7 @@ func (r *review) clientPair() {
 
 // tls warns of lines of the section about TLS if its check speaks none.
 func (r *review) tls() {
-	if r.v.SpeaksTLS() {
+	if r.v.AnyTLS() {
 		return
 	}
 	for _, name := range []string{"verify", "clientcert", "clientkey", "minvalid"} {

@@ -66,8 +66,8 @@ func many(ps config.Problems) (n int) {
 	return n
 }
 
-// What is not known is left out alone; what was known before stays, whatever
-// has become of the rest of the file.
+// Only unknown names are left out; addresses known before stay, even if the rest
+// of the file has changed.
 func TestNamesThatAreGone(t *testing.T) {
 	const text = `fallback=last:80
 virtual=www.example.test:80
@@ -204,7 +204,7 @@ func clientsOf(c *config.Config, directive string) []netip.Prefix {
 	return map[string]config.Clients{"allow": v.Allow, "deny": v.Deny, "trustedproxies": v.TrustedProxies}[directive].Prefixes
 }
 
-// What cannot be read as a list is waited for, whatever is there instead.
+// A list that cannot be read is waited for, whatever the path leads to.
 func TestListsThatAreNoFiles(t *testing.T) {
 	dir := t.TempDir()
 	for _, path := range []string{dir, "/dev/null", "/dev/zero", filepath.Join(dir, "no", "list"), "/proc/self/mem/list"} {

@@ -94,6 +94,7 @@ var judged = []struct{ name, refused, text string }{
 	{"a program that everybody may change", "", "fallbackcommand=%DIR%/open start\n%V%\n"},
 	{"a program that everybody may change, strict", "b", "strict=yes\nfallbackcommand=%DIR%/open start\n%V%\n"},
 	{"a check that everybody may change, strict", "b", "strict=yes\n%V%\n\tchecktype=external\n\tcheckcommand=%DIR%/open\n\treal=127.0.0.1:9 masq\n"},
+	{"one more check that everybody may change, strict", "b", "strict=yes\n%V%\n\tcheck=external command=%DIR%/open\n\treal=127.0.0.1:9 masq\n"},
 	{"a check that is not run, strict", "", "strict=yes\n%V%\n\tcheckcommand=%DIR%/open\n\treal=127.0.0.1:9 masq\n"},
 	{"a program in a folder that everybody may change, strict", "b", "strict=yes\n%V%\n\tnotify=%DIR%/folder/program now\n\treal=127.0.0.1:9 masq\n"},
 	{"a link to a program that everybody may change, strict", "b", "strict=yes\ncallback=\"%DIR%/link\"\n%V%\n"},

@@ -101,21 +101,29 @@ func readable(name string, conf *config.Config) (config.Problem, bool) {
 	if err != nil || info.Mode().Perm()&0o044 == 0 {
 		return config.Problem{}, false
 	}
+	warning := func(directive string, pos config.Pos) (config.Problem, bool) {
+		return config.Problem{
+			Severity: config.Warning, Pos: pos,
+			Text: fmt.Sprintf("`%s` is in a file that others than its owner may read", directive),
+			Hint: fmt.Sprintf("chmod 600 %s", name),
+		}, true
+	}
 	for i := range conf.Virtuals {
 		for _, directive := range []string{"passwd", "secret"} {
 			if o := conf.Virtuals[i].Origins[directive]; o.Pos.Line > 0 {
-				return config.Problem{
-					Severity: config.Warning, Pos: o.Pos,
-					Text: fmt.Sprintf("`%s` is in a file that others than its owner may read", directive),
-					Hint: fmt.Sprintf("chmod 600 %s", name),
-				}, true
+				return warning(directive, o.Pos)
+			}
+		}
+		for _, c := range conf.Virtuals[i].Checks {
+			if c.Passwd != "" || c.Secret != "" {
+				return warning("check", c.Pos)
 			}
 		}
 	}
 	return config.Problem{}, false
 }
 
-// withLines adds to each problem the text of its line.
+// withLines adds to each problem the text of its line, without passwords.
 func withLines(ps config.Problems, text []byte) config.Problems {
 	want := map[int][]int{} // problems by line
 	for i := range ps {
@@ -125,7 +133,7 @@ func withLines(ps config.Problems, text []byte) config.Problems {
 	for line := range bytes.Lines(text) {
 		num++
 		for _, i := range want[num] {
-			ps[i].Line = string(bytes.TrimRight(line, "\r\n"))
+			ps[i].Line = config.Masked(string(bytes.TrimRight(line, "\r\n")))
 		}
 	}
 	return ps

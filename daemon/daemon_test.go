@@ -331,7 +331,13 @@ func TestNotify(t *testing.T) {
 // Passwords in a file that everybody may read are worth a warning.
 func TestReadablePassword(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "test.cf")
-	text := []byte("virtual = 127.0.0.1:80\n\tpasswd = \"x\"\n\treal = 127.0.0.2:80 masq\n")
+	for _, line := range []string{`passwd = "s3cret"`, `check = redis port=6379 passwd="s3cret"`} {
+		readablePassword(t, file, []byte("virtual = 127.0.0.1:80\n\t"+line+"\n\treal = 127.0.0.2:80 masq\n"))
+	}
+}
+
+func readablePassword(t *testing.T, file string, text []byte) {
+	t.Helper()
 	for mode, want := range map[os.FileMode]int{0o600: 0, 0o640: 1, 0o604: 1} {
 		if err := os.WriteFile(file, text, mode); err != nil {
 			t.Fatal(err)
@@ -345,6 +351,10 @@ func TestReadablePassword(t *testing.T) {
 		}
 		if len(conf.Warnings) != want || want == 1 && conf.Warnings[0].Pos.Line != 2 {
 			t.Errorf("mode %o: %v", mode, conf.Warnings)
+		}
+		var b strings.Builder
+		if err := config.Report(&b, conf.Warnings); err != nil || strings.Contains(b.String(), "s3cret") {
+			t.Errorf("the password is in %s, %v", b.String(), err)
 		}
 	}
 }

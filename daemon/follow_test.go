@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// What is parsed and does not come into force has no effect: no log file is
-// made and no line goes elsewhere, no bound, no dataplane of a service and no
+// A file that is parsed and does not come into force has no effect: no log file
+// is made and no line goes elsewhere, no bound, no dataplane of a service and no
 // page of it changes.
 func TestParseHasNoEffect(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "log")

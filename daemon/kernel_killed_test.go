@@ -175,7 +175,7 @@ func (c *cluster) ready(d *Daemon) {
 	c.t.Fatal("not ready within 30 seconds")
 }
 
-// Whatever somebody else does to a service of shunt's is put right.
+// Every change of others to a service of shunt is undone.
 func TestDriftOnIPVS(t *testing.T) {
 	t.Parallel()
 	if !netlab.Inside(t) {

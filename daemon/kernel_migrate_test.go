@@ -45,9 +45,9 @@ func (c *cluster) crowd(stop <-chan struct{}, may ...string) (answered int, fail
 	return answered, failed
 }
 
-// moves has a service change its dataplane again and again, by reloads, under a
-// crowd and with connections that stay, and wants nobody refused and nobody
-// cut.
+// moves changes the dataplane of a service again and again, by reloads, while
+// many clients connect and with connections that stay. No client may be refused
+// or cut.
 func (c *cluster) moves(name, file, beside string) {
 	c.t.Helper()
 	text := func(plane string) string { return file + "\tdataplane=" + plane + "\n" + beside }

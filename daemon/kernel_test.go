@@ -255,7 +255,7 @@ func walk(t *testing.T, name string, method dataplane.Forward, n network, fallba
 	c.walk(name, strings.Replace(kernelCF, "%FALLBACK%", fallback, 1))
 }
 
-// walk has the real servers go and come back under a director with file.
+// walk stops and starts the real servers of a director with file.
 func (c *cluster) walk(name, file string) {
 	c.t.Helper()
 	c.director(file)

@@ -224,7 +224,7 @@ func TestMoveBackAtOnce(t *testing.T) {
 	}
 }
 
-// TestMoveThatFails has the old dataplane go on.
+// TestMoveThatFails: the old dataplane goes on.
 func TestMoveThatFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, _, proxy, v, saw := moved(t)

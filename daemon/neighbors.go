@@ -173,11 +173,8 @@ func (a answer) about(v *config.Virtual) []director.Warning {
 		return found
 	}
 	who := "another machine"
-	for _, name := range a.names {
-		if name != a.addr {
-			who += ", " + name.String() + ","
-			break
-		}
+	if i := slices.IndexFunc(a.names, func(name netip.Addr) bool { return name != a.addr }); i >= 0 {
+		who += ", " + a.names[i].String() + ","
 	}
 	return []director.Warning{{Service: v.ID, Text: a.text(who)}}
 }

@@ -33,6 +33,9 @@ func exposed(name string, conf *config.Config, strict bool) config.Problems {
 		if v.CheckType == config.CheckExternal || v.CheckType == config.CheckExternalPerl {
 			x.file("`checkcommand`", v.CheckCommand, v.Origins["checkcommand"].Pos)
 		}
+		for _, c := range v.Further() {
+			x.file("`check`", c.Command, c.Pos)
+		}
 	}
 	return x.problems
 }

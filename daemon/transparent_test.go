@@ -15,8 +15,8 @@ import (
 	"github.com/shunt-lb/shunt/internal/test/netlab"
 )
 
-// TestTransparent has a real server behind a whole shunt see its client, by
-// nothing but the configuration, and nothing of it left when shunt stops.
+// TestTransparent: a real server behind a whole shunt sees its client, by the
+// configuration alone, and nothing of that is left when shunt stops.
 func TestTransparent(t *testing.T) {
 	if !netlab.Inside(t) {
 		return

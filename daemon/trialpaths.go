@@ -19,11 +19,12 @@ import (
 const (
 	trialClaim     = "check by the VIP" // held while there are paths for checks by hand
 	trialPathsTime = 5 * time.Second    // to set or to remove them
-	// ipvsTable is there while the module is loaded.
-	ipvsTable = "/proc/net/ip_vs"
 	// pathScheduler is the module of the one that paths have.
 	pathScheduler = "ip_vs_rr"
 )
+
+// ipvsTable is there while the module is loaded. It is a variable for tests.
+var ipvsTable = "/proc/net/ip_vs"
 
 // PathsForTrials sets paths for those of all that are to be made by the VIP as
 // well, on marks that no director uses, and loads no module that stays. done

@@ -20,9 +20,9 @@ func withoutIPVS(t *testing.T) {
 	newIPVS = func(ipvs.Options) (*ipvs.Dataplane, error) { return nil, ipvs.ErrNoIPVS }
 }
 
-// What a file asks for that a host without IPVS lacks is waited for, and no
-// reason to refuse the file: on another host it is right. What is wrong on
-// every host is refused.
+// Settings that a host without IPVS lacks are waited for, and no reason to refuse
+// the file: on another host they are right. A file that is wrong on every host is
+// refused.
 func TestServicesThatNeedIPVS(t *testing.T) {
 	withoutIPVS(t)
 	for _, tt := range []struct {

@@ -12,8 +12,8 @@ import (
 	"github.com/shunt-lb/shunt/config"
 )
 
-// What a file names and is not there when shunt starts keeps nothing else from
-// being served, is shown, and comes into use when it is there.
+// A name or file that is missing when shunt starts keeps no other service from
+// being served, is shown, and is used as soon as it is there.
 func TestStartWithoutWhatTheFileNames(t *testing.T) {
 	other := free(t)
 	b := set(t, `logfile = "%DIR%/later/log"

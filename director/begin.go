@@ -68,15 +68,33 @@ func (sv *service) due() time.Time {
 // zero time if it does not: the server is not checked, its state is known, or
 // initstate=up stands for it.
 func (s *server) due() time.Time {
-	if s.probe == nil || s.maintenance != "" || s.assumed {
+	if s.maintenance != "" || s.assumed {
 		return time.Time{}
 	}
-	_, limit := s.probe.First()
+	var latest time.Time
+	for i := range s.checks {
+		k := &s.checks[i]
+		if s.health.Failed && k.last.At.IsZero() {
+			continue // by another check it is known to be down
+		}
+		if at := k.due(s.awaited); at.After(latest) {
+			latest = at
+		}
+	}
+	return latest
+}
+
+// due returns until when a service waits for a check, first awaited at a time,
+// before it begins: zero if it does not.
+func (k *check) due(awaited time.Time) time.Time {
+	_, limit := k.First()
 	switch {
-	case s.last.At.IsZero():
-		return s.awaited.Add(prober.FirstSpread + limit + resultGrace)
-	case !s.health.Up && s.health.Rises > 0:
-		return s.last.At.Add(s.pace() + limit + resultGrace)
+	case k.advises:
+		return time.Time{}
+	case k.last.At.IsZero():
+		return awaited.Add(prober.FirstSpread + limit + resultGrace)
+	case !k.health.Up && k.health.Rises > 0:
+		return k.last.At.Add(k.pace() + limit + resultGrace)
 	}
 	return time.Time{}
 }
@@ -85,7 +103,7 @@ func (s *server) due() time.Time {
 // only because a predecessor used it, or is usable and not checked.
 func (sv *service) proven() bool {
 	for _, s := range sv.servers {
-		if s.usable() && (s.probe == nil || !s.last.At.IsZero()) {
+		if s.usable() && !s.unchecked() {
 			return true
 		}
 	}

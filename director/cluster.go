@@ -38,19 +38,22 @@ type cluster struct {
 // A checkedBy finds the servers that one probe checks.
 type checkedBy map[spec.ID][]member
 
-// A member is a server in its service.
+// A member is a check of a server in its service.
 type member struct {
 	sv *service
 	s  *server
+	i  int // of server.checks
 }
+
+func (m member) check() *check { return &m.s.checks[m.i] }
 
 func newCheckedBy(services []*service) checkedBy {
 	by := checkedBy{}
 	for _, sv := range services {
 		for _, s := range sv.servers {
-			if s.probe != nil {
-				id := s.probe.ID
-				by[id] = append(by[id], member{sv, s})
+			for i := range s.checks {
+				id := s.checks[i].ID
+				by[id] = append(by[id], member{sv, s, i})
 			}
 		}
 	}
@@ -59,15 +62,15 @@ func newCheckedBy(services []*service) checkedBy {
 
 // awaited reports whether a server that a probe checks has had no result yet.
 func (by checkedBy) awaited(id spec.ID) bool {
-	return slices.ContainsFunc(by[id], func(m member) bool { return m.s.last.At.IsZero() })
+	return slices.ContainsFunc(by[id], func(m member) bool { return m.check().last.At.IsZero() })
 }
 
 // paceOf returns the time between two checks of a probe: the shortest that any
 // of its servers asks for, of which there are some.
 func paceOf(members []member) time.Duration {
-	pace := members[0].s.pace()
+	pace := members[0].check().pace()
 	for _, m := range members[1:] {
-		pace = min(pace, m.s.pace())
+		pace = min(pace, m.check().pace())
 	}
 	return pace
 }

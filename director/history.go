@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"github.com/shunt-lb/shunt/config"
-	"github.com/shunt-lb/shunt/director/internal/prober"
-	"github.com/shunt-lb/shunt/director/internal/spec"
 )
 
 // replaceService replaces old by sv, which gets its history, and reports what the
@@ -22,7 +20,7 @@ func (c *cluster) replaceService(now time.Time, sv, old *service) {
 	}
 	c.reports.replaceQuorum(sv, old)
 	c.reports.alerts.purged(old, old.without(sv), "start")
-	sv.inherit(old)
+	sv.inherit(now, old)
 	for _, s := range sv.servers {
 		c.forceUp(now, sv, s)
 	}
@@ -39,7 +37,7 @@ func (sv *service) without(other *service) []*server {
 
 // inherit takes over the history of the same service before a reload. Everything
 // else comes from the configuration.
-func (sv *service) inherit(old *service) {
+func (sv *service) inherit(now time.Time, old *service) {
 	sv.serviceHistory = old.serviceHistory
 	if sv.conf.Dataplane != old.conf.Dataplane {
 		sv.asked, sv.served = nil, nil // of the other dataplane
@@ -51,25 +49,23 @@ func (sv *service) inherit(old *service) {
 	for _, s := range sv.servers {
 		// Of several entries for one address the first takes over from the first.
 		if same := past[s.conf.Addr]; len(same) > 0 {
-			s.inherit(same[0])
+			s.inherit(now, same[0])
 			past[s.conf.Addr] = same[min(1, len(same)-1):]
 		}
 	}
 }
 
-// inherit takes over the history of the same server before a reload. A check that
-// has changed starts counting anew, from the server's state: an edit of a check
-// takes no server out of service before the new check fails.
-func (s *server) inherit(old *server) {
+// inherit takes over the history of the same server before a reload.
+func (s *server) inherit(now time.Time, old *server) {
 	initial := s.cause
 	s.serverHistory = old.serverHistory
-	if spec.Same(old.probe, s.probe) {
+	same := s.inheritChecks(old)
+	s.request = requestOf(s.checks, s.conf.Weight)
+	if same {
 		return
 	}
-	s.health.Set(old.health.Up)
-	s.last, s.awaited = prober.Result{}, time.Time{}
-	s.request, s.expires = request{}, time.Time{}
-	if old.state() == Down && (old.probe == nil || s.probe == nil) {
+	s.recount(now, old)
+	if old.state() == Down && (len(old.checks) == 0 || len(s.checks) == 0) {
 		s.cause = initial
 	}
 }
@@ -81,7 +77,7 @@ func (c *cluster) forceUp(now time.Time, sv *service, s *server) {
 		return
 	}
 	before := s.state()
-	s.health.Set(true)
+	s.setHealth(true)
 	if s.state() != before {
 		c.reports.changed(now, sv, s, before, "checktype="+sv.conf.CheckType.String())
 	}

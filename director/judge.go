@@ -56,7 +56,7 @@ func (c *cluster) judge(now time.Time, sv *service) {
 // failing reports whether checks have found the server down. One that was kept in
 // use stays so until its check, which a reload has changed, has a result.
 func (s *server) failing() bool {
-	return !s.health.Up && s.maintenance == "" && (s.health.Failed || s.kept != "" && s.last.At.IsZero())
+	return !s.health.Up && s.maintenance == "" && (s.health.Failed || s.kept != "" && (s.last.At.IsZero() || s.unchecked()))
 }
 
 // takes reports whether the server could be given clients if it were well: neither

@@ -141,7 +141,7 @@ func (a *alerts) schedule(now time.Time, sv *service, s *server) {
 
 // missing reports whether a server that should be in use is known not to be.
 func (s *server) missing() bool {
-	off := s.probe == nil && s.state() == Down // checktype=off
+	off := len(s.checks) == 0 && s.state() == Down // checktype=off
 	return s.settled() && s.state() != Up && !off
 }
 

@@ -32,7 +32,7 @@ func (c *cluster) setMaintenance(now time.Time, sv *service, s *server, file str
 	why := "maintenance file " + file
 	if file == "" {
 		why = "maintenance file is gone"
-		s.health.Set(s.health.Up && s.probe == nil)
+		s.setHealth(s.health.Up && len(s.checks) == 0)
 	}
 	if s.state() != before {
 		c.reports.changed(now, sv, s, before, why)

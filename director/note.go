@@ -36,11 +36,30 @@ func (q *request) add(n *checks.Note) {
 	}
 }
 
+// join takes in what another check asks for beside it, of the weight that is
+// configured: maint goes before drain, a smaller weight before a larger one.
+func (q *request) join(o *request, configured int) {
+	if o.set && (!q.set || o.share(configured) < q.share(configured)) {
+		q.weight, q.set, q.why = o.weight, true, o.why
+	}
+	if o.admin == checks.Maint || o.admin != "" && q.admin == "" {
+		q.admin, q.why = o.admin, o.why
+	}
+}
+
 // weigh returns what a request makes of the weight that is configured. One of 0
 // is the operator's word and stays. One above stays above, unless 0 is asked for.
 func (q *request) weigh(configured int) int {
+	if q.admin != "" {
+		return 0
+	}
+	return q.share(configured)
+}
+
+// share is weigh without regard to drain and maint.
+func (q *request) share(configured int) int {
 	switch {
-	case configured == 0 || q.admin != "":
+	case configured == 0:
 		return 0
 	case !q.set:
 		return configured
@@ -71,15 +90,17 @@ func (q *request) String() string {
 
 // applyNote takes in what a check of a server has found out beside its verdict,
 // nil for nothing.
-func (c *cluster) applyNote(now time.Time, sv *service, s *server, n *checks.Note) {
+func (c *cluster) applyNote(now time.Time, m member, n *checks.Note) {
 	if n == nil {
 		return
 	}
+	sv, s := m.sv, m.s
 	if !n.Expires.IsZero() {
-		s.expires = n.Expires
+		m.check().expires = n.Expires
 	}
 	before, weight, said := s.state(), s.weight(), s.request.String()
-	s.request.add(n)
+	m.check().request.add(n)
+	s.request = requestOf(s.checks, s.conf.Weight)
 	if s.state() != before {
 		c.reports.changed(now, sv, s, before, s.requested())
 	}

@@ -2,6 +2,7 @@ package director
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 
 	"github.com/shunt-lb/shunt/director/internal/monitorfile"
@@ -16,44 +17,70 @@ func (c *cluster) checked(id spec.ID, r prober.Result) { c.observeAll(c.checkedB
 // observeAll counts one result for every server that a probe checks.
 func (c *cluster) observeAll(members []member, r prober.Result) {
 	for _, m := range members {
-		c.observe(m.sv, m.s, r)
+		c.observe(m, r)
 	}
 }
 
 // observe counts one result for one server.
-func (c *cluster) observe(sv *service, s *server, r prober.Result) {
-	first := s.last.At.IsZero()
-	s.last = r
-	s.recent.Add(r.At, r.Duration, r.Err)
+func (c *cluster) observe(m member, r prober.Result) {
+	sv, s, k := m.sv, m.s, m.check()
+	first, silent := k.last.At.IsZero(), k.silent()
+	s.recent.Add(r.At, r.Duration, r.Err, m.i)
 	sv.durations.Add(r.Duration)
-	s.count(r.Err == nil)
-	if f := sv.conf.MonitorFile; f != "" {
-		c.out.monitor(f, monitorfile.Line(sv.conf, s.conf, r.At, r.Err))
+	c.monitor(m, r)
+	if r.Err != nil && m.i > 0 {
+		r.Err = fmt.Errorf("%s: %w", sv.names[m.i], r.Err)
 	}
-	c.applyNote(r.At, sv, s, r.Note)
-	if r.Err == nil && r.Note != nil && r.Note.Warning != s.warnings.check {
+	k.last, s.last = r, r
+	c.applyNote(r.At, m, r.Note)
+	if m.i == 0 && r.Err == nil && r.Note != nil && r.Note.Warning != s.warnings.check {
 		logWarnings(s.log(c.log, sv), list(s.warnings.check), list(r.Note.Warning))
 		s.warnings.check = r.Note.Warning
 	}
+	if k.silent() {
+		s.last.Err = trouble(s.checks)
+		m.logSilence(c.log, silent)
+		return
+	}
+	s.count(r.Err == nil)
 	if s.maintenance != "" {
 		return
 	}
 	before, failed, fall := s.state(), s.health.Failed, sv.conf.FailureCount
-	if s.assumed {
-		s.assumed, fall = false, 1
+	if s.assumed && first {
+		fall = 1
 	}
-	changed := s.health.Observe(r.Err == nil, fall, sv.conf.RiseCount) && s.state() != before
+	k.observe(r, fall, sv.conf.RiseCount)
+	s.health = healthOf(s.checks)
+	s.assumed = s.assumed && s.health.Up && s.unchecked()
+	if len(s.checks) > 1 {
+		s.last.Err = trouble(s.checks)
+	}
+	changed := s.state() != before
 	if s.health.Failed && !failed {
 		s.failedAt = r.At
 	}
 	if changed {
 		s.shift(r.At, before, cause(r.Err))
 	} else {
-		s.logResult(c.log, sv, r, first)
+		m.logResult(c.log, r, first)
 	}
 	if changed || first || sv.begun && s.health.Failed != failed {
 		c.stale[sv] = r.At
 	}
+}
+
+// monitor writes a result to the service's monitorfile.
+func (c *cluster) monitor(m member, r prober.Result) {
+	v, real := m.sv.conf, m.s.conf
+	if v.MonitorFile == "" {
+		return
+	}
+	if m.i > 0 {
+		further := v.Further()
+		v, real = v.As(&further[m.i-1]), further[m.i-1].Of(real)
+	}
+	c.out.monitor(v.MonitorFile, monitorfile.Line(v, real, r.At, r.Err))
 }
 
 // catchUp updates the services that have had results, once for each service
@@ -72,7 +99,11 @@ func (c *cluster) catchUp() {
 }
 
 // logResult logs a result that changed no state.
-func (s *server) logResult(log *slog.Logger, sv *service, r prober.Result, first bool) {
+func (m member) logResult(log *slog.Logger, r prober.Result, first bool) {
+	sv, s, h := m.sv, m.s, &m.check().health
+	if s.state() == Down && s.health.Failed && s.last.Err != nil {
+		s.cause = cause(s.last.Err)
+	}
 	if r.Err == nil && !log.Enabled(context.Background(), slog.LevelDebug) {
 		return // most results are such, and words cost more than the check
 	}
@@ -80,16 +111,19 @@ func (s *server) logResult(log *slog.Logger, sv *service, r prober.Result, first
 	switch {
 	case r.Err == nil:
 		log.Debug("check succeeded", "duration", r.Duration)
-	case s.health.Up:
-		log.Info("soft failure", "failures", s.health.Fails, "failurecount", sv.conf.FailureCount, "err", r.Err)
+	case h.Up:
+		log.Info("soft failure", "failures", h.Fails, "failurecount", sv.conf.FailureCount, "err", r.Err)
 	case first:
-		s.cause = cause(r.Err)
 		log.Info("real server is down from the start", "err", r.Err)
 	default:
-		if s.state() != Kept {
-			s.cause = cause(r.Err)
-		}
 		log.Debug("check failed", "err", r.Err, "duration", r.Duration)
+	}
+}
+
+// logSilence logs that an agent has become silent, if it was not before.
+func (m member) logSilence(log *slog.Logger, before bool) {
+	if !before {
+		log.Warn("agent says nothing of its real server, which stays as it is", "service", m.sv.conf.ID.String(), "real", m.s.conf.Addr.String(), "err", m.check().last.Err)
 	}
 }
 

@@ -65,6 +65,7 @@ var variants = []string{
 	"V receivestatus=200,401", "V header=X-Check: yes", "V header=X-Check: no", "V httpversion=2", "V bodydigest=sha256:" + strings.Repeat("0a", 32),
 	"service=http -> service=https\n\tverify=yes", "service=http -> service=https\n\tverify=%D/ca.pem", "service=http -> service=tls\n\tminvalid=14d",
 	"service=http -> service=https\n\tclientcert=%D/cert.pem\n\tclientkey=%D/key.pem",
+	"V check=connect port=22", `V check=http port=8080 request="/db" receive="ok"`, "V check=connect port=22\n\tcheck=redis port=6379", "V agent=9999", "V check=connect port=22\n\tagent=9999 request=\"hello\"", "V check=agent port=9999",
 	"V quiescent=yes", "V slowstart=60", "V cleanstop=no", `V emailalert="other@example.test"`, "V emailalertfreq=60", "V webhook=https://hooks.example.test/", "V notify=/bin/true", "G webhookca=/nowhere/ca.pem", "G alertlimit=1/h", "V emailalertstatus=stopping",
 	"V smtp=192.0.2.25", "V servicename=shop", "V comment=remark", "V dataplane=proxy", "V interface=lo",
 	"V tunneltype=gre", "V tunneltype=gue\n\ttunnelport=6080", "V tunneltype=gre\n\ttunnelchecksum=yes",
@@ -179,8 +180,8 @@ func (l *harness) check(bad ...string) {
 	var ids []spec.ID
 	for _, sv := range l.services {
 		for _, s := range sv.servers {
-			if s.probe != nil {
-				ids = append(ids, s.probe.ID)
+			for i := range s.checks {
+				ids = append(ids, s.checks[i].ID)
 			}
 		}
 	}
@@ -272,6 +273,11 @@ func TestReloadComesToTheSameAsAStart(t *testing.T) {
 		t.Run(cond.name, func(t *testing.T) {
 			t.Parallel()
 			differ, first := 0, ""
+			tell := func(from, to string, d func() string) {
+				if differ++; differ == 1 { // words take long
+					first = fmt.Sprintf("from %q to %q: %s", from, to, d())
+				}
+			}
 			for i, to := range variants {
 				next := all[to]
 				want := newHarness(next)
@@ -282,9 +288,8 @@ func TestReloadComesToTheSameAsAStart(t *testing.T) {
 					if (i+j)%16 != 0 { // they take long, and follow from what is compared anyway
 						follow = nil
 					}
-					if d := differs(all[from], next, cond, follow); d != "" {
-						differ++
-						first = fmt.Sprintf("from %q to %q: %s", from, to, d)
+					if d := differs(all[from], next, cond, follow); d != nil {
+						tell(from, to, d)
 					}
 				}
 			}
@@ -295,9 +300,9 @@ func TestReloadComesToTheSameAsAStart(t *testing.T) {
 	}
 }
 
-// differs says what of a reload is not as a start with the same history, and
-// with the same events afterwards, would have it.
-func differs(from, to *config.Config, cond condition, then []any) string {
+// differs returns what says in words what of a reload is not as a start with the
+// same history, and with the same events afterwards, would have it; nil for nothing.
+func differs(from, to *config.Config, cond condition, then []any) func() string {
 	l := newHarness(from)
 	l.settle(cond)
 	l.reports.alerts.phase = config.AlertReloading
@@ -309,7 +314,11 @@ func differs(from, to *config.Config, cond condition, then []any) string {
 	for i, sv := range fresh.services {
 		sv.serviceHistory = l.services[i].serviceHistory
 		for j, s := range sv.servers {
-			s.serverHistory = l.services[i].servers[j].serverHistory
+			old := l.services[i].servers[j]
+			s.serverHistory = old.serverHistory
+			for k := range s.checks {
+				s.checks[k].checkHistory = old.checks[k].checkHistory
+			}
 		}
 		if v, there := before[sv.conf.ID]; sv.begun {
 			served[sv.conf.ID] = sv.wanted()
@@ -319,22 +328,24 @@ func differs(from, to *config.Config, cond condition, then []any) string {
 	}
 	switch {
 	case !reflect.DeepEqual(fresh.reports.alerts.global, l.reports.alerts.global):
-		return "directives outside of sections"
+		return func() string { return "directives outside of sections" }
 	case !reflect.DeepEqual(fresh.services, l.services):
-		return "services:\n" + cmp.Diff(fresh.services, l.services, cmp.Exporter(func(reflect.Type) bool { return true }))
+		return func() string {
+			return "services:\n" + cmp.Diff(fresh.services, l.services, cmp.Exporter(func(reflect.Type) bool { return true }))
+		}
 	case !reflect.DeepEqual(served, l.w.served):
-		return fmt.Sprintf("in the dataplane:\nwant %+v\n got %+v", served, l.w.served)
+		return func() string { return fmt.Sprintf("in the dataplane:\nwant %+v\n got %+v", served, l.w.served) }
 	case !reflect.DeepEqual(fresh.paces(), l.paces()):
-		return fmt.Sprintf("checks:\nwant %+v\n got %+v", fresh.paces(), l.paces())
+		return func() string { return fmt.Sprintf("checks:\nwant %+v\n got %+v", fresh.paces(), l.paces()) }
 	}
 	if then == nil {
-		return ""
+		return nil
 	}
 	l.settle(cond)
 	if now := l.consequences(); !reflect.DeepEqual(then, now) {
-		return "what follows:\n" + firstDifference(then, now)
+		return func() string { return "what follows:\n" + firstDifference(then, now) }
 	}
-	return ""
+	return nil
 }
 
 func firstDifference(want, got []any) string {

@@ -72,10 +72,11 @@ func (k pathKey) wrap() int {
 func (ps paths) mark(sv *service) {
 	for _, s := range sv.servers {
 		key, ok := pathTo(sv.conf, s.conf)
-		if p, there := ps[key]; ok && there && s.probe != nil {
-			path := key.check(sv.conf, s.probe)
+		if p, there := ps[key]; ok && there && len(s.checks) > 0 {
+			ordinary := s.checks[0].Check
+			path := key.check(sv.conf, ordinary)
 			path.Mark = p.Mark
-			s.probe.SetPath(path)
+			ordinary.SetPath(path)
 		}
 	}
 }

@@ -134,3 +134,29 @@ func TestPathsAreSet(t *testing.T) {
 		want("stop", 0)
 	})
 }
+
+// Checks by hand have paths of their own marks, which those that lead to the same
+// share.
+func TestTrialPaths(t *testing.T) {
+	one, two := gateService(vip, rs1, rs2), gateService("10.0.0.101:80", rs2)
+	two.CheckType, two.CombinedN = config.CheckCombined, 3 // two checks of each
+	tunnel := gateService("10.0.0.102:80", rs3, rs4)
+	tunnel.Reals[0].Forward, tunnel.Reals[1].Forward = dataplane.IPIP, dataplane.Masq
+	all := Trials(conf(one, two, tunnel))
+	all[0].NotByVIP = "for a reason"
+	list := TrialPaths(all)
+	if len(list) != 2 || list[0].Server.Addr.String() != rs2 || list[1].Server.Forward != dataplane.IPIP {
+		t.Errorf("paths %v, want those to rs2 and rs3", list)
+	}
+	var marks []uint32
+	for _, tr := range all {
+		marks = append(marks, tr.Path.Mark)
+	}
+	a, b := list[0].Mark, list[1].Mark
+	if want := []uint32{0, a, a, a, b, 0}; !slices.Equal(marks, want) || !dataplane.IsTrialMark(a) || !dataplane.IsTrialMark(b) || dataplane.IsPathMark(a) {
+		t.Errorf("marks %x, want %x", marks, want)
+	}
+	if p := all[4].Path; !p.Tunnel || p.Wrap != 20 || p.VIP.String() != "10.0.0.102:80" || all[5].Path.VIP.IsValid() {
+		t.Errorf("paths of checks are %+v and %+v", p, all[5].Path)
+	}
+}

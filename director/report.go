@@ -58,17 +58,23 @@ func (sv *service) histories(real string) (found []ServerHistory) {
 		if a := s.conf.Addr; real == "" || real == a.String() || real == a.Addr().String() || real == s.conf.Name {
 			found = append(found, ServerHistory{
 				Service: sv.conf.ID.String(), Name: sv.conf.ServiceName, Server: a.String(),
-				State: s.state(), Since: s.since, Cause: s.cause, Checks: resultsOf(&s.recent),
+				State: s.state(), Since: s.since, Cause: s.cause, Checks: resultsOf(&s.recent, sv.names),
 			})
 		}
 	}
 	return found
 }
 
-func resultsOf(kept *recent.Results) []CheckResult {
+// resultsOf returns what is kept. names are those of the checks, none where there is
+// one alone.
+func resultsOf(kept *recent.Results, names []string) []CheckResult {
 	all := []CheckResult{} // JSON shows an empty list
 	for _, c := range kept.All() {
-		all = append(all, CheckResult{Time: c.At, Duration: Seconds(c.Took), OK: c.Kind == "", Reason: c.Kind, Result: c.Words})
+		shown := CheckResult{Time: c.At, Duration: Seconds(c.Took), OK: c.Kind == "", Reason: c.Kind, Result: c.Words}
+		if c.Of >= 0 && c.Of < len(names) {
+			shown.Check = names[c.Of]
+		}
+		all = append(all, shown)
 	}
 	return all
 }
@@ -129,7 +135,7 @@ func (sv *service) status() ServiceStatus {
 		Check: spec.TitleOf(v), Fallback: sv.fallbackName(), Servers: []ServerStatus{},
 		Served: sv.inForce, Starting: !sv.begun, CheckDurations: histogramOf(&sv.durations),
 	}
-	if v.SpeaksTLS() {
+	if v.AnyTLS() {
 		st.Verify = v.Verify
 	}
 	st.FallbackActive = sv.fallbackOn && st.Fallback != ""
@@ -152,6 +158,7 @@ func (sv *service) status() ServiceStatus {
 	held := sv.held()
 	for _, s := range sv.servers {
 		one := s.status(scale, held || s.servedIn(serving))
+		one.Checks = s.checksStatus(sv.names)
 		if held {
 			one.Current, one.SlowStart = 0, 0
 		}
@@ -164,13 +171,13 @@ func (s *server) status(scale int, serving bool) ServerStatus {
 	st := ServerStatus{
 		Server: s.conf.Addr.String(), addr: s.addr, Forward: s.conf.Forward.String(),
 		Weight: s.conf.Weight, Current: s.weight(), SlowStart: s.slowed(scale),
-		Request: s.request.String(), Expires: s.expires,
+		Request: s.request.String(), Expires: s.expires(),
 		State: s.state(), Since: s.since, Cause: s.cause,
 		Checked: s.last.At, Duration: Seconds(s.last.Duration),
 		Fails: s.health.Fails, Rises: s.health.Rises, ChecksOK: s.good, ChecksBad: s.bad,
 		Transitions: s.transitions, Hastened: s.hastened,
 	}
-	st.Warnings = s.warnings.of(s.probe != nil && s.probe.Path().Mark != 0)
+	st.Warnings = s.warnings.of(len(s.checks) > 0 && s.checks[0].Path().Mark != 0)
 	if st.State == Kept {
 		st.Kept = s.kept
 	}
@@ -184,6 +191,25 @@ func (s *server) status(scale int, serving bool) ServerStatus {
 		st.Result, st.Reason = s.last.Err.Error(), checks.KindOf(s.last.Err)
 	}
 	return st
+}
+
+// checksStatus returns how each check of a server stands, nothing without names.
+func (s *server) checksStatus(names []string) []CheckStatus {
+	if len(names) == 0 || len(s.checks) == 0 {
+		return nil
+	}
+	all := make([]CheckStatus, len(names))
+	for i, name := range names {
+		k := &s.checks[i]
+		all[i] = CheckStatus{
+			Check: name, OK: k.health.Up && !k.last.At.IsZero(), Checked: k.last.At, Duration: Seconds(k.last.Duration),
+			Reason: checks.KindOf(k.last.Err), Fails: k.health.Fails, Rises: k.health.Rises, Silent: k.silent(), Request: k.request.String(),
+		}
+		if k.last.Err != nil {
+			all[i].Result = k.last.Err.Error()
+		}
+	}
+	return all
 }
 
 // count adds the counters and weights of the dataplane to the status.

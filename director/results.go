@@ -14,9 +14,11 @@ func (d *Director) syncProbes() {
 	seen := map[spec.ID]bool{}
 	for _, sv := range d.cluster.services {
 		for _, s := range sv.servers {
-			if s.probe != nil && !seen[s.probe.ID] {
-				seen[s.probe.ID] = true
-				specs = append(specs, s.probe)
+			for i := range s.checks {
+				if p := s.checks[i].Check; !seen[p.ID] {
+					seen[p.ID] = true
+					specs = append(specs, p)
+				}
 			}
 		}
 	}

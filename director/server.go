@@ -10,7 +10,6 @@ import (
 	"github.com/shunt-lb/shunt/director/internal/health"
 	"github.com/shunt-lb/shunt/director/internal/prober"
 	"github.com/shunt-lb/shunt/director/internal/recent"
-	"github.com/shunt-lb/shunt/director/internal/spec"
 )
 
 // notChecked is the cause of a server's state before its first check.
@@ -19,8 +18,10 @@ const notChecked = "not checked yet"
 // A server is a real server in one virtual service: its health by checks, and its
 // state by the operator, which wins.
 type server struct {
-	conf  *config.Real
-	probe *spec.Check // nil: no checks (checktype on and off)
+	conf *config.Real
+	// checks are those of the server, the ordinary one first; none with checktype
+	// on and off.
+	checks []check
 	// addr is where the dataplane sends traffic; it differs from conf.Addr
 	// where the forwarding method cannot change ports.
 	addr   netip.AddrPort
@@ -30,7 +31,7 @@ type server struct {
 
 // A serverHistory is the state of a real server that a reload keeps.
 type serverHistory struct {
-	health health.Health
+	health health.Health // by all checks, see healthOf
 	// maintenance names the file that keeps the server out, "" for none.
 	maintenance string
 	// kept is the directive that keeps the server in use although its checks fail,
@@ -46,9 +47,8 @@ type serverHistory struct {
 	since       time.Time
 	transitions uint64
 	ramp        ramp
-	request     request
-	expires     time.Time // when its certificate ends, zero if it has shown none
-	last        prober.Result
+	request     request       // of all checks, see requestOf
+	last        prober.Result // the latest one, with the error that trouble says
 	recent      recent.Results
 	warnings    warnings
 	// awaited is since when the first result is awaited.
@@ -63,15 +63,18 @@ type serverHistory struct {
 }
 
 func newServer(v *config.Virtual, r *config.Real) *server {
-	s := &server{conf: r, probe: spec.For(v, r), addr: v.ID.Mapped(r.Addr, r.Forward), tunnel: v.TunnelTo(r.Forward)}
+	s := &server{conf: r, addr: v.ID.Mapped(r.Addr, r.Forward), tunnel: v.TunnelTo(r.Forward)}
+	s.checks = checksOf(v, r)
 	s.cause = notChecked
 	switch {
 	case v.CheckType == config.CheckOn:
-		s.health.Up, s.cause = true, "checktype=on"
+		s.setHealth(true)
+		s.cause = "checktype=on"
 	case v.CheckType == config.CheckOff:
 		s.cause = "checktype=off"
 	case v.InitState == config.InitUp:
-		s.health.Up, s.assumed, s.cause = true, true, "initstate=up: not checked yet"
+		s.setHealth(true)
+		s.assumed, s.cause = true, "initstate=up: not checked yet"
 	}
 	return s
 }
@@ -98,7 +101,7 @@ func (s *server) usable() bool { return s.weight() > 0 }
 
 // settled reports whether the server's state is known rather than assumed.
 func (s *server) settled() bool {
-	return s.probe == nil || s.state() != Down || !s.last.At.IsZero()
+	return s.state() != Down || s.health.Failed || !s.unchecked()
 }
 
 // foundDown reports whether a check has found the server down, and nothing else
@@ -120,16 +123,4 @@ func (s *server) wanted(scale int) dataplane.RealServer {
 		Addr: s.addr, Forward: s.conf.Forward, Tunnel: s.tunnel, Weight: s.scaled(scale),
 		Upper: s.conf.Upper, Lower: s.conf.Lower, MaxConn: s.conf.MaxConn,
 	}
-}
-
-// pace returns the time between two checks that the server's health asks for.
-func (s *server) pace() time.Duration {
-	usual, fast, slow := s.probe.Intervals()
-	switch {
-	case s.health.Undecided():
-		return fast
-	case !s.health.Up:
-		return slow
-	}
-	return usual
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/director/internal/recent"
+	"github.com/shunt-lb/shunt/director/internal/spec"
 )
 
 // A service is one virtual service: its configuration, its real servers and its
@@ -14,6 +15,7 @@ import (
 type service struct {
 	conf    *config.Virtual
 	servers []*server
+	names   []string // of the checks of a server, see namesOf
 	serviceHistory
 }
 
@@ -49,7 +51,7 @@ type serviceHistory struct {
 }
 
 func newService(v *config.Virtual) *service {
-	sv := &service{conf: v}
+	sv := &service{conf: v, names: spec.NamesOf(v)}
 	for i := range v.Reals {
 		sv.servers = append(sv.servers, newServer(v, &v.Reals[i]))
 	}
@@ -70,7 +72,8 @@ func (sv *service) adopt(found dataplane.VirtualService) {
 	}
 	for _, s := range sv.servers {
 		if !s.health.Up && weights[s.addr.String()] > 0 {
-			s.health.Up, s.cause = true, "found in the dataplane with weight above 0"
+			s.setHealth(true)
+			s.cause = "found in the dataplane with weight above 0"
 			sv.quorum.reached = true // as far as anybody knows
 		}
 	}

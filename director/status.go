@@ -156,7 +156,11 @@ type ServerStatus struct {
 	Reason checks.Kind `json:"reason,omitempty"`
 	// Warnings tell what is wrong with the server that does not take it out of use.
 	Warnings []string `json:"warnings,omitempty"`
-	// Fails and Rises are consecutive results; one of them is 0.
+	// Checks are those of the server where there are several, the ordinary one
+	// first. Result is then the error of one that fails.
+	Checks []CheckStatus `json:"checks,omitempty"`
+	// Fails and Rises are consecutive results; one of them is 0. Of several checks
+	// that with the most failures counts or, if none fails, the fewest successes.
 	Fails       int    `json:"fails"`
 	Rises       int    `json:"rises"`
 	ChecksOK    uint64 `json:"checks_ok"`
@@ -173,11 +177,37 @@ type ServerStatus struct {
 	addr netip.AddrPort // its address in the dataplane
 }
 
+// A CheckStatus is one of several checks of a real server.
+type CheckStatus struct {
+	// Check is "negotiate http" or, of further checks, what tells the line that
+	// asks for it from others: "check=redis port=6379".
+	Check string `json:"check"`
+	// OK: the check finds the server well, by failurecount and risecount.
+	OK      bool      `json:"ok"`
+	Checked time.Time `json:"checked,omitzero"` // zero before the first one
+	// Duration, Result and Reason are those of the latest one, as in a
+	// ServerStatus.
+	Duration Seconds     `json:"check_seconds,omitempty"`
+	Result   string      `json:"result,omitempty"`
+	Reason   checks.Kind `json:"reason,omitempty"`
+	Fails    int         `json:"fails"`
+	Rises    int         `json:"rises"`
+	// Request is what the real server asks for by the check beside its verdict, as
+	// in a ServerStatus.
+	Request string `json:"request,omitempty"`
+	// Silent: it is an agent that says nothing of the server, which counts for
+	// nothing.
+	Silent bool `json:"silent,omitempty"`
+}
+
 // A CheckResult is one of the latest checks of a real server.
 type CheckResult struct {
 	Time     time.Time `json:"time"` // when it ended
 	Duration Seconds   `json:"seconds"`
-	OK       bool      `json:"ok"`
+	// Check is which of several checks of the real server it was, empty where there
+	// is one alone, and of one that is no longer made.
+	Check string `json:"check,omitempty"`
+	OK    bool   `json:"ok"`
 	// Reason is why it failed, in one of the words of [checks.Kind].
 	Reason checks.Kind `json:"reason,omitempty"`
 	// Result is the error in words, of which only the latest few different ones

@@ -18,6 +18,11 @@ type Trial struct {
 	// Check is the name of the check, for [checks.For]; empty if the real
 	// server is not checked, as checktype says.
 	Check string
+	// Further is what a check beside the ordinary one is called, as in
+	// CheckStatus; of the ordinary one it is empty.
+	Further string
+	// Advises: it asks an agent, whose silence changes nothing.
+	Advises bool
 	// Target is what the check is told; its Trace is nil.
 	Target  checks.Target
 	Timeout time.Duration
@@ -42,18 +47,22 @@ func Trials(conf *config.Config) []Trial {
 }
 
 func trialsOf(v *config.Virtual, r *config.Real) []Trial {
-	s := spec.For(v, r)
-	if s == nil {
+	made := checksOf(v, r)
+	if len(made) == 0 {
 		return []Trial{{Virtual: v, Real: r}}
 	}
-	target := s.Whole(nil)
-	var path checks.Path
-	if key, ok := pathTo(v, r); ok {
-		path = key.check(v, s)
-	}
 	var all []Trial
-	for _, name := range s.Names() {
-		all = append(all, Trial{Virtual: v, Real: r, Check: name, Target: target, Timeout: s.Limit(name), Path: path})
+	names := spec.NamesOf(v)
+	for i := range made {
+		k, further, path := &made[i], "", checks.Path{}
+		if i > 0 {
+			further = names[i]
+		} else if key, ok := pathTo(v, r); ok {
+			path = key.check(v, k.Check)
+		}
+		for _, name := range k.Names() {
+			all = append(all, Trial{Virtual: v, Real: r, Further: further, Advises: k.advises, Check: name, Target: k.Whole(nil), Timeout: k.Limit(name), Path: path})
+		}
 	}
 	return all
 }
@@ -67,7 +76,7 @@ func TrialPaths(all []Trial) []dataplane.Path {
 	for i := range all {
 		t := &all[i]
 		key, ok := pathTo(t.Virtual, t.Real)
-		if !ok || t.NotByVIP != "" {
+		if !ok || t.NotByVIP != "" || !t.Path.VIP.IsValid() {
 			continue
 		}
 		mark, known := marks[key]

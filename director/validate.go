@@ -9,7 +9,6 @@ import (
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/director/internal/cycles"
-	"github.com/shunt-lb/shunt/director/internal/spec"
 )
 
 // Limits returns why the dataplane that v is for cannot serve it, nil if it can. s
@@ -38,18 +37,21 @@ func Validate(conf *config.Config, limits Limits, connects func(*config.Virtual)
 
 // missingChecks returns the checks of a service that do not exist.
 func missingChecks(v *config.Virtual) config.Problems {
-	s := spec.For(v, &config.Real{})
-	if s == nil {
-		return nil
-	}
 	var ps config.Problems
-	for _, name := range s.Names() {
-		if _, ok := checks.For(name); !ok {
-			ps = append(ps, config.Problem{
-				Severity: config.Error, Pos: at(v, "service"),
-				Text: fmt.Sprintf("virtual service %s: checks of service %s are not in this build", v.ID, name),
-				Hint: checks.Missing(name),
-			})
+	made := checksOf(v, &config.Real{})
+	for i := range made {
+		pos := at(v, "service")
+		if i > 0 {
+			pos = v.Further()[i-1].Pos
+		}
+		for _, name := range made[i].Names() {
+			if _, ok := checks.For(name); !ok {
+				ps = append(ps, config.Problem{
+					Severity: config.Error, Pos: pos,
+					Text: fmt.Sprintf("virtual service %s: checks of service %s are not in this build", v.ID, name),
+					Hint: checks.Missing(name),
+				})
+			}
 		}
 	}
 	return ps

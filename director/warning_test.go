@@ -46,7 +46,7 @@ func TestWarnings(t *testing.T) {
 		}
 	}
 	result := func(text string, err error) {
-		c.observe(sv, sv.servers[1], prober.Result{At: t0, Err: err, Note: &checks.Note{Warning: text}})
+		c.observe(member{sv: sv, s: sv.servers[1]}, prober.Result{At: t0, Err: err, Note: &checks.Note{Warning: text}})
 		c.catchUp()
 	}
 	warn(c.services, []Warning{one, whole}, c.log)

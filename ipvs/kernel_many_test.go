@@ -49,7 +49,7 @@ func restore(all []dataplane.VirtualService) string {
 	return b.String()
 }
 
-// TestMany programs many services from empty, once more, and has one change.
+// TestMany programs many services from empty, once more, and with one change.
 func TestMany(t *testing.T) {
 	d := withTable(openTest(t), nil)
 	all := many()
@@ -80,7 +80,7 @@ func TestMany(t *testing.T) {
 	t.Logf("read back: %v", time.Since(begin))
 }
 
-// TestManyServers has more real servers in a service than go into one message.
+// TestManyServers: a service has more real servers than fit into one message.
 func TestManyServers(t *testing.T) {
 	d := withTable(openTest(t), nil)
 	v := dataplane.VirtualService{ID: web, Scheduler: "wrr"}

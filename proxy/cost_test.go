@@ -23,7 +23,7 @@ import (
 // process of its own, whose processor time they report beside the time that
 // passes.
 
-// childEnv has the test binary be that process: it holds the network and the
+// childEnv makes the test binary that process: it holds the network and the
 // address of the real server.
 const childEnv = "SHUNT_PROXY_CHILD"
 

@@ -35,7 +35,7 @@ func newCrowd(t testing.TB, greedy bool) *crowd {
 	return w
 }
 
-// listen has the crowd be a real server.
+// listen makes the crowd a real server.
 func (w *crowd) listen() netip.AddrPort {
 	w.t.Helper()
 	front := get[int](w.t)(unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0))

@@ -137,7 +137,7 @@ func (f *testFlow) send() []byte {
 	return b
 }
 
-// exchange has a datagram come back, at the latest when it is sent again.
+// exchange sends a datagram, at most twice, and waits until it comes back.
 func (f *testFlow) exchange() {
 	f.t.Helper()
 	got := make([]byte, 2048)

@@ -96,7 +96,7 @@ func newTragedy(t testing.TB, r *remote) *tragedy {
 	return g
 }
 
-// act has one of them die and return.
+// act stops one of them and starts it again.
 func (g *tragedy) act(i uint64) {
 	last := time.Duration(20+rand.IntN(200)) * time.Millisecond
 	who := int(i % uint64(len(g.cast)))

@@ -40,7 +40,7 @@ func newYard(t *testing.T) *yard {
 		netlab.End{In: y.director, Link: "front", Addrs: []netip.Prefix{prefix("10.1.0.1/24")}},
 		netlab.End{In: y.outside, Link: "eth0", Addrs: []netip.Prefix{prefix("10.1.0.2/24"), prefix("10.1.0.3/24")}},
 	)
-	// What is sent to those who are not there gets lost outside.
+	// Packets to forged clients get lost outside.
 	err = errors.Join(err, y.director.Route(prefix("10.64.0.0/10"), netip.MustParseAddr("10.1.0.2")))
 	if err != nil {
 		t.Fatal(err)

@@ -21,8 +21,8 @@ import (
 	"github.com/shunt-lb/shunt/proxy"
 )
 
-// serverEnv has the test binary be a real server that echoes, which can be
-// frozen as a whole.
+// serverEnv makes the test binary a real server that echoes, which can be frozen
+// as a whole.
 const serverEnv = "SHUNT_PROXY_SERVER"
 
 // serveEcho serves until standard input ends.

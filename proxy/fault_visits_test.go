@@ -208,7 +208,7 @@ func tryIt(t testing.TB, v dataplane.VirtualService, as netip.Addr) int64 {
 	return 0
 }
 
-// wantDatagrams has n of them come back, in a flow of their own.
+// wantDatagrams sends n datagrams in a new flow and waits until they come back.
 func wantDatagrams(t testing.TB, vip netip.AddrPort, n int) {
 	c, err := net.Dial("udp", vip.String())
 	if err != nil {

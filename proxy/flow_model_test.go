@@ -36,9 +36,9 @@ type arrival struct {
 	known int64 // the newest version then
 }
 
-// TestFlowsOfRandomChanges has every datagram arrive at most once, at a server that was
-// in the service since it was sent, every reply get to the client it is for, and
-// nothing left in the end.
+// TestFlowsOfRandomChanges: every datagram arrives at most once, at a server that was in
+// the service since it was sent, every reply reaches its client, and nothing is left in
+// the end.
 func TestFlowsOfRandomChanges(t *testing.T) {
 	for _, set := range []func(*dataplane.VirtualService){
 		func(*dataplane.VirtualService) {},
@@ -82,7 +82,7 @@ func turmoilOf(t *testing.T, set func(*dataplane.VirtualService)) {
 	})
 }
 
-// change has the service be another again and again.
+// change changes the service again and again.
 func (m *turmoil) change(d *proxy.Dataplane, v dataplane.VirtualService) {
 	for range scaled(40, 15) {
 		time.Sleep(20 * time.Millisecond)

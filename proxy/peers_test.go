@@ -123,7 +123,7 @@ func TestReceivers(t *testing.T) {
 	}
 }
 
-// wantTold has a client of a service at host be known to the real server.
+// wantTold checks that the real server knows a client of a service at host.
 func wantTold(t *testing.T, version int, host string, real netip.AddrPort) {
 	t.Helper()
 	d := newPlane(t, proxy.Options{})

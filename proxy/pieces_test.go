@@ -14,10 +14,10 @@ import (
 // heldBack is for how long the kernel holds an acknowledgement back at least.
 const heldBack = 40 * time.Millisecond
 
-// TestAnswersInPieces has servers and clients with Nagle's algorithm say what
-// they say in pieces, each a write of its own. On a new connection nobody waits
-// for an acknowledgement that is held back; and on an older one whose parties
-// have been silent for a while.
+// TestAnswersInPieces: servers and clients with Nagle's algorithm send in pieces,
+// each with one write. On a new connection nobody waits for an acknowledgement
+// that is held back; and on an older one whose parties have been silent for a
+// while.
 func TestAnswersInPieces(t *testing.T) {
 	t.Parallel()
 	pieces := func(n int) string { return strings.Repeat("piece\n", n) }

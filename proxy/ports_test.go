@@ -19,8 +19,8 @@ import (
 	"github.com/shunt-lb/shunt/proxy"
 )
 
-// localPorts has the kernel choose from so many ports, in the namespace that
-// the test lives in.
+// localPorts limits the ports that the kernel chooses from, in the namespace of
+// the test.
 func localPorts(t *testing.T, n int) {
 	t.Helper()
 	text := fmt.Sprintf("40000 %d", 40000+n-1)
@@ -48,7 +48,7 @@ func (q *questioner) client() *net.UDPConn {
 	return get[*net.UDPConn](q.t)(net.DialUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(from, 10000+q.next)), net.UDPAddrFromAddrPort(q.vip)))
 }
 
-// answered has a new client ask once.
+// answered asks once from a new client.
 func (q *questioner) answered(within time.Duration) bool {
 	q.t.Helper()
 	c := q.client()
@@ -59,8 +59,8 @@ func (q *questioner) answered(within time.Duration) bool {
 	return err == nil
 }
 
-// ask has n clients ask, each a question of its own from another port, as those
-// of a resolver do. Each has to be answered the first time.
+// ask asks from n clients, each with one question from another port, like a
+// resolver. Each has to be answered the first time.
 func (q *questioner) ask(n int) {
 	q.t.Helper()
 	for i := range n {
@@ -70,7 +70,7 @@ func (q *questioner) ask(n int) {
 	}
 }
 
-// flood has n clients say something that nobody answers.
+// flood sends datagrams from n clients that get no answer.
 func (q *questioner) flood(n int) {
 	q.t.Helper()
 	for range n {

@@ -75,7 +75,7 @@ func TestHeaderNamesTheClient(t *testing.T) {
 				}
 				wantEnd(t, c)
 			}
-			// What is not the client's is not counted as its.
+			// Bytes that are not the client's are not counted.
 			eventually(t, "it is counted", func() bool { return status(t, d).Counters.InBytes == 2*26 })
 		}
 	}

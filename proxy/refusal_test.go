@@ -37,7 +37,7 @@ func newPair(t *testing.T, set func(*dataplane.VirtualService)) (*pair, *net.UDP
 	return p, c
 }
 
-// refuse has the one say to c that nobody listens.
+// refuse makes the one refuse datagrams of c.
 func (p *pair) refuse(t *testing.T, c net.Conn) {
 	t.Helper()
 	before := status(t, p.d).Counters.Failures
@@ -45,7 +45,7 @@ func (p *pair) refuse(t *testing.T, c net.Conn) {
 	eventually(t, "the refusal is counted", func() bool { return status(t, p.d).Counters.Failures > before })
 }
 
-// listen has the one listen again.
+// listen makes the one listen again.
 func (p *pair) listen(t *testing.T) {
 	t.Helper()
 	again := get[net.PacketConn](t)(net.ListenPacket("udp", p.at.String()))

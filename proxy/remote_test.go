@@ -21,8 +21,8 @@ import (
 	"github.com/shunt-lb/shunt/proxy"
 )
 
-// remoteEnv has the test binary be a proxy in a process of its own, so that
-// its descriptors, memory and processor time are told from those of a test.
+// remoteEnv makes the test binary a proxy, so that its descriptors, memory and
+// processor time are apart from those of a test.
 const remoteEnv = "SHUNT_PROXY_REMOTE"
 
 // Remote is what that process can be asked for.

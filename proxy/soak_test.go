@@ -23,9 +23,9 @@ import (
 
 var soak = flag.Duration("soak", 2*time.Second, "how long TestSoak lasts")
 
-// TestSoak has clients of every kind come and go, most of them several times
-// in a tick, while real servers and a second service do the same. What a
-// client is owed it gets, and in the end nothing is left.
+// TestSoak: clients of every kind come and go, most of them several times in a
+// tick, and so do real servers and a second service. What a client is owed it
+// gets, and in the end nothing is left.
 func TestSoak(t *testing.T) {
 	d := newPlane(t, proxy.Options{})
 	v := tcpService(t, tcpServer(t, "127.0.0.1", answer), tcpServer(t, "127.0.0.1", answer), dead(t))

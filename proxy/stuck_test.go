@@ -53,7 +53,7 @@ func newTrapped(t *testing.T, log *recorder) (*proxy.Dataplane, *trap, dataplane
 	return d, r, old
 }
 
-// within has f return before patience ends.
+// within calls f, which has to return before patience ends.
 func within(t *testing.T, what string, f func(ctx context.Context) error) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
@@ -115,8 +115,8 @@ func TestStuckWorker(t *testing.T) {
 	wantRefused(t, old)
 }
 
-// TestServedAgainAfterStuckWorker has what could not be applied applied when
-// the worker is no longer stuck, at all workers.
+// TestServedAgainAfterStuckWorker: a service that could not be applied is applied
+// at all workers when the worker is no longer stuck.
 func TestServedAgainAfterStuckWorker(t *testing.T) {
 	t.Parallel()
 	d, r, old := newTrapped(t, &recorder{})
@@ -134,7 +134,7 @@ func TestServedAgainAfterStuckWorker(t *testing.T) {
 	}
 }
 
-// TestCloseWithStuckWorker has Close end all the same, and say so.
+// TestCloseWithStuckWorker: Close returns all the same, with an error.
 func TestCloseWithStuckWorker(t *testing.T) {
 	t.Parallel()
 	d, r, _ := newTrapped(t, &recorder{})

@@ -95,8 +95,8 @@ func TestTransparentNames(t *testing.T) {
 	}
 }
 
-// TestTransparentNeedsTheRight has Apply say what is missing before anything is
-// served, and before anything that is served is changed.
+// TestTransparentNeedsTheRight: Apply returns the missing right before it serves
+// or changes anything.
 func TestTransparentNeedsTheRight(t *testing.T) {
 	need.Root(t) // it uses addresses of others
 	d := newPlane(t, proxy.Options{})

@@ -35,8 +35,8 @@ func trusting(t testing.TB, host string) (*proxy.Dataplane, dataplane.VirtualSer
 	return d, v
 }
 
-// TestTrustedProxyNamesTheClient has the real server see who was alice,
-// however the header arrives and also after a server that could not be reached.
+// TestTrustedProxyNamesTheClient: the real server sees the client alice, however
+// the header arrives, even after a server that could not be reached.
 func TestTrustedProxyNamesTheClient(t *testing.T) {
 	for _, host := range []string{"127.0.0.1", "::1"} {
 		d, v := trusting(t, host)
@@ -134,8 +134,8 @@ func TestUntrustedHeaderIsPayload(t *testing.T) {
 	wantStart(t, trusted, "payload")
 }
 
-// TestNamedClientsPersist has persistence go by the client that is alice, also
-// where it is of another family than the service.
+// TestNamedClientsPersist: persistence goes by the client alice, even if it is of
+// another family than the service.
 func TestNamedClientsPersist(t *testing.T) {
 	d := newPlane(t, proxy.Options{})
 	v := tcpService(t, tcpServer(t, "127.0.0.1", says("A")), tcpServer(t, "127.0.0.1", says("B")))

@@ -27,7 +27,7 @@ func newLandscape(t *testing.T) landscape {
 	return l
 }
 
-// vanish has a namespace no longer answer at its address.
+// vanish stops a namespace from answering at its address.
 func vanish(t *testing.T, n *netlab.Namespace, prefix string) {
 	t.Helper()
 	must(t, n.DelAddr("eth0", netip.MustParsePrefix(prefix)))

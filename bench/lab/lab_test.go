@@ -35,7 +35,8 @@ func build(t *testing.T, o lab.Options) *lab.Lab {
 	return l
 }
 
-// greet has in answer at addr with its name, and returns what from hears there.
+// greet serves the name of in at addr, and returns what a client in from gets
+// there.
 func greet(t *testing.T, from, in *netlab.Namespace, addr netip.AddrPort, patience time.Duration) (string, error) {
 	t.Helper()
 	ln, err := in.Listen("tcp", addr.String())

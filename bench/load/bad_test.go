@@ -19,8 +19,8 @@ import (
 const requestSize, answerSize = 100, 300
 
 // waits is the time limit of a client whose operations are to fail with want. It
-// is short for those who are to run into it alone, or a machine with much to do
-// would have the others fail by it.
+// is short only for tests that are to reach it, so that the others do not fail on
+// a busy machine.
 func waits(want string) time.Duration {
 	if strings.HasSuffix(want, "in time") {
 		return 50 * time.Millisecond

@@ -41,7 +41,7 @@ func TestPieces(t *testing.T) {
 	}
 }
 
-// holdBack has the kernel put acknowledgements off.
+// holdBack makes the kernel delay acknowledgements.
 func holdBack(t *testing.T, c *net.TCPConn) {
 	t.Helper()
 	raw, err := c.SyscallConn()

@@ -34,7 +34,7 @@ func until(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// answer has a real server say its name to everybody.
+// answer serves the name of a real server to every client.
 func answer(t *testing.T, in *netlab.Namespace, addr netip.AddrPort, name string) {
 	t.Helper()
 	ln, err := in.Listen("tcp", addr.String())
@@ -94,7 +94,7 @@ func TestSubjectsDirect(t *testing.T) {
 	}
 }
 
-// here has a test run where its subject is.
+// here runs a test only where its subject is installed.
 func here(t *testing.T, s *subject.Subject, shunt string) {
 	t.Helper()
 	if err := s.Available(shunt); err != nil {

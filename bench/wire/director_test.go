@@ -126,7 +126,7 @@ func every(k int, fn func(h *headers)) func(h *headers) {
 	}
 }
 
-// TestBrokenDirector has each measure find what it is there for.
+// TestBrokenDirector: each measure finds the fault that it is for.
 func TestBrokenDirector(t *testing.T) {
 	onHost(t)
 	s := newSite(t)

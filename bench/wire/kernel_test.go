@@ -82,7 +82,7 @@ func (s *site) chooses(t *testing.T, d *ipvs.Dataplane, method string, six bool,
 	})
 }
 
-// TestIPVSConnections has whole connections pass, both ways.
+// TestIPVSConnections observes whole connections, both ways.
 func TestIPVSConnections(t *testing.T) {
 	s := newSite(t)
 	d := s.equipIPVS(t)
@@ -94,8 +94,8 @@ func TestIPVSConnections(t *testing.T) {
 	good(t, o, "wrr", []uint64{8, 4})
 }
 
-// TestIPVSHashing has sources keep to real servers, and few of them move when
-// one goes.
+// TestIPVSHashing: sources keep to their real servers, and few of them move when
+// one is removed.
 func TestIPVSHashing(t *testing.T) {
 	s := newSite(t)
 	d := s.equipIPVS(t)

@@ -206,7 +206,7 @@ func (s *site) visit(t testing.TB, to netip.AddrPort, n int) {
 	}
 }
 
-// echo has every real server send back what it receives.
+// echo makes every real server send back what it receives.
 func (s *site) echo(t testing.TB, port uint16) {
 	t.Helper()
 	for _, r := range s.real {

@@ -13,7 +13,8 @@ import (
 	"github.com/shunt-lb/shunt/internal/test/need"
 )
 
-// shark has tshark print fields of the packets that pass a filter, a line each.
+// shark returns the fields of the packets that pass a filter, a line each, by
+// tshark.
 func shark(t *testing.T, file, filter string, fields ...string) [][]string {
 	t.Helper()
 	program := need.Program(t, "tshark")
@@ -35,8 +36,8 @@ func shark(t *testing.T, file, filter string, fields ...string) [][]string {
 	return lines
 }
 
-// TestFileInTshark has somebody else read what was captured, and compares what
-// it sees before and after the director with what was reported.
+// TestFileInTshark reads the capture with tshark, and compares the packets before
+// and after the director with the report.
 func TestFileInTshark(t *testing.T) {
 	onHost(t)
 	s := newSite(t)

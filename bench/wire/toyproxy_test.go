@@ -72,8 +72,8 @@ func (p toyProxy) pass(to, from net.Conn) {
 	}
 }
 
-// TestBrokenProxy has each measure find what it is there for where connections
-// are made anew.
+// TestBrokenProxy: with a proxy, too, each measure finds the fault that it is
+// for.
 func TestBrokenProxy(t *testing.T) {
 	onHost(t)
 	s := newSite(t)

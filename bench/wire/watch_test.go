@@ -10,7 +10,7 @@ import (
 	"github.com/shunt-lb/shunt/bench/wire"
 )
 
-// TestMovedSourcesAreFoundOut has sources change their real server.
+// TestMovedSourcesAreFoundOut: sources change their real server.
 func TestMovedSourcesAreFoundOut(t *testing.T) {
 	onHost(t)
 	s := newSite(t)
@@ -63,7 +63,7 @@ func TestLimit(t *testing.T) {
 	}
 }
 
-// TestNothingSeen has an observation of nothing be no success.
+// TestNothingSeen: an observation of nothing is no success.
 func TestNothingSeen(t *testing.T) {
 	onHost(t)
 	s := newSite(t)
@@ -112,8 +112,8 @@ func TestWatchSaysWhatItCannotWatch(t *testing.T) {
 	}
 }
 
-// TestGateNeedsAddresses has real servers be told apart, by what is said of
-// them or by their links.
+// TestGateNeedsAddresses: real servers have to be distinguishable, by their
+// addresses or by their links.
 func TestGateNeedsAddresses(t *testing.T) {
 	onHost(t)
 	s := newSite(t)

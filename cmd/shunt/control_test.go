@@ -77,8 +77,8 @@ func ask(t *testing.T, cmd *exec.Cmd) (code int, out string) {
 	return cmd.ProcessState.ExitCode(), string(b)
 }
 
-// Whatever two files are called, status and reload of one never reach the
-// director of the other, and reach its own by any name.
+// Status and reload of one file never reach the director of another, and reach
+// its own by any name of the file.
 func TestOneDirectorForOneFile(t *testing.T) {
 	s := newSite(t)
 	one, first := s.config("one/site.cf")

@@ -438,8 +438,8 @@ func (s *stage) connect(vip string) (c net.Conn) {
 	return c
 }
 
-// Whatever hangs, addresses and rules are gone a second after SIGTERM and the
-// process ten seconds after it.
+// Addresses and rules are gone a second after SIGTERM and the process ten seconds
+// after it, even if parts of it hang.
 func TestStopWhateverHangs(t *testing.T) {
 	each(t, "", false, func(s *stage) {
 		s.term()

@@ -47,6 +47,10 @@ func own(service string) bool {
 // elsewhere says how ldirectord would judge otherwise, and nothing where the
 // result does not show that it would.
 func elsewhere(t director.Trial, r Result) string {
+	if t.Further != "" {
+		word, _, _ := strings.Cut(t.Further, "=")
+		return fmt.Sprintf("it has no directive %s, and refuses the file", word)
+	}
 	if own(t.Check) {
 		return fmt.Sprintf("it has no check called %s, and refuses the file", t.Check)
 	}

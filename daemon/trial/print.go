@@ -32,7 +32,11 @@ func (p *Printer) Print(r Result) {
 		p.service = r.Service
 		p.line("%s", r.Service)
 	}
-	p.line("  %s %s", r.Real, r.Check)
+	by := ""
+	if r.Further != "" {
+		by = " (" + oneLine(r.Further) + ")"
+	}
+	p.line("  %s %s%s", r.Real, r.Check, by)
 	for _, e := range r.Events {
 		p.event(e)
 	}

@@ -22,6 +22,9 @@ type Result struct {
 	Real    string `json:"real"`
 	// Check is the name of the check, empty if there is none.
 	Check string `json:"check,omitempty"`
+	// Further is what a check beside the ordinary one is called, of which it is
+	// empty.
+	Further string `json:"further,omitempty"`
 	// Events are what was sent and what came back, with secrets masked.
 	Events   []checks.TraceEvent `json:"events,omitempty"`
 	Duration time.Duration       `json:"duration_ns"`
@@ -99,7 +102,7 @@ func Run(ctx context.Context, ts []director.Trial, each func(Result)) error {
 }
 
 func run(ctx context.Context, t director.Trial) Result {
-	r := Result{Service: t.Virtual.ID.String(), Real: t.Real.Addr.String(), Check: t.Check, OK: true}
+	r := Result{Service: t.Virtual.ID.String(), Real: t.Real.Addr.String(), Check: t.Check, Further: t.Further, OK: true}
 	if t.Check == "" {
 		r.Verdict = "not checked: checktype=" + t.Virtual.CheckType.String()
 		return r
@@ -113,6 +116,9 @@ func run(ctx context.Context, t director.Trial) Result {
 	if err != nil {
 		r.Kind = checks.KindOf(err)
 		r.Verdict = oneLine(err.Error()) + beginning(r)
+		if t.Advises && r.Kind != checks.Status {
+			r.OK, r.Verdict = true, r.Verdict+": the agent says nothing, which changes nothing"
+		}
 	}
 	r.Ldirectord = elsewhere(t, r)
 	return r

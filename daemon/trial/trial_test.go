@@ -286,3 +286,48 @@ func TestResultsAsJSON(t *testing.T) {
 		t.Errorf("%v %s", err, b)
 	}
 }
+
+// Each check of a real server is made, and has its line; an agent that cannot be
+// reached is no failure, one that says down is.
+func TestSeveralChecks(t *testing.T) {
+	page := web(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "fine") })
+	cache, agent, gone := raw(t, "-ERR s3cret is wrong\r\n"), raw(t, "down # disk full\n"), refused(t)
+	port := func(addr string) string {
+		_, p, _ := net.SplitHostPort(addr)
+		return p
+	}
+	text := "virtual=10.0.0.1:80\n\treal=" + page + " masq\n\tservice=http\n\tcheck=connect port=" + port(page) +
+		"\n\tcheck=redis port=" + port(cache) + " passwd=\"s3cret\"\n\tagent="
+	all := results(t, text+port(gone)+"\n")
+	if len(all) != 4 || !all[0].OK || !all[1].OK || all[2].OK || !all[3].OK || trial.Failed(all) != 1 {
+		t.Fatalf("%+v", all)
+	}
+	shown := printed(all...)
+	for _, want := range []string{
+		"  " + page + " http\n", " connect (check=connect port=" + port(page) + ")\n", " redis (check=redis port=" + port(cache) + ")\n",
+		" agent (agent=" + port(gone) + ")\n", "connection refused: the agent says nothing, which changes nothing\n",
+		"ldirectord: it has no directive check, and refuses the file\n",
+	} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("no %q in\n%s", want, shown)
+		}
+	}
+	if strings.Contains(shown, "s3cret") {
+		t.Errorf("the password is in\n%s", shown)
+	}
+	all = results(t, text+port(agent)+" request=\"state\"\n")
+	if all[3].OK || !strings.HasSuffix(all[3].Verdict, "the agent says down: disk full") {
+		t.Errorf("%+v", all[3])
+	}
+}
+
+// refused is an address that nobody listens on.
+func refused(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return ln.Addr().String()
+}

@@ -87,7 +87,7 @@ func (s *toyService) dial(to netip.AddrPort) (net.Conn, error) {
 	return dialer.Dial("tcp", to.String())
 }
 
-// after has fn run when nothing has moved for too long. The lock is held.
+// after calls fn when nothing has moved for too long. The lock is held.
 func (s *toyService) after(fn func()) *time.Timer { return time.AfterFunc(s.idleTime(), fn) }
 
 // moved puts the end off.

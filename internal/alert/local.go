@@ -34,7 +34,7 @@ func (l letter) viaProgram(ctx context.Context, paths []string) error {
 	cmd.Stdin = bytes.NewReader(bytes.ReplaceAll(in.Bytes(), []byte("\r\n"), []byte("\n")))
 	cmd.Stderr = &bounded{b: &said}
 	cmd.WaitDelay = time.Second
-	// Whatever it has started ends with it.
+	// Processes that it has started end with it.
 	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) }
 	if err := cmd.Run(); err != nil {

@@ -15,8 +15,8 @@ import (
 	"github.com/shunt-lb/shunt/internal/alert"
 )
 
-// Whatever the configuration says, the header has the fields it should have,
-// the body the lines, and the envelope nothing but addresses.
+// With any configuration the header has its fields, the body its lines, and the
+// envelope only addresses.
 func FuzzCompose(f *testing.F) {
 	f.Add("ops@example.com", "", "Added real server", "", "")
 	f.Add("a <b@c>", "root", "x\r\nBcc: y@z\r\n\r\n.\r\nQUIT", "s\nTo: z", "c\rDaemon-Status: stopping")

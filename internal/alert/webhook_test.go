@@ -142,8 +142,8 @@ func TestPostAtAStop(t *testing.T) {
 	})
 }
 
-// Whatever a receiver does, one attempt is over in five seconds, holds little
-// memory, leaves nothing behind and tells nothing of the URL.
+// With any receiver one attempt is over in five seconds, holds little memory,
+// leaves nothing behind and reports nothing of the URL.
 func TestPostToHostileReceivers(t *testing.T) {
 	receivers := map[string]func(net.Conn){
 		"silent": func(c net.Conn) { _, _ = io.Copy(io.Discard, c) },

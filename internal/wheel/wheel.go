@@ -38,8 +38,8 @@ func New(tick uint32) *Wheel {
 
 func (wh *Wheel) at(i int32) *timer { return &wh.timers[uint32(i)/chunkSize][uint32(i)%chunkSize] }
 
-// Set has i come up at a tick: the next one if that has been, the last that
-// the wheel sees if it is beyond.
+// Set schedules i for a tick: the next one if that has been, the last that the
+// wheel sees if it is beyond.
 func (wh *Wheel) Set(i int32, tick uint32) {
 	wh.Clear(i)
 	ahead := min(max(int32(tick-wh.now), 1), Slots-1)

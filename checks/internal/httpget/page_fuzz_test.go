@@ -37,31 +37,31 @@ func FuzzPage(f *testing.F) {
 	}
 	server := netip.MustParseAddrPort("127.0.0.1:8080")
 	f.Fuzz(func(t *testing.T, request, host, location string) {
-		v, err := New(&Target{Addr: server, Scheme: "http", Request: request, VirtualHost: host})
+		c, err := New(&Target{Addr: server, Scheme: "http", Request: request, VirtualHost: host})
 		if err != nil {
 			return
 		}
-		p := v.first
-		sane(t, v, p)
-		if v.door(p) != server {
-			t.Errorf("%s is asked for at %s", p, v.door(p))
+		p := c.first
+		sane(t, c, p)
+		if c.address(p) != server {
+			t.Errorf("%s is asked for at %s", p, c.address(p))
 		}
 		if p, err = p.resolve(location); err != nil {
 			return
 		}
-		sane(t, v, p)
+		sane(t, c, p)
 	})
 }
 
-func sane(t *testing.T, v *Visit, p page) {
+func sane(t *testing.T, c *Check, p page) {
 	t.Helper()
-	if n := bytes.Count(v.request(p), []byte("\r\n")); n != 6 {
+	if n := bytes.Count(c.request(p), []byte("\r\n")); n != 6 {
 		t.Errorf("the request for %q has %d lines", p, n)
 	}
-	if line, _, _ := bytes.Cut(v.request(p), []byte("\r\n")); bytes.Count(line, []byte(" ")) != 2 {
+	if line, _, _ := bytes.Cut(c.request(p), []byte("\r\n")); bytes.Count(line, []byte(" ")) != 2 {
 		t.Errorf("request line %q", line)
 	}
-	if p.target[0] != '/' || v.door(p).Addr() != v.addr.Addr() {
-		t.Errorf("%q is asked for at %s", p, v.door(p))
+	if p.target[0] != '/' || c.address(p).Addr() != c.addr.Addr() {
+		t.Errorf("%q is asked for at %s", p, c.address(p))
 	}
 }

@@ -7,25 +7,33 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
-	"github.com/shunt-lb/shunt/checks/internal/blocking"
 	"github.com/shunt-lb/shunt/checks/internal/failure"
 	"github.com/shunt-lb/shunt/checks/internal/http1"
 	"github.com/shunt-lb/shunt/checks/internal/match"
 	"github.com/shunt-lb/shunt/checks/internal/session"
 )
 
-// A Session is the Session of a visit: one page, and those to which it
-// leads.
+// A Session is the Session of a Check: one page, and those to which it leads.
 type Session struct {
-	*Visit
-	request []byte // for the first page
-	page    page   // asked for now
-	hops    int
-	answer  http1.Answer
+	*Check
+	request   []byte // for the first page
+	good      func(status int) bool
+	*exchange // nil but in a conversation
+}
+
+// An exchange is what a Session holds during a conversation. Its memory is
+// borrowed.
+type exchange struct {
+	page   page // asked for now
+	hops   int
+	answer http1.Answer
 	body
 }
+
+var exchanges = sync.Pool{New: func() any { return new(exchange) }}
 
 // A body is the body of a 2xx answer, as far as it has come.
 type body struct {
@@ -37,16 +45,17 @@ type body struct {
 	cut     error // why the rest of it is missing
 }
 
-// NewSession returns the Session of a Visit that is prepared.
-func NewSession(v *Visit) *Session {
-	s := &Session{Visit: v, request: v.request(v.first)}
-	s.answer.Good = v.good
-	return s
+// NewSession returns the Session of a Check.
+func NewSession(c *Check) *Session {
+	return &Session{Check: c, request: c.request(c.first), good: c.good}
 }
 
 // Begin implements session.Session.
 func (s *Session) Begin() session.Step {
-	s.page, s.hops = s.first, 0
+	if s.exchange == nil {
+		s.exchange = exchanges.Get().(*exchange)
+	}
+	s.page, s.hops, s.answer.Good = s.first, 0, s.good
 	return s.ask(s.request)
 }
 
@@ -189,7 +198,7 @@ func (s *Session) redirect(location string) session.Step {
 	}
 	s.page = p
 	s.hops++
-	step := s.ask(s.Visit.request(p))
+	step := s.ask(s.Check.request(p))
 	step.Next = s.hop(p)
 	return step
 }
@@ -232,6 +241,9 @@ func (s *Session) verdict() error {
 
 // End implements session.Session.
 func (s *Session) End(cause error) error {
+	if s.exchange == nil {
+		return cause
+	}
 	if !s.judged {
 		if f, ok := errors.AsType[*failure.Cause](cause); ok && s.overTLS(s.page) {
 			f.Kind = failure.TLS // as an alert about a missing client certificate, which comes after the handshake
@@ -252,11 +264,14 @@ func (s *Session) End(cause error) error {
 
 // done ends the conversation.
 func (s *Session) done(err error) session.Step {
-	s.answer.Release()
-	s.held.Release()
 	if err != nil && s.page != s.first {
 		err = s.redirected(s.page, err)
 	}
+	s.answer.Release()
+	s.held.Release()
+	s.answer.Good, s.body = nil, body{}
+	exchanges.Put(s.exchange)
+	s.exchange = nil
 	return session.Step{Done: true, Err: err}
 }
 
@@ -270,79 +285,4 @@ func matchBriefly(want match.Matcher, text []byte) (bool, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), brief)
 	defer cancel()
 	return want.Match(ctx, bytes.NewReader(text))
-}
-
-// rest has the answer read and matched where that may take its time. part of the
-// body comes behind what is held, raw is not read yet, and with eof nothing comes
-// after that.
-func (s *Session) rest(part, raw []byte, eof bool) session.Step {
-	r := &bodyReader{s: s, read: slices.Concat(s.held.Bytes(), part), raw: slices.Clone(raw), eof: eof}
-	s.held.Release()
-	return session.Step{Rest: func(ctx context.Context, conn io.Reader) error {
-		r.conn = conn
-		return s.done(s.matchRest(ctx, r)).Err
-	}}
-}
-
-func (s *Session) matchRest(ctx context.Context, r *bodyReader) (err error) {
-	if s.matched, err = s.receive.Match(ctx, r); err != nil {
-		return match.Interrupted(err)
-	}
-	_, _ = io.Copy(io.Discard, r) // its error is in s.cut
-	return s.verdict()
-}
-
-// A bodyReader reads the body of an answer up to its bounds.
-type bodyReader struct {
-	s    *Session
-	conn io.Reader
-	read []byte // of the body
-	raw  []byte // of the answer, behind that
-	eof  bool
-	buf  []byte
-}
-
-// Read implements io.Reader. An answer that is cut ends with the reason, which
-// is in s.cut as well.
-func (r *bodyReader) Read(p []byte) (int, error) {
-	for len(r.read) == 0 {
-		switch s := r.s; {
-		case s.complete():
-			if s.cut != nil {
-				return 0, s.cut
-			}
-			return 0, io.EOF
-		case len(r.raw) > 0:
-			r.decode()
-		case r.eof:
-			if s.cut = io.EOF; !s.answer.Whole() {
-				s.cut = io.ErrUnexpectedEOF
-			}
-		default:
-			r.receive()
-		}
-	}
-	n := copy(p, r.read)
-	r.read = r.read[n:]
-	return n, nil
-}
-
-func (r *bodyReader) decode() {
-	n, part, err := r.s.answer.Feed(r.raw)
-	r.s.raw += int64(n)
-	r.raw, r.read = r.raw[n:], r.s.bound(part)
-	if err != nil && r.s.cut == nil {
-		r.s.cut = err
-	}
-}
-
-func (r *bodyReader) receive() {
-	if r.buf == nil {
-		r.buf = make([]byte, blocking.MaxPiece)
-	}
-	n, err := r.conn.Read(r.buf)
-	r.raw = r.buf[:n]
-	if r.eof = errors.Is(err, io.EOF); err != nil && !r.eof {
-		r.s.cut = err
-	}
 }

@@ -50,12 +50,12 @@ func FuzzHTTP(f *testing.F) {
 		if flags&4 != 0 {
 			end = unix.ECONNRESET
 		}
-		v, err := New(&target)
+		c, err := New(&target)
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := asStream(t, v, answer, end)
-		s := NewSession(v)
+		want := asStream(t, c, answer, end)
+		s := NewSession(c)
 		for _, most := range []int{len(answer) + 1, 1, 16, 5000} {
 			if most < 16 && len(answer) > 1<<17 {
 				continue
@@ -72,19 +72,19 @@ func FuzzHTTP(f *testing.F) {
 }
 
 // asStream returns the verdict of the reader that reads a stream.
-func asStream(t *testing.T, v *Visit, answer []byte, end error) string {
-	a, err := v.read(t.Context(), io.MultiReader(bytes.NewReader(answer), failing{end}))
+func asStream(t *testing.T, c *Check, answer []byte, end error) string {
+	a, err := c.read(t.Context(), io.MultiReader(bytes.NewReader(answer), failing{end}))
 	switch {
 	case err != nil:
 		return text(err)
 	case a.redirects():
-		p, err := v.first.resolve(a.location)
+		p, err := c.first.resolve(a.location)
 		if err != nil {
 			return text(err)
 		}
 		return "redirected to " + p.String()
 	}
-	return text(a.judge(v.receive))
+	return text(a.judge(c.receive))
 }
 
 // inPieces returns that of the session.

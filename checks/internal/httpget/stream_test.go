@@ -40,7 +40,7 @@ func (a *answer) redirects() bool {
 }
 
 // read reads an answer up to its bounds.
-func (v *Visit) read(ctx context.Context, conn io.Reader) (*answer, error) {
+func (c *Check) read(ctx context.Context, conn io.Reader) (*answer, error) {
 	bounded := &io.LimitedReader{R: conn, N: maxHeader}
 	in := bufio.NewReader(bounded)
 	a := &answer{}
@@ -52,17 +52,17 @@ func (v *Visit) read(ctx context.Context, conn io.Reader) (*answer, error) {
 		return nil, &failure.Cause{Err: err, When: "while waiting for the answer"}
 	case a.status/100 != 2:
 		return a, nil
-	case a.bare && (v.head || v.receive == nil):
+	case a.bare && (c.head || c.receive == nil):
 		start, _ := in.Peek(in.Buffered()) // which is there
 		line, _, _ := strings.Cut(string(start), "\n")
 		return nil, malformed(strings.TrimSuffix(line, "\r"))
 	}
-	body, err := a.body(in, v.head)
+	body, err := a.body(in, c.head)
 	if err != nil {
 		return nil, err
 	}
 	bounded.N = MaxBody + maxHeader // the body's own bound comes first, but for chunks
-	return a, a.readBody(ctx, body, v.receive)
+	return a, a.readBody(ctx, body, c.receive)
 }
 
 // readBody reads to the end even where nothing is to be matched, or nothing
@@ -205,8 +205,8 @@ var lengths = regexp.MustCompile(`^[0-9]{1,15}($|[ \t\v\f])`)
 // length returns how long the body is said to be, and false if it ends with
 // the connection.
 func (h *header) length() (n int64, known bool) {
-	for _, v := range h.lengths {
-		if digits := lengths.FindString(v); digits != "" {
+	for _, c := range h.lengths {
+		if digits := lengths.FindString(c); digits != "" {
 			n, _ = strconv.ParseInt(strings.TrimSpace(digits), 10, 64)
 			known = true
 		}

@@ -15,16 +15,16 @@ import (
 )
 
 // good reports whether a status is one of those that are wanted.
-func (v *Visit) good(status int) bool {
-	if v.statuses == "" {
+func (c *Check) good(status int) bool {
+	if c.statuses == "" {
 		return 200 <= status && status <= 299
 	}
-	return statuses.Match(v.statuses, status)
+	return statuses.Match(c.statuses, status)
 }
 
 // unwanted is the verdict about a status that is not.
-func (v *Visit) unwanted(status int) error {
-	list := v.statuses
+func (c *Check) unwanted(status int) error {
+	list := c.statuses
 	if list == "" {
 		list = "2xx"
 	}
@@ -33,11 +33,11 @@ func (v *Visit) unwanted(status int) error {
 
 // fields returns the fields of a request for p beside Host. Those of the
 // configuration, which may be secret, go to the first host alone.
-func (v *Visit) fields(p page) iter.Seq2[string, string] {
+func (c *Check) fields(p page) iter.Seq2[string, string] {
 	return func(yield func(name, value string) bool) {
 		own := ""
-		if p.host == v.first.host {
-			own = v.headers
+		if p.host == c.first.host {
+			own = c.headers
 		}
 		for _, usual := range [][2]string{{"User-Agent", "shunt"}, {"Accept", "*/*"}} {
 			if !hasField(own, usual[0]) && !yield(usual[0], usual[1]) {

@@ -8,19 +8,9 @@ import (
 	"fmt"
 	"net/netip"
 	"time"
+
+	"github.com/shunt-lb/shunt/checks/internal/failure"
 )
-
-// A Failure is an error of the operating system, or of a context, with what was
-// going on: "while sending", or "" where the error says so.
-type Failure struct {
-	Err  error
-	When string
-}
-
-func (f *Failure) Error() string { return f.Err.Error() }
-
-// Unwrap returns Err.
-func (f *Failure) Unwrap() error { return f.Err }
 
 // An Undeliverable is what a router, or the host itself, said about a request
 // that it sent back.
@@ -31,7 +21,7 @@ func (u Undeliverable) Error() string { return string(u) }
 // Ping sends echo requests to addr, attempts at most and one after the other,
 // and returns nil with the first answer. Each request has an equal share of
 // the time that is left until ctx's deadline when it is sent. Errors are a
-// *[Failure], an [Undeliverable] or, before anything was sent, any other.
+// *[failure.Cause], an [Undeliverable] or, before anything was sent, any other.
 func Ping(ctx context.Context, addr netip.Addr, attempts int) error {
 	fam := familyOf(addr)
 	s, err := fam.shared.acquire(fam)
@@ -56,7 +46,7 @@ func (s *socket) ping(ctx context.Context, addr netip.Addr, attempts int) error 
 	if why != nil {
 		return why
 	}
-	return &Failure{Err: context.DeadlineExceeded, When: unanswered(attempts)}
+	return &failure.Cause{Err: context.DeadlineExceeded, When: unanswered(attempts)}
 }
 
 func unanswered(attempts int) string {

@@ -9,6 +9,8 @@ import (
 
 	"golang.org/x/net/icmp"
 	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/checks/internal/failure"
 )
 
 // sendPause is how long a full send buffer is left alone.
@@ -37,7 +39,7 @@ func (s *socket) send(ctx context.Context, dst netip.Addr, body *icmp.Echo) erro
 		select {
 		case <-time.After(sendPause):
 		case <-ctx.Done():
-			return &Failure{Err: ctx.Err()}
+			return &failure.Cause{Err: ctx.Err()}
 		}
 	}
 }
@@ -68,5 +70,5 @@ func sending(err error) error {
 	if err == nil {
 		return nil
 	}
-	return &Failure{Err: err, When: "while sending"}
+	return &failure.Cause{Err: err, When: "while sending"}
 }

@@ -12,6 +12,8 @@ import (
 
 	"golang.org/x/net/icmp"
 	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/checks/internal/failure"
 )
 
 const (
@@ -125,7 +127,7 @@ func (s *socket) echo(ctx context.Context, dst netip.Addr) error {
 	case err := <-e.result:
 		return err
 	case <-ctx.Done():
-		return &Failure{Err: ctx.Err()}
+		return &failure.Cause{Err: ctx.Err()}
 	}
 }
 

@@ -26,7 +26,7 @@ type Frames struct {
 }
 
 // NewFrames returns the messages on w. early is what has been read of them.
-func NewFrames(w *Wire, head int, look func([]byte) (int, bool, error), early ...byte) *Frames {
+func NewFrames(w *Conn, head int, look func([]byte) (int, bool, error), early ...byte) *Frames {
 	r := bufio.NewReader(io.MultiReader(bytes.NewReader(early), w))
 	return &Frames{Conn: w, r: r, head: head, look: look}
 }
@@ -71,7 +71,7 @@ func (f *Frames) next() error {
 		_, _, err = f.look(message)
 	}
 	if err != nil {
-		return f.Conn.(*Wire).Failed(err)
+		return f.Conn.(*Conn).Failed(err)
 	}
 	f.ready, f.rest = message, length
 	return nil

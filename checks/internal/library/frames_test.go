@@ -20,7 +20,7 @@ func TestFramesReadTwice(t *testing.T) {
 			_, _ = b.Write(append([]byte{length}, make([]byte, length)...))
 		}
 	}()
-	f := NewFrames(&Wire{Conn: a, left: 1 << 20}, 1, func(head []byte) (int, bool, error) { return int(head[0]), false, nil })
+	f := NewFrames(&Conn{Conn: a, left: 1 << 20}, 1, func(head []byte) (int, bool, error) { return int(head[0]), false, nil })
 	var n atomic.Int64
 	var readers sync.WaitGroup
 	for range 2 {

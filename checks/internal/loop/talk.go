@@ -84,8 +84,11 @@ func (l *Loop) Add(s Settings) *Talk {
 // Remove ends the conversation without a verdict, if there is one. Nothing may be
 // done with t after it.
 func (t *Talk) Remove() {
-	if t.state == aside {
+	switch t.state {
+	case aside:
 		t.cancel()
+	case talking:
+		_ = t.Session.End(context.Canceled) // gives back what it holds of an answer
 	}
 	t.l.wheel.Clear(t.index)
 	t.close()

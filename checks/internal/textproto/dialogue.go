@@ -7,6 +7,9 @@ import (
 	"github.com/shunt-lb/shunt/checks/internal/session"
 )
 
+// UntilGreeting says that a check waited for the first line.
+const UntilGreeting = "while waiting for the greeting"
+
 // A Dialogue is a session of commands and lines, as mail and news have it. A
 // protocol embeds it, sets its Speaker to itself and has the conversation.
 type Dialogue struct {

@@ -1,6 +1,10 @@
 package textproto
 
-import "github.com/shunt-lb/shunt/checks/internal/failure"
+import (
+	"bytes"
+
+	"github.com/shunt-lb/shunt/checks/internal/failure"
+)
 
 // ReplyCode reads the line of a reply of three digits (RFC 5321, section 4.2;
 // RFC 959, section 4.2). more reports whether the reply goes on in another
@@ -28,4 +32,20 @@ func CodeKind(line []byte) failure.Kind {
 		return failure.Status
 	}
 	return failure.Protocol
+}
+
+// LoginKind is the kind of a login that was refused. A server may say that it is
+// not about the login (RFC 3206, RFC 5530).
+func LoginKind(line []byte) failure.Kind {
+	for _, code := range []string{"[SYS/", "[IN-USE]", "[UNAVAILABLE]", "[SERVERBUG]"} {
+		if bytes.Contains(line, []byte(code)) {
+			return failure.Status
+		}
+	}
+	return failure.Auth
+}
+
+// HasPrefix reports whether line begins with a word, in any case.
+func HasPrefix(line []byte, word string) bool {
+	return len(line) >= len(word) && bytes.EqualFold(line[:len(word)], []byte(word))
 }

@@ -178,7 +178,7 @@ const (
 )
 
 // clip shortens a text that is too long in its middle, and replaces characters
-// outside of ASCII that are not printable.
+// that a terminal obeys.
 func clip(s string) string {
 	if len(s) > maxText {
 		head, tail := maxText/2, len(s)-maxText/2
@@ -189,9 +189,6 @@ func clip(s string) string {
 			tail++
 		}
 		s = s[:head] + "…" + s[tail:]
-	}
-	if !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) {
-		return s
 	}
 	return strings.Map(visible, s)
 }

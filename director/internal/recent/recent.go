@@ -18,7 +18,10 @@ const (
 	maxReason = 120
 )
 
-// A Results keeps the latest results of a real server. It costs 176 bytes, and 600
+// noCheck is the number of a check that is no longer made.
+const noCheck = 1<<8 - 1
+
+// A Results keeps the latest results of a real server. It costs 180 bytes, and 600
 // more at most while one of them is a failure.
 type Results struct {
 	all  [Max]result
@@ -32,6 +35,7 @@ type result struct {
 	took   uint32 // in microseconds
 	failed bool
 	word   uint8 // 1 more than that of its reason, 0 for none
+	of     uint8 // which check of the real server, or noCheck
 }
 
 // A reasons is why checks failed.
@@ -42,9 +46,10 @@ type reasons struct {
 }
 
 // Add keeps the result of a check that ended at a time in place of the oldest one.
-func (r *Results) Add(at time.Time, took time.Duration, err error) {
+// of is which of the real server's checks it was, less than 255.
+func (r *Results) Add(at time.Time, took time.Duration, err error, of int) {
 	i := r.n % Max
-	r.all[i] = result{at: at.UnixNano(), took: uint32(min(max(took/time.Microsecond, 0), 1<<32-1)), failed: err != nil}
+	r.all[i] = result{at: at.UnixNano(), took: uint32(min(max(took/time.Microsecond, 0), 1<<32-1)), failed: err != nil, of: uint8(of)}
 	if err != nil {
 		r.keep(i, err)
 	} else if r.fail != nil && !slices.ContainsFunc(r.all[:], func(one result) bool { return one.failed }) {
@@ -85,10 +90,27 @@ func (r *Results) replace(text string) int {
 	return f.last
 }
 
+// Move renumbers the checks that results are of, by place, which returns less than 0
+// for one that is no longer made.
+func (r *Results) Move(place func(of int) int) {
+	for i := range min(r.n, Max) {
+		c := &r.all[i]
+		if c.of == noCheck {
+			continue
+		}
+		at := place(int(c.of))
+		if at < 0 {
+			at = noCheck
+		}
+		c.of = uint8(at)
+	}
+}
+
 // A Result is one of the latest checks.
 type Result struct {
 	At   time.Time // when it ended
 	Took time.Duration
+	Of   int         // which of the real server's checks it was, -1: one no longer made
 	Kind checks.Kind // why it failed, "" if it succeeded
 	// Words is the error in words, of which only the latest few different ones are
 	// kept.
@@ -100,7 +122,10 @@ func (r *Results) All() []Result {
 	all := make([]Result, 0, min(r.n, Max))
 	for i := max(0, r.n-Max); i < r.n; i++ {
 		c := r.all[i%Max]
-		one := Result{At: time.Unix(0, c.at), Took: time.Duration(c.took) * time.Microsecond}
+		one := Result{At: time.Unix(0, c.at), Took: time.Duration(c.took) * time.Microsecond, Of: int(c.of)}
+		if c.of == noCheck {
+			one.Of = -1
+		}
 		if c.failed {
 			one.Kind = r.fail.kind[i%Max]
 		}

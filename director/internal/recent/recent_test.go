@@ -17,22 +17,32 @@ func failing(kind checks.Kind, words string) error {
 	return &checks.Error{Check: "http", Object: "192.0.2.1:80", Kind: kind, Err: errors.New(words)}
 }
 
-// The latest results are kept in order, with duration and kind, whatever was
-// before them; the words of the latest one always.
+// The latest results are kept in order, with duration, kind and the check that they
+// are of, also where that is another or none after a reload, whatever was before
+// them; the words of the latest one always.
 func TestRecentKeepsTheLatest(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		var r Results
 		var all []Result
 		start := time.Unix(1_700_000_000, 0)
 		for i := range rapid.IntRange(0, 45).Draw(rt, "n") {
-			want := Result{At: start.Add(time.Duration(i) * time.Second), Took: time.Duration(rapid.IntRange(0, 5_000_000).Draw(rt, "µs")) * time.Microsecond}
+			want := Result{At: start.Add(time.Duration(i) * time.Second), Took: time.Duration(rapid.IntRange(0, 5_000_000).Draw(rt, "µs")) * time.Microsecond, Of: rapid.IntRange(0, 3).Draw(rt, "check")}
 			var err error
 			if word := rapid.IntRange(0, 6).Draw(rt, "word"); word > 0 {
 				err = failing(checks.Refused, fmt.Sprint("reason ", word))
 				want.Kind, want.Words = checks.Refused, err.Error()
 			}
-			r.Add(want.At, want.Took, err)
+			r.Add(want.At, want.Took, err, want.Of)
 			all = append(all, want)
+			if rapid.IntRange(0, 9).Draw(rt, "reload") == 0 {
+				to := rapid.SliceOfN(rapid.IntRange(-1, 3), 4, 4).Draw(rt, "places")
+				r.Move(func(of int) int { return to[of] })
+				for i := range all {
+					if all[i].Of >= 0 {
+						all[i].Of = to[all[i].Of]
+					}
+				}
+			}
 		}
 		all = all[max(0, len(all)-Max):]
 		got := r.All()
@@ -58,7 +68,7 @@ func TestRecentKeepsTheLatest(t *testing.T) {
 func TestRecentKeepsThreeReasons(t *testing.T) {
 	var r Results
 	for i := range 100 {
-		r.Add(time.Time{}, 0, failing(checks.Status, fmt.Sprint("status ", i%3)))
+		r.Add(time.Time{}, 0, failing(checks.Status, fmt.Sprint("status ", i%3)), 0)
 	}
 	for _, c := range r.All() {
 		if !strings.Contains(c.Words, "status") {
@@ -70,7 +80,7 @@ func TestRecentKeepsThreeReasons(t *testing.T) {
 func TestRecentCostsNoStringWhileAllIsWell(t *testing.T) {
 	var r Results
 	now := time.Now()
-	if n := testing.AllocsPerRun(100, func() { r.Add(now, time.Millisecond, nil) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { r.Add(now, time.Millisecond, nil, 0) }); n != 0 {
 		t.Errorf("%v allocations for a good result", n)
 	}
 }
@@ -83,7 +93,7 @@ func TestRecentIsBounded(t *testing.T) {
 	all := make([]Results, servers)
 	for i := range all {
 		for j := range 25 {
-			all[i].Add(time.Now(), 0, failing(checks.Mismatch, fmt.Sprint(i, j, strings.Repeat("long", 100))))
+			all[i].Add(time.Now(), 0, failing(checks.Mismatch, fmt.Sprint(i, j, strings.Repeat("long", 100))), 0)
 		}
 	}
 	if grown := heap() - before; grown > 4<<20 {

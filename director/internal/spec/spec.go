@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 	"unique"
 
@@ -87,6 +88,24 @@ func (id ID) Connects() int { return id.way.Value().n }
 func (id ID) Intervals() (usual, fast, slow time.Duration) {
 	w := id.way.Value()
 	return w.interval, w.fast, w.slow
+}
+
+// NamesOf returns what the checks of a service are called where each is shown,
+// nothing if there is no more than the ordinary one. They differ.
+func NamesOf(v *config.Virtual) []string {
+	further := v.Further()
+	if len(further) == 0 {
+		return nil
+	}
+	names, times := []string{Title(v)}, map[string]int{}
+	for i := range further {
+		name := further[i].Name()
+		if times[name]++; times[name] > 1 {
+			name += fmt.Sprintf(" #%d", times[name])
+		}
+		names = append(names, name)
+	}
+	return names
 }
 
 // describe sets the fields that the kind of check uses, and no others, so that
@@ -291,19 +310,14 @@ func Title(v *config.Virtual) string {
 	return v.CheckType.String()
 }
 
-// TitleOf is Title, with the way that is checked, too.
+// TitleOf is Title, with the way that is checked, too, and all further checks.
 func TitleOf(v *config.Virtual) string {
+	names := NamesOf(v)
+	if names == nil {
+		names = []string{Title(v)}
+	}
 	if v.CheckPath == config.CheckPathVIP {
-		return Title(v) + " and by the VIP"
+		names[0] += " and by the VIP"
 	}
-	return Title(v)
-}
-
-// Same reports whether two real servers are checked in the same way, nil for not at
-// all.
-func Same(a, b *Check) bool {
-	if a == nil || b == nil {
-		return a == b
-	}
-	return a.ID == b.ID
+	return strings.Join(names, ", ")
 }

@@ -135,7 +135,7 @@ func (d *director) until(t *testing.T, event, want string, thresholds bool) {
 	t.Errorf("%s: the table of %s is\n%s\nwant\n%s\nend of its log:\n%s", event, d.name, got, want, d.tail())
 }
 
-// equipped has a test run where all programs are that it compares.
+// equipped runs a test only where all programs are that it compares.
 func equipped(t *testing.T) {
 	t.Helper()
 	need.Programs(t, "perl", ldirectordPath, keepalivedPath, "ipvsadm") // from VMRUN_PACKAGES

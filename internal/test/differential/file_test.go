@@ -15,6 +15,7 @@ type file struct {
 	name     string
 	fails    failure
 	global   string // lines
+	offers   bool   // real servers offer more services than that of the web
 	events   []event
 	sections []section
 }

@@ -19,8 +19,8 @@ import (
 	"github.com/shunt-lb/shunt/internal/test/netlab"
 )
 
-// standby is a module of Perl's that has a program wait, compiled, until it is
-// to start: for every line of its input a child goes on from there, in the
+// standby is a module of Perl by which a program waits, compiled, until it is to
+// start: for every line of its input a child goes on from there, in the
 // namespace, with the log and with the argument that the line names. Perl takes
 // most of the time of a start for compiling, and here it does so once.
 const standby = `package Standby;

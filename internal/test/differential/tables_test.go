@@ -13,7 +13,7 @@ import (
 func TestTables(t *testing.T) {
 	equipped(t)
 	l := newLauncher(t)
-	all := slices.Concat(protocols, health, wordings, takeovers, differences, keepaliveds)
+	all := slices.Concat(protocols, health, offered, wordings, takeovers, differences, keepaliveds)
 	for i, f := range all {
 		t.Run(f.name, func(t *testing.T) {
 			w := newWalk(t, f, i, l)

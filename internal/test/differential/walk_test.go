@@ -38,6 +38,9 @@ func newWalk(t *testing.T, f file, number int, l *launcher) *walk {
 	w.connect(t, lab)
 	for _, s := range w.servers {
 		s.listen(t)
+		if f.offers {
+			s.offer(t)
+		}
 	}
 	return w
 }

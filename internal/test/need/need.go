@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// Root has a test run as root alone.
+// Root runs a test only as root.
 func Root(t testing.TB) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -28,7 +28,7 @@ func Program(t testing.TB, name string) string {
 	return path
 }
 
-// Programs has a test run where all of these are.
+// Programs runs a test only where all of these are.
 func Programs(t testing.TB, names ...string) {
 	t.Helper()
 	for _, name := range names {

@@ -92,7 +92,7 @@ func (p *Process) Stop() {
 	}
 }
 
-// keep has the lab end p. A lab that is closed already ends it at once.
+// keep makes the lab end p. A lab that is closed already ends it at once.
 func (l *Lab) keep(p *Process) error {
 	l.mu.Lock()
 	closed := l.closed

@@ -73,7 +73,7 @@ func furnish(t *testing.T) {
 	}
 }
 
-// arguments has the binary run t alone with the flags that it runs with now.
+// arguments are those by which the binary runs t alone, with the present flags.
 func arguments(t *testing.T) []string {
 	args := []string{"-test.run=^" + t.Name() + "$", "-test.count=1"}
 	for _, a := range os.Args[1:] {

@@ -72,15 +72,15 @@ func errorText(err error) string {
 	return err.Error()
 }
 
-// hangsAndStops has a server that is well hang after it has accepted, and then
-// be gone.
+// hangsAndStops lets a server that is well hang after it has accepted, and then
+// stops it.
 func (c checked) hangsAndStops(service string, target checks.Target, hanging string) {
 	c.t.Helper()
 	c.hangs(service, target, hanging)
 	c.gone(service, target)
 }
 
-// hangs has a server that is well hang for a while after it has accepted.
+// hangs lets a server that is well hang for a while after it has accepted.
 func (c checked) hangs(service string, target checks.Target, hanging string) {
 	c.t.Helper()
 	c.Freeze()

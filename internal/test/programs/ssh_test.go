@@ -44,7 +44,7 @@ func newHost(t *testing.T) *host {
 	return h
 }
 
-// trust has the client know the host's key, and nothing of the user's own.
+// trust makes the client know the host's key, and no file of the user.
 func (h *host) trust(t *testing.T) {
 	t.Helper()
 	key, err := os.ReadFile(h.in("host.pub"))

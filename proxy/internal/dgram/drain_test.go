@@ -153,7 +153,7 @@ func TestICMPErrors(t *testing.T) {
 	}
 }
 
-// tell has a router say something about a datagram of a flow.
+// tell sends an ICMP message of a router about a datagram of a flow.
 func (q *fixture) tell(kind icmp.Type, code int, from, to netip.AddrPort) {
 	q.Helper()
 	port := func(p uint16) []byte { return []byte{byte(p >> 8), byte(p)} }

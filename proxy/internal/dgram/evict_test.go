@@ -31,7 +31,7 @@ func (q *fixture) also(servers ...netip.AddrPort) *fixture {
 	return other
 }
 
-// first has the first service of a worker be one of those that divide.
+// first makes the first service of a worker one of those that divide.
 func (q *fixture) first() *fixture {
 	q.fwd.limiter.Join(&q.service.Quota)
 	return q
@@ -60,7 +60,7 @@ func newPressed(t testing.TB, services int) *pressedFixture {
 	return p
 }
 
-// press has batches of new clients come, and returns how long a flow takes.
+// press sends batches from new clients, and returns how long a flow takes.
 func (p *pressedFixture) press(batches int) time.Duration {
 	p.Helper()
 	p.Now += engine.TickLength * 3

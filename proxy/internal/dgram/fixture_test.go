@@ -101,8 +101,7 @@ func (q *fixture) read(c *net.UDPConn) (b []byte, from netip.AddrPort) {
 	return b[:n], from
 }
 
-// ask has a client send something and the server get it, and returns where
-// from.
+// ask sends a datagram from a client to the server, and returns its source there.
 func (q *fixture) ask(c, s *net.UDPConn, text string) (from netip.AddrPort) {
 	q.Helper()
 	q.write(c, []byte(text))
@@ -113,7 +112,7 @@ func (q *fixture) ask(c, s *net.UDPConn, text string) (from netip.AddrPort) {
 	return from
 }
 
-// reply has the server send something back to the client.
+// reply sends a datagram from the server back to the client.
 func (q *fixture) reply(c, s *net.UDPConn, to netip.AddrPort, text string) {
 	q.Helper()
 	_, err := s.WriteToUDPAddrPort([]byte(text), to)
@@ -211,7 +210,7 @@ func (q *fixture) writeRun(c *net.UDPConn, b []byte, size int) {
 	q.write(c, b)
 }
 
-// refuseRuns has the kernel cut up no runs for a socket.
+// refuseRuns makes the kernel split no runs for a socket.
 func refuseRuns(fd int32) error {
 	return unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_NO_CHECK, 1)
 }

@@ -45,8 +45,8 @@ func TestNamedClients(t *testing.T) {
 	}
 }
 
-// TestRunsWithHeaders has runs of datagrams, which the kernel hands over as one,
-// arrive each with a header of its own, and read as such.
+// TestRunsWithHeaders: the datagrams of runs, which the kernel hands over as one,
+// arrive each with a header, and are read so.
 func TestRunsWithHeaders(t *testing.T) {
 	far := newServedFixture(t, virtual.Settings{Options: dataplane.Options{ConnectTimeout: time.Second, IdleTimeout: time.Minute, ProxyProtocol: 2}})
 	c := far.client()
@@ -70,8 +70,7 @@ func TestRunsWithHeaders(t *testing.T) {
 	}
 }
 
-// TestRunsWithHeadersAreRead has a trusted proxy send runs for clients that take
-// turns.
+// TestRunsWithHeadersAreRead: a trusted proxy sends runs for alternating clients.
 func TestRunsWithHeadersAreRead(t *testing.T) {
 	q := newServedFixture(t, virtual.Settings{Options: dataplane.Options{ConnectTimeout: time.Second, IdleTimeout: time.Minute}, Trusted: anyProxy})
 	c := q.client()
@@ -131,7 +130,7 @@ func newServedFixture(t *testing.T, s virtual.Settings) servedFixture {
 	return servedFixture{q, server}
 }
 
-// sendRun has the kernel cut b up.
+// sendRun sends b as a run that the kernel splits.
 func sendRun(t *testing.T, c *net.UDPConn, b []byte, segment int) {
 	t.Helper()
 	var k control
@@ -145,7 +144,8 @@ func sendRun(t *testing.T, c *net.UDPConn, b []byte, segment int) {
 	}
 }
 
-// TestDatagramHeadersAllocateNothing has what is done for each datagram to real servers that are told make no garbage.
+// TestDatagramHeadersAllocateNothing: a datagram with a header to a real server
+// allocates nothing.
 func TestDatagramHeadersAllocateNothing(t *testing.T) {
 	q := newServedFixture(t, virtual.Settings{Options: dataplane.Options{ConnectTimeout: time.Second, IdleTimeout: time.Minute, ProxyProtocol: 2}})
 	c := q.client()

@@ -125,8 +125,8 @@ func TestRate(t *testing.T) {
 	})
 }
 
-// Whatever a source tries, in no window does it begin more than twice what the
-// rate allows there and then, and over a long time no more than the rate.
+// No source begins more than twice the rate in any window, nor more than the rate
+// over a long time.
 func TestRateHolds(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		n := rapid.IntRange(1, 20).Draw(r, "count")
@@ -142,7 +142,8 @@ func TestRateHolds(t *testing.T) {
 				if v == Admitted {
 					began++
 				}
-				// What has come back since the beginning, and what was there then.
+				// The part of the rate that has come back since the beginning,
+				// and the part that was there then.
 				if most := n + int(int64(time.Since(start))*int64(n)/int64(per)) + 1; began > most {
 					r.Fatalf("%d in %v, want %d at most", began, time.Since(start), most)
 				}

@@ -23,8 +23,8 @@ func unacknowledgedAt(t testing.TB, c *net.TCPConn) uint32 {
 	return info.Unacked
 }
 
-// TestFirstPieces has neither the first piece of an answer nor those behind it
-// wait for an acknowledgement that the kernel holds back.
+// TestFirstPieces: neither the first piece of an answer nor those behind it wait
+// for an acknowledgement that the kernel delays.
 func TestFirstPieces(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
@@ -68,8 +68,8 @@ func TestFirstPieces(t *testing.T) {
 	}
 }
 
-// TestFirstPieceOfABusyWorker has a worker with something else to do put the call
-// off, for a moment and no longer, and leave it out for who is through by then.
+// TestFirstPieceOfABusyWorker: a worker with other work delays the call for a
+// moment, and omits it for connections that have ended by then.
 func TestFirstPieceOfABusyWorker(t *testing.T) {
 	l, addr := listen(t)
 	r := newFixture(t, addr)
@@ -102,9 +102,9 @@ func TestFirstPieceOfABusyWorker(t *testing.T) {
 	}
 }
 
-// TestHandshakeOfAnIdleWorker: a worker that has nothing else to do leaves it to the
-// kernel to acknowledge the handshake, and with it the first piece of an answer
-// as soon as it comes. The second of two clients at once finds it busy.
+// TestHandshakeOfAnIdleWorker: a worker without other work lets the kernel
+// acknowledge the handshake, and then the first piece of an answer at once. For the
+// second of two clients at once it is busy.
 func TestHandshakeOfAnIdleWorker(t *testing.T) {
 	for end := time.Now().Add(enginetest.Generous); ; {
 		_, addr := listen(t)

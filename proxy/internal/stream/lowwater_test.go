@@ -59,8 +59,8 @@ func (b *bulk) send(from *net.TCPConn) {
 	}
 }
 
-// finish has the sender stop, turns until all has arrived, and returns how much
-// that is.
+// finish stops the sender, iterates until all bytes have arrived, and returns
+// their number.
 func (r *fixture) finish(b *bulk) (sent int64) {
 	r.Helper()
 	close(b.enough)
@@ -76,7 +76,7 @@ func (r *fixture) finish(b *bulk) (sent int64) {
 	return sent
 }
 
-// waitForLots has a way of the only connection wait for lots, if it does not.
+// waitForLots makes a way of the only connection wait for lowWaterSize.
 func (r *fixture) waitForLots(from int) {
 	if y := &r.only().ways[from]; !y.lowWater {
 		y.run = lowWaterAfter
@@ -92,7 +92,7 @@ func (r *fixture) lowWater(side int) int {
 	return n
 }
 
-// TestLowWater has a stream make an event of a lot, and what is less than one arrive
+// TestLowWater: a stream makes an event for lowWaterSize, and less than that arrives
 // all the same: soon where the worker has nothing else to do, within lowWaterWithin
 // of the last lot and as much again where it has, and at once with an end behind.
 func TestLowWater(t *testing.T) {
@@ -137,7 +137,7 @@ func TestLowWater(t *testing.T) {
 	}
 }
 
-// TestNoLowWater has what is no stream of many bytes make an event of each.
+// TestNoLowWater: a way that is no stream of many bytes makes an event for each.
 func TestNoLowWater(t *testing.T) {
 	l, addr := listen(t)
 	r := newFixture(t, addr)
@@ -150,7 +150,7 @@ func TestNoLowWater(t *testing.T) {
 	}
 }
 
-// TestLowWaterOfAClosedConnection has a connection that ends meanwhile be forgotten.
+// TestLowWaterOfAClosedConnection: a connection that ends meanwhile is forgotten.
 func TestLowWaterOfAClosedConnection(t *testing.T) {
 	l, addr := listen(t)
 	r := newFixture(t, addr)

@@ -12,7 +12,7 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/engine"
 )
 
-// noStash has every read made as if there were no stash to be had.
+// noStash makes every read behave as if no stash were free.
 func (r *fixture) noStash() { r.fwd.Bound(Bounds{Connections: 100, Buffers: 1}) }
 
 // buffers is what is held.

@@ -29,8 +29,8 @@ func announcing(t testing.TB, version int) (*fixture, *net.TCPListener) {
 	return r, l
 }
 
-// TestOneSegment has the real server get the header and what the client has
-// sent by then in one piece, with nothing waiting for an acknowledgement.
+// TestOneSegment: the real server gets the header and the client's bytes so far
+// in one piece, and nothing waits for an acknowledgement.
 func TestOneSegment(t *testing.T) {
 	for version := 1; version <= 2; version++ {
 		r, l := announcing(t, version)
@@ -69,7 +69,7 @@ func TestOneSegment(t *testing.T) {
 	}
 }
 
-// TestHeaderIsNotCounted has parts of a header go at different times.
+// TestHeaderIsNotCounted sends parts of a header at different times.
 func TestHeaderIsNotCounted(t *testing.T) {
 	c := &conn{headerLeft: 28}
 	y := &c.ways[client]
@@ -82,8 +82,8 @@ func TestHeaderIsNotCounted(t *testing.T) {
 	}
 }
 
-// TestHeaderIsStashed has a header stashed like anything else when there
-// is no room for it in the real server's socket.
+// TestHeaderIsStashed: a header is stashed like other bytes when the real
+// server's socket has no room for it.
 func TestHeaderIsStashed(t *testing.T) {
 	r, l := announcing(t, 1)
 	c, s := r.pair(l)
@@ -114,8 +114,7 @@ func TestHeaderIsStashed(t *testing.T) {
 	}
 }
 
-// TestHeaderWithoutStash has no more than a header wait for room when there
-// is no stash to be had.
+// TestHeaderWithoutStash: without a free stash only the header waits for room.
 func TestHeaderWithoutStash(t *testing.T) {
 	r, l := announcing(t, 1)
 	r.noStash()
@@ -148,8 +147,8 @@ func (r *fixture) stuff(x *conn) {
 	}
 }
 
-// TestLongestHeader has what follows the longest header there can be arrive,
-// although nothing more comes.
+// TestLongestHeader: bytes behind the longest possible header arrive, although
+// nothing more comes.
 func TestLongestHeader(t *testing.T) {
 	l, addr := listen(t)
 	r := newFixture(t, addr)
@@ -164,8 +163,8 @@ func TestLongestHeader(t *testing.T) {
 	_ = l.Close()
 }
 
-// TestResetBehindTheHeader has a client that a trusted proxy introduces and resets
-// at once neither reach a real server nor count as one not introduced.
+// TestResetBehindTheHeader: a connection that a trusted proxy resets behind its
+// header neither reaches a real server nor counts as one without a header.
 func TestResetBehindTheHeader(t *testing.T) {
 	for _, header := range []string{"PROXY UNKNOWN\r\n", "PROXY TCP4 192.0.2.1 192.0.2.2 3 4\r\n"} {
 		_, addr := listen(t)
@@ -215,8 +214,8 @@ func TestResetBeforeTheServerAnswers(t *testing.T) {
 	}
 }
 
-// TestWaitingEnds has whoever waits for an introduction lose its place in every
-// way there is, and nothing of it left.
+// TestWaitingEnds: a connection that waits for a PROXY header ends in every
+// possible way, and nothing of it is left.
 func TestWaitingEnds(t *testing.T) {
 	ends := map[string]func(r *fixture, c *net.TCPConn){
 		"time":       func(r *fixture, _ *net.TCPConn) { r.Pass(2 * time.Second) },
@@ -245,8 +244,8 @@ func TestWaitingEnds(t *testing.T) {
 	}
 }
 
-// TestHeaderTimeoutIsForTheWholeHeader has one who sends a byte now and then be ended when
-// the time is over.
+// TestHeaderTimeoutIsForTheWholeHeader: a client that sends a byte now and then is
+// disconnected when the time is over.
 func TestHeaderTimeoutIsForTheWholeHeader(t *testing.T) {
 	_, addr := listen(t)
 	r := newFixture(t, addr)
@@ -292,8 +291,8 @@ func TestNamesAreForgotten(t *testing.T) {
 	}
 }
 
-// TestHeadersAllocateNothing has what is done for each connection to real
-// servers that are told make no garbage.
+// TestHeadersAllocateNothing: a connection with a header to a real server
+// allocates nothing.
 func TestHeadersAllocateNothing(t *testing.T) {
 	b := make([]byte, 1000)
 	r, l := announcing(t, 2)

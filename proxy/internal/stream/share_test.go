@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// stream has one side send as much as the other takes, until the test is over.
+// stream makes one side send as much as the other takes, until the test is over.
 func (r *fixture) stream(from, to *net.TCPConn) {
 	for _, c := range []*net.TCPConn{from, to} {
 		_ = c.SetReadBuffer(16 << 20)

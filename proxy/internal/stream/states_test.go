@@ -37,8 +37,8 @@ type random struct {
 	log      []string
 }
 
-// Whatever happens to connections in whatever state, in the end nothing is left
-// of them, and in between nothing lies about that could be passed on.
+// After any events in any states nothing is left of connections in the end, and
+// no bytes that could be passed on are held meanwhile.
 func TestStates(t *testing.T) {
 	var backends []*net.TCPListener
 	var addrs []netip.AddrPort
@@ -147,7 +147,7 @@ func (x *random) arrive() {
 	x.note("arrive %v %q", c.LocalAddr(), said)
 }
 
-// serve has real servers take whom there is.
+// serve makes real servers accept all waiting connections.
 func (x *random) serve() {
 	for _, l := range x.backends {
 		for {
@@ -162,7 +162,7 @@ func (x *random) serve() {
 	}
 }
 
-// talk has somebody do what one may do with a connection.
+// talk makes one side of a connection do something at random.
 func (x *random) talk(who string, all *[]*net.TCPConn) {
 	if len(*all) == 0 {
 		return

@@ -109,8 +109,8 @@ func (p *place) must(err error) {
 	}
 }
 
-// apply has the kernel serve v and returns it with the real servers in the
-// order that the kernel has them in: what comes back does so in front.
+// apply makes the kernel serve v and returns it with the real servers in the
+// kernel's order: what comes back does so in front.
 func (p *place) apply(v dataplane.VirtualService) dataplane.VirtualService {
 	p.Helper()
 	p.must(p.plane.Apply(p.Context(), v))

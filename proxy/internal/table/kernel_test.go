@@ -226,8 +226,8 @@ func (d *duel) change(rng *rand.Rand) {
 	d.books.Update(d.now)
 }
 
-// TestKernelReturnsPersistentClients has persistent clients of servers that were
-// removed come back before and after these do.
+// TestKernelReturnsPersistentClients: persistent clients of removed servers
+// return before and after these do.
 func TestKernelReturnsPersistentClients(t *testing.T) {
 	p := newPlace(t)
 	d := p.duel(dataplane.VirtualService{

@@ -154,9 +154,9 @@ func (h *hall) collect(t *rapid.T) {
 	h.told = nil
 }
 
-// TestQueue has clients come and go while the service changes: no server has
-// more than its MaxConn, who waits is served in turn, and nobody waits for
-// nothing or beside a place.
+// TestQueue: clients come and go while the service changes: no server has more
+// than its MaxConn, who waits is served in turn, and nobody waits for nothing or
+// beside a place.
 func TestQueue(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		h := &hall{t: t, spec: limited(t)}
@@ -201,7 +201,7 @@ func newQueueFixture(t *testing.T, v dataplane.VirtualService) *queueFixture {
 	return &queueFixture{t: t, s: table.New(v), names: map[*table.Waiter]string{}, got: map[string]table.Claim{}}
 }
 
-// come has a client take a place or wait, and returns the place.
+// come lets a client take a place or wait, and returns the place.
 func (d *queueFixture) come(name string, from netip.AddrPort, tried ...*table.Server) {
 	d.t.Helper()
 	c, ok := d.s.Pick(from, tried)

@@ -8,10 +8,10 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/table"
 )
 
-// TestGrowingWeight has the last server come back with a weight that grows by
-// tenths of the others', as in a slow start. Whether one client or thousands
-// come between two steps, it gets about its share of them, although wrr begins
-// its pass again with each step.
+// TestGrowingWeight: the last server comes back with a weight that grows by
+// tenths of the others', as in a slow start. Whether one client or thousands come
+// between two steps, it gets about its share of them, although wrr begins its
+// pass again with each step.
 func TestGrowingWeight(t *testing.T) {
 	for _, scheduler := range []string{"wrr", "wlc", "sed", "nq"} {
 		for _, perStep := range []int{1, 3, 10, 37, 1000} {
@@ -21,8 +21,8 @@ func TestGrowingWeight(t *testing.T) {
 					for step := 1; step <= 9; step++ {
 						r.step(step, perStep)
 					}
-					// What has a pass of at most eleven levels may be ahead or behind by one
-					// at each step.
+					// A pass of at most eleven levels may be ahead or behind by one at each
+					// step.
 					if got, want := float64(r.came), r.want; math.Abs(got-want) > 9 {
 						t.Errorf("%v clients came while it grew, want about %.1f", got, want)
 					}
@@ -72,7 +72,7 @@ func (r *ramp) last(n int) int {
 	return r.pick(n)
 }
 
-// pick has n clients come and go, and returns how many the last server got.
+// pick lets n clients come and go, and returns how many the last server got.
 func (r *ramp) pick(n int) int {
 	came := 0
 	var claims []table.Claim

@@ -199,7 +199,7 @@ func TestFlags(t *testing.T) {
 	}
 }
 
-// Whatever happens at once, in the end nothing is left of it.
+// After any concurrent calls nothing is left in the end.
 func TestChangesWhilePicking(t *testing.T) {
 	for _, scheduler := range table.Schedulers() {
 		t.Run(scheduler, func(t *testing.T) {

@@ -56,8 +56,8 @@ func (j *journal) read() []string {
 	return slices.Clone(j.lines)
 }
 
-// TestRefusalsInLog has each service say once a minute whom it has refused, and
-// why, also where there was no room for a line at first.
+// TestRefusalsInLog: each service logs once a minute whom it has refused, and
+// why, even if there was no room for a line at first.
 func TestRefusalsInLog(t *testing.T) {
 	var m perMinute
 	said := 0

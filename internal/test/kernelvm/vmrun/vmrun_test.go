@@ -53,8 +53,8 @@ func static(t *testing.T, args ...string) {
 	}
 }
 
-// run has vmrun run the test binary, as go test would, in the folder of its
-// package, and returns all that was said and the exit status.
+// run runs the test binary by vmrun, as go test would, in the folder of its
+// package, and returns its output and the exit status.
 func (b bench) run(t *testing.T, flags []string, args ...string) (said string, status int) {
 	t.Helper()
 	cmd := exec.Command(b.vmrun, append(append(flags, b.outcomes), args...)...)
@@ -80,7 +80,7 @@ func TestVMRun(t *testing.T) {
 	}
 }
 
-// outcomes has a test end in ways that tests end; goTest and machine have the
+// outcomes ends tests in the ways in which tests end; goTest and machine have the
 // ordinary ones.
 func outcomes(t *testing.T, b bench) {
 	for name, test := range map[string]struct {

@@ -83,8 +83,8 @@ func CutFirst(books *table.Service) (restore func()) {
 	return func() { books.Update(v) }
 }
 
-// NoDescriptors has the process get none until lift is called, or the test
-// ends.
+// NoDescriptors leaves the process no descriptor until lift is called, or the
+// test ends.
 func NoDescriptors(t *testing.T) (lift func()) {
 	t.Helper()
 	var was unix.Rlimit

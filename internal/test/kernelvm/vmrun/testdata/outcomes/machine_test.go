@@ -57,7 +57,7 @@ func modprobe(t *testing.T) {
 	}
 }
 
-// autoload has the kernel itself ask for a module.
+// autoload makes the kernel itself ask for a module.
 func autoload(t *testing.T) {
 	err := netlink.LinkAdd(&netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Name: "made"}})
 	if err != nil {

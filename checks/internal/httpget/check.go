@@ -40,8 +40,8 @@ type Target struct {
 	TLS func(name string) *tls.Config
 }
 
-// A Visit is one check with all its redirects. It does not change.
-type Visit struct {
+// A Check is one check with all its redirects. It does not change.
+type Check struct {
 	addr              netip.AddrPort
 	proxy, head       bool
 	headers, statuses string
@@ -50,21 +50,21 @@ type Visit struct {
 	first             page
 }
 
-// New returns the Visit of a target. Its error is one of the configuration.
-func New(t *Target) (*Visit, error) {
-	v := &Visit{
+// New returns the Check of a target. Its error is one of the configuration.
+func New(t *Target) (*Check, error) {
+	c := &Check{
 		addr: t.Addr, proxy: t.Proxy, head: strings.EqualFold(t.Method, http.MethodHead),
 		headers: t.Headers, statuses: t.Statuses, receive: t.Receive, tls: t.TLS,
 	}
 	if t.BodyDigest != "" {
-		v.receive = &digest{want: t.BodyDigest, receive: t.Receive}
+		c.receive = &digest{want: t.BodyDigest, receive: t.Receive}
 	}
-	if v.head && v.receive != nil {
-		return nil, fmt.Errorf("an answer to HEAD has no body: receive %q can never match", v.receive)
+	if c.head && c.receive != nil {
+		return nil, fmt.Errorf("an answer to HEAD has no body: receive %q can never match", c.receive)
 	}
 	var err error
-	v.first, err = t.page()
-	return v, err
+	c.first, err = t.page()
+	return c, err
 }
 
 // page is what the request means.
@@ -84,48 +84,48 @@ func (t *Target) page() (page, error) {
 }
 
 // redirected says about an error where the real server was asked for p.
-func (v *Visit) redirected(p page, err error) error {
-	where := fmt.Sprintf("redirected to %s: %s", quote.Short(p.String()), v.door(p))
+func (c *Check) redirected(p page, err error) error {
+	where := fmt.Sprintf("redirected to %s: %s", quote.Short(p.String()), c.address(p))
 	if f, ok := errors.AsType[*failure.Cause](err); ok {
 		return &failure.Cause{Err: f.Err, When: f.When, Where: where, Kind: f.Kind}
 	}
 	return fmt.Errorf("%s: %w", where, err)
 }
 
-// door is where the real server is asked for p.
-func (v *Visit) door(p page) netip.AddrPort {
-	if v.proxy || p.scheme == v.first.scheme && p.port() == v.first.port() {
-		return v.addr
+// address is where the real server is asked for p.
+func (c *Check) address(p page) netip.AddrPort {
+	if c.proxy || p.scheme == c.first.scheme && p.port() == c.first.port() {
+		return c.addr
 	}
-	return netip.AddrPortFrom(v.addr.Addr(), p.port())
+	return netip.AddrPortFrom(c.addr.Addr(), p.port())
 }
 
 // First returns the connection over which the real server is asked first.
-func (v *Visit) First() session.Hop { return *v.hop(v.first) }
+func (c *Check) First() session.Hop { return *c.hop(c.first) }
 
 // hop is the connection over which the real server is asked for p. Each page has
 // one of its own.
-func (v *Visit) hop(p page) *session.Hop {
-	h := &session.Hop{Addr: v.door(p)}
-	if v.overTLS(p) {
-		h.TLS = v.tls(p.name())
+func (c *Check) hop(p page) *session.Hop {
+	h := &session.Hop{Addr: c.address(p)}
+	if c.overTLS(p) {
+		h.TLS = c.tls(p.name())
 	}
 	return h
 }
 
-func (v *Visit) overTLS(p page) bool { return p.scheme == "https" && !v.proxy }
+func (c *Check) overTLS(p page) bool { return p.scheme == "https" && !c.proxy }
 
 // request writes the head of a request (RFC 9112 section 3), which is all of it.
-func (v *Visit) request(p page) []byte {
+func (c *Check) request(p page) []byte {
 	method, target := http.MethodGet, p.target
-	if v.head {
+	if c.head {
 		method = http.MethodHead
 	}
-	if v.proxy {
+	if c.proxy {
 		target = p.String()
 	}
 	b := fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: %s\r\n", method, target, p.host)
-	for name, value := range v.fields(p) {
+	for name, value := range c.fields(p) {
 		b = fmt.Appendf(b, "%s: %s\r\n", name, value)
 	}
 	return append(b, "Connection: close\r\n\r\n"...)

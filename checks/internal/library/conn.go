@@ -24,13 +24,13 @@ const MaxLogin = 16 << 10
 // UntilLogin says that a check was logging in.
 const UntilLogin = "while logging in"
 
-// errTooMuch is what a library reads beyond the bound of its wire.
+// errTooMuch is what a library reads beyond the bound of its connection.
 var errTooMuch = failure.Because(failure.Protocol, "more than a check reads")
 
-// A Wire is a connection as a client library has it: it ends with the check,
+// A Conn is a connection as a client library has it: it ends with the check,
 // gives no more bytes than it is allowed to, and remembers the first thing that
 // went wrong with it, which libraries hide in words of their own.
-type Wire struct {
+type Conn struct {
 	net.Conn
 	server *dial.Server
 	mu     sync.Mutex
@@ -39,9 +39,9 @@ type Wire struct {
 	closed bool
 }
 
-// Lend connects to the real server, by begin if the connection is more than TCP,
+// Connect connects to the real server, by begin if the connection is more than TCP,
 // and has use speak with it by means of a library, which may read most bytes.
-func Lend(ctx context.Context, server *dial.Server, most int, begin func(*dial.Link) (net.Conn, error), use func(*Wire) error) error {
+func Connect(ctx context.Context, server *dial.Server, most int, begin func(*dial.Link) (net.Conn, error), use func(*Conn) error) error {
 	l, err := server.Dial(ctx, "tcp", server.Addr)
 	if err != nil {
 		return err
@@ -59,8 +59,8 @@ func Lend(ctx context.Context, server *dial.Server, most int, begin func(*dial.L
 
 // Use has use speak with the real server over conn by means of a library, which
 // may read most bytes. A panic of the library fails the check.
-func Use(conn net.Conn, server *dial.Server, most int, use func(*Wire) error) (err error) {
-	w := &Wire{Conn: conn, server: server, left: most}
+func Use(conn net.Conn, server *dial.Server, most int, use func(*Conn) error) (err error) {
+	w := &Conn{Conn: conn, server: server, left: most}
 	defer func() {
 		if p := recover(); p != nil {
 			err = failure.Because(failure.Protocol, "the answer breaks the client library: %s", w.Plain(p))
@@ -71,10 +71,10 @@ func Use(conn net.Conn, server *dial.Server, most int, use func(*Wire) error) (e
 
 // Plain returns what the library or the real server says as one printable line,
 // without the secrets of the check.
-func (w *Wire) Plain(said any) string { return w.server.Plain(said) }
+func (w *Conn) Plain(said any) string { return w.server.Plain(said) }
 
 // Read reads within the bound.
-func (w *Wire) Read(b []byte) (int, error) {
+func (w *Conn) Read(b []byte) (int, error) {
 	w.mu.Lock()
 	left := w.left
 	w.mu.Unlock()
@@ -89,14 +89,14 @@ func (w *Wire) Read(b []byte) (int, error) {
 }
 
 // Write remembers what keeps it from writing.
-func (w *Wire) Write(b []byte) (int, error) {
+func (w *Conn) Write(b []byte) (int, error) {
 	n, err := w.Conn.Write(b)
 	return n, w.Failed(err)
 }
 
 // Close is the library's end of the connection. What it meets afterwards is no
 // matter.
-func (w *Wire) Close() error {
+func (w *Conn) Close() error {
 	w.mu.Lock()
 	w.closed = true
 	w.mu.Unlock()
@@ -104,7 +104,7 @@ func (w *Wire) Close() error {
 }
 
 // Failed remembers the first error, and returns this one.
-func (w *Wire) Failed(err error) error {
+func (w *Conn) Failed(err error) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.err == nil && !w.closed {
@@ -115,7 +115,7 @@ func (w *Wire) Failed(err error) error {
 
 // Why returns why a library has failed with err: for what happened to the
 // connection, or else because it did not understand the real server.
-func (w *Wire) Why(err error, when string) error {
+func (w *Conn) Why(err error, when string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.err != nil {
@@ -144,7 +144,7 @@ func innermost(err error) error {
 }
 
 // Overrun reports whether the library wanted more than it was allowed to read.
-func (w *Wire) Overrun() bool {
+func (w *Conn) Overrun() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return errors.Is(w.err, errTooMuch)

@@ -1,0 +1,203 @@
+package director
+
+import (
+	"math"
+	"time"
+
+	"github.com/shunt-lb/shunt/checks"
+	"github.com/shunt-lb/shunt/config"
+	"github.com/shunt-lb/shunt/director/internal/health"
+	"github.com/shunt-lb/shunt/director/internal/prober"
+	"github.com/shunt-lb/shunt/director/internal/spec"
+)
+
+// A check is one of the checks of a server, and what is known by it.
+type check struct {
+	*spec.Check
+	// advises: it asks an agent, whose words count while its silence does not.
+	advises bool
+	checkHistory
+}
+
+// A checkHistory is what is known by one check of a server, which a reload keeps
+// while the check stays as it is.
+type checkHistory struct {
+	health  health.Health
+	last    prober.Result
+	request request
+	expires time.Time // when the certificate ends, zero if there was none
+}
+
+// checksOf returns the checks of r, the ordinary one first; none with checktype on
+// and off. An agent that has said nothing yet is no reason to be down.
+func checksOf(v *config.Virtual, r *config.Real) []check {
+	ordinary := spec.For(v, r)
+	if ordinary == nil {
+		return nil
+	}
+	further := v.Further()
+	all := make([]check, 1, 1+len(further))
+	all[0].Check = ordinary
+	for i := range further {
+		k := check{Check: spec.For(v.As(&further[i]), further[i].Of(r)), advises: further[i].Agent}
+		k.health.Up = k.advises
+		all = append(all, k)
+	}
+	return all
+}
+
+// observe counts a result of the check, by which fall failures in a row are down
+// and rise successes up. The words of an agent count at once.
+func (k *check) observe(r prober.Result, fall, rise int) {
+	switch {
+	case !k.advises:
+		k.health.Observe(r.Err == nil, fall, rise)
+	case r.Err != nil || r.Note != nil && r.Note.Up:
+		k.health.Observe(r.Err == nil, 1, 1)
+	}
+}
+
+// silent reports whether the check has said nothing about the server: an agent that
+// does not answer, or not with a state. As with haproxy's agent-check, nothing
+// changes then.
+func (k *check) silent() bool {
+	return k.advises && k.last.Err != nil && checks.KindOf(k.last.Err) != checks.Status
+}
+
+// pace returns the time between two checks that the health by them asks for.
+func (k *check) pace() time.Duration {
+	usual, fast, slow := k.Intervals()
+	switch {
+	case k.health.Undecided():
+		return fast
+	case !k.health.Up:
+		return slow
+	}
+	return usual
+}
+
+// setHealth sets the server up or down, as if by all of its checks. But an agent
+// alone takes back its word.
+func (s *server) setHealth(up bool) {
+	for i := range s.checks {
+		if k := &s.checks[i]; !k.advises {
+			k.health.Set(up)
+		} else if !k.health.Up {
+			up = false
+		}
+	}
+	s.health.Set(up)
+}
+
+// healthOf returns the health of a server by all of its checks: it is up if each
+// says so, and has failed if one has. Its counts are those of the worst check:
+// the most failures or, if none fails, the fewest successes.
+func healthOf(all []check) health.Health {
+	h := health.Health{Up: true, Rises: math.MaxInt}
+	for i := range all {
+		k := &all[i]
+		h.Up, h.Failed = h.Up && k.health.Up, h.Failed || k.health.Failed
+		h.Fails = max(h.Fails, k.health.Fails)
+		if !k.advises {
+			h.Rises = min(h.Rises, k.health.Rises)
+		}
+	}
+	return h
+}
+
+// requestOf returns what a server asks for by all of its checks, of the weight that
+// is configured: maint before drain, and the least weight.
+func requestOf(all []check, configured int) (q request) {
+	for i := range all {
+		q.join(&all[i].request, configured)
+	}
+	return q
+}
+
+// trouble returns why the checks of a server fail, by the latest result of each:
+// the reason of the first one that has found it down or, if there is none, of the
+// first that fails; nil if none does.
+func trouble(all []check) (why error) {
+	for i := range all {
+		switch k := &all[i]; {
+		case k.last.Err == nil || k.silent():
+		case !k.health.Up:
+			return k.last.Err
+		case why == nil:
+			why = k.last.Err
+		}
+	}
+	return why
+}
+
+// unchecked reports whether a result is awaited without which nothing is known of
+// the server. Nobody waits for an agent.
+func (s *server) unchecked() bool {
+	for i := range s.checks {
+		if k := &s.checks[i]; k.last.At.IsZero() && !k.advises {
+			return true
+		}
+	}
+	return false
+}
+
+// expires returns when the first of the server's certificates ends, zero if it
+// has shown none.
+func (s *server) expires() (first time.Time) {
+	for i := range s.checks {
+		if at := s.checks[i].expires; first.IsZero() || !at.IsZero() && at.Before(first) {
+			first = at
+		}
+	}
+	return first
+}
+
+// placeIn returns which of all the checks of a server k is, -1 for none. The
+// ordinary check is no other one's.
+func placeIn(all []check, k *check, ordinary bool) int {
+	for i := range all {
+		if o := &all[i]; (i == 0) == ordinary && o.advises == k.advises && o.ID == k.ID {
+			return i
+		}
+	}
+	return -1
+}
+
+// inheritChecks takes over what is known by the checks of the same server before a
+// reload, and reports whether all are as they were. A new one begins in the
+// server's state: an edit takes no server out of service before the check fails.
+func (s *server) inheritChecks(old *server) bool {
+	same := len(s.checks) == len(old.checks)
+	for i := range s.checks {
+		k := &s.checks[i]
+		at := placeIn(old.checks, k, i == 0)
+		switch {
+		case at >= 0:
+			k.checkHistory = old.checks[at].checkHistory
+		case !k.advises:
+			k.health.Set(old.health.Up)
+		}
+		same = same && at == i
+	}
+	return same
+}
+
+// recount makes the state of a server that of its checks, of which some have
+// changed or gone, from that of old.
+func (s *server) recount(now time.Time, old *server) {
+	s.health.Set(old.health.Up)
+	s.last, s.awaited = prober.Result{}, time.Time{}
+	if len(s.checks) > 0 {
+		s.health = healthOf(s.checks)
+	}
+	for i := range s.checks {
+		if k := &s.checks[i]; k.last.At.After(s.last.At) {
+			s.last = k.last
+		}
+	}
+	s.last.Err = trouble(s.checks)
+	s.recent.Move(func(of int) int { return placeIn(s.checks, &old.checks[of], of == 0) })
+	if s.health.Up && !old.health.Up {
+		s.shift(now, old.state(), "the check that failed is no longer made")
+	}
+}
