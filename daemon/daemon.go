@@ -66,8 +66,9 @@ type Daemon struct {
 	mails    *alert.Sender
 	notifier *notifier
 	children *children
-	started  bool     // a configuration has been in force
-	execute  []string // other configurations to run, of the first one in force
+	loaded   sync.Once // the first ready
+	started  bool      // a configuration has been in force
+	execute  []string  // other configurations to run, of the first one in force
 	admin    string
 	watchers watchers
 
@@ -103,6 +104,7 @@ func (d *Daemon) openSorry(context.Context) error {
 }
 
 func (d *Daemon) openDirector(context.Context) error {
+	boundGarbage()
 	d.host = &host{log: d.log, owner: d.o.Config, plane: &d.plane}
 	plane, err := openDataplanes(d.o.Dataplane, openOptions{log: d.log, sorry: d.sorry, renewed: d.host.renewed})
 	if err != nil {
@@ -116,7 +118,7 @@ func (d *Daemon) openDirector(context.Context) error {
 	d.onStop("alert mails", lastMails, d.closeMails)
 	d.notifier = newNotifier(func(state string) { tell(d.log, state) }, d.well)
 	d.director = director.New(director.Options{
-		Path: d.o.Config, Parse: d.parse, Again: d.again, InForce: d.inForce, Follow: d.follow, Ready: d.notifier.ready,
+		Path: d.o.Config, Parse: d.parse, Again: d.again, InForce: d.inForce, Follow: d.follow, Ready: d.ready,
 		Dataplane: plane, Forwarding: plane.status, Log: d.log,
 		Mail: func(m director.Mail) { d.mails.Send(alertMail(m)) }, Deliver: deliver,
 	})

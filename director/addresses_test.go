@@ -80,7 +80,7 @@ virtual=192.0.2.83:80
 	} {
 		v := &c.Virtuals[i]
 		for j := range v.Reals {
-			if got := spec.For(v, &v.Reals[j]).Target.ProxyProtocol; got != want[j] {
+			if got := spec.For(v, &v.Reals[j]).Whole(nil).ProxyProtocol; got != want[j] {
 				t.Errorf("%s: %s is checked with version %d, want %d", v.ID, v.Reals[j].Addr, got, want[j])
 			}
 		}

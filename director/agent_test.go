@@ -150,7 +150,7 @@ func TestAgentWithWeightZero(t *testing.T) {
 func TestAgentAndSlowStart(t *testing.T) {
 	r := newReplay(t, parsed(t, strings.Replace(agentFile, "\tagent", "\treal=10.0.0.2:80 masq 40\n\tslowstart=90\n\tagent", 1)))
 	for id := range r.c.checkedBy {
-		if id.Target.Addr.Port() == 80 {
+		if id.Addr().Port() == 80 {
 			r.c.checked(id, prober.Result{At: r.now})
 		}
 	}
@@ -158,7 +158,7 @@ func TestAgentAndSlowStart(t *testing.T) {
 	say := func(err error, n *checks.Note) {
 		r.now = r.now.Add(time.Second)
 		for id := range r.c.checkedBy {
-			if id.Target.Addr.String() == "10.0.0.1:9999" {
+			if id.Addr().String() == "10.0.0.1:9999" {
 				r.c.checked(id, prober.Result{At: r.now, Err: err, Note: n})
 			}
 		}

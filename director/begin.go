@@ -87,13 +87,14 @@ func (s *server) due() time.Time {
 // due returns until when a service waits for a check, first awaited at a time,
 // before it begins: zero if it does not.
 func (k *check) due(awaited time.Time) time.Time {
+	_, limit := k.First()
 	switch {
 	case k.advises:
 		return time.Time{}
 	case k.last.At.IsZero():
-		return awaited.Add(prober.FirstSpread + k.Limit(k.First()) + resultGrace)
+		return awaited.Add(prober.FirstSpread + limit + resultGrace)
 	case !k.health.Up && k.health.Rises > 0:
-		return k.last.At.Add(k.pace() + k.Limit(k.First()) + resultGrace)
+		return k.last.At.Add(k.pace() + limit + resultGrace)
 	}
 	return time.Time{}
 }

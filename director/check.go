@@ -66,13 +66,14 @@ func (k *check) silent() bool {
 
 // pace returns the time between two checks that the health by them asks for.
 func (k *check) pace() time.Duration {
+	usual, fast, slow := k.Intervals()
 	switch {
 	case k.health.Undecided():
-		return k.Fast
+		return fast
 	case !k.health.Up:
-		return k.Slow
+		return slow
 	}
-	return k.Interval
+	return usual
 }
 
 // setHealth sets the server up or down, as if by all of its checks. But an agent
@@ -155,7 +156,7 @@ func (s *server) expires() (first time.Time) {
 // ordinary check is no other one's.
 func placeIn(all []check, k *check, ordinary bool) int {
 	for i := range all {
-		if o := &all[i]; (i == 0) == ordinary && o.advises == k.advises && o.Identity == k.Identity {
+		if o := &all[i]; (i == 0) == ordinary && o.advises == k.advises && o.ID == k.ID {
 			return i
 		}
 	}

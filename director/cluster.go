@@ -36,7 +36,7 @@ type cluster struct {
 }
 
 // A checkedBy finds the servers that one probe checks.
-type checkedBy map[spec.Identity][]member
+type checkedBy map[spec.ID][]member
 
 // A member is a check of a server in its service.
 type member struct {
@@ -52,7 +52,7 @@ func newCheckedBy(services []*service) checkedBy {
 	for _, sv := range services {
 		for _, s := range sv.servers {
 			for i := range s.checks {
-				id := s.checks[i].Identity
+				id := s.checks[i].ID
 				by[id] = append(by[id], member{sv, s, i})
 			}
 		}
@@ -61,7 +61,7 @@ func newCheckedBy(services []*service) checkedBy {
 }
 
 // awaited reports whether a server that a probe checks has had no result yet.
-func (by checkedBy) awaited(id spec.Identity) bool {
+func (by checkedBy) awaited(id spec.ID) bool {
 	return slices.ContainsFunc(by[id], func(m member) bool { return m.check().last.At.IsZero() })
 }
 

@@ -40,7 +40,7 @@ func newReplay(t *testing.T, conf *config.Config) *replay {
 func (r *replay) result(addr string, err error) {
 	r.t.Helper()
 	r.now = r.now.Add(time.Second)
-	done := map[spec.Identity]bool{}
+	done := map[spec.ID]bool{}
 	for id, members := range r.c.checkedBy {
 		if members[0].s.conf.Addr.String() == addr && !done[id] {
 			done[id] = true
@@ -236,7 +236,7 @@ func TestPortRule(t *testing.T) {
 	r := newReplay(t, conf(v))
 	r.down("192.168.80.110:8080")
 	r.down("192.168.80.120:8080", "apply 10.0.0.100:80: 192.168.80.110:80=0 192.168.80.120:8080=0")
-	if a := r.c.services[0].servers[0].checks[0].Target.Addr; a.Port() != 8080 {
+	if a := r.c.services[0].servers[0].checks[0].Addr(); a.Port() != 8080 {
 		t.Errorf("the check goes to %s", a)
 	}
 	r.up("192.168.80.110:8080", "apply 10.0.0.100:80: 192.168.80.110:80=1 192.168.80.120:8080=0")

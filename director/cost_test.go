@@ -19,7 +19,7 @@ func TestGoodResultAllocatesNothing(t *testing.T) {
 			r.c.catchUp()
 		})
 		if n != 0 {
-			t.Errorf("%v allocations for %v", n, id.Target.Addr.String())
+			t.Errorf("%v allocations for %v", n, id.Addr().String())
 		}
 	}
 }

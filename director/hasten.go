@@ -37,7 +37,7 @@ func (d *Director) hasten(about suspicion) {
 // hasten returns the probes to run at once because clients do not reach a real
 // server: those of servers that are in use, each once in a while. The failed
 // connections change no state by themselves.
-func (c *cluster) hasten(now time.Time, about suspicion) (ids []spec.Identity) {
+func (c *cluster) hasten(now time.Time, about suspicion) (ids []spec.ID) {
 	sv := c.byID[about.service]
 	if sv == nil {
 		return nil
@@ -49,7 +49,7 @@ func (c *cluster) hasten(now time.Time, about suspicion) (ids []spec.Identity) {
 		s.hastened, s.hastenedAt = s.hastened+1, now
 		c.log.Info("clients do not reach a real server; its check is hastened", "service", sv.conf.ID.String(), "real", s.conf.Addr.String(), "errorlimit", sv.conf.ErrorLimit)
 		for i := range s.checks {
-			ids = append(ids, s.checks[i].Identity)
+			ids = append(ids, s.checks[i].ID)
 		}
 	}
 	return ids

@@ -12,7 +12,7 @@ import (
 
 // checked handles one result of a probe, for every server that it checks. The
 // consequences for services follow in catchUp.
-func (c *cluster) checked(id spec.Identity, r prober.Result) { c.observeAll(c.checkedBy[id], r) }
+func (c *cluster) checked(id spec.ID, r prober.Result) { c.observeAll(c.checkedBy[id], r) }
 
 // observeAll counts one result for every server that a probe checks.
 func (c *cluster) observeAll(members []member, r prober.Result) {

@@ -177,18 +177,18 @@ func newHarness(c *config.Config) *harness {
 // check lets every check end, those of what stands in bad with an error.
 func (l *harness) check(bad ...string) {
 	l.now = l.now.Add(time.Second)
-	var ids []spec.Identity
+	var ids []spec.ID
 	for _, sv := range l.services {
 		for _, s := range sv.servers {
 			for i := range s.checks {
-				ids = append(ids, s.checks[i].Identity)
+				ids = append(ids, s.checks[i].ID)
 			}
 		}
 	}
 	for _, id := range ids {
 		var err error
 		for _, b := range bad {
-			if strings.HasPrefix(id.Target.Addr.String(), b) {
+			if strings.HasPrefix(id.Addr().String(), b) {
 				err = errBad
 			}
 		}
@@ -252,8 +252,8 @@ func (l *harness) consequences() []any {
 }
 
 // paces are the checks that are made, and how soon each is made again.
-func (l *harness) paces() map[spec.Identity]time.Duration {
-	all := map[spec.Identity]time.Duration{}
+func (l *harness) paces() map[spec.ID]time.Duration {
+	all := map[spec.ID]time.Duration{}
 	for id := range l.checkedBy {
 		all[id] = paceOf(l.checkedBy[id])
 	}

@@ -74,8 +74,9 @@ func (ps paths) mark(sv *service) {
 		key, ok := pathTo(sv.conf, s.conf)
 		if p, there := ps[key]; ok && there && len(s.checks) > 0 {
 			ordinary := s.checks[0].Check
-			ordinary.Path = key.check(sv.conf, ordinary)
-			ordinary.Path.Mark = p.Mark
+			path := key.check(sv.conf, ordinary)
+			path.Mark = p.Mark
+			ordinary.SetPath(path)
 		}
 	}
 }
@@ -84,7 +85,7 @@ func (ps paths) mark(sv *service) {
 func (k pathKey) check(v *config.Virtual, s *spec.Check) checks.Path {
 	return checks.Path{
 		VIP: v.ID.Addr, Tunnel: k.server.Forward == dataplane.IPIP, Wrap: k.wrap(),
-		Whole: s.Negotiates() && s.Target.Addr == k.server.Addr, // and not another port
+		Whole: s.Negotiates() && s.Addr() == k.server.Addr, // and not another port
 	}
 }
 

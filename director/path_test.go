@@ -52,7 +52,7 @@ func TestPathsOf(t *testing.T) {
 		t.Errorf("%d probes, want one for each server of each VIP: 5", n)
 	}
 	for id := range c.checkedBy {
-		if id.Path.Mark == 0 || !id.Path.VIP.IsValid() {
+		if id.Path().Mark == 0 || !id.Path().VIP.IsValid() {
 			t.Errorf("probe without a path: %+v", id)
 		}
 	}

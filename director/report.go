@@ -177,7 +177,7 @@ func (s *server) status(scale int, serving bool) ServerStatus {
 		Fails: s.health.Fails, Rises: s.health.Rises, ChecksOK: s.good, ChecksBad: s.bad,
 		Transitions: s.transitions, Hastened: s.hastened,
 	}
-	st.Warnings = s.warnings.of(len(s.checks) > 0 && s.checks[0].Path.Mark != 0)
+	st.Warnings = s.warnings.of(len(s.checks) > 0 && s.checks[0].Path().Mark != 0)
 	if st.State == Kept {
 		st.Kept = s.kept
 	}

@@ -11,12 +11,12 @@ import (
 // syncProbes starts and ends probes until those that the cluster needs run.
 func (d *Director) syncProbes() {
 	var specs []*spec.Check
-	seen := map[spec.Identity]bool{}
+	seen := map[spec.ID]bool{}
 	for _, sv := range d.cluster.services {
 		for _, s := range sv.servers {
 			for i := range s.checks {
-				if p := s.checks[i].Check; !seen[p.Identity] {
-					seen[p.Identity] = true
+				if p := s.checks[i].Check; !seen[p.ID] {
+					seen[p.ID] = true
 					specs = append(specs, p)
 				}
 			}
@@ -43,7 +43,7 @@ func (d *Director) handleResults() {
 	d.taken = d.prober.Take(d.taken)
 	for i := range d.taken {
 		r := &d.taken[i]
-		members := d.cluster.checkedBy[r.Probe.Identity]
+		members := d.cluster.checkedBy[r.Probe.ID]
 		if len(members) == 0 {
 			continue // it has ended
 		}

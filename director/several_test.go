@@ -38,7 +38,7 @@ func severalConf(t testing.TB, fall, rise int) *config.Config {
 func (r *replay) port(port uint16, err error, n *checks.Note) {
 	r.now = r.now.Add(time.Second)
 	for id := range r.c.checkedBy {
-		if id.Target.Addr.Port() == port {
+		if id.Addr().Port() == port {
 			r.c.checked(id, prober.Result{At: r.now, Err: err, Note: n})
 		}
 	}

@@ -157,7 +157,7 @@ func TestNothingComesBack(t *testing.T) {
 		time.Sleep(v.CheckInterval + 2*time.Second)
 		r.Retire()
 		_ = r.do(t.Context(), func() {
-			r.cluster.checked(r.cluster.services[0].servers[0].checks[0].Identity, prober.Result{At: time.Now(), Err: context.Canceled})
+			r.cluster.checked(r.cluster.services[0].servers[0].checks[0].ID, prober.Result{At: time.Now(), Err: context.Canceled})
 			r.cluster.catchUp()
 			r.cluster.maintain(time.Now(), map[string]string{rs1: "file"})
 		})

@@ -19,7 +19,7 @@ func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 // check is a check of addr by connect, every ten seconds.
 func check(addr string) *spec.Check {
 	v := &config.Virtual{ID: dataplane.ServiceID{Protocol: dataplane.TCP, Addr: netip.MustParseAddrPort("10.0.0.100:80")}}
-	v.CheckType, v.CheckTimeout = config.CheckConnect, 3*time.Second
+	v.CheckType, v.CheckTimeout = config.CheckConnect, 30*time.Second
 	v.CheckInterval, v.FastInterval, v.DownInterval = 10*time.Second, 10*time.Second, 10*time.Second
 	return spec.For(v, &config.Real{Addr: netip.MustParseAddrPort(addr), Forward: dataplane.Masq, Weight: 1})
 }

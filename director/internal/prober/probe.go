@@ -14,25 +14,28 @@ import (
 // A Probe is one check, repeated. Its prober's lock guards what changes of it.
 type Probe struct {
 	*spec.Check
-	index int32 // in the wheel
-	place int   // of those with the same interval
-	at    time.Duration
+	interval time.Duration // the usual one, in which it has its place
+	index    int32         // in the wheel
+	place    int32         // of those with the same interval
+	at       time.Duration
 	// connects is how many connect checks are left before the next
 	// negotiation, with checktype=N.
 	connects int
 	last     time.Duration // when it was due, since the prober's base
 	due      time.Duration // when it is
 	pace     time.Duration
-	began    time.Time
+	began    time.Duration // since the prober's base
 	running  bool
 	aside    bool // in a goroutine
 	waits    bool // for others to end
 	kicked   bool // to run again at once
 	paused   bool
 	ended    bool
-	ctx      context.Context
-	cancel   context.CancelFunc
-	repeated map[string]*checks.Repeated // by name; nil: not in a loop
+	cancel   context.CancelFunc // of a check in a goroutine, else nil
+	// looped are the check to begin with and that between two negotiations, where
+	// a loop makes them. asked: the loop has been asked for it.
+	looped [2]*checks.Repeated
+	asked  [2]bool
 }
 
 // next returns when the probe is due next: its pace after it was last, and at its
@@ -41,7 +44,7 @@ type Probe struct {
 func (pr *Probe) next(now time.Duration) time.Duration {
 	pace := max(pr.pace, probeTick)
 	at := pr.last + pace
-	if pace == pr.Interval {
+	if pace == pr.interval {
 		at = pr.last - (pr.last-pr.at)%pace
 		for at <= pr.last {
 			at += pace
@@ -62,7 +65,11 @@ func (p *Prober) start(pr *Probe) {
 		return
 	}
 	r := p.looped(pr, name)
-	pr.aside, pr.began = r == nil, time.Now()
+	pr.aside, pr.began = r == nil, time.Since(p.base)
+	var ctx context.Context
+	if r == nil {
+		ctx, pr.cancel = context.WithTimeout(p.ctx, timeout)
+	}
 	p.mu.Unlock()
 	if r != nil {
 		r.Start(timeout)
@@ -70,31 +77,26 @@ func (p *Prober) start(pr *Probe) {
 	}
 	p.wg.Go(func() {
 		note := pr.Note()
-		p.finish(pr, p.once(pr, name, timeout, note), note)
+		p.finish(pr, p.check(ctx, name, pr, note), note)
 	})
 }
 
-// looped returns the check of a name for the loop, nil if that cannot make it.
-// p is locked.
+// looped returns the upcoming check for the loop, nil if that cannot make it. p is
+// locked.
 func (p *Prober) looped(pr *Probe, name string) *checks.Repeated {
-	r, known := pr.repeated[name]
-	if known || p.checks == nil || pr.Note() != nil || pr.Path.Mark != 0 {
-		return r
+	i := 0
+	if pr.connects > 0 {
+		i = 1
 	}
-	target := pr.Whole(nil)
-	r, _ = p.checks.Add(name, &target, func(err error) { p.finish(pr, err, nil) })
-	if pr.repeated == nil {
-		pr.repeated = map[string]*checks.Repeated{}
+	if pr.asked[i] || p.checks == nil {
+		return pr.looped[i]
 	}
-	pr.repeated[name] = r
-	return r
-}
-
-// once makes one check, in this goroutine.
-func (p *Prober) once(pr *Probe, name string, timeout time.Duration, note *checks.Note) error {
-	ctx, cancel := context.WithTimeout(pr.ctx, timeout)
-	defer cancel()
-	return p.check(ctx, name, pr, note)
+	pr.asked[i] = true
+	if pr.Note() == nil && pr.Path().Mark == 0 {
+		target := pr.Whole(nil)
+		pr.looped[i], _ = p.checks.Add(name, &target, func(err error) { p.finish(pr, err, nil) })
+	}
+	return pr.looped[i]
 }
 
 // check runs the check of a name. A check that panics has failed.
@@ -109,8 +111,8 @@ func (p *Prober) check(ctx context.Context, name string, pr *Probe, note *checks
 			err = fmt.Errorf("%s: internal error: %v", name, v)
 		}
 	}()
-	if pr.Path.Mark != 0 && p.paths.Load() {
-		f = p.byVIP(f, pr.Path)
+	if pr.Path().Mark != 0 && p.paths.Load() {
+		f = p.byVIP(f, pr.Path())
 	}
 	return f(ctx, pr.Whole(note))
 }
@@ -166,12 +168,10 @@ func (p *Prober) mayLog() bool {
 
 // upcoming returns the check to run now and how long it may take.
 func (pr *Probe) upcoming() (name string, timeout time.Duration) {
-	name = pr.First()
 	if pr.connects > 0 {
-		names := pr.Names()
-		name = names[len(names)-1]
+		return pr.Last()
 	}
-	return name, pr.Limit(name)
+	return pr.First()
 }
 
 // account counts down the connect checks between two negotiations: n of them
@@ -183,7 +183,7 @@ func (pr *Probe) account(err error) {
 	case pr.connects > 0:
 		pr.connects--
 	default:
-		pr.connects = pr.N
+		pr.connects = pr.Connects()
 	}
 }
 

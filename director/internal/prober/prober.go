@@ -48,7 +48,7 @@ type Prober struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
-	probes map[spec.Identity]*Probe // owned by whoever calls Set, which is not done after Cancel
+	probes map[spec.ID]*Probe // owned by whoever calls Set, which is not done after Cancel
 
 	// driver runs turn; checks is where it can make checks, nil if it cannot.
 	driver interface {
@@ -92,7 +92,7 @@ type Result struct {
 // checks.For; limit is how many may be under way at once.
 func New(find func(name string) (checks.Func, bool), limit int, log *slog.Logger) *Prober {
 	p := &Prober{
-		find: find, loop: find == nil, limit: limit, log: log, ready: make(chan struct{}, 1), probes: map[spec.Identity]*Probe{},
+		find: find, loop: find == nil, limit: limit, log: log, ready: make(chan struct{}, 1), probes: map[spec.ID]*Probe{},
 		base: time.Now(), wheel: wheel.New(0), places: map[time.Duration]*places.Places{},
 	}
 	if p.loop {
@@ -150,14 +150,14 @@ func (p *Prober) begin() {
 // which they are spread. Probes that stay are not disturbed, except those that
 // are awaited, which run at once. It does not wait for those that end: they
 // may still have a result.
-func (p *Prober) Set(specs []*spec.Check, awaited func(spec.Identity) bool) {
+func (p *Prober) Set(specs []*spec.Check, awaited func(spec.ID) bool) {
 	if p.driver == nil {
 		p.begin()
 	}
 	p.mu.Lock()
-	wanted := make(map[spec.Identity]struct{}, len(specs))
+	wanted := make(map[spec.ID]struct{}, len(specs))
 	for _, s := range specs {
-		wanted[s.Identity] = struct{}{}
+		wanted[s.ID] = struct{}{}
 	}
 	for id, pr := range p.probes {
 		if _, ok := wanted[id]; !ok {
@@ -167,11 +167,11 @@ func (p *Prober) Set(specs []*spec.Check, awaited func(spec.Identity) bool) {
 	}
 	started := 0
 	for _, s := range specs {
-		switch pr := p.probes[s.Identity]; {
+		switch pr := p.probes[s.ID]; {
 		case pr == nil:
-			p.probes[s.Identity] = p.add(s, time.Duration(started)*BetweenFirsts)
+			p.probes[s.ID] = p.add(s, time.Duration(started)*BetweenFirsts)
 			started++
-		case awaited(s.Identity):
+		case awaited(s.ID):
 			p.kick(pr)
 		}
 	}
@@ -181,8 +181,8 @@ func (p *Prober) Set(specs []*spec.Check, awaited func(spec.Identity) bool) {
 
 // add starts a probe after a time. p is locked.
 func (p *Prober) add(s *spec.Check, after time.Duration) *Probe {
-	pr := &Probe{Check: s, pace: s.Interval}
-	pr.ctx, pr.cancel = context.WithCancel(p.ctx)
+	interval, _, _ := s.Intervals()
+	pr := &Probe{Check: s, interval: interval, pace: interval}
 	if n := len(p.free); n > 0 {
 		pr.index, p.free = p.free[n-1], p.free[:n-1]
 		p.byIndex[pr.index] = pr
@@ -190,26 +190,28 @@ func (p *Prober) add(s *spec.Check, after time.Duration) *Probe {
 		pr.index = int32(len(p.byIndex))
 		p.byIndex = append(p.byIndex, pr)
 	}
-	of := p.places[s.Interval]
+	of := p.places[interval]
 	if of == nil {
 		of = &places.Places{}
-		p.places[s.Interval] = of
+		p.places[interval] = of
 	}
-	pr.place = of.Take()
-	pr.at = time.Duration(places.Part(pr.place) * float64(s.Interval)).Truncate(probeTick)
+	pr.place = int32(of.Take())
+	pr.at = time.Duration(places.Part(int(pr.place)) * float64(interval)).Truncate(probeTick)
 	p.schedule(pr, time.Since(p.base)+after)
 	return pr
 }
 
 // remove ends a probe. p is locked.
 func (p *Prober) remove(pr *Probe) {
-	pr.cancel()
+	if pr.cancel != nil {
+		pr.cancel()
+	}
 	p.wheel.Clear(pr.index)
 	p.byIndex[pr.index] = nil
 	p.free = append(p.free, pr.index)
-	p.places[pr.Interval].Leave(pr.place)
+	p.places[pr.interval].Leave(int(pr.place))
 	pr.ended = true
-	for _, r := range pr.repeated {
+	for _, r := range pr.looped {
 		if r != nil {
 			p.removed = append(p.removed, r)
 		}
@@ -220,7 +222,7 @@ func (p *Prober) remove(pr *Probe) {
 }
 
 // Pause keeps a probe from running, or lets it run again, at once.
-func (p *Prober) Pause(id spec.Identity, paused bool) {
+func (p *Prober) Pause(id spec.ID, paused bool) {
 	pr := p.probes[id]
 	if pr == nil || pr.paused == paused {
 		return
@@ -235,7 +237,7 @@ func (p *Prober) Pause(id spec.Identity, paused bool) {
 }
 
 // Hasten has a probe run at once.
-func (p *Prober) Hasten(id spec.Identity) {
+func (p *Prober) Hasten(id spec.ID) {
 	pr := p.probes[id]
 	if pr == nil {
 		return
@@ -380,7 +382,10 @@ func (p *Prober) finish(pr *Probe, err error, note *checks.Note) {
 		return
 	}
 	aside := pr.aside
-	pr.aside = false
+	if pr.aside = false; pr.cancel != nil {
+		pr.cancel()
+		pr.cancel = nil
+	}
 	p.over(pr)
 	if pr.ended || p.ctx.Err() != nil {
 		return
@@ -390,7 +395,7 @@ func (p *Prober) finish(pr *Probe, err error, note *checks.Note) {
 	if checks.Local(err) {
 		p.logLocal(err)
 	} else {
-		p.results = append(p.results, Outcome{pr, Result{At: at, Duration: at.Sub(pr.began), Err: err, Note: note}})
+		p.results = append(p.results, Outcome{pr, Result{At: at, Duration: at.Sub(p.base) - pr.began, Err: err, Note: note}})
 		if aside {
 			p.tell()
 		}

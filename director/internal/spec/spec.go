@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unique"
 
 	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/config"
@@ -14,28 +15,35 @@ import (
 	"github.com/shunt-lb/shunt/internal/services"
 )
 
-// A Check is the check of a real server. Servers with the same identity share one
-// probe, also in different services.
+// A Check is the check of a real server. Servers whose checks have the same ID share
+// one, also in different services. It is small: what the checks of a service have in
+// common is there once.
 type Check struct {
-	Identity
+	ID
 	receive checks.Matcher
 	tls     *checks.TLSOptions // nil where the check speaks none
 }
 
-// An Identity distinguishes probes. It is comparable: what target points to
+// An ID distinguishes checks, also those from before a reload. It is comparable, and
+// a good key of a map.
+type ID struct {
+	way  unique.Handle[way]
+	addr netip.AddrPort // with the port to check
+}
+
+// A way is how an address is checked. It is comparable: what target points to
 // elsewhere is text here, and nil there.
-type Identity struct {
+type way struct {
 	kind    config.CheckType
-	service string // of a negotiate check
-	N       int    // of checktype=N
-	Target  checks.Target
+	service string        // of a negotiate check
+	n       int           // of checktype=N
+	target  checks.Target // without the address
 	receive string
 	tls     string
 	// The limits of a check, by its kind.
 	connectTimeout, negotiateTimeout time.Duration
-	Interval, Fast, Slow             time.Duration
-	// Path is the way to the VIP that is checked, too.
-	Path checks.Path
+	interval, fast, slow             time.Duration
+	path                             checks.Path
 }
 
 // For returns how to check r, nil if it is not checked at all.
@@ -43,18 +51,43 @@ func For(v *config.Virtual, r *config.Real) *Check {
 	if v.CheckType == config.CheckOn || v.CheckType == config.CheckOff {
 		return nil
 	}
-	s := &Check{Identity: Identity{
-		kind: v.CheckType, service: v.Service, N: v.CombinedN,
+	w := way{
+		kind: v.CheckType, service: v.Service, n: v.CombinedN,
 		connectTimeout: v.CheckTimeout, negotiateTimeout: v.NegotiateTimeout,
-		Interval: v.CheckInterval, Fast: v.FastInterval, Slow: v.DownInterval,
-		Target: checks.Target{Addr: v.CheckAddr(r), UDP: v.ID.Protocol == dataplane.UDP, Reset: v.CheckReset},
-	}}
-	if s.Target.Addr.Port() == dataplane.MappedPort(r.Forward, r.Addr.Port(), v.ID.Addr.Port()) {
-		// Where clients get a PROXY header, the check has to send one, too.
-		s.Target.ProxyProtocol = v.ProxyProtocol
+		interval: v.CheckInterval, fast: v.FastInterval, slow: v.DownInterval,
+		target: checks.Target{UDP: v.ID.Protocol == dataplane.UDP, Reset: v.CheckReset},
 	}
-	s.describe(v, r)
-	return s
+	c := &Check{ID: ID{addr: v.CheckAddr(r)}}
+	if c.addr.Port() == dataplane.MappedPort(r.Forward, r.Addr.Port(), v.ID.Addr.Port()) {
+		// Where clients get a PROXY header, the check has to send one, too.
+		w.target.ProxyProtocol = v.ProxyProtocol
+	}
+	c.describe(&w, v, r)
+	c.way = unique.Make(w)
+	return c
+}
+
+// SetPath has the VIP checked, too, by a path. It makes the check another one.
+func (c *Check) SetPath(p checks.Path) {
+	w := c.way.Value()
+	w.path = p
+	c.way = unique.Make(w)
+}
+
+// Addr returns the address that is checked.
+func (id ID) Addr() netip.AddrPort { return id.addr }
+
+// Path returns the way to the VIP that is checked, too; its mark is 0 for none.
+func (id ID) Path() checks.Path { return id.way.Value().path }
+
+// Connects returns how many connects follow each negotiation that succeeds.
+func (id ID) Connects() int { return id.way.Value().n }
+
+// Intervals returns the times between two checks: the usual one, that while the
+// latest results contradict the state, and that while the real server is down.
+func (id ID) Intervals() (usual, fast, slow time.Duration) {
+	w := id.way.Value()
+	return w.interval, w.fast, w.slow
 }
 
 // NamesOf returns what the checks of a service are called where each is shown,
@@ -77,32 +110,37 @@ func NamesOf(v *config.Virtual) []string {
 
 // describe sets the fields that the kind of check uses, and no others, so that
 // sections that differ elsewhere share a probe.
-func (s *Check) describe(v *config.Virtual, r *config.Real) {
-	t := &s.Target
+func (c *Check) describe(w *way, v *config.Virtual, r *config.Real) {
+	t := &w.target
 	switch {
-	case s.kind == config.CheckExternal || s.kind == config.CheckExternalPerl:
+	case w.kind == config.CheckExternal || w.kind == config.CheckExternalPerl:
 		t.Command, t.CommandWeight = v.CheckCommand, commandWeights[v.CommandWeight]
 		t.VirtualAddr, t.VirtualPort = virtualArgs(v.ID)
 		t.RealAddr, t.RealPort = realArgs(r)
-	case s.pings():
+	case w.pings():
 		t.Attempts = v.CheckCount
 	}
-	if !s.Negotiates() {
-		s.service, s.N = "", 0
+	if !w.negotiates() {
+		w.service, w.n = "", 0
 		return
 	}
 	service, _ := services.Named(v.Service)
-	s.negotiate(service.Uses, v, r)
+	c.negotiate(w, service.Uses, v, r)
 }
 
 // Negotiates reports whether the check is one of a service.
-func (s *Check) Negotiates() bool {
-	return s.kind == config.CheckNegotiate || s.kind == config.CheckCombined
+func (id ID) Negotiates() bool {
+	w := id.way.Value()
+	return w.negotiates()
+}
+
+func (w *way) negotiates() bool {
+	return w.kind == config.CheckNegotiate || w.kind == config.CheckCombined
 }
 
 // negotiate fills in the directives that a negotiate check uses.
-func (s *Check) negotiate(uses services.Directives, v *config.Virtual, r *config.Real) {
-	t := &s.Target
+func (c *Check) negotiate(w *way, uses services.Directives, v *config.Virtual, r *config.Real) {
+	t := &w.target
 	for _, d := range []struct {
 		directive services.Directives
 		to        *string
@@ -120,11 +158,11 @@ func (s *Check) negotiate(uses services.Directives, v *config.Virtual, r *config
 			*d.to = d.value
 		}
 	}
-	if s.kind == config.CheckNegotiate && !uses.Has(services.Protocol) {
+	if w.kind == config.CheckNegotiate && !uses.Has(services.Protocol) {
 		t.UDP = false
 	}
 	if uses.Has(services.Receive) && r.Receive != nil {
-		s.receive, s.Identity.receive = r.Receive, r.Receive.String()
+		c.receive, w.receive = r.Receive, r.Receive.String()
 	}
 	if uses.Has(services.Web) {
 		t.Statuses, t.Headers, t.BodyDigest = v.ReceiveStatus, v.HeaderLines(), v.BodyDigest
@@ -136,48 +174,49 @@ func (s *Check) negotiate(uses services.Directives, v *config.Virtual, r *config
 		t.File = v.CheckFile
 		t.RealAddr, t.RealPort = realArgs(r)
 	}
-	s.describeTLS(v)
+	c.describeTLS(w, v)
 }
 
 // describeTLS says how the check speaks TLS. Files with the same content are
 // the same.
-func (s *Check) describeTLS(v *config.Virtual) {
+func (c *Check) describeTLS(w *way, v *config.Virtual) {
 	if !v.SpeaksTLS() {
 		return
 	}
-	s.Target.VirtualHost = v.VirtualHost
-	s.tls = &checks.TLSOptions{Verify: v.Verify != "no", MinValid: v.MinValid}
-	s.Identity.tls = fmt.Sprint(s.tls.Verify, s.tls.MinValid)
+	w.target.VirtualHost = v.VirtualHost
+	c.tls = &checks.TLSOptions{Verify: v.Verify != "no", MinValid: v.MinValid}
+	w.tls = fmt.Sprint(c.tls.Verify, c.tls.MinValid)
 	if v.Roots != nil {
-		s.tls.Roots = v.Roots.Pool
-		s.Identity.tls += fmt.Sprintf(" roots %x", v.Roots.Sum)
+		c.tls.Roots = v.Roots.Pool
+		w.tls += fmt.Sprintf(" roots %x", v.Roots.Sum)
 	}
 	if v.Client != nil {
-		s.tls.Client = v.Client.Certificate
-		s.Identity.tls += fmt.Sprintf(" client %x", v.Client.Sum)
+		c.tls.Client = v.Client.Certificate
+		w.tls += fmt.Sprintf(" client %x", v.Client.Sum)
 	}
 }
 
-// Whole returns the target with all that the identity has as text. The check
-// writes into note what it finds out beside its verdict.
-func (s *Check) Whole(note *checks.Note) checks.Target {
-	t := s.Target
-	t.Receive, t.TLS, t.Note = s.receive, s.tls, note
+// Whole returns the target of the check, which writes into note what it finds out
+// beside its verdict.
+func (c *Check) Whole(note *checks.Note) checks.Target {
+	t := c.way.Value().target
+	t.Addr, t.Receive, t.TLS, t.Note = c.addr, c.receive, c.tls, note
 	return t
 }
 
 // Note returns a place for what the check finds out beside its verdict, nil if
 // it finds out nothing.
-func (s *Check) Note() *checks.Note {
-	if s.tls == nil && s.Target.File == "" && s.Target.CommandWeight == checks.NoWeight && s.service != "agent" && s.Path.Mark == 0 {
+func (c *Check) Note() *checks.Note {
+	w := c.way.Value()
+	if c.tls == nil && w.target.File == "" && w.target.CommandWeight == checks.NoWeight && w.service != "agent" {
 		return nil
 	}
 	return &checks.Note{}
 }
 
 // pings reports whether connect means ping: UDP has nothing to connect to.
-func (s *Check) pings() bool {
-	return s.kind == config.CheckPing || s.Target.UDP && s.kind != config.CheckNegotiate
+func (w *way) pings() bool {
+	return w.kind == config.CheckPing || w.target.UDP && w.kind != config.CheckNegotiate
 }
 
 // commandWeights are the words of checkcommandweight.
@@ -202,34 +241,60 @@ func HostArg(a netip.Addr) string {
 	return a.String()
 }
 
-// Names returns the checks that the spec needs, by checks.For's names.
-func (s *Check) Names() []string {
-	connect := "connect"
-	if s.pings() {
-		connect = "ping"
+// Names returns the checks that it consists of, by checks.For's names.
+func (id ID) Names() []string {
+	w := id.way.Value()
+	if w.kind == config.CheckCombined {
+		return []string{w.service, w.connect()}
 	}
-	switch s.kind {
-	case config.CheckNegotiate:
-		return []string{s.service}
-	case config.CheckCombined:
-		return []string{s.service, connect}
-	case config.CheckExternal:
-		return []string{"external"}
-	case config.CheckExternalPerl:
-		return []string{"external-perl"}
-	}
-	return []string{connect}
+	return []string{w.first()}
 }
 
-// First returns the check that a probe begins with.
-func (s *Check) First() string { return s.Names()[0] }
+// First returns the name of the check to begin with, and how long it may take.
+func (id ID) First() (name string, limit time.Duration) {
+	w := id.way.Value()
+	name = w.first()
+	return name, w.limit(name)
+}
+
+// Last returns the name of the check that is made between two negotiations, and how
+// long it may take.
+func (id ID) Last() (name string, limit time.Duration) {
+	w := id.way.Value()
+	name = w.connect()
+	return name, w.limit(name)
+}
 
 // Limit returns how long the check of a name may take.
-func (s *Check) Limit(name string) time.Duration {
-	if s.kind == config.CheckNegotiate || s.kind == config.CheckCombined && name == s.service {
-		return s.negotiateTimeout
+func (id ID) Limit(name string) time.Duration {
+	w := id.way.Value()
+	return w.limit(name)
+}
+
+func (w *way) connect() string {
+	if w.pings() {
+		return "ping"
 	}
-	return s.connectTimeout * time.Duration(max(1, s.Target.Attempts))
+	return "connect"
+}
+
+func (w *way) first() string {
+	switch w.kind {
+	case config.CheckNegotiate, config.CheckCombined:
+		return w.service
+	case config.CheckExternal:
+		return "external"
+	case config.CheckExternalPerl:
+		return "external-perl"
+	}
+	return w.connect()
+}
+
+func (w *way) limit(name string) time.Duration {
+	if w.kind == config.CheckNegotiate || w.kind == config.CheckCombined && name == w.service {
+		return w.negotiateTimeout
+	}
+	return w.connectTimeout * time.Duration(max(1, w.target.Attempts))
 }
 
 // Title returns the check for messages: "negotiate http", "connect".
