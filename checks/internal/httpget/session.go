@@ -244,6 +244,11 @@ func (s *Session) End(cause error) error {
 	if s.exchange == nil {
 		return cause
 	}
+	defer func() {
+		if s.exchange != nil { // the pattern panics
+			s.done(cause)
+		}
+	}()
 	if !s.judged {
 		if f, ok := errors.AsType[*failure.Cause](cause); ok && s.overTLS(s.page) {
 			f.Kind = failure.TLS // as an alert about a missing client certificate, which comes after the handshake
