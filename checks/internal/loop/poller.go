@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"sync/atomic"
+	"syscall"
 	"time"
 	"unsafe"
 
@@ -20,6 +21,10 @@ const wokenUp = -1
 // A poller is an epoll instance with the events it has brought.
 type poller struct {
 	fd     int32
+	file   *os.File        // of fd
+	conn   syscall.RawConn // of file
+	taken  func(uintptr) bool
+	n      int   // of events
 	waker  int32 // an eventfd
 	woken  atomic.Bool
 	events [batch]unix.EpollEvent
@@ -32,11 +37,17 @@ func newPoller() (*poller, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
 	}
+	_ = unix.SetNonblock(fd, true) // has the runtime wait for it
 	waker, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	if err != nil {
 		return nil, errors.Join(os.NewSyscallError("eventfd", err), unix.Close(fd))
 	}
-	p := &poller{fd: int32(fd), waker: int32(waker)}
+	p := &poller{fd: int32(fd), waker: int32(waker), file: os.NewFile(uintptr(fd), "epoll")}
+	p.taken = p.take
+	if p.conn, err = p.file.SyscallConn(); err != nil {
+		p.close()
+		return nil, err
+	}
 	if e := p.add(p.waker, unix.EPOLLIN, wokenUp, 0); e != 0 {
 		p.close()
 		return nil, os.NewSyscallError("epoll_ctl", e)
@@ -45,20 +56,30 @@ func newPoller() (*poller, error) {
 }
 
 // wait returns the events there are, after so much time at most; less than 0 is
-// no limit. It tells the Go scheduler that it blocks.
+// no limit. The goroutine waits as those of package net do, in the runtime's own
+// poller: a thread that blocked in epoll_wait would have another, sysmon, look
+// after it every 20 microseconds and more, which costs more than the checks.
 func (p *poller) wait(limit time.Duration) []unix.EpollEvent {
-	ms := -1
-	if limit >= 0 {
-		ms = int((limit + time.Millisecond - 1) / time.Millisecond)
+	if p.take(0) || limit == 0 {
+		return p.events[:p.n]
 	}
+	var until time.Time
+	if limit > 0 {
+		until = time.Now().Add(limit)
+	}
+	_ = p.file.SetReadDeadline(until)
+	_ = p.conn.Read(p.taken)
+	return p.events[:p.n]
+}
+
+// take takes the events there are, and reports whether there are any.
+func (p *poller) take(uintptr) bool {
 	n, _, e := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd), uintptr(unsafe.Pointer(&p.events)), batch, 0, 0, 0)
-	if n == 0 && ms != 0 {
-		n, _, e = unix.Syscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd), uintptr(unsafe.Pointer(&p.events)), batch, uintptr(ms), 0, 0)
-	}
+	p.n = int(n)
 	if e != 0 {
-		return nil // interrupted
+		p.n = 0
 	}
-	return p.events[:n]
+	return p.n > 0
 }
 
 // wake ends a wait, or the next one. It may be called from any goroutine.
@@ -91,5 +112,5 @@ func (p *poller) control(op int, fd int32, change unix.EpollEvent) unix.Errno {
 
 func (p *poller) close() {
 	closeFD(p.waker)
-	closeFD(p.fd)
+	_ = p.file.Close()
 }
