@@ -78,6 +78,48 @@ func TestAgentOverAReload(t *testing.T) {
 	r.is("another agent", Up, 4)
 }
 
+// An agent's word stays when the file changes only how often it is asked. It is gone
+// with the agent, and that is a transition with its cause.
+func TestAgentOverAnotherPace(t *testing.T) {
+	slower := func(text string) string { return "checkinterval=77\nchecktimeout=66\n" + text }
+	for word, said := range map[State]prober.Result{
+		Maintenance: {Note: &checks.Note{Admin: checks.Maint}},
+		Down:        {Err: saysDown},
+	} {
+		r := withAgent(t, agentFile)
+		r.port(9999, said.Err, said.Note)
+		r.is("said", word, 0)
+		r.edit(slower(agentFile))
+		r.is("another pace", word, 0)
+		r.port(80, nil, nil)
+		r.is("another result", word, 0)
+		before := len(r.c.reports.history.recent)
+		r.edit(slower(strings.Replace(agentFile, "\tagent=9999\n", "", 1)))
+		r.is("no agent", Up, 4)
+		recent := r.c.reports.history.recent
+		if len(recent) != before+1 || recent[before].From != word || recent[before].To != Up || recent[before].Cause != r.first().Cause {
+			t.Errorf("%s: %d transitions, the last %+v", word, len(recent)-before, recent[len(recent)-1])
+		}
+	}
+}
+
+// Two checks of a server whose results come together make one transition.
+func TestAgentAndCheckAtOnce(t *testing.T) {
+	r := withAgent(t, agentFile)
+	before := len(r.c.reports.history.recent)
+	for id, members := range r.c.checkedBy {
+		result := prober.Result{At: r.now, Err: errBad}
+		if id.Addr().Port() == 9999 {
+			result = prober.Result{At: r.now, Note: &checks.Note{Admin: checks.Maint}}
+		}
+		r.c.observeAll(members, result)
+	}
+	r.c.catchUp()
+	if recent := r.c.reports.history.recent; len(recent) != before+1 || recent[before].To != Maintenance {
+		t.Errorf("%+v", recent[before:])
+	}
+}
+
 // A new check takes no server out before it fails. A server that is down by nothing
 // but a check that is gone comes back at once, and the history says why.
 func TestReloadOfOneOfSeveralChecks(t *testing.T) {
@@ -95,7 +137,7 @@ func TestReloadOfOneOfSeveralChecks(t *testing.T) {
 	}
 	r.edit(agentFile + "\tcheck=connect port=82\n")
 	r.is("without the check that fails", Up, 4)
-	if s := r.first(); s.Cause != "the check that failed is no longer made" {
+	if s := r.first(); s.Cause != "the check that kept it down is no longer made" {
 		t.Errorf("cause %q", s.Cause)
 	}
 	r.edit(agentFile + "\tcheck=connect port=82\n\tcheck=connect port=83\n")

@@ -102,6 +102,9 @@ func healthOf(all []check) health.Health {
 			h.Rises = min(h.Rises, k.health.Rises)
 		}
 	}
+	if h.Fails > 0 {
+		h.Rises = 0
+	}
 	return h
 }
 
@@ -174,12 +177,28 @@ func (s *server) inheritChecks(old *server) bool {
 		switch {
 		case at >= 0:
 			k.checkHistory = old.checks[at].checkHistory
-		case !k.advises:
-			k.health.Set(old.health.Up)
+		default:
+			k.begin(old, i == 0)
 		}
 		same = same && at == i
 	}
 	return same
+}
+
+// begin has a check that is new after a reload begin in the state of the old server.
+// What a real server has asked for stays if only the pace of the check has changed.
+func (k *check) begin(old *server, ordinary bool) {
+	if !k.advises {
+		k.health.Set(old.health.Up)
+	}
+	for j := range old.checks {
+		if o := &old.checks[j]; (j == 0) == ordinary && o.advises == k.advises && o.SameQuestion(k.ID) {
+			k.request = o.request
+			if k.advises {
+				k.health = o.health
+			}
+		}
+	}
 }
 
 // recount makes the state of a server that of its checks, of which some have
@@ -197,7 +216,11 @@ func (s *server) recount(now time.Time, old *server) {
 	}
 	s.last.Err = trouble(s.checks)
 	s.recent.Move(func(of int) int { return placeIn(s.checks, &old.checks[of], of == 0) })
-	if s.health.Up && !old.health.Up {
-		s.shift(now, old.state(), "the check that failed is no longer made")
+	if s.state() != old.state() {
+		why := s.requested()
+		if s.health.Up && !old.health.Up {
+			why = "the check that kept it down is no longer made"
+		}
+		s.shift(now, old.state(), why)
 	}
 }

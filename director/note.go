@@ -102,7 +102,7 @@ func (c *cluster) applyNote(now time.Time, m member, n *checks.Note) {
 	m.check().request.add(n)
 	s.request = requestOf(s.checks, s.conf.Weight)
 	if s.state() != before {
-		c.reports.changed(now, sv, s, before, s.requested())
+		s.shift(now, before, s.requested())
 	}
 	if s.weight() != weight || s.state() != before {
 		c.stale[sv] = now

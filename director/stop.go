@@ -154,6 +154,6 @@ func (c *cluster) stop() (kept []*service) {
 		c.removeService(sv)
 	}
 	c.reports.alerts.limits.Flush()
-	c.out, c.reports.out = noEffects{}, noEffects{}
+	c.out, c.reports.out, c.reports.alerts.out = noEffects{}, noEffects{}, noEffects{}
 	return kept
 }

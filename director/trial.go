@@ -85,7 +85,9 @@ func TrialPaths(all []Trial) []dataplane.Path {
 			marks[key] = mark
 			list = append(list, dataplane.Path{Mark: mark, IPv6: key.six, Server: key.server})
 		}
-		t.Path.Mark = mark
+		if t.Path.Mark = mark; mark == 0 {
+			t.NotByVIP = fmt.Sprintf("more than %d real servers are to be checked by their VIP at once", dataplane.MaxPaths)
+		}
 	}
 	return list
 }

@@ -16,7 +16,7 @@ import (
 type Limits func(v *config.Virtual, s dataplane.VirtualService) []*dataplane.Limit
 
 // Validate returns the problems for which a well-formed configuration cannot be
-// run: checks that do not exist, services that the dataplane cannot serve, and
+// run: checks that do not exist or come twice, services that the dataplane cannot serve, and
 // services whose connections come back to them. connects reports
 // whether the dataplane that a service is for makes connections itself. Each
 // problem names the directive and its line.
@@ -25,6 +25,7 @@ func Validate(conf *config.Config, limits Limits, connects func(*config.Virtual)
 	for i := range conf.Virtuals {
 		v := &conf.Virtuals[i]
 		ps = append(ps, missingChecks(v)...)
+		ps = append(ps, repeatedChecks(v)...)
 		for _, l := range limits(v, Everything(v)) {
 			// The services of a range have equal problems.
 			if p := limitProblem(v, l); !slices.Contains(ps, p) {
@@ -55,6 +56,25 @@ func missingChecks(v *config.Virtual) config.Problems {
 		}
 	}
 	return ps
+}
+
+// repeatedChecks returns the checks of a service that ask the same of a real server
+// as one before: each result of theirs would count twice.
+func repeatedChecks(v *config.Virtual) config.Problems {
+	for i := range v.Reals {
+		made := checksOf(v, &v.Reals[i])
+		for j := 1; j < len(made); j++ {
+			direct := v.CheckPath != config.CheckPathVIP // else the ordinary one goes another way
+			if placeIn(made[:j], &made[j], false) > 0 || direct && made[j].ID == made[0].ID {
+				return config.Problems{{
+					Severity: config.Error, Pos: v.Further()[j-1].Pos,
+					Text: fmt.Sprintf("virtual service %s: %s asks %s the same as a check before it", v.ID, v.Further()[j-1].Name(), v.Reals[i].Addr),
+					Hint: "remove one of them",
+				}}
+			}
+		}
+	}
+	return nil
 }
 
 // Everything returns the service with all of its real servers and its fallback in

@@ -74,6 +74,14 @@ func (c *Check) SetPath(p checks.Path) {
 	c.way = unique.Make(w)
 }
 
+// SameQuestion reports whether both checks ask the same of the same address, at
+// whatever pace.
+func (id ID) SameQuestion(o ID) bool {
+	a, b := id.way.Value(), o.way.Value()
+	a.connectTimeout, a.negotiateTimeout, a.interval, a.fast, a.slow = b.connectTimeout, b.negotiateTimeout, b.interval, b.fast, b.slow
+	return id.addr == o.addr && a == b
+}
+
 // Addr returns the address that is checked.
 func (id ID) Addr() netip.AddrPort { return id.addr }
 
@@ -208,7 +216,7 @@ func (c *Check) Whole(note *checks.Note) checks.Target {
 // it finds out nothing.
 func (c *Check) Note() *checks.Note {
 	w := c.way.Value()
-	if c.tls == nil && w.target.File == "" && w.target.CommandWeight == checks.NoWeight && w.service != "agent" {
+	if c.tls == nil && w.target.File == "" && w.target.CommandWeight == checks.NoWeight && w.service != "agent" && w.path.Mark == 0 {
 		return nil
 	}
 	return &checks.Note{}
