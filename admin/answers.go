@@ -81,13 +81,15 @@ func (a *answers) end(p *pacedWriter) {
 	<-a.slots
 }
 
-// cutSlowest ends the answer that has taken longest, if that is more than
+// cutSlowest ends the first answer whose client has been waited for longer than
 // fairTime.
 func (a *answers) cutSlowest() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if len(a.all) > 0 {
-		a.all[0].cutSlow()
+	for _, p := range a.all {
+		if p.cutSlow() {
+			return
+		}
 	}
 }
 
@@ -147,9 +149,10 @@ func (p *pacedWriter) sent() {
 	p.piece = time.Time{}
 }
 
-// cutSlow ends the answer if its client has been waited for longer than fairTime.
+// cutSlow ends the answer if its client has been waited for longer than fairTime, and
+// reports whether that is so.
 // The time that making the answer takes does not count.
-func (p *pacedWriter) cutSlow() {
+func (p *pacedWriter) cutSlow() (cut bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	waited := p.waited
@@ -160,6 +163,7 @@ func (p *pacedWriter) cutSlow() {
 		p.cut = true
 		_ = p.control.SetWriteDeadline(time.Now())
 	}
+	return p.cut
 }
 
 // Unwrap is for [http.ResponseController].

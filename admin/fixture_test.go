@@ -156,7 +156,7 @@ func web() director.ServiceStatus {
 			Refused: 3, Refusals: dataplane.Refusals{dataplane.Unreachable: 2, dataplane.Queued: 1}, Denied: 12, Throttled: 7, Queued: 40, Cut: 5,
 		},
 		Waiting:          2,
-		Warnings:         []string{"another machine answers ARP for 10.0.0.100 on eth0, as 52:54:00:65:43:21: packets of clients go there, past the director"},
+		Warnings:         []string{"another machine claims 10.0.0.100 on eth0 by ARP, as 52:54:00:65:43:21: packets of clients go there, past the director"},
 		CheckDurations:   director.Histogram{Buckets: map[float64]uint64{0.001: 190000, 0.0025: 280000, 0.005: 291000}, Count: 291696, Sum: 14 * time.Minute},
 		FallbackCounters: dataplane.Counters{Connections: 31, InBytes: 4100, OutBytes: 52_000, Failures: 1},
 		Servers: []director.ServerStatus{
@@ -175,7 +175,7 @@ func web() director.ServiceStatus {
 			},
 			{
 				Server: "192.168.80.130:80", Forward: "gate", Weight: 1, Current: 0, State: director.Maintenance,
-				Warnings: []string{"it answers ARP for 10.0.0.100 on eth0, as 52:54:00:12:34:56: packets of clients go there, past the director"},
+				Warnings: []string{"it claims 10.0.0.100 on eth0 by ARP, as 52:54:00:12:34:56: packets of clients go there, past the director"},
 				Since:    before(40 * time.Minute), Cause: "file /etc/ha.d/maintenance/web3",
 				Checked: before(700 * time.Millisecond), Duration: director.Seconds(2 * time.Millisecond), Rises: 2400, ChecksOK: 2400, Transitions: 1,
 			},

@@ -79,7 +79,7 @@ func TestPageTells(t *testing.T) {
 		"Not ready", "configuration: 1</summary>", "Not served as configured", "address already in use", "fallback active",
 		"connect 192.168.80.120:80: connection refused", "file /etc/ha.d/maintenance/web3", "82.1 GiB out",
 		`<noscript><meta http-equiv="refresh"`, "no real server is left",
-		"another machine answers ARP for 10.0.0.100", "192.168.80.130:80: it answers ARP",
+		"another machine claims 10.0.0.100", "192.168.80.130:80: it claims",
 		"waiting 2, refused 3 (unreachable 2, queue 1), denied 12, throttled 7, cut 5", "connections 20000 of 20000, clients waited 17 times<br>flows 812 of 65536, evicted 9",
 		"<strong>Full</strong>new connections wait", "Waiting for 1 that the configuration names", "no address found for",
 	} {

@@ -239,6 +239,8 @@ func checkWord(c director.CheckStatus) string {
 		return "none yet"
 	case c.Silent:
 		return "silent"
+	case !c.OK && c.Result == "":
+		return "down"
 	case c.Result == "":
 		return "ok " + took(time.Duration(c.Duration))
 	}

@@ -33,8 +33,7 @@ import (
 //
 // An answer is read as leniently as ldirectord does, as long as it is clear:
 // header lines that are not needed are passed over whatever is in them, a
-// Content-Length that is no number is none, and two equal ones are one; two
-// that differ are a failure. An answer without a status line is all body, as in
+// Content-Length that is no number is none, and of several the last counts. An answer without a status line is all body, as in
 // HTTP/0.9, and a good one if target.Receive matches it. (ldirectord takes it
 // for a good one without a pattern, too: a defect.)
 func HTTP(ctx context.Context, target Target) error {

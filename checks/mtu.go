@@ -57,7 +57,11 @@ func askedFor(conn net.Conn) (size int, err error) {
 			return err
 		}
 		size, err = unix.GetsockoptInt(fd, unix.SOL_TCP, unix.TCP_MAXSEG)
-		return errors.Join(err, unix.SetsockoptInt(fd, unix.SOL_TCP, unix.TCP_REPAIR, repairEnds))
+		end := unix.SetsockoptInt(fd, unix.SOL_TCP, unix.TCP_REPAIR, repairEnds)
+		if end != nil { // before Linux 4.19: this sends a probe of the window
+			end = unix.SetsockoptInt(fd, unix.SOL_TCP, unix.TCP_REPAIR, 0)
+		}
+		return errors.Join(err, end)
 	})
 	return size, err
 }

@@ -96,15 +96,16 @@ func (s *redis) Feed(b []byte, _ bool) session.Step {
 // take reads the replies that b completes.
 func (s *redis) take(b []byte) (step session.Step) {
 	fits := min(len(b), session.MaxHeld-len(s.answer.Bytes()))
-	held := s.answer.Append(b[:fits])
-	for held {
+	if !s.answer.Append(b[:fits]) {
+		return s.done(failure.Because(Resource, "%w", session.ErrMemory))
+	}
+	for {
 		whole, err := s.read()
 		switch {
 		case err != nil:
 			return s.done(err)
 		case !whole && fits < len(b):
-			held = false
-			continue
+			return s.done(failure.Because(Protocol, "%s: the reply has more than %d bytes", s.name(), session.MaxHeld))
 		case !whole:
 			return step
 		}
@@ -119,7 +120,6 @@ func (s *redis) take(b []byte) (step session.Step) {
 		s.loggingIn = false
 		step = s.ask()
 	}
-	return s.done(failure.Because(Protocol, "%s: the reply has more than %d bytes", s.name(), session.MaxHeld))
 }
 
 // read reads on in a reply and reports whether it is complete.

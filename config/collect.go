@@ -117,6 +117,12 @@ func Masked(line string) string {
 // masked returns the line of s without a password.
 func masked(s *stmt) string {
 	switch d := byName[s.key]; {
+	case s.key == "": // no "=": what comes behind a name may be a password all the same
+		words := strings.Fields(s.src)
+		if len(words) > 1 && byName[words[0]] != nil && byName[words[0]].secret {
+			return words[0] + " ***"
+		}
+		return s.src
 	case d == nil || !d.secret:
 		return s.src
 	case d.mask != nil:

@@ -152,7 +152,7 @@ func (v *Virtual) needsPort() bool {
 
 func (r *review) check() {
 	misread := r.sec.body.lastOf("service") != nil && !r.v.Origins["service"].set()
-	if r.v.CheckType == CheckNegotiate && r.v.Service == services.None && len(r.v.Reals) > 0 && !misread {
+	if r.v.CheckType == CheckNegotiate && r.v.Service == services.None && len(r.v.Reals) > 0 && len(r.v.Checks) == 0 && !misread {
 		s := r.sec.line("service")
 		r.warn(s, s.keyAt, "service none is not checked: its real servers are always up", "write service=NAME, or checktype=connect")
 	}

@@ -97,6 +97,16 @@ func TestPasswordsAreNotShown(t *testing.T) {
 	}
 }
 
+// A line that cannot be read may have a password all the same.
+func TestPasswordsOfBrokenLines(t *testing.T) {
+	for _, line := range []string{"passwd hush", "secret  hush", "check redis port=6379 passwd=hush", "check=redis port=x passwd=\"hush\"", "passwd : hush"} {
+		_, err := config.Parse(t.Context(), "test.cf", []byte("virtual=192.0.2.80:80\n    real=192.0.2.1:80 masq\n    "+line+"\n"), config.Options{})
+		if err == nil || strings.Contains(err.Error(), "hush") {
+			t.Errorf("%q: %v", line, err)
+		}
+	}
+}
+
 func TestReport(t *testing.T) {
 	ps := config.Problems{
 		{Severity: config.Error, Pos: config.Pos{File: "a.cf", Line: 3, Col: 4}, Text: "no", Hint: "yes", Line: "日\t本x"},

@@ -158,8 +158,8 @@ func TestWarningsOnIPVS(t *testing.T) {
 	c.must(rs2.in.Do(func() error { return advertise(1440) }))
 	d := c.director(pathCF)
 	c.ready(d)
-	answers, narrow := "it answers ARP for "+c.vip.String(), "hang where ICMP does not tell them"
-	c.warned(d, "rs1 answers ARP, and asks for too much", narrow, answers)
+	answers, narrow := "it claims "+c.vip.String(), "hang where ICMP does not tell them"
+	c.warned(d, "rs1 claims the VIP, and asks for too much", narrow, answers)
 	for _, link := range []string{"all", "eth0", "lo", "tunl0"} {
 		c.must(rs1.in.Sysctl("net.ipv4.conf."+link+".arp_ignore", "1"))
 	}

@@ -32,6 +32,7 @@ type neighborWatch struct {
 	tell func(context.Context, []director.Warning) error
 
 	failure string // the latest one
+	found   []director.Warning
 }
 
 // run asks every minute until ctx is done.
@@ -66,7 +67,14 @@ func (n *neighborWatch) look(ctx context.Context) {
 	if failure != "" && failure != n.failure {
 		n.log.Warn("nobody watches whether other machines answer for virtual addresses", "err", err)
 	}
-	n.failure = failure
+	if err != nil { // about what was not looked at nothing new is known
+		for _, w := range n.found {
+			if !slices.Contains(found, w) {
+				found = append(found, w)
+			}
+		}
+	}
+	n.failure, n.found = failure, found
 	if err := n.tell(ctx, found); err != nil && !errors.Is(err, director.ErrStopped) && ctx.Err() == nil {
 		n.log.Warn("warnings about real servers are not up to date", "err", err)
 	}
@@ -109,13 +117,13 @@ func answeredFor(ctx context.Context, services []*config.Virtual) ([]director.Wa
 		return nil, err
 	}
 	answers, err := answersOn(ctx, here, addressesOf(services))
+	byAddr := map[netip.Addr][]answer{}
+	for _, a := range answers {
+		byAddr[a.addr] = append(byAddr[a.addr], a)
+	}
 	var found []director.Warning
 	for _, v := range services {
-		for _, a := range answers {
-			if a.addr == v.ID.Addr.Addr() {
-				found = append(found, a.about(v)...)
-			}
-		}
+		found = append(found, about(v, byAddr[v.ID.Addr.Addr()])...)
 	}
 	return found, err
 }
@@ -153,38 +161,65 @@ func answersOn(ctx context.Context, here *neighbor.Links, addrs []netip.Addr) ([
 		}
 	}
 	known, err := neighbor.Known()
+	if err != nil {
+		return nil, errors.Join(append(errs, err)...) // whose answers they are is not known
+	}
 	for i := range all {
 		all[i].names = known[all[i].mac]
 	}
-	return all, errors.Join(append(errs, err)...)
+	return all, errors.Join(errs...)
 }
 
-// about returns what an answer says about a service: that one of its real servers
-// takes packets away, or another machine. Where this host does not have the address,
-// another director may.
-func (a answer) about(v *config.Virtual) []director.Warning {
-	var found []director.Warning
-	for _, r := range v.Reals {
-		if hasVIP(r) && slices.Contains(a.names, r.Addr.Addr().Unmap()) {
-			found = append(found, director.Warning{Service: v.ID, Server: r.Addr, Text: a.text("it") + a.remedy(r.Forward)})
+// maxStrangers is how many machines that are no real servers are named one by one.
+const maxStrangers = 2
+
+// about returns what the answers for its address say about a service: that its real
+// servers take packets away, or other machines. Where this host does not have the
+// address, another director may. Machines that nobody can count, such as one that
+// answers with ever new MACs, are one warning.
+func about(v *config.Virtual, answers []answer) (found []director.Warning) {
+	var strangers []director.Warning
+	for _, a := range answers {
+		theirs := a.servers(v)
+		found = append(found, theirs...)
+		if len(theirs) == 0 && a.own {
+			strangers = append(strangers, director.Warning{Service: v.ID, Text: a.text(a.stranger()) + ", as " + a.mac.String() + takenAway})
 		}
 	}
-	if len(found) > 0 || !a.own {
-		return found
+	if len(strangers) > maxStrangers {
+		a := answers[0]
+		return append(found, director.Warning{Service: v.ID, Text: a.text("several other machines") + takenAway})
 	}
-	who := "another machine"
+	return append(found, strangers...)
+}
+
+const takenAway = ": packets of clients go there, past the director"
+
+// servers returns the warnings about real servers of v that the answer is of.
+func (a answer) servers(v *config.Virtual) (found []director.Warning) {
+	for _, r := range v.Reals {
+		if hasVIP(r) && slices.Contains(a.names, r.Addr.Addr().Unmap()) {
+			text := a.text("it") + ", as " + a.mac.String() + takenAway + a.remedy(r.Forward)
+			found = append(found, director.Warning{Service: v.ID, Server: r.Addr, Text: text})
+		}
+	}
+	return found
+}
+
+// stranger names a machine that is no real server.
+func (a answer) stranger() string {
 	if i := slices.IndexFunc(a.names, func(name netip.Addr) bool { return name != a.addr }); i >= 0 {
-		who += ", " + a.names[i].String() + ","
+		return "another machine, " + a.names[i].String() + ","
 	}
-	return []director.Warning{{Service: v.ID, Text: a.text(who)}}
+	return "another machine"
 }
 
 func (a answer) text(who string) string {
 	protocol := "ARP"
 	if a.addr.Is6() {
-		protocol = "neighbour solicitations"
+		protocol = "neighbour discovery"
 	}
-	return fmt.Sprintf("%s answers %s for %s on %s, as %s: packets of clients go there, past the director", who, protocol, a.addr, a.link, a.mac)
+	return fmt.Sprintf("%s claims %s on %s by %s", who, a.addr, a.link, protocol)
 }
 
 // remedy is what to type on a real server.

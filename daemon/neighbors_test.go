@@ -134,12 +134,12 @@ func TestARPIsWatched(t *testing.T) {
 	l := newLAN(t, "10.16.0.", 24, lanCF)
 	l.expect("nobody else has the VIP")
 	l.must(errors.Join(l.rs1.AddVIP("lo", l.vip), l.rs2.AddVIP("lo", l.vip), l.rs2.Sysctl("net.ipv4.conf.all.arp_ignore", "1")))
-	at := "answers ARP for 10.16.0.100 on eth0, as " + macOf(t, l.rs1) + ": packets of clients go there, past the director; on it: sysctl -w net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2"
+	at := "claims 10.16.0.100 on eth0 by ARP, as " + macOf(t, l.rs1) + ": packets of clients go there, past the director; on it: sysctl -w net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2"
 	l.expect("rs1 answers", [2]string{l.rs1Addr, at}, [2]string{l.rs1Addr, at})
 	l.must(l.rs1.Sysctl("net.ipv4.conf.all.arp_ignore", "1"))
 	l.expect("rs1 is as it should be")
 	l.must(l.other.AddVIP("lo", l.vip))
-	who := "another machine answers ARP for 10.16.0.100 on eth0, as " + macOf(t, l.other)
+	who := "another machine claims 10.16.0.100 on eth0 by ARP, as " + macOf(t, l.other)
 	l.expect("a machine that is none of them", [2]string{"", who}, [2]string{"", who})
 	c, err := l.other.Listen("tcp", "10.16.0.4:0")
 	l.must(err)
@@ -150,11 +150,11 @@ func TestARPIsWatched(t *testing.T) {
 	conn, err := here.Dial(t.Context(), "tcp", c.Addr().String())
 	l.must(err)
 	_ = conn.Close()
-	l.expect("one that is known", [2]string{"", "another machine, 10.16.0.4, answers ARP"})
+	l.expect("one that is known", [2]string{"", "another machine, 10.16.0.4, claims"})
 	l.must(here.DelAddr("eth0", netip.PrefixFrom(l.vip, 32)))
 	l.expect("this host has no VIP: the other is the director")
 	l.must(l.rs1.Sysctl("net.ipv4.conf.all.arp_ignore", "0"))
-	l.expect("and a real server answers as well", [2]string{l.rs1Addr, "it answers ARP"})
+	l.expect("and a real server answers as well", [2]string{l.rs1Addr, "it claims"})
 	l.conf.Virtuals[0].CheckPath = ""
 	l.expect("without checkpath=vip")
 	l.conf.Virtuals[0].CheckPath = config.CheckPathVIP
@@ -175,7 +175,7 @@ virtual6=[%VIP%]:80
 	l.must(l.rs2.AddVIP("lo", l.vip))
 	l.expect("the VIP on lo")
 	l.must(l.rs1.AddVIP("eth0", l.vip))
-	l.expect("rs1 answers", [2]string{l.rs1Addr, "it answers neighbour solicitations for fd16::100 on eth0, as " + macOf(t, l.rs1) +
+	l.expect("rs1 answers", [2]string{l.rs1Addr, "it claims fd16::100 on eth0 by neighbour discovery, as " + macOf(t, l.rs1) +
 		": packets of clients go there, past the director; on it: the address on lo alone; shunt realserver check --vip fd16::100 --forward ipip names what is missing"})
 	l.must(l.rs1.DelAddr("eth0", netip.PrefixFrom(l.vip, 128)))
 	l.expect("rs1 is as it should be")

@@ -63,7 +63,10 @@ func setTrialPaths(ctx context.Context, list []dataplane.Path) (remove func() er
 	}
 	c := claim.New(trialClaim)
 	if !c.Ours() {
-		return nil, errors.New("another `shunt check` makes checks by the VIP: wait for its end")
+		if claim.Held(trialClaim) {
+			return nil, errors.New("another `shunt check` makes checks by the VIP: wait for its end")
+		}
+		return nil, errors.New("a process of another user holds what only one `shunt check` may have")
 	}
 	plane, err := newIPVS(ipvs.Options{})
 	if err != nil {

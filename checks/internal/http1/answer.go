@@ -171,7 +171,7 @@ func (a *Answer) decide(first []byte) error {
 // may be, which is a line between chunks, nobody reads the end.
 func (a *Answer) keep(part []byte) error {
 	if !a.line.Append(part) && len(a.line.Bytes())+len(part) <= session.MaxHeld {
-		return ErrMemory
+		return session.ErrMemory
 	}
 	return nil
 }

@@ -8,7 +8,6 @@
 package http1
 
 import (
-	"errors"
 	"fmt"
 )
 
@@ -22,10 +21,6 @@ const maxReason = 200
 type Error struct{ text string }
 
 func (e *Error) Error() string { return e.text }
-
-// ErrMemory is the error of an answer for which all checks together hold too
-// much. It says nothing about the answer.
-var ErrMemory = errors.New("no memory is left for answers")
 
 func wrong(format string, args ...any) error { return &Error{fmt.Sprintf(format, args...)} }
 

@@ -130,7 +130,7 @@ func (s *Session) eof() (more []byte, step session.Step, over bool) {
 // fault handles an error of the answer's form: in the headers it is a verdict, in
 // the body the end of it.
 func (s *Session) fault(err error) (session.Step, bool) {
-	if errors.Is(err, http1.ErrMemory) {
+	if errors.Is(err, session.ErrMemory) {
 		return s.done(failure.Because(failure.Resource, "%w", err)), true
 	}
 	if !s.answer.Head() {
@@ -249,6 +249,9 @@ func (s *Session) End(cause error) error {
 			s.done(cause)
 		}
 	}()
+	if errors.Is(cause, context.Canceled) {
+		return s.done(cause).Err // nobody waits for a verdict
+	}
 	if !s.judged {
 		if f, ok := errors.AsType[*failure.Cause](cause); ok && s.overTLS(s.page) {
 			f.Kind = failure.TLS // as an alert about a missing client certificate, which comes after the handshake

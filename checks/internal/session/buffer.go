@@ -1,6 +1,7 @@
 package session
 
 import (
+	"errors"
 	"sync"
 	"sync/atomic"
 )
@@ -16,6 +17,10 @@ var (
 	heldByAll atomic.Int64
 	classes   = [...]class{newClass(4 << 10), newClass(16 << 10), newClass(MaxHeld)}
 )
+
+// ErrMemory is the error of an answer for which all Buffers together hold too
+// much. It says nothing about the answer.
+var ErrMemory = errors.New("no memory is left for answers")
 
 // Held returns how much all Buffers hold together, in bytes.
 func Held() int64 { return heldByAll.Load() }

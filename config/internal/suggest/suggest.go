@@ -66,7 +66,7 @@ var confusions = map[string]string{
 	"smtp_server":             "did you mean `smtp`?",
 	"uthreshold":              "the thresholds stand behind the weight: real=ADDRESS:PORT gate 1 l:LOWER u:UPPER",
 	"lthreshold":              "the thresholds stand behind the weight: real=ADDRESS:PORT gate 1 l:LOWER u:UPPER",
-	"status_code":             "did you mean `receive`? A check wants a status of 200 to 399 by itself",
+	"status_code":             "did you mean `receivestatus`? A check wants a status of 200 to 299 by itself",
 	"regex":                   "did you mean `receive`?",
 	"path":                    "did you mean `request`?",
 	"notify_up":               "did you mean `fallbackcommand`? Other changes are told by emailalert and by metrics",

@@ -43,7 +43,7 @@ func (a *arp) close() error { return a.file.Close() }
 func (a *arp) ask(addr netip.Addr) (err error) {
 	to := &unix.SockaddrLinklayer{Ifindex: a.link.Index, Protocol: NetworkOrder(unix.ETH_P_ARP), Halen: 6, Addr: [8]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}}
 	closed := a.raw.Control(func(fd uintptr) { err = unix.Sendto(int(fd), request(addr, a.link.MAC), 0, to) })
-	if errors.Is(err, unix.EAGAIN) {
+	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.ENOBUFS) {
 		err = nil // lost on a link that is full, as it might be anywhere
 	}
 	return errors.Join(closed, err)

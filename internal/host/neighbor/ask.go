@@ -29,7 +29,8 @@ type asker interface {
 
 // Ask asks on a link for addresses, twice for each with a pause after each
 // question, and returns the machines that say that they have it, in order, without
-// this host. It ends a second after the last question, or when ctx is done.
+// this host. It ends a second after the last question, or when ctx is done. With an
+// error come the answers about those addresses that could be asked for.
 func (ls *Links) Ask(ctx context.Context, l Link, addrs []netip.Addr, pause time.Duration) (map[netip.Addr][]MAC, error) {
 	a := &asking{own: ls.macs, found: map[netip.Addr][]MAC{}}
 	for _, addr := range addrs {
@@ -39,9 +40,7 @@ func (ls *Links) Ask(ctx context.Context, l Link, addrs []netip.Addr, pause time
 	for _, k := range askers {
 		a.hearing.Go(func() { k.hear(a.add) })
 	}
-	if err == nil {
-		err = a.ask(ctx, askers, addrs, pause)
-	}
+	err = errors.Join(err, a.ask(ctx, askers, addrs, pause))
 	for _, k := range askers {
 		err = errors.Join(err, k.close())
 	}
@@ -56,12 +55,14 @@ func (ls *Links) Ask(ctx context.Context, l Link, addrs []netip.Addr, pause time
 }
 
 // open returns the askers of the families of addrs, by whether it is IPv6.
-func open(l Link, addrs []netip.Addr) (map[bool]asker, error) {
-	askers := map[bool]asker{}
+func open(l Link, addrs []netip.Addr) (askers map[bool]asker, failed error) {
+	askers = map[bool]asker{}
+	tried := map[bool]bool{}
 	for _, a := range addrs {
-		if askers[a.Is6()] != nil {
+		if tried[a.Is6()] {
 			continue
 		}
+		tried[a.Is6()] = true
 		how := openARP
 		if a.Is6() {
 			how = openNDP
@@ -71,11 +72,12 @@ func open(l Link, addrs []netip.Addr) (map[bool]asker, error) {
 			err = fmt.Errorf("%w (it needs CAP_NET_RAW)", err)
 		}
 		if err != nil {
-			return askers, fmt.Errorf("ask on %s who has %s: %w", l.Name, a, err)
+			failed = errors.Join(failed, fmt.Errorf("ask on %s who has %s: %w", l.Name, a, err))
+			continue
 		}
 		askers[a.Is6()] = k
 	}
-	return askers, nil
+	return askers, failed
 }
 
 // An asking is one call of Ask.
@@ -86,21 +88,27 @@ type asking struct {
 	found   map[netip.Addr][]MAC // of addresses that are asked for
 }
 
-func (a *asking) ask(ctx context.Context, askers map[bool]asker, addrs []netip.Addr, pause time.Duration) error {
+// ask asks for all addresses whose family there is an asker of. Of errors it returns
+// the first one.
+func (a *asking) ask(ctx context.Context, askers map[bool]asker, addrs []netip.Addr, pause time.Duration) (failed error) {
 	for range rounds {
 		for _, addr := range addrs {
-			if err := askers[addr.Is6()].ask(addr); err != nil {
-				return fmt.Errorf("ask who has %s: %w", addr, err)
+			k := askers[addr.Is6()]
+			if k == nil {
+				continue
+			}
+			if err := k.ask(addr); err != nil && failed == nil {
+				failed = fmt.Errorf("ask who has %s: %w", addr, err)
 			}
 			if !sleep(ctx, pause) {
 				return ctx.Err()
 			}
 		}
 	}
-	if !sleep(ctx, settle) {
+	if len(askers) > 0 && !sleep(ctx, settle) {
 		return ctx.Err()
 	}
-	return nil
+	return failed
 }
 
 // add takes in that a machine says that it has an address.

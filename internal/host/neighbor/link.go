@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -109,6 +110,9 @@ func Known() (map[MAC][]netip.Addr, error) {
 			mac := MAC(n.HardwareAddr)
 			known[mac] = append(known[mac], addr.Unmap())
 		}
+	}
+	for _, addrs := range known {
+		slices.SortFunc(addrs, netip.Addr.Compare) // the kernel has them in any order
 	}
 	return known, nil
 }
