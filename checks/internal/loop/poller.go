@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"sync/atomic"
-	"syscall"
 	"time"
 	"unsafe"
 
@@ -20,9 +19,11 @@ const wokenUp = -1
 
 // A poller is an epoll instance with the events it has brought.
 type poller struct {
-	fd     int32
-	file   *os.File        // of fd
-	conn   syscall.RawConn // of file
+	fd   int32
+	file *os.File // of fd
+	conn interface {
+		Read(func(fd uintptr) bool) error
+	} // of file, as the runtime waits for it
 	taken  func(uintptr) bool
 	n      int   // of events
 	waker  int32 // an eventfd
