@@ -98,7 +98,7 @@ func TestSimpleTCPBadServers(t *testing.T) {
 		{"never ends its line", func(ctx context.Context, conn *net.TCPConn) {
 			_, _ = io.WriteString(conn, "OK")
 			<-ctx.Done()
-		}, "OK", brief, timedOut + "a line that matches"},
+		}, "OK", time.Second, "simpletcp ADDR: timed out after 1s while waiting for a line that matches"},
 		{"byte at a time", func(_ context.Context, conn *net.TCPConn) { slowly(conn, "hello\nOK\n") }, "OK", long, ""},
 		{
 			"endless line", func(_ context.Context, conn *net.TCPConn) { endless(conn, "x") }, "OK", long,

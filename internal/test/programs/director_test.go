@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -116,13 +117,25 @@ func (d *daemon) down(service string, addrs ...string) {
 	})
 }
 
-// why wants a real server of a service to have failed its last check for a
-// reason, and with words about it.
+// why waits until a real server of a service fails its checks for a reason, and with
+// words about it: the first that fails may meet a program that is still ending.
 func (d *daemon) why(service, addr string, reason checks.Kind, words string) {
 	d.t.Helper()
-	for _, r := range d.service(service).Servers {
-		if strings.HasPrefix(r.Server, addr+":") && (r.Reason != reason || !strings.Contains(r.Result, words)) {
-			d.t.Errorf("%s, %s: %s, %q; want %s, %q", service, addr, r.Reason, r.Result, reason, words)
+	said := func() (result string, ok bool) {
+		for _, r := range d.service(service).Servers {
+			if strings.HasPrefix(r.Server, addr+":") {
+				return fmt.Sprintf("%s, %q", r.Reason, r.Result), r.Reason == reason && strings.Contains(r.Result, words)
+			}
+		}
+		return "no such real server", false
+	}
+	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+		switch result, ok := said(); {
+		case ok:
+			return
+		case time.Now().After(end):
+			d.t.Errorf("%s, %s: %s; want %s, %q", service, addr, result, reason, words)
+			return
 		}
 	}
 }
