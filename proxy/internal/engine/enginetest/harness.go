@@ -53,7 +53,7 @@ func (k *Harness) Must(err error) {
 // Until iterates until ok is true.
 func (k *Harness) Until(what string, ok func() bool) {
 	k.Helper()
-	for end := time.Now().Add(time.Minute); !ok(); k.Worker.Iterate(1) {
+	for end := time.Now().Add(Generous); !ok(); k.Worker.Iterate(1) {
 		if time.Now().After(end) {
 			k.Fatalf("waited in vain: %s", what)
 		}
