@@ -50,12 +50,18 @@ func Open(ctx context.Context, server *dial.Server, network string, to *session.
 // over those that it goes on to. The first may be nil if step goes on to one.
 func Drive(ctx context.Context, server *dial.Server, conn net.Conn, s session.Session, step session.Step) error {
 	d := &talker{ctx: ctx, conn: conn, session: s, server: server}
+	ended := false
 	defer func() {
 		if d.conn != nil {
 			_ = d.conn.Close()
 		}
+		if !ended { // it panics
+			session.GiveBack(s)
+		}
 	}()
-	return d.drive(step)
+	err := d.drive(step)
+	ended = true
+	return err
 }
 
 // A talker drives one session by blocking calls.

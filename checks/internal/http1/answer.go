@@ -58,6 +58,7 @@ func (a *Answer) Reset(head bool) {
 // but Reset may follow.
 func (a *Answer) Release() {
 	a.line.Release()
+	a.badCoding = ""
 	if cap(a.location)+cap(a.value) > maxKept {
 		a.location, a.value = nil, nil
 	}

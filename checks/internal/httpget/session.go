@@ -277,7 +277,7 @@ func (s *Session) done(err error) session.Step {
 	}
 	s.answer.Release()
 	s.held.Release()
-	s.answer.Good, s.body = nil, body{}
+	s.answer.Good, s.body, s.page = nil, body{}, page{}
 	exchanges.Put(s.exchange)
 	s.exchange = nil
 	return session.Step{Done: true, Err: err}

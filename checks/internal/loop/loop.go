@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/shunt-lb/shunt/checks/internal/session"
 	"github.com/shunt-lb/shunt/internal/wheel"
 )
 
@@ -114,7 +115,7 @@ func (l *Loop) guard(t *Talk, f func()) {
 	defer func() {
 		if v := recover(); v != nil {
 			err := l.o.Panicked(v, debug.Stack())
-			t.giveBack(err)
+			session.GiveBack(t.Session)
 			t.finish(err)
 		}
 	}()

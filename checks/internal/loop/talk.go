@@ -87,20 +87,13 @@ func (t *Talk) Remove() {
 	switch t.state {
 	case aside:
 		t.cancel()
-	case talking:
-		t.giveBack(context.Canceled)
+	case talking, connecting: // it may go on at another connection
+		session.GiveBack(t.Session)
 	}
 	t.l.wheel.Clear(t.index)
 	t.close()
 	t.l.talks[t.index] = nil
 	t.l.free = append(t.l.free, t.index)
-}
-
-// giveBack has the session give back what it holds of an answer. It may panic:
-// it may have before.
-func (t *Talk) giveBack(cause error) {
-	defer func() { _ = recover() }()
-	_ = t.Session.End(cause)
 }
 
 // Start begins a conversation, which may take so long. None is under way.
