@@ -20,7 +20,7 @@ const Tick = 10 * time.Millisecond
 const (
 	// maxPiece is how much is received at once, in bytes: all of a datagram.
 	maxPiece = 64 << 10
-	// maxPieces is how many pieces are received before others have their turn.
+	// maxPieces is how many pieces are received before others are looked after.
 	maxPieces = 8
 )
 
@@ -70,14 +70,14 @@ func New(o Options) (*Loop, error) {
 	return l, nil
 }
 
-// Run drives conversations until turn returns false. It calls turn at the
-// beginning, after the time that turn returned last, and between events. Less
+// Run drives conversations until between returns false. It calls between at the
+// beginning, after the time that between returned last, and between events. Less
 // than 0 is no limit. In the end all that is open is closed, and what takes its
 // time has ended; no conversation reports a verdict then.
-func (l *Loop) Run(turn func() (time.Duration, bool)) {
+func (l *Loop) Run(between func() (time.Duration, bool)) {
 	defer l.close()
 	for {
-		limit, ok := turn()
+		limit, ok := between()
 		if !ok {
 			return
 		}
@@ -87,12 +87,12 @@ func (l *Loop) Run(turn func() (time.Duration, bool)) {
 		if len(l.again) > 0 {
 			limit = 0
 		}
-		l.turn(limit)
+		l.iterate(limit)
 	}
 }
 
-// turn waits and handles what has happened.
-func (l *Loop) turn(limit time.Duration) {
+// iterate waits and handles what has happened.
+func (l *Loop) iterate(limit time.Duration) {
 	for _, e := range l.poll.wait(limit) {
 		if e.Fd == wokenUp {
 			l.poll.awake()
@@ -153,7 +153,7 @@ func (l *Loop) expire(i int32) {
 	l.guard(t, t.timeout)
 }
 
-// Wake has Run call turn soon. It may be called from any goroutine, also when Run
+// Wake has Run call between soon. It may be called from any goroutine, also when Run
 // has returned.
 func (l *Loop) Wake() {
 	l.mu.Lock()

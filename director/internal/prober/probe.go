@@ -187,18 +187,18 @@ func (pr *Probe) account(err error) {
 	}
 }
 
-// timers run turns in an own goroutine, for checks that all have one.
+// timers drive a prober in a goroutine of its own, for checks that all have one.
 type timers struct{ woken chan struct{} }
 
 func newTimers() *timers { return &timers{make(chan struct{}, 1)} }
 
-// Run calls turn until that returns false: at the beginning, when the time is
+// Run calls look until that returns false: at the beginning, when the time is
 // over that it returned last, and after Wake.
-func (tm *timers) Run(turn func() (time.Duration, bool)) {
+func (tm *timers) Run(look func() (time.Duration, bool)) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
-		after, ok := turn()
+		after, ok := look()
 		if !ok {
 			return
 		}
@@ -213,7 +213,7 @@ func (tm *timers) Run(turn func() (time.Duration, bool)) {
 	}
 }
 
-// Wake has turn called soon.
+// Wake has look called soon.
 func (tm *timers) Wake() {
 	select {
 	case tm.woken <- struct{}{}:

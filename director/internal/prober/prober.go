@@ -50,9 +50,9 @@ type Prober struct {
 	wg     sync.WaitGroup
 	probes map[spec.ID]*Probe // owned by whoever calls Set, which is not done after Cancel
 
-	// driver runs turn; checks is where it can make checks, nil if it cannot.
+	// driver calls look; checks is where it can make checks, nil if it cannot.
 	driver interface {
-		Run(turn func() (time.Duration, bool))
+		Run(look func() (time.Duration, bool))
 		Wake()
 	}
 	checks *checks.Loop
@@ -143,7 +143,7 @@ func (p *Prober) begin() {
 		}
 	}
 	context.AfterFunc(p.ctx, p.driver.Wake)
-	p.wg.Go(func() { p.driver.Run(p.turn) })
+	p.wg.Go(func() { p.driver.Run(p.look) })
 }
 
 // Set starts and ends probes until those of specs run, which are in the order in
@@ -280,9 +280,9 @@ func (p *Prober) schedule(pr *Probe, at time.Duration) {
 	}
 }
 
-// turn starts the checks that are due and tells whoever takes results that there
+// look starts the checks that are due and tells whoever takes results that there
 // are some. It returns after which time it has to be called again.
-func (p *Prober) turn() (time.Duration, bool) {
+func (p *Prober) look() (time.Duration, bool) {
 	p.mu.Lock()
 	p.sleeps = false
 	due, removed := p.collect()
@@ -374,7 +374,7 @@ func (p *Prober) over(pr *Probe) {
 }
 
 // finish takes the result of a check, whose probe may have ended. That of one in
-// a goroutine is told at once, those of the loop by turn.
+// a goroutine is told at once, those of the loop by look.
 func (p *Prober) finish(pr *Probe, err error, note *checks.Note) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
