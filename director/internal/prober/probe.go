@@ -107,7 +107,7 @@ func (p *Prober) check(ctx context.Context, name string, pr *Probe, note *checks
 	}
 	defer func() {
 		if v := recover(); v != nil {
-			p.logPanic(v, debug.Stack())
+			p.log.panicked(v, debug.Stack())
 			err = fmt.Errorf("%s: internal error: %v", name, v)
 		}
 	}()
@@ -121,7 +121,7 @@ func (p *Prober) check(ctx context.Context, name string, pr *Probe, note *checks
 // settings says nothing about the real server: without accept_local, say, the VIP
 // that has just come has the kernel drop answers.
 func (p *Prober) byVIP(f checks.Func, path checks.Path) checks.Func {
-	whole := checks.ByVIP(f, path, p.logBlind)
+	whole := checks.ByVIP(f, path, p.log.blind)
 	return func(ctx context.Context, t checks.Target) error {
 		before := p.settings.Load()
 		err := whole(ctx, t)
@@ -133,38 +133,6 @@ func (p *Prober) byVIP(f checks.Func, path checks.Path) checks.Func {
 }
 
 var errMeanwhile = errors.New("nothing comes back, but this host got its addresses and settings meanwhile")
-
-func (p *Prober) logPanic(value any, stack []byte) {
-	p.log.Error("check panicked", "err", value, "stack", string(stack))
-}
-
-// logWaiting logs that checks have to wait.
-func (p *Prober) logWaiting() {
-	if p.mayLog() {
-		p.log.Warn("checks wait for one another: too many of them hang at once; raise checkconcurrency, or the limit of open files", "limit", p.limit)
-	}
-}
-
-// logLocal logs that this host cannot make checks.
-func (p *Prober) logLocal(err error) {
-	if p.mayLog() {
-		p.log.Warn("this host cannot make its checks; real servers keep their states until it can", "err", err)
-	}
-}
-
-// logBlind logs that this host cannot check real servers by their VIP.
-func (p *Prober) logBlind(err error) {
-	if p.mayLog() {
-		p.log.Warn("real servers are checked without their VIP, whatever checkpath says", "err", err)
-	}
-}
-
-// mayLog reports whether the latest warning was at least a minute ago, and notes
-// one now.
-func (p *Prober) mayLog() bool {
-	now, last := time.Now().Unix(), p.warned.Load()
-	return now-last >= 60 && p.warned.CompareAndSwap(last, now)
-}
 
 // upcoming returns the check to run now and how long it may take.
 func (pr *Probe) upcoming() (name string, timeout time.Duration) {
@@ -184,39 +152,5 @@ func (pr *Probe) account(err error) {
 		pr.connects--
 	default:
 		pr.connects = pr.Connects()
-	}
-}
-
-// timers drive a prober in a goroutine of its own, for checks that all have one.
-type timers struct{ woken chan struct{} }
-
-func newTimers() *timers { return &timers{make(chan struct{}, 1)} }
-
-// Run calls look until that returns false: at the beginning, when the time is
-// over that it returned last, and after Wake.
-func (tm *timers) Run(look func() (time.Duration, bool)) {
-	timer := time.NewTimer(time.Hour)
-	defer timer.Stop()
-	for {
-		after, ok := look()
-		if !ok {
-			return
-		}
-		if after < 0 {
-			after = time.Hour
-		}
-		timer.Reset(after)
-		select {
-		case <-timer.C:
-		case <-tm.woken:
-		}
-	}
-}
-
-// Wake has look called soon.
-func (tm *timers) Wake() {
-	select {
-	case tm.woken <- struct{}{}:
-	default:
 	}
 }

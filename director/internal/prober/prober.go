@@ -37,12 +37,11 @@ type Prober struct {
 	loop bool // that find is checks.For, so that a checks.Loop can make checks
 	// limit is how many checks may be under way at once.
 	limit int
-	log   *slog.Logger
+	log   complaints
 	paths atomic.Bool // the dataplane has the paths of probes
 	// settings counts the beginnings and the ends of changes of this host, which
 	// decide whether answers of checks by the VIP come in.
 	settings atomic.Uint64
-	warned   atomic.Int64 // when the latest warning was logged, in Unix seconds
 	ready    chan struct{}
 
 	ctx    context.Context
@@ -92,7 +91,7 @@ type Result struct {
 // checks.For; limit is how many may be under way at once.
 func New(find func(name string) (checks.Func, bool), limit int, log *slog.Logger) *Prober {
 	p := &Prober{
-		find: find, loop: find == nil, limit: limit, log: log, ready: make(chan struct{}, 1), probes: map[spec.ID]*Probe{},
+		find: find, loop: find == nil, limit: limit, log: complaints{Logger: log}, ready: make(chan struct{}, 1), probes: map[spec.ID]*Probe{},
 		base: time.Now(), wheel: wheel.New(0), places: map[time.Duration]*places.Places{},
 	}
 	if p.loop {
@@ -135,7 +134,7 @@ func (p *Prober) begin() {
 	p.base = time.Now()
 	p.driver = newTimers()
 	if p.loop {
-		l, err := checks.NewLoop(p.logPanic)
+		l, err := checks.NewLoop(p.log.panicked)
 		if err != nil {
 			p.log.Warn("each check gets a goroutine, which costs more", "err", err)
 		} else {
@@ -349,7 +348,7 @@ func (p *Prober) collect() (due []*Probe, removed []*checks.Repeated) {
 		case p.running >= p.limit:
 			pr.waits = true
 			p.waiting = append(p.waiting, pr)
-			p.logWaiting()
+			p.log.waiting(p.limit)
 		default:
 			p.take(pr)
 		}
@@ -393,7 +392,7 @@ func (p *Prober) finish(pr *Probe, err error, note *checks.Note) {
 	pr.account(err)
 	at := time.Now()
 	if checks.Local(err) {
-		p.logLocal(err)
+		p.log.local(err)
 	} else {
 		p.results = append(p.results, Outcome{pr, Result{At: at, Duration: at.Sub(p.base) - pr.began, Err: err, Note: note}})
 		if aside {
