@@ -183,7 +183,5 @@ func never(t *testing.T, s session.Session, answers ...string) {
 	if !end.Done || end.Err != nil {
 		t.Fatalf("the conversation ends with %+v", end)
 	}
-	if n := testing.AllocsPerRun(100, talk); n != 0 {
-		t.Errorf("%v allocations", n)
-	}
+	allocatesNothing(t, talk)
 }

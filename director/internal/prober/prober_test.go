@@ -129,8 +129,11 @@ func TestLimitOfChecks(t *testing.T) {
 		_, stop := prober(r, 7, all)
 		defer stop()
 		time.Sleep(9 * time.Second)
-		if r.most != 7 {
-			t.Errorf("%d checks at once, want 7", r.most)
+		r.mu.Lock()
+		most := r.most
+		r.mu.Unlock()
+		if most != 7 {
+			t.Errorf("%d checks at once, want 7", most)
 		}
 		for _, a := range all {
 			if len(r.times(a)) == 0 {
