@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/checks/internal/session"
 )
@@ -469,6 +471,52 @@ func TestLoopAgain(t *testing.T) {
 				}
 			}
 			l.stop()
+		}
+	}
+}
+
+// TestLoopLateConnection: a connection that is made long after it was begun is
+// waited for.
+func TestLoopLateConnection(t *testing.T) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := os.NewFile(uintptr(fd), "listener")
+	defer f.Close()
+	if err := errors.Join(unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}), unix.Listen(fd, 0)); err != nil {
+		t.Fatal(err)
+	}
+	ln, err := net.FileListener(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	addr := ln.Addr().(*net.TCPAddr).AddrPort()
+	for full := false; !full; { // the kernel drops what comes beyond the backlog
+		c, err := net.DialTimeout("tcp", addr.String(), brief)
+		if full = err != nil; !full {
+			defer c.Close()
+		}
+	}
+	accept := time.AfterFunc(brief, func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				_, _ = io.WriteString(c, "220 at last\r\n")
+				_, _ = io.Copy(c, c)
+				_ = c.Close()
+			}()
+		}
+	})
+	defer accept.Stop()
+	l := newLooping(t)
+	for _, name := range []string{"connect", "simpletcp"} {
+		if err, _ := l.check(name, long, checks.Target{Addr: addr, Receive: receive("last")}); err != nil {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

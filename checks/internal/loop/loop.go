@@ -44,6 +44,7 @@ type Loop struct {
 	wheel *wheel.Wheel // of the deadlines of talks
 	talks []*Talk
 	free  []int32
+	begun []*Talk // connect since the last look at them
 	ready []*Talk // have more to receive
 	again []*Talk // likewise, from now on
 	buf   []byte
@@ -81,6 +82,10 @@ func (l *Loop) Run(between func() (time.Duration, bool)) {
 		if !ok {
 			return
 		}
+		if len(l.begun) > 0 {
+			l.lookAtBegun()
+			continue // there may be verdicts
+		}
 		if next, ok := l.nextDeadline(); ok && (limit < 0 || next < limit) {
 			limit = next
 		}
@@ -89,6 +94,18 @@ func (l *Loop) Run(between func() (time.Duration, bool)) {
 		}
 		l.iterate(limit)
 	}
+}
+
+// lookAtBegun goes on with those that are connected by now, as most are in a network
+// without far ends, and has the others wait for it. A connection that ends before it
+// waits is not registered at all.
+func (l *Loop) lookAtBegun() {
+	for i := 0; i < len(l.begun); i++ {
+		t := l.begun[i]
+		l.guard(t, t.look)
+	}
+	clear(l.begun)
+	l.begun = l.begun[:0]
 }
 
 // iterate waits and handles what has happened.

@@ -53,6 +53,7 @@ type Talk struct {
 	l          *Loop
 	index      int32
 	generation int32 // of what events are about
+	begun      int32 // the generation that is in the loop's list of those
 	fd         int32
 	state      state
 	headed     bool // the stream has begun
@@ -112,9 +113,7 @@ func (t *Talk) setTimer() {
 	t.l.wheel.Set(t.index, uint32((at+Tick-1)/Tick))
 }
 
-// connect begins to connect. Registration comes after it: a socket that is not
-// connected would report that it is hung up, and what is ready already is
-// reported all the same.
+// connect begins to connect.
 func (t *Talk) connect() {
 	kind := unix.SOCK_STREAM
 	if t.UDP {
@@ -133,8 +132,37 @@ func (t *Talk) connect() {
 		t.unconnected(e)
 		return
 	}
-	if e := t.l.poll.add(fd, unix.EPOLLIN|unix.EPOLLOUT|unix.EPOLLRDHUP|epollET, t.index, t.generation); e != 0 {
-		t.unconnected(e)
+	t.begun = t.generation
+	t.l.begun = append(t.l.begun, t)
+}
+
+// look goes on if the connection that was begun is made, and waits for it otherwise.
+func (t *Talk) look() {
+	if t.state != connecting || t.begun != t.generation {
+		return // it has ended, or has been begun once more
+	}
+	if !t.UDP {
+		switch e := connect(t.fd, &t.to); e { // the second time, which only asks
+		case unix.EALREADY, unix.EINPROGRESS:
+			t.register()
+			return
+		case 0, unix.EISCONN:
+		default:
+			t.end(e)
+			return
+		}
+	}
+	generation := t.generation
+	t.connected(unix.EPOLLOUT)
+	if t.state == talking && t.generation == generation {
+		t.register()
+	}
+}
+
+// register has the loop told of what comes, and of what has come already.
+func (t *Talk) register() {
+	if e := t.l.poll.add(t.fd, unix.EPOLLIN|unix.EPOLLOUT|unix.EPOLLRDHUP|epollET, t.index, t.generation); e != 0 {
+		t.end(e)
 	}
 }
 
