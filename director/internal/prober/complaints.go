@@ -20,22 +20,27 @@ func (c *complaints) panicked(value any, stack []byte) {
 
 // waiting logs that checks wait because limit are under way.
 func (c *complaints) waiting(limit int) {
-	c.warn("checks wait for one another: too many of them hang at once; raise checkconcurrency, or the limit of open files", "limit", limit)
+	if c.due() {
+		c.Warn("checks wait for one another: too many of them hang at once; raise checkconcurrency, or the limit of open files", "limit", limit)
+	}
 }
 
 // local logs that this host cannot make checks.
 func (c *complaints) local(err error) {
-	c.warn("this host cannot make its checks; real servers keep their states until it can", "err", err)
+	if c.due() {
+		c.Warn("this host cannot make its checks; real servers keep their states until it can", "err", err)
+	}
 }
 
 // blind logs that this host cannot check real servers by their VIP.
 func (c *complaints) blind(err error) {
-	c.warn("real servers are checked without their VIP, whatever checkpath says", "err", err)
+	if c.due() {
+		c.Warn("real servers are checked without their VIP, whatever checkpath says", "err", err)
+	}
 }
 
-func (c *complaints) warn(text string, args ...any) {
+// due reports whether the latest warning was at least a minute ago, and notes one now.
+func (c *complaints) due() bool {
 	now, latest := time.Now().Unix(), c.latest.Load()
-	if now-latest >= 60 && c.latest.CompareAndSwap(latest, now) {
-		c.Warn(text, args...)
-	}
+	return now-latest >= 60 && c.latest.CompareAndSwap(latest, now)
 }
