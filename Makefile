@@ -174,6 +174,7 @@ bench-kernel: build build-bench deps-kernel vmrun kernel
 benchmarks: build-bench
 	bin/shunt-bench report --into BENCHMARKS.md --mark host $(BENCH_OUT)/report.json
 	cp $(BENCH_OUT)/report.json bench/reports/host.json
+	bin/shunt-bench report --into BENCHMARKS.md --mark checks bench/reports/checks.json
 	bin/shunt-bench report --into BENCHMARKS.md --mark kernel $(BENCH_KERNEL_OUT)/report.json
 
 # Micro-benchmarks.
