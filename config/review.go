@@ -303,7 +303,7 @@ func (sec *section) fallbackLine() *stmt {
 }
 
 // waits warns of the section's own lines about connections that have no effect.
-// What was meant for all sections is meant for those it suits.
+// Values that were meant for all sections are meant for those they suit.
 func (r *review) waits() {
 	limited := func(r Real) bool { return r.MaxConn > 0 }
 	for _, name := range []string{"maxqueue", "queuetimeout", "keepalive", "tcpusertimeout"} {

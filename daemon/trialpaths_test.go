@@ -15,7 +15,7 @@ import (
 	"github.com/shunt-lb/shunt/ipvs"
 )
 
-// Where checks by hand cannot be made by the VIP each result says why, and the
+// Each result says why checks by hand cannot be made by the VIP, and the
 // check itself is made.
 func TestWhyNotByVIP(t *testing.T) {
 	addr := listenOn(t, "127.0.0.1:0")

@@ -56,7 +56,7 @@ func withAgent(t *testing.T, text string) *replay {
 	return r
 }
 
-// What an agent has said goes on over a reload that gives the server one more check
+// The word of an agent goes on over a reload that gives the server one more check
 // or takes it away.
 func TestAgentOverAReload(t *testing.T) {
 	r := withAgent(t, agentFile)

@@ -186,7 +186,7 @@ func (s *server) inheritChecks(old *server) bool {
 }
 
 // begin has a check that is new after a reload begin in the state of the old server.
-// What a real server has asked for stays if only the pace of the check has changed.
+// The request of a real server stays if only the pace of the check has changed.
 func (k *check) begin(old *server, ordinary bool) {
 	if !k.advises {
 		k.health.Set(old.health.Up)

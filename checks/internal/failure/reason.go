@@ -42,7 +42,7 @@ type Cause struct {
 	// When goes behind words that do not say what was going on: "while
 	// connecting".
 	When string
-	// Where goes before the words if it is not where the check began.
+	// Where names the place before the words, if the check began at another one.
 	Where string
 	// Kind is the failure's if its error has no kind of its own.
 	Kind Kind

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What is no regular file is refused at once; opening a pipe nobody writes
+// A file that is not a regular one is refused at once; opening a pipe nobody writes
 // into would hold up every reload.
 func TestOddFiles(t *testing.T) {
 	dir := t.TempDir()

@@ -59,7 +59,7 @@ func For(v *config.Virtual, r *config.Real) *Check {
 	}
 	c := &Check{ID: ID{addr: v.CheckAddr(r)}}
 	if c.addr.Port() == dataplane.MappedPort(r.Forward, r.Addr.Port(), v.ID.Addr.Port()) {
-		// Where clients get a PROXY header, the check has to send one, too.
+		// The check has to send a PROXY header where clients get one.
 		w.target.ProxyProtocol = v.ProxyProtocol
 	}
 	c.describe(&w, v, r)

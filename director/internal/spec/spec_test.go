@@ -16,7 +16,7 @@ func parse(t *testing.T, head, tail string) *Check {
 	return For(&c.Virtuals[0], &c.Virtuals[0].Reals[0])
 }
 
-// What a check by the VIP finds out beside its verdict has a place.
+// A check by the VIP has a place for what it finds out beside its verdict.
 func TestNoteByVIP(t *testing.T) {
 	c := parse(t, "", "")
 	if c.Note() != nil {

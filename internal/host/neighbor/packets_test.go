@@ -18,7 +18,7 @@ func packet(t testing.TB, text string) []byte {
 	return p
 }
 
-// What is sent has the bytes of RFC 5227 section 2.1.1 and of RFC 4861 section 4.3.
+// Questions have the bytes of RFC 5227 section 2.1.1 and of RFC 4861 section 4.3.
 func TestQuestions(t *testing.T) {
 	want := packet(t, "0001 0800 06 04 0001 525400010203 00000000 000000000000 c0000264")
 	if got := request(netip.MustParseAddr("192.0.2.100"), testMAC); string(got) != string(want) {
@@ -65,7 +65,7 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// Whatever a machine on the link sends, the answer is an address or none.
+// Any bytes that a machine on the link sends are an address or none.
 func FuzzAnswers(f *testing.F) {
 	f.Add(packet(f, "0001 0800 06 04 0002 525400010203 c0000264 525400aabbcc c000020a"))
 	f.Add(packet(f, "88 00 0000 60000000 20010db8000000000000000000000100 02 01 525400010203"))

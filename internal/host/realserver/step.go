@@ -16,7 +16,7 @@ type Step struct {
 	name   string       // of set, reset and addModule
 	value  string       // of set and reset
 	gue    rtnl.GUEPort // of addPort and delPort
-	// What is the fault, as a sentence without a period.
+	// What is a sentence about the fault, without a period.
 	What string
 }
 
