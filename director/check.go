@@ -174,10 +174,9 @@ func (s *server) inheritChecks(old *server) bool {
 	for i := range s.checks {
 		k := &s.checks[i]
 		at := placeIn(old.checks, k, i == 0)
-		switch {
-		case at >= 0:
+		if at >= 0 {
 			k.checkHistory = old.checks[at].checkHistory
-		default:
+		} else {
 			k.begin(old, i == 0)
 		}
 		same = same && at == i
