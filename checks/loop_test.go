@@ -291,21 +291,29 @@ func TestLoopMemory(t *testing.T) {
 			}
 		})
 		for _, check := range []string{"connect", "http", "simpletcp"} {
-			before, peak, done := live(), int64(0), make(chan struct{})
-			go func() {
-				defer close(done)
-				_, _ = l.check(check, brief, checks.Target{Addr: addr, Receive: receive("never (a|b)*c")})
-			}()
-			for running := true; running; {
-				select {
-				case <-done:
-					running = false
-				default:
-					peak = max(peak, live())
+			held := func() int64 {
+				before, peak, done := live(), int64(0), make(chan struct{})
+				go func() {
+					defer close(done)
+					_, _ = l.check(check, brief, checks.Target{Addr: addr, Receive: receive("never (a|b)*c")})
+				}()
+				for {
+					select {
+					case <-done:
+						return peak - before
+					default:
+						peak = max(peak, live())
+					}
 				}
 			}
-			if peak > before+2<<20 {
-				t.Errorf("%s of one that sends %s holds %d bytes", check, what, peak-before)
+			// What was dropped while the collector ran counts as live, and on a
+			// busy machine it runs for long. What is held is held each time.
+			least := held()
+			for tries := 0; least > 2<<20 && tries < 4; tries++ {
+				least = min(least, held())
+			}
+			if least > 2<<20 {
+				t.Errorf("%s of one that sends %s holds %d bytes", check, what, least)
 			}
 		}
 	}

@@ -27,17 +27,17 @@ const (
 func (p *Pattern) Match(ctx context.Context, text io.Reader) (bool, error) {
 	mem := borrow()
 	defer mem.giveBack()
-	_, err := mem.head.ReadFrom(io.LimitReader(text, matchHead))
-	head := mem.head.Bytes()
+	in := mem.reader(text, matchHead+len(p.prefix))
+	head, err := in.Peek(matchHead)
 	switch {
-	case err == nil && len(head) == matchHead:
-		return p.search(ctx, mem, io.MultiReader(bytes.NewReader(head), text))
+	case err == nil:
+		return p.search(ctx, in)
 	case p.whole:
 		return bytes.Contains(head, p.prefix), nil
 	case (len(head)+1)*p.steps <= matchAtOnce:
 		return p.re.Match(mem.latin1(head)), nil
 	}
-	return p.search(ctx, mem, bytes.NewReader(head))
+	return p.search(ctx, in)
 }
 
 // MatchNow is Match for a text in memory, where it takes some milliseconds at
@@ -55,8 +55,7 @@ func (p *Pattern) MatchNow(text []byte) (matched, decided bool) {
 }
 
 // search is Match for a text or a pattern that may take long.
-func (p *Pattern) search(ctx context.Context, mem *memory, text io.Reader) (bool, error) {
-	in := mem.reader(text, matchHead+len(p.prefix))
+func (p *Pattern) search(ctx context.Context, in *bufio.Reader) (bool, error) {
 	found, err := skipTo(ctx, in, p.prefix)
 	if !found || p.whole {
 		return found, err

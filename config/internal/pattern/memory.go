@@ -2,7 +2,6 @@ package pattern
 
 import (
 	"bufio"
-	"bytes"
 	"io"
 	"slices"
 	"sync"
@@ -12,9 +11,8 @@ import (
 // A memory is what a match needs. It is used again: a check may match a million
 // lines, and what each of them left to the collector would be held till then.
 type memory struct {
-	head bytes.Buffer // of the text
-	wide []byte       // a text that is not in ASCII, see latin1
 	in   *bufio.Reader
+	wide []byte // a text that is not in ASCII, see latin1
 }
 
 var memories = sync.Pool{New: func() any { return new(memory) }}
@@ -22,7 +20,6 @@ var memories = sync.Pool{New: func() any { return new(memory) }}
 func borrow() *memory { return memories.Get().(*memory) }
 
 func (m *memory) giveBack() {
-	m.head.Reset()
 	if m.in != nil {
 		m.in.Reset(nil)
 	}
