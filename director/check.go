@@ -8,6 +8,7 @@ import (
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/director/internal/health"
 	"github.com/shunt-lb/shunt/director/internal/prober"
+	"github.com/shunt-lb/shunt/director/internal/request"
 	"github.com/shunt-lb/shunt/director/internal/spec"
 )
 
@@ -24,7 +25,7 @@ type check struct {
 type checkHistory struct {
 	health  health.Health
 	last    prober.Result
-	request request
+	request request.Request
 	expires time.Time // when the certificate ends, zero if there was none
 }
 
@@ -110,9 +111,9 @@ func healthOf(all []check) health.Health {
 
 // requestOf returns what a server asks for by all of its checks, of the weight that
 // is configured: maint before drain, and the least weight.
-func requestOf(all []check, configured int) (q request) {
+func requestOf(all []check, configured int) (q request.Request) {
 	for i := range all {
-		q.join(&all[i].request, configured)
+		q.Join(&all[i].request, configured)
 	}
 	return q
 }

@@ -61,7 +61,7 @@ func (s *server) failing() bool {
 
 // takes reports whether the server could be given clients if it were well: neither
 // the operator nor the server itself says otherwise.
-func (s *server) takes() bool { return s.maintenance == "" && s.request.weigh(s.conf.Weight) > 0 }
+func (s *server) takes() bool { return s.maintenance == "" && s.request.Weigh(s.conf.Weight) > 0 }
 
 // shift notes that a server may leave the state from, "" for no news of the cause.
 func (s *server) shift(at time.Time, from State, why string) {

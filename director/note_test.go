@@ -7,6 +7,7 @@ import (
 
 	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/director/internal/prober"
+	"github.com/shunt-lb/shunt/director/internal/request"
 )
 
 func percent(n int) *checks.Weight  { return &checks.Weight{N: n, Percent: true} }
@@ -64,21 +65,21 @@ func TestNotes(t *testing.T) {
 func TestNotedWeights(t *testing.T) {
 	for _, tt := range []struct {
 		configured int
-		q          request
+		q          request.Request
 		want       int
 	}{
-		{0, request{weight: *percent(100), set: true}, 0},
-		{0, request{weight: *absolute(7), set: true}, 0},
-		{1, request{}, 1},
-		{1, request{weight: *percent(1), set: true}, 1},
-		{1, request{weight: *percent(0), set: true}, 0},
-		{10, request{weight: *percent(25), set: true}, 3},
-		{65535, request{weight: *percent(1000), set: true}, 65535},
-		{5, request{weight: *absolute(253), set: true}, 253},
-		{5, request{weight: *absolute(0), set: true}, 0},
-		{5, request{admin: checks.Drain}, 0},
+		{0, request.Request{Weight: *percent(100), Set: true}, 0},
+		{0, request.Request{Weight: *absolute(7), Set: true}, 0},
+		{1, request.Request{}, 1},
+		{1, request.Request{Weight: *percent(1), Set: true}, 1},
+		{1, request.Request{Weight: *percent(0), Set: true}, 0},
+		{10, request.Request{Weight: *percent(25), Set: true}, 3},
+		{65535, request.Request{Weight: *percent(1000), Set: true}, 65535},
+		{5, request.Request{Weight: *absolute(253), Set: true}, 253},
+		{5, request.Request{Weight: *absolute(0), Set: true}, 0},
+		{5, request.Request{Admin: checks.Drain}, 0},
 	} {
-		if got := tt.q.weigh(tt.configured); got != tt.want {
+		if got := tt.q.Weigh(tt.configured); got != tt.want {
 			t.Errorf("%+v of %d is %d, want %d", tt.q, tt.configured, got, tt.want)
 		}
 	}

@@ -2,7 +2,10 @@ package director
 
 import (
 	"context"
+	"log/slog"
+	"time"
 
+	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/director/internal/spec"
@@ -70,4 +73,41 @@ func (d *Director) applied(ctx context.Context, id dataplane.ServiceID, want *da
 		close(d.applies)
 		d.applies = make(chan struct{})
 	})
+}
+
+// applyNote takes in what a check of a server has found out beside its verdict,
+// nil for nothing.
+func (c *cluster) applyNote(now time.Time, m member, n *checks.Note) {
+	if n == nil {
+		return
+	}
+	sv, s := m.sv, m.s
+	if !n.Expires.IsZero() {
+		m.check().expires = n.Expires
+	}
+	before, weight, said := s.state(), s.weight(), s.request.String()
+	m.check().request.Add(n)
+	s.request = requestOf(s.checks, s.conf.Weight)
+	if s.state() != before {
+		s.shift(now, before, s.requested())
+	}
+	if s.weight() != weight || s.state() != before {
+		c.stale[sv] = now
+	}
+	if s.request.String() != said {
+		s.logRequest(c.log, sv)
+	}
+}
+
+// requested is the cause of a state that a real server has asked for, or has
+// asked to leave.
+func (s *server) requested() string {
+	if q := s.request.String(); q != "" {
+		return "asked for by the real server: " + q
+	}
+	return "the real server asks for nothing any more"
+}
+
+func (s *server) logRequest(log *slog.Logger, sv *service) {
+	log.Info("real server asks for its state", "cause", s.requested(), "service", sv.conf.ID.String(), "real", s.conf.Addr.String(), "weight", s.weight())
 }

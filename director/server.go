@@ -10,6 +10,7 @@ import (
 	"github.com/shunt-lb/shunt/director/internal/health"
 	"github.com/shunt-lb/shunt/director/internal/prober"
 	"github.com/shunt-lb/shunt/director/internal/recent"
+	"github.com/shunt-lb/shunt/director/internal/request"
 )
 
 // notChecked is the cause of a server's state before its first check.
@@ -47,8 +48,8 @@ type serverHistory struct {
 	since       time.Time
 	transitions uint64
 	ramp        ramp
-	request     request       // of all checks, see requestOf
-	last        prober.Result // the latest one, with the error that trouble says
+	request     request.Request // of all checks, see requestOf
+	last        prober.Result   // the latest one, with the error that trouble says
 	recent      recent.Results
 	warnings    warnings
 	// awaited is since when the first result is awaited.
@@ -81,7 +82,7 @@ func newServer(v *config.Virtual, r *config.Real) *server {
 
 func (s *server) state() State {
 	switch {
-	case s.maintenance != "" || s.request.admin == checks.Maint:
+	case s.maintenance != "" || s.request.Admin == checks.Maint:
 		return Maintenance
 	case s.health.Up:
 		return Up
@@ -111,7 +112,7 @@ func (s *server) foundDown() bool { return s.state() == Down && s.health.Failed 
 // weight returns the weight in force.
 func (s *server) weight() int {
 	if s.inUse() {
-		return s.request.weigh(s.conf.Weight)
+		return s.request.Weigh(s.conf.Weight)
 	}
 	return 0
 }
