@@ -18,7 +18,7 @@ func (d *Daemon) bypassed(conf *config.Config) config.Problems {
 	if err != nil {
 		d.log.Warn("services of the kernel cannot be listed", "err", err)
 	}
-	ours := d.plane.served(onIPVS)
+	ours := d.plane.Served(onIPVS)
 	listed = slices.DeleteFunc(listed, func(id dataplane.ServiceID) bool { return slices.Contains(ours, id.String()) })
 	return inTheWay(conf, d.plane.status.Name, listed)
 }

@@ -13,11 +13,11 @@ import (
 func (d *Daemon) connections() admin.Connections {
 	var all admin.Connections
 	var tables []iter.Seq2[admin.Connection, error]
-	for _, p := range d.plane.planes {
-		switch k := kindNamed(p.name); {
+	for _, p := range d.plane.Planes() {
+		switch k := kindNamed(p.Name); {
 		case k.connections == nil:
-			all.Unlisted = append(all.Unlisted, d.plane.served(p.name)...)
-		case d.plane.opened(p.name):
+			all.Unlisted = append(all.Unlisted, d.plane.Served(p.Name)...)
+		case d.plane.opened(p.Name):
 			tables = append(tables, k.connections())
 		}
 	}
@@ -39,18 +39,4 @@ func concat(seqs []iter.Seq2[admin.Connection, error]) iter.Seq2[admin.Connectio
 			}
 		}
 	}
-}
-
-// served returns the names of the services that a dataplane serves now, in
-// order.
-func (m *mux) served(name string) (services []string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for id, i := range m.on {
-		if l := m.migrations[id]; m.planes[i].name == name || l != nil && m.planes[l.from].name == name {
-			services = append(services, id.String())
-		}
-	}
-	slices.Sort(services)
-	return services
 }

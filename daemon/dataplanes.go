@@ -11,6 +11,7 @@ import (
 
 	"github.com/shunt-lb/shunt/admin"
 	"github.com/shunt-lb/shunt/config"
+	"github.com/shunt-lb/shunt/daemon/internal/mux"
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/director"
 	"github.com/shunt-lb/shunt/ipvs"
@@ -107,7 +108,7 @@ func dataplaneOf(v *config.Virtual, def string) *kind { return kindNamed(cmp.Or(
 
 // dataplanes are those that a daemon has.
 type dataplanes struct {
-	*mux
+	*mux.Mux
 	ready  map[string]func() error // of those that may come later, see kind.open
 	status director.DataplaneStatus
 	// ipvs and proxy are two of them, for the directives and figures that only
@@ -124,7 +125,7 @@ func openDataplanes(flag string, o openOptions) (dataplanes, error) {
 		return dataplanes{}, err
 	}
 	d := dataplanes{ready: map[string]func() error{}}
-	var opened []named
+	var opened []mux.Plane
 	var lacking []error
 	for _, k := range allowed {
 		p, ready := k.open(o)
@@ -141,12 +142,12 @@ func openDataplanes(flag string, o openOptions) (dataplanes, error) {
 		}
 		if err == nil && d.status.Name == "" {
 			d.status = director.DataplaneStatus{Name: k.name, Reason: reason(k, flag, lacking)}
-			opened = slices.Insert(opened, 0, named{p, k.name})
+			opened = slices.Insert(opened, 0, mux.Plane{Dataplane: p, Name: k.name})
 		} else {
-			opened = append(opened, named{p, k.name})
+			opened = append(opened, mux.Plane{Dataplane: p, Name: k.name})
 		}
 	}
-	d.mux = newMux(o.log, opened...)
+	d.Mux = mux.New(o.log, opened...)
 	if s, ok := find[*sorryListeners](opened); ok {
 		d.ipvs, _ = s.kernelPlane.(*kernel)
 	}
@@ -157,8 +158,8 @@ func openDataplanes(flag string, o openOptions) (dataplanes, error) {
 // opened reports whether a dataplane is open. It does not try to open one that
 // comes late.
 func (d *dataplanes) opened(name string) bool {
-	for _, p := range d.planes {
-		if p.name == name {
+	for _, p := range d.Planes() {
+		if p.Name == name {
 			late, ok := p.Dataplane.(interface{ opened() bool })
 			return !ok || late.opened()
 		}
@@ -178,7 +179,7 @@ func reason(k *kind, flag string, lacking []error) string {
 }
 
 // find returns the dataplane of a type.
-func find[T dataplane.Dataplane](opened []named) (p T, ok bool) {
+func find[T dataplane.Dataplane](opened []mux.Plane) (p T, ok bool) {
 	for _, n := range opened {
 		if p, ok = n.Dataplane.(T); ok {
 			break

@@ -93,7 +93,7 @@ func builtIn(w sorry.Site) sorry.Ready {
 // touches neither files nor the network.
 func (d *Daemon) inForce(conf *config.Config) {
 	d.current.Store(conf)
-	d.plane.route(routes(conf))
+	d.plane.Route(routes(conf))
 	d.plane.proxy.SetLimits(bounds(conf))
 	gone := d.sites
 	d.sites = map[string]bool{}

@@ -52,7 +52,7 @@ func TestParseHasNoEffect(t *testing.T) {
 
 // effects is what a configuration changes in memory, in words.
 func (b *fixture) effects() string {
-	return fmt.Sprint(b.plane.proxy.Load().Connections.Limit, " ", b.plane.want, " ", b.sites, " ", len(b.sorryStats()))
+	return fmt.Sprint(b.plane.proxy.Load().Connections.Limit, " ", b.plane.Routes(), " ", b.sites, " ", len(b.sorryStats()))
 }
 
 // A reload with a page that cannot be read keeps the page, and takes over

@@ -5,19 +5,21 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/shunt-lb/shunt/daemon/internal/mux"
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/internal/host/sysctl"
 )
 
 var (
-	_ interceptor = (*sorryListeners)(nil)
-	_ dropper     = (*sorryListeners)(nil)
+	_ mux.Interceptor  = (*sorryListeners)(nil)
+	_ mux.Dropper      = (*sorryListeners)(nil)
+	_ mux.AddrReleaser = (*sorryListeners)(nil)
 )
 
-// handOver implements interceptor. The kernel delivers the packets of a gate real
+// HandOver implements [mux.Interceptor]. The kernel delivers the packets of a gate real
 // server on the loopback address, unchanged, to the listener of the service on
 // this host.
-func (ls *sorryListeners) handOver(ctx context.Context, id dataplane.ServiceID) error {
+func (ls *sorryListeners) HandOver(ctx context.Context, id dataplane.ServiceID) error {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	w, ok := ls.applied[id]
@@ -72,8 +74,8 @@ func resetCounters(st *dataplane.ServiceStatus, addr netip.AddrPort, before data
 	}
 }
 
-// depending implements interceptor.
-func (ls *sorryListeners) depending(ctx context.Context, id dataplane.ServiceID) (n int, err error) {
+// Depending implements [mux.Interceptor].
+func (ls *sorryListeners) Depending(ctx context.Context, id dataplane.ServiceID) (n int, err error) {
 	st, err := ls.kernelPlane.Status(ctx, id)
 	if err != nil {
 		return 0, err
@@ -97,9 +99,9 @@ func (ls *sorryListeners) dropsOrphans(ctx context.Context, id dataplane.Service
 	return !alone, err
 }
 
-// releaseAddr stops listening on the address of the service itself, if a sorry
+// ReleaseAddr stops listening on the address of the service itself, if a sorry
 // listener does, so that another dataplane can.
-func (ls *sorryListeners) releaseAddr(id dataplane.ServiceID) {
+func (ls *sorryListeners) ReleaseAddr(id dataplane.ServiceID) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	if l := ls.open[id]; l != nil && l.asked == id.Addr {

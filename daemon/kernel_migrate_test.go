@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shunt-lb/shunt/daemon/internal/mux"
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/internal/host/sysctl"
 	"github.com/shunt-lb/shunt/internal/test/netlab"
@@ -75,7 +76,7 @@ func (c *cluster) moves(name, file, beside string) {
 			if plane == onProxy {
 				late = c.long()
 			}
-			time.Sleep(handshake + time.Second)
+			time.Sleep(mux.Handshake + time.Second)
 			if _, err := l.ask(); err != nil {
 				c.t.Errorf("%s, a connection that stays through a move to %s: %v", name, plane, err)
 			}
@@ -104,9 +105,8 @@ func (c *cluster) moves(name, file, beside string) {
 func (c *cluster) settled(d *Daemon, plane string) {
 	c.t.Helper()
 	for end := time.Now().Add(time.Minute); ; time.Sleep(drainPeriod) {
-		d.plane.mu.Lock()
-		n := len(d.plane.migrations)
-		d.plane.mu.Unlock()
+		onProxy := d.plane.Served(onProxy)
+		n := len(slices.DeleteFunc(d.plane.Served(onIPVS), func(id string) bool { return !slices.Contains(onProxy, id) }))
 		has := strings.Contains(kernelTable(c.t), "TCP 0A000064:0050")
 		if n == 0 && has == (plane == onIPVS) {
 			return

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/shunt-lb/shunt/daemon/internal/mux"
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
@@ -87,7 +88,7 @@ func (ls *sorryListeners) removeIdle(id dataplane.ServiceID, n *localNode) bool 
 	if ls.localNodes[id] != n {
 		return true
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), handshake)
+	ctx, cancel := context.WithTimeout(context.Background(), mux.Handshake)
 	defer cancel()
 	st, err := ls.kernelPlane.Status(ctx, id)
 	here := slices.IndexFunc(st.Servers, func(s dataplane.ServerStatus) bool { return s.Addr == localAddr(id) })

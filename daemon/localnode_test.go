@@ -43,16 +43,16 @@ func TestConnectionsHandedOverKeepTheirRealServer(t *testing.T) {
 		must(d.Apply(t.Context(), v))
 		kernel("at first", 3)
 		for range 2 {
-			must(d.handOver(t.Context(), v.ID))
+			must(d.HandOver(t.Context(), v.ID))
 			must(d.Remove(t.Context(), v.ID))
-			must(d.applyDropping(t.Context(), v))
+			must(d.ApplyDropping(t.Context(), v))
 			kernel("back", 3, 0)
 			time.Sleep(time.Hour)
 			v.RealServers[0].Weight++
 			must(d.Apply(t.Context(), v))
 			kernel("changed", v.RealServers[0].Weight, 0)
-			must(d.handOver(t.Context(), v.ID)) // and back at once
-			must(d.applyDropping(t.Context(), v))
+			must(d.HandOver(t.Context(), v.ID)) // and back at once
+			must(d.ApplyDropping(t.Context(), v))
 			kernel("back again", v.RealServers[0].Weight, 0)
 			must(d.Remove(t.Context(), v.ID))
 			time.Sleep(time.Hour)

@@ -159,7 +159,7 @@ func (d *Daemon) facts(t *testing.T) (facts []string) {
 	}
 	load := d.plane.proxy.Load()
 	facts = append(facts, fmt.Sprint(load.Connections.Limit, load.Flows.Limit, load.Buffers.Limit), fmt.Sprint("sorry server for ", len(d.sites)))
-	facts = append(facts, fmt.Sprint("named dataplanes ", d.plane.want))
+	facts = append(facts, fmt.Sprint("named dataplanes ", d.plane.Routes()))
 	return append(facts, hostFacts(t)...)
 }
 

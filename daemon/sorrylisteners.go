@@ -71,9 +71,9 @@ func (ls *sorryListeners) Apply(ctx context.Context, v dataplane.VirtualService)
 	return ls.apply(ctx, v, ls.kernelPlane.Apply)
 }
 
-// applyDropping implements dropper.
-func (ls *sorryListeners) applyDropping(ctx context.Context, v dataplane.VirtualService) error {
-	return ls.apply(ctx, v, ls.ApplyDropping)
+// ApplyDropping implements [mux.Dropper].
+func (ls *sorryListeners) ApplyDropping(ctx context.Context, v dataplane.VirtualService) error {
+	return ls.apply(ctx, v, ls.kernelPlane.ApplyDropping)
 }
 
 // apply opens the listeners that v needs and applies it, with them, by kernel.

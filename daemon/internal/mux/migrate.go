@@ -1,4 +1,4 @@
-package daemon
+package mux
 
 import (
 	"context"
@@ -9,30 +9,38 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
+// Handshake is the time in which connections that have begun are made, lost
+// packets included.
+const Handshake = 3 * time.Second
+
 // When a service changes its dataplane the new one begins to serve it first. The
 // old one stops when it has no connection left, or after maxMigration.
 const (
-	handshake    = 3 * time.Second // in which connections that have begun are made, lost packets included
-	maxMigration = 5 * time.Minute
+	maxMigration    = 5 * time.Minute
+	migrationPeriod = 100 * time.Millisecond // between two looks
 )
 
-// An interceptor is a dataplane that sees the packets of a service before the
+// An Interceptor is a dataplane that sees the packets of a service before the
 // other dataplane does.
-type interceptor interface {
-	// handOver delivers new connections to the listener of the service on this
+type Interceptor interface {
+	// HandOver delivers new connections to the listener of the service on this
 	// host, and goes on with those that exist.
-	handOver(ctx context.Context, id dataplane.ServiceID) error
-	// depending returns how many connections would be lost if the service were
+	HandOver(ctx context.Context, id dataplane.ServiceID) error
+	// Depending returns how many connections would be lost if the service were
 	// removed.
-	depending(ctx context.Context, id dataplane.ServiceID) (int, error)
+	Depending(ctx context.Context, id dataplane.ServiceID) (int, error)
 }
 
-// A dropper is a dataplane that refuses clients while it begins to serve a
-// service. applyDropping drops their packets instead, so that they try again:
+// A Dropper is a dataplane that refuses clients while it begins to serve a
+// service. ApplyDropping drops their packets instead, so that they try again:
 // that is for a service that this host has served until then.
-type dropper interface {
-	applyDropping(ctx context.Context, v dataplane.VirtualService) error
+type Dropper interface {
+	ApplyDropping(ctx context.Context, v dataplane.VirtualService) error
 }
+
+// An AddrReleaser is a dataplane that may listen on the address of a service.
+// ReleaseAddr ends that, so that another dataplane can.
+type AddrReleaser interface{ ReleaseAddr(id dataplane.ServiceID) }
 
 // A migration is a service that its old dataplane still has.
 type migration struct {
@@ -43,17 +51,17 @@ type migration struct {
 
 // migrate applies a service to another dataplane. If that fails the old one goes
 // on with the service it has.
-func (m *mux) migrate(ctx context.Context, v dataplane.VirtualService, from, to int) error {
+func (m *Mux) migrate(ctx context.Context, v dataplane.VirtualService, from, to int) error {
 	m.migrating.Lock()
 	defer m.migrating.Unlock()
 	m.cancelMigration(v.ID)
 	old := m.planes[from].Dataplane
-	if o, ok := old.(interface{ releaseAddr(id dataplane.ServiceID) }); ok {
-		o.releaseAddr(v.ID)
+	if o, ok := old.(AddrReleaser); ok {
+		o.ReleaseAddr(v.ID)
 	}
 	apply := m.planes[to].Apply
-	if d, ok := m.planes[to].Dataplane.(dropper); ok {
-		apply = d.applyDropping
+	if d, ok := m.planes[to].Dataplane.(Dropper); ok {
+		apply = d.ApplyDropping
 	}
 	if err := apply(ctx, v); err != nil {
 		return errors.Join(err, m.planes[to].Remove(ctx, v.ID))
@@ -64,9 +72,9 @@ func (m *mux) migrate(ctx context.Context, v dataplane.VirtualService, from, to 
 	m.migrations[v.ID] = mg
 	m.mu.Unlock()
 	m.wg.Go(func() { m.watchMigration(v.ID, mg) })
-	m.log.Info("virtual service changes its dataplane", "service", v.ID.String(), "from", m.planes[from].name, "to", m.planes[to].name)
-	if i, ok := old.(interceptor); ok {
-		if err := i.handOver(ctx, v.ID); err != nil {
+	m.log.Info("virtual service changes its dataplane", "service", v.ID.String(), "from", m.planes[from].Name, "to", m.planes[to].Name)
+	if i, ok := old.(Interceptor); ok {
+		if err := i.HandOver(ctx, v.ID); err != nil {
 			m.log.Warn("dataplane does not hand connections over", "service", v.ID.String(), "err", err)
 			return m.finishMigration(ctx, v.ID)
 		}
@@ -75,7 +83,7 @@ func (m *mux) migrate(ctx context.Context, v dataplane.VirtualService, from, to 
 }
 
 // cancelMigration leaves a service on its old dataplane, too.
-func (m *mux) cancelMigration(id dataplane.ServiceID) {
+func (m *Mux) cancelMigration(id dataplane.ServiceID) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if mg := m.migrations[id]; mg != nil {
@@ -86,8 +94,8 @@ func (m *mux) cancelMigration(id dataplane.ServiceID) {
 
 // watchMigration removes a service from its old dataplane when no connection
 // depends on that, or it takes too long.
-func (m *mux) watchMigration(id dataplane.ServiceID, mg *migration) {
-	tick := time.NewTicker(drainPeriod)
+func (m *Mux) watchMigration(id dataplane.ServiceID, mg *migration) {
+	tick := time.NewTicker(migrationPeriod)
 	defer tick.Stop()
 	for {
 		select {
@@ -95,7 +103,7 @@ func (m *mux) watchMigration(id dataplane.ServiceID, mg *migration) {
 			return
 		case <-tick.C:
 		}
-		if since := time.Since(mg.began); since > maxMigration || since > handshake && m.depending(id, mg) == 0 {
+		if since := time.Since(mg.began); since > maxMigration || since > Handshake && m.depending(id, mg) == 0 {
 			if m.endMigration(id, mg) {
 				return
 			}
@@ -105,14 +113,14 @@ func (m *mux) watchMigration(id dataplane.ServiceID, mg *migration) {
 
 // depending returns how many connections depend on the old dataplane of a
 // service, 1 if that cannot be found out.
-func (m *mux) depending(id dataplane.ServiceID, mg *migration) int {
-	i, ok := m.planes[mg.from].Dataplane.(interceptor)
+func (m *Mux) depending(id dataplane.ServiceID, mg *migration) int {
+	i, ok := m.planes[mg.from].Dataplane.(Interceptor)
 	if !ok {
 		return 0
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), handshake)
+	ctx, cancel := context.WithTimeout(context.Background(), Handshake)
 	defer cancel()
-	n, err := i.depending(ctx, id)
+	n, err := i.Depending(ctx, id)
 	if err != nil {
 		return 1 // until maxMigration
 	}
@@ -121,7 +129,7 @@ func (m *mux) depending(id dataplane.ServiceID, mg *migration) int {
 
 // endMigration removes a service from its old dataplane. It returns false if
 // that has to be tried again.
-func (m *mux) endMigration(id dataplane.ServiceID, mg *migration) bool {
+func (m *Mux) endMigration(id dataplane.ServiceID, mg *migration) bool {
 	m.migrating.Lock()
 	defer m.migrating.Unlock()
 	m.mu.Lock()
@@ -130,13 +138,13 @@ func (m *mux) endMigration(id dataplane.ServiceID, mg *migration) bool {
 	if over {
 		return true
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), handshake)
+	ctx, cancel := context.WithTimeout(context.Background(), Handshake)
 	defer cancel()
 	if n := m.depending(id, mg); n > 0 {
 		m.log.Warn("connections end because their virtual service has changed its dataplane", "service", id.String(), "connections", n)
 	}
 	if err := m.finishMigration(ctx, id); err != nil {
-		m.log.Warn("virtual service cannot be removed from its old dataplane", "service", id.String(), "dataplane", m.planes[mg.from].name, "err", err)
+		m.log.Warn("virtual service cannot be removed from its old dataplane", "service", id.String(), "dataplane", m.planes[mg.from].Name, "err", err)
 		return false
 	}
 	return true
@@ -144,7 +152,7 @@ func (m *mux) endMigration(id dataplane.ServiceID, mg *migration) bool {
 
 // finishMigration removes a service from its old dataplane now, if it is still
 // there. The caller holds migrating.
-func (m *mux) finishMigration(ctx context.Context, id dataplane.ServiceID) error {
+func (m *Mux) finishMigration(ctx context.Context, id dataplane.ServiceID) error {
 	m.mu.Lock()
 	mg := m.migrations[id]
 	m.mu.Unlock()
@@ -163,7 +171,7 @@ func (m *mux) finishMigration(ctx context.Context, id dataplane.ServiceID) error
 }
 
 // finishMigrations is finishMigration for all services.
-func (m *mux) finishMigrations(ctx context.Context) error {
+func (m *Mux) finishMigrations(ctx context.Context) error {
 	m.migrating.Lock()
 	defer m.migrating.Unlock()
 	m.mu.Lock()
@@ -184,7 +192,7 @@ func (m *mux) finishMigrations(ctx context.Context) error {
 
 // statusOn returns the status of a service on one dataplane, the zero value if it
 // cannot be read.
-func (m *mux) statusOn(ctx context.Context, plane int, id dataplane.ServiceID) dataplane.ServiceStatus {
+func (m *Mux) statusOn(ctx context.Context, plane int, id dataplane.ServiceID) dataplane.ServiceStatus {
 	if one, ok := m.planes[plane].Dataplane.(interface {
 		Status(ctx context.Context, id dataplane.ServiceID) (dataplane.ServiceStatus, error)
 	}); ok {

@@ -1,4 +1,4 @@
-package daemon
+package mux
 
 import (
 	"context"
@@ -18,10 +18,12 @@ import (
 // A fakeDataplane is a dataplane in memory that counts one client for each service
 // it has and says what happens to it, in order with others.
 type fakeDataplane struct {
-	memory
 	name string
 	seen *eventLog
 	fail error
+
+	mu      sync.Mutex
+	applied map[dataplane.ServiceID]dataplane.VirtualService
 }
 
 // An eventLog is a list of events, in order.
@@ -45,27 +47,43 @@ func (r *eventLog) take() []string {
 	return lines
 }
 
-func (w *fakeDataplane) Apply(ctx context.Context, v dataplane.VirtualService) error {
+func (w *fakeDataplane) Apply(_ context.Context, v dataplane.VirtualService) error {
 	w.seen.add("apply " + w.name)
 	if w.fail != nil {
 		return w.fail
 	}
-	return w.memory.Apply(ctx, v)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.applied[v.ID] = v.Clone()
+	return nil
 }
 
-func (w *fakeDataplane) Remove(ctx context.Context, id dataplane.ServiceID) error {
+func (w *fakeDataplane) Remove(_ context.Context, id dataplane.ServiceID) error {
 	w.seen.add("remove " + w.name)
-	return w.memory.Remove(ctx, id)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.applied, id)
+	return nil
 }
 
-func (w *fakeDataplane) Snapshot(ctx context.Context) ([]dataplane.ServiceStatus, error) {
-	all, err := w.memory.Snapshot(ctx)
-	for i := range all {
-		all[i].Counters.Connections++
-		all[i].Servers[0].Counters.Connections++
+func (w *fakeDataplane) Snapshot(context.Context) (all []dataplane.ServiceStatus, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, v := range w.applied {
+		st := dataplane.ServiceStatus{Service: v.Clone(), Counters: dataplane.Counters{Connections: 1}}
+		for i, r := range v.RealServers {
+			s := dataplane.ServerStatus{RealServer: r}
+			if i == 0 {
+				s.Counters.Connections = 1
+			}
+			st.Servers = append(st.Servers, s)
+		}
+		all = append(all, st)
 	}
-	return all, err
+	return all, nil
 }
+
+func (w *fakeDataplane) Close() error { return nil }
 
 func (w *fakeDataplane) Status(ctx context.Context, id dataplane.ServiceID) (dataplane.ServiceStatus, error) {
 	all, err := w.Snapshot(ctx)
@@ -83,25 +101,25 @@ type intercepting struct {
 	left atomic.Int64
 }
 
-func (r *intercepting) handOver(context.Context, dataplane.ServiceID) error {
+func (r *intercepting) HandOver(context.Context, dataplane.ServiceID) error {
 	r.seen.add("hand over " + r.name)
 	return nil
 }
 
-func (r *intercepting) depending(context.Context, dataplane.ServiceID) (int, error) {
+func (r *intercepting) Depending(context.Context, dataplane.ServiceID) (int, error) {
 	return int(r.left.Load()), nil
 }
 
 // moved returns a mux over a kernel and a proxy, with a service on the kernel.
-func moved(t *testing.T) (m *mux, kernel *intercepting, proxy *fakeDataplane, v dataplane.VirtualService, saw func(...string)) {
+func moved(t *testing.T) (m *Mux, kernel *intercepting, proxy *fakeDataplane, v dataplane.VirtualService, saw func(...string)) {
 	t.Helper()
 	seen := &eventLog{}
 	in := func(name string) fakeDataplane {
-		return fakeDataplane{memory: memory{applied: map[dataplane.ServiceID]dataplane.VirtualService{}}, name: name, seen: seen}
+		return fakeDataplane{applied: map[dataplane.ServiceID]dataplane.VirtualService{}, name: name, seen: seen}
 	}
 	p := in("proxy")
 	kernel, proxy = &intercepting{fakeDataplane: in("ipvs")}, &p
-	m = newMux(slog.New(slog.DiscardHandler), named{kernel, onIPVS}, named{proxy, onProxy})
+	m = New(slog.New(slog.DiscardHandler), Plane{kernel, "ipvs"}, Plane{proxy, "proxy"})
 	v = dataplane.VirtualService{
 		ID:          dataplane.ServiceID{Protocol: dataplane.TCP, Addr: netip.MustParseAddrPort("10.0.0.1:80")},
 		RealServers: []dataplane.RealServer{{Addr: netip.MustParseAddrPort("10.0.0.110:80"), Weight: 1}},
@@ -120,11 +138,11 @@ func moved(t *testing.T) (m *mux, kernel *intercepting, proxy *fakeDataplane, v 
 
 // leaving is moved with the service on its way to the proxy, and three
 // connections on the kernel.
-func leaving(t *testing.T) (m *mux, kernel *intercepting, v dataplane.VirtualService, saw func(...string)) {
+func leaving(t *testing.T) (m *Mux, kernel *intercepting, v dataplane.VirtualService, saw func(...string)) {
 	t.Helper()
 	m, kernel, _, v, saw = moved(t)
 	kernel.left.Store(3)
-	m.to(v, onProxy)
+	m.to(v, "proxy")
 	check(t, m.Apply(t.Context(), v))
 	saw("apply proxy", "hand over ipvs")
 	return m, kernel, v, saw
@@ -138,12 +156,12 @@ func check(t *testing.T, err error) {
 }
 
 // to routes the service.
-func (m *mux) to(v dataplane.VirtualService, plane string) {
-	m.route(map[dataplane.ServiceID]string{v.ID: plane})
+func (m *Mux) to(v dataplane.VirtualService, plane string) {
+	m.Route(map[dataplane.ServiceID]string{v.ID: plane})
 }
 
 // connections are those counted for the only service.
-func connections(t *testing.T, m *mux) uint64 {
+func connections(t *testing.T, m *Mux) uint64 {
 	t.Helper()
 	all, err := m.Snapshot(t.Context())
 	check(t, err)
@@ -172,10 +190,10 @@ func TestMoveAppliesBeforeItRemoves(t *testing.T) {
 			t.Errorf("%d connections after it has moved, want 2", n)
 		}
 
-		m.to(v, onIPVS)
+		m.to(v, "ipvs")
 		check(t, m.Apply(t.Context(), v))
 		saw("apply ipvs")
-		time.Sleep(handshake + time.Second)
+		time.Sleep(Handshake + time.Second)
 		saw("remove proxy")
 		if n := connections(t, m); n != 3 {
 			t.Errorf("%d connections after it has moved back, want 3", n)
@@ -198,13 +216,13 @@ func TestMoveEnds(t *testing.T) {
 // TestMoveBackAtOnce leaves a service where it was; a stop and a removal in the
 // middle leave nothing behind.
 func TestMoveBackAtOnce(t *testing.T) {
-	for name, middle := range map[string]func(*mux, dataplane.VirtualService) error{
-		"back": func(m *mux, v dataplane.VirtualService) error {
-			m.to(v, onIPVS)
+	for name, middle := range map[string]func(*Mux, dataplane.VirtualService) error{
+		"back": func(m *Mux, v dataplane.VirtualService) error {
+			m.to(v, "ipvs")
 			return m.Apply(context.Background(), v)
 		},
-		"removed": func(m *mux, v dataplane.VirtualService) error { return m.Remove(context.Background(), v.ID) },
-		"stopped": func(m *mux, _ dataplane.VirtualService) error { return m.Drain(context.Background()) },
+		"removed": func(m *Mux, v dataplane.VirtualService) error { return m.Remove(context.Background(), v.ID) },
+		"stopped": func(m *Mux, _ dataplane.VirtualService) error { return m.Drain(context.Background()) },
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			m, _, v, saw := leaving(t)
@@ -229,7 +247,7 @@ func TestMoveThatFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, _, proxy, v, saw := moved(t)
 		defer m.Close()
-		m.to(v, onProxy)
+		m.to(v, "proxy")
 		proxy.fail = errors.New("address in use")
 		if err := m.Apply(t.Context(), v); !errors.Is(err, proxy.fail) {
 			t.Errorf("Apply: %v", err)
@@ -239,7 +257,7 @@ func TestMoveThatFails(t *testing.T) {
 		saw()
 		proxy.fail = nil
 		check(t, m.Apply(t.Context(), v))
-		time.Sleep(handshake + time.Second)
+		time.Sleep(Handshake + time.Second)
 		saw("apply proxy", "hand over ipvs", "remove ipvs")
 	})
 }

@@ -1,4 +1,6 @@
-package daemon
+// Package mux puts several dataplanes behind one, and lets a service move from one
+// of them to another while it serves.
+package mux
 
 import (
 	"context"
@@ -11,10 +13,12 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// A mux is several dataplanes behind one: the directive dataplane says which
+// A Mux is several dataplanes behind one: the directive dataplane says which
 // of them serves a virtual service.
-type mux struct {
-	planes []named // the first one is the default
+//
+// It is safe for use by several goroutines.
+type Mux struct {
+	planes []Plane
 	log    *slog.Logger
 	wg     sync.WaitGroup
 
@@ -29,42 +33,53 @@ type mux struct {
 	past map[dataplane.ServiceID]dataplane.ServiceStatus
 }
 
-// A named is a dataplane with its name.
-type named struct {
+// A Plane is a dataplane with its name.
+type Plane struct {
 	dataplane.Dataplane
-	name string
+	Name string
 }
 
 var (
-	_ dataplane.Dataplane = (*mux)(nil)
-	_ dataplane.Drainer   = (*mux)(nil)
-	_ dataplane.Finder    = (*mux)(nil)
-	_ dataplane.Auditor   = (*mux)(nil)
-	_ dataplane.Observer  = (*mux)(nil)
-	_ dataplane.Pather    = (*mux)(nil)
+	_ dataplane.Dataplane = (*Mux)(nil)
+	_ dataplane.Drainer   = (*Mux)(nil)
+	_ dataplane.Finder    = (*Mux)(nil)
+	_ dataplane.Auditor   = (*Mux)(nil)
+	_ dataplane.Observer  = (*Mux)(nil)
+	_ dataplane.Pather    = (*Mux)(nil)
 )
 
-func newMux(log *slog.Logger, planes ...named) *mux {
-	return &mux{
+// New returns one of planes, of which the first is the default. It closes them.
+func New(log *slog.Logger, planes ...Plane) *Mux {
+	return &Mux{
 		planes: planes, log: log, want: map[dataplane.ServiceID]string{}, on: map[dataplane.ServiceID]int{},
 		migrations: map[dataplane.ServiceID]*migration{}, past: map[dataplane.ServiceID]dataplane.ServiceStatus{},
 	}
 }
 
-// route says which dataplane each service is for; services that are not in it
+// Route says which dataplane each service is for; services that are not in it
 // belong to the default. It takes effect with the next Apply of a service.
-func (m *mux) route(want map[dataplane.ServiceID]string) {
+func (m *Mux) Route(want map[dataplane.ServiceID]string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.want = want
 }
 
-// target returns the dataplane that id is for, and the one that it is on, -1 for
-// none.
-func (m *mux) target(id dataplane.ServiceID) (to, from int) {
+// Planes returns the dataplanes. The caller does not change the slice.
+func (m *Mux) Planes() []Plane { return m.planes }
+
+// Routes returns what Route was told last. The caller does not change the map.
+func (m *Mux) Routes() map[dataplane.ServiceID]string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	to = max(0, slices.IndexFunc(m.planes, func(p named) bool { return p.name == m.want[id] }))
+	return m.want
+}
+
+// target returns the dataplane that id is for, and the one that it is on, -1 for
+// none.
+func (m *Mux) target(id dataplane.ServiceID) (to, from int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	to = max(0, slices.IndexFunc(m.planes, func(p Plane) bool { return p.Name == m.want[id] }))
 	from, ok := m.on[id]
 	if !ok {
 		from = -1
@@ -72,7 +87,7 @@ func (m *mux) target(id dataplane.ServiceID) (to, from int) {
 	return to, from
 }
 
-func (m *mux) setPlane(id dataplane.ServiceID, plane int) {
+func (m *Mux) setPlane(id dataplane.ServiceID, plane int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if plane < 0 {
@@ -85,7 +100,7 @@ func (m *mux) setPlane(id dataplane.ServiceID, plane int) {
 
 // Apply implements [dataplane.Dataplane]. A service that changes its dataplane
 // is applied to the new one before it is removed from the old one.
-func (m *mux) Apply(ctx context.Context, v dataplane.VirtualService) error {
+func (m *Mux) Apply(ctx context.Context, v dataplane.VirtualService) error {
 	to, from := m.target(v.ID)
 	if from >= 0 && from != to {
 		return m.migrate(ctx, v, from, to)
@@ -96,7 +111,7 @@ func (m *mux) Apply(ctx context.Context, v dataplane.VirtualService) error {
 }
 
 // Remove implements [dataplane.Dataplane].
-func (m *mux) Remove(ctx context.Context, id dataplane.ServiceID) error {
+func (m *Mux) Remove(ctx context.Context, id dataplane.ServiceID) error {
 	m.migrating.Lock()
 	defer m.migrating.Unlock()
 	if err := m.finishMigration(ctx, id); err != nil {
@@ -115,7 +130,7 @@ func (m *mux) Remove(ctx context.Context, id dataplane.ServiceID) error {
 
 // Snapshot implements [dataplane.Dataplane]. The counters of a service include
 // those of its former dataplanes.
-func (m *mux) Snapshot(ctx context.Context) ([]dataplane.ServiceStatus, error) {
+func (m *Mux) Snapshot(ctx context.Context) ([]dataplane.ServiceStatus, error) {
 	byID := map[dataplane.ServiceID]dataplane.ServiceStatus{}
 	for i, p := range m.planes {
 		some, err := p.Snapshot(ctx)
@@ -142,8 +157,22 @@ func (m *mux) Snapshot(ctx context.Context) ([]dataplane.ServiceStatus, error) {
 	return all, nil
 }
 
+// Served returns the names of the services that a dataplane serves now, in
+// order.
+func (m *Mux) Served(name string) (services []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for id, i := range m.on {
+		if l := m.migrations[id]; m.planes[i].Name == name || l != nil && m.planes[l.from].Name == name {
+			services = append(services, id.String())
+		}
+	}
+	slices.Sort(services)
+	return services
+}
+
 // serves reports whether a service is on a plane.
-func (m *mux) serves(id dataplane.ServiceID, plane int) bool {
+func (m *Mux) serves(id dataplane.ServiceID, plane int) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	on, ok := m.on[id]
@@ -151,7 +180,7 @@ func (m *mux) serves(id dataplane.ServiceID, plane int) bool {
 }
 
 // Audit implements [dataplane.Auditor] by those dataplanes that can.
-func (m *mux) Audit(ctx context.Context) ([]dataplane.Drift, error) {
+func (m *Mux) Audit(ctx context.Context) ([]dataplane.Drift, error) {
 	var all []dataplane.Drift
 	var errs []error
 	for i, p := range m.planes {
@@ -167,7 +196,7 @@ func (m *mux) Audit(ctx context.Context) ([]dataplane.Drift, error) {
 }
 
 // Observe implements [dataplane.Observer] by those dataplanes that can.
-func (m *mux) Observe(f func(dataplane.ServiceID, netip.AddrPort)) {
+func (m *Mux) Observe(f func(dataplane.ServiceID, netip.AddrPort)) {
 	for _, p := range m.planes {
 		if o, ok := p.Dataplane.(dataplane.Observer); ok {
 			o.Observe(f)
@@ -176,7 +205,7 @@ func (m *mux) Observe(f func(dataplane.ServiceID, netip.AddrPort)) {
 }
 
 // SetPaths implements [dataplane.Pather] by those dataplanes that can.
-func (m *mux) SetPaths(ctx context.Context, paths []dataplane.Path) error {
+func (m *Mux) SetPaths(ctx context.Context, paths []dataplane.Path) error {
 	var errs []error
 	for _, p := range m.planes {
 		if o, ok := p.Dataplane.(dataplane.Pather); ok {
@@ -187,17 +216,17 @@ func (m *mux) SetPaths(ctx context.Context, paths []dataplane.Path) error {
 }
 
 // End implements [dataplane.Drainer] for those dataplanes that need it.
-func (m *mux) End(ctx context.Context) error {
+func (m *Mux) End(ctx context.Context) error {
 	return m.drainers(func(d dataplane.Drainer) error { return d.End(ctx) })
 }
 
 // Drain implements [dataplane.Drainer].
-func (m *mux) Drain(ctx context.Context) error {
+func (m *Mux) Drain(ctx context.Context) error {
 	err := m.finishMigrations(ctx)
 	return errors.Join(err, m.drainers(func(d dataplane.Drainer) error { return d.Drain(ctx) }))
 }
 
-func (m *mux) drainers(do func(dataplane.Drainer) error) error {
+func (m *Mux) drainers(do func(dataplane.Drainer) error) error {
 	var errs []error
 	for _, p := range m.planes {
 		if d, ok := p.Dataplane.(dataplane.Drainer); ok {
@@ -208,7 +237,7 @@ func (m *mux) drainers(do func(dataplane.Drainer) error) error {
 }
 
 // Close implements [dataplane.Dataplane].
-func (m *mux) Close() error {
+func (m *Mux) Close() error {
 	errs := []error{m.finishMigrations(context.Background())}
 	m.wg.Wait()
 	for _, p := range m.planes {
@@ -218,7 +247,7 @@ func (m *mux) Close() error {
 }
 
 // Find implements [dataplane.Finder] by those dataplanes that can.
-func (m *mux) Find(ctx context.Context, ids []dataplane.ServiceID) ([]dataplane.VirtualService, error) {
+func (m *Mux) Find(ctx context.Context, ids []dataplane.ServiceID) ([]dataplane.VirtualService, error) {
 	var all []dataplane.VirtualService
 	for i, p := range m.planes {
 		f, ok := p.Dataplane.(dataplane.Finder)
