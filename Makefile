@@ -61,7 +61,7 @@ test-unit: deps-programs
 
 # Network namespaces need root: as somebody else, the packages that use them
 # are tested once more with sudo. Under CI=true a test that cannot run fails.
-ROOT_PACKAGES := ./bench/... ./checks ./cmd/... ./internal/test/netlab ./internal/test/programs ./internal/host/returnpath ./proxy/...
+ROOT_PACKAGES := ./bench/... ./checks ./cmd/... ./daemon/internal/neighbors ./internal/test/netlab ./internal/test/programs ./internal/host/returnpath ./proxy/...
 
 .PHONY: test-root
 test-root: deps-programs

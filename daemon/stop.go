@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/shunt-lb/shunt/config"
+	"github.com/shunt-lb/shunt/daemon/internal/neighbors"
 )
 
 const (
@@ -143,9 +144,12 @@ func (d *Daemon) startDirector(ctx context.Context) error {
 // watchNeighbors asks who else answers for virtual addresses until the stop begins.
 func (d *Daemon) watchNeighbors() {
 	ctx, cancel := context.WithCancel(context.Background())
-	watch := &neighborWatch{log: d.log, conf: d.current.Load, def: d.plane.status.Name, tell: d.director.Warn}
+	watch := &neighbors.Watch{
+		Log: d.log, Conf: d.current.Load, Tell: d.director.Warn,
+		InKernel: func(v *config.Virtual) bool { return dataplaneOf(v, d.plane.status.Name).inKernel },
+	}
 	var running sync.WaitGroup
-	running.Go(func() { watch.run(ctx) })
+	running.Go(func() { watch.Run(ctx) })
 	d.onStop("neighbours", 300*time.Millisecond, func(context.Context) error {
 		cancel()
 		running.Wait()

@@ -1,4 +1,6 @@
-package daemon
+// Package neighbors finds machines that answer for the addresses of services, past
+// the director.
+package neighbors
 
 import (
 	"context"
@@ -21,22 +23,24 @@ const (
 	askPause  = 50 * time.Millisecond // between two questions
 )
 
-// A neighborWatch asks the links of this host who else answers for the addresses of
+// A Watch asks the links of this host who else answers for the addresses of
 // services with checkpath=vip: packets of clients go to such a machine, past the
-// director. It has a goroutine of its own.
-type neighborWatch struct {
-	log *slog.Logger
-	// conf returns the configuration in force, and def is the default dataplane.
-	conf func() *config.Config
-	def  string
-	tell func(context.Context, []director.Warning) error
+// director. It is for one goroutine.
+type Watch struct {
+	Log *slog.Logger
+	// Conf returns the configuration in force, nil for none.
+	Conf func() *config.Config
+	// InKernel reports whether the kernel forwards a service.
+	InKernel func(*config.Virtual) bool
+	// Tell gets all warnings after each look.
+	Tell func(context.Context, []director.Warning) error
 
 	failure string // the latest one
 	found   []director.Warning
 }
 
-// run asks every minute until ctx is done.
-func (n *neighborWatch) run(ctx context.Context) {
+// Run asks every minute until ctx is done.
+func (n *Watch) Run(ctx context.Context) {
 	next := time.NewTimer(askFirst)
 	defer next.Stop()
 	for {
@@ -51,7 +55,7 @@ func (n *neighborWatch) run(ctx context.Context) {
 }
 
 // look asks once, and tells what is wrong. Why it cannot ask is logged once.
-func (n *neighborWatch) look(ctx context.Context) {
+func (n *Watch) look(ctx context.Context) {
 	var found []director.Warning
 	var err error
 	if services := n.services(); len(services) > 0 {
@@ -65,7 +69,7 @@ func (n *neighborWatch) look(ctx context.Context) {
 		failure = err.Error()
 	}
 	if failure != "" && failure != n.failure {
-		n.log.Warn("nobody watches whether other machines answer for virtual addresses", "err", err)
+		n.Log.Warn("nobody watches whether other machines answer for virtual addresses", "err", err)
 	}
 	if err != nil { // about what was not looked at nothing new is known
 		for _, w := range n.found {
@@ -75,21 +79,21 @@ func (n *neighborWatch) look(ctx context.Context) {
 		}
 	}
 	n.failure, n.found = failure, found
-	if err := n.tell(ctx, found); err != nil && !errors.Is(err, director.ErrStopped) && ctx.Err() == nil {
-		n.log.Warn("warnings about real servers are not up to date", "err", err)
+	if err := n.Tell(ctx, found); err != nil && !errors.Is(err, director.ErrStopped) && ctx.Err() == nil {
+		n.Log.Warn("warnings about real servers are not up to date", "err", err)
 	}
 }
 
 // services are those whose real servers have the virtual address, too.
-func (n *neighborWatch) services() []*config.Virtual {
-	conf := n.conf()
+func (n *Watch) services() []*config.Virtual {
+	conf := n.Conf()
 	if conf == nil {
 		return nil
 	}
 	var all []*config.Virtual
 	for i := range conf.Virtuals {
 		v := &conf.Virtuals[i]
-		if v.CheckPath == config.CheckPathVIP && v.ID.Protocol != dataplane.FWMark && dataplaneOf(v, n.def).inKernel && slices.ContainsFunc(v.Reals, hasVIP) {
+		if v.CheckPath == config.CheckPathVIP && v.ID.Protocol != dataplane.FWMark && n.InKernel(v) && slices.ContainsFunc(v.Reals, hasVIP) {
 			all = append(all, v)
 		}
 	}

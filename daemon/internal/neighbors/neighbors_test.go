@@ -1,4 +1,4 @@
-package daemon
+package neighbors
 
 import (
 	"bytes"
@@ -25,7 +25,7 @@ type lan struct {
 	rs1, rs2, other  *netlab.Namespace
 	vip              netip.Addr
 	said             []director.Warning
-	watch            *neighborWatch
+	watch            *Watch
 	rs1Addr, rs2Addr string
 	conf             *config.Config
 	log              bytes.Buffer
@@ -60,9 +60,9 @@ func newLAN(t *testing.T, prefix string, bits int, text string) *lan {
 	text = strings.NewReplacer("%VIP%", l.vip.String(), "%RS1%", l.rs1Addr, "%RS2%", l.rs2Addr).Replace(text)
 	l.conf, err = config.Parse(t.Context(), "test.cf", []byte(text), config.Options{})
 	l.must(err)
-	l.watch = &neighborWatch{
-		log: slog.New(slog.NewTextHandler(&l.log, nil)), def: onIPVS, conf: func() *config.Config { return l.conf },
-		tell: func(_ context.Context, all []director.Warning) error { l.said = all; return nil },
+	l.watch = &Watch{
+		Log: slog.New(slog.NewTextHandler(&l.log, nil)), InKernel: func(*config.Virtual) bool { return true }, Conf: func() *config.Config { return l.conf },
+		Tell: func(_ context.Context, all []director.Warning) error { l.said = all; return nil },
 	}
 	return l
 }
