@@ -7,11 +7,13 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"time"
 
+	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/director"
 )
 
-// A Connection is one entry of the connection table of the kernel's IPVS.
+// A Connection is a dataplane.Connection in JSON.
 type Connection struct {
 	// Protocol is TCP or UDP; IP for clients pinned by a firewall mark.
 	Protocol string `json:"protocol"`
@@ -25,11 +27,27 @@ type Connection struct {
 	Expires director.Seconds `json:"expires_seconds"`
 }
 
+// NewConnection returns c as it is written in JSON.
+func NewConnection(c dataplane.Connection) Connection {
+	return Connection{
+		Protocol: c.Protocol, Client: c.Client, Virtual: c.Virtual, Server: c.Server,
+		State: c.State, Expires: director.Seconds(c.Expires),
+	}
+}
+
+// plain is the reverse of NewConnection.
+func (c Connection) plain() dataplane.Connection {
+	return dataplane.Connection{
+		Protocol: c.Protocol, Client: c.Client, Virtual: c.Virtual, Server: c.Server,
+		State: c.State, Expires: time.Duration(c.Expires),
+	}
+}
+
 // Connections are the connections at this moment.
 type Connections struct {
 	// All yields them as they are found, without holding the table; an error
 	// is the last. It is nil where no dataplane has a table.
-	All iter.Seq2[Connection, error]
+	All iter.Seq2[dataplane.Connection, error]
 	// Unlisted names the services whose dataplane has no table to list.
 	Unlisted []string
 }
@@ -50,7 +68,7 @@ func (f ConnectionFilter) Check() error {
 }
 
 // match returns a function that reports whether a connection is selected.
-func (f ConnectionFilter) match() (func(*Connection) bool, error) {
+func (f ConnectionFilter) match() (func(*dataplane.Connection) bool, error) {
 	protocol, service := "", f.Service
 	if word, rest, ok := strings.Cut(service, " "); ok {
 		protocol, service = strings.ToUpper(word), rest
@@ -69,7 +87,7 @@ func (f ConnectionFilter) match() (func(*Connection) bool, error) {
 	if err != nil {
 		return nil, err
 	}
-	return func(c *Connection) bool {
+	return func(c *dataplane.Connection) bool {
 		return (protocol == "" || protocol == c.Protocol) && virtual(c.Virtual) && server(c.Server)
 	}, nil
 }
@@ -114,7 +132,7 @@ func (s *Server) getConnections(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	var all Connections
 	if s.connections != nil {
-		all = s.connections()
+		all = s.connections(r.Context())
 	}
 	out := json.NewEncoder(w)
 	end := connectionsEnd{Unlisted: all.Unlisted}
@@ -126,13 +144,14 @@ func (s *Server) getConnections(w http.ResponseWriter, r *http.Request) {
 	_ = out.Encode(connectionLine{End: &end}) // the client has gone: there is nobody to tell
 }
 
-func sendConnections(r *http.Request, out *json.Encoder, all iter.Seq2[Connection, error], match func(*Connection) bool) error {
+func sendConnections(r *http.Request, out *json.Encoder, all iter.Seq2[dataplane.Connection, error], match func(*dataplane.Connection) bool) error {
 	for c, err := range all {
 		if err == nil {
 			err = r.Context().Err()
 		}
 		if err == nil && match(&c) {
-			err = out.Encode(connectionLine{Connection: &c})
+			line := NewConnection(c)
+			err = out.Encode(connectionLine{Connection: &line})
 		}
 		if err != nil {
 			return err

@@ -8,13 +8,15 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+
+	"github.com/shunt-lb/shunt/dataplane"
 )
 
 // Connections calls each with the connections that f selects, one after the other
 // as they come. An error of each ends that and is returned. The services whose
 // dataplane has no table to list are returned by name. Time is bounded by ctx
 // alone: the table may be large.
-func (c *Client) Connections(ctx context.Context, f ConnectionFilter, each func(Connection) error) (unlisted []string, err error) {
+func (c *Client) Connections(ctx context.Context, f ConnectionFilter, each func(dataplane.Connection) error) (unlisted []string, err error) {
 	query := url.Values{}
 	for name, value := range map[string]string{"service": f.Service, "real": f.Real} {
 		if value != "" {
@@ -42,7 +44,7 @@ func (c *Client) Connections(ctx context.Context, f ConnectionFilter, each func(
 		case l.Connection == nil:
 			continue
 		}
-		if err := each(*l.Connection); err != nil {
+		if err := each(l.Connection.plain()); err != nil {
 			return nil, err
 		}
 	}

@@ -6,7 +6,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"time"
+
+	"github.com/shunt-lb/shunt/dataplane"
 )
 
 // A ConnectionTable writes connections for people, a line each, as they come. The
@@ -27,10 +28,10 @@ var connectionColumns = []string{"PROTO", "CLIENT", "VIRTUAL", "REAL SERVER", "S
 func NewConnectionTable(w io.Writer) *ConnectionTable { return &ConnectionTable{w: w} }
 
 // Add writes c, or keeps it for later. The error is the writer's.
-func (t *ConnectionTable) Add(c Connection) error {
+func (t *ConnectionTable) Add(c dataplane.Connection) error {
 	t.n++
 	cells := []string{
-		printable(c.Protocol), end(c.Client), end(c.Virtual), end(c.Server), printable(c.State), span(time.Duration(c.Expires)),
+		printable(c.Protocol), end(c.Client), end(c.Virtual), end(c.Server), printable(c.State), span(c.Expires),
 	}
 	if t.widths != nil {
 		return t.line(cells)

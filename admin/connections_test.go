@@ -1,6 +1,7 @@
 package admin_test
 
 import (
+	"context"
 	"errors"
 	"iter"
 	"log/slog"
@@ -15,17 +16,17 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/shunt-lb/shunt/admin"
-	"github.com/shunt-lb/shunt/director"
+	"github.com/shunt-lb/shunt/dataplane"
 )
 
-func link(protocol, client, virtual, server, state string, expires int) admin.Connection {
-	return admin.Connection{
+func link(protocol, client, virtual, server, state string, expires int) dataplane.Connection {
+	return dataplane.Connection{
 		Protocol: protocol, Client: netip.MustParseAddrPort(client), Virtual: netip.MustParseAddrPort(virtual),
-		Server: netip.MustParseAddrPort(server), State: state, Expires: director.Seconds(time.Duration(expires) * time.Second),
+		Server: netip.MustParseAddrPort(server), State: state, Expires: time.Duration(expires) * time.Second,
 	}
 }
 
-var links = []admin.Connection{
+var links = []dataplane.Connection{
 	link("TCP", "10.1.0.2:41394", "10.2.0.100:80", "10.2.0.11:8080", "ESTABLISHED", 899),
 	link("UDP", "10.1.0.2:41394", "10.2.0.100:80", "10.2.0.11:53", "UDP", 299),
 	link("TCP", "10.1.0.3:0", "10.2.0.100:443", "[fd00:2::11]:443", "ASSURED", 7200),
@@ -33,15 +34,15 @@ var links = []admin.Connection{
 }
 
 // table yields all and then err, if there is one.
-func table(all []admin.Connection, err error) iter.Seq2[admin.Connection, error] {
-	return func(yield func(admin.Connection, error) bool) {
+func table(all []dataplane.Connection, err error) iter.Seq2[dataplane.Connection, error] {
+	return func(yield func(dataplane.Connection, error) bool) {
 		for _, c := range all {
 			if !yield(c, nil) {
 				return
 			}
 		}
 		if err != nil {
-			yield(admin.Connection{}, err)
+			yield(dataplane.Connection{}, err)
 		}
 	}
 }
@@ -50,7 +51,7 @@ func table(all []admin.Connection, err error) iter.Seq2[admin.Connection, error]
 func telling(t *testing.T, c admin.Connections) *admin.Client {
 	t.Helper()
 	s := admin.New(admin.Options{
-		Source: tells(calm()), Log: slog.New(slog.DiscardHandler), Connections: func() admin.Connections { return c },
+		Source: tells(calm()), Log: slog.New(slog.DiscardHandler), Connections: func(context.Context) admin.Connections { return c },
 	})
 	path := filepath.Join(t.TempDir(), "s")
 	if err := s.ListenControl(t.Context(), path); err != nil {
@@ -64,7 +65,7 @@ func TestConnectionsAreFiltered(t *testing.T) {
 	c := telling(t, admin.Connections{All: table(links, nil), Unlisted: []string{"tcp 10.2.0.101:80"}})
 	for _, tt := range []struct {
 		filter admin.ConnectionFilter
-		want   []admin.Connection
+		want   []dataplane.Connection
 	}{
 		{admin.ConnectionFilter{}, links},
 		{admin.ConnectionFilter{Service: "10.2.0.100"}, links[:3]},
@@ -77,8 +78,8 @@ func TestConnectionsAreFiltered(t *testing.T) {
 		{admin.ConnectionFilter{Real: "10.2.0.11:8080", Service: "tcp 10.2.0.100"}, links[:1]},
 		{admin.ConnectionFilter{Real: "10.2.0.99"}, nil},
 	} {
-		var got []admin.Connection
-		unlisted, err := c.Connections(t.Context(), tt.filter, func(c admin.Connection) error {
+		var got []dataplane.Connection
+		unlisted, err := c.Connections(t.Context(), tt.filter, func(c dataplane.Connection) error {
 			got = append(got, c)
 			return nil
 		})
@@ -93,7 +94,7 @@ func TestConnectionsAreFiltered(t *testing.T) {
 }
 
 func TestConnectionsThatCannotBeTold(t *testing.T) {
-	ignore := func(admin.Connection) error { return nil }
+	ignore := func(dataplane.Connection) error { return nil }
 	c := telling(t, admin.Connections{All: table(links, errors.New("the kernel is tired"))})
 	if _, err := c.Connections(t.Context(), admin.ConnectionFilter{}, ignore); err == nil || err.Error() != "the kernel is tired" {
 		t.Errorf("error is %v", err)
@@ -107,7 +108,7 @@ func TestConnectionsThatCannotBeTold(t *testing.T) {
 		}
 	}
 	c = telling(t, admin.Connections{})
-	if _, err := c.Connections(t.Context(), admin.ConnectionFilter{}, func(c admin.Connection) error {
+	if _, err := c.Connections(t.Context(), admin.ConnectionFilter{}, func(c dataplane.Connection) error {
 		t.Errorf("there is %+v", c)
 		return nil
 	}); err != nil {
@@ -119,13 +120,13 @@ func TestConnectionsThatCannotBeTold(t *testing.T) {
 // with whoever asked.
 func TestConnectionsWithoutEnd(t *testing.T) {
 	ended := make(chan struct{})
-	c := telling(t, admin.Connections{All: func(yield func(admin.Connection, error) bool) {
+	c := telling(t, admin.Connections{All: func(yield func(dataplane.Connection, error) bool) {
 		defer close(ended)
 		for yield(links[0], nil) {
 		}
 	}})
 	enough, n := errors.New("enough"), 0
-	_, err := c.Connections(t.Context(), admin.ConnectionFilter{}, func(admin.Connection) error {
+	_, err := c.Connections(t.Context(), admin.ConnectionFilter{}, func(dataplane.Connection) error {
 		if n++; n == 10000 {
 			return enough
 		}
@@ -151,7 +152,7 @@ func TestConnectionsCutShort(t *testing.T) {
 	go func() { defer close(done); _ = s.Serve(ln) }()
 	defer func() { _ = s.Close(); <-done }()
 	n := 0
-	_, err = admin.Dial(path).Connections(t.Context(), admin.ConnectionFilter{}, func(admin.Connection) error { n++; return nil })
+	_, err = admin.Dial(path).Connections(t.Context(), admin.ConnectionFilter{}, func(dataplane.Connection) error { n++; return nil })
 	if n != 1 || err == nil || !strings.Contains(err.Error(), "ended before the list of connections did") {
 		t.Errorf("%d connections and %v", n, err)
 	}

@@ -59,7 +59,7 @@ type Options struct {
 	Sorry func() map[string]SorryStats
 	// Connections reads the connections that are being forwarded; nil if that is
 	// impossible. It is called from many goroutines at once.
-	Connections func() Connections
+	Connections func(context.Context) Connections
 }
 
 // A Server answers on the addresses given to ListenTCP and ListenControl until
@@ -71,7 +71,7 @@ type Server struct {
 	config      string
 	group       int
 	registry    *prometheus.Registry
-	connections func() Connections
+	connections func(context.Context) Connections
 	pace        time.Duration
 	asking      chan struct{}
 	life        context.Context // of every request; end ends them

@@ -1,24 +1,25 @@
 package daemon
 
 import (
+	"context"
 	"iter"
 	"slices"
 
 	"github.com/shunt-lb/shunt/admin"
+	"github.com/shunt-lb/shunt/dataplane"
 )
 
 // connections returns the connections of those dataplanes that have a table of
 // them, and the services of the others. The tables are read while they are
 // iterated over, outside the director's loop.
-func (d *Daemon) connections() admin.Connections {
+func (d *Daemon) connections(ctx context.Context) admin.Connections {
 	var all admin.Connections
-	var tables []iter.Seq2[admin.Connection, error]
+	var tables []iter.Seq2[dataplane.Connection, error]
 	for _, p := range d.plane.Planes() {
-		switch k := kindNamed(p.Name); {
-		case k.connections == nil:
+		if l, ok := p.Dataplane.(dataplane.Lister); ok {
+			tables = append(tables, l.Connections(ctx))
+		} else {
 			all.Unlisted = append(all.Unlisted, d.plane.Served(p.Name)...)
-		case d.plane.opened(p.Name):
-			tables = append(tables, k.connections())
 		}
 	}
 	slices.Sort(all.Unlisted)
@@ -29,8 +30,8 @@ func (d *Daemon) connections() admin.Connections {
 }
 
 // concat returns the elements of several sequences. An error is the last.
-func concat(seqs []iter.Seq2[admin.Connection, error]) iter.Seq2[admin.Connection, error] {
-	return func(yield func(admin.Connection, error) bool) {
+func concat[T any](seqs []iter.Seq2[T, error]) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
 		for _, seq := range seqs {
 			for c, err := range seq {
 				if !yield(c, err) || err != nil {

@@ -4,12 +4,10 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"iter"
 	"log/slog"
 	"slices"
 	"strings"
 
-	"github.com/shunt-lb/shunt/admin"
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/daemon/internal/mux"
 	"github.com/shunt-lb/shunt/dataplane"
@@ -36,8 +34,6 @@ type kind struct {
 	// limits returns every reason why the dataplane cannot serve s, which is v
 	// with everything in use. It depends on its arguments alone.
 	limits func(v *config.Virtual, s dataplane.VirtualService) []*dataplane.Limit
-	// connections lists its connections; nil where it has no table of them.
-	connections func() iter.Seq2[admin.Connection, error]
 }
 
 // openOptions are what dataplanes are made with.
@@ -62,7 +58,7 @@ const (
 var kinds = []*kind{
 	{
 		name: onIPVS, title: "IPVS", inKernel: true,
-		missing: missingIPVS, open: openIPVS, limits: ipvsLimits, connections: ipvsConnections,
+		missing: missingIPVS, open: openIPVS, limits: ipvsLimits,
 	},
 	{name: onProxy, title: "the proxy", open: openProxy, limits: proxyLimits},
 }
@@ -212,20 +208,6 @@ func openIPVS(o openOptions) (dataplane.Dataplane, func() error) {
 // ipvsLimits includes those of the sorry listeners in front of IPVS.
 func ipvsLimits(v *config.Virtual, s dataplane.VirtualService) []*dataplane.Limit {
 	return append(sorryLimits(v, s), ipvs.Unsupported(withoutSorry(s))...)
-}
-
-func ipvsConnections() iter.Seq2[admin.Connection, error] {
-	return func(yield func(admin.Connection, error) bool) {
-		for c, err := range ipvs.Connections() {
-			next := admin.Connection{
-				Protocol: c.Protocol, Client: c.Client, Virtual: c.Virtual, Server: c.Server,
-				State: c.State, Expires: director.Seconds(c.Expires),
-			}
-			if !yield(next, err) {
-				return
-			}
-		}
-	}
 }
 
 func openProxy(o openOptions) (dataplane.Dataplane, func() error) {

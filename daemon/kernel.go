@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"iter"
 	"sync"
 
 	"github.com/shunt-lb/shunt/dataplane"
@@ -99,6 +100,14 @@ func (k *kernel) Audit(ctx context.Context) ([]dataplane.Drift, error) {
 		return plane.Audit(ctx)
 	}
 	return nil, nil
+}
+
+// Connections implements [dataplane.Lister].
+func (k *kernel) Connections(ctx context.Context) iter.Seq2[dataplane.Connection, error] {
+	if plane := k.opened(); plane != nil {
+		return plane.Connections(ctx)
+	}
+	return func(func(dataplane.Connection, error) bool) {}
 }
 
 // SetPaths implements [dataplane.Pather].

@@ -116,7 +116,7 @@ func TestConnectionsOnIPVS(t *testing.T) {
 	defer s.Close()
 	count := func(f admin.ConnectionFilter) (n int) {
 		t.Helper()
-		unlisted, err := admin.Dial(path).Connections(t.Context(), f, func(l admin.Connection) error {
+		unlisted, err := admin.Dial(path).Connections(t.Context(), f, func(l dataplane.Connection) error {
 			n++
 			if l.Protocol != "TCP" || l.Virtual != netip.AddrPortFrom(c.vip, 80) || l.Client.Addr() != netip.MustParseAddr("192.168.10.50") || l.State == "" {
 				t.Errorf("%+v is none of ours", l)

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"iter"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -49,8 +50,9 @@ func (m *memory) Snapshot(context.Context) (all []dataplane.ServiceStatus, err e
 	return all, nil
 }
 
-func (m *memory) Close() error                                     { return nil }
-func (m *memory) Audit(context.Context) ([]dataplane.Drift, error) { return nil, nil }
+func (m *memory) Close() error                                                       { return nil }
+func (m *memory) Audit(context.Context) ([]dataplane.Drift, error)                   { return nil, nil }
+func (m *memory) Connections(context.Context) iter.Seq2[dataplane.Connection, error] { return nil }
 func (m *memory) Find(context.Context, []dataplane.ServiceID) ([]dataplane.VirtualService, error) {
 	return nil, nil
 }

@@ -48,6 +48,7 @@ type kernelPlane interface {
 	dataplane.Dataplane
 	dataplane.Finder
 	dataplane.Auditor
+	dataplane.Lister
 	dataplane.Pather
 	ApplyDropping(ctx context.Context, v dataplane.VirtualService) error
 	Status(ctx context.Context, id dataplane.ServiceID) (dataplane.ServiceStatus, error)

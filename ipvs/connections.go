@@ -2,6 +2,7 @@ package ipvs
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"iter"
@@ -11,16 +12,15 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// A Connection is one entry of the kernel's connection table.
-type Connection struct {
-	Protocol string         // TCP, UDP; IP for clients pinned by a firewall mark
-	Client   netip.AddrPort // its port is 0 for a client that is pinned by persistence
-	Virtual  netip.AddrPort
-	Server   netip.AddrPort
-	State    string        // the kernel's word: ESTABLISHED, FIN_WAIT, UDP
-	Expires  time.Duration // until it is forgotten if nothing moves
+var _ dataplane.Lister = (*Dataplane)(nil)
+
+// Connections implements [dataplane.Lister].
+func (d *Dataplane) Connections(ctx context.Context) iter.Seq2[dataplane.Connection, error] {
+	return Connections(ctx)
 }
 
 // Connections iterates over the connections that the network namespace of the
@@ -29,55 +29,58 @@ type Connection struct {
 // (net/netfilter/ipvs/ip_vs_conn.c, ip_vs_conn_array): while connections of any
 // namespace come and go, one may appear twice or be missed. An error ends the
 // sequence.
-func Connections() iter.Seq2[Connection, error] {
-	return func(yield func(Connection, error) bool) {
+func Connections(ctx context.Context) iter.Seq2[dataplane.Connection, error] {
+	return func(yield func(dataplane.Connection, error) bool) {
 		// /proc/net shows the namespace of the first thread.
 		runtime.LockOSThread()
 		f, err := os.Open("/proc/thread-self/net/ip_vs_conn")
 		runtime.UnlockOSThread()
 		if err != nil {
-			yield(Connection{}, fmt.Errorf("read the connections of IPVS: %w", err))
+			yield(dataplane.Connection{}, fmt.Errorf("read the connections of IPVS: %w", err))
 			return
 		}
 		defer f.Close()
-		readConnections(f, yield)
+		readConnections(ctx, f, yield)
 	}
 }
 
 // readConnections reads the table, whose first line is a heading.
-func readConnections(r io.Reader, yield func(Connection, error) bool) {
+func readConnections(ctx context.Context, r io.Reader, yield func(dataplane.Connection, error) bool) {
 	lines := bufio.NewScanner(r)
 	for lines.Scan() {
 		if strings.HasPrefix(lines.Text(), "Pro ") {
 			continue
 		}
 		c, err := parseConnection(lines.Text())
+		if err == nil {
+			err = ctx.Err()
+		}
 		if !yield(c, err) || err != nil {
 			return
 		}
 	}
 	if err := lines.Err(); err != nil {
-		yield(Connection{}, fmt.Errorf("read the connections of IPVS: %w", err))
+		yield(dataplane.Connection{}, fmt.Errorf("read the connections of IPVS: %w", err))
 	}
 }
 
 // parseConnection reads a line: protocol, three addresses each with its port,
 // state, seconds, and perhaps more.
-func parseConnection(line string) (Connection, error) {
+func parseConnection(line string) (dataplane.Connection, error) {
 	f := strings.Fields(line)
 	if len(f) < 9 {
-		return Connection{}, fmt.Errorf("a connection of IPVS has %d fields, want 9: %q", len(f), line)
+		return dataplane.Connection{}, fmt.Errorf("a connection of IPVS has %d fields, want 9: %q", len(f), line)
 	}
-	c := Connection{Protocol: f[0], State: f[7]}
+	c := dataplane.Connection{Protocol: f[0], State: f[7]}
 	for i, at := range []*netip.AddrPort{&c.Client, &c.Virtual, &c.Server} {
 		var err error
 		if *at, err = parseEnd(f[1+2*i], f[2+2*i]); err != nil {
-			return Connection{}, fmt.Errorf("a connection of IPVS: %w: %q", err, line)
+			return dataplane.Connection{}, fmt.Errorf("a connection of IPVS: %w: %q", err, line)
 		}
 	}
 	seconds, err := strconv.ParseUint(f[8], 10, 32)
 	if err != nil {
-		return Connection{}, fmt.Errorf("a connection of IPVS: %w: %q", err, line)
+		return dataplane.Connection{}, fmt.Errorf("a connection of IPVS: %w: %q", err, line)
 	}
 	c.Expires = time.Duration(seconds) * time.Second
 	return c, nil

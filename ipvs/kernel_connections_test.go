@@ -29,9 +29,9 @@ func TestConnections(t *testing.T) {
 		v, err := dial(s.client, vip.String())
 		must(t, err)
 		client := netip.MustParseAddrPort(v.LocalAddr().String())
-		found := map[netip.AddrPort]Connection{}
+		found := map[netip.AddrPort]dataplane.Connection{}
 		must(t, s.director.Do(func() error {
-			for c, err := range Connections() {
+			for c, err := range Connections(t.Context()) {
 				if err != nil {
 					return err
 				}

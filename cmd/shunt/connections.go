@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/admin"
+	"github.com/shunt-lb/shunt/dataplane"
 )
 
 // showConnections writes connections as they come, until Ctrl-C. There may be a
@@ -30,7 +31,7 @@ func showConnections(c *cli.Context, client *admin.Client) error {
 	table, lines := admin.NewConnectionTable(out), json.NewEncoder(out)
 	add := table.Add
 	if c.Bool("json") {
-		add = func(c admin.Connection) error { return lines.Encode(c) }
+		add = func(c dataplane.Connection) error { return lines.Encode(admin.NewConnection(c)) }
 	}
 	unlisted, err := client.Connections(ctx, filter, add)
 	if ctx.Err() != nil {

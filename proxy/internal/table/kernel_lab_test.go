@@ -188,7 +188,7 @@ func (p *place) end(flows []flow) {
 }
 
 // connections are the kernel's table.
-type connections map[flow]ipvs.Connection
+type connections map[flow]dataplane.Connection
 
 // await reads the kernel's table until it is as it should be.
 func (p *place) await(what string, ready func(connections) bool) connections {
@@ -196,7 +196,7 @@ func (p *place) await(what string, ready func(connections) bool) connections {
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
 		table := connections{}
 		p.must(p.director.Do(func() error {
-			for c, err := range ipvs.Connections() {
+			for c, err := range ipvs.Connections(p.Context()) {
 				if err != nil {
 					return err
 				}
