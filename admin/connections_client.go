@@ -44,7 +44,7 @@ func (c *Client) Connections(ctx context.Context, f ConnectionFilter, each func(
 		case l.Connection == nil:
 			continue
 		}
-		if err := each(l.Connection.plain()); err != nil {
+		if err := each(l.plain()); err != nil {
 			return nil, err
 		}
 	}
