@@ -16,6 +16,7 @@ import (
 
 	"github.com/shunt-lb/shunt/admin"
 	"github.com/shunt-lb/shunt/director"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 // crowd opens n connections to a server, which have sent text, and returns a
@@ -137,15 +138,10 @@ func TestSlowReadersEnd(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		for end := time.Now().Add(30 * time.Second); ; {
+		wait.For(t, path+" is answered in full", func() (string, bool) {
 			code, _, body := ask(t, c, "GET", url+path)
-			if code == 200 && len(body) > 1<<20 {
-				break
-			}
-			if time.Now().After(end) {
-				t.Fatalf("%s: status %d, %d bytes", path, code, len(body))
-			}
-		}
+			return fmt.Sprintf("status %d, %d bytes", code, len(body)), code == 200 && len(body) > 1<<20
+		})
 	}
 }
 

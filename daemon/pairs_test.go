@@ -17,6 +17,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"github.com/shunt-lb/shunt/internal/test/netlab"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 // pairFile is what variants are made of; nobody is checked, so that a service
@@ -138,18 +139,13 @@ func write(t *testing.T, path, text string) {
 // facts are what can be seen of a daemon from outside once it is ready.
 func (d *Daemon) facts(t *testing.T) (facts []string) {
 	t.Helper()
-	for end := time.Now().Add(60 * time.Second); ; time.Sleep(time.Millisecond) {
+	wait.For(t, "the director is ready", func() (string, bool) {
 		s, err := d.Status(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if s.Ready {
-			break
-		}
-		if time.Now().After(end) {
-			t.Fatal(s.Unready)
-		}
-	}
+		return s.Unready, s.Ready
+	})
 	served, err := d.plane.Snapshot(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/config"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 // listenAll accepts and closes connections on one port of every loopback
@@ -105,16 +106,13 @@ func realRig(t testing.TB, reals []config.Real) (*Director, config.Virtual) {
 // until waits until cond holds for the servers of the only service.
 func until(t testing.TB, d *Director, what string, cond func([]ServerStatus) bool) {
 	t.Helper()
-	for end := time.Now().Add(60 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	wait.Until(t, what, func() bool {
 		s, err := d.Status(context.Background())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if cond(s.Services[0].Servers) {
-			return
-		}
-	}
-	t.Fatalf("%s: not within a minute", what)
+		return cond(s.Services[0].Servers)
+	})
 }
 
 // The bound of TestDetectionTime once with real sockets: 500 servers that are

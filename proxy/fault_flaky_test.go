@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 // A flakyServer is a real server that dies with its connections, and returns.
@@ -32,14 +33,13 @@ func newFlakyServer(t testing.TB) *flakyServer {
 }
 
 func (m *flakyServer) rise() {
-	var err error
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(time.Millisecond) {
-		if m.ln, err = net.Listen("tcp", m.addr.String()); err == nil {
-			m.work.Go(func() { m.accept(m.ln) })
-			return
-		}
-	}
-	m.t.Errorf("a real server does not rise: %v", err)
+	var ln net.Listener
+	wait.For(m.t, "a real server listens", func() (err error, ok bool) {
+		ln, err = net.Listen("tcp", m.addr.String())
+		return err, err == nil
+	})
+	m.ln = ln
+	m.work.Go(func() { m.accept(ln) })
 }
 
 func (m *flakyServer) accept(ln net.Listener) {

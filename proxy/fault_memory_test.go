@@ -7,6 +7,7 @@ import (
 
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/internal/test/netlab"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 	"github.com/shunt-lb/shunt/proxy"
 )
 
@@ -128,12 +129,13 @@ func scaled(full, few int) int {
 	return full
 }
 
-// inTheEnd waits as long as a crowd may take on a busy machine.
+// inTheEnd is wait.Until that ends as soon as a goroutine of the test has failed.
 func inTheEnd(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(2 * time.Minute); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) || t.Failed() {
-			t.Fatalf("waited in vain: %s", what)
+	wait.Until(t, what, func() bool {
+		if t.Failed() {
+			t.Fatalf("%s: the test has failed meanwhile", what)
 		}
-	}
+		return ok()
+	})
 }

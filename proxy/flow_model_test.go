@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 	"github.com/shunt-lb/shunt/proxy"
 )
 
@@ -77,7 +78,7 @@ func turmoilOf(t *testing.T, set func(*dataplane.VirtualService)) {
 	servers.Wait()
 	m.check(d)
 	must(t, d.Remove(t.Context(), v.ID))
-	eventually(t, "nothing is left", func() bool {
+	wait.Until(t, "nothing is left", func() bool {
 		return d.Load().Flows.Used == 0 && openFiles(t, "socket:") <= files+2*2 // what workers keep in reserve
 	})
 }
@@ -190,7 +191,7 @@ func (m *turmoil) hear(c *net.UDPConn, name string) {
 
 func (m *turmoil) check(d *proxy.Dataplane) {
 	var n dataplane.Counters
-	eventually(m.t, "all is counted", func() bool {
+	wait.Until(m.t, "all is counted", func() bool {
 		before := n
 		time.Sleep(300 * time.Millisecond)
 		n = status(m.t, d).Counters

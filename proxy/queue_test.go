@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 	"github.com/shunt-lb/shunt/proxy"
 )
 
@@ -66,7 +67,7 @@ func TestMaxConn(t *testing.T) {
 			t.Errorf("a server had %d clients at a time, want no more than %d", n, most)
 		}
 	}
-	eventually(t, "the books are closed", func() bool { return active(t, d) == 0 })
+	wait.Until(t, "the books are closed", func() bool { return active(t, d) == 0 })
 	st := status(t, d)
 	if st.Counters.Refused != 0 || st.Waiting != 0 || st.Counters.Queued == 0 || st.Counters.Connections != clients {
 		t.Errorf("books: %+v, %d waiting", st.Counters, st.Waiting)
@@ -91,7 +92,7 @@ func waits(t *testing.T, d *proxy.Dataplane, v dataplane.VirtualService) *net.TC
 	t.Helper()
 	had := status(t, d).Waiting
 	c := dial(t, v)
-	eventually(t, "the client waits", func() bool { return status(t, d).Waiting > had })
+	wait.Until(t, "the client waits", func() bool { return status(t, d).Waiting > had })
 	return c
 }
 
@@ -109,7 +110,7 @@ func TestQueueTimeout(t *testing.T) {
 		v.RealServers = append(v.RealServers, dataplane.RealServer{Sorry: true, Weight: 1})
 	})
 	wantReset(t, dial(t, v))
-	eventually(t, "the client is counted", func() bool {
+	wait.Until(t, "the client is counted", func() bool {
 		c := status(t, d).Counters
 		return c.Refused == 1 && c.Queued == 1
 	})
@@ -163,7 +164,7 @@ func TestQueueIsReset(t *testing.T) {
 	wantReset(t, c)
 	wantReset(t, other)
 	_, _ = c.Close(), other.Close()
-	eventually(t, "no socket is left but the test's", func() bool { return openFiles(t, "socket:") <= before+3 })
+	wait.Until(t, "no socket is left but the test's", func() bool { return openFiles(t, "socket:") <= before+3 })
 }
 
 // A datagram does not wait.
@@ -178,7 +179,7 @@ func TestMaxConnOfFlows(t *testing.T) {
 		t.Fatalf("answer %q", got)
 	}
 	send(t, dialUDP(t, v), "y")
-	eventually(t, "the second is refused", func() bool { return status(t, d).Counters.Refused == 1 })
+	wait.Until(t, "the second is refused", func() bool { return status(t, d).Counters.Refused == 1 })
 	if got := exchange(t, first, "z"); got != "Az" {
 		t.Errorf("answer %q", got)
 	}
@@ -229,7 +230,7 @@ func TestQueueSoak(t *testing.T) {
 	}
 	apply(t, d, v)
 	all.Wait()
-	eventually(t, "nobody is left", func() bool { return active(t, d) == 0 && status(t, d).Waiting == 0 })
+	wait.Until(t, "nobody is left", func() bool { return active(t, d) == 0 && status(t, d).Waiting == 0 })
 	t.Logf("%+v", status(t, d).Counters)
 	if err := d.Drain(t.Context()); err != nil {
 		t.Error(err)

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 	"github.com/shunt-lb/shunt/proxy"
 )
 
@@ -50,8 +51,8 @@ func TestSoak(t *testing.T) {
 	busy.Wait()
 
 	apply(t, d, v)
-	eventually(t, "no connection is left", func() bool { return active(t, d) == 0 })
-	eventually(t, "sockets and goroutines are those of before", func() bool {
+	wait.Until(t, "no connection is left", func() bool { return active(t, d) == 0 })
+	wait.Until(t, "sockets and goroutines are those of before", func() bool {
 		return openFiles(t, "socket:") <= sockets && runtime.NumGoroutine() <= goroutines
 	})
 	// Sixteen of each worker are kept.

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 	"github.com/shunt-lb/shunt/proxy"
 )
 
@@ -32,7 +33,7 @@ func TestSorry(t *testing.T) {
 	v.RealServers = append(v.RealServers, dataplane.RealServer{Weight: 1, Sorry: true})
 	apply(t, d, v)
 	wantAnswer(t, v, "sorry "+v.ID.String())
-	eventually(t, "the connection is over", func() bool { return active(t, d) == 0 })
+	wait.Until(t, "the connection is over", func() bool { return active(t, d) == 0 })
 	if c := status(t, d).Servers[1].Counters; c.Connections != 1 {
 		t.Errorf("sorry server has %+v, want one connection", c)
 	}
@@ -89,7 +90,7 @@ func TestSorryDatagrams(t *testing.T) {
 		t.Errorf("answer %q, want %q", got, want)
 	}
 	want := dataplane.Counters{Connections: 2, InPackets: 2, InBytes: 8, OutPackets: 1, OutBytes: uint64(len("sorry  for question") + len(v.ID.String()))}
-	eventually(t, "it is counted", func() bool { return status(t, d).Counters == want })
+	wait.Until(t, "it is counted", func() bool { return status(t, d).Counters == want })
 }
 
 // A service that is its own fallback is answered by the sorry server, and
@@ -100,7 +101,7 @@ func TestSorryAtTheService(t *testing.T) {
 	v.RealServers = append(v.RealServers, dataplane.RealServer{Addr: v.ID.Addr, Weight: 1, Sorry: true})
 	apply(t, d, v)
 	wantAnswer(t, v, "sorry "+v.ID.String())
-	eventually(t, "the connection is over", func() bool { return active(t, d) == 0 })
+	wait.Until(t, "the connection is over", func() bool { return active(t, d) == 0 })
 	if c := status(t, d).Counters; c.Connections != 1 {
 		t.Errorf("totals %+v, want one connection", c)
 	}

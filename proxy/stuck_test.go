@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 	"github.com/shunt-lb/shunt/proxy"
 )
 
@@ -75,8 +76,8 @@ func TestStuckWorker(t *testing.T) {
 	t.Parallel()
 	var log recorder
 	d, r, old := newTrapped(t, &log)
-	eventually(t, "it is found out", func() bool { l := d.Load(); return l.Stuck() != nil })
-	eventually(t, "it is logged", func() bool {
+	wait.Until(t, "it is found out", func() bool { l := d.Load(); return l.Stuck() != nil })
+	wait.Until(t, "it is logged", func() bool {
 		return log.count("worker of the proxy is stuck: its connections and a share of new ones get no answer") == 1
 	})
 	if err := within(t, "Snapshot", func(context.Context) error { _, err := d.Snapshot(t.Context()); return err }); err != nil {
@@ -107,8 +108,8 @@ func TestStuckWorker(t *testing.T) {
 		t.Errorf("Snapshot: %v", err)
 	}
 	r.release()
-	eventually(t, "it turns again", func() bool { l := d.Load(); return l.Stuck() == nil })
-	eventually(t, "that is logged", func() bool { return log.count("worker of the proxy is no longer stuck") == 1 })
+	wait.Until(t, "it turns again", func() bool { l := d.Load(); return l.Stuck() == nil })
+	wait.Until(t, "that is logged", func() bool { return log.count("worker of the proxy is no longer stuck") == 1 })
 	if err := d.Remove(t.Context(), old.ID); err != nil {
 		t.Errorf("Remove after that: %v", err)
 	}

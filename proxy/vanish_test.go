@@ -12,6 +12,7 @@ import (
 
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/internal/test/netlab"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 	"github.com/shunt-lb/shunt/proxy"
 )
 
@@ -60,7 +61,7 @@ func gone(t *testing.T, d *proxy.Dataplane, c net.Conn) {
 	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, unix.ECONNRESET) {
 		t.Errorf("who is left got %v, want a reset", err)
 	}
-	eventually(t, "the books are closed", func() bool { return active(t, d) == 0 })
+	wait.Until(t, "the books are closed", func() bool { return active(t, d) == 0 })
 }
 
 // With keepalives a silent connection ends when one of its sides is gone.

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/internal/test/need"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 // A site is a folder with configurations, and the shunts that run for them
@@ -63,7 +64,7 @@ func (s *site) run(addr string, args ...string) *exec.Cmd {
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(func() { killGroup(cmd); _ = cmd.Wait() })
-	eventually(s.t, "the service at "+addr, func() bool { return listening(addr) })
+	wait.Until(s.t, "the service at "+addr, func() bool { return listening(addr) })
 	return cmd
 }
 
@@ -217,7 +218,7 @@ func TestFolderOfAnotherUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = squatter.Process.Kill(); _ = squatter.Wait() })
-	eventually(t, "the squatter's service", func() bool { return listening(addr) })
+	wait.Until(t, "the squatter's service", func() bool { return listening(addr) })
 	s.env = append(s.env, "RUNTIME_DIRECTORY=")
 	for _, command := range []string{"status", "reload"} {
 		cmd := s.command(command, "--config", one)

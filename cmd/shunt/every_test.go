@@ -17,6 +17,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 // A mailbox is an SMTP server that keeps what it is sent.
@@ -147,7 +149,7 @@ func newEstate(t *testing.T) *estate {
 // has waits until a file of the estate holds want.
 func (e *estate) has(name, want string) {
 	e.t.Helper()
-	eventually(e.t, name+" holds "+want, func() bool {
+	wait.Until(e.t, name+" holds "+want, func() bool {
 		text, _ := os.ReadFile(filepath.Join(e.dir, name))
 		return regexp.MustCompile("(?m)" + want).Match(text)
 	})
@@ -156,7 +158,7 @@ func (e *estate) has(name, want string) {
 // status waits until `shunt status` shows want.
 func (e *estate) status(want string) {
 	e.t.Helper()
-	eventually(e.t, "status shows "+want, func() bool {
+	wait.Until(e.t, "status shows "+want, func() bool {
 		out, _ := e.shunt("status", "--config", e.file).Output()
 		return regexp.MustCompile("(?m)" + want).Match(out)
 	})
@@ -188,7 +190,7 @@ func TestEveryDirective(t *testing.T) {
 	}
 	defer killGroup(run)
 	e.status(`ready|2/2 up`)
-	eventually(t, "traffic", e.web200)
+	wait.Until(t, "traffic", e.web200)
 	e.has("monitor", `^\[.* \d{4}\] \[\d+\] combined http tcp 127\.0\.0\.1 \d+ www\.example\.test 2 masq /alive yes \[up\] -$`)
 	e.has("check.calls", `^127\.0\.0\.1 `+port(e.ext)+` 127\.0\.0\.1 `+port(e.rs1.Listener.Addr().String())+`$`)
 	e.has("fallbackcommand.calls", `^stop `+e.web+` tcp$`)
@@ -209,7 +211,7 @@ func TestEveryDirective(t *testing.T) {
 	e.has("fallbackcommand.calls", `^start `+e.web+` tcp$`)
 	e.has("monitor", `\[down\] .*refused`)
 	e.mailed("Inaccessible real server: " + e.rs1.Listener.Addr().String())
-	eventually(t, "the sorry page", func() bool { return e.body() == "<p>back soon</p>\n" })
+	wait.Until(t, "the sorry page", func() bool { return e.body() == "<p>back soon</p>\n" })
 
 	text, err := os.ReadFile(e.file)
 	if err != nil {
@@ -228,7 +230,7 @@ func TestEveryDirective(t *testing.T) {
 
 func (e *estate) mailed(want string) {
 	e.t.Helper()
-	eventually(e.t, "mail with "+want, func() bool { return e.mails.has(want) })
+	wait.Until(e.t, "mail with "+want, func() bool { return e.mails.has(want) })
 }
 
 func (e *estate) body() string {

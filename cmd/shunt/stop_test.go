@@ -22,6 +22,7 @@ import (
 
 	"github.com/shunt-lb/shunt/internal/test/need"
 	"github.com/shunt-lb/shunt/internal/test/netlab"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 const (
@@ -140,7 +141,7 @@ func (s *stage) script() {
 // runs waits until the script has been started.
 func (s *stage) runs() {
 	s.t.Helper()
-	eventually(s.t, "the script runs", func() bool { _, err := os.Stat(filepath.Join(s.dir, "runs")); return err == nil })
+	wait.Until(s.t, "the script runs", func() bool { _, err := os.Stat(filepath.Join(s.dir, "runs")); return err == nil })
 }
 
 // start runs shunt; what it says goes where stderr says.
@@ -168,7 +169,7 @@ func (s *stage) start(stderr *os.File, args ...string) {
 // ready waits until the addresses and the rule are there.
 func (s *stage) ready() {
 	s.t.Helper()
-	eventually(s.t, s.name+": addresses and rules", func() bool { return s.left() == "10.9.0.100 10.9.0.101 rule" })
+	wait.Until(s.t, s.name+": addresses and rules", func() bool { return s.left() == "10.9.0.100 10.9.0.101 rule" })
 }
 
 // left is what shunt has on the host.
@@ -277,7 +278,7 @@ func (s *stage) full() *os.File {
 func (s *stage) dial(network, addr, text string) net.Conn {
 	s.t.Helper()
 	var c net.Conn
-	eventually(s.t, "connect to "+addr, func() (ok bool) {
+	wait.Until(s.t, "connect to "+addr, func() (ok bool) {
 		_ = s.in.Do(func() (err error) {
 			c, err = net.Dial(network, addr)
 			ok = err == nil
@@ -427,7 +428,7 @@ func each(t *testing.T, global string, connect bool, do func(*stage)) {
 // connect returns a connection through a service that works.
 func (s *stage) connect(vip string) (c net.Conn) {
 	s.t.Helper()
-	eventually(s.t, s.name+": a connection through "+vip, func() bool {
+	wait.Until(s.t, s.name+": a connection through "+vip, func() bool {
 		c = s.dial("tcp", vip, "hello\n")
 		_ = c.SetDeadline(time.Now().Add(5 * time.Second))
 		b := make([]byte, 6)

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/internal/test/netlab"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 // walkthroughCF is the configuration of the guides, for a director that has
@@ -176,13 +177,10 @@ func (c *classroom) row() []string {
 // until waits for the client to see want, in whatever order.
 func (c *classroom) until(event string, want ...string) {
 	c.t.Helper()
-	var row []string
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		if row = c.row(); slices.Equal(slices.Sorted(slices.Values(row)), want) {
-			return
-		}
-	}
-	c.t.Fatalf("%s: the client sees %q, want %q", event, row, want)
+	wait.For(c.t, fmt.Sprintf("%s: the client sees %q", event, want), func() ([]string, bool) {
+		row := c.row()
+		return row, slices.Equal(slices.Sorted(slices.Values(row)), want)
+	})
 }
 
 func six(s string) []string { return slices.Repeat([]string{s}, 6) }
@@ -301,13 +299,10 @@ func (c *classroom) wantMetric(want string) {
 
 func (c *classroom) poll(what, want string, get func() string) {
 	c.t.Helper()
-	got := ""
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
-		if got = get(); strings.Contains(got, want) {
-			return
-		}
-	}
-	c.t.Fatalf("%s says\n%s\nwant %q in it", what, got, want)
+	wait.For(c.t, fmt.Sprintf("%s says %q", what, want), func() (string, bool) {
+		got := get()
+		return got, strings.Contains(got, want)
+	})
 }
 
 func kill(t *testing.T, p *netlab.Process) {

@@ -2,6 +2,7 @@ package realserver_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -19,6 +20,7 @@ import (
 	"github.com/shunt-lb/shunt/internal/host/rtnl"
 	"github.com/shunt-lb/shunt/internal/host/sysctl"
 	"github.com/shunt-lb/shunt/internal/test/netlab"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 const patience = time.Minute
@@ -86,16 +88,11 @@ func (s *fixture) answers(addr netip.Addr) (answered bool) {
 	defer c.Close()
 	_, err = c.Write(nil)
 	must(s.t, err)
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		switch s.neighbour(addr) {
-		case netlink.NUD_REACHABLE, netlink.NUD_STALE, netlink.NUD_DELAY, netlink.NUD_PROBE:
-			return true
-		case netlink.NUD_FAILED:
-			return false
-		}
-	}
-	s.t.Fatalf("no end to asking for %v", addr)
-	return false
+	state := wait.For(s.t, fmt.Sprintf("an answer for %v or none", addr), func() (int, bool) {
+		state := s.neighbour(addr)
+		return state, state&(netlink.NUD_REACHABLE|netlink.NUD_STALE|netlink.NUD_DELAY|netlink.NUD_PROBE|netlink.NUD_FAILED) != 0
+	})
+	return state != netlink.NUD_FAILED
 }
 
 func (s *fixture) neighbour(addr netip.Addr) (state int) {

@@ -10,31 +10,19 @@ import (
 	"slices"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/vishvananda/netlink"
 
 	"github.com/shunt-lb/shunt/internal/host/rtnl"
 	"github.com/shunt-lb/shunt/internal/host/vip"
 	"github.com/shunt-lb/shunt/internal/test/netlab"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
-
-const patience = time.Minute
 
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
-	}
-}
-
-// eventually waits until ok.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("not in time: %s", what)
-		}
 	}
 }
 
@@ -118,7 +106,7 @@ func (s *fixture) wantAddrs(link string, want ...string) {
 func (s *fixture) eventuallyAddrs(link string, want ...string) {
 	s.t.Helper()
 	slices.Sort(want)
-	eventually(s.t, link+" has the addresses", func() bool { return slices.Equal(s.addrs(link), want) })
+	wait.Until(s.t, link+" has the addresses", func() bool { return slices.Equal(s.addrs(link), want) })
 }
 
 // mac returns the address of a link in Ethernet.

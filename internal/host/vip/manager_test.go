@@ -17,6 +17,7 @@ import (
 
 	"github.com/shunt-lb/shunt/internal/host/rtnl"
 	"github.com/shunt-lb/shunt/internal/host/vip"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 var both = want("10.1.0.100", "eth0", "fd00:1::100", "eth0")
@@ -69,14 +70,14 @@ func TestNeighboursLearn(t *testing.T) {
 	}
 	must(t, s.manager(io.Discard).Set(both))
 	for _, a := range both {
-		eventually(t, "the neighbour's entry of "+a.Addr.String()+" moves", func() bool {
+		wait.Until(t, "the neighbour's entry of "+a.Addr.String()+" moves", func() bool {
 			return s.believed(a.Addr.String()).String() == director.String()
 		})
 	}
 	// The announcement is repeated, for neighbours that missed the first.
 	for _, a := range both {
 		s.believe(a.Addr.String(), before)
-		eventually(t, "the announcement of "+a.Addr.String()+" is repeated", func() bool {
+		wait.Until(t, "the announcement of "+a.Addr.String()+" is repeated", func() bool {
 			return s.believed(a.Addr.String()).String() == director.String()
 		})
 	}
@@ -196,7 +197,7 @@ func TestLateLink(t *testing.T) {
 		s.in(s.director, func() error { return netlink.LinkAdd(link) })
 		s.eventuallyAddrs("late0", "10.1.0.100/32", "fd00:1::100/128")
 		s.in(s.director, func() error { return netlink.LinkDel(link) })
-		eventually(t, "the link is missed", func() bool {
+		wait.Until(t, "the link is missed", func() bool {
 			st := m.Status()
 			return st[2].Err != nil && st[3].Err != nil
 		})
@@ -229,7 +230,7 @@ func TestLinkDownAndUp(t *testing.T) {
 	s.eventuallyAddrs("eth0", "10.1.0.100/32", "fd00:1::100/128")
 	director := s.mac(s.director, "eth0")
 	for _, a := range both {
-		eventually(t, a.Addr.String()+" is announced again", func() bool {
+		wait.Until(t, a.Addr.String()+" is announced again", func() bool {
 			return s.believed(a.Addr.String()).String() == director.String()
 		})
 	}

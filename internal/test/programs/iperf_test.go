@@ -9,6 +9,7 @@ import (
 
 	"github.com/shunt-lb/shunt/internal/test/need"
 	"github.com/shunt-lb/shunt/internal/test/process"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 // A gauge is an iperf3 behind shunt, one of two. Its UDP flows belong to a TCP
@@ -34,7 +35,7 @@ func newGauge(t *testing.T) (*gauge, *daemon) {
 	d := direct(t, service(port, reals, tied...), service(port, reals, append(tied, "protocol = udp")...))
 	process.Run(t, "iperf3", "-c", vip, "-p", port, "-n", "8K")
 	var g *gauge
-	process.Eventually(t, "a server has run a test", func() bool {
+	wait.Until(t, "a server has run a test", func() bool {
 		for _, one := range gauges {
 			if strings.Contains(one.server.Printed(), "(test #2)") {
 				g = one

@@ -16,6 +16,7 @@ import (
 
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/internal/test/netlab"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 	"github.com/shunt-lb/shunt/ipvs"
 )
 
@@ -193,7 +194,7 @@ type connections map[flow]ipvs.Connection
 // await reads the kernel's table until it is as it should be.
 func (p *place) await(what string, ready func(connections) bool) connections {
 	p.Helper()
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+	return wait.For(p, what, func() (connections, bool) {
 		table := connections{}
 		p.must(p.director.Do(func() error {
 			for c, err := range ipvs.Connections() {
@@ -204,11 +205,6 @@ func (p *place) await(what string, ready func(connections) bool) connections {
 			}
 			return nil
 		}))
-		if ready(table) {
-			return table
-		}
-		if time.Now().After(deadline) {
-			p.Fatalf("the kernel's table of %d connections does not show within a minute that %s", len(table), what)
-		}
-	}
+		return table, ready(table)
+	})
 }
