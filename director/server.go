@@ -35,7 +35,7 @@ type serverHistory struct {
 	// maintenance names the file that keeps the server out, "" for none.
 	maintenance string
 	// kept is the directive that keeps the server in use although its checks fail,
-	// "" for none. failedAt is since when they do.
+	// "" for none. failedAt is when they began to, the last time; zero for never.
 	kept     string
 	failedAt time.Time
 	// shifted is a change that cluster.judge will report.
