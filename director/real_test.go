@@ -3,6 +3,7 @@ package director
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"path/filepath"
@@ -16,11 +17,10 @@ import (
 	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
-// listenAll accepts and closes connections on one port of every loopback
-// address.
-func listenAll(t testing.TB) uint16 {
+// listen accepts connections at addr, writes text to each and closes it.
+func listen(t testing.TB, addr, text string) net.Listener {
 	t.Helper()
-	ln, err := net.Listen("tcp4", "0.0.0.0:0")
+	ln, err := net.Listen("tcp4", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,11 +32,19 @@ func listenAll(t testing.TB) uint16 {
 			if err != nil {
 				return
 			}
+			_, _ = io.WriteString(c, text)
 			c.Close()
 		}
 	}()
 	t.Cleanup(func() { ln.Close(); <-done })
-	return uint16(ln.Addr().(*net.TCPAddr).Port)
+	return ln
+}
+
+// listenAll accepts and closes connections on one port of every loopback
+// address.
+func listenAll(t testing.TB) uint16 {
+	t.Helper()
+	return uint16(portOf(listen(t, "0.0.0.0:0", "")))
 }
 
 // hangAll takes connections on one port of every loopback address up to a

@@ -156,7 +156,8 @@ func TestAgentBesideACheck(t *testing.T) {
 
 // A real server's web and database ports and its agent are asked by real checks.
 func TestSeveralChecksOfARealServer(t *testing.T) {
-	web, database, agent := listenOne(t, ""), listenOne(t, ""), listenOne(t, "50%\n")
+	say := func(text string) net.Listener { return listen(t, "127.0.0.1:0", text) }
+	web, database, agent := say(""), say(""), say("50%\n")
 	c, err := config.Parse(t.Context(), "several.cf", fmt.Appendf(nil, `checkinterval=1
 checktimeout=1
 virtual=10.0.0.100:80
@@ -185,26 +186,3 @@ virtual=10.0.0.100:80
 }
 
 func portOf(ln net.Listener) int { return ln.Addr().(*net.TCPAddr).Port }
-
-// listenOne says a text to everybody on a free port.
-func listenOne(t *testing.T, text string) net.Listener {
-	t.Helper()
-	ln, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			_, _ = c.Write([]byte(text))
-			c.Close()
-		}
-	}()
-	t.Cleanup(func() { ln.Close(); <-done })
-	return ln
-}
