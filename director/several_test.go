@@ -106,7 +106,7 @@ func TestSeveralChecksAreShown(t *testing.T) {
 	if s.State != Down || s.Cause != want || s.Result != want || s.Reason != checks.Other || s.Fails != 1 {
 		t.Errorf("%+v", s)
 	}
-	if len(s.Checks) != 4 || s.Checks[0].Check != "connect" || !s.Checks[0].OK || s.Checks[2].Check != name || s.Checks[2].OK || s.Checks[2].Result != want {
+	if len(s.Checks) != 4 || s.Checks[0].Check != "connect" || !s.Checks[0].OK || s.Checks[2].Check != name || s.Checks[2].OK || s.Checks[2].Result != errBad.Error() {
 		t.Errorf("%+v", s.Checks)
 	}
 	h := r.c.services[0].histories("")[0]

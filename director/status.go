@@ -185,8 +185,8 @@ type CheckStatus struct {
 	// OK: the check finds the server well, by failurecount and risecount.
 	OK      bool      `json:"ok"`
 	Checked time.Time `json:"checked,omitzero"` // zero before the first one
-	// Duration, Result and Reason are those of the latest one, as in a
-	// ServerStatus.
+	// Duration, Result and Reason are those of the latest one, as in a ServerStatus;
+	// the name of the check is not repeated in Result.
 	Duration Seconds     `json:"check_seconds,omitempty"`
 	Result   string      `json:"result,omitempty"`
 	Reason   checks.Kind `json:"reason,omitempty"`
