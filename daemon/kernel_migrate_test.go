@@ -17,10 +17,10 @@ import (
 	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
-// crowd makes requests all the time, several at once, until it is told to end.
+// askAll makes requests again and again, several at once, until it is told to end.
 // It returns how many were answered by one of those who may, and what went
 // wrong.
-func (c *cluster) crowd(stop <-chan struct{}, may ...string) (answered int, failed []string) {
+func (c *cluster) askAll(stop <-chan struct{}, may ...string) (answered int, failed []string) {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	for range 3 {
@@ -61,7 +61,7 @@ func (c *cluster) moves(name, file, beside string) {
 	var answered int
 	var failed []string
 	go func() {
-		answered, failed = c.crowd(stop, "rs1", "rs2")
+		answered, failed = c.askAll(stop, "rs1", "rs2")
 		close(done)
 	}()
 	var late *long // made while the kernel passes connections on to the proxy

@@ -151,7 +151,7 @@ func (d *Daemon) facts(t *testing.T) (facts []string) {
 		t.Fatal(err)
 	}
 	for _, s := range served {
-		facts = append(facts, fmt.Sprintf("%+v", s.Service), d.apology(t, s.Service.ID.String()))
+		facts = append(facts, fmt.Sprintf("%+v", s.Service), d.sorryAnswer(t, s.Service.ID.String()))
 	}
 	load := d.plane.proxy.Load()
 	facts = append(facts, fmt.Sprint(load.Connections.Limit, load.Flows.Limit, load.Buffers.Limit), fmt.Sprint("sorry server for ", len(d.sites)))
@@ -159,8 +159,8 @@ func (d *Daemon) facts(t *testing.T) (facts []string) {
 	return append(facts, hostFacts(t)...)
 }
 
-// apology is how the sorry server answers for a service.
-func (d *Daemon) apology(t *testing.T, service string) string {
+// sorryAnswer returns the answer of the sorry server for a service.
+func (d *Daemon) sorryAnswer(t *testing.T, service string) string {
 	t.Helper()
 	if !d.sites[service] {
 		return "nothing"

@@ -298,7 +298,7 @@ func TestReadyMeansServed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		good, taken := virtual(vip, rs1), virtual("10.0.0.101:80", rs1, rs2+" 0")
 		r := newFixture(t, conf(good, taken))
-		p := &picky{plane: r.plane, refused: taken.ID}
+		p := &refusingPlane{plane: r.plane, refused: taken.ID}
 		var told []string
 		r.o.Ready = func(why string) { told = append(told, why) }
 		r.applyTo(p)
@@ -335,20 +335,20 @@ func TestReadyMeansServed(t *testing.T) {
 	})
 }
 
-// A picky dataplane takes all services but one, and that one's time.
-type picky struct {
+// A refusingPlane applies all services but one, which takes its time and fails.
+type refusingPlane struct {
 	*plane
 	refused dataplane.ServiceID
 	slow    time.Duration
 }
 
-func (p *picky) set(refused dataplane.ServiceID, slow time.Duration) {
+func (p *refusingPlane) set(refused dataplane.ServiceID, slow time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.refused, p.slow = refused, slow
 }
 
-func (p *picky) Apply(ctx context.Context, v dataplane.VirtualService) error {
+func (p *refusingPlane) Apply(ctx context.Context, v dataplane.VirtualService) error {
 	p.mu.Lock()
 	refused, slow := p.refused == v.ID, p.slow
 	p.mu.Unlock()
@@ -369,7 +369,7 @@ func TestStatusWaitsForTheDataplane(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := virtual(vip, rs1)
 		r := newFixture(t, conf(v))
-		p := &picky{plane: r.plane, slow: applyWait / 2}
+		p := &refusingPlane{plane: r.plane, slow: applyWait / 2}
 		r.applyTo(p)
 		r.start()
 		defer r.stop()

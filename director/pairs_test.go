@@ -132,7 +132,7 @@ type recordedEffects struct {
 	told   []any
 }
 
-func newWorld() *recordedEffects {
+func newRecordedEffects() *recordedEffects {
 	return &recordedEffects{served: map[dataplane.ServiceID]dataplane.VirtualService{}}
 }
 
@@ -164,7 +164,7 @@ type harness struct {
 
 // newHarness is a start beside a dataplane in which all servers of c serve.
 func newHarness(c *config.Config) *harness {
-	l := &harness{w: newWorld(), now: t0}
+	l := &harness{w: newRecordedEffects(), now: t0}
 	l.cluster = newCluster(l.w, quiet())
 	var found []dataplane.VirtualService
 	for i := range c.Virtuals {

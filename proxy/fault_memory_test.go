@@ -40,7 +40,7 @@ func TestFaultNobodyReads(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := newRemote(t, RemoteOptions{Limits: proxy.Limits{Connections: 2 * n, Buffers: tt.buffers}})
-			servers, clients := newCrowd(t, tt.srvSends), newCrowd(t, tt.clientSends)
+			servers, clients := newSocketPool(t, tt.srvSends), newSocketPool(t, tt.clientSends)
 			v, quiet := tcpService(t, servers.listen()), tcpService(t, tcpServer(t, "127.0.0.1", echo))
 			r.apply(v, quiet)
 			ws, settle := watch(t, quiet.ID.Addr, 4, 2), unsettled(t, r, quiet, v)
@@ -88,7 +88,7 @@ func smallWindows(t *testing.T) {
 
 // stalled waits until nothing moves any more among the crowds and returns the most
 // memory that the proxy had.
-func stalled(t *testing.T, r *remote, crowds ...*crowd) (peak uint64) {
+func stalled(t *testing.T, r *remote, crowds ...*socketPool) (peak uint64) {
 	sum := func() (n int64) {
 		for _, w := range crowds {
 			n += w.sent.Load()

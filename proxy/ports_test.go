@@ -279,7 +279,7 @@ func TestPortsForConnections(t *testing.T) {
 			apply(t, d, v)
 			dialer := net.Dialer{Timeout: patience, LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 9, 1)}}
 			next := 10000 * servers
-			visit := func() (net.Conn, error) {
+			exchangeAs := func() (net.Conn, error) {
 				next++
 				dialer.LocalAddr.(*net.TCPAddr).Port = next
 				c, err := dialer.Dial("tcp", v.ID.Addr.String())
@@ -293,14 +293,14 @@ func TestPortsForConnections(t *testing.T) {
 			}
 			var held []net.Conn
 			for range servers * ports {
-				c, err := visit()
+				c, err := exchangeAs()
 				if err != nil {
 					t.Fatalf("client %d of %d: %v", len(held)+1, servers*ports, err)
 				}
 				held = append(held, c)
 			}
 			for range 5 {
-				if _, err := visit(); !errors.Is(err, unix.ECONNRESET) {
+				if _, err := exchangeAs(); !errors.Is(err, unix.ECONNRESET) {
 					t.Errorf("a client beyond the ports got %v, want a reset", err)
 				}
 			}
@@ -314,7 +314,7 @@ func TestPortsForConnections(t *testing.T) {
 				_ = c.Close()
 			}
 			wait.Until(t, "there is room again", func() bool {
-				c, err := visit()
+				c, err := exchangeAs()
 				if err == nil {
 					_ = c.(*net.TCPConn).SetLinger(0) // no port is left in TIME_WAIT
 					_ = c.Close()

@@ -14,12 +14,12 @@ import (
 	"github.com/shunt-lb/shunt/proxy"
 )
 
-// A teller serves clients and knows the most it has had at a time.
-type teller struct{ now, most, served atomic.Int64 }
+// A countingServer counts its clients and the most that it had at a time.
+type countingServer struct{ now, most, served atomic.Int64 }
 
 // serve answers one byte with another and ends first, so that whoever comes
 // next has been let in because this one was gone.
-func (s *teller) serve(c *net.TCPConn) {
+func (s *countingServer) serve(c *net.TCPConn) {
 	n := s.now.Add(1)
 	for most := s.most.Load(); n > most && !s.most.CompareAndSwap(most, n); most = s.most.Load() {
 	}
@@ -44,8 +44,8 @@ func roomFor(v dataplane.VirtualService, n uint32) dataplane.VirtualService {
 // server has more at a time than it may.
 func TestMaxConn(t *testing.T) {
 	const most, clients = 3, 300
-	var tellers [2]teller
-	v := tcpService(t, tcpServer(t, "127.0.0.1", tellers[0].serve), tcpServer(t, "127.0.0.1", tellers[1].serve))
+	var countingServers [2]countingServer
+	v := tcpService(t, tcpServer(t, "127.0.0.1", countingServers[0].serve), tcpServer(t, "127.0.0.1", countingServers[1].serve))
 	v = roomFor(v, most)
 	v.QueueTimeout = 3 * patience
 	d := newPlane(t, proxy.Options{Workers: 3})
@@ -62,8 +62,8 @@ func TestMaxConn(t *testing.T) {
 		})
 	}
 	all.Wait()
-	for i := range tellers {
-		if n := tellers[i].most.Load(); n > most {
+	for i := range countingServers {
+		if n := countingServers[i].most.Load(); n > most {
 			t.Errorf("a server had %d clients at a time, want no more than %d", n, most)
 		}
 	}
@@ -192,10 +192,10 @@ func TestMaxConnOfFlows(t *testing.T) {
 // change under them. In the end nothing is left of anybody.
 func TestQueueSoak(t *testing.T) {
 	t.Parallel()
-	var tellers [3]teller
+	var countingServers [3]countingServer
 	v := tcpService(t)
-	for i := range tellers {
-		addr := tcpServer(t, "127.0.0.1", tellers[i].serve)
+	for i := range countingServers {
+		addr := tcpServer(t, "127.0.0.1", countingServers[i].serve)
 		v.RealServers = append(v.RealServers, dataplane.RealServer{Addr: addr, Forward: dataplane.Masq, Weight: 1, MaxConn: 1})
 	}
 	v.RealServers = append(v.RealServers, dataplane.RealServer{Addr: dead(t), Forward: dataplane.Masq, Weight: 1, MaxConn: 2})
@@ -207,7 +207,7 @@ func TestQueueSoak(t *testing.T) {
 	for range 40 {
 		all.Go(func() {
 			for time.Now().Before(end) {
-				visitOnce(v)
+				exchangeOnce(v)
 			}
 		})
 	}
@@ -237,8 +237,8 @@ func TestQueueSoak(t *testing.T) {
 	}
 }
 
-// visitOnce is one client of many moods.
-func visitOnce(v dataplane.VirtualService) {
+// exchangeOnce is one client: it waits, gives up, resets or exchanges a few bytes.
+func exchangeOnce(v dataplane.VirtualService) {
 	c, err := net.DialTimeout("tcp", v.ID.Addr.String(), patience)
 	if err != nil {
 		return

@@ -17,9 +17,9 @@ import (
 	"github.com/shunt-lb/shunt/proxy"
 )
 
-// letIn connects from an address of this host, and returns the connection if
+// dialFrom connects from an address of this host, and returns the connection if
 // it reaches an echo server, nil if it is reset.
-func letIn(t testing.TB, v dataplane.VirtualService, from string) *net.TCPConn {
+func dialFrom(t testing.TB, v dataplane.VirtualService, from string) *net.TCPConn {
 	t.Helper()
 	d := net.Dialer{Timeout: patience, LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
 	c, err := d.Dial("tcp", v.ID.Addr.String())
@@ -48,7 +48,7 @@ func echoed(c net.Conn) error {
 
 func wantLetIn(t testing.TB, v dataplane.VirtualService, from string, want bool) *net.TCPConn {
 	t.Helper()
-	c := letIn(t, v, from)
+	c := dialFrom(t, v, from)
 	if (c != nil) != want {
 		t.Errorf("a client from %s is let in: %t, want %t", from, c != nil, want)
 	}
@@ -255,7 +255,7 @@ func TestSourceRate(t *testing.T) {
 	wantCounted(t, d, 0, 3)
 	v.SourceRate = dataplane.Rate{Count: 5, Per: 50 * time.Millisecond}
 	apply(t, d, v)
-	wait.Until(t, "another rate is in force", func() bool { return letIn(t, v, "127.0.0.1") != nil })
+	wait.Until(t, "another rate is in force", func() bool { return dialFrom(t, v, "127.0.0.1") != nil })
 }
 
 // Sources are those of one service: what one does elsewhere is not held

@@ -36,12 +36,12 @@ func TestSoak(t *testing.T) {
 
 	var over atomic.Bool
 	var busy sync.WaitGroup
-	var visits atomic.Int64
-	for _, visit := range []func(testing.TB, netip.AddrPort){wantServed, wantServed, wantStreamed, goAway} {
+	var exchanges atomic.Int64
+	for _, exchangeAs := range []func(testing.TB, netip.AddrPort){wantServed, wantServed, wantStreamed, goAway} {
 		busy.Go(func() {
 			for !over.Load() && !t.Failed() {
-				visit(t, v.ID.Addr)
-				visits.Add(1)
+				exchangeAs(t, v.ID.Addr)
+				exchanges.Add(1)
 			}
 		})
 	}
@@ -59,7 +59,7 @@ func TestSoak(t *testing.T) {
 	if n := openFiles(t, "pipe:") - pipes; n > 2*16*runtime.GOMAXPROCS(0) {
 		t.Errorf("%d ends of pipes are open", n)
 	}
-	t.Log(visits.Load(), "visits,", d.Writes(), "changes")
+	t.Log(exchanges.Load(), "exchanges,", d.Writes(), "changes")
 }
 
 // reload changes everything that can be changed without a client noticing.

@@ -11,16 +11,16 @@ import (
 	"github.com/shunt-lb/shunt/proxy"
 )
 
-// apology answers with the name of the service.
-type apology struct{}
+// sorryAnswer answers with the name of the service.
+type sorryAnswer struct{}
 
-func (apology) ServeConn(service string, c net.Conn) {
+func (sorryAnswer) ServeConn(service string, c net.Conn) {
 	defer c.Close()
 	fmt.Fprintf(c, "sorry %s", service)
 	_, _ = io.Copy(io.Discard, c)
 }
 
-func (apology) Answer(service string, datagram []byte) []byte {
+func (sorryAnswer) Answer(service string, datagram []byte) []byte {
 	if len(datagram) == 0 {
 		return nil
 	}
@@ -28,7 +28,7 @@ func (apology) Answer(service string, datagram []byte) []byte {
 }
 
 func TestSorry(t *testing.T) {
-	d := newPlane(t, proxy.Options{Responder: apology{}})
+	d := newPlane(t, proxy.Options{Responder: sorryAnswer{}})
 	v := tcpService(t, dead(t))
 	v.RealServers = append(v.RealServers, dataplane.RealServer{Weight: 1, Sorry: true})
 	apply(t, d, v)
@@ -44,7 +44,7 @@ func TestSorry(t *testing.T) {
 
 // A sorry server with an address is only stood in for.
 func TestSorryAddress(t *testing.T) {
-	d := newPlane(t, proxy.Options{Responder: apology{}})
+	d := newPlane(t, proxy.Options{Responder: sorryAnswer{}})
 	v := tcpService(t, dead(t))
 	v.RealServers[0].Sorry = true
 	apply(t, d, v)
@@ -67,7 +67,7 @@ func TestSorryWithoutResponder(t *testing.T) {
 
 // Close ends what the sorry server is busy with.
 func TestSorryClosed(t *testing.T) {
-	d := newPlane(t, proxy.Options{Responder: apology{}})
+	d := newPlane(t, proxy.Options{Responder: sorryAnswer{}})
 	v := tcpService(t)
 	v.RealServers = []dataplane.RealServer{{Weight: 1, Sorry: true}}
 	apply(t, d, v)
@@ -79,7 +79,7 @@ func TestSorryClosed(t *testing.T) {
 }
 
 func TestSorryDatagrams(t *testing.T) {
-	d := newPlane(t, proxy.Options{Responder: apology{}})
+	d := newPlane(t, proxy.Options{Responder: sorryAnswer{}})
 	v := udpService(t)
 	v.RealServers = []dataplane.RealServer{{Weight: 1, Sorry: true}}
 	apply(t, d, v)
@@ -96,7 +96,7 @@ func TestSorryDatagrams(t *testing.T) {
 // A service that is its own fallback is answered by the sorry server, and
 // does not come back to itself.
 func TestSorryAtTheService(t *testing.T) {
-	d := newPlane(t, proxy.Options{Responder: apology{}})
+	d := newPlane(t, proxy.Options{Responder: sorryAnswer{}})
 	v := tcpService(t, dead(t))
 	v.RealServers = append(v.RealServers, dataplane.RealServer{Addr: v.ID.Addr, Weight: 1, Sorry: true})
 	apply(t, d, v)

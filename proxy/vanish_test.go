@@ -16,13 +16,13 @@ import (
 	"github.com/shunt-lb/shunt/proxy"
 )
 
-// A landscape is a client and a real server with the director between them.
-type landscape struct{ client, director, server *netlab.Namespace }
+// A routedNetwork is a client and a real server with the director between them.
+type routedNetwork struct{ client, director, server *netlab.Namespace }
 
-func newLandscape(t *testing.T) landscape {
+func newRoutedNetwork(t *testing.T) routedNetwork {
 	lab := netlab.Test(t)
 	ns := get[*netlab.Namespace](t)
-	l := landscape{client: ns(lab.Namespace("client")), director: ns(lab.Here("director")), server: ns(lab.Namespace("server"))}
+	l := routedNetwork{client: ns(lab.Namespace("client")), director: ns(lab.Here("director")), server: ns(lab.Namespace("server"))}
 	must(t, lab.Connect(end(l.client, "eth0", "10.1.0.2/24"), end(l.director, "eth0", "10.1.0.1/24")))
 	must(t, lab.Connect(end(l.server, "eth0", "10.2.0.2/24"), end(l.director, "eth1", "10.2.0.1/24")))
 	return l
@@ -36,7 +36,7 @@ func vanish(t *testing.T, n *netlab.Namespace, prefix string) {
 
 // connected returns both ends of a connection through a director with these
 // settings.
-func (l landscape) connected(t *testing.T, options dataplane.Options) (d *proxy.Dataplane, client, server net.Conn) {
+func (l routedNetwork) connected(t *testing.T, options dataplane.Options) (d *proxy.Dataplane, client, server net.Conn) {
 	ln := get[net.Listener](t)(l.server.Listen("tcp", "10.2.0.2:80"))
 	t.Cleanup(func() { _ = ln.Close() })
 	v := serviceAt(dataplane.TCP, mustAddr("10.1.0.1:80"), mustAddr("10.2.0.2:80"))
@@ -70,7 +70,7 @@ func TestKeepAliveFindsClientGone(t *testing.T) {
 	if !netlab.Inside(t) {
 		return
 	}
-	l := newLandscape(t)
+	l := newRoutedNetwork(t)
 	d, _, server := l.connected(t, dataplane.Options{KeepAlive: time.Second})
 	vanish(t, l.client, "10.1.0.2/24")
 	gone(t, d, server)
@@ -81,7 +81,7 @@ func TestKeepAliveFindsServerGone(t *testing.T) {
 	if !netlab.Inside(t) {
 		return
 	}
-	l := newLandscape(t)
+	l := newRoutedNetwork(t)
 	d, client, _ := l.connected(t, dataplane.Options{KeepAlive: time.Second})
 	vanish(t, l.server, "10.2.0.2/24")
 	gone(t, d, client)
@@ -93,7 +93,7 @@ func TestUserTimeoutFindsServerGone(t *testing.T) {
 	if !netlab.Inside(t) {
 		return
 	}
-	l := newLandscape(t)
+	l := newRoutedNetwork(t)
 	d, client, _ := l.connected(t, dataplane.Options{UserTimeout: time.Second})
 	vanish(t, l.server, "10.2.0.2/24")
 	_, _ = client.Write([]byte("is anybody there?"))

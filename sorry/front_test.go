@@ -99,8 +99,8 @@ func exchange(t *testing.T, address, request string) (string, error) {
 	return string(b), err
 }
 
-// knock connects, sends nothing and reads up to the end.
-func knock(t *testing.T, address string) error {
+// connectOnly connects, sends nothing and reads up to the end.
+func connectOnly(t *testing.T, address string) error {
 	t.Helper()
 	_, err := exchange(t, address, "")
 	return err

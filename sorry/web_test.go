@@ -158,7 +158,7 @@ func TestBounds(t *testing.T) {
 	}
 	wait.Until(t, "three open connections", func() bool { return s.Stats()[service].Active == 3 })
 	for range 4 {
-		if err := knock(t, address); !isReset(err) {
+		if err := connectOnly(t, address); !isReset(err) {
 			t.Errorf("beyond the bound: %v, want a reset", err)
 		}
 	}
@@ -178,8 +178,8 @@ func TestFlood(t *testing.T) {
 	s := newServer(t, sorry.New(sorry.Options{MaxConns: 20}), sorry.Site{Protocol: "http"})
 	address := front(t, s, "tcp4")
 	answers := make(chan error)
-	const crowd = 300
-	for range crowd {
+	const openConnections = 300
+	for range openConnections {
 		go func() {
 			c, err := net.Dial("tcp", address)
 			if err == nil {
@@ -199,7 +199,7 @@ func TestFlood(t *testing.T) {
 		}()
 	}
 	served := 0
-	for range crowd {
+	for range openConnections {
 		if err := <-answers; err == nil {
 			served++
 		} else if !isReset(err) {
@@ -207,7 +207,7 @@ func TestFlood(t *testing.T) {
 		}
 	}
 	wait.Until(t, "the end of all", func() bool { return s.Stats()[service].Active == 0 })
-	if got := s.Stats()[service]; got.Requests < uint64(served) || got.Connections+got.Refused != crowd {
+	if got := s.Stats()[service]; got.Requests < uint64(served) || got.Connections+got.Refused != openConnections {
 		t.Errorf("served %d, stats %+v", served, got)
 	}
 }
@@ -229,7 +229,7 @@ func TestCloseEndsEverything(t *testing.T) {
 	if got := s.Stats()[service].Active; got != 0 {
 		t.Errorf("%d connections open after Close", got)
 	}
-	if err := knock(t, addresses["http"]); !isReset(err) {
+	if err := connectOnly(t, addresses["http"]); !isReset(err) {
 		t.Errorf("after Close: %v, want a reset", err)
 	}
 	if err := s.Close(); err != nil {

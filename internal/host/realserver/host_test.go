@@ -45,7 +45,7 @@ var (
 	vip6 = netip.MustParseAddr("fd00:1::100")
 )
 
-func newSite(t *testing.T) *fixture {
+func newFixture(t *testing.T) *fixture {
 	lab := netlab.Test(t)
 	s := &fixture{t: t, host: &realserver.Host{Settings: sysctl.System, Note: realserver.Note(filepath.Join(t.TempDir(), "run", "note"))}}
 	var err error
@@ -166,7 +166,7 @@ func (s *fixture) reaches(address string, within time.Duration) bool {
 }
 
 func TestDirectRouting(t *testing.T) {
-	s := newSite(t)
+	s := newFixture(t)
 	must(t, s.client.Sysctl("net.ipv4.neigh.eth0.retrans_time_ms", "50"))
 	must(t, s.client.Sysctl("net.ipv6.neigh.eth0.retrans_time_ms", "50"))
 	must(t, s.server.AddVIP("lo", netip.MustParseAddr("10.1.0.101")))
@@ -193,7 +193,7 @@ func TestDirectRouting(t *testing.T) {
 }
 
 func TestRemove(t *testing.T) {
-	s := newSite(t)
+	s := newFixture(t)
 	must(t, s.server.Sysctl("net.ipv4.conf.all.arp_announce", "1"))
 	must(t, s.server.Sysctl("net.ipv4.conf.lo.arp_ignore", "1")) // somebody wants it so
 	one, two := realserver.Options{VIPs: []netip.Addr{vip4}}, realserver.Options{VIPs: []netip.Addr{netip.MustParseAddr("10.1.0.101"), vip6}}
@@ -213,7 +213,7 @@ func TestRemove(t *testing.T) {
 // TestDirectorKeepsItsVIP: a machine that has the VIP on the wire may be the
 // director; it keeps it.
 func TestDirectorKeepsItsVIP(t *testing.T) {
-	s := newSite(t)
+	s := newFixture(t)
 	must(t, s.server.AddAddr("eth0", netip.PrefixFrom(vip4, 24)))
 	err := s.server.Do(func() error {
 		done, err := s.host.Apply(realserver.Options{VIPs: []netip.Addr{vip4}})
@@ -231,7 +231,7 @@ func TestDirectorKeepsItsVIP(t *testing.T) {
 }
 
 func TestNoSuchLink(t *testing.T) {
-	s := newSite(t)
+	s := newFixture(t)
 	err := s.server.Do(func() error {
 		_, err := s.host.Apply(realserver.Options{VIPs: []netip.Addr{vip4}, Link: "dummy7"})
 		return err
@@ -243,7 +243,7 @@ func TestNoSuchLink(t *testing.T) {
 
 // TestNoTunnel: a kernel without the module says so.
 func TestNoTunnel(t *testing.T) {
-	s := newSite(t)
+	s := newFixture(t)
 	err := s.server.Do(func() error {
 		_, err := s.host.Apply(realserver.Options{VIPs: []netip.Addr{vip4}, Forward: dataplane.IPIP})
 		return err

@@ -33,7 +33,7 @@ type fixture struct {
 	owners              int
 }
 
-func newSite(t *testing.T) *fixture {
+func newFixture(t *testing.T) *fixture {
 	lab := netlab.Test(t)
 	s := &fixture{t: t}
 	var err error
@@ -158,19 +158,19 @@ func want(pairs ...string) []vip.Address {
 	return all
 }
 
-// A journal is a log that can be read while it is written.
-type journal struct {
+// A logBuffer is a log that can be read while it is written.
+type logBuffer struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
 }
 
-func (j *journal) Write(p []byte) (int, error) {
+func (j *logBuffer) Write(p []byte) (int, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.buf.Write(p)
 }
 
-func (j *journal) count(text string) int {
+func (j *logBuffer) count(text string) int {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return bytes.Count(j.buf.Bytes(), []byte(text))

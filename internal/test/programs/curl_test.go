@@ -27,7 +27,7 @@ type site struct {
 	big  file
 }
 
-func newSite(t *testing.T, family, addr string, servers []string, size int64) *site {
+func newFixture(t *testing.T, family, addr string, servers []string, size int64) *site {
 	t.Helper()
 	need.Programs(t, "curl")
 	s := &site{addr: addr, root: t.TempDir(), url: "http://" + addr}
@@ -44,11 +44,11 @@ func newSite(t *testing.T, family, addr string, servers []string, size int64) *s
 func TestCurl(t *testing.T) {
 	t.Run("IPv4", func(t *testing.T) {
 		port := process.FreePort(t)
-		newSite(t, "", vip+":"+port, []string{reals[0] + ":" + port, reals[1] + ":" + port}, much()).visit(t)
+		newFixture(t, "", vip+":"+port, []string{reals[0] + ":" + port, reals[1] + ":" + port}, much()).visit(t)
 	})
 	t.Run("IPv6", func(t *testing.T) {
 		addr := func() string { return "[::1]:" + process.FreePort(t) }
-		newSite(t, "6", addr(), []string{addr(), addr()}, 64<<20).visit(t)
+		newFixture(t, "6", addr(), []string{addr(), addr()}, 64<<20).visit(t)
 	})
 }
 

@@ -20,12 +20,12 @@ import (
 	"github.com/shunt-lb/shunt/ipvs"
 )
 
-// A place is a client with many addresses and a director behind whose real
+// A fixture is a client with many addresses and a director behind whose real
 // servers there is nothing: what is asked of it is the kernel's choice alone,
 // which its table of connections shows. Connections are what their clients
 // send: a SYN and the ACK after it, and a FIN at their end, after which the
 // kernel is made to forget them, so that it counts no inactive ones.
-type place struct {
+type fixture struct {
 	*testing.T
 	client, director *netlab.Namespace
 	plane            *ipvs.Dataplane
@@ -42,8 +42,8 @@ var (
 	}
 )
 
-func newPlace(t *testing.T) *place {
-	lab, p := netlab.Test(t), &place{T: t, marks: 1023} // IPVS schedules nothing from ports such as 20
+func newFixture(t *testing.T) *fixture {
+	lab, p := netlab.Test(t), &fixture{T: t, marks: 1023} // IPVS schedules nothing from ports such as 20
 	var err error
 	if p.client, err = lab.Namespace("client"); err == nil {
 		p.director, err = lab.Namespace("director")
@@ -103,7 +103,7 @@ func nowhere() error {
 	return errors.Join(netlink.LinkAdd(dummy), netlink.LinkSetUp(dummy))
 }
 
-func (p *place) must(err error) {
+func (p *fixture) must(err error) {
 	p.Helper()
 	if err != nil {
 		p.Fatal(err)
@@ -112,7 +112,7 @@ func (p *place) must(err error) {
 
 // apply makes the kernel serve v and returns it with the real servers in the
 // kernel's order: what comes back does so in front.
-func (p *place) apply(v dataplane.VirtualService) dataplane.VirtualService {
+func (p *fixture) apply(v dataplane.VirtualService) dataplane.VirtualService {
 	p.Helper()
 	p.must(p.plane.Apply(p.Context(), v))
 	all, err := p.plane.Find(p.Context(), []dataplane.ServiceID{v.ID})
@@ -141,7 +141,7 @@ const (
 
 // send sends segments of each flow, one flow after the other, and returns when
 // the director has seen them: when it has seen another flow after them.
-func (p *place) send(flows []flow, segments ...byte) connections {
+func (p *fixture) send(flows []flow, segments ...byte) connections {
 	p.Helper()
 	p.marks++
 	last := flow{netip.AddrPortFrom(clients[false].Addr().Next(), p.marks), mark.ID.Addr}
@@ -180,7 +180,7 @@ func (f flow) segment(flags byte) []byte {
 }
 
 // end has the kernel forget flows.
-func (p *place) end(flows []flow) {
+func (p *fixture) end(flows []flow) {
 	p.Helper()
 	p.send(flows, fin|ack)
 	p.await("flows have ended", func(table connections) bool {
@@ -192,7 +192,7 @@ func (p *place) end(flows []flow) {
 type connections map[flow]ipvs.Connection
 
 // await reads the kernel's table until it is as it should be.
-func (p *place) await(what string, ready func(connections) bool) connections {
+func (p *fixture) await(what string, ready func(connections) bool) connections {
 	p.Helper()
 	return wait.For(p, what, func() (connections, bool) {
 		table := connections{}
