@@ -20,8 +20,8 @@ import (
 	"github.com/shunt-lb/shunt/director/internal/prober"
 )
 
-// A first is what becomes of the first check of a real server: err after a time.
-// Its others come to the same at once.
+// A first is the result of the first check of a real server: err after a time. Later
+// checks have the same result at once.
 type first struct {
 	after time.Duration
 	err   error
@@ -72,10 +72,10 @@ func sorryService(reals ...string) config.Virtual {
 	return v
 }
 
-// Whatever the first checks come to and however long they take: the service
-// begins when all of them have ended, at the latest a second after the first
-// good one, with all servers that are well by then; with the sorry server if
-// none is. Nothing is in the dataplane before.
+// With any results of the first checks, after any time, the service begins when all of
+// them have ended, at the latest a second after the first good one, with all servers
+// that are well by then; with the sorry server if none is. Nothing is in the dataplane
+// before.
 func TestBeginProperty(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		addrs := []string{rs1, rs2, "192.168.80.130:80", "192.168.80.140:80"}[:rapid.IntRange(1, 4).Draw(rt, "servers")]
@@ -148,7 +148,7 @@ func TestBeginWithRiseCount(t *testing.T) {
 	})
 }
 
-// Checks that this host cannot make keep no service from beginning: when they are
+// Services begin although this host cannot make their checks: when these are
 // resultGrace the sorry server answers.
 func TestBeginWithoutChecks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -176,8 +176,8 @@ func TestBeginAtOnce(t *testing.T) {
 	out.want(t, "start", "apply 10.0.0.1:80: "+rs1+"=1", "apply 10.0.0.2:80: sorry=1", "apply 10.0.0.3:80: sorry=1")
 }
 
-// What a predecessor has left goes on as it is until the service begins, and
-// leaves the dataplane if shunt stops, or the section goes, before.
+// A service that a predecessor has left stays as it is until shunt's begins. If shunt
+// stops, or the section is removed, before that, it leaves the dataplane.
 func TestBeginWithAPredecessor(t *testing.T) {
 	v := sorryService(rs1, rs2)
 	left := dataplane.VirtualService{ID: v.ID, Scheduler: "rr", RealServers: []dataplane.RealServer{
@@ -266,8 +266,8 @@ func TestBeginAfterAReload(t *testing.T) {
 	}
 }
 
-// Who asks while the director starts is told of the services of the file, and
-// not that it is ready because there are none.
+// While the director starts, its status shows the services of the file, and does not
+// call it ready because there are none.
 func TestStatusOfTheFirstMoment(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newFixture(t, conf(virtual(vip, rs1)))

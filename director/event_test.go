@@ -16,8 +16,8 @@ import (
 	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
-// A service's people are told of its changes in order, each by what they have
-// asked for, and no more often than alertlimit allows.
+// Commands and webhooks of a service are told of its changes in order, each by what
+// they have asked for, and no more often than alertlimit allows.
 func TestEventsOfACluster(t *testing.T) {
 	v := virtual(vip, rs1, rs2)
 	v.Webhook, v.Notify, v.Fallback = "https://user:hidden@hooks.example.test/hidden", "page", fallback("sorry")

@@ -193,7 +193,7 @@ func TestReloadOfReminders(t *testing.T) {
 	r.out.want(t, "60 s after emailalertfreq = 60", reminder)
 }
 
-// Whoever gets mail hears of servers that leave with a reload or a stop.
+// Mail reports servers that leave with a reload or a stop.
 func TestPurgedMails(t *testing.T) {
 	v := virtual(vip, rs1, rs2)
 	v.EmailAlert = []string{"ops@example.test"}

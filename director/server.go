@@ -40,7 +40,7 @@ type serverHistory struct {
 	failedAt time.Time
 	// shifted is a change that cluster.judge will report.
 	shifted shift
-	// assumed: the server is up without a reason but initstate=up.
+	// assumed reports that the server is up by initstate=up alone.
 	assumed bool
 
 	cause       string
@@ -51,7 +51,7 @@ type serverHistory struct {
 	last        prober.Result // the latest one, with the error that trouble says
 	recent      recent.Results
 	warnings    warnings
-	// awaited is since when the first result is awaited.
+	// awaited is the time since which the first result is awaited.
 	awaited   time.Time
 	good, bad uint64
 	// hastened counts the checks that were hastened, the latest at hastenedAt.

@@ -86,7 +86,7 @@ func TestSeveralChecksAgreeWithTheModel(t *testing.T) {
 	})
 }
 
-// The cause names the check that fails, each check is shown, and nothing secret.
+// The cause names the check that fails. Status shows each check, and nothing secret.
 func TestSeveralChecksAreShown(t *testing.T) {
 	r := newReplay(t, severalConf(t, 1, 1))
 	r.port(80, nil, nil)
@@ -118,7 +118,7 @@ func TestSeveralChecksAreShown(t *testing.T) {
 	}
 }
 
-// An agent's words count, and that it says nothing does not.
+// An agent's answers count, and its silence does not.
 func TestAgentBesideACheck(t *testing.T) {
 	r := newReplay(t, severalConf(t, 1, 1))
 	for _, port := range []uint16{80, 81, 6379} {
@@ -154,7 +154,7 @@ func TestAgentBesideACheck(t *testing.T) {
 	}
 }
 
-// A real server's web and database ports and its agent are asked by real checks.
+// Real checks ask a real server's web port, its database port and its agent.
 func TestSeveralChecksOfARealServer(t *testing.T) {
 	say := func(text string) net.Listener { return listen(t, "127.0.0.1:0", text) }
 	web, database, agent := say(""), say(""), say("50%\n")
