@@ -404,7 +404,7 @@ func TestNotReadyWithoutAService(t *testing.T) {
 		r := newFixture(t, left).start()
 		defer r.stop()
 		time.Sleep(2 * time.Second)
-		const want = "not served as wanted: 1 of 2 virtual services; what is left out waits for something that the file names and is not there"
+		const want = "not served as wanted: 1 of 2 virtual services; a service that is left out waits for a name or a file that is missing"
 		if s := r.status(); s.Ready || s.Unready != want {
 			t.Errorf("ready %v, %q", s.Ready, s.Unready)
 		}

@@ -126,7 +126,7 @@ func (m member) logResult(log *slog.Logger, r prober.Result, first, known bool) 
 // logSilence logs that an agent has become silent, if it was not before.
 func (m member) logSilence(log *slog.Logger, before bool) {
 	if !before {
-		log.Warn("agent says nothing of its real server, which stays as it is", "service", m.sv.conf.ID.String(), "real", m.s.conf.Addr.String(), "err", m.check().last.Err)
+		log.Warn("agent does not answer with a state; its real server stays as it is", "service", m.sv.conf.ID.String(), "real", m.s.conf.Addr.String(), "err", m.check().last.Err)
 	}
 }
 
