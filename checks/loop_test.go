@@ -21,6 +21,7 @@ import (
 
 	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/checks/internal/session"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 // A looping runs a Loop and what a test wants to be done in it.
@@ -378,12 +379,10 @@ func TestLoopStop(t *testing.T) {
 		}
 		l.Wake() // comes too late and does nothing
 	}
-	for end := time.Now().Add(long); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if descriptors(t) <= before+5 {
-			return
-		}
-	}
-	t.Errorf("%d descriptors are open, %d were before", descriptors(t), before)
+	wait.For(t, fmt.Sprintf("descriptors are closed but the %d of before", before), func() (int, bool) {
+		n := descriptors(t)
+		return n, n <= before+5
+	})
 }
 
 // panicking is a pattern that panics.
