@@ -181,7 +181,7 @@ func (p *Prober) Set(specs []*spec.Check, awaited func(spec.ID) bool) {
 // add starts a probe after a time. p is locked.
 func (p *Prober) add(s *spec.Check, after time.Duration) *Probe {
 	interval, _, _ := s.Intervals()
-	pr := &Probe{Check: s, interval: interval, pace: interval}
+	pr := &Probe{Check: s, prober: p, interval: interval, pace: interval}
 	if n := len(p.free); n > 0 {
 		pr.index, p.free = p.free[n-1], p.free[:n-1]
 		p.byIndex[pr.index] = pr
