@@ -168,16 +168,17 @@ func (sv *service) status() ServiceStatus {
 }
 
 func (s *server) status(scale int, serving bool) ServerStatus {
+	last, seldom := s.latest(), s.seldom()
 	st := ServerStatus{
 		Server: s.conf.Addr.String(), addr: s.addr, Forward: s.conf.Forward.String(),
 		Weight: s.conf.Weight, Current: s.weight(), SlowStart: s.slowed(scale),
 		Request: s.request.String(), Expires: s.expires(),
 		State: s.state(), Since: s.since, Cause: s.cause,
-		Checked: s.last.At, Duration: Seconds(s.last.Duration),
-		Fails: s.health.Fails, Rises: s.health.Rises, ChecksOK: s.good, ChecksBad: s.bad,
-		Transitions: s.transitions, Hastened: s.hastened,
+		Checked: last.At, Duration: Seconds(last.Duration),
+		Fails: int(s.health.Fails), Rises: int(s.health.Rises), ChecksOK: s.good, ChecksBad: s.bad,
+		Transitions: s.transitions, Hastened: seldom.hastened,
 	}
-	st.Warnings = s.warnings.of(len(s.checks) > 0 && s.checks[0].Path().Mark != 0)
+	st.Warnings = seldom.warnings.of(len(s.checks) > 0 && s.checks[0].Path().Mark != 0)
 	if st.State == Kept {
 		st.Kept = s.kept
 	}
@@ -187,8 +188,8 @@ func (s *server) status(scale int, serving bool) ServerStatus {
 	if s.tunnel != (dataplane.Tunnel{}) {
 		st.Tunnel = s.tunnel.String()
 	}
-	if s.last.Err != nil {
-		st.Result, st.Reason = s.last.Err.Error(), checks.KindOf(s.last.Err)
+	if last.Err != nil {
+		st.Result, st.Reason = last.Err.Error(), checks.KindOf(last.Err)
 	}
 	return st
 }
@@ -203,7 +204,7 @@ func (s *server) checksStatus(names []string) []CheckStatus {
 		k := &s.checks[i]
 		all[i] = CheckStatus{
 			Check: name, OK: k.health.Up && !k.last.At.IsZero(), Checked: k.last.At, Duration: Seconds(k.last.Duration),
-			Reason: checks.KindOf(k.last.Err), Fails: k.health.Fails, Rises: k.health.Rises, Silent: k.silent(), Request: k.request.String(),
+			Reason: checks.KindOf(k.last.Err), Fails: int(k.health.Fails), Rises: int(k.health.Rises), Silent: k.silent(), Request: k.request.String(),
 		}
 		if k.last.Err != nil {
 			all[i].Result = k.last.Err.Error()
