@@ -71,7 +71,10 @@ func (s *Service) replace(specs []dataplane.RealServer) {
 	for _, spec := range specs {
 		sv := known[spec.Addr]
 		if sv == nil {
-			sv = &Server{addr: spec.Addr, before: s.past[spec.Addr]}
+			sv = &Server{addr: spec.Addr}
+			if before, ok := s.past[spec.Addr]; ok {
+				sv.before = new(before)
+			}
 		}
 		sv.set(spec)
 		if spec.Sorry {
