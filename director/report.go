@@ -132,7 +132,7 @@ func (sv *service) status() ServiceStatus {
 	v := sv.conf
 	st := ServiceStatus{
 		ID: v.ID, Service: v.ID.String(), Name: v.ServiceName, Scheduler: v.Scheduler, Persistent: Seconds(v.Persistent),
-		Check: spec.TitleOf(v), Fallback: sv.fallbackName(), Servers: []ServerStatus{},
+		Check: spec.TitleOf(v), Fallback: sv.fallbackName(), Servers: make([]ServerStatus, 0, len(sv.servers)),
 		Served: sv.inForce, Starting: !sv.begun, CheckDurations: histogramOf(&sv.durations),
 	}
 	if v.AnyTLS() {
@@ -246,11 +246,14 @@ func (s *Status) changed(sv *ServiceStatus) {
 // countServers adds the counters of real servers and the fallback. Other servers
 // are somebody else's.
 func (sv *ServiceStatus) countServers(at map[netip.AddrPort]*ServerStatus, have dataplane.ServiceStatus) {
-	for _, h := range slices.Concat(have.Servers, have.Left) {
-		if s := at[h.Addr]; s != nil {
-			s.Active, s.Inactive, s.Persistent, s.Counters = h.Active, h.Inactive, h.Persistent, h.Counters
-		} else if h.Addr == sv.fallback {
-			sv.FallbackCounters = sv.FallbackCounters.Add(h.Counters)
+	for _, list := range [][]dataplane.ServerStatus{have.Servers, have.Left} {
+		for i := range list {
+			h := &list[i]
+			if s := at[h.Addr]; s != nil {
+				s.Active, s.Inactive, s.Persistent, s.Counters = h.Active, h.Inactive, h.Persistent, h.Counters
+			} else if h.Addr == sv.fallback {
+				sv.FallbackCounters = sv.FallbackCounters.Add(h.Counters)
+			}
 		}
 	}
 }
@@ -258,7 +261,8 @@ func (sv *ServiceStatus) countServers(at map[netip.AddrPort]*ServerStatus, have 
 // setWeights sets the weights of real servers to those of the dataplane where these
 // differ from the weights that were applied last.
 func (sv *ServiceStatus) setWeights(at map[netip.AddrPort]*ServerStatus, have dataplane.ServiceStatus) {
-	if sv.asked == nil {
+	sameWeight := func(a, b dataplane.RealServer) bool { return a.Addr == b.Addr && a.Weight == b.Weight }
+	if sv.asked == nil || slices.EqualFunc(have.Service.RealServers, sv.asked.RealServers, sameWeight) {
 		return
 	}
 	other := map[netip.AddrPort]int{}

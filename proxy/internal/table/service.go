@@ -287,9 +287,12 @@ func (s *Service) Status() dataplane.ServiceStatus {
 // departedServers returns the counters of servers that are not in spec, by
 // address.
 func (s *Service) departedServers() (left []dataplane.ServerStatus) {
-	known := s.known()
 	for _, sv := range s.leaving {
 		left = append(left, sv.status())
+	}
+	var known map[netip.AddrPort]*Server
+	if len(s.past) > 0 {
+		known = s.known()
 	}
 	for addr, c := range s.past {
 		if known[addr] == nil && c != (dataplane.Counters{}) {
