@@ -137,13 +137,13 @@ func TestSlowReadersEnd(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		for end := time.Now().Add(30 * time.Second); ; {
-			code, _, body := ask(t, c, "GET", url+path)
-			if code == 200 && len(body) > 1<<20 {
+		for end := time.Now().Add(time.Minute); ; {
+			code, _, body, err := answered(t, c, "GET", url+path)
+			if err == nil && code == 200 && len(body) > 1<<20 {
 				break
 			}
-			if time.Now().After(end) {
-				t.Fatalf("%s: status %d, %d bytes", path, code, len(body))
+			if time.Now().After(end) { // on a busy machine this reader is slow at times
+				t.Fatalf("%s: status %d, %d bytes, %v", path, code, len(body), err)
 			}
 		}
 	}
