@@ -26,8 +26,8 @@ func TestRepeatedCost(t *testing.T) {
 		answer string // to each line, and before the first
 		most   int64  // bytes
 	}{
-		{"connect", checks.Target{}, "", 200},
-		{"http", checks.Target{Request: "/health", VirtualHost: "www.example.com", Receive: receive("OK")}, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK", 700},
+		{"connect", checks.Target{}, "", 230},
+		{"http", checks.Target{Request: "/health", VirtualHost: "www.example.com", Receive: receive("OK")}, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK", 650},
 		{"smtp", checks.Target{}, "250 mail.example.com\r\n", 380},
 		{"redis", checks.Target{Passwd: "secret"}, "+OK\r\n+PONG\r\n", 420},
 	} {

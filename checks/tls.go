@@ -109,14 +109,12 @@ func (t *Target) tlsConfigNamed(service, name string) *tls.Config {
 
 // tlsConfigs returns tlsConfigNamed for a service. It does not keep t.
 func (t *Target) tlsConfigs(service string) func(name string) *tls.Config {
-	options, login, note := t.TLS, t.Login, t.Note
+	row, _ := services.Named(service)
+	usual, options, note := row.Verifies(t.Login), t.TLS, t.Note
 	return func(name string) *tls.Config {
-		var use TLSOptions
+		use := TLSOptions{Verify: usual}
 		if options != nil {
 			use = *options
-		} else {
-			row, _ := services.Named(service)
-			use.Verify = row.Verifies(login)
 		}
 		return use.config(name, note)
 	}
