@@ -59,10 +59,9 @@ func (r *reporter) changed(now time.Time, sv *service, s *server, before State, 
 
 // report reports a server that has left its state.
 func (r *reporter) report(sv *service, s *server) {
-	p := s.shifted
-	s.shifted = shift{}
-	to := s.state()
-	if p.from == "" || p.from == to {
+	p, to := s.shifted, s.state()
+	s.shifted = nil
+	if p == nil || p.from == to {
 		return
 	}
 	switch why := p.why; {

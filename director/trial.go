@@ -47,7 +47,7 @@ func Trials(conf *config.Config) []Trial {
 }
 
 func trialsOf(v *config.Virtual, r *config.Real) []Trial {
-	made := checksOf(v, r)
+	made := checksOf(v, r, nil)
 	if len(made) == 0 {
 		return []Trial{{Virtual: v, Real: r}}
 	}
