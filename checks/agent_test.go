@@ -140,7 +140,11 @@ func TestFileOfAFolder(t *testing.T) {
 	} {
 		words := ""
 		if tt.want != "" {
-			words = "file " + dir + ": " + tt.want
+			words = "file " + filepath.Join(dir, tt.addr)
+			if tt.port != "0" {
+				words += ":" + tt.port
+			}
+			words += ": " + tt.want
 		}
 		began := time.Now()
 		want(t, run(t, "file", long, checks.Target{File: dir, RealAddr: tt.addr, RealPort: tt.port}), words, refused(t))
