@@ -161,6 +161,22 @@ func TestWhatAServerAsksFor(t *testing.T) {
 	}
 }
 
+// A page that came by HTTP/2 is shown, and explained as well as one by HTTP/1.
+func TestAPageOfHTTP2IsShown(t *testing.T) {
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "It works!\n\nhere") }))
+	s.EnableHTTP2 = true
+	s.StartTLS()
+	defer s.Close()
+	addr := s.Listener.Addr().String()
+	r := only(t, section(addr, "service=https", "httpversion=2", `receive="Test Page"`))
+	if want := fmt.Sprintf(`https %s: body does not match "Test Page": it begins with "It works! here"`, addr); r.Verdict != want {
+		t.Errorf("got  %s\nwant %s", r.Verdict, want)
+	}
+	if out := printed(r); !strings.Contains(out, "received   It works!\n") {
+		t.Errorf("the page is not shown:\n%s", out)
+	}
+}
+
 // What a check quotes in its own words is not quoted a second time.
 func TestAnAnswerIsQuotedOnce(t *testing.T) {
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
