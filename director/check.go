@@ -11,16 +11,17 @@ import (
 	"github.com/shunt-lb/shunt/director/internal/spec"
 )
 
-// A check is one of the checks of a server, and what is known by it.
+// A check is one of the checks of a server, with its results.
 type check struct {
 	*spec.Check
-	// advises: it asks an agent, whose words count while its silence does not.
+	// advises reports that the check asks an agent, whose answers count and whose
+	// silence does not.
 	advises bool
 	checkHistory
 }
 
-// A checkHistory is what is known by one check of a server, which a reload keeps
-// while the check stays as it is.
+// A checkHistory holds the results of one check of a server. A reload keeps it while
+// the check stays as it is.
 type checkHistory struct {
 	health  health.Health
 	last    prober.Result
@@ -28,8 +29,8 @@ type checkHistory struct {
 	expires time.Time // when the certificate ends, zero if there was none
 }
 
-// checksOf returns the checks of r, the ordinary one first; none with checktype on
-// and off. An agent that has said nothing yet is no reason to be down.
+// checksOf returns the checks of r, the ordinary one first; none with checktype on and
+// off. An agent begins as up: its silence is no reason to be down.
 func checksOf(v *config.Virtual, r *config.Real) []check {
 	ordinary := spec.For(v, r)
 	if ordinary == nil {
@@ -76,8 +77,8 @@ func (k *check) pace() time.Duration {
 	return usual
 }
 
-// setHealth sets the server up or down, as if by all of its checks. But an agent
-// alone takes back its word.
+// setHealth sets the server up or down, as if by all of its checks. A server that an
+// agent says is down stays down.
 func (s *server) setHealth(up bool) {
 	for i := range s.checks {
 		if k := &s.checks[i]; !k.advises {
@@ -108,8 +109,8 @@ func healthOf(all []check) health.Health {
 	return h
 }
 
-// requestOf returns what a server asks for by all of its checks, of the weight that
-// is configured: maint before drain, and the least weight.
+// requestOf returns the request of all checks together: maint before drain, and the
+// least of the weights that they make of the configured one.
 func requestOf(all []check, configured int) (q request) {
 	for i := range all {
 		q.join(&all[i].request, configured)
@@ -184,8 +185,8 @@ func (s *server) inheritChecks(old *server) bool {
 	return same
 }
 
-// begin has a check that is new after a reload begin in the state of the old server.
-// The request of a real server stays if only the pace of the check has changed.
+// begin sets a check that is new after a reload to the state of the old server. The
+// request of a real server stays if only the pace of the check has changed.
 func (k *check) begin(old *server, ordinary bool) {
 	if !k.advises {
 		k.health.Set(old.health.Up)

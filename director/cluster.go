@@ -24,9 +24,10 @@ type cluster struct {
 	stale map[*service]time.Time
 	// waiting are the services that have not begun.
 	waiting map[*service]struct{}
-	// readyChanged: whether the director is ready may have changed.
+	// readyChanged reports that the director may have become ready, or no longer
+	// ready.
 	readyChanged bool
-	// leftOut is how many virtual services wait for names or files.
+	// leftOut counts the virtual services that wait for names or files.
 	leftOut int
 	// files keep out real servers, by their configured address.
 	files   map[string]string

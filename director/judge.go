@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// A quorum is whether the usable real servers of a service weigh enough. A reload
+// A quorum tells whether the usable real servers of a service weigh enough. A reload
 // keeps it.
 type quorum struct {
 	reached bool
 	weight  int // of the usable servers
-	// told is what quorumup or quorumdown, log and mail were told last, "" for
-	// nothing.
+	// told is the state that quorumup or quorumdown, log and mail reported last, ""
+	// for none.
 	told State
 }
 
@@ -53,8 +53,8 @@ func (c *cluster) judge(now time.Time, sv *service) {
 	}
 }
 
-// failing reports whether checks have found the server down. One that was kept in
-// use stays so until its check, which a reload has changed, has a result.
+// failing reports whether checks have found the server down. A server that was kept in
+// use still is failing after a reload that changed its check, until that has a result.
 func (s *server) failing() bool {
 	return !s.health.Up && s.maintenance == "" && (s.health.Failed || s.kept != "" && (s.last.At.IsZero() || s.unchecked()))
 }

@@ -101,7 +101,8 @@ func TestQuorumEvents(t *testing.T) {
 	}
 }
 
-// Without a fallback, usable servers serve whatever the quorum: the commands tell.
+// Without a fallback, usable servers serve with and without a quorum; only the
+// commands tell.
 func TestQuorumWithoutFallback(t *testing.T) {
 	r := allUp(t, judged(func(v *config.Virtual) {
 		v.Fallback, v.Quorum, v.QuorumDown = nil, 4, "/bin/down"
@@ -159,7 +160,8 @@ func TestQuorumCommandsOfReloads(t *testing.T) {
 	r.out.want(t, "a stop", gone, "remove "+vip)
 }
 
-// Half of four are two: those that fail third and fourth stay, and say so.
+// With maxdown=50% and four servers, those that fail third and fourth stay in use, and
+// status says so.
 func TestMaxDown(t *testing.T) {
 	r := allUp(t, judged(func(v *config.Virtual) { v.MaxDown, v.EmailAlert = 50, []string{"ops"} }))
 	r.down(rs3, "mail running ops: Deleted real server: "+rs3+" ("+vip+")", "apply "+vip+": "+rs1+"=1 "+rs2+"=1 "+rs4+"=1")
@@ -310,9 +312,10 @@ func (m *model) result(addr string, ok bool) {
 	}
 }
 
-// Random results, maintenance, weights and reloads: what serves is what the model
-// says, the same states come of a reload, commands alternate, and a service with a
-// server that is well, or a fallback, is never without anything that answers.
+// With random results, maintenance, weights and reloads, the servers in use are those
+// that the model says, the same states come of a reload, commands alternate, and a
+// service with a server that is well, or a fallback, is never without anything that
+// answers.
 func TestJudgementProperties(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		addrs := []string{rs1, rs2, rs3, rs4, "192.168.80.150:80"}[:rapid.IntRange(1, 5).Draw(rt, "servers")]

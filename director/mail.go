@@ -31,7 +31,7 @@ type alerts struct {
 	global config.Global
 	phase  config.AlertStates // of the daemon, as mails name it
 	out    effects
-	// at is the time of what happens.
+	// at is the time of the event that is reported.
 	at     time.Time
 	limits ratelimit.Limits
 }

@@ -19,7 +19,7 @@ type request struct {
 	why    string
 }
 
-// add takes in what one check has found out. What it says nothing of stays.
+// add takes in what one check has found out, and leaves the rest as it was.
 func (q *request) add(n *checks.Note) {
 	if n.Weight != nil {
 		q.weight, q.set = *n.Weight, true
@@ -47,8 +47,9 @@ func (q *request) join(o *request, configured int) {
 	}
 }
 
-// weigh returns what a request makes of the weight that is configured. One of 0
-// is the operator's word and stays. One above stays above, unless 0 is asked for.
+// weigh returns the weight that a request makes of the configured one. A configured
+// weight of 0 is the operator's and stays 0; a weight above 0 stays above, unless the
+// request is for 0.
 func (q *request) weigh(configured int) int {
 	if q.admin != "" {
 		return 0

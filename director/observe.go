@@ -24,7 +24,7 @@ func (c *cluster) observeAll(members []member, r prober.Result) {
 // observe counts one result for one server.
 func (c *cluster) observe(m member, r prober.Result) {
 	sv, s, k := m.sv, m.s, m.check()
-	first, silent := k.last.At.IsZero(), k.silent()
+	first, silent, known := k.last.At.IsZero(), k.silent(), !s.failedAt.IsZero()
 	s.recent.Add(r.At, r.Duration, r.Err, m.i)
 	sv.durations.Add(r.Duration)
 	c.monitor(m, r)
@@ -63,7 +63,7 @@ func (c *cluster) observe(m member, r prober.Result) {
 	if changed {
 		s.shift(r.At, before, cause(r.Err))
 	} else {
-		m.logResult(c.log, r, first)
+		m.logResult(c.log, r, first, known)
 	}
 	if changed || first || sv.begun && s.health.Failed != failed {
 		c.stale[sv] = r.At
@@ -98,8 +98,9 @@ func (c *cluster) catchUp() {
 	clear(c.stale)
 }
 
-// logResult logs a result that changed no state.
-func (m member) logResult(log *slog.Logger, r prober.Result, first bool) {
+// logResult logs a result that changed no state: the first one of its check or not,
+// and of a server that checks are known to have found down before or not.
+func (m member) logResult(log *slog.Logger, r prober.Result, first, known bool) {
 	sv, s, h := m.sv, m.s, &m.check().health
 	if s.state() == Down && s.health.Failed && s.last.Err != nil {
 		s.cause = cause(s.last.Err)
@@ -113,6 +114,8 @@ func (m member) logResult(log *slog.Logger, r prober.Result, first bool) {
 		log.Debug("check succeeded", "duration", r.Duration)
 	case h.Up:
 		log.Info("soft failure", "failures", h.Fails, "failurecount", sv.conf.FailureCount, "err", r.Err)
+	case first && known:
+		log.Info("real server stays down", "err", r.Err)
 	case first:
 		log.Info("real server is down from the start", "err", r.Err)
 	default:
@@ -123,7 +126,7 @@ func (m member) logResult(log *slog.Logger, r prober.Result, first bool) {
 // logSilence logs that an agent has become silent, if it was not before.
 func (m member) logSilence(log *slog.Logger, before bool) {
 	if !before {
-		log.Warn("agent says nothing of its real server, which stays as it is", "service", m.sv.conf.ID.String(), "real", m.s.conf.Addr.String(), "err", m.check().last.Err)
+		log.Warn("agent does not answer with a state; its real server stays as it is", "service", m.sv.conf.ID.String(), "real", m.s.conf.Addr.String(), "err", m.check().last.Err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/shunt-lb/shunt/checks"
@@ -206,7 +207,7 @@ func (s *server) checksStatus(names []string) []CheckStatus {
 			Reason: checks.KindOf(k.last.Err), Fails: k.health.Fails, Rises: k.health.Rises, Silent: k.silent(), Request: k.request.String(),
 		}
 		if k.last.Err != nil {
-			all[i].Result = k.last.Err.Error()
+			all[i].Result = strings.TrimPrefix(k.last.Err.Error(), name+": ") // which observe puts there
 		}
 	}
 	return all

@@ -11,9 +11,9 @@ import (
 	"github.com/shunt-lb/shunt/config"
 )
 
-// A reporter tells of what a cluster decides: log and latest transitions, people by
-// mail and webhook, and the operator's commands. It decides nothing, but whether
-// somebody has been told before.
+// A reporter reports a cluster's decisions: in the log, in the latest transitions, by
+// mail and webhook, and to the operator's commands. It decides only whether a report
+// was made before.
 type reporter struct {
 	alerts  alerts
 	history history
@@ -174,7 +174,8 @@ func (r *reporter) endQuorum(sv *service) {
 	sv.quorum.told = ""
 }
 
-// replaceQuorum lets new commands learn how things stand.
+// replaceQuorum ends the quorum of old if sv has none, and makes the report to commands
+// that are new due.
 func (r *reporter) replaceQuorum(sv, old *service) {
 	same := func(a, b *config.Virtual) bool { return a.QuorumUp == b.QuorumUp && a.QuorumDown == b.QuorumDown }
 	switch {

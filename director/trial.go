@@ -21,9 +21,9 @@ type Trial struct {
 	// Further is what a check beside the ordinary one is called, as in
 	// CheckStatus; of the ordinary one it is empty.
 	Further string
-	// Advises: it asks an agent, whose silence changes nothing.
+	// Advises reports that the check asks an agent, whose silence changes nothing.
 	Advises bool
-	// Target is what the check is told; its Trace is nil.
+	// Target is the check's argument; its Trace is nil.
 	Target  checks.Target
 	Timeout time.Duration
 	// Path is the way to the VIP, if it is to be checked as well. It has a mark if
@@ -68,8 +68,8 @@ func trialsOf(v *config.Virtual, r *config.Real) []Trial {
 }
 
 // TrialPaths gives the trials that are to be made by the VIP as well the marks of
-// their paths, which it returns: they are for checks by hand alone. Those beyond
-// [dataplane.MaxPaths] get none.
+// their paths, which it returns: they are for checks by hand alone. Trials beyond
+// [dataplane.MaxPaths] get no mark.
 func TrialPaths(all []Trial) []dataplane.Path {
 	var list []dataplane.Path
 	marks := map[pathKey]uint32{}
@@ -92,7 +92,7 @@ func TrialPaths(all []Trial) []dataplane.Path {
 	return list
 }
 
-// A TrialResult is what has come of a trial.
+// A TrialResult is the result of a trial.
 type TrialResult struct {
 	Duration time.Duration
 	Err      error // why the real server is not well

@@ -15,6 +15,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/shunt-lb/shunt/internal/test/netlab"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 // Every command that README.md shows in a block works as it is written, one
@@ -96,7 +97,7 @@ func (s *shell) start(cmd *exec.Cmd) {
 	}
 	s.background = append(s.background, cmd)
 	// Nobody types the next command before this.
-	eventually(s.t, "the service of the example", func() bool { return listening("127.0.0.1:8080") })
+	wait.Until(s.t, "the service of the example", func() bool { return listening("127.0.0.1:8080") })
 }
 
 // wait ends what runs in the background, by process group.
