@@ -64,14 +64,15 @@ func (r *reporter) report(sv *service, s *server) {
 	if p == nil || p.from == to {
 		return
 	}
-	switch why := p.why; {
+	why := ""
+	if s.last.Err != nil {
+		why = ": " + s.last.Err.Error()
+	}
+	switch {
 	case to == Kept:
-		p.why = fmt.Sprintf("its checks fail, and %s keeps it in use", sv.keeper(s.kept))
-		if why != "" {
-			p.why += ": " + why
-		}
+		p.why = fmt.Sprintf("its checks fail, and %s keeps it in use%s", sv.keeper(s.kept), why)
 	case to == Down && p.from == Kept:
-		p.why = "its checks fail, and nothing keeps it in use any more"
+		p.why = "its checks fail, and nothing keeps it in use any more" + why
 	}
 	r.changed(p.at, sv, s, p.from, p.why)
 }
