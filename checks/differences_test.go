@@ -130,11 +130,11 @@ var differences = []difference{
 		{"ftp", on(ftpServer{said: map[string]string{"END": "hang"}, file: "well"}.serve), ftpFile, checks.Timeout},
 	}},
 	{"| sip: only `200 OK` in capitals", []differing{
-		{"sip", telephone("\r\nSIP/2.0 100 Trying\r\nV\r\n", "SIP/2.0 200 Fine\r\nV\r\n"), options, ""},
-		{"sip", telephone("SIP/2.0 200\r\nV\r\n"), options, ""},
+		{"sip", sipReplies("\r\nSIP/2.0 100 Trying\r\nV\r\n", "SIP/2.0 200 Fine\r\nV\r\n"), options, ""},
+		{"sip", sipReplies("SIP/2.0 200\r\nV\r\n"), options, ""},
 	}},
 	{"| sip: the reply to another request", []differing{
-		{"sip", telephone("SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKother\r\n\r\n"), options, checks.Timeout},
+		{"sip", sipReplies("SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKother\r\n\r\n"), options, checks.Timeout},
 		{"sip", on(says("SIP/2.0 200 OK\r\n")), checks.Target{Login: "check@example.test"}, checks.Closed},
 	}},
 	{"| http: one 100 before the answer", []differing{
@@ -190,9 +190,9 @@ var differences = []difference{
 	}},
 }
 
-// telephone answers OPTIONS with these, in which V stands for the Via of the
+// sipReplies answers OPTIONS with these, in which V stands for the Via of the
 // request.
-func telephone(replies ...string) func(*testing.T) netip.AddrPort {
+func sipReplies(replies ...string) func(*testing.T) netip.AddrPort {
 	return datagram(func(request string) (answers []string) {
 		via := regexp.MustCompile(`(?m)^Via: .*\r\n`).FindString(request)
 		for _, r := range replies {

@@ -74,7 +74,7 @@ func (r *reply) wants(class int, kind Kind, secret string) error {
 		return nil
 	case r.code == 0:
 		kind = Protocol
-	case r.code/100 == 4: // it is not about the command
+	case r.code/100 == 4, r.code/10 == 50: // it is not about the command, or it is not known
 		kind = Status
 	}
 	return failure.Because(kind, "%s %s, want %dxx", r.what, quote.Quoted(r.line, secret), class)

@@ -141,6 +141,8 @@ func TestFTP(t *testing.T) {
 		{"greeting of another protocol, silence", ftpServer{said: said("", "SSH-2.0")}, "/", "", checks.Protocol, `greeting "SSH-2.0", want 2xx`},
 		{"greeting of three digits and more", ftpServer{said: said("", "220filesCLOSE")}, "/", "", checks.Protocol, `greeting "220files", want 2xx`},
 		{"USER refused", ftpServer{said: said("USER joe", "530 no")}, "/", "", checks.Auth, `USER "530 no", want 2xx`},
+		{"USER is unknown", ftpServer{said: said("USER joe", "500 what")}, "/", "", checks.Status, `USER "500 what", want 2xx`},
+		{"no folder", ftpServer{said: said("PASS secret", "500 OOPS: cannot change directory")}, "/", "", checks.Status, `PASS "500 OOPS: cannot change directory", want 2xx`},
 		{"PASS refused", ftpServer{said: said("PASS secret", "530 no secret")}, "/", "", checks.Auth, `PASS "530 no ***", want 2xx`},
 		{"PASS 421", ftpServer{said: said("PASS", "421 too many")}, "/", "", checks.Status, `PASS "421 too many", want 2xx`},
 		{"an account is wanted", ftpServer{said: said("PASS", "332 account")}, "/", "", checks.Auth, `PASS "332 account", want 2xx`},

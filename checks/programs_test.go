@@ -13,6 +13,7 @@ import (
 	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/internal/test/need"
 	"github.com/shunt-lb/shunt/internal/test/process"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 // A realServer is a program of Debian's that is checked.
@@ -32,19 +33,15 @@ func startReal(t *testing.T, as, name string, args ...string) *realServer {
 func (p *realServer) serves(name string, target checks.Target) {
 	p.t.Helper()
 	check, _ := checks.For(name)
-	var err error
-	for end := time.Now().Add(long); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	wait.For(p.t, p.Cmd.String()+" serves", func() (error, bool) {
 		ctx, cancel := context.WithTimeout(p.t.Context(), 10*time.Second)
-		err = check(ctx, target)
-		cancel()
-		if err == nil {
-			return
-		}
-		if !p.Running() {
+		defer cancel()
+		err := check(ctx, target)
+		if err != nil && !p.Running() {
 			p.t.Fatalf("%s has ended: %v", p.Cmd, err)
 		}
-	}
-	p.t.Fatalf("%s does not serve: %v", p.Cmd, err)
+		return err, err == nil
+	})
 }
 
 func writeFile(t *testing.T, dir, name, text string) string {

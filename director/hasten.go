@@ -18,8 +18,8 @@ type suspicion struct {
 	server  netip.AddrPort
 }
 
-// suspect is what a [dataplane.Observer] calls. While many wait, more are dropped:
-// the dataplane will say it again.
+// suspect is called by a [dataplane.Observer]. While many suspicions wait, more are
+// dropped: the dataplane repeats them.
 func (d *Director) suspect(id dataplane.ServiceID, server netip.AddrPort) {
 	select {
 	case d.suspicions <- suspicion{id, server}:
@@ -27,7 +27,7 @@ func (d *Director) suspect(id dataplane.ServiceID, server netip.AddrPort) {
 	}
 }
 
-// hasten has the checks of a real server run at once. It runs in the loop.
+// hasten makes the checks of a real server at once. It runs in the loop.
 func (d *Director) hasten(about suspicion) {
 	for _, id := range d.cluster.hasten(time.Now(), about) {
 		d.prober.Hasten(id)
@@ -43,10 +43,11 @@ func (c *cluster) hasten(now time.Time, about suspicion) (ids []spec.ID) {
 		return nil
 	}
 	for _, s := range sv.servers {
-		if s.addr != about.server || len(s.checks) == 0 || s.state() != Up || now.Sub(s.hastenedAt) < hastenPause {
+		if s.addr != about.server || len(s.checks) == 0 || s.state() != Up || now.Sub(s.seldom().hastenedAt) < hastenPause {
 			continue
 		}
-		s.hastened, s.hastenedAt = s.hastened+1, now
+		own := s.own()
+		own.hastened, own.hastenedAt = own.hastened+1, now
 		c.log.Info("clients do not reach a real server; its check is hastened", "service", sv.conf.ID.String(), "real", s.conf.Addr.String(), "errorlimit", sv.conf.ErrorLimit)
 		for i := range s.checks {
 			ids = append(ids, s.checks[i].ID)

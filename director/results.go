@@ -37,8 +37,8 @@ func (d *Director) pauseProbes() {
 	}
 }
 
-// handleResults handles the results that have come since, and what follows from
-// them once for each service.
+// handleResults counts the results that have come since, and then updates each service
+// with results once.
 func (d *Director) handleResults() {
 	d.taken = d.prober.Take(d.taken)
 	for i := range d.taken {

@@ -31,7 +31,7 @@ func TestFaultNoDescriptors(t *testing.T) {
 
 	ws := watch(t, v.ID.Addr, 4, 0)
 	inTheEnd(t, "the background clients are in", func() bool { return r.connections() >= 4 })
-	clients := newCrowd(t, false)
+	clients := newSocketPool(t, false)
 	clients.dial(v.ID.Addr, 2*files)
 	inTheEnd(t, "there is none left", func() bool { return r.vitals(false).Pauses > 0 && r.files() >= files-2 })
 	flow.exchange()
@@ -67,7 +67,7 @@ func TestFaultDescriptorsReturn(t *testing.T) {
 	r := newRemote(t, RemoteOptions{Files: files, Limits: proxy.Limits{Connections: 10 * files}})
 	v := tcpService(t, tcpServer(t, "127.0.0.1", echo))
 	r.apply(v)
-	clients := newCrowd(t, false)
+	clients := newSocketPool(t, false)
 	clients.dial(v.ID.Addr, files)
 	inTheEnd(t, "there are no descriptors", func() bool { return r.vitals(false).Pauses > 0 })
 	ws := watch(t, v.ID.Addr, 20, 0)
@@ -161,7 +161,7 @@ func TestFaultScarceDescriptors(t *testing.T) {
 	r.apply(v)
 	ws := watch(t, v.ID.Addr, 0, 50)
 	inTheEnd(t, "they come and go for a while", func() bool {
-		return ws.visits.Load() > int64(scaled(300, 60)) && r.vitals(false).Pauses > 5
+		return ws.exchanges.Load() > int64(scaled(300, 60)) && r.vitals(false).Pauses > 5
 	})
 	t.Log(ws.heard())
 	st := r.vitals(false).Services[0]
