@@ -96,9 +96,9 @@ func falls(port int) func(*testing.T, *walk) {
 	}
 }
 
-// ills are the events of services with faults. A database that is silent has
+// faults are the events of services that have any. A database that is silent has
 // ldirectord wait for ever, with whatever table it has.
-var ills = []event{
+var faults = []event{
 	{name: "start", happens: begin("1:2 2:1", "yes"), table: "1:2 2:1"},
 	{name: "1 refuses the login", happens: has(loginRefused, noFault), table: "2:1"},
 	{name: "2 fails the request", happens: has(noFault, requestFails), table: "1:2"},
@@ -116,9 +116,9 @@ var ills = []event{
 	{name: "stop, cleanstop=yes", happens: stop, table: "gone"},
 }
 
-// files and databases are the services with faults, each with what it does not
-// share with the others.
-func ailing() []section {
+// withFaults are the services that have faults, each with what it does not share
+// with the others.
+func withFaults() []section {
 	login := "login=\"joe\"\npasswd=\"secret\"\n"
 	query := login + "database=\"shop\"\nrequest=\"" + question + "\""
 	ftp := checked("t", "21", "ftp", login+"request=\"well.txt\"\nreceive=\"is well\"")

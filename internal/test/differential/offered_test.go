@@ -27,7 +27,7 @@ var offered = []file{
 		checked("u", "1812", "radius", "login=\"joe\"\npasswd=\"secret\"\nsecret=\"shared\""),
 		checked("t", "389", "ldap", "login=\"cn=joe\"\npasswd=\"secret\"\nrequest=\"dc=cluster,dc=test\"\nreceive=\"dc=cluster\""),
 	}},
-	{name: "files and databases", offers: true, events: ills, sections: ailing()},
+	{name: "files and databases", offers: true, events: faults, sections: withFaults()},
 }
 
 // checked is a section of protocol t or u at its usual port.
