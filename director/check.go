@@ -29,8 +29,8 @@ type checkHistory struct {
 	expires time.Time // when the certificate ends, zero if there was none
 }
 
-// checksOf returns the checks of r, the ordinary one first; none with checktype on and
-// off. An agent begins as up: its silence is no reason to be down.
+// checksOf returns the checks of r, the ordinary one first; none with checktype on
+// and off. An agent that has said nothing yet is no reason to be down.
 func checksOf(v *config.Virtual, r *config.Real) []check {
 	ordinary := spec.For(v, r)
 	if ordinary == nil {
@@ -109,8 +109,8 @@ func healthOf(all []check) health.Health {
 	return h
 }
 
-// requestOf returns the request of all checks together: maint before drain, and the
-// least of the weights that they make of the configured one.
+// requestOf returns what a server asks for by all of its checks, of the weight that
+// is configured: maint before drain, and the least weight.
 func requestOf(all []check, configured int) (q request) {
 	for i := range all {
 		q.join(&all[i].request, configured)

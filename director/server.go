@@ -35,12 +35,12 @@ type serverHistory struct {
 	// maintenance names the file that keeps the server out, "" for none.
 	maintenance string
 	// kept is the directive that keeps the server in use although its checks fail,
-	// "" for none. failedAt is when they began to, the last time; zero for never.
+	// "" for none. failedAt is since when they do.
 	kept     string
 	failedAt time.Time
 	// shifted is a change that cluster.judge will report.
 	shifted shift
-	// assumed reports that the server is up by initstate=up alone.
+	// assumed: the server is up without a reason but initstate=up.
 	assumed bool
 
 	cause       string
@@ -51,7 +51,7 @@ type serverHistory struct {
 	last        prober.Result // the latest one, with the error that trouble says
 	recent      recent.Results
 	warnings    warnings
-	// awaited is the time since which the first result is awaited.
+	// awaited is since when the first result is awaited.
 	awaited   time.Time
 	good, bad uint64
 	// hastened counts the checks that were hastened, the latest at hastenedAt.
