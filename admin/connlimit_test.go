@@ -139,8 +139,8 @@ func TestSlowReadersEnd(t *testing.T) {
 		}
 		wg.Wait()
 		wait.For(t, path+" is answered in full", func() (string, bool) {
-			code, _, body := ask(t, c, "GET", url+path)
-			return fmt.Sprintf("status %d, %d bytes", code, len(body)), code == 200 && len(body) > 1<<20
+			code, _, body, err := answered(t, c, "GET", url+path)
+			return fmt.Sprintf("status %d, %d bytes, %v", code, len(body), err), err == nil && code == 200 && len(body) > 1<<20
 		})
 	}
 }
