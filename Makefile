@@ -75,7 +75,7 @@ endif
 # the tag vm. The package that takes longest runs beside all others, in a machine
 # that counts its time.
 # Each check of ldirectord ends it where its module of Perl is missing.
-PERL_MODULES   := libmail-pop3client-perl,libnet-imap-simple-perl,libnet-ldap-perl,libauthen-radius-perl,libnet-dns-perl
+PERL_MODULES   := libmail-pop3client-perl,libnet-imap-simple-perl,libnet-ldap-perl,libauthen-radius-perl,libnet-dns-perl,libdbd-mysql-perl,libdbd-pg-perl
 VM_PACKAGES    := dash,ipvsadm,keepalived,ldirectord,libnet-inet6glue-perl,$(PERL_MODULES)
 VMRUN           = $(TOOLS)/vmrun
 KERNEL_FILES    = $$($(GO) list -tags kernel -f '{{range .TestGoFiles}}{{$$.Dir}}/{{.}} {{end}}{{range .XTestGoFiles}}{{$$.Dir}}/{{.}} {{end}}' ./... \

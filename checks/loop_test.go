@@ -76,6 +76,21 @@ func (l *looping) stop() {
 	<-l.done
 }
 
+// A subject is what a loop checks, and who is told the results.
+type subject struct {
+	target *checks.Target
+	done   func(error)
+}
+
+// Addr implements checks.Subject.
+func (s subject) Addr() netip.AddrPort { return s.target.Addr }
+
+// Target implements checks.Subject.
+func (s subject) Target() checks.Target { return *s.target }
+
+// Done implements checks.Subject.
+func (s subject) Done(err error) { s.done(err) }
+
 // check makes a check once, false if it is none for a Loop.
 func (l *looping) check(name string, timeout time.Duration, target checks.Target) (error, bool) {
 	result := make(chan error, 1)
@@ -83,7 +98,7 @@ func (l *looping) check(name string, timeout time.Duration, target checks.Target
 	looped := make(chan bool, 1)
 	l.do(func() {
 		var ok bool
-		r, ok = l.Add(name, &target, func(err error) { result <- err })
+		r, ok = l.Add(name, subject{&target, func(err error) { result <- err }})
 		if looped <- ok; ok {
 			r.Start(timeout)
 		}
@@ -363,7 +378,7 @@ func TestLoopStop(t *testing.T) {
 		for _, addr := range []netip.AddrPort{quiet, big, refused(t)} {
 			for _, name := range []string{"connect", "http", "simpletcp"} {
 				l.do(func() {
-					r, _ := l.Add(name, &checks.Target{Addr: addr, Receive: receive("never")}, func(error) {})
+					r, _ := l.Add(name, subject{&checks.Target{Addr: addr, Receive: receive("never")}, func(error) {}})
 					r.Start(long)
 					if i%3 == 0 {
 						r.Remove()
@@ -469,7 +484,7 @@ func TestLoopAgain(t *testing.T) {
 			for range 3 {
 				l.do(func() {
 					if r == nil {
-						r, _ = l.Add(name, &target, func(err error) { results <- err })
+						r, _ = l.Add(name, subject{&target, func(err error) { results <- err }})
 					}
 					r.Start(long)
 				})

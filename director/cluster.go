@@ -157,7 +157,9 @@ func (c *cluster) refresh(now time.Time, sv *service) {
 	c.judge(now, sv)
 	sv.advanceRamps(now, c.log)
 	for _, s := range sv.servers {
-		s.ramp.out = s.ramp.out || s.foundDown()
+		if s.foundDown() {
+			s.own().ramp.out = true
+		}
 		c.reports.alerts.schedule(now, sv, s)
 	}
 	if !begun {

@@ -43,10 +43,11 @@ func (c *cluster) hasten(now time.Time, about suspicion) (ids []spec.ID) {
 		return nil
 	}
 	for _, s := range sv.servers {
-		if s.addr != about.server || len(s.checks) == 0 || s.state() != Up || now.Sub(s.hastenedAt) < hastenPause {
+		if s.addr != about.server || len(s.checks) == 0 || s.state() != Up || now.Sub(s.seldom().hastenedAt) < hastenPause {
 			continue
 		}
-		s.hastened, s.hastenedAt = s.hastened+1, now
+		own := s.own()
+		own.hastened, own.hastenedAt = own.hastened+1, now
 		c.log.Info("clients do not reach a real server; its check is hastened", "service", sv.conf.ID.String(), "real", s.conf.Addr.String(), "errorlimit", sv.conf.ErrorLimit)
 		for i := range s.checks {
 			ids = append(ids, s.checks[i].ID)

@@ -16,7 +16,7 @@ import (
 
 // maxPerServer is how much of the heap a real server may keep: its state, its check
 // and what the loop of checks knows of it, in bytes.
-const maxPerServer = 2900
+const maxPerServer = 1950
 
 // Real servers that are checked on the loop hold little.
 func TestRealServersHoldLittle(t *testing.T) {

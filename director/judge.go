@@ -16,8 +16,7 @@ type quorum struct {
 	told State
 }
 
-// A shift is a change of a server's state that has not been reported. The zero
-// value is none.
+// A shift is a change of a server's state that has not been reported.
 type shift struct {
 	from State
 	at   time.Time
@@ -56,7 +55,7 @@ func (c *cluster) judge(now time.Time, sv *service) {
 // failing reports whether checks have found the server down. A server that was kept in
 // use still is failing after a reload that changed its check, until that has a result.
 func (s *server) failing() bool {
-	return !s.health.Up && s.maintenance == "" && (s.health.Failed || s.kept != "" && (s.last.At.IsZero() || s.unchecked()))
+	return !s.health.Up && s.maintenance == "" && (s.health.Failed || s.kept != "" && (s.latest().At.IsZero() || s.unchecked()))
 }
 
 // takes reports whether the server could be given clients if it were well: neither
@@ -65,8 +64,8 @@ func (s *server) takes() bool { return s.maintenance == "" && s.request.weigh(s.
 
 // shift notes that a server may leave the state from, "" for no news of the cause.
 func (s *server) shift(at time.Time, from State, why string) {
-	if s.shifted.from == "" {
-		s.shifted = shift{from: from, at: at}
+	if s.shifted == nil {
+		s.shifted = &shift{from: from, at: at}
 	}
 	if why != "" {
 		s.shifted.at, s.shifted.why = at, why
@@ -95,7 +94,7 @@ func (sv *service) keep() {
 			}
 		}
 	}
-	slices.SortStableFunc(failing, func(a, b *server) int { return a.failedAt.Compare(b.failedAt) })
+	slices.SortStableFunc(failing, func(a, b *server) int { return a.seldom().failedAt.Compare(b.seldom().failedAt) })
 	for _, s := range sv.servers {
 		s.kept = ""
 	}

@@ -207,6 +207,26 @@ func TestFailOpen(t *testing.T) {
 
 // initstate=up serves at once, and the first failed check counts, whatever
 // failurecount says; initstate=down takes nothing from a dataplane that serves.
+// A server that is kept without having been up, or kept no more, has a cause that
+// says why its checks fail.
+func TestCausesOfKeptServers(t *testing.T) {
+	v := judged(func(v *config.Virtual) { v.FailOpen = true })
+	r := newReplay(t, conf(v))
+	for i := range v.Reals {
+		r.result(v.Reals[i].Addr.String(), errBad)
+	}
+	last := func(to State, cause string) {
+		t.Helper()
+		recent := r.c.reports.history.recent
+		if got := recent[len(recent)-1]; got.To != to || got.Cause != cause {
+			t.Errorf("%s %q, want %s %q", got.To, got.Cause, to, cause)
+		}
+	}
+	last(Kept, "its checks fail, and failopen=yes keeps it in use: connect: connection refused")
+	r.result(rs1, nil)
+	last(Down, "its checks fail, and nothing keeps it in use any more: connect: connection refused")
+}
+
 func TestInitState(t *testing.T) {
 	v := judged(func(v *config.Virtual) { v.InitState, v.FailureCount = config.InitUp, 3 })
 	r := newReplay(t, conf(v))

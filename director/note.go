@@ -11,7 +11,7 @@ import (
 )
 
 // A request is what a real server asks for by its checks, beside their verdicts.
-// The zero value is nothing.
+// The zero value is nothing, and so is nil.
 type request struct {
 	weight checks.Weight // of the weight that is configured; the zero value is all of it
 	set    bool          // weight counts
@@ -36,6 +36,18 @@ func (q *request) add(n *checks.Note) {
 	}
 }
 
+// kept returns a request to be kept, nil for nothing.
+func (q request) kept() *request {
+	if q == (request{}) {
+		return nil
+	}
+	asked := q // on the heap only now
+	return &asked
+}
+
+// maint reports whether a real server wants to be in maintenance.
+func (q *request) maint() bool { return q != nil && q.admin == checks.Maint }
+
 // join takes in what another check asks for beside it, of the weight that is
 // configured: maint goes before drain, a smaller weight before a larger one.
 func (q *request) join(o *request, configured int) {
@@ -51,7 +63,7 @@ func (q *request) join(o *request, configured int) {
 // weight of 0 is the operator's and stays 0; a weight above 0 stays above, unless the
 // request is for 0.
 func (q *request) weigh(configured int) int {
-	if q.admin != "" {
+	if q != nil && q.admin != "" {
 		return 0
 	}
 	return q.share(configured)
@@ -62,7 +74,7 @@ func (q *request) share(configured int) int {
 	switch {
 	case configured == 0:
 		return 0
-	case !q.set:
+	case q == nil || !q.set:
 		return configured
 	case !q.weight.Percent:
 		return min(q.weight.N, math.MaxUint16)
@@ -74,6 +86,9 @@ func (q *request) share(configured int) int {
 
 // String says what is asked for, "" for nothing.
 func (q *request) String() string {
+	if q == nil {
+		return ""
+	}
 	var parts []string
 	if q.admin != "" {
 		parts = append(parts, string(q.admin))
@@ -95,12 +110,20 @@ func (c *cluster) applyNote(now time.Time, m member, n *checks.Note) {
 	if n == nil {
 		return
 	}
-	sv, s := m.sv, m.s
-	if !n.Expires.IsZero() {
-		m.check().expires = n.Expires
+	sv, s, k := m.sv, m.s, m.check()
+	if !n.Expires.IsZero() && (k.expires == nil || *k.expires != n.Expires) {
+		k.expires = new(n.Expires)
+	}
+	if n.Weight == nil && n.Admin == "" {
+		return
 	}
 	before, weight, said := s.state(), s.weight(), s.request.String()
-	m.check().request.add(n)
+	var asked request
+	if k.request != nil {
+		asked = *k.request
+	}
+	asked.add(n)
+	k.request = asked.kept()
 	s.request = requestOf(s.checks, s.conf.Weight)
 	if s.state() != before {
 		s.shift(now, before, s.requested())

@@ -24,21 +24,20 @@ func (c *cluster) observeAll(members []member, r prober.Result) {
 // observe counts one result for one server.
 func (c *cluster) observe(m member, r prober.Result) {
 	sv, s, k := m.sv, m.s, m.check()
-	first, silent, known := k.last.At.IsZero(), k.silent(), !s.failedAt.IsZero()
+	first, silent, known := k.last.At.IsZero(), k.silent(), !s.seldom().failedAt.IsZero()
 	s.recent.Add(r.At, r.Duration, r.Err, m.i)
 	sv.durations.Add(r.Duration)
 	c.monitor(m, r)
 	if r.Err != nil && m.i > 0 {
 		r.Err = fmt.Errorf("%s: %w", sv.names[m.i], r.Err)
 	}
-	k.last, s.last = r, r
+	k.last = prober.Result{At: r.At, Duration: r.Duration, Err: r.Err}
 	c.applyNote(r.At, m, r.Note)
-	if m.i == 0 && r.Err == nil && r.Note != nil && r.Note.Warning != s.warnings.check {
-		logWarnings(s.log(c.log, sv), list(s.warnings.check), list(r.Note.Warning))
-		s.warnings.check = r.Note.Warning
+	if m.i == 0 && r.Err == nil && r.Note != nil && r.Note.Warning != s.seldom().warnings.check {
+		logWarnings(s.log(c.log, sv), list(s.seldom().warnings.check), list(r.Note.Warning))
+		s.own().warnings.check = r.Note.Warning
 	}
 	if k.silent() {
-		s.last.Err = trouble(s.checks)
 		m.logSilence(c.log, silent)
 		return
 	}
@@ -53,12 +52,9 @@ func (c *cluster) observe(m member, r prober.Result) {
 	k.observe(r, fall, sv.conf.RiseCount)
 	s.health = healthOf(s.checks)
 	s.assumed = s.assumed && s.health.Up && s.unchecked()
-	if len(s.checks) > 1 {
-		s.last.Err = trouble(s.checks)
-	}
 	changed := s.state() != before
 	if s.health.Failed && !failed {
-		s.failedAt = r.At
+		s.own().failedAt = r.At
 	}
 	if changed {
 		s.shift(r.At, before, cause(r.Err))
@@ -102,8 +98,8 @@ func (c *cluster) catchUp() {
 // and of a server that checks are known to have found down before or not.
 func (m member) logResult(log *slog.Logger, r prober.Result, first, known bool) {
 	sv, s, h := m.sv, m.s, &m.check().health
-	if s.state() == Down && s.health.Failed && s.last.Err != nil {
-		s.cause = cause(s.last.Err)
+	if err := s.latest().Err; s.state() == Down && s.health.Failed && err != nil {
+		s.cause = cause(err)
 	}
 	if r.Err == nil && !log.Enabled(context.Background(), slog.LevelDebug) {
 		return // most results are such, and words cost more than the check

@@ -315,7 +315,7 @@ func differs(from, to *config.Config, cond condition, then []any) func() string 
 		sv.serviceHistory = l.services[i].serviceHistory
 		for j, s := range sv.servers {
 			old := l.services[i].servers[j]
-			s.serverHistory = old.serverHistory
+			s.serverHistory = old.clone()
 			for k := range s.checks {
 				s.checks[k].checkHistory = old.checks[k].checkHistory
 			}

@@ -59,20 +59,20 @@ func (r *reporter) changed(now time.Time, sv *service, s *server, before State, 
 
 // report reports a server that has left its state.
 func (r *reporter) report(sv *service, s *server) {
-	p := s.shifted
-	s.shifted = shift{}
-	to := s.state()
-	if p.from == "" || p.from == to {
+	p, to := s.shifted, s.state()
+	s.shifted = nil
+	if p == nil || p.from == to {
 		return
 	}
-	switch why := p.why; {
+	why := ""
+	if s.last.Err != nil {
+		why = ": " + s.last.Err.Error()
+	}
+	switch {
 	case to == Kept:
-		p.why = fmt.Sprintf("its checks fail, and %s keeps it in use", sv.keeper(s.kept))
-		if why != "" {
-			p.why += ": " + why
-		}
+		p.why = fmt.Sprintf("its checks fail, and %s keeps it in use%s", sv.keeper(s.kept), why)
 	case to == Down && p.from == Kept:
-		p.why = "its checks fail, and nothing keeps it in use any more"
+		p.why = "its checks fail, and nothing keeps it in use any more" + why
 	}
 	r.changed(p.at, sv, s, p.from, p.why)
 }

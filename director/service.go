@@ -54,8 +54,13 @@ type serviceHistory struct {
 
 func newService(v *config.Virtual) *service {
 	sv := &service{conf: v, names: spec.NamesOf(v)}
-	for i := range v.Reals {
-		sv.servers = append(sv.servers, newServer(v, &v.Reals[i]))
+	// The servers, and their checks, are together in memory.
+	n, each := len(v.Reals), 1+len(v.Further())
+	servers, checks := make([]server, n), make([]check, n*each)
+	sv.servers = make([]*server, n)
+	for i := range servers {
+		sv.servers[i] = &servers[i]
+		servers[i].set(v, &v.Reals[i], checks[i*each:i*each:(i+1)*each])
 	}
 	return sv
 }

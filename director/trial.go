@@ -47,7 +47,7 @@ func Trials(conf *config.Config) []Trial {
 }
 
 func trialsOf(v *config.Virtual, r *config.Real) []Trial {
-	made := checksOf(v, r)
+	made := checksOf(v, r, nil)
 	if len(made) == 0 {
 		return []Trial{{Virtual: v, Real: r}}
 	}
@@ -96,6 +96,8 @@ func TrialPaths(all []Trial) []dataplane.Path {
 type TrialResult struct {
 	Duration time.Duration
 	Err      error // why the real server is not well
+	// Request is what it asks for beside that, as a status has it, "" for nothing.
+	Request string
 	// Warning is what is wrong although it is well, "" for nothing.
 	Warning string
 	// NotByVIP is why the check was not made by the VIP as well, "" if it was, or
@@ -110,10 +112,9 @@ func (t Trial) Run(ctx context.Context, trace *checks.Trace) (r TrialResult) {
 	if !ok {
 		return TrialResult{Err: fmt.Errorf("there is no check of service %s in this version", t.Check)}
 	}
-	t.Target.Trace = trace
+	t.Target.Trace, t.Target.Note = trace, &checks.Note{}
 	r.NotByVIP = t.NotByVIP
 	if t.Path.Mark != 0 {
-		t.Target.Note = &checks.Note{}
 		check = checks.ByVIP(check, t.Path, func(why error) { r.NotByVIP = why.Error() })
 	}
 	ctx, cancel := context.WithTimeout(ctx, t.Timeout)
@@ -121,8 +122,10 @@ func (t Trial) Run(ctx context.Context, trace *checks.Trace) (r TrialResult) {
 	began := time.Now()
 	r.Err = check(ctx, t.Target)
 	r.Duration = time.Since(began)
-	if n := t.Target.Note; n != nil && r.Err == nil {
-		r.Warning = n.Warning
+	if r.Err == nil {
+		var asks request
+		asks.add(t.Target.Note)
+		r.Request, r.Warning = asks.String(), t.Target.Note.Warning
 	}
 	return r
 }

@@ -40,8 +40,10 @@ func warn(services []*service, all []Warning, log *slog.Logger) {
 		sv.warnings.told = now
 		for _, s := range sv.servers {
 			now := texts[whom{sv.conf.ID, s.conf.Addr}]
-			logWarnings(s.log(log, sv), s.warnings.told, now)
-			s.warnings.told = now
+			if told := s.seldom().warnings.told; len(told) > 0 || len(now) > 0 {
+				logWarnings(s.log(log, sv), told, now)
+				s.own().warnings.told = now
+			}
 		}
 	}
 }
