@@ -33,14 +33,14 @@ func startReal(t *testing.T, as, name string, args ...string) *realServer {
 func (p *realServer) serves(name string, target checks.Target) {
 	p.t.Helper()
 	check, _ := checks.For(name)
-	_ = wait.For(p.t, p.Cmd.String()+" serves", func() (error, bool) {
+	wait.For(p.t, p.Cmd.String()+" serves", func() (string, bool) {
 		ctx, cancel := context.WithTimeout(p.t.Context(), 10*time.Second)
 		defer cancel()
 		err := check(ctx, target)
 		if err != nil && !p.Running() {
 			p.t.Fatalf("%s has ended: %v", p.Cmd, err)
 		}
-		return err, err == nil
+		return errText(err), err == nil
 	})
 }
 

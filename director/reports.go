@@ -65,8 +65,8 @@ func (r *reporter) report(sv *service, s *server) {
 		return
 	}
 	why := ""
-	if s.last.Err != nil {
-		why = ": " + s.last.Err.Error()
+	if err := s.latest().Err; err != nil {
+		why = ": " + err.Error()
 	}
 	switch {
 	case to == Kept:

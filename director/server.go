@@ -30,7 +30,7 @@ type server struct {
 // A serverHistory is the state of a real server that a reload keeps.
 type serverHistory struct {
 	health health.Health // by all checks, see healthOf
-	// assumed: the server is up without a reason but initstate=up.
+	// assumed reports that the server is up by initstate=up alone.
 	assumed bool
 	// maintenance names the file that keeps the server out, "" for none.
 	maintenance string
