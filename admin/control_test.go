@@ -184,7 +184,7 @@ func TestControlComesBack(t *testing.T) {
 			if err := remove(path); err != nil {
 				t.Fatal(err)
 			}
-			wait.For(t, "the socket and its lock are back", func() (error, bool) {
+			_ = wait.For(t, "the socket and its lock are back", func() (error, bool) {
 				_, err := admin.Dial(path).Status(t.Context())
 				_, lock := os.Lstat(path + ".lock")
 				err = errors.Join(err, lock)

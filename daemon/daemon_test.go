@@ -116,7 +116,7 @@ func (b *fixture) write(text string) {
 func (b *fixture) connect() net.Conn {
 	b.t.Helper()
 	var c net.Conn
-	wait.For(b.t, "a connection echoes", func() (err error, ok bool) {
+	_ = wait.For(b.t, "a connection echoes", func() (err error, ok bool) {
 		if c, err = net.Dial("tcp", b.vip); err != nil {
 			return err, false
 		}

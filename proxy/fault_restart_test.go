@@ -34,7 +34,7 @@ func newRestartingServer(t testing.TB) *restartingServer {
 
 func (m *restartingServer) rise() {
 	var ln net.Listener
-	wait.For(m.t, "a real server listens", func() (err error, ok bool) {
+	_ = wait.For(m.t, "a real server listens", func() (err error, ok bool) {
 		ln, err = net.Listen("tcp", m.addr.String())
 		return err, err == nil
 	})

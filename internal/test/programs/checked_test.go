@@ -37,7 +37,7 @@ func (c checked) check(service string, timeout time.Duration, target checks.Targ
 // well waits until the server is well.
 func (c checked) well(service string, target checks.Target) {
 	c.t.Helper()
-	wait.For(c.t, service+" is well", func() (error, bool) {
+	_ = wait.For(c.t, service+" is well", func() (error, bool) {
 		if !c.Running() {
 			c.t.Fatalf("%s: %v", c.Cmd, c.Cmd.ProcessState)
 		}
