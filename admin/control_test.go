@@ -11,13 +11,13 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/admin"
 	"github.com/shunt-lb/shunt/director"
 	"github.com/shunt-lb/shunt/internal/test/need"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 // newFor returns a server of the director of a configuration, which counts
@@ -184,16 +184,12 @@ func TestControlComesBack(t *testing.T) {
 			if err := remove(path); err != nil {
 				t.Fatal(err)
 			}
-			whole := func() bool {
+			_ = wait.For(t, "the socket and its lock are back", func() (error, bool) {
 				_, err := admin.Dial(path).Status(t.Context())
 				_, lock := os.Lstat(path + ".lock")
-				return err == nil && lock == nil
-			}
-			for end := time.Now().Add(20 * time.Second); !whole(); time.Sleep(10 * time.Millisecond) {
-				if time.Now().After(end) {
-					t.Fatal("it is not back")
-				}
-			}
+				err = errors.Join(err, lock)
+				return err, err == nil
+			})
 			second, _ := newFor(t, admin.Options{Config: "/etc/one.cf"})
 			if err := second.ListenControl(t.Context(), path); err == nil || !strings.Contains(err.Error(), "another shunt") {
 				t.Errorf("a second one: %v", err)

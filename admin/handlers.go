@@ -80,7 +80,12 @@ func (s *Server) getStatus(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, r, http.StatusServiceUnavailable, failure{err.Error()})
 		return
 	}
-	writeJSON(w, r, http.StatusOK, st)
+	if r.URL.Query().Has("pretty") {
+		writeJSON(w, r, http.StatusOK, st)
+		return
+	}
+	w.Header().Set("Content-Type", jsonType)
+	_ = writeStatus(w, st) // the client has gone: there is nobody to tell
 }
 
 // getHistory answers with the latest checks of the real servers that the
@@ -109,9 +114,11 @@ func (s *Server) postReload(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+const jsonType = "application/json; charset=utf-8"
+
 // writeJSON writes v, indented when the request has a parameter pretty.
 func writeJSON(w http.ResponseWriter, r *http.Request, code int, v any) {
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Header().Set("Content-Type", jsonType)
 	w.WriteHeader(code)
 	enc := json.NewEncoder(w)
 	if r.URL.Query().Has("pretty") {

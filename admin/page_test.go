@@ -13,18 +13,18 @@ import (
 
 const hostile = `"'><script>alert(1)</script><img src=x onerror=alert(2)>{{.}}` + "\x1b[2J\x00"
 
-// poison puts the hostile string wherever v holds one.
-func poison(v reflect.Value) {
+// putHostile puts the hostile string wherever v holds one.
+func putHostile(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Struct:
 		for f, value := range v.Fields() {
 			if f.IsExported() {
-				poison(value)
+				putHostile(value)
 			}
 		}
 	case reflect.Slice:
 		for i := range v.Len() {
-			poison(v.Index(i))
+			putHostile(v.Index(i))
 		}
 	case reflect.String:
 		v.SetString(hostile)
@@ -33,7 +33,7 @@ func poison(v reflect.Value) {
 
 func poisoned() director.Status {
 	st := whole()
-	poison(reflect.ValueOf(&st).Elem())
+	putHostile(reflect.ValueOf(&st).Elem())
 	return st
 }
 

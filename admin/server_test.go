@@ -32,20 +32,27 @@ func listen(t testing.TB, s *admin.Server) (string, *http.Client) {
 
 func ask(t testing.TB, c *http.Client, method, url string) (int, http.Header, string) {
 	t.Helper()
+	code, header, body, err := answered(t, c, method, url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return code, header, body
+}
+
+// answered is ask for one whose answer may be cut.
+func answered(t testing.TB, c *http.Client, method, url string) (code int, header http.Header, body string, err error) {
+	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	resp, err := c.Do(req)
 	if err != nil {
-		t.Fatal(err)
+		return 0, nil, "", err
 	}
 	defer closing(t, resp.Body)
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, resp.Header, string(body)
+	all, err := io.ReadAll(resp.Body)
+	return resp.StatusCode, resp.Header, string(all), err
 }
 
 func TestRoutes(t *testing.T) {

@@ -2,6 +2,7 @@ package checks
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -76,27 +77,25 @@ var (
 // case, and the last one of each sort counts: a weight in per cent of the
 // configured one (75%) or, which haproxy does not have, as a number; ready, drain or
 // maint; up, down, fail or stopped. A reason follows behind a #. maxconn: and
-// words that are not known are passed over, as long as one is; behind such a word a
-// number is no weight: another protocol has it in its greeting.
+// words that are not known are passed over, as long as one is; beside such a word a
+// number is no weight: the greetings of other protocols are a number and words.
 func readAgentLine(who, line string, note *Note) error {
 	text, why, _ := strings.Cut(line, "#")
+	words := strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return r <= ' ' || r == ',' })
+	foreign := slices.ContainsFunc(words, func(word string) bool { return !isAgentWord(word) })
 	var n Note
-	good, known, foreign, last := true, false, false, ""
-	for word := range strings.FieldsFuncSeq(text, func(r rune) bool { return r <= ' ' || r == ',' }) {
-		word = strings.ToLower(word)
-		up, isHealth := healthWords[word]
-		admin, isAdmin := adminWords[word]
+	good, known, last := true, false, ""
+	for _, word := range words {
 		weight := agentWeight(word)
 		switch {
-		case isHealth:
-			good, last, n.Up = up, word, up
-		case isAdmin:
-			n.Admin = admin
-		case weight != nil && (weight.Percent || !foreign):
-			n.Weight = weight
-		case !strings.HasPrefix(word, "maxconn:"):
-			foreign = true
+		case !isAgentWord(word) || weight != nil && !weight.Percent && foreign:
 			continue
+		case weight != nil:
+			n.Weight = weight
+		case adminWords[word] != "":
+			n.Admin = adminWords[word]
+		case !strings.HasPrefix(word, "maxconn:"):
+			good, last, n.Up = healthWords[word], word, healthWords[word]
 		}
 		known = true
 	}
@@ -114,6 +113,12 @@ func readAgentLine(who, line string, note *Note) error {
 		return failure.Because(Status, "%s says %s: %s", who, last, n.Why)
 	}
 	return failure.Because(Status, "%s says %s", who, last)
+}
+
+// isAgentWord reports whether a word means something.
+func isAgentWord(word string) bool {
+	_, isHealth := healthWords[word]
+	return isHealth || adminWords[word] != "" || agentWeight(word) != nil || strings.HasPrefix(word, "maxconn:")
 }
 
 // agentWeight returns the weight that a word is, nil if it is none.

@@ -40,6 +40,10 @@ var agentLines = []struct {
 	{"maxconn:10", checks.Note{}, ""},
 	{"up nonsense", checks.Note{Up: true}, ""},
 	{"HTTP/1.1 400 Bad Request", checks.Note{}, `WHO says "HTTP/1.1 400 Bad Request", which is no state`},
+	{"220 (vsFTPd 3.0.3)", checks.Note{}, `WHO says "220 (vsFTPd 3.0.3)", which is no state`},
+	{"421 4.3.2 Service not available", checks.Note{}, `WHO says "421 4.3.2 Service not available", which is no state`},
+	{"5 busy up", checks.Note{Up: true}, ""},
+	{"5 maxconn:30 up", checks.Note{Up: true, Weight: &checks.Weight{N: 5}}, ""},
 	{"busy 5%", checks.Note{Weight: &checks.Weight{N: 5, Percent: true}}, ""},
 	{"nonsense", checks.Note{}, `WHO says "nonsense", which is no state`},
 	{"-5%", checks.Note{}, `WHO says "-5%", which is no state`},
@@ -136,7 +140,11 @@ func TestFileOfAFolder(t *testing.T) {
 	} {
 		words := ""
 		if tt.want != "" {
-			words = "file " + dir + ": " + tt.want
+			words = "file " + filepath.Join(dir, tt.addr)
+			if tt.port != "0" {
+				words += ":" + tt.port
+			}
+			words += ": " + tt.want
 		}
 		began := time.Now()
 		want(t, run(t, "file", long, checks.Target{File: dir, RealAddr: tt.addr, RealPort: tt.port}), words, refused(t))

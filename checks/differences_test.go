@@ -79,6 +79,7 @@ func page(answer string) func(*testing.T) netip.AddrPort {
 var (
 	joe     = checks.Target{Login: "joe", Passwd: "secret"}
 	test    = checks.Target{Receive: receive("Test Page")}
+	ftpFile = checks.Target{Login: "joe", Passwd: "secret", Request: "/f", Receive: receive("well")}
 	options = checks.Target{UDP: true, Login: "check@example.test"}
 	named   = checks.Target{UDP: true, Request: "/www.example.test", Receive: receive("10.1.2.3")}
 	access  = checks.Target{UDP: true, Login: "joe", Passwd: "secret", Secret: "shared"}
@@ -89,6 +90,8 @@ var (
 
 var differences = []difference{
 	{"| pop and pops without `login`, and ftp without `receive`", []differing{
+		{"ftp", nobody, checks.Target{Login: "joe", Receive: receive("x*")}, checks.Refused},
+		{"ftp", on(ftpServer{said: map[string]string{"RETR": "550 no"}}.serve), checks.Target{Login: "joe", Request: "/f", Receive: receive(".*")}, checks.Status},
 		{"pop", nobody, checks.Target{}, checks.Refused},
 		{"pop", on(says("-ERR busy\r\n")), checks.Target{}, checks.Status},
 		{"ftp", nobody, joe, checks.Refused},
@@ -112,16 +115,26 @@ var differences = []difference{
 		{"imap", on(greets("* OK\r\n", silent)), joe, checks.Timeout},
 		{"smtp", on(func(_ context.Context, c *net.TCPConn) { drip(c, "220 ") }), checks.Target{}, checks.Timeout},
 	}},
-	{"| smtp takes `220mail` and `2200 mail`", []differing{
+	{"| smtp and ftp take `220mail` and `2200 mail`", []differing{
+		{"ftp", on(ftpServer{said: map[string]string{"": "220filesCLOSE"}}.serve), joe, checks.Protocol},
+		{"ftp", on(ftpServer{said: map[string]string{"": "2200 filesCLOSE"}}.serve), joe, checks.Protocol},
 		{"smtp", on(talks("220mail", map[string]string{"EHLO": "250 x", "QUIT": "221 x"})), checks.Target{}, checks.Protocol},
 		{"smtp", on(talks("2200 mail", map[string]string{"EHLO": "250 x", "QUIT": "221 x"})), checks.Target{}, checks.Protocol},
 	}},
+	{"| ftp: a reply of several lines ends with any code", []differing{
+		{"ftp", on(ftpServer{said: map[string]string{"": "220-files\n221 more\n220 files"}}.serve), joe, ""},
+	}},
+	{"| ftp: a file is good though the login was refused", []differing{
+		{"ftp", on(ftpServer{said: map[string]string{"PASS": "530 no"}, file: "well"}.serve), ftpFile, checks.Auth},
+		{"ftp", on(ftpServer{said: map[string]string{"END": "426 aborted"}, file: "well"}.serve), ftpFile, checks.Status},
+		{"ftp", on(ftpServer{said: map[string]string{"END": "hang"}, file: "well"}.serve), ftpFile, checks.Timeout},
+	}},
 	{"| sip: only `200 OK` in capitals", []differing{
-		{"sip", telephone("\r\nSIP/2.0 100 Trying\r\nV\r\n", "SIP/2.0 200 Fine\r\nV\r\n"), options, ""},
-		{"sip", telephone("SIP/2.0 200\r\nV\r\n"), options, ""},
+		{"sip", sipReplies("\r\nSIP/2.0 100 Trying\r\nV\r\n", "SIP/2.0 200 Fine\r\nV\r\n"), options, ""},
+		{"sip", sipReplies("SIP/2.0 200\r\nV\r\n"), options, ""},
 	}},
 	{"| sip: the reply to another request", []differing{
-		{"sip", telephone("SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKother\r\n\r\n"), options, checks.Timeout},
+		{"sip", sipReplies("SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKother\r\n\r\n"), options, checks.Timeout},
 		{"sip", on(says("SIP/2.0 200 OK\r\n")), checks.Target{Login: "check@example.test"}, checks.Closed},
 	}},
 	{"| http: one 100 before the answer", []differing{
@@ -140,6 +153,10 @@ var differences = []difference{
 	{"| a database that is silent", []differing{
 		{"mysql", on(silent), checks.Target{Login: "joe", Passwd: "secret", Request: "/select 1"}, checks.Timeout},
 		{"pgsql", on(silent), checks.Target{Login: "joe", Passwd: "secret", Request: "/select 1"}, checks.Timeout},
+	}},
+	{"| pgsql without a `database`", []differing{
+		{"pgsql", on(saysTag("SELECT 1")), checks.Target{Login: "joe", Request: "/table alive"}, ""},
+		{"pgsql", on(saysTag("SELECT 1")), checks.Target{Login: "joe", Database: "other", Request: "/table alive"}, checks.Status},
 	}},
 	{"| records beside SERVFAIL or NXDOMAIN", []differing{
 		{"dns", names(func(m *dnsmessage.Message) { m.RCode = dnsmessage.RCodeServerFailure }), named, checks.Status},
@@ -173,9 +190,9 @@ var differences = []difference{
 	}},
 }
 
-// telephone answers OPTIONS with these, in which V stands for the Via of the
+// sipReplies answers OPTIONS with these, in which V stands for the Via of the
 // request.
-func telephone(replies ...string) func(*testing.T) netip.AddrPort {
+func sipReplies(replies ...string) func(*testing.T) netip.AddrPort {
 	return datagram(func(request string) (answers []string) {
 		via := regexp.MustCompile(`(?m)^Via: .*\r\n`).FindString(request)
 		for _, r := range replies {

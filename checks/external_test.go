@@ -8,11 +8,11 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/checks"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 // program writes an executable file.
@@ -109,29 +109,18 @@ echo $! $$ >>%[1]s
 wait; wait; sleep 1000
 `, pids))
 	ctx, cancel := context.WithCancel(t.Context())
-	go func() {
-		defer cancel()
-		eventually(t, "the program runs", func() bool {
-			b, _ := os.ReadFile(pids)
-			return len(strings.Fields(string(b))) == 3
-		})
-	}()
-	got := errText(checks.External(ctx, external(path)))
+	done := make(chan error, 1)
+	go func() { done <- checks.External(ctx, external(path)) }()
+	wait.Until(t, "the program runs", func() bool {
+		b, _ := os.ReadFile(pids)
+		return len(strings.Fields(string(b))) == 3
+	})
+	cancel()
+	got := errText(<-done)
 	if words := `external ` + path + `: cancelled having written "waiting for the database"`; got != words {
 		t.Errorf("got  %q\nwant %q", got, words)
 	}
 	gone(t, pids, 3)
-}
-
-// eventually waits for a condition.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(long); !ok(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Errorf("not yet: %s", what)
-			return
-		}
-	}
 }
 
 // TestExternalLeavesChildren: children in the group of a program that has ended
@@ -168,7 +157,7 @@ func gone(t *testing.T, path string, n int) {
 		t.Errorf("%d processes wrote their number, want %d", len(list), n)
 	}
 	for _, pid := range list {
-		eventually(t, fmt.Sprintf("process %d is gone", pid), func() bool { return !running(pid) })
+		wait.Until(t, fmt.Sprintf("process %d is gone", pid), func() bool { return !running(pid) })
 	}
 }
 

@@ -24,10 +24,10 @@ import (
 // without a request as well the login. ldirectord calls every server well
 // that has no receive, even one that is not there, which is a defect.
 //
-// The data connection is passive, by EPSV or else PASV, and goes to the
-// address of the control connection, whatever the server says (RFC 2428; the
-// address of PASV is often wrong behind NAT). What the server says to TYPE is
-// no matter.
+// The data connection is passive, by PASV or else EPSV, by EPSV alone over IPv6,
+// and goes to the address of the control connection, whatever the server says
+// (RFC 2428; the address of PASV is often wrong behind NAT). What the server says
+// to TYPE is no matter, nor are lines before a reply that are none.
 //
 // The commands are written here: a client that stops where TYPE is refused,
 // reads lines of any length and hides the codes of replies, as those that
@@ -74,7 +74,7 @@ func (r *reply) wants(class int, kind Kind, secret string) error {
 		return nil
 	case r.code == 0:
 		kind = Protocol
-	case r.code/100 == 4: // it is not about the command
+	case r.code/100 == 4, r.code/10 == 50: // it is not about the command, or it is not known
 		kind = Status
 	}
 	return failure.Because(kind, "%s %s, want %dxx", r.what, quote.Quoted(r.line, secret), class)
@@ -91,24 +91,25 @@ func (c *ftp) ask(name string, argument ...string) (*reply, error) {
 	return c.read(name, "while waiting for the reply to "+name)
 }
 
-// read reads a reply (RFC 959, section 4.2). Its code is 0 if it is none.
+// read reads a reply (RFC 959, section 4.2). Its code is 0 if lines came and no
+// reply, and the line is the first one then.
 func (c *ftp) read(what, when string) (*reply, error) {
 	r := &reply{what: what}
-	for first := true; ; first = false {
+	for {
 		line, err := c.line(when)
-		if err != nil {
-			return nil, err
-		}
 		code, more, ok := textproto.ReplyCode(line)
 		switch {
-		case first && ok && more:
-			r.code = code
-		case first && !ok:
-			r.line = line
+		case err != nil && r.code == 0 && len(r.line) > 0:
 			return r, nil
-		case ok && !more && (first || code == r.code):
+		case err != nil:
+			return nil, err
+		case ok && !more && (r.code == 0 || code == r.code):
 			r.code, r.line = code, line
 			return r, nil
+		case ok && more && r.code == 0:
+			r.code = code
+		case r.code == 0 && len(r.line) == 0:
+			r.line = bytes.Clone(line)
 		}
 	}
 }
@@ -169,9 +170,13 @@ func (c *ftp) fetch(ctx context.Context) error {
 
 // passive makes the data connection.
 func (c *ftp) passive(ctx context.Context) (*dial.Link, error) {
-	r, err := c.ask("EPSV")
-	if err == nil && r.code/100 != 2 && c.target.Addr.Addr().Is4() {
-		r, err = c.ask("PASV")
+	first, second := "PASV", "EPSV" // there are firewalls that end a connection at EPSV
+	if c.target.Addr.Addr().Is6() {
+		first, second = second, ""
+	}
+	r, err := c.ask(first)
+	if err == nil && r.code/100 != 2 && second != "" {
+		r, err = c.ask(second)
 	}
 	if err != nil {
 		return nil, err

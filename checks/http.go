@@ -2,7 +2,6 @@ package checks
 
 import (
 	"context"
-	"crypto/tls"
 
 	"github.com/shunt-lb/shunt/checks/internal/blocking"
 	"github.com/shunt-lb/shunt/checks/internal/httpget"
@@ -74,6 +73,6 @@ func newCheck(name string, t *Target) (*httpget.Check, error) {
 		Addr: t.Addr, Scheme: name, Proxy: name == "http_proxy",
 		Request: t.Request, VirtualHost: t.VirtualHost, Method: t.Method, Headers: t.Headers,
 		Statuses: t.Statuses, BodyDigest: t.BodyDigest, Receive: t.Receive,
-		TLS: func(host string) *tls.Config { return t.tlsConfigNamed("https", host) },
+		TLS: t.tlsConfigs("https"),
 	})
 }

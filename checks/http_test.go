@@ -8,7 +8,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/shunt-lb/shunt/checks"
 )
@@ -79,6 +81,7 @@ func TestHTTPRequest(t *testing.T) {
 		{"no second header", "http", "GET", "/a\r\nX: y", "", "GET /a%0D%0AX:%20y HTTP/1.1\r\nHost: 127.0.0.1\r\n"},
 		{"fragment", "http", "GET", "/a#b", "", "GET /a HTTP/1.1\r\nHost: 127.0.0.1\r\n"},
 		{"whole URL", "http", "GET", "/http://other.example/x y", "www", "GET /x%20y HTTP/1.1\r\nHost: other.example\r\n"},
+		{"no login in the virtual host", "http", "GET", "/a@b", "", "GET /a@b HTTP/1.1\r\nHost: 127.0.0.1\r\n"},
 		{"whole URL with port", "http", "GET", "HTTP://other:81?q", "", "GET /?q HTTP/1.1\r\nHost: other:81\r\n"},
 		{"URL in the query", "http", "GET", "/to?u=http://a/", "", "GET /to?u=http://a/ HTTP/1.1\r\nHost: 127.0.0.1\r\n"},
 		{
@@ -106,11 +109,58 @@ func TestHTTPRequest(t *testing.T) {
 	}
 }
 
+// A login in a URL is sent as libwww-perl sends it (RFC 7617, whose example this is),
+// unless the file has a header for that; not to where a redirect leads, and no trace
+// shows it.
+func TestHTTPLoginInURL(t *testing.T) {
+	const words = "QWxhZGRpbjpvcGVuIHNlc2FtZQ=="
+	for _, tt := range []struct{ check, url, headers, sent string }{
+		{"http", "http://Aladdin:open%20sesame@www.example.test/a", "", "GET /a HTTP/1.1\r\nHost: www.example.test\r\nUser-Agent: shunt\r\nAccept: */*\r\nAuthorization: Basic " + words + "\r\nConnection: close\r\n\r\n"},
+		{"http_proxy", "http://Aladdin:open%20sesame@www.example.test/a", "", "GET http://www.example.test/a HTTP/1.1\r\nHost: www.example.test\r\nUser-Agent: shunt\r\nAccept: */*\r\nAuthorization: Basic " + words + "\r\nConnection: close\r\n\r\n"},
+		{"http", "http://Aladdin@www.example.test/a", "", "GET /a HTTP/1.1\r\nHost: www.example.test\r\nUser-Agent: shunt\r\nAccept: */*\r\nAuthorization: Basic QWxhZGRpbjo=\r\nConnection: close\r\n\r\n"},
+		{"http", "http://Aladdin:open%20sesame@www.example.test/a", "Authorization: Bearer b", "GET /a HTTP/1.1\r\nHost: www.example.test\r\nUser-Agent: shunt\r\nAccept: */*\r\nAuthorization: Bearer b\r\nConnection: close\r\n\r\n"},
+	} {
+		got := make(chan string, 20)
+		addr := server(t, "127.0.0.1", func(_ context.Context, conn *net.TCPConn) {
+			head := readHead(conn)
+			got <- head
+			_, _ = io.WriteString(conn, "HTTP/1.1 302 Found\r\nLocation: http://other.example.test/\r\n\r\n")
+		})
+		trace := &checks.Trace{}
+		_ = run(t, tt.check, long, checks.Target{Addr: addr, Request: "/" + tt.url, Headers: tt.headers, Trace: trace, Statuses: "302"})
+		if g := <-got; g != tt.sent {
+			t.Errorf("sent %q\nwant %q", g, tt.sent)
+		}
+		shown := fmt.Sprint(trace.Events())
+		for _, secret := range []string{words, "sesame", "QWxhZGRpbjo="} {
+			if strings.Contains(shown, secret) {
+				t.Errorf("the trace shows %s: %s", secret, shown)
+			}
+		}
+		redirected := server(t, "127.0.0.1", func(_ context.Context, conn *net.TCPConn) {
+			head := readHead(conn)
+			got <- head
+			_, _ = io.WriteString(conn, "HTTP/1.1 302 Found\r\nLocation: http://other.example.test/\r\n\r\n")
+		})
+		_ = run(t, tt.check, brief, checks.Target{Addr: redirected, Request: "/" + tt.url, Headers: tt.headers, VirtualHost: "x"})
+		<-got
+		select {
+		case g := <-got:
+			if strings.Contains(g, "Authorization") {
+				t.Errorf("the login goes to another host: %q", g)
+			}
+		case <-time.After(long):
+			t.Errorf("%s: the redirect is not followed", tt.url)
+		}
+	}
+}
+
 func TestHTTPRequestRefused(t *testing.T) {
 	tests := []struct{ check, request, host, err string }{
 		{"http", "/", "a b", `"a b" is no host name`},
 		{"http", "/", "www\r\nX: y", `"www\r\nX: y" is no host name`},
-		{"http", "http://user:pw@www/", "", "the URL has a user name, which is not supported"},
+		{"http", "http://user:pw@www@/", "", `"" is no host name`},
+		{"http", "/", "user:pw@www", `"user:pw@www" is no host name`},
 		{"http", "http://:80/", "", `":80" is no host name`},
 		{"http_proxy", "/", "", `request "" is not a whole URL, which a proxy needs`},
 		{"http_proxy", "/www.example.com/", "", `request "www.example.com/" is not a whole URL, which a proxy needs`},

@@ -96,6 +96,19 @@ func fit(t *testing.T, name string, err error) {
 	}
 }
 
+// A server of text is not MySQL, which its first words say, and not a length that
+// they seem to be.
+func TestMySQLOfAnotherProtocol(t *testing.T) {
+	for greeting, begins := range map[string]string{"220 mail.example.test ESMTP\r\n": `"220 "`, "* OK ready\r\n": `"* OK"`, "HTTP/1.1 400 Bad Request\r\n": `"HTTP"`} {
+		addr := server(t, "127.0.0.1", greets(greeting, silent))
+		err := run(t, "mysql", long, libraryTarget(addr))
+		want(t, err, "mysql ADDR: the answer begins with "+begins+", which is not MySQL", addr)
+		if kind := checks.KindOf(err); kind != checks.Protocol {
+			t.Errorf("%q is %s", greeting, kind)
+		}
+	}
+}
+
 // A check holds 2 MiB at the most, whatever is announced and sent: so much it
 // allocates in all, though some of it may be free again at any time.
 func TestLibraryMemory(t *testing.T) {

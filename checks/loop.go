@@ -45,49 +45,46 @@ func (l *Loop) Run(between func() (time.Duration, bool)) { l.loop.Run(between) }
 // Wake has Run call its function soon. It may be called from any goroutine.
 func (l *Loop) Wake() { l.loop.Wake() }
 
+// A Subject has a check made again and again. A Loop calls its methods in the
+// functions that it calls, but for Target, which it calls from anywhere.
+type Subject interface {
+	// Addr returns the address of Target, which may not change.
+	Addr() netip.AddrPort
+	// Target returns what is checked: always the same, without Note and Trace.
+	Target() Target
+	// Done is told each result.
+	Done(err error)
+}
+
 // A Repeated is a check of one real server that is made again and again by a Loop.
 // Its methods are to be called in the functions that the Loop calls.
 type Repeated struct {
-	talk    *loop.Talk
+	talk    loop.Talk
 	check   string
-	target  *Target
-	done    func(error)
+	subject Subject
 	timeout time.Duration // of the check under way
 }
 
-// Add returns the check of a name as For knows it, of target, for the Loop to
-// make: false if it cannot, and a goroutine has to. done is told each result.
-// target must have no Note and no Trace, and not change before Remove. Add is to be
-// called in the function that Run calls, or before Run.
-func (l *Loop) Add(name string, target *Target, done func(error)) (*Repeated, bool) {
-	r := &Repeated{check: name, target: target, done: done}
+// Add returns the check of a name as For knows it, for the Loop to make: false if
+// it cannot, and a goroutine has to. It is to be called in the function that Run
+// calls, or before Run.
+func (l *Loop) Add(name string, subject Subject) (*Repeated, bool) {
 	prepare := onLoop[name]
-	if prepare == nil || target.Addr.Port() == 0 {
+	if prepare == nil || subject.Addr().Port() == 0 {
 		return nil, false
 	}
-	settings, ok := prepare(target)
+	target := subject.Target()
+	settings, ok := prepare(&target)
 	if !ok {
 		return nil, false
 	}
-	settings.Addr, settings.Reset, settings.Done = target.Addr, target.Reset, r.finish
-	settings.Header = header(target)
-	settings.GoOn = r.goOn
-	r.talk = l.loop.Add(settings)
+	settings.Reset, settings.Header = target.Reset, target.ProxyProtocol > 0
+	r := &Repeated{check: name, subject: subject}
+	l.loop.Add(&r.talk, settings, owner{r})
 	return r, true
 }
 
-// header returns how the header of a connection is appended, nil for none.
-func header(t *Target) func([]byte, netip.AddrPort) []byte {
-	switch t.ProxyProtocol {
-	case 0:
-		return nil
-	case 1:
-		return func(b []byte, local netip.AddrPort) []byte { return proxyheader.Append1(b, local, t.Addr) }
-	}
-	return func(b []byte, _ netip.AddrPort) []byte { return proxyheader.AppendLocal(b) }
-}
-
-// Start makes the check once, within timeout. done may be called before it
+// Start makes the check once, within timeout. Done may be called before it
 // returns. The check before has ended.
 func (r *Repeated) Start(timeout time.Duration) {
 	r.timeout = timeout
@@ -97,17 +94,33 @@ func (r *Repeated) Start(timeout time.Duration) {
 // Remove ends the check without a result. Nothing may be done with r after it.
 func (r *Repeated) Remove() { r.talk.Remove() }
 
-// goOn makes the rest of a conversation in a goroutine of its own.
-func (r *Repeated) goOn(ctx context.Context, step session.Step) error {
-	return blocking.Drive(ctx, r.target.server(), nil, r.talk.Session, step)
+// An owner is a Repeated as its Talk knows it.
+type owner struct{ *Repeated }
+
+// Addr implements loop.Owner.
+func (o owner) Addr() netip.AddrPort { return o.subject.Addr() }
+
+// AppendHeader implements loop.Owner.
+func (o owner) AppendHeader(b []byte, local netip.AddrPort) []byte {
+	if o.subject.Target().ProxyProtocol == 1 {
+		return proxyheader.Append1(b, local, o.subject.Addr())
+	}
+	return proxyheader.AppendLocal(b)
 }
 
-func (r *Repeated) finish(err error) {
+// GoOn implements loop.Owner.
+func (o owner) GoOn(ctx context.Context, step session.Step) error {
+	target := o.subject.Target()
+	return blocking.Drive(ctx, target.server(), nil, o.talk.Session, step)
+}
+
+// Done implements loop.Owner.
+func (o owner) Done(err error) {
 	if err != nil {
 		now := time.Now() // the words say how much time there was, not when it began
-		err = inOneError(deadlined{context.Background(), now.Add(r.timeout)}, now, r.check, r.target.Addr.String(), err)
+		err = inOneError(deadlined{context.Background(), now.Add(o.timeout)}, now, o.check, o.subject.Addr().String(), err)
 	}
-	r.done(err)
+	o.subject.Done(err)
 }
 
 // A deadlined is a context that says until when there was time.
@@ -123,7 +136,7 @@ func (d deadlined) Deadline() (time.Time, bool) { return d.deadline, true }
 // target, and whether this one can be made.
 var onLoop = map[string]func(target *Target) (loop.Settings, bool){
 	"connect": func(t *Target) (loop.Settings, bool) {
-		return loop.Settings{Session: connected{}, Asks: true}, !t.UDP // the FIN is what it sends
+		return loop.Settings{Session: connected{}, Asks: true, Only: true}, !t.UDP // the FIN is what it sends
 	},
 	"http":       gets("http"),
 	"http_proxy": gets("http_proxy"),
@@ -134,28 +147,21 @@ var onLoop = map[string]func(target *Target) (loop.Settings, bool){
 	"submission": greets(newSMTP),
 	"redis":      asks(newRedis),
 	"simpletcp": func(t *Target) (loop.Settings, bool) {
-		s := conversation(newLineSession(t))
-		s.UDP, s.Asks = t.UDP, true // at least that it asks nothing
-		return s, true
+		// It asks, and be it for nothing.
+		return loop.Settings{Session: newLineSession(t), UDP: t.UDP, Asks: true}, true
 	},
 }
 
 // greets is for a check over TCP in which the real server speaks first.
 func greets(begin func(*Target) session.Session) func(*Target) (loop.Settings, bool) {
-	return func(t *Target) (loop.Settings, bool) { return conversation(begin(t)), true }
+	return func(t *Target) (loop.Settings, bool) { return loop.Settings{Session: begin(t)}, true }
 }
 
 // asks is for a check over TCP in which the real server is asked first.
 func asks(begin func(*Target) session.Session) func(*Target) (loop.Settings, bool) {
 	return func(t *Target) (loop.Settings, bool) {
-		s := conversation(begin(t))
-		s.Asks = true
-		return s, true
+		return loop.Settings{Session: begin(t), Asks: true}, true
 	}
-}
-
-func conversation(s session.Session) loop.Settings {
-	return loop.Settings{Session: s, Connecting: "while connecting"}
 }
 
 // gets is for the check of a page without TLS.
@@ -165,8 +171,7 @@ func gets(name string) func(*Target) (loop.Settings, bool) {
 		if err != nil || t.HTTPVersion == 2 {
 			return loop.Settings{}, false
 		}
-		s, first := conversation(httpget.NewSession(c)), c.First()
-		s.Asks = true
-		return s, first.TLS == nil && first.Addr == t.Addr
+		first := c.First()
+		return loop.Settings{Session: httpget.NewSession(c), Asks: true}, first.TLS == nil && first.Addr == t.Addr
 	}
 }

@@ -65,10 +65,10 @@ func allocations(t *testing.T, name string, target checks.Target, times int) uin
 	var first, last runtime.MemStats
 	var failed error
 	made, ready := 0, true
-	r, ok := l.Add(name, &target, func(err error) {
+	r, ok := l.Add(name, subject{&target, func(err error) {
 		failed, ready = errors.Join(failed, err), true
 		made++
-	})
+	}})
 	if !ok {
 		t.Fatalf("a loop does not make %s", name)
 	}

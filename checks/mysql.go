@@ -37,7 +37,7 @@ func MySQL(ctx context.Context, target Target) error {
 // check's.
 func askMySQL(t *Target, w *library.Conn, ask string) error {
 	t.Trace.Note(TraceNoted, "logs in as %q to database %q and asks %q", t.Login, t.Database, ask)
-	most := library.MaxLogin
+	most, greeted := library.MaxLogin, false
 	config := mysql.NewConfig()
 	config.Net, config.Addr = "tcp", t.Addr.String()
 	config.User, config.Passwd, config.DBName = t.Login, t.Passwd, t.Database
@@ -45,7 +45,14 @@ func askMySQL(t *Target, w *library.Conn, ask string) error {
 	config.ClientFoundRows = true // rows that an update finds count, not those that it changes
 	config.CheckConnLiveness = false
 	config.DialFunc = func(context.Context, string, string) (net.Conn, error) {
-		return library.NewFrames(w, mysqlHeader, func(m []byte) (int, bool, error) { return mysqlLength(m, most) }), nil
+		return library.NewFrames(w, mysqlHeader, func(m []byte) (int, bool, error) {
+			length, err := mysqlLength(m, most)
+			if err != nil && !greeted {
+				err = failure.Because(Protocol, "the answer begins with %q, which is not MySQL", m)
+			}
+			greeted = true
+			return length, false, err
+		}), nil
 	}
 	connector, err := mysql.NewConnector(config)
 	if err != nil {
@@ -96,12 +103,12 @@ func readMySQL(w *library.Conn, rows sqldriver.Rows) error {
 
 const mysqlHeader = 4 // length in three bytes, the least first, and a number
 
-func mysqlLength(header []byte, most int) (length int, whole bool, err error) {
+func mysqlLength(header []byte, most int) (length int, err error) {
 	length = int(header[0]) | int(header[1])<<8 | int(header[2])<<16
 	if length > most {
-		return 0, false, library.TooLong(length)
+		return 0, library.TooLong(length)
 	}
-	return length, false, nil
+	return length, nil
 }
 
 // mysqlLogins are the errors that say that a login was not accepted: of

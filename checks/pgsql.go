@@ -22,7 +22,8 @@ import (
 // PgSQL logs in as target.Login with target.Passwd, to target.Database or else
 // the one of the login's name, and makes the query target.Request without its
 // leading slash. The check succeeds if the last of its statements has rows, has
-// changed some, or has found some.
+// changed some, or has found some; rows that are copied from and to files do not
+// count.
 //
 // It speaks TLS if the real server does, with whatever certificate, and does
 // without it where a login by TLS is refused, as libpq does by default. It is
@@ -91,9 +92,19 @@ func pgRows(pg *pgconn.PgConn, ask string) (rows int, err error) {
 			rows++
 		}
 		tag, _ := r.Close() // Close of all results has the error
-		rows = max(rows, int(tag.RowsAffected()))
+		rows = max(rows, pgFound(tag))
 	}
 	return rows, results.Close()
+}
+
+// pgFound returns how many rows a statement has found or changed, by its tag.
+// DBD::Pg has the same list, without MERGE.
+func pgFound(tag pgconn.CommandTag) int {
+	switch verb, _, _ := strings.Cut(tag.String(), " "); verb {
+	case "INSERT", "UPDATE", "DELETE", "MERGE", "SELECT", "MOVE":
+		return int(tag.RowsAffected())
+	}
+	return 0
 }
 
 // pgConfig returns how to log in on conn. Nothing of it is from the environment.

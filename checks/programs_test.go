@@ -13,6 +13,7 @@ import (
 	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/internal/test/need"
 	"github.com/shunt-lb/shunt/internal/test/process"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 // A realServer is a program of Debian's that is checked.
@@ -32,19 +33,15 @@ func startReal(t *testing.T, as, name string, args ...string) *realServer {
 func (p *realServer) serves(name string, target checks.Target) {
 	p.t.Helper()
 	check, _ := checks.For(name)
-	var err error
-	for end := time.Now().Add(long); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	wait.For(p.t, p.Cmd.String()+" serves", func() (string, bool) {
 		ctx, cancel := context.WithTimeout(p.t.Context(), 10*time.Second)
-		err = check(ctx, target)
-		cancel()
-		if err == nil {
-			return
-		}
-		if !p.Running() {
+		defer cancel()
+		err := check(ctx, target)
+		if err != nil && !p.Running() {
 			p.t.Fatalf("%s has ended: %v", p.Cmd, err)
 		}
-	}
-	p.t.Fatalf("%s does not serve: %v", p.Cmd, err)
+		return errText(err), err == nil
+	})
 }
 
 func writeFile(t *testing.T, dir, name, text string) string {
@@ -126,6 +123,8 @@ CREATE USER 'elsewhere'@'192.0.2.1' IDENTIFIED BY 'secret';
 		question{"10 MB", request("select a from many"), "", ""},
 		question{"update of three rows", request("update alive set a = 1"), "", ""},
 		question{"update of no row", request("update alive set a = 1 where a = 7"), checks.Mismatch, "mysql ADDR: the query has no rows"},
+		question{"row into a variable", request("select 1 into @a"), "", ""},
+		question{"no result", request("do 1"), checks.Mismatch, "mysql ADDR: the query has no rows"},
 		question{"no row", request("select a from nothing"), checks.Mismatch, "mysql ADDR: the query has no rows"},
 		question{
 			"two statements", request("select 1; select 2"), checks.Status,
@@ -183,6 +182,9 @@ GRANT SELECT, UPDATE ON alive, nothing, many TO PUBLIC; SELECT 1`
 		question{"two statements", request("select 1; select 2"), "", ""},
 		question{"update of three rows", request("update alive set a = 1"), "", ""},
 		question{"update of no row", request("update alive set a = 1 where a = 7"), checks.Mismatch, "pgsql ADDR: the query has no rows"},
+		question{"question mark", request(`select '{"a":1}'::jsonb ? 'a'`), "", ""},
+		question{"a copy", request("copy alive to stdout"), checks.Mismatch, "pgsql ADDR: the query has no rows"},
+		question{"a cursor", request("begin; declare c cursor for select 1; move 1 from c"), "", ""},
 		question{"no row", request("select 1; select a from nothing"), checks.Mismatch, "pgsql ADDR: the query has no rows"},
 		question{"NULL", request("select null"), "", ""},
 		question{"error behind a row", request("select 1; select 1/0"), checks.Status, "pgsql ADDR: error 22012: division by zero"},

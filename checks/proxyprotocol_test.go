@@ -8,10 +8,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/internal/proxyheader"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 // announced is a real server that wants a header of a version before anything
@@ -74,13 +74,9 @@ func TestAnnouncedChecks(t *testing.T) {
 			} {
 				want(t, run(t, c.name, long, checks.Target{Addr: addr, Request: c.request, ProxyProtocol: version}), "", addr)
 			}
-			for end := time.Now().Add(long); said.times() < 4 && time.Now().Before(end); {
-				time.Sleep(time.Millisecond) // connect does not wait for the server
-			}
+			// connect does not wait for the server
+			wait.For(t, "four checks are announced", func() (int, bool) { n := said.times(); return n, n == 4 })
 			said.mu.Lock()
-			if said.count != 4 {
-				t.Errorf("%d checks were announced, want 4", said.count)
-			}
 			if len(said.wrong) > 0 {
 				t.Errorf("headers with the address of somebody else: %q", said.wrong)
 			}

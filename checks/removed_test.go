@@ -23,7 +23,7 @@ func TestRemovedHoldsNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, ok := l.Add("http", &checks.Target{Addr: addr, Receive: receive("never")}, func(err error) { t.Errorf("a result: %v", err) })
+	r, ok := l.Add("http", subject{&checks.Target{Addr: addr, Receive: receive("never")}, func(err error) { t.Errorf("a result: %v", err) }})
 	if !ok {
 		t.Fatal("a loop does not make http")
 	}

@@ -26,26 +26,27 @@ func TestRepeatedCost(t *testing.T) {
 		answer string // to each line, and before the first
 		most   int64  // bytes
 	}{
-		{"connect", checks.Target{}, "", 500},
-		{"http", checks.Target{Request: "/health", VirtualHost: "www.example.com", Receive: receive("OK")}, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK", 950},
-		{"smtp", checks.Target{}, "250 mail.example.com\r\n", 700},
-		{"redis", checks.Target{Passwd: "secret"}, "+OK\r\n+PONG\r\n", 750},
+		{"connect", checks.Target{}, "", 230},
+		{"http", checks.Target{Request: "/health", VirtualHost: "www.example.com", Receive: receive("OK")}, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK", 650},
+		{"smtp", checks.Target{}, "250 mail.example.com\r\n", 380},
+		{"redis", checks.Target{Passwd: "secret"}, "+OK\r\n+PONG\r\n", 420},
 	} {
 		port := repeating(t, c.answer)
 		l, err := checks.NewLoop(func(v any, _ []byte) { t.Error(v) })
 		if err != nil {
 			t.Fatal(err)
 		}
-		targets := make([]checks.Target, servers)
+		made, kept, done := 0, make([]*checks.Repeated, servers), func(error) {}
+		targets, subjects := make([]checks.Target, servers), make([]subject, servers)
 		for i := range targets {
 			targets[i] = c.target
+			subjects[i] = subject{&targets[i], func(err error) { done(err) }}
 			targets[i].Addr = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 77, byte(i >> 8), byte(i)}), port)
 		}
-		made, kept, done := 0, make([]*checks.Repeated, servers), func(error) {}
 		live() // what pools have given up goes with the second collection
 		before := live()
-		for i := range targets {
-			r, ok := l.Add(c.name, &targets[i], func(err error) { done(err) })
+		for i := range subjects {
+			r, ok := l.Add(c.name, &subjects[i])
 			if !ok {
 				t.Fatalf("a loop does not make %s", c.name)
 			}

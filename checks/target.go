@@ -82,7 +82,7 @@ func (t *Target) server() *dial.Server {
 	}
 	if t.Trace != nil {
 		t.Trace.Hide(t.Login, s.Secrets...)
-		t.Trace.Hide("", httpget.HeaderValues(t.Headers)...)
+		t.Trace.Hide("", httpget.Secrets(t.Request, t.Headers)...)
 	}
 	return s
 }

@@ -104,11 +104,24 @@ func (t *Target) tlsConfig(service string) *tls.Config {
 // AES256-SHA256 with CBC, so that a server that offers nothing else cannot be
 // checked over TLS.
 func (t *Target) tlsConfigNamed(service, name string) *tls.Config {
+	return t.tlsConfigs(service)(name)
+}
+
+// tlsConfigs returns tlsConfigNamed for a service. It does not keep t.
+func (t *Target) tlsConfigs(service string) func(name string) *tls.Config {
 	row, _ := services.Named(service)
-	use := TLSOptions{Verify: row.Verifies(t.Login)}
-	if t.TLS != nil {
-		use = *t.TLS
+	usual, options, note := row.Verifies(t.Login), t.TLS, t.Note
+	return func(name string) *tls.Config {
+		use := TLSOptions{Verify: usual}
+		if options != nil {
+			use = *options
+		}
+		return use.config(name, note)
 	}
+}
+
+// config returns how to speak TLS with a real server of a name. note may be nil.
+func (use TLSOptions) config(name string, note *Note) *tls.Config {
 	c := &tls.Config{
 		ServerName:   name,
 		MinVersion:   tls.VersionTLS10,
@@ -116,7 +129,7 @@ func (t *Target) tlsConfigNamed(service, name string) *tls.Config {
 		// VerifyConnection does what there is to do, and sees what is wrong as well.
 		InsecureSkipVerify: true,
 		VerifyConnection: func(s tls.ConnectionState) error {
-			t.Note.expires(s.PeerCertificates)
+			note.expires(s.PeerCertificates)
 			if use.Verify {
 				if err := certificate.Verify(s.PeerCertificates, use.Roots, name); err != nil {
 					return err

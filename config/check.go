@@ -9,7 +9,6 @@ import (
 
 	"github.com/shunt-lb/shunt/config/internal/suggest"
 	"github.com/shunt-lb/shunt/dataplane"
-	"github.com/shunt-lb/shunt/internal/files"
 	"github.com/shunt-lb/shunt/internal/services"
 )
 
@@ -117,11 +116,8 @@ func (r *review) further() {
 		if at := slices.IndexFunc(r.v.Reals, portless); at >= 0 && w.needsPort() {
 			r.warn(s, s.valAt, fmt.Sprintf("there is no port to check %s on: the check always fails", r.v.Reals[at].Addr.Addr()), "add port=N")
 		}
-		if c.Type != CheckExternal {
-			continue
-		}
-		if _, err := files.Stat(c.Command); err != nil {
-			r.warn(s, s.valAt, "there is no program "+c.Command, "the check always fails until it is there")
+		if c.Type == CheckExternal {
+			r.program(s, c.Command)
 		}
 	}
 }

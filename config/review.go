@@ -189,14 +189,19 @@ func (r *review) command() {
 		r.warn(s, s.keyAt, "an external check without `checkcommand` is always good", "add checkcommand=PROGRAM")
 		return
 	}
-	if _, err := files.Stat(r.v.CheckCommand); err == nil {
+	r.program(s, r.v.CheckCommand)
+}
+
+// program warns if the program that a line names as a check is missing.
+func (r *review) program(s *stmt, path string) {
+	if _, err := files.Stat(path); err == nil {
 		return
 	}
 	hint := "the check always fails until it is there"
-	if strings.ContainsAny(r.v.CheckCommand, " ") {
+	if strings.Contains(path, " ") {
 		hint = "the whole value is the name of the program: it gets no arguments of yours"
 	}
-	r.warn(s, s.valAt, fmt.Sprintf("there is no program %s", r.v.CheckCommand), hint)
+	r.warn(s, s.valAt, "there is no program "+path, hint)
 }
 
 func (r *review) request() {

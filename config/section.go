@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/shunt-lb/shunt/dataplane"
@@ -181,6 +182,7 @@ func (p *parser) late(sec *section, v *Virtual, known bool) {
 			p.sectionFallback(f, v)
 		}
 	}
+	v.Reals = slices.Clone(v.Reals) // without the room there was for more
 }
 
 func realKey(six bool) string {

@@ -40,10 +40,10 @@ func ask(addr string) (string, error) {
 	return string(text), err
 }
 
-// hammer asks addr all the time, until it has had n answers, and returns them.
+// askAgain asks addr again and again until it has had n answers, and returns them.
 // Before the first one it may be refused; afterwards, and in any other way,
 // nothing may go wrong.
-func hammer(addr string, n int) (answers []string, err error) {
+func askAgain(addr string, n int) (answers []string, err error) {
 	for end := time.Now().Add(60 * time.Second); len(answers) < n; {
 		text, err := ask(addr)
 		switch {
@@ -76,7 +76,7 @@ func TestNoClientSeesTheStart(t *testing.T) {
 		var clients sync.WaitGroup
 		meet := func(addr string) {
 			clients.Go(func() {
-				answers, err := hammer(addr, 20)
+				answers, err := askAgain(addr, 20)
 				if err != nil {
 					t.Errorf("%s: after %d answers: %v", addr, len(answers), err)
 				}

@@ -6,10 +6,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 func (b *fixture) load() *dataplane.Load {
@@ -194,11 +194,7 @@ func TestPortless(t *testing.T) {
 // waits waits until a client waits in the backlog.
 func (b *fixture) waits(what string) {
 	b.t.Helper()
-	for end := time.Now().Add(20 * time.Second); b.load().Connections.FullListeners == 0; time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			b.t.Fatalf("waited in vain: %s waits", what)
-		}
-	}
+	wait.Until(b.t, what+" waits", func() bool { return b.load().Connections.FullListeners > 0 })
 }
 
 // TestSourceLimits: the proxy has the source limits of a section.

@@ -17,6 +17,7 @@ import (
 	"github.com/shunt-lb/shunt/admin"
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/internal/test/leak"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 // asChild runs instead of the tests where a test has started this program as
@@ -114,19 +115,17 @@ func (b *fixture) write(text string) {
 // connect waits until a connection through the service echoes, and returns it.
 func (b *fixture) connect() net.Conn {
 	b.t.Helper()
-	var err error
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		var c net.Conn
+	var c net.Conn
+	_ = wait.For(b.t, "a connection echoes", func() (err error, ok bool) {
 		if c, err = net.Dial("tcp", b.vip); err != nil {
-			continue
+			return err, false
 		}
-		if err = exchange(c); err == nil {
-			return c
+		if err = exchange(c); err != nil {
+			c.Close()
 		}
-		c.Close()
-	}
-	b.t.Fatal(err)
-	return nil
+		return err, err == nil
+	})
+	return c
 }
 
 func exchange(c net.Conn) error {
@@ -166,16 +165,13 @@ func TestStopDrains(t *testing.T) {
 	c := b.connect()
 	stopped := make(chan error, 1)
 	go func() { stopped <- b.Stop(context.Background()) }()
-	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+	wait.Until(t, "new connections are refused", func() bool {
 		probe, err := net.Dial("tcp", b.vip)
-		if err != nil {
-			break
+		if err == nil {
+			probe.Close()
 		}
-		probe.Close()
-		if time.Now().After(end) {
-			t.Fatal("new connections are taken")
-		}
-	}
+		return err != nil
+	})
 	if err := exchange(c); err != nil {
 		t.Errorf("the connection was cut: %v", err)
 	}
@@ -249,15 +245,14 @@ func TestReload(t *testing.T) {
 	}
 }
 
-// get polls, because the dataplane follows a reload a moment later.
-func get(t *testing.T, addr string) (body string) {
+// get returns the sorry page, for which it waits: the dataplane follows a reload a
+// moment later.
+func get(t *testing.T, addr string) string {
 	t.Helper()
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if body = request(addr); strings.Contains(body, "503") {
-			return body
-		}
-	}
-	return body
+	return wait.For(t, "the sorry page", func() (string, bool) {
+		body := request(addr)
+		return body, strings.Contains(body, "503")
+	})
 }
 
 // request returns the answer to one HTTP request, "" if there is none.

@@ -18,6 +18,7 @@ import (
 
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/internal/test/netlab"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 // TestDNSPairOnIPVS: two name servers by TCP and UDP, each in its turn, one,
@@ -83,16 +84,12 @@ func dnsPair(t *testing.T, method dataplane.Forward) {
 func (c *cluster) resolves(event string, want ...string) {
 	c.t.Helper()
 	for _, network := range []string{"tcp", "udp"} {
-		var got []string
-		for end := time.Now().Add(60 * time.Second); !slices.Equal(slices.Compact(slices.Sorted(slices.Values(got))), want); {
-			if time.Now().After(end) {
-				c.t.Fatalf("%s, %s %s: the client gets %q, want %q", c.method, network, event, got, want)
-			}
-			got = nil
+		got := wait.For(c.t, fmt.Sprintf("%s, %s %s: the client gets %q", c.method, network, event, want), func() (got []string, ok bool) {
 			for range 4 {
 				got = append(got, c.resolve(network))
 			}
-		}
+			return got, slices.Equal(slices.Compact(slices.Sorted(slices.Values(got))), want)
+		})
 		c.t.Logf("%s, %s %s: %s", c.method, network, event, strings.Join(got, " "))
 	}
 }

@@ -22,6 +22,7 @@ import (
 
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/internal/test/netlab"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 	"github.com/shunt-lb/shunt/ipvs"
 )
 
@@ -167,12 +168,13 @@ func (l *long) busy(stop <-chan struct{}) error {
 // ready waits until every real server has been checked.
 func (c *cluster) ready(d *Daemon) {
 	c.t.Helper()
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		if s, err := d.Status(c.t.Context()); err == nil && s.Ready {
-			return
+	wait.For(c.t, "the director is ready", func() (string, bool) {
+		s, err := d.Status(c.t.Context())
+		if err != nil {
+			return err.Error(), false
 		}
-	}
-	c.t.Fatal("not ready within 30 seconds")
+		return s.Unready, s.Ready
+	})
 }
 
 // Every change of others to a service of shunt is undone.
@@ -206,9 +208,5 @@ func (c *cluster) repaired(before string) {
 	if kernelTable(c.t) == before {
 		c.t.Fatal("nothing was changed")
 	}
-	for end := time.Now().Add(time.Minute); kernelTable(c.t) != before; time.Sleep(100 * time.Millisecond) {
-		if time.Now().After(end) {
-			c.t.Fatalf("the table was\n%s\nand is\n%s", before, kernelTable(c.t))
-		}
-	}
+	wait.For(c.t, "the table is again\n"+before, func() (string, bool) { now := kernelTable(c.t); return "\n" + now, now == before })
 }

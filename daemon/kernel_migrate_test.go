@@ -3,6 +3,7 @@
 package daemon
 
 import (
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -14,12 +15,13 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/internal/host/sysctl"
 	"github.com/shunt-lb/shunt/internal/test/netlab"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
-// crowd makes requests all the time, several at once, until it is told to end.
+// askAll makes requests again and again, several at once, until it is told to end.
 // It returns how many were answered by one of those who may, and what went
 // wrong.
-func (c *cluster) crowd(stop <-chan struct{}, may ...string) (answered int, failed []string) {
+func (c *cluster) askAll(stop <-chan struct{}, may ...string) (answered int, failed []string) {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	for range 3 {
@@ -60,7 +62,7 @@ func (c *cluster) moves(name, file, beside string) {
 	var answered int
 	var failed []string
 	go func() {
-		answered, failed = c.crowd(stop, "rs1", "rs2")
+		answered, failed = c.askAll(stop, "rs1", "rs2")
 		close(done)
 	}()
 	var late *long // made while the kernel passes connections on to the proxy
@@ -104,17 +106,13 @@ func (c *cluster) moves(name, file, beside string) {
 // does not.
 func (c *cluster) settled(d *Daemon, plane string) {
 	c.t.Helper()
-	for end := time.Now().Add(time.Minute); ; time.Sleep(drainPeriod) {
+	wait.For(c.t, "no service moves to "+plane+" any more", func() (string, bool) {
 		onProxy := d.plane.Served(onProxy)
 		n := len(slices.DeleteFunc(d.plane.Served(onIPVS), func(id string) bool { return !slices.Contains(onProxy, id) }))
-		has := strings.Contains(kernelTable(c.t), "TCP 0A000064:0050")
-		if n == 0 && has == (plane == onIPVS) {
-			return
-		}
-		if time.Now().After(end) {
-			c.t.Fatalf("%d services still move to %s:\n%s", n, plane, kernelTable(c.t))
-		}
-	}
+		table := kernelTable(c.t)
+		has := strings.Contains(table, "TCP 0A000064:0050")
+		return fmt.Sprintf("%d that do:\n%s", n, table), n == 0 && has == (plane == onIPVS)
+	})
 }
 
 // TestMovingRefusesNobody moves the only service there is, and one that has

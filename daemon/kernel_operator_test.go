@@ -17,6 +17,7 @@ import (
 	"github.com/shunt-lb/shunt/internal/host/realserver"
 	"github.com/shunt-lb/shunt/internal/host/sysctl"
 	"github.com/shunt-lb/shunt/internal/test/netlab"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 	"github.com/shunt-lb/shunt/ipvs"
 )
 
@@ -132,19 +133,11 @@ func TestConnectionsOnIPVS(t *testing.T) {
 	// The kernel's table is one for all namespaces and is read by position:
 	// what comes and goes in the others moves an entry past the reader, or
 	// before it once more.
-	var seen string
-	for end := time.Now().Add(time.Minute); ; {
+	t.Log(wait.For(t, "all connections are listed once", func() (string, bool) {
 		all := count(admin.ConnectionFilter{Service: "tcp " + netip.AddrPortFrom(c.vip, 80).String()})
 		first, second := count(admin.ConnectionFilter{Real: c.servers[0].addr.String()}), count(admin.ConnectionFilter{Real: c.servers[1].addr.String() + ":80"})
-		seen = fmt.Sprintf("%d connections: %d and %d", all, first, second)
-		if all >= 6 && first+second == all && first >= second && second > 0 {
-			break
-		}
-		if time.Now().After(end) {
-			t.Fatal(seen)
-		}
-	}
-	t.Log(seen)
+		return fmt.Sprintf("%d connections: %d and %d", all, first, second), all >= 6 && first+second == all && first >= second && second > 0
+	}))
 	if n := count(admin.ConnectionFilter{Service: "127.0.0.1:8080"}); n != 0 {
 		t.Errorf("%d connections of a service on the proxy", n)
 	}

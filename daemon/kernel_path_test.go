@@ -5,6 +5,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -12,7 +13,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -21,6 +21,7 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/director"
 	"github.com/shunt-lb/shunt/internal/test/netlab"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 const pathCF = `checktimeout=3
@@ -187,47 +188,39 @@ func advertise(size int) error {
 // words, and none about the second, while both are up.
 func (c *cluster) warned(d *Daemon, event string, words ...string) {
 	c.t.Helper()
-	var has []string
-	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(time.Second) {
+	has := wait.For(c.t, fmt.Sprintf("%s: warnings %q", event, words), func() ([]string, bool) {
 		s, err := d.Status(c.t.Context())
 		c.must(err)
 		sv := s.Services[0]
 		if len(sv.Warnings) > 0 || len(sv.Servers[1].Warnings) > 0 {
 			c.t.Fatalf("%s: warnings %q and %q, want none of the service and rs2", event, sv.Warnings, sv.Servers[1].Warnings)
 		}
-		has = sv.Servers[0].Warnings
+		has := sv.Servers[0].Warnings
 		ok := len(has) == len(words) && sv.Servers[0].State == director.Up && sv.Servers[1].State == director.Up
 		for i := range words {
 			ok = ok && strings.Contains(has[i], words[i])
 		}
-		if ok {
-			c.t.Logf("%s: %q", event, has)
-			return
-		}
-	}
-	c.t.Fatalf("%s: warnings %q, want %q", event, has, words)
+		return has, ok
+	})
+	c.t.Logf("%s: %q", event, has)
 }
 
 // first waits until the first real server has a state, with words in the latest result,
 // while the second stays up.
 func (c *cluster) first(d *Daemon, event, state, words string) {
 	c.t.Helper()
-	var has director.ServerStatus
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+	what := fmt.Sprintf("%s: the first is %s with %q", event, state, words)
+	has := wait.For(c.t, what, func() (director.ServerStatus, bool) {
 		s, err := d.Status(c.t.Context())
 		c.must(err)
 		if other := s.Services[0].Servers[1]; s.Ready && other.State != "up" {
 			accept, _ := os.ReadFile("/proc/sys/net/ipv4/conf/eth0/accept_local")
-			c.t.Errorf("%s: the other real server is %s: %s; accept_local %s, transitions %+v", event, other.State, other.Result, accept, s.Transitions)
-			time.Sleep(5 * time.Second)
-			continue
+			c.t.Fatalf("%s: the other real server is %s: %s; accept_local %s, transitions %+v", event, other.State, other.Result, accept, s.Transitions)
 		}
-		if has = s.Services[0].Servers[0]; string(has.State) == state && strings.Contains(has.Result, words) {
-			c.t.Logf("%s: %s %s", event, has.State, has.Result)
-			return
-		}
-	}
-	c.t.Fatalf("%s: %s %q, want %s with %q", event, has.State, has.Result, state, words)
+		has := s.Services[0].Servers[0]
+		return has, string(has.State) == state && strings.Contains(has.Result, words)
+	})
+	c.t.Logf("%s: %s %s", event, has.State, has.Result)
 }
 
 // withdraw takes the VIP from a real server. What it returns puts it back.

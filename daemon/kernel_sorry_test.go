@@ -63,7 +63,7 @@ func TestClientsOfTheSorryServerEndWell(t *testing.T) {
 		var answered int
 		var failed []string
 		go func() {
-			answered, failed = c.crowd(stop, "rs1", "rs2", "sorry")
+			answered, failed = c.askAll(stop, "rs1", "rs2", "sorry")
 			close(done)
 		}()
 		for range 5 {

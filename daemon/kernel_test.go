@@ -23,6 +23,7 @@ import (
 	"github.com/shunt-lb/shunt/internal/host/realserver"
 	"github.com/shunt-lb/shunt/internal/host/sysctl"
 	"github.com/shunt-lb/shunt/internal/test/netlab"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 // A cluster is the network of the guides: a client behind a router, this
@@ -210,18 +211,13 @@ func (c *cluster) askFor(patience time.Duration) string {
 // and logs them in theirs.
 func (c *cluster) until(event string, want ...string) {
 	c.t.Helper()
-	var row []string
-	for end := time.Now().Add(60 * time.Second); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
-		row = row[:0]
+	row := wait.For(c.t, fmt.Sprintf("%s: the client sees %q", event, want), func() (row []string, ok bool) {
 		for range 6 {
 			row = append(row, c.ask())
 		}
-		if slices.Equal(slices.Sorted(slices.Values(row)), want) {
-			c.t.Logf("%s: %s", event, strings.Join(row, " "))
-			return
-		}
-	}
-	c.t.Fatalf("%s: the client sees %q, want %q", event, row, want)
+		return row, slices.Equal(slices.Sorted(slices.Values(row)), want)
+	})
+	c.t.Logf("%s: %s", event, strings.Join(row, " "))
 }
 
 const kernelCF = `checktimeout=3

@@ -19,8 +19,8 @@ type manager struct {
 	cancel context.CancelFunc
 }
 
-// heralded is a running notifier and whom it tells.
-func heralded(t *testing.T) (*notifier, *manager) {
+// newNotifierFixture returns a running notifier and the service manager that it tells.
+func newNotifierFixture(t *testing.T) (*notifier, *manager) {
 	m := &manager{}
 	h := newNotifier(func(state string) {
 		m.mu.Lock()
@@ -66,7 +66,7 @@ const (
 // more time for as long as nothing is stuck.
 func TestReadyIsToldWhenServed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h, m := heralded(t)
+		h, m := newNotifierFixture(t)
 		defer m.cancel()
 		h.ready(taken)
 		m.want(t, "at first")
@@ -89,7 +89,7 @@ func TestReadyIsToldWhenServed(t *testing.T) {
 // is told once.
 func TestStatusOfAMoment(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h, m := heralded(t)
+		h, m := newNotifierFixture(t)
 		defer m.cancel()
 		h.ready("")
 		m.want(t, "served", allSet)
@@ -111,7 +111,7 @@ func TestStatusOfAMoment(t *testing.T) {
 // when all of several that overlap are.
 func TestReloadIsToldWhenServed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h, m := heralded(t)
+		h, m := newNotifierFixture(t)
 		defer m.cancel()
 		h.ready("")
 		m.want(t, "served", allSet)

@@ -17,6 +17,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"github.com/shunt-lb/shunt/internal/test/netlab"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 // pairFile is what variants are made of; nobody is checked, so that a service
@@ -138,24 +139,19 @@ func write(t *testing.T, path, text string) {
 // facts are what can be seen of a daemon from outside once it is ready.
 func (d *Daemon) facts(t *testing.T) (facts []string) {
 	t.Helper()
-	for end := time.Now().Add(60 * time.Second); ; time.Sleep(time.Millisecond) {
+	wait.For(t, "the director is ready", func() (string, bool) {
 		s, err := d.Status(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if s.Ready {
-			break
-		}
-		if time.Now().After(end) {
-			t.Fatal(s.Unready)
-		}
-	}
+		return s.Unready, s.Ready
+	})
 	served, err := d.plane.Snapshot(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, s := range served {
-		facts = append(facts, fmt.Sprintf("%+v", s.Service), d.apology(t, s.Service.ID.String()))
+		facts = append(facts, fmt.Sprintf("%+v", s.Service), d.sorryAnswer(t, s.Service.ID.String()))
 	}
 	load := d.plane.proxy.Load()
 	facts = append(facts, fmt.Sprint(load.Connections.Limit, load.Flows.Limit, load.Buffers.Limit), fmt.Sprint("sorry server for ", len(d.sites)))
@@ -163,8 +159,8 @@ func (d *Daemon) facts(t *testing.T) (facts []string) {
 	return append(facts, hostFacts(t)...)
 }
 
-// apology is how the sorry server answers for a service.
-func (d *Daemon) apology(t *testing.T, service string) string {
+// sorryAnswer returns the answer of the sorry server for a service.
+func (d *Daemon) sorryAnswer(t *testing.T, service string) string {
 	t.Helper()
 	if !d.sites[service] {
 		return "nothing"

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/shunt-lb/shunt/director"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 // A speaker is a server that says a line, which may change, to every connection. It
@@ -70,19 +71,16 @@ func (s *speaker) port() string {
 }
 
 // server1 waits until the only real server is as want says, and returns it.
-func (b *fixture) server1(what string, want func(director.ServerStatus) bool) (s director.ServerStatus) {
+func (b *fixture) server1(what string, want func(director.ServerStatus) bool) director.ServerStatus {
 	b.t.Helper()
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	return wait.For(b.t, what, func() (director.ServerStatus, bool) {
 		st, err := b.Status(b.t.Context())
 		if err != nil {
 			b.t.Fatal(err)
 		}
-		if s = st.Services[0].Servers[0]; want(s) {
-			return s
-		}
-	}
-	b.t.Fatalf("waiting in vain for %s: %+v", what, s)
-	return s
+		s := st.Services[0].Servers[0]
+		return s, want(s)
+	})
 }
 
 func in(state director.State, weight int) func(director.ServerStatus) bool {

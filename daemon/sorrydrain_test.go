@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 // A memory is a kernel that forwards nothing.
@@ -141,11 +142,7 @@ func TestSorryServerDrains(t *testing.T) {
 		if err := c.Close(); err != nil {
 			t.Fatal(err)
 		}
-		for end := time.Now().Add(time.Minute); len(m.weights()) != 1; time.Sleep(drainPeriod) {
-			if time.Now().After(end) {
-				t.Fatal("the sorry server stays although nobody is with it")
-			}
-		}
+		wait.For(t, "the sorry server goes when nobody is with it", func() ([]int, bool) { w := m.weights(); return w, len(w) == 1 })
 		apply(well, well.RealServers[0].Weight)
 		well.RealServers[0].Weight = 3
 		apply(well, 3)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/shunt-lb/shunt/internal/test/netlab"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 // TestTransparent: a real server behind a whole shunt sees its client, by the
@@ -102,21 +103,18 @@ func neighbours(t *testing.T) (client, server *netlab.Namespace) {
 // wantSeen waits until the real server sees the client as it should.
 func wantSeen(t *testing.T, client *netlab.Namespace, want string) {
 	t.Helper()
-	got := ""
-	for end := time.Now().Add(time.Minute); time.Now().Before(end) && got != want; time.Sleep(10 * time.Millisecond) {
+	wait.For(t, "the real server sees "+want, func() (string, bool) {
 		c, err := client.Dial(t.Context(), "tcp", "10.1.0.1:80")
 		if err != nil {
-			continue
+			return err.Error(), false
 		}
+		defer c.Close()
 		_ = c.SetDeadline(time.Now().Add(2 * time.Second))
 		b := make([]byte, 100)
 		n, _ := c.Read(b)
-		got = strings.TrimSpace(string(b[:n]))
-		_ = c.Close()
-	}
-	if got != want {
-		t.Errorf("the real server sees %q, want %s", got, want)
-	}
+		got := strings.TrimSpace(string(b[:n]))
+		return got, got == want
+	})
 }
 
 func returnRules(t *testing.T) int {

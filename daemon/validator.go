@@ -17,11 +17,11 @@ type validator struct {
 	// why it does not have each of them now. Services that need one wait for it.
 	late map[string]func() error
 	// waiting are the services of the latest validation that wait.
-	waiting map[*config.Virtual]wait
+	waiting map[*config.Virtual]lack
 }
 
-// A wait is for a dataplane that a service needs.
-type wait struct {
+// A lack is a dataplane that a service needs and this host does not have yet.
+type lack struct {
 	kind   *kind
 	reason string
 }
@@ -67,7 +67,7 @@ func (d *dataplanes) validator() *validator {
 // only needs a dataplane which this host does not have yet is no problem: it is
 // for that dataplane then, and conf waits for it.
 func (j *validator) validate(conf *config.Config) config.Problems {
-	j.waiting = map[*config.Virtual]wait{}
+	j.waiting = map[*config.Virtual]lack{}
 	if ps := director.Validate(conf, j.limits, j.connects); len(ps) > 0 {
 		return ps
 	}
@@ -97,7 +97,7 @@ func (j *validator) limits(v *config.Virtual, s dataplane.VirtualService) []*dat
 		return []*dataplane.Limit{{Directive: "dataplane", Reason: fmt.Sprintf(
 			"this shunt does without %s: leave --dataplane=%s out, or leave dataplane = %s out", k.title, j.def, k.name)}}
 	case !j.has(k):
-		j.waiting[v] = wait{k, "dataplane = " + k.name + " asks for it"}
+		j.waiting[v] = lack{k, "dataplane = " + k.name + " asks for it"}
 	case len(limits) > 0 && j.waits(v, s, limits[0].Reason):
 		return nil
 	}
@@ -126,7 +126,7 @@ func (j *validator) waits(v *config.Virtual, s dataplane.VirtualService, reason 
 	}
 	for _, k := range kinds {
 		if j.late[k.name] != nil && len(k.limits(v, s)) == 0 {
-			j.waiting[v] = wait{k, reason}
+			j.waiting[v] = lack{k, reason}
 			return true
 		}
 	}

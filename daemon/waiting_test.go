@@ -7,9 +7,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/shunt-lb/shunt/config"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 // A name or file that is missing when shunt starts keeps no other service from
@@ -69,11 +69,7 @@ virtual = `+other+`
 // until waits for a state that is good.
 func until(t *testing.T, state func() string, good func(string) bool) {
 	t.Helper()
-	for end := time.Now().Add(2 * time.Minute); !good(state()); time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("still\n%s", state())
-		}
-	}
+	wait.For(t, "another state", func() (string, bool) { now := state(); return now, good(now) })
 }
 
 // A check says of a log file that cannot be written what a start says of it.

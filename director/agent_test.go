@@ -152,8 +152,8 @@ func TestReloadOfOneOfSeveralChecks(t *testing.T) {
 	r.is("which is good", Up, 4)
 }
 
-// A maintenance file takes the server out whatever its checks say. After it all
-// checks have to be good again, and an agent's word stands.
+// A maintenance file takes a server out of use, whatever its checks say. When the file
+// is gone each check has to succeed again, and the agent's state still counts.
 func TestSeveralChecksAndMaintenance(t *testing.T) {
 	r := withAgent(t, agentFile+anotherLine)
 	r.port(81, nil, nil)

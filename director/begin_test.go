@@ -20,8 +20,8 @@ import (
 	"github.com/shunt-lb/shunt/director/internal/prober"
 )
 
-// A first is what becomes of the first check of a real server: err after a time.
-// Its others come to the same at once.
+// A first is the result of the first check of a real server: err after a time. Later
+// checks have the same result at once.
 type first struct {
 	after time.Duration
 	err   error
@@ -72,10 +72,10 @@ func sorryService(reals ...string) config.Virtual {
 	return v
 }
 
-// Whatever the first checks come to and however long they take: the service
-// begins when all of them have ended, at the latest a second after the first
-// good one, with all servers that are well by then; with the sorry server if
-// none is. Nothing is in the dataplane before.
+// With any results of the first checks, after any time, the service begins when all of
+// them have ended, at the latest a second after the first good one, with all servers
+// that are well by then; with the sorry server if none is. Nothing is in the dataplane
+// before.
 func TestBeginProperty(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		addrs := []string{rs1, rs2, "192.168.80.130:80", "192.168.80.140:80"}[:rapid.IntRange(1, 4).Draw(rt, "servers")]
@@ -148,7 +148,7 @@ func TestBeginWithRiseCount(t *testing.T) {
 	})
 }
 
-// Checks that this host cannot make keep no service from beginning: when they are
+// Services begin although this host cannot make their checks: when these are
 // resultGrace the sorry server answers.
 func TestBeginWithoutChecks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -176,8 +176,8 @@ func TestBeginAtOnce(t *testing.T) {
 	out.want(t, "start", "apply 10.0.0.1:80: "+rs1+"=1", "apply 10.0.0.2:80: sorry=1", "apply 10.0.0.3:80: sorry=1")
 }
 
-// What a predecessor has left goes on as it is until the service begins, and
-// leaves the dataplane if shunt stops, or the section goes, before.
+// A service that a predecessor has left stays as it is until shunt's begins. If shunt
+// stops, or the section is removed, before that, it leaves the dataplane.
 func TestBeginWithAPredecessor(t *testing.T) {
 	v := sorryService(rs1, rs2)
 	left := dataplane.VirtualService{ID: v.ID, Scheduler: "rr", RealServers: []dataplane.RealServer{
@@ -266,8 +266,8 @@ func TestBeginAfterAReload(t *testing.T) {
 	}
 }
 
-// Who asks while the director starts is told of the services of the file, and
-// not that it is ready because there are none.
+// While the director starts, its status shows the services of the file, and does not
+// call it ready because there are none.
 func TestStatusOfTheFirstMoment(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newFixture(t, conf(virtual(vip, rs1)))
@@ -298,7 +298,7 @@ func TestReadyMeansServed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		good, taken := virtual(vip, rs1), virtual("10.0.0.101:80", rs1, rs2+" 0")
 		r := newFixture(t, conf(good, taken))
-		p := &picky{plane: r.plane, refused: taken.ID}
+		p := &refusingPlane{plane: r.plane, refused: taken.ID}
 		var told []string
 		r.o.Ready = func(why string) { told = append(told, why) }
 		r.applyTo(p)
@@ -335,20 +335,20 @@ func TestReadyMeansServed(t *testing.T) {
 	})
 }
 
-// A picky dataplane takes all services but one, and that one's time.
-type picky struct {
+// A refusingPlane applies all services but one, which takes its time and fails.
+type refusingPlane struct {
 	*plane
 	refused dataplane.ServiceID
 	slow    time.Duration
 }
 
-func (p *picky) set(refused dataplane.ServiceID, slow time.Duration) {
+func (p *refusingPlane) set(refused dataplane.ServiceID, slow time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.refused, p.slow = refused, slow
 }
 
-func (p *picky) Apply(ctx context.Context, v dataplane.VirtualService) error {
+func (p *refusingPlane) Apply(ctx context.Context, v dataplane.VirtualService) error {
 	p.mu.Lock()
 	refused, slow := p.refused == v.ID, p.slow
 	p.mu.Unlock()
@@ -369,7 +369,7 @@ func TestStatusWaitsForTheDataplane(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := virtual(vip, rs1)
 		r := newFixture(t, conf(v))
-		p := &picky{plane: r.plane, slow: applyWait / 2}
+		p := &refusingPlane{plane: r.plane, slow: applyWait / 2}
 		r.applyTo(p)
 		r.start()
 		defer r.stop()
@@ -404,7 +404,7 @@ func TestNotReadyWithoutAService(t *testing.T) {
 		r := newFixture(t, left).start()
 		defer r.stop()
 		time.Sleep(2 * time.Second)
-		const want = "not served as wanted: 1 of 2 virtual services; what is left out waits for something that the file names and is not there"
+		const want = "not served as wanted: 1 of 2 virtual services; a service that is left out waits for a name or a file that is missing"
 		if s := r.status(); s.Ready || s.Unready != want {
 			t.Errorf("ready %v, %q", s.Ready, s.Unready)
 		}

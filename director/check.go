@@ -12,33 +12,34 @@ import (
 	"github.com/shunt-lb/shunt/director/internal/spec"
 )
 
-// A check is one of the checks of a server, and what is known by it.
+// A check is one of the checks of a server, with its results.
 type check struct {
 	*spec.Check
-	// advises: it asks an agent, whose words count while its silence does not.
+	// advises reports that the check asks an agent, whose answers count and whose
+	// silence does not.
 	advises bool
 	checkHistory
 }
 
-// A checkHistory is what is known by one check of a server, which a reload keeps
-// while the check stays as it is.
+// A checkHistory holds the results of one check of a server. A reload keeps it while
+// the check stays as it is.
 type checkHistory struct {
+	last    prober.Result    // the latest one, without its note
+	request *request.Request // nil for nothing; replaced, never changed
+	expires *time.Time       // when the certificate ends, nil if there was none; likewise
 	health  health.Health
-	last    prober.Result
-	request request.Request
-	expires time.Time // when the certificate ends, zero if there was none
 }
 
-// checksOf returns the checks of r, the ordinary one first; none with checktype on
-// and off. An agent that has said nothing yet is no reason to be down.
-func checksOf(v *config.Virtual, r *config.Real) []check {
+// checksOf returns the checks of r, the ordinary one first; none with checktype on and
+// off. They are appended to room, which is empty. An agent begins as up: its silence
+// is no reason to be down.
+func checksOf(v *config.Virtual, r *config.Real, room []check) []check {
 	ordinary := spec.For(v, r)
 	if ordinary == nil {
 		return nil
 	}
 	further := v.Further()
-	all := make([]check, 1, 1+len(further))
-	all[0].Check = ordinary
+	all := append(room, check{Check: ordinary})
 	for i := range further {
 		k := check{Check: spec.For(v.As(&further[i]), further[i].Of(r)), advises: further[i].Agent}
 		k.health.Up = k.advises
@@ -77,8 +78,8 @@ func (k *check) pace() time.Duration {
 	return usual
 }
 
-// setHealth sets the server up or down, as if by all of its checks. But an agent
-// alone takes back its word.
+// setHealth sets the server up or down, as if by all of its checks. A server that an
+// agent says is down stays down.
 func (s *server) setHealth(up bool) {
 	for i := range s.checks {
 		if k := &s.checks[i]; !k.advises {
@@ -94,7 +95,7 @@ func (s *server) setHealth(up bool) {
 // says so, and has failed if one has. Its counts are those of the worst check:
 // the most failures or, if none fails, the fewest successes.
 func healthOf(all []check) health.Health {
-	h := health.Health{Up: true, Rises: math.MaxInt}
+	h := health.Health{Up: true, Rises: math.MaxInt32}
 	for i := range all {
 		k := &all[i]
 		h.Up, h.Failed = h.Up && k.health.Up, h.Failed || k.health.Failed
@@ -109,13 +110,30 @@ func healthOf(all []check) health.Health {
 	return h
 }
 
-// requestOf returns what a server asks for by all of its checks, of the weight that
-// is configured: maint before drain, and the least weight.
-func requestOf(all []check, configured int) (q request.Request) {
+// requestOf returns the request of all checks together: maint before drain, and the
+// least of the weights that they make of the configured one. It is nil for nothing.
+func requestOf(all []check, configured int) *request.Request {
+	var q request.Request
 	for i := range all {
-		q.Join(&all[i].request, configured)
+		if one := all[i].request; one != nil {
+			q.Join(one, configured)
+		}
 	}
-	return q
+	return q.Kept()
+}
+
+// latest returns the latest result of all checks of a server, with the error that
+// trouble says.
+func (s *server) latest() (r prober.Result) {
+	for i := range s.checks {
+		if k := &s.checks[i]; k.last.At.After(r.At) {
+			r = k.last
+		}
+	}
+	if len(s.checks) > 1 {
+		r.Err = trouble(s.checks)
+	}
+	return r
 }
 
 // trouble returns why the checks of a server fail, by the latest result of each:
@@ -149,8 +167,8 @@ func (s *server) unchecked() bool {
 // has shown none.
 func (s *server) expires() (first time.Time) {
 	for i := range s.checks {
-		if at := s.checks[i].expires; first.IsZero() || !at.IsZero() && at.Before(first) {
-			first = at
+		if at := s.checks[i].expires; at != nil && (first.IsZero() || at.Before(first)) {
+			first = *at
 		}
 	}
 	return first
@@ -185,8 +203,8 @@ func (s *server) inheritChecks(old *server) bool {
 	return same
 }
 
-// begin has a check that is new after a reload begin in the state of the old server.
-// The request of a real server stays if only the pace of the check has changed.
+// begin sets a check that is new after a reload to the state of the old server. The
+// request of a real server stays if only the pace of the check has changed.
 func (k *check) begin(old *server, ordinary bool) {
 	if !k.advises {
 		k.health.Set(old.health.Up)
@@ -205,16 +223,10 @@ func (k *check) begin(old *server, ordinary bool) {
 // changed or gone, from that of old.
 func (s *server) recount(now time.Time, old *server) {
 	s.health.Set(old.health.Up)
-	s.last, s.awaited = prober.Result{}, time.Time{}
+	s.awaited = time.Time{}
 	if len(s.checks) > 0 {
 		s.health = healthOf(s.checks)
 	}
-	for i := range s.checks {
-		if k := &s.checks[i]; k.last.At.After(s.last.At) {
-			s.last = k.last
-		}
-	}
-	s.last.Err = trouble(s.checks)
 	s.recent.Move(func(of int) int { return placeIn(s.checks, &old.checks[of], of == 0) })
 	if s.state() != old.state() {
 		why := s.requested()

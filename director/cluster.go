@@ -24,9 +24,10 @@ type cluster struct {
 	stale map[*service]time.Time
 	// waiting are the services that have not begun.
 	waiting map[*service]struct{}
-	// readyChanged: whether the director is ready may have changed.
+	// readyChanged reports that the director may have become ready, or no longer
+	// ready.
 	readyChanged bool
-	// leftOut is how many virtual services wait for names or files.
+	// leftOut counts the virtual services that wait for names or files.
 	leftOut int
 	// files keep out real servers, by their configured address.
 	files   map[string]string
@@ -156,7 +157,9 @@ func (c *cluster) refresh(now time.Time, sv *service) {
 	c.judge(now, sv)
 	sv.advanceRamps(now, c.log)
 	for _, s := range sv.servers {
-		s.ramp.out = s.ramp.out || s.foundDown()
+		if s.foundDown() {
+			s.own().ramp.out = true
+		}
 		c.reports.alerts.schedule(now, sv, s)
 	}
 	if !begun {

@@ -20,7 +20,7 @@ var (
 	errBad = errors.New("connect: connection refused")
 )
 
-// A replay drives a cluster with events and compares what comes out.
+// A replay drives a cluster with events and compares its effects.
 type replay struct {
 	t   *testing.T
 	c   *cluster
@@ -71,7 +71,7 @@ const (
 	vip = "10.0.0.100:80"
 )
 
-// The story of every guide: two servers, both fail, both return.
+// Two servers fail and return, as in every guide.
 func TestStory(t *testing.T) {
 	for name, tt := range map[string]struct {
 		quiescent bool
@@ -203,7 +203,7 @@ func TestStop(t *testing.T) {
 	r.out.want(t, "stop", "/bin/notify stop", "remove 10.0.0.1:80")
 }
 
-// A fallback that is one of the real servers takes nothing away from it.
+// A fallback that is one of the real servers leaves that server's weight as it is.
 func TestFallbackEqualToRealServer(t *testing.T) {
 	v := virtual(vip, rs1, rs2)
 	v.Fallback, v.Quiescent = fallback(rs1), true
@@ -277,8 +277,8 @@ func TestCheckTypeOnAndOff(t *testing.T) {
 	}
 }
 
-// Real servers found with a weight are up until a check says otherwise. What was
-// found stays as it is until it is known what to make of all of them.
+// Real servers found with a weight are up until a check says otherwise. A service that
+// was found stays as it is until each of them is known to be up or down.
 func TestAdopt(t *testing.T) {
 	v := virtual(vip, rs1, rs2)
 	v.FailureCount = 2
@@ -311,7 +311,7 @@ func TestMaintenance(t *testing.T) {
 	r.up(rs1, "apply 10.0.0.100:80: "+rs1+"=1 "+rs2+"=1")
 }
 
-// What is known about a server survives a reload that does not concern it.
+// The state of a server survives a reload that does not concern the server.
 func TestReloadKeepsHealth(t *testing.T) {
 	v := virtual(vip, rs1, rs2)
 	v.FailureCount = 2

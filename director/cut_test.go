@@ -66,8 +66,8 @@ func TestOnDownKeep(t *testing.T) {
 
 func nobodyConnects(*config.Virtual) bool { return false }
 
-// What the operator takes out, or a reload removes, or what the service is to
-// use all the same, keeps its connections.
+// Connections stay to servers that the operator takes out, that a reload removes, or
+// that the service uses all the same.
 func TestOnDownSpares(t *testing.T) {
 	r := newReplay(t, conf(cutting(rs1, rs2)))
 	r.result(rs1, nil)
@@ -124,7 +124,7 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-// Where no maxconn stands alone the line of the real server is at fault.
+// The problem is at the line of the real server if no line has maxconn alone.
 func TestValidateFindsMaxConn(t *testing.T) {
 	v := virtual(vip, rs1, rs2)
 	v.Pos.Line, v.Reals[1].Pos.Line, v.Reals[1].MaxConn = 1, 3, 9
@@ -141,7 +141,7 @@ func TestValidateFindsMaxConn(t *testing.T) {
 	}
 }
 
-// A dataplane that does not cut has to be able to say so beforehand.
+// A dataplane that does not cut connections can refuse the directive at validation.
 func TestValidateSeesWhatIsCut(t *testing.T) {
 	v := cutting(rs2, rs1)
 	limits := func(_ *config.Virtual, s dataplane.VirtualService) []*dataplane.Limit {

@@ -271,7 +271,7 @@ const maxWaitingLogged = 20
 // logWaiting logs what a configuration waits for.
 func logWaiting(log *slog.Logger, ps config.Problems) {
 	for _, p := range ps[:min(len(ps), maxWaitingLogged)] {
-		log.Warn("configuration waits for what is not there", "waiting", p.String())
+		log.Warn("configuration waits for a name or a file that is missing", "waiting", p.String())
 	}
 	if more := len(ps) - maxWaitingLogged; more > 0 {
 		log.Warn("configuration waits for more, see `shunt status`", "more", more)

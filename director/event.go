@@ -67,8 +67,8 @@ func (e *Event) environment() []string {
 	}
 }
 
-// tell has an event told to those who want it: by the notify command of its
-// service, after the events before it, and by its webhook.
+// tell sends an event to the notify command of its service and to its webhook, if
+// there are any; each gets events in their order.
 func (a *alerts) tell(v *config.Virtual, e Event) {
 	if v.Webhook == "" && v.Notify == "" {
 		return

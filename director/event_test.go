@@ -13,10 +13,11 @@ import (
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/director/internal/hooks"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
-// A service's people are told of its changes in order, each by what they have
-// asked for, and no more often than alertlimit allows.
+// Commands and webhooks of a service are told of its changes in order, each by what
+// they have asked for, and no more often than alertlimit allows.
 func TestEventsOfACluster(t *testing.T) {
 	v := virtual(vip, rs1, rs2)
 	v.Webhook, v.Notify, v.Fallback = "https://user:hidden@hooks.example.test/hidden", "page", fallback("sorry")
@@ -70,12 +71,11 @@ func TestEventsAreTold(t *testing.T) {
 		a.tell(&stuck, Event{Event: "up"})
 		a.tell(&v, Event{Event: "down", Real: fmt.Sprint(i), Reason: "`reboot`; $(reboot)"})
 	}
-	deadline := time.Now().Add(time.Minute)
-	for n := 0; n < 50 && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	wait.For(t, "50 events are posted", func() (int, bool) {
 		mu.Lock()
-		n = len(posted)
-		mu.Unlock()
-	}
+		defer mu.Unlock()
+		return len(posted), len(posted) >= 50
+	})
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	waitFor(ctx, out, 50)

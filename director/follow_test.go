@@ -9,8 +9,8 @@ import (
 	"github.com/shunt-lb/shunt/config"
 )
 
-// What follows from a configuration outside of the director, in files and on
-// the host, may hang: servers still come and go, and whoever asks is answered.
+// Options.Follow, which works with files and the host, may hang: servers still come
+// and go, and status still answers.
 func TestFollowHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := virtual(vip, rs1, rs2)

@@ -58,7 +58,7 @@ func (sv *service) inherit(now time.Time, old *service) {
 // inherit takes over the history of the same server before a reload.
 func (s *server) inherit(now time.Time, old *server) {
 	initial := s.cause
-	s.serverHistory = old.serverHistory
+	s.serverHistory = old.clone()
 	same := s.inheritChecks(old)
 	s.request = requestOf(s.checks, s.conf.Weight)
 	if same {

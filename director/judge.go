@@ -6,18 +6,17 @@ import (
 	"time"
 )
 
-// A quorum is whether the usable real servers of a service weigh enough. A reload
+// A quorum tells whether the usable real servers of a service weigh enough. A reload
 // keeps it.
 type quorum struct {
 	reached bool
 	weight  int // of the usable servers
-	// told is what quorumup or quorumdown, log and mail were told last, "" for
-	// nothing.
+	// told is the state that quorumup or quorumdown, log and mail reported last, ""
+	// for none.
 	told State
 }
 
-// A shift is a change of a server's state that has not been reported. The zero
-// value is none.
+// A shift is a change of a server's state that has not been reported.
 type shift struct {
 	from State
 	at   time.Time
@@ -53,10 +52,10 @@ func (c *cluster) judge(now time.Time, sv *service) {
 	}
 }
 
-// failing reports whether checks have found the server down. One that was kept in
-// use stays so until its check, which a reload has changed, has a result.
+// failing reports whether checks have found the server down. A server that was kept in
+// use still is failing after a reload that changed its check, until that has a result.
 func (s *server) failing() bool {
-	return !s.health.Up && s.maintenance == "" && (s.health.Failed || s.kept != "" && (s.last.At.IsZero() || s.unchecked()))
+	return !s.health.Up && s.maintenance == "" && (s.health.Failed || s.kept != "" && (s.latest().At.IsZero() || s.unchecked()))
 }
 
 // takes reports whether the server could be given clients if it were well: neither
@@ -65,8 +64,8 @@ func (s *server) takes() bool { return s.maintenance == "" && s.request.Weigh(s.
 
 // shift notes that a server may leave the state from, "" for no news of the cause.
 func (s *server) shift(at time.Time, from State, why string) {
-	if s.shifted.from == "" {
-		s.shifted = shift{from: from, at: at}
+	if s.shifted == nil {
+		s.shifted = &shift{from: from, at: at}
 	}
 	if why != "" {
 		s.shifted.at, s.shifted.why = at, why
@@ -95,7 +94,7 @@ func (sv *service) keep() {
 			}
 		}
 	}
-	slices.SortStableFunc(failing, func(a, b *server) int { return a.failedAt.Compare(b.failedAt) })
+	slices.SortStableFunc(failing, func(a, b *server) int { return a.seldom().failedAt.Compare(b.seldom().failedAt) })
 	for _, s := range sv.servers {
 		s.kept = ""
 	}

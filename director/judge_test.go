@@ -101,7 +101,8 @@ func TestQuorumEvents(t *testing.T) {
 	}
 }
 
-// Without a fallback, usable servers serve whatever the quorum: the commands tell.
+// Without a fallback, usable servers serve with and without a quorum; only the
+// commands tell.
 func TestQuorumWithoutFallback(t *testing.T) {
 	r := allUp(t, judged(func(v *config.Virtual) {
 		v.Fallback, v.Quorum, v.QuorumDown = nil, 4, "/bin/down"
@@ -159,7 +160,8 @@ func TestQuorumCommandsOfReloads(t *testing.T) {
 	r.out.want(t, "a stop", gone, "remove "+vip)
 }
 
-// Half of four are two: those that fail third and fourth stay, and say so.
+// With maxdown=50% and four servers, those that fail third and fourth stay in use, and
+// status says so.
 func TestMaxDown(t *testing.T) {
 	r := allUp(t, judged(func(v *config.Virtual) { v.MaxDown, v.EmailAlert = 50, []string{"ops"} }))
 	r.down(rs3, "mail running ops: Deleted real server: "+rs3+" ("+vip+")", "apply "+vip+": "+rs1+"=1 "+rs2+"=1 "+rs4+"=1")
@@ -205,6 +207,26 @@ func TestFailOpen(t *testing.T) {
 
 // initstate=up serves at once, and the first failed check counts, whatever
 // failurecount says; initstate=down takes nothing from a dataplane that serves.
+// A server that is kept without having been up, or kept no more, has a cause that
+// says why its checks fail.
+func TestCausesOfKeptServers(t *testing.T) {
+	v := judged(func(v *config.Virtual) { v.FailOpen = true })
+	r := newReplay(t, conf(v))
+	for i := range v.Reals {
+		r.result(v.Reals[i].Addr.String(), errBad)
+	}
+	last := func(to State, cause string) {
+		t.Helper()
+		recent := r.c.reports.history.recent
+		if got := recent[len(recent)-1]; got.To != to || got.Cause != cause {
+			t.Errorf("%s %q, want %s %q", got.To, got.Cause, to, cause)
+		}
+	}
+	last(Kept, "its checks fail, and failopen=yes keeps it in use: connect: connection refused")
+	r.result(rs1, nil)
+	last(Down, "its checks fail, and nothing keeps it in use any more: connect: connection refused")
+}
+
 func TestInitState(t *testing.T) {
 	v := judged(func(v *config.Virtual) { v.InitState, v.FailureCount = config.InitUp, 3 })
 	r := newReplay(t, conf(v))
@@ -290,9 +312,10 @@ func (m *model) result(addr string, ok bool) {
 	}
 }
 
-// Random results, maintenance, weights and reloads: what serves is what the model
-// says, the same states come of a reload, commands alternate, and a service with a
-// server that is well, or a fallback, is never without anything that answers.
+// With random results, maintenance, weights and reloads, the servers in use are those
+// that the model says, the same states come of a reload, commands alternate, and a
+// service with a server that is well, or a fallback, is never without anything that
+// answers.
 func TestJudgementProperties(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		addrs := []string{rs1, rs2, rs3, rs4, "192.168.80.150:80"}[:rapid.IntRange(1, 5).Draw(rt, "servers")]

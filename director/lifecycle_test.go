@@ -77,7 +77,7 @@ func TestMaintenanceAtStart(t *testing.T) {
 	})
 }
 
-// A start whose context ends comes to nothing, and says so.
+// A start whose context ends has no effect and returns an error.
 func TestStartIsInterrupted(t *testing.T) {
 	r := newFixture(t, conf(virtual(vip, rs1)))
 	ctx, cancel := context.WithCancel(t.Context())
@@ -191,8 +191,8 @@ func TestStopWithADoneContext(t *testing.T) {
 	}
 }
 
-// A reload that whoever asked for it gives up is not taken for one that was
-// made: the edit is still picked up.
+// A reload whose caller gives up is not taken for one that was made: the edit is still
+// picked up.
 func TestReloadGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := virtual(vip, rs1)

@@ -31,7 +31,7 @@ type alerts struct {
 	global config.Global
 	phase  config.AlertStates // of the daemon, as mails name it
 	out    effects
-	// at is the time of what happens.
+	// at is the time of the event that is reported.
 	at     time.Time
 	limits ratelimit.Limits
 }
@@ -63,7 +63,7 @@ func (s *server) reason() checks.Kind {
 	if st := s.state(); st != Down && st != Kept {
 		return ""
 	}
-	return checks.KindOf(s.last.Err)
+	return checks.KindOf(s.latest().Err)
 }
 
 // purged reports that the servers of gone that are in use leave a service, at a
@@ -130,12 +130,19 @@ func phaseName(p config.AlertStates) string {
 // schedule starts, hastens or ends the reminders about a server, by its state and
 // emailalertfreq.
 func (a *alerts) schedule(now time.Time, sv *service, s *server) {
-	next := now.Add(sv.conf.EmailAlertFreq)
+	next, due := now.Add(sv.conf.EmailAlertFreq), s.seldom().remindAt
 	switch {
 	case sv.conf.EmailAlertFreq <= 0 || !s.missing():
-		s.remindAt = time.Time{}
-	case s.remindAt.IsZero() || s.remindAt.After(next):
-		s.remindAt = next
+		s.remind(time.Time{})
+	case due.IsZero() || due.After(next):
+		s.remind(next)
+	}
+}
+
+// remind has the next reminder about a server be due at a time, zero for none.
+func (s *server) remind(at time.Time) {
+	if s.seldom().remindAt != at {
+		s.own().remindAt = at
 	}
 }
 
@@ -148,10 +155,10 @@ func (s *server) missing() bool {
 // remindDue sends the reminders about a service's servers that are due.
 func (a *alerts) remindDue(now time.Time, sv *service) {
 	for _, s := range sv.servers {
-		if s.remindAt.IsZero() || now.Before(s.remindAt) {
+		if due := s.seldom().remindAt; due.IsZero() || now.Before(due) {
 			continue
 		}
-		s.remindAt = time.Time{}
+		s.remind(time.Time{})
 		a.schedule(now, sv, s)
 		a.about(sv, fmt.Sprintf("Inaccessible real server: %s (%s)", s.conf.Addr, bareName(sv.conf)), s.reason())
 	}

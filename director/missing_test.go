@@ -10,8 +10,8 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// The one check that not every build has is refused when the file is read, in a
-// line that says how to get it.
+// A check that this build does not have is refused when the file is read, in a line
+// that says how to get it.
 func TestMissingCheck(t *testing.T) {
 	v := config.Virtual{Service: "oracle"}
 	v.CheckType = config.CheckNegotiate

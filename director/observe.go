@@ -27,21 +27,20 @@ func (c *cluster) observeAll(members []member, r prober.Result) {
 // observe counts one result for one server.
 func (c *cluster) observe(m member, r prober.Result) {
 	sv, s, k := m.sv, m.s, m.check()
-	first, silent := k.last.At.IsZero(), k.silent()
+	first, silent, known := k.last.At.IsZero(), k.silent(), !s.seldom().failedAt.IsZero()
 	s.recent.Add(r.At, r.Duration, r.Err, m.i)
 	sv.durations.Add(r.Duration)
 	c.monitor(m, r)
 	if r.Err != nil && m.i > 0 {
 		r.Err = fmt.Errorf("%s: %w", sv.names[m.i], r.Err)
 	}
-	k.last, s.last = r, r
+	k.last = prober.Result{At: r.At, Duration: r.Duration, Err: r.Err}
 	c.applyNote(r.At, m, r.Note)
-	if m.i == 0 && r.Err == nil && r.Note != nil && r.Note.Warning != s.warnings.check {
-		logWarnings(s.log(c.log, sv), list(s.warnings.check), list(r.Note.Warning))
-		s.warnings.check = r.Note.Warning
+	if m.i == 0 && r.Err == nil && r.Note != nil && r.Note.Warning != s.seldom().warnings.check {
+		logWarnings(s.log(c.log, sv), list(s.seldom().warnings.check), list(r.Note.Warning))
+		s.own().warnings.check = r.Note.Warning
 	}
 	if k.silent() {
-		s.last.Err = trouble(s.checks)
 		m.logSilence(c.log, silent)
 		return
 	}
@@ -56,17 +55,14 @@ func (c *cluster) observe(m member, r prober.Result) {
 	k.observe(r, fall, sv.conf.RiseCount)
 	s.health = healthOf(s.checks)
 	s.assumed = s.assumed && s.health.Up && s.unchecked()
-	if len(s.checks) > 1 {
-		s.last.Err = trouble(s.checks)
-	}
 	changed := s.state() != before
 	if s.health.Failed && !failed {
-		s.failedAt = r.At
+		s.own().failedAt = r.At
 	}
 	if changed {
 		s.shift(r.At, before, cause(r.Err))
 	} else {
-		m.logResult(c.log, r, first)
+		m.logResult(c.log, r, first, known)
 	}
 	if changed || first || sv.begun && s.health.Failed != failed {
 		c.stale[sv] = r.At
@@ -101,11 +97,12 @@ func (c *cluster) catchUp() {
 	clear(c.stale)
 }
 
-// logResult logs a result that changed no state.
-func (m member) logResult(log *slog.Logger, r prober.Result, first bool) {
+// logResult logs a result that changed no state: the first one of its check or not,
+// and of a server that checks are known to have found down before or not.
+func (m member) logResult(log *slog.Logger, r prober.Result, first, known bool) {
 	sv, s, h := m.sv, m.s, &m.check().health
-	if s.state() == Down && s.health.Failed && s.last.Err != nil {
-		s.cause = cause(s.last.Err)
+	if err := s.latest().Err; s.state() == Down && s.health.Failed && err != nil {
+		s.cause = cause(err)
 	}
 	if r.Err == nil && !log.Enabled(context.Background(), slog.LevelDebug) {
 		return // most results are such, and words cost more than the check
@@ -116,6 +113,8 @@ func (m member) logResult(log *slog.Logger, r prober.Result, first bool) {
 		log.Debug("check succeeded", "duration", r.Duration)
 	case h.Up:
 		log.Info("soft failure", "failures", h.Fails, "failurecount", sv.conf.FailureCount, "err", r.Err)
+	case first && known:
+		log.Info("real server stays down", "err", r.Err)
 	case first:
 		log.Info("real server is down from the start", "err", r.Err)
 	default:
@@ -126,7 +125,7 @@ func (m member) logResult(log *slog.Logger, r prober.Result, first bool) {
 // logSilence logs that an agent has become silent, if it was not before.
 func (m member) logSilence(log *slog.Logger, before bool) {
 	if !before {
-		log.Warn("agent says nothing of its real server, which stays as it is", "service", m.sv.conf.ID.String(), "real", m.s.conf.Addr.String(), "err", m.check().last.Err)
+		log.Warn("agent does not answer with a state; its real server stays as it is", "service", m.sv.conf.ID.String(), "real", m.s.conf.Addr.String(), "err", m.check().last.Err)
 	}
 }
 
@@ -155,8 +154,8 @@ type suspicion struct {
 	server  netip.AddrPort
 }
 
-// suspect is what a [dataplane.Observer] calls. While many wait, more are dropped:
-// the dataplane will say it again.
+// suspect is called by a [dataplane.Observer]. While many suspicions wait, more are
+// dropped: the dataplane repeats them.
 func (d *Director) suspect(id dataplane.ServiceID, server netip.AddrPort) {
 	select {
 	case d.suspicions <- suspicion{id, server}:
@@ -164,7 +163,7 @@ func (d *Director) suspect(id dataplane.ServiceID, server netip.AddrPort) {
 	}
 }
 
-// hasten has the checks of a real server run at once. It runs in the loop.
+// hasten makes the checks of a real server at once. It runs in the loop.
 func (d *Director) hasten(about suspicion) {
 	for _, id := range d.cluster.hasten(time.Now(), about) {
 		d.prober.Hasten(id)
@@ -180,10 +179,11 @@ func (c *cluster) hasten(now time.Time, about suspicion) (ids []spec.ID) {
 		return nil
 	}
 	for _, s := range sv.servers {
-		if s.addr != about.server || len(s.checks) == 0 || s.state() != Up || now.Sub(s.hastenedAt) < hastenPause {
+		if s.addr != about.server || len(s.checks) == 0 || s.state() != Up || now.Sub(s.seldom().hastenedAt) < hastenPause {
 			continue
 		}
-		s.hastened, s.hastenedAt = s.hastened+1, now
+		own := s.own()
+		own.hastened, own.hastenedAt = own.hastened+1, now
 		c.log.Info("clients do not reach a real server; its check is hastened", "service", sv.conf.ID.String(), "real", s.conf.Addr.String(), "errorlimit", sv.conf.ErrorLimit)
 		for i := range s.checks {
 			ids = append(ids, s.checks[i].ID)

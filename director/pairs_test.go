@@ -132,7 +132,7 @@ type recordedEffects struct {
 	told   []any
 }
 
-func newWorld() *recordedEffects {
+func newRecordedEffects() *recordedEffects {
 	return &recordedEffects{served: map[dataplane.ServiceID]dataplane.VirtualService{}}
 }
 
@@ -164,7 +164,7 @@ type harness struct {
 
 // newHarness is a start beside a dataplane in which all servers of c serve.
 func newHarness(c *config.Config) *harness {
-	l := &harness{w: newWorld(), now: t0}
+	l := &harness{w: newRecordedEffects(), now: t0}
 	l.cluster = newCluster(l.w, quiet())
 	var found []dataplane.VirtualService
 	for i := range c.Virtuals {
@@ -203,7 +203,7 @@ func (l *harness) pass(d time.Duration) {
 	l.tick(l.now)
 }
 
-// A condition is what real servers are in.
+// A condition is a state of all real servers.
 type condition struct {
 	name  string
 	bad   []string
@@ -216,8 +216,8 @@ var conditions = []condition{
 	{name: "one down, one in maintenance", bad: []string{"192.168.80.120"}, files: map[string]string{"192.168.80.110:80": "rs1", "192.168.80.110:53": "rs1"}},
 }
 
-// settle brings a life into a condition that does not change any more. What
-// checktype=off leaves as it is is well.
+// settle brings a harness into a condition that does not change any more. A server
+// that checktype=off leaves as it is counts as well.
 func (l *harness) settle(c condition) {
 	for _, sv := range l.services {
 		for _, s := range sv.servers {
@@ -315,7 +315,7 @@ func differs(from, to *config.Config, cond condition, then []any) func() string 
 		sv.serviceHistory = l.services[i].serviceHistory
 		for j, s := range sv.servers {
 			old := l.services[i].servers[j]
-			s.serverHistory = old.serverHistory
+			s.serverHistory = old.clone()
 			for k := range s.checks {
 				s.checks[k].checkHistory = old.checks[k].checkHistory
 			}

@@ -100,8 +100,9 @@ const (
 	pathsPeriod = 30 * time.Second // between two times that they are set: somebody else may have removed them
 )
 
-// setPaths has the dataplane set the paths of conf, in addition to those in force
-// if they are to be replaced soon. While it does not, checks go without them.
+// setPaths sets the paths of conf in the dataplane, in addition to those in force if
+// they are to be replaced soon. While the dataplane fails to, checks are made without
+// paths.
 func (l *loader) setPaths(ctx context.Context, conf *config.Config, replacing bool) {
 	p, ok := l.o.Dataplane.(dataplane.Pather)
 	if !ok {

@@ -80,14 +80,14 @@ func TestPathsOf(t *testing.T) {
 	}
 }
 
-// A pather records the paths that are set.
-type pather struct {
+// recordedPaths keeps the paths that are set.
+type recordedPaths struct {
 	*plane
 	mu    sync.Mutex
 	calls [][]dataplane.Path
 }
 
-func (p *pather) SetPaths(_ context.Context, paths []dataplane.Path) error {
+func (p *recordedPaths) SetPaths(_ context.Context, paths []dataplane.Path) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.calls = append(p.calls, slices.Clone(paths))
@@ -95,7 +95,7 @@ func (p *pather) SetPaths(_ context.Context, paths []dataplane.Path) error {
 }
 
 // sizes are how many paths there were in each call, since the last.
-func (p *pather) sizes() (sizes []int) {
+func (p *recordedPaths) sizes() (sizes []int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, c := range p.calls {
@@ -110,7 +110,7 @@ func (p *pather) sizes() (sizes []int) {
 func TestPathsAreSet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newFixture(t, conf(gateService(vip, rs1, rs2)))
-		p := &pather{plane: r.plane}
+		p := &recordedPaths{plane: r.plane}
 		r.o.Dataplane = p
 		for _, a := range []string{rs1, rs2, rs3} {
 			r.farm.set(a, "broken") // nothing follows a check that fails

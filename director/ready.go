@@ -27,7 +27,7 @@ func (c *cluster) unready() string {
 	case n == 0:
 		return ""
 	case first == "":
-		first = "what is left out waits for something that the file names and is not there"
+		first = "a service that is left out waits for a name or a file that is missing"
 	}
 	return fmt.Sprintf("not served as wanted: %d of %d virtual services; %s", n, c.leftOut+len(c.services), first)
 }

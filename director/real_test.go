@@ -3,6 +3,7 @@ package director
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"path/filepath"
@@ -13,13 +14,13 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/config"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
-// listenAll accepts and closes connections on one port of every loopback
-// address.
-func listenAll(t testing.TB) uint16 {
+// listen accepts connections at addr, writes text to each and closes it.
+func listen(t testing.TB, addr, text string) net.Listener {
 	t.Helper()
-	ln, err := net.Listen("tcp4", "0.0.0.0:0")
+	ln, err := net.Listen("tcp4", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,11 +32,19 @@ func listenAll(t testing.TB) uint16 {
 			if err != nil {
 				return
 			}
+			_, _ = io.WriteString(c, text)
 			c.Close()
 		}
 	}()
 	t.Cleanup(func() { ln.Close(); <-done })
-	return uint16(ln.Addr().(*net.TCPAddr).Port)
+	return ln
+}
+
+// listenAll accepts and closes connections on one port of every loopback
+// address.
+func listenAll(t testing.TB) uint16 {
+	t.Helper()
+	return uint16(portOf(listen(t, "0.0.0.0:0", "")))
 }
 
 // hangAll takes connections on one port of every loopback address up to a
@@ -105,16 +114,13 @@ func realRig(t testing.TB, reals []config.Real) (*Director, config.Virtual) {
 // until waits until cond holds for the servers of the only service.
 func until(t testing.TB, d *Director, what string, cond func([]ServerStatus) bool) {
 	t.Helper()
-	for end := time.Now().Add(60 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	wait.Until(t, what, func() bool {
 		s, err := d.Status(context.Background())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if cond(s.Services[0].Servers) {
-			return
-		}
-	}
-	t.Fatalf("%s: not within a minute", what)
+		return cond(s.Services[0].Servers)
+	})
 }
 
 // The bound of TestDetectionTime once with real sockets: 500 servers that are

@@ -1,6 +1,8 @@
 package director
 
 import (
+	"bytes"
+	"log/slog"
 	"net/netip"
 	"strings"
 	"testing"
@@ -191,7 +193,7 @@ func TestReloadOfReminders(t *testing.T) {
 	r.out.want(t, "60 s after emailalertfreq = 60", reminder)
 }
 
-// Whoever gets mail hears of servers that leave with a reload or a stop.
+// Mail reports servers that leave with a reload or a stop.
 func TestPurgedMails(t *testing.T) {
 	v := virtual(vip, rs1, rs2)
 	v.EmailAlert = []string{"ops@example.test"}
@@ -213,4 +215,28 @@ func TestPurgedMails(t *testing.T) {
 	r.out.want(t, "stop",
 		"mail stopping ops@example.test: Purged real server (stop): 192.168.80.110:80 (10.0.0.100:80)",
 		"remove 10.0.0.100:80")
+}
+
+// A real server is logged as down from the start once, and not again when a reload
+// changes the check of one that is down.
+func TestDownFromTheStartIsLoggedOnce(t *testing.T) {
+	var log bytes.Buffer
+	r := newReplay(t, conf(virtual(vip, rs1, rs2)))
+	r.c.log = slog.New(slog.NewTextHandler(&log, nil))
+	const fromTheStart, stays = "real server is down from the start", "real server stays down"
+	expect := func(when, addr, want string) {
+		t.Helper()
+		r.result(addr, errBad)
+		if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, want) || !strings.Contains(got, addr) {
+			t.Errorf("%s: %q, want %q", when, got, want)
+		}
+		log.Reset()
+	}
+	expect("first result", rs1, fromTheStart)
+	v := virtual(vip, rs1, rs2)
+	v.CheckTimeout = 4 * time.Second
+	r.reload(v)
+	log.Reset()
+	expect("first result of another check", rs1, stays)
+	expect("first result of a server that had none before the reload", rs2, fromTheStart)
 }

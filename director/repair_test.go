@@ -52,8 +52,8 @@ func (h *hung) Apply(ctx context.Context, v dataplane.VirtualService) error {
 	return h.plane.Apply(ctx, v)
 }
 
-// However many services have to be tried again, a request for another one waits
-// for one call at the most.
+// A request for a service waits for one call at the most, however many others have to
+// be tried again.
 func TestRetriesHoldUpNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		good := virtual(vip, rs1)

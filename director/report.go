@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/shunt-lb/shunt/checks"
@@ -132,7 +133,7 @@ func (sv *service) status() ServiceStatus {
 	v := sv.conf
 	st := ServiceStatus{
 		ID: v.ID, Service: v.ID.String(), Name: v.ServiceName, Scheduler: v.Scheduler, Persistent: Seconds(v.Persistent),
-		Check: spec.TitleOf(v), Fallback: sv.fallbackName(), Servers: []ServerStatus{},
+		Check: spec.TitleOf(v), Fallback: sv.fallbackName(), Servers: make([]ServerStatus, 0, len(sv.servers)),
 		Served: sv.inForce, Starting: !sv.begun, CheckDurations: histogramOf(&sv.durations),
 	}
 	if v.AnyTLS() {
@@ -168,16 +169,17 @@ func (sv *service) status() ServiceStatus {
 }
 
 func (s *server) status(scale int, serving bool) ServerStatus {
+	last, seldom := s.latest(), s.seldom()
 	st := ServerStatus{
 		Server: s.conf.Addr.String(), addr: s.addr, Forward: s.conf.Forward.String(),
 		Weight: s.conf.Weight, Current: s.weight(), SlowStart: s.slowed(scale),
 		Request: s.request.String(), Expires: s.expires(),
 		State: s.state(), Since: s.since, Cause: s.cause,
-		Checked: s.last.At, Duration: Seconds(s.last.Duration),
-		Fails: s.health.Fails, Rises: s.health.Rises, ChecksOK: s.good, ChecksBad: s.bad,
-		Transitions: s.transitions, Hastened: s.hastened,
+		Checked: last.At, Duration: Seconds(last.Duration),
+		Fails: int(s.health.Fails), Rises: int(s.health.Rises), ChecksOK: s.good, ChecksBad: s.bad,
+		Transitions: s.transitions, Hastened: seldom.hastened,
 	}
-	st.Warnings = s.warnings.of(len(s.checks) > 0 && s.checks[0].Path().Mark != 0)
+	st.Warnings = seldom.warnings.of(len(s.checks) > 0 && s.checks[0].Path().Mark != 0)
 	if st.State == Kept {
 		st.Kept = s.kept
 	}
@@ -187,8 +189,8 @@ func (s *server) status(scale int, serving bool) ServerStatus {
 	if s.tunnel != (dataplane.Tunnel{}) {
 		st.Tunnel = s.tunnel.String()
 	}
-	if s.last.Err != nil {
-		st.Result, st.Reason = s.last.Err.Error(), checks.KindOf(s.last.Err)
+	if last.Err != nil {
+		st.Result, st.Reason = last.Err.Error(), checks.KindOf(last.Err)
 	}
 	return st
 }
@@ -203,10 +205,10 @@ func (s *server) checksStatus(names []string) []CheckStatus {
 		k := &s.checks[i]
 		all[i] = CheckStatus{
 			Check: name, OK: k.health.Up && !k.last.At.IsZero(), Checked: k.last.At, Duration: Seconds(k.last.Duration),
-			Reason: checks.KindOf(k.last.Err), Fails: k.health.Fails, Rises: k.health.Rises, Silent: k.silent(), Request: k.request.String(),
+			Reason: checks.KindOf(k.last.Err), Fails: int(k.health.Fails), Rises: int(k.health.Rises), Silent: k.silent(), Request: k.request.String(),
 		}
 		if k.last.Err != nil {
-			all[i].Result = k.last.Err.Error()
+			all[i].Result = strings.TrimPrefix(k.last.Err.Error(), name+": ") // which observe puts there
 		}
 	}
 	return all
@@ -245,11 +247,14 @@ func (s *Status) changed(sv *ServiceStatus) {
 // countServers adds the counters of real servers and the fallback. Other servers
 // are somebody else's.
 func (sv *ServiceStatus) countServers(at map[netip.AddrPort]*ServerStatus, have dataplane.ServiceStatus) {
-	for _, h := range slices.Concat(have.Servers, have.Left) {
-		if s := at[h.Addr]; s != nil {
-			s.Active, s.Inactive, s.Persistent, s.Counters = h.Active, h.Inactive, h.Persistent, h.Counters
-		} else if h.Addr == sv.fallback {
-			sv.FallbackCounters = sv.FallbackCounters.Add(h.Counters)
+	for _, list := range [][]dataplane.ServerStatus{have.Servers, have.Left} {
+		for i := range list {
+			h := &list[i]
+			if s := at[h.Addr]; s != nil {
+				s.Active, s.Inactive, s.Persistent, s.Counters = h.Active, h.Inactive, h.Persistent, h.Counters
+			} else if h.Addr == sv.fallback {
+				sv.FallbackCounters = sv.FallbackCounters.Add(h.Counters)
+			}
 		}
 	}
 }
@@ -257,7 +262,8 @@ func (sv *ServiceStatus) countServers(at map[netip.AddrPort]*ServerStatus, have 
 // setWeights sets the weights of real servers to those of the dataplane where these
 // differ from the weights that were applied last.
 func (sv *ServiceStatus) setWeights(at map[netip.AddrPort]*ServerStatus, have dataplane.ServiceStatus) {
-	if sv.asked == nil {
+	sameWeight := func(a, b dataplane.RealServer) bool { return a.Addr == b.Addr && a.Weight == b.Weight }
+	if sv.asked == nil || slices.EqualFunc(have.Service.RealServers, sv.asked.RealServers, sameWeight) {
 		return
 	}
 	other := map[netip.AddrPort]int{}

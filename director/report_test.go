@@ -9,7 +9,7 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// Counters belong to who is at their address now: a real server, whether the
+// Counters belong to the server at their address now: a real server, whether the
 // dataplane has it or not, the fallback, or somebody that is nobody's concern.
 func TestCountersByAddress(t *testing.T) {
 	counted := func(addr string, n uint64) dataplane.ServerStatus {
@@ -45,8 +45,8 @@ func TestCountersByAddress(t *testing.T) {
 	}
 }
 
-// Why a check failed is the same word in the status and in the mail, whatever
-// the message of the failure holds.
+// Status and mail have the same word for why a check failed, whatever the error's
+// message holds.
 func TestReasonOfFailure(t *testing.T) {
 	v := virtual(vip, rs1)
 	r := newReplay(t, conf(v))

@@ -11,9 +11,9 @@ import (
 	"github.com/shunt-lb/shunt/config"
 )
 
-// A reporter tells of what a cluster decides: log and latest transitions, people by
-// mail and webhook, and the operator's commands. It decides nothing, but whether
-// somebody has been told before.
+// A reporter reports a cluster's decisions: in the log, in the latest transitions, by
+// mail and webhook, and to the operator's commands. It decides only whether a report
+// was made before.
 type reporter struct {
 	alerts  alerts
 	history history
@@ -59,20 +59,20 @@ func (r *reporter) changed(now time.Time, sv *service, s *server, before State, 
 
 // report reports a server that has left its state.
 func (r *reporter) report(sv *service, s *server) {
-	p := s.shifted
-	s.shifted = shift{}
-	to := s.state()
-	if p.from == "" || p.from == to {
+	p, to := s.shifted, s.state()
+	s.shifted = nil
+	if p == nil || p.from == to {
 		return
 	}
-	switch why := p.why; {
+	why := ""
+	if err := s.latest().Err; err != nil {
+		why = ": " + err.Error()
+	}
+	switch {
 	case to == Kept:
-		p.why = fmt.Sprintf("its checks fail, and %s keeps it in use", sv.keeper(s.kept))
-		if why != "" {
-			p.why += ": " + why
-		}
+		p.why = fmt.Sprintf("its checks fail, and %s keeps it in use%s", sv.keeper(s.kept), why)
 	case to == Down && p.from == Kept:
-		p.why = "its checks fail, and nothing keeps it in use any more"
+		p.why = "its checks fail, and nothing keeps it in use any more" + why
 	}
 	r.changed(p.at, sv, s, p.from, p.why)
 }
@@ -173,7 +173,8 @@ func (r *reporter) endQuorum(sv *service) {
 	sv.quorum.told = ""
 }
 
-// replaceQuorum lets new commands learn how things stand.
+// replaceQuorum ends the quorum of old if sv has none, and makes the report to commands
+// that are new due.
 func (r *reporter) replaceQuorum(sv, old *service) {
 	same := func(a, b *config.Virtual) bool { return a.QuorumUp == b.QuorumUp && a.QuorumDown == b.QuorumDown }
 	switch {

@@ -8,6 +8,7 @@ import (
 	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/director/internal/request"
 	"github.com/shunt-lb/shunt/director/internal/spec"
 )
 
@@ -40,8 +41,8 @@ func (d *Director) pauseProbes() {
 	}
 }
 
-// handleResults handles the results that have come since, and what follows from
-// them once for each service.
+// handleResults counts the results that have come since, and then updates each service
+// with results once.
 func (d *Director) handleResults() {
 	d.taken = d.prober.Take(d.taken)
 	for i := range d.taken {
@@ -81,12 +82,20 @@ func (c *cluster) applyNote(now time.Time, m member, n *checks.Note) {
 	if n == nil {
 		return
 	}
-	sv, s := m.sv, m.s
-	if !n.Expires.IsZero() {
-		m.check().expires = n.Expires
+	sv, s, k := m.sv, m.s, m.check()
+	if !n.Expires.IsZero() && (k.expires == nil || *k.expires != n.Expires) {
+		k.expires = new(n.Expires)
+	}
+	if n.Weight == nil && n.Admin == "" {
+		return
 	}
 	before, weight, said := s.state(), s.weight(), s.request.String()
-	m.check().request.Add(n)
+	var asked request.Request
+	if k.request != nil {
+		asked = *k.request
+	}
+	asked.Add(n)
+	k.request = asked.Kept()
 	s.request = requestOf(s.checks, s.conf.Weight)
 	if s.state() != before {
 		s.shift(now, before, s.requested())

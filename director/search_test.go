@@ -64,8 +64,8 @@ func waiting(c *config.Config, names ...string) *config.Config {
 	return c
 }
 
-// What is waited for is looked for after one second, two, four and so on up to
-// a minute, shown meanwhile, and used when it comes.
+// The director looks for missing names and files after one second, two, four and so on
+// up to a minute, shows them meanwhile, and uses them when they come.
 func TestSearchPauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v, whole := virtual(vip, rs1), virtual(vip, rs1, rs2)
@@ -96,7 +96,7 @@ func TestSearchPauses(t *testing.T) {
 		if got := r.status().Config; len(got.Waiting) != 1 || got.ReloadError != "" {
 			t.Errorf("waiting for %q, error %q", got.Waiting, got.ReloadError)
 		}
-		// Where one has come others may follow: it begins with short pauses anew.
+		// When one has come others may follow: the pauses begin short again.
 		tried := w.attempts()[n:]
 		if last := tried[len(tried)-1] - tried[0]; len(tried) < 2 || last > conffile.LongestPause {
 			t.Errorf("attempts after one had come: %v", tried)
@@ -111,8 +111,8 @@ func TestSearchPauses(t *testing.T) {
 	})
 }
 
-// What is found and cannot be put in force is shown, and changes nothing; nor
-// does what is found make a reload that was refused undone.
+// A configuration that is found and cannot be put in force is shown, and changes
+// nothing; a search does not undo a reload that was refused, either.
 func TestSearchThatIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := virtual(vip, rs1)
@@ -202,7 +202,7 @@ func TestSearchEndsWhenTheFileChanges(t *testing.T) {
 	})
 }
 
-// Whatever becomes of the file, what is looked for again is the text in force.
+// A search reads the text in force again, whatever becomes of the file.
 func TestSearchLeavesTheFileAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := virtual(vip, rs1)

@@ -4,11 +4,9 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/director/internal/health"
-	"github.com/shunt-lb/shunt/director/internal/prober"
 	"github.com/shunt-lb/shunt/director/internal/recent"
 	"github.com/shunt-lb/shunt/director/internal/request"
 )
@@ -33,28 +31,32 @@ type server struct {
 // A serverHistory is the state of a real server that a reload keeps.
 type serverHistory struct {
 	health health.Health // by all checks, see healthOf
+	// assumed reports that the server is up by initstate=up alone.
+	assumed bool
 	// maintenance names the file that keeps the server out, "" for none.
 	maintenance string
 	// kept is the directive that keeps the server in use although its checks fail,
-	// "" for none. failedAt is since when they do.
-	kept     string
-	failedAt time.Time
-	// shifted is a change that cluster.judge will report.
-	shifted shift
-	// assumed: the server is up without a reason but initstate=up.
-	assumed bool
+	// "" for none.
+	kept string
+	// shifted is a change that cluster.judge will report, nil for none.
+	shifted *shift
 
 	cause       string
 	since       time.Time
 	transitions uint64
-	ramp        ramp
-	request     request.Request // of all checks, see requestOf
-	last        prober.Result   // the latest one, with the error that trouble says
+	request     *request.Request // of all checks, see requestOf
 	recent      recent.Results
-	warnings    warnings
-	// awaited is since when the first result is awaited.
+	// awaited is the time since which the first result is awaited.
 	awaited   time.Time
 	good, bad uint64
+	few       *few // nil: the server has nothing of it
+}
+
+// A few is what few servers have, above all those that have been down.
+type few struct {
+	failedAt time.Time // since when its checks fail
+	ramp     ramp
+	warnings warnings
 	// hastened counts the checks that were hastened, the latest at hastenedAt.
 	hastened   uint64
 	hastenedAt time.Time
@@ -63,9 +65,38 @@ type serverHistory struct {
 	remindAt time.Time
 }
 
-func newServer(v *config.Virtual, r *config.Real) *server {
-	s := &server{conf: r, addr: v.ID.Mapped(r.Addr, r.Forward), tunnel: v.TunnelTo(r.Forward)}
-	s.checks = checksOf(v, r)
+// seldom returns what few servers have, to be read.
+func (h *serverHistory) seldom() few {
+	if h.few == nil {
+		return few{}
+	}
+	return *h.few
+}
+
+// own returns what few servers have, to be changed.
+func (h *serverHistory) own() *few {
+	if h.few == nil {
+		h.few = &few{}
+	}
+	return h.few
+}
+
+// clone returns a copy for another server.
+func (h *serverHistory) clone() serverHistory {
+	c := *h
+	if h.few != nil {
+		c.few = new(*h.few)
+	}
+	if h.shifted != nil {
+		c.shifted = new(*h.shifted)
+	}
+	return c
+}
+
+// set makes s, which is new, the real server r of v. room is for its checks.
+func (s *server) set(v *config.Virtual, r *config.Real, room []check) {
+	s.conf, s.addr, s.tunnel = r, v.ID.Mapped(r.Addr, r.Forward), v.TunnelTo(r.Forward)
+	s.checks = checksOf(v, r, room)
 	s.cause = notChecked
 	switch {
 	case v.CheckType == config.CheckOn:
@@ -77,12 +108,11 @@ func newServer(v *config.Virtual, r *config.Real) *server {
 		s.setHealth(true)
 		s.assumed, s.cause = true, "initstate=up: not checked yet"
 	}
-	return s
 }
 
 func (s *server) state() State {
 	switch {
-	case s.maintenance != "" || s.request.Admin == checks.Maint:
+	case s.maintenance != "" || s.request.Maint():
 		return Maintenance
 	case s.health.Up:
 		return Up

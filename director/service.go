@@ -22,19 +22,21 @@ type service struct {
 
 // A serviceHistory is the state of a virtual service that a reload keeps.
 type serviceHistory struct {
-	// begun: the dataplane has been asked for the service; see cluster.begin.
-	// provenAt is since when one of its real servers is known to be usable.
+	// begun reports that the dataplane has been asked for the service; see
+	// cluster.begin. provenAt is the time since which one of its real servers is known
+	// to be usable.
 	begun    bool
 	provenAt time.Time
 	// found is the service in the dataplane before it has begun, nil for none.
 	found *dataplane.VirtualService
-	// quorum is that of the usable real servers. opened: failopen keeps servers in
-	// use in place of the fallback.
+	// quorum is that of the usable real servers. opened reports that failopen keeps
+	// servers in use in place of the fallback.
 	quorum quorum
 	opened bool
-	// fallbackOn: too few real servers are usable, the fallback answers.
+	// fallbackOn reports that the fallback answers, because too few real servers are
+	// usable.
 	fallbackOn bool
-	// announced: log and mail have said that the fallback answers.
+	// announced reports that log and mail have said that the fallback answers.
 	announced bool
 	// command is the latest word given to fallbackcommand: start or stop.
 	command string
@@ -45,7 +47,7 @@ type serviceHistory struct {
 	served   *dataplane.VirtualService
 	inForce  bool
 	applyErr error
-	// warnings are those about it as a whole.
+	// warnings are about the service as a whole.
 	warnings warnings
 	// durations are those of all checks of its real servers.
 	durations recent.Durations
@@ -53,8 +55,13 @@ type serviceHistory struct {
 
 func newService(v *config.Virtual) *service {
 	sv := &service{conf: v, names: spec.NamesOf(v)}
-	for i := range v.Reals {
-		sv.servers = append(sv.servers, newServer(v, &v.Reals[i]))
+	// The servers, and their checks, are together in memory.
+	n, each := len(v.Reals), 1+len(v.Further())
+	servers, checks := make([]server, n), make([]check, n*each)
+	sv.servers = make([]*server, n)
+	for i := range servers {
+		sv.servers[i] = &servers[i]
+		servers[i].set(v, &v.Reals[i], checks[i*each:i*each:(i+1)*each])
 	}
 	return sv
 }

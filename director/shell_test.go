@@ -383,7 +383,7 @@ func TestDriftIsRepaired(t *testing.T) {
 	})
 }
 
-// Status has the weights that are in force, whatever was asked for.
+// Status shows the weights in force, which may differ from those asked for.
 func TestStatusShowsWhatIsInForce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := virtual(vip, rs1+" 3", rs2)
@@ -460,7 +460,7 @@ func TestJoin(t *testing.T) {
 	}
 }
 
-// A bad edit changes nothing but what status says; the fix is picked up.
+// A bad edit changes only the status; its correction is put in force.
 func TestAutoReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := virtual(vip, rs1)
@@ -607,7 +607,7 @@ func TestStopDoesWhatCleanstopSays(t *testing.T) {
 	})
 }
 
-// Checks that hang hold up neither a stop nor a reload.
+// Checks that hang delay neither a stop nor a reload.
 func TestHangingChecksHoldUpNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v, addrs := many(20)

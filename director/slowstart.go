@@ -46,8 +46,11 @@ func (r *ramp) advance(now time.Time, length time.Duration) bool {
 // updateRamp starts or ends the slow start of a server whose state has changed.
 func (s *server) updateRamp(now time.Time, sv *service, log *slog.Logger) {
 	length := sv.conf.Ramp()
-	s.ramp.set(now, s.inUse(), length)
-	if s.ramp.step > 0 {
+	if s.inUse() && !s.seldom().ramp.out && s.seldom().ramp.step == 0 {
+		return
+	}
+	s.own().ramp.set(now, s.inUse(), length)
+	if s.own().ramp.step > 0 {
 		log.Info("slow start begins", "service", sv.conf.ID.String(), "real", s.conf.Addr.String(), "duration", length)
 	}
 }
@@ -57,11 +60,11 @@ func (s *server) updateRamp(now time.Time, sv *service, log *slog.Logger) {
 func (sv *service) advanceRamps(now time.Time, log *slog.Logger) bool {
 	more := false
 	for _, s := range sv.servers {
-		if !s.ramp.advance(now, sv.conf.Ramp()) {
+		if s.seldom().ramp.step == 0 || !s.own().ramp.advance(now, sv.conf.Ramp()) {
 			continue
 		}
 		more = true
-		if s.ramp.step == 0 {
+		if s.seldom().ramp.step == 0 {
 			log.Info("slow start is over", "service", sv.conf.ID.String(), "real", s.conf.Addr.String())
 		}
 	}
@@ -77,7 +80,7 @@ func (sv *service) scale() int {
 		greatest = max(greatest, s.conf.Weight, s.weight())
 		if s.usable() {
 			usable++
-			slow = slow || s.ramp.step > 0
+			slow = slow || s.seldom().ramp.step > 0
 		}
 	}
 	if !slow || usable < 2 {
@@ -95,8 +98,8 @@ func (s *server) scaled(scale int) int {
 		return w
 	}
 	w *= scale
-	if s.ramp.step > 0 {
-		w = max(1, w*s.ramp.step/rampSteps)
+	if step := s.seldom().ramp.step; step > 0 {
+		w = max(1, w*step/rampSteps)
 	}
 	return w
 }
@@ -107,5 +110,5 @@ func (s *server) slowed(scale int) float64 {
 	if scale == 0 || !s.usable() {
 		return 0
 	}
-	return float64(s.ramp.step) / rampSteps
+	return float64(s.seldom().ramp.step) / rampSteps
 }

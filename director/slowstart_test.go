@@ -55,7 +55,7 @@ func TestSlowStart(t *testing.T) {
 	r.out.want(t, "after the end")
 }
 
-// Nobody who was not seen out of use begins slowly.
+// Only servers that were seen out of use begin slowly.
 func TestSlowStartIsForThoseWhoComeBack(t *testing.T) {
 	v := slow(time.Minute, rs1, rs2)
 	r := newReplay(t, conf(v))
@@ -67,7 +67,7 @@ func TestSlowStartIsForThoseWhoComeBack(t *testing.T) {
 	r.up(rs3, asked(rs1+"=1 "+rs2+"=1 "+rs3+"=1"))
 }
 
-// One that fails its first checks was seen out of use.
+// A server that fails its first checks was seen out of use.
 func TestSlowStartAfterAFailedFirstCheck(t *testing.T) {
 	r := newReplay(t, conf(slow(time.Minute, rs1, rs2)))
 	r.result(rs1, nil)
@@ -145,7 +145,7 @@ func TestSlowStartAlone(t *testing.T) {
 	r.down(rs2, asked(rs1+"=1"))
 }
 
-// A server of weight 0 takes no part in it.
+// A server of weight 0 has no slow start.
 func TestSlowStartWeightZero(t *testing.T) {
 	r := both(t, slow(time.Minute, rs1, rs2+" 0"))
 	r.up(rs2, asked(rs1+"=1 "+rs2+"=0"))
@@ -154,7 +154,7 @@ func TestSlowStartWeightZero(t *testing.T) {
 	}
 }
 
-// Where a weight is no share nothing is multiplied.
+// Weights are not multiplied with schedulers for which a weight is no share.
 func TestSlowStartOfOtherSchedulers(t *testing.T) {
 	for _, scheduler := range []string{"rr", "lc", "sh", "dh", "mh", "fo", "ovf", "lblc", "lblcr"} {
 		t.Run(scheduler, func(t *testing.T) {
@@ -207,10 +207,9 @@ func TestSlowStartStatus(t *testing.T) {
 	}
 }
 
-// Whatever happens to servers with whatever weights: those in a slow start
-// never lose what they have gained nor get more than they are to have, the
-// others keep their shares of each other, and in the end all have exactly
-// their weights.
+// With random events and weights, servers in a slow start never lose what they have
+// gained and never get more than their weight, the others keep their shares of each
+// other, and in the end all have exactly their weights.
 func TestSlowStartProperties(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		addrs := []string{rs1, rs2, "192.168.80.130:80", "192.168.80.140:80"}

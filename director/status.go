@@ -15,11 +15,11 @@ type Status struct {
 	Started   time.Time       `json:"started"`
 	Dataplane DataplaneStatus `json:"dataplane"`
 	Config    ConfigStatus    `json:"config"`
-	// Ready: the dataplane has every service as the director wants it, and the
-	// director is not stopping. Unready is why not.
+	// Ready reports that the dataplane has every service as the director wants it, and
+	// that the director is not stopping. Unready is why not.
 	Ready   bool   `json:"ready"`
 	Unready string `json:"unready,omitempty"`
-	// Stopping: Stop has begun.
+	// Stopping reports that Stop has begun.
 	Stopping bool            `json:"stopping,omitempty"`
 	Services []ServiceStatus `json:"services"` // in the order of the configuration
 	// Transitions are the latest ones, oldest first.
@@ -71,10 +71,10 @@ type ServiceStatus struct {
 	// Fallback is the server that answers when no real server can: an address or
 	// "sorry"; empty for none.
 	Fallback string `json:"fallback,omitempty"`
-	// Served: the dataplane has the service as the director wants it.
+	// Served reports that the dataplane has the service as the director wants it.
 	Served bool `json:"served"`
-	// Starting: the service has not begun, because the first results of its real
-	// servers are awaited. The dataplane has it as it was before.
+	// Starting reports that the service has not begun, because the first results of
+	// its real servers are awaited. The dataplane has it as it was before.
 	Starting       bool `json:"starting,omitempty"`
 	FallbackActive bool `json:"fallback_active"`
 	// Quorum is nil where no directive asks for it.
@@ -82,7 +82,8 @@ type ServiceStatus struct {
 	// ErrorLimit is how many failed connections in a row hasten a check, 0 if they
 	// do not.
 	ErrorLimit int `json:"error_limit,omitempty"`
-	// FailOpen: servers with failing checks serve in place of the fallback.
+	// FailOpen reports that servers with failing checks serve in place of the
+	// fallback.
 	FailOpen bool           `json:"fail_open,omitempty"`
 	Servers  []ServerStatus `json:"servers"`
 	// Error is why the dataplane does not serve the service as wanted.
@@ -108,7 +109,7 @@ type ServiceStatus struct {
 	fallback netip.AddrPort            // its address in the dataplane; zero for the sorry server
 }
 
-// A QuorumStatus is whether the usable real servers of a service weigh enough.
+// A QuorumStatus tells whether the usable real servers of a service weigh enough.
 type QuorumStatus struct {
 	Quorum     int `json:"quorum"`
 	Hysteresis int `json:"hysteresis"`
@@ -154,7 +155,7 @@ type ServerStatus struct {
 	// Reason is why the latest check failed, in one of the words of
 	// [checks.Kind]; empty if it succeeded.
 	Reason checks.Kind `json:"reason,omitempty"`
-	// Warnings tell what is wrong with the server that does not take it out of use.
+	// Warnings are faults of the server that do not take it out of use.
 	Warnings []string `json:"warnings,omitempty"`
 	// Checks are those of the server where there are several, the ordinary one
 	// first. Result is then the error of one that fails.
@@ -182,11 +183,11 @@ type CheckStatus struct {
 	// Check is "negotiate http" or, of further checks, what tells the line that
 	// asks for it from others: "check=redis port=6379".
 	Check string `json:"check"`
-	// OK: the check finds the server well, by failurecount and risecount.
+	// OK reports that the check finds the server well, by failurecount and risecount.
 	OK      bool      `json:"ok"`
 	Checked time.Time `json:"checked,omitzero"` // zero before the first one
-	// Duration, Result and Reason are those of the latest one, as in a
-	// ServerStatus.
+	// Duration, Result and Reason are those of the latest one, as in a ServerStatus;
+	// the name of the check is not repeated in Result.
 	Duration Seconds     `json:"check_seconds,omitempty"`
 	Result   string      `json:"result,omitempty"`
 	Reason   checks.Kind `json:"reason,omitempty"`
@@ -195,8 +196,8 @@ type CheckStatus struct {
 	// Request is what the real server asks for by the check beside its verdict, as
 	// in a ServerStatus.
 	Request string `json:"request,omitempty"`
-	// Silent: it is an agent that says nothing of the server, which counts for
-	// nothing.
+	// Silent reports that an agent says nothing of the server. Its silence changes no
+	// state.
 	Silent bool `json:"silent,omitempty"`
 }
 
@@ -215,7 +216,7 @@ type CheckResult struct {
 	Result string `json:"result,omitempty"`
 }
 
-// A ServerHistory is what the latest checks of a real server have found.
+// A ServerHistory holds the results of the latest checks of a real server.
 type ServerHistory struct {
 	Service string        `json:"service"`
 	Name    string        `json:"name,omitempty"` // servicename
@@ -226,7 +227,7 @@ type ServerHistory struct {
 	Checks  []CheckResult `json:"checks"` // oldest first
 }
 
-// A Histogram is how long the checks of a service took.
+// A Histogram counts the checks of a service by how long they took.
 type Histogram struct {
 	// Buckets are how many checks took so long at most, by seconds.
 	Buckets map[float64]uint64

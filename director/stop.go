@@ -107,7 +107,7 @@ func (d *Director) Close(ctx context.Context) error {
 		{"the director's loop", func() { <-d.loopDone }},
 	} {
 		if !ended(d.ctx, part.wait) {
-			d.log.Warn("it does not end and is left behind", "what", part.what)
+			d.log.Warn("stop goes on without a part that does not end", "part", part.what)
 		}
 	}
 	return err

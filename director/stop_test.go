@@ -29,8 +29,8 @@ func (p *stuck) Drain(ctx context.Context) error {
 	return p.plane.Drain(ctx)
 }
 
-// Whatever hangs, a stop has the dataplane give up its services at once, if it
-// can, and comes to its end within seconds of what it waits for.
+// A stop removes the services from the dataplane at once, if that answers, and ends
+// within seconds of what it waits for, whatever hangs.
 func TestStopWhateverHangs(t *testing.T) {
 	const drain = 30 * time.Second
 	for _, hangs := range []string{
@@ -143,8 +143,8 @@ func TestStopHurries(t *testing.T) {
 	})
 }
 
-// What comes after the services were given up brings none of them back: neither
-// a check that is over late, nor a slow start, nor a file in maintenancedir.
+// No service comes back after a stop has removed it: not by a late check, a slow start
+// or a file in maintenancedir.
 func TestNothingComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := virtual(vip, rs1, rs2)

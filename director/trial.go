@@ -8,6 +8,7 @@ import (
 	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/director/internal/request"
 	"github.com/shunt-lb/shunt/director/internal/spec"
 )
 
@@ -21,9 +22,9 @@ type Trial struct {
 	// Further is what a check beside the ordinary one is called, as in
 	// CheckStatus; of the ordinary one it is empty.
 	Further string
-	// Advises: it asks an agent, whose silence changes nothing.
+	// Advises reports that the check asks an agent, whose silence changes nothing.
 	Advises bool
-	// Target is what the check is told; its Trace is nil.
+	// Target is the check's argument; its Trace is nil.
 	Target  checks.Target
 	Timeout time.Duration
 	// Path is the way to the VIP, if it is to be checked as well. It has a mark if
@@ -47,7 +48,7 @@ func Trials(conf *config.Config) []Trial {
 }
 
 func trialsOf(v *config.Virtual, r *config.Real) []Trial {
-	made := checksOf(v, r)
+	made := checksOf(v, r, nil)
 	if len(made) == 0 {
 		return []Trial{{Virtual: v, Real: r}}
 	}
@@ -68,8 +69,8 @@ func trialsOf(v *config.Virtual, r *config.Real) []Trial {
 }
 
 // TrialPaths gives the trials that are to be made by the VIP as well the marks of
-// their paths, which it returns: they are for checks by hand alone. Those beyond
-// [dataplane.MaxPaths] get none.
+// their paths, which it returns: they are for checks by hand alone. Trials beyond
+// [dataplane.MaxPaths] get no mark.
 func TrialPaths(all []Trial) []dataplane.Path {
 	var list []dataplane.Path
 	marks := map[pathKey]uint32{}
@@ -92,10 +93,12 @@ func TrialPaths(all []Trial) []dataplane.Path {
 	return list
 }
 
-// A TrialResult is what has come of a trial.
+// A TrialResult is the result of a trial.
 type TrialResult struct {
 	Duration time.Duration
 	Err      error // why the real server is not well
+	// Request is what it asks for beside that, as a status has it, "" for nothing.
+	Request string
 	// Warning is what is wrong although it is well, "" for nothing.
 	Warning string
 	// NotByVIP is why the check was not made by the VIP as well, "" if it was, or
@@ -110,10 +113,9 @@ func (t Trial) Run(ctx context.Context, trace *checks.Trace) (r TrialResult) {
 	if !ok {
 		return TrialResult{Err: fmt.Errorf("there is no check of service %s in this version", t.Check)}
 	}
-	t.Target.Trace = trace
+	t.Target.Trace, t.Target.Note = trace, &checks.Note{}
 	r.NotByVIP = t.NotByVIP
 	if t.Path.Mark != 0 {
-		t.Target.Note = &checks.Note{}
 		check = checks.ByVIP(check, t.Path, func(why error) { r.NotByVIP = why.Error() })
 	}
 	ctx, cancel := context.WithTimeout(ctx, t.Timeout)
@@ -121,8 +123,10 @@ func (t Trial) Run(ctx context.Context, trace *checks.Trace) (r TrialResult) {
 	began := time.Now()
 	r.Err = check(ctx, t.Target)
 	r.Duration = time.Since(began)
-	if n := t.Target.Note; n != nil && r.Err == nil {
-		r.Warning = n.Warning
+	if r.Err == nil {
+		var asks request.Request
+		asks.Add(t.Target.Note)
+		r.Request, r.Warning = asks.String(), t.Target.Note.Warning
 	}
 	return r
 }

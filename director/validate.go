@@ -39,7 +39,7 @@ func Validate(conf *config.Config, limits Limits, connects func(*config.Virtual)
 // missingChecks returns the checks of a service that do not exist.
 func missingChecks(v *config.Virtual) config.Problems {
 	var ps config.Problems
-	made := checksOf(v, &config.Real{})
+	made := checksOf(v, &config.Real{}, nil)
 	for i := range made {
 		pos := at(v, "service")
 		if i > 0 {
@@ -62,7 +62,7 @@ func missingChecks(v *config.Virtual) config.Problems {
 // as one before: each result of theirs would count twice.
 func repeatedChecks(v *config.Virtual) config.Problems {
 	for i := range v.Reals {
-		made := checksOf(v, &v.Reals[i])
+		made := checksOf(v, &v.Reals[i], nil)
 		for j := 1; j < len(made); j++ {
 			direct := v.CheckPath != config.CheckPathVIP // else the ordinary one goes another way
 			if placeIn(made[:j], &made[j], false) > 0 || direct && made[j].ID == made[0].ID {

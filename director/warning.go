@@ -17,8 +17,8 @@ type Warning struct {
 	Text    string
 }
 
-// Warn tells what is wrong that checks do not see. It replaces what the call
-// before has told. What begins and what ends is logged.
+// Warn sets the warnings that checks do not give. They replace those of the call
+// before. It logs warnings that begin and that end.
 func (d *Director) Warn(ctx context.Context, all []Warning) error {
 	return d.do(ctx, func() { warn(d.cluster.services, all, d.log) })
 }
@@ -40,8 +40,10 @@ func warn(services []*service, all []Warning, log *slog.Logger) {
 		sv.warnings.told = now
 		for _, s := range sv.servers {
 			now := texts[whom{sv.conf.ID, s.conf.Addr}]
-			logWarnings(s.log(log, sv), s.warnings.told, now)
-			s.warnings.told = now
+			if told := s.seldom().warnings.told; len(told) > 0 || len(now) > 0 {
+				logWarnings(s.log(log, sv), told, now)
+				s.own().warnings.told = now
+			}
 		}
 	}
 }
@@ -61,7 +63,7 @@ func (w *warnings) of(checked bool) []string {
 	return append([]string{w.check}, w.told...)
 }
 
-// list is a list of what is not empty.
+// list returns the texts that are not empty.
 func list(text string) []string {
 	if text == "" {
 		return nil
@@ -69,7 +71,7 @@ func list(text string) []string {
 	return []string{text}
 }
 
-// logWarnings logs what begins and what ends.
+// logWarnings logs the warnings that begin and those that end.
 func logWarnings(log *slog.Logger, before, now []string) {
 	for _, text := range now {
 		if !slices.Contains(before, text) {

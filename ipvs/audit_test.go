@@ -148,7 +148,7 @@ func TestReadingDuringAChangeIsNoDrift(t *testing.T) {
 	must(t, d.Apply(t.Context(), two()))
 	want := two()
 	want.RealServers[0].Weight = 9
-	d.view = &meddledView{viewer: f.view(), after: func() { must(t, d.Apply(t.Context(), want)) }}
+	d.view = &changingView{viewer: f.view(), after: func() { must(t, d.Apply(t.Context(), want)) }}
 	if got := drifts(t, d); len(got) > 0 {
 		t.Errorf("a change of our own is found as %v", got)
 	}
@@ -159,13 +159,13 @@ func TestReadingDuringAChangeIsNoDrift(t *testing.T) {
 	}
 }
 
-// A meddledView calls a function after each reading.
-type meddledView struct {
+// A changingView calls a function after each reading.
+type changingView struct {
 	viewer
 	after func()
 }
 
-func (m *meddledView) read(id dataplane.ServiceID) (entry, error) {
+func (m *changingView) read(id dataplane.ServiceID) (entry, error) {
 	defer m.after()
 	return m.viewer.read(id)
 }

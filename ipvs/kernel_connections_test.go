@@ -15,7 +15,7 @@ import (
 
 // TestConnections finds one of each family, and a pinned client.
 func TestConnections(t *testing.T) {
-	s := newSite(t, dataplane.Masq)
+	s := newFixture(t, dataplane.Masq)
 	s.serve(t, ":80")
 	d := s.open(t)
 	for _, six := range []bool{false, true} {

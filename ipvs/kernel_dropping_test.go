@@ -19,11 +19,11 @@ import (
 // applied, again and again, while clients connect all the time. Each of them is
 // served by one or the other.
 func TestApplyDropping(t *testing.T) {
-	s := newSite(t, dataplane.Gate)
+	s := newFixture(t, dataplane.Gate)
 	s.serve(t, ":80")
 	ln, err := s.director.Listen("tcp", ":80")
 	must(t, err)
-	host := &greeter{Listener: ln, name: "host"}
+	host := &namedListener{Listener: ln, name: "host"}
 	host.work.Go(host.accept)
 	t.Cleanup(host.stop)
 	d := s.open(t)

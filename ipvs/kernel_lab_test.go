@@ -27,8 +27,8 @@ var (
 	vip6 = netip.MustParseAddr("fd00:2::100")
 )
 
-// newSite builds a fixture whose real servers are reached by one method.
-func newSite(t testing.TB, forward dataplane.Forward) *fixture {
+// newFixture builds a fixture whose real servers are reached by one method.
+func newFixture(t testing.TB, forward dataplane.Forward) *fixture {
 	t.Helper()
 	s := &fixture{lab: netlab.Test(t)}
 	for _, n := range []struct {
@@ -169,7 +169,7 @@ func end(in *netlab.Namespace, link string, addrs ...string) netlab.End {
 func TestContract(t *testing.T) {
 	for _, forward := range []dataplane.Forward{dataplane.Masq, dataplane.Gate, dataplane.IPIP} {
 		t.Run(forward.String(), func(t *testing.T) {
-			lab := newSite(t, forward).suite(forward)
+			lab := newFixture(t, forward).suite(forward)
 			lab.OnlyForwarded = forward != dataplane.Masq
 			dataplanetest.Run(t, lab)
 		})

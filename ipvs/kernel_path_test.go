@@ -75,7 +75,7 @@ func TestPaths(t *testing.T) {
 	const vip, vip6 = "10.2.0.100:80", "[fd00:2::100]:80"
 	for _, forward := range []dataplane.Forward{dataplane.Gate, dataplane.IPIP} {
 		t.Run(forward.String(), func(t *testing.T) {
-			s := newSite(t, forward)
+			s := newFixture(t, forward)
 			s.serve(t, vip, vip6)
 			d := s.open(t)
 			all := slices.Concat(pathsTo(reals(forward, false, 80), false), pathsTo(reals(forward, true, 80), true))

@@ -57,7 +57,7 @@ func TestChild(t *testing.T) {
 
 // TestKilled kills the process that programmed the kernel and starts another.
 func TestKilled(t *testing.T) {
-	s := newSite(t, dataplane.Masq)
+	s := newFixture(t, dataplane.Masq)
 	s.serve(t, ":80")
 	cmd := child("hold")
 	out, err := cmd.StdoutPipe()
@@ -91,7 +91,7 @@ func TestKilled(t *testing.T) {
 
 // TestTakeOverAForeignTable finds what somebody else has made.
 func TestTakeOverAForeignTable(t *testing.T) {
-	s := newSite(t, dataplane.Masq)
+	s := newFixture(t, dataplane.Masq)
 	s.serve(t, ":80")
 	d := s.open(t)
 	k, id := openIn(t, s.director), ours().ID
@@ -133,7 +133,7 @@ func TestRightsOfAUserNamespace(t *testing.T) {
 
 // TestRights runs as an ordinary user, with nothing and with CAP_NET_ADMIN.
 func TestRights(t *testing.T) {
-	s := newSite(t, dataplane.Masq)
+	s := newFixture(t, dataplane.Masq)
 	for part, caps := range map[string][]uintptr{"refused": nil, "allowed": {unix.CAP_NET_ADMIN}} {
 		cmd := child(part)
 		cmd.SysProcAttr = &unix.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}, AmbientCaps: caps}

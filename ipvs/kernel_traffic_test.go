@@ -29,15 +29,15 @@ func (s *fixture) serve(t testing.TB, addrs ...string) {
 		for _, addr := range addrs {
 			ln, err := r.Listen("tcp", addr)
 			must(t, err)
-			g := &greeter{Listener: ln, name: string(rune('a' + i))}
+			g := &namedListener{Listener: ln, name: string(rune('a' + i))}
 			g.work.Go(g.accept)
 			t.Cleanup(g.stop)
 		}
 	}
 }
 
-// A greeter is one listener of a real server.
-type greeter struct {
+// A namedListener is one listener of a real server.
+type namedListener struct {
 	net.Listener
 	name string
 	work sync.WaitGroup
@@ -46,7 +46,7 @@ type greeter struct {
 	conns []net.Conn
 }
 
-func (g *greeter) accept() {
+func (g *namedListener) accept() {
 	for {
 		c, err := g.Accept()
 		if err != nil {
@@ -59,7 +59,7 @@ func (g *greeter) accept() {
 	}
 }
 
-func (g *greeter) greet(c net.Conn) {
+func (g *namedListener) greet(c net.Conn) {
 	defer c.Close()
 	if _, err := io.WriteString(c, g.name+"\n"); err == nil {
 		_, _ = io.Copy(c, c)
@@ -67,7 +67,7 @@ func (g *greeter) greet(c net.Conn) {
 }
 
 // stop ends the listener and all its connections.
-func (g *greeter) stop() {
+func (g *namedListener) stop() {
 	_ = g.Close()
 	g.mu.Lock()
 	for _, c := range g.conns {
@@ -165,7 +165,7 @@ func markAll(n uint32) error {
 func TestFirewallMarks(t *testing.T) {
 	for _, forward := range []dataplane.Forward{dataplane.Gate, dataplane.Masq} {
 		t.Run(forward.String(), func(t *testing.T) {
-			s := newSite(t, forward)
+			s := newFixture(t, forward)
 			must(t, s.director.Do(func() error { return markAll(7) }))
 			s.serve(t, ":80", ":443")
 			d := s.open(t)
@@ -202,7 +202,7 @@ func TestFirewallMarks(t *testing.T) {
 
 // TestEverySchedulerServes goes through all of them in one service.
 func TestEverySchedulerServes(t *testing.T) {
-	s := newSite(t, dataplane.Masq)
+	s := newFixture(t, dataplane.Masq)
 	s.serve(t, ":80")
 	d := s.open(t)
 	want := dataplane.VirtualService{ID: tcp("10.2.0.100:80"), RealServers: reals(dataplane.Masq, false, 80)}
@@ -216,7 +216,7 @@ func TestEverySchedulerServes(t *testing.T) {
 
 // TestHashingFallsBack quiesces the real server that the client is hashed to.
 func TestHashingFallsBack(t *testing.T) {
-	s := newSite(t, dataplane.Masq)
+	s := newFixture(t, dataplane.Masq)
 	s.serve(t, ":80")
 	d := s.open(t)
 	for _, scheduler := range []string{"sh", "mh"} {

@@ -109,7 +109,7 @@ func addLinks(links ...netlink.Link) error {
 // TestTunnelOfAnotherFamily serves services from real servers of the other
 // family, and then of both.
 func TestTunnelOfAnotherFamily(t *testing.T) {
-	s := newSite(t, dataplane.IPIP)
+	s := newFixture(t, dataplane.IPIP)
 	s.serve(t, "10.2.0.100:80", "[fd00:2::100]:80")
 	d := s.open(t)
 	for _, six := range []bool{false, true} {
@@ -147,7 +147,7 @@ func TestTunnelTypes(t *testing.T) {
 			{},
 		}},
 	} {
-		s := newSite(t, dataplane.Gate)
+		s := newFixture(t, dataplane.Gate)
 		for _, r := range s.real {
 			must(t, r.Do(c.ends))
 			for _, link := range []string{"all", "wrap4", "tun4", "tun6"} {

@@ -26,8 +26,8 @@ type backgroundClients struct {
 	end   func()
 	busy  sync.WaitGroup
 	bytes atomic.Int64
-	// visits are connections that came and went.
-	visits atomic.Int64
+	// exchanges are connections that came and went.
+	exchanges atomic.Int64
 	// worst is the longest that one of them took, in nanoseconds.
 	worst atomic.Int64
 }
@@ -48,8 +48,8 @@ func watch(t *testing.T, vip netip.AddrPort, staying, coming int) *backgroundCli
 // heard ends all of them, and reports how they fared.
 func (ws *backgroundClients) heard() string {
 	ws.end()
-	return fmt.Sprintf("background clients: %d visits of which the longest took %v, %d KiB",
-		ws.visits.Load(), time.Duration(ws.worst.Load()).Round(time.Millisecond), ws.bytes.Load()>>10)
+	return fmt.Sprintf("background clients: %d exchanges of which the longest took %v, %d KiB",
+		ws.exchanges.Load(), time.Duration(ws.worst.Load()).Round(time.Millisecond), ws.bytes.Load()>>10)
 }
 
 func (ws *backgroundClients) ended() bool {
@@ -93,7 +93,7 @@ func (ws *backgroundClients) come(seed uint64) {
 			ws.leave(c)
 		}
 		_ = c.Close()
-		ws.visits.Add(1)
+		ws.exchanges.Add(1)
 		if took := int64(time.Since(began)); took > ws.worst.Load() {
 			ws.worst.Store(took)
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 	"github.com/shunt-lb/shunt/proxy"
 )
 
@@ -40,7 +41,7 @@ func TestFloodLeavesOthersTheirShare(t *testing.T) {
 				}
 				return n
 			}
-			eventually(t, "the floods wait", func() bool { return holding() == flooded })
+			wait.Until(t, "the floods wait", func() bool { return holding() == flooded })
 			if l := d.Load().Connections; l.Reserved != own || l.Used != limit-int64(services-flooded)*own {
 				t.Errorf("%+v, want all but %d for each service that is not flooded", l, own)
 			}
@@ -87,7 +88,7 @@ func TestEverybodyWhoWaitsIsServed(t *testing.T) {
 			if l := d.Load().Connections; l.Refused == 0 && limit < 20 {
 				t.Errorf("%+v, want that some have waited", l)
 			}
-			eventually(t, "all are gone", func() bool { return d.Load().Connections.Used == 0 })
+			wait.Until(t, "all are gone", func() bool { return d.Load().Connections.Used == 0 })
 		})
 	}
 }
@@ -135,7 +136,7 @@ func TestLimitChangesWhileClientsWait(t *testing.T) {
 	for range 10 {
 		late = append(late, dial(t, v))
 	}
-	eventually(t, "they wait", func() bool { return d.Load().Connections.FullListeners > 0 })
+	wait.Until(t, "they wait", func() bool { return d.Load().Connections.FullListeners > 0 })
 	d.SetLimits(proxy.Limits{Connections: 11})
 	for _, c := range late {
 		wantStart(t, c, "x")

@@ -31,7 +31,7 @@ func TestFaultNoDescriptors(t *testing.T) {
 
 	ws := watch(t, v.ID.Addr, 4, 0)
 	inTheEnd(t, "the background clients are in", func() bool { return r.connections() >= 4 })
-	clients := newCrowd(t, false)
+	clients := newSocketPool(t, false)
 	clients.dial(v.ID.Addr, 2*files)
 	inTheEnd(t, "there is none left", func() bool { return r.vitals(false).Pauses > 0 && r.files() >= files-2 })
 	flow.exchange()
@@ -67,7 +67,7 @@ func TestFaultDescriptorsReturn(t *testing.T) {
 	r := newRemote(t, RemoteOptions{Files: files, Limits: proxy.Limits{Connections: 10 * files}})
 	v := tcpService(t, tcpServer(t, "127.0.0.1", echo))
 	r.apply(v)
-	clients := newCrowd(t, false)
+	clients := newSocketPool(t, false)
 	clients.dial(v.ID.Addr, files)
 	inTheEnd(t, "there are no descriptors", func() bool { return r.vitals(false).Pauses > 0 })
 	ws := watch(t, v.ID.Addr, 20, 0)
@@ -137,18 +137,33 @@ func (f *testFlow) send() []byte {
 	return b
 }
 
-// exchange sends a datagram, at most twice, and waits until it comes back.
+// exchange sends a datagram, again each second if need be, and waits until it
+// comes back. Datagrams from before, which come late, are passed over.
 func (f *testFlow) exchange() {
 	f.t.Helper()
-	got := make([]byte, 2048)
-	for range 20 {
-		sent := f.send()
-		_ = f.SetReadDeadline(time.Now().Add(time.Second))
-		if n, err := f.Read(got); err == nil && bytes.Equal(got[:n], sent) {
+	for end := time.Now().Add(patience); time.Now().Before(end); {
+		if f.returns(f.send(), time.Now().Add(time.Second)) {
 			return
 		}
 	}
 	f.t.Error("no datagram comes back")
+}
+
+// returns reports whether a datagram comes back in time.
+func (f *testFlow) returns(sent []byte, end time.Time) bool {
+	_ = f.SetReadDeadline(end)
+	got := make([]byte, 2048)
+	for {
+		n, err := f.Read(got)
+		switch {
+		case err == nil && bytes.Equal(got[:n], sent):
+			return true
+		case err != nil && !time.Now().Before(end):
+			return false
+		case err != nil: // the host refuses for a moment
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
 }
 
 // With many more clients than there are descriptors for, all of which come and
@@ -161,7 +176,7 @@ func TestFaultScarceDescriptors(t *testing.T) {
 	r.apply(v)
 	ws := watch(t, v.ID.Addr, 0, 50)
 	inTheEnd(t, "they come and go for a while", func() bool {
-		return ws.visits.Load() > int64(scaled(300, 60)) && r.vitals(false).Pauses > 5
+		return ws.exchanges.Load() > int64(scaled(300, 60)) && r.vitals(false).Pauses > 5
 	})
 	t.Log(ws.heard())
 	st := r.vitals(false).Services[0]

@@ -20,19 +20,19 @@ import (
 	"github.com/shunt-lb/shunt/proxy"
 )
 
-// A yard has a director, which the test and its processes live in, and a host
+// A faultFixture has a director, which the test and its processes live in, and a host
 // beyond a link that clients are on.
-type yard struct {
+type faultFixture struct {
 	lab      *netlab.Lab
 	director *netlab.Namespace
 	outside  *netlab.Namespace
 	vip      netip.Addr
 }
 
-func newYard(t *testing.T) *yard {
+func newFaultFixture(t *testing.T) *faultFixture {
 	t.Helper()
 	lab := netlab.Test(t)
-	y := &yard{lab: lab, vip: netip.MustParseAddr("10.1.0.1")}
+	y := &faultFixture{lab: lab, vip: netip.MustParseAddr("10.1.0.1")}
 	y.director = get[*netlab.Namespace](t)(lab.Here("director"))
 	y.outside = get[*netlab.Namespace](t)(lab.Namespace("outside"))
 	prefix := netip.MustParsePrefix
@@ -55,13 +55,13 @@ func TestFaultHalfOpen(t *testing.T) {
 	if !netlab.Inside(t) {
 		return
 	}
-	y, n := newYard(t), scaled(100_000, 10_000)
+	y, n := newFaultFixture(t), scaled(100_000, 10_000)
 	r := newRemote(t, RemoteOptions{})
 	v := serviceAt(dataplane.TCP, netip.AddrPortFrom(y.vip, 80), tcpServer(t, "127.0.0.1", echo))
 	r.apply(v)
 	ws, settle := watch(t, v.ID.Addr, 4, 2), unsettled(t, r, v)
-	inTheEnd(t, "the background clients are in", func() bool { return ws.visits.Load() > 10 })
-	before, visits := r.vitals(true).Memory, ws.visits.Load()
+	inTheEnd(t, "the background clients are in", func() bool { return ws.exchanges.Load() > 10 })
+	before, exchanges := r.vitals(true).Memory, ws.exchanges.Load()
 
 	for begun := 0; begun < n; begun += n / 10 {
 		if err := y.outside.Do(func() error { return halfOpen(v.ID.Addr, begun, n/10) }); err != nil {
@@ -71,7 +71,7 @@ func TestFaultHalfOpen(t *testing.T) {
 		ws.exchange(c, newStream(uint64(begun)), 10_000)
 		_ = c.Close()
 	}
-	inTheEnd(t, "others are served meanwhile", func() bool { return ws.visits.Load() > visits+20 })
+	inTheEnd(t, "others are served meanwhile", func() bool { return ws.exchanges.Load() > exchanges+20 })
 	settle()
 	if after := r.vitals(true).Memory; after > before+4<<20 {
 		t.Errorf("%s after the flood, %s before", mib(after), mib(before))
@@ -139,7 +139,7 @@ func netstat(t *testing.T, name string) string {
 func TestFaultSilentClients(t *testing.T) {
 	n := scaled(mostPairs(t), 500)
 	r := newRemote(t, RemoteOptions{Limits: proxy.Limits{Connections: 2 * n}})
-	silent, servers := newCrowd(t, false), newCrowd(t, false)
+	silent, servers := newSocketPool(t, false), newSocketPool(t, false)
 	v, quiet := tcpService(t, servers.listen()), tcpService(t, tcpServer(t, "127.0.0.1", echo))
 	r.apply(v, quiet)
 	ws, settle := watch(t, quiet.ID.Addr, 4, 2), unsettled(t, r, quiet, v)
@@ -195,12 +195,12 @@ func TestFaultBeyondTheLimit(t *testing.T) {
 		return r.vitals(false).Busy - began
 	}
 	alone := second()
-	before, crowd := r.vitals(true).Memory, newCrowd(t, false)
-	crowd.dial(v.ID.Addr, n)
+	before, socketPool := r.vitals(true).Memory, newSocketPool(t, false)
+	socketPool.dial(v.ID.Addr, n)
 	full := func() bool { return r.vitals(false).Load.Connections.Used == room*3/4 }
-	inTheEnd(t, "the crowd has all that is not for the other service", full)
+	inTheEnd(t, "the idle clients have all that is not for the other service", full)
 	if after := r.vitals(true).Memory; after > before+4<<20 {
-		t.Errorf("%s with the crowd, %s before", mib(after), mib(before))
+		t.Errorf("%s with the idle clients, %s before", mib(after), mib(before))
 	}
 	for range 50 {
 		r.served(quiet.ID.Addr)
@@ -211,7 +211,7 @@ func TestFaultBeyondTheLimit(t *testing.T) {
 	if !full() {
 		t.Errorf("%+v, want that nothing has changed", r.vitals(false).Load.Connections)
 	}
-	crowd.scatter()
+	socketPool.scatter()
 	inTheEnd(t, "there is room again", func() bool { return r.connections() == 10 })
 	r.served(v.ID.Addr)
 	settle()
@@ -227,9 +227,9 @@ func TestFaultVanishedClients(t *testing.T) {
 	if !netlab.Inside(t) {
 		return
 	}
-	y := newYard(t)
+	y := newFaultFixture(t)
 	r := newRemote(t, RemoteOptions{})
-	greedy := newCrowd(t, true)
+	greedy := newSocketPool(t, true)
 	all := map[string]netip.AddrPort{
 		"receiving": greedy.listen(),
 		"sending":   tcpServer(t, "127.0.0.1", func(c *net.TCPConn) { _, _ = io.Copy(io.Discard, c) }),

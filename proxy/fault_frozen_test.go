@@ -106,8 +106,8 @@ func freeze(t *testing.T, room int64) {
 		time.Sleep(200 * time.Millisecond)
 		return echoed.Load() == was
 	})
-	visits := ws.visits.Load()
-	inTheEnd(t, "others are served as before", func() bool { return ws.visits.Load() > visits+50 })
+	exchanges := ws.exchanges.Load()
+	inTheEnd(t, "others are served as before", func() bool { return ws.exchanges.Load() > exchanges+50 })
 	frozen, buffers := echoed.Load(), r.vitals(false).Load.Buffers
 	f.signal(unix.SIGCONT)
 	streams.Wait()
@@ -191,8 +191,8 @@ func TestFaultSlowRequests(t *testing.T) {
 	t.Parallel()
 	n := scaled(1000, 200)
 	r := newRemote(t, RemoteOptions{Limits: proxy.Limits{Connections: 2 * n}})
-	slow, v := newCrowd(t, false), tcpService(t, tcpServer(t, "127.0.0.1", echo))
-	deaf := newCrowd(t, false)
+	slow, v := newSocketPool(t, false), tcpService(t, tcpServer(t, "127.0.0.1", echo))
+	deaf := newSocketPool(t, false)
 	loris := tcpService(t, deaf.listen())
 	r.apply(v, loris)
 	ws, settle := watch(t, v.ID.Addr, 4, 2), unsettled(t, r, v, loris)
@@ -212,7 +212,7 @@ func TestFaultSlowRequests(t *testing.T) {
 }
 
 // trickle sends a byte on each socket.
-func (w *crowd) trickle() {
+func (w *socketPool) trickle() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, fd := range w.fds {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/internal/test/netlab"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 	"github.com/shunt-lb/shunt/proxy"
 )
 
@@ -39,7 +40,7 @@ func TestFaultNobodyReads(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := newRemote(t, RemoteOptions{Limits: proxy.Limits{Connections: 2 * n, Buffers: tt.buffers}})
-			servers, clients := newCrowd(t, tt.srvSends), newCrowd(t, tt.clientSends)
+			servers, clients := newSocketPool(t, tt.srvSends), newSocketPool(t, tt.clientSends)
 			v, quiet := tcpService(t, servers.listen()), tcpService(t, tcpServer(t, "127.0.0.1", echo))
 			r.apply(v, quiet)
 			ws, settle := watch(t, quiet.ID.Addr, 4, 2), unsettled(t, r, quiet, v)
@@ -87,7 +88,7 @@ func smallWindows(t *testing.T) {
 
 // stalled waits until nothing moves any more among the crowds and returns the most
 // memory that the proxy had.
-func stalled(t *testing.T, r *remote, crowds ...*crowd) (peak uint64) {
+func stalled(t *testing.T, r *remote, crowds ...*socketPool) (peak uint64) {
 	sum := func() (n int64) {
 		for _, w := range crowds {
 			n += w.sent.Load()
@@ -128,12 +129,13 @@ func scaled(full, few int) int {
 	return full
 }
 
-// inTheEnd waits as long as a crowd may take on a busy machine.
+// inTheEnd is wait.Until that ends as soon as a goroutine of the test has failed.
 func inTheEnd(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(2 * time.Minute); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) || t.Failed() {
-			t.Fatalf("waited in vain: %s", what)
+	wait.Until(t, what, func() bool {
+		if t.Failed() {
+			t.Fatalf("%s: the test has failed meanwhile", what)
 		}
-	}
+		return ok()
+	})
 }

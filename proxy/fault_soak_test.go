@@ -37,19 +37,19 @@ func TestFaultSoak(t *testing.T) {
 	pinned := tcpService(t, enduring(t, echoAs("A")), enduring(t, echoAs("B")))
 	pinned.Persistent, pinned.PersistentBits = 2*time.Second, 32
 	guarded := tcpService(t, enduring(t, echo), enduring(t, echo))
-	slow := tcpService(t, enduring(t, pour), enduring(t, pour))
+	slow := tcpService(t, enduring(t, sendPieces), enduring(t, sendPieces))
 	r.apply(steady, slow, flows, queued, limited, inner, outer, pinned, guard(guarded, 0))
-	tragedy := newTragedy(t, r)
+	failingService := newFailingService(t, r)
 
 	ws, settle := watch(t, steady.ID.Addr, 8, 3), unsettled(t, r, steady, slow, flows, queued, limited, inner, outer)
 	var over atomic.Bool
 	var busy sync.WaitGroup
-	var visits, echoed, fallen, moved, admitted atomic.Int64
+	var exchanges, echoed, fallen, moved, admitted atomic.Int64
 	forever := func(pause time.Duration, do func(i uint64)) {
 		busy.Go(func() {
 			for i := uint64(0); !over.Load() && !t.Failed(); i++ {
 				do(i)
-				visits.Add(1)
+				exchanges.Add(1)
 				time.Sleep(pause)
 			}
 		})
@@ -59,24 +59,24 @@ func TestFaultSoak(t *testing.T) {
 	forever(often, func(i uint64) { resetInTheMiddle(t, steady.ID.Addr, i) })
 	for n := range uint64(4) {
 		forever(0, func(uint64) { wantDatagrams(t, flows.ID.Addr, 2); moved.Add(2) })
-		forever(often, func(i uint64) { fallen.Add(riskIt(t, tragedy.v, n<<20+i)) })
-		forever(seldom, func(i uint64) { wantPoured(t, slow, from(2, n<<12+i), 8<<20) })
+		forever(often, func(i uint64) { fallen.Add(echoUntilReset(t, failingService.v, n<<20+i)) })
+		forever(seldom, func(i uint64) { wantPieces(t, slow, from(2, n<<12+i), 8<<20) })
 		forever(often, func(i uint64) { admitted.Add(tryIt(t, limited, from(3, 0))) })
 		forever(0, func(i uint64) { giveUp(queued, from(4, i), time.Duration(rand.IntN(3000))*time.Microsecond) })
 	}
 	for range 8 {
-		forever(0, func(i uint64) { wantVisit(t, "a client that waits", queued, from(5, i), 20_000) })
+		forever(0, func(i uint64) { wantExchange(t, "a client that waits", queued, from(5, i), 20_000) })
 	}
-	forever(seldom, func(i uint64) { wantVisit(t, "a source of its own", limited, from(6, i), 1000) })
-	forever(seldom, func(i uint64) { wantIntroduced(t, outer, from(7, i), 50_000) })
-	forever(often, func(i uint64) { wantIntroduced(t, outer, from(8, i), 500) })
+	forever(seldom, func(i uint64) { wantExchange(t, "a source of its own", limited, from(6, i), 1000) })
+	forever(seldom, func(i uint64) { wantProxyHeader(t, outer, from(7, i), 50_000) })
+	forever(often, func(i uint64) { wantProxyHeader(t, outer, from(8, i), 500) })
 	forever(seldom, func(i uint64) { wantPinned(t, pinned, from(9, i)) })
-	forever(seldom, func(i uint64) { wantVisit(t, "a client that is allowed", guarded, from(10, i), 1000) })
-	forever(seldom, func(i uint64) { wantNoVisit(t, "a client that is denied", guarded, from(11, i)) })
+	forever(seldom, func(i uint64) { wantExchange(t, "a client that is allowed", guarded, from(10, i), 1000) })
+	forever(seldom, func(i uint64) { wantNoExchange(t, "a client that is denied", guarded, from(11, i)) })
 	forever(seldom, func(i uint64) { _ = tryIt(t, guarded, from(12, i)) })
 	forever(5*seldom, func(i uint64) { r.apply(guard(guarded, i)) })
 	forever(seldom, func(i uint64) { r.apply(weighted(pinned, int(1+i%3))) })
-	forever(0, tragedy.act)
+	forever(0, failingService.act)
 
 	starved := netstat(t, "TCPAbortOnMemory")
 	samples := r.observe(*soak)
@@ -87,8 +87,8 @@ func TestFaultSoak(t *testing.T) {
 		t.Errorf("the host had no memory for TCP and has ended connections of anybody: %s before, %s now", starved, now)
 	}
 	t.Log(ws.heard())
-	t.Logf("%d visits, %s streamed, %d datagrams, %d connections fell with their server, %d deaths",
-		visits.Load(), mib(uint64(echoed.Load())), moved.Load(), fallen.Load(), tragedy.deaths.Load())
+	t.Logf("%d exchanges, %s streamed, %d datagrams, %d connections fell with their server, %d deaths",
+		exchanges.Load(), mib(uint64(echoed.Load())), moved.Load(), fallen.Load(), failingService.deaths.Load())
 	samples.wantFlat(t)
 	wantEvents(t, r, &admitted)
 	r.remove(flows.ID)

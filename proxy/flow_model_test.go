@@ -13,11 +13,12 @@ import (
 	"time"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 	"github.com/shunt-lb/shunt/proxy"
 )
 
-// A turmoil is clients and servers that come and go while the service changes.
-type turmoil struct {
+// A flowChurn has clients and servers that come and go while the service changes.
+type flowChurn struct {
 	t        *testing.T
 	addrs    []netip.AddrPort // those that are in no service, too
 	sent     atomic.Uint64
@@ -47,13 +48,13 @@ func TestFlowsOfRandomChanges(t *testing.T) {
 		func(v *dataplane.VirtualService) { v.Persistent, v.PersistentBits = time.Second, 32 },
 		func(v *dataplane.VirtualService) { v.SourceConns, v.SourceBits4 = 10, 16 },
 	} {
-		t.Run("", func(t *testing.T) { turmoilOf(t, set) })
+		t.Run("", func(t *testing.T) { churnFlows(t, set) })
 	}
 }
 
-func turmoilOf(t *testing.T, set func(*dataplane.VirtualService)) {
+func churnFlows(t *testing.T, set func(*dataplane.VirtualService)) {
 	d := newPlane(t, proxy.Options{Workers: 2, Limits: proxy.Limits{Flows: 300}})
-	m := &turmoil{t: t, arrivals: map[string]arrival{}}
+	m := &flowChurn{t: t, arrivals: map[string]arrival{}}
 	for range 6 {
 		m.addrs = append(m.addrs, freePort(t, "udp", "127.0.0.1"))
 	}
@@ -77,13 +78,13 @@ func turmoilOf(t *testing.T, set func(*dataplane.VirtualService)) {
 	servers.Wait()
 	m.check(d)
 	must(t, d.Remove(t.Context(), v.ID))
-	eventually(t, "nothing is left", func() bool {
+	wait.Until(t, "nothing is left", func() bool {
 		return d.Load().Flows.Used == 0 && openFiles(t, "socket:") <= files+2*2 // what workers keep in reserve
 	})
 }
 
 // change changes the service again and again.
-func (m *turmoil) change(d *proxy.Dataplane, v dataplane.VirtualService) {
+func (m *flowChurn) change(d *proxy.Dataplane, v dataplane.VirtualService) {
 	for range scaled(40, 15) {
 		time.Sleep(20 * time.Millisecond)
 		v = v.Clone()
@@ -106,7 +107,7 @@ func (m *turmoil) change(d *proxy.Dataplane, v dataplane.VirtualService) {
 
 // server listens most of the time, and answers with what it got, up to three
 // times.
-func (m *turmoil) server(at netip.AddrPort, done chan struct{}) {
+func (m *flowChurn) server(at netip.AddrPort, done chan struct{}) {
 	for {
 		c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
 		if err != nil {
@@ -135,7 +136,7 @@ func (m *turmoil) server(at netip.AddrPort, done chan struct{}) {
 	}
 }
 
-func (m *turmoil) arrived(id string, at netip.AddrPort) {
+func (m *flowChurn) arrived(id string, at netip.AddrPort) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.total++
@@ -146,7 +147,7 @@ func (m *turmoil) arrived(id string, at netip.AddrPort) {
 }
 
 // client is one after the other, and sends in bursts of any size.
-func (m *turmoil) client(v dataplane.VirtualService, i int, stop chan struct{}) {
+func (m *flowChurn) client(v dataplane.VirtualService, i int, stop chan struct{}) {
 	for life, n := 0, 0; ; life++ {
 		// No other has this address, so that whatever comes is for this one.
 		from := &net.UDPAddr{IP: net.IPv4(127, byte(10+i), byte(life/250), byte(1+life%250))}
@@ -174,7 +175,7 @@ func (m *turmoil) client(v dataplane.VirtualService, i int, stop chan struct{}) 
 	}
 }
 
-func (m *turmoil) hear(c *net.UDPConn, name string) {
+func (m *flowChurn) hear(c *net.UDPConn, name string) {
 	_ = c.SetReadDeadline(time.Now().Add(2 * time.Millisecond))
 	for b := make([]byte, 2000); ; {
 		n, err := c.Read(b)
@@ -188,9 +189,9 @@ func (m *turmoil) hear(c *net.UDPConn, name string) {
 	}
 }
 
-func (m *turmoil) check(d *proxy.Dataplane) {
+func (m *flowChurn) check(d *proxy.Dataplane) {
 	var n dataplane.Counters
-	eventually(m.t, "all is counted", func() bool {
+	wait.Until(m.t, "all is counted", func() bool {
 		before := n
 		time.Sleep(300 * time.Millisecond)
 		n = status(m.t, d).Counters

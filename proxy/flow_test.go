@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 	"github.com/shunt-lb/shunt/proxy"
 )
 
@@ -93,7 +94,7 @@ func TestDatagramSizes(t *testing.T) {
 		}
 		want := dataplane.Counters{Connections: 1, InPackets: 4, OutPackets: 4, InBytes: 66980, OutBytes: 66980}
 		// Datagrams are counted a little after they have arrived.
-		eventually(t, "it is counted", func() bool { return status(t, d).Counters == want })
+		wait.Until(t, "it is counted", func() bool { return status(t, d).Counters == want })
 	}
 }
 
@@ -173,7 +174,7 @@ func TestFlowRefused(t *testing.T) {
 	stop()
 	before := status(t, d).Counters.Failures
 	send(t, c, "lost")
-	eventually(t, "the refusal is counted", func() bool { return status(t, d).Counters.Failures > before })
+	wait.Until(t, "the refusal is counted", func() bool { return status(t, d).Counters.Failures > before })
 	for range 3 {
 		if got := exchange(t, c, ""); got != other {
 			t.Errorf("after the refusal %q answers, want %q", got, other)
@@ -192,7 +193,7 @@ func TestFlowRefusedByAll(t *testing.T) {
 	apply(t, d, v)
 	c := dialUDP(t, v)
 	send(t, c, "lost")
-	eventually(t, "the refusal is counted", func() bool { return status(t, d).Counters.Failures == 1 })
+	wait.Until(t, "the refusal is counted", func() bool { return status(t, d).Counters.Failures == 1 })
 	s := get[net.PacketConn](t)(net.ListenPacket("udp", at.String()))
 	defer s.Close()
 	send(t, c, "again")
@@ -211,7 +212,7 @@ func TestFlowIdleTimeout(t *testing.T) {
 	apply(t, d, v)
 	files := openFiles(t, "socket:")
 	exchange(t, dialUDP(t, v), "x")
-	eventually(t, "the flow is over", func() bool { return active(t, d) == 0 && openFiles(t, "socket:") <= files+1 })
+	wait.Until(t, "the flow is over", func() bool { return active(t, d) == 0 && openFiles(t, "socket:") <= files+1 })
 }
 
 func TestFlowLimit(t *testing.T) {
@@ -224,9 +225,9 @@ func TestFlowLimit(t *testing.T) {
 		exchange(t, at, "hello")
 	}
 	send(t, c, "too many")
-	eventually(t, "the third client is refused", func() bool { return status(t, d).Counters.Refused == 1 })
+	wait.Until(t, "the third client is refused", func() bool { return status(t, d).Counters.Refused == 1 })
 	// An active client makes room after a second of silence; a keeps sending.
-	eventually(t, "the third client takes the place of the second", func() bool {
+	wait.Until(t, "the third client takes the place of the second", func() bool {
 		exchange(t, a, "a")
 		send(t, c, "c")
 		_ = c.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
@@ -269,7 +270,7 @@ func TestRemoveEndsFlows(t *testing.T) {
 	if err := d.Remove(t.Context(), v.ID); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the sockets are closed", func() bool { return openFiles(t, "socket:") <= files-1 })
+	wait.Until(t, "the sockets are closed", func() bool { return openFiles(t, "socket:") <= files-1 })
 	apply(t, d, v)
 	if got := exchange(t, c, "y"); got != "y" {
 		t.Errorf("a new service answers %q", got)
@@ -288,7 +289,7 @@ func TestDrainFlows(t *testing.T) {
 	exchange(t, c, "x")
 	drained := make(chan error, 1)
 	go func() { drained <- d.Drain(t.Context()) }()
-	eventually(t, "a new client is refused", func() bool {
+	wait.Until(t, "a new client is refused", func() bool {
 		send(t, dialUDP(t, v), "x") // those before may have been in time
 		return status(t, d).Counters.Refused > 0
 	})

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 	"github.com/shunt-lb/shunt/proxy"
 )
 
@@ -47,7 +48,7 @@ func TestRemovedUnderLoad(t *testing.T) {
 		})
 	}
 	go func() { load.Wait(); close(done) }()
-	eventually(t, "all are at work", func() bool { return status(t, d).Counters.OutPackets > 1000 })
+	wait.Until(t, "all are at work", func() bool { return status(t, d).Counters.OutPackets > 1000 })
 	v = v.Clone()
 	v.RealServers = v.RealServers[1:]
 	apply(t, d, v)
@@ -70,7 +71,7 @@ func TestFlowsWithoutDescriptors(t *testing.T) {
 	exchange(t, old, "x")
 	exchange(t, old, "x") // it has come back after an answer
 	lift := exhaust(t)
-	eventually(t, "the new client is refused again and again", func() bool {
+	wait.Until(t, "the new client is refused again and again", func() bool {
 		send(t, late, "x")
 		if got := exchange(t, old, "y"); got != "y" {
 			t.Errorf("the old client got %q", got)
@@ -83,11 +84,11 @@ func TestFlowsWithoutDescriptors(t *testing.T) {
 		_, err := late.Read(make([]byte, 1))
 		return err == nil
 	}
-	eventually(t, "the new client has the descriptor of the silent one", served)
+	wait.Until(t, "the new client has the descriptor of the silent one", served)
 	told := func() int { return log.count("this host cannot reach a real server") }
-	eventually(t, "the log is told", func() bool { return told() > 0 })
+	wait.Until(t, "the log is told", func() bool { return told() > 0 })
 	lift()
-	eventually(t, "both are served", func() bool { return served() && exchange(t, old, "y") == "y" })
+	wait.Until(t, "both are served", func() bool { return served() && exchange(t, old, "y") == "y" })
 	if c := status(t, d).Counters; c.Failures != 0 {
 		t.Errorf("%+v, want no failures of real servers", c)
 	}
@@ -156,13 +157,13 @@ func TestFloodOfWorkers(t *testing.T) {
 	for range 100 {
 		g.send(64)
 		// The flood may have filled the buffers before it.
-		eventually(t, "who is at work is served", func() bool { return served(old) })
+		wait.Until(t, "who is at work is served", func() bool { return served(old) })
 		// Each worker may just have chosen for one that is then refused.
 		if n := active(t, d); n > limit+workers {
 			t.Fatalf("%d flows, want %d at most", n, limit)
 		}
 	}
-	eventually(t, "a newcomer gets a place", func() bool {
+	wait.Until(t, "a newcomer gets a place", func() bool {
 		g.send(64)
 		return served(dialUDP(t, v))
 	})
@@ -191,7 +192,7 @@ func TestFlowsOfOthersAreEvicted(t *testing.T) {
 	}
 	exhaust(t)
 	for i, c := range clients[20:] {
-		eventually(t, fmt.Sprintf("late client %d is served", i), func() bool {
+		wait.Until(t, fmt.Sprintf("late client %d is served", i), func() bool {
 			send(t, c, "z")
 			_ = c.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
 			_, err := c.Read(make([]byte, 1))

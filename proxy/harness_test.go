@@ -22,16 +22,6 @@ import (
 // patience is how long a test waits for what has to come.
 const patience = time.Minute
 
-// eventually waits until ok is true.
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !ok(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("waited in vain: %s", what)
-		}
-	}
-}
-
 func get[T any](t testing.TB) func(T, error) T {
 	return func(v T, err error) T {
 		t.Helper()

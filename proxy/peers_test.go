@@ -17,6 +17,7 @@ import (
 	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/internal/test/need"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 	"github.com/shunt-lb/shunt/proxy"
 )
 
@@ -50,7 +51,7 @@ func peer(t *testing.T, addr netip.AddrPort, config, name string, args ...string
 			t.Logf("%s said:\n%s", name, said)
 		}
 	})
-	eventually(t, name+" listens", func() bool {
+	wait.Until(t, name+" listens", func() bool {
 		c, err := net.Dial("tcp", addr.String())
 		if err == nil {
 			_ = c.Close()
@@ -226,7 +227,7 @@ func TestCheckedByHaproxy(t *testing.T) {
 		at := freePort(t, "tcp", "127.0.0.1")
 		haproxy(t, at, fmt.Sprintf("listen l\n mode tcp\n bind %v\n option tcp-check\n tcp-check expect string 127.0.0.1\n server s %v %s check inter 50ms\n",
 			at, v.ID.Addr, send))
-		eventually(t, "checks of "+send+" have come through", func() bool { return status(t, d).Counters.Connections > 3 })
+		wait.Until(t, "checks of "+send+" have come through", func() bool { return status(t, d).Counters.Connections > 3 })
 		if n := status(t, d).Counters.MissingProxyHeader; n != 0 {
 			t.Errorf("%s: %d had no PROXY header", send, n)
 		}

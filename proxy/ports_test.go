@@ -16,6 +16,7 @@ import (
 
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/internal/test/netlab"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 	"github.com/shunt-lb/shunt/proxy"
 )
 
@@ -83,7 +84,7 @@ func (q *questioner) flood(n int) {
 // recovers waits until a new client is answered.
 func (q *questioner) recovers() {
 	q.t.Helper()
-	eventually(q.t, "a new client is answered", func() bool { return q.answered(100 * time.Millisecond) })
+	wait.Until(q.t, "a new client is answered", func() bool { return q.answered(100 * time.Millisecond) })
 }
 
 // junkOrNot is a real server that answers questions alone.
@@ -206,22 +207,22 @@ func TestPortsOfOthers(t *testing.T) {
 	for _, c := range others {
 		_ = c.Close()
 	}
-	eventually(t, "the limit is that of the ports again", func() bool {
+	wait.Until(t, "the limit is that of the ports again", func() bool {
 		q.ask(1)
 		return d.Load().Flows.Limit == 350
 	})
 	q.ask(400) // more flows than the next range has ports
 	localPorts(t, 20)
 	q.recovers()
-	eventually(t, "the limit is that of the new range", func() bool { return d.Load().Flows.Limit < 20 })
-	eventually(t, "flows with other ports are gone", func() bool { q.recovers(); return d.Load().Flows.Used < 20 })
+	wait.Until(t, "the limit is that of the new range", func() bool { return d.Load().Flows.Limit < 20 })
+	wait.Until(t, "flows with other ports are gone", func() bool { q.recovers(); return d.Load().Flows.Used < 20 })
 	q.ask(100)
 	localPorts(t, 1000)
-	eventually(t, "the limit is that of the wide range", func() bool { return d.Load().Flows.Limit > 500 })
+	wait.Until(t, "the limit is that of the wide range", func() bool { return d.Load().Flows.Limit > 500 })
 	if err := os.WriteFile("/proc/sys/net/ipv4/ip_local_reserved_ports", []byte("40000-40799,40801"), 0); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "reserved ports do not count", func() bool { return d.Load().Flows.Limit < 200 })
+	wait.Until(t, "reserved ports do not count", func() bool { return d.Load().Flows.Limit < 200 })
 	q.ask(400)
 	blameless(t, d)
 }
@@ -278,7 +279,7 @@ func TestPortsForConnections(t *testing.T) {
 			apply(t, d, v)
 			dialer := net.Dialer{Timeout: patience, LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 9, 1)}}
 			next := 10000 * servers
-			visit := func() (net.Conn, error) {
+			exchangeAs := func() (net.Conn, error) {
 				next++
 				dialer.LocalAddr.(*net.TCPAddr).Port = next
 				c, err := dialer.Dial("tcp", v.ID.Addr.String())
@@ -292,28 +293,28 @@ func TestPortsForConnections(t *testing.T) {
 			}
 			var held []net.Conn
 			for range servers * ports {
-				c, err := visit()
+				c, err := exchangeAs()
 				if err != nil {
 					t.Fatalf("client %d of %d: %v", len(held)+1, servers*ports, err)
 				}
 				held = append(held, c)
 			}
 			for range 5 {
-				if _, err := visit(); !errors.Is(err, unix.ECONNRESET) {
+				if _, err := exchangeAs(); !errors.Is(err, unix.ECONNRESET) {
 					t.Errorf("a client beyond the ports got %v, want a reset", err)
 				}
 			}
 			if n := status(t, d).Counters.Refused; n != 5 {
 				t.Errorf("%d refused, want 5", n)
 			}
-			eventually(t, "the log says why", func() bool { return log.count("this host cannot reach a real server") == 1 })
+			wait.Until(t, "the log says why", func() bool { return log.count("this host cannot reach a real server") == 1 })
 			blameless(t, d)
 			for _, c := range held[:10] {
 				_ = c.(*net.TCPConn).SetLinger(0)
 				_ = c.Close()
 			}
-			eventually(t, "there is room again", func() bool {
-				c, err := visit()
+			wait.Until(t, "there is room again", func() bool {
+				c, err := exchangeAs()
 				if err == nil {
 					_ = c.(*net.TCPConn).SetLinger(0) // no port is left in TIME_WAIT
 					_ = c.Close()
@@ -324,7 +325,7 @@ func TestPortsForConnections(t *testing.T) {
 				_ = c.(*net.TCPConn).SetLinger(0)
 				_ = c.Close()
 			}
-			eventually(t, "all are gone", func() bool { return d.Load().Connections.Used == 0 })
+			wait.Until(t, "all are gone", func() bool { return d.Load().Connections.Used == 0 })
 		})
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/internal/proxyheader"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 	"github.com/shunt-lb/shunt/proxy"
 )
 
@@ -76,7 +77,7 @@ func TestHeaderNamesTheClient(t *testing.T) {
 				wantEnd(t, c)
 			}
 			// Bytes that are not the client's are not counted.
-			eventually(t, "it is counted", func() bool { return status(t, d).Counters.InBytes == 2*26 })
+			wait.Until(t, "it is counted", func() bool { return status(t, d).Counters.InBytes == 2*26 })
 		}
 	}
 }
@@ -114,7 +115,7 @@ func TestHeaderBeforeAStream(t *testing.T) {
 	if got, err := io.ReadAll(c); !bytes.Equal(got, stream) {
 		t.Errorf("%d bytes came back (%v), want the %d that were sent", len(got), err, len(stream))
 	}
-	eventually(t, "it is counted", func() bool { return status(t, d).Counters.InBytes == uint64(len(stream)) })
+	wait.Until(t, "it is counted", func() bool { return status(t, d).Counters.InBytes == uint64(len(stream)) })
 }
 
 // A header is for a service that asks for it, from the next connection on.
@@ -188,7 +189,7 @@ func TestDatagramHeaderNamesTheClient(t *testing.T) {
 					t.Errorf("answer %q, want %q", got, want)
 				}
 			}
-			eventually(t, "it is counted", func() bool { return status(t, d).Counters.InBytes == 5 })
+			wait.Until(t, "it is counted", func() bool { return status(t, d).Counters.InBytes == 5 })
 		}
 	}
 }

@@ -10,15 +10,16 @@ import (
 	"time"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 	"github.com/shunt-lb/shunt/proxy"
 )
 
-// A teller serves clients and knows the most it has had at a time.
-type teller struct{ now, most, served atomic.Int64 }
+// A countingServer counts its clients and the most that it had at a time.
+type countingServer struct{ now, most, served atomic.Int64 }
 
 // serve answers one byte with another and ends first, so that whoever comes
 // next has been let in because this one was gone.
-func (s *teller) serve(c *net.TCPConn) {
+func (s *countingServer) serve(c *net.TCPConn) {
 	n := s.now.Add(1)
 	for most := s.most.Load(); n > most && !s.most.CompareAndSwap(most, n); most = s.most.Load() {
 	}
@@ -43,8 +44,8 @@ func roomFor(v dataplane.VirtualService, n uint32) dataplane.VirtualService {
 // server has more at a time than it may.
 func TestMaxConn(t *testing.T) {
 	const most, clients = 3, 300
-	var tellers [2]teller
-	v := tcpService(t, tcpServer(t, "127.0.0.1", tellers[0].serve), tcpServer(t, "127.0.0.1", tellers[1].serve))
+	var countingServers [2]countingServer
+	v := tcpService(t, tcpServer(t, "127.0.0.1", countingServers[0].serve), tcpServer(t, "127.0.0.1", countingServers[1].serve))
 	v = roomFor(v, most)
 	v.QueueTimeout = 3 * patience
 	d := newPlane(t, proxy.Options{Workers: 3})
@@ -61,12 +62,12 @@ func TestMaxConn(t *testing.T) {
 		})
 	}
 	all.Wait()
-	for i := range tellers {
-		if n := tellers[i].most.Load(); n > most {
+	for i := range countingServers {
+		if n := countingServers[i].most.Load(); n > most {
 			t.Errorf("a server had %d clients at a time, want no more than %d", n, most)
 		}
 	}
-	eventually(t, "the books are closed", func() bool { return active(t, d) == 0 })
+	wait.Until(t, "the books are closed", func() bool { return active(t, d) == 0 })
 	st := status(t, d)
 	if st.Counters.Refused != 0 || st.Waiting != 0 || st.Counters.Queued == 0 || st.Counters.Connections != clients {
 		t.Errorf("books: %+v, %d waiting", st.Counters, st.Waiting)
@@ -91,7 +92,7 @@ func waits(t *testing.T, d *proxy.Dataplane, v dataplane.VirtualService) *net.TC
 	t.Helper()
 	had := status(t, d).Waiting
 	c := dial(t, v)
-	eventually(t, "the client waits", func() bool { return status(t, d).Waiting > had })
+	wait.Until(t, "the client waits", func() bool { return status(t, d).Waiting > had })
 	return c
 }
 
@@ -109,7 +110,7 @@ func TestQueueTimeout(t *testing.T) {
 		v.RealServers = append(v.RealServers, dataplane.RealServer{Sorry: true, Weight: 1})
 	})
 	wantReset(t, dial(t, v))
-	eventually(t, "the client is counted", func() bool {
+	wait.Until(t, "the client is counted", func() bool {
 		c := status(t, d).Counters
 		return c.Refused == 1 && c.Queued == 1
 	})
@@ -163,7 +164,7 @@ func TestQueueIsReset(t *testing.T) {
 	wantReset(t, c)
 	wantReset(t, other)
 	_, _ = c.Close(), other.Close()
-	eventually(t, "no socket is left but the test's", func() bool { return openFiles(t, "socket:") <= before+3 })
+	wait.Until(t, "no socket is left but the test's", func() bool { return openFiles(t, "socket:") <= before+3 })
 }
 
 // A datagram does not wait.
@@ -178,7 +179,7 @@ func TestMaxConnOfFlows(t *testing.T) {
 		t.Fatalf("answer %q", got)
 	}
 	send(t, dialUDP(t, v), "y")
-	eventually(t, "the second is refused", func() bool { return status(t, d).Counters.Refused == 1 })
+	wait.Until(t, "the second is refused", func() bool { return status(t, d).Counters.Refused == 1 })
 	if got := exchange(t, first, "z"); got != "Az" {
 		t.Errorf("answer %q", got)
 	}
@@ -191,10 +192,10 @@ func TestMaxConnOfFlows(t *testing.T) {
 // change under them. In the end nothing is left of anybody.
 func TestQueueSoak(t *testing.T) {
 	t.Parallel()
-	var tellers [3]teller
+	var countingServers [3]countingServer
 	v := tcpService(t)
-	for i := range tellers {
-		addr := tcpServer(t, "127.0.0.1", tellers[i].serve)
+	for i := range countingServers {
+		addr := tcpServer(t, "127.0.0.1", countingServers[i].serve)
 		v.RealServers = append(v.RealServers, dataplane.RealServer{Addr: addr, Forward: dataplane.Masq, Weight: 1, MaxConn: 1})
 	}
 	v.RealServers = append(v.RealServers, dataplane.RealServer{Addr: dead(t), Forward: dataplane.Masq, Weight: 1, MaxConn: 2})
@@ -206,7 +207,7 @@ func TestQueueSoak(t *testing.T) {
 	for range 40 {
 		all.Go(func() {
 			for time.Now().Before(end) {
-				visitOnce(v)
+				exchangeOnce(v)
 			}
 		})
 	}
@@ -229,15 +230,15 @@ func TestQueueSoak(t *testing.T) {
 	}
 	apply(t, d, v)
 	all.Wait()
-	eventually(t, "nobody is left", func() bool { return active(t, d) == 0 && status(t, d).Waiting == 0 })
+	wait.Until(t, "nobody is left", func() bool { return active(t, d) == 0 && status(t, d).Waiting == 0 })
 	t.Logf("%+v", status(t, d).Counters)
 	if err := d.Drain(t.Context()); err != nil {
 		t.Error(err)
 	}
 }
 
-// visitOnce is one client of many moods.
-func visitOnce(v dataplane.VirtualService) {
+// exchangeOnce is one client: it waits, gives up, resets or exchanges a few bytes.
+func exchangeOnce(v dataplane.VirtualService) {
 	c, err := net.DialTimeout("tcp", v.ID.Addr.String(), patience)
 	if err != nil {
 		return

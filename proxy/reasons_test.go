@@ -12,6 +12,7 @@ import (
 
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/internal/test/netlab"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 	"github.com/shunt-lb/shunt/proxy"
 )
 
@@ -57,7 +58,7 @@ func TestReasonsOfRefusals(t *testing.T) {
 			apply(t, d, v)
 			for n := range tt.before {
 				come(t, v, 0)("x")
-				eventually(t, "it is there", func() bool { return active(t, d)+status(t, d).Waiting > n })
+				wait.Until(t, "it is there", func() bool { return active(t, d)+status(t, d).Waiting > n })
 			}
 			say := come(t, v, 0)
 			if tt.exhaust {
@@ -90,7 +91,7 @@ func come(t *testing.T, v dataplane.VirtualService, port uint16) (say func(strin
 
 func wantReason(t *testing.T, d *proxy.Dataplane, want dataplane.Refusal) {
 	t.Helper()
-	eventually(t, "a client is refused", func() bool { return status(t, d).Counters.Refused > 0 })
+	wait.Until(t, "a client is refused", func() bool { return status(t, d).Counters.Refused > 0 })
 	got := status(t, d).Counters
 	if got.Refusals[want] != got.Refused || got.Refusals.Sum() != got.Refused {
 		t.Errorf("%d refused: %v, want all to be %v", got.Refused, got.Refusals, want)
@@ -113,7 +114,7 @@ func TestRefusedForWantOfPorts(t *testing.T) {
 	apply(t, d, v)
 	for n := range 5 {
 		come(t, v, uint16(10000+n))
-		eventually(t, "it is there or refused", func() bool {
+		wait.Until(t, "it is there or refused", func() bool {
 			return active(t, d) > n || status(t, d).Counters.Refused > 0
 		})
 	}

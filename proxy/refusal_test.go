@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 	"github.com/shunt-lb/shunt/proxy"
 )
 
@@ -42,7 +43,7 @@ func (p *pair) refuse(t *testing.T, c net.Conn) {
 	t.Helper()
 	before := status(t, p.d).Counters.Failures
 	send(t, c, "late")
-	eventually(t, "the refusal is counted", func() bool { return status(t, p.d).Counters.Failures > before })
+	wait.Until(t, "the refusal is counted", func() bool { return status(t, p.d).Counters.Failures > before })
 }
 
 // listen makes the one listen again.

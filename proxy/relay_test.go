@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shunt-lb/shunt/internal/test/wait"
 	"github.com/shunt-lb/shunt/proxy"
 )
 
@@ -46,7 +47,7 @@ func TestStreamIsSpliced(t *testing.T) {
 	if [32]byte(h.Sum(nil)) != <-sum {
 		t.Error("what arrived is not what was sent")
 	}
-	eventually(t, "the connection is over", func() bool { return active(t, d) == 0 })
+	wait.Until(t, "the connection is over", func() bool { return active(t, d) == 0 })
 	if n := status(t, d).Counters.OutBytes; n != size {
 		t.Errorf("%d bytes counted, want %d", n, size)
 	}

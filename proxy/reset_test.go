@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 	"github.com/shunt-lb/shunt/proxy"
 )
 
@@ -132,7 +133,7 @@ func TestServerResetsAfterData(t *testing.T) {
 	d := newPlane(t, proxy.Options{})
 	v := tcpService(t, tcpServer(t, "127.0.0.1", func(c *net.TCPConn) {
 		_, _ = c.Write(make([]byte, size))
-		eventually(t, "all of it is acknowledged", func() bool { return unsent(c) == 0 })
+		wait.Until(t, "all of it is acknowledged", func() bool { return unsent(c) == 0 })
 		_ = c.SetLinger(0)
 		_ = c.Close()
 		close(over)
@@ -175,5 +176,5 @@ func TestServerAnswersEarly(t *testing.T) {
 		_, _ = io.Copy(io.Discard, c)
 		_ = c.Close()
 	}
-	eventually(t, "no connection is left", func() bool { return active(t, d) == 0 })
+	wait.Until(t, "no connection is left", func() bool { return active(t, d) == 0 })
 }

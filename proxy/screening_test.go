@@ -13,12 +13,13 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 	"github.com/shunt-lb/shunt/proxy"
 )
 
-// letIn connects from an address of this host, and returns the connection if
+// dialFrom connects from an address of this host, and returns the connection if
 // it reaches an echo server, nil if it is reset.
-func letIn(t testing.TB, v dataplane.VirtualService, from string) *net.TCPConn {
+func dialFrom(t testing.TB, v dataplane.VirtualService, from string) *net.TCPConn {
 	t.Helper()
 	d := net.Dialer{Timeout: patience, LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
 	c, err := d.Dial("tcp", v.ID.Addr.String())
@@ -47,7 +48,7 @@ func echoed(c net.Conn) error {
 
 func wantLetIn(t testing.TB, v dataplane.VirtualService, from string, want bool) *net.TCPConn {
 	t.Helper()
-	c := letIn(t, v, from)
+	c := dialFrom(t, v, from)
 	if (c != nil) != want {
 		t.Errorf("a client from %s is let in: %t, want %t", from, c != nil, want)
 	}
@@ -66,7 +67,7 @@ func wantAnswered(t testing.TB, d *proxy.Dataplane, c net.Conn, want bool) {
 	_, _ = io.WriteString(c, "?")
 	_ = c.SetReadDeadline(time.Now().Add(patience))
 	if !want {
-		eventually(t, "the datagram is turned away", func() bool { return turnedAway() > before })
+		wait.Until(t, "the datagram is turned away", func() bool { return turnedAway() > before })
 		_ = c.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
 	}
 	if _, err := c.Read(make([]byte, 8)); (err == nil) != want {
@@ -215,7 +216,7 @@ func TestSourceConnections(t *testing.T) {
 		wantLetIn(t, v, "127.0.0.1", true)
 		wantLetIn(t, v, "127.0.0.1", false)
 		_ = open[0].Close()
-		eventually(t, "the connection is over", func() bool { return active(t, d) == 4 })
+		wait.Until(t, "the connection is over", func() bool { return active(t, d) == 4 })
 		wantLetIn(t, v, "127.0.0.1", true)
 		v.SourceConns, v.SourceBits4 = 1, 24
 		apply(t, d, v)
@@ -235,7 +236,7 @@ func TestSourceConnectionsUDP(t *testing.T) {
 	third := dialUDPFrom(t, v, "::1")
 	wantAnswered(t, d, third, false)
 	wantCounted(t, d, 0, 1)
-	eventually(t, "flows are over", func() bool { return active(t, d) == 0 })
+	wait.Until(t, "flows are over", func() bool { return active(t, d) == 0 })
 	wantAnswered(t, d, third, true)
 }
 
@@ -254,7 +255,7 @@ func TestSourceRate(t *testing.T) {
 	wantCounted(t, d, 0, 3)
 	v.SourceRate = dataplane.Rate{Count: 5, Per: 50 * time.Millisecond}
 	apply(t, d, v)
-	eventually(t, "another rate is in force", func() bool { return letIn(t, v, "127.0.0.1") != nil })
+	wait.Until(t, "another rate is in force", func() bool { return dialFrom(t, v, "127.0.0.1") != nil })
 }
 
 // Sources are those of one service: what one does elsewhere is not held
@@ -288,10 +289,10 @@ func TestSourcesOfRemovedService(t *testing.T) {
 		t.Errorf("a connection from before has ended: %v", err)
 	}
 	_ = before.Close()
-	eventually(t, "the one from before is over", func() bool { return d.Load().Connections.Used == 1 })
+	wait.Until(t, "the one from before is over", func() bool { return d.Load().Connections.Used == 1 })
 	wantLetIn(t, v, "127.0.0.1", false)
 	_ = after.Close()
-	eventually(t, "all are over", func() bool { return d.Load().Connections.Used == 0 })
+	wait.Until(t, "all are over", func() bool { return d.Load().Connections.Used == 0 })
 	wantLetIn(t, v, "127.0.0.1", true)
 }
 
@@ -303,7 +304,7 @@ func TestSetLimits(t *testing.T) {
 	first := wantLetIn(t, v, "127.0.0.1", true)
 	c := wantLetIn(t, v, "127.0.0.1", true)
 	late := dial(t, v)
-	eventually(t, "another one waits", func() bool { return status(t, d).Full })
+	wait.Until(t, "another one waits", func() bool { return status(t, d).Full })
 	if l := d.Load(); l.Connections.Used != 2 || l.Connections.Limit != 2 || l.Connections.Refused == 0 || l.Flows.Limit != 3 || l.Buffers.Limit != 1<<20 || !l.Connections.Full() {
 		t.Errorf("the load is %+v", l)
 	}
@@ -312,12 +313,12 @@ func TestSetLimits(t *testing.T) {
 		t.Errorf("a connection from before has ended: %v", err)
 	}
 	_ = c.Close()
-	eventually(t, "it is over", func() bool { return d.Load().Connections.Used == 1 })
+	wait.Until(t, "it is over", func() bool { return d.Load().Connections.Used == 1 })
 	if err := echoed(first); err != nil {
 		t.Errorf("a connection from before has ended: %v", err)
 	}
 	// The place that was given back was offered to it and is none.
-	eventually(t, "another one waits again", func() bool { return status(t, d).Full })
+	wait.Until(t, "another one waits again", func() bool { return status(t, d).Full })
 	d.SetLimits(proxy.Limits{})
 	if err := echoed(late); err != nil {
 		t.Errorf("who has waited: %v", err)

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 	"github.com/shunt-lb/shunt/proxy"
 )
 
@@ -34,7 +35,7 @@ func TestWildcards(t *testing.T) {
 	d := newPlane(t, proxy.Options{})
 	four := serviceAt(dataplane.TCP, netip.AddrPort{}, tcpServer(t, "127.0.0.1", says("4")))
 	six := serviceAt(dataplane.TCP, netip.AddrPort{}, tcpServer(t, "::1", says("6")))
-	eventually(t, "a port is free in both families", func() bool {
+	wait.Until(t, "a port is free in both families", func() bool {
 		six.ID.Addr = freePort(t, "tcp", "::")
 		four.ID.Addr = netip.AddrPortFrom(netip.IPv4Unspecified(), six.ID.Addr.Port())
 		return d.Apply(t.Context(), four) == nil
@@ -133,10 +134,10 @@ func TestClientGivesUp(t *testing.T) {
 	apply(t, d, v)
 	c := dial(t, v)
 	fmt.Fprint(c, "data that nobody reads")
-	eventually(t, "the attempt has begun", func() bool { return active(t, d) == 1 })
+	wait.Until(t, "the attempt has begun", func() bool { return active(t, d) == 1 })
 	_ = c.SetLinger(0)
 	_ = c.Close()
-	eventually(t, "the attempt is over", func() bool { return active(t, d) == 0 })
+	wait.Until(t, "the attempt is over", func() bool { return active(t, d) == 0 })
 	if c := status(t, d).Counters; c.Failures != 0 {
 		t.Errorf("%d failures of a real server whose client had gone, want none", c.Failures)
 	}
@@ -198,7 +199,7 @@ func TestLimit(t *testing.T) {
 		_, _ = io.ReadFull(c, make([]byte, 1))
 	}
 	third := dial(t, v)
-	eventually(t, "it waits", func() bool { return status(t, d).Full })
+	wait.Until(t, "it waits", func() bool { return status(t, d).Full })
 	if l := d.Load().Connections; l.Used != 2 || l.Refused == 0 || l.FullListeners == 0 {
 		t.Errorf("the load is %+v, want two and somebody who waits", l)
 	}
@@ -292,7 +293,7 @@ func TestNoDescriptors(t *testing.T) {
 	v := tcpService(t, tcpServer(t, "127.0.0.1", says("hello")))
 	apply(t, d, v)
 	wantAnswer(t, v, "hello")
-	eventually(t, "its connection is over", func() bool { return active(t, d) == 0 })
+	wait.Until(t, "its connection is over", func() bool { return active(t, d) == 0 })
 
 	c := get[int](t)(unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0))
 	defer unix.Close(c)
@@ -301,7 +302,7 @@ func TestNoDescriptors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "it is logged", func() bool { return log.count("cannot accept connections") == 1 })
+	wait.Until(t, "it is logged", func() bool { return log.count("cannot accept connections") == 1 })
 	time.Sleep(50 * time.Millisecond) // several attempts
 	lift()
 	b := make([]byte, 5)

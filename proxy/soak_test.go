@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 	"github.com/shunt-lb/shunt/proxy"
 )
 
@@ -35,12 +36,12 @@ func TestSoak(t *testing.T) {
 
 	var over atomic.Bool
 	var busy sync.WaitGroup
-	var visits atomic.Int64
-	for _, visit := range []func(testing.TB, netip.AddrPort){wantServed, wantServed, wantStreamed, goAway} {
+	var exchanges atomic.Int64
+	for _, exchangeAs := range []func(testing.TB, netip.AddrPort){wantServed, wantServed, wantStreamed, goAway} {
 		busy.Go(func() {
 			for !over.Load() && !t.Failed() {
-				visit(t, v.ID.Addr)
-				visits.Add(1)
+				exchangeAs(t, v.ID.Addr)
+				exchanges.Add(1)
 			}
 		})
 	}
@@ -50,15 +51,15 @@ func TestSoak(t *testing.T) {
 	busy.Wait()
 
 	apply(t, d, v)
-	eventually(t, "no connection is left", func() bool { return active(t, d) == 0 })
-	eventually(t, "sockets and goroutines are those of before", func() bool {
+	wait.Until(t, "no connection is left", func() bool { return active(t, d) == 0 })
+	wait.Until(t, "sockets and goroutines are those of before", func() bool {
 		return openFiles(t, "socket:") <= sockets && runtime.NumGoroutine() <= goroutines
 	})
 	// Sixteen of each worker are kept.
 	if n := openFiles(t, "pipe:") - pipes; n > 2*16*runtime.GOMAXPROCS(0) {
 		t.Errorf("%d ends of pipes are open", n)
 	}
-	t.Log(visits.Load(), "visits,", d.Writes(), "changes")
+	t.Log(exchanges.Load(), "exchanges,", d.Writes(), "changes")
 }
 
 // reload changes everything that can be changed without a client noticing.

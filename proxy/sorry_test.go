@@ -7,19 +7,20 @@ import (
 	"testing"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 	"github.com/shunt-lb/shunt/proxy"
 )
 
-// apology answers with the name of the service.
-type apology struct{}
+// sorryAnswer answers with the name of the service.
+type sorryAnswer struct{}
 
-func (apology) ServeConn(service string, c net.Conn) {
+func (sorryAnswer) ServeConn(service string, c net.Conn) {
 	defer c.Close()
 	fmt.Fprintf(c, "sorry %s", service)
 	_, _ = io.Copy(io.Discard, c)
 }
 
-func (apology) Answer(service string, datagram []byte) []byte {
+func (sorryAnswer) Answer(service string, datagram []byte) []byte {
 	if len(datagram) == 0 {
 		return nil
 	}
@@ -27,12 +28,12 @@ func (apology) Answer(service string, datagram []byte) []byte {
 }
 
 func TestSorry(t *testing.T) {
-	d := newPlane(t, proxy.Options{Responder: apology{}})
+	d := newPlane(t, proxy.Options{Responder: sorryAnswer{}})
 	v := tcpService(t, dead(t))
 	v.RealServers = append(v.RealServers, dataplane.RealServer{Weight: 1, Sorry: true})
 	apply(t, d, v)
 	wantAnswer(t, v, "sorry "+v.ID.String())
-	eventually(t, "the connection is over", func() bool { return active(t, d) == 0 })
+	wait.Until(t, "the connection is over", func() bool { return active(t, d) == 0 })
 	if c := status(t, d).Servers[1].Counters; c.Connections != 1 {
 		t.Errorf("sorry server has %+v, want one connection", c)
 	}
@@ -43,7 +44,7 @@ func TestSorry(t *testing.T) {
 
 // A sorry server with an address is only stood in for.
 func TestSorryAddress(t *testing.T) {
-	d := newPlane(t, proxy.Options{Responder: apology{}})
+	d := newPlane(t, proxy.Options{Responder: sorryAnswer{}})
 	v := tcpService(t, dead(t))
 	v.RealServers[0].Sorry = true
 	apply(t, d, v)
@@ -66,7 +67,7 @@ func TestSorryWithoutResponder(t *testing.T) {
 
 // Close ends what the sorry server is busy with.
 func TestSorryClosed(t *testing.T) {
-	d := newPlane(t, proxy.Options{Responder: apology{}})
+	d := newPlane(t, proxy.Options{Responder: sorryAnswer{}})
 	v := tcpService(t)
 	v.RealServers = []dataplane.RealServer{{Weight: 1, Sorry: true}}
 	apply(t, d, v)
@@ -78,7 +79,7 @@ func TestSorryClosed(t *testing.T) {
 }
 
 func TestSorryDatagrams(t *testing.T) {
-	d := newPlane(t, proxy.Options{Responder: apology{}})
+	d := newPlane(t, proxy.Options{Responder: sorryAnswer{}})
 	v := udpService(t)
 	v.RealServers = []dataplane.RealServer{{Weight: 1, Sorry: true}}
 	apply(t, d, v)
@@ -89,18 +90,18 @@ func TestSorryDatagrams(t *testing.T) {
 		t.Errorf("answer %q, want %q", got, want)
 	}
 	want := dataplane.Counters{Connections: 2, InPackets: 2, InBytes: 8, OutPackets: 1, OutBytes: uint64(len("sorry  for question") + len(v.ID.String()))}
-	eventually(t, "it is counted", func() bool { return status(t, d).Counters == want })
+	wait.Until(t, "it is counted", func() bool { return status(t, d).Counters == want })
 }
 
 // A service that is its own fallback is answered by the sorry server, and
 // does not come back to itself.
 func TestSorryAtTheService(t *testing.T) {
-	d := newPlane(t, proxy.Options{Responder: apology{}})
+	d := newPlane(t, proxy.Options{Responder: sorryAnswer{}})
 	v := tcpService(t, dead(t))
 	v.RealServers = append(v.RealServers, dataplane.RealServer{Addr: v.ID.Addr, Weight: 1, Sorry: true})
 	apply(t, d, v)
 	wantAnswer(t, v, "sorry "+v.ID.String())
-	eventually(t, "the connection is over", func() bool { return active(t, d) == 0 })
+	wait.Until(t, "the connection is over", func() bool { return active(t, d) == 0 })
 	if c := status(t, d).Counters; c.Connections != 1 {
 		t.Errorf("totals %+v, want one connection", c)
 	}

@@ -9,19 +9,20 @@ import (
 	"time"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 	"github.com/shunt-lb/shunt/proxy"
 )
 
-// A trap is a sorry server that does not let go of the worker that asks it.
-type trap struct {
+// A blockingSorry is a sorry server that does not let go of the worker that asks it.
+type blockingSorry struct {
 	caught chan struct{}
 	free   chan struct{}
 	lift   sync.Once
 }
 
-func (r *trap) ServeConn(_ string, c net.Conn) { _ = c.Close() }
+func (r *blockingSorry) ServeConn(_ string, c net.Conn) { _ = c.Close() }
 
-func (r *trap) Answer(string, []byte) []byte {
+func (r *blockingSorry) Answer(string, []byte) []byte {
 	select {
 	case r.caught <- struct{}{}:
 	default:
@@ -30,13 +31,13 @@ func (r *trap) Answer(string, []byte) []byte {
 	return nil
 }
 
-func (r *trap) release() { r.lift.Do(func() { close(r.free) }) }
+func (r *blockingSorry) release() { r.lift.Do(func() { close(r.free) }) }
 
-// newTrapped returns a dataplane of two workers of which one is stuck, and a
+// newStuck returns a dataplane of two workers of which one is stuck, and a
 // service that was there before.
-func newTrapped(t *testing.T, log *recorder) (*proxy.Dataplane, *trap, dataplane.VirtualService) {
+func newStuck(t *testing.T, log *recorder) (*proxy.Dataplane, *blockingSorry, dataplane.VirtualService) {
 	t.Helper()
-	r := &trap{caught: make(chan struct{}, 1), free: make(chan struct{})}
+	r := &blockingSorry{caught: make(chan struct{}, 1), free: make(chan struct{})}
 	d := newPlane(t, proxy.Options{Workers: 2, Responder: r, Log: log.logger()})
 	t.Cleanup(r.release) // before it is closed
 	old := tcpService(t, tcpServer(t, "127.0.0.1", says("old")))
@@ -74,9 +75,9 @@ func within(t *testing.T, what string, f func(ctx context.Context) error) error 
 func TestStuckWorker(t *testing.T) {
 	t.Parallel()
 	var log recorder
-	d, r, old := newTrapped(t, &log)
-	eventually(t, "it is found out", func() bool { l := d.Load(); return l.Stuck() != nil })
-	eventually(t, "it is logged", func() bool {
+	d, r, old := newStuck(t, &log)
+	wait.Until(t, "it is found out", func() bool { l := d.Load(); return l.Stuck() != nil })
+	wait.Until(t, "it is logged", func() bool {
 		return log.count("worker of the proxy is stuck: its connections and a share of new ones get no answer") == 1
 	})
 	if err := within(t, "Snapshot", func(context.Context) error { _, err := d.Snapshot(t.Context()); return err }); err != nil {
@@ -107,8 +108,8 @@ func TestStuckWorker(t *testing.T) {
 		t.Errorf("Snapshot: %v", err)
 	}
 	r.release()
-	eventually(t, "it turns again", func() bool { l := d.Load(); return l.Stuck() == nil })
-	eventually(t, "that is logged", func() bool { return log.count("worker of the proxy is no longer stuck") == 1 })
+	wait.Until(t, "it turns again", func() bool { l := d.Load(); return l.Stuck() == nil })
+	wait.Until(t, "that is logged", func() bool { return log.count("worker of the proxy is no longer stuck") == 1 })
 	if err := d.Remove(t.Context(), old.ID); err != nil {
 		t.Errorf("Remove after that: %v", err)
 	}
@@ -119,7 +120,7 @@ func TestStuckWorker(t *testing.T) {
 // at all workers when the worker is no longer stuck.
 func TestServedAgainAfterStuckWorker(t *testing.T) {
 	t.Parallel()
-	d, r, old := newTrapped(t, &recorder{})
+	d, r, old := newStuck(t, &recorder{})
 	late := tcpService(t, tcpServer(t, "127.0.0.1", says("late")))
 	for range 3 {
 		_ = within(t, "Apply", func(ctx context.Context) error { return d.Apply(ctx, late) })
@@ -137,7 +138,7 @@ func TestServedAgainAfterStuckWorker(t *testing.T) {
 // TestCloseWithStuckWorker: Close returns all the same, with an error.
 func TestCloseWithStuckWorker(t *testing.T) {
 	t.Parallel()
-	d, r, _ := newTrapped(t, &recorder{})
+	d, r, _ := newStuck(t, &recorder{})
 	defer r.release()
 	done := make(chan error, 1)
 	go func() { done <- d.Close() }()

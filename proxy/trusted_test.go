@@ -9,6 +9,7 @@ import (
 
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/internal/proxyheader"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 	"github.com/shunt-lb/shunt/proxy"
 )
 
@@ -105,11 +106,11 @@ func TestMissingProxyHeader(t *testing.T) {
 	c := dial(t, v)
 	_ = c.SetLinger(0)
 	_ = c.Close()
-	eventually(t, "all are counted", func() bool {
+	wait.Until(t, "all are counted", func() bool {
 		n := status(t, d).Counters
 		return n == dataplane.Counters{MissingProxyHeader: 7}
 	})
-	eventually(t, "they are gone", func() bool { return d.Drain(t.Context()) == nil })
+	wait.Until(t, "they are gone", func() bool { return d.Drain(t.Context()) == nil })
 	_ = d.Close()
 	if n := r.count("trusted proxy sends no PROXY header"); n != 1 {
 		t.Errorf("%d lines in the log, want one", n)
@@ -211,7 +212,7 @@ func TestNamedDatagrams(t *testing.T) {
 		}
 		send(t, c, "nobody")
 		send(t, c, header(1, alice)+"old")
-		eventually(t, "all are counted", func() bool {
+		wait.Until(t, "all are counted", func() bool {
 			n := status(t, d).Counters
 			return n.Connections == 3 && n.MissingProxyHeader == 2 && n.InPackets == 7 && n.InBytes == 49
 		})

@@ -12,16 +12,17 @@ import (
 
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/internal/test/netlab"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 	"github.com/shunt-lb/shunt/proxy"
 )
 
-// A landscape is a client and a real server with the director between them.
-type landscape struct{ client, director, server *netlab.Namespace }
+// A routedNetwork is a client and a real server with the director between them.
+type routedNetwork struct{ client, director, server *netlab.Namespace }
 
-func newLandscape(t *testing.T) landscape {
+func newRoutedNetwork(t *testing.T) routedNetwork {
 	lab := netlab.Test(t)
 	ns := get[*netlab.Namespace](t)
-	l := landscape{client: ns(lab.Namespace("client")), director: ns(lab.Here("director")), server: ns(lab.Namespace("server"))}
+	l := routedNetwork{client: ns(lab.Namespace("client")), director: ns(lab.Here("director")), server: ns(lab.Namespace("server"))}
 	must(t, lab.Connect(end(l.client, "eth0", "10.1.0.2/24"), end(l.director, "eth0", "10.1.0.1/24")))
 	must(t, lab.Connect(end(l.server, "eth0", "10.2.0.2/24"), end(l.director, "eth1", "10.2.0.1/24")))
 	return l
@@ -35,7 +36,7 @@ func vanish(t *testing.T, n *netlab.Namespace, prefix string) {
 
 // connected returns both ends of a connection through a director with these
 // settings.
-func (l landscape) connected(t *testing.T, options dataplane.Options) (d *proxy.Dataplane, client, server net.Conn) {
+func (l routedNetwork) connected(t *testing.T, options dataplane.Options) (d *proxy.Dataplane, client, server net.Conn) {
 	ln := get[net.Listener](t)(l.server.Listen("tcp", "10.2.0.2:80"))
 	t.Cleanup(func() { _ = ln.Close() })
 	v := serviceAt(dataplane.TCP, mustAddr("10.1.0.1:80"), mustAddr("10.2.0.2:80"))
@@ -60,7 +61,7 @@ func gone(t *testing.T, d *proxy.Dataplane, c net.Conn) {
 	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, unix.ECONNRESET) {
 		t.Errorf("who is left got %v, want a reset", err)
 	}
-	eventually(t, "the books are closed", func() bool { return active(t, d) == 0 })
+	wait.Until(t, "the books are closed", func() bool { return active(t, d) == 0 })
 }
 
 // With keepalives a silent connection ends when one of its sides is gone.
@@ -69,7 +70,7 @@ func TestKeepAliveFindsClientGone(t *testing.T) {
 	if !netlab.Inside(t) {
 		return
 	}
-	l := newLandscape(t)
+	l := newRoutedNetwork(t)
 	d, _, server := l.connected(t, dataplane.Options{KeepAlive: time.Second})
 	vanish(t, l.client, "10.1.0.2/24")
 	gone(t, d, server)
@@ -80,7 +81,7 @@ func TestKeepAliveFindsServerGone(t *testing.T) {
 	if !netlab.Inside(t) {
 		return
 	}
-	l := newLandscape(t)
+	l := newRoutedNetwork(t)
 	d, client, _ := l.connected(t, dataplane.Options{KeepAlive: time.Second})
 	vanish(t, l.server, "10.2.0.2/24")
 	gone(t, d, client)
@@ -92,7 +93,7 @@ func TestUserTimeoutFindsServerGone(t *testing.T) {
 	if !netlab.Inside(t) {
 		return
 	}
-	l := newLandscape(t)
+	l := newRoutedNetwork(t)
 	d, client, _ := l.connected(t, dataplane.Options{UserTimeout: time.Second})
 	vanish(t, l.server, "10.2.0.2/24")
 	_, _ = client.Write([]byte("is anybody there?"))

@@ -99,8 +99,8 @@ func exchange(t *testing.T, address, request string) (string, error) {
 	return string(b), err
 }
 
-// knock connects, sends nothing and reads up to the end.
-func knock(t *testing.T, address string) error {
+// connectOnly connects, sends nothing and reads up to the end.
+func connectOnly(t *testing.T, address string) error {
 	t.Helper()
 	_, err := exchange(t, address, "")
 	return err
@@ -121,13 +121,3 @@ func parse(t *testing.T, answer, method string) (*http.Response, string) {
 }
 
 func isReset(err error) bool { return errors.Is(err, unix.ECONNRESET) || errors.Is(err, unix.EPIPE) }
-
-// eventually waits for a condition.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(generous); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("%s did not come", what)
-		}
-	}
-}

@@ -50,7 +50,7 @@ func TestResets(t *testing.T) {
 	for _, protocol := range []string{"https", "imaps", "pops", "ldap", "ldaps", "mysql", "oracle", "pgsql", "radius", "sip"} {
 		t.Run(protocol, func(t *testing.T) {
 			s := newServer(t, sorry.New(sorry.Options{}), sorry.Site{Protocol: protocol})
-			if err := knock(t, front(t, s, "tcp4")); !isReset(err) {
+			if err := connectOnly(t, front(t, s, "tcp4")); !isReset(err) {
 				t.Errorf("%v, want a reset", err)
 			}
 			if got := s.Stats()[service].Resets; got != 1 {
@@ -86,7 +86,7 @@ func TestGuess(t *testing.T) {
 // A client that waits for the server to speak first is not kept.
 func TestGuessSilent(t *testing.T) {
 	s := newServer(t, sorry.NewImpatient(sorry.Options{}, 100*time.Millisecond), sorry.Site{Protocol: "none"})
-	if err := knock(t, front(t, s, "tcp4")); !isReset(err) {
+	if err := connectOnly(t, front(t, s, "tcp4")); !isReset(err) {
 		t.Errorf("%v, want a reset", err)
 	}
 }
@@ -98,7 +98,7 @@ func TestUnknownService(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Forget(service)
-	if err := knock(t, address); !isReset(err) {
+	if err := connectOnly(t, address); !isReset(err) {
 		t.Errorf("after Forget: %v, want a reset", err)
 	}
 	if got := s.Answer(service, query(t, false)); got != nil {

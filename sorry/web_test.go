@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shunt-lb/shunt/internal/test/wait"
 	"github.com/shunt-lb/shunt/sorry"
 )
 
@@ -143,7 +144,7 @@ func TestSlowClients(t *testing.T) {
 			if b, err := io.ReadAll(silent); err != nil && !isReset(err) {
 				t.Errorf("silent client: %q, %v", b, err)
 			}
-			eventually(t, "the end of both", func() bool { return s.Stats()[service].Active == 0 })
+			wait.Until(t, "the end of both", func() bool { return s.Stats()[service].Active == 0 })
 		})
 	}
 }
@@ -155,9 +156,9 @@ func TestBounds(t *testing.T) {
 	for range 3 {
 		held = append(held, dial(t, address))
 	}
-	eventually(t, "three open connections", func() bool { return s.Stats()[service].Active == 3 })
+	wait.Until(t, "three open connections", func() bool { return s.Stats()[service].Active == 3 })
 	for range 4 {
-		if err := knock(t, address); !isReset(err) {
+		if err := connectOnly(t, address); !isReset(err) {
 			t.Errorf("beyond the bound: %v, want a reset", err)
 		}
 	}
@@ -165,7 +166,7 @@ func TestBounds(t *testing.T) {
 		t.Errorf("stats %+v", got)
 	}
 	_ = held[0].Close()
-	eventually(t, "room", func() bool { return s.Stats()[service].Active == 2 })
+	wait.Until(t, "room", func() bool { return s.Stats()[service].Active == 2 })
 	if _, err := exchange(t, address, "GET / HTTP/1.0\r\n\r\n"); err != nil {
 		t.Errorf("after room was made: %v", err)
 	}
@@ -177,8 +178,8 @@ func TestFlood(t *testing.T) {
 	s := newServer(t, sorry.New(sorry.Options{MaxConns: 20}), sorry.Site{Protocol: "http"})
 	address := front(t, s, "tcp4")
 	answers := make(chan error)
-	const crowd = 300
-	for range crowd {
+	const openConnections = 300
+	for range openConnections {
 		go func() {
 			c, err := net.Dial("tcp", address)
 			if err == nil {
@@ -198,15 +199,15 @@ func TestFlood(t *testing.T) {
 		}()
 	}
 	served := 0
-	for range crowd {
+	for range openConnections {
 		if err := <-answers; err == nil {
 			served++
 		} else if !isReset(err) {
 			t.Errorf("neither page nor reset: %v", err)
 		}
 	}
-	eventually(t, "the end of all", func() bool { return s.Stats()[service].Active == 0 })
-	if got := s.Stats()[service]; got.Requests < uint64(served) || got.Connections+got.Refused != crowd {
+	wait.Until(t, "the end of all", func() bool { return s.Stats()[service].Active == 0 })
+	if got := s.Stats()[service]; got.Requests < uint64(served) || got.Connections+got.Refused != openConnections {
 		t.Errorf("served %d, stats %+v", served, got)
 	}
 }
@@ -220,7 +221,7 @@ func TestCloseEndsEverything(t *testing.T) {
 		}
 		addresses[p] = front(t, s, "tcp4")
 		dial(t, addresses[p])
-		eventually(t, "the connection", func() bool { return s.Stats()[service].Active == int64(len(addresses)) })
+		wait.Until(t, "the connection", func() bool { return s.Stats()[service].Active == int64(len(addresses)) })
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
@@ -228,7 +229,7 @@ func TestCloseEndsEverything(t *testing.T) {
 	if got := s.Stats()[service].Active; got != 0 {
 		t.Errorf("%d connections open after Close", got)
 	}
-	if err := knock(t, addresses["http"]); !isReset(err) {
+	if err := connectOnly(t, addresses["http"]); !isReset(err) {
 		t.Errorf("after Close: %v, want a reset", err)
 	}
 	if err := s.Close(); err != nil {

@@ -8,15 +8,15 @@ import (
 	"github.com/shunt-lb/shunt/bench/result"
 )
 
-// dice are the same on every run, so that goldens hold.
-func dice() *rand.Rand { return rand.New(rand.NewPCG(4, 2)) }
+// seededRandom returns numbers that are the same on every run, so that goldens hold.
+func seededRandom() *rand.Rand { return rand.New(rand.NewPCG(4, 2)) }
 
 var subjects = []string{"shunt-proxy", "haproxy", "nginx", "shunt-ipvs", "keepalived", "direct"}
 
 // small is a run that fits on a screen.
 func small() result.Run {
 	run := about()
-	r := dice()
+	r := seededRandom()
 	run.Measures = []result.Measure{
 		measure(r, "connections", "64 at a time, 100 B", "connection", "shunt-proxy", 21000, 38e-6, 3),
 		measure(r, "connections", "64 at a time, 100 B", "connection", "haproxy", 15000, 61e-6, 3),
@@ -44,7 +44,7 @@ func small() result.Run {
 // big is a run of everything.
 func big() result.Run {
 	run := about()
-	r := dice()
+	r := seededRandom()
 	works := []struct {
 		scenario, work, unit string
 		rate, cost           float64

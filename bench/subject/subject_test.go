@@ -15,22 +15,13 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/internal/test/need"
 	"github.com/shunt-lb/shunt/internal/test/netlab"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
-	}
-}
-
-// until polls for a condition.
-func until(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(time.Minute); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("it never came to be: %s", what)
-		}
 	}
 }
 
@@ -121,13 +112,13 @@ func direct(t *testing.T, s *subject.Subject, shunt string, six bool) {
 	must(t, err)
 	defer r.Stop()
 	target := func() netip.AddrPort { return r.Targets()[0] }
-	until(t, "it answers", func() bool { must(t, r.Err()); return hear(l.Client, target()) != "" })
+	wait.Until(t, "it answers", func() bool { must(t, r.Err()); return hear(l.Client, target()) != "" })
 
 	if got := heard(l.Client, target()); s.Name != subject.Direct && (got["a"] != 8 || got["b"] != 2) {
 		t.Errorf("weights 4 and 1 gave %v", got)
 	}
 	must(t, r.Configure([]subject.Real{{Addr: set.Reals[0].Addr}, set.Reals[1]}))
-	until(t, "the drained real server is left alone", func() bool { return heard(l.Client, target())["b"] == 10 })
+	wait.Until(t, "the drained real server is left alone", func() bool { return heard(l.Client, target())["b"] == 10 })
 	if s.Checks() {
 		got, err := r.Serves(t.Context(), []int{0, 1})
 		must(t, err)
@@ -142,7 +133,7 @@ func direct(t *testing.T, s *subject.Subject, shunt string, six bool) {
 		t.Error("nothing is said about a subject that was killed")
 	}
 	must(t, r.Restart())
-	until(t, "it answers again", func() bool { return hear(l.Client, target()) == "b" })
+	wait.Until(t, "it answers again", func() bool { return hear(l.Client, target()) == "b" })
 }
 
 func used(t *testing.T, r *subject.Running) {
@@ -177,7 +168,7 @@ func TestASubjectThatEndsSaysWhy(t *testing.T) {
 	r, err := s.Start(subject.Setting{In: l.Director, Dir: t.TempDir(), VIP: netip.MustParseAddrPort("192.0.2.1:80")})
 	must(t, err)
 	defer r.Stop()
-	until(t, "it ends", func() bool { return r.Err() != nil })
+	wait.Until(t, "it ends", func() bool { return r.Err() != nil })
 	if text := r.Err().Error(); !strings.Contains(text, "192.0.2.1") {
 		t.Errorf("not why: %s", text)
 	}

@@ -16,7 +16,7 @@ import (
 // family and protocol.
 func TestGoodDirector(t *testing.T) {
 	onHost(t)
-	s := newSite(t)
+	s := newFixture(t)
 	for _, method := range []string{wire.Gate, wire.Masq, wire.IPIP} {
 		for _, six := range []bool{false, true} {
 			for _, protocol := range []string{"tcp", "udp"} {
@@ -129,7 +129,7 @@ func every(k int, fn func(h *headers)) func(h *headers) {
 // TestBrokenDirector: each measure finds the fault that it is for.
 func TestBrokenDirector(t *testing.T) {
 	onHost(t)
-	s := newSite(t)
+	s := newFixture(t)
 	for _, c := range wrongs {
 		t.Run(c.name, func(t *testing.T) {
 			v := s.service(t, c.method, "tcp", false, 1, 1, 1)
@@ -164,7 +164,7 @@ func said(t *testing.T, what, got, want string) {
 // TestAddedLatency compares a director with one that holds packets back.
 func TestAddedLatency(t *testing.T) {
 	onHost(t)
-	s := newSite(t)
+	s := newFixture(t)
 	s.rate = 500 // or what a busy machine measures is how long packets wait for each other
 	v := s.service(t, wire.Masq, "udp", false, 1, 1, 1)
 	median := func(delay time.Duration) (q result.Quantile) {

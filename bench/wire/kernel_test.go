@@ -61,7 +61,7 @@ func virtual(v wire.Service, scheduler string) dataplane.VirtualService {
 // TestIPVS reads the kernel's choices and rewrites from packets: those of wrr
 // with IPv4, and of rr with IPv6.
 func TestIPVS(t *testing.T) {
-	s := newSite(t)
+	s := newFixture(t)
 	d := s.equipIPVS(t)
 	for _, method := range []string{wire.Masq, wire.Gate, wire.IPIP} {
 		s.chooses(t, d, method, false, "wrr", []int{2, 1}, []uint64{60, 30})
@@ -84,7 +84,7 @@ func (s *site) chooses(t *testing.T, d *ipvs.Dataplane, method string, six bool,
 
 // TestIPVSConnections observes whole connections, both ways.
 func TestIPVSConnections(t *testing.T) {
-	s := newSite(t)
+	s := newFixture(t)
 	d := s.equipIPVS(t)
 	s.echo(t, 8080)
 	v := s.service(t, wire.Masq, "tcp", false, 2, 1)
@@ -97,7 +97,7 @@ func TestIPVSConnections(t *testing.T) {
 // TestIPVSHashing: sources keep to their real servers, and few of them move when
 // one is removed.
 func TestIPVSHashing(t *testing.T) {
-	s := newSite(t)
+	s := newFixture(t)
 	d := s.equipIPVS(t)
 	v := s.service(t, wire.Gate, "udp", false, 1, 1, 1)
 	want := virtual(v, "mh")

@@ -32,7 +32,7 @@ type site struct {
 	back             string // the director's link towards the real servers
 }
 
-func newSite(t testing.TB) *site {
+func newFixture(t testing.TB) *site {
 	t.Helper()
 	s := &site{lab: netlab.Test(t), rate: 10000, back: "eth1"}
 	s.client, s.director = s.namespace(t, "client"), s.namespace(t, "director")

@@ -79,7 +79,7 @@ func (s *site) longest(t *testing.T, to net.Addr) (most int) {
 
 // BenchmarkFlood sends SYNs as fast as a link takes them and captures them.
 func BenchmarkFlood(b *testing.B) {
-	s := newSite(b)
+	s := newFixture(b)
 	v := s.service(b, wire.Gate, "tcp", false, 1)
 	w, err := wire.Watch(wire.Options{Service: v, Ring: 64 << 20}, wire.Point{In: s.director, Link: "eth0", Real: wire.Director})
 	must(b, err)

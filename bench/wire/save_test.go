@@ -13,9 +13,9 @@ import (
 	"github.com/shunt-lb/shunt/internal/test/need"
 )
 
-// shark returns the fields of the packets that pass a filter, a line each, by
+// runTshark returns the fields of the packets that pass a filter, a line each, by
 // tshark.
-func shark(t *testing.T, file, filter string, fields ...string) [][]string {
+func runTshark(t *testing.T, file, filter string, fields ...string) [][]string {
 	t.Helper()
 	program := need.Program(t, "tshark")
 	args := []string{"-r", file, "-Y", filter, "-n", "-T", "fields", "-E", "separator=;", "-o", "ip.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE"}
@@ -40,7 +40,7 @@ func shark(t *testing.T, file, filter string, fields ...string) [][]string {
 // and after the director with the report.
 func TestFileInTshark(t *testing.T) {
 	onHost(t)
-	s := newSite(t)
+	s := newFixture(t)
 	for _, method := range []string{wire.Masq, wire.Gate, wire.IPIP} {
 		t.Run(method, func(t *testing.T) {
 			v := s.service(t, method, "tcp", false, 1, 1, 1)
@@ -51,7 +51,7 @@ func TestFileInTshark(t *testing.T) {
 			must(t, o.Save(file))
 
 			lines := map[string][][]string{}
-			for _, line := range shark(t, file, "tcp.flags == 0x002", append(seen, "frame.interface_name")...) {
+			for _, line := range runTshark(t, file, "tcp.flags == 0x002", append(seen, "frame.interface_name")...) {
 				link := line[len(seen)]
 				lines[link] = append(lines[link], line)
 			}

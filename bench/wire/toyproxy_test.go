@@ -76,7 +76,7 @@ func (p toyProxy) pass(to, from net.Conn) {
 // for.
 func TestBrokenProxy(t *testing.T) {
 	onHost(t)
-	s := newSite(t)
+	s := newFixture(t)
 	s.echo(t, 8080)
 	must(t, s.director.AddVIP("eth0", vip4.Addr()))
 	v := s.service(t, wire.Proxy, "tcp", false, 1, 1, 1)
@@ -116,7 +116,7 @@ func nowhere(n int) int {
 func TestBulkThroughProxy(t *testing.T) {
 	onHost(t)
 	const size = 4 << 20
-	s := newSite(t)
+	s := newFixture(t)
 	must(t, s.director.AddVIP("eth0", vip4.Addr()))
 	v := s.service(t, wire.Proxy, "tcp", false, 1)
 	ln, err := s.real[0].Listen("tcp", v.Reals[0].Addr.String())

@@ -13,7 +13,7 @@ import (
 // TestMovedSourcesAreFoundOut: sources change their real server.
 func TestMovedSourcesAreFoundOut(t *testing.T) {
 	onHost(t)
-	s := newSite(t)
+	s := newFixture(t)
 	v := s.service(t, wire.Gate, "udp", false, 1, 1, 1)
 	by := func(a netip.Addr) int { return int(a.As4()[3]) }
 	observe := func(name string, choose func(n int, a netip.Addr) int) (o *wire.Observation) {
@@ -51,7 +51,7 @@ func TestMovedSourcesAreFoundOut(t *testing.T) {
 // TestLimit keeps the observer's memory within bounds, and says so.
 func TestLimit(t *testing.T) {
 	onHost(t)
-	s := newSite(t)
+	s := newFixture(t)
 	v := s.service(t, wire.Gate, "udp", false, 1, 1, 1)
 	w, err := wire.Watch(wire.Options{Service: v, Limit: 100}, wire.Point{In: s.director, Link: "eth0", Real: wire.Director})
 	must(t, err)
@@ -66,7 +66,7 @@ func TestLimit(t *testing.T) {
 // TestNothingSeen: an observation of nothing is no success.
 func TestNothingSeen(t *testing.T) {
 	onHost(t)
-	s := newSite(t)
+	s := newFixture(t)
 	for _, method := range []string{wire.Gate, wire.Proxy} {
 		v := s.service(t, method, "tcp", false, 1)
 		o := s.watch(t, v, func() {})
@@ -84,7 +84,7 @@ func TestNothingSeen(t *testing.T) {
 
 // TestStopDoesNotWaitForEver stops while packets still come.
 func TestStopDoesNotWaitForEver(t *testing.T) {
-	s := newSite(t)
+	s := newFixture(t)
 	v := s.service(t, wire.Gate, "udp", false, 1)
 	w, err := wire.Watch(wire.Options{Service: v, Settle: time.Hour}, s.points()...)
 	must(t, err)
@@ -96,7 +96,7 @@ func TestStopDoesNotWaitForEver(t *testing.T) {
 }
 
 func TestWatchSaysWhatItCannotWatch(t *testing.T) {
-	s := newSite(t)
+	s := newFixture(t)
 	points := append(s.points(), wire.Point{In: s.client, Link: "eth7"})
 	_, err := wire.Watch(wire.Options{Service: s.service(t, wire.Gate, "udp", false, 1)}, points...)
 	if err == nil || !strings.Contains(err.Error(), "watch client:eth7: ") {
@@ -116,7 +116,7 @@ func TestWatchSaysWhatItCannotWatch(t *testing.T) {
 // addresses or by their links.
 func TestGateNeedsAddresses(t *testing.T) {
 	onHost(t)
-	s := newSite(t)
+	s := newFixture(t)
 	v := s.service(t, wire.Gate, "udp", false, 1, 1, 1)
 	for i := range v.Reals {
 		v.Reals[i].MAC = nil

@@ -13,17 +13,18 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/internal/test/need"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
-// A site is a folder with configurations, and the shunts that run for them
+// A controlFixture is a folder with configurations, and the shunts that run for them
 // with nothing said about control sockets.
-type site struct {
+type controlFixture struct {
 	t   *testing.T
 	dir string
 	env []string
 }
 
-func newSite(t *testing.T) *site {
+func newControlFixture(t *testing.T) *controlFixture {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "shunt-site-") // unlike those of package testing, other users may enter it
 	if err != nil {
@@ -33,11 +34,11 @@ func newSite(t *testing.T) *site {
 	if err := errors.Join(os.Chmod(dir, 0o755), os.Mkdir(filepath.Join(dir, "run"), 0o755)); err != nil {
 		t.Fatal(err)
 	}
-	return &site{t: t, dir: dir, env: append(os.Environ(), "RUNTIME_DIRECTORY="+filepath.Join(dir, "run"), "SHUNT_CONTROL=", "SHUNT_CONFIG=")}
+	return &controlFixture{t: t, dir: dir, env: append(os.Environ(), "RUNTIME_DIRECTORY="+filepath.Join(dir, "run"), "SHUNT_CONTROL=", "SHUNT_CONFIG=")}
 }
 
 // config writes a configuration with one service, whose address it returns.
-func (s *site) config(name string) (path, addr string) {
+func (s *controlFixture) config(name string) (path, addr string) {
 	s.t.Helper()
 	path, addr = filepath.Join(s.dir, name), loopbackAddr(s.t)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -47,14 +48,14 @@ func (s *site) config(name string) (path, addr string) {
 	return path, addr
 }
 
-func (s *site) command(args ...string) *exec.Cmd {
+func (s *controlFixture) command(args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(s.t.Context(), shuntBinary, args...)
 	cmd.Env, cmd.Dir = s.env, s.dir
 	return cmd
 }
 
 // run starts a shunt for a configuration and waits until it serves addr.
-func (s *site) run(addr string, args ...string) *exec.Cmd {
+func (s *controlFixture) run(addr string, args ...string) *exec.Cmd {
 	s.t.Helper()
 	cmd := s.command(append([]string{"run", "--admin", ""}, args...)...)
 	cmd.Stderr = os.Stderr
@@ -63,7 +64,7 @@ func (s *site) run(addr string, args ...string) *exec.Cmd {
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(func() { killGroup(cmd); _ = cmd.Wait() })
-	eventually(s.t, "the service at "+addr, func() bool { return listening(addr) })
+	wait.Until(s.t, "the service at "+addr, func() bool { return listening(addr) })
 	return cmd
 }
 
@@ -80,7 +81,7 @@ func ask(t *testing.T, cmd *exec.Cmd) (code int, out string) {
 // Status and reload of one file never reach the director of another, and reach
 // its own by any name of the file.
 func TestOneDirectorForOneFile(t *testing.T) {
-	s := newSite(t)
+	s := newControlFixture(t)
 	one, first := s.config("one/site.cf")
 	two, second := s.config("two/site.cf")
 	idle, _ := s.config("site.cf")
@@ -128,7 +129,7 @@ func TestOneDirectorForOneFile(t *testing.T) {
 // own, and --control-group lets him.
 func TestControlGroup(t *testing.T) {
 	need.Root(t) // it asks as another user
-	s := newSite(t)
+	s := newControlFixture(t)
 	// The folder of the binary is closed to others.
 	binary := filepath.Join(s.dir, "shunt")
 	copyFile(t, shuntBinary, binary)
@@ -184,7 +185,7 @@ func copyFile(t *testing.T, from, to string) {
 // to run nor to ask.
 func TestFolderOfAnotherUser(t *testing.T) {
 	need.Root(t) // it is another user for a while
-	s := newSite(t)
+	s := newControlFixture(t)
 	binary := filepath.Join(s.dir, "shunt")
 	copyFile(t, shuntBinary, binary)
 	tmp := filepath.Join(s.dir, "tmp")
@@ -217,7 +218,7 @@ func TestFolderOfAnotherUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = squatter.Process.Kill(); _ = squatter.Wait() })
-	eventually(t, "the squatter's service", func() bool { return listening(addr) })
+	wait.Until(t, "the squatter's service", func() bool { return listening(addr) })
 	s.env = append(s.env, "RUNTIME_DIRECTORY=")
 	for _, command := range []string{"status", "reload"} {
 		cmd := s.command(command, "--config", one)

@@ -17,6 +17,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 // A mailbox is an SMTP server that keeps what it is sent.
@@ -103,8 +105,8 @@ func port(addr string) string {
 	return p
 }
 
-// An estate is everything that the file with every directive needs around it.
-type estate struct {
+// An everyFixture is all that the file with every directive needs around it.
+type everyFixture struct {
 	t        *testing.T
 	dir      string
 	mails    *mailbox
@@ -113,8 +115,8 @@ type estate struct {
 	file     string
 }
 
-func newEstate(t *testing.T) *estate {
-	e := &estate{t: t, dir: t.TempDir(), mails: newMailbox(t), rs1: backend(t), rs2: backend(t), web: loopbackAddr(t), ext: loopbackAddr(t)}
+func newEveryFixture(t *testing.T) *everyFixture {
+	e := &everyFixture{t: t, dir: t.TempDir(), mails: newMailbox(t), rs1: backend(t), rs2: backend(t), web: loopbackAddr(t), ext: loopbackAddr(t)}
 	e.file = filepath.Join(e.dir, "every.cf")
 	text, err := os.ReadFile("testdata/every.cf")
 	if err != nil {
@@ -144,25 +146,25 @@ func newEstate(t *testing.T) *estate {
 	return e
 }
 
-// has waits until a file of the estate holds want.
-func (e *estate) has(name, want string) {
+// has waits until a file of the fixture holds want.
+func (e *everyFixture) has(name, want string) {
 	e.t.Helper()
-	eventually(e.t, name+" holds "+want, func() bool {
+	wait.Until(e.t, name+" holds "+want, func() bool {
 		text, _ := os.ReadFile(filepath.Join(e.dir, name))
 		return regexp.MustCompile("(?m)" + want).Match(text)
 	})
 }
 
 // status waits until `shunt status` shows want.
-func (e *estate) status(want string) {
+func (e *everyFixture) status(want string) {
 	e.t.Helper()
-	eventually(e.t, "status shows "+want, func() bool {
+	wait.Until(e.t, "status shows "+want, func() bool {
 		out, _ := e.shunt("status", "--config", e.file).Output()
 		return regexp.MustCompile("(?m)" + want).Match(out)
 	})
 }
 
-func (e *estate) shunt(args ...string) *exec.Cmd {
+func (e *everyFixture) shunt(args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(e.t.Context(), shuntBinary, args...)
 	cmd.Env = append(os.Environ(), "RUNTIME_DIRECTORY="+e.dir)
 	cmd.Stderr = os.Stderr
@@ -170,7 +172,7 @@ func (e *estate) shunt(args ...string) *exec.Cmd {
 	return cmd
 }
 
-func (e *estate) web200() bool {
+func (e *everyFixture) web200() bool {
 	resp, err := http.Get("http://" + e.web + "/")
 	if err != nil {
 		return false
@@ -181,14 +183,14 @@ func (e *estate) web200() bool {
 
 // A file with every directive runs, and each of them does what it says.
 func TestEveryDirective(t *testing.T) {
-	e := newEstate(t)
+	e := newEveryFixture(t)
 	run := e.shunt("run", "--config", e.file, "--admin", "")
 	if err := run.Start(); err != nil {
 		t.Fatal(err)
 	}
 	defer killGroup(run)
 	e.status(`ready|2/2 up`)
-	eventually(t, "traffic", e.web200)
+	wait.Until(t, "traffic", e.web200)
 	e.has("monitor", `^\[.* \d{4}\] \[\d+\] combined http tcp 127\.0\.0\.1 \d+ www\.example\.test 2 masq /alive yes \[up\] -$`)
 	e.has("check.calls", `^127\.0\.0\.1 `+port(e.ext)+` 127\.0\.0\.1 `+port(e.rs1.Listener.Addr().String())+`$`)
 	e.has("fallbackcommand.calls", `^stop `+e.web+` tcp$`)
@@ -209,7 +211,7 @@ func TestEveryDirective(t *testing.T) {
 	e.has("fallbackcommand.calls", `^start `+e.web+` tcp$`)
 	e.has("monitor", `\[down\] .*refused`)
 	e.mailed("Inaccessible real server: " + e.rs1.Listener.Addr().String())
-	eventually(t, "the sorry page", func() bool { return e.body() == "<p>back soon</p>\n" })
+	wait.Until(t, "the sorry page", func() bool { return e.body() == "<p>back soon</p>\n" })
 
 	text, err := os.ReadFile(e.file)
 	if err != nil {
@@ -226,12 +228,12 @@ func TestEveryDirective(t *testing.T) {
 	}
 }
 
-func (e *estate) mailed(want string) {
+func (e *everyFixture) mailed(want string) {
 	e.t.Helper()
-	eventually(e.t, "mail with "+want, func() bool { return e.mails.has(want) })
+	wait.Until(e.t, "mail with "+want, func() bool { return e.mails.has(want) })
 }
 
-func (e *estate) body() string {
+func (e *everyFixture) body() string {
 	resp, err := http.Get("http://" + e.web + "/")
 	if err != nil {
 		return ""
@@ -243,7 +245,7 @@ func (e *estate) body() string {
 
 // The file has every directive there is, and `config show` explains each.
 func TestEveryDirectiveIsExplained(t *testing.T) {
-	e := newEstate(t)
+	e := newEveryFixture(t)
 	out, err := e.shunt("config", "show", e.file).Output()
 	if err != nil {
 		t.Fatal(err)

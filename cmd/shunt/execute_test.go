@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 // `shunt reload` reaches the configurations of execute as SIGHUP does, and a
@@ -34,7 +36,7 @@ func TestExecuteFollows(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer killGroup(cmd)
-	eventually(t, "both services", func() bool { return listening(first) && listening(second) })
+	wait.Until(t, "both services", func() bool { return listening(first) && listening(second) })
 
 	write(t, two, fmt.Sprintf(patient, third))
 	reload := exec.CommandContext(t.Context(), shuntBinary, "reload", "--config", one)
@@ -42,7 +44,7 @@ func TestExecuteFollows(t *testing.T) {
 	if out, err := reload.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	eventually(t, "reload", func() bool { return listening(third) && !listening(second) })
+	wait.Until(t, "reload", func() bool { return listening(third) && !listening(second) })
 
 	c, err := net.Dial("tcp", third)
 	if err != nil {
@@ -55,7 +57,7 @@ func TestExecuteFollows(t *testing.T) {
 	}
 	defer held.Close()
 	send(t, cmd, unix.SIGTERM)
-	eventually(t, "the drain", func() bool { return !listening(third) })
+	wait.Until(t, "the drain", func() bool { return !listening(third) })
 	send(t, cmd, unix.SIGTERM)
 	_, _ = io.Copy(io.Discard, c) // until it is cut
 	_ = cmd.Wait()                // what the second signal makes of the exit code is not the matter here
@@ -86,14 +88,14 @@ func TestReloadOfExecute(t *testing.T) {
 		killGroup(cmd)
 		_ = cmd.Wait()
 	}()
-	eventually(t, "the service", func() bool { return listening(first) })
+	wait.Until(t, "the service", func() bool { return listening(first) })
 	for range 2 {
 		write(t, one, "execute = "+two+"\n"+section(first))
 		send(t, cmd, unix.SIGHUP)
-		eventually(t, "the other configuration", func() bool { return listening(second) })
+		wait.Until(t, "the other configuration", func() bool { return listening(second) })
 		write(t, one, section(first))
 		send(t, cmd, unix.SIGHUP)
-		eventually(t, "the end of the other configuration", func() bool { return !listening(second) })
+		wait.Until(t, "the end of the other configuration", func() bool { return !listening(second) })
 	}
 	if !listening(first) {
 		t.Error("the service is gone")

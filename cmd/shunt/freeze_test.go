@@ -14,7 +14,7 @@ import (
 
 // freeze stops the threads of the process that wait for events of the proxy,
 // until it has ended.
-func (s *stage) freeze() {
+func (s *stopFixture) freeze() {
 	s.t.Helper()
 	// While it has something to do a worker waits without telling Go's
 	// scheduler. Frozen there it would hold up the garbage collector, and so

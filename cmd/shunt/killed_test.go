@@ -29,7 +29,7 @@ func TestKilledAndStarted(t *testing.T) {
 		{first + own + second + own + clear, others + " 10.9.0.100 10.9.0.101 rule"},
 		{first + own + clear + second + clear, others + " 10.9.0.100 rule rule"},
 	}
-	s := newStage(t, "killed")
+	s := newStopFixture(t, "killed")
 	if err := s.in.AddVIP("eth0", netip.MustParseAddr("10.9.0.150")); err != nil {
 		t.Fatal(err)
 	}

@@ -2,15 +2,20 @@ package main
 
 import (
 	"context"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/urfave/cli/v2"
+
 	"github.com/shunt-lb/shunt/internal/test/netlab"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 // Every command that README.md shows in a block works as it is written, one
@@ -92,7 +97,7 @@ func (s *shell) start(cmd *exec.Cmd) {
 	}
 	s.background = append(s.background, cmd)
 	// Nobody types the next command before this.
-	eventually(s.t, "the service of the example", func() bool { return listening("127.0.0.1:8080") })
+	wait.Until(s.t, "the service of the example", func() bool { return listening("127.0.0.1:8080") })
 }
 
 // wait ends what runs in the background, by process group.
@@ -138,6 +143,31 @@ func TestMakeTargets(t *testing.T) {
 		for _, m := range regexp.MustCompile("(?m)(?:^    |`)make ([a-z-]+)").FindAllSubmatch(text, -1) {
 			if !strings.Contains(string(makefile), "\n"+string(m[1])+":") {
 				t.Errorf("%s shows `make %s`, which does not exist", doc, m[1])
+			}
+		}
+	}
+}
+
+// Every command that a document names is there, so that nobody types one at night
+// that is not.
+func TestDocumentsNameCommands(t *testing.T) {
+	app := newApp(io.Discard, io.Discard)
+	for _, name := range []string{"README.md", "CONFIGURATION.md", "METRICS.md", "ARCHITECTURE.md", "CONTRIBUTING.md"} {
+		text, err := os.ReadFile("../../" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile("`(?:bin/)?shunt ([a-z]+)(?: ([a-z]+)\\b)?").FindAllSubmatch(text, -1) {
+			words := app.Commands
+			for _, word := range m[1:] {
+				i := slices.IndexFunc(words, func(c *cli.Command) bool { return c.Name == string(word) })
+				if len(words) > 0 && len(word) > 0 && i < 0 {
+					t.Errorf("%s names a command %s`, which is not there", name, m[0])
+				}
+				if i < 0 {
+					break
+				}
+				words = words[i].Subcommands
 			}
 		}
 	}

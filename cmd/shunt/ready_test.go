@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 // `shunt status` succeeds when every service is served, and exits with a code of
@@ -33,13 +35,13 @@ func TestStatusOfWhatIsNotServed(t *testing.T) {
 		out, _ := cmd.CombinedOutput()
 		return cmd.ProcessState.ExitCode(), string(out)
 	}
-	eventually(t, "the refusal", func() bool {
+	wait.Until(t, "the refusal", func() bool {
 		code, out := status()
 		return code == exitUnready && strings.Contains(out, "shunt: not ready: not served as wanted: 1 of 1 virtual services; tcp "+
 			taken.Addr().String()+" cannot be served: ") && strings.Contains(out, "SERVICE / REAL SERVER")
 	})
 	taken.Close()
-	eventually(t, "the service", func() bool {
+	wait.Until(t, "the service", func() bool {
 		code, _ := status()
 		if code != 0 && code != exitUnready {
 			t.Fatalf("status exits with %d", code)

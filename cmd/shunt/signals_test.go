@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 // loopbackAddr is an address that nobody listens on.
@@ -35,17 +37,6 @@ func listening(addr string) bool {
 	return err == nil || errors.Is(err, unix.ECONNRESET)
 }
 
-// eventually waits until cond holds.
-func eventually(t *testing.T, what string, cond func() bool) {
-	t.Helper()
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if cond() {
-			return
-		}
-	}
-	t.Fatalf("%s: not within a minute", what)
-}
-
 // SIGHUP reloads, SIGUSR1 reopens the log, SIGTERM ends all of it; a second
 // configuration named by execute is started, reloaded and stopped along.
 func TestSignalsAndExecute(t *testing.T) {
@@ -63,17 +54,17 @@ func TestSignalsAndExecute(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer killGroup(cmd)
-	eventually(t, "both services", func() bool { return listening(first) && listening(second) })
+	wait.Until(t, "both services", func() bool { return listening(first) && listening(second) })
 
 	write(t, two, fmt.Sprintf(service, third))
 	send(t, cmd, unix.SIGHUP)
-	eventually(t, "reload", func() bool { return listening(third) && !listening(second) })
+	wait.Until(t, "reload", func() bool { return listening(third) && !listening(second) })
 
 	if err := os.Rename(log, log+".1"); err != nil {
 		t.Fatal(err)
 	}
 	send(t, cmd, unix.SIGUSR1)
-	eventually(t, "new log file", func() bool { _, err := os.Stat(log); return err == nil })
+	wait.Until(t, "new log file", func() bool { _, err := os.Stat(log); return err == nil })
 	if text, err := os.ReadFile(log + ".1"); err != nil || !strings.Contains(string(text), "configuration reloaded") {
 		t.Errorf("the old log file has %q, %v", text, err)
 	}

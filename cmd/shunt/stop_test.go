@@ -22,6 +22,7 @@ import (
 
 	"github.com/shunt-lb/shunt/internal/test/need"
 	"github.com/shunt-lb/shunt/internal/test/netlab"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 const (
@@ -32,9 +33,9 @@ const (
 	endsBy = 25 * time.Second
 )
 
-// A stage is a shunt in a network of its own, whose services have addresses on
+// A stopFixture is a shunt in a network of its own, whose services have addresses on
 // a link and rules.
-type stage struct {
+type stopFixture struct {
 	t       *testing.T
 	name    string
 	in      *netlab.Namespace
@@ -59,11 +60,11 @@ virtual = 10.9.0.101:80
 	transparent = yes
 `
 
-// newStage writes a configuration and starts nothing yet.
-func newStage(t *testing.T, name string) *stage {
+// newStopFixture writes a configuration and starts nothing yet.
+func newStopFixture(t *testing.T, name string) *stopFixture {
 	t.Helper()
 	lab := netlab.Test(t)
-	s := &stage{t: t, name: name, dir: t.TempDir()}
+	s := &stopFixture{t: t, name: name, dir: t.TempDir()}
 	var other *netlab.Namespace
 	for _, n := range []**netlab.Namespace{&s.in, &other} {
 		var err error
@@ -87,7 +88,7 @@ func newStage(t *testing.T, name string) *stage {
 }
 
 // serve answers on addr until the test ends.
-func (s *stage) serve(addr string, answer func(net.Conn)) string {
+func (s *stopFixture) serve(addr string, answer func(net.Conn)) string {
 	s.t.Helper()
 	ln, err := s.in.Listen("tcp", addr)
 	if err != nil {
@@ -121,14 +122,14 @@ func (s *stage) serve(addr string, answer func(net.Conn)) string {
 }
 
 // configure writes what is in force with more lines: global ones, and sections.
-func (s *stage) configure(global, sections string) {
+func (s *stopFixture) configure(global, sections string) {
 	s.t.Helper()
 	put := strings.NewReplacer("%DIR%", s.dir, "%RELAY%", s.relay)
 	write(s.t, s.file, put.Replace(fmt.Sprintf(staged, global)+sections))
 }
 
 // script makes a program of the operator's that does not end by itself.
-func (s *stage) script() {
+func (s *stopFixture) script() {
 	s.t.Helper()
 	path := filepath.Join(s.dir, "hang.sh")
 	write(s.t, path, "#!/bin/sh\ntrap '' TERM INT HUP\ntouch "+s.dir+"/runs\nsleep 1000\n")
@@ -138,13 +139,13 @@ func (s *stage) script() {
 }
 
 // runs waits until the script has been started.
-func (s *stage) runs() {
+func (s *stopFixture) runs() {
 	s.t.Helper()
-	eventually(s.t, "the script runs", func() bool { _, err := os.Stat(filepath.Join(s.dir, "runs")); return err == nil })
+	wait.Until(s.t, "the script runs", func() bool { _, err := os.Stat(filepath.Join(s.dir, "runs")); return err == nil })
 }
 
 // start runs shunt; what it says goes where stderr says.
-func (s *stage) start(stderr *os.File, args ...string) {
+func (s *stopFixture) start(stderr *os.File, args ...string) {
 	s.t.Helper()
 	args = append([]string{"run", "--config", s.file, "--admin", "127.0.0.1:9910", "--control", filepath.Join(s.dir, "c.sock")}, args...)
 	s.cmd = exec.CommandContext(context.Background(), shuntBinary, args...)
@@ -166,13 +167,13 @@ func (s *stage) start(stderr *os.File, args ...string) {
 }
 
 // ready waits until the addresses and the rule are there.
-func (s *stage) ready() {
+func (s *stopFixture) ready() {
 	s.t.Helper()
-	eventually(s.t, s.name+": addresses and rules", func() bool { return s.left() == "10.9.0.100 10.9.0.101 rule" })
+	wait.Until(s.t, s.name+": addresses and rules", func() bool { return s.left() == "10.9.0.100 10.9.0.101 rule" })
 }
 
 // left is what shunt has on the host.
-func (s *stage) left() string {
+func (s *stopFixture) left() string {
 	s.t.Helper()
 	var found []string
 	err := s.in.Do(func() error {
@@ -205,7 +206,7 @@ func (s *stage) left() string {
 }
 
 // term tells shunt to stop.
-func (s *stage) term() {
+func (s *stopFixture) term() {
 	s.t.Helper()
 	s.started = time.Now()
 	if err := s.cmd.Process.Signal(unix.SIGTERM); err != nil {
@@ -214,7 +215,7 @@ func (s *stage) term() {
 }
 
 // gone waits until there is only so much left on the host, in time.
-func (s *stage) gone(want string, limit time.Duration) {
+func (s *stopFixture) gone(want string, limit time.Duration) {
 	s.t.Helper()
 	for s.left() != want {
 		if took := time.Since(s.started); took > limit {
@@ -227,7 +228,7 @@ func (s *stage) gone(want string, limit time.Duration) {
 }
 
 // over waits until the process has ended, in time.
-func (s *stage) over(limit time.Duration) {
+func (s *stopFixture) over(limit time.Duration) {
 	s.t.Helper()
 	select {
 	case <-s.exited:
@@ -240,7 +241,7 @@ func (s *stage) over(limit time.Duration) {
 
 // deadMount makes a folder a mount that answers nothing: whoever opens a file
 // there waits until the test ends.
-func (s *stage) deadMount(dir string) {
+func (s *stopFixture) deadMount(dir string) {
 	s.t.Helper()
 	_ = os.MkdirAll(dir, 0o755)
 	fd, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0)
@@ -257,7 +258,7 @@ func (s *stage) deadMount(dir string) {
 }
 
 // full returns the end to write to of a pipe that nobody reads and that is full.
-func (s *stage) full() *os.File {
+func (s *stopFixture) full() *os.File {
 	s.t.Helper()
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -274,10 +275,10 @@ func (s *stage) full() *os.File {
 }
 
 // dial opens a connection that says half a sentence and stays.
-func (s *stage) dial(network, addr, text string) net.Conn {
+func (s *stopFixture) dial(network, addr, text string) net.Conn {
 	s.t.Helper()
 	var c net.Conn
-	eventually(s.t, "connect to "+addr, func() (ok bool) {
+	wait.Until(s.t, "connect to "+addr, func() (ok bool) {
 		_ = s.in.Do(func() (err error) {
 			c, err = net.Dial(network, addr)
 			ok = err == nil
@@ -296,9 +297,9 @@ func (s *stage) dial(network, addr, text string) net.Conn {
 type hang struct {
 	name             string
 	global, sections string
-	before           func(*stage)
-	stderr           func(*stage) *os.File
-	after            func(*stage)
+	before           func(*stopFixture)
+	stderr           func(*stopFixture) *os.File
+	after            func(*stopFixture)
 }
 
 const down = "virtual = 10.9.0.100:90\n\treal = 127.0.0.1:1 masq\n\tchecktype = connect\n"
@@ -307,24 +308,24 @@ var hangs = []hang{
 	{name: "nothing"},
 	{name: "silent relay", global: "emailalert = a@b.example\nsmtp = %RELAY%", sections: many()},
 	{name: "refusing relay", global: "emailalert = a@b.example\nsmtp = 127.0.0.1:2", sections: many()},
-	{name: "fallbackcommand", sections: down + "\tfallbackcommand = \"%DIR%/hang.sh\"\n", after: (*stage).runs},
-	{name: "callback", global: "callback = %DIR%/hang.sh", after: func(s *stage) {
+	{name: "fallbackcommand", sections: down + "\tfallbackcommand = \"%DIR%/hang.sh\"\n", after: (*stopFixture).runs},
+	{name: "callback", global: "callback = %DIR%/hang.sh", after: func(s *stopFixture) {
 		s.configure("callback = "+s.dir+"/hang.sh\n# changed", "")
 		s.runs()
 	}},
-	{name: "external check", sections: down[:len(down)-len("connect\n")] + "external\n\tcheckcommand = %DIR%/hang.sh\n\tchecktimeout = 1000\n", after: (*stage).runs},
+	{name: "external check", sections: down[:len(down)-len("connect\n")] + "external\n\tcheckcommand = %DIR%/hang.sh\n\tchecktimeout = 1000\n", after: (*stopFixture).runs},
 	{name: "silent check", sections: "virtual = 10.9.0.100:90\n\treal = %RELAY% masq\n\tservice = http\n\tchecktimeout = 1000\n\tnegotiatetimeout = 1000\n"},
-	{name: "monitorfile without a reader", sections: down + "\tmonitorfile = %DIR%/pipe\n", before: func(s *stage) {
+	{name: "monitorfile without a reader", sections: down + "\tmonitorfile = %DIR%/pipe\n", before: func(s *stopFixture) {
 		if err := unix.Mkfifo(filepath.Join(s.dir, "pipe"), 0o600); err != nil {
 			s.t.Fatal(err)
 		}
 	}},
-	{name: "monitorfile on a mount that dies", sections: down + "\tmonitorfile = %DIR%/mon/file\n", before: func(s *stage) { _ = os.Mkdir(filepath.Join(s.dir, "mon"), 0o755) }, after: func(s *stage) {
+	{name: "monitorfile on a mount that dies", sections: down + "\tmonitorfile = %DIR%/mon/file\n", before: func(s *stopFixture) { _ = os.Mkdir(filepath.Join(s.dir, "mon"), 0o755) }, after: func(s *stopFixture) {
 		s.deadMount(filepath.Join(s.dir, "mon"))
 		time.Sleep(1500 * time.Millisecond) // for a check, each second
 	}},
-	{name: "standard error", stderr: (*stage).full},
-	{name: "log that nobody reads", global: "logfile = %DIR%/pipe", before: func(s *stage) {
+	{name: "standard error", stderr: (*stopFixture).full},
+	{name: "log that nobody reads", global: "logfile = %DIR%/pipe", before: func(s *stopFixture) {
 		path := filepath.Join(s.dir, "pipe")
 		if err := unix.Mkfifo(path, 0o600); err != nil {
 			s.t.Fatal(err)
@@ -338,31 +339,33 @@ var hangs = []hang{
 			s.t.Fatal(err)
 		}
 	}},
-	{name: "log on a mount that dies", global: "logfile = %DIR%/log/shunt.log", before: func(s *stage) { _ = os.Mkdir(filepath.Join(s.dir, "log"), 0o755) }, after: func(s *stage) {
+	{name: "log on a mount that dies", global: "logfile = %DIR%/log/shunt.log", before: func(s *stopFixture) { _ = os.Mkdir(filepath.Join(s.dir, "log"), 0o755) }, after: func(s *stopFixture) {
 		s.deadMount(filepath.Join(s.dir, "log"))
 		send(s.t, s.cmd, unix.SIGUSR1)
 		time.Sleep(100 * time.Millisecond)
 	}},
-	{name: "file on a mount that dies", after: func(s *stage) {
+	{name: "file on a mount that dies", after: func(s *stopFixture) {
 		s.deadMount(filepath.Dir(s.file))
 		send(s.t, s.cmd, unix.SIGHUP)
 		time.Sleep(1500 * time.Millisecond) // for the look at it, each second
 	}},
-	{name: "maintenancedir on a mount that dies", global: "maintenancedir = %DIR%/out", before: func(s *stage) { _ = os.Mkdir(filepath.Join(s.dir, "out"), 0o755) }, after: func(s *stage) {
+	{name: "maintenancedir on a mount that dies", global: "maintenancedir = %DIR%/out", before: func(s *stopFixture) { _ = os.Mkdir(filepath.Join(s.dir, "out"), 0o755) }, after: func(s *stopFixture) {
 		s.deadMount(filepath.Join(s.dir, "out"))
 		time.Sleep(1500 * time.Millisecond) // for the look at it, each second
 	}},
-	{name: "reload of a page on a dead mount", after: func(s *stage) {
+	{name: "reload of a page on a dead mount", after: func(s *stopFixture) {
 		s.deadMount(filepath.Join(s.dir, "dead"))
 		s.configure("sorrypage = "+s.dir+"/dead/page", "")
 		send(s.t, s.cmd, unix.SIGHUP)
 		time.Sleep(200 * time.Millisecond)
 	}},
-	{name: "control client", after: func(s *stage) { s.dial("unix", filepath.Join(s.dir, "c.sock"), "GET /api/v1/status HTTP/1.1\r\nHo") }},
-	{name: "admin client", after: func(s *stage) { s.dial("tcp", "127.0.0.1:9910", "GET /metrics HTTP/1.1\r\nHo") }},
-	{name: "client of the service", after: func(s *stage) { s.dial("tcp", "10.9.0.100:80", "half a sentence") }},
-	{name: "workers", after: (*stage).freeze},
-	{name: "child", global: "execute = %DIR%/other.cf", before: func(s *stage) {
+	{name: "control client", after: func(s *stopFixture) {
+		s.dial("unix", filepath.Join(s.dir, "c.sock"), "GET /api/v1/status HTTP/1.1\r\nHo")
+	}},
+	{name: "admin client", after: func(s *stopFixture) { s.dial("tcp", "127.0.0.1:9910", "GET /metrics HTTP/1.1\r\nHo") }},
+	{name: "client of the service", after: func(s *stopFixture) { s.dial("tcp", "10.9.0.100:80", "half a sentence") }},
+	{name: "workers", after: (*stopFixture).freeze},
+	{name: "child", global: "execute = %DIR%/other.cf", before: func(s *stopFixture) {
 		write(s.t, filepath.Join(s.dir, "other.cf"), "emailalert = a@b.example\nsmtp = "+s.relay+"\n"+many())
 	}},
 }
@@ -376,10 +379,10 @@ func many() string {
 	return text
 }
 
-// stand puts a shunt on a stage, with what is to hang.
-func (h hang) stand(t *testing.T, global string) *stage {
+// stand starts a shunt with what is to hang.
+func (h hang) stand(t *testing.T, global string) *stopFixture {
 	t.Helper()
-	s := newStage(t, h.name)
+	s := newStopFixture(t, h.name)
 	s.script()
 	s.configure(h.global+"\n"+global, h.sections)
 	if h.before != nil {
@@ -402,13 +405,13 @@ func (h hang) stand(t *testing.T, global string) *stage {
 }
 
 // each does something with a shunt for each hang, all at once when they hang.
-func each(t *testing.T, global string, connect bool, do func(*stage)) {
+func each(t *testing.T, global string, connect bool, do func(*stopFixture)) {
 	t.Helper()
-	var stages []*stage
+	var fixtures []*stopFixture
 	for _, h := range hangs {
-		stages = append(stages, h.stand(t, global))
+		fixtures = append(fixtures, h.stand(t, global))
 	}
-	for i, s := range stages {
+	for i, s := range fixtures {
 		s.ready()
 		if connect {
 			s.connect("10.9.0.100:80")
@@ -418,16 +421,16 @@ func each(t *testing.T, global string, connect bool, do func(*stage)) {
 		}
 	}
 	var wg sync.WaitGroup
-	for _, s := range stages {
+	for _, s := range fixtures {
 		wg.Go(func() { do(s) })
 	}
 	wg.Wait()
 }
 
 // connect returns a connection through a service that works.
-func (s *stage) connect(vip string) (c net.Conn) {
+func (s *stopFixture) connect(vip string) (c net.Conn) {
 	s.t.Helper()
-	eventually(s.t, s.name+": a connection through "+vip, func() bool {
+	wait.Until(s.t, s.name+": a connection through "+vip, func() bool {
 		c = s.dial("tcp", vip, "hello\n")
 		_ = c.SetDeadline(time.Now().Add(5 * time.Second))
 		b := make([]byte, 6)
@@ -441,7 +444,7 @@ func (s *stage) connect(vip string) (c net.Conn) {
 // Addresses and rules are gone a second after SIGTERM and the process ten seconds
 // after it, even if parts of it hang.
 func TestStopWhateverHangs(t *testing.T) {
-	each(t, "", false, func(s *stage) {
+	each(t, "", false, func(s *stopFixture) {
 		s.term()
 		s.gone("", goesAt)
 		s.over(endsBy)
@@ -451,7 +454,7 @@ func TestStopWhateverHangs(t *testing.T) {
 // Connections that are waited for keep what they need. Whatever hangs, a second
 // SIGTERM ends the waiting and the process within a second.
 func TestSecondSignalWhateverHangs(t *testing.T) {
-	each(t, "cleanstop = no\ndraintimeout = 1000", true, func(s *stage) {
+	each(t, "cleanstop = no\ndraintimeout = 1000", true, func(s *stopFixture) {
 		s.term()
 		time.Sleep(1200 * time.Millisecond)
 		if s.left() != "10.9.0.100 10.9.0.101 rule" {
@@ -465,7 +468,7 @@ func TestSecondSignalWhateverHangs(t *testing.T) {
 
 // The addresses of connections that are waited for go with the last of them.
 func TestStopWaitsForConnections(t *testing.T) {
-	s := newStage(t, "connections")
+	s := newStopFixture(t, "connections")
 	s.configure("draintimeout = 1000\ncleanstop = yes", "\tcleanstop = yes\nvirtual = 10.9.0.103:80\n\treal = 127.0.0.1:8081 masq\n\tchecktype = connect\n\tcleanstop = no\n")
 	s.start(nil)
 	c, cut := s.connect("10.9.0.103:80"), s.connect("10.9.0.100:80")
@@ -489,7 +492,7 @@ func TestStopWaitsForConnections(t *testing.T) {
 // A start that hangs is told to end as everything else.
 func TestStopOfAStartThatHangs(t *testing.T) {
 	for signals, limit := range map[int]time.Duration{1: endsBy, 2: goesAt} {
-		s := newStage(t, fmt.Sprintf("%d signals", signals))
+		s := newStopFixture(t, fmt.Sprintf("%d signals", signals))
 		s.configure("logfile = %DIR%/dead/log", "")
 		s.deadMount(filepath.Join(s.dir, "dead"))
 		r, w, err := os.Pipe()

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/internal/test/netlab"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 // walkthroughCF is the configuration of the guides, for a director that has
@@ -38,22 +39,22 @@ virtual=10.0.0.100:80
 	request="index.html"
 `
 
-// A classroom is the network of the guides: a client, a router, a director
+// A walkthroughFixture is the network of the guides: a client, a router, a director
 // with the VIP, and two real servers with nginx.
 //
 //	client 192.168.10.50 -- router -- 10.0.0.10 director, VIP 10.0.0.100
 //	                                  192.168.80.10 director
 //	                                  192.168.80.110 nginx, weight 2
 //	                                  192.168.80.120 nginx, weight 1
-type classroom struct {
+type walkthroughFixture struct {
 	t                *testing.T
 	client, director *netlab.Namespace
 	servers          map[string]*webServer
 	dir              string
 }
 
-func newClassroom(t *testing.T) *classroom {
-	c := &classroom{t: t, dir: t.TempDir(), servers: map[string]*webServer{}}
+func newWalkthroughFixture(t *testing.T) *walkthroughFixture {
+	c := &walkthroughFixture{t: t, dir: t.TempDir(), servers: map[string]*webServer{}}
 	lab := netlab.Test(t)
 	must := func(err error) {
 		t.Helper()
@@ -124,7 +125,7 @@ func write(t *testing.T, path, text string) {
 }
 
 // shunt starts the program in the director's namespace.
-func (c *classroom) shunt(config string) *netlab.Process {
+func (c *walkthroughFixture) shunt(config string) *netlab.Process {
 	c.t.Helper()
 	cmd := exec.Command(shuntBinary, "run", "--config", config, "--control", filepath.Join(c.dir, "control.sock"), "--log-level", "info")
 	cmd.Stderr = os.Stderr
@@ -137,7 +138,7 @@ func (c *classroom) shunt(config string) *netlab.Process {
 
 // get makes one request from the client to url and returns who answered, and
 // how long it took.
-func (c *classroom) get(url string) (string, time.Duration) {
+func (c *walkthroughFixture) get(url string) (string, time.Duration) {
 	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 		return c.client.Dial(ctx, network, addr)
 	}}
@@ -160,7 +161,7 @@ func (c *classroom) get(url string) (string, time.Duration) {
 
 // row makes six requests, none of which may take longer than a real server's
 // death may go unnoticed.
-func (c *classroom) row() []string {
+func (c *walkthroughFixture) row() []string {
 	c.t.Helper()
 	var row []string
 	for range 6 {
@@ -174,15 +175,12 @@ func (c *classroom) row() []string {
 }
 
 // until waits for the client to see want, in whatever order.
-func (c *classroom) until(event string, want ...string) {
+func (c *walkthroughFixture) until(event string, want ...string) {
 	c.t.Helper()
-	var row []string
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		if row = c.row(); slices.Equal(slices.Sorted(slices.Values(row)), want) {
-			return
-		}
-	}
-	c.t.Fatalf("%s: the client sees %q, want %q", event, row, want)
+	wait.For(c.t, fmt.Sprintf("%s: the client sees %q", event, want), func() ([]string, bool) {
+		row := c.row()
+		return row, slices.Equal(slices.Sorted(slices.Values(row)), want)
+	})
 }
 
 func six(s string) []string { return slices.Repeat([]string{s}, 6) }
@@ -190,7 +188,7 @@ func six(s string) []string { return slices.Repeat([]string{s}, 6) }
 // The walk through every guide ends with: 2:1, then the one that lives, then
 // the sorry page, then 2:1 again.
 func TestWalkthrough(t *testing.T) {
-	c := newClassroom(t)
+	c := newWalkthroughFixture(t)
 	both := []string{"rs1", "rs1", "rs1", "rs1", "rs2", "rs2"}
 	file := filepath.Join(c.dir, "ldirectord.cf")
 	write(t, file, walkthroughCF)
@@ -218,7 +216,7 @@ func TestWalkthrough(t *testing.T) {
 // The file of the guide, with all its mistakes, does what its author meant:
 // its fallback 127.0.0.1:80, where nobody listens, is the sorry page.
 func TestWalkthroughAsPasted(t *testing.T) {
-	c := newClassroom(t)
+	c := newWalkthroughFixture(t)
 	for _, w := range c.servers {
 		w.start()
 	}
@@ -238,7 +236,7 @@ func TestWalkthroughAsPasted(t *testing.T) {
 
 // Killed and started again, shunt is back within one check.
 func TestKilledAndRestarted(t *testing.T) {
-	c := newClassroom(t)
+	c := newWalkthroughFixture(t)
 	for _, w := range c.servers {
 		w.start()
 	}
@@ -257,7 +255,7 @@ func TestKilledAndRestarted(t *testing.T) {
 // A bad edit with autoreload=yes leaves traffic alone and is reported
 // everywhere; the fix is picked up.
 func TestBadEdit(t *testing.T) {
-	c := newClassroom(t)
+	c := newWalkthroughFixture(t)
 	for _, w := range c.servers {
 		w.start()
 	}
@@ -275,7 +273,7 @@ func TestBadEdit(t *testing.T) {
 	c.wantMetric("shunt_config_last_reload_successful 1")
 }
 
-func (c *classroom) wantStatus(want string) {
+func (c *walkthroughFixture) wantStatus(want string) {
 	c.t.Helper()
 	c.poll("shunt status", want, func() string {
 		out, err := exec.Command(shuntBinary, "status", "--control", filepath.Join(c.dir, "control.sock")).CombinedOutput()
@@ -283,7 +281,7 @@ func (c *classroom) wantStatus(want string) {
 	})
 }
 
-func (c *classroom) wantMetric(want string) {
+func (c *walkthroughFixture) wantMetric(want string) {
 	c.t.Helper()
 	c.poll("/metrics", want, func() string {
 		client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -299,15 +297,12 @@ func (c *classroom) wantMetric(want string) {
 	})
 }
 
-func (c *classroom) poll(what, want string, get func() string) {
+func (c *walkthroughFixture) poll(what, want string, get func() string) {
 	c.t.Helper()
-	got := ""
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
-		if got = get(); strings.Contains(got, want) {
-			return
-		}
-	}
-	c.t.Fatalf("%s says\n%s\nwant %q in it", what, got, want)
+	wait.For(c.t, fmt.Sprintf("%s says %q", what, want), func() (string, bool) {
+		got := get()
+		return got, strings.Contains(got, want)
+	})
 }
 
 func kill(t *testing.T, p *netlab.Process) {

@@ -15,14 +15,24 @@ import (
 // maxBeginning is how many runes of a wrong answer a verdict quotes.
 const maxBeginning = 60
 
+// ofPages are the checks whose errors do not quote the answer.
+var ofPages = []string{"ftp", "http", "http_proxy", "https", "simpletcp"}
+
 // binary is how a trace describes bytes that are no text.
 var binary = regexp.MustCompile(`^binary(?: [0-9a-f]+(?:\.\.\.)?)?$`)
 
+// statusLine is how the head of an HTTP answer begins; of HTTP/2 there is the body
+// alone.
+var statusLine = regexp.MustCompile(`^(?i:HTTP/|ICY )`)
+
 // beginning says how an answer begins that is not the one wanted, so that one
-// line explains it. Of binary protocols the check's own words have to do.
+// line explains it. Of other protocols the check's own words say what came.
 func beginning(r Result) string {
-	if r.Kind != checks.Mismatch || binary.MatchString(received(r)) {
+	if r.Kind != checks.Mismatch || !slices.Contains(ofPages, r.Check) || binary.MatchString(received(r)) {
 		return ""
+	}
+	if received(r) == "" {
+		return "" // it is not known
 	}
 	words := []rune(strings.Join(strings.Fields(body(r)), " "))
 	more := ""
@@ -39,7 +49,7 @@ func beginning(r Result) string {
 func body(r Result) string {
 	text := received(r)
 	head, rest, found := cutHead(text)
-	if !found || !strings.HasPrefix(r.Check, "http") {
+	if !found || !strings.HasPrefix(r.Check, "http") || !statusLine.MatchString(head) {
 		return text
 	}
 	if strings.Contains(strings.ToLower(head), "\ntransfer-encoding: chunked") {

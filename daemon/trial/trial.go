@@ -33,6 +33,8 @@ type Result struct {
 	Kind checks.Kind `json:"kind,omitempty"`
 	// Verdict is one line.
 	Verdict string `json:"verdict"`
+	// Request is what the real server asks for, as `shunt status` shows it.
+	Request string `json:"request,omitempty"`
 	// Warning is what is wrong although the check succeeds.
 	Warning string `json:"warning,omitempty"`
 	// NotByVIP is why the check was not made by the VIP, as checkpath=vip wants.
@@ -111,8 +113,11 @@ func run(ctx context.Context, t director.Trial) Result {
 	came := t.Run(ctx, trace)
 	err := came.Err
 	r.Duration, r.Events, r.OK = came.Duration, trace.Events(), err == nil
-	r.Warning, r.NotByVIP = came.Warning, came.NotByVIP
+	r.Request, r.Warning, r.NotByVIP = came.Request, came.Warning, came.NotByVIP
 	r.Verdict = "the real server is well"
+	if r.Request != "" {
+		r.Verdict += ", and asks for " + oneLine(r.Request)
+	}
 	if err != nil {
 		r.Kind = checks.KindOf(err)
 		r.Verdict = oneLine(err.Error()) + beginning(r)

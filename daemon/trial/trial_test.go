@@ -133,6 +133,74 @@ func TestABinaryAnswerIsNotQuoted(t *testing.T) {
 	}
 }
 
+// A real server that is well may ask for a weight, or to be let alone: the verdict
+// says so, by the words of a status.
+func TestWhatAServerAsksFor(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"192.0.2.9:80": "75% # \x1b[31mbusy\n", "192.0.2.10:80": "maint", "192.0.2.11:80": "up\n", "twelve": "#!/bin/sh\nexit 12\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct{ text, asks string }{
+		{section("192.0.2.9:80", "service=file", "checkfile="+dir), "weight 75% ([31mbusy)"},
+		{section("192.0.2.10:80", "service=file", "checkfile="+dir), "maint"},
+		{section("192.0.2.11:80", "service=file", "checkfile="+dir), ""},
+		{section("192.0.2.9:80", "checktype=external", "checkcommand="+dir+"/twelve", "checkcommandweight=yes"), "weight 10"},
+	} {
+		r, want := only(t, tt.text), "the real server is well"
+		if tt.asks != "" {
+			want += ", and asks for " + tt.asks
+		}
+		if !r.OK || r.Request != tt.asks || r.Verdict != want {
+			t.Errorf("%q: %q, want %q", r.Request, r.Verdict, want)
+		}
+		if len(r.Events) < 2 {
+			t.Errorf("%s: what was read is not shown: %v", want, r.Events)
+		}
+	}
+}
+
+// A page that came by HTTP/2 is shown, and explained as well as one by HTTP/1.
+func TestAPageOfHTTP2IsShown(t *testing.T) {
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "It works!\n\nhere") }))
+	s.EnableHTTP2 = true
+	s.StartTLS()
+	defer s.Close()
+	addr := s.Listener.Addr().String()
+	r := only(t, section(addr, "service=https", "httpversion=2", `receive="Test Page"`))
+	if want := fmt.Sprintf(`https %s: body does not match "Test Page": it begins with "It works! here"`, addr); r.Verdict != want {
+		t.Errorf("got  %s\nwant %s", r.Verdict, want)
+	}
+	if out := printed(r); !strings.Contains(out, "received   It works!\n") {
+		t.Errorf("the page is not shown:\n%s", out)
+	}
+}
+
+// What a check quotes in its own words is not quoted a second time.
+func TestAnAnswerIsQuotedOnce(t *testing.T) {
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	go func() {
+		asked := make([]byte, 10)
+		for {
+			_, from, err := conn.ReadFrom(asked)
+			if err != nil {
+				return
+			}
+			_, _ = conn.WriteTo([]byte("no"), from)
+		}
+	}()
+	addr := conn.LocalAddr().String()
+	r := only(t, section(addr, "protocol=udp", "service=udp", `request="text:PING"`, `receive="PONG"`))
+	if want := fmt.Sprintf(`udp %s: reply "no" does not match "PONG"`, addr); r.Verdict != want {
+		t.Errorf("got  %s\nwant %s", r.Verdict, want)
+	}
+}
+
 func TestAGoodPage(t *testing.T) {
 	addr := web(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "Test Page at "+r.URL.Path) })
 	r := only(t, section(addr, `service=http`, `request="index.html"`, `receive="Test Page"`))

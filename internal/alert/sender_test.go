@@ -18,6 +18,7 @@ import (
 
 	"github.com/shunt-lb/shunt/internal/alert"
 	"github.com/shunt-lb/shunt/internal/test/leak"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 func TestMain(m *testing.M) { leak.Main(m) }
@@ -332,9 +333,7 @@ func TestDeadRelay(t *testing.T) {
 	var log record
 	s := alert.NewWith(log.logger(), alert.Settings{Queue: 3, Attempt: time.Hour})
 	s.Send(sample(r.addr()))
-	for end := time.Now().Add(generous); r.sessions() == 0 && time.Now().Before(end); {
-		time.Sleep(time.Millisecond) // from now on the worker takes nothing more from the queue
-	}
+	wait.Until(t, "the first mail is under way", func() bool { return r.sessions() > 0 }) // the rest stays in the queue
 	for range 50 {
 		s.Send(sample(r.addr()))
 	}
@@ -383,9 +382,7 @@ func TestLastAttempts(t *testing.T) {
 			var log record
 			s := alert.NewWith(log.logger(), alert.Settings{Queue: 8, Attempt: generous, Pauses: []time.Duration{time.Hour}})
 			s.Send(sample(r.addr()))
-			for end := time.Now().Add(generous); r.sessions() == 0 && time.Now().Before(end); {
-				time.Sleep(time.Millisecond)
-			}
+			wait.Until(t, "the first mail is under way", func() bool { return r.sessions() > 0 })
 			for range 4 {
 				s.Send(sample(r.addr()))
 			}

@@ -62,25 +62,31 @@ func New(t *Target) (*Check, error) {
 	if c.head && c.receive != nil {
 		return nil, fmt.Errorf("an answer to HEAD has no body: receive %q can never match", c.receive)
 	}
+	var login string
 	var err error
-	c.first, err = t.page()
+	c.first, login, err = t.page()
+	if login != "" && !hasField(c.headers, "Authorization") {
+		field, _ := basic(login)
+		c.headers = field + c.headers
+	}
 	return c, err
 }
 
-// page is what the request means.
-func (t *Target) page() (page, error) {
+// page is what the request means, and the login in its URL.
+func (t *Target) page() (p page, login string, err error) {
 	request := encode(strings.TrimPrefix(t.Request, "/"))
 	if p, ok := parsePage(request); ok {
-		return p, p.check()
+		p, login = p.cutLogin()
+		return p, login, p.check()
 	}
 	if t.Proxy {
-		return page{}, fmt.Errorf("request %q is not a whole URL, which a proxy needs", request)
+		return page{}, "", fmt.Errorf("request %q is not a whole URL, which a proxy needs", request)
 	}
-	p := page{scheme: t.Scheme, host: t.VirtualHost, target: "/" + request}
+	p = page{scheme: t.Scheme, host: t.VirtualHost, target: "/" + request}
 	if p.host == "" {
 		p.host = bracketed(t.Addr.Addr())
 	}
-	return p, p.check()
+	return p, "", p.check()
 }
 
 // redirected says about an error where the real server was asked for p.

@@ -63,7 +63,7 @@ func (c *Check) ask2(ctx context.Context, server *dial.Server, p page) (location
 	server.Trace.Note(trace.Noted, "answered with status %d", s.status)
 	switch {
 	case c.good(s.status):
-		return "", c.judge2(ctx, s)
+		return "", c.judge2(ctx, s, server.Trace)
 	case http1.Redirects(s.status) && s.location != "":
 		return s.location, nil
 	}
@@ -91,9 +91,18 @@ func chosen2(conn net.Conn) bool {
 	return !ok || t.ConnectionState().NegotiatedProtocol == http2.NextProtoTLS
 }
 
+// A bodyTrace records what is written to it as received.
+type bodyTrace struct{ *trace.Trace }
+
+// Write implements io.Writer.
+func (t bodyTrace) Write(b []byte) (int, error) {
+	t.Data(trace.Received, b)
+	return len(b), nil
+}
+
 // judge2 says whether the body of s is a good one. It is read to its end.
-func (c *Check) judge2(ctx context.Context, s *stream) (err error) {
-	want, body := c.receive, &io.LimitedReader{R: s, N: MaxBody}
+func (c *Check) judge2(ctx context.Context, s *stream, t *trace.Trace) (err error) {
+	want, body := c.receive, &io.LimitedReader{R: io.TeeReader(s, bodyTrace{t}), N: MaxBody}
 	matched := want == nil
 	if want == nil {
 		body.N = maxUnmatched

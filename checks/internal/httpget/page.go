@@ -1,7 +1,7 @@
 package httpget
 
 import (
-	"errors"
+	"encoding/base64"
 	"fmt"
 	"net/netip"
 	"net/url"
@@ -39,6 +39,31 @@ func parsePage(s string) (page, bool) {
 	return p, true
 }
 
+// cutLogin takes user and password off the host, as they stand in a URL.
+func (p page) cutLogin() (bare page, login string) {
+	if i := strings.LastIndexByte(p.host, '@'); i >= 0 {
+		p.host, login = p.host[i+1:], p.host[:i]
+	}
+	return p, login
+}
+
+// basic returns the field by which a login of a URL is sent (RFC 7617), as libwww-perl
+// does, and what is secret in it.
+func basic(login string) (field string, secrets []string) {
+	user, passwd, _ := strings.Cut(login, ":")
+	user, passwd = unescaped(user), unescaped(passwd)
+	words := base64.StdEncoding.EncodeToString([]byte(user + ":" + passwd))
+	return "Authorization: Basic " + words + "\n", []string{login, passwd, words}
+}
+
+// unescaped resolves the escapes of a part of a URL, if they are such.
+func unescaped(s string) string {
+	if plain, err := url.PathUnescape(s); err == nil {
+		return plain
+	}
+	return s
+}
+
 // resolve returns the page that a Location header means on p (RFC 9110
 // section 10.2.2).
 func (p page) resolve(location string) (page, error) {
@@ -59,15 +84,11 @@ func (p page) resolve(location string) (page, error) {
 
 // check refuses a host that would not be one in the Host header.
 func (p page) check() error {
-	bad := func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(`/?#\"<>`, r) }
-	switch {
-	case strings.Contains(p.host, "@"):
-		return errors.New("the URL has a user name, which is not supported")
-	case p.name() == "" || strings.ContainsFunc(p.host, bad):
+	bad := func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(`/?#\"<>@`, r) }
+	if p.name() == "" || strings.ContainsFunc(p.host, bad) {
 		return fmt.Errorf("%q is no host name", p.host)
-	default:
-		return nil
 	}
+	return nil
 }
 
 // name returns the host without its port.

@@ -53,9 +53,14 @@ func (c *Check) fields(p page) iter.Seq2[string, string] {
 	}
 }
 
-// HeaderValues are what may be secret in lines of headers: whole values, and what
-// follows a word such as Basic.
-func HeaderValues(lines string) (values []string) {
+// Secrets are what may be secret in a request and in lines of headers: user and
+// password of a URL, whole values, and what follows a word such as Basic.
+func Secrets(request, lines string) (values []string) {
+	if p, ok := parsePage(encode(strings.TrimPrefix(request, "/"))); ok {
+		if _, login := p.cutLogin(); login != "" {
+			_, values = basic(login)
+		}
+	}
 	for line := range strings.Lines(lines) {
 		_, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
 		values = append(values, value)

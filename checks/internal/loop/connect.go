@@ -2,6 +2,7 @@ package loop
 
 import (
 	"context"
+	"net/netip"
 
 	"golang.org/x/sys/unix"
 
@@ -14,7 +15,8 @@ func (t *Talk) connect() {
 	if t.UDP {
 		kind = unix.SOCK_DGRAM
 	}
-	fd, e := socket(t.to.raw.Family, kind)
+	to := t.l.sockaddr(t.to())
+	fd, e := socket(to.raw.Family, kind)
 	if e != 0 {
 		t.unconnected(e)
 		return
@@ -23,7 +25,7 @@ func (t *Talk) connect() {
 	if !t.UDP && (t.Asks || t.Reset) {
 		delayACK(fd)
 	}
-	if e := connect(fd, &t.to); e != 0 && e != unix.EINPROGRESS {
+	if e := connect(fd, to); e != 0 && e != unix.EINPROGRESS {
 		t.unconnected(e)
 		return
 	}
@@ -37,7 +39,7 @@ func (t *Talk) look() {
 		return // it has ended, or has been begun once more
 	}
 	if !t.UDP {
-		switch e := connect(t.fd, &t.to); e { // the second time, which only asks
+		switch e := connect(t.fd, t.l.sockaddr(t.to())); e { // the second time, which only asks
 		case unix.EALREADY, unix.EINPROGRESS:
 			t.register()
 			return
@@ -82,9 +84,10 @@ func (t *Talk) connected(events uint32) {
 		return
 	}
 	t.state = talking
-	if first := t.step; first != nil {
-		t.step = nil
-		t.follow(*first)
+	if t.rare != nil && t.rare.step != nil {
+		first := *t.rare.step
+		t.rare.step = nil
+		t.follow(first)
 		return
 	}
 	t.follow(t.Session.Begin())
@@ -97,11 +100,11 @@ const firstEphemeral = 32768
 // toItself reports whether the socket is connected to itself: where nobody
 // listens the kernel may have given it the very port that it asks for.
 func (t *Talk) toItself() bool {
-	to := t.to.get()
+	to := t.to()
 	if t.UDP || to.Port() < firstEphemeral || !to.Addr().IsLoopback() {
 		return false
 	}
-	return nameOf(t.fd, &t.l.local) == 0 && t.l.local.get() == to
+	return nameOf(t.fd, &t.l.local) == 0 && t.l.local.get() == netip.AddrPortFrom(to.Addr().Unmap(), to.Port())
 }
 
 // hop goes on over another connection.
@@ -110,12 +113,11 @@ func (t *Talk) hop(step session.Step) {
 	t.close()
 	t.hopped = true
 	if to.TLS != nil {
-		t.goAside(func(ctx context.Context) error { return t.GoOn(ctx, step) })
+		t.goAside(func(ctx context.Context) error { return t.owner.GoOn(ctx, step) })
 		return
 	}
 	step.Next = nil
-	t.step = &step
-	t.to.set(to.Addr)
+	t.rare = &rare{to: to.Addr, step: &step}
 	t.connect()
 }
 
@@ -127,8 +129,8 @@ func (t *Talk) close() {
 		}
 		closeFD(t.fd)
 	}
-	t.fd, t.state, t.more, t.closeWrite, t.step = -1, idle, false, false, nil
-	if t.generation++; cap(t.unsent) > 0 {
-		t.unsent = nil
+	t.fd, t.state, t.more = -1, idle, false
+	if t.generation++; t.rare != nil {
+		t.rare = nil
 	}
 }

@@ -5,6 +5,7 @@ package loop
 
 import (
 	"context"
+	"net/netip"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -48,7 +49,8 @@ type Loop struct {
 	ready []*Talk // have more to receive
 	again []*Talk // likewise, from now on
 	buf   []byte
-	out   []byte // a PROXY header and what comes behind it
+	out   []byte   // a PROXY header and what comes behind it
+	to    sockaddr // of the connection that begins now
 	local sockaddr
 	opt   option
 
@@ -149,6 +151,12 @@ func (l *Loop) protect(ctx context.Context, f func(context.Context) error) (err 
 	return f(ctx)
 }
 
+// sockaddr returns an address as the kernel knows it, until the next call.
+func (l *Loop) sockaddr(a netip.AddrPort) *sockaddr {
+	l.to.set(a)
+	return &l.to
+}
+
 func (l *Loop) tick() uint32 { return uint32(time.Since(l.base) / Tick) }
 
 // nextDeadline returns in how much time a deadline may have come.
@@ -163,7 +171,7 @@ func (l *Loop) nextDeadline() (time.Duration, bool) {
 
 func (l *Loop) expire(i int32) {
 	t := l.talks[i]
-	if left := time.Until(t.deadline); left > 0 {
+	if t.deadline > time.Since(l.base) {
 		t.setTimer() // the wheel does not see that far ahead
 		return
 	}

@@ -22,10 +22,25 @@ const (
 	aside // in a goroutine
 )
 
+// An Owner has a Talk converse with a real server. Its methods are called in the
+// functions that the Loop calls, but for GoOn.
+type Owner interface {
+	// Addr returns the address of the real server.
+	Addr() netip.AddrPort
+	// AppendHeader appends what a connection to Addr begins with, and each
+	// datagram, if Settings say so. local is the address at this end.
+	AppendHeader(b []byte, local netip.AddrPort) []byte
+	// GoOn makes the rest of a conversation from a step on that goes on to a
+	// connection with TLS. It is called in a goroutine, ends soon after ctx does
+	// and returns the verdict.
+	GoOn(ctx context.Context, step session.Step) error
+	// Done is told the verdict of each conversation. The next one may begin.
+	Done(err error)
+}
+
 // Settings say how to converse with one real server.
 type Settings struct {
 	Session session.Session
-	Addr    netip.AddrPort
 	UDP     bool
 	// Reset has connections closed by a reset.
 	Reset bool
@@ -33,45 +48,46 @@ type Settings struct {
 	// the handshake can go with that: a segment, and a time that the real server
 	// is woken up, less.
 	Asks bool
-	// Connecting is what to say of a connection that is not made: "while
-	// connecting".
-	Connecting string
-	// Header appends what a connection to Addr begins with, and each datagram.
-	// local is the address at this end. May be nil.
-	Header func(b []byte, local netip.AddrPort) []byte
-	// GoOn makes the rest of a conversation from a step on that goes on to a
-	// connection with TLS. It is called in a goroutine, ends soon after ctx does
-	// and returns the verdict.
-	GoOn func(ctx context.Context, step session.Step) error
-	// Done is told the verdict of each conversation. The next one may begin.
-	Done func(err error)
+	// Header: connections begin with that of the Owner.
+	Header bool
+	// Only: there is nothing but the connection, so that no error has to say that
+	// it came while connecting.
+	Only bool
 }
 
-// A Talk converses with one real server, again and again.
+// A Talk converses with one real server, again and again. There are thousands, each
+// of which is looked at once an interval: it is small, and what few conversations
+// need is elsewhere.
 type Talk struct {
 	Settings
-	l          *Loop
-	index      int32
-	generation int32 // of what events are about
-	begun      int32 // the generation that is in the loop's list of those
-	fd         int32
 	state      state
 	headed     bool // the stream has begun
 	ended      bool // the real server sends nothing more
 	more       bool // in the loop's list of those with more to receive
 	hopped     bool // to another connection than the first
-	closeWrite bool // once unsent is sent
-	to         sockaddr
+	index      int32
+	generation int32 // of what events are about
+	begun      int32 // the generation that is in the loop's list of those
+	fd         int32
+	owner      Owner
+	l          *Loop
 	until      string
+	deadline   time.Duration // since the loop's base
+	rare       *rare         // of this connection, nil for nothing
+}
+
+// A rare is what few connections need.
+type rare struct {
+	to         netip.AddrPort // of a connection after the first
+	step       *session.Step  // the first there
 	unsent     []byte
-	step       *session.Step // the first on a connection after the first
-	deadline   time.Time
+	closeWrite bool               // once unsent is sent
 	cancel     context.CancelFunc // of what goes on aside
 }
 
-// Add returns a Talk that does nothing before Start.
-func (l *Loop) Add(s Settings) *Talk {
-	t := &Talk{Settings: s, l: l, fd: -1}
+// Add has t, which is new, converse for its owner. It does nothing before Start.
+func (l *Loop) Add(t *Talk, s Settings, owner Owner) {
+	*t = Talk{Settings: s, owner: owner, l: l, fd: -1}
 	if n := len(l.free); n > 0 {
 		t.index, l.free = l.free[n-1], l.free[:n-1]
 	} else {
@@ -79,7 +95,30 @@ func (l *Loop) Add(s Settings) *Talk {
 		l.talks = append(l.talks, nil)
 	}
 	l.talks[t.index] = t
-	return t
+}
+
+// to returns where the connection goes.
+func (t *Talk) to() netip.AddrPort {
+	if t.rare != nil && t.rare.to.IsValid() {
+		return t.rare.to
+	}
+	return t.owner.Addr()
+}
+
+// unsent returns what could not be sent yet.
+func (t *Talk) unsent() []byte {
+	if t.rare == nil {
+		return nil
+	}
+	return t.rare.unsent
+}
+
+// keep keeps what could not be sent yet, behind what is kept already.
+func (t *Talk) keep(b []byte) {
+	if t.rare == nil {
+		t.rare = &rare{}
+	}
+	t.rare.unsent = append(t.rare.unsent, b...)
 }
 
 // Remove ends the conversation without a verdict, if there is one. Nothing may be
@@ -87,7 +126,7 @@ func (l *Loop) Add(s Settings) *Talk {
 func (t *Talk) Remove() {
 	switch t.state {
 	case aside:
-		t.cancel()
+		t.rare.cancel()
 	case talking, connecting: // it may go on at another connection
 		session.GiveBack(t.Session)
 	}
@@ -99,25 +138,26 @@ func (t *Talk) Remove() {
 
 // Start begins a conversation, which may take so long. None is under way.
 func (t *Talk) Start(timeout time.Duration) {
-	t.deadline = time.Now().Add(timeout)
+	t.deadline = time.Since(t.l.base) + timeout
 	t.hopped, t.until = false, ""
 	t.l.guard(t, func() {
-		t.to.set(t.Addr)
 		t.setTimer()
 		t.connect()
 	})
 }
 
 func (t *Talk) setTimer() {
-	at := t.deadline.Sub(t.l.base)
-	t.l.wheel.Set(t.index, uint32((at+Tick-1)/Tick))
+	t.l.wheel.Set(t.index, uint32((t.deadline+Tick-1)/Tick))
 }
 
 // end ends a conversation before its session is done.
 func (t *Talk) end(why error) {
 	when := t.until
 	if t.state <= connecting {
-		when = t.Connecting
+		when = "while connecting"
+		if t.Only {
+			when = ""
+		}
 	}
 	t.endBecause(t.l.o.Failure(why, when))
 }
@@ -136,7 +176,7 @@ func (t *Talk) event(events uint32) {
 	}
 	if t.state == connecting {
 		t.connected(events)
-	} else if events&unix.EPOLLOUT != 0 && len(t.unsent) > 0 {
+	} else if events&unix.EPOLLOUT != 0 && len(t.unsent()) > 0 {
 		t.flush()
 	}
 	if t.state == talking && events&(unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
@@ -158,7 +198,9 @@ func (t *Talk) follow(step session.Step) {
 		return
 	}
 	if step.CloseWrite && !t.UDP {
-		if t.closeWrite = len(t.unsent) > 0; !t.closeWrite {
+		if len(t.unsent()) > 0 {
+			t.rare.closeWrite = true
+		} else {
 			shutdown(t.fd)
 		}
 	}
@@ -175,20 +217,20 @@ func (t *Talk) follow(step session.Step) {
 func (t *Talk) send(b []byte) unix.Errno {
 	if t.wantsHeader(len(b)) {
 		nameOf(t.fd, &t.l.local)
-		t.l.out = append(t.Header(t.l.out[:0], t.l.local.get()), b...)
+		t.l.out = append(t.owner.AppendHeader(t.l.out[:0], t.l.local.get()), b...)
 		b = t.l.out
 	}
 	t.headed = true
 	if len(b) == 0 {
 		return 0
 	}
-	if len(t.unsent) > 0 {
-		t.unsent = append(t.unsent, b...)
+	if len(t.unsent()) > 0 {
+		t.keep(b)
 		return 0
 	}
 	n, e := send(t.fd, b)
 	if !t.UDP && (e == unix.EAGAIN || e == 0 && n < len(b)) {
-		t.unsent = append(t.unsent, b[max(0, n):]...)
+		t.keep(b[max(0, n):])
 		return 0
 	}
 	return e
@@ -196,7 +238,7 @@ func (t *Talk) send(b []byte) unix.Errno {
 
 func (t *Talk) wantsHeader(n int) bool {
 	switch {
-	case t.Header == nil || t.hopped && t.to.get() != t.Addr:
+	case !t.Header || t.hopped && t.to() != t.owner.Addr():
 		return false
 	case t.UDP:
 		return n > 0
@@ -206,16 +248,17 @@ func (t *Talk) wantsHeader(n int) bool {
 
 // flush sends what was not taken before.
 func (t *Talk) flush() {
-	n, e := send(t.fd, t.unsent)
+	r := t.rare
+	n, e := send(t.fd, r.unsent)
 	if e == unix.EAGAIN {
 		return
 	}
 	if e != 0 {
-		n = len(t.unsent) // nobody wants it; what comes back says why
+		n = len(r.unsent) // nobody wants it; what comes back says why
 	}
-	t.unsent = append(t.unsent[:0], t.unsent[n:]...)
-	if len(t.unsent) == 0 && t.closeWrite {
-		t.closeWrite = false
+	r.unsent = append(r.unsent[:0], r.unsent[n:]...)
+	if len(r.unsent) == 0 && r.closeWrite {
+		r.closeWrite = false
 		shutdown(t.fd)
 	}
 }
@@ -265,7 +308,7 @@ func (t *Talk) rest(step session.Step) {
 		closeByReset(t.fd)
 	}
 	conn := os.NewFile(uintptr(t.fd), "connection") // the runtime waits for it, as it does not block
-	unsent := append([]byte(nil), t.unsent...)
+	unsent := append([]byte(nil), t.unsent()...)
 	t.fd = -1
 	t.goAside(func(ctx context.Context) error {
 		defer conn.Close()
@@ -281,8 +324,8 @@ func (t *Talk) rest(step session.Step) {
 func (t *Talk) goAside(f func(context.Context) error) {
 	l := t.l
 	l.wheel.Clear(t.index)
-	ctx, cancel := context.WithDeadline(l.ctx, t.deadline)
-	t.state, t.cancel = aside, cancel
+	ctx, cancel := context.WithDeadline(l.ctx, l.base.Add(t.deadline))
+	t.state, t.rare = aside, &rare{cancel: cancel}
 	generation := t.generation
 	l.wg.Go(func() {
 		defer cancel()
@@ -299,5 +342,5 @@ func (t *Talk) goAside(f func(context.Context) error) {
 func (t *Talk) finish(err error) {
 	t.l.wheel.Clear(t.index)
 	t.close()
-	t.Done(err)
+	t.owner.Done(err)
 }

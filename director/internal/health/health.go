@@ -7,7 +7,7 @@ package health
 type Health struct {
 	Up bool
 	// Fails and Rises count consecutive results; at most one is above 0.
-	Fails, Rises int
+	Fails, Rises int32
 	// Failed: a check has failed while it was down. If not, it only waits for its
 	// first check.
 	Failed bool
@@ -19,10 +19,10 @@ type Health struct {
 func (h *Health) Observe(ok bool, fall, rise int) bool {
 	if ok {
 		h.Fails, h.Rises = 0, h.Rises+1
-		return h.change(true, h.Rises >= rise)
+		return h.change(true, int(h.Rises) >= rise)
 	}
 	h.Fails, h.Rises = h.Fails+1, 0
-	changed := h.change(false, h.Fails >= fall)
+	changed := h.change(false, int(h.Fails) >= fall)
 	h.Failed = !h.Up
 	return changed
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 // stopTime is how long a stop waits.
@@ -25,9 +27,7 @@ func TestHooks(t *testing.T) {
 	for _, word := range []string{"start", "stop", "start"} {
 		h.Run("this", "/bin/sh", "-c", "echo "+word+" >>"+out)
 	}
-	for end := time.Now().Add(time.Minute); lines(out) < 3 && time.Now().Before(end); {
-		time.Sleep(5 * time.Millisecond)
-	}
+	wait.For(t, "three lines are written", func() (int, bool) { n := lines(out); return n, n >= 3 })
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	h.Close(ctx) // ends the one that hangs

@@ -14,6 +14,7 @@ import (
 // A Probe is one check, repeated. Its prober's lock guards what changes of it.
 type Probe struct {
 	*spec.Check
+	prober   *Prober
 	interval time.Duration // the usual one, in which it has its place
 	index    int32         // in the wheel
 	place    int32         // of those with the same interval
@@ -93,11 +94,16 @@ func (p *Prober) looped(pr *Probe, name string) *checks.Repeated {
 	}
 	pr.asked[i] = true
 	if pr.Note() == nil && pr.Path().Mark == 0 {
-		target := pr.Whole(nil)
-		pr.looped[i], _ = p.checks.Add(name, &target, func(err error) { p.finish(pr, err, nil) })
+		pr.looped[i], _ = p.checks.Add(name, pr)
 	}
 	return pr.looped[i]
 }
+
+// Target implements checks.Subject.
+func (pr *Probe) Target() checks.Target { return pr.Whole(nil) }
+
+// Done implements checks.Subject.
+func (pr *Probe) Done(err error) { pr.prober.finish(pr, err, nil) }
 
 // check runs the check of a name. A check that panics has failed.
 func (p *Prober) check(ctx context.Context, name string, pr *Probe, note *checks.Note) (err error) {

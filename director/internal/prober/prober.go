@@ -21,6 +21,9 @@ const (
 	BetweenFirsts = time.Second / 2000
 	// probeTick is how coarse the times of checks are.
 	probeTick = 10 * time.Millisecond
+	// maxKept is for how many results memory is kept. There are more of them at
+	// once only when whoever takes them was kept from it.
+	maxKept = 1000
 )
 
 // A Prober repeats checks: each at its own place within the interval, never
@@ -181,7 +184,7 @@ func (p *Prober) Set(specs []*spec.Check, awaited func(spec.ID) bool) {
 // add starts a probe after a time. p is locked.
 func (p *Prober) add(s *spec.Check, after time.Duration) *Probe {
 	interval, _, _ := s.Intervals()
-	pr := &Probe{Check: s, interval: interval, pace: interval}
+	pr := &Probe{Check: s, prober: p, interval: interval, pace: interval}
 	if n := len(p.free); n > 0 {
 		pr.index, p.free = p.free[n-1], p.free[:n-1]
 		p.byIndex[pr.index] = pr
@@ -297,6 +300,8 @@ func (p *Prober) Take(old []Outcome) []Outcome {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	taken := p.results
-	p.results = old[:0]
+	if p.results = old[:0]; cap(old) > maxKept {
+		p.results = nil
+	}
 	return taken
 }

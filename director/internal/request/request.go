@@ -10,7 +10,7 @@ import (
 )
 
 // A Request is what a real server asks for by its checks, beside their verdicts.
-// The zero value is nothing.
+// The zero value is nothing, and so is nil.
 type Request struct {
 	Weight checks.Weight // of the weight that is configured; the zero value is all of it
 	Set    bool          // Weight counts
@@ -18,7 +18,7 @@ type Request struct {
 	Why    string
 }
 
-// Add takes in what one check has found out. What it says nothing of stays.
+// Add takes in what one check has found out, and leaves the rest as it was.
 func (q *Request) Add(n *checks.Note) {
 	if n.Weight != nil {
 		q.Weight, q.Set = *n.Weight, true
@@ -35,6 +35,18 @@ func (q *Request) Add(n *checks.Note) {
 	}
 }
 
+// Kept returns a request to be kept, nil for nothing.
+func (q Request) Kept() *Request {
+	if q == (Request{}) {
+		return nil
+	}
+	asked := q // on the heap only now
+	return &asked
+}
+
+// Maint reports whether a real server wants to be in maintenance.
+func (q *Request) Maint() bool { return q != nil && q.Admin == checks.Maint }
+
 // Join takes in what another check asks for beside it, of the weight that is
 // configured: maint goes before drain, a smaller weight before a larger one.
 func (q *Request) Join(o *Request, configured int) {
@@ -46,10 +58,11 @@ func (q *Request) Join(o *Request, configured int) {
 	}
 }
 
-// Weigh returns what a request makes of the weight that is configured. One of 0
-// is the operator's word and stays. One above stays above, unless 0 is asked for.
+// Weigh returns the weight that a request makes of the configured one. A configured
+// weight of 0 is the operator's and stays 0; a weight above 0 stays above, unless the
+// request is for 0.
 func (q *Request) Weigh(configured int) int {
-	if q.Admin != "" {
+	if q != nil && q.Admin != "" {
 		return 0
 	}
 	return q.share(configured)
@@ -60,7 +73,7 @@ func (q *Request) share(configured int) int {
 	switch {
 	case configured == 0:
 		return 0
-	case !q.Set:
+	case q == nil || !q.Set:
 		return configured
 	case !q.Weight.Percent:
 		return min(q.Weight.N, math.MaxUint16)
@@ -72,6 +85,9 @@ func (q *Request) share(configured int) int {
 
 // String says what is asked for, "" for nothing.
 func (q *Request) String() string {
+	if q == nil {
+		return ""
+	}
 	var parts []string
 	if q.Admin != "" {
 		parts = append(parts, string(q.Admin))

@@ -9,13 +9,13 @@ import (
 	"strings"
 	"syscall" //nolint:depguard // Credential has no other name
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/internal/host/claim"
 	"github.com/shunt-lb/shunt/internal/test/leak"
 	"github.com/shunt-lb/shunt/internal/test/need"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 // claimVar is the variable with the name that TestHolder claims.
@@ -33,11 +33,7 @@ func newName(t *testing.T) string {
 // process a little later.
 func wantHeld(t *testing.T, name string, want bool) {
 	t.Helper()
-	for end := time.Now().Add(time.Minute); claim.Held(name) != want; time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("Held(%q) stays %v, want %v", name, !want, want)
-		}
-	}
+	wait.Until(t, fmt.Sprintf("Held(%q) is %v", name, want), func() bool { return claim.Held(name) == want })
 }
 
 // TestHolder is the other process of other tests: it claims a name until its input

@@ -42,7 +42,7 @@ func (a *arp) close() error { return a.file.Close() }
 // nobody learns anything from it.
 func (a *arp) ask(addr netip.Addr) (err error) {
 	to := &unix.SockaddrLinklayer{Ifindex: a.link.Index, Protocol: NetworkOrder(unix.ETH_P_ARP), Halen: 6, Addr: [8]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}}
-	closed := a.raw.Control(func(fd uintptr) { err = unix.Sendto(int(fd), request(addr, a.link.MAC), 0, to) })
+	closed := a.raw.Control(func(fd uintptr) { err = unix.Sendto(int(fd), probe(addr, a.link.MAC), 0, to) })
 	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.ENOBUFS) {
 		err = nil // lost on a link that is full, as it might be anywhere
 	}
@@ -74,17 +74,23 @@ func (a *arp) hear(each func(netip.Addr, MAC)) {
 // arpHead is how an ARP packet of IPv4 on Ethernet begins; the operation follows.
 const arpHead = "\x00\x01\x08\x00\x06\x04"
 
+// The operations of ARP.
 const (
-	arpRequest = 1
-	arpLength  = 28
+	ARPRequest = 1
+	ARPReply   = 2
 )
 
-func request(addr netip.Addr, mac MAC) []byte {
-	p := binary.BigEndian.AppendUint16([]byte(arpHead), arpRequest)
-	p = append(p, mac[:]...)
-	p = append(p, 0, 0, 0, 0)
-	p = append(p, make([]byte, len(mac))...)
-	return append(p, addr.AsSlice()...)
+const arpLength = 28
+
+// ARP returns an ARP packet of IPv4 on Ethernet, without the header of Ethernet.
+func ARP(op uint16, senderMAC MAC, sender netip.Addr, targetMAC MAC, target netip.Addr) []byte {
+	p := binary.BigEndian.AppendUint16([]byte(arpHead), op)
+	p = append(append(p, senderMAC[:]...), sender.AsSlice()...)
+	return append(append(p, targetMAC[:]...), target.AsSlice()...)
+}
+
+func probe(addr netip.Addr, mac MAC) []byte {
+	return ARP(ARPRequest, mac, netip.IPv4Unspecified(), MAC{}, addr)
 }
 
 // sender returns the address that the sender of an ARP packet says it has, with its

@@ -15,6 +15,7 @@ import (
 
 	"github.com/shunt-lb/shunt/internal/host/neighbor"
 	"github.com/shunt-lb/shunt/internal/test/netlab"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 var (
@@ -22,17 +23,17 @@ var (
 	vip6 = netip.MustParseAddr("fd15::100")
 )
 
-// A site is a director that has both VIPs, and real servers, on one network.
-type site struct {
+// A fixture is a director that has both VIPs, and real servers, on one network.
+type fixture struct {
 	t        *testing.T
 	director *netlab.Namespace
 	servers  []*netlab.Namespace
 }
 
-func newSite(t *testing.T) *site {
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	lab := netlab.Test(t)
-	s := &site{t: t}
+	s := &fixture{t: t}
 	var ends []netlab.End
 	for i, name := range []string{"director", "rs1", "rs2"} {
 		n, err := lab.Namespace(name)
@@ -49,10 +50,24 @@ func newSite(t *testing.T) *site {
 	}
 	_, err := lab.Bridge("lan", ends...)
 	s.must(errors.Join(err, s.director.AddVIP("eth0", vip4), s.director.AddVIP("eth0", vip6)))
+	wait.Until(t, "the director's link has a link-local address", s.linkLocal)
 	return s
 }
 
-func (s *site) must(err error) {
+// linkLocal reports whether the director's link has an address to ask from by IPv6:
+// the kernel looks for duplicates of it first.
+func (s *fixture) linkLocal() (has bool) {
+	s.must(s.director.Do(func() error {
+		all, err := netlink.AddrList(nil, netlink.FAMILY_V6)
+		has = slices.ContainsFunc(all, func(a netlink.Addr) bool {
+			return a.IP.IsLinkLocalUnicast() && a.Flags&unix.IFA_F_TENTATIVE == 0
+		})
+		return err
+	}))
+	return has
+}
+
+func (s *fixture) must(err error) {
 	s.t.Helper()
 	if err != nil {
 		s.t.Fatal(err)
@@ -60,7 +75,7 @@ func (s *site) must(err error) {
 }
 
 // mac is that of a real server's link.
-func (s *site) mac(n *netlab.Namespace) (mac neighbor.MAC) {
+func (s *fixture) mac(n *netlab.Namespace) (mac neighbor.MAC) {
 	s.t.Helper()
 	s.must(n.Do(func() error {
 		l, err := netlink.LinkByName("eth0")
@@ -73,7 +88,7 @@ func (s *site) mac(n *netlab.Namespace) (mac neighbor.MAC) {
 }
 
 // expect asks for both VIPs on the director's link.
-func (s *site) expect(event string, addr netip.Addr, want ...*netlab.Namespace) {
+func (s *fixture) expect(event string, addr netip.Addr, want ...*netlab.Namespace) {
 	s.t.Helper()
 	var macs []neighbor.MAC
 	for _, n := range want {
@@ -101,7 +116,7 @@ func (s *site) expect(event string, addr netip.Addr, want ...*netlab.Namespace) 
 // A real server on which ARP answers for the VIP is found, by its MAC, and one that
 // is set up as it should be is not.
 func TestARP(t *testing.T) {
-	s := newSite(t)
+	s := newFixture(t)
 	s.expect("nobody has it", vip4)
 	for _, n := range s.servers {
 		s.must(n.AddVIP("lo", vip4))
@@ -117,7 +132,7 @@ func TestARP(t *testing.T) {
 
 // With IPv6, an address on lo is not answered for, and one on the link is.
 func TestNDP(t *testing.T) {
-	s := newSite(t)
+	s := newFixture(t)
 	s.must(s.servers[0].AddVIP("lo", vip6))
 	s.expect("on lo", vip6)
 	s.must(s.servers[1].AddVIP("eth0", vip6))
@@ -126,7 +141,7 @@ func TestNDP(t *testing.T) {
 
 // Machines that this host has had to do with are known by their MACs.
 func TestKnown(t *testing.T) {
-	s := newSite(t)
+	s := newFixture(t)
 	ln, err := s.servers[0].Listen("tcp", "10.15.0.2:0")
 	s.must(err)
 	defer ln.Close()
@@ -147,7 +162,7 @@ func TestKnown(t *testing.T) {
 
 // Asking ends with its context, and leaves nothing.
 func TestAskEnds(t *testing.T) {
-	s := newSite(t)
+	s := newFixture(t)
 	s.expect("nobody has it", vip4) // opens what a process opens once
 	before := descriptors(t)
 	s.must(s.director.Do(func() error {
@@ -180,7 +195,7 @@ func descriptors(t *testing.T) int {
 
 // An address beyond a router, or on a link without ARP, is asked for nowhere.
 func TestNowhereToAsk(t *testing.T) {
-	s := newSite(t)
+	s := newFixture(t)
 	far := netip.MustParseAddr("192.0.2.100")
 	s.must(s.director.AddVIP("lo", far))
 	s.must(s.director.Do(func() error {
@@ -203,7 +218,7 @@ func TestNowhereToAsk(t *testing.T) {
 
 // Without the right to ask, the error names the right.
 func TestAskWithoutRights(t *testing.T) {
-	s := newSite(t)
+	s := newFixture(t)
 	s.must(s.director.Do(func() error { // on a thread of its own
 		here, err := neighbor.Here()
 		if err != nil {

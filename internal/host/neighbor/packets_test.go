@@ -21,7 +21,7 @@ func packet(t testing.TB, text string) []byte {
 // Questions have the bytes of RFC 5227 section 2.1.1 and of RFC 4861 section 4.3.
 func TestQuestions(t *testing.T) {
 	want := packet(t, "0001 0800 06 04 0001 525400010203 00000000 000000000000 c0000264")
-	if got := request(netip.MustParseAddr("192.0.2.100"), testMAC); string(got) != string(want) {
+	if got := probe(netip.MustParseAddr("192.0.2.100"), testMAC); string(got) != string(want) {
 		t.Errorf("a request of ARP is % x, want % x", got, want)
 	}
 	want = packet(t, "87 00 0000 00000000 20010db8000000000000000000000100 01 01 525400010203")

@@ -2,6 +2,7 @@ package realserver_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -19,6 +20,7 @@ import (
 	"github.com/shunt-lb/shunt/internal/host/rtnl"
 	"github.com/shunt-lb/shunt/internal/host/sysctl"
 	"github.com/shunt-lb/shunt/internal/test/netlab"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 const patience = time.Minute
@@ -43,7 +45,7 @@ var (
 	vip6 = netip.MustParseAddr("fd00:1::100")
 )
 
-func newSite(t *testing.T) *fixture {
+func newFixture(t *testing.T) *fixture {
 	lab := netlab.Test(t)
 	s := &fixture{t: t, host: &realserver.Host{Settings: sysctl.System, Note: realserver.Note(filepath.Join(t.TempDir(), "run", "note"))}}
 	var err error
@@ -86,16 +88,11 @@ func (s *fixture) answers(addr netip.Addr) (answered bool) {
 	defer c.Close()
 	_, err = c.Write(nil)
 	must(s.t, err)
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		switch s.neighbour(addr) {
-		case netlink.NUD_REACHABLE, netlink.NUD_STALE, netlink.NUD_DELAY, netlink.NUD_PROBE:
-			return true
-		case netlink.NUD_FAILED:
-			return false
-		}
-	}
-	s.t.Fatalf("no end to asking for %v", addr)
-	return false
+	state := wait.For(s.t, fmt.Sprintf("an answer for %v or none", addr), func() (int, bool) {
+		state := s.neighbour(addr)
+		return state, state&(netlink.NUD_REACHABLE|netlink.NUD_STALE|netlink.NUD_DELAY|netlink.NUD_PROBE|netlink.NUD_FAILED) != 0
+	})
+	return state != netlink.NUD_FAILED
 }
 
 func (s *fixture) neighbour(addr netip.Addr) (state int) {
@@ -169,7 +166,7 @@ func (s *fixture) reaches(address string, within time.Duration) bool {
 }
 
 func TestDirectRouting(t *testing.T) {
-	s := newSite(t)
+	s := newFixture(t)
 	must(t, s.client.Sysctl("net.ipv4.neigh.eth0.retrans_time_ms", "50"))
 	must(t, s.client.Sysctl("net.ipv6.neigh.eth0.retrans_time_ms", "50"))
 	must(t, s.server.AddVIP("lo", netip.MustParseAddr("10.1.0.101")))
@@ -196,7 +193,7 @@ func TestDirectRouting(t *testing.T) {
 }
 
 func TestRemove(t *testing.T) {
-	s := newSite(t)
+	s := newFixture(t)
 	must(t, s.server.Sysctl("net.ipv4.conf.all.arp_announce", "1"))
 	must(t, s.server.Sysctl("net.ipv4.conf.lo.arp_ignore", "1")) // somebody wants it so
 	one, two := realserver.Options{VIPs: []netip.Addr{vip4}}, realserver.Options{VIPs: []netip.Addr{netip.MustParseAddr("10.1.0.101"), vip6}}
@@ -216,7 +213,7 @@ func TestRemove(t *testing.T) {
 // TestDirectorKeepsItsVIP: a machine that has the VIP on the wire may be the
 // director; it keeps it.
 func TestDirectorKeepsItsVIP(t *testing.T) {
-	s := newSite(t)
+	s := newFixture(t)
 	must(t, s.server.AddAddr("eth0", netip.PrefixFrom(vip4, 24)))
 	err := s.server.Do(func() error {
 		done, err := s.host.Apply(realserver.Options{VIPs: []netip.Addr{vip4}})
@@ -234,7 +231,7 @@ func TestDirectorKeepsItsVIP(t *testing.T) {
 }
 
 func TestNoSuchLink(t *testing.T) {
-	s := newSite(t)
+	s := newFixture(t)
 	err := s.server.Do(func() error {
 		_, err := s.host.Apply(realserver.Options{VIPs: []netip.Addr{vip4}, Link: "dummy7"})
 		return err
@@ -246,7 +243,7 @@ func TestNoSuchLink(t *testing.T) {
 
 // TestNoTunnel: a kernel without the module says so.
 func TestNoTunnel(t *testing.T) {
-	s := newSite(t)
+	s := newFixture(t)
 	err := s.server.Do(func() error {
 		_, err := s.host.Apply(realserver.Options{VIPs: []netip.Addr{vip4}, Forward: dataplane.IPIP})
 		return err

@@ -37,7 +37,7 @@ func (s *fixture) tunnel(vip, from, to netip.Addr) {
 }
 
 func TestTunnelling(t *testing.T) {
-	s := newSite(t)
+	s := newFixture(t)
 	// A hardened distribution has these settings.
 	for _, link := range []string{"all", "default"} {
 		must(t, s.server.Sysctl("net.ipv4.conf."+link+".rp_filter", "1"))

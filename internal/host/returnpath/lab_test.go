@@ -47,7 +47,7 @@ type fixture struct {
 	client, server *netlab.Namespace
 }
 
-func newScene(t *testing.T) fixture {
+func newFixture(t *testing.T) fixture {
 	lab := netlab.Test(t)
 	here := must[*netlab.Namespace](t)(lab.Here("director"))
 	s := fixture{t, must[*netlab.Namespace](t)(lab.Namespace("client")), must[*netlab.Namespace](t)(lab.Namespace("server"))}
@@ -130,7 +130,7 @@ func TestServersSeeTheClient(t *testing.T) {
 	if !netlab.Inside(t) {
 		return
 	}
-	s := newScene(t)
+	s := newFixture(t)
 	d := proxy.New(proxy.Options{})
 	defer d.Close()
 	var want []returnpath.Answer

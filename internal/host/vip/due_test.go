@@ -14,18 +14,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A tally counts announcements, all of which fail.
-type tally []string
+// A failingSender keeps announcements, all of which fail.
+type failingSender []string
 
-func (y *tally) announce(index int, mac net.HardwareAddr, addr netip.Addr) error {
+func (y *failingSender) announce(index int, mac net.HardwareAddr, addr netip.Addr) error {
 	*y = append(*y, fmt.Sprint(index, mac, addr))
 	return errors.New("nobody listens")
 }
 
-func (y *tally) close() error { return nil }
+func (y *failingSender) close() error { return nil }
 
-// station7 is link number 7 with these flags.
-func station7(flags uint32) map[string]*link {
+// link7 is link number 7 with these flags.
+func link7(flags uint32) map[string]*link {
 	attrs := netlink.LinkAttrs{Index: 7, RawFlags: flags, HardwareAddr: net.HardwareAddr{2, 0, 0, 0, 0, 7}}
 	return map[string]*link{"eth0": {link: &netlink.Device{LinkAttrs: attrs}}}
 }
@@ -35,7 +35,7 @@ func TestWhenAnnouncementsAreDue(t *testing.T) {
 	const up = unix.IFF_UP | unix.IFF_RUNNING
 	added := Address{netip.MustParseAddr("10.1.0.100"), "eth0"}
 	adopted := Address{netip.MustParseAddr("10.1.0.101"), "eth0"}
-	y := &tally{}
+	y := &failingSender{}
 	m := &Manager{log: slog.New(slog.DiscardHandler), neighbours: y, held: map[Address]*state{
 		added: {wanted: true, there: true, added: 7}, adopted: {wanted: true, there: true},
 	}}
@@ -46,7 +46,7 @@ func TestWhenAnnouncementsAreDue(t *testing.T) {
 		var now time.Duration
 		for now < 20*time.Second {
 			before := len(*y)
-			next := m.announce(station7(flags), start.Add(now))
+			next := m.announce(link7(flags), start.Add(now))
 			if len(*y) > before {
 				sent = append(sent, now.Seconds())
 			}

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/internal/host/neighbor"
 )
 
 // A frame is a packet for all neighbours on a link, without the header of the
@@ -15,11 +17,6 @@ type frame struct {
 	to       net.HardwareAddr
 	payload  []byte
 }
-
-const (
-	arpRequest = 1
-	arpReply   = 2
-)
 
 // The fields of a neighbour advertisement, RFC 4861 section 4.4.
 const (
@@ -36,30 +33,17 @@ var (
 )
 
 // announcement returns the frames by which neighbours learn that addr is at
-// mac. IPv4 takes two: some systems heed only requests, some only replies
-// (RFC 5944, section 4.6).
+// mac, which has 6 bytes. IPv4 takes two, with addr as sender and as target: some
+// systems heed only requests, some only replies (RFC 5944, section 4.6).
 func announcement(addr netip.Addr, mac net.HardwareAddr) []frame {
 	if addr.Is6() {
 		return []frame{{unix.ETH_P_IPV6, allNodesMAC, advertisement(addr, mac)}}
 	}
+	m := neighbor.MAC(mac)
 	return []frame{
-		{unix.ETH_P_ARP, broadcast, gratuitousARP(arpRequest, addr, mac)},
-		{unix.ETH_P_ARP, broadcast, gratuitousARP(arpReply, addr, mac)},
+		{unix.ETH_P_ARP, broadcast, neighbor.ARP(neighbor.ARPRequest, m, addr, neighbor.MAC{}, addr)},
+		{unix.ETH_P_ARP, broadcast, neighbor.ARP(neighbor.ARPReply, m, addr, m, addr)},
 	}
-}
-
-// gratuitousARP returns an ARP packet with addr as its sender and its target.
-func gratuitousARP(op uint16, addr netip.Addr, mac net.HardwareAddr) []byte {
-	p := []byte{0, 1, 8, 0, 6, 4} // Ethernet, IPv4 and their lengths
-	p = binary.BigEndian.AppendUint16(p, op)
-	p = append(p, mac...)
-	p = append(p, addr.AsSlice()...)
-	if op == arpReply {
-		p = append(p, mac...)
-	} else {
-		p = append(p, make([]byte, len(mac))...)
-	}
-	return append(p, addr.AsSlice()...)
 }
 
 // advertisement returns an IPv6 packet with an unsolicited neighbour

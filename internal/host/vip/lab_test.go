@@ -10,31 +10,19 @@ import (
 	"slices"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/vishvananda/netlink"
 
 	"github.com/shunt-lb/shunt/internal/host/rtnl"
 	"github.com/shunt-lb/shunt/internal/host/vip"
 	"github.com/shunt-lb/shunt/internal/test/netlab"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
-
-const patience = time.Minute
 
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
-	}
-}
-
-// eventually waits until ok.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("not in time: %s", what)
-		}
 	}
 }
 
@@ -45,7 +33,7 @@ type fixture struct {
 	owners              int
 }
 
-func newSite(t *testing.T) *fixture {
+func newFixture(t *testing.T) *fixture {
 	lab := netlab.Test(t)
 	s := &fixture{t: t}
 	var err error
@@ -118,7 +106,7 @@ func (s *fixture) wantAddrs(link string, want ...string) {
 func (s *fixture) eventuallyAddrs(link string, want ...string) {
 	s.t.Helper()
 	slices.Sort(want)
-	eventually(s.t, link+" has the addresses", func() bool { return slices.Equal(s.addrs(link), want) })
+	wait.Until(s.t, link+" has the addresses", func() bool { return slices.Equal(s.addrs(link), want) })
 }
 
 // mac returns the address of a link in Ethernet.
@@ -170,19 +158,19 @@ func want(pairs ...string) []vip.Address {
 	return all
 }
 
-// A journal is a log that can be read while it is written.
-type journal struct {
+// A logBuffer is a log that can be read while it is written.
+type logBuffer struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
 }
 
-func (j *journal) Write(p []byte) (int, error) {
+func (j *logBuffer) Write(p []byte) (int, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.buf.Write(p)
 }
 
-func (j *journal) count(text string) int {
+func (j *logBuffer) count(text string) int {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return bytes.Count(j.buf.Bytes(), []byte(text))

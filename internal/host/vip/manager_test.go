@@ -17,12 +17,13 @@ import (
 
 	"github.com/shunt-lb/shunt/internal/host/rtnl"
 	"github.com/shunt-lb/shunt/internal/host/vip"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 var both = want("10.1.0.100", "eth0", "fd00:1::100", "eth0")
 
 func TestSetAndClose(t *testing.T) {
-	s := newSite(t)
+	s := newFixture(t)
 	m := s.manager(io.Discard)
 	must(t, m.Set(both))
 	s.wantAddrs("eth0", "10.1.0.100/32", "fd00:1::100/128")
@@ -48,7 +49,7 @@ func TestSetAndClose(t *testing.T) {
 
 // TestVIPIsNoSource: the director connects to others from its own address.
 func TestVIPIsNoSource(t *testing.T) {
-	s := newSite(t)
+	s := newFixture(t)
 	must(t, s.manager(io.Discard).Set(both))
 	for remote, own := range map[string]string{"10.1.0.2:9": "10.1.0.1", "[fd00:1::2]:9": "fd00:1::1"} {
 		c, err := s.director.Dial(t.Context(), "udp", remote)
@@ -61,7 +62,7 @@ func TestVIPIsNoSource(t *testing.T) {
 }
 
 func TestNeighboursLearn(t *testing.T) {
-	s := newSite(t)
+	s := newFixture(t)
 	director := s.mac(s.director, "eth0")
 	before := net.HardwareAddr{2, 0, 0, 0, 0, 99} // the director that has died
 	for _, a := range both {
@@ -69,23 +70,23 @@ func TestNeighboursLearn(t *testing.T) {
 	}
 	must(t, s.manager(io.Discard).Set(both))
 	for _, a := range both {
-		eventually(t, "the neighbour's entry of "+a.Addr.String()+" moves", func() bool {
+		wait.Until(t, "the neighbour's entry of "+a.Addr.String()+" moves", func() bool {
 			return s.believed(a.Addr.String()).String() == director.String()
 		})
 	}
 	// The announcement is repeated, for neighbours that missed the first.
 	for _, a := range both {
 		s.believe(a.Addr.String(), before)
-		eventually(t, "the announcement of "+a.Addr.String()+" is repeated", func() bool {
+		wait.Until(t, "the announcement of "+a.Addr.String()+" is repeated", func() bool {
 			return s.believed(a.Addr.String()).String() == director.String()
 		})
 	}
 }
 
 func TestAdoptedStays(t *testing.T) {
-	s := newSite(t)
+	s := newFixture(t)
 	must(t, s.director.AddVIP("eth0", both[0].Addr))
-	log := &journal{}
+	log := &logBuffer{}
 	first, second := s.manager(log), s.manager(io.Discard)
 	must(t, first.Set(both))
 	must(t, second.Set(both))
@@ -105,7 +106,7 @@ func TestAdoptedStays(t *testing.T) {
 // killed one, which the test makes by Close with an address to keep. Other owners
 // do not touch them.
 func TestLeftBehind(t *testing.T) {
-	s := newSite(t)
+	s := newFixture(t)
 	must(t, s.director.AddVIP("eth0", netip.MustParseAddr("10.1.0.101")))
 	left := append(want("10.1.0.102", "eth0"), both...)
 	killed := s.managerOf("/etc/a.cf", io.Discard)
@@ -120,7 +121,7 @@ func TestLeftBehind(t *testing.T) {
 	must(t, other.Close())
 	s.wantAddrs("eth0", "10.1.0.100/32", "10.1.0.101/32", "10.1.0.102/32", "fd00:1::100/128")
 
-	log := &journal{}
+	log := &logBuffer{}
 	next := s.managerOf("/etc/a.cf", log)
 	s.wantAddrs("eth0", "10.1.0.100/32", "10.1.0.101/32", "10.1.0.102/32", "fd00:1::100/128")
 	must(t, next.Set(append(want("10.1.0.101", "eth0"), both...)))
@@ -140,7 +141,7 @@ func TestLeftBehind(t *testing.T) {
 // TestClear: Clear removes the addresses that a killed Manager has left, and
 // nothing while a Manager with the same mark runs, here one of the same owner.
 func TestClear(t *testing.T) {
-	s := newSite(t)
+	s := newFixture(t)
 	must(t, s.director.AddVIP("eth0", netip.MustParseAddr("10.1.0.101")))
 	left := want("10.1.0.102", "eth0")
 	clear := func() {
@@ -165,7 +166,7 @@ func TestClear(t *testing.T) {
 // TestRemovedAddressIsAddedAgain: an address that another program removes is added again.
 // On lo nothing is announced, so that only the kernel's report starts that.
 func TestRemovedAddressIsAddedAgain(t *testing.T) {
-	s := newSite(t)
+	s := newFixture(t)
 	must(t, s.manager(io.Discard).Set(want("10.1.0.100", "lo", "fd00:1::100", "lo")))
 	s.in(s.director, func() error {
 		l, err := netlink.LinkByName("lo")
@@ -179,8 +180,8 @@ func TestRemovedAddressIsAddedAgain(t *testing.T) {
 
 // TestLateLink: a link that comes later, goes, and returns.
 func TestLateLink(t *testing.T) {
-	s := newSite(t)
-	log := &journal{}
+	s := newFixture(t)
+	log := &logBuffer{}
 	m := s.manager(log)
 	late := want("10.1.0.100", "late0", "fd00:1::100", "late0")
 	err := m.Set(append(late, both...))
@@ -196,7 +197,7 @@ func TestLateLink(t *testing.T) {
 		s.in(s.director, func() error { return netlink.LinkAdd(link) })
 		s.eventuallyAddrs("late0", "10.1.0.100/32", "fd00:1::100/128")
 		s.in(s.director, func() error { return netlink.LinkDel(link) })
-		eventually(t, "the link is missed", func() bool {
+		wait.Until(t, "the link is missed", func() bool {
 			st := m.Status()
 			return st[2].Err != nil && st[3].Err != nil
 		})
@@ -210,7 +211,7 @@ func TestLateLink(t *testing.T) {
 
 // TestLinkDownAndUp: the kernel drops IPv6 addresses of a link that goes down.
 func TestLinkDownAndUp(t *testing.T) {
-	s := newSite(t)
+	s := newFixture(t)
 	must(t, s.manager(io.Discard).Set(both))
 	set := func(change func(netlink.Link) error) {
 		s.in(s.director, func() error {
@@ -229,7 +230,7 @@ func TestLinkDownAndUp(t *testing.T) {
 	s.eventuallyAddrs("eth0", "10.1.0.100/32", "fd00:1::100/128")
 	director := s.mac(s.director, "eth0")
 	for _, a := range both {
-		eventually(t, a.Addr.String()+" is announced again", func() bool {
+		wait.Until(t, a.Addr.String()+" is announced again", func() bool {
 			return s.believed(a.Addr.String()).String() == director.String()
 		})
 	}
@@ -238,7 +239,7 @@ func TestLinkDownAndUp(t *testing.T) {
 // TestSetAgainWritesNothing calls Set with equal addresses without the right to
 // write.
 func TestSetAgainWritesNothing(t *testing.T) {
-	s := newSite(t)
+	s := newFixture(t)
 	m := s.manager(io.Discard)
 	must(t, m.Set(both))
 	withoutRights(t, func() {
@@ -255,7 +256,7 @@ func TestSetAgainWritesNothing(t *testing.T) {
 }
 
 func TestWithoutTheRightToAnnounce(t *testing.T) {
-	log := &journal{}
+	log := &logBuffer{}
 	withoutRights(t, func() {
 		m, err := vip.New(slog.New(slog.NewTextHandler(log, nil)), "test")
 		if err != nil {
@@ -271,7 +272,7 @@ func TestWithoutTheRightToAnnounce(t *testing.T) {
 
 // TestOneRightIsEnough: a Manager needs CAP_NET_ADMIN alone, from New to Close.
 func TestOneRightIsEnough(t *testing.T) {
-	s := newSite(t)
+	s := newFixture(t)
 	var m *vip.Manager
 	_ = s.director.Do(func() (err error) {
 		if err = limit(1 << unix.CAP_NET_ADMIN); err != nil {
@@ -315,7 +316,7 @@ func limit(bits uint32) error {
 }
 
 func TestNoSuchAddress(t *testing.T) {
-	s := newSite(t)
+	s := newFixture(t)
 	m := s.manager(io.Discard)
 	err := m.Set(append(want("0.0.0.0", "eth0", "10.1.0.100", "", "::ffff:10.1.0.1", "eth0", "fe80::1%eth0", "eth0", "ff02::5", "eth0"), both...))
 	if n := len(strings.Split(err.Error(), "\n")); n != 5 {

@@ -135,6 +135,28 @@ func (d *director) until(t *testing.T, event, want string, thresholds bool) {
 	t.Errorf("%s: the table of %s is\n%s\nwant\n%s\nend of its log:\n%s", event, d.name, got, want, d.tail())
 }
 
+// standstill is longer than any check that ends in ldirectord.
+const standstill = 5 * time.Second
+
+// halts waits until the program has not been at rest for that long: it goes no
+// further, and the table has to be want.
+func (d *director) halts(t *testing.T, event, want string) {
+	t.Helper()
+	began, rested := time.Now(), time.Now()
+	for ; time.Since(rested) < standstill; time.Sleep(glance) {
+		if d.resting(d.process.Pid()) {
+			rested = time.Now()
+		}
+		if time.Since(began) > patience {
+			t.Fatalf("%s: %s goes on\n%s", event, d.name, d.tail())
+		}
+	}
+	if got := d.kernel.table(t, false); got != want {
+		t.Errorf("%s: %s waits, with the table\n%s\nwant\n%s\nend of its log:\n%s", event, d.name, got, want, d.tail())
+	}
+	t.Logf("%-40s %-10s waits", event, d.name)
+}
+
 // equipped runs a test only where all programs are that it compares.
 func equipped(t *testing.T) {
 	t.Helper()

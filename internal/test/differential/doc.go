@@ -8,6 +8,6 @@
 // machine should count its time, so that no check of either program fails
 // because the host is slow:
 //
-//	CGO_ENABLED=0 VMRUN_COUNTED=true VMRUN_PACKAGES=dash,ipvsadm,keepalived,ldirectord,libnet-inet6glue-perl,libmail-pop3client-perl,libnet-imap-simple-perl,libnet-ldap-perl,libauthen-radius-perl,libnet-dns-perl VMRUN_MEMORY=1024 \
+//	CGO_ENABLED=0 VMRUN_COUNTED=true VMRUN_PACKAGES=dash,ipvsadm,keepalived,ldirectord,libnet-inet6glue-perl,libmail-pop3client-perl,libnet-imap-simple-perl,libnet-ldap-perl,libauthen-radius-perl,libnet-dns-perl,libdbd-mysql-perl,libdbd-pg-perl VMRUN_MEMORY=1024 \
 //	  go test -tags kernel -exec "$PWD/bin/tools/vmrun" ./internal/test/differential
 package differential

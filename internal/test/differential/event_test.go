@@ -17,6 +17,7 @@ type event struct {
 	happens   func(t *testing.T, w *walk)
 	table     string
 	quiescent string
+	halts     bool // ldirectord waits, for as long as this lasts
 }
 
 // apart and together are the edits of an ordinary file: one by one, and in

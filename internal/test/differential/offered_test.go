@@ -12,9 +12,8 @@ var sickness = []event{
 	{name: "stop, cleanstop=yes", happens: stop, table: "gone"},
 }
 
-// offered are the checks of ldirectord that are not of the web, in two files:
-// each with the directives that it takes. SQL is not among them, for its servers
-// are more than a test of this package can play.
+// offered are the checks of ldirectord that are not of the web: each with the
+// directives that it takes.
 var offered = []file{
 	{name: "mail and news", fails: sickens, offers: true, events: sickness, sections: []section{
 		checked("t", "25", "smtp", ""),
@@ -28,6 +27,7 @@ var offered = []file{
 		checked("u", "1812", "radius", "login=\"joe\"\npasswd=\"secret\"\nsecret=\"shared\""),
 		checked("t", "389", "ldap", "login=\"cn=joe\"\npasswd=\"secret\"\nrequest=\"dc=cluster,dc=test\"\nreceive=\"dc=cluster\""),
 	}},
+	{name: "files and databases", offers: true, events: faults, sections: withFaults()},
 }
 
 // checked is a section of protocol t or u at its usual port.

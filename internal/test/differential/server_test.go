@@ -20,6 +20,7 @@ type server struct {
 	addrs  []netip.Prefix
 	http   *http.Server
 	broken atomic.Bool // it answers, and with an error
+	faulty map[int]*faulty
 }
 
 // A failure is the way in which a real server fails. External checks fail with
@@ -33,10 +34,14 @@ const (
 )
 
 func newServer(in *netlab.Namespace, number int) *server {
-	return &server{in: in, addrs: []netip.Prefix{
+	s := &server{in: in, faulty: map[int]*faulty{}, addrs: []netip.Prefix{
 		netip.MustParsePrefix(fmt.Sprintf("10.0.0.%d/24", number)),
 		netip.MustParsePrefix(fmt.Sprintf("fd00::%d/64", number)),
 	}}
+	for port := range sessions {
+		s.faulty[port] = &faulty{}
+	}
+	return s
 }
 
 func (s *server) listen(t *testing.T) {

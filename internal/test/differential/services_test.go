@@ -65,7 +65,7 @@ func codes(by map[string]string, other string) func(string) string {
 }
 
 // serve has s answer by TCP on a port of each of its addresses.
-func (s *server) serve(t *testing.T, port int, talk func(net.Conn)) {
+func (s *server) serve(t *testing.T, port int, talk func(net.Conn)) (listeners []net.Listener) {
 	t.Helper()
 	for _, p := range s.addrs {
 		ln, err := s.in.Listen("tcp", netip.AddrPortFrom(p.Addr(), uint16(port)).String())
@@ -73,6 +73,7 @@ func (s *server) serve(t *testing.T, port int, talk func(net.Conn)) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = ln.Close() })
+		listeners = append(listeners, ln)
 		go func() {
 			for {
 				conn, err := ln.Accept()
@@ -86,6 +87,7 @@ func (s *server) serve(t *testing.T, port int, talk func(net.Conn)) {
 			}
 		}()
 	}
+	return listeners
 }
 
 // converse is one conversation in lines.
@@ -129,6 +131,7 @@ func (s *server) offer(t *testing.T) {
 	for port := range conversations {
 		s.serve(t, port, func(conn net.Conn) { s.converse(conn, port) })
 	}
+	s.set(t, noFault)
 	s.serve(t, 389, s.directory)
 	s.packets(t, 53, s.names4)
 	s.packets(t, 5060, s.telephone)

@@ -122,6 +122,11 @@ func (w *walk) write(t *testing.T) {
 func (w *walk) compare(t *testing.T, e event) {
 	t.Helper()
 	for _, d := range w.directors {
-		d.until(t, e.name, w.file.table(w.state, e, d.name), w.file.sections[0].limits != "")
+		want := w.file.table(w.state, e, d.name)
+		if e.halts && d.name == ldirectord.name {
+			d.halts(t, e.name, want)
+			continue
+		}
+		d.until(t, e.name, want, w.file.sections[0].limits != "")
 	}
 }

@@ -10,11 +10,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/internal/test/netlab"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 func readSysctl(t *testing.T, n *netlab.Namespace, name string) string {
@@ -25,16 +25,6 @@ func readSysctl(t *testing.T, n *netlab.Namespace, name string) string {
 		return err
 	}))
 	return string(value)
-}
-
-// until polls for a condition.
-func until(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("not within %v: %s", patience, what)
-		}
-	}
 }
 
 // strays counts the threads of this process that are in another network
@@ -68,7 +58,7 @@ func TestDoLeavesNoThreadInside(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	until(t, "no thread is left in a namespace", func() bool { return strays(t) == 0 })
+	wait.Until(t, "no thread is left in a namespace", func() bool { return strays(t) == 0 })
 	if tasks, _ := filepath.Glob("/proc/self/task/*"); len(tasks) > 100 {
 		t.Errorf("%d threads after 400 visits by 8 goroutines", len(tasks))
 	}
@@ -83,7 +73,7 @@ func TestDoReturnsWhatTheFunctionReturns(t *testing.T) {
 	if err := a.Do(func() error { runtime.Goexit(); return nil }); err == nil {
 		t.Error("a function that ended its goroutine gave no error")
 	}
-	until(t, "no thread is left in a namespace", func() bool { return strays(t) == 0 })
+	wait.Until(t, "no thread is left in a namespace", func() bool { return strays(t) == 0 })
 }
 
 // TestCloseFreesNamespaces sees a namespace go by its end of a veth pair,
@@ -110,7 +100,7 @@ func TestCloseFreesNamespaces(t *testing.T) {
 		t.Fatalf("links before: %v, want lo and eth0", got)
 	}
 	must(t, inner.Close(), inner.Close())
-	until(t, "the namespace of a closed lab is gone", func() bool { return len(links()) == 1 })
+	wait.Until(t, "the namespace of a closed lab is gone", func() bool { return len(links()) == 1 })
 
 	if _, err := inner.Namespace("late"); !errors.Is(err, netlab.ErrClosed) {
 		t.Errorf("Namespace of a closed lab: %v, want ErrClosed", err)
@@ -174,7 +164,7 @@ func TestCloseEndsProcesses(t *testing.T) {
 		if err := p.Wait(); err == nil {
 			t.Errorf("process %d ended well, want a signal", p.Pid())
 		}
-		until(t, "the process and what it left in its group are gone", func() bool {
+		wait.Until(t, "the process and what it left in its group are gone", func() bool {
 			return errors.Is(unix.Kill(-p.Pid(), 0), unix.ESRCH)
 		})
 	}

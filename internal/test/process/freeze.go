@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 // Freeze stops all threads of the program and its children, and returns when
@@ -15,7 +17,7 @@ import (
 func (p *Process) Freeze() {
 	p.t.Helper()
 	p.Signal(unix.SIGSTOP)
-	Eventually(p.t, p.Cmd.String()+" stands still after SIGSTOP", p.frozen)
+	wait.Until(p.t, p.Cmd.String()+" stands still after SIGSTOP", p.frozen)
 }
 
 // Thaw has a program that was frozen go on.

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 // FreePort returns a port that nobody has, by TCP or UDP, on any loopback
@@ -50,7 +52,7 @@ func free(port string) bool {
 // Listens waits until connections to addr are accepted.
 func (p *Process) Listens(addr string) {
 	p.t.Helper()
-	Eventually(p.t, p.Cmd.Path+" listens on "+addr, func() bool {
+	wait.Until(p.t, p.Cmd.Path+" listens on "+addr, func() bool {
 		if !p.Running() {
 			p.t.Fatalf("%s: %v", p.Cmd, p.Cmd.ProcessState)
 		}

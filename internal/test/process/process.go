@@ -12,10 +12,9 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-)
 
-// Patience is how long a program may take to do what a test waits for.
-const Patience = time.Minute
+	"github.com/shunt-lb/shunt/internal/test/wait"
+)
 
 // A Process is a program that runs until it ends by itself, is stopped, or the
 // test ends.
@@ -122,7 +121,7 @@ func (p *Process) Finish() {
 	p.t.Helper()
 	select {
 	case <-p.done:
-	case <-time.After(Patience):
+	case <-time.After(wait.Patience):
 		p.t.Fatalf("%s does not end", p.Cmd)
 	}
 }
@@ -143,20 +142,9 @@ func (p *Process) Printed() string {
 // Prints waits for text in what the program prints.
 func (p *Process) Prints(text string) {
 	p.t.Helper()
-	Eventually(p.t, fmt.Sprintf("%s prints %q", filepath.Base(p.Cmd.Path), text), func() bool {
+	wait.Until(p.t, fmt.Sprintf("%s prints %q", filepath.Base(p.Cmd.Path), text), func() bool {
 		return strings.Contains(p.Printed(), text)
 	})
-}
-
-// Eventually waits until cond holds, for Patience at most.
-func Eventually(t testing.TB, what string, cond func() bool) {
-	t.Helper()
-	for end := time.Now().Add(Patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if cond() {
-			return
-		}
-	}
-	t.Fatalf("%s: not within %v", what, Patience)
 }
 
 func must(t testing.TB, err error) {

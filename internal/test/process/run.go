@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 // Run runs a program to its end, which has to be success, and returns what it
@@ -40,7 +42,7 @@ func Pass(t testing.TB, stdin io.Reader, stdout io.Writer, name string, args ...
 }
 
 func pass(t testing.TB, user string, stdin io.Reader, stdout io.Writer, name string, args ...string) error {
-	ctx, cancel := context.WithTimeout(t.Context(), 3*Patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*wait.Patience)
 	defer cancel()
 	cmd := command(user, name, args...)
 	if user != "" {

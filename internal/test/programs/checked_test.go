@@ -11,6 +11,7 @@ import (
 	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/internal/test/process"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 // A checked is a real server that is checked without shunt around it.
@@ -36,16 +37,13 @@ func (c checked) check(service string, timeout time.Duration, target checks.Targ
 // well waits until the server is well.
 func (c checked) well(service string, target checks.Target) {
 	c.t.Helper()
-	var err error
-	for end := time.Now().Add(process.Patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	_ = wait.For(c.t, service+" is well", func() (error, bool) {
 		if !c.Running() {
 			c.t.Fatalf("%s: %v", c.Cmd, c.Cmd.ProcessState)
 		}
-		if err = c.check(service, 10*time.Second, target); err == nil {
-			return
-		}
-	}
-	c.t.Fatalf("%s is not well: %v", service, err)
+		err := c.check(service, 10*time.Second, target)
+		return err, err == nil
+	})
 }
 
 // fails wants a check to fail for a reason, and some words of it in the error.
@@ -93,7 +91,7 @@ func (c checked) hangs(service string, target checks.Target, hanging string) {
 func (c checked) gone(service string, target checks.Target) {
 	c.t.Helper()
 	c.Stop()
-	process.Eventually(c.t, "nobody listens", func() bool {
+	wait.Until(c.t, "nobody listens", func() bool {
 		return checks.KindOf(c.check(service, 10*time.Second, target)) == checks.Refused
 	})
 }

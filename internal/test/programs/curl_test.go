@@ -15,6 +15,7 @@ import (
 
 	"github.com/shunt-lb/shunt/internal/test/need"
 	"github.com/shunt-lb/shunt/internal/test/process"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 // A site is two nginx with the same files behind shunt.
@@ -26,7 +27,7 @@ type site struct {
 	big  file
 }
 
-func newSite(t *testing.T, family, addr string, servers []string, size int64) *site {
+func newFixture(t *testing.T, family, addr string, servers []string, size int64) *site {
 	t.Helper()
 	need.Programs(t, "curl")
 	s := &site{addr: addr, root: t.TempDir(), url: "http://" + addr}
@@ -43,11 +44,11 @@ func newSite(t *testing.T, family, addr string, servers []string, size int64) *s
 func TestCurl(t *testing.T) {
 	t.Run("IPv4", func(t *testing.T) {
 		port := process.FreePort(t)
-		newSite(t, "", vip+":"+port, []string{reals[0] + ":" + port, reals[1] + ":" + port}, much()).visit(t)
+		newFixture(t, "", vip+":"+port, []string{reals[0] + ":" + port, reals[1] + ":" + port}, much()).visit(t)
 	})
 	t.Run("IPv6", func(t *testing.T) {
 		addr := func() string { return "[::1]:" + process.FreePort(t) }
-		newSite(t, "6", addr(), []string{addr(), addr()}, 64<<20).visit(t)
+		newFixture(t, "6", addr(), []string{addr(), addr()}, 64<<20).visit(t)
 	})
 }
 
@@ -152,13 +153,13 @@ func (s *site) givenUp(t *testing.T) {
 		before := s.total("shunt_service_connections_total")
 		down := process.Start(t, "curl", "-sS", "--limit-rate", "1M", "-o", "/dev/null", s.url+"/big")
 		up := process.Start(t, "curl", "-sS", "--limit-rate", "1M", "-T", s.big.path, s.url+"/up/given-up")
-		process.Eventually(t, "both are connected", func() bool { return s.total("shunt_service_connections_total") >= before+2 })
+		wait.Until(t, "both are connected", func() bool { return s.total("shunt_service_connections_total") >= before+2 })
 		down.Signal(unix.SIGKILL)
 		up.Signal(unix.SIGKILL)
 	}
 	slow.Wait()
 	s.section(t, 0, 16<<20).is(t, path)
-	process.Eventually(t, "no connection is left", func() bool { return s.total("shunt_real_server_active_connections") == 0 })
+	wait.Until(t, "no connection is left", func() bool { return s.total("shunt_real_server_active_connections") == 0 })
 }
 
 func (s *site) total(metric string) float64 { return sum(s.d.metrics(), metric, "tcp "+s.addr) }

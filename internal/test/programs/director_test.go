@@ -14,13 +14,13 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/director"
 	"github.com/shunt-lb/shunt/internal/test/process"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 const vip = "127.0.0.1"
@@ -69,7 +69,7 @@ func direct(t *testing.T, sections ...string) *daemon {
 	}
 	d.write(t, sections...)
 	d.Process = process.Start(t, shunt, "run", "--dataplane", "proxy", "--config", d.file, "--control", d.control, "--admin", d.admin)
-	process.Eventually(t, "all real servers are up", d.up)
+	wait.Until(t, "all real servers are up", d.up)
 	return d
 }
 
@@ -105,7 +105,7 @@ func (d *daemon) up() bool {
 // down, all others up, and the dataplane has it so.
 func (d *daemon) down(service string, addrs ...string) {
 	d.t.Helper()
-	process.Eventually(d.t, fmt.Sprintf("%s: down are %v", service, addrs), func() bool {
+	wait.Until(d.t, fmt.Sprintf("%s: down are %v", service, addrs), func() bool {
 		v := d.service(service)
 		for _, r := range v.Servers {
 			addr, _, _ := strings.Cut(r.Server, ":")
@@ -121,23 +121,15 @@ func (d *daemon) down(service string, addrs ...string) {
 // words about it: the first that fails may meet a program that is still ending.
 func (d *daemon) why(service, addr string, reason checks.Kind, words string) {
 	d.t.Helper()
-	said := func() (result string, ok bool) {
+	what := fmt.Sprintf("%s, %s fails for %s with %q", service, addr, reason, words)
+	wait.For(d.t, what, func() (seen string, ok bool) {
 		for _, r := range d.service(service).Servers {
 			if strings.HasPrefix(r.Server, addr+":") {
 				return fmt.Sprintf("%s, %q", r.Reason, r.Result), r.Reason == reason && strings.Contains(r.Result, words)
 			}
 		}
 		return "no such real server", false
-	}
-	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
-		switch result, ok := said(); {
-		case ok:
-			return
-		case time.Now().After(end):
-			d.t.Errorf("%s, %s: %s; want %s, %q", service, addr, result, reason, words)
-			return
-		}
-	}
+	})
 }
 
 func (d *daemon) service(id string) director.ServiceStatus {
@@ -193,7 +185,7 @@ func (d *daemon) reload(sections ...string) {
 	must(d.t, err)
 	d.write(d.t, sections...)
 	d.Signal(unix.SIGHUP)
-	process.Eventually(d.t, "reload", func() bool {
+	wait.Until(d.t, "reload", func() bool {
 		s, err := d.status()
 		return err == nil && s.Config.Reloads > before.Config.Reloads && s.Config.ReloadError == ""
 	})
@@ -236,7 +228,7 @@ func (d *daemon) each(service string) []float64 {
 
 func (d *daemon) metrics() string {
 	d.t.Helper()
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: process.Patience}
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: wait.Patience}
 	resp, err := client.Get("http://" + d.admin + "/metrics")
 	must(d.t, err)
 	defer resp.Body.Close()

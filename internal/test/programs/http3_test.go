@@ -11,6 +11,7 @@ import (
 
 	"github.com/shunt-lb/shunt/internal/test/need"
 	"github.com/shunt-lb/shunt/internal/test/process"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 // HTTP/3: QUIC is long flows of datagrams, several at the same time.
@@ -21,7 +22,7 @@ func TestHTTP3(t *testing.T) {
 	f := content(t, root, "file", 16<<20)
 	for _, addr := range reals {
 		p := process.Start(t, "gtlsserver", "-q", "-d", root, addr, port, key, cert)
-		process.Eventually(t, "gtlsserver has its port", func() bool { return p.Running() && taken(addr+":"+port) })
+		wait.Until(t, "gtlsserver has its port", func() bool { return p.Running() && taken(addr+":"+port) })
 	}
 	d := direct(t, service(port, reals, "protocol = udp", "scheduler = rr", "checktype = external", "checkcommand = "+quicCheck(t)))
 	dir := t.TempDir()

@@ -9,33 +9,34 @@ import (
 
 	"github.com/shunt-lb/shunt/internal/test/need"
 	"github.com/shunt-lb/shunt/internal/test/process"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
-// A gauge is an iperf3 behind shunt, one of two. Its UDP flows belong to a TCP
+// An iperfServer is an iperf3 behind shunt, one of two. Its UDP flows belong to a TCP
 // connection of theirs, so that both services of the port have to choose the
 // same one, also when it has just ended a test and closed its UDP port.
-type gauge struct {
+type iperfServer struct {
 	server *process.Process
 	addr   string
 	port   string
 	runs   int // so far
 }
 
-// newGauge starts both servers and finds out which is chosen.
-func newGauge(t *testing.T) (*gauge, *daemon) {
+// newIperfServer starts both servers and finds out which is chosen.
+func newIperfServer(t *testing.T) (*iperfServer, *daemon) {
 	t.Helper()
 	port := process.FreePort(t)
-	gauges := make([]*gauge, len(reals))
+	servers := make([]*iperfServer, len(reals))
 	for i, addr := range reals {
-		gauges[i] = &gauge{server: process.Start(t, "iperf3", "-s", "-B", addr, "-p", port, "--forceflush"), addr: addr, port: port}
-		gauges[i].ready()
+		servers[i] = &iperfServer{server: process.Start(t, "iperf3", "-s", "-B", addr, "-p", port, "--forceflush"), addr: addr, port: port}
+		servers[i].ready()
 	}
 	tied := []string{"scheduler = sh", "checktype = on"} // a check would stand in line with the clients
 	d := direct(t, service(port, reals, tied...), service(port, reals, append(tied, "protocol = udp")...))
 	process.Run(t, "iperf3", "-c", vip, "-p", port, "-n", "8K")
-	var g *gauge
-	process.Eventually(t, "a server has run a test", func() bool {
-		for _, one := range gauges {
+	var g *iperfServer
+	wait.Until(t, "a server has run a test", func() bool {
+		for _, one := range servers {
 			if strings.Contains(one.server.Printed(), "(test #2)") {
 				g = one
 			}
@@ -46,7 +47,7 @@ func newGauge(t *testing.T) (*gauge, *daemon) {
 }
 
 // ready waits until the server is ready for another test, of which it tells.
-func (g *gauge) ready() {
+func (g *iperfServer) ready() {
 	g.runs++
 	g.server.Prints(fmt.Sprintf("Server listening on %s (test #%d)", g.port, g.runs))
 }
@@ -54,7 +55,7 @@ func (g *gauge) ready() {
 // iperf3 both ways by TCP and UDP.
 func TestIperf(t *testing.T) {
 	need.Programs(t, "iperf3")
-	g, d := newGauge(t)
+	g, d := newIperfServer(t)
 	for _, way := range []string{"", "-R"} {
 		t.Run("tcp"+way, func(t *testing.T) {
 			r := g.run(t, vip, "-t", "1", "-P", "4", way)
@@ -71,7 +72,7 @@ func TestIperf(t *testing.T) {
 // datagrams loses no more of them through shunt than without it. On a machine
 // with much to do whoever is not in time to take them loses some, so that it is
 // tried again.
-func (g *gauge) datagrams(t *testing.T, args ...string) {
+func (g *iperfServer) datagrams(t *testing.T, args ...string) {
 	for range 10 {
 		sum := g.run(t, vip, args...).End.Sum
 		t.Logf("%v of %v lost", sum.Lost, sum.Packets)
@@ -104,7 +105,7 @@ type direction struct {
 }
 
 // run runs one test, which has to end well and to move something.
-func (g *gauge) run(t *testing.T, addr string, args ...string) result {
+func (g *iperfServer) run(t *testing.T, addr string, args ...string) result {
 	t.Helper()
 	g.ready()
 	args = slices.DeleteFunc(args, func(arg string) bool { return arg == "" })

@@ -13,6 +13,7 @@ import (
 	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/internal/test/need"
 	"github.com/shunt-lb/shunt/internal/test/process"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 const wellVerdict = "good: the real server is well"
@@ -85,7 +86,7 @@ func TestDNSPair(t *testing.T) {
 	servers[0].Stop()
 	serves(reals[:1], reals[1])
 	servers[0] = unbound(t, reals[0], port, "10.9.9.9")
-	process.Eventually(t, "the check sees another record", func() bool {
+	wait.Until(t, "the check sees another record", func() bool {
 		return d.service(id("udp", port)).Servers[0].Reason == checks.Mismatch && d.service(id("tcp", port)).Servers[0].Reason == checks.Mismatch
 	})
 	serves(reals[:1], reals[1])

@@ -13,6 +13,7 @@ import (
 
 	"github.com/shunt-lb/shunt/internal/test/need"
 	"github.com/shunt-lb/shunt/internal/test/process"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 // A cluster is two PostgreSQL servers with databases of their own behind
@@ -84,7 +85,7 @@ func TestPostgreSQL(t *testing.T) {
 	t.Run("cancel", c.cancel)
 	t.Run("notify", func(t *testing.T) {
 		c.ask("NOTIFY news, 'the payload'")
-		process.Eventually(t, "the idle connection is notified", func() bool {
+		wait.Until(t, "the idle connection is notified", func() bool {
 			listener.Say("SELECT 1;")
 			return strings.Contains(listener.Printed(), `notification "news" with payload "the payload"`)
 		})
@@ -133,7 +134,7 @@ func (c *cluster) connections(t *testing.T) {
 // same server.
 func (c *cluster) cancel(t *testing.T) {
 	sleeper := process.Start(t, "psql", c.args("-Xc", "SELECT pg_sleep(600)", "postgres")...)
-	process.Eventually(t, "the query runs", func() bool {
+	wait.Until(t, "the query runs", func() bool {
 		return c.ask("SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query = 'SELECT pg_sleep(600)'") == "1"
 	})
 	sleeper.Signal(unix.SIGINT)

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/shunt-lb/shunt/internal/test/process"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 // WebSockets that are open while shunt reloads, again and again, lose not one
@@ -28,7 +29,7 @@ func TestWebSocket(t *testing.T) {
 		// The first is 0: its connections stay with it all the same.
 		d.reload(strings.Replace(section, reals[0]+":"+port+" masq", fmt.Sprintf("%s:%s masq %d", reals[0], port, weight), 1))
 		before := moved()
-		process.Eventually(t, "messages go on after the reload", func() bool { return moved() > before+5<<20 })
+		wait.Until(t, "messages go on after the reload", func() bool { return moved() > before+5<<20 })
 	}
 	client.Say("end")
 	client.Wait()

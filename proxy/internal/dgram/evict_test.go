@@ -37,14 +37,14 @@ func (q *fixture) first() *fixture {
 	return q
 }
 
-// A pressedFixture worker has so many services and, at the first, as many flows as there
+// A fullFixture has a worker with so many services and, at the first, as many flows as there
 // may be, each of which gives way when the next one comes.
-type pressedFixture struct {
+type fullFixture struct {
 	*fixture
-	crowd *crowd
+	senders *senders
 }
 
-func newPressed(t testing.TB, services int) *pressedFixture {
+func newFull(t testing.TB, services int) *fullFixture {
 	q := newFixture(t, "127.0.0.1", 4000).first()
 	s := q.socket("127.0.0.1")
 	_ = s.SetReadBuffer(1)
@@ -52,7 +52,7 @@ func newPressed(t testing.TB, services int) *pressedFixture {
 	for range services - 1 {
 		q.also(addrOf(s))
 	}
-	p := &pressedFixture{q, q.crowd()}
+	p := &fullFixture{q, q.senders()}
 	for before := -1; q.flows() != before; {
 		before = q.flows()
 		p.press(20)
@@ -61,13 +61,13 @@ func newPressed(t testing.TB, services int) *pressedFixture {
 }
 
 // press sends batches from new clients, and returns how long a flow takes.
-func (p *pressedFixture) press(batches int) time.Duration {
+func (p *fullFixture) press(batches int) time.Duration {
 	p.Helper()
 	p.Now += engine.TickLength * 3
 	began := p.fwd.Evictions()
 	var took time.Duration
 	for range batches {
-		p.crowd.send(batchSize)
+		p.senders.send(batchSize)
 		start := time.Now()
 		p.Worker.Iterate(0)
 		took += time.Since(start)
@@ -81,7 +81,7 @@ func (p *pressedFixture) press(batches int) time.Duration {
 // evictions compares what one costs with so many services and with one, in turns
 // of which the quickest counts.
 func evictions(t testing.TB, services, rounds int) (one, many time.Duration) {
-	few, lots := newPressed(t, 1), newPressed(t, services)
+	few, lots := newFull(t, 1), newFull(t, services)
 	one, many = time.Hour, time.Hour
 	for range rounds {
 		one = min(one, few.press(8))
@@ -92,7 +92,7 @@ func evictions(t testing.TB, services, rounds int) (one, many time.Duration) {
 
 // To find the flow to evict costs the same however many services there are.
 func TestEvictionCost(t *testing.T) {
-	few, lots := newPressed(t, 2*evictLook), newPressed(t, 100*evictLook)
+	few, lots := newFull(t, 2*evictLook), newFull(t, 100*evictLook)
 	var one, many time.Duration
 	for range 5 { // somebody else may have the processor
 		one, many = time.Hour, time.Hour
@@ -108,7 +108,7 @@ func TestEvictionCost(t *testing.T) {
 }
 
 // find looks n times for the flow to evict.
-func (p *pressedFixture) find(n int) time.Duration {
+func (p *fullFixture) find(n int) time.Duration {
 	p.Now += engine.TickLength * 3
 	p.Worker.Iterate(0)
 	start := time.Now()
@@ -151,7 +151,7 @@ func TestEvictionTakesFromTheMost(t *testing.T) {
 	}
 	few := others[0].port.count
 	q.Pass(2 * time.Second)
-	flood := q.crowd()
+	flood := q.senders()
 	for range 10 {
 		flood.send(batchSize)
 		q.Until("the flood has come", func() bool { q.Worker.Iterate(0); return q.port.count > 0 })
@@ -184,7 +184,7 @@ func TestOwnFlowsStay(t *testing.T) {
 		clients = append(clients, c)
 	}
 	q.Pass(10 * time.Second)
-	flood := q.crowd()
+	flood := q.senders()
 	for range 10 {
 		flood.send(batchSize)
 		q.Worker.Iterate(0)

@@ -122,8 +122,8 @@ func (q *fixture) reply(c, s *net.UDPConn, to netip.AddrPort, text string) {
 	}
 }
 
-// A crowd sends from as many addresses of loopback as it likes.
-type crowd struct {
+// senders send from as many addresses of loopback as a test asks for.
+type senders struct {
 	*fixture
 	conn     *net.UDPConn
 	batches  *ipv4.PacketConn
@@ -131,30 +131,30 @@ type crowd struct {
 	next     uint32
 }
 
-func (q *fixture) crowd() *crowd {
+func (q *fixture) senders() *senders {
 	c, err := net.ListenUDP("udp4", nil)
 	q.Must(err)
 	q.Cleanup(func() { _ = c.Close() })
-	cr := &crowd{fixture: q, conn: c, batches: ipv4.NewPacketConn(c), messages: make([]ipv4.Message, batchSize)}
-	for i := range cr.messages {
-		cr.messages[i].Buffers = [][]byte{[]byte("flood")}
-		cr.messages[i].Addr = net.UDPAddrFromAddrPort(q.vip)
+	s := &senders{fixture: q, conn: c, batches: ipv4.NewPacketConn(c), messages: make([]ipv4.Message, batchSize)}
+	for i := range s.messages {
+		s.messages[i].Buffers = [][]byte{[]byte("flood")}
+		s.messages[i].Addr = net.UDPAddrFromAddrPort(q.vip)
 	}
-	return cr
+	return s
 }
 
 // send sends one datagram from each of n new addresses, a batch at most.
-func (cr *crowd) send(n int) {
-	cr.Helper()
+func (s *senders) send(n int) {
+	s.Helper()
 	for i := range n {
 		src := make(net.IP, 4)
-		binary.BigEndian.PutUint32(src, 127<<24|1<<20+cr.next)
-		cr.next++
-		cr.messages[i].OOB = (&ipv4.ControlMessage{Src: src}).Marshal()
+		binary.BigEndian.PutUint32(src, 127<<24|1<<20+s.next)
+		s.next++
+		s.messages[i].OOB = (&ipv4.ControlMessage{Src: src}).Marshal()
 	}
 	for sent := 0; sent < n; {
-		m, err := cr.batches.WriteBatch(cr.messages[sent:n], 0)
-		cr.Must(err)
+		m, err := s.batches.WriteBatch(s.messages[sent:n], 0)
+		s.Must(err)
 		sent += m
 	}
 }

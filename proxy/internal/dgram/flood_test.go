@@ -24,7 +24,7 @@ func TestFlood(t *testing.T) {
 	worker := q.client()
 	from := q.ask(worker, s, "first")
 	q.reply(worker, s, from, "answer")
-	flood := q.crowd()
+	flood := q.senders()
 	send := func(n int) {
 		for end := flood.next + uint32(n); flood.next < end; {
 			flood.send(batchSize)

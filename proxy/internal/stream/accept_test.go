@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/shunt-lb/shunt/internal/test/wait"
 	"github.com/shunt-lb/shunt/proxy/internal/engine"
 	"github.com/shunt-lb/shunt/proxy/internal/engine/enginetest"
 )
@@ -95,9 +96,7 @@ func TestListenersComeAndGo(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for end := time.Now().Add(time.Minute); served.Load() < before+20 && time.Now().Before(end); {
-			time.Sleep(time.Millisecond)
-		}
+		wait.Until(t, "twenty clients are served", func() bool { return t.Failed() || served.Load() >= before+20 })
 		_ = ln.Close(t.Context())
 		_ = ln.Close(t.Context())
 	}

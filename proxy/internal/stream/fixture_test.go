@@ -2,6 +2,7 @@ package stream
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -11,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 	"github.com/shunt-lb/shunt/proxy/internal/engine"
 	"github.com/shunt-lb/shunt/proxy/internal/engine/enginetest"
 	"github.com/shunt-lb/shunt/proxy/internal/table"
@@ -148,18 +150,15 @@ func silent(t testing.TB) netip.AddrPort {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
-	for end := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+	wait.For(t, "more connections wait than may", func() (string, bool) {
 		// Of a listener these are how many wait, and more than how many may not.
 		info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
-		switch {
-		case err != nil:
+		if err != nil {
 			t.Fatal(err)
-		case info.Unacked > info.Sacked:
-			return name.Addr()
-		case time.Now().After(end):
-			t.Fatalf("%d connections wait and %d may", info.Unacked, info.Sacked)
 		}
-	}
+		return fmt.Sprintf("%d that wait and %d that may", info.Unacked, info.Sacked), info.Unacked > info.Sacked
+	})
+	return name.Addr()
 }
 
 // receive reads in the background while the worker iterates.

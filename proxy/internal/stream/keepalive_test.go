@@ -15,9 +15,9 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/virtual"
 )
 
-// vigilOf reads back what the kernel has been told about a socket. With
+// keepaliveOf reads back what the kernel has been told about a socket. With
 // keepalives off there is no idle.
-func vigilOf(t testing.TB, fd int32) keepalive {
+func keepaliveOf(t testing.TB, fd int32) keepalive {
 	t.Helper()
 	get := func(level, option int) int32 {
 		n, err := unix.GetsockoptInt(int(fd), level, option)
@@ -58,14 +58,14 @@ func TestKeepalive(t *testing.T) {
 			r.h.accept.tune(r.fd)
 			r.pair(l)
 			tt.want.soonest = 0
-			if got := vigilOf(t, r.only().sides[client].fd); got != tt.want {
+			if got := keepaliveOf(t, r.only().sides[client].fd); got != tt.want {
 				t.Errorf("client's side: %+v, want %+v", got, tt.want)
 			}
-			if got := vigilOf(t, r.only().sides[server].fd); got != (keepalive{userTimeout: tt.want.userTimeout}) {
+			if got := keepaliveOf(t, r.only().sides[server].fd); got != (keepalive{userTimeout: tt.want.userTimeout}) {
 				t.Errorf("server's side at first: %+v", got)
 			}
 			r.Pass(tt.late + 2*engine.TickLength)
-			if got := vigilOf(t, r.only().sides[server].fd); got != tt.want {
+			if got := keepaliveOf(t, r.only().sides[server].fd); got != tt.want {
 				t.Errorf("server's side: %+v, want %+v", got, tt.want)
 			}
 		})
@@ -100,7 +100,7 @@ func TestTune(t *testing.T) {
 				h := engine.Of[*handler](w)
 				h.conns.all(func(c *conn) {
 					seen.Add(1)
-					if got := vigilOf(t, c.sides[client].fd); got.idle != idle || got.userTimeout != unheard {
+					if got := keepaliveOf(t, c.sides[client].fd); got.idle != idle || got.userTimeout != unheard {
 						t.Errorf("client's side: %+v, want %d s and %d ms", got, idle, unheard)
 					}
 					h.cut(c)

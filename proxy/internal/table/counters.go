@@ -6,30 +6,32 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
-// counters are dataplane.Counters that many may add to at once.
-type counters struct {
+// A traffic is the part of dataplane.Counters that each real server has. Many may
+// add to it at once.
+type traffic struct {
 	connections, failures, cut               atomic.Uint64
-	denied, throttled                        atomic.Uint64
 	inPackets, outPackets, inBytes, outBytes atomic.Uint64
-	missingHeader                            atomic.Uint64
-	refusals                                 [len(dataplane.Refusals{})]atomic.Uint64
 }
 
-func (c *counters) in(packets, bytes uint64) {
+// counters are dataplane.Counters of a service, likewise.
+type counters struct {
+	traffic
+	denied, throttled atomic.Uint64
+	missingHeader     atomic.Uint64
+	refusals          [len(dataplane.Refusals{})]atomic.Uint64
+}
+
+func (c *traffic) in(packets, bytes uint64) {
 	c.inPackets.Add(packets)
 	c.inBytes.Add(bytes)
 }
 
-func (c *counters) out(packets, bytes uint64) {
+func (c *traffic) out(packets, bytes uint64) {
 	c.outPackets.Add(packets)
 	c.outBytes.Add(bytes)
 }
 
-func (c *counters) read() dataplane.Counters {
-	var refusals dataplane.Refusals
-	for i := range c.refusals {
-		refusals[i] = c.refusals[i].Load()
-	}
+func (c *traffic) read() dataplane.Counters {
 	return dataplane.Counters{
 		Connections: c.connections.Load(),
 		InPackets:   c.inPackets.Load(),
@@ -37,12 +39,17 @@ func (c *counters) read() dataplane.Counters {
 		InBytes:     c.inBytes.Load(),
 		OutBytes:    c.outBytes.Load(),
 		Failures:    c.failures.Load(),
-		Refused:     refusals.Sum(),
-		Refusals:    refusals,
-		Denied:      c.denied.Load(),
-		Throttled:   c.throttled.Load(),
 		Cut:         c.cut.Load(),
-
-		MissingProxyHeader: c.missingHeader.Load(),
 	}
+}
+
+func (c *counters) read() dataplane.Counters {
+	var refusals dataplane.Refusals
+	for i := range c.refusals {
+		refusals[i] = c.refusals[i].Load()
+	}
+	all := c.traffic.read()
+	all.Refused, all.Refusals = refusals.Sum(), refusals
+	all.Denied, all.Throttled, all.MissingProxyHeader = c.denied.Load(), c.throttled.Load(), c.missingHeader.Load()
+	return all
 }

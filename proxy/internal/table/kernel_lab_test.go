@@ -16,15 +16,16 @@ import (
 
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/internal/test/netlab"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 	"github.com/shunt-lb/shunt/ipvs"
 )
 
-// A place is a client with many addresses and a director behind whose real
+// A fixture is a client with many addresses and a director behind whose real
 // servers there is nothing: what is asked of it is the kernel's choice alone,
 // which its table of connections shows. Connections are what their clients
 // send: a SYN and the ACK after it, and a FIN at their end, after which the
 // kernel is made to forget them, so that it counts no inactive ones.
-type place struct {
+type fixture struct {
 	*testing.T
 	client, director *netlab.Namespace
 	plane            *ipvs.Dataplane
@@ -41,8 +42,8 @@ var (
 	}
 )
 
-func newPlace(t *testing.T) *place {
-	lab, p := netlab.Test(t), &place{T: t, marks: 1023} // IPVS schedules nothing from ports such as 20
+func newFixture(t *testing.T) *fixture {
+	lab, p := netlab.Test(t), &fixture{T: t, marks: 1023} // IPVS schedules nothing from ports such as 20
 	var err error
 	if p.client, err = lab.Namespace("client"); err == nil {
 		p.director, err = lab.Namespace("director")
@@ -102,7 +103,7 @@ func nowhere() error {
 	return errors.Join(netlink.LinkAdd(dummy), netlink.LinkSetUp(dummy))
 }
 
-func (p *place) must(err error) {
+func (p *fixture) must(err error) {
 	p.Helper()
 	if err != nil {
 		p.Fatal(err)
@@ -111,7 +112,7 @@ func (p *place) must(err error) {
 
 // apply makes the kernel serve v and returns it with the real servers in the
 // kernel's order: what comes back does so in front.
-func (p *place) apply(v dataplane.VirtualService) dataplane.VirtualService {
+func (p *fixture) apply(v dataplane.VirtualService) dataplane.VirtualService {
 	p.Helper()
 	p.must(p.plane.Apply(p.Context(), v))
 	all, err := p.plane.Find(p.Context(), []dataplane.ServiceID{v.ID})
@@ -140,7 +141,7 @@ const (
 
 // send sends segments of each flow, one flow after the other, and returns when
 // the director has seen them: when it has seen another flow after them.
-func (p *place) send(flows []flow, segments ...byte) connections {
+func (p *fixture) send(flows []flow, segments ...byte) connections {
 	p.Helper()
 	p.marks++
 	last := flow{netip.AddrPortFrom(clients[false].Addr().Next(), p.marks), mark.ID.Addr}
@@ -179,7 +180,7 @@ func (f flow) segment(flags byte) []byte {
 }
 
 // end has the kernel forget flows.
-func (p *place) end(flows []flow) {
+func (p *fixture) end(flows []flow) {
 	p.Helper()
 	p.send(flows, fin|ack)
 	p.await("flows have ended", func(table connections) bool {
@@ -191,9 +192,9 @@ func (p *place) end(flows []flow) {
 type connections map[flow]dataplane.Connection
 
 // await reads the kernel's table until it is as it should be.
-func (p *place) await(what string, ready func(connections) bool) connections {
+func (p *fixture) await(what string, ready func(connections) bool) connections {
 	p.Helper()
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+	return wait.For(p, what, func() (connections, bool) {
 		table := connections{}
 		p.must(p.director.Do(func() error {
 			for c, err := range ipvs.Connections(p.Context()) {
@@ -204,11 +205,6 @@ func (p *place) await(what string, ready func(connections) bool) connections {
 			}
 			return nil
 		}))
-		if ready(table) {
-			return table
-		}
-		if time.Now().After(deadline) {
-			p.Fatalf("the kernel's table of %d connections does not show within a minute that %s", len(table), what)
-		}
-	}
+		return table, ready(table)
+	})
 }

@@ -13,9 +13,9 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/table"
 )
 
-// A duel is one service in the kernel and in the books.
-type duel struct {
-	*place
+// A comparison is one service in the kernel and in the books.
+type comparison struct {
+	*fixture
 	name  string
 	six   bool
 	full  dataplane.VirtualService // with all real servers, at their first weights
@@ -68,8 +68,8 @@ var duels = []struct {
 // TestKernelChoosesAlike has the kernel and the books decide about the same
 // arrivals, while connections end and real servers change, leave and return.
 func TestKernelChoosesAlike(t *testing.T) {
-	p := newPlace(t)
-	var all []*duel
+	p := newFixture(t)
+	var all []*comparison
 	for i, d := range duels {
 		v := dataplane.VirtualService{
 			ID:        dataplane.ServiceID{Protocol: dataplane.TCP, Addr: netip.AddrPortFrom(vips[d.six], uint16(1000+i))},
@@ -78,7 +78,7 @@ func TestKernelChoosesAlike(t *testing.T) {
 		if d.persist > 0 {
 			v.Persistent, v.PersistentBits = time.Hour, d.persist
 		}
-		all = append(all, p.duel(v, d.weights, d.upper))
+		all = append(all, p.compare(v, d.weights, d.upper))
 	}
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -99,8 +99,8 @@ func TestKernelChoosesAlike(t *testing.T) {
 	}
 }
 
-// duel begins one, with all real servers.
-func (p *place) duel(v dataplane.VirtualService, weights []int, upper uint32) *duel {
+// compare begins a comparison, with all real servers.
+func (p *fixture) compare(v dataplane.VirtualService, weights []int, upper uint32) *comparison {
 	six := v.ID.Addr.Addr().Is6()
 	for j, w := range weights {
 		a := netip.AddrFrom4([4]byte{10, 3, 0, byte('A' + j)})
@@ -109,14 +109,14 @@ func (p *place) duel(v dataplane.VirtualService, weights []int, upper uint32) *d
 		}
 		v.RealServers = append(v.RealServers, dataplane.RealServer{Addr: netip.AddrPortFrom(a, v.ID.Addr.Port()), Weight: w, Upper: upper})
 	}
-	d := &duel{place: p, name: fmt.Sprintf("%v %s %v %v upper %d persistent /%d", v.ID, v.Scheduler, v.SchedFlags, weights, upper, v.PersistentBits), six: six, full: v}
+	d := &comparison{fixture: p, name: fmt.Sprintf("%v %s %v %v upper %d persistent /%d", v.ID, v.Scheduler, v.SchedFlags, weights, upper, v.PersistentBits), six: six, full: v}
 	d.now = p.apply(v)
 	d.books = table.New(d.now)
 	return d
 }
 
-// arrive opens n flows in each duel.
-func (p *place) arrive(rng *rand.Rand, all []*duel, port *uint16, n int) {
+// arrive opens n flows in each comparison.
+func (p *fixture) arrive(rng *rand.Rand, all []*comparison, port *uint16, n int) {
 	p.Helper()
 	var flows []flow
 	for _, d := range all {
@@ -132,7 +132,7 @@ func (p *place) arrive(rng *rand.Rand, all []*duel, port *uint16, n int) {
 }
 
 // anybody returns one of the clients' addresses.
-func (d *duel) anybody(rng *rand.Rand) netip.Addr {
+func (d *comparison) anybody(rng *rand.Rand) netip.Addr {
 	b := clients[d.six].Addr().AsSlice()
 	b[len(b)-1], b[len(b)-2] = byte(rng.Uint32()), byte(rng.Uint32())
 	switch {
@@ -146,7 +146,7 @@ func (d *duel) anybody(rng *rand.Rand) netip.Addr {
 }
 
 // compare asks the books about a flow that the kernel has decided about.
-func (d *duel) compare(f flow, kernel netip.AddrPort) {
+func (d *comparison) compare(f flow, kernel netip.AddrPort) {
 	d.Helper()
 	c, ok := d.books.Pick(f.client, nil)
 	if got := name(kernel); ok != kernel.IsValid() || ok && c.Addr() != kernel {
@@ -172,7 +172,7 @@ func name(a netip.AddrPort) string {
 
 // leave ends about half of the flows, but for those to real servers that were
 // removed, which the kernel does not look at until they are back.
-func (p *place) leave(rng *rand.Rand, all []*duel) {
+func (p *fixture) leave(rng *rand.Rand, all []*comparison) {
 	p.Helper()
 	var flows []flow
 	for _, d := range all {
@@ -192,7 +192,7 @@ func (p *place) leave(rng *rand.Rand, all []*duel) {
 }
 
 // change changes one real server on both sides.
-func (d *duel) change(rng *rand.Rand) {
+func (d *comparison) change(rng *rand.Rand) {
 	d.Helper()
 	next := d.now.Clone()
 	spec := d.full.RealServers[rng.IntN(len(d.full.RealServers))]
@@ -229,8 +229,8 @@ func (d *duel) change(rng *rand.Rand) {
 // TestKernelReturnsPersistentClients: persistent clients of removed servers
 // return before and after these do.
 func TestKernelReturnsPersistentClients(t *testing.T) {
-	p := newPlace(t)
-	d := p.duel(dataplane.VirtualService{
+	p := newFixture(t)
+	d := p.compare(dataplane.VirtualService{
 		ID:        dataplane.ServiceID{Protocol: dataplane.TCP, Addr: netip.AddrPortFrom(vips[false], 1000)},
 		Scheduler: "rr", Persistent: time.Hour, PersistentBits: 32,
 	}, []int{1, 1, 1}, 0)
@@ -257,7 +257,7 @@ func TestKernelReturnsPersistentClients(t *testing.T) {
 	visit(1, 2)
 	serve(all...)
 	visit(4, 1, 2, 3, 5, 6)
-	p.leave(rand.New(rand.NewPCG(1, 1)), []*duel{d})
+	p.leave(rand.New(rand.NewPCG(1, 1)), []*comparison{d})
 	serve(all[:1]...)
 	serve(all...)
 	visit(6, 5, 4, 3, 2, 1)

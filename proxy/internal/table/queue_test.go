@@ -12,8 +12,8 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/table"
 )
 
-// A hall is a service with everybody who is there or waits to be.
-type hall struct {
+// A queueModel is a service with everybody who is there or waits to be.
+type queueModel struct {
 	t       *rapid.T
 	s       *table.Service
 	spec    dataplane.VirtualService
@@ -53,7 +53,7 @@ func limited(t *rapid.T) dataplane.VirtualService {
 	return v
 }
 
-func (h *hall) come(t *rapid.T) {
+func (h *queueModel) come(t *rapid.T) {
 	from := client(rapid.IntRange(0, 15).Draw(t, "client"))
 	var tried []*table.Server
 	for _, sv := range table.Handles(h.s) {
@@ -75,14 +75,14 @@ func (h *hall) come(t *rapid.T) {
 	}
 }
 
-func (h *hall) leave(t *rapid.T) {
+func (h *queueModel) leave(t *rapid.T) {
 	if i := anyOf(t, h.claims); i >= 0 {
 		h.claims[i].Done()
 		h.claims = slices.Delete(h.claims, i, i+1)
 	}
 }
 
-func (h *hall) giveUp(t *rapid.T) {
+func (h *queueModel) giveUp(t *rapid.T) {
 	if i := anyOf(t, h.waiters); i >= 0 {
 		if _, ok := h.waiters[i].Leave(); ok {
 			t.Fatal("somebody had a place and was not told")
@@ -98,14 +98,14 @@ func anyOf[T any](t *rapid.T, all []T) int {
 	return rapid.IntRange(0, len(all)-1).Draw(t, "who")
 }
 
-func (h *hall) change(t *rapid.T) {
+func (h *queueModel) change(t *rapid.T) {
 	h.spec = limited(t)
 	h.s.Update(h.spec)
 	h.updated = true
 }
 
 // check is called after each step.
-func (h *hall) check(t *rapid.T) {
+func (h *queueModel) check(t *rapid.T) {
 	h.collect(t)
 	if n := table.Neglected(h.s); len(n) > 0 {
 		t.Fatalf("%d wait while there is a place that they could have", len(n))
@@ -134,7 +134,7 @@ func (h *hall) check(t *rapid.T) {
 }
 
 // collect sees to those who have been told.
-func (h *hall) collect(t *rapid.T) {
+func (h *queueModel) collect(t *rapid.T) {
 	for _, w := range h.told {
 		c, ok := w.Leave()
 		if ok {
@@ -159,7 +159,7 @@ func (h *hall) collect(t *rapid.T) {
 // beside a place.
 func TestQueue(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		h := &hall{t: t, spec: limited(t)}
+		h := &queueModel{t: t, spec: limited(t)}
 		h.s = table.New(h.spec)
 		t.Repeat(map[string]func(*rapid.T){
 			"come": h.come, "come too": h.come, "come as well": h.come,

@@ -13,8 +13,8 @@ import (
 // that comes back has them again. It always has its counters again.
 type Server struct {
 	addr    netip.AddrPort
-	count   counters
-	before  dataplane.Counters // of servers at the address that were forgotten
+	before  *dataplane.Counters // of servers at the address that were forgotten, nil for none
+	count   traffic
 	removed atomic.Bool
 	cut     atomic.Bool // no connection may remain
 	// failures are the attempts that failed since the server was last reached.
@@ -118,4 +118,9 @@ func (sv *Server) status() dataplane.ServerStatus {
 }
 
 // counted returns all counters of the address.
-func (sv *Server) counted() dataplane.Counters { return sv.before.Add(sv.count.read()) }
+func (sv *Server) counted() dataplane.Counters {
+	if sv.before == nil {
+		return sv.count.read()
+	}
+	return sv.before.Add(sv.count.read())
+}

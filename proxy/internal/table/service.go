@@ -71,7 +71,10 @@ func (s *Service) replace(specs []dataplane.RealServer) {
 	for _, spec := range specs {
 		sv := known[spec.Addr]
 		if sv == nil {
-			sv = &Server{addr: spec.Addr, before: s.past[spec.Addr]}
+			sv = &Server{addr: spec.Addr}
+			if before, ok := s.past[spec.Addr]; ok {
+				sv.before = new(before)
+			}
 		}
 		sv.set(spec)
 		if spec.Sorry {
@@ -284,9 +287,12 @@ func (s *Service) Status() dataplane.ServiceStatus {
 // departedServers returns the counters of servers that are not in spec, by
 // address.
 func (s *Service) departedServers() (left []dataplane.ServerStatus) {
-	known := s.known()
 	for _, sv := range s.leaving {
 		left = append(left, sv.status())
+	}
+	var known map[netip.AddrPort]*Server
+	if len(s.past) > 0 {
+		known = s.known()
 	}
 	for addr, c := range s.past {
 		if known[addr] == nil && c != (dataplane.Counters{}) {

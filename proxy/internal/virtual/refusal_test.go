@@ -37,20 +37,20 @@ func TestRefusalReasons(t *testing.T) {
 	}
 }
 
-// A journal is what has been logged.
-type journal struct {
+// A logBuffer is what has been logged.
+type logBuffer struct {
 	mu    sync.Mutex
 	lines []string
 }
 
-func (j *journal) Write(line []byte) (int, error) {
+func (j *logBuffer) Write(line []byte) (int, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.lines = append(j.lines, string(line))
 	return len(line), nil
 }
 
-func (j *journal) read() []string {
+func (j *logBuffer) read() []string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return slices.Clone(j.lines)
@@ -72,7 +72,7 @@ func TestRefusalsInLog(t *testing.T) {
 		}
 	}
 
-	var j journal
+	var j logBuffer
 	e := engine.New(engine.Options{Log: slog.New(slog.NewTextHandler(&j, nil))})
 	r := NewReporter(e)
 	a := &Service{Name: "a", Books: table.New(dataplane.VirtualService{Scheduler: "rr"})}

@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A crowd is many sockets that one goroutine looks after. They read nothing;
+// A socketPool is many sockets that one goroutine looks after. They read nothing;
 // if they are greedy they send all that is taken.
-type crowd struct {
+type socketPool struct {
 	t      testing.TB
 	epoll  int
 	greedy bool
@@ -25,9 +25,9 @@ type crowd struct {
 	fds []int
 }
 
-func newCrowd(t testing.TB, greedy bool) *crowd {
+func newSocketPool(t testing.TB, greedy bool) *socketPool {
 	t.Helper()
-	w := &crowd{t: t, greedy: greedy, done: make(chan struct{})}
+	w := &socketPool{t: t, greedy: greedy, done: make(chan struct{})}
 	w.epoll = get[int](t)(unix.EpollCreate1(unix.EPOLL_CLOEXEC))
 	w.front.Store(-1)
 	go w.look()
@@ -35,8 +35,8 @@ func newCrowd(t testing.TB, greedy bool) *crowd {
 	return w
 }
 
-// listen makes the crowd a real server.
-func (w *crowd) listen() netip.AddrPort {
+// listen makes the sockets a real server.
+func (w *socketPool) listen() netip.AddrPort {
 	w.t.Helper()
 	front := get[int](w.t)(unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0))
 	w.must(unix.Bind(front, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
@@ -48,7 +48,7 @@ func (w *crowd) listen() netip.AddrPort {
 }
 
 // dial adds n clients of vip, less those that are turned away at once.
-func (w *crowd) dial(vip netip.AddrPort, n int) {
+func (w *socketPool) dial(vip netip.AddrPort, n int) {
 	w.t.Helper()
 	for range n {
 		fd := get[int](w.t)(unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0))
@@ -62,7 +62,7 @@ func (w *crowd) dial(vip netip.AddrPort, n int) {
 	}
 }
 
-func (w *crowd) add(fd int) {
+func (w *socketPool) add(fd int) {
 	w.mu.Lock()
 	w.fds = append(w.fds, fd)
 	w.mu.Unlock()
@@ -71,7 +71,7 @@ func (w *crowd) add(fd int) {
 	}
 }
 
-func (w *crowd) must(err error) {
+func (w *socketPool) must(err error) {
 	w.t.Helper()
 	if err != nil {
 		w.t.Error(err)
@@ -79,13 +79,13 @@ func (w *crowd) must(err error) {
 }
 
 // size is how many there are.
-func (w *crowd) size() int {
+func (w *socketPool) size() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return len(w.fds)
 }
 
-func (w *crowd) look() {
+func (w *socketPool) look() {
 	defer close(w.done)
 	events, zeros := make([]unix.EpollEvent, 256), make([]byte, 64<<10)
 	for !w.over.Load() {
@@ -100,7 +100,7 @@ func (w *crowd) look() {
 	}
 }
 
-func (w *crowd) accept(front int) {
+func (w *socketPool) accept(front int) {
 	for {
 		fd, _, err := unix.Accept4(front, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
 		if err != nil {
@@ -110,7 +110,7 @@ func (w *crowd) accept(front int) {
 	}
 }
 
-func (w *crowd) send(fd int, zeros []byte) {
+func (w *socketPool) send(fd int, zeros []byte) {
 	for {
 		n, err := unix.SendmsgN(fd, zeros, nil, nil, unix.MSG_NOSIGNAL)
 		if err != nil {
@@ -121,7 +121,7 @@ func (w *crowd) send(fd int, zeros []byte) {
 }
 
 // scatter closes all sockets but the one that accepts.
-func (w *crowd) scatter() {
+func (w *socketPool) scatter() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, fd := range w.fds {
@@ -130,7 +130,7 @@ func (w *crowd) scatter() {
 	w.fds = nil
 }
 
-func (w *crowd) close() {
+func (w *socketPool) close() {
 	if w.over.Swap(true) {
 		return
 	}

@@ -35,8 +35,8 @@ func enter(v dataplane.VirtualService, as netip.Addr) (*net.TCPConn, error) {
 	return c.(*net.TCPConn), nil
 }
 
-// visit has n bytes echoed, after what greeting expects, which may be nil.
-func visit(v dataplane.VirtualService, as netip.Addr, n int, greeting func(net.Conn) error) error {
+// exchangeAs has n bytes echoed, after what greeting expects, which may be nil.
+func exchangeAs(v dataplane.VirtualService, as netip.Addr, n int, greeting func(net.Conn) error) error {
 	c, err := enter(v, as)
 	if err != nil {
 		return turned(err)
@@ -69,23 +69,24 @@ func turned(err error) error {
 	return err
 }
 
-// wantVisit is for those to whom nothing may happen.
-func wantVisit(t testing.TB, what string, v dataplane.VirtualService, as netip.Addr, n int) {
-	if err := visit(v, as, n, nil); err != nil {
+// wantExchange wants n bytes echoed.
+func wantExchange(t testing.TB, what string, v dataplane.VirtualService, as netip.Addr, n int) {
+	if err := exchangeAs(v, as, n, nil); err != nil {
 		t.Errorf("%s at %v: %v", what, as, err)
 	}
 }
 
-// wantNoVisit is for those who are not to be let in.
-func wantNoVisit(t testing.TB, what string, v dataplane.VirtualService, as netip.Addr) {
-	if err := visit(v, as, 100, nil); !errors.Is(err, errTurnedAway) {
+// wantNoExchange wants a client refused.
+func wantNoExchange(t testing.TB, what string, v dataplane.VirtualService, as netip.Addr) {
+	if err := exchangeAs(v, as, 100, nil); !errors.Is(err, errTurnedAway) {
 		t.Errorf("%s at %v is not turned away: %v", what, as, err)
 	}
 }
 
-// wantIntroduced visits a service whose real servers greet.
-func wantIntroduced(t testing.TB, v dataplane.VirtualService, as netip.Addr, n int) {
-	err := visit(v, as, n, func(c net.Conn) error {
+// wantProxyHeader has n bytes echoed by real servers that first tell the addresses in
+// the PROXY header.
+func wantProxyHeader(t testing.TB, v dataplane.VirtualService, as netip.Addr, n int) {
+	err := exchangeAs(v, as, n, func(c net.Conn) error {
 		want := c.LocalAddr().String() + " to " + v.ID.Addr.String() + "\n"
 		b := make([]byte, len(want))
 		if m, err := io.ReadFull(c, b); string(b) != want {
@@ -98,13 +99,13 @@ func wantIntroduced(t testing.TB, v dataplane.VirtualService, as netip.Addr, n i
 	}
 }
 
-// wantPinned visits a persistent service whose servers say who they are, more
+// wantPinned connects to a persistent service whose servers say who they are, more
 // than once, and is with the same one each time if that is soon enough.
 func wantPinned(t testing.TB, v dataplane.VirtualService, as netip.Addr) {
 	var home byte
 	began, b := time.Now(), make([]byte, 1)
 	for i := range 3 {
-		err := visit(v, as, 100, func(c net.Conn) error { _, err := io.ReadFull(c, b); return err })
+		err := exchangeAs(v, as, 100, func(c net.Conn) error { _, err := io.ReadFull(c, b); return err })
 		if err != nil {
 			t.Errorf("a persistent client: %v", err)
 			return
@@ -128,8 +129,8 @@ func giveUp(v dataplane.VirtualService, as netip.Addr, after time.Duration) {
 	_ = c.Close()
 }
 
-// pour answers in pieces that are too small to be taken for a stream.
-func pour(c *net.TCPConn) {
+// sendPieces answers in pieces that are too small to be taken for a stream.
+func sendPieces(c *net.TCPConn) {
 	var n int
 	if _, err := fmt.Fscanln(c, &n); err != nil {
 		return
@@ -142,9 +143,9 @@ func pour(c *net.TCPConn) {
 	}
 }
 
-// wantPoured asks for n bytes, and has no time for them at first: more is on its
+// wantPieces asks for n bytes, and has no time for them at first: more is on its
 // way then than sockets hold.
-func wantPoured(t testing.TB, v dataplane.VirtualService, as netip.Addr, n int) {
+func wantPieces(t testing.TB, v dataplane.VirtualService, as netip.Addr, n int) {
 	c, err := enter(v, as)
 	if err != nil {
 		t.Error(err)
@@ -159,9 +160,9 @@ func wantPoured(t testing.TB, v dataplane.VirtualService, as netip.Addr, n int) 
 	}
 }
 
-// riskIt has bytes echoed by servers that may die. It returns 1 if that is
+// echoUntilReset has bytes echoed by servers that may die. It returns 1 if that is
 // what happened; up to then what came has to be right.
-func riskIt(t *testing.T, v dataplane.VirtualService, seed uint64) int64 {
+func echoUntilReset(t *testing.T, v dataplane.VirtualService, seed uint64) int64 {
 	c, err := enter(v, from(1, seed))
 	if err != nil {
 		return 1 // turned away by the time that connecting was over
@@ -198,7 +199,7 @@ func resetInTheMiddle(t testing.TB, vip netip.AddrPort, seed uint64) {
 // tryIt returns 1 for a client that is served, and 0 for one that is turned
 // away. There is nothing in between.
 func tryIt(t testing.TB, v dataplane.VirtualService, as netip.Addr) int64 {
-	err := visit(v, as, 1000, nil)
+	err := exchangeAs(v, as, 1000, nil)
 	if err == nil {
 		return 1
 	}

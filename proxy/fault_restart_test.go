@@ -10,10 +10,11 @@ import (
 	"time"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
-// A flakyServer is a real server that dies with its connections, and returns.
-type flakyServer struct {
+// A restartingServer is a real server that dies with its connections, and returns.
+type restartingServer struct {
 	t    testing.TB
 	addr netip.AddrPort
 
@@ -23,26 +24,25 @@ type flakyServer struct {
 	work  sync.WaitGroup
 }
 
-func newFlakyServer(t testing.TB) *flakyServer {
+func newRestartingServer(t testing.TB) *restartingServer {
 	t.Helper()
-	m := &flakyServer{t: t, addr: freePort(t, "tcp", "127.0.0.1"), conns: map[*net.TCPConn]bool{}}
+	m := &restartingServer{t: t, addr: freePort(t, "tcp", "127.0.0.1"), conns: map[*net.TCPConn]bool{}}
 	m.rise()
 	t.Cleanup(m.die)
 	return m
 }
 
-func (m *flakyServer) rise() {
-	var err error
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(time.Millisecond) {
-		if m.ln, err = net.Listen("tcp", m.addr.String()); err == nil {
-			m.work.Go(func() { m.accept(m.ln) })
-			return
-		}
-	}
-	m.t.Errorf("a real server does not rise: %v", err)
+func (m *restartingServer) rise() {
+	var ln net.Listener
+	_ = wait.For(m.t, "a real server listens", func() (err error, ok bool) {
+		ln, err = net.Listen("tcp", m.addr.String())
+		return err, err == nil
+	})
+	m.ln = ln
+	m.work.Go(func() { m.accept(ln) })
 }
 
-func (m *flakyServer) accept(ln net.Listener) {
+func (m *restartingServer) accept(ln net.Listener) {
 	for {
 		c, err := ln.Accept()
 		if err != nil {
@@ -52,7 +52,7 @@ func (m *flakyServer) accept(ln net.Listener) {
 	}
 }
 
-func (m *flakyServer) serve(c *net.TCPConn) {
+func (m *restartingServer) serve(c *net.TCPConn) {
 	m.mu.Lock()
 	m.conns[c] = true
 	m.mu.Unlock()
@@ -63,7 +63,7 @@ func (m *flakyServer) serve(c *net.TCPConn) {
 	_ = c.Close()
 }
 
-func (m *flakyServer) die() {
+func (m *restartingServer) die() {
 	_ = m.ln.Close()
 	m.mu.Lock()
 	for c := range m.conns {
@@ -74,20 +74,20 @@ func (m *flakyServer) die() {
 	m.work.Wait()
 }
 
-// A tragedy is a service whose real servers die one after the other. Some are
+// A failingService is a service whose real servers die one after the other. Some are
 // cut when they are dead, others while they still answer, and some are not.
-type tragedy struct {
+type failingService struct {
 	r      *remote
 	v      dataplane.VirtualService
-	cast   []*flakyServer
+	cast   []*restartingServer
 	deaths atomic.Int64
 }
 
-func newTragedy(t testing.TB, r *remote) *tragedy {
+func newFailingService(t testing.TB, r *remote) *failingService {
 	t.Helper()
-	g := &tragedy{r: r, v: tcpService(t)}
+	g := &failingService{r: r, v: tcpService(t)}
 	for range 3 {
-		m := newFlakyServer(t)
+		m := newRestartingServer(t)
 		g.cast = append(g.cast, m)
 		g.v.RealServers = append(g.v.RealServers, dataplane.RealServer{Addr: m.addr, Forward: dataplane.Masq, Weight: 1})
 	}
@@ -97,7 +97,7 @@ func newTragedy(t testing.TB, r *remote) *tragedy {
 }
 
 // act stops one of them and starts it again.
-func (g *tragedy) act(i uint64) {
+func (g *failingService) act(i uint64) {
 	last := time.Duration(20+rand.IntN(200)) * time.Millisecond
 	who := int(i % uint64(len(g.cast)))
 	time.Sleep(last)
@@ -116,7 +116,7 @@ func (g *tragedy) act(i uint64) {
 }
 
 // cut has nobody left at a server when it returns.
-func (g *tragedy) cut(who int) {
+func (g *failingService) cut(who int) {
 	g.r.apply(cutting(g.v, who))
 	for _, sv := range g.r.vitals(false).Services {
 		if sv.Service.ID == g.v.ID && sv.Servers[who].Active != 0 {
