@@ -176,6 +176,7 @@ benchmarks: build-bench
 	bin/shunt-bench report --into BENCHMARKS.md --mark host $(BENCH_OUT)/report.json
 	cp $(BENCH_OUT)/report.json bench/reports/host.json
 	bin/shunt-bench report --into BENCHMARKS.md --mark checks bench/reports/checks.json
+	bin/shunt-bench report --into BENCHMARKS.md --mark checks-kernel bench/reports/checks-kernel.json
 	bin/shunt-bench report --into BENCHMARKS.md --mark kernel $(BENCH_KERNEL_OUT)/report.json
 
 # Micro-benchmarks.

@@ -31,7 +31,7 @@ type manyWork struct {
 const manyRounds = 3
 
 func (r *Runner) manyWorks() (all []manyWork) {
-	for _, n := range []int{1000, 5000} {
+	for _, n := range r.RealServers {
 		every := time.Second
 		if r.slowMachine() {
 			every = 5 * time.Second
@@ -42,7 +42,8 @@ func (r *Runner) manyWorks() (all []manyWork) {
 			manyWork{kind: "http", check: subject.CheckHTTP, reals: n, every: every},
 		)
 	}
-	return append(all, manyWork{kind: "http, half fall silent", check: subject.CheckHTTP, reals: 5000, every: 5 * time.Second, silent: true})
+	most := slices.Max(r.RealServers)
+	return append(all, manyWork{kind: "http, half fall silent", check: subject.CheckHTTP, reals: most, every: 5 * time.Second, silent: true})
 }
 
 // slowMachine reports whether a subject needs the kernel's IPVS, which runs in an

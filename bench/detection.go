@@ -16,6 +16,8 @@ const (
 	manyMeasure = 5 * time.Second       // how long the cost of checks is measured
 	manyFail    = 200                   // real servers that become unwell then
 	manyPoll    = 20 * time.Millisecond // how often a table is read, at the least
+	// mostToAdd is how long it may take to add one to the table, in an emulated machine.
+	mostToAdd = 150 * time.Millisecond
 )
 
 // A detection is a subject and the real servers that it checks.
@@ -82,8 +84,11 @@ func (w *detection) beganAll(ctx context.Context) error {
 	}
 }
 
-// patience is how long the subject may take to its next check.
-func (w *detection) patience() time.Duration { return 6*w.every + 20*time.Second }
+// patience is how long the subject may take to its next check: ldirectord calls
+// ipvsadm for each real server before the first one.
+func (w *detection) patience() time.Duration {
+	return 6*w.every + 20*time.Second + time.Duration(w.reals)*mostToAdd
+}
 
 // measure measures the cost of the checks while all real servers are well, and
 // then how long those that fail stay in service.

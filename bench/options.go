@@ -24,6 +24,7 @@ type Options struct {
 	// Connections replaces the number of connections of all kinds of work.
 	Connections int
 	Weights     []int        // one real server each; 1, 1 if empty
+	RealServers []int        // how many are checked, in checks; 1000 and 5000 if empty
 	Scheduler   string       // name of one of IPVS; if empty schedulers looks at each, and the others at wrr
 	Forward     string       // how IPVS forwards: masq, gate or ipip; masq if empty
 	Topology    lab.Topology // loopback if empty, where links do not matter
@@ -53,6 +54,7 @@ type Progress interface {
 const (
 	mostRounds = 1000
 	longest    = time.Hour
+	mostReals  = 50_000
 )
 
 // complete sets the fields that are left out, and refuses impossible ones.
@@ -70,6 +72,9 @@ func (o *Options) complete() error {
 	o.usual = len(o.Weights) == 0
 	if o.usual {
 		o.Weights = []int{1, 1}
+	}
+	if len(o.RealServers) == 0 {
+		o.RealServers = []int{1000, 5000}
 	}
 	return errors.Join(o.checkNames(), o.checkNumbers())
 }
@@ -121,6 +126,11 @@ func (o *Options) checkNumbers() error {
 	for _, w := range o.Weights {
 		if w < 0 || w > 65535 {
 			return fmt.Errorf("weight %d: want 0 to 65535", w)
+		}
+	}
+	for _, n := range o.RealServers {
+		if n < 2*manyFail || n > mostReals {
+			return fmt.Errorf("checks of %d real servers: want %d to %d", n, 2*manyFail, mostReals)
 		}
 	}
 	if slices.Max(o.Weights) == 0 {

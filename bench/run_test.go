@@ -268,6 +268,7 @@ func TestRefused(t *testing.T) {
 		"rounds of 1ms: want 100ms to 1h0m0s":                  {Duration: time.Millisecond},
 		"weight 70000: want 0 to 65535":                        {Weights: []int{1, 70000}},
 		"all weights are 0: no real server takes a connection": {Weights: []int{0, 0}},
+		"checks of 399 real servers: want 400 to 50000":        {RealServers: []int{1000, 399}},
 	} {
 		if _, err := bench.New(o); err == nil || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)

@@ -31,6 +31,7 @@ func TestWrongInputIsOneLine(t *testing.T) {
 		`flag provided but not defined: -fast: see shunt-bench run --help`:                                              "run --fast",
 		`run takes no arguments, got "haproxy"`:                                                                         "run haproxy",
 		`weights "2;1": want numbers with commas, such as 2,1`:                                                          "run --weights 2;1",
+		`real servers "1k": want numbers with commas, such as 2,1`:                                                      "run --real-servers 1k",
 		`compare wants OLD.json NEW.json: see shunt-bench compare --help`:                                               "compare one.json",
 		`open nothing.json: no such file or directory`:                                                                  "report nothing.json",
 		`no subject is called "lvs": there are shunt-proxy, haproxy, nginx, direct, shunt-ipvs, ldirectord, keepalived`: "run --subjects lvs",

@@ -36,6 +36,7 @@ func runCommand() *cli.Command {
 			&cli.DurationFlag{Name: "warmup", Value: 300 * time.Millisecond, Usage: "`TIME` before it that does not count"},
 			&cli.IntFlag{Name: "connections", Usage: "connections at once (default: those of each scenario)"},
 			&cli.StringFlag{Name: "weights", Usage: "`WEIGHTS` of the real servers, one each (default: 1,1; for schedulers 3,2,1)"},
+			&cli.StringFlag{Name: "real-servers", Usage: "`NUMBERS` of real servers in checks (default: 1000,5000)"},
 			&cli.StringFlag{Name: "scheduler", Usage: "`NAME` of a scheduler of IPVS (default: wrr; for schedulers each of them)"},
 			&cli.StringFlag{Name: "forward", Value: "masq", Usage: "`METHOD` of IPVS: masq, gate or ipip"},
 			&cli.StringFlag{Name: "topology", Usage: "loopback, routed or bridged (default: as the scenario needs)"},
@@ -105,7 +106,10 @@ func options(c *cli.Context) (bench.Options, error) {
 		o.Subjects = append(o.Subjects, s)
 	}
 	var err error
-	if o.Weights, err = weights(c.String("weights")); err != nil {
+	if o.Weights, err = numbers("weights", c.String("weights")); err != nil {
+		return o, err
+	}
+	if o.RealServers, err = numbers("real servers", c.String("real-servers")); err != nil {
 		return o, err
 	}
 	if o.Shunt == "" {
@@ -126,7 +130,7 @@ func names(c *cli.Context, flag string) []string {
 	return all
 }
 
-func weights(text string) ([]int, error) {
+func numbers(what, text string) ([]int, error) {
 	var all []int
 	if text == "" {
 		return nil, nil
@@ -134,7 +138,7 @@ func weights(text string) ([]int, error) {
 	for word := range strings.SplitSeq(text, ",") {
 		n, err := strconv.Atoi(strings.TrimSpace(word))
 		if err != nil {
-			return nil, fmt.Errorf("weights %q: want numbers with commas, such as 2,1", text)
+			return nil, fmt.Errorf("%s %q: want numbers with commas, such as 2,1", what, text)
 		}
 		all = append(all, n)
 	}
