@@ -165,7 +165,7 @@ func TestPostToHostileReceivers(t *testing.T) {
 			}
 			pour(c, "HTTP/1.1 200 OK\r\n\r\n", "more")
 		},
-		"endless chunks":  func(c net.Conn) { pour(c, "HTTP/1.1 500 NO\r\nTransfer-Encoding: chunked\r\n\r\n", "4\r\nmore\r\n") },
+		"endless chunks": func(c net.Conn) { pour(c, "HTTP/1.1 500 NO\r\nTransfer-Encoding: chunked\r\n\r\n", "4\r\nmore\r\n") },
 		"dripping body": func(c net.Conn) {
 			_, _ = io.WriteString(c, "HTTP/1.1 500 NO\r\nContent-Length: 1000000\r\n\r\n")
 			for {
