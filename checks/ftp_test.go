@@ -17,7 +17,7 @@ import (
 
 // An ftpServer answers commands as said says: a command, or one with its
 // argument, and the lines of its reply; after CLOSE it closes the connection.
-// What it does not say is 200. EPSV and PASV have PORT stand for the port of the
+// Other commands are answered with 200. EPSV and PASV have PORT stand for the port of the
 // data connection (HIGH,LOW for PASV), and with "150" as the reply to RETR the
 // file is sent and the reply to END is said.
 type ftpServer struct {

@@ -322,8 +322,8 @@ func TestLoopMemory(t *testing.T) {
 					}
 				}
 			}
-			// What was dropped while the collector ran counts as live, and on a
-			// busy machine it runs for long. What is held is held each time.
+			// Memory that was dropped while the collector ran counts as live, and on
+			// a busy machine it runs for long. Memory that is held is held each time.
 			least := held()
 			for tries := 0; least > 2<<20 && tries < 4; tries++ {
 				least = min(least, held())

@@ -63,12 +63,12 @@ func (s *server) failing() bool {
 func (s *server) takes() bool { return s.maintenance == "" && s.request.Weigh(s.conf.Weight) > 0 }
 
 // shift notes that a server may leave the state from, "" for no news of the cause.
-func (s *server) shift(at time.Time, from State, why string) {
-	if s.shifted == nil {
-		s.shifted = &shift{from: from, at: at}
+func (h *serverHistory) shift(at time.Time, from State, why string) {
+	if h.shifted == nil {
+		h.shifted = &shift{from: from, at: at}
 	}
 	if why != "" {
-		s.shifted.at, s.shifted.why = at, why
+		h.shifted.at, h.shifted.why = at, why
 	}
 }
 

@@ -140,9 +140,9 @@ func (a *alerts) schedule(now time.Time, sv *service, s *server) {
 }
 
 // remind has the next reminder about a server be due at a time, zero for none.
-func (s *server) remind(at time.Time) {
-	if s.seldom().remindAt != at {
-		s.own().remindAt = at
+func (h *serverHistory) remind(at time.Time) {
+	if h.seldom().remindAt != at {
+		h.own().remindAt = at
 	}
 }
 

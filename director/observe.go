@@ -101,8 +101,10 @@ func (c *cluster) catchUp() {
 // and of a server that checks are known to have found down before or not.
 func (m member) logResult(log *slog.Logger, r prober.Result, first, known bool) {
 	sv, s, h := m.sv, m.s, &m.check().health
-	if err := s.latest().Err; s.state() == Down && s.health.Failed && err != nil {
-		s.cause = cause(err)
+	if s.foundDown() {
+		if err := s.latest().Err; err != nil {
+			s.cause = cause(err)
+		}
 	}
 	if r.Err == nil && !log.Enabled(context.Background(), slog.LevelDebug) {
 		return // most results are such, and words cost more than the check
@@ -136,11 +138,11 @@ func cause(err error) string {
 	return err.Error()
 }
 
-func (s *server) count(ok bool) {
+func (h *serverHistory) count(ok bool) {
 	if ok {
-		s.good++
+		h.good++
 	} else {
-		s.bad++
+		h.bad++
 	}
 }
 

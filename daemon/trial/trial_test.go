@@ -177,7 +177,7 @@ func TestAPageOfHTTP2IsShown(t *testing.T) {
 	}
 }
 
-// What a check quotes in its own words is not quoted a second time.
+// Words that a check quotes are not quoted a second time.
 func TestAnAnswerIsQuotedOnce(t *testing.T) {
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
