@@ -17,6 +17,7 @@ import (
 	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/internal/test/leak"
+	"github.com/shunt-lb/shunt/internal/test/process"
 )
 
 func TestMain(m *testing.M) { leak.Main(m) }
@@ -109,15 +110,7 @@ func server(t testing.TB, host string, serve handler) netip.AddrPort {
 // refused returns an address nobody listens on.
 func refused(t testing.TB) netip.AddrPort {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := ln.Addr().(*net.TCPAddr).AddrPort()
-	if err := ln.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return addr
+	return process.FreeAddr(t)
 }
 
 // silent is a server that neither answers nor closes.

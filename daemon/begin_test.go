@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/internal/test/process"
 )
 
 // nameServer is a web server that says its name to everybody who asks.
@@ -72,7 +74,7 @@ virtual = %s
 func TestNoClientSeesTheStart(t *testing.T) {
 	one, two := nameServer(t, "rs1"), nameServer(t, "rs2")
 	for range 5 {
-		first, added := free(t), free(t)
+		first, added := process.FreeAddr(t).String(), process.FreeAddr(t).String()
 		var clients sync.WaitGroup
 		meet := func(addr string) {
 			clients.Go(func() {
@@ -108,7 +110,7 @@ func TestNoClientSeesTheStart(t *testing.T) {
 // served meanwhile. It becomes ready by itself.
 func TestNotReadyWhileAPortIsTaken(t *testing.T) {
 	hear := notified(t)
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := net.Listen("tcp", process.FreeAddr(t).String())
 	if err != nil {
 		t.Fatal(err)
 	}

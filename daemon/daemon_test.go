@@ -17,6 +17,7 @@ import (
 	"github.com/shunt-lb/shunt/admin"
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/internal/test/leak"
+	"github.com/shunt-lb/shunt/internal/test/process"
 	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
@@ -59,17 +60,6 @@ func server(t *testing.T, serve func(net.Conn)) string {
 	return ln.Addr().String()
 }
 
-// free is an address that nobody listens on.
-func free(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
-}
-
 type fixture struct {
 	*Daemon
 	t    *testing.T
@@ -87,7 +77,7 @@ func set(t *testing.T, text string) *fixture {
 
 func setOn(t *testing.T, plane, text string) *fixture {
 	t.Helper()
-	b := &fixture{t: t, dir: t.TempDir(), vip: free(t)}
+	b := &fixture{t: t, dir: t.TempDir(), vip: process.FreeAddr(t).String()}
 	b.file = filepath.Join(b.dir, "test.cf")
 	b.write(strings.NewReplacer("%VIP%", b.vip, "%REAL%", echo(t), "%DIR%", b.dir).Replace(text))
 	b.Daemon = New(Options{

@@ -9,13 +9,14 @@ import (
 	"testing"
 
 	"github.com/shunt-lb/shunt/config"
+	"github.com/shunt-lb/shunt/internal/test/process"
 	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 // A name or file that is missing when shunt starts keeps no other service from
 // being served, is shown, and is used as soon as it is there.
 func TestStartWithoutWhatTheFileNames(t *testing.T) {
-	other := free(t)
+	other := process.FreeAddr(t).String()
 	b := set(t, `logfile = "%DIR%/later/log"
 virtual = %VIP%
 	real = %REAL% masq

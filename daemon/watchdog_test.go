@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/test/process"
 )
 
 // TestWatchdogComplainsOnce: the reason for which the watchdog is not fed is logged
@@ -66,7 +67,7 @@ func TestWaitingIsToldOnce(t *testing.T) {
 	was := os.Stderr
 	os.Stderr = f
 	t.Cleanup(func() { os.Stderr = was; f.Close() })
-	b := &fixture{t: t, dir: t.TempDir(), vip: free(t)}
+	b := &fixture{t: t, dir: t.TempDir(), vip: process.FreeAddr(t).String()}
 	b.file = filepath.Join(b.dir, "test.cf")
 	b.write(fmt.Sprintf("logfile = %s/no/log\nvirtual = %s\n\tfallback = sorry\n\tsorrypage = %[1]s/no/page.html\n", b.dir, b.vip))
 	b.Daemon = New(Options{Config: b.file, Dataplane: onProxy, LogFormat: "text"})

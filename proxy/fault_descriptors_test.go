@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/test/process"
 	"github.com/shunt-lb/shunt/proxy"
 )
 
@@ -20,7 +21,7 @@ func TestFaultNoDescriptors(t *testing.T) {
 	r := newRemote(t, RemoteOptions{Files: files, Limits: proxy.Limits{Connections: 10 * files, Flows: files}})
 	v := tcpService(t, tcpServer(t, "127.0.0.1", echo), tcpServer(t, "127.0.0.1", echo))
 	echoes := udpEchoes(t) // before the port that nobody has is chosen
-	u := serviceAt(dataplane.UDP, freePort(t, "udp", "127.0.0.1"), echoes)
+	u := serviceAt(dataplane.UDP, process.FreeAddr(t), echoes)
 	r.apply(v, u)
 	wantServed := func() { t.Helper(); r.served(v.ID.Addr) }
 	wantServed()

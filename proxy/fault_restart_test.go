@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/test/process"
 	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
@@ -26,7 +27,7 @@ type restartingServer struct {
 
 func newRestartingServer(t testing.TB) *restartingServer {
 	t.Helper()
-	m := &restartingServer{t: t, addr: freePort(t, "tcp", "127.0.0.1"), conns: map[*net.TCPConn]bool{}}
+	m := &restartingServer{t: t, addr: process.FreeAddr(t), conns: map[*net.TCPConn]bool{}}
 	m.rise()
 	t.Cleanup(m.die)
 	return m

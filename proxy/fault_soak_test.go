@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/test/process"
 	"github.com/shunt-lb/shunt/proxy"
 )
 
@@ -25,7 +26,7 @@ import (
 func TestFaultSoak(t *testing.T) {
 	r := newRemote(t, RemoteOptions{Limits: proxy.Limits{Connections: 2000, Flows: 200, Buffers: 64 << 10}})
 	steady := tcpService(t, enduring(t, echo), enduring(t, echo), enduring(t, echo))
-	flows := serviceAt(dataplane.UDP, freePort(t, "udp", "127.0.0.1"), udpEchoes(t), udpEchoes(t))
+	flows := serviceAt(dataplane.UDP, process.FreeAddr(t), udpEchoes(t), udpEchoes(t))
 	queued := roomFor(tcpService(t, enduring(t, echo), enduring(t, echo)), 2)
 	queued.QueueTimeout = 6 * patience
 	limited := tcpService(t, enduring(t, echo), enduring(t, echo))

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/test/process"
 	"github.com/shunt-lb/shunt/internal/test/wait"
 	"github.com/shunt-lb/shunt/proxy"
 )
@@ -56,7 +57,7 @@ func churnFlows(t *testing.T, set func(*dataplane.VirtualService)) {
 	d := newPlane(t, proxy.Options{Workers: 2, Limits: proxy.Limits{Flows: 300}})
 	m := &flowChurn{t: t, arrivals: map[string]arrival{}}
 	for range 6 {
-		m.addrs = append(m.addrs, freePort(t, "udp", "127.0.0.1"))
+		m.addrs = append(m.addrs, process.FreeAddr(t))
 	}
 	files := openFiles(t, "socket:")
 	v := udpService(t, m.addrs[:4]...)
@@ -111,7 +112,7 @@ func (m *flowChurn) server(at netip.AddrPort, done chan struct{}) {
 	for {
 		c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
 		if err != nil {
-			time.Sleep(time.Millisecond) // a socket without an address of its own may have the port
+			time.Sleep(time.Millisecond) // another test looks whether the port is free
 			continue
 		}
 		end := time.Now().Add(time.Duration(rand.IntN(200)) * time.Millisecond)

@@ -9,12 +9,13 @@ import (
 	"time"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/test/process"
 	"github.com/shunt-lb/shunt/internal/test/wait"
 	"github.com/shunt-lb/shunt/proxy"
 )
 
 func udpService(t testing.TB, servers ...netip.AddrPort) dataplane.VirtualService {
-	return serviceAt(dataplane.UDP, freePort(t, "udp", "127.0.0.1"), servers...)
+	return serviceAt(dataplane.UDP, process.FreeAddr(t), servers...)
 }
 
 // udpServer answers each datagram as answer says, until stop is called or the
@@ -83,7 +84,7 @@ func TestDatagramSizes(t *testing.T) {
 	for _, host := range []string{"127.0.0.1", "::1"} {
 		d := newPlane(t, proxy.Options{})
 		server, _ := udpServer(t, host, same)
-		v := serviceAt(dataplane.UDP, freePort(t, "udp", host), server)
+		v := serviceAt(dataplane.UDP, process.FreeAddrAt(t, host), server)
 		apply(t, d, v)
 		c := dialUDP(t, v)
 		for _, size := range []int{0, 1, 1472, 65507} {
@@ -116,7 +117,7 @@ func TestWildcardReplies(t *testing.T) {
 	for _, tt := range []struct{ wildcard, asked string }{{"0.0.0.0", "127.0.0.55"}, {"::", "::1"}} {
 		d := newPlane(t, proxy.Options{})
 		server, _ := udpServer(t, "127.0.0.1", same)
-		v := serviceAt(dataplane.UDP, freePort(t, "udp", tt.wildcard), server)
+		v := serviceAt(dataplane.UDP, process.FreeAddrAt(t, tt.wildcard), server)
 		apply(t, d, v)
 		v.ID.Addr = netip.AddrPortFrom(netip.MustParseAddr(tt.asked), v.ID.Addr.Port())
 		c := dialUDP(t, v)
@@ -188,7 +189,7 @@ func TestFlowRefused(t *testing.T) {
 // With nobody else the one that refused is tried again.
 func TestFlowRefusedByAll(t *testing.T) {
 	d := newPlane(t, proxy.Options{})
-	at := freePort(t, "udp", "127.0.0.1")
+	at := process.FreeAddr(t)
 	v := udpService(t, at)
 	apply(t, d, v)
 	c := dialUDP(t, v)

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/test/process"
 	"github.com/shunt-lb/shunt/internal/test/wait"
 	"github.com/shunt-lb/shunt/proxy"
 )
@@ -102,7 +103,7 @@ func TestManyWorkers(t *testing.T) {
 	for _, host := range []string{"127.0.0.1", "::1"} {
 		d := newPlane(t, proxy.Options{Workers: 4})
 		server, _ := udpServer(t, host, same)
-		v := serviceAt(dataplane.UDP, freePort(t, "udp", host), server)
+		v := serviceAt(dataplane.UDP, process.FreeAddrAt(t, host), server)
 		apply(t, d, v)
 		for range 32 {
 			if got := exchange(t, dialUDP(t, v), strings.Repeat("x", 1200)); len(got) != 1200 {

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/test/process"
 	"github.com/shunt-lb/shunt/proxy"
 )
 
@@ -46,26 +47,9 @@ func apply(t testing.TB, d *proxy.Dataplane, v dataplane.VirtualService) {
 	}
 }
 
-// freePort returns an address of host that nobody listens at.
-func freePort(t testing.TB, network, host string) netip.AddrPort {
-	t.Helper()
-	udp := network == "udp"
-	if network += "4"; netip.MustParseAddr(host).Is6() { // net takes 0.0.0.0 for both families
-		network = network[:3] + "6"
-	}
-	if udp {
-		c := get[net.PacketConn](t)(net.ListenPacket(network, net.JoinHostPort(host, "0")))
-		defer c.Close()
-		return netip.MustParseAddrPort(c.LocalAddr().String())
-	}
-	ln := get[net.Listener](t)(net.Listen(network, net.JoinHostPort(host, "0")))
-	defer ln.Close()
-	return netip.MustParseAddrPort(ln.Addr().String())
-}
-
 // tcpService is a service on a free port of loopback before the servers.
 func tcpService(t testing.TB, servers ...netip.AddrPort) dataplane.VirtualService {
-	return serviceAt(dataplane.TCP, freePort(t, "tcp", "127.0.0.1"), servers...)
+	return serviceAt(dataplane.TCP, process.FreeAddr(t), servers...)
 }
 
 func serviceAt(p dataplane.Protocol, at netip.AddrPort, servers ...netip.AddrPort) dataplane.VirtualService {
@@ -202,7 +186,7 @@ func openFiles(t testing.TB, prefix string) int {
 }
 
 // dead is an address of loopback that refuses connections.
-func dead(t testing.TB) netip.AddrPort { return freePort(t, "tcp", "127.0.0.1") }
+func dead(t testing.TB) netip.AddrPort { return process.FreeAddr(t) }
 
 // silent is an address that does not answer a connection attempt: its backlog
 // is full.

@@ -17,6 +17,7 @@ import (
 	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/internal/test/need"
+	"github.com/shunt-lb/shunt/internal/test/process"
 	"github.com/shunt-lb/shunt/internal/test/wait"
 	"github.com/shunt-lb/shunt/proxy"
 )
@@ -108,7 +109,7 @@ func TestReceivers(t *testing.T) {
 	for name, start := range receivers {
 		for _, host := range []string{"127.0.0.1", "::1"} {
 			t.Run(name+" "+host, func(t *testing.T) {
-				addr := freePort(t, "tcp", host)
+				addr := process.FreeAddrAt(t, host)
 				start(t, addr)
 				for _, version := range []int{1, 2} {
 					for _, at := range []string{"127.0.0.1", "::1"} {
@@ -128,7 +129,7 @@ func TestReceivers(t *testing.T) {
 func wantTold(t *testing.T, version int, host string, real netip.AddrPort) {
 	t.Helper()
 	d := newPlane(t, proxy.Options{})
-	v := serviceAt(dataplane.TCP, freePort(t, "tcp", host), real)
+	v := serviceAt(dataplane.TCP, process.FreeAddrAt(t, host), real)
 	v.ProxyProtocol = version
 	apply(t, d, v)
 	c := dial(t, v)
@@ -194,7 +195,7 @@ func TestSenders(t *testing.T) {
 		for _, host := range []string{"127.0.0.1", "::1"} {
 			t.Run(name+" "+host, func(t *testing.T) {
 				d, v := trusting(t, "127.0.0.1")
-				at := freePort(t, "tcp", host)
+				at := process.FreeAddrAt(t, host)
 				start(t, at, v.ID.Addr)
 				was := status(t, d).Counters.MissingProxyHeader
 				c := dial(t, serviceAt(dataplane.TCP, at))
@@ -224,7 +225,7 @@ func TestCheckedByHaproxy(t *testing.T) {
 		v := tcpService(t, tcpServer(t, "127.0.0.1", greets(t)))
 		v.ProxyProtocol, v.TrustedProxies = 2, loopback
 		apply(t, d, v)
-		at := freePort(t, "tcp", "127.0.0.1")
+		at := process.FreeAddr(t)
 		haproxy(t, at, fmt.Sprintf("listen l\n mode tcp\n bind %v\n option tcp-check\n tcp-check expect string 127.0.0.1\n server s %v %s check inter 50ms\n",
 			at, v.ID.Addr, send))
 		wait.Until(t, "checks of "+send+" have come through", func() bool { return status(t, d).Counters.Connections > 3 })

@@ -11,6 +11,7 @@ import (
 
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/internal/proxyheader"
+	"github.com/shunt-lb/shunt/internal/test/process"
 	"github.com/shunt-lb/shunt/internal/test/wait"
 	"github.com/shunt-lb/shunt/proxy"
 )
@@ -62,7 +63,7 @@ func TestHeaderNamesTheClient(t *testing.T) {
 	for _, version := range []int{1, 2} {
 		for _, at := range []struct{ service, server string }{{"127.0.0.1", "127.0.0.1"}, {"::1", "::1"}, {"127.0.0.1", "::1"}, {"::1", "127.0.0.1"}} {
 			d := newPlane(t, proxy.Options{})
-			v := serviceAt(dataplane.TCP, freePort(t, "tcp", at.service), dead(t), tcpServer(t, at.server, greets(t)))
+			v := serviceAt(dataplane.TCP, process.FreeAddrAt(t, at.service), dead(t), tcpServer(t, at.server, greets(t)))
 			v.ProxyProtocol = version
 			apply(t, d, v)
 			for range 2 { // one of them by way of the dead one
@@ -93,7 +94,7 @@ func wantEnd(t testing.TB, c net.Conn) {
 func TestHeaderOfAWildcard(t *testing.T) {
 	for _, at := range []struct{ wildcard, asked string }{{"0.0.0.0", "127.0.0.55"}, {"::", "::1"}} {
 		d := newPlane(t, proxy.Options{})
-		v := serviceAt(dataplane.TCP, freePort(t, "tcp", at.wildcard), tcpServer(t, "127.0.0.1", greets(t)))
+		v := serviceAt(dataplane.TCP, process.FreeAddrAt(t, at.wildcard), tcpServer(t, "127.0.0.1", greets(t)))
 		v.ProxyProtocol = 2
 		apply(t, d, v)
 		v.ID.Addr = netip.AddrPortFrom(netip.MustParseAddr(at.asked), v.ID.Addr.Port())
@@ -179,7 +180,7 @@ func TestDatagramHeaderNamesTheClient(t *testing.T) {
 	} {
 		for _, ops := range []bool{false, true} {
 			d := newPlane(t, proxy.Options{})
-			v := serviceAt(dataplane.UDP, freePort(t, "udp", at.service), letters(t, at.server), letters(t, at.server))
+			v := serviceAt(dataplane.UDP, process.FreeAddrAt(t, at.service), letters(t, at.server), letters(t, at.server))
 			v.ProxyProtocol, v.OnePacket = 2, ops
 			apply(t, d, v)
 			v.ID.Addr = netip.AddrPortFrom(netip.MustParseAddr(at.asked), v.ID.Addr.Port())

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/test/process"
 	"github.com/shunt-lb/shunt/internal/test/wait"
 	"github.com/shunt-lb/shunt/proxy"
 )
@@ -130,7 +131,7 @@ func TestDivertedAndRefused(t *testing.T) {
 	v := p.v.Clone()
 	for i, r := range v.RealServers {
 		if r.Addr != p.at {
-			v.RealServers[i].Addr = freePort(t, "udp", "127.0.0.1")
+			v.RealServers[i].Addr = process.FreeAddr(t)
 			p.v = v
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/test/process"
 	"github.com/shunt-lb/shunt/internal/test/wait"
 	"github.com/shunt-lb/shunt/proxy"
 )
@@ -116,7 +117,7 @@ func TestAllowAndDeny(t *testing.T) {
 
 func TestAllowAndDenyIPv6(t *testing.T) {
 	d := newPlane(t, proxy.Options{})
-	v := serviceAt(dataplane.TCP, freePort(t, "tcp", "::1"), tcpServer(t, "127.0.0.1", echo))
+	v := serviceAt(dataplane.TCP, process.FreeAddrAt(t, "::1"), tcpServer(t, "127.0.0.1", echo))
 	v.Allow = []netip.Prefix{prefix("127.0.0.0/8")}
 	apply(t, d, v)
 	wantLetIn(t, v, "::1", false)
@@ -131,7 +132,7 @@ func TestAllowAndDenyIPv6(t *testing.T) {
 
 func TestAllowAndDenyUDP(t *testing.T) {
 	d := newPlane(t, proxy.Options{})
-	v := serviceAt(dataplane.UDP, freePort(t, "udp", "127.0.0.1"), echoUDP(t, "127.0.0.1"))
+	v := serviceAt(dataplane.UDP, process.FreeAddr(t), echoUDP(t, "127.0.0.1"))
 	v.Deny = []netip.Prefix{prefix("127.0.0.2/32")}
 	apply(t, d, v)
 	wantAnswered(t, d, dialUDPFrom(t, v, "127.0.0.1"), true)
@@ -155,7 +156,7 @@ func TestScreenSparesTheExisting(t *testing.T) {
 	apply(t, d, v)
 	wantLetIn(t, v, "127.0.0.1", true)
 
-	u := serviceAt(dataplane.UDP, freePort(t, "udp", "127.0.0.1"), echoUDP(t, "127.0.0.1"))
+	u := serviceAt(dataplane.UDP, process.FreeAddr(t), echoUDP(t, "127.0.0.1"))
 	other := newPlane(t, proxy.Options{})
 	apply(t, other, u)
 	flow := dialUDPFrom(t, u, "127.0.0.1")
@@ -227,7 +228,7 @@ func TestSourceConnections(t *testing.T) {
 
 func TestSourceConnectionsUDP(t *testing.T) {
 	d := newPlane(t, proxy.Options{})
-	v := serviceAt(dataplane.UDP, freePort(t, "udp", "::1"), echoUDP(t, "127.0.0.1"))
+	v := serviceAt(dataplane.UDP, process.FreeAddrAt(t, "::1"), echoUDP(t, "127.0.0.1"))
 	v.SourceConns, v.IdleTimeout = 2, 500*time.Millisecond
 	apply(t, d, v)
 	first := dialUDPFrom(t, v, "::1")

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/test/process"
 	"github.com/shunt-lb/shunt/internal/test/wait"
 	"github.com/shunt-lb/shunt/proxy"
 )
@@ -22,7 +23,7 @@ func TestServesBothFamilies(t *testing.T) {
 		for _, server := range []string{"127.0.0.1", "::1"} {
 			t.Run(vip+" to "+server, func(t *testing.T) {
 				d := newPlane(t, proxy.Options{})
-				v := serviceAt(dataplane.TCP, freePort(t, "tcp", vip), tcpServer(t, server, says("hello")))
+				v := serviceAt(dataplane.TCP, process.FreeAddrAt(t, vip), tcpServer(t, server, says("hello")))
 				apply(t, d, v)
 				wantAnswer(t, v, "hello")
 			})
@@ -36,7 +37,7 @@ func TestWildcards(t *testing.T) {
 	four := serviceAt(dataplane.TCP, netip.AddrPort{}, tcpServer(t, "127.0.0.1", says("4")))
 	six := serviceAt(dataplane.TCP, netip.AddrPort{}, tcpServer(t, "::1", says("6")))
 	wait.Until(t, "a port is free in both families", func() bool {
-		six.ID.Addr = freePort(t, "tcp", "::")
+		six.ID.Addr = process.FreeAddrAt(t, "::")
 		four.ID.Addr = netip.AddrPortFrom(netip.IPv4Unspecified(), six.ID.Addr.Port())
 		return d.Apply(t.Context(), four) == nil
 	})

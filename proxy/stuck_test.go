@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/test/process"
 	"github.com/shunt-lb/shunt/internal/test/wait"
 	"github.com/shunt-lb/shunt/proxy"
 )
@@ -42,7 +43,7 @@ func newStuck(t *testing.T, log *recorder) (*proxy.Dataplane, *blockingSorry, da
 	t.Cleanup(r.release) // before it is closed
 	old := tcpService(t, tcpServer(t, "127.0.0.1", says("old")))
 	apply(t, d, old)
-	bait := serviceAt(dataplane.UDP, freePort(t, "udp", "127.0.0.1"))
+	bait := serviceAt(dataplane.UDP, process.FreeAddr(t))
 	bait.RealServers = []dataplane.RealServer{{Sorry: true, Weight: 1}}
 	apply(t, d, bait)
 	send(t, dialUDP(t, bait), "x")

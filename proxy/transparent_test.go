@@ -14,6 +14,7 @@ import (
 
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/internal/test/need"
+	"github.com/shunt-lb/shunt/internal/test/process"
 	"github.com/shunt-lb/shunt/proxy"
 )
 
@@ -37,7 +38,7 @@ func TestTransparent(t *testing.T) {
 		}
 	}
 
-	v6 := serviceAt(dataplane.TCP, freePort(t, "tcp", "::1"), tcpServer(t, "::1", seen))
+	v6 := serviceAt(dataplane.TCP, process.FreeAddrAt(t, "::1"), tcpServer(t, "::1", seen))
 	v6.Transparent = true
 	apply(t, d, v6)
 	wantStart(t, dial(t, v6), "::1\n")

@@ -9,6 +9,7 @@ import (
 
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/internal/proxyheader"
+	"github.com/shunt-lb/shunt/internal/test/process"
 	"github.com/shunt-lb/shunt/internal/test/wait"
 	"github.com/shunt-lb/shunt/proxy"
 )
@@ -30,7 +31,7 @@ func header(version int, who [2]netip.AddrPort) string {
 func trusting(t testing.TB, host string) (*proxy.Dataplane, dataplane.VirtualService) {
 	t.Helper()
 	d := newPlane(t, proxy.Options{})
-	v := serviceAt(dataplane.TCP, freePort(t, "tcp", host), dead(t), tcpServer(t, "127.0.0.1", greets(t)))
+	v := serviceAt(dataplane.TCP, process.FreeAddrAt(t, host), dead(t), tcpServer(t, "127.0.0.1", greets(t)))
 	v.ProxyProtocol, v.TrustedProxies = 2, loopback
 	apply(t, d, v)
 	return d, v

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/test/process"
 	"github.com/shunt-lb/shunt/proxy"
 )
 
@@ -46,7 +47,7 @@ func (w wildcards) inOrder(t *testing.T, order []string) {
 	d := newPlane(t, proxy.Options{Workers: 2})
 	services := map[string]dataplane.VirtualService{}
 	servers := map[string]netip.AddrPort{"all": w.server(t, "all"), "one": w.server(t, "one"), "other": w.server(t, "other")}
-	port := freePort(t, w.protocol.String(), w.all).Port()
+	port := process.FreeAddrAt(t, w.all).Port()
 	for name, addr := range map[string]string{"all": w.all, "one": w.one, "other": w.other} {
 		services[name] = serviceAt(w.protocol, netip.AddrPortFrom(netip.MustParseAddr(addr), port), servers[name])
 	}
@@ -142,7 +143,7 @@ func (w wildcards) besideAnother(t *testing.T, shares bool) {
 	} {
 		d := newPlane(t, proxy.Options{Workers: 2})
 		server := w.server(t, "ours")
-		port := freePort(t, w.protocol.String(), w.all).Port()
+		port := process.FreeAddrAt(t, w.all).Port()
 		at := func(addr string) netip.AddrPort { return netip.AddrPortFrom(netip.MustParseAddr(addr), port) }
 		apply(t, d, serviceAt(w.protocol, at(tt.ours), server))
 		wanted := serviceAt(w.protocol, at(tt.wanted), server)

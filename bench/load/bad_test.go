@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/shunt-lb/shunt/bench/load"
+	"github.com/shunt-lb/shunt/internal/test/process"
 )
 
 const requestSize, answerSize = 100, 300
@@ -172,12 +173,7 @@ func resetting(c *net.TCPConn) {
 }
 
 func TestRefused(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	to := ln.Addr().(*net.TCPAddr).AddrPort()
-	_ = ln.Close()
+	to := process.FreeAddr(t)
 	for _, rate := range []float64{0, 200} {
 		o := run(t, load.Client{
 			Kind: load.Connections, Targets: []netip.AddrPort{to}, Connections: 3, Rate: rate, Duration: 100 * time.Millisecond,

@@ -13,7 +13,7 @@ import (
 // `shunt status` succeeds when every service is served, and exits with a code of
 // its own while one is not: with the same output, and the reason.
 func TestStatusOfWhatIsNotServed(t *testing.T) {
-	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	taken, err := net.Listen("tcp", loopbackAddr(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,18 +13,14 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/shunt-lb/shunt/internal/test/process"
 	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
 // loopbackAddr is an address that nobody listens on.
 func loopbackAddr(t *testing.T) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
+	return process.FreeAddr(t).String()
 }
 
 // listening reports whether somebody listens at addr. Who resets a connection

@@ -21,6 +21,7 @@ import (
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/daemon/trial"
 	"github.com/shunt-lb/shunt/internal/test/leak"
+	"github.com/shunt-lb/shunt/internal/test/process"
 )
 
 func TestMain(m *testing.M) { leak.Main(m) }
@@ -359,7 +360,7 @@ func TestResultsAsJSON(t *testing.T) {
 // reached is no failure, one that says down is.
 func TestSeveralChecks(t *testing.T) {
 	page := web(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "fine") })
-	cache, agent, gone := raw(t, "-ERR s3cret is wrong\r\n"), raw(t, "down # disk full\n"), refused(t)
+	cache, agent, gone := raw(t, "-ERR s3cret is wrong\r\n"), raw(t, "down # disk full\n"), process.FreeAddr(t).String()
 	port := func(addr string) string {
 		_, p, _ := net.SplitHostPort(addr)
 		return p
@@ -387,15 +388,4 @@ func TestSeveralChecks(t *testing.T) {
 	if all[3].OK || !strings.HasSuffix(all[3].Verdict, "the agent says down: disk full") {
 		t.Errorf("%+v", all[3])
 	}
-}
-
-// refused is an address that nobody listens on.
-func refused(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
 }

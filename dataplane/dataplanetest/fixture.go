@@ -3,14 +3,9 @@ package dataplanetest
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
-	"net"
 	"net/netip"
-	"sync/atomic"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/dataplane"
 )
@@ -119,36 +114,4 @@ func (s *fixture) find(id dataplane.ServiceID) (dataplane.ServiceStatus, bool) {
 		}
 	}
 	return dataplane.ServiceStatus{}, false
-}
-
-// nextPort counts below the ports that the kernel chooses by itself, so that no
-// connection has one of ours as its local port.
-var nextPort atomic.Uint32
-
-func init() { nextPort.Store(rand.Uint32()) }
-
-// freePort returns a port that is not in use with addr. Ports of addresses that
-// are not those of the test's own host count as free.
-func (s *fixture) freePort(addr netip.Addr) uint16 {
-	s.Helper()
-	for range 10000 {
-		port := uint16(10000 + nextPort.Add(1)%22000)
-		if free(netip.AddrPortFrom(addr, port)) {
-			return port
-		}
-	}
-	s.Fatalf("no free port at %v", addr)
-	return 0
-}
-
-func free(at netip.AddrPort) bool {
-	ln, err := net.Listen("tcp", at.String())
-	if err == nil {
-		_ = ln.Close()
-	}
-	pc, errUDP := net.ListenPacket("udp", at.String())
-	if errUDP == nil {
-		_ = pc.Close()
-	}
-	return !errors.Is(err, unix.EADDRINUSE) && !errors.Is(errUDP, unix.EADDRINUSE)
 }

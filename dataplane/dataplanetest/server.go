@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/internal/test/process"
 )
 
 // A server is a real server for TCP. It greets every connection with its name
@@ -67,7 +69,7 @@ func (s *fixture) serveTCP(i int, port uint16) *server {
 func (s *fixture) place(host Host, port uint16) (addr, listen netip.AddrPort) {
 	s.Helper()
 	if s.ownPorts() {
-		port = s.freePort(host.bind(s.six))
+		port = process.FreeAddr(s).Port()
 	}
 	return netip.AddrPortFrom(host.addr(s.six), port), netip.AddrPortFrom(host.bind(s.six), port)
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/test/process"
 )
 
 // absent is the weight of a real server that is not configured.
@@ -49,7 +50,7 @@ func (s *fixture) udpService(scheduler string, weights ...int) *service {
 func (s *fixture) newService(proto dataplane.Protocol, scheduler string) *service {
 	s.Helper()
 	addr := s.lab.vip(s.six)
-	p := &service{fixture: s, vip: netip.AddrPortFrom(addr, s.freePort(addr))}
+	p := &service{fixture: s, vip: netip.AddrPortFrom(addr, process.FreeAddr(s).Port())}
 	p.want.ID = dataplane.ServiceID{Protocol: proto, Addr: p.vip}
 	p.want.Scheduler = scheduler
 	return p

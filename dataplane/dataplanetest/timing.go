@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/shunt-lb/shunt/internal/test/process"
 )
 
 var timing = []promise{
@@ -87,7 +89,7 @@ func connectTimeout(s *fixture) {
 func (s *fixture) silent(i int) netip.AddrPort {
 	s.Helper()
 	host := s.lab.Servers[i]
-	at, _ := s.place(host, s.freePort(host.addr(s.six)))
+	at, _ := s.place(host, process.FreeAddr(s).Port())
 	var ln net.Listener
 	s.check("listen and never accept", host.do(func() (err error) {
 		ln, err = net.Listen("tcp", at.String())

@@ -2,9 +2,7 @@ package process
 
 import (
 	"errors"
-	"math/rand/v2"
 	"net"
-	"net/netip"
 	"os"
 	"os/user"
 	"strconv"
@@ -13,41 +11,6 @@ import (
 
 	"github.com/shunt-lb/shunt/internal/test/wait"
 )
-
-// FreePort returns a port that nobody has, by TCP or UDP, on any loopback
-// address. It is one that the kernel gives to nobody as a client's, so that it
-// stays free until a server takes it.
-func FreePort(t testing.TB) string {
-	t.Helper()
-	for range 1000 {
-		port := strconv.Itoa(10000 + rand.IntN(20000))
-		if free(port) {
-			return port
-		}
-	}
-	t.Fatal("no port is free")
-	return ""
-}
-
-// FreeAddr returns 127.0.0.1 with a FreePort.
-func FreeAddr(t testing.TB) netip.AddrPort {
-	t.Helper()
-	return netip.MustParseAddrPort("127.0.0.1:" + FreePort(t))
-}
-
-func free(port string) bool {
-	tcp, err := net.Listen("tcp", ":"+port)
-	if err != nil {
-		return false
-	}
-	defer tcp.Close()
-	udp, err := net.ListenPacket("udp", ":"+port)
-	if err != nil {
-		return false
-	}
-	udp.Close()
-	return true
-}
 
 // Listens waits until connections to addr are accepted.
 func (p *Process) Listens(addr string) {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shunt-lb/shunt/internal/test/process"
 	"github.com/shunt-lb/shunt/proxy/internal/engine"
 )
 
@@ -16,13 +17,6 @@ func quietEngine(t testing.TB, workers int) *Forwarder {
 	f := streams(e, 100)
 	t.Cleanup(func() { _ = e.Close() })
 	return f
-}
-
-// unused returns an address nobody listens at.
-func unused(t testing.TB) netip.AddrPort {
-	l, addr := listen(t)
-	_ = l.Close()
-	return addr
 }
 
 // A listener that cannot be opened gives back every socket it has made.
@@ -36,7 +30,7 @@ func TestListenFailsWhole(t *testing.T) {
 	for team[2].Post(func() {}) {
 		time.Sleep(time.Millisecond)
 	}
-	at := unused(t)
+	at := process.FreeAddr(t)
 	if _, err := f.Listen(t.Context(), at, newService()); err == nil {
 		t.Fatal("listening with a worker that has ended")
 	}
@@ -61,7 +55,7 @@ func TestListenAtOnce(t *testing.T) {
 		}
 	}
 	for range 200 {
-		at := unused(t)
+		at := process.FreeAddr(t)
 		won := listenAtOnce(t, engines[:], at)
 		if n := len(won); n > 1 {
 			t.Fatalf("%d of %d have the address, want one", n, rivals)
