@@ -10,7 +10,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -19,21 +18,10 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v2"
-
-	"github.com/shunt-lb/shunt/config"
 )
 
 // The linker sets both.
 var version, commit = "unknown", "unknown"
-
-// The exit codes, which are ldirectord's where it has them.
-const (
-	exitFailure   = 1 // something failed: a missing file, an address in use
-	exitConfig    = 2 // the configuration has errors
-	exitStopped   = 3 // status: no shunt is running
-	exitForbidden = 4 // status: one is, and this user may not ask it
-	exitUnready   = 5 // status: one is, and does not serve every service as it is wanted
-)
 
 // defaultConfig is the path of the file of ldirectord's users.
 const defaultConfig = "/etc/ha.d/ldirectord.cf"
@@ -102,60 +90,39 @@ func flagsFirst(args []string) []string {
 // valueFlags are the flags of these commands that take a value.
 var valueFlags = []string{"--dataplane", "--virtual", "--real"}
 
+// runCommands are those about this program and its files.
+func runCommands() []*cli.Command {
+	return []*cli.Command{runCommand(), configCommand(), checkCommand(), demoCommand(), versionCommand()}
+}
+
+// orderCommands have a running shunt do something.
+func orderCommands() []*cli.Command { return []*cli.Command{reloadCommand()} }
+
+// viewCommands show what a running shunt does.
+func viewCommands() []*cli.Command { return []*cli.Command{statusCommand()} }
+
+// hostCommands are about this host.
+func hostCommands() []*cli.Command { return []*cli.Command{realserverCommand()} }
+
 func newApp(stdout, stderr io.Writer) *cli.App {
 	return &cli.App{
 		Name:      "shunt",
 		Usage:     "director for Linux Virtual Server clusters",
 		UsageText: "shunt command [options]",
 		Description: "shunt reads the ldirectord.cf of an LVS cluster, checks its real servers and keeps its\n" +
-			"virtual services forwarding to those that are well.\n\n" +
-			"Exit codes: 0 success, 1 failure, 2 errors in the configuration, 3 no shunt is\n" +
-			"running, 4 one is running that this user may not ask, 5 one is running that does not\n" +
-			"serve every service as it is wanted (status).",
+			"virtual services forwarding to those that are well.\n\n" + exitStatuses,
 		Version:        version,
 		Writer:         stdout,
 		ErrWriter:      stderr,
 		ExitErrHandler: func(*cli.Context, error) {}, // report prints errors
 		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return err },
-		Commands: append([]*cli.Command{
-			runCommand(), configCommand(), checkCommand(), statusCommand(), reloadCommand(), realserverCommand(), demoCommand(), versionCommand(),
-		}, extraCommands()...),
+		Commands:       slices.Concat(runCommands(), orderCommands(), viewCommands(), hostCommands(), extraCommands()),
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
 				return fmt.Errorf("no command is called %q: see shunt --help", c.Args().First())
 			}
 			return cli.ShowAppHelp(c)
 		},
-	}
-}
-
-// report prints an error and returns the exit code that belongs to it.
-func report(w io.Writer, err error) int {
-	var problems config.Problems
-	var exit cli.ExitCoder
-	switch {
-	case err == nil:
-		return 0
-	case errors.As(err, &problems):
-		refuse(w, problems)
-		return exitConfig
-	case errors.As(err, &exit):
-		if text := exit.Error(); text != "" {
-			fmt.Fprintln(w, "shunt:", text)
-		}
-		return exit.ExitCode()
-	}
-	fmt.Fprintln(w, "shunt:", err)
-	return exitFailure
-}
-
-// refuse prints what is wrong with a configuration, and the number of problems if
-// there are several.
-func refuse(w io.Writer, problems config.Problems) {
-	_ = config.Report(w, problems) // there is no other place to report it
-	if len(problems) > 1 || problems[0].Pos.Line > 0 {
-		errs, warnings := problems.Counts()
-		fmt.Fprintf(w, "%s: refused: %s, %s\n", problems[0].Pos.File, count(errs, "error"), count(warnings, "warning"))
 	}
 }
 
