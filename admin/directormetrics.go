@@ -48,7 +48,7 @@ var serviceMetrics = []metric[director.ServiceStatus]{
 		func(sv *director.ServiceStatus) []string {
 			return []string{sv.Name, sv.Scheduler, sv.Check, sv.Fallback}
 		}),
-	service.metric(prometheus.GaugeValue, "real_servers", "Real servers of the service in each state: up, pending, kept, down, maintenance.", []string{"state"}, serversByState),
+	service.metric(prometheus.GaugeValue, "real_servers", "Real servers of the service in each state: up, pending, kept, drain, down, maintenance.", []string{"state"}, serversByState),
 	service.gauge("fallback_active", "1 while the fallback answers because no real server can.",
 		func(sv *director.ServiceStatus) float64 { return truth(sv.FallbackActive) }),
 	service.gauge("failopen", "1 while real servers with failing checks serve in place of the fallback, by failopen.",
@@ -142,7 +142,7 @@ func serversByState(sv *director.ServiceStatus, emit sample) {
 	for _, r := range sv.Servers {
 		n[r.State]++
 	}
-	for _, state := range []director.State{director.Up, director.Pending, director.Kept, director.Down, director.Maintenance} {
+	for _, state := range []director.State{director.Up, director.Pending, director.Kept, director.Drain, director.Down, director.Maintenance} {
 		emit(float64(n[state]), string(state))
 	}
 }

@@ -203,7 +203,7 @@ func (r *renderer) state(rs director.ServerStatus) string {
 		word, c = "DOWN", red
 	case director.Kept:
 		word, c = "KEPT", red
-	case director.Pending:
+	case director.Pending, director.Drain:
 		c = yellow
 	case director.Maintenance:
 		word, c = "maint", yellow
