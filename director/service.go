@@ -36,6 +36,8 @@ type serviceHistory struct {
 	// fallbackOn reports that the fallback answers, because too few real servers are
 	// usable.
 	fallbackOn bool
+	// unusable reports that the log has said that no real server is usable.
+	unusable bool
 	// announced reports that log and mail have said that the fallback answers.
 	announced bool
 	// command is the latest word given to fallbackcommand: start or stop.
