@@ -27,7 +27,7 @@ func (ls *sorryListeners) HandOver(ctx context.Context, id dataplane.ServiceID) 
 		return nil
 	}
 	ls.stopDraining(id)
-	before, err := ls.kernelPlane.Status(ctx, id)
+	before, err := ls.kernelPlane.Look(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func resetCounters(st *dataplane.ServiceStatus, addr netip.AddrPort, before data
 
 // Depending implements [mux.Interceptor].
 func (ls *sorryListeners) Depending(ctx context.Context, id dataplane.ServiceID) (n int, err error) {
-	st, err := ls.kernelPlane.Status(ctx, id)
+	st, err := ls.kernelPlane.Look(ctx, id)
 	if err != nil {
 		return 0, err
 	}

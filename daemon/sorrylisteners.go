@@ -51,7 +51,7 @@ type kernelPlane interface {
 	dataplane.Lister
 	dataplane.Pather
 	ApplyDropping(ctx context.Context, v dataplane.VirtualService) error
-	Status(ctx context.Context, id dataplane.ServiceID) (dataplane.ServiceStatus, error)
+	dataplane.Looker
 	Alone(ctx context.Context, id dataplane.ServiceID) (bool, error)
 }
 
@@ -209,9 +209,9 @@ func (ls *sorryListeners) Snapshot(ctx context.Context) ([]dataplane.ServiceStat
 	return all, err
 }
 
-// Status is Snapshot for one service.
-func (ls *sorryListeners) Status(ctx context.Context, id dataplane.ServiceID) (dataplane.ServiceStatus, error) {
-	st, err := ls.kernelPlane.Status(ctx, id)
+// Look implements [dataplane.Looker].
+func (ls *sorryListeners) Look(ctx context.Context, id dataplane.ServiceID) (dataplane.ServiceStatus, error) {
+	st, err := ls.kernelPlane.Look(ctx, id)
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	ls.asApplied(&st)

@@ -44,9 +44,8 @@ func (d *Dataplane) Snapshot(ctx context.Context) ([]dataplane.ServiceStatus, er
 	return all, nil
 }
 
-// Status is Snapshot for one service, the zero value for one that was not
-// applied here.
-func (d *Dataplane) Status(ctx context.Context, id dataplane.ServiceID) (dataplane.ServiceStatus, error) {
+// Look implements [dataplane.Looker].
+func (d *Dataplane) Look(ctx context.Context, id dataplane.ServiceID) (dataplane.ServiceStatus, error) {
 	d.viewing.Lock()
 	defer d.viewing.Unlock()
 	marks, err := d.marks(ctx, id)
