@@ -119,9 +119,7 @@ func (d *Daemon) follow(conf *config.Config) {
 	if err := d.sink.Use(logTarget(conf)); err != nil && !conf.WaitsAt(logfile) {
 		d.log.Error("logfile cannot be used, the log goes where it went", "line", logfile.String(), "err", err)
 	}
-	for _, p := range conf.Warnings {
-		d.log.Warn("configuration", "warning", p.String())
-	}
+	conf.Warnings.Log(d.log)
 	for id, p := range d.parsed.pages {
 		if p.err != nil && !conf.WaitsAt(p.pos) {
 			d.log.Error("sorry page cannot be used, the one before stays", "service", id, "err", p.err)

@@ -129,7 +129,7 @@ func (m member) logResult(log *slog.Logger, r prober.Result, first, known bool) 
 	case first && known:
 		log.Info("real server stays down", "err", r.Err)
 	case first:
-		log.Info("real server is down from the start", "err", r.Err)
+		log.Warn("real server is down from the start", "err", r.Err)
 	default:
 		log.Debug("check failed", "err", r.Err, "duration", r.Duration)
 	}

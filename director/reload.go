@@ -2,6 +2,7 @@ package director
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -99,7 +100,15 @@ func (d *Director) refused(err error) {
 	d.conf.ReloadTried = time.Now()
 	d.conf.ReloadFailures++
 	d.conf.ReloadError = err.Error()
-	d.log.Error("configuration is refused; the old one stays in force", "err", err)
+	log := d.log
+	if problems, ok := errors.AsType[config.Problems](err); ok {
+		problems.Log(log)
+		errs, warnings := problems.Counts()
+		log = log.With("errors", errs, "warnings", warnings)
+	} else {
+		log = log.With("err", err)
+	}
+	log.Error("configuration is refused; the old one stays in force")
 }
 
 // reloaded puts conf in force. It runs in the loop.

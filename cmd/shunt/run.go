@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
+	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/daemon"
 )
 
@@ -85,11 +86,14 @@ func runDirector(c *cli.Context) error {
 	signal.Notify(orders, unix.SIGHUP, unix.SIGUSR1)
 	defer signal.Stop(stops)
 	defer signal.Stop(orders)
+	o.LogProblems = !terminal(os.Stderr) // people get them as a compiler writes them
 	d := daemon.New(o)
 	stopped, err := interruptible(c.Context, stops, startWait, d.Start)
 	switch {
 	case stopped && errors.Is(err, context.Canceled):
 		return nil // stopped before it ran
+	case o.LogProblems && isProblems(err):
+		return cli.Exit("", exitConfig) // the log has them
 	case err != nil:
 		return err
 	case !stopped:
@@ -98,6 +102,11 @@ func runDirector(c *cli.Context) error {
 	// A second signal ends the waits of the stop.
 	_, err = interruptible(context.Background(), stops, hurryWait, d.Stop)
 	return err
+}
+
+func isProblems(err error) bool {
+	_, ok := errors.AsType[config.Problems](err)
+	return ok
 }
 
 const (

@@ -52,7 +52,7 @@ func (a *Applier) logUnreadable(err error, told string) string {
 	case err == nil && told != "":
 		a.log.Info("dataplane can be read again")
 	case err != nil && told != err.Error():
-		a.log.Warn("dataplane cannot be read", "err", err)
+		a.log.Error("dataplane cannot be read", "err", err)
 	}
 	if err == nil {
 		return ""
