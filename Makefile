@@ -25,9 +25,8 @@ NEEDED_GO := $(GO)
 endif
 
 TAGS    := urfave_cli_no_docs
-VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
-LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+VERSION := $(shell sed -n 's/^const Number = "\(.*\)"/\1/p' internal/version/version.go)
+LDFLAGS := -s -w
 
 # Tools, at pinned versions, outside of the module.
 TOOLS         := $(CURDIR)/bin/tools
