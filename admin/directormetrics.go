@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/shunt-lb/shunt/admin/text"
 	"github.com/shunt-lb/shunt/director"
 )
 
@@ -19,7 +20,7 @@ var statusMetrics = []metric[director.Status]{
 	whole.timestamp("start_timestamp_seconds", "When the director started, in seconds since 1970.",
 		func(st *director.Status) time.Time { return st.Started }),
 	whole.gauge("ready", "1 if the dataplane has every service as the director wants it.",
-		func(st *director.Status) float64 { return truth(unready(*st) == nil) }),
+		func(st *director.Status) float64 { return truth(text.Unready(*st) == nil) }),
 	whole.info("dataplane_info", "Always 1; which dataplane forwards, and why that one.", []string{"name", "reason"},
 		func(st *director.Status) []string { return []string{st.Dataplane.Name, st.Dataplane.Reason} }),
 	whole.gauge("dataplane_up", "1 if the dataplane could be read back. At 0 all metrics of traffic and connections are missing.",
@@ -47,7 +48,7 @@ var serviceMetrics = []metric[director.ServiceStatus]{
 		func(sv *director.ServiceStatus) []string {
 			return []string{sv.Name, sv.Scheduler, sv.Check, sv.Fallback}
 		}),
-	service.metric(prometheus.GaugeValue, "real_servers", "Real servers of the service in each state: up, pending, kept, down, maintenance.", []string{"state"}, serversByState),
+	service.metric(prometheus.GaugeValue, "real_servers", "Real servers of the service in each state: up, pending, kept, drain, down, maintenance.", []string{"state"}, serversByState),
 	service.gauge("fallback_active", "1 while the fallback answers because no real server can.",
 		func(sv *director.ServiceStatus) float64 { return truth(sv.FallbackActive) }),
 	service.gauge("failopen", "1 while real servers with failing checks serve in place of the fallback, by failopen.",
@@ -141,7 +142,7 @@ func serversByState(sv *director.ServiceStatus, emit sample) {
 	for _, r := range sv.Servers {
 		n[r.State]++
 	}
-	for _, state := range []director.State{director.Up, director.Pending, director.Kept, director.Down, director.Maintenance} {
+	for _, state := range []director.State{director.Up, director.Pending, director.Kept, director.Drain, director.Down, director.Maintenance} {
 		emit(float64(n[state]), string(state))
 	}
 }

@@ -122,13 +122,13 @@ func (k *kernel) SetPaths(ctx context.Context, paths []dataplane.Path) error {
 	return plane.SetPaths(ctx, paths)
 }
 
-// Status is Snapshot for one service.
-func (k *kernel) Status(ctx context.Context, id dataplane.ServiceID) (dataplane.ServiceStatus, error) {
+// Look implements [dataplane.Looker].
+func (k *kernel) Look(ctx context.Context, id dataplane.ServiceID) (dataplane.ServiceStatus, error) {
 	plane, err := k.open()
 	if err != nil {
 		return dataplane.ServiceStatus{}, err
 	}
-	return plane.Status(ctx, id)
+	return plane.Look(ctx, id)
 }
 
 // Alone is that of IPVS.

@@ -90,7 +90,7 @@ func (ls *sorryListeners) removeIdle(id dataplane.ServiceID, n *localNode) bool 
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), mux.Handshake)
 	defer cancel()
-	st, err := ls.kernelPlane.Status(ctx, id)
+	st, err := ls.kernelPlane.Look(ctx, id)
 	here := slices.IndexFunc(st.Servers, func(s dataplane.ServerStatus) bool { return s.Addr == localAddr(id) })
 	if err != nil || here >= 0 && st.Servers[here].Active+st.Servers[here].Inactive > 0 {
 		return false

@@ -58,7 +58,7 @@ func (m *memory) Find(context.Context, []dataplane.ServiceID) ([]dataplane.Virtu
 	return nil, nil
 }
 
-func (m *memory) Status(_ context.Context, id dataplane.ServiceID) (dataplane.ServiceStatus, error) {
+func (m *memory) Look(_ context.Context, id dataplane.ServiceID) (dataplane.ServiceStatus, error) {
 	all, err := m.Snapshot(context.Background())
 	for _, st := range all {
 		if st.Service.ID == id {

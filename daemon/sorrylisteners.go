@@ -13,6 +13,7 @@ import (
 
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/host/sysctl"
 	"github.com/shunt-lb/shunt/proxy"
 )
 
@@ -51,7 +52,7 @@ type kernelPlane interface {
 	dataplane.Lister
 	dataplane.Pather
 	ApplyDropping(ctx context.Context, v dataplane.VirtualService) error
-	Status(ctx context.Context, id dataplane.ServiceID) (dataplane.ServiceStatus, error)
+	dataplane.Looker
 	Alone(ctx context.Context, id dataplane.ServiceID) (bool, error)
 }
 
@@ -209,12 +210,15 @@ func (ls *sorryListeners) Snapshot(ctx context.Context) ([]dataplane.ServiceStat
 	return all, err
 }
 
-// Status is Snapshot for one service.
-func (ls *sorryListeners) Status(ctx context.Context, id dataplane.ServiceID) (dataplane.ServiceStatus, error) {
-	st, err := ls.kernelPlane.Status(ctx, id)
+// Look implements [dataplane.Looker].
+func (ls *sorryListeners) Look(ctx context.Context, id dataplane.ServiceID) (dataplane.ServiceStatus, error) {
+	st, err := ls.kernelPlane.Look(ctx, id)
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	ls.asApplied(&st)
+	if expire, e := sysctl.System.Get(expireNodest); id.Protocol == dataplane.UDP && e == nil && expire == "0" {
+		st.Holds = expireNodest + " is 0: the kernel would drop the datagrams of its clients if it left; set it to 1, or managesysctl=yes"
+	}
 	return st, err
 }
 

@@ -53,6 +53,13 @@ type Finder interface {
 	Find(ctx context.Context, ids []ServiceID) ([]VirtualService, error)
 }
 
+// A Looker is a Dataplane that reads one service for less than Snapshot costs.
+type Looker interface {
+	// Look returns what Snapshot says of id, the zero value for a service that it
+	// does not list. The result belongs to the caller.
+	Look(ctx context.Context, id ServiceID) (ServiceStatus, error)
+}
+
 // An Observer is a Dataplane that makes the connections to real servers itself,
 // and sees which of them fail.
 type Observer interface {

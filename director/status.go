@@ -96,6 +96,8 @@ type ServiceStatus struct {
 	// share of the dataplane's connections.
 	Full             bool               `json:"full,omitempty"`
 	FallbackCounters dataplane.Counters `json:"fallback_counters"`
+	// Admin is what an operator has ordered about the fallback, nil for nothing.
+	Admin *Admin `json:"admin,omitempty"`
 	// Warnings are about the service as a whole; they take no real server out of use.
 	Warnings []string `json:"warnings,omitempty"`
 	// Changed lists what somebody else has changed about the service in the
@@ -139,7 +141,9 @@ type ServerStatus struct {
 	// Expires is when the certificate that it has shown to a check ends, zero if it
 	// has shown none.
 	Expires time.Time `json:"certificate_expires,omitzero"`
-	// State is "up", "pending", "kept", "down" or "maintenance".
+	// Admin is what an operator has ordered about the server, nil for nothing.
+	Admin *Admin `json:"admin,omitempty"`
+	// State is "up", "pending", "kept", "down", "drain" or "maintenance".
 	State State `json:"state"`
 	// Kept is the directive that keeps a server in use although its checks fail:
 	// "maxdown" or "failopen"; empty for none.
@@ -176,6 +180,22 @@ type ServerStatus struct {
 	Counters   dataplane.Counters `json:"counters"`
 
 	addr netip.AddrPort // its address in the dataplane
+}
+
+// An Admin is what an operator has ordered, beside a configuration file and its
+// folders. It is kept until it is taken back, over reloads and restarts.
+type Admin struct {
+	// State is Drain or Maintenance, of a fallback Active; empty while only the
+	// weight is ordered.
+	State State `json:"state,omitempty"`
+	// Weight takes the place of the configured one, nil if it does not.
+	Weight *int `json:"weight,omitempty"`
+	// By is who gave the latest order: "alice (sudo)", "token deploy from 192.0.2.7".
+	By     string    `json:"by"`
+	Reason string    `json:"reason,omitempty"`
+	At     time.Time `json:"at"`
+	// Saved reports that the state file has it.
+	Saved bool `json:"saved"`
 }
 
 // A CheckStatus is one of several checks of a real server.
@@ -238,11 +258,14 @@ type Histogram struct {
 // A State is the state of a real server or, in a transition, of a fallback.
 type State string
 
-// The states of a real server. Maintenance is the operator's and wins.
+// The states of a real server. Maintenance and Drain are the operator's and win.
 const (
 	Up          State = "up"
 	Down        State = "down"
 	Maintenance State = "maintenance"
+	// Drain is the state of a healthy server that keeps its connections and gets no
+	// new ones.
+	Drain State = "drain"
 	// Pending is the state of a healthy server that the dataplane does not have
 	// yet. Only a ServerStatus has it; transitions show it as up.
 	Pending State = "pending"

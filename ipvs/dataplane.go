@@ -17,6 +17,7 @@ var (
 	_ dataplane.Finder    = (*Dataplane)(nil)
 	_ dataplane.Auditor   = (*Dataplane)(nil)
 	_ dataplane.Pather    = (*Dataplane)(nil)
+	_ dataplane.Looker    = (*Dataplane)(nil)
 )
 
 // Options configure a Dataplane. The zero value is usable.

@@ -22,6 +22,7 @@ var (
 	_ dataplane.Dataplane = (*Dataplane)(nil)
 	_ dataplane.Drainer   = (*Dataplane)(nil)
 	_ dataplane.Observer  = (*Dataplane)(nil)
+	_ dataplane.Looker    = (*Dataplane)(nil)
 )
 
 // Options are the settings of a Dataplane. The zero value is usable.
@@ -228,6 +229,25 @@ func (d *Dataplane) Remove(ctx context.Context, id dataplane.ServiceID) error {
 // Snapshot implements [dataplane.Dataplane]. It waits for no worker, not even for a
 // stuck one that holds the lock of a service's books.
 func (d *Dataplane) Snapshot(ctx context.Context) ([]dataplane.ServiceStatus, error) {
+	return d.look(ctx, d.all)
+}
+
+// Look implements [dataplane.Looker]. It waits no longer than Snapshot does.
+func (d *Dataplane) Look(ctx context.Context, id dataplane.ServiceID) (dataplane.ServiceStatus, error) {
+	found, err := d.look(ctx, func() []*service {
+		if s := d.service(id); s != nil {
+			return []*service{s}
+		}
+		return nil
+	})
+	if len(found) == 0 {
+		return dataplane.ServiceStatus{}, err
+	}
+	return found[0], err
+}
+
+// look returns the status of some services, in order.
+func (d *Dataplane) look(ctx context.Context, some func() []*service) ([]dataplane.ServiceStatus, error) {
 	if err := d.usable(ctx); err != nil {
 		return nil, err
 	}
@@ -239,7 +259,7 @@ func (d *Dataplane) Snapshot(ctx context.Context) ([]dataplane.ServiceStatus, er
 	seen := make(chan []dataplane.ServiceStatus, 1)
 	go func() {
 		defer func() { <-d.looking }()
-		seen <- d.snapshot()
+		seen <- statusOf(some())
 	}()
 	select {
 	case all := <-seen:
@@ -249,8 +269,7 @@ func (d *Dataplane) Snapshot(ctx context.Context) ([]dataplane.ServiceStatus, er
 	}
 }
 
-func (d *Dataplane) snapshot() []dataplane.ServiceStatus {
-	services := d.all()
+func statusOf(services []*service) []dataplane.ServiceStatus {
 	all := make([]dataplane.ServiceStatus, 0, len(services))
 	for _, s := range services {
 		st := s.table.Status()

@@ -17,12 +17,13 @@ const (
 	exitStopped   = 3 // status: no shunt is running
 	exitForbidden = 4 // status: one is, and this user may not ask it
 	exitUnready   = 5 // status: one is, and does not serve every service as it is wanted
+	exitWaited    = 6 // the time of --wait was over first
 )
 
 // exitStatuses is what the help says of them.
 const exitStatuses = "Exit codes: 0 success, 1 failure, 2 errors in the configuration, 3 no shunt is\n" +
 	"running, 4 one is running that this user may not ask, 5 one is running that does not\n" +
-	"serve every service as it is wanted (status)."
+	"serve every service as it is wanted (status), 6 the time of --wait was over first."
 
 // report prints an error and returns the exit code that belongs to it.
 func report(w io.Writer, err error) int {

@@ -40,6 +40,7 @@ var broken = map[string][]string{
 	"goes on":               {"remove/refuses", "remove/datagrams"},
 	"hides thresholds":      {"snapshot/all of it"},
 	"lets go on":            {"close/connections"},
+	"looks at another":      {"look/one"},
 	"loses a few":           {"stream/short connections"},
 	"one at a time":         {"concurrent/callers", "concurrent/one service"},
 	"serves one":            {"apply/serves"},

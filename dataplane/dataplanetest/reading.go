@@ -9,6 +9,7 @@ import (
 var reading = []promise{
 	{"snapshot/all of it", "Snapshot says what is in force", snapshotWhole},
 	{"snapshot/order", "Snapshot is ordered by service", snapshotOrder},
+	{"look/one", "Look says what Snapshot says of one service", lookAtOne},
 }
 
 func snapshotWhole(s *fixture) {
@@ -39,5 +40,23 @@ func snapshotOrder(s *fixture) {
 	}
 	if !slices.Equal(got, want) {
 		s.Errorf("Snapshot lists %v, want %v", got, want)
+	}
+}
+
+func lookAtOne(s *fixture) {
+	l, ok := s.dp.(dataplane.Looker)
+	if !ok {
+		return
+	}
+	first, p := s.tcpService("rr", 1), s.tcpService("wlc", 5, 0)
+	first.apply()
+	if st, err := l.Look(s.Context(), p.want.ID); err != nil || st.Service.ID != (dataplane.ServiceID{}) {
+		s.Errorf("Look at a service that is not served: %+v, %v, want nothing", st, err)
+	}
+	p.apply()
+	st, err := l.Look(s.Context(), p.want.ID)
+	s.check("Look", err)
+	if want := s.status(p.want.ID); !st.Service.Equal(want.Service) || len(st.Servers) != len(want.Servers) {
+		s.Errorf("Look says %+v, Snapshot %+v", st, want)
 	}
 }

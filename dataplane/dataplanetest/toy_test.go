@@ -244,6 +244,17 @@ func (t *toy) evict(id dataplane.ServiceID) {
 	}
 }
 
+// Look implements dataplane.Looker.
+func (t *toy) Look(ctx context.Context, id dataplane.ServiceID) (dataplane.ServiceStatus, error) {
+	all, err := t.Snapshot(ctx)
+	for _, st := range all {
+		if st.Service.ID == id || t.is("looks at another") {
+			return st, err
+		}
+	}
+	return dataplane.ServiceStatus{}, err
+}
+
 func (t *toy) Snapshot(context.Context) ([]dataplane.ServiceStatus, error) {
 	var all []dataplane.ServiceStatus
 	if t.is("lists foreign") {

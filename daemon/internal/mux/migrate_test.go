@@ -85,7 +85,7 @@ func (w *fakeDataplane) Snapshot(context.Context) (all []dataplane.ServiceStatus
 
 func (w *fakeDataplane) Close() error { return nil }
 
-func (w *fakeDataplane) Status(ctx context.Context, id dataplane.ServiceID) (dataplane.ServiceStatus, error) {
+func (w *fakeDataplane) Look(ctx context.Context, id dataplane.ServiceID) (dataplane.ServiceStatus, error) {
 	all, err := w.Snapshot(ctx)
 	for _, st := range all {
 		if st.Service.ID == id {

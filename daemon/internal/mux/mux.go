@@ -44,6 +44,7 @@ var (
 	_ dataplane.Drainer   = (*Mux)(nil)
 	_ dataplane.Finder    = (*Mux)(nil)
 	_ dataplane.Auditor   = (*Mux)(nil)
+	_ dataplane.Looker    = (*Mux)(nil)
 	_ dataplane.Observer  = (*Mux)(nil)
 	_ dataplane.Pather    = (*Mux)(nil)
 )
@@ -155,6 +156,24 @@ func (m *Mux) Snapshot(ctx context.Context) ([]dataplane.ServiceStatus, error) {
 	}
 	slices.SortFunc(all, func(a, b dataplane.ServiceStatus) int { return a.Service.ID.Compare(b.Service.ID) })
 	return all, nil
+}
+
+// Look implements [dataplane.Looker], with the counters that Snapshot has.
+func (m *Mux) Look(ctx context.Context, id dataplane.ServiceID) (dataplane.ServiceStatus, error) {
+	m.mu.Lock()
+	on, served := m.on[id]
+	old, past := m.migrations[id], m.past[id]
+	m.mu.Unlock()
+	if !served {
+		return dataplane.ServiceStatus{}, nil
+	}
+	st, err := m.lookOn(ctx, on, id)
+	if err == nil && old != nil {
+		var other dataplane.ServiceStatus
+		other, err = m.lookOn(ctx, old.from, id)
+		st = withCounters(st, other)
+	}
+	return withCounters(st, past), err
 }
 
 // Served returns the names of the services that a dataplane serves now, in
