@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/urfave/cli/v2"
 
@@ -15,7 +17,7 @@ func configCommand() *cli.Command {
 	flags := []cli.Flag{
 		&cli.BoolFlag{Name: "json", Usage: "print JSON"},
 		&cli.BoolFlag{Name: "strict", Usage: "refuse what ldirectord refuses"},
-		&cli.StringFlag{Name: "dataplane", Value: "auto", Usage: "the default dataplane: " + daemon.DataplaneChoices() + "; auto is what this host has"},
+		&cli.StringFlag{Name: "dataplane", Value: "auto", EnvVars: []string{"SHUNT_DATAPLANE"}, Usage: "the default dataplane: " + daemon.DataplaneChoices() + "; auto is what this host has"},
 	}
 	return &cli.Command{
 		Name:            "config",
@@ -49,9 +51,10 @@ func load(c *cli.Context) (string, *config.Config, error) {
 	return path, conf, err
 }
 
-// readConfig reads the file that a command names, or the usual one.
+// readConfig reads the file that a command names, or else the environment, or the
+// usual one: the file that shunt run would read.
 func readConfig(c *cli.Context) (path string, src *config.Source, err error) {
-	name := defaultConfig
+	name := cmp.Or(os.Getenv("SHUNT_CONFIG"), defaultConfig)
 	switch c.NArg() {
 	case 0:
 	case 1:

@@ -18,10 +18,9 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v2"
-)
 
-// The linker sets both.
-var version, commit = "unknown", "unknown"
+	"github.com/shunt-lb/shunt/internal/version"
+)
 
 // defaultConfig is the path of the file of ldirectord's users.
 const defaultConfig = "/etc/ha.d/ldirectord.cf"
@@ -111,7 +110,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		UsageText: "shunt command [options]",
 		Description: "shunt reads the ldirectord.cf of an LVS cluster, checks its real servers and keeps its\n" +
 			"virtual services forwarding to those that are well.\n\n" + exitStatuses,
-		Version:        version,
+		Version:        version.Number,
 		Writer:         stdout,
 		ErrWriter:      stderr,
 		ExitErrHandler: func(*cli.Context, error) {}, // report prints errors
@@ -145,7 +144,7 @@ func versionCommand() *cli.Command {
 	}
 }
 
-func printVersion(c *cli.Context) { fmt.Fprintf(c.App.Writer, "shunt %s (%s)\n", version, commit) }
+func printVersion(c *cli.Context) { fmt.Fprintln(c.App.Writer, "shunt", version.Text()) }
 
 // noArguments refuses arguments that a command would silently ignore.
 func noArguments(c *cli.Context) error {
