@@ -4,13 +4,11 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/netip"
 	"path/filepath"
-	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -20,47 +18,13 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/shunt-lb/shunt/admin"
+	"github.com/shunt-lb/shunt/admin/internal/fixture"
 	"github.com/shunt-lb/shunt/director"
 )
 
-// fill gives everything that v holds, as far as it travels, a value of its
-// own.
-func fill(v reflect.Value, n *int) {
-	*n++
-	switch {
-	case v.Type() == reflect.TypeFor[time.Time]():
-		v.Set(reflect.ValueOf(time.Unix(int64(*n), 123456789).UTC()))
-	case v.Kind() == reflect.Struct:
-		for f, value := range v.Fields() {
-			if f.IsExported() && f.Tag.Get("json") != "-" {
-				fill(value, n)
-			}
-		}
-	case v.Kind() == reflect.Slice:
-		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
-		fill(v.Index(0), n)
-		fill(v.Index(1), n)
-	case v.Kind() == reflect.String:
-		v.SetString(fmt.Sprintf("<%d> \"é\"\n", *n))
-	case v.Kind() == reflect.Bool:
-		v.SetBool(true)
-	case v.CanInt():
-		v.SetInt(int64(*n))
-	case v.CanUint():
-		v.SetUint(uint64(*n))
-	}
-}
-
-// whole is a status in which nothing that travels is zero.
-func whole() director.Status {
-	var st director.Status
-	fill(reflect.ValueOf(&st).Elem(), new(int))
-	return st
-}
-
 func TestRoundTrip(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
-	want := whole()
+	want := fixture.Whole()
 	if err := newServer(t, tells(want)).ListenControl(t.Context(), path); err != nil {
 		t.Fatal(err)
 	}

@@ -11,27 +11,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/shunt-lb/shunt/admin"
+	"github.com/shunt-lb/shunt/admin/internal/fixture"
 	"github.com/shunt-lb/shunt/dataplane"
 )
-
-func link(protocol, client, virtual, server, state string, expires int) dataplane.Connection {
-	return dataplane.Connection{
-		Protocol: protocol, Client: netip.MustParseAddrPort(client), Virtual: netip.MustParseAddrPort(virtual),
-		Server: netip.MustParseAddrPort(server), State: state, Expires: time.Duration(expires) * time.Second,
-	}
-}
-
-var links = []dataplane.Connection{
-	link("TCP", "10.1.0.2:41394", "10.2.0.100:80", "10.2.0.11:8080", "ESTABLISHED", 899),
-	link("UDP", "10.1.0.2:41394", "10.2.0.100:80", "10.2.0.11:53", "UDP", 299),
-	link("TCP", "10.1.0.3:0", "10.2.0.100:443", "[fd00:2::11]:443", "ASSURED", 7200),
-	link("TCP", "[fd00:1::2]:5", "[fd00:2::100]:80", "10.2.0.12:80", "FIN_WAIT", 0),
-}
 
 // table yields all and then err, if there is one.
 func table(all []dataplane.Connection, err error) iter.Seq2[dataplane.Connection, error] {
@@ -62,20 +48,20 @@ func telling(t *testing.T, c admin.Connections) *admin.Client {
 }
 
 func TestConnectionsAreFiltered(t *testing.T) {
-	c := telling(t, admin.Connections{All: table(links, nil), Unlisted: []string{"tcp 10.2.0.101:80"}})
+	c := telling(t, admin.Connections{All: table(fixture.Links, nil), Unlisted: []string{"tcp 10.2.0.101:80"}})
 	for _, tt := range []struct {
 		filter admin.ConnectionFilter
 		want   []dataplane.Connection
 	}{
-		{admin.ConnectionFilter{}, links},
-		{admin.ConnectionFilter{Service: "10.2.0.100"}, links[:3]},
-		{admin.ConnectionFilter{Service: "10.2.0.100:80"}, links[:2]},
-		{admin.ConnectionFilter{Service: "udp 10.2.0.100:80"}, links[1:2]},
-		{admin.ConnectionFilter{Service: "tcp [fd00:2::100]:80"}, links[3:]},
-		{admin.ConnectionFilter{Service: "[fd00:2::100]"}, links[3:]},
-		{admin.ConnectionFilter{Real: "10.2.0.11"}, links[:2]},
-		{admin.ConnectionFilter{Real: "[fd00:2::11]:443"}, links[2:3]},
-		{admin.ConnectionFilter{Real: "10.2.0.11:8080", Service: "tcp 10.2.0.100"}, links[:1]},
+		{admin.ConnectionFilter{}, fixture.Links},
+		{admin.ConnectionFilter{Service: "10.2.0.100"}, fixture.Links[:3]},
+		{admin.ConnectionFilter{Service: "10.2.0.100:80"}, fixture.Links[:2]},
+		{admin.ConnectionFilter{Service: "udp 10.2.0.100:80"}, fixture.Links[1:2]},
+		{admin.ConnectionFilter{Service: "tcp [fd00:2::100]:80"}, fixture.Links[3:]},
+		{admin.ConnectionFilter{Service: "[fd00:2::100]"}, fixture.Links[3:]},
+		{admin.ConnectionFilter{Real: "10.2.0.11"}, fixture.Links[:2]},
+		{admin.ConnectionFilter{Real: "[fd00:2::11]:443"}, fixture.Links[2:3]},
+		{admin.ConnectionFilter{Real: "10.2.0.11:8080", Service: "tcp 10.2.0.100"}, fixture.Links[:1]},
 		{admin.ConnectionFilter{Real: "10.2.0.99"}, nil},
 	} {
 		var got []dataplane.Connection
@@ -95,7 +81,7 @@ func TestConnectionsAreFiltered(t *testing.T) {
 
 func TestConnectionsThatCannotBeTold(t *testing.T) {
 	ignore := func(dataplane.Connection) error { return nil }
-	c := telling(t, admin.Connections{All: table(links, errors.New("the kernel is tired"))})
+	c := telling(t, admin.Connections{All: table(fixture.Links, errors.New("the kernel is tired"))})
 	if _, err := c.Connections(t.Context(), admin.ConnectionFilter{}, ignore); err == nil || err.Error() != "the kernel is tired" {
 		t.Errorf("error is %v", err)
 	}
@@ -122,7 +108,7 @@ func TestConnectionsWithoutEnd(t *testing.T) {
 	ended := make(chan struct{})
 	c := telling(t, admin.Connections{All: func(yield func(dataplane.Connection, error) bool) {
 		defer close(ended)
-		for yield(links[0], nil) {
+		for yield(fixture.Links[0], nil) {
 		}
 	}})
 	enough, n := errors.New("enough"), 0
@@ -155,46 +141,5 @@ func TestConnectionsCutShort(t *testing.T) {
 	_, err = admin.Dial(path).Connections(t.Context(), admin.ConnectionFilter{}, func(dataplane.Connection) error { n++; return nil })
 	if n != 1 || err == nil || !strings.Contains(err.Error(), "ended before the list of connections did") {
 		t.Errorf("%d connections and %v", n, err)
-	}
-}
-
-func TestConnectionTable(t *testing.T) {
-	var b strings.Builder
-	table := admin.NewConnectionTable(&b)
-	for _, c := range links {
-		if err := table.Add(c); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := table.Close([]string{"tcp 10.2.0.101:80", "udp 10.2.0.101:53"}); err != nil {
-		t.Fatal(err)
-	}
-	const want = `PROTO  CLIENT          VIRTUAL           REAL SERVER       STATE        EXPIRES
-TCP    10.1.0.2:41394  10.2.0.100:80     10.2.0.11:8080    ESTABLISHED   14m59s
-UDP    10.1.0.2:41394  10.2.0.100:80     10.2.0.11:53      UDP            4m59s
-TCP    10.1.0.3        10.2.0.100:443    [fd00:2::11]:443  ASSURED           2h
-TCP    [fd00:1::2]:5   [fd00:2::100]:80  10.2.0.12:80      FIN_WAIT          0s
-4 connections
-not listed, because the proxy has no table of its connections: tcp 10.2.0.101:80, udp 10.2.0.101:53
-`
-	if diff := cmp.Diff(want, b.String()); diff != "" {
-		t.Errorf("-want +got:\n%s", diff)
-	}
-}
-
-// TestConnectionTableFlows: what does not end is not kept.
-func TestConnectionTableFlows(t *testing.T) {
-	var b strings.Builder
-	table := admin.NewConnectionTable(&b)
-	for n := 1; n <= 3000; n++ {
-		if err := table.Add(links[0]); err != nil {
-			t.Fatal(err)
-		}
-		if lines := strings.Count(b.String(), "\n"); n-lines > 1000 {
-			t.Fatalf("%d connections and %d lines", n, lines)
-		}
-	}
-	if err := table.Close(nil); err != nil || !strings.HasSuffix(b.String(), "\n3000 connections\n") {
-		t.Errorf("%v, and it ends with %q", err, b.String()[b.Len()-40:])
 	}
 }

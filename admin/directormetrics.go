@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/shunt-lb/shunt/admin/text"
 	"github.com/shunt-lb/shunt/director"
 )
 
@@ -19,7 +20,7 @@ var statusMetrics = []metric[director.Status]{
 	whole.timestamp("start_timestamp_seconds", "When the director started, in seconds since 1970.",
 		func(st *director.Status) time.Time { return st.Started }),
 	whole.gauge("ready", "1 if the dataplane has every service as the director wants it.",
-		func(st *director.Status) float64 { return truth(unready(*st) == nil) }),
+		func(st *director.Status) float64 { return truth(text.Unready(*st) == nil) }),
 	whole.info("dataplane_info", "Always 1; which dataplane forwards, and why that one.", []string{"name", "reason"},
 		func(st *director.Status) []string { return []string{st.Dataplane.Name, st.Dataplane.Reason} }),
 	whole.gauge("dataplane_up", "1 if the dataplane could be read back. At 0 all metrics of traffic and connections are missing.",

@@ -38,10 +38,3 @@ func (s *Server) Gatherer() prometheus.Gatherer { return s.registry }
 
 // Reason classifies the latest check of r.
 func Reason(r director.ServerStatus) string { return latestReason(&r) }
-
-// Formats of the status table and the page.
-var (
-	Ago  = ago
-	Took = took
-	Size = size
-)

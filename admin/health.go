@@ -1,11 +1,10 @@
 package admin
 
 import (
-	"errors"
 	"io"
 	"net/http"
 
-	"github.com/shunt-lb/shunt/director"
+	"github.com/shunt-lb/shunt/admin/text"
 )
 
 // healthz answers 200 while the director's loop answers and no worker of the proxy
@@ -24,7 +23,7 @@ func (s *Server) healthz(w http.ResponseWriter, r *http.Request) {
 func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 	st, err := s.status(r.Context())
 	if err == nil {
-		err = unready(st)
+		err = text.Unready(st)
 	}
 	verdict(w, err)
 }
@@ -37,18 +36,4 @@ func verdict(w http.ResponseWriter, err error) {
 		text = err.Error() + "\n"
 	}
 	_, _ = io.WriteString(w, text) // the client has gone: there is nobody to tell
-}
-
-// unready says why st is not ready, nil if it is.
-func unready(st director.Status) error {
-	if st.Config.Loaded.IsZero() {
-		return errors.New("no configuration is in force yet")
-	}
-	switch {
-	case st.Ready:
-		return nil
-	case st.Unready != "":
-		return errors.New(st.Unready)
-	}
-	return errors.New("shunt does not say why it is not ready")
 }

@@ -1,7 +1,6 @@
 package admin_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"net/http"
 	"path/filepath"
@@ -10,16 +9,6 @@ import (
 	"github.com/shunt-lb/shunt/admin"
 	"github.com/shunt-lb/shunt/director"
 )
-
-func TestHistoryGolden(t *testing.T) {
-	var b bytes.Buffer
-	fresh := director.ServerHistory{Service: "tcp 10.0.0.100:80", Server: "10.0.0.3:80", State: director.Down, Since: before(0), Cause: "not checked yet"}
-	err := admin.RenderHistory(&b, []director.ServerHistory{history("tcp 10.0.0.100:80", "10.0.0.2:80"), fresh}, admin.RenderOptions{Now: now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	golden(t, "history.txt", b.String())
-}
 
 func TestHistoryOverHTTP(t *testing.T) {
 	w := get(newServer(t, tells(troubled())), "/api/v1/history?real=10.0.0.2:80&service=tcp+10.0.0.100:80")

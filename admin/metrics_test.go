@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/shunt-lb/shunt/admin"
+	"github.com/shunt-lb/shunt/admin/internal/fixture"
 	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/director"
 )
@@ -46,7 +47,7 @@ func TestMetricsGolden(t *testing.T) {
 	if w.Code != http.StatusOK {
 		t.Fatalf("status %d: %s", w.Code, w.Body)
 	}
-	golden(t, "metrics.txt", own(w.Body.String()))
+	fixture.Golden(t, *update, "metrics.txt", own(w.Body.String()))
 }
 
 func TestMetricsLint(t *testing.T) {

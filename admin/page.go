@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/shunt-lb/shunt/admin/text"
 	"github.com/shunt-lb/shunt/director"
 )
 
@@ -28,18 +29,18 @@ var pageCSS string
 var pageJS string
 
 var page = template.Must(template.New("page").Funcs(template.FuncMap{
-	"about":   about,
-	"bounds":  bounds,
-	"clock":   clock,
-	"failing": failing, "warnings": warnings,
-	"first":   first,
-	"full":    full,
-	"size":    size,
-	"times":   times,
-	"trouble": func(rs director.ServerStatus) string { return trouble(time.Now(), rs) },
-	"wrapped": wrapped,
-	"verdict": latestCheck,
-	"word":    checkWord,
+	"about":   text.About,
+	"bounds":  text.Bounds,
+	"clock":   text.Clock,
+	"failing": text.Failing, "warnings": text.Warnings,
+	"first":   text.First,
+	"full":    text.Full,
+	"size":    text.Size,
+	"times":   text.Times,
+	"trouble": func(rs director.ServerStatus) string { return text.Trouble(time.Now(), rs) },
+	"wrapped": text.Wrapped,
+	"verdict": text.LatestCheck,
+	"word":    text.CheckWord,
 }).Parse(pageHTML))
 
 // pagePolicy lets the page run its own script and style and nothing else, so
@@ -72,7 +73,7 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request) {
 	if d.Failure != nil {
 		code = http.StatusServiceUnavailable
 	} else {
-		d.Unready = unready(d.Status)
+		d.Unready = text.Unready(d.Status)
 	}
 	d.Latest = newest(d.Status.Transitions)
 	var b bytes.Buffer

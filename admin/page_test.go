@@ -3,42 +3,16 @@ package admin_test
 import (
 	"crypto/sha256"
 	"encoding/base64"
-	"reflect"
 	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/shunt-lb/shunt/admin/internal/fixture"
 	"github.com/shunt-lb/shunt/director"
 )
 
-const hostile = `"'><script>alert(1)</script><img src=x onerror=alert(2)>{{.}}` + "\x1b[2J\x00"
-
-// putHostile puts the hostile string wherever v holds one.
-func putHostile(v reflect.Value) {
-	switch v.Kind() {
-	case reflect.Struct:
-		for f, value := range v.Fields() {
-			if f.IsExported() {
-				putHostile(value)
-			}
-		}
-	case reflect.Slice:
-		for i := range v.Len() {
-			putHostile(v.Index(i))
-		}
-	case reflect.String:
-		v.SetString(hostile)
-	}
-}
-
-func poisoned() director.Status {
-	st := whole()
-	putHostile(reflect.ValueOf(&st).Elem())
-	return st
-}
-
 func TestPageEscapes(t *testing.T) {
-	body := get(newServer(t, tells(poisoned())), "/").Body.String()
+	body := get(newServer(t, tells(fixture.Poisoned())), "/").Body.String()
 	if n := strings.Count(body, "&lt;script&gt;alert(1)"); n < 20 {
 		t.Errorf("only %d of the hostile strings are shown", n)
 	}

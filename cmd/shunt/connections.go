@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/admin"
+	"github.com/shunt-lb/shunt/admin/text"
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
@@ -28,7 +29,7 @@ func showConnections(c *cli.Context, client *admin.Client) error {
 	ctx, cancel := signal.NotifyContext(c.Context, unix.SIGINT, unix.SIGTERM)
 	defer cancel()
 	out := bufio.NewWriter(c.App.Writer)
-	table, lines := admin.NewConnectionTable(out), json.NewEncoder(out)
+	table, lines := text.NewConnectionTable(out), json.NewEncoder(out)
 	add := table.Add
 	if c.Bool("json") {
 		add = func(c dataplane.Connection) error { return lines.Encode(admin.NewConnection(c)) }

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/admin"
+	"github.com/shunt-lb/shunt/admin/text"
 	"github.com/shunt-lb/shunt/director"
 )
 
@@ -114,7 +115,7 @@ func showHistory(c *cli.Context, client *admin.Client) error {
 	case c.Bool("json"):
 		return printJSON(c.App.Writer, servers)
 	}
-	return admin.RenderHistory(c.App.Writer, servers, renderOptions(c.App.Writer))
+	return text.RenderHistory(c.App.Writer, servers, renderOptions(c.App.Writer))
 }
 
 func in(service string) string {
@@ -125,11 +126,11 @@ func in(service string) string {
 }
 
 func render(w io.Writer, s director.Status) error {
-	return admin.Render(w, s, renderOptions(w))
+	return text.Render(w, s, renderOptions(w))
 }
 
-func renderOptions(w io.Writer) admin.RenderOptions {
-	return admin.RenderOptions{Color: terminal(w) && os.Getenv("NO_COLOR") == "", Width: width(w)}
+func renderOptions(w io.Writer) text.Options {
+	return text.Options{Color: terminal(w) && os.Getenv("NO_COLOR") == "", Width: width(w)}
 }
 
 func printJSON(w io.Writer, v any) error {

@@ -1,14 +1,15 @@
-package admin_test
+package text_test
 
 import (
 	"os"
 
-	"github.com/shunt-lb/shunt/admin"
+	"github.com/shunt-lb/shunt/admin/internal/fixture"
+	"github.com/shunt-lb/shunt/admin/text"
 )
 
 // The table of `shunt status`, for a terminal of 80 columns.
 func ExampleRender() {
-	if err := admin.Render(os.Stdout, calm(), admin.RenderOptions{Width: 80, Now: now}); err != nil {
+	if err := text.Render(os.Stdout, fixture.Calm(), text.Options{Width: 80, Now: fixture.Now}); err != nil {
 		panic(err)
 	}
 	// Output:

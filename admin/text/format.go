@@ -1,4 +1,4 @@
-package admin
+package text
 
 import (
 	"fmt"
@@ -7,18 +7,18 @@ import (
 	"unicode"
 )
 
-// ago says how long before now t was, in the two largest units: "3d4h", "12m5s".
+// Ago says how long before now t was, in the two largest units: "3d4h", "12m5s".
 // It is "never" for the zero time, and "0s" for one in the future, by another
 // clock.
-func ago(now, t time.Time) string {
+func Ago(now, t time.Time) string {
 	if t.IsZero() {
 		return "never"
 	}
-	return span(max(0, now.Sub(t)))
+	return Span(max(0, now.Sub(t)))
 }
 
-// span writes a duration of seconds or more in its two largest units.
-func span(d time.Duration) string {
+// Span writes a duration of seconds or more in its two largest units.
+func Span(d time.Duration) string {
 	s := int(d / time.Second)
 	switch {
 	case s >= 86400:
@@ -38,8 +38,8 @@ func units(a int, unit string, b int, smaller string) string {
 	return fmt.Sprintf("%d%s%d%s", a, unit, b, smaller)
 }
 
-// times writes how often something happened.
-func times(n uint64) string {
+// Times writes how often something happened.
+func Times(n uint64) string {
 	switch n {
 	case 0:
 		return "never"
@@ -49,8 +49,8 @@ func times(n uint64) string {
 	return fmt.Sprintf("%d times", n)
 }
 
-// took writes how long a check took, with three digits at most.
-func took(d time.Duration) string {
+// Took writes how long a check took, with three digits at most.
+func Took(d time.Duration) string {
 	switch {
 	case d >= 100*time.Millisecond:
 		return d.Round(10 * time.Millisecond).String()
@@ -60,8 +60,8 @@ func took(d time.Duration) string {
 	return d.Round(time.Microsecond).String()
 }
 
-// size writes a number of bytes: "512 B", "1.4 MiB".
-func size(n uint64) string {
+// Size writes a number of bytes: "512 B", "1.4 MiB".
+func Size(n uint64) string {
 	if n < 1024 {
 		return fmt.Sprintf("%d B", n)
 	}
@@ -74,17 +74,25 @@ func size(n uint64) string {
 
 var sizes = []string{"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"}
 
-// clock writes a moment for people, in their own time zone.
-func clock(t time.Time) string {
+// Clock writes a moment for people, in their own time zone.
+func Clock(t time.Time) string {
 	if t.IsZero() {
 		return "never"
 	}
 	return t.Local().Format("2006-01-02 15:04:05")
 }
 
-// printable replaces what a terminal would act on. Parts of a status come from
+// one is 1 for true and 0 for false.
+func one(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// Printable replaces what a terminal would act on. Parts of a status come from
 // real servers, and must not move the cursor.
-func printable(s string) string {
+func Printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
 			return '\uFFFD'

@@ -1,4 +1,4 @@
-package admin
+package text
 
 import (
 	"fmt"
@@ -31,7 +31,7 @@ func NewConnectionTable(w io.Writer) *ConnectionTable { return &ConnectionTable{
 func (t *ConnectionTable) Add(c dataplane.Connection) error {
 	t.n++
 	cells := []string{
-		printable(c.Protocol), end(c.Client), end(c.Virtual), end(c.Server), printable(c.State), span(c.Expires),
+		Printable(c.Protocol), end(c.Client), end(c.Virtual), end(c.Server), Printable(c.State), Span(c.Expires),
 	}
 	if t.widths != nil {
 		return t.line(cells)
@@ -57,7 +57,7 @@ func (t *ConnectionTable) Close(unlisted []string) error {
 	if _, err := fmt.Fprintln(t.w, strconv.Itoa(t.n), noun); err != nil || len(unlisted) == 0 {
 		return err
 	}
-	_, err := fmt.Fprintf(t.w, "not listed, because the proxy has no table of its connections: %s\n", printable(strings.Join(unlisted, ", ")))
+	_, err := fmt.Fprintf(t.w, "not listed, because the proxy has no table of its connections: %s\n", Printable(strings.Join(unlisted, ", ")))
 	return err
 }
 

@@ -1,4 +1,4 @@
-package admin
+package text
 
 import (
 	"fmt"
@@ -12,11 +12,11 @@ import (
 // RenderHistory writes the latest checks of real servers for people, one a
 // line, the latest one first. Control characters come out as replacement
 // characters. The error is w's.
-func RenderHistory(w io.Writer, servers []director.ServerHistory, o RenderOptions) error {
+func RenderHistory(w io.Writer, servers []director.ServerHistory, o Options) error {
 	if o.Now.IsZero() {
 		o.Now = time.Now()
 	}
-	r := renderer{RenderOptions: o}
+	r := renderer{Options: o}
 	for i, s := range servers {
 		if i > 0 {
 			r.line("")
@@ -30,7 +30,7 @@ func RenderHistory(w io.Writer, servers []director.ServerHistory, o RenderOption
 		if s.State != director.Up {
 			c = red
 		}
-		r.detail("  ", c, fmt.Sprintf("%s for %s: %s", s.State, ago(o.Now, s.Since), s.Cause))
+		r.detail("  ", c, fmt.Sprintf("%s for %s: %s", s.State, Ago(o.Now, s.Since), s.Cause))
 		for _, c := range slices.Backward(s.Checks) {
 			r.check(c)
 		}
@@ -44,7 +44,7 @@ func RenderHistory(w io.Writer, servers []director.ServerHistory, o RenderOption
 
 func (r *renderer) check(c director.CheckResult) {
 	took := time.Duration(c.Duration).Round(10 * time.Microsecond)
-	line := fmt.Sprintf("%s  %10s  ", clock(c.Time), took)
+	line := fmt.Sprintf("%s  %10s  ", Clock(c.Time), took)
 	if c.Check != "" {
 		line += c.Check + "  "
 	}

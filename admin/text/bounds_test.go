@@ -1,15 +1,15 @@
-package admin_test
+package text_test
 
 import (
 	"strings"
 	"testing"
 
-	"github.com/shunt-lb/shunt/admin"
+	"github.com/shunt-lb/shunt/admin/text"
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/director"
 )
 
-// The status says which bounds have been met and which are now, and nothing of
+// The status says which bounds have been met and which are fixture.Now, and nothing of
 // those that have not.
 func TestRenderBounds(t *testing.T) {
 	room := func(used, limit int64, refused uint64) dataplane.Usage {
@@ -38,7 +38,7 @@ func TestRenderBounds(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var b strings.Builder
-			if err := admin.Render(&b, director.Status{Ready: true, Dataplane: director.DataplaneStatus{Load: tt.load}}, admin.RenderOptions{}); err != nil {
+			if err := text.Render(&b, director.Status{Ready: true, Dataplane: director.DataplaneStatus{Load: tt.load}}, text.Options{}); err != nil {
 				t.Fatal(err)
 			}
 			_, bounds, _ := strings.Cut(b.String(), "\nbounds ")

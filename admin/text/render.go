@@ -1,4 +1,4 @@
-package admin
+package text
 
 import (
 	"bytes"
@@ -13,8 +13,8 @@ import (
 	"github.com/shunt-lb/shunt/director"
 )
 
-// RenderOptions describe where a status is shown.
-type RenderOptions struct {
+// Options describe where a status is shown.
+type Options struct {
 	// Color marks states with ANSI colours.
 	Color bool
 	// Width is that of the terminal in columns; 0 is no limit.
@@ -28,11 +28,11 @@ type RenderOptions struct {
 // it. A table with IPv4 addresses fits into 80 columns, one with IPv6 addresses
 // into 120. Control characters come out as replacement characters. The error is
 // w's.
-func Render(w io.Writer, s director.Status, o RenderOptions) error {
+func Render(w io.Writer, s director.Status, o Options) error {
 	if o.Now.IsZero() {
 		o.Now = time.Now()
 	}
-	r := renderer{RenderOptions: o}
+	r := renderer{Options: o}
 	r.header(s)
 	r.problems(s)
 	r.table(s.Services)
@@ -42,7 +42,7 @@ func Render(w io.Writer, s director.Status, o RenderOptions) error {
 
 // A renderer collects the text, so that a terminal gets it in one piece.
 type renderer struct {
-	RenderOptions
+	Options
 	out bytes.Buffer
 }
 
@@ -59,7 +59,7 @@ const (
 
 // paint makes s fit for a terminal, in colour where that is wanted.
 func (r *renderer) paint(c colour, s string) string {
-	s = printable(s)
+	s = Printable(s)
 	if !r.Color || s == "" || c == plain {
 		return s
 	}
@@ -80,7 +80,7 @@ func (r *renderer) item(label, text string) {
 
 // detail writes a text of any length with an indent, in lines that fit.
 func (r *renderer) detail(indent string, c colour, text string) {
-	for _, l := range fold.Words(printable(text), r.Width-len(indent), "  ") {
+	for _, l := range fold.Words(Printable(text), r.Width-len(indent), "  ") {
 		r.line("%s%s", indent, r.paint(c, l))
 	}
 }
@@ -91,18 +91,18 @@ func (r *renderer) header(s director.Status) {
 		forwards += " (" + s.Dataplane.Reason + ")"
 	}
 	if n := s.Dataplane.Repairs; n > 0 {
-		forwards += ", repaired " + times(n)
+		forwards += ", repaired " + Times(n)
 	}
 	loaded := r.moment(s.Config.Loaded)
 	if n := s.Config.Reloads; n > 0 {
-		loaded += fmt.Sprintf("; reloaded %s, refused %s", times(n), times(s.Config.ReloadFailures))
+		loaded += fmt.Sprintf("; reloaded %s, refused %s", Times(n), Times(s.Config.ReloadFailures))
 	}
 	r.item("dataplane", forwards)
 	r.item("config", s.Config.Path)
 	r.item("loaded", loaded)
 	r.item("started", r.moment(s.Started))
 	label := "bounds"
-	for _, b := range bounds(s.Dataplane.Load) {
+	for _, b := range Bounds(s.Dataplane.Load) {
 		r.item(label, b)
 		label = ""
 	}
@@ -112,13 +112,13 @@ func (r *renderer) moment(t time.Time) string {
 	if t.IsZero() {
 		return "not yet"
 	}
-	return fmt.Sprintf("%s, %s ago", clock(t), ago(r.Now, t))
+	return fmt.Sprintf("%s, %s ago", Clock(t), Ago(r.Now, t))
 }
 
 // problems writes the problems that an operator has to act on, the worst first.
 func (r *renderer) problems(s director.Status) {
 	if e := s.Config.ReloadError; e != "" {
-		r.alarm(red, fmt.Sprintf("RELOAD REFUSED %s ago; the configuration from before stays in force", ago(r.Now, s.Config.ReloadTried)),
+		r.alarm(red, fmt.Sprintf("RELOAD REFUSED %s ago; the configuration from before stays in force", Ago(r.Now, s.Config.ReloadTried)),
 			strings.Split(e, "\n")...)
 	}
 	if e := s.Dataplane.Error; e != "" {
@@ -128,20 +128,20 @@ func (r *renderer) problems(s director.Status) {
 		if sv.Error != "" {
 			r.alarm(red, "NOT SERVED AS CONFIGURED: "+sv.Service, sv.Error)
 		}
-		if text := failing(sv); text != "" {
+		if text := Failing(sv); text != "" {
 			r.alarm(red, "SERVERS WITH FAILING CHECKS SERVE: "+sv.Service, text)
 		}
-		if all := warnings(sv); len(all) > 0 {
-			r.alarm(yellow, "WARNINGS, which take nothing out of use: "+sv.Service, first(all)...)
+		if all := Warnings(sv); len(all) > 0 {
+			r.alarm(yellow, "WARNINGS, which take nothing out of use: "+sv.Service, First(all)...)
 		}
 		if len(sv.Changed) > 0 {
-			r.alarm(red, "CHANGED BY SOMEBODY ELSE, put right within seconds: "+sv.Service, first(sv.Changed)...)
+			r.alarm(red, "CHANGED BY SOMEBODY ELSE, put right within seconds: "+sv.Service, First(sv.Changed)...)
 		}
 	}
-	if f := full(s.Dataplane.Load); len(f) > 0 {
+	if f := Full(s.Dataplane.Load); len(f) > 0 {
 		r.alarm(yellow, "FULL", f...)
 	}
-	if err := unready(s); err != nil {
+	if err := Unready(s); err != nil {
 		r.alarm(yellow, "NOT READY", err.Error())
 	}
 	if n := len(s.Config.Waiting); n > 0 {
@@ -152,12 +152,12 @@ func (r *renderer) problems(s director.Status) {
 	}
 }
 
-// failing returns a clause about servers of sv that are in use although their
+// Failing returns a clause about servers of sv that are in use although their
 // checks fail, and why; "" for none.
-func failing(sv director.ServiceStatus) string {
+func Failing(sv director.ServiceStatus) string {
 	kept := 0
 	for _, rs := range sv.Servers {
-		kept += int(truth(rs.State == director.Kept))
+		kept += one(rs.State == director.Kept)
 	}
 	switch {
 	case kept == 0:
@@ -168,8 +168,8 @@ func failing(sv director.ServiceStatus) string {
 	return fmt.Sprintf("maxdown takes no more of them out: %d of %d are in use although their checks fail", kept, len(sv.Servers))
 }
 
-// warnings returns those about sv and its real servers.
-func warnings(sv director.ServiceStatus) []string {
+// Warnings returns those about sv and its real servers.
+func Warnings(sv director.ServiceStatus) []string {
 	all := slices.Clone(sv.Warnings)
 	for _, rs := range sv.Servers {
 		for _, text := range rs.Warnings {
@@ -179,8 +179,8 @@ func warnings(sv director.ServiceStatus) []string {
 	return all
 }
 
-// first returns the first of many lines, and how many more there are.
-func first(lines []string) []string {
+// First returns the first of many lines, and how many more there are.
+func First(lines []string) []string {
 	const most = 8
 	if len(lines) <= most {
 		return lines

@@ -1,4 +1,4 @@
-package admin
+package text
 
 import (
 	"fmt"
@@ -33,7 +33,7 @@ func (r *renderer) table(services []director.ServiceStatus) {
 		for _, rs := range sv.Servers {
 			rows = append(rows, r.server(rs))
 			for _, c := range rs.Checks {
-				rows = append(rows, row{cells: table.Row{r.paint(plain, "    "+c.Check), "", "", "", "", "", r.paint(plain, checkWord(c))}})
+				rows = append(rows, row{cells: table.Row{r.paint(plain, "    "+c.Check), "", "", "", "", "", r.paint(plain, CheckWord(c))}})
 			}
 		}
 		if sv.Fallback != "" {
@@ -69,8 +69,8 @@ func (r *renderer) layout(rows []row) {
 func (r *renderer) service(sv director.ServiceStatus) row {
 	up, kept, active := 0, 0, 0
 	for _, rs := range sv.Servers {
-		up += int(truth(rs.State == director.Up))
-		kept += int(truth(rs.State == director.Kept))
+		up += one(rs.State == director.Up)
+		kept += one(rs.State == director.Kept)
 		active += rs.Active
 	}
 	c := green
@@ -92,13 +92,13 @@ func (r *renderer) service(sv director.ServiceStatus) row {
 			r.paint(bold, sv.Service), "", "",
 			r.paint(c, state), active, sv.Counters.Connections, "",
 		},
-		note: about(sv), color: faint,
+		note: About(sv), color: faint,
 	}
 }
 
-// about returns how sv is configured, how many clients wait, how many were
+// About returns how sv is configured, how many clients wait, how many were
 // refused and why, and how many connections were cut.
-func about(sv director.ServiceStatus) string {
+func About(sv director.ServiceStatus) string {
 	var parts []string
 	if sv.Name != "" {
 		parts = append(parts, sv.Name)
@@ -114,7 +114,7 @@ func about(sv director.ServiceStatus) string {
 		parts = append(parts, "verify "+sv.Verify)
 	}
 	if sv.Persistent > 0 {
-		parts = append(parts, "persistent "+span(time.Duration(sv.Persistent)))
+		parts = append(parts, "persistent "+Span(time.Duration(sv.Persistent)))
 	}
 	if sv.Waiting > 0 {
 		parts = append(parts, fmt.Sprintf("waiting %d", sv.Waiting))
@@ -176,16 +176,16 @@ func (r *renderer) server(rs director.ServerStatus) row {
 	}
 	return row{
 		cells: table.Row{
-			r.paint(plain, "  "+rs.Server), r.paint(plain, wrapped(rs)), weight, r.state(rs),
-			rs.Active, rs.Counters.Connections, latestCheck(rs),
+			r.paint(plain, "  "+rs.Server), r.paint(plain, Wrapped(rs)), weight, r.state(rs),
+			rs.Active, rs.Counters.Connections, LatestCheck(rs),
 		},
-		note: trouble(r.Now, rs),
+		note: Trouble(r.Now, rs),
 	}
 }
 
-// wrapped returns the forwarding method of rs, or its tunnel type if that is not
+// Wrapped returns the forwarding method of rs, or its tunnel type if that is not
 // IP in IP. The JSON has all of the tunnel.
-func wrapped(rs director.ServerStatus) string {
+func Wrapped(rs director.ServerStatus) string {
 	if rs.Tunnel == "" {
 		return rs.Forward
 	}
@@ -208,7 +208,7 @@ func (r *renderer) state(rs director.ServerStatus) string {
 	case director.Maintenance:
 		word, c = "maint", yellow
 	}
-	return r.paint(c, word) + " " + ago(r.Now, rs.Since)
+	return r.paint(c, word) + " " + Ago(r.Now, rs.Since)
 }
 
 func (r *renderer) fallback(sv director.ServiceStatus) row {
@@ -221,19 +221,19 @@ func (r *renderer) fallback(sv director.ServiceStatus) row {
 	}}
 }
 
-// latestCheck returns the result of the latest check in a word or two.
-func latestCheck(rs director.ServerStatus) string {
+// LatestCheck returns the result of the latest check in a word or two.
+func LatestCheck(rs director.ServerStatus) string {
 	switch {
 	case rs.Checked.IsZero():
 		return "none yet"
 	case rs.Result == "":
-		return "ok " + took(time.Duration(rs.Duration))
+		return "ok " + Took(time.Duration(rs.Duration))
 	}
-	return "failed " + took(time.Duration(rs.Duration))
+	return "failed " + Took(time.Duration(rs.Duration))
 }
 
-// checkWord says in a word or two how one of several checks stands.
-func checkWord(c director.CheckStatus) string {
+// CheckWord says in a word or two how one of several checks stands.
+func CheckWord(c director.CheckStatus) string {
 	switch {
 	case c.Checked.IsZero():
 		return "none yet"
@@ -242,9 +242,9 @@ func checkWord(c director.CheckStatus) string {
 	case !c.OK && c.Result == "":
 		return "down"
 	case c.Result == "":
-		return "ok " + took(time.Duration(c.Duration))
+		return "ok " + Took(time.Duration(c.Duration))
 	}
-	return "failed " + took(time.Duration(c.Duration))
+	return "failed " + Took(time.Duration(c.Duration))
 }
 
 // soon is how long before its end a certificate is mentioned.
@@ -258,13 +258,13 @@ func expiry(now time.Time, rs director.ServerStatus) string {
 	case left <= 0:
 		return "its certificate expired on " + rs.Expires.UTC().Format(time.DateOnly)
 	default:
-		return "its certificate expires in " + span(left)
+		return "its certificate expires in " + Span(left)
 	}
 }
 
-// trouble returns why rs is not up, or what may soon take it down; "" where all
+// Trouble returns why rs is not up, or what may soon take it down; "" where all
 // is well.
-func trouble(now time.Time, rs director.ServerStatus) string {
+func Trouble(now time.Time, rs director.ServerStatus) string {
 	var parts []string
 	if rs.State == director.Pending {
 		parts = append(parts, "it is well, and the dataplane does not have it yet")
@@ -275,7 +275,7 @@ func trouble(now time.Time, rs director.ServerStatus) string {
 		parts = append(parts, fmt.Sprintf("slow start %.0f%%", 100*rs.SlowStart))
 	}
 	if rs.Hastened > 0 {
-		parts = append(parts, "check hastened "+times(rs.Hastened)+" by failed connections")
+		parts = append(parts, "check hastened "+Times(rs.Hastened)+" by failed connections")
 	}
 	if rs.Request != "" && !strings.HasSuffix(rs.Cause, rs.Request) {
 		parts = append(parts, "it asks for "+rs.Request)
@@ -286,11 +286,11 @@ func trouble(now time.Time, rs director.ServerStatus) string {
 	switch {
 	case rs.State == director.Kept && strings.Contains(rs.Cause, rs.Result):
 	case rs.Result != "" && rs.Fails > 1:
-		parts = append(parts, fmt.Sprintf("%s (%s in a row)", rs.Result, times(uint64(rs.Fails))))
+		parts = append(parts, fmt.Sprintf("%s (%s in a row)", rs.Result, Times(uint64(rs.Fails))))
 	case rs.Result != "":
 		parts = append(parts, rs.Result)
 	case rs.State == director.Down && rs.Rises > 0:
-		parts = append(parts, "check ok "+times(uint64(rs.Rises)))
+		parts = append(parts, "check ok "+Times(uint64(rs.Rises)))
 	}
 	return strings.Join(parts, "; ")
 }
