@@ -65,7 +65,7 @@ func flagsFirst(args []string) []string {
 	switch {
 	case len(args) >= 3 && args[1] == "config":
 		command = 3
-	case len(args) >= 2 && args[1] == "check":
+	case len(args) >= 2 && (args[1] == "check" || isOrder(args[1])):
 		command = 2
 	default:
 		return args
@@ -87,15 +87,12 @@ func flagsFirst(args []string) []string {
 }
 
 // valueFlags are the flags of these commands that take a value.
-var valueFlags = []string{"--dataplane", "--virtual", "--real"}
+var valueFlags = []string{"--dataplane", "--virtual", "--real", "--reason", "--wait", "--config", "-c", "--control"}
 
 // runCommands are those about this program and its files.
 func runCommands() []*cli.Command {
 	return []*cli.Command{runCommand(), configCommand(), checkCommand(), demoCommand(), versionCommand()}
 }
-
-// orderCommands have a running shunt do something.
-func orderCommands() []*cli.Command { return []*cli.Command{reloadCommand()} }
 
 // viewCommands show what a running shunt does.
 func viewCommands() []*cli.Command { return []*cli.Command{statusCommand()} }
