@@ -57,6 +57,8 @@ type Options struct {
 	// scrape; nil where there is none. It is called from many goroutines at
 	// once and the map is the caller's.
 	Sorry func() map[string]SorryStats
+	// Orders carries out what operators order; nil if nobody does.
+	Orders Orders
 	// Connections reads the connections that are being forwarded; nil if that is
 	// impossible. It is called from many goroutines at once.
 	Connections func(context.Context) Connections
@@ -72,6 +74,7 @@ type Server struct {
 	group       int
 	registry    *prometheus.Registry
 	connections func(context.Context) Connections
+	orders      Orders
 	pace        time.Duration
 	asking      chan struct{}
 	life        context.Context // of every request; end ends them
@@ -87,7 +90,7 @@ type Server struct {
 func New(o Options) *Server {
 	life, end := context.WithCancel(context.Background())
 	s := &Server{
-		source: o.Source, log: o.Log, version: o.Version, config: o.Config, group: o.ControlGroup, connections: o.Connections, life: life, end: end,
+		source: o.Source, log: o.Log, version: o.Version, config: o.Config, group: o.ControlGroup, connections: o.Connections, orders: o.Orders, life: life, end: end,
 		pace: pace, asking: make(chan struct{}, maxAsking),
 	}
 	s.registry = s.newRegistry(o)

@@ -164,7 +164,7 @@ func (d *Daemon) openAdmin(ctx context.Context) error {
 	}
 	s := admin.New(admin.Options{
 		Source: d, Log: d.log, Version: d.o.Version, Commit: d.o.Commit, Sorry: d.sorryStats,
-		Connections: d.connections, Config: d.o.Config, ControlGroup: group,
+		Connections: d.connections, Orders: director.OperatorOf(d.director), Config: d.o.Config, ControlGroup: group,
 	})
 	d.onStop("admin", 1200*time.Millisecond, func(context.Context) error { return s.Close() })
 	for _, path := range d.o.Control {

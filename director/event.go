@@ -18,7 +18,7 @@ const eventVersion = 1
 // JSON form is what a webhook gets.
 type Event struct {
 	Version int `json:"version"`
-	// Event is up, kept, down, maintenance or removed, of a real server, or
+	// Event is up, kept, drain, down, maintenance or removed, of a real server, or
 	// fallbackup, fallbackdown, quorumreached or quorumlost, of a service.
 	Event string    `json:"event"`
 	Time  time.Time `json:"time"`
