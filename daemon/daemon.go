@@ -115,7 +115,7 @@ func (d *Daemon) openDirector(context.Context) error {
 	}
 	d.plane = plane
 	d.onStop("dataplane", 700*time.Millisecond, func(context.Context) error { return plane.Close() })
-	d.log.Info("dataplane chosen", "dataplane", plane.status.Name, "reason", plane.status.Reason)
+	d.log.Info("dataplane chosen", "dataplane", plane.status.Name, "reason", plane.why)
 	d.children = newChildren(d.log)
 	d.mails = alert.New(d.log)
 	d.onStop("alert mails", lastMails, d.closeMails)
