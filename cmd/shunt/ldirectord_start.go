@@ -123,8 +123,11 @@ func (f *face) background(path string) int {
 	if err := cmd.Start(); err != nil {
 		return f.failed(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = cmd.Wait() // its exit status is looked at below
+	}()
 	late := time.After(beginTime)
 	for {
 		select {
