@@ -91,6 +91,7 @@ type Director struct {
 	taken      []prober.Outcome // the latest
 	applier    *applier.Applier
 	hooks      *hooks.Hooks
+	record     *Events
 
 	loader *loader
 
@@ -117,9 +118,13 @@ func New(o Options) *Director {
 		unready: "no configuration is in force yet",
 	}
 	d.applier = applier.New(o.Dataplane, d.applied, o.Log)
+	d.applier.Repaired = func(ctx context.Context, id dataplane.ServiceID, changes string) {
+		_ = d.do(ctx, func() { d.cluster.repaired(time.Now(), id, changes) })
+	}
 	d.hooks = hooks.New(o.Log)
+	d.record = newEvents(time.Now())
 	d.prober = prober.New(o.Checks, o.MaxChecks, o.Log)
-	d.cluster = newCluster(executor{d.applier, d.hooks, o.Mail, o.Deliver, o.Log}, o.Log)
+	d.cluster = newCluster(executor{d.applier, d.hooks, o.Mail, o.Deliver, d.record, o.Log}, o.Log)
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	d.loader = newLoader(d)
 	if o, ok := o.Dataplane.(dataplane.Observer); ok {
@@ -160,6 +165,7 @@ func (d *Director) Start(ctx context.Context) error {
 	d.loader.setPaths(ctx, conf, false)
 	d.loader.setCurrent(conf, src)
 	d.started = time.Now()
+	note(d.cluster, d.started, Event{Event: "started", Text: "Started with " + conf.Path})
 	d.activate(conf, found, files) // before the loop, which answers the callers that wait by now
 	go d.loop()
 	d.follow(conf)

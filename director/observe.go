@@ -63,6 +63,9 @@ func (c *cluster) observe(m member, r prober.Result) {
 		s.logUnused(c.log, sv, r.Err)
 	default:
 		m.logResult(c.log, r, first, known)
+		if first && !known && s.foundDown() {
+			c.reports.downFromTheStart(r.At, sv, s)
+		}
 	}
 	if changed || first || sv.begun && s.health.Failed != failed {
 		c.stale[sv] = r.At

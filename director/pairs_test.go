@@ -151,6 +151,7 @@ func (w *recordedEffects) removeFound(v dataplane.VirtualService) { w.remove(v.I
 func (w *recordedEffects) mail(m Mail)                            { w.tell("mail", m) }
 func (w *recordedEffects) post(p Post)                            { w.tell("post", p) }
 func (w *recordedEffects) run(key, line string, env []string)     { w.tell(key, line, env) }
+func (w *recordedEffects) record(Event) uint64                    { return 0 }
 func (w *recordedEffects) monitor(path, line string)              { w.tell("monitor", path, line) }
 func (w *recordedEffects) fallbackCommand(v *config.Virtual, word string) {
 	w.tell(v.FallbackCommand, word, v.ID)

@@ -100,6 +100,7 @@ func (d *Director) refused(err error) {
 	d.conf.ReloadTried = time.Now()
 	d.conf.ReloadFailures++
 	d.conf.ReloadError = err.Error()
+	note(d.cluster, d.conf.ReloadTried, refusedEvent(err))
 	log := d.log
 	if problems, ok := errors.AsType[config.Problems](err); ok {
 		problems.Log(log)
@@ -125,6 +126,11 @@ func (d *Director) reloaded(conf *config.Config, files map[string]string, found 
 	if d.o.InForce != nil {
 		d.o.InForce(conf)
 	}
+	about := Event{Event: "reload", Text: "Configuration reloaded: " + conf.Path}
+	if found {
+		about = Event{Event: "found", Text: "Found what the configuration was waiting for: " + conf.Path}
+	}
+	note(d.cluster, time.Now(), about)
 	d.activate(conf, nil, files)
 	d.endPhase()
 	if found {

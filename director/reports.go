@@ -53,18 +53,21 @@ func (t *Transition) level() slog.Level {
 
 // tellUsable logs that a service has no usable real server, and that it has one again,
 // once for each change. Before the first checks have ended it is not known.
-func (r *reporter) tellUsable(sv *service) {
+func (r *reporter) tellUsable(now time.Time, sv *service) {
 	unusable := !sv.usable()
 	if sv.conf.CheckType == config.CheckOff || sv.unusable == unusable || unusable && !sv.settled() {
 		return
 	}
-	sv.unusable = unusable
-	log := r.log.With("service", sv.conf.ID.String())
+	sv.unusable, r.alerts.at = unusable, now
+	log, about := r.log.With("service", sv.conf.ID.String()), Event{Event: "usable", Text: "A real server is usable again: " + bareName(sv.conf)}
 	if unusable {
-		log.Error("virtual service has no usable real server", "fallback", cmp.Or(sv.fallbackName(), "none"))
+		instead := cmp.Or(sv.fallbackName(), "none")
+		log.Error("virtual service has no usable real server", "fallback", instead)
+		about = Event{Event: "unusable", Text: "No usable real server: " + bareName(sv.conf), Reason: "fallback: " + instead}
 	} else {
 		log.Info("virtual service has a usable real server again")
 	}
+	r.alerts.note(sv.conf, about)
 }
 
 // changed notes and tells that the state of a server is no longer before.
@@ -78,7 +81,16 @@ func (r *reporter) changed(now time.Time, sv *service, s *server, before State, 
 	})
 	if before.inUse() || s.inUse() {
 		r.alerts.server(sv, s)
+	} else {
+		r.alerts.note(sv.conf, serverEvent(s, fmt.Sprintf("Real server %s (%s): %s", s.conf.Addr, bareName(sv.conf), s.state())))
 	}
+}
+
+// downFromTheStart notes that the first check of a server has found it down. Nothing has
+// changed that anybody else would be told of.
+func (r *reporter) downFromTheStart(now time.Time, sv *service, s *server) {
+	r.alerts.at = now
+	r.alerts.note(sv.conf, serverEvent(s, fmt.Sprintf("Real server %s (%s): down from the start", s.conf.Addr, bareName(sv.conf))))
 }
 
 // report reports a server that has left its state.

@@ -667,5 +667,5 @@ var _ dataplane.Dataplane = (*plane)(nil)
 // applyTo replaces the dataplane of the applier, before the start.
 func (r *fixture) applyTo(p dataplane.Dataplane) {
 	r.applier = applier.New(p, r.applied, r.log)
-	r.cluster.out = executor{r.applier, r.hooks, r.o.Mail, nil, r.log}
+	r.cluster.out = executor{r.applier, r.hooks, r.o.Mail, nil, r.record, r.log}
 }

@@ -109,7 +109,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		ErrWriter:      stderr,
 		ExitErrHandler: func(*cli.Context, error) {}, // report prints errors
 		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return err },
-		Commands:       slices.Concat(runCommands(), orderCommands(), viewCommands(), hostCommands(), extraCommands()),
+		Commands:       slices.Concat(runCommands(), orderCommands(), askCommands(), viewCommands(), hostCommands(), extraCommands()),
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
 				return fmt.Errorf("no command is called %q: see shunt --help", c.Args().First())
