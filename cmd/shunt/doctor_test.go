@@ -105,21 +105,21 @@ type diagnosis struct {
 // doctor runs shunt doctor on the director.
 func (w *ward) doctor(text string, args ...string) (found []diagnosis, status int) {
 	w.t.Helper()
-	out, status := w.run(text, "", append(args, "--json")...)
+	out, status := w.run(text, nil, append(args, "--json")...)
 	if err := json.Unmarshal([]byte(out), &found); err != nil {
 		w.t.Fatalf("%v in %s", err, out)
 	}
 	return found, status
 }
 
-func (w *ward) run(text, input string, args ...string) (string, int) {
+func (w *ward) run(text string, input io.Reader, args ...string) (string, int) {
 	w.t.Helper()
 	file := filepath.Join(w.dir, "shunt.cf")
 	w.must(os.WriteFile(file, []byte(text), 0o600))
 	line := slices.Concat(w.wrap, []string{shuntBinary, "doctor", file, "--control", filepath.Join(w.dir, "control")}, args)
 	cmd := exec.Command(line[0], line[1:]...)
 	var out bytes.Buffer
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(input), &out, &out
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = input, &out, &out
 	p, err := w.director.Start(cmd)
 	w.must(err)
 	_ = p.Wait() // the status says it
@@ -386,6 +386,25 @@ func (w *ward) ldirectord() {
 	w.must(err)
 }
 
+// answer runs --fix on a terminal of its own, answers, and returns what is printed.
+func (w *ward) answer(word string) string {
+	w.t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	w.must(err)
+	defer master.Close()
+	w.must(unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0))
+	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
+	w.must(err)
+	w.must(unix.IoctlSetWinsize(int(master.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: 80}))
+	terminal, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	w.must(err)
+	defer terminal.Close()
+	_, err = master.WriteString(word + "\n") // it waits there to be read
+	w.must(err)
+	out, _ := w.run(proxyCF, terminal, "--fix")
+	return out
+}
+
 // --fix shows what it would do, asks, does it, and changes nothing else.
 func TestDoctorFix(t *testing.T) {
 	t.Parallel()
@@ -399,10 +418,17 @@ func TestDoctorFix(t *testing.T) {
 		}))
 		return value
 	}
-	if out, code := w.run(proxyCF, "y\n", "--fix"); code != 64 || !strings.Contains(out, "add --yes") || reuse() != "0" {
+	if out, code := w.run(proxyCF, strings.NewReader("y\n"), "--fix"); code != 64 || !strings.Contains(out, "add --yes") || reuse() != "0" {
 		t.Errorf("without a terminal: exit status %d, value %s, output %s", code, reuse(), out)
 	}
-	out, code := w.run(proxyCF, "", "--fix", "--yes")
+	if out := w.answer("n"); !strings.Contains(out, "Do it? [y/N]") || strings.Contains(out, "done:") || reuse() != "0" {
+		t.Errorf("answered n: value %s, output %s", reuse(), out)
+	}
+	if out := w.answer("y"); !strings.Contains(out, "done: sysctl -w net.ipv4.tcp_tw_reuse=1") || reuse() != "1" {
+		t.Errorf("answered y: value %s, output %s", reuse(), out)
+	}
+	w.must(w.director.Sysctl("net.ipv4.tcp_tw_reuse", "0"))
+	out, code := w.run(proxyCF, nil, "--fix", "--yes")
 	for _, part := range []string{
 		"warning  tw-reuse", "sysctl -w net.ipv4.tcp_tw_reuse=1\n", "net.ipv4.tcp_tw_reuse = 1 in /etc/sysctl.d/60-shunt.conf",
 		"done: sysctl -w net.ipv4.tcp_tw_reuse=1\n", "0 errors, 1 warning", "0 errors, 0 warnings",
