@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -81,7 +83,20 @@ func (c *Client) Reload(ctx context.Context) error {
 }
 
 func (c *Client) do(ctx context.Context, method, path string, answer any) error {
-	resp, err := c.ask(ctx, method, path)
+	return c.exchange(ctx, method, path, nil, answer)
+}
+
+// send posts a question in JSON.
+func (c *Client) send(ctx context.Context, path string, question, answer any) error {
+	body, err := json.Marshal(question)
+	if err != nil {
+		return err
+	}
+	return c.exchange(ctx, http.MethodPost, path, body, answer)
+}
+
+func (c *Client) exchange(ctx context.Context, method, path string, body []byte, answer any) error {
+	resp, err := c.ask(ctx, method, path, body)
 	if err != nil {
 		return err
 	}
@@ -94,10 +109,16 @@ func (c *Client) do(ctx context.Context, method, path string, answer any) error 
 
 // ask returns an answer with status 200, whose body the caller closes, or an
 // error.
-func (c *Client) ask(ctx context.Context, method, path string) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, method, "http://shunt"+path, nil)
+func (c *Client) ask(ctx context.Context, method, path string, body []byte) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://shunt"+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if sudo := os.Getenv("SUDO_USER"); sudo != "" {
+		req.Header.Set(sudoHeader, sudo)
 	}
 	if c.config != "" {
 		q := req.URL.Query()

@@ -23,7 +23,7 @@ func (c *Client) Connections(ctx context.Context, f ConnectionFilter, each func(
 			query.Set(name, value)
 		}
 	}
-	resp, err := c.ask(ctx, http.MethodGet, "/api/v1/connections?"+query.Encode())
+	resp, err := c.ask(ctx, http.MethodGet, "/api/v1/connections?"+query.Encode(), nil)
 	if err != nil {
 		return nil, err
 	}

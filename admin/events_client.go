@@ -16,7 +16,7 @@ import (
 // many events before that one are missing, because they were too many. An error of each
 // ends it and is returned.
 func (c *Client) Events(ctx context.Context, q EventsQuery, each func(e director.Event, lost uint64) error) error {
-	resp, err := c.ask(ctx, http.MethodGet, "/api/v1/events?"+q.values().Encode())
+	resp, err := c.ask(ctx, http.MethodGet, "/api/v1/events?"+q.values().Encode(), nil)
 	if err != nil {
 		return err
 	}

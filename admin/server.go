@@ -59,6 +59,8 @@ type Options struct {
 	Sorry func() map[string]SorryStats
 	// Asks answer further questions; nil refuses them.
 	Asks Asks
+	// Orders carries out what operators order; nil if nobody does.
+	Orders Orders
 	// Connections reads the connections that are being forwarded; nil if that is
 	// impossible. It is called from many goroutines at once.
 	Connections func(context.Context) Connections
@@ -78,6 +80,7 @@ type Server struct {
 	followers   chan struct{}
 	leaving     context.Context // done when Close begins
 	leave       context.CancelFunc
+	orders      Orders
 	pace        time.Duration
 	asking      chan struct{}
 	life        context.Context // of every request; end ends them
@@ -94,7 +97,7 @@ func New(o Options) *Server {
 	life, end := context.WithCancel(context.Background())
 	leaving, leave := context.WithCancel(life)
 	s := &Server{
-		source: o.Source, log: o.Log, version: o.Version, config: o.Config, group: o.ControlGroup, connections: o.Connections, life: life, end: end,
+		source: o.Source, log: o.Log, version: o.Version, config: o.Config, group: o.ControlGroup, connections: o.Connections, orders: o.Orders, life: life, end: end,
 		pace: pace, asking: make(chan struct{}, maxAsking),
 		asks: o.Asks, followers: make(chan struct{}, maxFollowers), leaving: leaving, leave: leave,
 	}

@@ -89,10 +89,13 @@ func (ls *sorryListeners) Depending(ctx context.Context, id dataplane.ServiceID)
 	return n, err
 }
 
+// expireNodest is the setting by which connections to a real server that has gone end.
+const expireNodest = "net.ipv4.vs.expire_nodest_conn"
+
 // dropsOrphans reports whether the kernel drops the packets of connections that
 // it delivers on this host once their service is gone.
 func (ls *sorryListeners) dropsOrphans(ctx context.Context, id dataplane.ServiceID) (bool, error) {
-	if expire, err := sysctl.System.Get("net.ipv4.vs.expire_nodest_conn"); err != nil || expire != "0" {
+	if expire, err := sysctl.System.Get(expireNodest); err != nil || expire != "0" {
 		return false, err
 	}
 	alone, err := ls.Alone(ctx, id)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/internal/host/sysctl"
 	"github.com/shunt-lb/shunt/proxy"
 )
 
@@ -215,6 +216,9 @@ func (ls *sorryListeners) Look(ctx context.Context, id dataplane.ServiceID) (dat
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	ls.asApplied(&st)
+	if expire, e := sysctl.System.Get(expireNodest); id.Protocol == dataplane.UDP && e == nil && expire == "0" {
+		st.Holds = expireNodest + " is 0: the kernel would drop the datagrams of its clients if it left; set it to 1, or managesysctl=yes"
+	}
 	return st, err
 }
 

@@ -1,6 +1,9 @@
 package dataplane
 
-import "net/netip"
+import (
+	"net/netip"
+	"time"
+)
 
 // Counters only ever grow while a service is served. They count what has been
 // forwarded, as far as the dataplane can see it; packets are 0 where it does
@@ -72,6 +75,11 @@ type ServiceStatus struct {
 	Missing []netip.AddrPort
 	// Waiting is the number of clients that wait for a real server now.
 	Waiting int
+	// Lag is how far the figures may be behind what has happened.
+	Lag time.Duration
+	// Holds says why flows to a real server that is removed would not go to another one
+	// with their next datagram; empty if they do. Only Look has it.
+	Holds string
 	// Full reports that clients wait to be accepted because the service has
 	// reached its share of the dataplane's connections.
 	Full bool

@@ -152,25 +152,28 @@ func TestReloadOfOneOfSeveralChecks(t *testing.T) {
 	r.is("which is good", Up, 4)
 }
 
-// A maintenance file takes a server out of use, whatever its checks say. When the file
-// is gone each check has to succeed again, and the agent's state still counts.
+// A maintenance file takes a server out of use, whatever its checks say. They go on
+// meanwhile, and decide when the file is gone; the agent's state counts as well.
 func TestSeveralChecksAndMaintenance(t *testing.T) {
 	r := withAgent(t, agentFile+anotherLine)
 	r.port(81, nil, nil)
 	r.is("start", Up, 4)
 	file := map[string]string{"10.0.0.1:80": "10.0.0.1"}
-	r.c.maintain(r.now, file)
+	orders{r.c}.maintain(r.now, file)
 	r.is("maintenance", Maintenance, 0)
 	r.port(9999, nil, &checks.Note{Up: true, Weight: percent(50)})
 	r.is("up", Maintenance, 0)
-	r.c.maintain(r.now, nil)
-	r.port(80, nil, nil)
-	r.is("one check is good", Down, 0)
+	orders{r.c}.maintain(r.now, nil)
+	r.is("all are good", Up, 2)
+	orders{r.c}.maintain(r.now, file)
+	r.port(81, errBad, nil)
+	orders{r.c}.maintain(r.now, nil)
+	r.is("one is bad", Down, 0)
 	r.port(81, nil, nil)
 	r.is("both are good", Up, 2)
 	r.port(9999, saysDown, nil)
-	r.c.maintain(r.now, file)
-	r.c.maintain(r.now, nil)
+	orders{r.c}.maintain(r.now, file)
+	orders{r.c}.maintain(r.now, nil)
 	r.port(80, nil, nil)
 	r.port(81, nil, nil)
 	r.is("the agent has said down", Down, 0)

@@ -68,7 +68,7 @@ func (sv *service) due() time.Time {
 // zero time if it does not: the server is not checked, its state is known, or
 // initstate=up stands for it.
 func (s *server) due() time.Time {
-	if s.maintenance != "" || s.assumed {
+	if s.keptOut() || s.assumed {
 		return time.Time{}
 	}
 	var latest time.Time

@@ -30,7 +30,11 @@ type cluster struct {
 	// leftOut counts the virtual services that wait for names or files.
 	leftOut int
 	// files keep out real servers, by their configured address.
-	files   map[string]string
+	files map[string]string
+	// parked are orders about real servers that the configuration does not have now;
+	// version counts changes of orders.
+	parked  map[place]*order
+	version uint64
 	reports reporter
 	out     effects
 	log     *slog.Logger
@@ -78,7 +82,7 @@ func paceOf(members []member) time.Duration {
 
 func newCluster(out effects, log *slog.Logger) *cluster {
 	return &cluster{
-		byID: map[dataplane.ServiceID]*service{}, stale: map[*service]time.Time{}, waiting: map[*service]struct{}{}, out: out, log: log,
+		byID: map[dataplane.ServiceID]*service{}, stale: map[*service]time.Time{}, waiting: map[*service]struct{}{}, parked: map[place]*order{}, out: out, log: log,
 		reports: reporter{alerts: alerts{phase: config.AlertStarting, out: out}, history: history{log: log}, out: out, log: log},
 	}
 }
@@ -101,6 +105,8 @@ func (c *cluster) configure(now time.Time, conf *config.Config, found []dataplan
 		c.services = append(c.services, sv)
 		c.byID[sv.conf.ID] = sv
 	}
+	orders{c}.park(old)
+	orders{c}.unpark(waits(conf))
 	c.adopt(found)
 	c.checkedBy = newCheckedBy(c.services)
 	c.removeMissing(old)
@@ -108,7 +114,7 @@ func (c *cluster) configure(now time.Time, conf *config.Config, found []dataplan
 	c.readyChanged = true
 	for _, sv := range c.services {
 		sv.setTimes(now, now.Add(time.Duration(max(0, len(c.checkedBy)-1))*prober.BetweenFirsts))
-		c.applyFiles(now, sv)
+		orders{c}.applyFiles(now, sv)
 		if o := old[sv.conf.ID]; o != nil && o.usable() && !sv.usable() {
 			sv.begun = false // the servers from before go on until the new ones are checked
 		}
@@ -165,7 +171,7 @@ func (c *cluster) refresh(now time.Time, sv *service) {
 	if !begun {
 		return
 	}
-	c.setFallback(now, sv, !sv.quorum.reached && !sv.opened)
+	c.setFallback(now, sv, sv.fallbackOrder != nil || !sv.quorum.reached && !sv.opened)
 	want := sv.wanted()
 	if sv.asked != nil && sv.asked.Equal(want) {
 		return
@@ -180,7 +186,8 @@ func (c *cluster) tick(now time.Time) {
 	c.reports.alerts.limits.Due(now, c.reports.alerts.global.AlertLimit)
 	for _, sv := range c.services {
 		c.reports.alerts.remindDue(now, sv)
-		if sv.advanceRamps(now, c.log) {
+		leave := orders{c}.due(now, sv)
+		if sv.advanceRamps(now, c.log) || leave {
 			c.refresh(now, sv)
 		}
 	}

@@ -303,11 +303,21 @@ func TestMaintenance(t *testing.T) {
 	r.result(rs1, nil)
 	r.result(rs2, nil)
 	r.out.take()
-	r.c.maintain(r.now, map[string]string{rs1: "192.168.80.110"})
+	orders{r.c}.maintain(r.now, map[string]string{rs1: "192.168.80.110"})
 	r.out.want(t, "file appears", "apply 10.0.0.100:80: "+rs2+"=1")
 	r.up(rs1) // a good check does not end maintenance
-	r.c.maintain(r.now, map[string]string{})
-	r.out.want(t, "file goes") // nor does its end alone bring the server back
+	orders{r.c}.maintain(r.now, map[string]string{})
+	r.out.want(t, "file goes", "apply 10.0.0.100:80: "+rs1+"=1 "+rs2+"=1")
+	orders{r.c}.maintain(r.now, map[string]string{rs1: "192.168.80.110"})
+	r.out.want(t, "file appears again", "apply 10.0.0.100:80: "+rs2+"=1")
+	for range v.FailureCount { // its checks go on: it is known to be down when the file goes
+		r.down(rs1)
+	}
+	orders{r.c}.maintain(r.now, map[string]string{})
+	r.out.want(t, "file goes from a server that is down")
+	if s := r.c.services[0].servers[0]; s.state() != Down || s.cause != "maintenance file is gone; "+errBad.Error() {
+		t.Errorf("%s: %s", s.state(), s.cause)
+	}
 	r.up(rs1, "apply 10.0.0.100:80: "+rs1+"=1 "+rs2+"=1")
 }
 

@@ -56,12 +56,12 @@ func (c *cluster) judge(now time.Time, sv *service) {
 // failing reports whether checks have found the server down. A server that was kept in
 // use still is failing after a reload that changed its check, until that has a result.
 func (s *server) failing() bool {
-	return !s.health.Up && s.maintenance == "" && (s.health.Failed || s.kept != "" && (s.latest().At.IsZero() || s.unchecked()))
+	return !s.health.Up && !s.keptOut() && (s.health.Failed || s.kept != "" && (s.latest().At.IsZero() || s.unchecked()))
 }
 
 // takes reports whether the server could be given clients if it were well: neither
 // the operator nor the server itself says otherwise.
-func (s *server) takes() bool { return s.maintenance == "" && s.request.Weigh(s.conf.Weight) > 0 }
+func (s *server) takes() bool { return !s.keptOut() && s.request.Weigh(s.fullWeight()) > 0 }
 
 // shift notes that a server may leave the state from, "" for no news of the cause.
 func (h *serverHistory) shift(at time.Time, from State, why string) {

@@ -2,6 +2,7 @@ package director
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -186,7 +187,7 @@ func TestMaxDown(t *testing.T) {
 func TestFailOpen(t *testing.T) {
 	r := allUp(t, judged(func(v *config.Virtual) { v.FailOpen, v.FallbackCommand = true, "/bin/notify" }))
 	r.out.take()
-	r.c.maintain(r.now, map[string]string{rs4: "rs4"})
+	orders{r.c}.maintain(r.now, map[string]string{rs4: "rs4"})
 	r.out.want(t, "maintenance", "apply "+vip+": "+rs1+"=1 "+rs2+"=1 "+rs3+"=1")
 	r.down(rs1, "apply "+vip+": "+rs2+"=1 "+rs3+"=1")
 	r.down(rs2, "apply "+vip+": "+rs3+"=1")
@@ -201,7 +202,7 @@ func TestFailOpen(t *testing.T) {
 	r.up(rs2, "apply "+vip+": "+rs2+"=1")
 	r.down(rs2, "apply "+vip+": "+rs1+"=1 "+rs2+"=1 "+rs3+"=1")
 	all := map[string]string{rs1: "x", rs2: "x", rs3: "x", rs4: "x"}
-	r.c.maintain(r.now, all)
+	orders{r.c}.maintain(r.now, all)
 	r.out.want(t, "all in maintenance", "/bin/notify start", "apply "+vip+": sorry=1")
 }
 
@@ -348,23 +349,16 @@ func TestJudgementProperties(t *testing.T) {
 			switch rapid.SampledFrom([]string{"result", "result", "result", "maintenance", "reload", "same"}).Draw(rt, "event") {
 			case "result":
 				a, ok := rapid.SampledFrom(addrs).Draw(rt, "server"), rapid.Bool().Draw(rt, "ok")
-				if m.files[a] == "" {
-					m.result(a, ok)
-				}
+				m.result(a, ok)
 				r.result(a, map[bool]error{true: nil, false: errBad}[ok])
 			case "maintenance":
 				a := rapid.SampledFrom(addrs).Draw(rt, "server")
 				if m.files[a] == "" {
 					m.files[a] = "file"
-					r.c.maintain(r.now, m.files)
-					break
+				} else {
+					delete(m.files, a)
 				}
-				delete(m.files, a) // then its next check decides
-				m.result(a, true)
-				m.result(a, false)
-				r.c.maintain(r.now, m.files)
-				m.reached = r.c.services[0].quorum.reached // of the moment without it
-				r.result(a, errBad)
+				orders{r.c}.maintain(r.now, maps.Clone(m.files))
 			case "reload":
 				v = draw()
 				r.c.configure(r.now, conf(v), nil)

@@ -67,11 +67,11 @@ func TestLevels(t *testing.T) {
 			[]string{"WARN real=" + rs2 + " from=up to=kept"},
 		},
 		{
-			"maintenance", with(plain), bothUp, func(r *replay) { r.c.maintain(r.now, map[string]string{rs1: "/m/web1"}) },
+			"maintenance", with(plain), bothUp, func(r *replay) { orders{r.c}.maintain(r.now, map[string]string{rs1: "/m/web1"}) },
 			[]string{"INFO real=" + rs1 + " from=up to=maintenance"},
 		},
 		{
-			"maintenance of the last one", with(plain), oneDown, func(r *replay) { r.c.maintain(r.now, map[string]string{rs2: "/m/web2"}) },
+			"maintenance of the last one", with(plain), oneDown, func(r *replay) { orders{r.c}.maintain(r.now, map[string]string{rs2: "/m/web2"}) },
 			[]string{"INFO real=" + rs2 + " from=up to=maintenance", "ERROR " + noServer},
 		},
 		{

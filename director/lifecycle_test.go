@@ -71,8 +71,8 @@ func TestMaintenanceAtStart(t *testing.T) {
 		defer r.stop()
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if len(r.plane.trace) != 1 || r.farm.count(rs1) != 0 {
-			t.Errorf("applied %v, checked %d times", r.plane.trace, r.farm.count(rs1))
+		if len(r.plane.trace) != 1 {
+			t.Errorf("applied %v", r.plane.trace)
 		}
 	})
 }

@@ -86,8 +86,7 @@ func (l *loader) maintain() {
 	}
 	_ = l.do(l.ctx, func() {
 		if !maps.Equal(files, l.cluster.files) {
-			l.cluster.maintain(time.Now(), files)
-			l.pauseProbes()
+			orders{l.cluster}.maintain(time.Now(), files)
 		}
 	})
 }

@@ -44,10 +44,12 @@ func (a *alerts) server(sv *service, s *server) {
 	switch up, quiescent := s.state() == Up, sv.conf.Quiescent; {
 	case s.state() == Kept:
 		text = fmt.Sprintf("Kept %s in use although its checks fail: %s", where, sv.keeper(s.kept))
+	case s.state() == Drain:
+		text = fmt.Sprintf("Draining %s (%s)", where, s.cause)
 	case up && quiescent:
-		text = fmt.Sprintf("Restored %s (Weight set to %d)", where, s.conf.Weight)
+		text = fmt.Sprintf("Restored %s (Weight set to %d)", where, s.fullWeight())
 	case up:
-		text = fmt.Sprintf("Added %s (Weight set to %d)", where, s.conf.Weight)
+		text = fmt.Sprintf("Added %s (Weight set to %d)", where, s.fullWeight())
 	case quiescent:
 		text = fmt.Sprintf("Quiescent %s (Weight set to 0)", where)
 	default:
@@ -149,7 +151,7 @@ func (h *serverHistory) remind(at time.Time) {
 // missing reports whether a server that should be in use is known not to be.
 func (s *server) missing() bool {
 	off := len(s.checks) == 0 && s.state() == Down // checktype=off
-	return s.settled() && s.state() != Up && !off
+	return s.settled() && s.state() != Up && s.ordered() == "" && !off
 }
 
 // remindDue sends the reminders about a service's servers that are due.

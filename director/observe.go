@@ -45,10 +45,7 @@ func (c *cluster) observe(m member, r prober.Result) {
 		return
 	}
 	s.count(r.Err == nil)
-	if s.maintenance != "" {
-		return
-	}
-	before, failed, fall := s.state(), s.health.Failed, sv.conf.FailureCount
+	before, up, failed, fall := s.state(), s.health.Up, s.health.Failed, sv.conf.FailureCount
 	if s.assumed && first {
 		fall = 1
 	}
@@ -59,9 +56,12 @@ func (c *cluster) observe(m member, r prober.Result) {
 	if s.health.Failed && !failed {
 		s.own().failedAt = r.At
 	}
-	if changed {
+	switch {
+	case changed:
 		s.shift(r.At, before, cause(r.Err))
-	} else {
+	case s.keptOut() && s.health.Up != up:
+		s.logUnused(c.log, sv, r.Err)
+	default:
 		m.logResult(c.log, r, first, known)
 		if first && !known && s.foundDown() {
 			c.reports.downFromTheStart(r.At, sv, s)
@@ -98,6 +98,17 @@ func (c *cluster) catchUp() {
 		}
 	}
 	clear(c.stale)
+}
+
+// logUnused logs that a server that an operator keeps out would no longer be in use, or
+// would be again.
+func (s *server) logUnused(log *slog.Logger, sv *service, err error) {
+	log = log.With("service", sv.conf.ID.String(), "real", s.conf.Addr.String(), "state", string(s.state()))
+	if err == nil {
+		log.Info("checks of a real server that is kept out succeed")
+		return
+	}
+	log.Info("checks of a real server that is kept out fail", "err", err)
 }
 
 // logResult logs a result that changed no state: the first one of its check or not,

@@ -225,7 +225,7 @@ func (l *harness) settle(c condition) {
 			s.health.Up = s.health.Up || sv.conf.CheckType == config.CheckOff
 		}
 	}
-	l.maintain(l.now, c.files)
+	orders{l.cluster}.maintain(l.now, c.files)
 	for range 2 {
 		l.check(c.bad...)
 	}
@@ -245,8 +245,8 @@ func (l *harness) consequences() []any {
 			l.pass(time.Hour)
 		}
 	}
-	l.maintain(l.now, map[string]string{"192.168.80.110:80": "rs1"})
-	l.maintain(l.now, nil)
+	orders{l.cluster}.maintain(l.now, map[string]string{"192.168.80.110:80": "rs1"})
+	orders{l.cluster}.maintain(l.now, nil)
 	l.check()
 	l.stop()
 	return l.w.told

@@ -86,9 +86,9 @@ func TestAdoptWithChecksOff(t *testing.T) {
 		r.out.want(t, "start", tt.want)
 		r.reload(v)
 		r.out.want(t, "reload")
-		r.c.maintain(r.now, map[string]string{rs1: "192.168.80.110"})
+		orders{r.c}.maintain(r.now, map[string]string{rs1: "192.168.80.110"})
 		r.out.want(t, "maintenance", strings.Replace(tt.want, rs1+"=1", map[bool]string{true: rs1 + "=0"}[tt.quiescent], 1))
-		r.c.maintain(r.now, map[string]string{})
+		orders{r.c}.maintain(r.now, map[string]string{})
 		r.out.want(t, "maintenance over", tt.want)
 	}
 }

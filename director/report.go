@@ -148,6 +148,9 @@ func (sv *service) status() ServiceStatus {
 		st.Quorum = &QuorumStatus{Quorum: v.Quorum, Hysteresis: v.Hysteresis, Weight: sv.quorum.weight, Reached: sv.quorum.reached}
 	}
 	st.Warnings = sv.warnings.told
+	if o := sv.fallbackOrder; o != nil {
+		st.Admin = new(o.Admin)
+	}
 	if sv.applyErr != nil {
 		st.Error = sv.applyErr.Error()
 	}
@@ -180,6 +183,9 @@ func (s *server) status(scale int, serving bool) ServerStatus {
 		Transitions: s.transitions, Hastened: seldom.hastened,
 	}
 	st.Warnings = seldom.warnings.of(len(s.checks) > 0 && s.checks[0].Path().Mark != 0)
+	if seldom.order != nil {
+		st.Admin = new(seldom.order.Admin)
+	}
 	if st.State == Kept {
 		st.Kept = s.kept
 	}

@@ -118,7 +118,9 @@ func (r *reporter) reportFallback(now time.Time, sv *service, on bool) {
 		return
 	}
 	sv.announced = on
-	switch weight := sv.quorum.weight; {
+	switch weight, order := sv.quorum.weight, sv.fallbackOrder; {
+	case on && order != nil:
+		r.recordFallback(now, sv, Active, saying("fallback on by "+order.By, order.Reason))
 	case on && weight > 0:
 		r.recordFallback(now, sv, Active, fmt.Sprintf("the usable real servers weigh %d, quorum=%d hysteresis=%d", weight, sv.conf.Quorum, sv.conf.Hysteresis))
 	case on:

@@ -27,18 +27,6 @@ func (d *Director) syncProbes() {
 		}
 	}
 	d.prober.Set(specs, d.cluster.checkedBy.awaited)
-	d.pauseProbes()
-}
-
-// pauseProbes pauses the checks of real servers in maintenance.
-func (d *Director) pauseProbes() {
-	for id, members := range d.cluster.checkedBy {
-		idle := true
-		for _, m := range members {
-			idle = idle && m.s.maintenance != ""
-		}
-		d.prober.Pause(id, idle)
-	}
 }
 
 // handleResults counts the results that have come since, and then updates each service
@@ -96,7 +84,7 @@ func (c *cluster) applyNote(now time.Time, m member, n *checks.Note) {
 	}
 	asked.Add(n)
 	k.request = asked.Kept()
-	s.request = requestOf(s.checks, s.conf.Weight)
+	s.request = requestOf(s.checks, s.fullWeight())
 	if s.state() != before {
 		s.shift(now, before, s.requested())
 	}

@@ -54,6 +54,7 @@ type serverHistory struct {
 
 // A few is what few servers have, above all those that have been down.
 type few struct {
+	order    *order    // of an operator, nil for none
 	failedAt time.Time // since when its checks fail
 	ramp     ramp
 	warnings warnings
@@ -86,6 +87,9 @@ func (h *serverHistory) clone() serverHistory {
 	c := *h
 	if h.few != nil {
 		c.few = new(*h.few)
+		if h.few.order != nil {
+			c.few.order = new(*h.few.order)
+		}
 	}
 	if h.shifted != nil {
 		c.shifted = new(*h.shifted)
@@ -111,9 +115,15 @@ func (s *server) set(v *config.Virtual, r *config.Real, room []check) {
 }
 
 func (s *server) state() State {
-	switch {
-	case s.maintenance != "" || s.request.Maint():
+	switch ordered := s.ordered(); {
+	case s.maintenance != "" || ordered == Maintenance:
 		return Maintenance
+	case ordered == Drain && (s.health.Up || !s.health.Failed && s.unchecked()):
+		return Drain
+	case ordered == "" && s.request.Maint():
+		return Maintenance
+	case ordered != "":
+		return Down
 	case s.health.Up:
 		return Up
 	case s.kept != "":
@@ -132,7 +142,7 @@ func (s *server) usable() bool { return s.weight() > 0 }
 
 // settled reports whether the server's state is known rather than assumed.
 func (s *server) settled() bool {
-	return s.state() != Down || s.health.Failed || !s.unchecked()
+	return s.state() != Down || s.keptOut() || s.health.Failed || !s.unchecked()
 }
 
 // foundDown reports whether a check has found the server down, and nothing else
@@ -142,7 +152,7 @@ func (s *server) foundDown() bool { return s.state() == Down && s.health.Failed 
 // weight returns the weight in force.
 func (s *server) weight() int {
 	if s.inUse() {
-		return s.request.Weigh(s.conf.Weight)
+		return s.request.Weigh(s.fullWeight())
 	}
 	return 0
 }

@@ -36,6 +36,8 @@ type serviceHistory struct {
 	// fallbackOn reports that the fallback answers, because too few real servers are
 	// usable.
 	fallbackOn bool
+	// fallbackOrder has the fallback answer whatever the real servers are, nil for none.
+	fallbackOrder *order
 	// unusable reports that the log has said that no real server is usable.
 	unusable bool
 	// announced reports that log and mail have said that the fallback answers.
@@ -125,7 +127,7 @@ func (sv *service) wanted() dataplane.VirtualService {
 	w.CheckByVIP = v.CheckPath == config.CheckPathVIP
 	held := sv.held()
 	for _, s := range sv.servers {
-		if s.inUse() || v.Quiescent {
+		if s.listed(v.Quiescent) {
 			r := s.wanted(scale)
 			if held {
 				r.Weight = 0

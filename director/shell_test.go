@@ -576,8 +576,8 @@ func TestMaintenanceDir(t *testing.T) {
 		n := r.farm.count(rs1)
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if r.farm.count(rs1) != n {
-			t.Error("a server in maintenance is checked")
+		if r.farm.count(rs1) < n+5 {
+			t.Error("a server in maintenance is not checked")
 		}
 		if err := os.Remove(file); err != nil {
 			t.Fatal(err)

@@ -77,7 +77,7 @@ func (sv *service) advanceRamps(now time.Time, log *slog.Logger) bool {
 func (sv *service) scale() int {
 	usable, slow, greatest := 0, false, 1
 	for _, s := range sv.servers {
-		greatest = max(greatest, s.conf.Weight, s.weight())
+		greatest = max(greatest, s.fullWeight(), s.weight())
 		if s.usable() {
 			usable++
 			slow = slow || s.seldom().ramp.step > 0

@@ -98,9 +98,9 @@ func TestSlowStartAfterMaintenance(t *testing.T) {
 				r.result(rs1, nil)
 				r.result(rs2, nil)
 			}
-			r.c.maintain(r.now, map[string]string{rs2: "file"})
+			orders{r.c}.maintain(r.now, map[string]string{rs2: "file"})
 			r.out.take()
-			r.c.maintain(r.now, map[string]string{})
+			orders{r.c}.maintain(r.now, map[string]string{})
 			if check == config.CheckConnect {
 				r.result(rs2, nil)
 			}

@@ -159,7 +159,7 @@ func TestNothingComesBack(t *testing.T) {
 		_ = r.do(t.Context(), func() {
 			r.cluster.checked(r.cluster.services[0].servers[0].checks[0].ID, prober.Result{At: time.Now(), Err: context.Canceled})
 			r.cluster.catchUp()
-			r.cluster.maintain(time.Now(), map[string]string{rs1: "file"})
+			orders{r.cluster}.maintain(time.Now(), map[string]string{rs1: "file"})
 		})
 		time.Sleep(time.Minute)
 		r.want(v, "invalid AddrPort: ")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -138,6 +139,10 @@ func (d *Dataplane) look(ctx context.Context, m seen) (dataplane.ServiceStatus, 
 	return d.settle(ctx, m, e, there, err)
 }
 
+// lag is how far figures may be behind: counters of connections are estimated every two
+// seconds, and a client whose handshake is under way is not active yet.
+const lag = 3 * time.Second
+
 // status records what was just read of a service and returns it in terms of the
 // contract.
 func (a *applied) status(e entry, there bool) dataplane.ServiceStatus {
@@ -147,6 +152,7 @@ func (a *applied) status(e entry, there bool) dataplane.ServiceStatus {
 	}
 	a.totals.record(&e)
 	st := e.status(a.want)
+	st.Lag = lag
 	st.Left = a.totals.left(e)
 	if there {
 		st.Changes = changes(a.want.ID, *e.state(), want)

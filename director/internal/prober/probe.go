@@ -30,7 +30,6 @@ type Probe struct {
 	aside    bool // in a goroutine
 	waits    bool // for others to end
 	kicked   bool // to run again at once
-	paused   bool
 	ended    bool
 	cancel   context.CancelFunc // of a check in a goroutine, else nil
 	// looped are the check to begin with and that between two negotiations, where

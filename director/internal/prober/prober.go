@@ -223,21 +223,6 @@ func (p *Prober) remove(pr *Probe) {
 	}
 }
 
-// Pause keeps a probe from running, or lets it run again, at once.
-func (p *Prober) Pause(id spec.ID, paused bool) {
-	pr := p.probes[id]
-	if pr == nil || pr.paused == paused {
-		return
-	}
-	p.mu.Lock()
-	pr.paused = paused
-	if !paused {
-		p.kick(pr)
-	}
-	p.mu.Unlock()
-	p.driver.Wake()
-}
-
 // Hasten has a probe run at once.
 func (p *Prober) Hasten(id spec.ID) {
 	pr := p.probes[id]

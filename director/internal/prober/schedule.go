@@ -101,9 +101,6 @@ func (p *Prober) collect() (due []*Probe, removed []*checks.Repeated) {
 		switch pr := p.byIndex[i]; {
 		case pr.due > now:
 			p.schedule(pr, pr.due) // the wheel does not see that far ahead
-		case pr.paused:
-			pr.last = pr.due
-			p.schedule(pr, pr.next(now))
 		case p.running >= p.limit:
 			pr.waits = true
 			p.waiting = append(p.waiting, pr)

@@ -1,0 +1,345 @@
+package director
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/director/internal/drained"
+)
+
+// A Verb is what an operator has a director do with a real server.
+type Verb string
+
+// The verbs. Drain lets connections end and gives no new ones; Maint takes a server
+// out as a file in maintenancedir does; Ready ends both. Weight takes the place of the
+// configured weight.
+const (
+	VerbDrain  Verb = "drain"
+	VerbMaint  Verb = "maint"
+	VerbReady  Verb = "ready"
+	VerbWeight Verb = "weight"
+)
+
+// Ready is the state of an order that keeps a server from nothing.
+const Ready State = "ready"
+
+// An Order is a verb with the real servers that it is about.
+type Order struct {
+	Verb Verb `json:"verb"`
+	// Real is an address or a host name, with the port or without. Service is a
+	// virtual service as the status names it, or its servicename; "" for all that have
+	// the real server.
+	Real    string `json:"real"`
+	Service string `json:"service,omitempty"`
+	// Weight is "N", "N%" of the configured weight, or "file" for that.
+	Weight string `json:"weight,omitempty"`
+	Reason string `json:"reason,omitempty"`
+	// By is who gives the order. It is never taken from a request.
+	By string `json:"-"`
+}
+
+// A FallbackOrder has the fallback of a service answer although real servers are
+// usable, or no longer.
+type FallbackOrder struct {
+	Service string `json:"service"`
+	On      bool   `json:"on"`
+	Reason  string `json:"reason,omitempty"`
+	By      string `json:"-"`
+}
+
+// An OrderError says why an order cannot be carried out, in one line.
+type OrderError struct{ text string }
+
+// Error returns the line.
+func (e *OrderError) Error() string { return e.text }
+
+func orderErrorf(format string, a ...any) error { return &OrderError{fmt.Sprintf(format, a...)} }
+
+// maxReason bounds the text that comes with an order.
+const maxReason = 200
+
+// check returns what is wrong with an order whatever the configuration.
+func (o Order) check() error {
+	switch o.Verb {
+	case VerbDrain, VerbMaint, VerbReady:
+		if o.Weight != "" {
+			return orderErrorf("%s has no weight, got %q", o.Verb, o.Weight)
+		}
+	case VerbWeight:
+		if o.Weight != "file" && o.weightOf(1) == nil {
+			return orderErrorf("weight %q: want a number from 0 to 65535, such as 5, a share of the configured weight, such as 50%%, or file", o.Weight)
+		}
+	default:
+		return orderErrorf("verb %q: want drain, maint, ready or weight", string(o.Verb))
+	}
+	if o.Real == "" {
+		return orderErrorf("%s needs a real server: an address or a name", o.Verb)
+	}
+	return checkReason(o.Reason)
+}
+
+func checkReason(reason string) error {
+	if len(reason) > maxReason || strings.ContainsFunc(reason, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		return orderErrorf("a reason is one line of %d bytes at most", maxReason)
+	}
+	return nil
+}
+
+// weightOf returns the weight that is ordered for a server with a configured one, nil
+// for that, and for words that are no weight.
+func (o Order) weightOf(configured int) *int {
+	digits, percent := strings.CutSuffix(o.Weight, "%")
+	n, err := strconv.ParseUint(digits, 10, 16)
+	if err != nil || strings.HasPrefix(digits, "+") {
+		return nil
+	}
+	w := int(n)
+	if percent {
+		if w = (configured*w + 50) / 100; n > 0 && configured > 0 {
+			w = max(1, w)
+		}
+	}
+	return new(min(w, math.MaxUint16))
+}
+
+// words are the order without its servers.
+func (o Order) words() string { return strings.TrimSpace(string(o.Verb) + " " + o.Weight) }
+
+// why is the cause of a state by the order.
+func (o Order) why() string { return saying(string(o.Verb)+" by "+o.By, o.Reason) }
+
+func saying(what, reason string) string {
+	if reason == "" {
+		return what
+	}
+	return what + ": " + reason
+}
+
+// An OrderStatus is a real server with what an operator has ordered about it, and how
+// far that is.
+type OrderStatus struct {
+	Service string `json:"service"`
+	Name    string `json:"name,omitempty"`
+	Real    string `json:"real"`
+	// State is the order: Drain, Maintenance or Ready.
+	State State `json:"state"`
+	// Ordered reports that Weight is that of an order and not the configured one.
+	// Current is the weight in force.
+	Ordered bool      `json:"weight_ordered,omitempty"`
+	Weight  int       `json:"weight"`
+	Current int       `json:"current_weight"`
+	By      string    `json:"by,omitempty"`
+	Reason  string    `json:"reason,omitempty"`
+	At      time.Time `json:"at,omitzero"`
+	Saved   bool      `json:"saved"`
+	// Server is the state of the real server, and Cause why it has that.
+	Server State  `json:"server_state"`
+	Cause  string `json:"cause"`
+	// MaintenanceFile keeps the server out beside any order; "" for none.
+	MaintenanceFile string `json:"maintenance_file,omitempty"`
+	// InForce reports that the dataplane has what is wanted of the service.
+	InForce bool `json:"in_force"`
+	// Over reports that nothing is awaited any more: of Drain and Maintenance that the
+	// server has no clients left, of Ready that it gets clients, or that it is to get none
+	// because its weight is 0.
+	Over       bool `json:"over"`
+	Active     int  `json:"active"`
+	Inactive   int  `json:"inactive"`
+	Persistent int  `json:"persistent"`
+	// Longest is how long pinned clients stay pinned at most.
+	Longest Seconds `json:"longest_seconds,omitempty"`
+	// Note says what keeps a drain from its end, beside clients.
+	Note string `json:"note,omitempty"`
+	// Unserved reports that no real server of the service is usable, and Fallback what
+	// answers then, "" for nothing.
+	Unserved bool   `json:"unserved,omitempty"`
+	Fallback string `json:"fallback,omitempty"`
+
+	id         dataplane.ServiceID
+	addr       netip.AddrPort
+	persistent time.Duration
+	rule       drained.Rule
+	moves      bool
+	left       bool
+	listed     bool // in the dataplane
+	slow       bool // in the first step of a slow start
+}
+
+// An Operator gives orders to a director, for any number of people at once.
+type Operator struct {
+	d *Director
+
+	mu      sync.Mutex
+	watches map[place]*watch // of those who wait for the end of a drain
+}
+
+// A watch is that of one order.
+type watch struct {
+	drained.Watch
+	at time.Time // of the order
+}
+
+// OperatorOf returns the operator of a director. Orders wait until it has started.
+func OperatorOf(d *Director) *Operator { return &Operator{d: d, watches: map[place]*watch{}} }
+
+// Order carries out an order and returns what it has made of each real server that it
+// names, when the dataplane has that, or after five seconds. An *OrderError means that
+// nothing was done.
+func (o *Operator) Order(ctx context.Context, given Order) ([]OrderStatus, error) {
+	var refused error
+	err := o.d.do(ctx, func() {
+		if refused = o.d.ctx.Err(); refused != nil {
+			refused = ErrStopped
+			return
+		}
+		_, refused = orders{o.d.cluster}.give(time.Now(), given)
+	})
+	if err == nil {
+		err = refused
+	}
+	if err != nil {
+		return nil, err
+	}
+	o.d.settle(ctx)
+	return o.Orders(ctx, given.Service, given.Real)
+}
+
+// Fallback has a fallback answer although servers are usable, or no longer. It returns
+// as Order does.
+func (o *Operator) Fallback(ctx context.Context, given FallbackOrder) error {
+	refused := checkReason(given.Reason)
+	if refused != nil {
+		return refused
+	}
+	err := o.d.do(ctx, func() {
+		if refused = o.d.ctx.Err(); refused != nil {
+			refused = ErrStopped
+			return
+		}
+		refused = orders{o.d.cluster}.setFallbackOrder(time.Now(), given)
+	})
+	if err == nil {
+		err = refused
+	}
+	if err == nil {
+		o.d.settle(ctx)
+	}
+	return err
+}
+
+// Orders returns the real servers that a name means, and how far orders about them are;
+// without a name those with an order. service may be "" for all.
+func (o *Operator) Orders(ctx context.Context, service, real string) ([]OrderStatus, error) {
+	var all []OrderStatus
+	if err := o.d.do(ctx, func() { all = orders{o.d.cluster}.status(service, real) }); err != nil {
+		return nil, err
+	}
+	seen := map[dataplane.ServiceID]dataplane.ServiceStatus{}
+	for i := range all {
+		st := &all[i]
+		served, known := seen[st.id]
+		if !known {
+			var err error
+			if served, err = o.look(ctx, st.id); err != nil {
+				st.Note = "the dataplane cannot be read: " + err.Error()
+				continue
+			}
+			seen[st.id] = served
+		}
+		o.complete(ctx, st, served)
+	}
+	o.forget(all, real == "" && service == "")
+	return all, nil
+}
+
+// look reads one service of the dataplane.
+func (o *Operator) look(ctx context.Context, id dataplane.ServiceID) (dataplane.ServiceStatus, error) {
+	if l, ok := o.d.o.Dataplane.(dataplane.Looker); ok {
+		return l.Look(ctx, id)
+	}
+	all, err := o.d.o.Dataplane.Snapshot(ctx)
+	for _, st := range all {
+		if st.Service.ID == id {
+			return st, err
+		}
+	}
+	return dataplane.ServiceStatus{}, err
+}
+
+// complete adds what the dataplane says of a server.
+func (o *Operator) complete(ctx context.Context, st *OrderStatus, served dataplane.ServiceStatus) {
+	l := drained.Look{At: time.Now(), Since: st.At, Left: true, Lag: served.Lag}
+	for i, list := range [][]dataplane.ServerStatus{served.Servers, served.Left} {
+		for _, s := range list {
+			if s.Addr == st.addr {
+				l.Left = l.Left && i == 1
+				l.Active, l.Inactive, l.Pinned, l.Made = l.Active+s.Active, l.Inactive+s.Inactive, l.Pinned+s.Persistent, l.Made+s.Counters.Connections
+			}
+		}
+	}
+	st.Active, st.Inactive, st.Persistent = l.Active, l.Inactive, l.Pinned
+	if l.Pinned > 0 {
+		st.Longest = Seconds(st.persistent)
+	}
+	switch {
+	case st.State == Ready:
+		st.Over = st.InForce && (st.Server.inUse() && !st.slow || st.Weight == 0 && st.MaintenanceFile == "")
+		return
+	case st.rule == drained.Flows && !st.moves && served.Holds != "":
+		st.Note = served.Holds
+	case st.rule == drained.Flows && !st.moves && served.Service.ID == st.id:
+		o.allowMove(ctx, st)
+	}
+	st.Over = st.InForce && o.over(st, l)
+}
+
+// allowMove has a drained server leave a UDP service, so that its flows move.
+func (o *Operator) allowMove(ctx context.Context, st *OrderStatus) {
+	_ = o.d.do(ctx, func() {
+		for _, m := range (orders{o.d.cluster}).find(st.Service, st.Real) {
+			if order := m.s.order(); order != nil {
+				order.moves = true
+			}
+		}
+	}) // the next look tries again
+}
+
+// over reports whether a server that gets no clients has none left.
+func (o *Operator) over(st *OrderStatus, l drained.Look) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	at := place{st.Service, st.Real}
+	w := o.watches[at]
+	if w == nil || !w.at.Equal(st.At) {
+		w = &watch{at: st.At}
+		o.watches[at] = w
+	}
+	return w.Over(st.rule, l)
+}
+
+// forget drops the watches of orders that have ended; all says whether those in force
+// are all there are.
+func (o *Operator) forget(seen []OrderStatus, all bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	stays := map[place]bool{}
+	for _, st := range seen {
+		at := place{st.Service, st.Real}
+		if st.State == Ready {
+			delete(o.watches, at)
+		}
+		stays[at] = true
+	}
+	for at := range o.watches {
+		if all && !stays[at] {
+			delete(o.watches, at)
+		}
+	}
+}
