@@ -28,8 +28,8 @@ func (s *Server) public() http.Handler {
 	mux.HandleFunc("GET /readyz", s.readyz)
 	mux.HandleFunc("GET /api/v1/status", s.bounded(s.getStatus))
 	mux.HandleFunc("GET /api/v1/history", s.bounded(s.getHistory))
-	mux.HandleFunc("GET /api/v1/events", s.getEvents())
 	mux.HandleFunc("GET /api/v1/orders", s.bounded(s.ordered(s.getOrders)))
+	mux.HandleFunc("GET /api/v1/events", s.getEvents())
 	mux.HandleFunc("GET /{$}", s.bounded(s.page))
 	return secure(mux)
 }

@@ -57,10 +57,10 @@ type Options struct {
 	// scrape; nil where there is none. It is called from many goroutines at
 	// once and the map is the caller's.
 	Sorry func() map[string]SorryStats
-	// Asks answer further questions; nil refuses them.
-	Asks Asks
 	// Orders carries out what operators order; nil if nobody does.
 	Orders Orders
+	// Asks answer further questions; nil refuses them.
+	Asks Asks
 	// Connections reads the connections that are being forwarded; nil if that is
 	// impossible. It is called from many goroutines at once.
 	Connections func(context.Context) Connections
@@ -76,11 +76,11 @@ type Server struct {
 	group       int
 	registry    *prometheus.Registry
 	connections func(context.Context) Connections
+	orders      Orders
 	asks        Asks
 	followers   chan struct{}
 	leaving     context.Context // done when Close begins
 	leave       context.CancelFunc
-	orders      Orders
 	pace        time.Duration
 	asking      chan struct{}
 	life        context.Context // of every request; end ends them

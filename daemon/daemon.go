@@ -115,7 +115,7 @@ func (d *Daemon) openDirector(context.Context) error {
 	}
 	d.plane = plane
 	d.onStop("dataplane", 700*time.Millisecond, func(context.Context) error { return plane.Close() })
-	d.log.Info("dataplane chosen", "dataplane", plane.status.Name, "reason", plane.status.Reason)
+	d.log.Info("dataplane chosen", "dataplane", plane.status.Name, "reason", plane.why)
 	d.children = newChildren(d.log)
 	d.mails = alert.New(d.log)
 	d.onStop("alert mails", lastMails, d.closeMails)
@@ -167,7 +167,7 @@ func (d *Daemon) openAdmin(ctx context.Context) error {
 	}
 	s := admin.New(admin.Options{
 		Source: d, Log: d.log, Version: d.o.Version, Commit: d.o.Commit, Sorry: d.sorryStats,
-		Asks: d, Connections: d.connections, Orders: director.OperatorOf(d.director), Config: d.o.Config, ControlGroup: group,
+		Orders: director.OperatorOf(d.director), Asks: d, Connections: d.connections, Config: d.o.Config, ControlGroup: group,
 	})
 	d.onStop("admin", 1200*time.Millisecond, func(context.Context) error { return s.Close() })
 	for _, path := range d.o.Control {

@@ -99,7 +99,7 @@ func newFixture(t *testing.T, c *config.Config) *fixture {
 	r.write("first")
 	r.Director = New(Options{
 		Path: r.path, Dataplane: r.plane, Checks: func(name string) (checks.Func, bool) { return r.findCheck(name) }, MaxChecks: 4096,
-		Parse: func(context.Context, []byte) (*config.Config, error) {
+		Parse: func(context.Context, *config.Source) (*config.Config, error) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			return r.next, r.err

@@ -14,6 +14,7 @@ import (
 
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/daemon"
+	"github.com/shunt-lb/shunt/internal/version"
 )
 
 func configFlag() cli.Flag {
@@ -52,7 +53,7 @@ func runCommand() *cli.Command {
 func options(c *cli.Context) (daemon.Options, error) {
 	o := daemon.Options{
 		Strict: c.Bool("strict"), Dataplane: c.String("dataplane"), Admin: c.String("admin"),
-		LogFormat: c.String("log-format"), Version: version, Commit: commit,
+		LogFormat: c.String("log-format"), Version: version.Number, Commit: version.Commit(),
 		Asked: configName(c), ControlGroup: c.String("control-group"),
 	}
 	if err := o.LogLevel.UnmarshalText([]byte(c.String("log-level"))); err != nil {
