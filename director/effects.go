@@ -28,6 +28,8 @@ type effects interface {
 	monitor(path, line string)
 	// save has the state file hold the orders of a version.
 	save(version uint64, s statefile.State)
+	// record keeps an event for those who ask, and returns its number.
+	record(Event) uint64
 }
 
 // An executor carries out effects by the parts of a director.
@@ -37,6 +39,7 @@ type executor struct {
 	send    func(Mail) // may be nil
 	// deliver posts an event; it may be nil.
 	deliver func(ctx context.Context, last <-chan struct{}, p Post) error
+	events  *Events
 	log     *slog.Logger
 	state   func() *statefile.Writer // nil without a state file
 }
@@ -46,6 +49,7 @@ var _ effects = executor{}
 func (e executor) apply(v dataplane.VirtualService)       { e.applier.Apply(v) }
 func (e executor) remove(id dataplane.ServiceID)          { e.applier.Remove(id) }
 func (e executor) removeFound(v dataplane.VirtualService) { e.applier.RemoveFound(v) }
+func (e executor) record(about Event) uint64              { return e.events.Add(about) }
 func (e executor) monitor(path, line string)              { e.hooks.Append(path, line) }
 
 func (e executor) save(version uint64, s statefile.State) {
@@ -105,3 +109,4 @@ func (noEffects) mail(Mail)                               {}
 func (noEffects) post(Post)                               {}
 func (noEffects) monitor(string, string)                  {}
 func (noEffects) save(uint64, statefile.State)            {}
+func (noEffects) record(Event) uint64                     { return 0 }

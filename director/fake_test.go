@@ -71,10 +71,16 @@ func show(v dataplane.VirtualService) string {
 	return v.ID.Addr.String() + ": " + strings.Join(rs, " ")
 }
 
-// An effectLog records the effects of a cluster, in order.
+// An effectLog records the effects of a cluster, in order, and its events.
 type effectLog struct {
-	lines []string
-	saved statefile.State // the latest
+	lines  []string
+	events []Event
+	saved  statefile.State // the latest
+}
+
+func (s *effectLog) record(e Event) uint64 {
+	s.events = append(s.events, e)
+	return uint64(len(s.events))
 }
 
 func (s *effectLog) add(format string, a ...any) {

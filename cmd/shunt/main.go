@@ -13,15 +13,15 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"time"
 
 	"github.com/urfave/cli/v2"
-)
 
-// The linker sets both.
-var version, commit = "unknown", "unknown"
+	"github.com/shunt-lb/shunt/internal/version"
+)
 
 // defaultConfig is the path of the file of ldirectord's users.
 const defaultConfig = "/etc/ha.d/ldirectord.cf"
@@ -52,6 +52,9 @@ func (w impatient) Write(b []byte) (int, error) {
 
 // run is main with its surroundings given, and returns the exit code.
 func run(args []string, stdout, stderr io.Writer) int {
+	if filepath.Base(args[0]) == "ldirectord" {
+		return asLdirectord(args, stdout, stderr)
+	}
 	app := newApp(stdout, stderr)
 	cli.VersionPrinter = printVersion
 	err := app.RunContext(context.Background(), flagsFirst(args))
@@ -108,12 +111,12 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		UsageText: "shunt command [options]",
 		Description: "shunt reads the ldirectord.cf of an LVS cluster, checks its real servers and keeps its\n" +
 			"virtual services forwarding to those that are well.\n\n" + exitStatuses,
-		Version:        version,
+		Version:        version.Number,
 		Writer:         stdout,
 		ErrWriter:      stderr,
 		ExitErrHandler: func(*cli.Context, error) {}, // report prints errors
 		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return err },
-		Commands:       slices.Concat(runCommands(), orderCommands(), viewCommands(), hostCommands(), extraCommands()),
+		Commands:       slices.Concat(runCommands(), orderCommands(), askCommands(), viewCommands(), hostCommands(), extraCommands()),
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
 				return fmt.Errorf("no command is called %q: see shunt --help", c.Args().First())
@@ -142,7 +145,7 @@ func versionCommand() *cli.Command {
 	}
 }
 
-func printVersion(c *cli.Context) { fmt.Fprintf(c.App.Writer, "shunt %s (%s)\n", version, commit) }
+func printVersion(c *cli.Context) { fmt.Fprintln(c.App.Writer, "shunt", version.Text()) }
 
 // noArguments refuses arguments that a command would silently ignore.
 func noArguments(c *cli.Context) error {
