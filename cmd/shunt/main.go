@@ -69,7 +69,7 @@ func flagsFirst(args []string) []string {
 	switch {
 	case len(args) >= 3 && args[1] == "config":
 		command = 3
-	case len(args) >= 2 && (args[1] == "check" || isOrder(args[1])):
+	case len(args) >= 2 && (args[1] == "check" || args[1] == "doctor" || isOrder(args[1])):
 		command = 2
 	default:
 		return args
@@ -100,9 +100,6 @@ func runCommands() []*cli.Command {
 
 // viewCommands show what a running shunt does.
 func viewCommands() []*cli.Command { return []*cli.Command{statusCommand()} }
-
-// hostCommands are about this host.
-func hostCommands() []*cli.Command { return []*cli.Command{realserverCommand()} }
 
 func newApp(stdout, stderr io.Writer) *cli.App {
 	return &cli.App{
