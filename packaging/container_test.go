@@ -26,13 +26,14 @@ type container struct {
 
 // bootScript mounts an overlay of the whole system in a mount namespace of its
 // own and boots it: $1 is a folder to mount at, $2 one that is /packages inside.
-// Units of the system are enabled for other targets than this one.
+// Units of the system are enabled for other targets than this one, and an index of
+// manual pages would take a minute.
 const bootScript = `set -eu
 mount -t tmpfs tmpfs "$1"
 mkdir "$1/upper" "$1/work" "$1/root"
 mount -t overlay overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/root"
 cd "$1/root"
-rm -rf etc/machine-id etc/ha.d usr/sbin/policy-rc.d
+rm -rf etc/machine-id etc/ha.d usr/sbin/policy-rc.d var/lib/man-db/auto-update
 mkdir -p etc/systemd/system packages
 cat > etc/systemd/system/shunt-test.target <<UNIT
 [Unit]
@@ -45,6 +46,7 @@ cat > etc/systemd/system/real@.service <<UNIT
 Type=exec
 DynamicUser=yes
 ExecStart=/usr/bin/python3 -m http.server --bind 127.0.0.1 --directory /packages %i
+StandardError=null
 UNIT
 exec systemd-nspawn --quiet --directory="$1/root" --bind-ro="$2:/packages" --boot --register=no --keep-unit \
 	--private-network --console=pipe systemd.unit=shunt-test.target systemd.show_status=no`

@@ -4,9 +4,11 @@
 package packaging_test
 
 import (
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/shunt-lb/shunt/internal/test/need"
@@ -34,6 +36,20 @@ var formats = []format{
 	},
 }
 
+// built builds what is packaged.
+var built = sync.OnceValues(func() ([]byte, error) {
+	return exec.Command("make", "-s", "-C", "..", "build", "man").CombinedOutput()
+})
+
+// makes has make do something with what is built.
+func makes(t *testing.T, args ...string) {
+	t.Helper()
+	if out, err := built(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	process.Run(t, "make", append([]string{"-s", "-C", "..", "-o", "build", "-o", "man"}, args...)...)
+}
+
 // path is a shell's pattern for the file of a package.
 func (f format) path(name, version string) string {
 	return strings.NewReplacer("%s_%s", name+"_"+version, "%s-%s", name+"-"+version).Replace(f.file)
@@ -43,7 +59,7 @@ func (f format) path(name, version string) string {
 func build(t *testing.T) string {
 	dir := t.TempDir()
 	for _, v := range []string{older, version.Number} {
-		process.Run(t, "make", "-s", "-C", "..", "deb", "rpm", "VERSION="+v, "PACKAGED="+dir)
+		makes(t, "deb", "rpm", "VERSION="+v, "PACKAGED="+dir)
 	}
 	return dir
 }
@@ -209,6 +225,9 @@ func (c *container) isRemoved(f format, before []string) {
 	c.run("systemctl stop shunt")
 	if got := c.property("Result"); got != "success" {
 		c.t.Errorf("the stop ended with %s:\n%s", got, c.run("journalctl --no-pager --unit shunt"))
+	}
+	if journal := c.run("journalctl --no-pager --boot"); strings.Contains(journal, "shunt.service:") && strings.Contains(journal, "Unknown key") {
+		c.t.Errorf("systemd does not know all of the unit:\n%s", journal)
 	}
 	c.run("systemctl start shunt")
 	c.run(f.remove + " shunt-ldirectord shunt")

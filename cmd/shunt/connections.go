@@ -20,11 +20,11 @@ import (
 // million of them, which take minutes to read.
 func showConnections(c *cli.Context, client *admin.Client) error {
 	if c.Bool("watch") {
-		return errors.New("--watch is for the status: leave --connections out")
+		return usage("--watch is for the status: leave --connections out")
 	}
 	filter := admin.ConnectionFilter{Service: c.String("service"), Real: c.String("real")}
 	if err := filter.Check(); err != nil {
-		return err
+		return usage("%v", err)
 	}
 	ctx, cancel := signal.NotifyContext(c.Context, unix.SIGINT, unix.SIGTERM)
 	defer cancel()

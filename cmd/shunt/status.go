@@ -56,7 +56,7 @@ func status(c *cli.Context) error {
 		return showHistory(c, client)
 	}
 	if c.IsSet("service") {
-		return errors.New("--service chooses among connections, or with --real among latest checks: add --connections or --real")
+		return usage("--service chooses among connections, or with --real among latest checks: add --connections or --real")
 	}
 	if !c.Bool("watch") {
 		return showStatus(c, client)
