@@ -4,10 +4,10 @@ package packaging_test
 
 import (
 	"bytes"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -55,23 +55,30 @@ exec systemd-nspawn --quiet --directory="$1/root" --bind-ro="$2:/packages" --boo
 func boot(t *testing.T, packages string) *container {
 	need.Root(t)
 	need.Programs(t, "systemd-nspawn", "unshare", "nsenter", "python3")
-	p := process.Start(t, "unshare", "--mount", "--propagation", "private", "sh", "-c", bootScript, "sh", t.TempDir(), packages)
+	// Whatever ends the test ends all processes of the container.
+	p := process.Start(t, "setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child", "--mount", "--propagation", "private",
+		"--mount-proc", "sh", "-c", bootScript, "sh", t.TempDir(), packages)
 	c := &container{t: t}
-	pid := p.Cmd.Process.Pid
 	c.init = wait.For(t, "a systemd in the container", func() (string, bool) {
 		if !p.Running() {
 			t.Fatal("the container has ended")
 		}
-		children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
-		child := strings.TrimSpace(string(children))
-		name, _ := os.ReadFile(filepath.Join("/proc", child, "comm"))
-		return child, child != "" && strings.TrimSpace(string(name)) == "systemd"
+		nspawn := child(strconv.Itoa(p.Cmd.Process.Pid))
+		init := child(nspawn)
+		name, _ := os.ReadFile(filepath.Join("/proc", init, "comm"))
+		return init, string(name) == "systemd\n"
 	})
 	wait.Until(t, "the container has started", func() bool {
 		out, _ := c.try("systemctl is-active shunt-test.target real@8081 real@8082")
 		return out == "active\nactive\nactive\n"
 	})
 	return c
+}
+
+// child returns the only child of a process, "" if there is none.
+func child(pid string) string {
+	children, _ := os.ReadFile(filepath.Join("/proc", pid, "task", pid, "children"))
+	return strings.TrimSpace(string(children))
 }
 
 // command is a shell script inside of the container.

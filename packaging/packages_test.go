@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/shunt-lb/shunt/internal/test/need"
 	"github.com/shunt-lb/shunt/internal/test/process"
@@ -84,14 +85,23 @@ func TestPackages(t *testing.T) {
 		t.Run(f.name, func(t *testing.T) {
 			c := boot(t, packages)
 			before := c.files()
-			c.installs(f)
-			c.refusesToStart()
-			c.starts()
-			c.reloads()
-			c.rotates()
-			c.upgrades(f)
-			c.replacesLdirectord(f)
-			c.isRemoved(f, before)
+			for _, step := range []struct {
+				name string
+				run  func()
+			}{
+				{"installs", func() { c.installs(f) }},
+				{"refuses to start", c.refusesToStart},
+				{"starts", c.starts},
+				{"reloads", c.reloads},
+				{"rotates its log", c.rotates},
+				{"upgrades", func() { c.upgrades(f) }},
+				{"replaces ldirectord", func() { c.replacesLdirectord(f) }},
+				{"is removed", func() { c.isRemoved(f, before) }},
+			} {
+				begin := time.Now()
+				step.run()
+				t.Logf("%s, in %v", step.name, time.Since(begin).Round(time.Millisecond))
+			}
 		})
 	}
 }
