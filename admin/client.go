@@ -136,6 +136,21 @@ func (c *Client) ask(ctx context.Context, method, path string, body []byte) (*ht
 	return resp, nil
 }
 
+// Peer returns the id of the process that listens on the control socket. It does not
+// ask that process anything, which may hang.
+func (c *Client) Peer(ctx context.Context) (pid int, err error) {
+	conn, err := c.dial(ctx, "", "")
+	if err != nil {
+		return 0, c.explain(err)
+	}
+	defer conn.Close()
+	peer, err := peerOf(conn.(*net.UnixConn))
+	if err != nil {
+		return 0, err
+	}
+	return int(peer.Pid), nil
+}
+
 func (c *Client) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	path, err := socketPath(c.path)
 	if err != nil {
@@ -156,16 +171,21 @@ func (c *Client) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	return conn, nil
 }
 
-// checkPeer returns an error if the process at the other end has none of users.
-func checkPeer(conn *net.UnixConn, users []int) error {
+// peerOf returns the process that listens at the other end.
+func peerOf(conn *net.UnixConn) (peer *unix.Ucred, err error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var peer *unix.Ucred
 	if e := raw.Control(func(fd uintptr) { peer, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) }); e != nil {
-		return e
+		return nil, e
 	}
+	return peer, err
+}
+
+// checkPeer returns an error if the process at the other end has none of users.
+func checkPeer(conn *net.UnixConn, users []int) error {
+	peer, err := peerOf(conn)
 	if err != nil {
 		return err
 	}

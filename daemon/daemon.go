@@ -43,9 +43,22 @@ type Options struct {
 	// as; "" for none.
 	Control      []string
 	ControlGroup string
+	// AdminOptional: an Admin address that cannot be opened is a warning.
+	AdminOptional bool
+	// PIDFile is the path of a file with the id of this process, "" for none. It is
+	// there when Start has returned, and gone when Stop has.
+	PIDFile string
+	// DrainLimit is the longest that a stop waits for connections, whatever the
+	// configuration says; 0 is no limit.
+	DrainLimit time.Duration
+	// LogFile is the target of the log where the configuration has none, as its
+	// logfile would be; "" is standard error.
+	LogFile string
 	// LogFormat is text or json.
 	LogFormat string
 	LogLevel  slog.Level
+	// LogProblems has Start log the errors of a configuration that it returns.
+	LogProblems bool
 	// Version and Commit are those of this program.
 	Version, Commit string
 }
@@ -80,7 +93,8 @@ type Daemon struct {
 func New(o Options) *Daemon { return &Daemon{o: o, sites: map[string]bool{}} }
 
 func (d *Daemon) openLog(context.Context) error {
-	sink, err := logs.Open(logs.Options{Format: d.o.LogFormat, Level: d.o.LogLevel})
+	about := []any{"version", d.o.Version, "config", d.o.Config}
+	sink, err := logs.Open(logs.Options{Format: d.o.LogFormat, Level: d.o.LogLevel, Begin: about})
 	if err != nil {
 		return err
 	}
@@ -89,7 +103,7 @@ func (d *Daemon) openLog(context.Context) error {
 		d.log.Info("shunt has stopped")
 		return sink.Close()
 	})
-	d.log.Info("shunt starts", "version", d.o.Version, "config", d.o.Config)
+	d.log.Info("shunt starts", about...)
 	if passed := PassedOver(cmp.Or(d.o.Asked, d.o.Config), d.o.Config); passed != "" {
 		d.log.Warn("a configuration of that name in the working directory is not the one taken; write ./ before the name for it",
 			"taken", d.o.Config, "passed_over", passed)
@@ -112,7 +126,7 @@ func (d *Daemon) openDirector(context.Context) error {
 	}
 	d.plane = plane
 	d.onStop("dataplane", 700*time.Millisecond, func(context.Context) error { return plane.Close() })
-	d.log.Info("dataplane chosen", "dataplane", plane.status.Name, "reason", plane.status.Reason)
+	d.log.Info("dataplane chosen", "dataplane", plane.status.Name, "reason", plane.why)
 	d.children = newChildren(d.log)
 	d.mails = alert.New(d.log)
 	d.onStop("alert mails", lastMails, d.closeMails)
@@ -164,7 +178,7 @@ func (d *Daemon) openAdmin(ctx context.Context) error {
 	}
 	s := admin.New(admin.Options{
 		Source: d, Log: d.log, Version: d.o.Version, Commit: d.o.Commit, Sorry: d.sorryStats,
-		Connections: d.connections, Orders: director.OperatorOf(d.director), Config: d.o.Config, ControlGroup: group,
+		Orders: director.OperatorOf(d.director), Asks: d, Connections: d.connections, Config: d.o.Config, ControlGroup: group,
 	})
 	d.onStop("admin", 1200*time.Millisecond, func(context.Context) error { return s.Close() })
 	for _, path := range d.o.Control {
@@ -176,6 +190,10 @@ func (d *Daemon) openAdmin(ctx context.Context) error {
 		return nil
 	}
 	addr, err := s.ListenTCP(ctx, d.o.Admin)
+	if err != nil && d.o.AdminOptional {
+		d.log.Warn("there are no metrics and no status page", "err", err)
+		return nil
+	}
 	if err != nil {
 		return err
 	}

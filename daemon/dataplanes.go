@@ -107,6 +107,7 @@ type dataplanes struct {
 	*mux.Mux
 	ready  map[string]func() error // of those that may come later, see kind.open
 	status director.DataplaneStatus
+	why    string // status.Reason with all that would help
 	// ipvs and proxy are two of them, for the directives and figures that only
 	// they have.
 	ipvs  *kernel // nil where this daemon does without IPVS
@@ -137,7 +138,8 @@ func openDataplanes(flag string, o openOptions) (dataplanes, error) {
 			lacking = append(lacking, err)
 		}
 		if err == nil && d.status.Name == "" {
-			d.status = director.DataplaneStatus{Name: k.name, Reason: reason(k, flag, lacking)}
+			d.status = director.DataplaneStatus{Name: k.name, Reason: reason(k, flag, lacking, inShort)}
+			d.why = reason(k, flag, lacking, error.Error)
 			opened = slices.Insert(opened, 0, mux.Plane{Dataplane: p, Name: k.name})
 		} else {
 			opened = append(opened, mux.Plane{Dataplane: p, Name: k.name})
@@ -163,15 +165,31 @@ func (d *dataplanes) opened(name string) bool {
 	return false
 }
 
-// reason says why k is the default dataplane: those before it are lacking.
-func reason(k *kind, flag string, lacking []error) string {
-	switch {
-	case k.name == flag:
+// reason says why k is the default dataplane: those before it are lacking, each for
+// what words make of its error.
+func reason(k *kind, flag string, lacking []error, words func(error) string) string {
+	if k.name == flag {
 		return "asked for"
-	case len(lacking) > 0:
-		return "auto: " + strings.ReplaceAll(errors.Join(lacking...).Error(), "\n", "; ")
 	}
-	return "auto: the kernel has " + k.title
+	if len(lacking) == 0 {
+		return "auto: the kernel has " + k.title
+	}
+	var all []string
+	for _, err := range lacking {
+		all = append(all, strings.ReplaceAll(words(err), "\n", "; "))
+	}
+	return "auto: " + strings.Join(all, "; ")
+}
+
+// inShort is err for a screen, without what would help: the log has that once.
+func inShort(err error) string {
+	switch {
+	case errors.Is(err, ipvs.ErrNoIPVS):
+		return "this kernel has no IPVS"
+	case errors.Is(err, ipvs.ErrNoRights):
+		return "this process may not program IPVS"
+	}
+	return err.Error()
 }
 
 // find returns the dataplane of a type.

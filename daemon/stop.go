@@ -24,6 +24,7 @@ const (
 func (d *Daemon) Start(ctx context.Context) (err error) {
 	defer func() {
 		if err != nil {
+			d.logProblems(err)
 			_ = d.Stop(ctx)
 		}
 	}()
@@ -33,6 +34,7 @@ func (d *Daemon) Start(ctx context.Context) (err error) {
 		{"sorry server", 0, d.openSorry},
 		{"dataplane", 0, d.openDirector},
 		{"admin", 0, d.openAdmin},
+		{"pid file", 0, d.writePID},
 		{"director", 0, d.startDirector},
 		{"execute", 0, d.startChildren},
 		{"service manager", 0, d.announce},
@@ -44,6 +46,14 @@ func (d *Daemon) Start(ctx context.Context) (err error) {
 		}
 	}
 	return nil
+}
+
+// logProblems logs what is wrong with a configuration, if that is why Start fails and
+// the log is to have it.
+func (d *Daemon) logProblems(err error) {
+	if problems, ok := errors.AsType[config.Problems](err); ok && d.o.LogProblems {
+		problems.Log(d.log)
+	}
 }
 
 // A step is one of Start or of Stop.

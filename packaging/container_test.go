@@ -26,8 +26,8 @@ type container struct {
 
 // bootScript mounts an overlay of the whole system in a mount namespace of its
 // own and boots it: $1 is a folder to mount at, $2 one that is /packages inside.
-// Units of the system are enabled for other targets than this one, and an index of
-// manual pages would take a minute.
+// Units of the system are enabled for other targets than this one. Nobody configures
+// its network, and an index of manual pages would take a minute.
 const bootScript = `set -eu
 mount -t tmpfs tmpfs "$1"
 mkdir "$1/upper" "$1/work" "$1/root"
@@ -35,6 +35,8 @@ mount -t overlay overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/r
 cd "$1/root"
 rm -rf etc/machine-id etc/ha.d usr/sbin/policy-rc.d var/lib/man-db/auto-update
 mkdir -p etc/systemd/system packages
+ln -sf /dev/null etc/systemd/system/systemd-networkd-wait-online.service
+ln -sf /dev/null etc/systemd/system/NetworkManager-wait-online.service
 cat > etc/systemd/system/shunt-test.target <<UNIT
 [Unit]
 Requires=basic.target

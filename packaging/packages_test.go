@@ -108,7 +108,7 @@ func TestPackages(t *testing.T) {
 
 // files lists what is called shunt or ldirectord on the system.
 func (c *container) files() []string {
-	return strings.Fields(c.run("find /etc /usr /var /run ! -path '*/nspawn/*' \\( -name '*shunt*' -o -name '*ldirectord*' \\) | sort"))
+	return strings.Fields(c.run("find /etc /usr /var /run -maxdepth 4 ! -path '*/nspawn/*' \\( -name '*shunt*' -o -name '*ldirectord*' \\) | sort"))
 }
 
 func (c *container) installs(f format) {
@@ -124,8 +124,8 @@ func (c *container) installs(f format) {
 	}
 }
 
-// refusesToStart: without a file, with one that shunt may not read, and with a
-// mistake in it, the start fails, and systemd gives up.
+// refusesToStart: without a file, with one that shunt may not read, with a mistake
+// in it, and beside ldirectord, the start fails, and systemd gives up.
 func (c *container) refusesToStart() {
 	c.t.Helper()
 	gaveUp := func(reason string) {
@@ -137,13 +137,16 @@ func (c *container) refusesToStart() {
 		}
 		c.run("systemctl reset-failed shunt")
 	}
-	gaveUp("ldirectord.cf: not found")
+	gaveUp("ldirectord.cf: no such file")
 	c.write("/etc/ha.d/ldirectord.cf", config)
 	c.run("chmod 600 /etc/ha.d/ldirectord.cf")
 	gaveUp("ldirectord.cf: permission denied")
 	c.run("chgrp shunt /etc/ha.d/ldirectord.cf; chmod g+r /etc/ha.d/ldirectord.cf; echo wrong >> /etc/ha.d/ldirectord.cf")
 	gaveUp("ldirectord.cf:10:1: error:")
 	c.write("/etc/ha.d/ldirectord.cf", config)
+	c.run("systemd-run --unit ldirectord sleep infinity")
+	gaveUp("ldirectord is running. Type: systemctl disable --now ldirectord")
+	c.run("systemctl stop ldirectord")
 }
 
 func (c *container) starts() {

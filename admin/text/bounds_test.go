@@ -47,7 +47,7 @@ func TestRenderBounds(t *testing.T) {
 			if bounds != tt.bounds {
 				t.Errorf("bounds %q, want %q", bounds, tt.bounds)
 			}
-			if _, full, _ := strings.Cut(b.String(), "\nFULL\n"); (full != "") != (tt.full != "") || !strings.Contains(full, tt.full) {
+			if _, full, _ := strings.Cut(b.String(), " FULL: "); (full != "") != (tt.full != "") || !strings.Contains(full, tt.full) {
 				t.Errorf("full: %q, want %q", full, tt.full)
 			}
 		})

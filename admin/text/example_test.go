@@ -9,14 +9,17 @@ import (
 
 // The table of `shunt status`, for a terminal of 80 columns.
 func ExampleRender() {
-	if err := text.Render(os.Stdout, fixture.Calm(), text.Options{Width: 80, Now: fixture.Now}); err != nil {
+	if err := text.Render(os.Stdout, fixture.Calm(), text.Options{Width: 80, Now: fixture.Now, Host: "lvs1"}); err != nil {
 		panic(err)
 	}
 	// Output:
+	// shunt on lvs1: its virtual service is well; its real server is up; ready; as of
+	//   2026-03-14 15:09:26 UTC
+	//
 	// dataplane  ipvs (asked for)
 	// config     /etc/ha.d/ldirectord.cf
-	// loaded     2026-03-14 14:09:26, 1h ago
-	// started    2026-03-14 14:09:26, 1h ago
+	// loaded     2026-03-14 14:09:26 UTC, 1h ago
+	// started    2026-03-14 14:09:26 UTC, 1h ago
 	//
 	// SERVICE / REAL SERVER  FWD   WEIGHT  STATE    ACTIVE   TOTAL  CHECK
 	// tcp 10.0.0.100:80                    1/1 up      112  918273

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -13,7 +14,7 @@ import (
 	"github.com/shunt-lb/shunt/director"
 )
 
-// Options describe where a status is shown.
+// Options describe where a status is shown, and how much of it.
 type Options struct {
 	// Color marks states with ANSI colours.
 	Color bool
@@ -21,29 +22,60 @@ type Options struct {
 	Width int
 	// Now is what ages count from; zero is the time of the call.
 	Now time.Time
+	// Host names the machine of the director; "" is this one.
+	Host string
+	// Filter selects services and real servers.
+	Filter Filter
+	// All shows all problems and the whole table however long they are.
+	All bool
 }
 
-// Render writes s for people: what is in force, what is wrong with it, and a table
-// of all services with their real servers. Further remarks about a row stand below
-// it. A table with IPv4 addresses fits into 80 columns, one with IPv6 addresses
-// into 120. Control characters come out as replacement characters. The error is
-// w's.
+// enough is how many problems, and how many rows of the table, are shown of many.
+const enough = 40
+
+// Render writes s for people: a summary in a line, what is wrong with it, the worst
+// first, what is in force, and a table of services with their real servers, of more
+// than forty rows only those with problems. A table with IPv4 addresses fits into
+// 80 columns, one with IPv6 addresses into 120. Control characters come out as
+// replacement characters. The error is w's.
 func Render(w io.Writer, s director.Status, o Options) error {
 	if o.Now.IsZero() {
 		o.Now = time.Now()
 	}
+	if o.Host == "" {
+		o.Host = host()
+	}
 	r := renderer{Options: o}
-	r.header(s)
-	r.problems(s)
-	r.table(s.Services)
+	selected := o.Filter.Of(s)
+	r.whole = map[string]director.ServiceStatus{}
+	for _, sv := range s.Services {
+		r.whole[sv.Service] = sv
+	}
+	problems := slices.DeleteFunc(Problems(s, o.Now), func(p Problem) bool { return !o.Filter.concerns(p, selected) })
+	r.summary(Summarize(s))
+	r.problems(problems)
+	if o.Filter == (Filter{}) {
+		r.header(s)
+	}
+	r.table(selected.Services, problems)
 	_, err := w.Write(r.out.Bytes())
 	return err
+}
+
+// host names this machine, so that several can be told apart.
+func host() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return "an unnamed host"
+	}
+	return name
 }
 
 // A renderer collects the text, so that a terminal gets it in one piece.
 type renderer struct {
 	Options
-	out bytes.Buffer
+	out   bytes.Buffer
+	whole map[string]director.ServiceStatus // with the real servers that the filter leaves out
 }
 
 type colour string
@@ -85,7 +117,54 @@ func (r *renderer) detail(indent string, c colour, text string) {
 	}
 }
 
+// summary writes the first line, in the colour of what it says.
+func (r *renderer) summary(s Summary) {
+	c := green
+	switch {
+	case s.Unready != "" || s.Well < s.Services:
+		c = red
+	case s.Up < s.Servers:
+		c = yellow
+	}
+	r.detail("", c, s.Line(r.Host, r.Now))
+}
+
+// problems writes them, each with its level, and how many more there are.
+func (r *renderer) problems(all []Problem) {
+	if len(all) == 0 {
+		return
+	}
+	r.line("\n%s", r.paint(bold, "PROBLEMS"))
+	shown := all
+	if !r.All && len(all) > enough {
+		shown = all[:enough]
+	}
+	for _, p := range shown {
+		r.problem(p)
+	}
+	if n := len(all) - len(shown); n > 0 {
+		r.detail("  ", plain, fmt.Sprintf("and %d more; --all shows them, --service, --real and --down choose", n))
+	}
+}
+
+func (r *renderer) problem(p Problem) {
+	const column = 12
+	word := p.Level.String()
+	label := "  " + r.paint(colours[p.Level], word) + strings.Repeat(" ", column-2-len(word))
+	for _, l := range fold.Words(Printable(p.Subject+": "+p.Text), r.Width-column, "") {
+		r.line("%s%s", label, l)
+		label = strings.Repeat(" ", column)
+	}
+	for _, d := range p.Details {
+		r.detail(label+"  ", plain, d)
+	}
+}
+
+var colours = [...]colour{plain, yellow, red}
+
+// header writes what is in force.
 func (r *renderer) header(s director.Status) {
+	r.line("")
 	forwards := s.Dataplane.Name
 	if s.Dataplane.Reason != "" {
 		forwards += " (" + s.Dataplane.Reason + ")"
@@ -113,43 +192,6 @@ func (r *renderer) moment(t time.Time) string {
 		return "not yet"
 	}
 	return fmt.Sprintf("%s, %s ago", Clock(t), Ago(r.Now, t))
-}
-
-// problems writes the problems that an operator has to act on, the worst first.
-func (r *renderer) problems(s director.Status) {
-	if e := s.Config.ReloadError; e != "" {
-		r.alarm(red, fmt.Sprintf("RELOAD REFUSED %s ago; the configuration from before stays in force", Ago(r.Now, s.Config.ReloadTried)),
-			strings.Split(e, "\n")...)
-	}
-	if e := s.Dataplane.Error; e != "" {
-		r.alarm(red, "THE DATAPLANE CANNOT BE READ; connections show as 0", e)
-	}
-	for _, sv := range s.Services {
-		if sv.Error != "" {
-			r.alarm(red, "NOT SERVED AS CONFIGURED: "+sv.Service, sv.Error)
-		}
-		if text := Failing(sv); text != "" {
-			r.alarm(red, "SERVERS WITH FAILING CHECKS SERVE: "+sv.Service, text)
-		}
-		if all := Warnings(sv); len(all) > 0 {
-			r.alarm(yellow, "WARNINGS, which take nothing out of use: "+sv.Service, First(all)...)
-		}
-		if len(sv.Changed) > 0 {
-			r.alarm(red, "CHANGED BY SOMEBODY ELSE, put right within seconds: "+sv.Service, First(sv.Changed)...)
-		}
-	}
-	if f := Full(s.Dataplane.Load); len(f) > 0 {
-		r.alarm(yellow, "FULL", f...)
-	}
-	if err := Unready(s); err != nil {
-		r.alarm(yellow, "NOT READY", err.Error())
-	}
-	if n := len(s.Config.Waiting); n > 0 {
-		r.alarm(yellow, fmt.Sprintf("WAITING for %d that the configuration names and is not there; shunt looks again", n), s.Config.Waiting...)
-	}
-	if n := len(s.Config.Warnings); n > 0 {
-		r.alarm(yellow, fmt.Sprintf("WARNINGS about the configuration: %d", n), s.Config.Warnings...)
-	}
 }
 
 // Failing returns a clause about servers of sv that are in use although their
@@ -186,11 +228,4 @@ func First(lines []string) []string {
 		return lines
 	}
 	return append(slices.Clone(lines[:most]), fmt.Sprintf("and %d more", len(lines)-most))
-}
-
-func (r *renderer) alarm(c colour, title string, details ...string) {
-	r.line("\n%s", r.paint(c, title))
-	for _, d := range details {
-		r.detail("  ", plain, d)
-	}
 }

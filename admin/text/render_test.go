@@ -15,7 +15,7 @@ import (
 
 func render(t *testing.T, st director.Status, o text.Options) string {
 	t.Helper()
-	o.Now = fixture.Now
+	o.Now, o.Host = fixture.Now, "lvs1"
 	var b strings.Builder
 	if err := text.Render(&b, st, o); err != nil {
 		t.Fatal(err)
@@ -33,6 +33,10 @@ func TestRenderGolden(t *testing.T) {
 		"status-troubled-80.txt":  {ipv4(fixture.Troubled()), text.Options{Width: 80}},
 		"status-troubled.txt":     {fixture.Troubled(), text.Options{}},
 		"status-color.txt":        {fixture.Troubled(), text.Options{Width: 120, Color: true}},
+		"status-ordered-100.txt":  {fixture.Ordered(), text.Options{Width: 100}},
+		"status-many-80.txt":      {fixture.Many(1000), text.Options{Width: 80}},
+		"status-service-80.txt":   {fixture.Many(1000), text.Options{Width: 80, Filter: text.Filter{Service: "www13.example.com"}}},
+		"status-down-80.txt":      {fixture.Many(1000), text.Options{Width: 80, Filter: text.Filter{Down: true}}},
 		"status-empty.txt":        {director.Status{}, text.Options{Width: 80}},
 	} {
 		fixture.Golden(t, *update, name, render(t, c.st, c.o))
@@ -109,5 +113,31 @@ func TestSlowStart(t *testing.T) {
 	st.Services[0].Servers[0].SlowStart = 0.4
 	if got := render(t, st, text.Options{Width: 80}); !strings.Contains(got, "\n    slow start 40%\n") {
 		t.Errorf("no word of the slow start:\n%s", got)
+	}
+}
+
+// However much is wrong, the summary comes first, and what follows is short unless all
+// is wanted.
+func TestRenderMany(t *testing.T) {
+	st := fixture.Many(1000)
+	for i := range st.Services {
+		for j := range st.Services[i].Servers {
+			st.Services[i].Servers[j].State = director.Down
+		}
+	}
+	got := render(t, st, text.Options{Width: 80})
+	if n := strings.Count(got, "\n"); n > 200 {
+		t.Errorf("%d lines", n)
+	}
+	if !strings.HasPrefix(got, "shunt on lvs1: 0 of 1000 virtual services well, 999 without a usable real") {
+		t.Errorf("it begins with %.200s", got)
+	}
+	for _, want := range []string{"and 3960 more; --all", "more virtual services; --all"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q", want)
+		}
+	}
+	if n := strings.Count(render(t, st, text.Options{Width: 80, All: true}), "  DOWN "); n != 3000 {
+		t.Errorf("with --all %d real servers", n)
 	}
 }

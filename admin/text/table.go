@@ -21,26 +21,94 @@ type row struct {
 	color colour // of the note
 }
 
-func (r *renderer) table(services []director.ServiceStatus) {
+// table writes services, of many only those that problems are about.
+func (r *renderer) table(services []director.ServiceStatus, problems []Problem) {
 	r.line("")
 	if len(services) == 0 {
-		r.line("no virtual services")
+		r.line("%s", r.none())
 		return
 	}
+	shown := services
+	if !r.All && r.Filter == (Filter{}) && count(services) > enough {
+		shown = troubled(services, problems)
+	}
 	var rows []row
+	for _, sv := range shown {
+		rows = append(rows, r.rows(sv)...)
+	}
+	if len(rows) > 0 {
+		r.layout(rows)
+	}
+	if n := len(services) - len(shown); n > 0 {
+		r.detail("", plain, fmt.Sprintf("and %d more virtual services%s; --all shows them, --service, --real and --down choose", n, beyond(services, problems)))
+	}
+}
+
+// none says that there is no service, or none that the filter selects.
+func (r *renderer) none() string {
+	switch {
+	case r.Filter == (Filter{}):
+		return "no virtual services"
+	case r.Filter.Down:
+		return "no such real server is out of use"
+	}
+	return "no such virtual service or real server: `shunt status --all` has them all"
+}
+
+// beyond says whether those that are not shown are all without problems.
+func beyond(services []director.ServiceStatus, problems []Problem) string {
+	if len(about(services, problems)) == len(troubled(services, problems)) {
+		return " without problems"
+	}
+	return ""
+}
+
+// about returns the services that problems are about.
+func about(services []director.ServiceStatus, problems []Problem) (found []director.ServiceStatus) {
+	has := map[string]bool{}
+	for _, p := range problems {
+		has[p.Service] = true
+	}
 	for _, sv := range services {
-		rows = append(rows, r.service(sv))
-		for _, rs := range sv.Servers {
-			rows = append(rows, r.server(rs))
-			for _, c := range rs.Checks {
-				rows = append(rows, row{cells: table.Row{r.paint(plain, "    "+c.Check), "", "", "", "", "", r.paint(plain, CheckWord(c))}})
-			}
-		}
-		if sv.Fallback != "" {
-			rows = append(rows, r.fallback(sv))
+		if has[sv.Service] {
+			found = append(found, sv)
 		}
 	}
-	r.layout(rows)
+	return found
+}
+
+// troubled returns the first of the services that problems are about, as many as
+// have few rows, and one at least.
+func troubled(services []director.ServiceStatus, problems []Problem) []director.ServiceStatus {
+	found := about(services, problems)
+	for i := range found {
+		if i > 0 && count(found[:i+1]) > enough {
+			return found[:i]
+		}
+	}
+	return found
+}
+
+// count returns how many rows services have.
+func count(services []director.ServiceStatus) (n int) {
+	for _, sv := range services {
+		n += 1 + len(sv.Servers)
+	}
+	return n
+}
+
+func (r *renderer) rows(sv director.ServiceStatus) []row {
+	rows := []row{r.service(r.whole[sv.Service])}
+	for _, rs := range sv.Servers {
+		rows = append(rows, r.server(rs))
+		for _, c := range rs.Checks {
+			rows = append(rows, row{cells: table.Row{r.paint(plain, "    "+c.Check), "", "", "", "", "", r.paint(plain, CheckWord(c))}})
+		}
+	}
+	if sv.Fallback != "" {
+		rows = append(rows, r.fallback(sv))
+	}
+	return rows
 }
 
 // layout writes rows without lines between them, as ipvsadm does. No cell has

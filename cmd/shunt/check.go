@@ -41,7 +41,7 @@ func checkCommand() *cli.Command {
 func misused(err error) error { return cli.Exit(err.Error(), exitConfig) }
 
 func check(c *cli.Context) error {
-	path, text, err := readConfig(c)
+	path, src, err := readConfig(c)
 	var wrong usageError
 	switch {
 	case errors.As(err, &wrong):
@@ -51,7 +51,7 @@ func check(c *cli.Context) error {
 	}
 	ctx, cancel := signal.NotifyContext(c.Context, unix.SIGINT, unix.SIGTERM)
 	defer cancel()
-	conf, err := config.Parse(ctx, path, text, config.Options{Strict: c.Bool("strict")})
+	conf, err := config.ParseSource(ctx, src, config.Options{Strict: c.Bool("strict")})
 	if err != nil {
 		return err
 	}

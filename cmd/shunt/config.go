@@ -41,17 +41,17 @@ func load(c *cli.Context) (string, *config.Config, error) {
 	if err := (daemon.Options{Dataplane: c.String("dataplane")}).Validate(); err != nil {
 		return "", nil, usage("%v", err)
 	}
-	path, text, err := readConfig(c)
+	path, src, err := readConfig(c)
 	if err != nil {
 		return path, nil, err
 	}
-	conf, err := daemon.Check(context.Background(), path, text, config.Options{Strict: c.Bool("strict")}, c.String("dataplane"))
+	conf, err := daemon.Check(context.Background(), src, config.Options{Strict: c.Bool("strict")}, c.String("dataplane"))
 	return path, conf, err
 }
 
 // readConfig reads the file that a command names, or else the environment, or the
 // usual one: the file that shunt run would read.
-func readConfig(c *cli.Context) (path string, text []byte, err error) {
+func readConfig(c *cli.Context) (path string, src *config.Source, err error) {
 	name := cmp.Or(os.Getenv("SHUNT_CONFIG"), defaultConfig)
 	switch c.NArg() {
 	case 0:
@@ -67,8 +67,8 @@ func readConfig(c *cli.Context) (path string, text []byte, err error) {
 	if passed := daemon.PassedOver(name, path); passed != "" {
 		fmt.Fprintf(c.App.ErrWriter, "shunt: %s means %s and not %s; write ./%s for that\n", name, path, passed, name)
 	}
-	text, err = config.ReadFile(path)
-	return path, text, err
+	src, err = config.ReadSource(path)
+	return path, src, err
 }
 
 // A verdict is what `config check --json` prints.

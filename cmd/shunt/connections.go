@@ -19,9 +19,6 @@ import (
 // showConnections writes connections as they come, until Ctrl-C. There may be a
 // million of them, which take minutes to read.
 func showConnections(c *cli.Context, client *admin.Client) error {
-	if c.Bool("watch") {
-		return usage("--watch is for the status: leave --connections out")
-	}
 	filter := admin.ConnectionFilter{Service: c.String("service"), Real: c.String("real")}
 	if err := filter.Check(); err != nil {
 		return usage("%v", err)

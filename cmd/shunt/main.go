@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -52,6 +53,9 @@ func (w impatient) Write(b []byte) (int, error) {
 
 // run is main with its surroundings given, and returns the exit code.
 func run(args []string, stdout, stderr io.Writer) int {
+	if filepath.Base(args[0]) == "ldirectord" {
+		return asLdirectord(args, stdout, stderr)
+	}
 	app := newApp(stdout, stderr)
 	cli.VersionPrinter = printVersion
 	args, err := arrange(app, args)
@@ -66,9 +70,6 @@ func runCommands() []*cli.Command {
 	return []*cli.Command{runCommand(), configCommand(), checkCommand(), demoCommand(), versionCommand()}
 }
 
-// orderCommands have a running shunt do something.
-func orderCommands() []*cli.Command { return []*cli.Command{reloadCommand()} }
-
 // viewCommands show what a running shunt does.
 func viewCommands() []*cli.Command { return []*cli.Command{statusCommand()} }
 
@@ -76,7 +77,7 @@ func viewCommands() []*cli.Command { return []*cli.Command{statusCommand()} }
 func hostCommands() []*cli.Command { return []*cli.Command{realserverCommand()} }
 
 func newApp(stdout, stderr io.Writer) *cli.App {
-	commands := slices.Concat(runCommands(), orderCommands(), viewCommands(), hostCommands(), extraCommands())
+	commands := slices.Concat(runCommands(), orderCommands(), askCommands(), viewCommands(), hostCommands(), extraCommands())
 	misuse(commands)
 	return &cli.App{
 		Name:      "shunt",

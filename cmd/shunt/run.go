@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
+	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/daemon"
 	"github.com/shunt-lb/shunt/internal/version"
 )
@@ -73,12 +74,19 @@ func runDirector(c *cli.Context) error {
 	if err := noArguments(c); err != nil {
 		return err
 	}
+	return direct(c, func(*daemon.Options) {}, func() {})
+}
+
+// direct runs a director until it is told to stop. adjust may change the options of
+// the command line, and started is called when the start has succeeded.
+func direct(c *cli.Context, adjust func(*daemon.Options), started func()) error {
 	var o daemon.Options
 	var err error
 	found := make(chan struct{})
 	go func() { // it looks for a file, which the first thread must not do
 		defer close(found)
 		o, err = options(c)
+		adjust(&o)
 	}()
 	if <-found; err != nil {
 		return err
@@ -89,19 +97,28 @@ func runDirector(c *cli.Context) error {
 	signal.Notify(orders, unix.SIGHUP, unix.SIGUSR1)
 	defer signal.Stop(stops)
 	defer signal.Stop(orders)
+	o.LogProblems = !terminal(os.Stderr) // people get them as a compiler writes them
 	d := daemon.New(o)
 	stopped, err := interruptible(c.Context, stops, startWait, d.Start)
 	switch {
 	case stopped && errors.Is(err, context.Canceled):
 		return nil // stopped before it ran
+	case o.LogProblems && isProblems(err):
+		return cli.Exit("", exitConfig) // the log has them
 	case err != nil:
 		return err
 	case !stopped:
+		started()
 		serve(c.Context, d, stops, orders)
 	}
 	// A second signal ends the waits of the stop.
 	_, err = interruptible(context.Background(), stops, hurryWait, d.Stop)
 	return err
+}
+
+func isProblems(err error) bool {
+	_, ok := errors.AsType[config.Problems](err)
+	return ok
 }
 
 const (
