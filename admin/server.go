@@ -75,6 +75,7 @@ type Server struct {
 	registry    *prometheus.Registry
 	connections func(context.Context) Connections
 	orders      Orders
+	views       views
 	pace        time.Duration
 	asking      chan struct{}
 	life        context.Context // of every request; end ends them
@@ -94,6 +95,7 @@ func New(o Options) *Server {
 		pace: pace, asking: make(chan struct{}, maxAsking),
 	}
 	s.registry = s.newRegistry(o)
+	s.views.init(s)
 	return s
 }
 
@@ -111,6 +113,7 @@ func (s *Server) ListenTCP(ctx context.Context, addr string) (net.Addr, error) {
 	if err := s.serve(e); err != nil {
 		return nil, err
 	}
+	s.views.begin()
 	return ln.Addr(), nil
 }
 
@@ -142,6 +145,7 @@ func (s *Server) close() {
 	s.closed, s.endpoints = true, nil
 	s.mu.Unlock()
 
+	s.views.close()
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
 	var wg sync.WaitGroup
