@@ -2,6 +2,9 @@
 # make demo     shows what it does, on this machine, without root
 # make test     runs everything CI runs, and installs what that needs
 # make test-kernel  runs those of its tests that need a kernel with IPVS, in virtual machines
+# make test-packages  installs, starts, upgrades and removes the packages under systemd
+# make deb rpm  builds packages in bin/packages
+# make install  puts shunt below PREFIX, and make uninstall removes it
 # make soak     clients, faults and reloads all at once, for SOAK=10m
 # make bench    measures shunt beside haproxy, nginx and no director at all
 # make bench-kernel  measures IPVS, ldirectord and keepalived, in a virtual machine
@@ -25,14 +28,14 @@ NEEDED_GO := $(GO)
 endif
 
 TAGS    := urfave_cli_no_docs
-VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
-LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+VERSION := $(shell sed -n 's/^const Number = "\(.*\)"/\1/p' internal/version/version.go)
+LDFLAGS := -s -w
 
 # Tools, at pinned versions, outside of the module.
 TOOLS         := $(CURDIR)/bin/tools
 GOLANGCI      := $(TOOLS)/golangci-lint-v2.15.0
 MD2MAN        := $(TOOLS)/go-md2man-v2.0.7
+NFPM          := $(TOOLS)/nfpm-v2.48.0
 FUZZTIME      ?= 20s
 SOAK          ?= 10m
 PREFIX        ?= /usr/local
@@ -48,7 +51,7 @@ demo: build
 # --- tests ----------------------------------------------------------------
 
 .PHONY: test
-test: need-go deps-programs fmt-check lint tidy-check test-unit test-root test-kernel
+test: need-go deps-programs fmt-check lint tidy-check test-unit test-root test-packages test-kernel
 
 # Many tests wait, for timers, programs and each other, so that more packages are
 # tested at once than there are processors. What counts memory says nothing about a
@@ -68,6 +71,12 @@ test-root: deps-programs
 ifneq ($(SUDO),)
 	$(SUDO) env PATH="$$PATH" CI=$(CI) $(GO) test -timeout 40m -count=1 $(ROOT_PACKAGES)
 endif
+
+# Packages are built, and installed in a container on top of this system, where
+# they run under a systemd of its own.
+.PHONY: test-packages
+test-packages: deps-packages $(NFPM)
+	$(SUDO) env PATH="$$PATH" CI=$(CI) $(GO) test -tags packages -timeout 20m -count=1 ./packaging
 
 # Tests that need a kernel with IPVS are in files with the tag kernel. They run on
 # Debian's, in virtual machines, and they alone: the others of their packages need
@@ -193,12 +202,58 @@ man: need-go $(MD2MAN)
 	{ printf '%% ldirectord.cf 5\n\n# NAME\n\nldirectord.cf - the configuration of shunt\n\n# DESCRIPTION\n'; sed 1d CONFIGURATION.md; } \
 	  | $(MD2MAN) > bin/man/ldirectord.cf.5
 
+# --- installing ------------------------------------------------------------
+
+SYSCONFDIR ?= /etc
+UNITDIR    ?= $(PREFIX)/lib/systemd/system
+
+# What is installed: mode, file and place. Files of SYSCONFDIR are the operator's:
+# one that is there is left alone, and only one without changes is removed.
+INSTALLED = \
+  755:bin/shunt:$(PREFIX)/sbin/shunt \
+  644:bin/man/shunt.8:$(PREFIX)/share/man/man8/shunt.8 \
+  644:bin/man/ldirectord.cf.5:$(PREFIX)/share/man/man5/ldirectord.cf.5 \
+  644:bin/shunt.service:$(UNITDIR)/shunt.service \
+  644:packaging/shunt.sysusers:$(PREFIX)/lib/sysusers.d/shunt.conf \
+  644:packaging/shunt.tmpfiles:$(PREFIX)/lib/tmpfiles.d/shunt.conf \
+  644:packaging/shunt.default:$(SYSCONFDIR)/default/shunt \
+  644:packaging/shunt.logrotate:$(SYSCONFDIR)/logrotate.d/shunt \
+  644:packaging/ldirectord.cf.template:$(PREFIX)/share/doc/shunt/ldirectord.cf \
+  644:LICENSE:$(PREFIX)/share/doc/shunt/copyright \
+  $(foreach f,$(DOCUMENTS),644:$(f):$(PREFIX)/share/doc/shunt/$(f))
+DOCUMENTS = README.md CHANGELOG.md CONFIGURATION.md METRICS.md
+
+.PHONY: unit
+unit:
+	mkdir -p bin
+	sed 's|@SBINDIR@|$(PREFIX)/sbin|' packaging/shunt.service.in > bin/shunt.service
+
 .PHONY: install
-install: build man
-	install -D -m 755 bin/shunt $(DESTDIR)$(PREFIX)/sbin/shunt
-	install -D -m 644 bin/man/shunt.8 $(DESTDIR)$(PREFIX)/share/man/man8/shunt.8
-	install -D -m 644 bin/man/ldirectord.cf.5 $(DESTDIR)$(PREFIX)/share/man/man5/ldirectord.cf.5
-	install -D -m 644 cmd/shunt/shunt.service $(DESTDIR)$(PREFIX)/lib/systemd/system/shunt.service
+install: build man unit
+	@for f in $(INSTALLED); do IFS=: read -r mode file place <<< "$$f"; \
+	  if [[ $$place == $(SYSCONFDIR)/* && -e "$(DESTDIR)$$place" ]]; then echo "$(DESTDIR)$$place is left as it is"; \
+	  else echo "$(DESTDIR)$$place"; install -D -m $$mode "$$file" "$(DESTDIR)$$place"; fi; \
+	done
+
+.PHONY: uninstall
+uninstall:
+	@for f in $(INSTALLED); do IFS=: read -r mode file place <<< "$$f"; \
+	  if [[ $$place == $(SYSCONFDIR)/* ]] && ! cmp -s "$$file" "$(DESTDIR)$$place"; then continue; fi; \
+	  rm -f "$(DESTDIR)$$place"; \
+	done
+	@rmdir --ignore-fail-on-non-empty "$(DESTDIR)$(PREFIX)/share/doc/shunt" 2>/dev/null || true
+
+# Two packages: shunt, and shunt-ldirectord, which stands in place of ldirectord.
+PACKAGED := bin/packages
+
+.PHONY: deb rpm
+deb rpm: need-go $(NFPM)
+	rm -rf $(PACKAGED)/stage
+	$(MAKE) -s install DESTDIR=$(abspath $(PACKAGED))/stage PREFIX=/usr SYSCONFDIR=/etc UNITDIR=/usr/lib/systemd/system > /dev/null
+	gzip -n9 $(PACKAGED)/stage/usr/share/man/man?/*
+	for p in nfpm nfpm-ldirectord; do \
+	  STAGE=$(PACKAGED)/stage VERSION=$(VERSION) ARCH=$$($(GO) env GOARCH) $(NFPM) package --config packaging/$$p.yaml --packager $@ --target $(PACKAGED)/; \
+	done
 
 .PHONY: clean
 clean:
@@ -226,11 +281,13 @@ deps-programs: PACKAGES += postgresql redis-server redis-tools iperf3 openssh-se
   dovecot-imapd dovecot-pop3d postfix vsftpd kamailio inn2 ldap-utils apache2 squid \
   chromium tmux
 
+deps-packages: PACKAGES += systemd systemd-container rpm logrotate procps
+
 deps-kernel: PACKAGES += qemu-system-x86
 
 # inn2 cannot be installed on a host without a domain unless INNCONF names one.
-.PHONY: deps deps-kernel deps-programs
-deps deps-kernel deps-programs:
+.PHONY: deps deps-kernel deps-packages deps-programs
+deps deps-kernel deps-packages deps-programs:
 	@missing=; for p in $(PACKAGES); do \
 	  dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; \
 	done; \
@@ -243,6 +300,11 @@ $(GOLANGCI):
 	mkdir -p $(TOOLS)
 	GOBIN=$(TOOLS)/tmp $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 	mv $(TOOLS)/tmp/golangci-lint $@
+
+$(NFPM):
+	mkdir -p $(TOOLS)
+	GOBIN=$(TOOLS)/tmp $(GO) install github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.48.0
+	mv $(TOOLS)/tmp/nfpm $@
 
 $(MD2MAN):
 	mkdir -p $(TOOLS)

@@ -32,6 +32,7 @@ func (s *Server) public() http.Handler {
 	mux.HandleFunc("GET /api/v1/orders", s.bounded(s.ordered(s.getOrders)))
 	mux.HandleFunc("GET /{$}", s.bounded(s.views.page.ServeHTTP))
 	mux.HandleFunc("GET /api/v1/stream", s.views.page.Stream)
+	mux.HandleFunc("GET /api/v1/events", s.getEvents())
 	return secure(mux)
 }
 
@@ -41,6 +42,7 @@ func (s *Server) control() http.Handler {
 	mux.HandleFunc("GET /api/v1/status", s.bounded(s.getStatus))
 	mux.HandleFunc("GET /api/v1/history", s.bounded(s.getHistory))
 	mux.HandleFunc("GET /api/v1/connections", s.getConnections)
+	mux.HandleFunc("GET /api/v1/events", s.getEvents())
 	mux.HandleFunc("POST /api/v1/reload", s.postReload)
 	mux.HandleFunc("GET /api/v1/orders", s.bounded(s.ordered(s.getOrders)))
 	mux.HandleFunc("POST /api/v1/orders", s.ordered(s.postOrder))

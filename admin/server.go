@@ -59,6 +59,8 @@ type Options struct {
 	Sorry func() map[string]SorryStats
 	// Orders carries out what operators order; nil if nobody does.
 	Orders Orders
+	// Asks answer further questions; nil refuses them.
+	Asks Asks
 	// Connections reads the connections that are being forwarded; nil if that is
 	// impossible. It is called from many goroutines at once.
 	Connections func(context.Context) Connections
@@ -76,6 +78,10 @@ type Server struct {
 	connections func(context.Context) Connections
 	orders      Orders
 	views       views
+	asks        Asks
+	followers   chan struct{}
+	leaving     context.Context // done when Close begins
+	leave       context.CancelFunc
 	pace        time.Duration
 	asking      chan struct{}
 	life        context.Context // of every request; end ends them
@@ -90,9 +96,11 @@ type Server struct {
 // New returns a Server that does not listen yet.
 func New(o Options) *Server {
 	life, end := context.WithCancel(context.Background())
+	leaving, leave := context.WithCancel(life)
 	s := &Server{
 		source: o.Source, log: o.Log, version: o.Version, config: o.Config, group: o.ControlGroup, connections: o.Connections, orders: o.Orders, life: life, end: end,
 		pace: pace, asking: make(chan struct{}, maxAsking),
+		asks: o.Asks, followers: make(chan struct{}, maxFollowers), leaving: leaving, leave: leave,
 	}
 	s.registry = s.newRegistry(o)
 	s.views.init(s)
@@ -144,6 +152,7 @@ func (s *Server) close() {
 	endpoints := s.endpoints
 	s.closed, s.endpoints = true, nil
 	s.mu.Unlock()
+	s.leave()
 
 	s.views.close()
 	ctx, cancel := context.WithTimeout(context.Background(), grace)

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/shunt-lb/shunt/config/internal/source"
 	"github.com/shunt-lb/shunt/config/internal/suggest"
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/internal/files"
@@ -247,7 +248,7 @@ func readPEMFile(f *field) (string, bool) {
 	if !strings.HasPrefix(path, "/") {
 		return "", f.fail(f.valAt, fmt.Sprintf("`%s` is no absolute path", path), "write /...")
 	}
-	text, err := files.Read(path, maxSize)
+	text, err := files.Read(path, source.MaxSize)
 	if err == nil && !x509.NewCertPool().AppendCertsFromPEM(text) {
 		err = fmt.Errorf("%s has no certificate in the form PEM", path)
 	}

@@ -17,21 +17,29 @@ type section struct {
 	body lines
 }
 
-// blocks divide the lines of a file into global ones and sections. Values are not
-// read yet.
+// blocks divide the lines of a file, and of those that it includes, into global ones
+// and sections. Other values than those of include lines are not read yet.
 type blocks struct {
 	*collector
-	text     []byte
-	global   lines
+	global   lines // of the file itself
 	sections []*section
-	kept     int  // lines with a directive
-	full     bool // the rest of the file is not looked at
+	kept     int            // lines with a directive
+	full     bool           // the rest is not looked at
+	included map[string]Pos // the line that includes a file, by its path
+	runs     []*run
+	blocksOf
+}
 
+// blocksOf is what blocks know about the file that they are in.
+type blocksOf struct {
+	name   string
+	text   []byte
+	within bool     // it is an included one
+	begun  bool     // it has a section above
 	open   *section // the section of indented lines
 	closer stmt     // the global line that ended the last section
 	gap    bool     // an empty line stands between open and here
 	lost   bool     // inside of a run of indented lines without a section
-	runs   []*run
 }
 
 // A run is a block of lines with the same wrong indentation, which is
@@ -49,14 +57,21 @@ const (
 	maxDirectives = 1 << 19
 )
 
+// scan reads the file and what it includes.
 func (b *blocks) scan() {
-	b.global.text = b.text
+	b.blocksOf = blocksOf{name: b.source.Name, text: b.plainText(b.source.Name, b.source.Text)}
+	b.global.file, b.global.text = b.name, b.text
+	b.scanText()
+	b.reportRuns()
+}
+
+func (b *blocks) scanText() {
 	for p := range extents(b.text) {
 		if p.size > maxLine {
 			b.long(p)
 			continue
 		}
-		s := newStmt(int(p.line), string(b.text[p.at:p.at+p.size]))
+		s := newStmt(b.name, int(p.line), string(b.text[p.at:p.at+p.size]))
 		if at := controlAt(s.text); at >= 0 {
 			b.fail(&s, at, fmt.Sprintf("control character %U", rune(s.text[at])), "remove it")
 			continue
@@ -75,7 +90,6 @@ func (b *blocks) scan() {
 			break
 		}
 	}
-	b.reportRuns()
 }
 
 // long reports a line that is too long, unless it is a comment.
@@ -83,7 +97,7 @@ func (b *blocks) long(p extent) {
 	if bytes.HasPrefix(bytes.TrimLeft(b.text[p.at:p.at+maxLine], " \t"), []byte("#")) {
 		return
 	}
-	s := stmt{line: int(p.line), src: string(b.text[p.at : p.at+problem.MaxShown*utf8.UTFMax])}
+	s := stmt{file: b.name, line: int(p.line), src: string(b.text[p.at : p.at+problem.MaxShown*utf8.UTFMax])}
 	s.text = s.src
 	b.fail(&s, 0, fmt.Sprintf("the line has %d bytes, more than %d", p.size, maxLine), "is this a configuration? A list of networks can stand in a file of its own: @/PATH")
 }
@@ -141,9 +155,9 @@ func (b *blocks) begin(s *stmt) {
 		b.stop(s, fmt.Sprintf("more than %d virtual services in one file", maxServices))
 		return
 	}
-	b.open = &section{head: *s, six: s.key == "virtual6", body: lines{text: b.text}}
+	b.open = &section{head: *s, six: s.key == "virtual6", body: lines{file: b.name, text: b.text}}
 	b.sections = append(b.sections, b.open)
-	b.gap, b.lost = false, false
+	b.begun, b.gap, b.lost = true, false, false
 }
 
 // outer handles a line that begins at the first column. A line that is not
@@ -159,7 +173,23 @@ func (b *blocks) outer(s *stmt, p extent) {
 		b.closer = *s
 	}
 	b.open, b.gap, b.lost = nil, false, false
-	b.keep(&b.global, s, p)
+	b.outside(s, p)
+}
+
+// outside handles a line outside of sections.
+func (b *blocks) outside(s *stmt, p extent) {
+	switch {
+	case b.within && s.key == "include":
+		b.fail(s, s.keyAt, "an included file cannot include another", "move the line to "+b.source.Name)
+	case b.within:
+		b.fail(s, s.keyAt, fmt.Sprintf("`%s` is outside of the sections, of which an included file consists", s.key),
+			fmt.Sprintf("move it to %s, or into a section, indented with 4 blanks or a tab", b.source.Name))
+	default:
+		b.keep(&b.global, s, p)
+		if s.key == "include" {
+			b.include(s)
+		}
+	}
 }
 
 func (b *blocks) inner(s *stmt, p extent) {
@@ -168,13 +198,13 @@ func (b *blocks) inner(s *stmt, p extent) {
 		b.beside(s, p)
 	case b.open != nil:
 		b.member(s, p)
-	case len(b.sections) == 0:
+	case !b.begun:
 		b.indented(nil, s)
 		if d := byName[s.key]; d == nil || d.scope&inGlobal == 0 {
 			b.misplaced(s, inGlobal)
 			return
 		}
-		b.keep(&b.global, s, p)
+		b.outside(s, p)
 	case !b.lost:
 		b.lost = true
 		b.fail(s, s.keyAt, fmt.Sprintf("`%s` is indented but in no section", s.key),
@@ -194,7 +224,7 @@ func (b *blocks) beside(s *stmt, p extent) {
 	b.indented(nil, s)
 	b.closer = *s
 	b.open, b.gap, b.lost = nil, false, false
-	b.keep(&b.global, s, p)
+	b.outside(s, p)
 }
 
 func (b *blocks) member(s *stmt, p extent) {

@@ -41,16 +41,17 @@ func Join(file string, lists ...Problems) Problems { return problem.Join(file, l
 // w.
 func Report(w io.Writer, problems Problems) error { return problem.Report(w, problems) }
 
-// A collector collects the problems of one file, in bounded memory.
+// A collector collects the problems of a file and of those that it includes, in
+// bounded memory.
 type collector struct {
-	file       string
+	source     *Source
 	dataplanes []string // those that exist, nil for any
 	errors     problem.List
 	refused    problem.List // accepted although ldirectord refuses it
 	warnings   problem.List
 	waiting    problem.List
 	missing    []Pos              // the lines of waiting
-	said       map[string]int     // the line of the latest warning of a kind
+	said       map[string]Pos     // the line of the latest warning of a kind
 	lists      map[string]listing // files of clients, by path
 	// listsBefore are the lists of the configuration in force. With again they
 	// are not read anew.
@@ -94,23 +95,24 @@ func (c *collector) problem(s *stmt, at int, text, hint string) Problem {
 // first reports whether kind occurs on s for the first time. It is for warnings
 // that would otherwise come once for each address of a range.
 func (c *collector) first(s *stmt, kind string) bool {
-	if line, ok := c.said[kind]; ok && line == s.line {
+	line := Pos{File: s.file, Line: s.line}
+	if c.said[kind] == line {
 		return false
 	}
 	if c.said == nil {
-		c.said = map[string]int{}
+		c.said = map[string]Pos{}
 	}
-	c.said[kind] = s.line
+	c.said[kind] = line
 	return true
 }
 
-func (c *collector) pos(s *stmt, at int) Pos {
-	return Pos{File: c.file, Line: s.line, Col: s.column(at)}
+func (*collector) pos(s *stmt, at int) Pos {
+	return Pos{File: s.file, Line: s.line, Col: s.column(at)}
 }
 
 // Masked returns a line of a file without the passwords that may stand in it.
 func Masked(line string) string {
-	s := newStmt(0, line)
+	s := newStmt("", 0, line)
 	return masked(&s)
 }
 
@@ -139,7 +141,7 @@ func (c *collector) problems(strict bool) (all Problems, bad bool) {
 	if strict {
 		rest = c.refused.Problems(Error, ": refused by ldirectord, and so under strict")
 	}
-	all = Join(c.file, c.errors.Problems(Error, ""), rest, c.warnings.Problems(Warning, ""), c.waiting.Problems(Waiting, ""))
+	all = Join(c.source.Name, c.errors.Problems(Error, ""), rest, c.warnings.Problems(Warning, ""), c.waiting.Problems(Waiting, ""))
 	return all, slices.ContainsFunc(all, func(p Problem) bool { return p.Severity == Error })
 }
 

@@ -65,6 +65,7 @@ type Global struct {
 	Callback       string // program run after the file has changed
 	LogFile        string // "" none given; "/..." a file; else a syslog facility
 	Execute        []string
+	Includes       []Include
 	Supervised     bool
 	Fork           bool
 	ReaddQuiescent bool

@@ -29,6 +29,7 @@ type directive struct {
 	secret  bool // the value is not shown
 	repeats bool // each line adds something
 	late    bool // it is read after the rest of its section
+	inlined bool // Print writes what it stands for
 }
 
 // table is the language: reading, writing, showing and suggesting all go by
@@ -37,6 +38,7 @@ var table = []directive{
 	{name: "virtual", scope: asHead, value: value{kind: "address and port, or firewall mark"}, def: "none", doc: "begins a section: an IPv4 virtual service", repeats: true},
 	{name: "virtual6", scope: asHead, value: value{kind: "[address] and port, or firewall mark"}, def: "none", doc: "begins a section: an IPv6 virtual service", repeats: true},
 
+	{name: "include", scope: inGlobal, own: true, def: "none", doc: "further files, with sections of virtual services", repeats: true, inlined: true, value: include},
 	{name: "strict", scope: inGlobal, own: true, def: "no", doc: "refuse what ldirectord refuses", value: yesNo(func(t target) *bool { return &t.g.Strict })},
 	{name: "autoreload", scope: inGlobal, def: "no", doc: "read the file again when it has changed", value: yesNo(func(t target) *bool { return &t.g.AutoReload })},
 	{name: "callback", scope: inGlobal, def: "none", doc: "program run after the file has changed", value: callback},

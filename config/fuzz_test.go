@@ -62,9 +62,22 @@ func addVectors(f *testing.F) {
 
 func checkProblems(t *testing.T, ps config.Problems, refused bool, lines int) {
 	t.Helper()
-	worst, last := config.Warning, 0
+	worst := config.Warning
 	for _, p := range ps {
 		worst = max(worst, p.Severity)
+	}
+	checkLines(t, ps, lines)
+	if refused != (worst == config.Error) {
+		t.Errorf("refused is %v, but the worst problem is an %v: %v", refused, worst, ps)
+	}
+	report(t, ps)
+}
+
+// checkLines checks the places of the problems of one file.
+func checkLines(t *testing.T, ps config.Problems, lines int) {
+	t.Helper()
+	last := 0
+	for _, p := range ps {
 		if whole := p.Pos.Line == 0 && p.Pos.File != ""; whole {
 			continue // the file as such, or what there are too many of
 		}
@@ -76,8 +89,4 @@ func checkProblems(t *testing.T, ps config.Problems, refused bool, lines int) {
 		}
 		last = p.Pos.Line
 	}
-	if refused != (worst == config.Error) {
-		t.Errorf("refused is %v, but the worst problem is an %v: %v", refused, worst, ps)
-	}
-	report(t, ps)
 }

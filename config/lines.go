@@ -12,6 +12,7 @@ import (
 
 // A stmt is one line that is neither empty nor a comment.
 type stmt struct {
+	file   string
 	line   int
 	src    string // the line as the file has it, without its end
 	text   string // src with foreign blanks made plain; same number of characters
@@ -25,8 +26,8 @@ type stmt struct {
 
 // newStmt splits a line into key and value. key is empty if there is no name with
 // an equals sign behind it.
-func newStmt(num int, src string) stmt {
-	s := stmt{line: num, src: src, text: plainBlanks(src)}
+func newStmt(file string, num int, src string) stmt {
+	s := stmt{file: file, line: num, src: src, text: plainBlanks(src)}
 	s.keyAt = len(s.text) - len(strings.TrimLeft(s.text, " \t"))
 	s.indent = columns(s.text[:s.keyAt])
 	name := s.text[s.keyAt : s.keyAt+nameLen(s.text[s.keyAt:])]
@@ -136,9 +137,10 @@ func extents(text []byte) iter.Seq[extent] {
 	}
 }
 
-// lines are some lines of a file, in its order. Only the places of the lines are
+// lines are some lines of one file, in its order. Only the places of the lines are
 // kept, not their text: a file may have a million.
 type lines struct {
+	file    string
 	text    []byte // of the file
 	extents []extent
 	last    map[string]int // of a directive, by its name
@@ -165,7 +167,7 @@ func (l *lines) all() iter.Seq[*stmt] {
 
 func (l *lines) stmt(i int) *stmt {
 	p := l.extents[i]
-	s := newStmt(int(p.line), string(l.text[p.at:p.at+p.size]))
+	s := newStmt(l.file, int(p.line), string(l.text[p.at:p.at+p.size]))
 	return &s
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/shunt-lb/shunt/config/internal/format"
 	"github.com/shunt-lb/shunt/config/internal/lookup"
+	"github.com/shunt-lb/shunt/config/internal/source"
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/internal/services"
 )
@@ -38,26 +39,31 @@ type Options struct {
 // look-up of host names, which takes a few seconds at the most. A missing address
 // or file that the configuration names is no error: see Config.Waiting.
 func Load(ctx context.Context, path string, o Options) (*Config, error) {
-	text, err := ReadFile(path)
+	src, err := ReadSource(path)
 	if err != nil {
 		return nil, err
 	}
-	return Parse(ctx, path, text, o)
+	return ParseSource(ctx, src, o)
 }
 
 // Parse is Load for text that is already in memory; name stands for the file
-// in messages. It looks at the files that the configuration names, and
-// changes none.
+// in messages, and for its place where it includes others.
 func Parse(ctx context.Context, name string, text []byte, o Options) (*Config, error) {
-	if len(text) > maxSize {
+	return ParseSource(ctx, NewSource(name, text), o)
+}
+
+// ParseSource is Load for what has been read already. It looks at the other files
+// that the configuration names, and changes none.
+func ParseSource(ctx context.Context, src *Source, o Options) (*Config, error) {
+	if len(src.Text) > source.MaxSize {
 		return nil, Problems{{
-			Severity: Error, Pos: Pos{File: name},
-			Text: fmt.Sprintf("the file is larger than %d MiB", maxSize>>20), Hint: "is it a configuration?",
+			Severity: Error, Pos: Pos{File: src.Name},
+			Text: fmt.Sprintf("the file is larger than %d MiB", source.MaxSize>>20), Hint: "is it a configuration?",
 		}}
 	}
-	p := read(ctx, name, text, o)
-	if what := p.otherFormat(text); what != "" {
-		return nil, Problems{{Severity: Error, Pos: Pos{File: name}, Text: what}}
+	p := read(ctx, src, o)
+	if what := p.otherFormat(); what != "" {
+		return nil, Problems{{Severity: Error, Pos: Pos{File: src.Name}, Text: what}}
 	}
 	problems, bad := p.problems(o.Strict || p.cfg.Global.Strict)
 	if bad {
@@ -74,15 +80,15 @@ type Resolver = lookup.Resolver
 
 // read reads the text once to learn which names are in it, and again with
 // their addresses.
-func read(ctx context.Context, name string, text []byte, o Options) *parser {
+func read(ctx context.Context, src *Source, o Options) *parser {
 	known := map[lookup.Question]lookup.Result{}
 	names := o.lookup()
 	ctx, cancel := context.WithTimeout(ctx, names.Budget())
 	defer cancel()
 	for {
-		p := newParser(name, o, known)
-		p.file(text)
-		if len(p.asked) == 0 || p.otherFormat(text) != "" {
+		p := newParser(src, o, known)
+		p.file()
+		if len(p.asked) == 0 || p.otherFormat() != "" {
 			return p
 		}
 		names.Run(ctx, p.asked, known)
@@ -111,11 +117,11 @@ func split(all Problems) (waiting, warnings Problems) {
 	return waiting, warnings
 }
 
-func newParser(name string, o Options, known map[lookup.Question]lookup.Result) *parser {
+func newParser(src *Source, o Options, known map[lookup.Question]lookup.Result) *parser {
 	p := &parser{
-		collector: &collector{file: name, dataplanes: o.Dataplanes, again: o.Again},
+		collector: &collector{source: src, dataplanes: o.Dataplanes, again: o.Again},
 		names:     &names{ports: lookup.SystemPorts(), known: known, asked: map[lookup.Question]bool{}},
-		cfg:       &Config{Path: name},
+		cfg:       &Config{Path: src.Name},
 		lines:     map[string]place{},
 	}
 	if p.before = o.Before; p.before != nil {
@@ -126,15 +132,8 @@ func newParser(name string, o Options, known map[lookup.Question]lookup.Result) 
 
 var byteOrderMark = []byte("\uFEFF")
 
-func (p *parser) file(text []byte) {
-	text, marked := bytes.CutPrefix(text, byteOrderMark)
-	if marked {
-		p.lenient(lineAt(text, 0), 0, "a byte order mark before the first line", "save the file as UTF-8 without it")
-	}
-	if dos := bytes.Index(text, []byte("\r\n")); dos >= 0 {
-		p.lenient(lineAt(text, dos), 0, "DOS line ends", "save the file with Unix line ends")
-	}
-	b := &blocks{collector: p.collector, text: text}
+func (p *parser) file() {
+	b := &blocks{collector: p.collector}
 	b.scan()
 	p.sections = len(b.sections)
 	p.global(&b.global)
@@ -146,11 +145,23 @@ func (p *parser) file(text []byte) {
 	}
 }
 
-// lineAt returns the line of text with the byte at the offset at.
-func lineAt(text []byte, at int) *stmt {
+// plainText returns the text of a file without its byte order mark.
+func (c *collector) plainText(file string, text []byte) []byte {
+	text, marked := bytes.CutPrefix(text, byteOrderMark)
+	if marked {
+		c.lenient(lineAt(file, text, 0), 0, "a byte order mark before the first line", "save the file as UTF-8 without it")
+	}
+	if dos := bytes.Index(text, []byte("\r\n")); dos >= 0 {
+		c.lenient(lineAt(file, text, dos), 0, "DOS line ends", "save the file with Unix line ends")
+	}
+	return text
+}
+
+// lineAt returns the line of a file with the byte at the offset at of its text.
+func lineAt(file string, text []byte, at int) *stmt {
 	start := bytes.LastIndexByte(text[:at], '\n') + 1
 	line, _, _ := bytes.Cut(text[start:], []byte("\n"))
-	return &stmt{line: bytes.Count(text[:start], []byte("\n")) + 1, src: strings.TrimRight(string(line[:min(len(line), maxLine)]), "\r")}
+	return &stmt{file: file, line: bytes.Count(text[:start], []byte("\n")) + 1, src: strings.TrimRight(string(line[:min(len(line), maxLine)]), "\r")}
 }
 
 // CheckAddr returns the address that checks of r connect to, with the port of
@@ -195,11 +206,11 @@ func (v *Virtual) service() services.Service {
 
 // otherFormat returns an error text if the file has errors, no section, and looks
 // like a file of another kind, and "" otherwise.
-func (p *parser) otherFormat(text []byte) string {
+func (p *parser) otherFormat() string {
 	if p.sections > 0 || p.errors.Empty() {
 		return ""
 	}
-	switch what := format.Guess(text); what {
+	switch what := format.Guess(p.source.Text); what {
 	case "":
 		return ""
 	case format.UTF16:

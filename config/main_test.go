@@ -84,7 +84,7 @@ func wrong(t *testing.T, text string, o config.Options) config.Problems {
 var sameMeaning = cmp.Options{
 	cmpopts.IgnoreFields(config.Config{}, "Path", "Warnings", "Waiting"),
 	cmpopts.IgnoreUnexported(config.Config{}),
-	cmpopts.IgnoreFields(config.Global{}, "Origins"),
+	cmpopts.IgnoreFields(config.Global{}, "Origins", "Includes"),
 	cmpopts.IgnoreFields(config.Virtual{}, "Pos", "Origins"),
 	cmpopts.IgnoreFields(config.Real{}, "Pos", "Name"),
 	cmpopts.IgnoreFields(config.Check{}, "Pos"),

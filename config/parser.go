@@ -10,7 +10,7 @@ import (
 	"github.com/shunt-lb/shunt/internal/files"
 )
 
-// A parser makes a Config of the lines of one file.
+// A parser makes a Config of the lines of a file and of those that it includes.
 type parser struct {
 	*collector
 	*names

@@ -35,7 +35,7 @@ func Print(c *Config) []byte {
 func printDifferences(b *bytes.Buffer, indent string, have, want target, where scope, timeouts bool) {
 	for i := range table {
 		d := &table[i]
-		if d.get == nil || d.scope&where == 0 {
+		if d.get == nil || d.scope&where == 0 || d.inlined {
 			continue
 		}
 		forced := timeouts && (d.name == "checktimeout" || d.name == "negotiatetimeout")

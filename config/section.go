@@ -97,7 +97,7 @@ func (v *Virtual) note(name, why string) {
 
 // A place is the line of a service.
 type place struct {
-	line  int
+	Pos
 	named bool // its address is that of a name
 }
 
@@ -107,9 +107,9 @@ type place struct {
 func (p *parser) unique(sec *section, v *Virtual, named bool) bool {
 	key := v.ID.String()
 	old, dup := p.lines[key]
-	switch text := fmt.Sprintf("the virtual service %s is already on line %d", key, old.line); {
+	switch text := fmt.Sprintf("the virtual service %s is already on %s", key, old.From(sec.head.file)); {
 	case !dup:
-		p.lines[key] = place{line: sec.head.line, named: named}
+		p.lines[key] = place{Pos: v.Pos, named: named}
 	case named || old.named:
 		p.wait(&sec.head, sec.head.valAt, text+"; this one is left out until its address is another", "make one section of both")
 		return false

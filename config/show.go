@@ -18,7 +18,10 @@ type Explained struct {
 	Name string `json:"name"`
 	// Service names the virtual service as status and metrics do. It is
 	// empty for the globals.
-	Service  string          `json:"service,omitempty"`
+	Service string `json:"service,omitempty"`
+	// File is the included file that has the section, and Line its line there. It is
+	// empty if that is the configuration itself.
+	File     string          `json:"file,omitempty"`
 	Line     int             `json:"line,omitempty"`
 	Settings []ExplainedLine `json:"settings"`
 	Reals    []ExplainedReal `json:"reals,omitempty"`
@@ -73,6 +76,9 @@ func explainVirtual(c *Config, v *Virtual) Explained {
 		Service:  v.ID.String(),
 		Line:     v.Pos.Line,
 		Settings: explain(target{g: &c.Global, s: &v.Settings, v: v, o: v.Origins, six: v.six()}, inSection),
+	}
+	if v.Pos.File != c.Path {
+		e.File = v.Pos.File
 	}
 	for i := range e.Settings {
 		if l := &e.Settings[i]; v.OwnFallback() && (l.Directive == "fallback" || l.Directive == "fallback6") {
@@ -233,6 +239,9 @@ func (e *Explained) write(b *bytes.Buffer) {
 func (e *Explained) title() string {
 	if e.Service == "" {
 		return e.Name
+	}
+	if e.File != "" {
+		return fmt.Sprintf("%s (%s, %s, line %d)", e.Name, e.Service, e.File, e.Line)
 	}
 	return fmt.Sprintf("%s (%s, line %d)", e.Name, e.Service, e.Line)
 }

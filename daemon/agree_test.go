@@ -117,7 +117,7 @@ func TestRunAndCheckAgree(t *testing.T) {
 				t.Fatal(err)
 			}
 			for plane, letter := range map[string]string{onProxy: "p", onIPVS: "k"} {
-				_, checked := Check(t.Context(), path, []byte(text), config.Options{}, plane)
+				_, checked := Check(t.Context(), config.NewSource(path, []byte(text)), config.Options{}, plane)
 				if refused := tt.refused == "b" || tt.refused == letter; refused != (checked != nil) {
 					t.Errorf("check says of %s: %v, want refused %v", plane, checked, refused)
 				}
@@ -125,7 +125,7 @@ func TestRunAndCheckAgree(t *testing.T) {
 					t.Errorf("on %s check says\n%s\nand a reload\n%s", plane, want, got)
 				}
 			}
-			_, checked := Check(t.Context(), path, []byte(text), config.Options{}, onProxy)
+			_, checked := Check(t.Context(), config.NewSource(path, []byte(text)), config.Options{}, onProxy)
 			if got, want := verdict(start(t, path)), verdict(checked); got != want {
 				t.Errorf("check says\n%s\nand run\n%s", want, got)
 			}
@@ -185,7 +185,7 @@ func reload(t *testing.T, path, text, plane string) error {
 		}
 	}()
 	d.plane.status.Name = plane
-	_, err := d.parse(t.Context(), []byte(text))
+	_, err := d.parse(t.Context(), config.NewSource(path, []byte(text)))
 	return err
 }
 
@@ -235,7 +235,7 @@ func verdict(err error) string {
 
 // TestUnknownDataplane: the flag is refused by both in the same words.
 func TestUnknownDataplane(t *testing.T) {
-	_, checked := Check(t.Context(), "test.cf", nil, config.Options{}, "warp")
+	_, checked := Check(t.Context(), config.NewSource("test.cf", nil), config.Options{}, "warp")
 	d := New(Options{Config: "test.cf", Dataplane: "warp", LogLevel: slog.LevelError + 1})
 	if run := d.Start(t.Context()); run == nil || verdict(run) != verdict(checked) {
 		t.Errorf("run says %v, check %v", run, checked)

@@ -13,48 +13,44 @@ import (
 )
 
 // Check validates a configuration file as `shunt run` does, without putting it in
-// force. The error is of type config.Problems, unless the flag is wrong. name is
-// the file's name in messages, on the flag --dataplane: "" and auto are the first
-// dataplane that this host has.
-func Check(ctx context.Context, name string, text []byte, o config.Options, on string) (*config.Config, error) {
+// force. The error is of type config.Problems, unless the flag is wrong. on is the
+// flag --dataplane: "" and auto are the first dataplane that this host has.
+func Check(ctx context.Context, src *config.Source, o config.Options, on string) (*config.Config, error) {
 	v, err := newValidator(on)
 	if err != nil {
 		return nil, err
 	}
-	return v.check(ctx, name, text, o)
+	return v.check(ctx, src, o)
 }
 
-func (j *validator) check(ctx context.Context, name string, text []byte, o config.Options) (*config.Config, error) {
+func (j *validator) check(ctx context.Context, src *config.Source, o config.Options) (*config.Config, error) {
 	o.Dataplanes = dataplaneNames()
-	conf, err := config.Parse(ctx, name, text, o)
+	conf, err := config.ParseSource(ctx, src, o)
 	if err != nil {
 		return nil, err
 	}
 	awaitLog(conf)
 	strict := o.Strict || conf.Global.Strict
-	open := withLines(exposed(name, conf, strict), text)
-	ps := withLines(j.validate(conf), text)
+	open := withLines(exposed(conf, strict), src)
+	ps := withLines(j.validate(conf), src)
 	if len(ps) > 0 || strict && len(open) > 0 {
-		return nil, config.Join(name, ps, open, conf.Warnings)
+		return nil, config.Join(src.Name, ps, open, conf.Warnings)
 	}
-	conf.Waiting = config.Join(name, withLines(conf.Waiting, text))
-	conf.Warnings = config.Join(name, conf.Warnings, open, withLines(remarks(name, conf, j.def), text))
+	conf.Waiting = config.Join(src.Name, withLines(conf.Waiting, src))
+	conf.Warnings = config.Join(src.Name, conf.Warnings, open, withLines(remarks(conf, j.def), src))
 	return conf, nil
 }
 
 // remarks returns the warnings that depend on the dataplane and on this host.
-func remarks(name string, conf *config.Config, def string) config.Problems {
-	ps := slices.Concat(uselessTimeouts(conf, def), ownFallbacks(conf, def), oneWay(conf, def), vacant(name, conf))
+func remarks(conf *config.Config, def string) config.Problems {
+	ps := slices.Concat(uselessTimeouts(conf, def), ownFallbacks(conf, def), oneWay(conf, def), vacant(conf))
 	if err := noFacility(conf); err != nil && !conf.Global.Supervised {
 		ps = append(ps, config.Problem{
 			Pos: conf.Global.Origins["logfile"].Pos, Text: fmt.Sprintf("%v; the log goes to standard error", err),
 			Hint: "write logfile=\"daemon\", or a path",
 		})
 	}
-	if p, ok := readable(name, conf); ok {
-		ps = append(ps, p)
-	}
-	return ps
+	return append(ps, readable(conf)...)
 }
 
 // awaitLog makes conf wait for a log file that cannot be written yet.
@@ -71,13 +67,13 @@ func awaitLog(conf *config.Config) {
 }
 
 // vacant warns of a file without services, and of services without real servers.
-func vacant(name string, conf *config.Config) (ps config.Problems) {
+func vacant(conf *config.Config) (ps config.Problems) {
 	if len(conf.Waiting) > 0 {
 		return nil // they may come with what conf waits for
 	}
 	if len(conf.Virtuals) == 0 && len(conf.Global.Execute) == 0 {
 		return config.Problems{{
-			Pos: config.Pos{File: name}, Text: "there is no virtual service in this file: nothing is served",
+			Pos: config.Pos{File: conf.Path}, Text: "there is no virtual service in this file: nothing is served",
 			Hint: "a section begins with virtual=ADDRESS:PORT at the first column",
 		}}
 	}
@@ -95,45 +91,50 @@ func vacant(name string, conf *config.Config) (ps config.Problems) {
 	return ps
 }
 
-// readable warns of passwords in a file that others than its owner may read.
-func readable(name string, conf *config.Config) (config.Problem, bool) {
-	info, err := files.Stat(name)
-	if err != nil || info.Mode().Perm()&0o044 == 0 {
-		return config.Problem{}, false
-	}
-	warning := func(directive string, pos config.Pos) (config.Problem, bool) {
-		return config.Problem{
-			Severity: config.Warning, Pos: pos,
-			Text: fmt.Sprintf("`%s` is in a file that others than its owner may read", directive),
-			Hint: fmt.Sprintf("chmod 600 %s", name),
-		}, true
+// readable warns of passwords in files that others than their owner may read, once
+// for each file.
+func readable(conf *config.Config) (ps config.Problems) {
+	seen := map[string]bool{}
+	look := func(directive string, pos config.Pos) {
+		if pos.Line == 0 || seen[pos.File] {
+			return
+		}
+		seen[pos.File] = true
+		if info, err := files.Stat(pos.File); err == nil && info.Mode().Perm()&0o044 != 0 {
+			ps = append(ps, config.Problem{
+				Severity: config.Warning, Pos: pos,
+				Text: fmt.Sprintf("`%s` is in a file that others than its owner may read", directive),
+				Hint: fmt.Sprintf("chmod 600 %s", pos.File),
+			})
+		}
 	}
 	for i := range conf.Virtuals {
 		for _, directive := range []string{"passwd", "secret"} {
-			if o := conf.Virtuals[i].Origins[directive]; o.Pos.Line > 0 {
-				return warning(directive, o.Pos)
-			}
+			look(directive, conf.Virtuals[i].Origins[directive].Pos)
 		}
 		for _, c := range conf.Virtuals[i].Checks {
 			if c.Passwd != "" || c.Secret != "" {
-				return warning("check", c.Pos)
+				look("check", c.Pos)
 			}
 		}
 	}
-	return config.Problem{}, false
+	return ps
 }
 
 // withLines adds to each problem the text of its line, without passwords.
-func withLines(ps config.Problems, text []byte) config.Problems {
-	want := map[int][]int{} // problems by line
+func withLines(ps config.Problems, src *config.Source) config.Problems {
+	want := map[config.Pos][]int{} // problems by line
 	for i := range ps {
-		want[ps[i].Pos.Line] = append(want[ps[i].Pos.Line], i)
+		line := config.Pos{File: ps[i].Pos.File, Line: ps[i].Pos.Line}
+		want[line] = append(want[line], i)
 	}
-	num := 0
-	for line := range bytes.Lines(text) {
-		num++
-		for _, i := range want[num] {
-			ps[i].Line = config.Masked(string(bytes.TrimRight(line, "\r\n")))
+	for name, text := range src.Texts() {
+		num := 0
+		for line := range bytes.Lines(text) {
+			num++
+			for _, i := range want[config.Pos{File: name, Line: num}] {
+				ps[i].Line = config.Masked(string(bytes.TrimRight(line, "\r\n")))
+			}
 		}
 	}
 	return ps

@@ -31,7 +31,7 @@ func TestRefusalsOfIPVS(t *testing.T) {
 		{"checksum without its tunnel", "virtual=192.0.2.80:80\n    real=192.0.2.1:80 ipip\n    tunnelchecksum=yes\n", "3:5", "has no checksum"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := Check(t.Context(), "test.cf", []byte(tt.text), config.Options{}, onIPVS)
+			_, err := Check(t.Context(), config.NewSource("test.cf", []byte(tt.text)), config.Options{}, onIPVS)
 			var ps config.Problems
 			if !errors.As(err, &ps) {
 				t.Fatalf("error is %v, want problems", err)
@@ -59,7 +59,7 @@ func TestRefusalsOfIPVS(t *testing.T) {
 // is what people write.
 func TestMarksWithPorts(t *testing.T) {
 	const text = "virtual=5\n    real=192.0.2.1:80 gate\n    fallback=127.0.0.1:80 gate\n    checktype=connect\n"
-	if _, err := Check(t.Context(), "test.cf", []byte(text), config.Options{}, onIPVS); err != nil {
+	if _, err := Check(t.Context(), config.NewSource("test.cf", []byte(text)), config.Options{}, onIPVS); err != nil {
 		t.Error(err)
 	}
 }
@@ -72,7 +72,7 @@ func TestTimeoutsNeedIPVS(t *testing.T) {
 		{onProxy, onIPVS, "1:1 4:1"},
 		{onProxy, onProxy, "1:1 4:1"},
 	} {
-		conf, err := Check(t.Context(), "test.cf", fmt.Appendf(nil, file, tt.service), config.Options{}, tt.flag)
+		conf, err := Check(t.Context(), config.NewSource("test.cf", fmt.Appendf(nil, file, tt.service)), config.Options{}, tt.flag)
 		if err != nil {
 			t.Fatal(err)
 		}

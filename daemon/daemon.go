@@ -46,6 +46,8 @@ type Options struct {
 	// LogFormat is text or json.
 	LogFormat string
 	LogLevel  slog.Level
+	// LogProblems has Start log the errors of a configuration that it returns.
+	LogProblems bool
 	// Version and Commit are those of this program.
 	Version, Commit string
 }
@@ -80,7 +82,8 @@ type Daemon struct {
 func New(o Options) *Daemon { return &Daemon{o: o, sites: map[string]bool{}} }
 
 func (d *Daemon) openLog(context.Context) error {
-	sink, err := logs.Open(logs.Options{Format: d.o.LogFormat, Level: d.o.LogLevel})
+	about := []any{"version", d.o.Version, "config", d.o.Config}
+	sink, err := logs.Open(logs.Options{Format: d.o.LogFormat, Level: d.o.LogLevel, Begin: about})
 	if err != nil {
 		return err
 	}
@@ -89,7 +92,7 @@ func (d *Daemon) openLog(context.Context) error {
 		d.log.Info("shunt has stopped")
 		return sink.Close()
 	})
-	d.log.Info("shunt starts", "version", d.o.Version, "config", d.o.Config)
+	d.log.Info("shunt starts", about...)
 	if passed := PassedOver(cmp.Or(d.o.Asked, d.o.Config), d.o.Config); passed != "" {
 		d.log.Warn("a configuration of that name in the working directory is not the one taken; write ./ before the name for it",
 			"taken", d.o.Config, "passed_over", passed)
@@ -164,7 +167,7 @@ func (d *Daemon) openAdmin(ctx context.Context) error {
 	}
 	s := admin.New(admin.Options{
 		Source: d, Log: d.log, Version: d.o.Version, Commit: d.o.Commit, Sorry: d.sorryStats,
-		Connections: d.connections, Orders: director.OperatorOf(d.director), Config: d.o.Config, ControlGroup: group,
+		Orders: director.OperatorOf(d.director), Asks: d, Connections: d.connections, Config: d.o.Config, ControlGroup: group,
 	})
 	d.onStop("admin", 1200*time.Millisecond, func(context.Context) error { return s.Close() })
 	for _, path := range d.o.Control {

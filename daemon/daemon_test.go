@@ -68,17 +68,20 @@ type fixture struct {
 	vip  string
 }
 
-// set writes a configuration with %VIP% and %REAL% filled in and starts a
-// daemon on it.
-func set(t *testing.T, text string) *fixture {
+// set writes a configuration with %VIP% and %REAL% filled in, beside some folders, and
+// starts a daemon on it.
+func set(t *testing.T, text string, folders ...string) *fixture {
 	t.Helper()
-	return setOn(t, onProxy, text)
+	return setOn(t, onProxy, text, folders...)
 }
 
-func setOn(t *testing.T, plane, text string) *fixture {
+func setOn(t *testing.T, plane, text string, folders ...string) *fixture {
 	t.Helper()
 	b := &fixture{t: t, dir: t.TempDir(), vip: process.FreeAddr(t).String()}
 	b.file = filepath.Join(b.dir, "test.cf")
+	for _, folder := range folders {
+		mustDo(t, os.Mkdir(filepath.Join(b.dir, folder), 0o755))
+	}
 	b.write(strings.NewReplacer("%VIP%", b.vip, "%REAL%", echo(t), "%DIR%", b.dir).Replace(text))
 	b.Daemon = New(Options{
 		Config: b.file, Admin: "127.0.0.1:0", Control: []string{filepath.Join(b.dir, "run", "control.sock")},
@@ -330,7 +333,7 @@ func readablePassword(t *testing.T, file string, text []byte) {
 		if err := os.Chmod(file, mode); err != nil {
 			t.Fatal(err)
 		}
-		conf, err := Check(t.Context(), file, text, config.Options{}, "proxy")
+		conf, err := Check(t.Context(), config.NewSource(file, text), config.Options{}, "proxy")
 		if err != nil {
 			t.Fatal(err)
 		}

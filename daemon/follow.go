@@ -27,22 +27,22 @@ type page struct {
 
 // parse parses and validates a configuration. It changes nothing: that is for
 // inForce and follow.
-func (d *Daemon) parse(ctx context.Context, text []byte) (*config.Config, error) {
-	return d.parseAfter(ctx, text, config.Options{Before: d.current.Load()})
+func (d *Daemon) parse(ctx context.Context, src *config.Source) (*config.Config, error) {
+	return d.parseAfter(ctx, src, config.Options{Before: d.current.Load()})
 }
 
 // again is parse for the names and files that a configuration in force waits for.
-func (d *Daemon) again(ctx context.Context, text []byte, inForce *config.Config) (*config.Config, error) {
-	return d.parseAfter(ctx, text, config.Options{Before: inForce, Again: true})
+func (d *Daemon) again(ctx context.Context, src *config.Source, inForce *config.Config) (*config.Config, error) {
+	return d.parseAfter(ctx, src, config.Options{Before: inForce, Again: true})
 }
 
-func (d *Daemon) parseAfter(ctx context.Context, text []byte, o config.Options) (*config.Config, error) {
+func (d *Daemon) parseAfter(ctx context.Context, src *config.Source, o config.Options) (*config.Config, error) {
 	o.Strict = d.o.Strict
-	conf, err := d.plane.validator().check(ctx, d.o.Config, text, o)
+	conf, err := d.plane.validator().check(ctx, src, o)
 	if err != nil {
 		return nil, err
 	}
-	conf.Warnings = append(conf.Warnings, withLines(append(d.bypassed(conf), beyond(conf)...), text)...)
+	conf.Warnings = append(conf.Warnings, withLines(append(d.bypassed(conf), beyond(conf)...), src)...)
 	d.parsed = parsed{conf, pages(conf)}
 	return conf, nil
 }
@@ -119,9 +119,7 @@ func (d *Daemon) follow(conf *config.Config) {
 	if err := d.sink.Use(logTarget(conf)); err != nil && !conf.WaitsAt(logfile) {
 		d.log.Error("logfile cannot be used, the log goes where it went", "line", logfile.String(), "err", err)
 	}
-	for _, p := range conf.Warnings {
-		d.log.Warn("configuration", "warning", p.String())
-	}
+	conf.Warnings.Log(d.log)
 	for id, p := range d.parsed.pages {
 		if p.err != nil && !conf.WaitsAt(p.pos) {
 			d.log.Error("sorry page cannot be used, the one before stays", "service", id, "err", p.err)

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/shunt-lb/shunt/config"
 )
 
 // A file that is parsed and does not come into force has no effect: no log file
@@ -20,9 +22,9 @@ func TestParseHasNoEffect(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := b.effects()
-	conf, err := b.parse(t.Context(), fmt.Appendf(nil,
+	conf, err := b.parse(t.Context(), config.NewSource(b.file, fmt.Appendf(nil,
 		"logfile = %s\nmaxconnections = 5\nvirtual = %s\n\tservice = http\n\tfallback = sorry\n\tsorrypage = %s\n\tdataplane = proxy\n"+
-			"virtual = 127.0.0.1:1\n\tdataplane = proxy\n\tfallback = sorry\n", other, b.vip, page))
+			"virtual = 127.0.0.1:1\n\tdataplane = proxy\n\tfallback = sorry\n", other, b.vip, page)))
 	if err != nil {
 		t.Fatal(err)
 	}

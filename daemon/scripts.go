@@ -15,16 +15,21 @@ import (
 )
 
 // exposed returns a warning for each program that conf has shunt run, and for
-// the file itself, if somebody else than root and the user that shunt runs as
-// may change it, or put another one in its place: such a user decides what runs
+// the files of the configuration, if somebody else than root and the user that shunt
+// runs as may change it, or put another one in its place: such a user decides what runs
 // with shunt's rights. With strict they are errors.
-func exposed(name string, conf *config.Config, strict bool) config.Problems {
+func exposed(conf *config.Config, strict bool) config.Problems {
 	x := &exposure{severity: config.Warning, seen: map[string]bool{}, said: map[string]bool{}, uid: uint32(os.Geteuid())}
 	if strict {
 		x.severity = config.Error
 	}
 	g := &conf.Global
-	x.file("this file", name, config.Pos{File: name})
+	x.file("this file", conf.Path, config.Pos{File: conf.Path})
+	for _, in := range g.Includes {
+		for _, path := range append([]string{in.Folder}, in.Files...) {
+			x.file("`include`", path, in.Pos)
+		}
+	}
 	x.file("`callback`", g.Callback, g.Origins["callback"].Pos)
 	x.settings(&g.Settings, g.Origins)
 	for i := range conf.Virtuals {
@@ -78,7 +83,7 @@ func (x *exposure) file(what, path string, pos config.Pos) {
 		return
 	}
 	x.seen[path] = true
-	if what != "this file" && !strings.Contains(path, "/") {
+	if what != "this file" && what != "`include`" && !strings.Contains(path, "/") {
 		found, err := exec.LookPath(path)
 		if err != nil {
 			return // the shell's own, or none

@@ -51,12 +51,12 @@ func TestExposed(t *testing.T) {
 				mustDo(t, os.Chown(path, -tt.owner, -1))
 			}
 			mustDo(t, os.Chmod(path, tt.mode))
-			conf := &config.Config{Global: config.Global{Settings: config.Settings{Notify: root + "/a/program --now"}}, Virtuals: make([]config.Virtual, 3)}
+			conf := &config.Config{Path: filepath.Join(root, "test.cf"), Global: config.Global{Settings: config.Settings{Notify: root + "/a/program --now"}}, Virtuals: make([]config.Virtual, 3)}
 			for i := range conf.Virtuals {
 				conf.Virtuals[i].Notify = conf.Global.Notify
 			}
 			var got []string
-			for _, p := range exposed(filepath.Join(root, "test.cf"), conf, false) {
+			for _, p := range exposed(conf, false) {
 				got = append(got, strings.ReplaceAll(p.Text+"; "+p.Hint, root, dir))
 			}
 			if s := strings.Join(got, "\n"); s != tt.expect {
@@ -82,10 +82,10 @@ func TestExposedByDirective(t *testing.T) {
 		"quorumup":        func(c *config.Config) { c.Virtuals[0].QuorumUp = `"` + open + `" x` },
 		"quorumdown":      func(c *config.Config) { c.Global.QuorumDown = open },
 	} {
-		conf := &config.Config{Virtuals: make([]config.Virtual, 1)}
+		conf := &config.Config{Path: "/", Virtuals: make([]config.Virtual, 1)}
 		set(conf)
 		for _, strict := range []bool{false, true} {
-			found := exposed("/", conf, strict)
+			found := exposed(conf, strict)
 			if len(found) != 1 || !strings.HasPrefix(found[0].Text, "`"+directive+"`: "+open+": everybody") || (found[0].Severity == config.Error) != strict {
 				t.Errorf("%s, strict %v: %v", directive, strict, found)
 			}

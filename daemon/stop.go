@@ -24,6 +24,7 @@ const (
 func (d *Daemon) Start(ctx context.Context) (err error) {
 	defer func() {
 		if err != nil {
+			d.logProblems(err)
 			_ = d.Stop(ctx)
 		}
 	}()
@@ -44,6 +45,14 @@ func (d *Daemon) Start(ctx context.Context) (err error) {
 		}
 	}
 	return nil
+}
+
+// logProblems logs what is wrong with a configuration, if that is why Start fails and
+// the log is to have it.
+func (d *Daemon) logProblems(err error) {
+	if problems, ok := errors.AsType[config.Problems](err); ok && d.o.LogProblems {
+		problems.Log(d.log)
+	}
 }
 
 // A step is one of Start or of Stop.

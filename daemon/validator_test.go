@@ -51,7 +51,7 @@ func TestServicesThatNeedIPVS(t *testing.T) {
 			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			conf, checked := Check(t.Context(), path, []byte(text), config.Options{}, "auto")
+			conf, checked := Check(t.Context(), config.NewSource(path, []byte(text)), config.Options{}, "auto")
 			if tt.refused != "" {
 				if checked == nil || !strings.Contains(checked.Error(), tt.refused) {
 					t.Errorf("check says %v, want something about %s", checked, tt.refused)

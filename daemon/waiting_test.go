@@ -82,7 +82,7 @@ func TestCheckWaitsForTheLogFile(t *testing.T) {
 			if supervised {
 				text = append(text, "supervised = yes\n"...)
 			}
-			conf, err := Check(t.Context(), "test.cf", text, config.Options{}, onProxy)
+			conf, err := Check(t.Context(), config.NewSource("test.cf", text), config.Options{}, onProxy)
 			if err != nil || len(conf.Waiting) == 1 != (waits && !supervised) {
 				t.Errorf("%s: waiting for %v, error %v", text, conf.Waiting, err)
 			}

@@ -206,9 +206,11 @@ func (c *cluster) applied(id dataplane.ServiceID, want *dataplane.VirtualService
 	}
 	if err != nil && (sv.applyErr == nil || sv.applyErr.Error() != err.Error()) {
 		c.log.Error("virtual service is not served as wanted", "service", id.String(), "err", err)
+		c.reports.alerts.note(sv.conf, Event{Event: "unserved", Reason: err.Error(), Text: "Not served as wanted: " + bareName(sv.conf)})
 	}
 	if err == nil && sv.applyErr != nil && c.reports.alerts.phase != config.AlertStopping { // at a stop only its removal can succeed
 		c.log.Info("virtual service is served as wanted again", "service", id.String())
+		c.reports.alerts.note(sv.conf, Event{Event: "served", Text: "Served as wanted again: " + bareName(sv.conf)})
 	}
 	sv.noteResult(want, err)
 }

@@ -30,15 +30,15 @@ type Options struct {
 	// Path is the configuration file, read at Start, at Reload and whenever
 	// it changes.
 	Path string
-	// Parse turns the file's text into a configuration that can be put in
+	// Parse turns the file's text, with those that it includes, into a configuration that can be put in
 	// force as it is, or returns an error. It has no other effect: its result
 	// need not come into force. It is called from one goroutine at a time and
 	// may be slow.
-	Parse func(ctx context.Context, text []byte) (*config.Config, error)
+	Parse func(ctx context.Context, src *config.Source) (*config.Config, error)
 	// Again is Parse for the text of the configuration in force, to look again for
 	// the names and files it waits for. It is never called at the same time as
 	// Parse. May be nil.
-	Again func(ctx context.Context, text []byte, inForce *config.Config) (*config.Config, error)
+	Again func(ctx context.Context, src *config.Source, inForce *config.Config) (*config.Config, error)
 	// InForce is called with the configuration that was parsed last when it is put
 	// in force, before its services are applied. It must not block, neither on
 	// files nor on netlink. May be nil.
@@ -91,6 +91,7 @@ type Director struct {
 	taken      []prober.Outcome // the latest
 	applier    *applier.Applier
 	hooks      *hooks.Hooks
+	record     *Events
 
 	loader *loader
 
@@ -117,9 +118,13 @@ func New(o Options) *Director {
 		unready: "no configuration is in force yet",
 	}
 	d.applier = applier.New(o.Dataplane, d.applied, o.Log)
+	d.applier.Repaired = func(ctx context.Context, id dataplane.ServiceID, changes string) {
+		_ = d.do(ctx, func() { d.cluster.repaired(time.Now(), id, changes) })
+	}
 	d.hooks = hooks.New(o.Log)
+	d.record = newEvents(time.Now())
 	d.prober = prober.New(o.Checks, o.MaxChecks, o.Log)
-	d.cluster = newCluster(executor{d.applier, d.hooks, o.Mail, o.Deliver, o.Log}, o.Log)
+	d.cluster = newCluster(executor{d.applier, d.hooks, o.Mail, o.Deliver, d.record, o.Log}, o.Log)
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	d.loader = newLoader(d)
 	if o, ok := o.Dataplane.(dataplane.Observer); ok {
@@ -141,7 +146,7 @@ func maxChecks() int {
 // error leaves nothing running and the dataplane untouched. ctx bounds the
 // start alone.
 func (d *Director) Start(ctx context.Context) error {
-	conf, text, err := d.loader.read(ctx)
+	conf, src, err := d.loader.read(ctx)
 	if err != nil {
 		return err
 	}
@@ -158,8 +163,9 @@ func (d *Director) Start(ctx context.Context) error {
 	}
 	d.applier.Start()
 	d.loader.setPaths(ctx, conf, false)
-	d.loader.setCurrent(conf, text)
+	d.loader.setCurrent(conf, src)
 	d.started = time.Now()
+	note(d.cluster, d.started, Event{Event: "started", Text: "Started with " + conf.Path})
 	d.activate(conf, found, files) // before the loop, which answers the callers that wait by now
 	go d.loop()
 	d.follow(conf)

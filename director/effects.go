@@ -25,6 +25,8 @@ type effects interface {
 	mail(Mail)
 	post(Post)
 	monitor(path, line string)
+	// record keeps an event for those who ask, and returns its number.
+	record(Event) uint64
 }
 
 // An executor carries out effects by the parts of a director.
@@ -34,6 +36,7 @@ type executor struct {
 	send    func(Mail) // may be nil
 	// deliver posts an event; it may be nil.
 	deliver func(ctx context.Context, last <-chan struct{}, p Post) error
+	events  *Events
 	log     *slog.Logger
 }
 
@@ -42,6 +45,7 @@ var _ effects = executor{}
 func (e executor) apply(v dataplane.VirtualService)       { e.applier.Apply(v) }
 func (e executor) remove(id dataplane.ServiceID)          { e.applier.Remove(id) }
 func (e executor) removeFound(v dataplane.VirtualService) { e.applier.RemoveFound(v) }
+func (e executor) record(about Event) uint64              { return e.events.Add(about) }
 func (e executor) monitor(path, line string)              { e.hooks.Append(path, line) }
 
 func (e executor) mail(m Mail) {
@@ -94,3 +98,4 @@ func (noEffects) run(string, string, []string)            {}
 func (noEffects) mail(Mail)                               {}
 func (noEffects) post(Post)                               {}
 func (noEffects) monitor(string, string)                  {}
+func (noEffects) record(Event) uint64                     { return 0 }

@@ -14,12 +14,19 @@ import (
 // more fields; none of its fields goes or changes its meaning.
 const eventVersion = 1
 
-// An Event is one change that webhooks and notify commands are told of. Its
+// An Event is one change. Webhooks and notify commands are told of those of a real
+// server in use, of a fallback and of a quorum; all are kept for who asks for them. Its
 // JSON form is what a webhook gets.
 type Event struct {
 	Version int `json:"version"`
-	// Event is up, kept, drain, down, maintenance or removed, of a real server, or
-	// fallbackup, fallbackdown, quorumreached or quorumlost, of a service.
+	// Seq is the number of the event. Numbers grow with each, also over restarts of
+	// the director.
+	Seq uint64 `json:"seq"`
+	// Event is up, kept, down, drain, maintenance or removed, of a real server;
+	// fallbackup, fallbackdown, quorumreached, quorumlost, unusable and usable (of its
+	// real servers the last one has gone, or the first one has come), unserved and served
+	// (by the dataplane, as wanted) and repaired, of a service; and of the director
+	// started, reload, refused, found (what the configuration waited for) and stopping.
 	Event string    `json:"event"`
 	Time  time.Time `json:"time"`
 	Host  string    `json:"host"` // the director's
@@ -37,6 +44,8 @@ type Event struct {
 	Reason string      `json:"reason,omitempty"`
 	// Text is the change in the words of a mail.
 	Text string `json:"text"`
+	// By is who has ordered it, empty for nobody.
+	By string `json:"by,omitempty"`
 	// Held is how many events for the same receiver were held back since the
 	// last one that it got.
 	Held int `json:"held_back,omitempty"`
@@ -67,15 +76,22 @@ func (e *Event) environment() []string {
 	}
 }
 
-// tell sends an event to the notify command of its service and to its webhook, if
-// there are any; each gets events in their order.
-func (a *alerts) tell(v *config.Virtual, e Event) {
-	if v.Webhook == "" && v.Notify == "" {
-		return
-	}
-	e.Version, e.Status, e.Service, e.Name = eventVersion, phaseName(a.phase), v.ID.String(), v.ServiceName
+// note keeps an event, of a service or, with nil, of the director, and returns it with
+// all that events have in common.
+func (a *alerts) note(v *config.Virtual, e Event) Event {
+	e.Version, e.Time, e.Status = eventVersion, a.at, phaseName(a.phase)
 	e.Host, _ = os.Hostname() // the kernel always has one
-	e.Time = a.at
+	if v != nil {
+		e.Service, e.Name = v.ID.String(), v.ServiceName
+	}
+	e.Seq = a.out.record(e)
+	return e
+}
+
+// tell keeps an event and sends it to the notify command of its service and to its
+// webhook, if there are any; each gets events in their order.
+func (a *alerts) tell(v *config.Virtual, e Event) {
+	e = a.note(v, e)
 	if v.Notify != "" {
 		a.out.run("notify "+v.ID.String(), v.Notify, e.environment())
 	}

@@ -52,7 +52,7 @@ func TestEventsAreTold(t *testing.T) {
 	h := hooks.New(quiet())
 	var mu sync.Mutex
 	var posted []string
-	e := executor{hooks: h, log: quiet(), deliver: func(ctx context.Context, _ <-chan struct{}, p Post) error {
+	e := executor{hooks: h, log: quiet(), events: newEvents(time.Now()), deliver: func(ctx context.Context, _ <-chan struct{}, p Post) error {
 		if p.URL == "http://hangs/" {
 			<-ctx.Done()
 			return ctx.Err()

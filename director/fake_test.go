@@ -70,8 +70,16 @@ func show(v dataplane.VirtualService) string {
 	return v.ID.Addr.String() + ": " + strings.Join(rs, " ")
 }
 
-// An effectLog records the effects of a cluster, in order.
-type effectLog struct{ lines []string }
+// An effectLog records the effects of a cluster, in order, and its events.
+type effectLog struct {
+	lines  []string
+	events []Event
+}
+
+func (s *effectLog) record(e Event) uint64 {
+	s.events = append(s.events, e)
+	return uint64(len(s.events))
+}
 
 func (s *effectLog) add(format string, a ...any) {
 	s.lines = append(s.lines, fmt.Sprintf(format, a...))

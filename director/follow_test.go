@@ -51,9 +51,9 @@ func TestParsedAndGivenUp(t *testing.T) {
 		defer r.stop()
 		ctx, cancel := context.WithCancel(t.Context())
 		parse := r.o.Parse
-		r.o.Parse = func(ctx context.Context, text []byte) (*config.Config, error) {
+		r.o.Parse = func(ctx context.Context, src *config.Source) (*config.Config, error) {
 			defer cancel()
-			return parse(ctx, text)
+			return parse(ctx, src)
 		}
 		r.edit("second", conf(virtual(vip, rs1), virtual("10.0.0.9:80", rs1)), nil)
 		if err := r.Reload(ctx); err == nil {

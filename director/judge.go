@@ -48,6 +48,7 @@ func (c *cluster) judge(now time.Time, sv *service) {
 		c.reports.report(sv, s)
 	}
 	if sv.begun {
+		c.reports.tellUsable(now, sv)
 		c.reports.tellQuorum(now, sv)
 	}
 }

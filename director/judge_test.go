@@ -257,12 +257,18 @@ type model struct {
 	failing []string // in the order in which they began to
 	files   map[string]string
 	reached bool
+	ordered map[string]State // drain and maint
+	weights map[string]int   // by order
 }
 
 // takers are the servers that could take clients.
 func (m *model) takers() (all []config.Real) {
 	for _, r := range m.v.Reals {
-		if r.Weight > 0 && m.files[r.Addr.String()] == "" {
+		a := r.Addr.String()
+		if w, ok := m.weights[a]; ok {
+			r.Weight = w
+		}
+		if r.Weight > 0 && m.files[a] == "" && m.ordered[a] == "" {
 			all = append(all, r)
 		}
 	}

@@ -82,9 +82,9 @@ func TestStartIsInterrupted(t *testing.T) {
 	r := newFixture(t, conf(virtual(vip, rs1)))
 	ctx, cancel := context.WithCancel(t.Context())
 	parse := r.o.Parse
-	r.o.Parse = func(ctx context.Context, text []byte) (*config.Config, error) {
+	r.o.Parse = func(ctx context.Context, src *config.Source) (*config.Config, error) {
 		cancel()
-		return parse(ctx, text)
+		return parse(ctx, src)
 	}
 	if err := r.Start(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("start: %v", err)
@@ -103,14 +103,14 @@ func TestAnythingAtAnyTime(t *testing.T) {
 		r := newFixture(t, conf(v))
 		var one sync.Mutex
 		parse := r.o.Parse
-		r.o.Parse = func(ctx context.Context, text []byte) (*config.Config, error) {
+		r.o.Parse = func(ctx context.Context, src *config.Source) (*config.Config, error) {
 			if !one.TryLock() {
 				t.Error("Parse is called twice at once")
 				return nil, errors.New("twice")
 			}
 			defer one.Unlock()
 			time.Sleep(time.Millisecond)
-			return parse(ctx, text)
+			return parse(ctx, src)
 		}
 		ctx, cancel := context.WithCancel(context.Background())
 		var wg sync.WaitGroup

@@ -20,7 +20,7 @@ type loader struct {
 
 	// Owned by the holder of reading.
 	file   *conffile.File
-	text   []byte // of current, if that waits for something
+	source *config.Source // of current, if that waits for something
 	search conffile.Search
 	// Owned by the holder of looking.
 	finder    *maintenance.Finder
@@ -43,13 +43,13 @@ func newLoader(d *Director) *loader {
 
 // read reads and parses the file. Errors of the file itself are fit to be
 // shown as they are.
-func (l *loader) read(ctx context.Context) (*config.Config, []byte, error) {
-	text, err := l.file.Load()
+func (l *loader) read(ctx context.Context) (*config.Config, *config.Source, error) {
+	src, err := l.file.Load()
 	if err != nil {
 		return nil, nil, err
 	}
-	conf, err := l.o.Parse(ctx, text)
-	return conf, text, err
+	conf, err := l.o.Parse(ctx, src)
+	return conf, src, err
 }
 
 // lock acquires reading: it waits until the director has started and nobody else
@@ -59,11 +59,11 @@ func (l *loader) lock(ctx context.Context) error { return l.acquire(ctx, l.readi
 func (l *loader) unlock() { <-l.reading }
 
 // setCurrent notes which configuration is in force.
-func (l *loader) setCurrent(conf *config.Config, text []byte) {
-	l.current, l.text = conf, nil
+func (l *loader) setCurrent(conf *config.Config, src *config.Source) {
+	l.current, l.source = conf, nil
 	l.search.Reset(time.Now())
 	if len(conf.Waiting) > 0 {
-		l.text = text
+		l.source = src
 	}
 }
 

@@ -63,6 +63,9 @@ func (c *cluster) observe(m member, r prober.Result) {
 		s.logUnused(c.log, sv, r.Err)
 	default:
 		m.logResult(c.log, r, first, known)
+		if first && !known && s.foundDown() {
+			c.reports.downFromTheStart(r.At, sv, s)
+		}
 	}
 	if changed || first || sv.begun && s.health.Failed != failed {
 		c.stale[sv] = r.At
@@ -129,7 +132,7 @@ func (m member) logResult(log *slog.Logger, r prober.Result, first, known bool) 
 	case first && known:
 		log.Info("real server stays down", "err", r.Err)
 	case first:
-		log.Info("real server is down from the start", "err", r.Err)
+		log.Warn("real server is down from the start", "err", r.Err)
 	default:
 		log.Debug("check failed", "err", r.Err, "duration", r.Duration)
 	}

@@ -42,7 +42,7 @@ virtual=10.0.0.101:53
 // sections (G), in the TCP service (V) or in the UDP service (U), or a line in
 // another one's place (old -> new).
 var variants = []string{
-	"G", "G autoreload=yes", "G callback=/bin/true", "G logfile=local0", "G execute=other.cf", "G supervised=yes", "G fork=yes",
+	"G", "G autoreload=yes", "G callback=/bin/true", "G logfile=local0", "G execute=other.cf", "G include=%D/more.cf", "G include=%D/more*.cf", "G supervised=yes", "G fork=yes",
 	"G strict=yes", "G checkconcurrency=9", "G readdquiescent=yes", "G maintenancedir=%D", `G emailalertfrom=shunt@example.test`, "G managesysctl=yes",
 	"G tcptimeout=60", "G tcpfintimeout=60", "G udptimeout=60", "G maxconnections=100", "G maxflows=100", "G maxbuffers=1M",
 	"G quiescent=yes", "G checktimeout=7", "G fallback=sorry", "U fallback6=sorry",
@@ -90,6 +90,7 @@ func parseVariants(t *testing.T) map[string]*config.Config {
 	t.Helper()
 	dir := t.TempDir()
 	writeFile(t, filepath.Join(dir, "index.html"), "sorry")
+	writeFile(t, filepath.Join(dir, "more.cf"), "virtual=10.0.0.103:80\n\treal=192.168.80.110:80 masq\n\tchecktype=connect\n")
 	for _, name := range []string{"ca.pem", "cert.pem", "key.pem"} {
 		text, err := os.ReadFile(filepath.Join("../config/testdata/tls", name))
 		if err != nil {
@@ -150,6 +151,7 @@ func (w *recordedEffects) removeFound(v dataplane.VirtualService) { w.remove(v.I
 func (w *recordedEffects) mail(m Mail)                            { w.tell("mail", m) }
 func (w *recordedEffects) post(p Post)                            { w.tell("post", p) }
 func (w *recordedEffects) run(key, line string, env []string)     { w.tell(key, line, env) }
+func (w *recordedEffects) record(Event) uint64                    { return 0 }
 func (w *recordedEffects) monitor(path, line string)              { w.tell("monitor", path, line) }
 func (w *recordedEffects) fallbackCommand(v *config.Virtual, word string) {
 	w.tell(v.FallbackCommand, word, v.ID)

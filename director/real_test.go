@@ -98,7 +98,7 @@ func realRig(t testing.TB, reals []config.Real) (*Director, config.Virtual) {
 	writeFile(t, path, "text")
 	d := New(Options{
 		Path: path, Dataplane: newPlane(), MaxChecks: 4096,
-		Parse: func(context.Context, []byte) (*config.Config, error) { return conf(v), nil },
+		Parse: func(context.Context, *config.Source) (*config.Config, error) { return conf(v), nil },
 	})
 	if err := d.Start(context.Background()); err != nil {
 		t.Fatal(err)

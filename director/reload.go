@@ -2,6 +2,7 @@ package director
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -45,7 +46,7 @@ func (d *Director) settle(ctx context.Context) {
 // reload is Reload with reading held. If nobody has asked for it, it does not
 // remove all services.
 func (l *loader) reload(ctx context.Context, byItself bool) error {
-	conf, text, err := l.read(ctx)
+	conf, src, err := l.read(ctx)
 	if err == nil && byItself && len(conf.Virtuals) == 0 && len(l.current.Virtuals) > 0 {
 		err = fmt.Errorf("%s: there is no virtual service in it: autoreload does not take all of them away, `shunt reload` and SIGHUP do", l.file.Path)
 	}
@@ -54,7 +55,7 @@ func (l *loader) reload(ctx context.Context, byItself bool) error {
 		return e
 	}
 	if err == nil {
-		return l.putInForce(ctx, conf, text, false)
+		return l.putInForce(ctx, conf, src, false)
 	}
 	if e := l.do(l.ctx, func() { l.refused(err) }); e != nil {
 		return e
@@ -64,8 +65,8 @@ func (l *loader) reload(ctx context.Context, byItself bool) error {
 
 // putInForce puts conf in force. found means that it has the text in force, and
 // something that this was waiting for.
-func (l *loader) putInForce(ctx context.Context, conf *config.Config, text []byte, found bool) error {
-	if err := l.replace(ctx, conf, text, found); err != nil {
+func (l *loader) putInForce(ctx context.Context, conf *config.Config, src *config.Source, found bool) error {
+	if err := l.replace(ctx, conf, src, found); err != nil {
 		l.file.Forget() // the next look reads it again
 		return err
 	}
@@ -75,7 +76,7 @@ func (l *loader) putInForce(ctx context.Context, conf *config.Config, text []byt
 
 // replace is putInForce without Options.Follow. It holds looking, so that no look
 // at maintenancedir for the configuration before comes between.
-func (l *loader) replace(ctx context.Context, conf *config.Config, text []byte, found bool) error {
+func (l *loader) replace(ctx context.Context, conf *config.Config, src *config.Source, found bool) error {
 	if err := l.acquire(ctx, l.looking); err != nil {
 		return err
 	}
@@ -85,7 +86,7 @@ func (l *loader) replace(ctx context.Context, conf *config.Config, text []byte, 
 		return err
 	}
 	l.setPaths(ctx, conf, true)
-	l.setCurrent(conf, text)
+	l.setCurrent(conf, src)
 	defer l.setPaths(ctx, conf, false)
 	return l.do(l.ctx, func() { l.reloaded(conf, files, found) })
 }
@@ -99,7 +100,16 @@ func (d *Director) refused(err error) {
 	d.conf.ReloadTried = time.Now()
 	d.conf.ReloadFailures++
 	d.conf.ReloadError = err.Error()
-	d.log.Error("configuration is refused; the old one stays in force", "err", err)
+	note(d.cluster, d.conf.ReloadTried, refusedEvent(err))
+	log := d.log
+	if problems, ok := errors.AsType[config.Problems](err); ok {
+		problems.Log(log)
+		errs, warnings := problems.Counts()
+		log = log.With("errors", errs, "warnings", warnings)
+	} else {
+		log = log.With("err", err)
+	}
+	log.Error("configuration is refused; the old one stays in force")
 }
 
 // reloaded puts conf in force. It runs in the loop.
@@ -116,6 +126,11 @@ func (d *Director) reloaded(conf *config.Config, files map[string]string, found 
 	if d.o.InForce != nil {
 		d.o.InForce(conf)
 	}
+	about := Event{Event: "reload", Text: "Configuration reloaded: " + conf.Path}
+	if found {
+		about = Event{Event: "found", Text: "Found what the configuration was waiting for: " + conf.Path}
+	}
+	note(d.cluster, time.Now(), about)
 	d.activate(conf, nil, files)
 	d.endPhase()
 	if found {
@@ -146,7 +161,7 @@ func (l *loader) seek() {
 	}
 	ctx, done := l.search.Begin(l.ctx, file)
 	defer done()
-	conf, err := l.o.Again(ctx, l.text, before)
+	conf, err := l.o.Again(ctx, l.source, before)
 	if ctx.Err() != nil {
 		l.search.Due = time.Now().Add(max(l.search.Pause, 3*filePeriod)) // two looks at the file come first
 		return
@@ -159,6 +174,6 @@ func (l *loader) seek() {
 	case conf.SameWait(before):
 		_ = l.do(l.ctx, func() { l.conf.Waiting = texts(conf.Waiting) }) // for other reasons, perhaps
 	default:
-		_ = l.putInForce(l.ctx, conf, l.text, true)
+		_ = l.putInForce(l.ctx, conf, l.source, true)
 	}
 }

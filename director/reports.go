@@ -32,15 +32,42 @@ const maxTransitions = 256
 
 // add logs a transition and keeps it.
 func (h *history) add(t Transition) {
-	level := slog.LevelInfo
-	if t.To == Kept || t.To == Lost {
-		level = slog.LevelWarn
-	}
-	h.log.Log(context.Background(), level, "state changed", "service", t.Service, "real", t.Server, "from", string(t.From), "to", string(t.To), "cause", t.Cause)
+	h.log.Log(context.Background(), t.level(), "state changed", "service", t.Service, "real", t.Server, "from", string(t.From), "to", string(t.To), "cause", t.Cause)
 	if len(h.recent) == maxTransitions {
 		h.recent = append(h.recent[:0], h.recent[1:]...)
 	}
 	h.recent = append(h.recent, t)
+}
+
+// level returns how much a transition matters in a log: a warning is that a real
+// server is no longer in use because its checks fail, or only because a directive keeps
+// it there, that a fallback answers and that a quorum is lost. What the operator or the
+// real server has asked for is none.
+func (t *Transition) level() slog.Level {
+	switch {
+	case t.To == Down && t.From.inUse(), t.To == Kept, t.To == Active, t.To == Lost:
+		return slog.LevelWarn
+	}
+	return slog.LevelInfo
+}
+
+// tellUsable logs that a service has no usable real server, and that it has one again,
+// once for each change. Before the first checks have ended it is not known.
+func (r *reporter) tellUsable(now time.Time, sv *service) {
+	unusable := !sv.usable()
+	if sv.conf.CheckType == config.CheckOff || sv.unusable == unusable || unusable && !sv.settled() {
+		return
+	}
+	sv.unusable, r.alerts.at = unusable, now
+	log, about := r.log.With("service", sv.conf.ID.String()), Event{Event: "usable", Text: "A real server is usable again: " + bareName(sv.conf)}
+	if unusable {
+		instead := cmp.Or(sv.fallbackName(), "none")
+		log.Error("virtual service has no usable real server", "fallback", instead)
+		about = Event{Event: "unusable", Text: "No usable real server: " + bareName(sv.conf), Reason: "fallback: " + instead}
+	} else {
+		log.Info("virtual service has a usable real server again")
+	}
+	r.alerts.note(sv.conf, about)
 }
 
 // changed notes and tells that the state of a server is no longer before.
@@ -54,7 +81,16 @@ func (r *reporter) changed(now time.Time, sv *service, s *server, before State, 
 	})
 	if before.inUse() || s.inUse() {
 		r.alerts.server(sv, s)
+	} else {
+		r.alerts.note(sv.conf, serverEvent(s, fmt.Sprintf("Real server %s (%s): %s", s.conf.Addr, bareName(sv.conf), s.state())))
 	}
+}
+
+// downFromTheStart notes that the first check of a server has found it down. Nothing has
+// changed that anybody else would be told of.
+func (r *reporter) downFromTheStart(now time.Time, sv *service, s *server) {
+	r.alerts.at = now
+	r.alerts.note(sv.conf, serverEvent(s, fmt.Sprintf("Real server %s (%s): down from the start", s.conf.Addr, bareName(sv.conf))))
 }
 
 // report reports a server that has left its state.

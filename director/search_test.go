@@ -30,7 +30,7 @@ type lookups struct {
 	hangs bool
 }
 
-func (w *lookups) again(ctx context.Context, _ []byte, inForce *config.Config) (*config.Config, error) {
+func (w *lookups) again(ctx context.Context, _ *config.Source, inForce *config.Config) (*config.Config, error) {
 	w.mu.Lock()
 	w.tried = append(w.tried, time.Since(w.start))
 	found, hangs := w.found, w.hangs
@@ -120,7 +120,7 @@ func TestSearchThatIsRefused(t *testing.T) {
 		err := errors.New("test.cf:2: error: no, thanks")
 		refused.Store(&err)
 		r := newFixture(t, waiting(conf(v), "rs2"))
-		r.o.Again = func(context.Context, []byte, *config.Config) (*config.Config, error) {
+		r.o.Again = func(context.Context, *config.Source, *config.Config) (*config.Config, error) {
 			return conf(virtual(vip, rs1, rs2)), *refused.Load()
 		}
 		r.start()
@@ -208,8 +208,8 @@ func TestSearchLeavesTheFileAlone(t *testing.T) {
 		v := virtual(vip, rs1)
 		var texts []string
 		r := newFixture(t, waiting(conf(v), "rs2"))
-		r.o.Again = func(_ context.Context, text []byte, c *config.Config) (*config.Config, error) {
-			texts = append(texts, string(text))
+		r.o.Again = func(_ context.Context, src *config.Source, c *config.Config) (*config.Config, error) {
+			texts = append(texts, string(src.Text))
 			return c, nil
 		}
 		r.start()
@@ -248,7 +248,7 @@ func TestMaintenanceWhileNamesAreLookedUp(t *testing.T) {
 			if kind == "a search" {
 				waiting(c, "rs3")
 			}
-			r.o.Again = func(ctx context.Context, _ []byte, c *config.Config) (*config.Config, error) {
+			r.o.Again = func(ctx context.Context, _ *config.Source, c *config.Config) (*config.Config, error) {
 				wait(ctx)
 				return c, nil
 			}
@@ -264,9 +264,9 @@ func TestMaintenanceWhileNamesAreLookedUp(t *testing.T) {
 			parse := r.o.Parse
 			switch kind {
 			case "a reload", "an autoreload":
-				r.o.Parse = func(ctx context.Context, text []byte) (*config.Config, error) {
+				r.o.Parse = func(ctx context.Context, src *config.Source) (*config.Config, error) {
 					wait(ctx)
-					return parse(ctx, text)
+					return parse(ctx, src)
 				}
 				if kind == "an autoreload" {
 					r.write("other")

@@ -38,6 +38,8 @@ type serviceHistory struct {
 	fallbackOn bool
 	// fallbackOrder has the fallback answer whatever the real servers are, nil for none.
 	fallbackOrder *order
+	// unusable reports that the log has said that no real server is usable.
+	unusable bool
 	// announced reports that log and mail have said that the fallback answers.
 	announced bool
 	// command is the latest word given to fallbackcommand: start or stop.

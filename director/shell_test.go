@@ -99,7 +99,7 @@ func newFixture(t *testing.T, c *config.Config) *fixture {
 	r.write("first")
 	r.Director = New(Options{
 		Path: r.path, Dataplane: r.plane, Checks: func(name string) (checks.Func, bool) { return r.findCheck(name) }, MaxChecks: 4096,
-		Parse: func(context.Context, []byte) (*config.Config, error) {
+		Parse: func(context.Context, *config.Source) (*config.Config, error) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			return r.next, r.err
@@ -667,5 +667,5 @@ var _ dataplane.Dataplane = (*plane)(nil)
 // applyTo replaces the dataplane of the applier, before the start.
 func (r *fixture) applyTo(p dataplane.Dataplane) {
 	r.applier = applier.New(p, r.applied, r.log)
-	r.cluster.out = executor{r.applier, r.hooks, r.o.Mail, nil, r.log}
+	r.cluster.out = executor{r.applier, r.hooks, r.o.Mail, nil, r.record, r.log}
 }

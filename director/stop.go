@@ -143,6 +143,7 @@ func linger(ctx context.Context, grace time.Duration) (context.Context, context.
 // that have no effects: a removed service must not come back.
 func (c *cluster) stop() (kept []*service) {
 	c.reports.alerts.phase, c.readyChanged = config.AlertStopping, true
+	note(c, c.reports.alerts.at, Event{Event: "stopping", Text: "Stopping"})
 	for _, sv := range c.services {
 		if !sv.conf.CleanStop {
 			kept = append(kept, sv)

@@ -64,11 +64,11 @@ func TestStopWhateverHangs(t *testing.T) {
 					}, ok
 				}
 				parse, asked := r.o.Parse, 0
-				r.o.Parse = func(ctx context.Context, text []byte) (*config.Config, error) {
+				r.o.Parse = func(ctx context.Context, src *config.Source) (*config.Config, error) {
 					if asked++; asked > 1 {
 						<-gate("parse")
 					}
-					return parse(ctx, text)
+					return parse(ctx, src)
 				}
 				r.o.Follow = func(*config.Config) {
 					if asked > 1 {

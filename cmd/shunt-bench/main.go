@@ -14,10 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/bench"
+	"github.com/shunt-lb/shunt/internal/version"
 )
-
-// Set by the linker.
-var version, commit = "unknown", "unknown"
 
 func main() {
 	bench.Main()
@@ -47,7 +45,7 @@ type statusError int
 func (s statusError) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
 
 func newApp(stdout, stderr io.Writer) *cli.App {
-	cli.VersionPrinter = func(c *cli.Context) { fmt.Fprintf(c.App.Writer, "shunt-bench %s (%s)\n", version, commit) }
+	cli.VersionPrinter = func(c *cli.Context) { fmt.Fprintln(c.App.Writer, "shunt-bench", version.Text()) }
 	return &cli.App{
 		Name:      "shunt-bench",
 		Usage:     "measure directors side by side",
@@ -60,7 +58,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			"   shunt-bench run --scenario schedulers --weights 2,1 --scheduler wrr --pcap packets\n" +
 			"   shunt-bench compare old/report.json new/report.json     what became faster, what slower\n" +
 			"   shunt-bench report report.json                          the tables of an earlier run",
-		Version: version, Writer: stdout, ErrWriter: stderr, HideHelpCommand: true,
+		Version: version.Number, Writer: stdout, ErrWriter: stderr, HideHelpCommand: true,
 		ExitErrHandler: func(*cli.Context, error) {}, // run does it
 		OnUsageError:   usage,
 		Commands:       []*cli.Command{runCommand(), compareCommand(), reportCommand()},

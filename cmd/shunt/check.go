@@ -41,13 +41,13 @@ func checkCommand() *cli.Command {
 func misused(err error) error { return cli.Exit(err.Error(), exitConfig) }
 
 func check(c *cli.Context) error {
-	path, text, err := readConfig(c)
+	path, src, err := readConfig(c)
 	if err != nil {
 		return misused(err)
 	}
 	ctx, cancel := signal.NotifyContext(c.Context, unix.SIGINT, unix.SIGTERM)
 	defer cancel()
-	conf, err := config.Parse(ctx, path, text, config.Options{Strict: c.Bool("strict")})
+	conf, err := config.ParseSource(ctx, src, config.Options{Strict: c.Bool("strict")})
 	if err != nil {
 		return err
 	}

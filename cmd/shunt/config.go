@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/urfave/cli/v2"
 
@@ -15,7 +17,7 @@ func configCommand() *cli.Command {
 	flags := []cli.Flag{
 		&cli.BoolFlag{Name: "json", Usage: "print JSON"},
 		&cli.BoolFlag{Name: "strict", Usage: "refuse what ldirectord refuses"},
-		&cli.StringFlag{Name: "dataplane", Value: "auto", Usage: "the default dataplane: " + daemon.DataplaneChoices() + "; auto is what this host has"},
+		&cli.StringFlag{Name: "dataplane", Value: "auto", EnvVars: []string{"SHUNT_DATAPLANE"}, Usage: "the default dataplane: " + daemon.DataplaneChoices() + "; auto is what this host has"},
 	}
 	return &cli.Command{
 		Name:            "config",
@@ -41,17 +43,18 @@ func configCommand() *cli.Command {
 
 // load reads the file that a config command was given.
 func load(c *cli.Context) (string, *config.Config, error) {
-	path, text, err := readConfig(c)
+	path, src, err := readConfig(c)
 	if err != nil {
 		return path, nil, err
 	}
-	conf, err := daemon.Check(context.Background(), path, text, config.Options{Strict: c.Bool("strict")}, c.String("dataplane"))
+	conf, err := daemon.Check(context.Background(), src, config.Options{Strict: c.Bool("strict")}, c.String("dataplane"))
 	return path, conf, err
 }
 
-// readConfig reads the file that a command names, or the usual one.
-func readConfig(c *cli.Context) (path string, text []byte, err error) {
-	name := defaultConfig
+// readConfig reads the file that a command names, or else the environment, or the
+// usual one: the file that shunt run would read.
+func readConfig(c *cli.Context) (path string, src *config.Source, err error) {
+	name := cmp.Or(os.Getenv("SHUNT_CONFIG"), defaultConfig)
 	switch c.NArg() {
 	case 0:
 	case 1:
@@ -66,8 +69,8 @@ func readConfig(c *cli.Context) (path string, text []byte, err error) {
 	if passed := daemon.PassedOver(name, path); passed != "" {
 		fmt.Fprintf(c.App.ErrWriter, "shunt: %s means %s and not %s; write ./%s for that\n", name, path, passed, name)
 	}
-	text, err = config.ReadFile(path)
-	return path, text, err
+	src, err = config.ReadSource(path)
+	return path, src, err
 }
 
 // A verdict is what `config check --json` prints.

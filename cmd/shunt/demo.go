@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/daemon/demo"
+	"github.com/shunt-lb/shunt/internal/version"
 )
 
 func demoCommand() *cli.Command {
@@ -25,7 +26,7 @@ func demoCommand() *cli.Command {
 			}
 			ctx, cancel := signal.NotifyContext(c.Context, unix.SIGINT, unix.SIGTERM)
 			defer cancel()
-			return demo.Run(ctx, demo.Options{Once: c.Bool("once"), Out: c.App.Writer, Listen: c.String("listen"), Version: version})
+			return demo.Run(ctx, demo.Options{Once: c.Bool("once"), Out: c.App.Writer, Listen: c.String("listen"), Version: version.Number})
 		},
 	}
 }

@@ -112,6 +112,7 @@ type everyFixture struct {
 	mails    *mailbox
 	rs1, rs2 *httptest.Server
 	web, ext string // virtual services
+	more     string // one of an included file
 	file     string
 }
 
@@ -131,6 +132,11 @@ func newEveryFixture(t *testing.T) *everyFixture {
 		"%WEB%", port(e.web), "%EXT%", port(e.ext), "%UDP%", port(loopbackAddr(t)),
 		"%RS1%", port(e.rs1.Listener.Addr().String()), "%RS2%", port(e.rs2.Listener.Addr().String())).Replace(string(text)))
 	write(t, filepath.Join(e.dir, "other.cf"), "virtual = "+loopbackAddr(t)+"\n\tchecktype = connect\n")
+	if err := os.Mkdir(filepath.Join(e.dir, "conf.d"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	e.more = loopbackAddr(t)
+	write(t, filepath.Join(e.dir, "conf.d", "more.cf"), "virtual = "+e.more+"\n\tchecktype = connect\n\treal = "+e.rs1.Listener.Addr().String()+" masq\n")
 	write(t, filepath.Join(e.dir, "page.html"), "<p>back soon</p>\n")
 	write(t, filepath.Join(e.dir, "blocked"), "# nobody here\n198.51.100.0/24\n2001:db8::/32\n")
 	for _, program := range []string{"callback", "fallbackcommand", "check"} {
@@ -192,6 +198,7 @@ func TestEveryDirective(t *testing.T) {
 	e.status(`ready|2/2 up`)
 	wait.Until(t, "traffic", e.web200)
 	e.has("monitor", `^\[.* \d{4}\] \[\d+\] combined http tcp 127\.0\.0\.1 \d+ www\.example\.test 2 masq /alive yes \[up\] -$`)
+	e.status(regexp.QuoteMeta(e.more) + ` .*1/1`)
 	e.has("check.calls", `^127\.0\.0\.1 `+port(e.ext)+` 127\.0\.0\.1 `+port(e.rs1.Listener.Addr().String())+`$`)
 	e.has("fallbackcommand.calls", `^stop `+e.web+` tcp$`)
 	e.mailed("Subject: [Web Shop] Restored real server: " + e.rs1.Listener.Addr().String())

@@ -18,10 +18,9 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v2"
-)
 
-// The linker sets both.
-var version, commit = "unknown", "unknown"
+	"github.com/shunt-lb/shunt/internal/version"
+)
 
 // defaultConfig is the path of the file of ldirectord's users.
 const defaultConfig = "/etc/ha.d/ldirectord.cf"
@@ -66,7 +65,7 @@ func flagsFirst(args []string) []string {
 	switch {
 	case len(args) >= 3 && args[1] == "config":
 		command = 3
-	case len(args) >= 2 && args[1] == "check":
+	case len(args) >= 2 && (args[1] == "check" || isOrder(args[1])):
 		command = 2
 	default:
 		return args
@@ -88,15 +87,12 @@ func flagsFirst(args []string) []string {
 }
 
 // valueFlags are the flags of these commands that take a value.
-var valueFlags = []string{"--dataplane", "--virtual", "--real"}
+var valueFlags = []string{"--dataplane", "--virtual", "--real", "--reason", "--wait", "--config", "-c", "--control"}
 
 // runCommands are those about this program and its files.
 func runCommands() []*cli.Command {
 	return []*cli.Command{runCommand(), configCommand(), checkCommand(), demoCommand(), versionCommand()}
 }
-
-// orderCommands have a running shunt do something.
-func orderCommands() []*cli.Command { return []*cli.Command{reloadCommand()} }
 
 // viewCommands show what a running shunt does.
 func viewCommands() []*cli.Command { return []*cli.Command{statusCommand()} }
@@ -111,12 +107,12 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		UsageText: "shunt command [options]",
 		Description: "shunt reads the ldirectord.cf of an LVS cluster, checks its real servers and keeps its\n" +
 			"virtual services forwarding to those that are well.\n\n" + exitStatuses,
-		Version:        version,
+		Version:        version.Number,
 		Writer:         stdout,
 		ErrWriter:      stderr,
 		ExitErrHandler: func(*cli.Context, error) {}, // report prints errors
 		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return err },
-		Commands:       slices.Concat(runCommands(), orderCommands(), viewCommands(), hostCommands(), extraCommands()),
+		Commands:       slices.Concat(runCommands(), orderCommands(), askCommands(), viewCommands(), hostCommands(), extraCommands()),
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
 				return fmt.Errorf("no command is called %q: see shunt --help", c.Args().First())
@@ -145,7 +141,7 @@ func versionCommand() *cli.Command {
 	}
 }
 
-func printVersion(c *cli.Context) { fmt.Fprintf(c.App.Writer, "shunt %s (%s)\n", version, commit) }
+func printVersion(c *cli.Context) { fmt.Fprintln(c.App.Writer, "shunt", version.Text()) }
 
 // noArguments refuses arguments that a command would silently ignore.
 func noArguments(c *cli.Context) error {

@@ -12,7 +12,9 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
+	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/daemon"
+	"github.com/shunt-lb/shunt/internal/version"
 )
 
 func configFlag() cli.Flag {
@@ -51,7 +53,7 @@ func runCommand() *cli.Command {
 func options(c *cli.Context) (daemon.Options, error) {
 	o := daemon.Options{
 		Strict: c.Bool("strict"), Dataplane: c.String("dataplane"), Admin: c.String("admin"),
-		LogFormat: c.String("log-format"), Version: version, Commit: commit,
+		LogFormat: c.String("log-format"), Version: version.Number, Commit: version.Commit(),
 		Asked: configName(c), ControlGroup: c.String("control-group"),
 	}
 	if err := o.LogLevel.UnmarshalText([]byte(c.String("log-level"))); err != nil {
@@ -85,11 +87,14 @@ func runDirector(c *cli.Context) error {
 	signal.Notify(orders, unix.SIGHUP, unix.SIGUSR1)
 	defer signal.Stop(stops)
 	defer signal.Stop(orders)
+	o.LogProblems = !terminal(os.Stderr) // people get them as a compiler writes them
 	d := daemon.New(o)
 	stopped, err := interruptible(c.Context, stops, startWait, d.Start)
 	switch {
 	case stopped && errors.Is(err, context.Canceled):
 		return nil // stopped before it ran
+	case o.LogProblems && isProblems(err):
+		return cli.Exit("", exitConfig) // the log has them
 	case err != nil:
 		return err
 	case !stopped:
@@ -98,6 +103,11 @@ func runDirector(c *cli.Context) error {
 	// A second signal ends the waits of the stop.
 	_, err = interruptible(context.Background(), stops, hurryWait, d.Stop)
 	return err
+}
+
+func isProblems(err error) bool {
+	_, ok := errors.AsType[config.Problems](err)
+	return ok
 }
 
 const (

@@ -1,6 +1,7 @@
 package logs
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -18,10 +19,38 @@ type console struct {
 	mu      sync.Mutex
 	f       *os.File
 	patient time.Duration
+	journal bool // it leads to journald
+}
+
+// isJournal reports whether f leads to journald, by the variable JOURNAL_STREAM of
+// systemd.exec(5): device and inode of the socket that it has made. Children of a
+// service inherit the variable, and may have another standard error.
+func isJournal(f *os.File, stream string) bool {
+	var st unix.Stat_t
+	if stream == "" || unix.Fstat(int(f.Fd()), &st) != nil {
+		return false
+	}
+	return stream == fmt.Sprintf("%d:%d", st.Dev, st.Ino)
+}
+
+// forJournal returns a line as journald takes it, see sd-daemon(3): its severity in
+// front, and no time, which journald keeps by itself.
+func forJournal(level slog.Level, line []byte) []byte {
+	begin, rest := "", line
+	if text, ok := bytes.CutPrefix(line, []byte("time=")); ok {
+		_, rest, _ = bytes.Cut(text, []byte(" "))
+	} else if text, ok := bytes.CutPrefix(line, []byte(`{"time":`)); ok {
+		begin = "{"
+		_, rest, _ = bytes.Cut(text, []byte(","))
+	}
+	return fmt.Appendf(nil, "<%d>%s%s", severity(level), begin, rest)
 }
 
 // write writes a line, in pieces that fit once there is room for anything.
-func (c *console) write(_ slog.Level, line []byte) error {
+func (c *console) write(level slog.Level, line []byte) error {
+	if c.journal {
+		line = forJournal(level, line)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	deadline := time.Now().Add(c.patient)

@@ -39,7 +39,9 @@ func (l *file) reopen() error {
 }
 
 func (l *file) write(_ slog.Level, line []byte) error {
-	l.follow()
+	if l.follow() {
+		line = append(l.sink.first(), line...)
+	}
 	if l.torn {
 		line = append([]byte("\n"), line...)
 	}
@@ -52,25 +54,27 @@ func (l *file) write(_ slog.Level, line []byte) error {
 	return err
 }
 
-// follow opens the path anew if it means another file by now. If that fails
-// the lines go on into the old one, which is better than nowhere.
-func (l *file) follow() {
+// follow opens the path anew if it means another file by now, and reports whether
+// it has. If that fails the lines go on into the old one, which is better than
+// nowhere.
+func (l *file) follow() bool {
 	if time.Since(l.looked) < l.sink.set.moved {
-		return
+		return false
 	}
 	l.looked = time.Now()
 	there, err := files.Stat(l.path)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return
+		return false
 	}
 	here, hereErr := l.f.Stat()
 	if err == nil && hereErr == nil && os.SameFile(here, there) {
-		return
+		return false
 	}
-	if err := l.reopen(); err != nil && !l.stuck {
+	if err = l.reopen(); err != nil && !l.stuck {
 		l.stuck = true
 		l.sink.complain("%v: writing on into the file that had that name before", err)
 	}
+	return err == nil
 }
 
 func (l *file) close() error   { return l.f.Close() }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"time"
 )
 
 // A handler renders records with one of slog's own handlers and passes them
@@ -47,7 +48,7 @@ func (p *page) fit(_ []string, a slog.Attr) slog.Attr {
 
 func (p *page) Write(b []byte) (int, error) { return p.b.Write(b) }
 
-func newHandler(format string, s *Sink) (slog.Handler, error) {
+func newHandler(format string, s *Sink) (*handler, error) {
 	p := &page{value: maxValue}
 	o := &slog.HandlerOptions{Level: &s.level, ReplaceAttr: p.fit}
 	switch format {
@@ -84,6 +85,20 @@ func (h *handler) render(ctx context.Context, r slog.Record) ([]byte, error) {
 		h.page.value = maxValue
 	}
 	return bytes.Clone(h.page.b.Bytes()), err
+}
+
+// first renders the first record of a target, whatever the level; nil without args.
+func (h *handler) first(args []any) []byte {
+	if len(args) == 0 {
+		return nil
+	}
+	r := slog.NewRecord(time.Now(), slog.LevelInfo, "log begins", 0)
+	r.Add(args...)
+	line, err := h.render(context.Background(), r)
+	if err != nil {
+		return nil
+	}
+	return line
 }
 
 // WithAttrs returns a handler that adds attributes.

@@ -65,7 +65,10 @@ func (s *Sink) lose(err error) {
 
 // complain says on standard error what cannot be said in the log.
 func (s *Sink) complain(format string, args ...any) {
-	text := time.Now().Format(time.RFC3339) + " shunt: " + fmt.Sprintf(format, args...) + "\n"
+	text := "shunt: " + fmt.Sprintf(format, args...) + "\n"
+	if !s.stderr.journal {
+		text = time.Now().Format(time.RFC3339) + " " + text
+	}
 	_ = s.stderr.write(slog.LevelError, []byte(text)) // there is nobody else to tell
 }
 

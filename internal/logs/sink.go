@@ -16,6 +16,10 @@ type Options struct {
 	// Target is empty for standard error, a path that starts with "/" for a
 	// file, or a syslog facility.
 	Target string
+	// Begin is what the first record of each target that is opened, `log begins`,
+	// says of the program, in the form of the arguments of slog.Logger.Info. Standard
+	// error is open already, and has none.
+	Begin []any
 }
 
 // settings are what tests change.
@@ -58,6 +62,7 @@ var errHanging = errors.New("the log hangs on a write")
 type Sink struct {
 	set     settings
 	logger  *slog.Logger
+	first   func() []byte // the first line of a target
 	level   slog.LevelVar
 	stderr  *console
 	dropped atomic.Uint64
@@ -103,18 +108,27 @@ func Open(o Options) (*Sink, error) { return open(o, normal()) }
 
 func open(o Options, set settings) (*Sink, error) {
 	s := &Sink{set: set, jobs: make(chan *job, queueMax), done: make(chan struct{})}
-	s.stderr = &console{f: set.stderr, patient: set.write}
+	s.stderr = &console{f: set.stderr, patient: set.write, journal: isJournal(set.stderr, os.Getenv("JOURNAL_STREAM"))}
 	s.level.Set(o.Level)
 	h, err := newHandler(o.Format, s)
 	if err != nil {
 		return nil, err
 	}
 	s.logger = slog.New(h)
+	s.first = func() []byte { return h.first(o.Begin) }
 	if s.out, err = s.target(o.Target); err != nil {
 		return nil, err
 	}
+	s.begin()
 	go s.run() // until Close
 	return s, nil
+}
+
+// begin writes the first line of a target that was opened.
+func (s *Sink) begin() {
+	if line := s.first(); len(line) > 0 && s.out != output(s.stderr) {
+		s.write(slog.LevelInfo, line)
+	}
 }
 
 // Logger returns the logger that writes to s. It stays good when the target
@@ -137,6 +151,7 @@ func (s *Sink) Use(target string) error {
 	err = s.order(func() error {
 		s.retire(s.out)
 		s.out, s.reported, s.hung = out, false, nil
+		s.begin()
 		return nil
 	})
 	if errors.Is(err, ErrClosed) || errors.Is(err, errHanging) {
@@ -157,7 +172,11 @@ func (s *Sink) retire(old output) {
 func (s *Sink) Reopen() error {
 	return s.order(func() error {
 		s.reported, s.hung = false, nil
-		return s.out.reopen()
+		if err := s.out.reopen(); err != nil {
+			return err
+		}
+		s.begin()
+		return nil
 	})
 }
 

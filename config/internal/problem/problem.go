@@ -124,6 +124,15 @@ func (p Pos) String() string {
 	return s
 }
 
+// From returns the line as a text in file names it: "line 3", "line 3 of FILE" if p
+// is in another file.
+func (p Pos) From(file string) string {
+	if p.File == file {
+		return fmt.Sprintf("line %d", p.Line)
+	}
+	return fmt.Sprintf("line %d of %s", p.Line, p.File)
+}
+
 // Problems are the problems of a file in the order of its lines, and the error of
 // Load. There are at most a hundred, and those that count the rest.
 type Problems []Problem

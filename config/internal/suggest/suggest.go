@@ -11,7 +11,6 @@ var confusions = map[string]string{
 	"timeout":             "did you mean `checktimeout` or `negotiatetimeout`?",
 	"weight":              "the weight is the number behind the forwarding method: real=ADDRESS:PORT gate 2",
 	"monitor":             "did you mean `checktype` or `monitorfile`?",
-	"include":             "one file cannot include another; `execute` starts shunt for a second one",
 	"interval":            "did you mean `checkinterval`?",
 	"delay_loop":          "did you mean `checkinterval`?",
 	"connect_timeout":     "did you mean `checktimeout`?",

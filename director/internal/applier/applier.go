@@ -33,6 +33,9 @@ type Applier struct {
 	dp     dataplane.Dataplane
 	log    *slog.Logger
 	report Report
+	// Repaired is told of each service that somebody else has changed and that is put
+	// right, from the Applier's goroutine. It is set before Start; nil is nobody.
+	Repaired func(ctx context.Context, id dataplane.ServiceID, changes string)
 	// repairs counts services put right after somebody else changed them.
 	repairs  atomic.Uint64
 	barriers atomic.Uint32
@@ -185,7 +188,7 @@ func (a *Applier) sleep(ctx context.Context) {
 	case <-ctx.Done():
 	case <-a.wake:
 	case found := <-a.drifts:
-		a.repair(found)
+		a.repair(ctx, found)
 	case <-timer.C:
 		if a.retries[id] == r { // else nothing was due
 			delete(a.retries, id)

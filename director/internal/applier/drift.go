@@ -52,7 +52,7 @@ func (a *Applier) logUnreadable(err error, told string) string {
 	case err == nil && told != "":
 		a.log.Info("dataplane can be read again")
 	case err != nil && told != err.Error():
-		a.log.Warn("dataplane cannot be read", "err", err)
+		a.log.Error("dataplane cannot be read", "err", err)
 	}
 	if err == nil {
 		return ""
@@ -63,7 +63,7 @@ func (a *Applier) logUnreadable(err error, told string) string {
 // repair schedules a retry for each service that somebody else has changed.
 // Services that have a retry already are left to that: its desired state is
 // newer than the one in force.
-func (a *Applier) repair(found []dataplane.Drift) {
+func (a *Applier) repair(ctx context.Context, found []dataplane.Drift) {
 	for _, f := range found {
 		want, ours := a.served[f.Service]
 		if !ours || a.retries[f.Service] != nil {
@@ -75,8 +75,12 @@ func (a *Applier) repair(found []dataplane.Drift) {
 				"service", f.Service.String(), "removed", Join(left))
 		}
 		if len(f.Changes) > len(left) {
-			a.log.Warn("virtual service was changed by somebody else and is put right", "service", f.Service.String(), "changed", Join(f.Changes))
+			changes := Join(f.Changes)
+			a.log.Warn("virtual service was changed by somebody else and is put right", "service", f.Service.String(), "changed", changes)
 			a.repairs.Add(1)
+			if a.Repaired != nil {
+				a.Repaired(ctx, f.Service, changes)
+			}
 		}
 		a.retries[f.Service] = &retry{desired: desired{want: &want}, at: time.Now(), delay: FirstRetry / 2}
 	}

@@ -144,3 +144,67 @@ func writeFile(t testing.TB, path, text string) {
 		t.Fatal(err)
 	}
 }
+
+// A change of an included file counts as one of the file, and so do a new file, one
+// that is gone, one that may be read again, and one that comes by a link elsewhere.
+func TestIncludedFilesChange(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"conf.d", "v1", "v2"} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	at := func(name string) string { return filepath.Join(dir, name) }
+	do := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	writeFile(t, at("test.cf"), "include = conf.d/*.cf\ninclude = link/one.cf\n")
+	writeFile(t, at("conf.d/a.cf"), "first")
+	writeFile(t, at("v1/one.cf"), "v1")
+	writeFile(t, at("v2/one.cf"), "v2")
+	do(os.Symlink("v1", at("link")))
+	f := &File{Path: at("test.cf")}
+	if _, err := f.Load(); err != nil {
+		t.Fatal(err)
+	}
+	changed := func() (changed bool) {
+		t.Helper()
+		for range 3 {
+			c, err := f.Changed()
+			do(err)
+			changed = changed || c
+		}
+		return changed
+	}
+	if changed() {
+		t.Error("a change before there was one")
+	}
+	for _, step := range []struct {
+		name    string
+		do      func()
+		changed bool
+	}{
+		{"edited", func() { writeFile(t, at("conf.d/a.cf"), "other") }, true},
+		{"new", func() { writeFile(t, at("conf.d/b.cf"), "new") }, true},
+		{"of another name", func() { writeFile(t, at("conf.d/b.conf"), "new") }, false},
+		{"touched", func() { writeFile(t, at("conf.d/b.cf"), "new") }, false},
+		{"renamed", func() { do(os.Rename(at("conf.d/b.cf"), at("conf.d/c.cf"))) }, true},
+		{"gone", func() { do(os.Remove(at("conf.d/c.cf"))) }, true},
+		{"linked", func() { do(os.Remove(at("link"))); do(os.Symlink("v2", at("link"))) }, true},
+		{"missing", func() { do(os.Remove(at("v2/one.cf"))) }, true},
+		{"missing for longer", func() {}, false},
+		{"there again", func() { writeFile(t, at("v2/one.cf"), "v2") }, true},
+		{"folder gone", func() { do(os.RemoveAll(at("conf.d"))) }, true},
+		{"folder back", func() { do(os.Mkdir(at("conf.d"), 0o755)) }, true},
+		{"and its file", func() { writeFile(t, at("conf.d/a.cf"), "other") }, true},
+		{"no longer included", func() { writeFile(t, at("test.cf"), "# nothing\n") }, true},
+		{"nobody's", func() { writeFile(t, at("conf.d/a.cf"), "nobody's") }, false},
+	} {
+		if step.do(); changed() != step.changed {
+			t.Errorf("%s: changed is %v, want %v", step.name, !step.changed, step.changed)
+		}
+	}
+}

@@ -121,8 +121,8 @@ func (c *finder) close(first int, to netip.AddrPort, pos config.Pos) {
 	last := names[len(names)-1]
 	c.found = append(c.found, config.Problem{
 		Severity: config.Error, Pos: pos,
-		Text: fmt.Sprintf("virtual service %s: %s is the virtual service of line %d: connections would run in a circle: %s -> %s",
-			last, to, c.conf.Virtuals[first].Pos.Line, strings.Join(names, " -> "), names[0]),
+		Text: fmt.Sprintf("virtual service %s: %s is the virtual service of %s: connections would run in a circle: %s -> %s",
+			last, to, c.conf.Virtuals[first].Pos.From(pos.File), strings.Join(names, " -> "), names[0]),
 		Hint: "name a server that is none of these services",
 	})
 }

@@ -1,0 +1,26 @@
+package text
+
+import (
+	"cmp"
+	"fmt"
+
+	"github.com/shunt-lb/shunt/director"
+)
+
+// Event returns an event in one line: when, which, of what service and real server, and
+// why.
+func Event(e director.Event) string {
+	where := e.Service
+	if e.Real != "" {
+		where += "  " + e.Real
+	}
+	line := fmt.Sprintf("%s  %-13s  ", Clock(e.Time), e.Event)
+	if where != "" {
+		line += where + "  "
+	}
+	line += cmp.Or(e.Reason, e.Text)
+	if e.By != "" {
+		line += " (by " + e.By + ")"
+	}
+	return Printable(line)
+}

@@ -1,0 +1,63 @@
+package director
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/director/internal/events"
+)
+
+// Events are the latest events of a director, a thousand or so, for those who ask for
+// them or follow them. The methods may be called from any goroutine, before Start and
+// after the stop, and wait for nothing of the director.
+type Events = events.Ring[Event]
+
+// maxEvents is how many events are kept.
+const maxEvents = 1024
+
+// newEvents returns what keeps the events of a director that is made at a time. Their
+// numbers begin with the time, so that those of the next director are greater.
+func newEvents(made time.Time) *Events {
+	return events.New(maxEvents, uint64(max(1, made.UnixMicro())), func(e *Event, seq uint64) { e.Seq = seq })
+}
+
+// EventsOf returns the events of d.
+func EventsOf(d *Director) *Events { return d.record }
+
+// About reports whether the event is about the real server and the service that these
+// name, as in Director.History; empty is any.
+func (e *Event) About(service, real string) bool {
+	_, bare, _ := strings.Cut(e.Service, " ")
+	host, _, _ := strings.Cut(e.Real, "]:")
+	if !strings.HasPrefix(e.Real, "[") {
+		host, _, _ = strings.Cut(e.Real, ":")
+	}
+	return (service == "" || service == e.Service || service == bare || service == e.Name) &&
+		(real == "" || real == e.Real || real == strings.TrimPrefix(host, "["))
+}
+
+// note keeps an event of the director itself. It runs in the loop, or before it.
+func note(c *cluster, now time.Time, e Event) {
+	c.reports.alerts.at = now
+	c.reports.alerts.note(nil, e)
+}
+
+// repaired keeps the event of a service that somebody else had changed.
+func (c *cluster) repaired(now time.Time, id dataplane.ServiceID, changes string) {
+	if sv := c.byID[id]; sv != nil {
+		c.reports.alerts.at = now
+		c.reports.alerts.note(sv.conf, Event{Event: "repaired", Reason: changes, Text: "Changed by somebody else and put right: " + bareName(sv.conf)})
+	}
+}
+
+// refusedEvent is that of a configuration that is not put in force.
+func refusedEvent(err error) Event {
+	first, rest, _ := strings.Cut(err.Error(), "\n")
+	text := "Configuration refused: " + first
+	if rest != "" {
+		text += fmt.Sprintf(" and %d more", strings.Count(rest, "\n")+1)
+	}
+	return Event{Event: "refused", Reason: first, Text: text}
+}
