@@ -69,7 +69,7 @@ func flagsFirst(args []string) []string {
 	switch {
 	case len(args) >= 3 && args[1] == "config":
 		command = 3
-	case len(args) >= 2 && (args[1] == "check" || args[1] == "doctor" || isOrder(args[1])):
+	case len(args) >= 2 && (args[1] == "check" || args[1] == "doctor" || args[1] == "convert" || isOrder(args[1])):
 		command = 2
 	default:
 		return args
@@ -113,7 +113,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		ErrWriter:      stderr,
 		ExitErrHandler: func(*cli.Context, error) {}, // report prints errors
 		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return err },
-		Commands:       slices.Concat(runCommands(), orderCommands(), askCommands(), viewCommands(), hostCommands(), extraCommands()),
+		Commands:       slices.Concat(runCommands(), orderCommands(), askCommands(), viewCommands(), hostCommands(), moveCommands(), extraCommands()),
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
 				return fmt.Errorf("no command is called %q: see shunt --help", c.Args().First())
