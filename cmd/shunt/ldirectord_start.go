@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -16,6 +18,7 @@ import (
 
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/daemon"
+	"github.com/shunt-lb/shunt/internal/files"
 )
 
 // faceVariable tells the process that start makes of itself that it is the daemon, and
@@ -139,10 +142,17 @@ func (f *face) background(path string) int {
 			return f.failed(fmt.Errorf("process %d does not serve after %v; it goes on to start", cmd.Process.Pid, beginTime))
 		case <-time.After(20 * time.Millisecond):
 		}
-		if f.answers(time.Second) == nil {
+		// It answers before it has a pid file, or it has none and ends.
+		if f.answers(time.Second) == nil && f.hasPID(cmd.Process.Pid) {
 			return faceDone
 		}
 	}
+}
+
+// hasPID reports whether the pid file is that of a process.
+func (f *face) hasPID(pid int) bool {
+	text, err := files.Read(f.pidFile(), 64)
+	return err == nil && strings.TrimSpace(string(text)) == strconv.Itoa(pid)
 }
 
 // unwritten returns a file in memory for what a process says before it serves. A pipe

@@ -74,7 +74,7 @@ func runCommands() []*cli.Command {
 func viewCommands() []*cli.Command { return []*cli.Command{statusCommand()} }
 
 func newApp(stdout, stderr io.Writer) *cli.App {
-	commands := slices.Concat(runCommands(), orderCommands(), askCommands(), viewCommands(), hostCommands(), extraCommands())
+	commands := slices.Concat(runCommands(), orderCommands(), askCommands(), viewCommands(), hostCommands(), moveCommands(), extraCommands())
 	misuse(commands)
 	return &cli.App{
 		Name:      "shunt",
