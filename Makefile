@@ -247,9 +247,9 @@ uninstall:
 PACKAGED := bin/packages
 
 .PHONY: deb rpm
-deb rpm: need-go $(NFPM)
+deb rpm: build man $(NFPM)
 	rm -rf $(PACKAGED)/stage
-	$(MAKE) -s install DESTDIR=$(abspath $(PACKAGED))/stage PREFIX=/usr SYSCONFDIR=/etc UNITDIR=/usr/lib/systemd/system > /dev/null
+	$(MAKE) -s -o build -o man install DESTDIR=$(abspath $(PACKAGED))/stage PREFIX=/usr SYSCONFDIR=/etc UNITDIR=/usr/lib/systemd/system > /dev/null
 	gzip -n9 $(PACKAGED)/stage/usr/share/man/man?/*
 	for p in nfpm nfpm-ldirectord; do \
 	  STAGE=$(PACKAGED)/stage VERSION=$(VERSION) ARCH=$$($(GO) env GOARCH) $(NFPM) package --config packaging/$$p.yaml --packager $@ --target $(PACKAGED)/; \

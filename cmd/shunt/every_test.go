@@ -208,8 +208,8 @@ func TestEveryDirective(t *testing.T) {
 		t.Fatal(err)
 	}
 	wait.For(t, "the connection is listed", func() (string, bool) {
-		listed, _ := e.shunt("connections", "--config", e.file).CombinedOutput()
-		alias, _ := e.shunt("status", "--config", e.file, "--connections", "--service", e.web).CombinedOutput()
+		listed, _ := e.shunt("connections", "--config", e.file).Output()
+		alias, _ := e.shunt("status", "--config", e.file, "--connections", "--service", e.web).Output()
 		line := client.LocalAddr().String() + " "
 		return string(listed) + string(alias), strings.Contains(string(listed), line) && strings.Contains(string(alias), line)
 	})
