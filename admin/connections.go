@@ -20,8 +20,11 @@ type Connection struct {
 	// Client has port 0 where persistence has pinned it to the real server.
 	Client  netip.AddrPort `json:"client"`
 	Virtual netip.AddrPort `json:"virtual"`
-	Server  netip.AddrPort `json:"server"`
-	// State is the kernel's word: ESTABLISHED, FIN_WAIT, UDP.
+	// Server is empty while the client waits for one.
+	Server netip.AddrPort `json:"server"`
+	// State is the word of the dataplane. That of the kernel has its own: ESTABLISHED,
+	// FIN_WAIT, UDP. That of the proxy has ESTABLISHED, CONNECTING (to a real server),
+	// WAITING (for a place there), HEADER (for the PROXY header), CLOSING and UDP.
 	State string `json:"state"`
 	// Expires is when it is forgotten if nothing moves.
 	Expires director.Seconds `json:"expires_seconds"`
@@ -41,15 +44,6 @@ func (c Connection) plain() dataplane.Connection {
 		Protocol: c.Protocol, Client: c.Client, Virtual: c.Virtual, Server: c.Server,
 		State: c.State, Expires: time.Duration(c.Expires),
 	}
-}
-
-// Connections are the connections at this moment.
-type Connections struct {
-	// All yields them as they are found, without holding the table; an error
-	// is the last. It is nil where no dataplane has a table.
-	All iter.Seq2[dataplane.Connection, error]
-	// Unlisted names the services whose dataplane has no table to list.
-	Unlisted []string
 }
 
 // A ConnectionFilter selects connections. The zero value selects all.
@@ -116,8 +110,7 @@ type connectionLine struct {
 }
 
 type connectionsEnd struct {
-	Unlisted []string `json:"unlisted,omitempty"`
-	Error    string   `json:"error,omitempty"`
+	Error string `json:"error,omitempty"`
 }
 
 // getConnections sends the table line by line. The director is not asked, and
@@ -130,14 +123,10 @@ func (s *Server) getConnections(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/x-ndjson")
-	var all Connections
-	if s.connections != nil {
-		all = s.connections(r.Context())
-	}
 	out := json.NewEncoder(w)
-	end := connectionsEnd{Unlisted: all.Unlisted}
-	if all.All != nil {
-		if err := sendConnections(r, out, all.All, match); err != nil {
+	end := connectionsEnd{}
+	if s.connections != nil {
+		if err := sendConnections(r, out, s.connections(r.Context()), match); err != nil {
 			end.Error = err.Error()
 		}
 	}

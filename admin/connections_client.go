@@ -13,10 +13,9 @@ import (
 )
 
 // Connections calls each with the connections that f selects, one after the other
-// as they come. An error of each ends that and is returned. The services whose
-// dataplane has no table to list are returned by name. Time is bounded by ctx
+// as they come. An error of each ends that and is returned. Time is bounded by ctx
 // alone: the table may be large.
-func (c *Client) Connections(ctx context.Context, f ConnectionFilter, each func(dataplane.Connection) error) (unlisted []string, err error) {
+func (c *Client) Connections(ctx context.Context, f ConnectionFilter, each func(dataplane.Connection) error) error {
 	query := url.Values{}
 	for name, value := range map[string]string{"service": f.Service, "real": f.Real} {
 		if value != "" {
@@ -25,7 +24,7 @@ func (c *Client) Connections(ctx context.Context, f ConnectionFilter, each func(
 	}
 	resp, err := c.ask(ctx, http.MethodGet, "/api/v1/connections?"+query.Encode(), nil)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer resp.Body.Close()
 	in := json.NewDecoder(resp.Body)
@@ -34,18 +33,18 @@ func (c *Client) Connections(ctx context.Context, f ConnectionFilter, each func(
 		err := in.Decode(&l)
 		switch {
 		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-			return nil, fmt.Errorf("control socket %s: shunt ended before the list of connections did", c.path)
+			return fmt.Errorf("control socket %s: shunt ended before the list of connections did", c.path)
 		case err != nil:
-			return nil, fmt.Errorf("control socket %s: read the answer: %w", c.path, err)
+			return fmt.Errorf("control socket %s: read the answer: %w", c.path, err)
 		case l.End != nil && l.End.Error != "":
-			return l.End.Unlisted, errors.New(l.End.Error)
+			return errors.New(l.End.Error)
 		case l.End != nil:
-			return l.End.Unlisted, nil
+			return nil
 		case l.Connection == nil:
 			continue
 		}
 		if err := each(l.plain()); err != nil {
-			return nil, err
+			return err
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"net"
 	"sync"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/director"
 )
 
@@ -61,9 +63,9 @@ type Options struct {
 	Orders Orders
 	// Asks answer further questions; nil refuses them.
 	Asks Asks
-	// Connections reads the connections that are being forwarded; nil if that is
-	// impossible. It is called from many goroutines at once.
-	Connections func(context.Context) Connections
+	// Connections yields the connections that are being forwarded, as they are found; an
+	// error is the last. Nil is none. It is called from many goroutines at once.
+	Connections func(context.Context) iter.Seq2[dataplane.Connection, error]
 }
 
 // A Server answers on the addresses given to ListenTCP and ListenControl until
@@ -75,7 +77,7 @@ type Server struct {
 	config      string
 	group       int
 	registry    *prometheus.Registry
-	connections func(context.Context) Connections
+	connections func(context.Context) iter.Seq2[dataplane.Connection, error]
 	orders      Orders
 	views       views
 	asks        Asks

@@ -21,7 +21,7 @@ type Connection struct {
 	Protocol string         // TCP or UDP; IP for clients pinned by a firewall mark
 	Client   netip.AddrPort // its port is 0 for a client that is pinned by persistence
 	Virtual  netip.AddrPort
-	Server   netip.AddrPort
-	State    string        // the dataplane's word: ESTABLISHED, FIN_WAIT, UDP
-	Expires  time.Duration // until it is forgotten if nothing moves
+	Server   netip.AddrPort // zero while it waits for one
+	State    string         // the dataplane's word: ESTABLISHED, FIN_WAIT, CLOSING, UDP
+	Expires  time.Duration  // until it is forgotten if nothing moves
 }

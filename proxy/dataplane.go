@@ -23,6 +23,7 @@ var (
 	_ dataplane.Drainer   = (*Dataplane)(nil)
 	_ dataplane.Observer  = (*Dataplane)(nil)
 	_ dataplane.Looker    = (*Dataplane)(nil)
+	_ dataplane.Lister    = (*Dataplane)(nil)
 )
 
 // Options are the settings of a Dataplane. The zero value is usable.

@@ -42,9 +42,8 @@ func (t *ConnectionTable) Add(c dataplane.Connection) error {
 	return t.release()
 }
 
-// Close writes what was kept, how many there were, and which services are not
-// among them.
-func (t *ConnectionTable) Close(unlisted []string) error {
+// Close writes what was kept, and how many there were.
+func (t *ConnectionTable) Close() error {
 	if t.widths == nil {
 		if err := t.release(); err != nil {
 			return err
@@ -54,10 +53,7 @@ func (t *ConnectionTable) Close(unlisted []string) error {
 	if t.n == 1 {
 		noun = "connection"
 	}
-	if _, err := fmt.Fprintln(t.w, strconv.Itoa(t.n), noun); err != nil || len(unlisted) == 0 {
-		return err
-	}
-	_, err := fmt.Fprintf(t.w, "not listed, because the proxy has no table of its connections: %s\n", Printable(strings.Join(unlisted, ", ")))
+	_, err := fmt.Fprintln(t.w, strconv.Itoa(t.n), noun)
 	return err
 }
 
@@ -95,8 +91,11 @@ func (t *ConnectionTable) line(cells []string) error {
 	return err
 }
 
-// end writes an address, and its port if it has one.
+// end writes an address, and its port if it has one; "-" for none.
 func end(a netip.AddrPort) string {
+	if !a.IsValid() {
+		return "-"
+	}
 	if a.Port() == 0 {
 		return a.Addr().String()
 	}

@@ -203,10 +203,18 @@ func TestEveryDirective(t *testing.T) {
 	e.has("fallbackcommand.calls", `^stop `+e.web+` tcp$`)
 	e.mailed("Subject: [Web Shop] Restored real server: " + e.rs1.Listener.Addr().String())
 
-	listed, err := e.shunt("status", "--config", e.file, "--connections").Output()
-	if err != nil || !strings.HasPrefix(string(listed), "0 connections\nnot listed, because the proxy has no table of its connections: ") ||
-		!strings.Contains(string(listed), "tcp "+e.web) {
-		t.Errorf("connections: %v\n%s", err, listed)
+	client, err := net.Dial("tcp", e.web)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wait.For(t, "the connection is listed", func() (string, bool) {
+		listed, _ := e.shunt("connections", "--config", e.file).Output()
+		alias, _ := e.shunt("status", "--config", e.file, "--connections", "--service", e.web).Output()
+		line := client.LocalAddr().String() + " "
+		return string(listed) + string(alias), strings.Contains(string(listed), line) && strings.Contains(string(alias), line)
+	})
+	if err := client.Close(); err != nil {
+		t.Error(err)
 	}
 
 	rs2 := e.rs2.Listener.Addr().String()

@@ -50,7 +50,7 @@ func statusCommand() *cli.Command {
 			&cli.BoolFlag{Name: "all", Usage: "all problems and the whole table, however long they are"},
 			&cli.BoolFlag{Name: "check", Usage: "print one line and exit as a plugin of Nagios"},
 			&cli.BoolFlag{Name: "checks", Usage: "show the latest checks of the real servers instead"},
-			&cli.BoolFlag{Name: "connections", Usage: "show the connections that the kernel forwards instead, one a line, as they are found"},
+			&cli.BoolFlag{Name: "connections", Usage: "the same as the command connections"},
 			&cli.BoolFlag{Name: "json", Usage: "print the API's JSON; of connections, one object a line"},
 			&cli.BoolFlag{Name: "watch", Aliases: []string{"w"}, Usage: "go on, once a second, until Ctrl-C"},
 		},

@@ -1,0 +1,89 @@
+package stream
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/proxy/internal/engine"
+	"github.com/shunt-lb/shunt/proxy/internal/virtual"
+)
+
+// listShare is the number of slots that are looked at before events are handled again.
+const listShare = 256
+
+// Connections iterates over the connections of all services, but for those on the
+// built-in sorry server; see [dataplane.Lister].
+func (f *Forwarder) Connections(ctx context.Context) iter.Seq2[dataplane.Connection, error] {
+	return engine.Collect(ctx, f.engine, func(w *engine.Worker, from int32) ([]dataplane.Connection, int32) {
+		return engine.Of[*handler](w).list(from)
+	})
+}
+
+// list returns the connections in the slots from a number on, and the next number.
+func (h *handler) list(from int32) (found []dataplane.Connection, next int32) {
+	to := min(from+listShare, h.conns.slots.Size())
+	for i := from; i < to; i++ {
+		c := h.conns.at(i)
+		if c.state == free {
+			continue
+		}
+		if one, ok := h.describe(c); ok {
+			if found == nil {
+				found = make([]dataplane.Connection, 0, to-i)
+			}
+			found = append(found, one)
+		}
+	}
+	if to == h.conns.slots.Size() {
+		return found, engine.None
+	}
+	return found, to
+}
+
+// describe returns what is known of a connection, false if its client has reset it.
+func (h *handler) describe(c *conn) (dataplane.Connection, bool) {
+	o := h.conns.refs(c)
+	from, ok := h.clientOf(c)
+	if !ok {
+		return dataplane.Connection{}, false
+	}
+	d := dataplane.Connection{Protocol: "TCP", Client: from, Virtual: o.service.Addr, State: c.word(), Expires: h.expires(c)}
+	if !virtual.Specified(d.Virtual) {
+		if who, ok := h.partiesOf(c); ok {
+			d.Virtual = who.Dest
+		}
+	}
+	if o.claim.Server() != nil {
+		d.Server = o.claim.Addr()
+	}
+	return d, true
+}
+
+// word returns the state of a connection in one word, the kernel's where it has one.
+func (c *conn) word() string {
+	switch c.state {
+	case awaitingHeader:
+		return "HEADER"
+	case waiting:
+		return "WAITING"
+	case connecting:
+		return "CONNECTING"
+	case relaying:
+		if !c.ways[client].endPassed && !c.ways[server].endPassed {
+			return "ESTABLISHED"
+		}
+	}
+	return "CLOSING"
+}
+
+// expires returns the time until a connection is given up if nothing moves, but for
+// ticks.
+func (h *handler) expires(c *conn) time.Duration {
+	left := int32(c.due - h.worker.Tick)
+	if c.state == relaying || c.state == resetting {
+		left = int32(engine.Ticks(h.conns.refs(c).service.Settings().IdleTimeout) - (h.worker.Tick - c.last))
+	}
+	return time.Duration(max(left, 0)) * engine.TickLength
+}
