@@ -82,7 +82,8 @@ func (c *Client) Reload(ctx context.Context) error {
 	return c.do(ctx, http.MethodPost, "/api/v1/reload", new(struct{}))
 }
 
-// Process returns the number of the process that listens on the control socket.
+// Process returns the id of the process that listens on the control socket. It does
+// not ask that process anything, which may hang.
 func (c *Client) Process(ctx context.Context) (int, error) {
 	conn, err := c.dial(ctx, "", "")
 	if err != nil {

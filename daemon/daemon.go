@@ -38,11 +38,25 @@ type Options struct {
 	Dataplane string
 	// Admin is the address of metrics, status page and API; "" for none.
 	Admin string
+	// State is the path of the file that keeps orders of operators over restarts, ""
+	// for none.
+	State string
 	// Control are the paths of the control sockets. ControlGroup is a group, by
 	// name or number, that may use them, in addition to the user that shunt runs
 	// as; "" for none.
 	Control      []string
 	ControlGroup string
+	// AdminOptional: an Admin address that cannot be opened is a warning.
+	AdminOptional bool
+	// PIDFile is the path of a file with the id of this process, "" for none. It is
+	// there when Start has returned, and gone when Stop has.
+	PIDFile string
+	// DrainLimit is the longest that a stop waits for connections, whatever the
+	// configuration says; 0 is no limit.
+	DrainLimit time.Duration
+	// LogFile is the target of the log where the configuration has none, as its
+	// logfile would be; "" is standard error.
+	LogFile string
 	// LogFormat is text or json.
 	LogFormat string
 	LogLevel  slog.Level
@@ -122,7 +136,7 @@ func (d *Daemon) openDirector(context.Context) error {
 	d.notifier = newNotifier(func(state string) { tell(d.log, state) }, d.well)
 	d.director = director.New(director.Options{
 		Path: d.o.Config, Parse: d.parse, Again: d.again, InForce: d.inForce, Follow: d.follow, Ready: d.ready,
-		Dataplane: plane, Forwarding: plane.status, Log: d.log,
+		Dataplane: plane, Forwarding: plane.status, State: d.o.State, Log: d.log,
 		Mail: func(m director.Mail) { d.mails.Send(alertMail(m)) }, Deliver: deliver,
 	})
 	return nil
@@ -179,6 +193,10 @@ func (d *Daemon) openAdmin(ctx context.Context) error {
 		return nil
 	}
 	addr, err := s.ListenTCP(ctx, d.o.Admin)
+	if err != nil && d.o.AdminOptional {
+		d.log.Warn("there are no metrics and no status page", "err", err)
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -28,7 +28,7 @@ func TestDeliver(t *testing.T) {
 	defer s.Close()
 	ca := filepath.Join(t.TempDir(), "ca.pem")
 	p := director.Post{URL: s.URL + "/hidden", CA: ca, Event: director.Event{
-		Version: 1, Event: "down", Time: time.Date(2026, 3, 14, 15, 9, 26, 0, time.UTC), Host: "lb1", Status: "running", Service: "tcp 10.0.0.100:80",
+		Version: 1, Seq: 1773500966000042, Event: "down", Time: time.Date(2026, 3, 14, 15, 9, 26, 0, time.UTC), Host: "lb1", Status: "running", Service: "tcp 10.0.0.100:80",
 		Name: "shop", Real: "10.0.0.11:80", Kind: "refused", Reason: "connect 10.0.0.11:80: connection refused",
 		Text: "Deleted real server: 10.0.0.11:80 (10.0.0.100:80)",
 	}}

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"time"
@@ -51,6 +52,9 @@ func (w impatient) Write(b []byte) (int, error) {
 
 // run is main with its surroundings given, and returns the exit code.
 func run(args []string, stdout, stderr io.Writer) int {
+	if filepath.Base(args[0]) == "ldirectord" {
+		return asLdirectord(args, stdout, stderr)
+	}
 	app := newApp(stdout, stderr)
 	cli.VersionPrinter = printVersion
 	err := app.RunContext(context.Background(), flagsFirst(args))

@@ -39,9 +39,10 @@ func runCommand() *cli.Command {
 			"cleanstop says; a second one ends all waiting within a second.",
 		Flags: []cli.Flag{
 			configFlag(), controlFlag(),
-			&cli.StringFlag{Name: "control-group", EnvVars: []string{"SHUNT_CONTROL_GROUP"}, Usage: "let the members of `GROUP` use the control socket: status and reload"},
+			&cli.StringFlag{Name: "control-group", EnvVars: []string{"SHUNT_CONTROL_GROUP"}, Usage: "let the members of `GROUP` use the control socket: status, reload and orders about real servers"},
 			&cli.StringFlag{Name: "dataplane", Value: "auto", EnvVars: []string{"SHUNT_DATAPLANE"}, Usage: "the default dataplane: " + daemon.DataplaneChoices()},
 			&cli.StringFlag{Name: "admin", Value: "127.0.0.1:9910", EnvVars: []string{"SHUNT_ADMIN"}, Usage: "`ADDRESS` of metrics and status page; empty for none"},
+			&cli.StringFlag{Name: "state", EnvVars: []string{"SHUNT_STATE"}, Usage: "`PATH` of the file that keeps operators' orders over restarts; empty for none (default: one for each configuration file, in /var/lib/shunt)"},
 			&cli.StringFlag{Name: "log-format", Value: "text", EnvVars: []string{"SHUNT_LOG_FORMAT"}, Usage: "text or json"},
 			&cli.StringFlag{Name: "log-level", Value: "info", EnvVars: []string{"SHUNT_LOG_LEVEL"}, Usage: "debug, info, warn or error"},
 			&cli.BoolFlag{Name: "strict", Usage: "refuse what ldirectord refuses"},
@@ -64,6 +65,7 @@ func options(c *cli.Context) (daemon.Options, error) {
 		return o, fmt.Errorf("%w; name another with --config", err)
 	}
 	o.Control = controlPaths(c, runtimeDir(), o.Config)
+	o.State = statePath(c, o.Config)
 	return o, nil
 }
 
@@ -71,12 +73,19 @@ func runDirector(c *cli.Context) error {
 	if err := noArguments(c); err != nil {
 		return err
 	}
+	return direct(c, func(*daemon.Options) {}, func() {})
+}
+
+// direct runs a director until it is told to stop. adjust may change the options of
+// the command line, and started is called when the start has succeeded.
+func direct(c *cli.Context, adjust func(*daemon.Options), started func()) error {
 	var o daemon.Options
 	var err error
 	found := make(chan struct{})
 	go func() { // it looks for a file, which the first thread must not do
 		defer close(found)
 		o, err = options(c)
+		adjust(&o)
 	}()
 	if <-found; err != nil {
 		return err
@@ -98,6 +107,7 @@ func runDirector(c *cli.Context) error {
 	case err != nil:
 		return err
 	case !stopped:
+		started()
 		serve(c.Context, d, stops, orders)
 	}
 	// A second signal ends the waits of the stop.
