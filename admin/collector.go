@@ -1,41 +1,32 @@
 package admin
 
 import (
-	"context"
-	"fmt"
+	"bytes"
+	"compress/gzip"
+	"io"
+	"net/http"
 	"runtime"
 	"slices"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/common/expfmt"
 
+	"github.com/shunt-lb/shunt/admin/internal/exposition"
 	"github.com/shunt-lb/shunt/director"
 )
 
-// A collector turns one status of the director into all of its metrics at each
-// scrape. It keeps nothing between scrapes, so that services which a reload
-// removed are gone from the next one.
-type collector struct {
-	status func(context.Context) (director.Status, error)
-	life   context.Context
-}
-
-var directorUp = prometheus.NewDesc("shunt_director_up",
-	"1 if the director's loop answered this scrape in time. At 0 all metrics about services and configuration are missing.", nil, nil)
-
-// newRegistry returns the registry of one server. It is not the default one, in
-// which any library may register metrics.
-func (s *Server) newRegistry(o Options) *prometheus.Registry {
+// newRegistry returns the registry of one server, for the metrics that every Go
+// program has, and the version. It is not the default one, in which any library may
+// register metrics.
+func newRegistry(o Options) *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	r.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		buildInfo(o),
-		collector{status: s.status, life: s.life},
 	)
-	if o.Sorry != nil {
-		r.MustRegister(sorryCollector(o.Sorry))
-	}
 	return r
 }
 
@@ -49,71 +40,112 @@ func buildInfo(o Options) prometheus.Collector {
 	return g
 }
 
-// Describe implements prometheus.Collector.
-func (c collector) Describe(ch chan<- *prometheus.Desc) {
-	ch <- directorUp
-	describe(ch, statusMetrics)
-	describe(ch, loadMetrics)
-	describe(ch, serviceMetrics)
-	describe(ch, serverMetrics)
-	describe(ch, serviceTraffic)
-	describe(ch, serverTraffic)
-	ch <- checkDurations
-}
-
-// Collect implements prometheus.Collector.
-func (c collector) Collect(ch chan<- prometheus.Metric) {
-	st, err := c.status(c.life)
-	ch <- prometheus.MustNewConstMetric(directorUp, prometheus.GaugeValue, truth(err == nil))
-	if err != nil {
+// metrics answers a scrape: it turns one status of the director into all of its
+// metrics. It keeps nothing between scrapes, so that services which a reload
+// removed are gone from the next one.
+func (s *Server) metrics(w http.ResponseWriter, r *http.Request) {
+	all := s.families()
+	w.Header().Set("Content-Type", exposition.ContentType)
+	if !gzipped(r.Header.Get("Accept-Encoding")) {
+		s.expose(w, all)
 		return
 	}
-	sendAll(ch, statusMetrics, &st)
+	w.Header().Set("Content-Encoding", "gzip")
+	z, _ := gzip.NewWriterLevel(w, gzip.BestSpeed) // the level is good
+	s.expose(z, all)
+	_ = z.Close()
+}
+
+// gzipped reports whether a header Accept-Encoding takes gzip.
+func gzipped(accept string) bool {
+	for coding := range strings.SplitSeq(accept, ",") {
+		name, weight, _ := strings.Cut(strings.ReplaceAll(coding, " ", ""), ";")
+		if strings.EqualFold(name, "gzip") {
+			return strings.Trim(strings.TrimPrefix(weight, "q="), "0.") != "" || weight == ""
+		}
+	}
+	return false
+}
+
+// expose writes all metrics. An error says that the client is gone.
+func (s *Server) expose(out io.Writer, all []family) {
+	if _, err := out.Write(s.programMetrics()); err != nil {
+		return
+	}
+	text := exposition.NewWriter(out)
+	for _, f := range all {
+		f.write(text)
+	}
+	_ = text.Flush()
+}
+
+// programMetrics returns what the registry has.
+func (s *Server) programMetrics() []byte {
+	all, err := s.registry.Gather()
+	if err != nil {
+		s.log.Warn("metrics are incomplete", "err", err)
+	}
+	var b bytes.Buffer
+	for _, f := range all {
+		_, _ = expfmt.MetricFamilyToText(&b, f) // a buffer takes all
+	}
+	return b.Bytes()
+}
+
+var loop = scope[bool]{prefix: "director_"}
+
+var directorMetrics = []metric[bool]{
+	loop.gauge("up", "1 if the director's loop answered this scrape in time. At 0 all metrics about services and configuration are missing.",
+		func(up *bool) float64 { return truth(*up) }),
+}
+
+// families returns all metrics of shunt at one moment, in order of their names.
+func (s *Server) families() []family {
+	st, err := s.status(s.life)
+	up := err == nil
+	all := append(families(directorMetrics, loop.labelled(&up)), s.sorry.families()...)
+	if up {
+		all = append(all, statusFamilies(&st)...)
+	}
+	slices.SortFunc(all, func(a, b family) int { return strings.Compare(a.name, b.name) })
+	return all
+}
+
+func statusFamilies(st *director.Status) []family {
+	all := families(statusMetrics, whole.labelled(st))
 	if st.Dataplane.Load != nil {
-		sendAll(ch, loadMetrics, st.Dataplane.Load)
+		all = append(all, families(loadMetrics, load.labelled(st.Dataplane.Load))...)
 	}
-	services, servers := serviceMetrics, serverMetrics
+	services, servers := itemsOf(st)
+	all = append(all, families(serviceMetrics, services...)...)
+	all = append(all, families(serverMetrics, servers...)...)
+	all = append(all, checkDurations(services))
 	if st.Dataplane.Error == "" {
-		services = slices.Concat(services, serviceTraffic)
-		servers = slices.Concat(servers, serverTraffic)
+		all = append(all, families(serviceTraffic, services...)...)
+		all = append(all, families(serverTraffic, servers...)...)
 	}
-	first := newOnce()
+	return all
+}
+
+// itemsOf returns the services and real servers of a status, those with the same
+// labels once: twice would cost the scrape.
+func itemsOf(st *director.Status) (services []item[director.ServiceStatus], servers []item[director.ServerStatus]) {
+	seen := map[string]bool{}
+	first := func(labels string) bool {
+		again := seen[labels]
+		seen[labels] = true
+		return !again
+	}
 	for i := range st.Services {
 		sv := &st.Services[i]
-		if first(sv.Service, "") {
-			sendAll(ch, services, sv, sv.Service)
-			sendDurations(ch, sv)
+		if l := service.labelled(sv, sv.Service); first(l.labels) {
+			services = append(services, l)
 		}
 		for j := range sv.Servers {
-			if r := &sv.Servers[j]; first(sv.Service, r.Server) {
-				sendAll(ch, servers, r, sv.Service, r.Server)
+			if l := server.labelled(&sv.Servers[j], sv.Service, sv.Servers[j].Server); first(l.labels) {
+				servers = append(servers, l)
 			}
 		}
 	}
-}
-
-func sendAll[T any](ch chan<- prometheus.Metric, ms []metric[T], v *T, labels ...string) {
-	for _, m := range ms {
-		m.send(ch, v, labels...)
-	}
-}
-
-// newOnce returns a function that reports whether it sees a service and real
-// server for the first time: the same labels twice would cost the scrape.
-func newOnce() func(service, real string) bool {
-	seen := map[[2]string]bool{}
-	return func(service, real string) bool {
-		key := [2]string{service, real}
-		again := seen[key]
-		seen[key] = true
-		return !again
-	}
-}
-
-// scrapeLog logs the errors of scrapes.
-type scrapeLog struct{ warn func(msg string, args ...any) }
-
-// Println implements promhttp.Logger.
-func (l scrapeLog) Println(v ...any) {
-	l.warn("metrics are incomplete", "err", fmt.Sprint(v...))
+	return services, servers
 }

@@ -3,8 +3,7 @@ package admin
 import (
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
+	"github.com/shunt-lb/shunt/admin/internal/exposition"
 	"github.com/shunt-lb/shunt/admin/text"
 	"github.com/shunt-lb/shunt/director"
 )
@@ -48,7 +47,7 @@ var serviceMetrics = []metric[director.ServiceStatus]{
 		func(sv *director.ServiceStatus) []string {
 			return []string{sv.Name, sv.Scheduler, sv.Check, sv.Fallback}
 		}),
-	service.metric(prometheus.GaugeValue, "real_servers", "Real servers of the service in each state: up, pending, kept, drain, down, maintenance.", []string{"state"}, serversByState),
+	service.metric(gaugeKind, "real_servers", "Real servers of the service in each state: up, pending, kept, drain, down, maintenance.", []string{"state"}, serversByState),
 	service.gauge("fallback_active", "1 while the fallback answers because no real server can.",
 		func(sv *director.ServiceStatus) float64 { return truth(sv.FallbackActive) }),
 	service.gauge("failopen", "1 while real servers with failing checks serve in place of the fallback, by failopen.",
@@ -82,12 +81,12 @@ var serverMetrics = []metric[director.ServerStatus]{
 		weightInForce),
 	server.gauge("configured_weight", "The weight in the configuration.",
 		func(r *director.ServerStatus) float64 { return float64(r.Weight) }),
-	server.metric(prometheus.CounterValue, "checks_total", "Checks by result: ok, failed.", []string{"result"},
+	server.metric(counterKind, "checks_total", "Checks by result: ok, failed.", []string{"result"},
 		func(r *director.ServerStatus, emit sample) {
 			emit(float64(r.ChecksOK), "ok")
 			emit(float64(r.ChecksBad), "failed")
 		}),
-	server.metric(prometheus.GaugeValue, "check_up", "1 if one of several checks of the real server finds it well; an agent that says nothing changes nothing. Missing where there is one check alone.", []string{"check"},
+	server.metric(gaugeKind, "check_up", "1 if one of several checks of the real server finds it well; an agent that says nothing changes nothing. Missing where there is one check alone.", []string{"check"},
 		func(r *director.ServerStatus, emit sample) {
 			for _, c := range r.Checks {
 				emit(truth(c.OK), c.Check)
@@ -95,7 +94,7 @@ var serverMetrics = []metric[director.ServerStatus]{
 		}),
 	server.counter("hastened_checks_total", "Checks made early because clients did not reach the real server, by observe.",
 		func(r *director.ServerStatus) uint64 { return r.Hastened }),
-	server.metric(prometheus.GaugeValue, "last_check_duration_seconds", "How long the latest check took; missing before the first one.", nil,
+	server.metric(gaugeKind, "last_check_duration_seconds", "How long the latest check took; missing before the first one.", nil,
 		func(r *director.ServerStatus, emit sample) {
 			if !r.Checked.IsZero() {
 				emit(time.Duration(r.Duration).Seconds())
@@ -115,17 +114,16 @@ var serverMetrics = []metric[director.ServerStatus]{
 		func(r *director.ServerStatus) time.Time { return r.Since }),
 }
 
-// checkDurations is the only histogram.
-var checkDurations = prometheus.NewDesc("shunt_service_check_duration_seconds",
-	"How long the checks of the service's real servers took, with those that failed.", []string{"service"}, nil)
-
-func sendDurations(ch chan<- prometheus.Metric, sv *director.ServiceStatus) {
-	h := sv.CheckDurations
-	sent, err := prometheus.NewConstHistogram(checkDurations, h.Count, h.Sum.Seconds(), h.Buckets, sv.Service)
-	if err != nil {
-		sent = prometheus.NewInvalidMetric(checkDurations, err)
-	}
-	ch <- sent
+// checkDurations returns the only histogram.
+func checkDurations(services []item[director.ServiceStatus]) family {
+	const name = "shunt_service_check_duration_seconds"
+	return family{name, func(w *exposition.Writer) {
+		w.Family(name, histogramKind, "How long the checks of the service's real servers took, with those that failed.")
+		for _, i := range services {
+			h := &i.v.CheckDurations
+			w.Histogram(i.labels, h.Count, h.Sum.Seconds(), h.Buckets)
+		}
+	}}
 }
 
 // weightInForce is the weight in units of the configuration, whatever the
@@ -149,7 +147,7 @@ func serversByState(sv *director.ServiceStatus, emit sample) {
 
 // quorumGauge has no sample where no directive asks for a quorum.
 func quorumGauge(name, help string, read func(director.QuorumStatus) float64) metric[director.ServiceStatus] {
-	return service.metric(prometheus.GaugeValue, name, help, nil, func(sv *director.ServiceStatus, emit sample) {
+	return service.metric(gaugeKind, name, help, nil, func(sv *director.ServiceStatus, emit sample) {
 		if sv.Quorum != nil {
 			emit(read(*sv.Quorum))
 		}

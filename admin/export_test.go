@@ -2,12 +2,20 @@ package admin
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
 
 	"github.com/shunt-lb/shunt/director"
 )
@@ -33,8 +41,35 @@ func Claim(ctx context.Context, path string) (net.Listener, error) {
 // Public is what the TCP address serves, for tests that must not open one.
 func (s *Server) Public() http.Handler { return s.public() }
 
-// Gatherer is what /metrics reads.
-func (s *Server) Gatherer() prometheus.Gatherer { return s.registry }
+// Gatherer reads what /metrics answers, as a scrape does. The same sample twice is
+// an error.
+func (s *Server) Gatherer() prometheus.Gatherer {
+	return prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
+		w := httptest.NewRecorder()
+		s.Public().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+		seen := map[string]bool{}
+		for line := range strings.Lines(w.Body.String()) {
+			key := line
+			if !strings.HasPrefix(line, "#") {
+				key = line[:strings.LastIndexByte(line, ' ')]
+			}
+			if seen[key] {
+				return nil, fmt.Errorf("twice: %s", key)
+			}
+			seen[key] = true
+		}
+		p := expfmt.NewTextParser(model.UTF8Validation)
+		parsed, err := p.TextToMetricFamilies(w.Body)
+		var all []*dto.MetricFamily
+		for _, name := range slices.Sorted(maps.Keys(parsed)) {
+			for _, m := range parsed[name].GetMetric() {
+				slices.SortFunc(m.Label, func(a, b *dto.LabelPair) int { return strings.Compare(a.GetName(), b.GetName()) })
+			}
+			all = append(all, parsed[name])
+		}
+		return all, err
+	})
+}
 
 // Reason classifies the latest check of r.
 func Reason(r director.ServerStatus) string { return latestReason(&r) }

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"net/http"
 
-	"github.com/prometheus/client_golang/prometheus/promhttp"
-
 	"github.com/shunt-lb/shunt/admin/page"
 	"github.com/shunt-lb/shunt/director"
 )
@@ -21,10 +19,7 @@ const configParameter = "config"
 // and leaves 405 for the rest.
 func (s *Server) public() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", s.bounded(promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{
-		ErrorLog:      scrapeLog{s.log.Warn},
-		ErrorHandling: promhttp.ContinueOnError,
-	}).ServeHTTP))
+	mux.HandleFunc("GET /metrics", s.bounded(s.metrics))
 	mux.HandleFunc("GET /healthz", s.healthz)
 	mux.HandleFunc("GET /readyz", s.readyz)
 	mux.HandleFunc("GET /api/v1/status", s.bounded(s.getStatus))

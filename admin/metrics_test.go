@@ -1,8 +1,10 @@
 package admin_test
 
 import (
+	"compress/gzip"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -73,6 +75,35 @@ func TestMetricsPromtool(t *testing.T) {
 		cmd.Stdin = get(newServer(t, tells(st)), "/metrics").Body
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Errorf("%s: %v\n%s", name, err, out)
+		}
+	}
+}
+
+// A scrape by a client that takes gzip is the same.
+func TestMetricsGzip(t *testing.T) {
+	s := newServer(t, tells(troubled()))
+	want := own(get(s, "/metrics").Body.String())
+	for accept, packed := range map[string]bool{"gzip": true, "deflate, GZIP;q=0.5": true, "gzip;q=0": false, "gzip; q=0.0": false, "identity": false} {
+		w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/metrics", nil)
+		r.Header.Set("Accept-Encoding", accept)
+		s.Public().ServeHTTP(w, r)
+		body := io.Reader(w.Body)
+		if (w.Header().Get("Content-Encoding") == "gzip") != packed {
+			t.Fatalf("%s: Content-Encoding %q", accept, w.Header().Get("Content-Encoding"))
+		}
+		if packed {
+			z, err := gzip.NewReader(body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body = z
+		}
+		text, err := io.ReadAll(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, own(string(text))); diff != "" {
+			t.Errorf("%s: -plain +this:\n%s", accept, diff)
 		}
 	}
 }

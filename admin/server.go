@@ -76,7 +76,8 @@ type Server struct {
 	version     string
 	config      string
 	group       int
-	registry    *prometheus.Registry
+	registry    *prometheus.Registry // of the metrics that every program has
+	sorry       sorryCollector
 	connections func(context.Context) iter.Seq2[dataplane.Connection, error]
 	orders      Orders
 	views       views
@@ -104,7 +105,7 @@ func New(o Options) *Server {
 		pace: pace, asking: make(chan struct{}, maxAsking),
 		asks: o.Asks, followers: make(chan struct{}, maxFollowers), leaving: leaving, leave: leave,
 	}
-	s.registry = s.newRegistry(o)
+	s.registry, s.sorry = newRegistry(o), o.Sorry
 	s.views.init(s)
 	return s
 }

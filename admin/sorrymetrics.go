@@ -1,6 +1,9 @@
 package admin
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"maps"
+	"slices"
+)
 
 // SorryStats are the counters of the built-in sorry server for one service. The
 // fields are those of sorry.Stats, so that one converts to the other.
@@ -27,7 +30,7 @@ var sorryMetrics = []metric[SorryStats]{
 		func(s *SorryStats) float64 { return float64(s.Active) }),
 	sorry.counter("refused_connections_total", "Connections that the sorry server has reset because it had too many.",
 		func(s *SorryStats) uint64 { return s.Refused }),
-	sorry.metric(prometheus.CounterValue, "answers_total",
+	sorry.metric(counterKind, "answers_total",
 		"Answers of the sorry server by kind: page (HTTP), line (another protocol), dns, reset, none (a datagram that it ignored).",
 		[]string{"answer"}, sorryAnswers),
 }
@@ -40,12 +43,16 @@ func sorryAnswers(s *SorryStats, emit sample) {
 	emit(float64(s.Ignored), "none")
 }
 
-// Describe implements prometheus.Collector.
-func (c sorryCollector) Describe(ch chan<- *prometheus.Desc) { describe(ch, sorryMetrics) }
-
-// Collect implements prometheus.Collector.
-func (c sorryCollector) Collect(ch chan<- prometheus.Metric) {
-	for service, stats := range c() {
-		sendAll(ch, sorryMetrics, &stats, service)
+// families returns those of the sorry server, which may be nil.
+func (c sorryCollector) families() []family {
+	if c == nil {
+		return nil
 	}
+	var items []item[SorryStats]
+	stats := c()
+	for _, service := range slices.Sorted(maps.Keys(stats)) {
+		v := stats[service]
+		items = append(items, sorry.labelled(&v, service))
+	}
+	return families(sorryMetrics, items...)
 }

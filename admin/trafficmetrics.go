@@ -3,8 +3,6 @@ package admin
 import (
 	"slices"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/director"
 )
@@ -19,7 +17,7 @@ var (
 		[]metric[director.ServiceStatus]{
 			service.counter("refused_connections_total", "Clients that no real server could take. Always 0 on IPVS: the kernel refuses them without counting.",
 				func(sv *director.ServiceStatus) uint64 { return sv.Counters.Refused }),
-			service.metric(prometheus.CounterValue, "refusals_total", "Refused clients by reason: unusable, unreachable, queue, bound, ports. 0 where the dataplane does not see them.", []string{"reason"},
+			service.metric(counterKind, "refusals_total", "Refused clients by reason: unusable, unreachable, queue, bound, ports. 0 where the dataplane does not see them.", []string{"reason"},
 				func(sv *director.ServiceStatus, emit sample) {
 					for why, n := range sv.Counters.Refusals {
 						emit(float64(n), dataplane.Refusal(why).String())
