@@ -61,7 +61,7 @@ func asLdirectord(args []string, stdout, stderr io.Writer) int {
 			fmt.Fprint(stdout, faceUsageText)
 			return faceDone
 		case "-v", "--version":
-			fmt.Fprintf(stdout, "ldirectord: shunt %s\n", version.Text())
+			fmt.Fprintln(stdout, "ldirectord: shunt", version.Text())
 			return faceDone
 		case "--":
 			words = words[1:]
@@ -119,7 +119,7 @@ func (f *face) running() (pid int, stale bool, err error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
 	defer cancel()
-	if pid, err = client.Peer(ctx); !errors.Is(err, admin.ErrNotRunning) {
+	if pid, err = client.Process(ctx); !errors.Is(err, admin.ErrNotRunning) {
 		return pid, false, err
 	}
 	text, err := files.Read(f.pidFile(), 64)

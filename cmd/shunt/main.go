@@ -73,9 +73,6 @@ func runCommands() []*cli.Command {
 // viewCommands show what a running shunt does.
 func viewCommands() []*cli.Command { return []*cli.Command{statusCommand()} }
 
-// hostCommands are about this host.
-func hostCommands() []*cli.Command { return []*cli.Command{realserverCommand()} }
-
 func newApp(stdout, stderr io.Writer) *cli.App {
 	commands := slices.Concat(runCommands(), orderCommands(), askCommands(), viewCommands(), hostCommands(), extraCommands())
 	misuse(commands)
