@@ -21,15 +21,10 @@ import (
 	"github.com/shunt-lb/shunt/internal/host/sysctl"
 )
 
-// doctorMisused is the exit status for wrong usage (EX_USAGE in sysexits.h): 1 and 2
-// are findings.
-const doctorMisused = 64
-
 func doctorCommand() *cli.Command {
 	return &cli.Command{
 		Name: "doctor", ArgsUsage: "[FILE]", Action: examine,
-		OnUsageError: func(_ *cli.Context, err error, _ bool) error { return cli.Exit(err.Error(), doctorMisused) },
-		Usage:        "examine this host for what keeps the services of a file from working",
+		Usage: "examine this host for what keeps the services of a file from working",
 		Description: "Looks at the kernel and its modules, the rights and limits of shunt, the kernel's settings, the\n" +
 			"virtual addresses and who else answers for them, real servers and the ways to them, ports, clock and\n" +
 			"other programs. Each finding says what it breaks and what to type. It takes some seconds. Nothing is changed\n" +
@@ -49,7 +44,7 @@ func doctorCommand() *cli.Command {
 
 func examine(c *cli.Context) error {
 	if err := checkDoctorFlags(c); err != nil {
-		return cli.Exit(err.Error(), doctorMisused)
+		return usage("%v", err)
 	}
 	path, src, err := readConfig(c)
 	if err != nil {
@@ -59,7 +54,7 @@ func examine(c *cli.Context) error {
 	defer cancel()
 	report, err := consult(ctx, c, path, src)
 	if err != nil {
-		return cli.Exit(err.Error(), doctorMisused)
+		return usage("%v", err)
 	}
 	if err := printReport(c, &report, path); err != nil {
 		return err
