@@ -247,9 +247,9 @@ uninstall:
 PACKAGED := bin/packages
 
 .PHONY: deb rpm
-deb rpm: need-go $(NFPM)
+deb rpm: build man $(NFPM)
 	rm -rf $(PACKAGED)/stage
-	$(MAKE) -s install DESTDIR=$(abspath $(PACKAGED))/stage PREFIX=/usr SYSCONFDIR=/etc UNITDIR=/usr/lib/systemd/system > /dev/null
+	$(MAKE) -s -o build -o man install DESTDIR=$(abspath $(PACKAGED))/stage PREFIX=/usr SYSCONFDIR=/etc UNITDIR=/usr/lib/systemd/system > /dev/null
 	gzip -n9 $(PACKAGED)/stage/usr/share/man/man?/*
 	for p in nfpm nfpm-ldirectord; do \
 	  STAGE=$(PACKAGED)/stage VERSION=$(VERSION) ARCH=$$($(GO) env GOARCH) $(NFPM) package --config packaging/$$p.yaml --packager $@ --target $(PACKAGED)/; \
@@ -279,7 +279,7 @@ deps-programs: PACKAGES += postgresql redis-server redis-tools iperf3 openssh-se
   nghttp2-client nghttp2-server ngtcp2-client ngtcp2-server python3-websockets python3-aiosmtpd swaks socat \
   mariadb-server slapd freeradius openssl prometheus \
   dovecot-imapd dovecot-pop3d postfix vsftpd kamailio inn2 ldap-utils apache2 squid \
-  resource-agents libxml2-utils
+  resource-agents libxml2-utils chromium tmux
 
 deps-packages: PACKAGES += systemd systemd-container rpm logrotate procps
 

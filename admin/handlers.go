@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/shunt-lb/shunt/admin/page"
 	"github.com/shunt-lb/shunt/director"
 )
 
@@ -29,8 +30,9 @@ func (s *Server) public() http.Handler {
 	mux.HandleFunc("GET /api/v1/status", s.bounded(s.getStatus))
 	mux.HandleFunc("GET /api/v1/history", s.bounded(s.getHistory))
 	mux.HandleFunc("GET /api/v1/orders", s.bounded(s.ordered(s.getOrders)))
+	mux.HandleFunc("GET /{$}", s.bounded(s.views.page.ServeHTTP))
+	mux.HandleFunc("GET /api/v1/stream", s.views.page.Stream)
 	mux.HandleFunc("GET /api/v1/events", s.getEvents())
-	mux.HandleFunc("GET /{$}", s.bounded(s.page))
 	return secure(mux)
 }
 
@@ -69,7 +71,7 @@ func secure(next http.Handler) http.Handler {
 		h := w.Header()
 		h.Set("Cache-Control", "no-store")
 		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Content-Security-Policy", pagePolicy)
+		h.Set("Content-Security-Policy", page.Policy)
 		h.Set("Referrer-Policy", "no-referrer")
 		next.ServeHTTP(w, r)
 	})

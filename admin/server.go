@@ -77,6 +77,7 @@ type Server struct {
 	registry    *prometheus.Registry
 	connections func(context.Context) Connections
 	orders      Orders
+	views       views
 	asks        Asks
 	followers   chan struct{}
 	leaving     context.Context // done when Close begins
@@ -102,6 +103,7 @@ func New(o Options) *Server {
 		asks: o.Asks, followers: make(chan struct{}, maxFollowers), leaving: leaving, leave: leave,
 	}
 	s.registry = s.newRegistry(o)
+	s.views.init(s)
 	return s
 }
 
@@ -119,6 +121,7 @@ func (s *Server) ListenTCP(ctx context.Context, addr string) (net.Addr, error) {
 	if err := s.serve(e); err != nil {
 		return nil, err
 	}
+	s.views.begin()
 	return ln.Addr(), nil
 }
 
@@ -151,6 +154,7 @@ func (s *Server) close() {
 	s.mu.Unlock()
 	s.leave()
 
+	s.views.close()
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
 	var wg sync.WaitGroup

@@ -8,6 +8,7 @@ import (
 
 	"github.com/shunt-lb/shunt/config/internal/problem"
 	"github.com/shunt-lb/shunt/config/internal/suggest"
+	"github.com/shunt-lb/shunt/internal/similar"
 )
 
 type (
@@ -199,7 +200,7 @@ func meant(name string, where scope) string {
 		}
 	}
 	for _, names := range [][]string{here, elsewhere} {
-		if n := suggest.Nearest(lower, names); n != "" {
+		if n := similar.Word(lower, names); n != "" {
 			return fmt.Sprintf("did you mean `%s`?", n)
 		}
 	}

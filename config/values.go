@@ -10,6 +10,7 @@ import (
 
 	"github.com/shunt-lb/shunt/config/internal/suggest"
 	"github.com/shunt-lb/shunt/internal/services"
+	"github.com/shunt-lb/shunt/internal/similar"
 )
 
 // A field is a line whose value is being read. Its methods return false when
@@ -227,7 +228,7 @@ var service = bind("`"+strings.Join(services.Names(), "`, `")+"`", func(f *field
 		return w, ok
 	}
 	hint := suggest.Choice(w, known)
-	if suggest.Nearest(strings.ToLower(w), known) == "" {
+	if similar.Word(strings.ToLower(w), known) == "" {
 		hint += "; a program of your own checks with checktype=external, checkcommand=PROGRAM"
 	}
 	return "", f.fail(f.valAt, fmt.Sprintf("`%s` is no service", w), hint)

@@ -4,10 +4,10 @@ package packaging_test
 
 import (
 	"bytes"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -26,14 +26,17 @@ type container struct {
 
 // bootScript mounts an overlay of the whole system in a mount namespace of its
 // own and boots it: $1 is a folder to mount at, $2 one that is /packages inside.
-// Units of the system are enabled for other targets than this one.
+// Units of the system are enabled for other targets than this one. Nobody configures
+// its network, and an index of manual pages would take a minute.
 const bootScript = `set -eu
 mount -t tmpfs tmpfs "$1"
 mkdir "$1/upper" "$1/work" "$1/root"
 mount -t overlay overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/root"
 cd "$1/root"
-rm -rf etc/machine-id etc/ha.d usr/sbin/policy-rc.d
+rm -rf etc/machine-id etc/ha.d usr/sbin/policy-rc.d var/lib/man-db/auto-update
 mkdir -p etc/systemd/system packages
+ln -sf /dev/null etc/systemd/system/systemd-networkd-wait-online.service
+ln -sf /dev/null etc/systemd/system/NetworkManager-wait-online.service
 cat > etc/systemd/system/shunt-test.target <<UNIT
 [Unit]
 Requires=basic.target
@@ -45,6 +48,7 @@ cat > etc/systemd/system/real@.service <<UNIT
 Type=exec
 DynamicUser=yes
 ExecStart=/usr/bin/python3 -m http.server --bind 127.0.0.1 --directory /packages %i
+StandardError=null
 UNIT
 exec systemd-nspawn --quiet --directory="$1/root" --bind-ro="$2:/packages" --boot --register=no --keep-unit \
 	--private-network --console=pipe systemd.unit=shunt-test.target systemd.show_status=no`
@@ -53,23 +57,30 @@ exec systemd-nspawn --quiet --directory="$1/root" --bind-ro="$2:/packages" --boo
 func boot(t *testing.T, packages string) *container {
 	need.Root(t)
 	need.Programs(t, "systemd-nspawn", "unshare", "nsenter", "python3")
-	p := process.Start(t, "unshare", "--mount", "--propagation", "private", "sh", "-c", bootScript, "sh", t.TempDir(), packages)
+	// Whatever ends the test ends all processes of the container.
+	p := process.Start(t, "setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child", "--mount", "--propagation", "private",
+		"--mount-proc", "sh", "-c", bootScript, "sh", t.TempDir(), packages)
 	c := &container{t: t}
-	pid := p.Cmd.Process.Pid
 	c.init = wait.For(t, "a systemd in the container", func() (string, bool) {
 		if !p.Running() {
 			t.Fatal("the container has ended")
 		}
-		children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
-		child := strings.TrimSpace(string(children))
-		name, _ := os.ReadFile(filepath.Join("/proc", child, "comm"))
-		return child, child != "" && strings.TrimSpace(string(name)) == "systemd"
+		nspawn := child(strconv.Itoa(p.Cmd.Process.Pid))
+		init := child(nspawn)
+		name, _ := os.ReadFile(filepath.Join("/proc", init, "comm"))
+		return init, string(name) == "systemd\n"
 	})
 	wait.Until(t, "the container has started", func() bool {
 		out, _ := c.try("systemctl is-active shunt-test.target real@8081 real@8082")
 		return out == "active\nactive\nactive\n"
 	})
 	return c
+}
+
+// child returns the only child of a process, "" if there is none.
+func child(pid string) string {
+	children, _ := os.ReadFile(filepath.Join("/proc", pid, "task", pid, "children"))
+	return strings.TrimSpace(string(children))
 }
 
 // command is a shell script inside of the container.

@@ -4,10 +4,13 @@
 package packaging_test
 
 import (
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/shunt-lb/shunt/internal/test/need"
 	"github.com/shunt-lb/shunt/internal/test/process"
@@ -34,6 +37,20 @@ var formats = []format{
 	},
 }
 
+// built builds what is packaged.
+var built = sync.OnceValues(func() ([]byte, error) {
+	return exec.Command("make", "-s", "-C", "..", "build", "man").CombinedOutput()
+})
+
+// makes has make do something with what is built.
+func makes(t *testing.T, args ...string) {
+	t.Helper()
+	if out, err := built(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	process.Run(t, "make", append([]string{"-s", "-C", "..", "-o", "build", "-o", "man"}, args...)...)
+}
+
 // path is a shell's pattern for the file of a package.
 func (f format) path(name, version string) string {
 	return strings.NewReplacer("%s_%s", name+"_"+version, "%s-%s", name+"-"+version).Replace(f.file)
@@ -43,7 +60,7 @@ func (f format) path(name, version string) string {
 func build(t *testing.T) string {
 	dir := t.TempDir()
 	for _, v := range []string{older, version.Number} {
-		process.Run(t, "make", "-s", "-C", "..", "deb", "rpm", "VERSION="+v, "PACKAGED="+dir)
+		makes(t, "deb", "rpm", "VERSION="+v, "PACKAGED="+dir)
 	}
 	return dir
 }
@@ -68,21 +85,30 @@ func TestPackages(t *testing.T) {
 		t.Run(f.name, func(t *testing.T) {
 			c := boot(t, packages)
 			before := c.files()
-			c.installs(f)
-			c.refusesToStart()
-			c.starts()
-			c.reloads()
-			c.rotates()
-			c.upgrades(f)
-			c.replacesLdirectord(f)
-			c.isRemoved(f, before)
+			for _, step := range []struct {
+				name string
+				run  func()
+			}{
+				{"installs", func() { c.installs(f) }},
+				{"refuses to start", c.refusesToStart},
+				{"starts", c.starts},
+				{"reloads", c.reloads},
+				{"rotates its log", c.rotates},
+				{"upgrades", func() { c.upgrades(f) }},
+				{"replaces ldirectord", func() { c.replacesLdirectord(f) }},
+				{"is removed", func() { c.isRemoved(f, before) }},
+			} {
+				begin := time.Now()
+				step.run()
+				t.Logf("%s, in %v", step.name, time.Since(begin).Round(time.Millisecond))
+			}
 		})
 	}
 }
 
 // files lists what is called shunt or ldirectord on the system.
 func (c *container) files() []string {
-	return strings.Fields(c.run("find /etc /usr /var /run ! -path '*/nspawn/*' \\( -name '*shunt*' -o -name '*ldirectord*' \\) | sort"))
+	return strings.Fields(c.run("find /etc /usr /var /run -maxdepth 4 ! -path '*/nspawn/*' \\( -name '*shunt*' -o -name '*ldirectord*' \\) | sort"))
 }
 
 func (c *container) installs(f format) {
@@ -98,8 +124,8 @@ func (c *container) installs(f format) {
 	}
 }
 
-// refusesToStart: without a file, with one that shunt may not read, and with a
-// mistake in it, the start fails, and systemd gives up.
+// refusesToStart: without a file, with one that shunt may not read, with a mistake
+// in it, and beside ldirectord, the start fails, and systemd gives up.
 func (c *container) refusesToStart() {
 	c.t.Helper()
 	gaveUp := func(reason string) {
@@ -111,13 +137,16 @@ func (c *container) refusesToStart() {
 		}
 		c.run("systemctl reset-failed shunt")
 	}
-	gaveUp("ldirectord.cf: not found")
+	gaveUp("ldirectord.cf: no such file")
 	c.write("/etc/ha.d/ldirectord.cf", config)
 	c.run("chmod 600 /etc/ha.d/ldirectord.cf")
 	gaveUp("ldirectord.cf: permission denied")
 	c.run("chgrp shunt /etc/ha.d/ldirectord.cf; chmod g+r /etc/ha.d/ldirectord.cf; echo wrong >> /etc/ha.d/ldirectord.cf")
 	gaveUp("ldirectord.cf:10:1: error:")
 	c.write("/etc/ha.d/ldirectord.cf", config)
+	c.run("systemd-run --unit ldirectord sleep infinity")
+	gaveUp("ldirectord is running. Type: systemctl disable --now ldirectord")
+	c.run("systemctl stop ldirectord")
 }
 
 func (c *container) starts() {
@@ -209,6 +238,9 @@ func (c *container) isRemoved(f format, before []string) {
 	c.run("systemctl stop shunt")
 	if got := c.property("Result"); got != "success" {
 		c.t.Errorf("the stop ended with %s:\n%s", got, c.run("journalctl --no-pager --unit shunt"))
+	}
+	if journal := c.run("journalctl --no-pager --boot"); strings.Contains(journal, "shunt.service:") && strings.Contains(journal, "Unknown key") {
+		c.t.Errorf("systemd does not know all of the unit:\n%s", journal)
 	}
 	c.run("systemctl start shunt")
 	c.run(f.remove + " shunt-ldirectord shunt")

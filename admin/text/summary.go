@@ -82,8 +82,8 @@ func Usable(sv director.ServiceStatus) bool {
 	return false
 }
 
-// services says in a clause how the virtual services are.
-func (s Summary) services() string {
+// OfServices says in a clause how the virtual services are.
+func (s Summary) OfServices() string {
 	switch {
 	case s.Services == 0:
 		return "no virtual services"
@@ -101,8 +101,8 @@ func (s Summary) services() string {
 	)
 }
 
-// servers says in a clause how the real servers are.
-func (s Summary) servers() string {
+// OfServers says in a clause how the real servers are.
+func (s Summary) OfServers() string {
 	switch {
 	case s.Servers == 0:
 		return "no real servers"
@@ -147,5 +147,5 @@ func (s Summary) Line(host string, now time.Time) string {
 	if s.Unready != "" {
 		ready = "NOT READY"
 	}
-	return fmt.Sprintf("shunt on %s: %s; %s; %s; as of %s", host, s.services(), s.servers(), ready, Clock(now))
+	return fmt.Sprintf("shunt on %s: %s; %s; %s; as of %s", host, s.OfServices(), s.OfServers(), ready, Clock(now))
 }

@@ -16,7 +16,7 @@ func Verdict(st director.Status, f Filter, now time.Time) (string, Level) {
 	selected := f.Of(st)
 	problems := slices.DeleteFunc(Problems(st, now), func(p Problem) bool { return !f.concerns(p, selected) || p.Level == Note })
 	s := Summarize(selected)
-	level, text := Note, s.services()+"; "+s.servers()
+	level, text := Note, s.OfServices()+"; "+s.OfServers()
 	if len(problems) > 0 {
 		worst := problems[0]
 		level, text = worst.Level, worst.Subject+": "+worst.Text

@@ -18,7 +18,7 @@ import (
 
 func checkCommand() *cli.Command {
 	return &cli.Command{
-		Name: "check", ArgsUsage: "[FILE]", Action: check, OnUsageError: func(_ *cli.Context, err error, _ bool) error { return misused(err) },
+		Name: "check", ArgsUsage: "[FILE]", Action: check,
 		Usage: "make the checks of a configuration file once, by hand",
 		Description: "Shows for each real server what was sent to it, what came back, the verdict, and where it is known\n" +
 			"that ldirectord judges otherwise. Passwords are shown as ***. No shunt needs to be running, and nothing\n" +
@@ -36,13 +36,17 @@ func checkCommand() *cli.Command {
 	}
 }
 
-// misused gives an error of the command line, or of the file, its exit code. It
-// is not 1, which says that a check has failed.
+// misused gives an error about the file, and what is asked for of it, its exit
+// code. It is not 1, which says that a check has failed.
 func misused(err error) error { return cli.Exit(err.Error(), exitConfig) }
 
 func check(c *cli.Context) error {
 	path, src, err := readConfig(c)
-	if err != nil {
+	var wrong usageError
+	switch {
+	case errors.As(err, &wrong):
+		return err
+	case err != nil:
 		return misused(err)
 	}
 	ctx, cancel := signal.NotifyContext(c.Context, unix.SIGINT, unix.SIGTERM)

@@ -32,17 +32,15 @@ func configCommand() *cli.Command {
 			Name: "show", ArgsUsage: "[FILE]", Flags: flags, Action: showConfig,
 			Usage: "print every value in force and where it came from",
 		}},
-		Action: func(c *cli.Context) error {
-			if c.Args().Present() {
-				return fmt.Errorf("config has no command %q: see shunt config --help", c.Args().First())
-			}
-			return cli.ShowSubcommandHelp(c)
-		},
+		Action: cli.ShowSubcommandHelp,
 	}
 }
 
 // load reads the file that a config command was given.
 func load(c *cli.Context) (string, *config.Config, error) {
+	if err := (daemon.Options{Dataplane: c.String("dataplane")}).Validate(); err != nil {
+		return "", nil, usage("%v", err)
+	}
 	path, src, err := readConfig(c)
 	if err != nil {
 		return path, nil, err
@@ -60,7 +58,7 @@ func readConfig(c *cli.Context) (path string, src *config.Source, err error) {
 	case 1:
 		name = c.Args().First()
 	default:
-		return "", nil, errors.New("one file at a time; options come before it")
+		return "", nil, usage("%s takes one file, and here are %q and %q", commandPath(c), c.Args().Get(0), c.Args().Get(1))
 	}
 	path, err = daemon.FindConfig(name)
 	if err != nil {

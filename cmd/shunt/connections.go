@@ -21,7 +21,7 @@ import (
 func showConnections(c *cli.Context, client *admin.Client) error {
 	filter := admin.ConnectionFilter{Service: c.String("service"), Real: c.String("real")}
 	if err := filter.Check(); err != nil {
-		return err
+		return usage("%v", err)
 	}
 	ctx, cancel := signal.NotifyContext(c.Context, unix.SIGINT, unix.SIGTERM)
 	defer cancel()

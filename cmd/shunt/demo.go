@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net"
 	"os/signal"
 
 	"github.com/urfave/cli/v2"
@@ -23,6 +24,9 @@ func demoCommand() *cli.Command {
 		Action: func(c *cli.Context) error {
 			if err := noArguments(c); err != nil {
 				return err
+			}
+			if _, _, err := net.SplitHostPort(c.String("listen")); err != nil {
+				return usage("--listen %q: want ADDRESS:PORT, as 127.0.0.1:8080", c.String("listen"))
 			}
 			ctx, cancel := signal.NotifyContext(c.Context, unix.SIGINT, unix.SIGTERM)
 			defer cancel()

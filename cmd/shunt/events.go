@@ -39,7 +39,7 @@ func events(c *cli.Context) error {
 		return err
 	}
 	if c.Duration("since") < 0 {
-		return fmt.Errorf("--since %v: want a time such as 1h30m", c.Duration("since"))
+		return usage("--since %v: want a time such as 1h30m", c.Duration("since"))
 	}
 	client, err := dial(c)
 	if err != nil {

@@ -61,7 +61,7 @@ func asLdirectord(args []string, stdout, stderr io.Writer) int {
 			fmt.Fprint(stdout, faceUsageText)
 			return faceDone
 		case "-v", "--version":
-			fmt.Fprintln(stdout, "ldirectord: shunt", version.Text())
+			fmt.Fprintf(stdout, "ldirectord: shunt %s\n", version.Text())
 			return faceDone
 		case "--":
 			words = words[1:]

@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -57,41 +58,12 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	app := newApp(stdout, stderr)
 	cli.VersionPrinter = printVersion
-	err := app.RunContext(context.Background(), flagsFirst(args))
+	args, err := arrange(app, args)
+	if err == nil {
+		err = app.RunContext(context.Background(), args)
+	}
 	return report(stderr, err)
 }
-
-// flagsFirst lets the flags of `config check FILE --json` and `check FILE
-// --json` stand behind the file, where the library would take them for more
-// files.
-func flagsFirst(args []string) []string {
-	command := 0
-	switch {
-	case len(args) >= 3 && args[1] == "config":
-		command = 3
-	case len(args) >= 2 && (args[1] == "check" || args[1] == "doctor" || isOrder(args[1])):
-		command = 2
-	default:
-		return args
-	}
-	sorted := slices.Clone(args[:command])
-	var files []string
-	for rest := args[command:]; len(rest) > 0; rest = rest[1:] {
-		switch a := rest[0]; {
-		case slices.Contains(valueFlags, a) && len(rest) > 1:
-			sorted = append(sorted, a, rest[1])
-			rest = rest[1:]
-		case len(a) > 1 && a[0] == '-':
-			sorted = append(sorted, a)
-		default:
-			files = append(files, a)
-		}
-	}
-	return append(sorted, files...)
-}
-
-// valueFlags are the flags of these commands that take a value.
-var valueFlags = []string{"--dataplane", "--virtual", "--real", "--reason", "--wait", "--config", "-c", "--control"}
 
 // runCommands are those about this program and its files.
 func runCommands() []*cli.Command {
@@ -102,6 +74,8 @@ func runCommands() []*cli.Command {
 func viewCommands() []*cli.Command { return []*cli.Command{statusCommand()} }
 
 func newApp(stdout, stderr io.Writer) *cli.App {
+	commands := slices.Concat(runCommands(), orderCommands(), askCommands(), viewCommands(), hostCommands(), extraCommands())
+	misuse(commands)
 	return &cli.App{
 		Name:      "shunt",
 		Usage:     "director for Linux Virtual Server clusters",
@@ -112,15 +86,25 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		Writer:         stdout,
 		ErrWriter:      stderr,
 		ExitErrHandler: func(*cli.Context, error) {}, // report prints errors
-		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return err },
-		Commands:       slices.Concat(runCommands(), orderCommands(), askCommands(), viewCommands(), hostCommands(), extraCommands()),
-		Action: func(c *cli.Context) error {
-			if c.Args().Present() {
-				return fmt.Errorf("no command is called %q: see shunt --help", c.Args().First())
-			}
-			return cli.ShowAppHelp(c)
-		},
+		OnUsageError:   wrongValue,
+		Commands:       commands,
+		Action:         cli.ShowAppHelp,
 	}
+}
+
+// misuse has commands answer a wrong command line by one line, without their help.
+func misuse(commands []*cli.Command) {
+	for _, c := range commands {
+		c.OnUsageError, c.HideHelpCommand = wrongValue, true
+		misuse(c.Subcommands)
+	}
+}
+
+// wrongValue is the error for what the library finds wrong after arrange: the value
+// of a flag.
+func wrongValue(c *cli.Context, err error, _ bool) error {
+	text := strings.NewReplacer("for flag -", "for --", "for -", "for --").Replace(err.Error())
+	return usage("%s: see shunt %s --help", text, commandPath(c))
 }
 
 // count returns a number with its noun.
@@ -136,6 +120,9 @@ func versionCommand() *cli.Command {
 		Name:  "version",
 		Usage: "say which shunt this is",
 		Action: func(c *cli.Context) error {
+			if err := noArguments(c); err != nil {
+				return err
+			}
 			printVersion(c)
 			return nil
 		},
@@ -147,7 +134,12 @@ func printVersion(c *cli.Context) { fmt.Fprintln(c.App.Writer, "shunt", version.
 // noArguments refuses arguments that a command would silently ignore.
 func noArguments(c *cli.Context) error {
 	if c.Args().Present() {
-		return fmt.Errorf("%s takes no arguments, got %q", c.Command.Name, c.Args().First())
+		return usage("%s takes no arguments, and here is %q: see shunt %[1]s --help", commandPath(c), c.Args().First())
 	}
 	return nil
+}
+
+// commandPath is the name of a command with those of the commands it belongs to.
+func commandPath(c *cli.Context) string {
+	return strings.TrimPrefix(c.Command.HelpName, "shunt ")
 }

@@ -34,11 +34,6 @@ func orderCommands() []*cli.Command {
 	}
 }
 
-// isOrder reports whether a command gives an order.
-func isOrder(command string) bool {
-	return slices.Contains([]string{"drain", "maint", "ready", "weight", "fallback"}, command)
-}
-
 // stays is what holds for every order about a real server.
 const stays = "REAL is an address or a host name as the configuration has it, with the port or without: then all\n" +
 	"of its ports. Without --virtual it is meant in every virtual service that has it. An order stays until\n" +
@@ -69,10 +64,10 @@ func order(c *cli.Context, verb director.Verb) error {
 		want = 2
 	}
 	if c.NArg() != want {
-		return fmt.Errorf("%s takes %s, got %d: see shunt %s --help", verb, count(want, "argument"), c.NArg(), verb)
+		return usage("%s takes %s, got %d: see shunt %s --help", verb, count(want, "argument"), c.NArg(), verb)
 	}
 	if c.IsSet("wait") && c.Duration("wait") <= 0 {
-		return fmt.Errorf("--wait %v: want a duration above 0, such as 5m", c.Duration("wait"))
+		return usage("--wait %v: want a duration above 0, such as 5m", c.Duration("wait"))
 	}
 	client, err := dial(c)
 	if err != nil {
@@ -329,7 +324,7 @@ func fallbackCommand() *cli.Command {
 		Action: func(c *cli.Context) error {
 			word := c.Args().First()
 			if c.NArg() != 2 || word != "on" && word != "off" {
-				return fmt.Errorf("fallback takes on or off, and a virtual service, got %q", cmp.Or(word, "nothing"))
+				return usage("fallback takes on or off, and a virtual service, got %q", cmp.Or(word, "nothing"))
 			}
 			client, err := dial(c)
 			if err != nil {

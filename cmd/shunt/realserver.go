@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 
@@ -38,12 +37,7 @@ func realserverCommand() *cli.Command {
 				Description: "Exits with 0 if nothing is missing, 1 if something is.",
 			},
 		},
-		Action: func(c *cli.Context) error {
-			if c.Args().Present() {
-				return fmt.Errorf("realserver has no command %q: see shunt realserver --help", c.Args().First())
-			}
-			return cli.ShowSubcommandHelp(c)
-		},
+		Action: cli.ShowSubcommandHelp,
 	}
 }
 
@@ -65,7 +59,7 @@ func realserverOptions(c *cli.Context) (realserver.Options, error) {
 	case "masq":
 		o.Forward = dataplane.Masq
 	default:
-		return o, fmt.Errorf("forwarding method %q: want gate or ipip", f)
+		return o, usage("forwarding method %q: want gate or ipip", f)
 	}
 	if err := tunnelOptions(c, &o.Tunnel); err != nil {
 		return o, err
@@ -73,12 +67,15 @@ func realserverOptions(c *cli.Context) (realserver.Options, error) {
 	for _, text := range c.StringSlice("vip") {
 		a, err := netip.ParseAddr(text)
 		if err != nil {
-			return o, fmt.Errorf("--vip %s: want an address without a port", text)
+			return o, usage("--vip %s: want an address without a port", text)
 		}
 		o.VIPs = append(o.VIPs, a)
 	}
 	if len(o.VIPs) == 0 {
-		return o, errors.New("name the address of the virtual service with --vip")
+		return o, usage("name the address of the virtual service with --vip")
+	}
+	if err := o.Validate(); err != nil {
+		return o, usage("%v", err)
 	}
 	return o, nil
 }
@@ -91,11 +88,11 @@ func tunnelOptions(c *cli.Context, to *dataplane.Tunnel) error {
 	case "gue":
 		to.Type = dataplane.TunnelGUE
 	default:
-		return fmt.Errorf("tunnel type %q: want ipip, gre or gue", t)
+		return usage("tunnel type %q: want ipip, gre or gue", t)
 	}
 	port := c.Int("port")
 	if c.IsSet("port") && (port < 1 || port > 65535) {
-		return fmt.Errorf("--port %d: want 1 to 65535", port)
+		return usage("--port %d: want 1 to 65535", port)
 	}
 	to.Port = uint16(port)
 	return nil

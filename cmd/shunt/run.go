@@ -58,7 +58,10 @@ func options(c *cli.Context) (daemon.Options, error) {
 		Asked: configName(c), ControlGroup: c.String("control-group"),
 	}
 	if err := o.LogLevel.UnmarshalText([]byte(c.String("log-level"))); err != nil {
-		return o, fmt.Errorf("log level %q: want debug, info, warn or error", c.String("log-level"))
+		return o, usage("log level %q: want debug, info, warn or error", c.String("log-level"))
+	}
+	if err := o.Validate(); err != nil {
+		return o, usage("%v", err)
 	}
 	var err error
 	if o.Config, err = daemon.FindConfig(o.Asked); err != nil {

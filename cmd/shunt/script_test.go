@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -35,7 +36,7 @@ func TestScripts(t *testing.T) {
 			_, err := netlink.GenlFamilyGet("IPVS")
 			return err == nil, nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "waitfor": waitFor},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "waitfor": waitFor, "wrong": wrong},
 	})
 }
 
@@ -65,5 +66,19 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	if code != want {
 		ts.Fatalf("exit code %d, want %d", code, want)
+	}
+}
+
+// wrong runs shunt with a wrong command line: wrong CODE PATTERN ARGS. It wants the
+// exit code, one line on standard error that matches, and nothing else, so that
+// shunt has not begun with anything.
+func wrong(ts *testscript.TestScript, _ bool, args []string) {
+	exits(ts, false, append([]string{args[0], "shunt"}, args[2:]...))
+	said := strings.TrimSuffix(ts.ReadFile("stderr"), "\n")
+	if matched, err := regexp.MatchString("^shunt: .*"+args[1], said); !matched || err != nil || strings.Contains(said, "\n") {
+		ts.Fatalf("standard error is %q, want one line that matches %s, %v", said, args[1], err)
+	}
+	if out := ts.ReadFile("stdout"); out != "" {
+		ts.Fatalf("standard output is %q", out)
 	}
 }

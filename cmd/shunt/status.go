@@ -93,11 +93,11 @@ func oneForm(c *cli.Context) error {
 	}
 	switch {
 	case len(forms) > 1:
-		return fmt.Errorf("%s and %s do not go together: leave one out", forms[0], forms[1])
+		return usage("%s and %s do not go together: leave one out", forms[0], forms[1])
 	case len(forms) == 1 && c.Bool("down") && forms[0] != "--watch":
-		return fmt.Errorf("--down and %s do not go together: leave one out", forms[0])
+		return usage("--down and %s do not go together: leave one out", forms[0])
 	case c.Bool("check") && c.Bool("json"):
-		return errors.New("--check and --json do not go together: leave one out")
+		return usage("--check and --json do not go together: leave one out")
 	}
 	return nil
 }

@@ -49,15 +49,26 @@ func (p *page) fit(_ []string, a slog.Attr) slog.Attr {
 func (p *page) Write(b []byte) (int, error) { return p.b.Write(b) }
 
 func newHandler(format string, s *Sink) (*handler, error) {
+	if err := CheckFormat(format); err != nil {
+		return nil, err
+	}
 	p := &page{value: maxValue}
 	o := &slog.HandlerOptions{Level: &s.level, ReplaceAttr: p.fit}
-	switch format {
-	case "", "text":
-		return &handler{sink: s, page: p, inner: slog.NewTextHandler(p, o)}, nil
-	case "json":
+	if format == jsonFormat {
 		return &handler{sink: s, page: p, inner: slog.NewJSONHandler(p, o)}, nil
 	}
-	return nil, fmt.Errorf("log format %q: want text or json", format)
+	return &handler{sink: s, page: p, inner: slog.NewTextHandler(p, o)}, nil
+}
+
+const jsonFormat = "json"
+
+// CheckFormat returns an error for a format that Options may not have.
+func CheckFormat(format string) error {
+	switch format {
+	case "", "text", jsonFormat:
+		return nil
+	}
+	return fmt.Errorf("log format %q: want text or json", format)
 }
 
 // Enabled reports whether records of level l are written.

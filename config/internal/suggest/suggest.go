@@ -4,6 +4,8 @@ package suggest
 import (
 	"fmt"
 	"strings"
+
+	"github.com/shunt-lb/shunt/internal/similar"
 )
 
 // confusions are hints for names that guides and other programs use.
@@ -123,49 +125,8 @@ func Directive(name string) (hint string, known bool) {
 // Choice returns a hint that names the one of known that is similar to word, or
 // all of known.
 func Choice(word string, known []string) string {
-	if n := Nearest(strings.ToLower(word), known); n != "" {
+	if n := similar.Word(strings.ToLower(word), known); n != "" {
 		return fmt.Sprintf("did you mean `%s`?", n)
 	}
 	return "write one of " + strings.Join(known, ", ")
-}
-
-// Nearest returns the one of names that differs from word by few letters, "" if
-// none does.
-func Nearest(word string, names []string) string {
-	best, limit := "", max(1, min(3, len(word)/3))+1
-	for _, n := range names {
-		if d := distance(word, n); d < limit {
-			best, limit = n, d
-		}
-	}
-	return best
-}
-
-// distance returns the number of letters to insert, remove, replace or swap with
-// their neighbour to turn a into b.
-func distance(a, b string) int {
-	if len(a) > 64 {
-		return len(a)
-	}
-	var before []int
-	last := make([]int, len(b)+1)
-	for j := range last {
-		last[j] = j
-	}
-	for i := range len(a) {
-		row := make([]int, len(b)+1)
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			row[j+1] = min(last[j+1]+1, row[j]+1, last[j]+cost)
-			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
-				row[j+1] = min(row[j+1], before[j-1]+1)
-			}
-		}
-		before, last = last, row
-	}
-	return last[len(b)]
 }

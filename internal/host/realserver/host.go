@@ -32,7 +32,7 @@ func (h *Host) Check(o Options) ([]Step, error) {
 }
 
 func (h *Host) look(o *Options) (*state, error) {
-	if err := o.check(); err != nil {
+	if err := o.Validate(); err != nil {
 		return nil, err
 	}
 	return read(o, h.Settings)

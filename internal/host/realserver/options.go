@@ -47,8 +47,9 @@ var tunnelModules = map[string]tunnelModule{
 	gre6:    {"ip6_gre", "ip6gre"},
 }
 
-// check returns an error if no real server can be set up by o.
-func (o *Options) check() error {
+// Validate returns an error if no real server can be set up by o. Apply, Check and
+// Remove do the same.
+func (o *Options) Validate() error {
 	var four, six bool
 	for _, a := range o.VIPs {
 		if !a.IsValid() || a.IsUnspecified() || a.IsLoopback() || a.IsMulticast() || a.Is4In6() || a.Zone() != "" {

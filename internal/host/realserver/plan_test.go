@@ -203,7 +203,7 @@ func TestOptions(t *testing.T) {
 		{Options{VIPs: vips("10.0.0.1"), Forward: dataplane.IPIP, Tunnel: dataplane.Tunnel{Type: dataplane.TunnelGUE}}, "a tunnel of type gue needs a port, the one that tunnelport names on the director"},
 		{Options{VIPs: vips("10.0.0.1"), Forward: dataplane.IPIP, Tunnel: dataplane.Tunnel{Type: dataplane.TunnelGRE, Port: 1}}, "a tunnel of type gre has no port"},
 	} {
-		err := tt.o.check()
+		err := tt.o.Validate()
 		if got := ""; err != nil {
 			got = err.Error()
 			if got != tt.want {

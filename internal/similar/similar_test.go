@@ -1,4 +1,4 @@
-package suggest
+package similar
 
 import "testing"
 
@@ -20,6 +20,15 @@ func TestDistance(t *testing.T) {
 	for _, tt := range tests {
 		if got := distance(tt.a, tt.b); got != tt.want {
 			t.Errorf("distance of %q and %q is %d, want %d", tt.a, tt.b, got, tt.want)
+		}
+	}
+}
+
+func TestWord(t *testing.T) {
+	names := []string{"run", "reload", "status", "config"}
+	for word, want := range map[string]string{"rnu": "run", "relaod": "reload", "stat": "", "stauts": "status", "x": "", "": ""} {
+		if got := Word(word, names); got != want {
+			t.Errorf("%q is like %q, want %q", word, got, want)
 		}
 	}
 }
