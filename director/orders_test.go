@@ -169,10 +169,17 @@ func TestOrderNames(t *testing.T) {
 func TestWrongOrders(t *testing.T) {
 	r := newReplay(t, conf(virtual(vip, rs1)))
 	for _, o := range []Order{
-		{}, {Verb: "stop", Real: rs1}, {Verb: VerbDrain}, {Verb: VerbDrain, Real: rs1, Weight: "3"},
-		{Verb: VerbWeight, Real: rs1}, {Verb: VerbWeight, Real: rs1, Weight: "-1"}, {Verb: VerbWeight, Real: rs1, Weight: "+1"},
-		{Verb: VerbWeight, Real: rs1, Weight: "65536"}, {Verb: VerbWeight, Real: rs1, Weight: "a%"},
-		{Verb: VerbDrain, Real: rs1, Reason: "two\nlines"}, {Verb: VerbDrain, Real: rs1, Reason: strings.Repeat("x", 201)},
+		{},
+		{Verb: "stop", Real: rs1},
+		{Verb: VerbDrain},
+		{Verb: VerbDrain, Real: rs1, Weight: "3"},
+		{Verb: VerbWeight, Real: rs1},
+		{Verb: VerbWeight, Real: rs1, Weight: "-1"},
+		{Verb: VerbWeight, Real: rs1, Weight: "+1"},
+		{Verb: VerbWeight, Real: rs1, Weight: "65536"},
+		{Verb: VerbWeight, Real: rs1, Weight: "a%"},
+		{Verb: VerbDrain, Real: rs1, Reason: "two\nlines"},
+		{Verb: VerbDrain, Real: rs1, Reason: strings.Repeat("x", 201)},
 	} {
 		if all, err := (orders{r.c}).give(r.now, o); err == nil {
 			t.Errorf("%+v: %+v, want an error", o, all)

@@ -44,7 +44,7 @@ virtual=10.0.0.101:53
 // another one's place (old -> new).
 var variants = []string{
 	"G", "G autoreload=yes", "G callback=/bin/true", "G logfile=local0", "G execute=other.cf", "G include=%D/more.cf", "G include=%D/more*.cf", "G supervised=yes", "G fork=yes",
-	"G strict=yes", "G checkconcurrency=9", "G readdquiescent=yes", "G maintenancedir=%D", `G emailalertfrom=shunt@example.test`, "G managesysctl=yes",
+	"G strict=yes", "G checkconcurrency=9", "G statemaxage=2d", "G readdquiescent=yes", "G maintenancedir=%D", `G emailalertfrom=shunt@example.test`, "G managesysctl=yes",
 	"G tcptimeout=60", "G tcpfintimeout=60", "G udptimeout=60", "G maxconnections=100", "G maxflows=100", "G maxbuffers=1M",
 	"G quiescent=yes", "G checktimeout=7", "G fallback=sorry", "U fallback6=sorry",
 	"V virtualhost=www.example.test", "V scheduler=rr", "V persistent=60", "V netmask=255.255.255.0", "U ops=yes",

@@ -1,6 +1,7 @@
 package drained_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -40,8 +41,7 @@ func TestNobodyIsOverlooked(t *testing.T) {
 // connection.
 func quiet(looks []drained.Look, over time.Duration) bool {
 	last := looks[len(looks)-1]
-	for i := len(looks) - 1; i >= 0; i-- {
-		l := looks[i]
+	for _, l := range slices.Backward(looks) {
 		if l.Active+l.Pinned > 0 || l.Made != last.Made {
 			return false
 		}
