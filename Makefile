@@ -279,7 +279,7 @@ deps-programs: PACKAGES += postgresql redis-server redis-tools iperf3 openssh-se
   nghttp2-client nghttp2-server ngtcp2-client ngtcp2-server python3-websockets python3-aiosmtpd swaks socat \
   mariadb-server slapd freeradius openssl \
   dovecot-imapd dovecot-pop3d postfix vsftpd kamailio inn2 ldap-utils apache2 squid \
-  chromium tmux
+  resource-agents libxml2-utils chromium tmux
 
 deps-packages: PACKAGES += systemd systemd-container rpm logrotate procps
 

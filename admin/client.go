@@ -82,6 +82,21 @@ func (c *Client) Reload(ctx context.Context) error {
 	return c.do(ctx, http.MethodPost, "/api/v1/reload", new(struct{}))
 }
 
+// Process returns the id of the process that listens on the control socket. It does
+// not ask that process anything, which may hang.
+func (c *Client) Process(ctx context.Context) (int, error) {
+	conn, err := c.dial(ctx, "", "")
+	if err != nil {
+		return 0, c.explain(err)
+	}
+	defer conn.Close()
+	peer, err := peerOf(conn.(*net.UnixConn))
+	if err != nil {
+		return 0, err
+	}
+	return int(peer.Pid), nil
+}
+
 func (c *Client) do(ctx context.Context, method, path string, answer any) error {
 	return c.exchange(ctx, method, path, nil, answer)
 }
@@ -158,14 +173,7 @@ func (c *Client) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 
 // checkPeer returns an error if the process at the other end has none of users.
 func checkPeer(conn *net.UnixConn, users []int) error {
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var peer *unix.Ucred
-	if e := raw.Control(func(fd uintptr) { peer, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) }); e != nil {
-		return e
-	}
+	peer, err := peerOf(conn)
 	if err != nil {
 		return err
 	}
@@ -173,6 +181,18 @@ func checkPeer(conn *net.UnixConn, users []int) error {
 		return fmt.Errorf("a program of user %d listens there, whom shunt has no reason to believe", peer.Uid)
 	}
 	return nil
+}
+
+// peerOf returns the process at the other end.
+func peerOf(conn *net.UnixConn) (peer *unix.Ucred, err error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	if e := raw.Control(func(fd uintptr) { peer, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) }); e != nil {
+		return nil, e
+	}
+	return peer, err
 }
 
 // explain returns why the socket could not be reached, for an operator.

@@ -13,8 +13,6 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/shunt-lb/shunt/director"
 )
 
@@ -141,17 +139,11 @@ func peerUser(c net.Conn) int {
 	if !ok {
 		return -1
 	}
-	raw, err := u.SyscallConn()
+	peer, err := peerOf(u)
 	if err != nil {
 		return -1
 	}
-	uid := -1
-	_ = raw.Control(func(fd uintptr) { // without it the user is unknown
-		if peer, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
-			uid = int(peer.Uid)
-		}
-	})
-	return uid
+	return int(peer.Uid)
 }
 
 // Order gives an order and returns the real servers that it is about. A *RefusedError

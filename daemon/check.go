@@ -24,21 +24,31 @@ func Check(ctx context.Context, src *config.Source, o config.Options, on string)
 }
 
 func (j *validator) check(ctx context.Context, src *config.Source, o config.Options) (*config.Config, error) {
-	o.Dataplanes = dataplaneNames()
-	conf, err := config.ParseSource(ctx, src, o)
+	conf, open, err := j.judge(ctx, src, o)
 	if err != nil {
 		return nil, err
 	}
+	conf.Warnings = config.Join(src.Name, conf.Warnings, open)
+	return conf, nil
+}
+
+// judge is check, with the warnings about programs that others may change apart.
+func (j *validator) judge(ctx context.Context, src *config.Source, o config.Options) (conf *config.Config, open config.Problems, err error) {
+	o.Dataplanes = dataplaneNames()
+	conf, err = config.ParseSource(ctx, src, o)
+	if err != nil {
+		return nil, nil, err
+	}
 	awaitLog(conf)
 	strict := o.Strict || conf.Global.Strict
-	open := withLines(exposed(conf, strict), src)
+	open = withLines(exposed(conf, strict), src)
 	ps := withLines(j.validate(conf), src)
 	if len(ps) > 0 || strict && len(open) > 0 {
-		return nil, config.Join(src.Name, ps, open, conf.Warnings)
+		return nil, nil, config.Join(src.Name, ps, open, conf.Warnings)
 	}
 	conf.Waiting = config.Join(src.Name, withLines(conf.Waiting, src))
-	conf.Warnings = config.Join(src.Name, conf.Warnings, open, withLines(remarks(conf, j.def), src))
-	return conf, nil
+	conf.Warnings = config.Join(src.Name, conf.Warnings, withLines(remarks(conf, j.def), src))
+	return conf, open, nil
 }
 
 // remarks returns the warnings that depend on the dataplane and on this host.

@@ -107,6 +107,7 @@ func (c *children) run(ctx context.Context, path string, o Options) error {
 		args = append(args, "--control-group", o.ControlGroup)
 	}
 	cmd := exec.CommandContext(ctx, self, args...)
+	cmd.Args[0] = "shunt" // whatever the name of this program is, it is run by these words
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	// These variables are for this process only.
 	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET=", "WATCHDOG_USEC=", "SHUNT_CONTROL=")

@@ -43,6 +43,17 @@ type Options struct {
 	// as; "" for none.
 	Control      []string
 	ControlGroup string
+	// AdminOptional: an Admin address that cannot be opened is a warning.
+	AdminOptional bool
+	// PIDFile is the path of a file with the id of this process, "" for none. It is
+	// there when Start has returned, and gone when Stop has.
+	PIDFile string
+	// DrainLimit is the longest that a stop waits for connections, whatever the
+	// configuration says; 0 is no limit.
+	DrainLimit time.Duration
+	// LogFile is the target of the log where the configuration has none, as its
+	// logfile would be; "" is standard error.
+	LogFile string
 	// LogFormat is text or json.
 	LogFormat string
 	LogLevel  slog.Level
@@ -179,6 +190,10 @@ func (d *Daemon) openAdmin(ctx context.Context) error {
 		return nil
 	}
 	addr, err := s.ListenTCP(ctx, d.o.Admin)
+	if err != nil && d.o.AdminOptional {
+		d.log.Warn("there are no metrics and no status page", "err", err)
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/shunt-lb/shunt/config"
@@ -42,7 +43,7 @@ func (d *Daemon) parseAfter(ctx context.Context, src *config.Source, o config.Op
 	if err != nil {
 		return nil, err
 	}
-	conf.Warnings = append(conf.Warnings, withLines(append(d.bypassed(conf), beyond(conf)...), src)...)
+	conf.Warnings = append(conf.Warnings, withLines(slices.Concat(d.bypassed(conf), beyond(conf), d.limited(conf)), src)...)
 	d.parsed = parsed{conf, pages(conf)}
 	return conf, nil
 }

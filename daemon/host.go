@@ -182,23 +182,31 @@ func (h *host) applySysctls(conf *config.Config) {
 
 // needs returns the settings that the services on IPVS need.
 func (h *host) needs(conf *config.Config) []sysctl.Need {
+	needs, err := needsOf(conf, h.plane.status.Name)
+	if err != nil {
+		h.log.Warn("routes of this host cannot be read", "err", fmt.Errorf("kernel settings: %w", err))
+	}
+	return needs
+}
+
+// needsOf returns the settings that the services of conf on IPVS need, where def is
+// the default dataplane. With an error those that depend on routes are missing.
+func needsOf(conf *config.Config, def string) ([]sysctl.Need, error) {
 	quiescent := map[dataplane.ServiceID]bool{}
 	var services []dataplane.VirtualService
 	for i := range conf.Virtuals {
 		v := &conf.Virtuals[i]
-		if dataplaneOf(v, h.plane.status.Name).name != onIPVS {
+		if dataplaneOf(v, def).name != onIPVS {
 			continue
 		}
 		quiescent[v.ID] = v.Quiescent
 		services = append(services, withoutSorry(director.Everything(v)))
 	}
 	where, done, err := rtnl.Routes()
-	if err != nil {
-		h.log.Warn("routes of this host cannot be read", "err", fmt.Errorf("kernel settings: %w", err))
-	} else {
+	if err == nil {
 		defer done()
 	}
-	return sysctl.Needs(services, sysctl.Options{Where: where, Quiescent: func(id dataplane.ServiceID) bool { return quiescent[id] }})
+	return sysctl.Needs(services, sysctl.Options{Where: where, Quiescent: func(id dataplane.ServiceID) bool { return quiescent[id] }}), err
 }
 
 // applyReturns sets the rules that bring back the answers of real servers of

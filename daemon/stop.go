@@ -34,6 +34,7 @@ func (d *Daemon) Start(ctx context.Context) (err error) {
 		{"sorry server", 0, d.openSorry},
 		{"dataplane", 0, d.openDirector},
 		{"admin", 0, d.openAdmin},
+		{"pid file", 0, d.writePID},
 		{"director", 0, d.startDirector},
 		{"execute", 0, d.startChildren},
 		{"service manager", 0, d.announce},

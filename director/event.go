@@ -23,7 +23,7 @@ type Event struct {
 	// the director.
 	Seq uint64 `json:"seq"`
 	// Event is up, kept, down, drain, maintenance or removed, of a real server;
-	// fallbackup, fallbackdown, quorumreached, quorumlost, unusable and usable (of its
+	// order, of an operator about one or a fallback; fallbackup, fallbackdown, quorumreached, quorumlost, unusable and usable (of its
 	// real servers the last one has gone, or the first one has come), unserved and served
 	// (by the dataplane, as wanted) and repaired, of a service; and of the director
 	// started, reload, refused, found (what the configuration waited for) and stopping.

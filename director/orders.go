@@ -228,11 +228,18 @@ func (c orders) set(now time.Time, sv *service, s *server, given Order) {
 	s.setOrder(&o)
 	s.request = requestOf(s.checks, s.fullWeight())
 	c.log.Info("order", "order", given.words(), "by", given.By, "reason", given.Reason, "service", sv.conf.ID.String(), "real", s.conf.Addr.String())
+	c.noteOrder(now, sv, Event{Real: s.conf.Addr.String(), Weight: s.weight(), By: given.By, Reason: given.Reason, Text: "Order: " + given.words()})
 	if given.Verb != VerbWeight {
 		c.moved(now, sv, s, before, given.why())
 	} else if s.weight() != weight {
 		c.log.Info("weight changed", "service", sv.conf.ID.String(), "real", s.conf.Addr.String(), "from", weight, "to", s.weight())
 	}
+}
+
+// noteOrder keeps the event of an order about a service.
+func (c orders) noteOrder(now time.Time, sv *service, e Event) {
+	e.Event, c.reports.alerts.at = "order", now
+	c.reports.alerts.note(sv.conf, e)
 }
 
 // setOrder has o be what an operator says about the server.
@@ -263,6 +270,7 @@ func (c orders) setFallbackOrder(now time.Time, o FallbackOrder) error {
 		sv.fallbackOrder = &order{Admin: Admin{State: Active, By: o.By, Reason: o.Reason, At: now}, version: c.version}
 	}
 	c.log.Info("order", "order", "fallback "+word, "by", o.By, "reason", o.Reason, "service", sv.conf.ID.String())
+	c.noteOrder(now, sv, Event{Real: sv.fallbackName(), By: o.By, Reason: o.Reason, Text: "Order: fallback " + word})
 	c.refresh(now, sv)
 	return nil
 }

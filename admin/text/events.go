@@ -18,9 +18,13 @@ func Event(e director.Event) string {
 	if where != "" {
 		line += where + "  "
 	}
-	line += cmp.Or(e.Reason, e.Text)
-	if e.By != "" {
-		line += " (by " + e.By + ")"
+	switch {
+	case e.By == "":
+		line += cmp.Or(e.Reason, e.Text)
+	case e.Reason == "":
+		line += e.Text + " by " + e.By
+	default:
+		line += e.Text + " by " + e.By + ": " + e.Reason
 	}
 	return Printable(line)
 }

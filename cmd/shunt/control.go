@@ -22,8 +22,13 @@ const rootDir = "/run/shunt"
 // controlPaths returns the paths of the control sockets of a configuration: the
 // one that the command line names, else those named after the file, in dir.
 func controlPaths(c *cli.Context, dir, config string) []string {
-	if path := c.String("control"); path != "" {
-		return []string{path}
+	return socketPaths(c.String("control"), dir, config)
+}
+
+// socketPaths is controlPaths with the path that was named, "" for none.
+func socketPaths(named, dir, config string) []string {
+	if named != "" {
+		return []string{named}
 	}
 	var paths []string
 	for _, name := range admin.ControlNames(config) {
@@ -55,13 +60,19 @@ func dial(c *cli.Context) (*admin.Client, error) {
 	if path := c.String("control"); path != "" && (!c.IsSet("config") || c.String("config") == "") {
 		return admin.Dial(path), nil
 	}
-	configs, err := meant(configName(c))
+	return dialFor(configName(c), c.String("control"))
+}
+
+// dialFor returns a client of the shunt for the configuration of that name. control
+// is the path of its control socket, "" for the usual ones.
+func dialFor(name, control string) (*admin.Client, error) {
+	configs, err := meant(name)
 	if err != nil {
 		return nil, err
 	}
 	for _, config := range configs {
 		for _, dir := range []string{runtimeDir(), rootDir} {
-			for _, path := range controlPaths(c, dir, config) {
+			for _, path := range socketPaths(control, dir, config) {
 				if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
 					return admin.Dial(path).For(config), nil
 				}
@@ -69,7 +80,7 @@ func dial(c *cli.Context) (*admin.Client, error) {
 		}
 	}
 	config := configs[len(configs)-1]
-	return admin.Dial(controlPaths(c, runtimeDir(), config)[0]).For(config), nil
+	return admin.Dial(socketPaths(control, runtimeDir(), config)[0]).For(config), nil
 }
 
 // configName returns the name of the configuration that a command is about. An

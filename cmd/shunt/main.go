@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"time"
@@ -51,6 +52,9 @@ func (w impatient) Write(b []byte) (int, error) {
 
 // run is main with its surroundings given, and returns the exit code.
 func run(args []string, stdout, stderr io.Writer) int {
+	if filepath.Base(args[0]) == "ldirectord" {
+		return asLdirectord(args, stdout, stderr)
+	}
 	app := newApp(stdout, stderr)
 	cli.VersionPrinter = printVersion
 	err := app.RunContext(context.Background(), flagsFirst(args))
@@ -65,7 +69,7 @@ func flagsFirst(args []string) []string {
 	switch {
 	case len(args) >= 3 && args[1] == "config":
 		command = 3
-	case len(args) >= 2 && (args[1] == "check" || isOrder(args[1])):
+	case len(args) >= 2 && (args[1] == "check" || args[1] == "doctor" || isOrder(args[1])):
 		command = 2
 	default:
 		return args
@@ -96,9 +100,6 @@ func runCommands() []*cli.Command {
 
 // viewCommands show what a running shunt does.
 func viewCommands() []*cli.Command { return []*cli.Command{statusCommand()} }
-
-// hostCommands are about this host.
-func hostCommands() []*cli.Command { return []*cli.Command{realserverCommand()} }
 
 func newApp(stdout, stderr io.Writer) *cli.App {
 	return &cli.App{

@@ -71,12 +71,19 @@ func runDirector(c *cli.Context) error {
 	if err := noArguments(c); err != nil {
 		return err
 	}
+	return direct(c, func(*daemon.Options) {}, func() {})
+}
+
+// direct runs a director until it is told to stop. adjust may change the options of
+// the command line, and started is called when the start has succeeded.
+func direct(c *cli.Context, adjust func(*daemon.Options), started func()) error {
 	var o daemon.Options
 	var err error
 	found := make(chan struct{})
 	go func() { // it looks for a file, which the first thread must not do
 		defer close(found)
 		o, err = options(c)
+		adjust(&o)
 	}()
 	if <-found; err != nil {
 		return err
@@ -98,6 +105,7 @@ func runDirector(c *cli.Context) error {
 	case err != nil:
 		return err
 	case !stopped:
+		started()
 		serve(c.Context, d, stops, orders)
 	}
 	// A second signal ends the waits of the stop.

@@ -2,6 +2,7 @@ package events_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"testing"
@@ -92,7 +93,7 @@ func TestFollow(t *testing.T) {
 		}
 		late, giveUp := context.WithTimeout(t.Context(), time.Minute)
 		defer giveUp()
-		if err := r.Wait(late, 50); err != context.DeadlineExceeded {
+		if err := r.Wait(late, 50); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("waiting for what does not come: %v", err)
 		}
 	})
