@@ -277,7 +277,7 @@ PACKAGES := gcc libc6-dev iproute2 nginx-light libnginx-mod-stream haproxy tshar
 # servers that the checks are tried on.
 deps-programs: PACKAGES += postgresql redis-server redis-tools iperf3 openssh-server openssh-client unbound dnsperf bind9-dnsutils \
   nghttp2-client nghttp2-server ngtcp2-client ngtcp2-server python3-websockets python3-aiosmtpd swaks socat \
-  mariadb-server slapd freeradius openssl \
+  mariadb-server slapd freeradius openssl prometheus \
   dovecot-imapd dovecot-pop3d postfix vsftpd kamailio inn2 ldap-utils apache2 squid \
   resource-agents libxml2-utils chromium tmux
 

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"regexp"
 	"runtime"
 	"slices"
@@ -22,6 +23,7 @@ import (
 	"github.com/shunt-lb/shunt/admin/internal/fixture"
 	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/director"
+	"github.com/shunt-lb/shunt/internal/test/need"
 )
 
 // get asks a server's public handler without opening an address.
@@ -58,6 +60,19 @@ func TestMetricsLint(t *testing.T) {
 		}
 		for _, p := range problems {
 			t.Errorf("%s: %s: %s", name, p.Metric, p.Text)
+		}
+	}
+}
+
+// Prometheus' own tool finds nothing to mend in a scrape, those metrics included that
+// every Go program has.
+func TestMetricsPromtool(t *testing.T) {
+	promtool := need.Program(t, "promtool")
+	for name, st := range map[string]director.Status{"troubled": troubled(), "calm": calm()} {
+		cmd := exec.CommandContext(t.Context(), promtool, "check", "metrics")
+		cmd.Stdin = get(newServer(t, tells(st)), "/metrics").Body
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", name, err, out)
 		}
 	}
 }

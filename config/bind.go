@@ -109,6 +109,40 @@ func durationFrom(lo time.Duration) func(*field) (time.Duration, bool) {
 	return func(f *field) (time.Duration, bool) { return f.duration(lo) }
 }
 
+// day is the unit of long durations.
+const day = 24 * time.Hour
+
+// daysFrom reads a duration that may be written in days. hint is for one that is too
+// short.
+func daysFrom(lo time.Duration, hint string) func(*field) (time.Duration, bool) {
+	return func(f *field) (time.Duration, bool) {
+		f.comment(false)
+		digits, ok := strings.CutSuffix(f.val, "d")
+		if !ok || digits == "" || digitsLen(digits) != len(digits) {
+			return f.duration(lo)
+		}
+		n, err := strconv.Atoi(digits)
+		switch {
+		case err != nil || n > maxSeconds/(24*3600):
+			return 0, f.fail(f.valAt, fmt.Sprintf("%s is too much for `%s`", f.val, f.key), "the most is a year")
+		case time.Duration(n)*day < lo:
+			return 0, f.fail(f.valAt, fmt.Sprintf("%s is too little for `%s`", f.val, f.key), hint)
+		}
+		return time.Duration(n) * day, true
+	}
+}
+
+func writeDays(d time.Duration) string {
+	if d > 0 && d%day == 0 {
+		return fmt.Sprintf("%dd", d/day)
+	}
+	return writeDuration(d)
+}
+
+// stateMaxAge is how long orders outlive shunt.
+var stateMaxAge = bind("duration: `7d`, `36h`; 0 for ever", daysFrom(0, ""), writeDays)(
+	func(t target) *time.Duration { return &t.g.StateMaxAge })
+
 func quoted(f *field) (string, bool) { return f.quoted(false) }
 
 func optionallyQuoted(f *field) (string, bool) { return f.quoted(true) }

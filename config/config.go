@@ -73,6 +73,7 @@ type Global struct {
 	// allow.
 	CheckConcurrency int
 	MaintenanceDir   string
+	StateMaxAge      time.Duration // after which orders of before a start do not count, 0: none
 	EmailAlertFrom   string
 	WebhookCA        string         // PEM file of the authorities that webhooks trust, "" the system's
 	AlertLimit       dataplane.Rate // for each receiver of mails or events; zero is none

@@ -48,6 +48,7 @@ var table = []directive{
 	{name: "fork", scope: inGlobal, def: "no", doc: "no meaning of its own: checks always run side by side", value: fork},
 	{name: "readdquiescent", scope: inGlobal, def: "no", doc: "add a quiescent server that is missing again, with weight 0", value: yesNo(func(t target) *bool { return &t.g.ReaddQuiescent })},
 	{name: "checkconcurrency", scope: inGlobal, own: true, def: "a quarter of the open files, 64 to 16384", doc: "how many checks run at once", value: bound(func(t target) *int { return &t.g.CheckConcurrency })},
+	{name: "statemaxage", scope: inGlobal, own: true, def: "7d", doc: "how long shunt may not have run for orders of operators to count", value: stateMaxAge},
 	{name: "maintenancedir", scope: inGlobal, def: "none", doc: "folder in which a file named after a server takes it out of use", value: folder(func(t target) *string { return &t.g.MaintenanceDir })},
 	{name: "emailalertfrom", scope: inGlobal, def: "none", doc: "sender of mail", value: sender},
 

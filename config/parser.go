@@ -46,7 +46,8 @@ func defaults() Global {
 			Quorum:           1,
 			MaxDown:          100,
 		},
-		Origins: Origins{},
+		StateMaxAge: 7 * day,
+		Origins:     Origins{},
 	}
 }
 

@@ -195,6 +195,7 @@ var globalValues = merged(bothValues, map[string]generator{
 	"udptimeout":       of("1", "5m"),
 	"autoreload":       of("yes", "no"),
 	"checkconcurrency": number(1, 5000),
+	"statemaxage":      of("0", "7d", "36h"),
 	"callback":         inQuotes,
 	"logfile":          inQuotes,
 	"execute":          untilEnd,

@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -122,26 +121,10 @@ func (v *Virtual) verification() string {
 	return "no"
 }
 
-// day is the unit of a certificate's lifetime.
-const day = 24 * time.Hour
-
 // minValid is a duration that may be written in days.
-var minValid = bind("duration: `14d`, `36h`", func(f *field) (time.Duration, bool) {
-	f.comment(false)
-	if digits, ok := strings.CutSuffix(f.val, "d"); ok && digits != "" && digitsLen(digits) == len(digits) {
-		n, err := strconv.Atoi(digits)
-		switch {
-		case err != nil || n > maxSeconds/(24*3600):
-			return 0, f.fail(f.valAt, fmt.Sprintf("%s is too much for `%s`", f.val, f.key), "the most is a year")
-		case n == 0:
-			return 0, f.fail(f.valAt, fmt.Sprintf("%s is too little for `%s`", f.val, f.key), "write minvalid=1d, or remove the line")
-		}
-		return time.Duration(n) * day, true
+var minValid = bind("duration: `14d`, `36h`", daysFrom(time.Second, "write minvalid=1d, or remove the line"), func(d time.Duration) string {
+	if d == 0 {
+		return "" // none was chosen
 	}
-	return f.duration(time.Second)
-}, func(d time.Duration) string {
-	if d > 0 && d%day == 0 {
-		return fmt.Sprintf("%dd", d/day)
-	}
-	return writeLength(d)
+	return writeDays(d)
 })(func(t target) *time.Duration { return &t.s.MinValid })

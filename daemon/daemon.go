@@ -38,6 +38,9 @@ type Options struct {
 	Dataplane string
 	// Admin is the address of metrics, status page and API; "" for none.
 	Admin string
+	// State is the path of the file that keeps orders of operators over restarts, ""
+	// for none.
+	State string
 	// Control are the paths of the control sockets. ControlGroup is a group, by
 	// name or number, that may use them, in addition to the user that shunt runs
 	// as; "" for none.
@@ -133,7 +136,7 @@ func (d *Daemon) openDirector(context.Context) error {
 	d.notifier = newNotifier(func(state string) { tell(d.log, state) }, d.well)
 	d.director = director.New(director.Options{
 		Path: d.o.Config, Parse: d.parse, Again: d.again, InForce: d.inForce, Follow: d.follow, Ready: d.ready,
-		Dataplane: plane, Forwarding: plane.status, Log: d.log,
+		Dataplane: plane, Forwarding: plane.status, State: d.o.State, Log: d.log,
 		Mail: func(m director.Mail) { d.mails.Send(alertMail(m)) }, Deliver: deliver,
 	})
 	return nil

@@ -31,10 +31,7 @@ type cluster struct {
 	leftOut int
 	// files keep out real servers, by their configured address.
 	files map[string]string
-	// parked are orders about real servers that the configuration does not have now;
-	// version counts changes of orders.
-	parked  map[place]*order
-	version uint64
+	orderBook
 	reports reporter
 	out     effects
 	log     *slog.Logger
@@ -82,7 +79,7 @@ func paceOf(members []member) time.Duration {
 
 func newCluster(out effects, log *slog.Logger) *cluster {
 	return &cluster{
-		byID: map[dataplane.ServiceID]*service{}, stale: map[*service]time.Time{}, waiting: map[*service]struct{}{}, parked: map[place]*order{}, out: out, log: log,
+		byID: map[dataplane.ServiceID]*service{}, stale: map[*service]time.Time{}, waiting: map[*service]struct{}{}, orderBook: orderBook{parked: map[place]*order{}}, out: out, log: log,
 		reports: reporter{alerts: alerts{phase: config.AlertStarting, out: out}, history: history{log: log}, out: out, log: log},
 	}
 }
@@ -93,7 +90,7 @@ func newCluster(out effects, log *slog.Logger) *cluster {
 func (c *cluster) configure(now time.Time, conf *config.Config, found []dataplane.VirtualService) {
 	old := c.byID
 	c.reports.alerts.at = now
-	c.reports.alerts.global, c.leftOut = conf.Global, conf.LeftOut
+	c.reports.alerts.global, c.leftOut, c.path = conf.Global, conf.LeftOut, conf.Path
 	c.services, c.byID = nil, map[dataplane.ServiceID]*service{}
 	ways := pathsOf(conf)
 	for i := range conf.Virtuals {

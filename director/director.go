@@ -19,6 +19,7 @@ import (
 	"github.com/shunt-lb/shunt/director/internal/applier"
 	"github.com/shunt-lb/shunt/director/internal/hooks"
 	"github.com/shunt-lb/shunt/director/internal/prober"
+	"github.com/shunt-lb/shunt/director/internal/statefile"
 )
 
 // ErrStopped is the error of a director that is not running.
@@ -66,6 +67,9 @@ type Options struct {
 	// MaxChecks bounds the checks under way at once; 0 derives the bound from
 	// the limit of open files.
 	MaxChecks int
+	// State is the path of the file that keeps orders of operators over restarts, ""
+	// for none.
+	State string
 	// Log may be nil.
 	Log *slog.Logger
 }
@@ -83,6 +87,7 @@ type Director struct {
 	started time.Time
 	unready string        // the latest argument of Ready
 	applies chan struct{} // closed and replaced with each answer of the dataplane
+	saves   chan struct{} // closed and replaced with each attempt to save orders
 
 	events chan func()
 	// suspicions come from the dataplane.
@@ -91,6 +96,7 @@ type Director struct {
 	taken      []prober.Outcome // the latest
 	applier    *applier.Applier
 	hooks      *hooks.Hooks
+	state      *statefile.Writer // nil without a state file
 	record     *Events
 
 	loader *loader
@@ -114,7 +120,7 @@ func New(o Options) *Director {
 	}
 	d := &Director{
 		o: o, log: o.Log, events: make(chan func()), suspicions: make(chan suspicion, 64),
-		loopDone: make(chan struct{}), quit: make(chan struct{}), applies: make(chan struct{}),
+		loopDone: make(chan struct{}), quit: make(chan struct{}), applies: make(chan struct{}), saves: make(chan struct{}),
 		unready: "no configuration is in force yet",
 	}
 	d.applier = applier.New(o.Dataplane, d.applied, o.Log)
@@ -124,7 +130,7 @@ func New(o Options) *Director {
 	d.hooks = hooks.New(o.Log)
 	d.record = newEvents(time.Now())
 	d.prober = prober.New(o.Checks, o.MaxChecks, o.Log)
-	d.cluster = newCluster(executor{d.applier, d.hooks, o.Mail, o.Deliver, d.record, o.Log}, o.Log)
+	d.cluster = newCluster(executor{d.applier, d.hooks, o.Mail, o.Deliver, d.record, o.Log, func() *statefile.Writer { return d.state }}, o.Log)
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	d.loader = newLoader(d)
 	if o, ok := o.Dataplane.(dataplane.Observer); ok {
@@ -161,12 +167,15 @@ func (d *Director) Start(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	restored := storedOrders(d.o.State, conf, d.log)
 	d.applier.Start()
 	d.loader.setPaths(ctx, conf, false)
 	d.loader.setCurrent(conf, src)
 	d.started = time.Now()
+	orders{d.cluster}.restore(restored)
 	note(d.cluster, d.started, Event{Event: "started", Text: "Started with " + conf.Path})
 	d.activate(conf, found, files) // before the loop, which answers the callers that wait by now
+	keepOrders(d)
 	go d.loop()
 	d.follow(conf)
 	d.wg.Go(func() { d.loader.every(filePeriod, d.loader.lookAtFile) })

@@ -10,6 +10,7 @@ import (
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/director/internal/applier"
 	"github.com/shunt-lb/shunt/director/internal/hooks"
+	"github.com/shunt-lb/shunt/director/internal/statefile"
 )
 
 // An effects carries out the decisions of a cluster. No call may block.
@@ -25,6 +26,8 @@ type effects interface {
 	mail(Mail)
 	post(Post)
 	monitor(path, line string)
+	// save has the state file hold the orders of a version.
+	save(version uint64, s statefile.State)
 	// record keeps an event for those who ask, and returns its number.
 	record(Event) uint64
 }
@@ -38,6 +41,7 @@ type executor struct {
 	deliver func(ctx context.Context, last <-chan struct{}, p Post) error
 	events  *Events
 	log     *slog.Logger
+	state   func() *statefile.Writer // nil without a state file
 }
 
 var _ effects = executor{}
@@ -47,6 +51,12 @@ func (e executor) remove(id dataplane.ServiceID)          { e.applier.Remove(id)
 func (e executor) removeFound(v dataplane.VirtualService) { e.applier.RemoveFound(v) }
 func (e executor) record(about Event) uint64              { return e.events.Add(about) }
 func (e executor) monitor(path, line string)              { e.hooks.Append(path, line) }
+
+func (e executor) save(version uint64, s statefile.State) {
+	if w := e.state(); w != nil {
+		w.Save(version, s)
+	}
+}
 
 func (e executor) mail(m Mail) {
 	if e.send != nil {
@@ -98,4 +108,5 @@ func (noEffects) run(string, string, []string)            {}
 func (noEffects) mail(Mail)                               {}
 func (noEffects) post(Post)                               {}
 func (noEffects) monitor(string, string)                  {}
+func (noEffects) save(uint64, statefile.State)            {}
 func (noEffects) record(Event) uint64                     { return 0 }

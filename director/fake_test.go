@@ -15,6 +15,7 @@ import (
 
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/director/internal/statefile"
 )
 
 // A conf is a configuration made by hand, from the values a file would give.
@@ -74,6 +75,7 @@ func show(v dataplane.VirtualService) string {
 type effectLog struct {
 	lines  []string
 	events []Event
+	saved  statefile.State // the latest
 }
 
 func (s *effectLog) record(e Event) uint64 {
@@ -84,11 +86,12 @@ func (s *effectLog) record(e Event) uint64 {
 func (s *effectLog) add(format string, a ...any) {
 	s.lines = append(s.lines, fmt.Sprintf(format, a...))
 }
-func (s *effectLog) apply(v dataplane.VirtualService)       { s.add("apply %s", show(v)) }
-func (s *effectLog) remove(id dataplane.ServiceID)          { s.add("remove %s", id.Addr) }
-func (s *effectLog) removeFound(v dataplane.VirtualService) { s.add("remove found %s", v.ID.Addr) }
-func (s *effectLog) mail(m Mail)                            { s.add("mail %s %s: %s", m.Status, m.To[0], m.Subject) }
-func (s *effectLog) monitor(path, line string)              { s.add("monitor %s: %s", path, line) }
+func (s *effectLog) apply(v dataplane.VirtualService)        { s.add("apply %s", show(v)) }
+func (s *effectLog) remove(id dataplane.ServiceID)           { s.add("remove %s", id.Addr) }
+func (s *effectLog) removeFound(v dataplane.VirtualService)  { s.add("remove found %s", v.ID.Addr) }
+func (s *effectLog) mail(m Mail)                             { s.add("mail %s %s: %s", m.Status, m.To[0], m.Subject) }
+func (s *effectLog) monitor(path, line string)               { s.add("monitor %s: %s", path, line) }
+func (s *effectLog) save(version uint64, st statefile.State) { s.saved = st }
 func (s *effectLog) run(_, line string, env []string) {
 	s.add("%s %s", line, strings.Join(env[:1], " "))
 }
@@ -125,6 +128,8 @@ type plane struct {
 	fail    error
 	drained bool
 	when    []time.Time // of what is in trace
+	// active are the connections of servers, nil for as many as their place in the service.
+	active map[string]int
 	// foreign is what somebody else has left, which is there to be found.
 	foreign []dataplane.VirtualService
 	// observer is told of servers that clients do not reach.
@@ -171,11 +176,22 @@ func (p *plane) Snapshot(context.Context) ([]dataplane.ServiceStatus, error) {
 			st.Changes = []string{show(v) + " instead of " + show(want)}
 		}
 		for i, r := range v.RealServers {
-			st.Servers = append(st.Servers, dataplane.ServerStatus{RealServer: r, Active: i + 1})
+			one := dataplane.ServerStatus{RealServer: r, Active: i + 1}
+			if p.active != nil {
+				one.Active = p.active[r.Addr.String()]
+			}
+			st.Servers = append(st.Servers, one)
 		}
 		all = append(all, st)
 	}
 	return all, nil
+}
+
+// clients sets how many connections servers have.
+func (p *plane) clients(active map[string]int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.active = active
 }
 
 // changeElsewhere changes a service as somebody else would: weights by address;

@@ -1,6 +1,7 @@
 package director
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -139,6 +140,8 @@ type OrderStatus struct {
 	Reason  string    `json:"reason,omitempty"`
 	At      time.Time `json:"at,omitzero"`
 	Saved   bool      `json:"saved"`
+	// Unsaved is why orders cannot be saved, "" if they can, or nobody has asked for it.
+	Unsaved string `json:"unsaved,omitempty"`
 	// Server is the state of the real server, and Cause why it has that.
 	Server State  `json:"server_state"`
 	Cause  string `json:"cause"`
@@ -190,48 +193,64 @@ type watch struct {
 func OperatorOf(d *Director) *Operator { return &Operator{d: d, watches: map[place]*watch{}} }
 
 // Order carries out an order and returns what it has made of each real server that it
-// names, when the dataplane has that, or after five seconds. An *OrderError means that
-// nothing was done.
+// names, when the dataplane has that, or after five seconds, and when it is saved, or
+// after two. An *OrderError means that nothing was done.
 func (o *Operator) Order(ctx context.Context, given Order) ([]OrderStatus, error) {
-	var refused error
-	err := o.d.do(ctx, func() {
-		if refused = o.d.ctx.Err(); refused != nil {
-			refused = ErrStopped
-			return
-		}
-		_, refused = orders{o.d.cluster}.give(time.Now(), given)
-	})
-	if err == nil {
-		err = refused
-	}
+	err := o.change(ctx, func(c orders) error { _, err := c.give(time.Now(), given); return err })
 	if err != nil {
 		return nil, err
 	}
-	o.d.settle(ctx)
 	return o.Orders(ctx, given.Service, given.Real)
 }
 
 // Fallback has a fallback answer although servers are usable, or no longer. It returns
 // as Order does.
 func (o *Operator) Fallback(ctx context.Context, given FallbackOrder) error {
-	refused := checkReason(given.Reason)
-	if refused != nil {
-		return refused
+	if err := checkReason(given.Reason); err != nil {
+		return err
 	}
+	return o.change(ctx, func(c orders) error { return c.setFallbackOrder(time.Now(), given) })
+}
+
+// change gives an order in the loop and waits for its consequences.
+func (o *Operator) change(ctx context.Context, give func(orders) error) error {
+	var refused error
+	var version uint64
 	err := o.d.do(ctx, func() {
-		if refused = o.d.ctx.Err(); refused != nil {
-			refused = ErrStopped
+		if refused = ErrStopped; o.d.ctx.Err() == nil {
+			refused = give(orders{o.d.cluster})
+		}
+		version = o.d.cluster.version
+	})
+	if err = cmp.Or(err, refused); err != nil {
+		return err
+	}
+	o.d.settle(ctx)
+	if o.d.o.State != "" {
+		o.awaitSave(ctx, version)
+	}
+	return nil
+}
+
+// saveWait is how long an order waits to be saved.
+const saveWait = 2 * time.Second
+
+// awaitSave waits until an attempt was made to save a version of the orders.
+func (o *Operator) awaitSave(ctx context.Context, version uint64) {
+	ctx, cancel := context.WithTimeout(ctx, saveWait)
+	defer cancel()
+	for {
+		var tried uint64
+		var next <-chan struct{}
+		if o.d.do(ctx, func() { tried, next = o.d.cluster.tried, o.d.saves }) != nil || tried >= version {
 			return
 		}
-		refused = orders{o.d.cluster}.setFallbackOrder(time.Now(), given)
-	})
-	if err == nil {
-		err = refused
+		select {
+		case <-next:
+		case <-ctx.Done():
+			return
+		}
 	}
-	if err == nil {
-		o.d.settle(ctx)
-	}
-	return err
 }
 
 // Orders returns the real servers that a name means, and how far orders about them are;

@@ -18,6 +18,7 @@ import (
 	"github.com/shunt-lb/shunt/director/internal/prober"
 	"github.com/shunt-lb/shunt/director/internal/ratelimit"
 	"github.com/shunt-lb/shunt/director/internal/spec"
+	"github.com/shunt-lb/shunt/director/internal/statefile"
 )
 
 // variantFile is what all variants are made of.
@@ -153,6 +154,7 @@ func (w *recordedEffects) post(p Post)                            { w.tell("post
 func (w *recordedEffects) run(key, line string, env []string)     { w.tell(key, line, env) }
 func (w *recordedEffects) record(Event) uint64                    { return 0 }
 func (w *recordedEffects) monitor(path, line string)              { w.tell("monitor", path, line) }
+func (w *recordedEffects) save(uint64, statefile.State)           {}
 func (w *recordedEffects) fallbackCommand(v *config.Virtual, word string) {
 	w.tell(v.FallbackCommand, word, v.ID)
 }

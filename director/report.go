@@ -123,6 +123,7 @@ func (d *Director) fill(s *Status) {
 	s.Stopping = d.cluster.reports.alerts.phase == config.AlertStopping
 	s.Unready = d.cluster.unready()
 	s.Ready = s.Unready == ""
+	s.Unsaved = d.cluster.unsaved
 	s.Transitions = append([]Transition{}, d.cluster.reports.history.recent...)
 	for _, sv := range d.cluster.services {
 		s.Services = append(s.Services, sv.status())

@@ -18,6 +18,7 @@ import (
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/director/internal/applier"
+	"github.com/shunt-lb/shunt/director/internal/statefile"
 )
 
 // fakeChecks give the real servers the results that a test sets.
@@ -667,5 +668,5 @@ var _ dataplane.Dataplane = (*plane)(nil)
 // applyTo replaces the dataplane of the applier, before the start.
 func (r *fixture) applyTo(p dataplane.Dataplane) {
 	r.applier = applier.New(p, r.applied, r.log)
-	r.cluster.out = executor{r.applier, r.hooks, r.o.Mail, nil, r.record, r.log}
+	r.cluster.out = executor{r.applier, r.hooks, r.o.Mail, nil, r.record, r.log, func() *statefile.Writer { return r.state }}
 }

@@ -22,6 +22,9 @@ type Status struct {
 	// Stopping reports that Stop has begun.
 	Stopping bool            `json:"stopping,omitempty"`
 	Services []ServiceStatus `json:"services"` // in the order of the configuration
+	// Unsaved is why orders of operators cannot be saved: a restart would forget them;
+	// empty if they can, or nobody has asked for it.
+	Unsaved string `json:"orders_unsaved,omitempty"`
 	// Transitions are the latest ones, oldest first.
 	Transitions []Transition `json:"transitions"`
 }

@@ -95,6 +95,10 @@ func (d *Director) Close(ctx context.Context) error {
 	defer cancelled()
 	err := d.applier.Flush(ctx)
 	d.applier.Cancel()
+	if d.state != nil {
+		d.state.Close()
+		d.state.Wait(ctx)
+	}
 	close(d.quit)
 	d.hooks.Close(ctx)
 	for _, part := range []struct {

@@ -54,6 +54,37 @@ func runtimeDir() string {
 	return filepath.Join(os.TempDir(), fmt.Sprintf("shunt-%d", os.Geteuid()))
 }
 
+// statePath returns the path of the state file of a configuration: the one that the
+// command line names, else one named as its control socket is, "" for none.
+func statePath(c *cli.Context, config string) string {
+	if c.IsSet("state") {
+		return c.String("state")
+	}
+	dir := stateDir()
+	if dir == "" {
+		return ""
+	}
+	return filepath.Join(dir, strings.TrimSuffix(admin.ControlNames(config)[0], ".sock")+".state")
+}
+
+// stateDir returns the folder for state files: the one of the service manager, /var/lib
+// for root, the user's own for everybody else, "" if there is none.
+func stateDir() string {
+	if dir, _, _ := strings.Cut(os.Getenv("STATE_DIRECTORY"), ":"); dir != "" {
+		return dir
+	}
+	if os.Geteuid() == 0 {
+		return "/var/lib/shunt"
+	}
+	if dir := os.Getenv("XDG_STATE_HOME"); dir != "" {
+		return filepath.Join(dir, "shunt")
+	}
+	if home, err := os.UserHomeDir(); err == nil {
+		return filepath.Join(home, ".local", "state", "shunt")
+	}
+	return ""
+}
+
 // dial returns a client of the shunt that a command is about: the one for the
 // configuration, or whichever has the control socket if that alone is named.
 func dial(c *cli.Context) (*admin.Client, error) {

@@ -129,6 +129,9 @@ func (w *orderWait) print() {
 // what was meant.
 func (w *orderWait) warn() {
 	var said []string
+	if len(w.all) > 0 && w.all[0].Unsaved != "" {
+		fmt.Fprintf(w.err, "shunt: warning: the order is in force but not saved: a restart of shunt forgets it: %s\n", w.all[0].Unsaved)
+	}
 	for _, st := range w.all {
 		var warning string
 		switch {

@@ -39,9 +39,10 @@ func runCommand() *cli.Command {
 			"cleanstop says; a second one ends all waiting within a second.",
 		Flags: []cli.Flag{
 			configFlag(), controlFlag(),
-			&cli.StringFlag{Name: "control-group", EnvVars: []string{"SHUNT_CONTROL_GROUP"}, Usage: "let the members of `GROUP` use the control socket: status and reload"},
+			&cli.StringFlag{Name: "control-group", EnvVars: []string{"SHUNT_CONTROL_GROUP"}, Usage: "let the members of `GROUP` use the control socket: status, reload and orders about real servers"},
 			&cli.StringFlag{Name: "dataplane", Value: "auto", EnvVars: []string{"SHUNT_DATAPLANE"}, Usage: "the default dataplane: " + daemon.DataplaneChoices()},
 			&cli.StringFlag{Name: "admin", Value: "127.0.0.1:9910", EnvVars: []string{"SHUNT_ADMIN"}, Usage: "`ADDRESS` of metrics and status page; empty for none"},
+			&cli.StringFlag{Name: "state", EnvVars: []string{"SHUNT_STATE"}, Usage: "`PATH` of the file that keeps operators' orders over restarts; empty for none (default: one for each configuration file, in /var/lib/shunt)"},
 			&cli.StringFlag{Name: "log-format", Value: "text", EnvVars: []string{"SHUNT_LOG_FORMAT"}, Usage: "text or json"},
 			&cli.StringFlag{Name: "log-level", Value: "info", EnvVars: []string{"SHUNT_LOG_LEVEL"}, Usage: "debug, info, warn or error"},
 			&cli.BoolFlag{Name: "strict", Usage: "refuse what ldirectord refuses"},
@@ -64,6 +65,7 @@ func options(c *cli.Context) (daemon.Options, error) {
 		return o, fmt.Errorf("%w; name another with --config", err)
 	}
 	o.Control = controlPaths(c, runtimeDir(), o.Config)
+	o.State = statePath(c, o.Config)
 	return o, nil
 }
 

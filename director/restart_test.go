@@ -1,0 +1,181 @@
+package director
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// orderedStates are the states of all servers, with who has ordered them.
+func orderedStates(s Status) (all []string) {
+	for _, sv := range s.Services {
+		for _, r := range sv.Servers {
+			text := string(r.State)
+			if r.Admin != nil {
+				text += " by " + r.Admin.By + ": " + r.Admin.Reason
+				if !r.Admin.Saved {
+					text += " (not saved)"
+				}
+			}
+			all = append(all, text)
+		}
+	}
+	return all
+}
+
+// TestStateFileOverRestarts: orders are in force again before anything is given to the
+// dataplane, with who gave them and why; those that were taken back are not. An outage
+// of more than statemaxage ends them, whatever their age.
+func TestStateFileOverRestarts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := virtual(vip, rs1, rs2, rs3+" 4")
+		v.Quiescent, v.CleanStop = true, false
+		c := conf(v)
+		c.Global.StateMaxAge = 20 * time.Minute
+		path := filepath.Join(t.TempDir(), "state")
+		start := func() *fixture {
+			r := newFixture(t, c)
+			r.o.State = path
+			r.start()
+			time.Sleep(2 * time.Second)
+			synctest.Wait()
+			return r
+		}
+		r := start()
+		give := func(o Order) {
+			t.Helper()
+			o.By, o.Reason = "alice (sudo)", "deploy 4711"
+			if all, err := OperatorOf(r.Director).Order(t.Context(), o); err != nil || o.Verb != VerbReady && !all[0].Saved {
+				t.Fatalf("%+v: %+v, %v", o, all, err)
+			}
+		}
+		give(Order{Verb: VerbDrain, Real: rs1})
+		give(Order{Verb: VerbMaint, Real: rs2})
+		give(Order{Verb: VerbReady, Real: rs2})
+		give(Order{Verb: VerbWeight, Real: rs3, Weight: "9"})
+		want := []string{"drain by alice (sudo): deploy 4711", "up", "up by alice (sudo): deploy 4711"}
+		time.Sleep(time.Hour) // the age of an order counts for nothing
+		r.stop()
+		time.Sleep(10 * time.Minute)
+
+		r = start()
+		if got := orderedStates(r.status()); !slices.Equal(got, want) {
+			t.Errorf("after a restart: %q, want %q", got, want)
+		}
+		r.want(v, vip+": "+rs1+"=0 "+rs2+"=1 "+rs3+"=9")
+		for _, served := range r.plane.trace {
+			if !strings.Contains(served, rs1+"=0") {
+				t.Errorf("a drained server was served after the restart: %s", served)
+			}
+		}
+		r.stop()
+		time.Sleep(time.Hour)
+
+		r = start()
+		if got, want := orderedStates(r.status()), []string{"up", "up", "up"}; !slices.Equal(got, want) {
+			t.Errorf("after a long outage: %q, want %q", got, want)
+		}
+		r.stop()
+		if _, err := os.Stat(path + ".bad"); err != nil {
+			t.Errorf("the file is not set aside: %v", err)
+		}
+	})
+}
+
+// TestStateFileOfAnother: a file that is damaged, or about another configuration, is
+// set aside, and the start goes on without it.
+func TestStateFileOfAnother(t *testing.T) {
+	for what, text := range map[string]string{
+		"damaged": "shunt state 1\nsha256 00\n{}\n",
+		"another": "shunt state 1\nsha256 ca3d163bab055381827226140568f3bef7eaac187cebd76878e0b63e9e442356\n{}\n",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newFixture(t, conf(virtual(vip, rs1)))
+			r.o.State = filepath.Join(t.TempDir(), "state")
+			writeFile(t, r.o.State, text)
+			r.start()
+			defer r.stop()
+			time.Sleep(2 * time.Second)
+			r.want(virtual(vip, rs1), vip+": "+rs1+"=1")
+			if _, err := os.Stat(r.o.State + ".bad"); err != nil {
+				t.Errorf("%s: %v", what, err)
+			}
+		})
+	}
+}
+
+// TestStateFileUnwritable: an order counts although it cannot be saved; the order and
+// the status say so.
+func TestStateFileUnwritable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newFixture(t, conf(virtual(vip, rs1, rs2)))
+		folder := filepath.Join(t.TempDir(), "folder")
+		r.o.State = filepath.Join(folder, "state")
+		writeFile(t, folder, "a file in place of the folder")
+		r.start()
+		defer r.stop()
+		time.Sleep(2 * time.Second)
+		all, err := OperatorOf(r.Director).Order(t.Context(), Order{Verb: VerbDrain, Real: rs1, By: "alice"})
+		if err != nil || len(all) != 1 || all[0].Saved || all[0].Unsaved == "" || all[0].State != Drain {
+			t.Fatalf("%+v, %v", all, err)
+		}
+		if s := r.status(); s.Unsaved == "" || s.Services[0].Servers[0].State != Drain {
+			t.Errorf("status: %+v", s)
+		}
+		if err := os.Remove(folder); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(11 * time.Second)
+		synctest.Wait()
+		if s := r.status(); s.Unsaved != "" || !s.Services[0].Servers[0].Admin.Saved {
+			t.Errorf("tried again: %q, %+v", s.Unsaved, s.Services[0].Servers[0].Admin)
+		}
+	})
+}
+
+// A drain has ended when the dataplane says that no client is left; what it says of
+// others counts for nothing.
+func TestOrderEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := virtual(vip, rs1, rs2)
+		r := newFixture(t, conf(v)).start()
+		defer r.stop()
+		time.Sleep(2 * time.Second)
+		op := OperatorOf(r.Director)
+		r.plane.clients(map[string]int{rs1: 2, rs2: 7})
+		all, err := op.Order(t.Context(), Order{Verb: VerbDrain, Real: rs1, By: "alice"})
+		if err != nil || all[0].Over || all[0].Active != 2 {
+			t.Fatalf("%+v, %v", all, err)
+		}
+		over := func() bool {
+			t.Helper()
+			all, err := op.Orders(t.Context(), "", "")
+			if err != nil || len(all) != 1 {
+				t.Fatalf("%+v, %v", all, err)
+			}
+			return all[0].Over
+		}
+		time.Sleep(time.Second)
+		if over() {
+			t.Error("over with two connections")
+		}
+		r.plane.clients(map[string]int{rs2: 7})
+		if over() {
+			t.Error("over at the first look without connections")
+		}
+		time.Sleep(300 * time.Millisecond)
+		if !over() {
+			t.Error("not over without connections")
+		}
+		if all, err := op.Order(t.Context(), Order{Verb: VerbReady, Real: rs1, By: "bob"}); err != nil || !all[0].Over || all[0].Server != Up {
+			t.Errorf("ready: %+v, %v", all, err)
+		}
+		if len(op.watches) > 0 {
+			t.Errorf("%d watches are left", len(op.watches))
+		}
+	})
+}
