@@ -71,7 +71,7 @@ func runCommands() []*cli.Command {
 }
 
 // viewCommands show what a running shunt does.
-func viewCommands() []*cli.Command { return []*cli.Command{statusCommand()} }
+func viewCommands() []*cli.Command { return []*cli.Command{statusCommand(), topCommand()} }
 
 func newApp(stdout, stderr io.Writer) *cli.App {
 	commands := slices.Concat(runCommands(), orderCommands(), askCommands(), viewCommands(), hostCommands(), moveCommands(), extraCommands())
