@@ -119,7 +119,7 @@ func (f *face) running() (pid int, stale bool, err error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
 	defer cancel()
-	if pid, err = client.Process(ctx); !errors.Is(err, admin.ErrNotRunning) {
+	if pid, err = client.Process(ctx); !errors.Is(err, admin.ErrNotRunning) && !dying(pid) {
 		return pid, false, err
 	}
 	text, err := files.Read(f.pidFile(), 64)
@@ -134,6 +134,13 @@ func (f *face) running() (pid int, stale bool, err error) {
 		return 0, true, nil
 	}
 	return pid, false, nil
+}
+
+// dying reports whether a process was killed and has no memory any more. Its sockets
+// may be open for a moment.
+func dying(pid int) bool {
+	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	return pid > 0 && err == nil && len(line) == 0
 }
 
 // isLdirectord reports whether a process is called ldirectord, as a program or as a
@@ -261,34 +268,28 @@ func (f *face) tryRestart() int {
 
 // reload has the daemon read its file again, and returns when it is in force.
 func (f *face) reload() int {
-	client, err := f.client()
-	if err != nil {
+	pid, _, err := f.running()
+	switch {
+	case err != nil:
 		return f.failed(err)
+	case pid == 0:
+		return f.failed(fmt.Errorf("it is stopped for %s", f.name()))
 	}
-	err = client.Reload(context.Background())
+	client, err := f.client()
+	if err == nil {
+		err = client.Reload(context.Background())
+	}
 	if refused, ok := errors.AsType[*admin.RefusedError](err); ok {
 		fmt.Fprintln(f.stderr, refused)
 		return exitConfig
 	}
-	if errors.Is(err, admin.ErrNotRunning) {
-		err = f.hangUp()
+	if errors.Is(err, admin.ErrNotRunning) { // a real ldirectord has no control socket
+		err = unix.Kill(pid, unix.SIGHUP)
 	}
 	if err != nil {
 		return f.failed(err)
 	}
 	return faceDone
-}
-
-// hangUp reloads a real ldirectord, which has no control socket.
-func (f *face) hangUp() error {
-	pid, _, err := f.running()
-	if err == nil && pid == 0 {
-		err = fmt.Errorf("it is stopped for %s", f.name())
-	}
-	if err != nil {
-		return err
-	}
-	return unix.Kill(pid, unix.SIGHUP)
 }
 
 // complain writes the errors of a configuration in the form of ldirectord's.
