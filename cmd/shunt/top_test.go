@@ -121,7 +121,7 @@ func TestTopInTerminal(t *testing.T) {
 // Without a terminal it says what there is instead.
 func TestTopWithoutTerminal(t *testing.T) {
 	out, err := exec.CommandContext(t.Context(), shuntBinary, "top").CombinedOutput()
-	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != exitNoTerminal || string(out) != "shunt: top needs a terminal; `shunt status --watch` does not\n" {
+	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != exitUsage || string(out) != "shunt: top needs a terminal; `shunt status --watch` does not\n" {
 		t.Errorf("%v: %s", err, out)
 	}
 }
