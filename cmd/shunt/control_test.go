@@ -157,7 +157,7 @@ func TestControlGroup(t *testing.T) {
 			}
 		}
 	}
-	if code, out := ask(t, s.command("run", "--config", one, "--control-group", "no-such-group")); code != exitFailure || !strings.Contains(out, "no such group") {
+	if code, out := ask(t, s.command("run", "--config", one, "--control-group", "no-such-group")); code != exitUsage || !strings.Contains(out, "no such group") {
 		t.Errorf("a group that is none: exit code %d, %s", code, out)
 	}
 }
