@@ -182,8 +182,10 @@ func TestStreamWithoutReaders(t *testing.T) {
 		cancel()
 		<-done
 		time.Sleep(time.Minute)
+		synctest.Wait() // sleeping alone does not order what goroutines do
 		before := w.asked
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		if w.asked != before || before < 30 || before > 33 {
 			t.Errorf("asked %d times, and then %d", before, w.asked)
 		}
