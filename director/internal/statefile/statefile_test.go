@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -164,16 +165,34 @@ func TestStateFileFull(t *testing.T) {
 
 // A diary records what a writer reports.
 type diary struct {
+	mu   sync.Mutex
 	log  bytes.Buffer
 	done []string
 }
 
+// Write implements [io.Writer], for the log.
+func (d *diary) Write(b []byte) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.log.Write(b)
+}
+
+// read returns what was reported since the last call, and all of the log.
+func (d *diary) read() (done, log string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	done, d.done = strings.Join(d.done, ", "), nil
+	return done, d.log.String()
+}
+
 func (d *diary) options(path string) Options {
-	return Options{Path: path, Log: slog.New(slog.NewTextHandler(&d.log, nil)), Done: func(version uint64, err error) {
+	return Options{Path: path, Log: slog.New(slog.NewTextHandler(d, nil)), Done: func(version uint64, err error) {
 		word := "saved"
 		if err != nil {
 			word = "failed"
 		}
+		d.mu.Lock()
+		defer d.mu.Unlock()
 		d.done = append(d.done, word+" "+string(rune('0'+version)))
 	}}
 }
@@ -202,20 +221,21 @@ func TestWriter(t *testing.T) {
 		if err := os.WriteFile(filepath.Dir(path), nil, 0o600); err != nil { // no folder can be made
 			t.Fatal(err)
 		}
-		d.done = nil
+		d.read()
 		w.Save(3, drainOf("192.168.80.130:80"))
 		time.Sleep(retryPause + time.Second)
 		synctest.Wait()
-		if got := strings.Join(d.done, ", "); got != "failed 3, failed 3" || strings.Count(d.log.String(), "level=ERROR") != 1 {
-			t.Errorf("%s; log: %s", got, &d.log)
+		if done, log := d.read(); done != "failed 3, failed 3" || strings.Count(log, "level=ERROR") != 1 {
+			t.Errorf("%s; log: %s", done, log)
 		}
 		if err := os.Remove(filepath.Dir(path)); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(retryPause)
 		synctest.Wait()
-		if s, err := Read(path); err != nil || s.Orders[0].Real != "192.168.80.130:80" || !strings.Contains(d.log.String(), "saved again") {
-			t.Errorf("%+v, %v; log: %s", s, err, &d.log)
+		_, log := d.read()
+		if s, err := Read(path); err != nil || s.Orders[0].Real != "192.168.80.130:80" || !strings.Contains(log, "saved again") {
+			t.Errorf("%+v, %v; log: %s", s, err, log)
 		}
 		w.Save(4, State{})
 		w.Close()
@@ -223,8 +243,8 @@ func TestWriter(t *testing.T) {
 		if _, err := Read(path); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("without orders: %v", err)
 		}
-		if last := d.done[len(d.done)-1]; last != "saved 4" {
-			t.Error(last)
+		if done, _ := d.read(); done != "saved 4" {
+			t.Error(done)
 		}
 	})
 }
