@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -45,7 +46,8 @@ type hub struct {
 // A stream is one client's. The hub closes messages when it ends it.
 type stream struct {
 	messages chan []byte
-	begun    bool // it has had a whole page
+	begun    bool      // it has had a whole page
+	after    time.Time // the time of the page that the client has
 }
 
 func (h *hub) init(render func(context.Context) (frame, error)) {
@@ -59,15 +61,15 @@ func (h *hub) close() {
 	h.group.Wait()
 }
 
-// open begins a stream, and the goroutine with the first. It returns nil if there are
-// too many, or the hub is closed.
-func (h *hub) open() *stream {
+// open begins a stream for a client whose page is of a time, and the goroutine with the
+// first. It returns nil if there are too many, or the hub is closed.
+func (h *hub) open(after time.Time) *stream {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if len(h.streams) >= maxStreams || h.life.Err() != nil {
 		return nil
 	}
-	s := &stream{messages: make(chan []byte, queue)}
+	s := &stream{messages: make(chan []byte, queue), after: after}
 	h.streams[s] = true
 	if !h.running {
 		h.running = true
@@ -88,7 +90,7 @@ func (h *hub) leave(s *stream) {
 }
 
 // run sends messages until nobody is left. A new stream alone gets what was rendered
-// last, if that is not old.
+// last, if that is not old, nor older than what the client has.
 func (h *hub) run() {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
@@ -100,7 +102,7 @@ func (h *hub) run() {
 		case <-h.life.Done():
 			continue
 		case <-h.news:
-			if time.Since(rendered) < every {
+			if time.Since(rendered) < every && !h.newer(last.at) {
 				h.send(nil, last)
 				continue
 			}
@@ -114,6 +116,18 @@ func (h *hub) run() {
 		}
 		tick.Reset(min(max(every, share*time.Since(began)), seldom))
 	}
+}
+
+// newer reports whether the client of a new stream has a page after a time.
+func (h *hub) newer(at time.Time) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for s := range h.streams {
+		if !s.begun && s.after.After(at) {
+			return true
+		}
+	}
+	return false
 }
 
 // known is f without what it does not know: where there is no status, the rest of the
@@ -235,9 +249,14 @@ func message(f frame, parts []part) []byte {
 }
 
 // Stream answers with server-sent events: elements of the page that have changed, at
-// first all, every two seconds.
+// first all, every two seconds. With the parameter after, the time of a page in
+// nanoseconds since 1970, none of them is older.
 func (p *Page) Stream(w http.ResponseWriter, r *http.Request) {
-	s := p.hub.open()
+	var after time.Time
+	if n, err := strconv.ParseInt(r.URL.Query().Get("after"), 10, 64); err == nil {
+		after = time.Unix(0, n)
+	}
+	s := p.hub.open(after)
 	if s == nil {
 		w.Header().Set("Retry-After", "10")
 		http.Error(w, fmt.Sprintf("%d streams are open already", maxStreams), http.StatusServiceUnavailable)

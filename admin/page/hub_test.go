@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -25,6 +26,7 @@ type reader struct {
 	header http.Header
 	code   int
 	held   chan struct{}
+	query  string
 }
 
 type message struct {
@@ -98,9 +100,28 @@ func (w *watched) stream(ctx context.Context, r *reader) <-chan struct{} {
 	}
 	w.group.Go(func() {
 		defer close(done)
-		w.Stream(r, httptest.NewRequestWithContext(ctx, http.MethodGet, "/api/v1/stream", nil))
+		w.Stream(r, httptest.NewRequestWithContext(ctx, http.MethodGet, "/api/v1/stream"+r.query, nil))
 	})
 	return done
+}
+
+// A page that was loaded after the others were told does not go back to that.
+func TestStreamIsNotOlderThanThePage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := watch(fixture.Calm())
+		defer w.Close()
+		var other, r reader
+		w.stream(t.Context(), &other)
+		time.Sleep(1500 * time.Millisecond)
+		w.change(func(st *director.Status) { st.Dataplane.Reason = "news" })
+		r.query = fmt.Sprintf("?after=%d", time.Now().UnixNano())
+		w.stream(t.Context(), &r)
+		synctest.Wait()
+		all := r.all()
+		if len(all) != 1 || !strings.Contains(strings.Join(all[0].Parts, ""), "news") {
+			t.Errorf("at first %+v", all)
+		}
+	})
 }
 
 func ended(c <-chan struct{}) bool {

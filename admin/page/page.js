@@ -76,7 +76,7 @@ async function refresh() {
   setTimeout(refresh, poll);
 }
 function follow() {
-  const events = new EventSource("api/v1/stream");
+  const events = new EventSource("api/v1/stream?after=" + asof.dataset.nanoseconds);
   events.onmessage = (e) => {
     const news = JSON.parse(e.data), parser = new DOMParser();
     show(news.parts.map((html) => parser.parseFromString(html, "text/html").body.firstElementChild));

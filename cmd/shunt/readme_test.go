@@ -141,7 +141,7 @@ func TestMakeTargets(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, m := range regexp.MustCompile("(?m)(?:^    |`)make ([a-z-]+)").FindAllSubmatch(text, -1) {
-			if !regexp.MustCompile(`(?m)^([a-z-]+ )*`+string(m[1])+`( [a-z-]+)*:`).Match(makefile) {
+			if !regexp.MustCompile(`(?m)^([a-z-]+ )*` + string(m[1]) + `( [a-z-]+)*:`).Match(makefile) {
 				t.Errorf("%s shows `make %s`, which does not exist", doc, m[1])
 			}
 		}
