@@ -91,7 +91,7 @@ func TestPagePolicy(t *testing.T) {
 func TestPageTells(t *testing.T) {
 	body := get(show(t, fixture.Troubled())).Body.String()
 	for _, want := range []string{
-		"1.2.3 on lvs1", `<time id="asof" datetime="2026-03-14T15:09:26Z">2026-03-14 15:09:26 UTC</time>`,
+		"1.2.3 on lvs1", `<time id="asof" datetime="2026-03-14T15:09:26Z" data-nanoseconds="1773500966000000000">2026-03-14 15:09:26 UTC</time>`,
 		"1 of 3 virtual services well", `<span class="bad">not ready</span>`,
 		"auto: the kernel has no IPVS", "RELOAD REFUSED 5m ago", "ldirectord.cf:12:2: error: unknown directive",
 		"not served as configured: listen udp", "address already in use", "fallback active",
