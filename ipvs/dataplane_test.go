@@ -130,7 +130,7 @@ func TestSnapshotShowsWhatSomebodyElseHasChanged(t *testing.T) {
 	changed.RealServers[1].Forward = dataplane.Gate
 	changed.RealServers = append(changed.RealServers, masq("10.9.1.1:80", 1))
 	status := []dataplane.ServiceStatus{{
-		Service: changed, Counters: dataplane.Counters{InBytes: 1 << 50},
+		Service: changed, Counters: dataplane.Counters{InBytes: 1 << 50}, Lag: lag,
 		Servers: []dataplane.ServerStatus{
 			{RealServer: changed.RealServers[0], Counters: dataplane.Counters{Connections: 1 << 40}},
 			{RealServer: changed.RealServers[1]},
