@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/internal/test/need"
+	"github.com/shunt-lb/shunt/internal/test/process"
 	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
@@ -304,6 +305,7 @@ func TestFaceHangs(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = unix.Kill(pid, unix.SIGCONT) }()
+	wait.Until(t, "a daemon that stands still", func() bool { return process.Frozen(pid) })
 	code, _, stderr := f.face("face.cf", "status")
 	if want := fmt.Sprintf("ldirectord for face.cf has the pid %d and does not answer: ", pid); code != 1 || !strings.HasPrefix(stderr, want) {
 		t.Errorf("exit %d, %q, want 1, %q", code, stderr, want)
@@ -379,6 +381,7 @@ func TestPacemakerAgent(t *testing.T) {
 	if err := unix.Kill(pid, unix.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
+	wait.Until(t, "a daemon that stands still", func() bool { return process.Frozen(pid) })
 	do("hanging", "stop", success) // by its command line, and without mercy
 	wait.Until(t, "end of a daemon that hung", func() bool { return !alive(pid) })
 	if err := os.Remove(f.file); err != nil {
