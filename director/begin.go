@@ -103,7 +103,7 @@ func (k *check) due(awaited time.Time) time.Time {
 // only because a predecessor used it, or is usable and not checked.
 func (sv *service) proven() bool {
 	for _, s := range sv.servers {
-		if s.usable() && !s.unchecked() {
+		if s.usable() && !s.checks.unchecked() {
 			return true
 		}
 	}

@@ -21,6 +21,9 @@ type check struct {
 	checkHistory
 }
 
+// A checkList has the checks of a server, the ordinary one first.
+type checkList []check
+
 // A checkHistory holds the results of one check of a server. A reload keeps it while
 // the check stays as it is.
 type checkHistory struct {
@@ -33,7 +36,7 @@ type checkHistory struct {
 // checksOf returns the checks of r, the ordinary one first; none with checktype on and
 // off. They are appended to room, which is empty. An agent begins as up: its silence
 // is no reason to be down.
-func checksOf(v *config.Virtual, r *config.Real, room []check) []check {
+func checksOf(v *config.Virtual, r *config.Real, room checkList) checkList {
 	ordinary := spec.For(v, r)
 	if ordinary == nil {
 		return nil
@@ -91,10 +94,10 @@ func (s *server) setHealth(up bool) {
 	s.health.Set(up)
 }
 
-// healthOf returns the health of a server by all of its checks: it is up if each
+// health returns the health of the server by all of them: it is up if each
 // says so, and has failed if one has. Its counts are those of the worst check:
 // the most failures or, if none fails, the fewest successes.
-func healthOf(all []check) health.Health {
+func (all checkList) health() health.Health {
 	h := health.Health{Up: true, Rises: math.MaxInt32}
 	for i := range all {
 		k := &all[i]
@@ -110,9 +113,9 @@ func healthOf(all []check) health.Health {
 	return h
 }
 
-// requestOf returns the request of all checks together: maint before drain, and the
+// request returns what all checks together ask for: maint before drain, and the
 // least of the weights that they make of the configured one. It is nil for nothing.
-func requestOf(all []check, configured int) *request.Request {
+func (all checkList) request(configured int) *request.Request {
 	var q request.Request
 	for i := range all {
 		if one := all[i].request; one != nil {
@@ -122,24 +125,23 @@ func requestOf(all []check, configured int) *request.Request {
 	return q.Kept()
 }
 
-// latest returns the latest result of all checks of a server, with the error that
-// trouble says.
-func (s *server) latest() (r prober.Result) {
-	for i := range s.checks {
-		if k := &s.checks[i]; k.last.At.After(r.At) {
+// latest returns the latest result of all, with the error that trouble says.
+func (all checkList) latest() (r prober.Result) {
+	for i := range all {
+		if k := &all[i]; k.last.At.After(r.At) {
 			r = k.last
 		}
 	}
-	if len(s.checks) > 1 {
-		r.Err = trouble(s.checks)
+	if len(all) > 1 {
+		r.Err = all.trouble()
 	}
 	return r
 }
 
-// trouble returns why the checks of a server fail, by the latest result of each:
+// trouble returns why checks fail, by the latest result of each:
 // the reason of the first one that has found it down or, if there is none, of the
 // first that fails; nil if none does.
-func trouble(all []check) (why error) {
+func (all checkList) trouble() (why error) {
 	for i := range all {
 		switch k := &all[i]; {
 		case k.last.Err == nil || k.silent():
@@ -154,9 +156,9 @@ func trouble(all []check) (why error) {
 
 // unchecked reports whether a result is awaited without which nothing is known of
 // the server. Nobody waits for an agent.
-func (s *server) unchecked() bool {
-	for i := range s.checks {
-		if k := &s.checks[i]; k.last.At.IsZero() && !k.advises {
+func (all checkList) unchecked() bool {
+	for i := range all {
+		if k := &all[i]; k.last.At.IsZero() && !k.advises {
 			return true
 		}
 	}
@@ -165,18 +167,17 @@ func (s *server) unchecked() bool {
 
 // expires returns when the first of the server's certificates ends, zero if it
 // has shown none.
-func (s *server) expires() (first time.Time) {
-	for i := range s.checks {
-		if at := s.checks[i].expires; at != nil && (first.IsZero() || at.Before(first)) {
+func (all checkList) expires() (first time.Time) {
+	for i := range all {
+		if at := all[i].expires; at != nil && (first.IsZero() || at.Before(first)) {
 			first = *at
 		}
 	}
 	return first
 }
 
-// placeIn returns which of all the checks of a server k is, -1 for none. The
-// ordinary check is no other one's.
-func placeIn(all []check, k *check, ordinary bool) int {
+// place returns which of all k is, -1 for none. The ordinary check is no other one's.
+func (all checkList) place(k *check, ordinary bool) int {
 	for i := range all {
 		if o := &all[i]; (i == 0) == ordinary && o.advises == k.advises && o.ID == k.ID {
 			return i
@@ -192,7 +193,7 @@ func (s *server) inheritChecks(old *server) bool {
 	same := len(s.checks) == len(old.checks)
 	for i := range s.checks {
 		k := &s.checks[i]
-		at := placeIn(old.checks, k, i == 0)
+		at := old.checks.place(k, i == 0)
 		if at >= 0 {
 			k.checkHistory = old.checks[at].checkHistory
 		} else {
@@ -225,9 +226,9 @@ func (s *server) recount(now time.Time, old *server) {
 	s.health.Set(old.health.Up)
 	s.awaited = time.Time{}
 	if len(s.checks) > 0 {
-		s.health = healthOf(s.checks)
+		s.health = s.checks.health()
 	}
-	s.recent.Move(func(of int) int { return placeIn(s.checks, &old.checks[of], of == 0) })
+	s.recent.Move(func(of int) int { return s.checks.place(&old.checks[of], of == 0) })
 	if s.state() != old.state() {
 		why := s.requested()
 		if s.health.Up && !old.health.Up {

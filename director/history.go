@@ -60,7 +60,7 @@ func (s *server) inherit(now time.Time, old *server) {
 	initial := s.cause
 	s.serverHistory = old.clone()
 	same := s.inheritChecks(old)
-	s.request = requestOf(s.checks, s.fullWeight())
+	s.request = s.checks.request(s.fullWeight())
 	if same {
 		return
 	}

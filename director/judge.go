@@ -56,7 +56,7 @@ func (c *cluster) judge(now time.Time, sv *service) {
 // failing reports whether checks have found the server down. A server that was kept in
 // use still is failing after a reload that changed its check, until that has a result.
 func (s *server) failing() bool {
-	return !s.health.Up && !s.keptOut() && (s.health.Failed || s.kept != "" && (s.latest().At.IsZero() || s.unchecked()))
+	return !s.health.Up && !s.keptOut() && (s.health.Failed || s.kept != "" && (s.checks.latest().At.IsZero() || s.checks.unchecked()))
 }
 
 // takes reports whether the server could be given clients if it were well: neither

@@ -65,7 +65,7 @@ func (s *server) reason() checks.Kind {
 	if st := s.state(); st != Down && st != Kept {
 		return ""
 	}
-	return checks.KindOf(s.latest().Err)
+	return checks.KindOf(s.checks.latest().Err)
 }
 
 // purged reports that the servers of gone that are in use leave a service, at a

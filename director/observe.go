@@ -50,8 +50,8 @@ func (c *cluster) observe(m member, r prober.Result) {
 		fall = 1
 	}
 	k.observe(r, fall, sv.conf.RiseCount)
-	s.health = healthOf(s.checks)
-	s.assumed = s.assumed && s.health.Up && s.unchecked()
+	s.health = s.checks.health()
+	s.assumed = s.assumed && s.health.Up && s.checks.unchecked()
 	changed := s.state() != before
 	if s.health.Failed && !failed {
 		s.own().failedAt = r.At
@@ -116,7 +116,7 @@ func (s *server) logUnused(log *slog.Logger, sv *service, err error) {
 func (m member) logResult(log *slog.Logger, r prober.Result, first, known bool) {
 	sv, s, h := m.sv, m.s, &m.check().health
 	if s.foundDown() {
-		if err := s.latest().Err; err != nil {
+		if err := s.checks.latest().Err; err != nil {
 			s.cause = cause(err)
 		}
 	}

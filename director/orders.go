@@ -119,7 +119,7 @@ func (c orders) applyFiles(now time.Time, sv *service) {
 // have. A server that is down now is so by its checks, which go on meanwhile.
 func (c orders) moved(now time.Time, sv *service, s *server, before State, why string) {
 	s.kept = ""
-	switch err := s.latest().Err; {
+	switch err := s.checks.latest().Err; {
 	case s.state() == before:
 		s.cause = why
 		return
@@ -246,7 +246,7 @@ func (c orders) set(now time.Time, sv *service, s *server, given Order) {
 	}
 	o.By, o.Reason, o.version, o.Saved = given.By, cmp.Or(given.Reason, o.Reason), c.version, false
 	s.setOrder(&o)
-	s.request = requestOf(s.checks, s.fullWeight())
+	s.request = s.checks.request(s.fullWeight())
 	c.log.Info("order", "order", given.words(), "by", given.By, "reason", given.Reason, "service", sv.conf.ID.String(), "real", s.conf.Addr.String())
 	c.noteOrder(now, sv, Event{Real: s.conf.Addr.String(), Weight: s.weight(), By: given.By, Reason: given.Reason, Text: "Order: " + given.words()})
 	if given.Verb != VerbWeight {
@@ -340,7 +340,7 @@ func (c orders) unpark(waits bool) {
 			at := placeOf(sv, s)
 			if o := c.parked[at]; o != nil && s.order() == nil {
 				s.setOrder(new(*o))
-				s.request = requestOf(s.checks, s.fullWeight())
+				s.request = s.checks.request(s.fullWeight())
 			}
 			known[at] = true
 		}

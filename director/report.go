@@ -173,11 +173,11 @@ func (sv *service) status() ServiceStatus {
 }
 
 func (s *server) status(scale int, serving bool) ServerStatus {
-	last, seldom := s.latest(), s.seldom()
+	last, seldom := s.checks.latest(), s.seldom()
 	st := ServerStatus{
 		Server: s.conf.Addr.String(), addr: s.addr, Forward: s.conf.Forward.String(),
 		Weight: s.conf.Weight, Current: s.weight(), SlowStart: s.slowed(scale),
-		Request: s.request.String(), Expires: s.expires(),
+		Request: s.request.String(), Expires: s.checks.expires(),
 		State: s.state(), Since: s.since, Cause: s.cause,
 		Checked: last.At, Duration: Seconds(last.Duration),
 		Fails: int(s.health.Fails), Rises: int(s.health.Rises), ChecksOK: s.good, ChecksBad: s.bad,

@@ -101,7 +101,7 @@ func (r *reporter) report(sv *service, s *server) {
 		return
 	}
 	why := ""
-	if err := s.latest().Err; err != nil {
+	if err := s.checks.latest().Err; err != nil {
 		why = ": " + err.Error()
 	}
 	switch {

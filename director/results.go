@@ -84,7 +84,7 @@ func (c *cluster) applyNote(now time.Time, m member, n *checks.Note) {
 	}
 	asked.Add(n)
 	k.request = asked.Kept()
-	s.request = requestOf(s.checks, s.fullWeight())
+	s.request = s.checks.request(s.fullWeight())
 	if s.state() != before {
 		s.shift(now, before, s.requested())
 	}

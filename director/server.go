@@ -20,7 +20,7 @@ type server struct {
 	conf *config.Real
 	// checks are those of the server, the ordinary one first; none with checktype
 	// on and off.
-	checks []check
+	checks checkList
 	// addr is where the dataplane sends traffic; it differs from conf.Addr
 	// where the forwarding method cannot change ports.
 	addr   netip.AddrPort
@@ -98,7 +98,7 @@ func (h *serverHistory) clone() serverHistory {
 }
 
 // set makes s, which is new, the real server r of v. room is for its checks.
-func (s *server) set(v *config.Virtual, r *config.Real, room []check) {
+func (s *server) set(v *config.Virtual, r *config.Real, room checkList) {
 	s.conf, s.addr, s.tunnel = r, v.ID.Mapped(r.Addr, r.Forward), v.TunnelTo(r.Forward)
 	s.checks = checksOf(v, r, room)
 	s.cause = notChecked
@@ -118,7 +118,7 @@ func (s *server) state() State {
 	switch ordered := s.ordered(); {
 	case s.maintenance != "" || ordered == Maintenance:
 		return Maintenance
-	case ordered == Drain && (s.health.Up || !s.health.Failed && s.unchecked()):
+	case ordered == Drain && (s.health.Up || !s.health.Failed && s.checks.unchecked()):
 		return Drain
 	case ordered == "" && s.request.Maint():
 		return Maintenance
@@ -142,7 +142,7 @@ func (s *server) usable() bool { return s.weight() > 0 }
 
 // settled reports whether the server's state is known rather than assumed.
 func (s *server) settled() bool {
-	return s.state() != Down || s.keptOut() || s.health.Failed || !s.unchecked()
+	return s.state() != Down || s.keptOut() || s.health.Failed || !s.checks.unchecked()
 }
 
 // foundDown reports whether a check has found the server down, and nothing else

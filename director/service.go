@@ -61,7 +61,7 @@ func newService(v *config.Virtual) *service {
 	sv := &service{conf: v, names: spec.NamesOf(v)}
 	// The servers, and their checks, are together in memory.
 	n, each := len(v.Reals), 1+len(v.Further())
-	servers, checks := make([]server, n), make([]check, n*each)
+	servers, checks := make([]server, n), make(checkList, n*each)
 	sv.servers = make([]*server, n)
 	for i := range servers {
 		sv.servers[i] = &servers[i]

@@ -79,7 +79,7 @@ func TestSeveralChecksAgreeWithTheModel(t *testing.T) {
 			if want := well[0] && well[1] && well[2] && well[3]; s.health.Up != want || s.state() == Up != want {
 				rt.Fatalf("%v, want up %v by %v", s.state(), want, well)
 			}
-			if got, want := s.unchecked(), !seen[0] || !seen[1] || !seen[2]; got != want {
+			if got, want := s.checks.unchecked(), !seen[0] || !seen[1] || !seen[2]; got != want {
 				rt.Fatalf("unchecked %v, want %v", got, want)
 			}
 		}

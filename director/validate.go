@@ -65,7 +65,7 @@ func repeatedChecks(v *config.Virtual) config.Problems {
 		made := checksOf(v, &v.Reals[i], nil)
 		for j := 1; j < len(made); j++ {
 			direct := v.CheckPath != config.CheckPathVIP // else the ordinary one goes another way
-			if placeIn(made[:j], &made[j], false) > 0 || direct && made[j].ID == made[0].ID {
+			if made[:j].place(&made[j], false) > 0 || direct && made[j].ID == made[0].ID {
 				return config.Problems{{
 					Severity: config.Error, Pos: v.Further()[j-1].Pos,
 					Text: fmt.Sprintf("virtual service %s: %s asks %s the same as a check before it", v.ID, v.Further()[j-1].Name(), v.Reals[i].Addr),
