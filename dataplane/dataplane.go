@@ -3,6 +3,7 @@ package dataplane
 import (
 	"context"
 	"net/netip"
+	"slices"
 )
 
 // A Dataplane forwards the traffic of virtual services to their real servers.
@@ -58,6 +59,19 @@ type Looker interface {
 	// Look returns what Snapshot says of id, the zero value for a service that it
 	// does not list. The result belongs to the caller.
 	Look(ctx context.Context, id ServiceID) (ServiceStatus, error)
+}
+
+// Look reads one service of d: by [Looker] where it is one, else from a Snapshot.
+func Look(ctx context.Context, d Dataplane, id ServiceID) (ServiceStatus, error) {
+	if l, ok := d.(Looker); ok {
+		return l.Look(ctx, id)
+	}
+	all, err := d.Snapshot(ctx)
+	i := slices.IndexFunc(all, func(st ServiceStatus) bool { return st.Service.ID == id })
+	if i < 0 {
+		return ServiceStatus{}, err
+	}
+	return all[i], err
 }
 
 // An Observer is a Dataplane that makes the connections to real servers itself,

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -267,7 +266,7 @@ func (o *Operator) Orders(ctx context.Context, service, real string) ([]OrderSta
 		served, known := seen[st.id]
 		if !known {
 			var err error
-			if served, err = o.look(ctx, st.id); err != nil {
+			if served, err = dataplane.Look(ctx, o.d.o.Dataplane, st.id); err != nil {
 				st.Note = "the dataplane cannot be read: " + err.Error()
 				continue
 			}
@@ -277,20 +276,6 @@ func (o *Operator) Orders(ctx context.Context, service, real string) ([]OrderSta
 	}
 	o.forget(all, real == "" && service == "")
 	return all, nil
-}
-
-// look reads one service of the dataplane.
-func (o *Operator) look(ctx context.Context, id dataplane.ServiceID) (dataplane.ServiceStatus, error) {
-	if l, ok := o.d.o.Dataplane.(dataplane.Looker); ok {
-		return l.Look(ctx, id)
-	}
-	all, err := o.d.o.Dataplane.Snapshot(ctx)
-	for _, st := range all {
-		if st.Service.ID == id {
-			return st, err
-		}
-	}
-	return dataplane.ServiceStatus{}, err
 }
 
 // complete adds what the dataplane says of a server.
@@ -362,55 +347,4 @@ func (o *Operator) forget(seen []OrderStatus, all bool) {
 			delete(o.watches, at)
 		}
 	}
-}
-
-// status returns what is known in the loop of the servers that a name means, "" for
-// those with an order.
-func (c orders) status(service, real string) []OrderStatus {
-	found := c.find(service, real)
-	if real == "" {
-		found = slices.DeleteFunc(found, func(m member) bool { return m.s.order() == nil })
-	}
-	return c.statusOf(found)
-}
-
-func (c orders) statusOf(found []member) []OrderStatus {
-	all := make([]OrderStatus, 0, len(found)) // JSON shows an empty list
-	var serving map[netip.AddrPort]int
-	var of *service
-	for _, m := range found {
-		if m.sv != of {
-			serving, of = m.sv.serving(), m.sv
-		}
-		st := m.orderStatus(serving)
-		st.Unsaved = c.unsaved
-		all = append(all, st)
-	}
-	return all
-}
-
-// orderStatus returns what is known in the loop. serving are the weights in the
-// dataplane.
-func (m member) orderStatus(serving map[netip.AddrPort]int) OrderStatus {
-	sv, s := m.sv, m.s
-	st := OrderStatus{
-		Service: sv.conf.ID.String(), Name: sv.conf.ServiceName, Real: s.conf.Addr.String(), State: Ready,
-		Server: s.state(), Cause: s.cause, Current: s.weight(), Weight: s.conf.Weight, InForce: sv.begun && sv.inForce,
-		Unserved: !sv.usable(), Fallback: sv.fallbackName(),
-		id: sv.conf.ID, addr: s.addr, persistent: sv.conf.Persistent, rule: drained.RuleOf(sv.conf.ID, sv.conf.OnePacket),
-	}
-	if s.inUse() && !s.servedIn(serving) {
-		st.Server = Pending
-	}
-	if o := s.order(); o != nil {
-		st.By, st.Reason, st.At, st.Saved, st.moves, st.left = o.By, o.Reason, o.At, o.Saved, o.moves, o.left
-		st.State = cmp.Or(o.State, Ready)
-		if o.Weight != nil {
-			st.Ordered, st.Weight = true, *o.Weight
-		}
-	}
-	st.MaintenanceFile = s.maintenance
-	st.slow = s.seldom().ramp.step == 1
-	_, st.listed = serving[s.addr]
-	return st
 }

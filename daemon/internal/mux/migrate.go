@@ -193,21 +193,8 @@ func (m *Mux) finishMigrations(ctx context.Context) error {
 // statusOn returns the status of a service on one dataplane, the zero value if it
 // cannot be read.
 func (m *Mux) statusOn(ctx context.Context, plane int, id dataplane.ServiceID) dataplane.ServiceStatus {
-	st, _ := m.lookOn(ctx, plane, id)
+	st, _ := dataplane.Look(ctx, m.planes[plane].Dataplane, id)
 	return st
-}
-
-// lookOn reads a service on one dataplane.
-func (m *Mux) lookOn(ctx context.Context, plane int, id dataplane.ServiceID) (dataplane.ServiceStatus, error) {
-	if l, ok := m.planes[plane].Dataplane.(dataplane.Looker); ok {
-		return l.Look(ctx, id)
-	}
-	all, err := m.planes[plane].Snapshot(ctx)
-	i := slices.IndexFunc(all, func(st dataplane.ServiceStatus) bool { return st.Service.ID == id })
-	if i < 0 {
-		return dataplane.ServiceStatus{}, err
-	}
-	return all[i], err
 }
 
 // withCounters returns st with the counters of the same service elsewhere added.

@@ -167,10 +167,10 @@ func (m *Mux) Look(ctx context.Context, id dataplane.ServiceID) (dataplane.Servi
 	if !served {
 		return dataplane.ServiceStatus{}, nil
 	}
-	st, err := m.lookOn(ctx, on, id)
+	st, err := dataplane.Look(ctx, m.planes[on].Dataplane, id)
 	if err == nil && old != nil {
 		var other dataplane.ServiceStatus
-		other, err = m.lookOn(ctx, old.from, id)
+		other, err = dataplane.Look(ctx, m.planes[old.from].Dataplane, id)
 		st = withCounters(st, other)
 	}
 	return withCounters(st, past), err
