@@ -74,7 +74,7 @@ func (s *Server) getEvents() http.HandlerFunc {
 	kept := s.bounded(func(w http.ResponseWriter, r *http.Request) { s.sendEvents(w, r) })
 	return func(w http.ResponseWriter, r *http.Request) {
 		switch {
-		case s.asks == nil:
+		case s.events == nil:
 			writeJSON(w, r, http.StatusNotImplemented, failure{"this shunt keeps no events"})
 		case !r.URL.Query().Has("follow"):
 			kept(w, r)
@@ -109,7 +109,7 @@ func (s *Server) sendEvents(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	out := newEventWriter(w, r, s.pace)
-	for all := s.asks.Events(); ; {
+	for all := s.events; ; {
 		found, lost, last := all.After(q.After)
 		if out.send(found, lost, q) != nil || !q.Follow {
 			return

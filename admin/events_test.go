@@ -17,26 +17,21 @@ import (
 	"github.com/shunt-lb/shunt/internal/test/wait"
 )
 
-// asks answers questions with what a test gives it.
-type asks struct{ events *director.Events }
-
-func (a asks) Events() *director.Events { return a.events }
-
-// newAsks returns the events of a director that does nothing, three of them.
-func newAsks() asks {
-	a := asks{director.EventsOf(director.New(director.Options{}))}
+// someEvents returns the events of a director that does nothing, three of them.
+func someEvents() *director.Events {
+	events := director.EventsOf(director.New(director.Options{}))
 	for _, e := range []director.Event{
 		{Event: "started"},
 		{Event: "down", Service: "tcp 10.0.0.100:80", Real: "192.168.80.110:80"},
 		{Event: "up", Service: "tcp 10.0.0.101:80", Real: "192.168.80.120:80"},
 	} {
-		a.events.Add(e)
+		events.Add(e)
 	}
-	return a
+	return events
 }
 
-func newAsked(t *testing.T, a admin.Asks) *admin.Server {
-	s := admin.New(admin.Options{Source: tells(calm()), Log: slog.New(slog.DiscardHandler), Asks: a})
+func newAsked(t *testing.T, events *director.Events) *admin.Server {
+	s := admin.New(admin.Options{Source: tells(calm()), Log: slog.New(slog.DiscardHandler), Events: events})
 	t.Cleanup(func() { _ = s.Close() })
 	return s
 }
@@ -51,9 +46,9 @@ func controlOf(t *testing.T, s *admin.Server) *admin.Client {
 }
 
 func TestEventsAreFiltered(t *testing.T) {
-	a := newAsks()
-	c := controlOf(t, newAsked(t, a))
-	all, _, last := a.events.After(0)
+	events := someEvents()
+	c := controlOf(t, newAsked(t, events))
+	all, _, last := events.After(0)
 	for _, tt := range []struct {
 		q    admin.EventsQuery
 		want string
@@ -88,8 +83,8 @@ func TestEventsAreFiltered(t *testing.T) {
 // A follower gets what comes, hears how much it has missed, and is let go when the server
 // closes.
 func TestEventsAreFollowed(t *testing.T) {
-	a := newAsks()
-	s := newAsked(t, a)
+	events := someEvents()
+	s := newAsked(t, events)
 	c := controlOf(t, s)
 	got := make(chan string)
 	ended := make(chan error, 1)
@@ -105,7 +100,7 @@ func TestEventsAreFollowed(t *testing.T) {
 		}
 	}
 	for i := range 10 {
-		a.events.Add(director.Event{Event: fmt.Sprint("later", i, " ")})
+		events.Add(director.Event{Event: fmt.Sprint("later", i, " ")})
 		if e := <-got; e != fmt.Sprint("later", i, " 0") {
 			t.Fatalf("event %d is %s", i, e)
 		}
@@ -121,8 +116,8 @@ func TestEventsAreFollowed(t *testing.T) {
 // Server-sent events: numbers that a browser names after a break, lost events under a name
 // of their own, and a limit.
 func TestEventStream(t *testing.T) {
-	a := newAsks()
-	s := newAsked(t, a)
+	events := someEvents()
+	s := newAsked(t, events)
 	base, client := listen(t, s)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -143,7 +138,7 @@ func TestEventStream(t *testing.T) {
 		t.Cleanup(func() { _ = resp.Body.Close() })
 		return resp
 	}
-	all, _, last := a.events.After(0)
+	all, _, last := events.After(0)
 	r := ask(fmt.Sprint(all[1].Seq))
 	lines := bufio.NewScanner(r.Body)
 	read := func() (text string) {
@@ -156,12 +151,12 @@ func TestEventStream(t *testing.T) {
 		!strings.HasPrefix(got, fmt.Sprintf("id: %d\ndata: {\"version\":0,\"seq\":%d,\"event\":\"up\"", last, last)) {
 		t.Errorf("%v %q", r.Header, got)
 	}
-	a.events.Add(director.Event{Event: "later"})
+	events.Add(director.Event{Event: "later"})
 	if got := read(); !strings.Contains(got, `"event":"later"`) {
 		t.Errorf("got %q", got)
 	}
 	for range 2000 {
-		a.events.Add(director.Event{Event: "many"})
+		events.Add(director.Event{Event: "many"})
 	}
 	again := bufio.NewScanner(ask(fmt.Sprint(last)).Body)
 	again.Scan()

@@ -61,8 +61,8 @@ type Options struct {
 	Sorry func() map[string]SorryStats
 	// Orders carries out what operators order; nil if nobody does.
 	Orders Orders
-	// Asks answer further questions; nil refuses them.
-	Asks Asks
+	// Events are the latest of the director; nil refuses who asks for them.
+	Events *director.Events
 	// Connections yields the connections that are being forwarded, as they are found; an
 	// error is the last. Nil is none. It is called from many goroutines at once.
 	Connections func(context.Context) iter.Seq2[dataplane.Connection, error]
@@ -81,7 +81,7 @@ type Server struct {
 	connections func(context.Context) iter.Seq2[dataplane.Connection, error]
 	orders      Orders
 	views       views
-	asks        Asks
+	events      *director.Events
 	followers   chan struct{}
 	leaving     context.Context // done when Close begins
 	leave       context.CancelFunc
@@ -103,7 +103,7 @@ func New(o Options) *Server {
 	s := &Server{
 		source: o.Source, log: o.Log, version: o.Version, config: o.Config, group: o.ControlGroup, connections: o.Connections, orders: o.Orders, life: life, end: end,
 		pace: pace, asking: make(chan struct{}, maxAsking),
-		asks: o.Asks, followers: make(chan struct{}, maxFollowers), leaving: leaving, leave: leave,
+		events: o.Events, followers: make(chan struct{}, maxFollowers), leaving: leaving, leave: leave,
 	}
 	s.registry, s.sorry = newRegistry(o), o.Sorry
 	s.views.init(s)

@@ -181,7 +181,7 @@ func (d *Daemon) openAdmin(ctx context.Context) error {
 	}
 	s := admin.New(admin.Options{
 		Source: d, Log: d.log, Version: d.o.Version, Commit: d.o.Commit, Sorry: d.sorryStats,
-		Orders: director.OperatorOf(d.director), Asks: d, Connections: d.connections, Config: d.o.Config, ControlGroup: group,
+		Orders: director.OperatorOf(d.director), Events: director.EventsOf(d.director), Connections: d.plane.Connections, Config: d.o.Config, ControlGroup: group,
 	})
 	d.onStop("admin", 1200*time.Millisecond, func(context.Context) error { return s.Close() })
 	for _, path := range d.o.Control {

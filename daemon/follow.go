@@ -43,7 +43,7 @@ func (d *Daemon) parseAfter(ctx context.Context, src *config.Source, o config.Op
 	if err != nil {
 		return nil, err
 	}
-	conf.Warnings = append(conf.Warnings, withLines(slices.Concat(d.bypassed(conf), beyond(conf), d.limited(conf)), src)...)
+	conf.Warnings = append(conf.Warnings, withLines(slices.Concat(d.bypassed(conf), beyond(conf), d.o.limit(conf)), src)...)
 	d.parsed = parsed{conf, pages(conf)}
 	return conf, nil
 }

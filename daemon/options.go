@@ -5,7 +5,9 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"time"
 
+	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/internal/logs"
 )
 
@@ -41,4 +43,39 @@ func checkListen(addr string) error {
 		return fmt.Errorf("admin address %q: want ADDRESS:PORT as 127.0.0.1:9910, [::1]:9910 or :9910", addr)
 	}
 	return nil
+}
+
+// limit changes what the options limit in a configuration that has just been
+// parsed, and returns a warning where that is less than the file says.
+func (o *Options) limit(conf *config.Config) (ps config.Problems) {
+	if conf.Global.LogFile == "" {
+		conf.Global.LogFile = o.LogFile
+	}
+	var names []string
+	var pos config.Pos
+	for i := range conf.Virtuals {
+		v := &conf.Virtuals[i]
+		if o.DrainLimit <= 0 || v.DrainTimeout <= o.DrainLimit {
+			continue
+		}
+		v.DrainTimeout = o.DrainLimit
+		if v.CleanStop {
+			continue // it waits for nothing
+		}
+		if len(names) == 0 {
+			pos = v.Pos
+		}
+		names = append(names, v.ID.String())
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	if len(names) > 3 {
+		names = append(names[:3], fmt.Sprintf("%d more", len(names)-3))
+	}
+	return config.Problems{{
+		Pos:  pos,
+		Text: fmt.Sprintf("a stop waits %v for connections and not as long as `draintimeout` says: who stops it expects an end by then; it is so for %s", o.DrainLimit, strings.Join(names, ", ")),
+		Hint: fmt.Sprintf("write draintimeout=%d", int(o.DrainLimit/time.Second)),
+	}}
 }

@@ -7,10 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 
-	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/internal/files"
 )
 
@@ -51,39 +49,4 @@ func replace(path, text string) error {
 		err = errors.Join(err, os.Remove(f.Name()))
 	}
 	return err
-}
-
-// limited changes what the options limit in a configuration that has just been
-// parsed, and returns a warning where that is less than the file says.
-func (d *Daemon) limited(conf *config.Config) (ps config.Problems) {
-	if conf.Global.LogFile == "" {
-		conf.Global.LogFile = d.o.LogFile
-	}
-	var names []string
-	var pos config.Pos
-	for i := range conf.Virtuals {
-		v := &conf.Virtuals[i]
-		if d.o.DrainLimit <= 0 || v.DrainTimeout <= d.o.DrainLimit {
-			continue
-		}
-		v.DrainTimeout = d.o.DrainLimit
-		if v.CleanStop {
-			continue // it waits for nothing
-		}
-		if len(names) == 0 {
-			pos = v.Pos
-		}
-		names = append(names, v.ID.String())
-	}
-	if len(names) == 0 {
-		return nil
-	}
-	if len(names) > 3 {
-		names = append(names[:3], fmt.Sprintf("%d more", len(names)-3))
-	}
-	return config.Problems{{
-		Pos:  pos,
-		Text: fmt.Sprintf("a stop waits %v for connections and not as long as `draintimeout` says: who stops it expects an end by then; it is so for %s", d.o.DrainLimit, strings.Join(names, ", ")),
-		Hint: fmt.Sprintf("write draintimeout=%d", int(d.o.DrainLimit/time.Second)),
-	}}
 }

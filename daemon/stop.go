@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -24,7 +25,7 @@ const (
 func (d *Daemon) Start(ctx context.Context) (err error) {
 	defer func() {
 		if err != nil {
-			d.logProblems(err)
+			logProblems(d.log, &d.o, err)
 			_ = d.Stop(ctx)
 		}
 	}()
@@ -50,9 +51,9 @@ func (d *Daemon) Start(ctx context.Context) (err error) {
 
 // logProblems logs what is wrong with a configuration, if that is why Start fails and
 // the log is to have it.
-func (d *Daemon) logProblems(err error) {
-	if problems, ok := errors.AsType[config.Problems](err); ok && d.o.LogProblems {
-		problems.Log(d.log)
+func logProblems(log *slog.Logger, o *Options, err error) {
+	if problems, ok := errors.AsType[config.Problems](err); ok && o.LogProblems {
+		problems.Log(log)
 	}
 }
 

@@ -5,6 +5,7 @@ package mux
 import (
 	"context"
 	"errors"
+	"iter"
 	"log/slog"
 	"net/netip"
 	"slices"
@@ -45,6 +46,7 @@ var (
 	_ dataplane.Finder    = (*Mux)(nil)
 	_ dataplane.Auditor   = (*Mux)(nil)
 	_ dataplane.Looker    = (*Mux)(nil)
+	_ dataplane.Lister    = (*Mux)(nil)
 	_ dataplane.Observer  = (*Mux)(nil)
 	_ dataplane.Pather    = (*Mux)(nil)
 )
@@ -174,6 +176,23 @@ func (m *Mux) Look(ctx context.Context, id dataplane.ServiceID) (dataplane.Servi
 		st = withCounters(st, other)
 	}
 	return withCounters(st, past), err
+}
+
+// Connections implements [dataplane.Lister], for those of the dataplanes that are one.
+func (m *Mux) Connections(ctx context.Context) iter.Seq2[dataplane.Connection, error] {
+	return func(yield func(dataplane.Connection, error) bool) {
+		for _, p := range m.planes {
+			l, ok := p.Dataplane.(dataplane.Lister)
+			if !ok {
+				continue
+			}
+			for c, err := range l.Connections(ctx) {
+				if !yield(c, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
 }
 
 // Served returns the names of the services that a dataplane serves now, in

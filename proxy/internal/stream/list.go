@@ -49,7 +49,7 @@ func (h *handler) describe(c *conn) (dataplane.Connection, bool) {
 	if !ok {
 		return dataplane.Connection{}, false
 	}
-	d := dataplane.Connection{Protocol: "TCP", Client: from, Virtual: o.service.Addr, State: c.word(), Expires: h.expires(c)}
+	d := dataplane.Connection{Protocol: "TCP", Client: from, Virtual: o.service.Addr, State: c.word(), Expires: c.expires(h.worker.Tick, o.service.Settings().IdleTimeout)}
 	if !virtual.Specified(d.Virtual) {
 		if who, ok := h.partiesOf(c); ok {
 			d.Virtual = who.Dest
@@ -78,12 +78,12 @@ func (c *conn) word() string {
 	return "CLOSING"
 }
 
-// expires returns the time until a connection is given up if nothing moves, but for
-// ticks.
-func (h *handler) expires(c *conn) time.Duration {
-	left := int32(c.due - h.worker.Tick)
+// expires returns the time until a connection is given up at tick if nothing moves, but
+// for ticks; while it is relayed that is after idle.
+func (c *conn) expires(tick uint32, idle time.Duration) time.Duration {
+	left := int32(c.due - tick)
 	if c.state == relaying || c.state == resetting {
-		left = int32(engine.Ticks(h.conns.refs(c).service.Settings().IdleTimeout) - (h.worker.Tick - c.last))
+		left = int32(engine.Ticks(idle) - (tick - c.last))
 	}
 	return time.Duration(max(left, 0)) * engine.TickLength
 }
