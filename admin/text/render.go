@@ -45,12 +45,8 @@ func Render(w io.Writer, s director.Status, o Options) error {
 	if o.Host == "" {
 		o.Host = host()
 	}
-	r := renderer{Options: o}
+	r := renderer{Options: o, whole: whole(s)}
 	selected := o.Filter.Of(s)
-	r.whole = map[string]director.ServiceStatus{}
-	for _, sv := range s.Services {
-		r.whole[sv.Service] = sv
-	}
 	problems := slices.DeleteFunc(Problems(s, o.Now), func(p Problem) bool { return !o.Filter.concerns(p, selected) })
 	r.summary(Summarize(s))
 	r.problems(problems)
@@ -75,7 +71,7 @@ func host() string {
 type renderer struct {
 	Options
 	out   bytes.Buffer
-	whole map[string]director.ServiceStatus // with the real servers that the filter leaves out
+	whole map[string]director.ServiceStatus
 }
 
 type colour string
