@@ -15,8 +15,8 @@ import (
 // line of keys.
 const frame = 3
 
-// lines is how many rows the screen has room for.
-func (m *Model) lines() int { return max(1, m.height-frame-len(m.details())) }
+// lines is how many rows the screen has room for above details.
+func (m *Model) lines(details []string) int { return max(1, m.height-frame-len(details)) }
 
 // View implements tea.Model.
 func (m *Model) View() tea.View {
@@ -32,16 +32,17 @@ func (m *Model) Screen() string {
 		all = append(all, strings.Split(helpText, "\n")...)
 	} else {
 		all = append(all, m.heading())
-		for i := m.top; i < len(m.rows) && i < m.top+m.lines(); i++ {
+		details := m.details()
+		for i, end := m.top, min(len(m.rows), m.top+m.lines(details)); i < end; i++ {
 			all = append(all, m.line(m.rows[i]))
 		}
 		if len(m.rows) == 0 {
 			all = append(all, m.nothing())
 		}
-		for len(all) < m.height-1-len(m.details()) {
+		for len(all) < m.height-1-len(details) {
 			all = append(all, "")
 		}
-		all = append(all, m.details()...)
+		all = append(all, details...)
 	}
 	for len(all) < m.height-1 {
 		all = append(all, "")
@@ -171,7 +172,7 @@ func (m *Model) fitting() ([]column, int) {
 		room -= columns[n].width + 1
 		n++
 	}
-	return columns[:n], min(room, 50)
+	return columns[:n], max(0, min(room, 50))
 }
 
 func (m *Model) heading() string {
@@ -328,8 +329,8 @@ func (m *Model) details() []string {
 		return nil
 	}
 	all := []string{m.paint(bold, strings.Repeat("─", max(0, m.width)))}
-	for _, p := range text.Problems(m.status, m.at) {
-		if p.Service != r.service || r.rs != nil && p.Server != r.server {
+	for _, p := range text.Problems(director.Status{Services: []director.ServiceStatus{*r.sv}}, m.at) {
+		if p.Service == "" || r.rs != nil && p.Server != r.server {
 			continue
 		}
 		all = append(all, text.Printable(p.Level.String()+"  "+p.Text))
