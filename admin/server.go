@@ -123,7 +123,7 @@ func (s *Server) ListenTCP(ctx context.Context, addr string) (net.Addr, error) {
 	if err := s.serve(e); err != nil {
 		return nil, err
 	}
-	s.views.begin()
+	s.views.begin(s)
 	return ln.Addr(), nil
 }
 
