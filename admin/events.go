@@ -34,12 +34,7 @@ type EventsQuery struct {
 }
 
 func (q EventsQuery) values() url.Values {
-	v := url.Values{}
-	for name, value := range map[string]string{"service": q.Service, "real": q.Real} {
-		if value != "" {
-			v.Set(name, value)
-		}
-	}
+	v := url.Values{"service": {q.Service}, "real": {q.Real}}
 	if q.After > 0 {
 		v.Set("after", strconv.FormatUint(q.After, 10))
 	}

@@ -43,7 +43,7 @@ func Render(w io.Writer, s director.Status, o Options) error {
 		o.Now = time.Now()
 	}
 	if o.Host == "" {
-		o.Host = host()
+		o.Host = Host()
 	}
 	r := renderer{Options: o, whole: whole(s)}
 	selected := o.Filter.Of(s)
@@ -58,8 +58,8 @@ func Render(w io.Writer, s director.Status, o Options) error {
 	return err
 }
 
-// host names this machine, so that several can be told apart.
-func host() string {
+// Host names this machine, so that several can be told apart.
+func Host() string {
 	name, err := os.Hostname()
 	if err != nil {
 		return "an unnamed host"
