@@ -190,9 +190,9 @@ func (r *renderer) moment(t time.Time) string {
 	return fmt.Sprintf("%s, %s ago", Clock(t), Ago(r.Now, t))
 }
 
-// Failing returns a clause about servers of sv that are in use although their
+// failing returns a clause about servers of sv that are in use although their
 // checks fail, and why; "" for none.
-func Failing(sv director.ServiceStatus) string {
+func failing(sv director.ServiceStatus) string {
 	kept := 0
 	for _, rs := range sv.Servers {
 		kept += one(rs.State == director.Kept)
@@ -206,19 +206,8 @@ func Failing(sv director.ServiceStatus) string {
 	return fmt.Sprintf("maxdown takes no more of them out: %d of %d are in use although their checks fail", kept, len(sv.Servers))
 }
 
-// Warnings returns those about sv and its real servers.
-func Warnings(sv director.ServiceStatus) []string {
-	all := slices.Clone(sv.Warnings)
-	for _, rs := range sv.Servers {
-		for _, text := range rs.Warnings {
-			all = append(all, rs.Server+": "+text)
-		}
-	}
-	return all
-}
-
-// First returns the first of many lines, and how many more there are.
-func First(lines []string) []string {
+// first returns the first of many lines, and how many more there are.
+func first(lines []string) []string {
 	const most = 8
 	if len(lines) <= most {
 		return lines

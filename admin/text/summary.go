@@ -54,7 +54,7 @@ func (s *Summary) service(sv director.ServiceStatus) {
 		s.OnFallback++
 	case !Usable(sv):
 		s.Unusable++
-	case Failing(sv) != "" || sv.Quorum != nil && !sv.Quorum.Reached:
+	case failing(sv) != "" || sv.Quorum != nil && !sv.Quorum.Reached:
 		s.Failing++
 	default:
 		s.Well++
