@@ -216,6 +216,7 @@ func (s *sentParts) changed(f frame) (all []part) {
 		renewed := p.names != s.names
 		s.names = p.names
 		if !renewed && f.at.Before(s.again) {
+			s.forget(p.services)
 			continue
 		}
 		size := 0
@@ -228,6 +229,16 @@ func (s *sentParts) changed(f frame) (all []part) {
 		s.again = f.at.Add(time.Duration(size) * time.Second / bytesPerSecond)
 	}
 	return all
+}
+
+// forget forgets what was sent of services that have to wait: a new stream gets them as
+// they are in this frame, and what all have is not the same any more.
+func (s *sentParts) forget(services []part) {
+	for _, sv := range services {
+		if s.html[sv.ID] != string(sv.HTML) {
+			delete(s.html, sv.ID)
+		}
+	}
 }
 
 // message is an event of a stream: when the page was as it is, for machines and in the
