@@ -61,12 +61,7 @@ var sorts = []struct {
 	{"conn/s", func(m *Model, sv *director.ServiceStatus) float64 { return m.rateOf(key{sv.Service, ""}).connections }},
 	{"out/s", func(m *Model, sv *director.ServiceStatus) float64 { return m.rateOf(key{sv.Service, ""}).out }},
 	{"err/s", func(m *Model, sv *director.ServiceStatus) float64 { return m.rateOf(key{sv.Service, ""}).errors }},
-	{"active", func(_ *Model, sv *director.ServiceStatus) (n float64) {
-		for _, rs := range sv.Servers {
-			n += float64(rs.Active)
-		}
-		return n
-	}},
+	{"active", func(_ *Model, sv *director.ServiceStatus) float64 { return float64(active(row{sv: sv})) }},
 }
 
 // New returns a model without a status yet.

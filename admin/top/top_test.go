@@ -158,6 +158,15 @@ func TestScreenSize(t *testing.T) {
 	}
 }
 
+// The colour of a service says what its figures do: a pending real server is not up.
+func TestColourOfPending(t *testing.T) {
+	st := fixture.Calm()
+	pending := st.Services[0].Servers[0]
+	pending.Server, pending.State, pending.Current = "192.168.80.111:80", director.Pending, 0
+	st.Services[0].Servers = append(st.Services[0].Servers, pending)
+	newScreen(t, st, 80, 24, true).has("\x1b[33m1/2 up")
+}
+
 // Rates are those of the time between two looks, and a minute of them is drawn.
 func TestRates(t *testing.T) {
 	s := newScreen(t, busy(0), 130, 24, false)

@@ -220,12 +220,6 @@ func (m *Model) line(r row) string {
 
 func (m *Model) state(r row) string {
 	if r.rs == nil {
-		up := 0
-		for _, rs := range r.sv.Servers {
-			if rs.State == director.Up {
-				up++
-			}
-		}
 		switch {
 		case r.sv.Error != "":
 			return "NOT SERVED"
@@ -234,7 +228,7 @@ func (m *Model) state(r row) string {
 		case r.sv.Starting:
 			return "starting"
 		}
-		return fmt.Sprintf("%d/%d up", up, len(r.sv.Servers))
+		return fmt.Sprintf("%d/%d up", up(r.sv), len(r.sv.Servers))
 	}
 	word := string(r.rs.State)
 	switch r.rs.State {
@@ -246,12 +240,23 @@ func (m *Model) state(r row) string {
 	return word + " " + text.Ago(m.at, r.rs.Since)
 }
 
+// up counts the real servers of sv that are up. A pending one is not: the dataplane does
+// not have it yet.
+func up(sv *director.ServiceStatus) (n int) {
+	for _, rs := range sv.Servers {
+		if rs.State == director.Up {
+			n++
+		}
+	}
+	return n
+}
+
 func colour(r row) string {
 	if r.rs == nil {
 		switch {
 		case r.sv.Error != "" || r.sv.FallbackActive || !text.Usable(*r.sv):
 			return red
-		case text.Summarize(director.Status{Services: []director.ServiceStatus{*r.sv}}).Up < len(r.sv.Servers):
+		case up(r.sv) < len(r.sv.Servers):
 			return yellow
 		}
 		return green
