@@ -105,6 +105,7 @@ func (w *ward) run(text string, input io.Reader, args ...string) (string, int) {
 	w.must(os.WriteFile(file, []byte(text), 0o600))
 	line := slices.Concat(w.wrap, []string{shuntBinary, "doctor", file, "--control", filepath.Join(w.dir, "control")}, args)
 	cmd := exec.Command(line[0], line[1:]...)
+	cmd.Env = append(os.Environ(), "SHUNT_DATAPLANE=")
 	var out bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = input, &out, &out
 	p, err := w.director.Start(cmd)
