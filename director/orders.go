@@ -18,7 +18,7 @@ type order struct {
 	// version is that of the cluster's orders since when it is as it is.
 	version uint64
 	// moves reports that flows to a server that leaves the service go to another one
-	// with their next datagram; left that a drain has made it leave.
+	// with their next datagram; left that an order has made it leave.
 	moves, left bool
 }
 
@@ -289,14 +289,14 @@ func (c orders) setFallbackOrder(now time.Time, o FallbackOrder) error {
 	return nil
 }
 
-// due has the drained servers of a UDP service leave when the answers under way have
-// come back, and reports whether one has to.
+// due has the servers of a UDP service that an order keeps out leave when the answers
+// under way have come back, if that moves their flows, and reports whether one has to.
 func (c orders) due(now time.Time, sv *service) (leave bool) {
 	if sv.conf.ID.Protocol != dataplane.UDP {
 		return false
 	}
 	for _, s := range sv.servers {
-		if o := s.order(); o != nil && o.State == Drain && o.moves && !o.left && now.Sub(o.At) >= drained.Answers {
+		if o := s.order(); o != nil && o.State != "" && o.moves && !o.left && now.Sub(o.At) >= drained.Answers {
 			o.left, leave = true, true
 		}
 	}

@@ -226,8 +226,8 @@ func TestOrdersOverReloads(t *testing.T) {
 	}
 }
 
-// A drained server of a UDP service leaves it after three seconds, if that moves its
-// flows, and is back with ready.
+// A server of a UDP service that is drained, or in maintenance by order, leaves it after
+// three seconds, if that moves its flows, and is back with ready.
 func TestDrainedFlowsMove(t *testing.T) {
 	v := virtual(vip, rs1, rs2)
 	v.ID.Protocol, v.Quiescent = dataplane.UDP, true
@@ -254,6 +254,12 @@ func TestDrainedFlowsMove(t *testing.T) {
 	r.out.want(t, "it leaves", "apply "+vip+": "+rs2+"=1")
 	r.order(VerbReady, rs1, "")
 	r.out.want(t, "ready", "apply "+vip+": "+rs1+"=1 "+rs2+"=1")
+	r.order(VerbMaint, rs1, "")
+	r.c.services[0].servers[0].order().moves = true
+	r.out.want(t, "maint", "apply "+vip+": "+rs1+"=0 "+rs2+"=1")
+	r.now = r.now.Add(3 * time.Second)
+	r.c.tick(r.now)
+	r.out.want(t, "it leaves by maint too", "apply "+vip+": "+rs2+"=1")
 }
 
 // A fallback answers by order although servers are usable, which keep their
