@@ -20,6 +20,8 @@ type order struct {
 	// moves reports that flows to a server that leaves the service go to another one
 	// with their next datagram; left that an order has made it leave.
 	moves, left bool
+	// watch is told of each look at what the server has left.
+	watch drained.Watch
 }
 
 // order returns what an operator has said about the server, nil for nothing.
@@ -232,7 +234,7 @@ func (c orders) set(now time.Time, sv *service, s *server, given Order) {
 		o.Weight = given.weightOf(s.conf.Weight)
 	}
 	if o.State != was || o.At.IsZero() || given.Verb == VerbWeight {
-		o.At = now
+		o.At, o.watch = now, drained.Watch{}
 	}
 	if o.State != was {
 		o.left, o.Reason = false, ""
@@ -301,6 +303,19 @@ func (c orders) due(now time.Time, sv *service) (leave bool) {
 		}
 	}
 	return leave
+}
+
+// watch has orders take in looks, each at the server of an order as it was then, and
+// notes which servers have no clients left.
+func (c orders) watch(looks map[place][]look) {
+	c.each(func(at place, o *order) {
+		for _, l := range looks[at] {
+			if o.State != "" && o.At.Equal(l.Since) {
+				o.moves = o.moves || l.moves
+				l.of.Over = l.of.InForce && o.watch.Over(l.of.rule, l.Look)
+			}
+		}
+	})
 }
 
 // status returns what is known in the loop of the servers that a name means, "" for

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/shunt-lb/shunt/dataplane"
 )
 
 // orderedStates are the states of all servers, with who has ordered them.
@@ -174,8 +176,43 @@ func TestOrderEnds(t *testing.T) {
 		if all, err := op.Order(t.Context(), Order{Verb: VerbReady, Real: rs1, By: "bob"}); err != nil || !all[0].Over || all[0].Server != Up {
 			t.Errorf("ready: %+v, %v", all, err)
 		}
-		if len(op.watches) > 0 {
-			t.Errorf("%d watches are left", len(op.watches))
+		if err := r.do(t.Context(), func() {
+			if o := r.cluster.services[0].servers[0].order(); o != nil {
+				t.Errorf("an order with its watch is left: %+v", o)
+			}
+		}); err != nil {
+			t.Error(err)
 		}
 	})
+}
+
+// A server of a UDP service that an order keeps out has no clients left when its flows
+// have moved, for which it has to leave the service.
+func TestOrderOfFlowsEnds(t *testing.T) {
+	for _, verb := range []Verb{VerbDrain, VerbMaint} {
+		synctest.Test(t, func(t *testing.T) {
+			v := virtual(vip, rs1, rs2)
+			v.ID.Protocol, v.Quiescent = dataplane.UDP, true
+			r := newFixture(t, conf(v)).start()
+			defer r.stop()
+			time.Sleep(2 * time.Second)
+			op := OperatorOf(r.Director)
+			if all, err := op.Order(t.Context(), Order{Verb: verb, Real: rs1, By: "alice"}); err != nil || all[0].Over {
+				t.Fatalf("%s: %+v, %v", verb, all, err)
+			}
+			r.want(v, vip+": "+rs1+"=0 "+rs2+"=1")
+			over := false
+			for range 10 {
+				time.Sleep(time.Second)
+				all, err := op.Orders(t.Context(), "", rs1)
+				if err != nil || len(all) != 1 || all[0].Over && r.plane.now(v) != vip+": "+rs2+"=1" {
+					t.Fatalf("%s: %+v, %v while there is %s", verb, all, err, r.plane.now(v))
+				}
+				over = all[0].Over
+			}
+			if !over {
+				t.Errorf("%s: not over after ten seconds", verb)
+			}
+		})
+	}
 }
