@@ -248,20 +248,24 @@ func (o *Operator) Orders(ctx context.Context, service, real string) ([]OrderSta
 	if err := o.d.do(ctx, func() { all = orders{o.d.cluster}.status(service, real) }); err != nil {
 		return nil, err
 	}
-	seen := map[dataplane.ServiceID]dataplane.ServiceStatus{}
+	type reading struct {
+		dataplane.ServiceStatus
+		err error
+	}
+	read := map[dataplane.ServiceID]reading{}
 	looks := map[place][]look{}
 	for i := range all {
 		st := &all[i]
-		served, known := seen[st.id]
+		one, known := read[st.id]
 		if !known {
-			var err error
-			if served, err = dataplane.Look(ctx, o.d.o.Dataplane, st.id); err != nil {
-				st.Note = "the dataplane cannot be read: " + err.Error()
-				continue
-			}
-			seen[st.id] = served
+			one.ServiceStatus, one.err = dataplane.Look(ctx, o.d.o.Dataplane, st.id)
+			read[st.id] = one
 		}
-		st.complete(served, looks)
+		if one.err != nil {
+			st.Note = "the dataplane cannot be read: " + one.err.Error()
+			continue
+		}
+		st.complete(one.ServiceStatus, looks)
 	}
 	if len(looks) > 0 {
 		_ = o.d.do(ctx, func() { orders{o.d.cluster}.watch(looks) }) // without it nothing is over

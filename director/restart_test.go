@@ -1,6 +1,8 @@
 package director
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -182,6 +184,46 @@ func TestOrderEnds(t *testing.T) {
 			}
 		}); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// A blind plane cannot be read.
+type blind struct {
+	*plane
+	looks int
+}
+
+func (p *blind) Look(context.Context, dataplane.ServiceID) (dataplane.ServiceStatus, error) {
+	p.looks++
+	return dataplane.ServiceStatus{}, errors.New("no netlink")
+}
+
+// A dataplane that cannot be read is asked once for each service, and each order says
+// why nothing is known.
+func TestOrdersOfABlindDataplane(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newFixture(t, conf(virtual(vip, rs1, rs2), virtual("10.0.0.200:80", rs1, rs2)))
+		p := &blind{plane: r.plane}
+		r.o.Dataplane = p
+		r.start()
+		defer r.stop()
+		time.Sleep(2 * time.Second)
+		op := OperatorOf(r.Director)
+		for _, real := range []string{rs1, rs2} {
+			if _, err := op.Order(t.Context(), Order{Verb: VerbDrain, Real: real, By: "alice"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p.looks = 0
+		all, err := op.Orders(t.Context(), "", "")
+		if err != nil || len(all) != 4 || p.looks != 2 {
+			t.Fatalf("%d looks for %+v, %v", p.looks, all, err)
+		}
+		for _, st := range all {
+			if st.Over || st.Note != "the dataplane cannot be read: no netlink" {
+				t.Errorf("%+v", st)
+			}
 		}
 	})
 }
