@@ -45,7 +45,7 @@ func TestEvents(t *testing.T) {
 		{"refused", func() { note(r.c, r.now, refusedEvent(errors.New("a\nb\nc"))) }, "refused"},
 		{"a server is gone", func() { next := virtual(vip, rs1); r.c.configure(r.now, conf(next), nil) }, "fallbackdown 127.0.0.1, removed " + two + ", unusable"},
 		{"an order", func() {
-			_, err := orders{r.c}.give(r.now, Order{Verb: VerbDrain, Real: one, By: "alice", Reason: "deploy"})
+			err := orders{r.c}.give(r.now, Order{Verb: VerbDrain, Real: one, By: "alice", Reason: "deploy"})
 			if e := r.out.events; err != nil || len(e) == 0 || e[0].By != "alice" || e[0].Reason != "deploy" {
 				t.Errorf("order: %v, %+v", err, e)
 			}

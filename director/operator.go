@@ -169,8 +169,6 @@ type OrderStatus struct {
 	persistent time.Duration
 	rule       drained.Rule
 	moves      bool
-	left       bool
-	listed     bool // in the dataplane
 	slow       bool // in the first step of a slow start
 }
 
@@ -184,7 +182,7 @@ func OperatorOf(d *Director) *Operator { return &Operator{d} }
 // names, when the dataplane has that, or after five seconds, and when it is saved, or
 // after two. An *OrderError means that nothing was done.
 func (o *Operator) Order(ctx context.Context, given Order) ([]OrderStatus, error) {
-	err := o.change(ctx, func(c orders) error { _, err := c.give(time.Now(), given); return err })
+	err := o.change(ctx, func(c orders) error { return c.give(time.Now(), given) })
 	if err != nil {
 		return nil, err
 	}

@@ -124,15 +124,15 @@ func (c orders) moved(now time.Time, sv *service, s *server, before State, why s
 	c.reports.changed(now, sv, s, before, why)
 }
 
-// give carries out an order, for each server that it names, and returns them. An error
-// says why it cannot be, for whoever has given it.
-func (c orders) give(now time.Time, o Order) ([]OrderStatus, error) {
+// give carries out an order, for each server that it names. An error says why it cannot
+// be, for whoever has given it.
+func (c orders) give(now time.Time, o Order) error {
 	if err := o.check(); err != nil {
-		return nil, err
+		return err
 	}
 	found := c.find(o.Service, o.Real)
 	if len(found) == 0 {
-		return nil, c.unknown(o)
+		return c.unknown(o)
 	}
 	c.version++
 	for _, m := range found {
@@ -142,7 +142,7 @@ func (c orders) give(now time.Time, o Order) ([]OrderStatus, error) {
 		c.refresh(now, m.sv)
 	}
 	c.save()
-	return c.statusOf(found), nil
+	return nil
 }
 
 // find returns the servers that a name means, by their place in the configuration; ""
@@ -319,16 +319,12 @@ func (c orders) watch(looks map[place][]look) {
 }
 
 // status returns what is known in the loop of the servers that a name means, "" for
-// those with an order.
-func (c orders) status(service, real string) []OrderStatus {
-	found := c.find(service, real)
+// those with an order, in a service that a name means, "" for all.
+func (c orders) status(in, real string) []OrderStatus {
+	found := c.find(in, real)
 	if real == "" {
 		found = slices.DeleteFunc(found, func(m member) bool { return m.s.order() == nil })
 	}
-	return c.statusOf(found)
-}
-
-func (c orders) statusOf(found []member) []OrderStatus {
 	all := make([]OrderStatus, 0, len(found)) // JSON shows an empty list
 	var serving map[netip.AddrPort]int
 	var of *service
@@ -357,7 +353,7 @@ func (m member) orderStatus(serving map[netip.AddrPort]int) OrderStatus {
 		st.Server = Pending
 	}
 	if o := s.order(); o != nil {
-		st.By, st.Reason, st.At, st.Saved, st.moves, st.left = o.By, o.Reason, o.At, o.Saved, o.moves, o.left
+		st.By, st.Reason, st.At, st.Saved, st.moves = o.By, o.Reason, o.At, o.Saved, o.moves
 		st.State = cmp.Or(o.State, Ready)
 		if o.Weight != nil {
 			st.Ordered, st.Weight = true, *o.Weight
@@ -365,6 +361,5 @@ func (m member) orderStatus(serving map[netip.AddrPort]int) OrderStatus {
 	}
 	st.MaintenanceFile = s.maintenance
 	st.slow = s.seldom().ramp.step == 1
-	_, st.listed = serving[s.addr]
 	return st
 }
