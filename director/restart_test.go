@@ -1,8 +1,10 @@
 package director
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +14,7 @@ import (
 	"time"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/director/internal/statefile"
 )
 
 // orderedStates are the states of all servers, with who has ordered them.
@@ -110,6 +113,51 @@ func TestStateFileOfAnother(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestKeptOrdersAreLogged: the log says which orders count again after a start, which end
+// and which are too old, and what each is, also where that is a weight.
+func TestKeptOrdersAreLogged(t *testing.T) {
+	const service = "tcp " + vip
+	kept := statefile.State{
+		Orders: []statefile.Order{
+			{Service: service, Real: rs1, Weight: new(5), By: "alice", Reason: "deploy 4711"},
+			{Service: service, Real: rs2, State: "drain", By: "bob"},
+			{Service: service, Real: rs3, State: "maintenance", Weight: new(0), By: "bob"},
+		},
+		Fallbacks: []statefile.Order{{Service: service, State: "active", By: "carol"}},
+	}
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "state")
+		w := statefile.NewWriter(statefile.Options{Path: path, Log: quiet(), Done: func(uint64, error) {}})
+		w.Save(1, kept)
+		w.Close()
+		w.Wait(t.Context())
+		var log bytes.Buffer
+		logger := slog.New(slog.NewTextHandler(&log, nil))
+		said := func(text string) {
+			t.Helper()
+			for _, words := range []string{
+				"real=" + rs1 + ` order="weight 5" by=alice reason="deploy 4711"`, "real=" + rs2 + " order=drain by=bob",
+				"real=" + rs3 + ` order="maintenance, weight 0" by=bob`, `real="" order=active by=carol`,
+			} {
+				if line := text + ` service="` + service + `" ` + words; !strings.Contains(log.String(), line) {
+					t.Errorf("not %s in\n%s", line, log.String())
+				}
+			}
+			log.Reset()
+		}
+		other := conf(virtual("10.0.0.200:80", rs1))
+		other.Path, other.Global.StateMaxAge = "", time.Hour
+		c := newCluster(&effectLog{}, logger)
+		orders{c}.restore(storedOrders(path, other, logger))
+		said(`level=INFO msg="order of before counts"`)
+		c.configure(time.Now(), other, nil)
+		said(`level=INFO msg="order ends: the configuration has no such real server any more"`)
+		time.Sleep(2 * time.Hour)
+		storedOrders(path, other, logger)
+		said(`level=WARN msg="order is too old to count"`)
+	})
 }
 
 // TestStateFileUnwritable: an order counts although it cannot be saved; the order and
