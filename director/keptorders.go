@@ -47,6 +47,7 @@ func (c orders) unpark(waits bool) {
 			if o := c.parked[at]; o != nil && s.order() == nil {
 				s.setOrder(new(*o))
 				s.request = s.checks.request(s.fullWeight())
+				s.cause = s.causeOr(s.cause)
 			}
 			known[at] = true
 		}

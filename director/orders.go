@@ -43,6 +43,24 @@ func (h *serverHistory) ordered() State {
 // keptOut reports whether an operator keeps the server from getting clients.
 func (h *serverHistory) keptOut() bool { return h.maintenance != "" || h.ordered() != "" }
 
+// why is the cause of a state by the order.
+func (o *order) why() string {
+	given := Order{Verb: VerbDrain, By: o.By, Reason: o.Reason}
+	if o.State == Maintenance {
+		given.Verb = VerbMaint
+	}
+	return given.why()
+}
+
+// causeOr returns why the server is in its state: the order that keeps it there, or else
+// other.
+func (s *server) causeOr(other string) string {
+	if s.state() == s.ordered() {
+		return s.order().why()
+	}
+	return other
+}
+
 // fullWeight returns the weight of the server when nothing takes any of it: that of an
 // order or the configured one.
 func (s *server) fullWeight() int {

@@ -160,6 +160,50 @@ func TestKeptOrdersAreLogged(t *testing.T) {
 	})
 }
 
+// After a restart the order is the cause of the state of a server that it keeps out, in
+// the status and in events, whatever the dataplane had of it and its checks find.
+func TestOrderIsTheCauseAfterARestart(t *testing.T) {
+	for _, weight := range []int{0, 1} {
+		for _, first := range []error{nil, errBad} {
+			out := &effectLog{}
+			r := &replay{t: t, c: newCluster(out, quiet()), out: out, now: t0}
+			orders{r.c}.restore(statefile.State{Orders: []statefile.Order{
+				{Service: "tcp " + vip, Real: rs1, State: "drain", By: "alice", Reason: "deploy 4711"},
+				{Service: "tcp " + vip, Real: rs2, State: "maintenance", By: "bob"},
+			}})
+			v := virtual(vip, rs1, rs2)
+			found := dataplane.VirtualService{ID: v.ID}
+			for i := range v.Reals {
+				found.RealServers = append(found.RealServers, dataplane.RealServer{Addr: v.Reals[i].Addr, Weight: weight})
+			}
+			r.c.configure(r.now, conf(v), []dataplane.VirtualService{found})
+			causes := map[State]string{Drain: "drain by alice: deploy 4711", Maintenance: "maint by bob"}
+			check := func(when string) {
+				for _, s := range r.c.services[0].servers {
+					if want := causes[s.state()]; want != "" && s.cause != want {
+						t.Errorf("%s: %s is %s because of %q, want %q", when, s.conf.Addr, s.state(), s.cause, want)
+					}
+				}
+				for _, e := range out.events {
+					if want := causes[State(e.Event)]; want != "" && e.Reason != want {
+						t.Errorf("%s: event %s because of %q, want %q", when, e.Event, e.Reason, want)
+					}
+				}
+				out.events = nil
+			}
+			check("started")
+			for _, err := range []error{first, nil, errBad, errBad, nil, nil} {
+				r.result(rs1, err)
+				r.result(rs2, err)
+				check(cause(err))
+			}
+			if s := r.c.services[0].servers; s[0].state() != Drain || s[1].state() != Maintenance {
+				t.Errorf("%s and %s", s[0].state(), s[1].state())
+			}
+		}
+	}
+}
+
 // TestStateFileUnwritable: an order counts although it cannot be saved; the order and
 // the status say so.
 func TestStateFileUnwritable(t *testing.T) {

@@ -85,7 +85,7 @@ func (sv *service) adopt(found dataplane.VirtualService) {
 	for _, s := range sv.servers {
 		if !s.health.Up && weights[s.addr.String()] > 0 {
 			s.setHealth(true)
-			s.cause = "found in the dataplane with weight above 0"
+			s.cause = s.causeOr("found in the dataplane with weight above 0")
 			sv.quorum.reached = true // as far as anybody knows
 		}
 	}
