@@ -16,7 +16,7 @@ import (
 type service struct {
 	conf    *config.Virtual
 	servers []*server
-	names   []string // of the checks of a server, see namesOf
+	names   []string // of the checks of a server, see spec.NamesOf
 	serviceHistory
 }
 
@@ -34,7 +34,7 @@ type serviceHistory struct {
 	quorum quorum
 	opened bool
 	// fallbackOn reports that the fallback answers, because too few real servers are
-	// usable.
+	// usable or an operator has ordered it.
 	fallbackOn bool
 	// fallbackOrder has the fallback answer whatever the real servers are, nil for none.
 	fallbackOrder *order
