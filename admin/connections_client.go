@@ -16,12 +16,7 @@ import (
 // as they come. An error of each ends that and is returned. Time is bounded by ctx
 // alone: the table may be large.
 func (c *Client) Connections(ctx context.Context, f ConnectionFilter, each func(dataplane.Connection) error) error {
-	query := url.Values{}
-	for name, value := range map[string]string{"service": f.Service, "real": f.Real} {
-		if value != "" {
-			query.Set(name, value)
-		}
-	}
+	query := url.Values{"service": {f.Service}, "real": {f.Real}}
 	resp, err := c.ask(ctx, http.MethodGet, "/api/v1/connections?"+query.Encode(), nil)
 	if err != nil {
 		return err

@@ -48,7 +48,7 @@ var serviceMetrics = []metric[director.ServiceStatus]{
 			return []string{sv.Name, sv.Scheduler, sv.Check, sv.Fallback}
 		}),
 	service.metric(gaugeKind, "real_servers", "Real servers of the service in each state: up, pending, kept, drain, down, maintenance.", []string{"state"}, serversByState),
-	service.gauge("fallback_active", "1 while the fallback answers because no real server can.",
+	service.gauge("fallback_active", "1 while the fallback answers.",
 		func(sv *director.ServiceStatus) float64 { return truth(sv.FallbackActive) }),
 	service.gauge("failopen", "1 while real servers with failing checks serve in place of the fallback, by failopen.",
 		func(sv *director.ServiceStatus) float64 { return truth(sv.FailOpen) }),

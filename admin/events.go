@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// maxFollowers may follow the events at once.
+	// maxFollowers may follow the events at once on a listener.
 	maxFollowers = 32
 	// sign is the time between two signs of life to one who follows while nothing
 	// happens: without them a client that has vanished would never be noticed.
@@ -34,12 +34,7 @@ type EventsQuery struct {
 }
 
 func (q EventsQuery) values() url.Values {
-	v := url.Values{}
-	for name, value := range map[string]string{"service": q.Service, "real": q.Real} {
-		if value != "" {
-			v.Set(name, value)
-		}
-	}
+	v := url.Values{"service": {q.Service}, "real": {q.Real}}
 	if q.After > 0 {
 		v.Set("after", strconv.FormatUint(q.After, 10))
 	}
@@ -71,7 +66,7 @@ func queryOf(r *http.Request) (EventsQuery, error) {
 // getEvents returns the handler of events: JSON, one a line, or server-sent events for
 // those who accept them.
 func (s *Server) getEvents() http.HandlerFunc {
-	kept := s.bounded(func(w http.ResponseWriter, r *http.Request) { s.sendEvents(w, r) })
+	kept, followed := s.bounded(s.sendEvents), s.followEvents()
 	return func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case s.events == nil:
@@ -79,25 +74,28 @@ func (s *Server) getEvents() http.HandlerFunc {
 		case !r.URL.Query().Has("follow"):
 			kept(w, r)
 		default:
-			s.followEvents(w, r)
+			followed(w, r)
 		}
 	}
 }
 
-// followEvents is sendEvents for one of a limited number of followers.
-func (s *Server) followEvents(w http.ResponseWriter, r *http.Request) {
-	select {
-	case s.followers <- struct{}{}:
-		defer func() { <-s.followers }()
-	default:
-		writeJSON(w, r, http.StatusServiceUnavailable, failure{fmt.Sprintf("%d clients follow the events already", maxFollowers)})
-		return
+// followEvents returns sendEvents for a limited number of followers.
+func (s *Server) followEvents() http.HandlerFunc {
+	followers := make(chan struct{}, maxFollowers)
+	return func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case followers <- struct{}{}:
+			defer func() { <-followers }()
+		default:
+			writeJSON(w, r, http.StatusServiceUnavailable, failure{fmt.Sprintf("%d clients follow the events already", maxFollowers)})
+			return
+		}
+		ctx, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		defer context.AfterFunc(s.leaving, cancel)()
+		_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // its end would end the request
+		s.sendEvents(w, r.WithContext(ctx))
 	}
-	ctx, cancel := context.WithCancel(r.Context())
-	defer cancel()
-	defer context.AfterFunc(s.leaving, cancel)()
-	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // its end would end the request
-	s.sendEvents(w, r.WithContext(ctx))
 }
 
 // sendEvents sends the events that are kept and, if asked for, those that come, until the

@@ -172,3 +172,34 @@ func TestEventStream(t *testing.T) {
 		return r.StatusCode, r.StatusCode == http.StatusServiceUnavailable
 	})
 }
+
+// Those who follow on the TCP address, all that may, do not keep the operator from it.
+func TestEventFollowersOfEachListener(t *testing.T) {
+	s := newAsked(t, someEvents())
+	base, client := listen(t, s)
+	c := controlOf(t, s)
+	follow := func() int {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+"/api/v1/events?follow", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = resp.Body.Close() })
+		return resp.StatusCode
+	}
+	for range 32 {
+		if code := follow(); code != http.StatusOK {
+			t.Fatalf("a follower gets status %d", code)
+		}
+	}
+	if code := follow(); code != http.StatusServiceUnavailable {
+		t.Errorf("one too many: status %d", code)
+	}
+	err := c.Events(t.Context(), admin.EventsQuery{Follow: true}, func(director.Event, uint64) error { return io.ErrClosedPipe })
+	if !errors.Is(err, io.ErrClosedPipe) {
+		t.Errorf("on the control socket: %v", err)
+	}
+}

@@ -82,7 +82,6 @@ type Server struct {
 	orders      Orders
 	views       views
 	events      *director.Events
-	followers   chan struct{}
 	leaving     context.Context // done when Close begins
 	leave       context.CancelFunc
 	pace        time.Duration
@@ -103,7 +102,7 @@ func New(o Options) *Server {
 	s := &Server{
 		source: o.Source, log: o.Log, version: o.Version, config: o.Config, group: o.ControlGroup, connections: o.Connections, orders: o.Orders, life: life, end: end,
 		pace: pace, asking: make(chan struct{}, maxAsking),
-		events: o.Events, followers: make(chan struct{}, maxFollowers), leaving: leaving, leave: leave,
+		events: o.Events, leaving: leaving, leave: leave,
 	}
 	s.registry, s.sorry = newRegistry(o), o.Sorry
 	s.views.init(s)
@@ -124,7 +123,7 @@ func (s *Server) ListenTCP(ctx context.Context, addr string) (net.Addr, error) {
 	if err := s.serve(e); err != nil {
 		return nil, err
 	}
-	s.views.begin()
+	s.views.begin(s)
 	return ln.Addr(), nil
 }
 

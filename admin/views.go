@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"context"
 	"sync"
 
 	"github.com/shunt-lb/shunt/admin/internal/curves"
@@ -12,34 +11,26 @@ import (
 type views struct {
 	page   *page.Page
 	curves *curves.Curves
-	sample func(context.Context) // looks at the status until the context is done
-	once   sync.Once             // of begin
-	life   context.Context
-	end    context.CancelFunc
+	once   sync.Once // of begin
 	group  sync.WaitGroup
 }
 
 func (v *views) init(s *Server) {
 	v.curves = curves.New()
-	v.life, v.end = context.WithCancel(s.life)
-	v.sample = func(ctx context.Context) { v.curves.Run(ctx, s.status) }
 	v.page = page.New(page.Options{Version: s.version, Status: s.status, Curves: v.curves.Of, Pace: s.pace})
 }
 
 // begin begins to look at the status for the curves, once there is an address that
-// shows them.
-func (v *views) begin() {
+// shows them, until s is closed.
+func (v *views) begin(s *Server) {
 	v.once.Do(func() {
-		if v.life.Err() == nil {
-			v.group.Go(func() { v.sample(v.life) })
-		}
+		v.group.Go(func() { v.curves.Run(s.leaving, s.status) })
 	})
 }
 
-// close ends streams and looks, so that nobody waits for them.
+// close ends streams, and waits for the looks of a server that is leaving.
 func (v *views) close() {
 	v.once.Do(func() {}) // a begin that comes later does nothing
-	v.end()
 	v.page.Close()
 	v.group.Wait()
 }

@@ -133,16 +133,25 @@ func readable(conf *config.Config) (ps config.Problems) {
 
 // withLines adds to each problem the text of its line, without passwords.
 func withLines(ps config.Problems, src *config.Source) config.Problems {
-	want := map[config.Pos][]int{} // problems by line
+	want := map[string]map[int][]int{} // problems by file and line
 	for i := range ps {
-		line := config.Pos{File: ps[i].Pos.File, Line: ps[i].Pos.Line}
-		want[line] = append(want[line], i)
+		at := ps[i].Pos
+		if want[at.File] == nil {
+			want[at.File] = map[int][]int{}
+		}
+		want[at.File][at.Line] = append(want[at.File][at.Line], i)
+	}
+	if len(want) == 0 {
+		return ps
 	}
 	for name, text := range src.Texts() {
-		num := 0
+		of, num := want[name], 0
+		if of == nil {
+			continue
+		}
 		for line := range bytes.Lines(text) {
 			num++
-			for _, i := range want[config.Pos{File: name, Line: num}] {
+			for _, i := range of[num] {
 				ps[i].Line = config.Masked(string(bytes.TrimRight(line, "\r\n")))
 			}
 		}

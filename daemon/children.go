@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -103,14 +104,19 @@ func (c *children) run(ctx context.Context, path string, o Options) error {
 	if o.Strict {
 		args = append(args, "--strict")
 	}
+	if o.State == "" {
+		args = append(args, "--state", "")
+	}
 	if o.ControlGroup != "" {
 		args = append(args, "--control-group", o.ControlGroup)
 	}
 	cmd := exec.CommandContext(ctx, self, args...)
 	cmd.Args[0] = "shunt" // whatever the name of this program is, it is run by these words
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	// These variables are for this process only.
-	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET=", "WATCHDOG_USEC=", "SHUNT_CONTROL=")
+	// These variables are for this process only. Without that of the state file, which
+	// has one configuration's orders, the child has one of its own.
+	own := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "SHUNT_STATE=") })
+	cmd.Env = append(own, "NOTIFY_SOCKET=", "WATCHDOG_USEC=", "SHUNT_CONTROL=")
 	// The kernel ends the child with the thread that has started it, if this
 	// process is killed. So the thread has to stay.
 	runtime.LockOSThread()

@@ -92,10 +92,17 @@ func (ls *sorryListeners) Depending(ctx context.Context, id dataplane.ServiceID)
 // expireNodest is the setting by which connections to a real server that has gone end.
 const expireNodest = "net.ipv4.vs.expire_nodest_conn"
 
+// keepsOrphans reports whether the kernel keeps connections to a real server that has
+// gone, and drops their packets.
+func keepsOrphans() (bool, error) {
+	expire, err := sysctl.System.Get(expireNodest)
+	return err == nil && expire == "0", err
+}
+
 // dropsOrphans reports whether the kernel drops the packets of connections that
 // it delivers on this host once their service is gone.
 func (ls *sorryListeners) dropsOrphans(ctx context.Context, id dataplane.ServiceID) (bool, error) {
-	if expire, err := sysctl.System.Get(expireNodest); err != nil || expire != "0" {
+	if keeps, err := keepsOrphans(); err != nil || !keeps {
 		return false, err
 	}
 	alone, err := ls.Alone(ctx, id)

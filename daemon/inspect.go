@@ -7,7 +7,6 @@ import (
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/internal/host/sysctl"
-	"github.com/shunt-lb/shunt/internal/host/vip"
 	"github.com/shunt-lb/shunt/proxy"
 )
 
@@ -39,13 +38,14 @@ func Inspect(ctx context.Context, src *config.Source, on string) (*Inspection, e
 		return nil, err
 	}
 	for _, k := range kinds {
+		missing := k.missing
 		if late := j.late[k.name]; late != nil {
-			in.Without = append(in.Without, late())
+			in.Without, missing = append(in.Without, late()), late
 		}
-		if k.missing == nil || !slices.ContainsFunc(in.Conf.Virtuals, func(v config.Virtual) bool { return dataplaneOf(&v, in.def) == k }) {
+		if missing == nil || !slices.ContainsFunc(in.Conf.Virtuals, func(v config.Virtual) bool { return dataplaneOf(&v, in.def) == k }) {
 			continue
 		}
-		if err := k.missing(); err != nil {
+		if err := missing(); err != nil {
 			for i := range in.Conf.Virtuals {
 				if v := &in.Conf.Virtuals[i]; dataplaneOf(v, in.def) == k {
 					in.Lacks[v] = err
@@ -62,9 +62,6 @@ func (in *Inspection) InKernel(v *config.Virtual) bool { return dataplaneOf(v, i
 // Needs returns the settings of the kernel that the services need. With an error
 // those that depend on routes are missing.
 func (in *Inspection) Needs() ([]sysctl.Need, error) { return needsOf(in.Conf, in.def) }
-
-// Addresses returns the addresses that shunt itself puts on links.
-func (in *Inspection) Addresses() []vip.Address { return wantedAddresses(in.Conf) }
 
 // Bounds returns the limits of the proxy.
 func (in *Inspection) Bounds() proxy.Limits { return bounds(in.Conf) }

@@ -111,7 +111,7 @@ func TestConnectionsOnIPVS(t *testing.T) {
 	c := newCluster(t, networks["IPv4"], dataplane.Gate)
 	d := c.director(strings.Replace(kernelCF, "%FALLBACK%", "sorry", 1) + "virtual=127.0.0.1:8080\n\tdataplane=proxy\n\tchecktype=on\n")
 	c.until("both well", "rs1", "rs1", "rs1", "rs1", "rs2", "rs2")
-	s := admin.New(admin.Options{Source: d, Log: d.log, Connections: d.connections})
+	s := admin.New(admin.Options{Source: d, Log: d.log, Connections: d.plane.Connections})
 	path := filepath.Join(t.TempDir(), "s")
 	c.must(s.ListenControl(t.Context(), path))
 	defer s.Close()

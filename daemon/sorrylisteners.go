@@ -13,7 +13,6 @@ import (
 
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
-	"github.com/shunt-lb/shunt/internal/host/sysctl"
 	"github.com/shunt-lb/shunt/proxy"
 )
 
@@ -213,10 +212,13 @@ func (ls *sorryListeners) Snapshot(ctx context.Context) ([]dataplane.ServiceStat
 // Look implements [dataplane.Looker].
 func (ls *sorryListeners) Look(ctx context.Context, id dataplane.ServiceID) (dataplane.ServiceStatus, error) {
 	st, err := ls.kernelPlane.Look(ctx, id)
+	holds := false
+	if id.Protocol == dataplane.UDP {
+		holds, _ = keepsOrphans() // else the move is tried
+	}
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
-	ls.asApplied(&st)
-	if expire, e := sysctl.System.Get(expireNodest); id.Protocol == dataplane.UDP && e == nil && expire == "0" {
+	if ls.asApplied(&st); holds {
 		st.Holds = expireNodest + " is 0: the kernel would drop the datagrams of its clients if it left; set it to 1, or managesysctl=yes"
 	}
 	return st, err

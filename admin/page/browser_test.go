@@ -220,6 +220,7 @@ func TestPageInBrowser(t *testing.T) {
 	}
 	t.Run("looks", in(b.looks))
 	t.Run("follows", in(b.follows))
+	t.Run("clock", in(b.clock))
 }
 
 // looks checks that there is nothing that the policy forbids, no sideways scrolling, light and
@@ -282,6 +283,24 @@ func (b *browser) follows(t *testing.T) {
 	s.Listener.Close()
 	b.until("that nothing is heard", `document.body.classList.contains("lost")`)
 	b.picture("page-lost.png")
+}
+
+// clock checks that the time of the page keeps its zone, that of the machine of shunt, by
+// its stream and without one.
+func (b *browser) clock(t *testing.T) {
+	time.Local = time.FixedZone("NPT", 5*60*60+45*60)
+	t.Cleanup(func() { time.Local = time.UTC })
+	s := newSite(t)
+	b.open(s.URL, 1280, "light")
+	before := eval[string](b, "asof.dateTime")
+	b.until("a later time", fmt.Sprintf("asof.dateTime > %q", before))
+	for _, how := range []string{`""`, `(asof.textContent = "", refresh())`} {
+		got := eval[[]string](b, fmt.Sprintf(`(async () => { await %s; return [asof.dateTime, asof.textContent] })()`, how))
+		at, err := time.Parse(time.RFC3339, got[0])
+		if want := at.Local().Format("2006-01-02 15:04:05 NPT"); err != nil || got[1] != want {
+			t.Errorf("%s: as of %q, %v, want %q", how, got, err, want)
+		}
+	}
 }
 
 // reaches checks that the tab key leads to elements in this order.

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/shunt-lb/shunt/admin/text"
 )
 
 const (
@@ -214,6 +216,7 @@ func (s *sentParts) changed(f frame) (all []part) {
 		renewed := p.names != s.names
 		s.names = p.names
 		if !renewed && f.at.Before(s.again) {
+			s.forget(p.services)
 			continue
 		}
 		size := 0
@@ -228,15 +231,26 @@ func (s *sentParts) changed(f frame) (all []part) {
 	return all
 }
 
-// message is an event of a stream: when the page was as it is, and the elements that
-// have changed. One without a status has no time.
+// forget forgets what was sent of services that have to wait: a new stream gets them as
+// they are in this frame, and what all have is not the same any more.
+func (s *sentParts) forget(services []part) {
+	for _, sv := range services {
+		if s.html[sv.ID] != string(sv.HTML) {
+			delete(s.html, sv.ID)
+		}
+	}
+}
+
+// message is an event of a stream: when the page was as it is, for machines and in the
+// words of the page, and the elements that have changed. One without a status has no time.
 func message(f frame, parts []part) []byte {
 	m := struct {
 		At    string   `json:"at,omitempty"`
+		Clock string   `json:"clock,omitempty"`
 		Parts []string `json:"parts"`
 	}{Parts: []string{}}
 	if !f.failed {
-		m.At = f.at.UTC().Format(time.RFC3339)
+		m.At, m.Clock = f.at.UTC().Format(time.RFC3339), text.Clock(f.at)
 	}
 	for _, p := range parts {
 		m.Parts = append(m.Parts, string(p.HTML))

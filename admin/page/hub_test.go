@@ -294,3 +294,50 @@ func TestStreamIsPaced(t *testing.T) {
 		w.group.Wait()
 	})
 }
+
+// A reader that comes while services wait has news of one before the others. If that goes
+// back before the others hear of it, the reader hears of that.
+func TestStreamTakesBackWhatWaited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := watch(fixture.Many(300))
+		count := func(of func(i int) uint64) {
+			w.change(func(st *director.Status) {
+				st.Services = append([]director.ServiceStatus{}, st.Services...)
+				for i := range st.Services {
+					st.Services[i].Counters.Connections = of(i)
+				}
+			})
+		}
+		calm := func(int) uint64 { return 1000 }
+		var other, r reader
+		w.stream(t.Context(), &other)
+		time.Sleep(time.Second)
+		count(calm) // all of them: the next ones wait
+		time.Sleep(2 * time.Second)
+		count(func(i int) uint64 { return 1000 + uint64(i/299)*111 })
+		time.Sleep(2 * time.Second)
+		w.stream(t.Context(), &r)
+		time.Sleep(time.Second / 2)
+		count(calm)
+		time.Sleep(20 * time.Second)
+		last, waited := "", false
+		for _, m := range r.all() {
+			for _, html := range m.Parts {
+				if _, one, found := strings.Cut(html, `id="s299"`); found {
+					last = one
+					waited = waited || strings.Contains(one, "1111 connections")
+				}
+			}
+		}
+		if !waited || !strings.Contains(last, "; 1000 connections") {
+			t.Errorf("news before the others: %v; at last %q", waited, last)
+		}
+		for _, m := range other.all() {
+			if strings.Contains(strings.Join(m.Parts, ""), "1111 connections") {
+				t.Error("the services did not wait")
+			}
+		}
+		w.Close()
+		w.group.Wait()
+	})
+}

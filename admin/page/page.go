@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
-	"os"
 	"slices"
 	"time"
 
@@ -87,7 +86,7 @@ type Page struct {
 // New returns a page that nobody looks at yet.
 func New(o Options) *Page {
 	if o.Host == "" {
-		o.Host = host()
+		o.Host = text.Host()
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -102,15 +101,6 @@ func New(o Options) *Page {
 
 // Close ends all streams, and returns when nothing of the page runs any more.
 func (p *Page) Close() { p.hub.close() }
-
-// host names this machine, so that several pages can be told apart.
-func host() string {
-	name, err := os.Hostname()
-	if err != nil {
-		return "an unnamed host"
-	}
-	return name
-}
 
 // ServeHTTP answers with the whole page. It keeps itself up to date by its script, and
 // without one by loading itself anew.

@@ -35,10 +35,10 @@ function show(elements) {
   if (focus && document.activeElement?.id !== focus) document.getElementById(focus)?.focus({ preventScroll: true });
   choose();
 }
-function fresh(at) {
+function fresh(at, clock) {
   heard = performance.now();
   asof.dateTime = at;
-  asof.textContent = at.replace("T", " ").replace("Z", " UTC");
+  asof.textContent = clock;
   look();
 }
 function look() {
@@ -71,7 +71,8 @@ async function refresh() {
     const answer = await fetch(location.href, { cache: "no-store", signal: AbortSignal.timeout(stale) });
     const next = new DOMParser().parseFromString(await answer.text(), "text/html");
     show(next.querySelectorAll("main > [id]"));
-    if (answer.ok) fresh(next.getElementById("asof").dateTime);
+    const then = next.getElementById("asof");
+    if (answer.ok) fresh(then.dateTime, then.textContent);
   } catch { /* look says so */ }
   setTimeout(refresh, poll);
 }
@@ -80,7 +81,7 @@ function follow() {
   events.onmessage = (e) => {
     const news = JSON.parse(e.data), parser = new DOMParser();
     show(news.parts.map((html) => parser.parseFromString(html, "text/html").body.firstElementChild));
-    if (news.at) fresh(news.at);
+    if (news.at) fresh(news.at, news.clock);
   };
   events.onerror = () => {
     if (events.readyState !== EventSource.CLOSED) return; // it tries again

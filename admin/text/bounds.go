@@ -88,9 +88,9 @@ func wanting(s dataplane.Scarcity) want {
 	return want{"maxflows", "raise maxflows, and the limit of open files with it"}
 }
 
-// Full returns a line for each limit that is reached now, with what would raise
+// full returns a line for each limit that is reached now, with what would raise
 // it.
-func Full(l *dataplane.Load) (lines []string) {
+func full(l *dataplane.Load) (lines []string) {
 	if l == nil {
 		return nil
 	}

@@ -40,6 +40,16 @@ func (f Filter) Of(st director.Status) director.Status {
 	return st
 }
 
+// whole returns the services of st by their addresses, each with the real servers that
+// a filter leaves out.
+func whole(st director.Status) map[string]director.ServiceStatus {
+	all := make(map[string]director.ServiceStatus, len(st.Services))
+	for _, sv := range st.Services {
+		all[sv.Service] = sv
+	}
+	return all
+}
+
 func (f Filter) servers(all []director.ServerStatus) []director.ServerStatus {
 	found := []director.ServerStatus{}
 	for _, rs := range all {

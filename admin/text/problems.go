@@ -63,7 +63,7 @@ const (
 
 func ofConfig(c director.ConfigStatus, now time.Time) (all []Problem) {
 	add := func(l Level, text string, details ...string) {
-		all = append(all, Problem{Level: l, Subject: "configuration", Text: text, Details: First(details)})
+		all = append(all, Problem{Level: l, Subject: "configuration", Text: text, Details: first(details)})
 	}
 	if c.ReloadError != "" {
 		add(Critical, fmt.Sprintf("RELOAD REFUSED %s ago; the configuration from before stays in force", Ago(now, c.ReloadTried)),
@@ -82,15 +82,15 @@ func ofDataplane(d director.DataplaneStatus) (all []Problem) {
 	if d.Error != "" {
 		all = append(all, Problem{Level: Critical, Subject: "dataplane", Text: "it cannot be read, connections show as 0: " + d.Error})
 	}
-	if full := Full(d.Load); len(full) > 0 {
-		all = append(all, Problem{Level: Warning, Subject: "dataplane", Text: "FULL: " + full[0], Details: full[1:]})
+	if lines := full(d.Load); len(lines) > 0 {
+		all = append(all, Problem{Level: Warning, Subject: "dataplane", Text: "FULL: " + lines[0], Details: lines[1:]})
 	}
 	return all
 }
 
 func ofService(sv director.ServiceStatus, now time.Time) (all []Problem) {
 	add := func(l Level, server, text string, details ...string) {
-		all = append(all, Problem{Level: l, Subject: titleOf(sv), Text: text, Details: First(details), Service: sv.Service, Server: server})
+		all = append(all, Problem{Level: l, Subject: titleOf(sv), Text: text, Details: first(details), Service: sv.Service, Server: server})
 	}
 	if sv.Error != "" {
 		add(Critical, "", notServed+": "+sv.Error)
@@ -101,7 +101,7 @@ func ofService(sv director.ServiceStatus, now time.Time) (all []Problem) {
 	if l, text := outOfService(sv, now); text != "" {
 		add(l, "", text)
 	}
-	if text := Failing(sv); text != "" {
+	if text := failing(sv); text != "" {
 		add(Critical, "", "servers with failing checks serve: "+text)
 	}
 	if sv.Full {

@@ -43,14 +43,10 @@ func Render(w io.Writer, s director.Status, o Options) error {
 		o.Now = time.Now()
 	}
 	if o.Host == "" {
-		o.Host = host()
+		o.Host = Host()
 	}
-	r := renderer{Options: o}
+	r := renderer{Options: o, whole: whole(s)}
 	selected := o.Filter.Of(s)
-	r.whole = map[string]director.ServiceStatus{}
-	for _, sv := range s.Services {
-		r.whole[sv.Service] = sv
-	}
 	problems := slices.DeleteFunc(Problems(s, o.Now), func(p Problem) bool { return !o.Filter.concerns(p, selected) })
 	r.summary(Summarize(s))
 	r.problems(problems)
@@ -62,8 +58,8 @@ func Render(w io.Writer, s director.Status, o Options) error {
 	return err
 }
 
-// host names this machine, so that several can be told apart.
-func host() string {
+// Host names this machine, so that several can be told apart.
+func Host() string {
 	name, err := os.Hostname()
 	if err != nil {
 		return "an unnamed host"
@@ -75,7 +71,7 @@ func host() string {
 type renderer struct {
 	Options
 	out   bytes.Buffer
-	whole map[string]director.ServiceStatus // with the real servers that the filter leaves out
+	whole map[string]director.ServiceStatus
 }
 
 type colour string
@@ -194,9 +190,9 @@ func (r *renderer) moment(t time.Time) string {
 	return fmt.Sprintf("%s, %s ago", Clock(t), Ago(r.Now, t))
 }
 
-// Failing returns a clause about servers of sv that are in use although their
+// failing returns a clause about servers of sv that are in use although their
 // checks fail, and why; "" for none.
-func Failing(sv director.ServiceStatus) string {
+func failing(sv director.ServiceStatus) string {
 	kept := 0
 	for _, rs := range sv.Servers {
 		kept += one(rs.State == director.Kept)
@@ -210,19 +206,8 @@ func Failing(sv director.ServiceStatus) string {
 	return fmt.Sprintf("maxdown takes no more of them out: %d of %d are in use although their checks fail", kept, len(sv.Servers))
 }
 
-// Warnings returns those about sv and its real servers.
-func Warnings(sv director.ServiceStatus) []string {
-	all := slices.Clone(sv.Warnings)
-	for _, rs := range sv.Servers {
-		for _, text := range rs.Warnings {
-			all = append(all, rs.Server+": "+text)
-		}
-	}
-	return all
-}
-
-// First returns the first of many lines, and how many more there are.
-func First(lines []string) []string {
+// first returns the first of many lines, and how many more there are.
+func first(lines []string) []string {
 	const most = 8
 	if len(lines) <= most {
 		return lines

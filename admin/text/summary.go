@@ -31,12 +31,17 @@ func Summarize(st director.Status) Summary {
 		s.Unready = err.Error()
 	}
 	for _, sv := range st.Services {
-		s.service(sv)
-		for _, rs := range sv.Servers {
-			s.server(rs.State)
-		}
+		s.add(sv, sv.Servers)
 	}
 	return s
+}
+
+// add counts sv, which has all its real servers, and those of them that are selected.
+func (s *Summary) add(sv director.ServiceStatus, selected []director.ServerStatus) {
+	s.service(sv)
+	for _, rs := range selected {
+		s.server(rs.State)
+	}
 }
 
 func (s *Summary) service(sv director.ServiceStatus) {
@@ -49,7 +54,7 @@ func (s *Summary) service(sv director.ServiceStatus) {
 		s.OnFallback++
 	case !Usable(sv):
 		s.Unusable++
-	case Failing(sv) != "" || sv.Quorum != nil && !sv.Quorum.Reached:
+	case failing(sv) != "" || sv.Quorum != nil && !sv.Quorum.Reached:
 		s.Failing++
 	default:
 		s.Well++

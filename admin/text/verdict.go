@@ -15,7 +15,10 @@ import (
 func Verdict(st director.Status, f Filter, now time.Time) (string, Level) {
 	selected := f.Of(st)
 	problems := slices.DeleteFunc(Problems(st, now), func(p Problem) bool { return !f.concerns(p, selected) || p.Level == Note })
-	s := Summarize(selected)
+	s, all := Summary{Services: len(selected.Services)}, whole(st)
+	for _, sv := range selected.Services {
+		s.add(all[sv.Service], sv.Servers)
+	}
 	level, text := Note, s.OfServices()+"; "+s.OfServers()
 	if len(problems) > 0 {
 		worst := problems[0]

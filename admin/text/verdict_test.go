@@ -34,6 +34,12 @@ func TestVerdict(t *testing.T) {
 		"drained": {server(func(rs *director.ServerStatus) {
 			rs.State, rs.Admin = director.Drain, &director.Admin{State: director.Drain, By: "al|ice", Saved: true}
 		}), text.Filter{}, text.Note, "SHUNT OK: its virtual service is well; 1 of 2 real servers up, 1 drained | up=1;;;0 down=0 kept=0 drained=1"},
+		"one drained of three": {one(func(st *director.Status) {
+			sv := &st.Services[0]
+			drained := sv.Servers[0]
+			drained.Server, drained.State, drained.Current = "192.168.80.112:80", director.Drain, 0
+			sv.Servers = append(sv.Servers, sv.Servers[0], drained)
+		}), text.Filter{Real: "192.168.80.112:80"}, text.Note, "SHUNT OK: its virtual service is well; 0 of 1 real servers up, 1 drained | up=0;;;0 down=0 kept=0 drained=1 maintenance=0 services=1 well=1 fallback=0 unusable=0"},
 		"not saved": {server(func(rs *director.ServerStatus) {
 			rs.State, rs.Admin = director.Drain, &director.Admin{State: director.Drain, By: "al|ice"}
 		}), text.Filter{}, text.Warning, "SHUNT WARNING: tcp 10.0.0.100:80 (www.example.com): 192.168.80.110:80 drained by al/ice never ago; NOT SAVED: a restart loses it; active"},

@@ -61,12 +61,7 @@ var sorts = []struct {
 	{"conn/s", func(m *Model, sv *director.ServiceStatus) float64 { return m.rateOf(key{sv.Service, ""}).connections }},
 	{"out/s", func(m *Model, sv *director.ServiceStatus) float64 { return m.rateOf(key{sv.Service, ""}).out }},
 	{"err/s", func(m *Model, sv *director.ServiceStatus) float64 { return m.rateOf(key{sv.Service, ""}).errors }},
-	{"active", func(_ *Model, sv *director.ServiceStatus) (n float64) {
-		for _, rs := range sv.Servers {
-			n += float64(rs.Active)
-		}
-		return n
-	}},
+	{"active", func(_ *Model, sv *director.ServiceStatus) float64 { return float64(active(row{sv: sv})) }},
 }
 
 // New returns a model without a status yet.
@@ -82,7 +77,7 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	var cmd tea.Cmd
 	switch msg := msg.(type) {
 	case tea.WindowSizeMsg:
-		m.width, m.height = msg.Width, msg.Height
+		m.width, m.height = msg.Width, max(1, msg.Height)
 	case Told:
 		m.told(msg)
 		cmd = m.later()
@@ -136,9 +131,9 @@ func (m *Model) key(k tea.KeyPressMsg) tea.Cmd {
 	case "down", "j":
 		m.move(1)
 	case "pgup":
-		m.move(-m.lines())
+		m.move(-m.lines(m.details()))
 	case "pgdown", "space":
-		m.move(m.lines())
+		m.move(m.lines(m.details()))
 	case "home", "g":
 		m.move(-len(m.rows))
 	case "end", "G":
@@ -273,5 +268,5 @@ func (m *Model) move(n int) {
 	}
 	i := max(0, min(len(m.rows)-1, max(0, m.index())+n))
 	m.cursor = m.rows[i].key
-	m.top = min(max(m.top, i-m.lines()+1, 0), i)
+	m.top = min(max(m.top, i-m.lines(m.details())+1, 0), i)
 }

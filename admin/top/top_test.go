@@ -136,15 +136,15 @@ func TestScreens(t *testing.T) {
 
 var escapes = regexp.MustCompile("\x1b\\[[0-9;]*m")
 
-// A screen has its size, whatever it shows.
+// A screen has its size, whatever it shows. A terminal may say that it has none.
 func TestScreenSize(t *testing.T) {
 	for _, st := range []director.Status{fixture.Calm(), fixture.Troubled(), fixture.Many(30), {}, fixture.Poisoned()} {
-		for _, size := range [][2]int{{80, 24}, {120, 50}, {40, 10}, {20, 5}} {
+		for _, size := range [][2]int{{80, 24}, {120, 50}, {40, 10}, {20, 5}, {2, 3}, {1, 24}, {1, 1}, {0, 0}} {
 			s := newScreen(t, st, size[0], size[1], true)
 			for _, keys := range [][]string{nil, {"j", "j", "enter"}, {"?"}, {"esc", "d"}, {"esc", "/", "x"}} {
 				s.press(keys...)
 				lines := strings.Split(s.m.Screen(), "\n")
-				if len(lines) != size[1] {
+				if len(lines) != max(1, size[1]) {
 					t.Errorf("%d lines on a screen of %d", len(lines), size[1])
 				}
 				for _, l := range lines {
@@ -156,6 +156,15 @@ func TestScreenSize(t *testing.T) {
 			}
 		}
 	}
+}
+
+// The colour of a service says what its figures do: a pending real server is not up.
+func TestColourOfPending(t *testing.T) {
+	st := fixture.Calm()
+	pending := st.Services[0].Servers[0]
+	pending.Server, pending.State, pending.Current = "192.168.80.111:80", director.Pending, 0
+	st.Services[0].Servers = append(st.Services[0].Servers, pending)
+	newScreen(t, st, 80, 24, true).has("\x1b[33m1/2 up")
 }
 
 // Rates are those of the time between two looks, and a minute of them is drawn.

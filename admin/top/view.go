@@ -15,8 +15,8 @@ import (
 // line of keys.
 const frame = 3
 
-// lines is how many rows the screen has room for.
-func (m *Model) lines() int { return max(1, m.height-frame-len(m.details())) }
+// lines is how many rows the screen has room for above details.
+func (m *Model) lines(details []string) int { return max(1, m.height-frame-len(details)) }
 
 // View implements tea.Model.
 func (m *Model) View() tea.View {
@@ -32,16 +32,17 @@ func (m *Model) Screen() string {
 		all = append(all, strings.Split(helpText, "\n")...)
 	} else {
 		all = append(all, m.heading())
-		for i := m.top; i < len(m.rows) && i < m.top+m.lines(); i++ {
+		details := m.details()
+		for i, end := m.top, min(len(m.rows), m.top+m.lines(details)); i < end; i++ {
 			all = append(all, m.line(m.rows[i]))
 		}
 		if len(m.rows) == 0 {
 			all = append(all, m.nothing())
 		}
-		for len(all) < m.height-1-len(m.details()) {
+		for len(all) < m.height-1-len(details) {
 			all = append(all, "")
 		}
-		all = append(all, m.details()...)
+		all = append(all, details...)
 	}
 	for len(all) < m.height-1 {
 		all = append(all, "")
@@ -171,7 +172,7 @@ func (m *Model) fitting() ([]column, int) {
 		room -= columns[n].width + 1
 		n++
 	}
-	return columns[:n], min(room, 50)
+	return columns[:n], max(0, min(room, 50))
 }
 
 func (m *Model) heading() string {
@@ -219,12 +220,6 @@ func (m *Model) line(r row) string {
 
 func (m *Model) state(r row) string {
 	if r.rs == nil {
-		up := 0
-		for _, rs := range r.sv.Servers {
-			if rs.State == director.Up {
-				up++
-			}
-		}
 		switch {
 		case r.sv.Error != "":
 			return "NOT SERVED"
@@ -233,7 +228,7 @@ func (m *Model) state(r row) string {
 		case r.sv.Starting:
 			return "starting"
 		}
-		return fmt.Sprintf("%d/%d up", up, len(r.sv.Servers))
+		return fmt.Sprintf("%d/%d up", up(r.sv), len(r.sv.Servers))
 	}
 	word := string(r.rs.State)
 	switch r.rs.State {
@@ -245,12 +240,23 @@ func (m *Model) state(r row) string {
 	return word + " " + text.Ago(m.at, r.rs.Since)
 }
 
+// up counts the real servers of sv that are up. A pending one is not: the dataplane does
+// not have it yet.
+func up(sv *director.ServiceStatus) (n int) {
+	for _, rs := range sv.Servers {
+		if rs.State == director.Up {
+			n++
+		}
+	}
+	return n
+}
+
 func colour(r row) string {
 	if r.rs == nil {
 		switch {
 		case r.sv.Error != "" || r.sv.FallbackActive || !text.Usable(*r.sv):
 			return red
-		case text.Summarize(director.Status{Services: []director.ServiceStatus{*r.sv}}).Up < len(r.sv.Servers):
+		case up(r.sv) < len(r.sv.Servers):
 			return yellow
 		}
 		return green
@@ -328,8 +334,8 @@ func (m *Model) details() []string {
 		return nil
 	}
 	all := []string{m.paint(bold, strings.Repeat("─", max(0, m.width)))}
-	for _, p := range text.Problems(m.status, m.at) {
-		if p.Service != r.service || r.rs != nil && p.Server != r.server {
+	for _, p := range text.Problems(director.Status{Services: []director.ServiceStatus{*r.sv}}, m.at) {
+		if p.Service == "" || r.rs != nil && p.Server != r.server {
 			continue
 		}
 		all = append(all, text.Printable(p.Level.String()+"  "+p.Text))

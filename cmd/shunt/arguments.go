@@ -161,7 +161,7 @@ func takesValue(f cli.Flag) bool {
 // anyHas reports whether one of the commands, or of their own commands, has a flag.
 func anyHas(commands []*cli.Command, name string) bool {
 	return slices.ContainsFunc(commands, func(c *cli.Command) bool {
-		return slices.ContainsFunc(c.Flags, func(f cli.Flag) bool { return slices.Contains(f.Names(), name) }) || anyHas(c.Subcommands, name)
+		return flagOf(c.Flags, name) != nil || anyHas(c.Subcommands, name)
 	})
 }
 

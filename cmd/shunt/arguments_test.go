@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"io"
 	"slices"
 	"testing"
@@ -67,17 +68,10 @@ func leafCommands(path []string, commands []*cli.Command) (leaves []leaf) {
 func TestEveryCommandHasHelp(t *testing.T) {
 	for _, l := range leafCommands(nil, newApp(io.Discard, io.Discard).Commands) {
 		for _, args := range [][]string{slices.Concat(l.path, []string{"--help"}), slices.Concat(l.path, []string{"x", "-h"}), slices.Concat([]string{"help"}, l.path)} {
-			var stdout, stderr writer
-			if code := run(slices.Concat([]string{"shunt"}, args), &stdout, &stderr); code != 0 || len(stdout) == 0 || len(stderr) > 0 {
-				t.Errorf("%q exits with %d, and prints %d bytes and the error %q", args, code, len(stdout), stderr)
+			var stdout, stderr bytes.Buffer
+			if code := run(slices.Concat([]string{"shunt"}, args), &stdout, &stderr); code != 0 || stdout.Len() == 0 || stderr.Len() > 0 {
+				t.Errorf("%q exits with %d, and prints %d bytes and the error %q", args, code, stdout.Len(), &stderr)
 			}
 		}
 	}
-}
-
-type writer []byte
-
-func (w *writer) Write(b []byte) (int, error) {
-	*w = append(*w, b...)
-	return len(b), nil
 }

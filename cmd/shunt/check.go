@@ -28,7 +28,7 @@ func checkCommand() *cli.Command {
 			"2 if the file has errors or cannot be read, or nothing in it is what was asked for.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "virtual", Usage: "only those of the virtual service `SERVICE`: its address and port, its mark, or its servicename"},
-			&cli.StringFlag{Name: "real", Usage: "only those of the real server `ADDRESS[:PORT]`"},
+			realFlag("only those of the real server `ADDRESS[:PORT]`"),
 			&cli.BoolFlag{Name: "full", Usage: "leave out nothing of what was sent and came back"},
 			&cli.BoolFlag{Name: "json", Usage: "print JSON"},
 			&cli.BoolFlag{Name: "strict", Usage: "refuse what ldirectord refuses"},
@@ -37,16 +37,18 @@ func checkCommand() *cli.Command {
 }
 
 // misused gives an error about the file, and what is asked for of it, its exit
-// code. It is not 1, which says that a check has failed.
-func misused(err error) error { return cli.Exit(err.Error(), exitConfig) }
+// code. It is not 1, which says that a check has failed. A wrong command line has its
+// own.
+func misused(err error) error {
+	if _, wrong := errors.AsType[usageError](err); wrong {
+		return err
+	}
+	return cli.Exit(err.Error(), exitConfig)
+}
 
 func check(c *cli.Context) error {
 	path, src, err := readConfig(c)
-	var wrong usageError
-	switch {
-	case errors.As(err, &wrong):
-		return err
-	case err != nil:
+	if err != nil {
 		return misused(err)
 	}
 	ctx, cancel := signal.NotifyContext(c.Context, unix.SIGINT, unix.SIGTERM)

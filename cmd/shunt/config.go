@@ -17,7 +17,7 @@ func configCommand() *cli.Command {
 	flags := []cli.Flag{
 		&cli.BoolFlag{Name: "json", Usage: "print JSON"},
 		&cli.BoolFlag{Name: "strict", Usage: "refuse what ldirectord refuses"},
-		&cli.StringFlag{Name: "dataplane", Value: "auto", EnvVars: []string{"SHUNT_DATAPLANE"}, Usage: "the default dataplane: " + daemon.DataplaneChoices() + "; auto is what this host has"},
+		dataplaneFlag("; auto is what this host has"),
 	}
 	return &cli.Command{
 		Name:            "config",

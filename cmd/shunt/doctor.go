@@ -33,7 +33,7 @@ func doctorCommand() *cli.Command {
 			"CONFIGURATION.md explains each code. Exits with 0 if there is nothing worse than notes, 1 with warnings,\n" +
 			"2 with errors, 64 for wrong usage.",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "dataplane", Value: "auto", Usage: "the default dataplane: " + daemon.DataplaneChoices() + "; auto is what this host has"},
+			dataplaneFlag("; auto is what this host has"),
 			controlFlag(),
 			&cli.BoolFlag{Name: "json", Usage: "print the findings as a JSON array"},
 			&cli.BoolFlag{Name: "fix", Usage: "show which settings would be set and modules loaded, ask, do it, and examine again"},
@@ -76,8 +76,6 @@ func examine(c *cli.Context) error {
 
 func checkDoctorFlags(c *cli.Context) error {
 	switch {
-	case c.NArg() > 1:
-		return errors.New("one file at a time")
 	case c.Bool("fix") && c.Bool("json"):
 		return errors.New("--fix asks and --json is for programs: one of them")
 	case c.Bool("yes") && !c.Bool("fix"):

@@ -79,21 +79,8 @@ func (w *ward) listen(n *netlab.Namespace, at string) net.Listener {
 	ln, err := n.Listen("tcp", at)
 	w.must(err)
 	w.t.Cleanup(func() { _ = ln.Close() })
-	go serveNothing(ln)
+	go netlab.Discard(ln)
 	return ln
-}
-
-func serveNothing(ln net.Listener) {
-	for {
-		c, err := ln.Accept()
-		if err != nil {
-			return
-		}
-		go func() {
-			_, _ = io.Copy(io.Discard, c)
-			_ = c.Close()
-		}()
-	}
 }
 
 // A diagnosis is what doctor prints as JSON.
@@ -349,23 +336,10 @@ func (w *ward) expired() {
 	ln, err := w.rs1.Listen("tcp", "0.0.0.0:443")
 	w.must(err)
 	w.t.Cleanup(func() { _ = ln.Close() })
-	go serveHandshakes(tls.NewListener(ln, &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}))
+	go netlab.Discard(tls.NewListener(ln, &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}))
 	roots := filepath.Join(w.dir, "roots.pem")
 	w.must(os.WriteFile(roots, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600))
 	w.add("virtual=10.0.0.100:443\n\tdataplane=proxy\n\treal=10.0.0.2:443 masq\n\tservice=https\n\tverify=" + roots + "\n")
-}
-
-func serveHandshakes(ln net.Listener) {
-	for {
-		c, err := ln.Accept()
-		if err != nil {
-			return
-		}
-		go func() {
-			_ = c.(*tls.Conn).Handshake() // the client refuses the certificate
-			_ = c.Close()
-		}()
-	}
 }
 
 // writable adds a check by a program that everybody may write.

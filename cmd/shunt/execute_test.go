@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -99,5 +100,41 @@ func TestReloadOfExecute(t *testing.T) {
 	}
 	if !listening(first) {
 		t.Error("the service is gone")
+	}
+}
+
+// The state file that the environment names is of the configuration that shunt was
+// started with. Those of execute leave it alone.
+func TestExecuteLeavesTheStateFile(t *testing.T) {
+	dir := t.TempDir()
+	one, two, state := filepath.Join(dir, "one.cf"), filepath.Join(dir, "two.cf"), filepath.Join(dir, "orders.state")
+	first, second := loopbackAddr(t), loopbackAddr(t)
+	write(t, one, "execute = "+two+"\nvirtual = "+first+"\n\treal = 127.0.0.1:1 masq\n\tchecktype = on\n")
+	write(t, two, "virtual = "+second+"\n\treal = 127.0.0.1:1 masq\n\tchecktype = on\n")
+	env := append(os.Environ(), "RUNTIME_DIRECTORY="+dir, "STATE_DIRECTORY="+dir, "SHUNT_CONTROL=", "SHUNT_STATE="+state)
+	for try := range 2 {
+		cmd := exec.CommandContext(t.Context(), shuntBinary, "run", "--config", one, "--admin", "")
+		cmd.Env, cmd.Stderr = env, os.Stderr
+		inGroup(cmd)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		defer killGroup(cmd)
+		wait.Until(t, "both services", func() bool { return listening(first) && listening(second) })
+		if try == 0 {
+			drain := exec.CommandContext(t.Context(), shuntBinary, "drain", "127.0.0.1:1", "--config", one)
+			drain.Env = env
+			if out, err := drain.CombinedOutput(); err != nil {
+				t.Fatalf("%v: %s", err, out)
+			}
+		}
+		send(t, cmd, unix.SIGTERM)
+		_ = cmd.Wait()
+		if text, err := os.ReadFile(state); err != nil || !strings.Contains(string(text), `"state":"drain"`) {
+			t.Fatalf("the state file after start %d: %s, %v", try+1, text, err)
+		}
+	}
+	if _, err := os.Stat(state + ".bad"); err == nil {
+		t.Error("the state file was set aside")
 	}
 }

@@ -246,13 +246,14 @@ func ended(pidfd int, wait time.Duration) bool {
 // restart starts anew what runs, or starts. A file with errors is refused before
 // anything ends.
 func (f *face) restart() int {
-	if _, code := f.check(); code != faceDone {
+	conf, code := f.check()
+	if code != faceDone {
 		return code
 	}
 	if code := f.stop(); code != faceDone {
 		return code
 	}
-	return f.start()
+	return f.launch(conf)
 }
 
 func (f *face) tryRestart() int {

@@ -62,10 +62,15 @@ func (f *face) start() int {
 		return faceDone
 	}
 	conf, code := f.check()
-	switch {
-	case code != faceDone:
+	if code != faceDone {
 		return code
-	case f.debug || conf.Global.Supervised:
+	}
+	return f.launch(conf)
+}
+
+// launch starts the daemon with a configuration that was checked.
+func (f *face) launch(conf *config.Config) int {
+	if f.debug || conf.Global.Supervised {
 		return f.serve(conf.Path, false)
 	}
 	return f.background(conf.Path)

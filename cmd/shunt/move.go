@@ -29,7 +29,7 @@ const maxConverted = 16 << 20
 
 func convert(c *cli.Context) error {
 	if c.NArg() != 1 {
-		return fmt.Errorf("convert takes one file, got %d: shunt convert /etc/keepalived/keepalived.conf", c.NArg())
+		return usage("convert takes one file, got %d: shunt convert /etc/keepalived/keepalived.conf", c.NArg())
 	}
 	path := c.Args().First()
 	text, err := files.Read(path, maxConverted+1)

@@ -31,6 +31,14 @@ func controlFlag() cli.Flag {
 	}
 }
 
+// dataplaneFlag chooses the default dataplane; more is what its help says further.
+func dataplaneFlag(more string) cli.Flag {
+	return &cli.StringFlag{
+		Name: "dataplane", Value: "auto", EnvVars: []string{"SHUNT_DATAPLANE"},
+		Usage: "the default dataplane: " + daemon.DataplaneChoices() + more,
+	}
+}
+
 func runCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "run",
@@ -40,7 +48,7 @@ func runCommand() *cli.Command {
 		Flags: []cli.Flag{
 			configFlag(), controlFlag(),
 			&cli.StringFlag{Name: "control-group", EnvVars: []string{"SHUNT_CONTROL_GROUP"}, Usage: "let the members of `GROUP` use the control socket: status, reload and orders about real servers"},
-			&cli.StringFlag{Name: "dataplane", Value: "auto", EnvVars: []string{"SHUNT_DATAPLANE"}, Usage: "the default dataplane: " + daemon.DataplaneChoices()},
+			dataplaneFlag(""),
 			&cli.StringFlag{Name: "admin", Value: "127.0.0.1:9910", EnvVars: []string{"SHUNT_ADMIN"}, Usage: "`ADDRESS` of metrics and status page; empty for none"},
 			&cli.StringFlag{Name: "state", EnvVars: []string{"SHUNT_STATE"}, Usage: "`PATH` of the file that keeps operators' orders over restarts; empty for none (default: one for each configuration file, in /var/lib/shunt)"},
 			&cli.StringFlag{Name: "log-format", Value: "text", EnvVars: []string{"SHUNT_LOG_FORMAT"}, Usage: "text or json"},

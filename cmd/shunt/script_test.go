@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
-	"github.com/vishvananda/netlink"
 )
 
 // The command line, end to end: testdata/script/*.txtar.
@@ -33,8 +32,7 @@ func TestScripts(t *testing.T) {
 			if name != "ipvs" {
 				return false, fmt.Errorf("no condition is called %q", name)
 			}
-			_, err := netlink.GenlFamilyGet("IPVS")
-			return err == nil, nil
+			return hasIPVS(), nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "waitfor": waitFor, "wrong": wrong},
 	})

@@ -44,8 +44,8 @@ func statusCommand() *cli.Command {
 			"ordered, and what is saved, is no problem.",
 		Flags: []cli.Flag{
 			configFlag(), controlFlag(),
-			&cli.StringFlag{Name: "service", Usage: "only the virtual service `[tcp|udp ]ADDRESS[:PORT]`, or with this servicename"},
-			&cli.StringFlag{Name: "real", Usage: "only the real server `ADDRESS[:PORT]`, and its latest checks if there is one alone"},
+			serviceFlag("only the virtual service `[tcp|udp ]ADDRESS[:PORT]`, or with this servicename"),
+			realFlag("only the real server `ADDRESS[:PORT]`, and its latest checks if there is one alone"),
 			&cli.BoolFlag{Name: "down", Usage: "only real servers that are not up"},
 			&cli.BoolFlag{Name: "all", Usage: "all problems and the whole table, however long they are"},
 			&cli.BoolFlag{Name: "check", Usage: "print one line and exit as a plugin of Nagios"},

@@ -5,6 +5,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/shunt-lb/shunt/admin/text"
 	"github.com/shunt-lb/shunt/admin/top"
 )
 
@@ -34,9 +35,5 @@ func showTop(c *cli.Context) error {
 	if _, err := client.Status(c.Context); err != nil {
 		return notReached(err)
 	}
-	host, err := os.Hostname()
-	if err != nil {
-		host = "an unnamed host"
-	}
-	return top.Run(c.Context, client, os.Stdin, c.App.Writer, top.Options{Host: host, Color: os.Getenv("NO_COLOR") == ""})
+	return top.Run(c.Context, client, os.Stdin, c.App.Writer, top.Options{Host: text.Host(), Color: os.Getenv("NO_COLOR") == ""})
 }

@@ -84,7 +84,7 @@ func (s *service) loseOptions(n *node) {
 		case o.why != "":
 			s.out.lose(o, o.why)
 		case o.name() == "warmup":
-			s.out.lose(o, "checks have places of their own within the interval")
+			s.out.lose(o, ownPlaces)
 		case !slices.Contains(known, o.name()):
 			s.out.lose(o, "shunt has nothing like it")
 		}
@@ -173,7 +173,6 @@ func (s *service) page(c check, u *node) check {
 			s.out.lose(o, "shunt compares SHA-256: bodydigest=sha256:... with what `sha256sum` says of the page")
 		case "regex_no_match":
 			s.out.lose(o, "a pattern that must not match is none: look for what the page has when all is well")
-			c.receive = ""
 		default:
 			s.out.lose(o, "shunt has nothing like it")
 		}

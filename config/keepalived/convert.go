@@ -171,11 +171,10 @@ func (c *converter) endpoints(n *node) []endpoint {
 			c.out.lose(line, line.why)
 			continue
 		}
-		all = append(all, c.endpoint(line, line.words, six)...)
-	}
-	if len(all) > maxGroup {
-		c.out.lose(n, fmt.Sprintf("the group has more than %d services", maxGroup))
-		return nil
+		if all = append(all, c.endpoint(line, line.words, six)...); len(all) > maxGroup {
+			c.out.lose(n, fmt.Sprintf("the group has more than %d services", maxGroup))
+			return nil
+		}
 	}
 	return all
 }

@@ -19,6 +19,9 @@ var inherited = []string{
 	"alpha", "retry", "nb_get_retry", "delay_before_retry", "connect_timeout", "delay_loop",
 }
 
+// ownPlaces is why settings that spread checks are lost.
+const ownPlaces = "checks have places of their own within the interval"
+
 // A service is a virtual server while it is converted.
 type service struct {
 	*converter
@@ -77,7 +80,7 @@ func (s *service) option(n *node) {
 	case "sorry_server_lvs_method":
 		s.sorryBy = n
 	case "warmup":
-		s.out.lose(n, "checks have places of their own within the interval")
+		s.out.lose(n, ownPlaces)
 	case "omega":
 		s.out.lose(n, "quorumdown is not run at a stop")
 	case "ha_suspend":
@@ -187,10 +190,8 @@ func (s *service) realOption(r *real, o *node) {
 	case name == "notify_up", name == "notify_down":
 		s.out.lose(o, "`notify` runs one command for each change of any server, with the change in its environment")
 	case name == "warmup":
-		s.out.lose(o, "checks have places of their own within the interval")
+		s.out.lose(o, ownPlaces)
 	case name == "smtp_alert", name == "snmp_name", isChecker(name):
-	case name == "alpha", name == "delay_loop", name == "retry", name == "delay_before_retry", name == "connect_timeout":
-		r.own[name] = o
 	default:
 		s.inherit(o, r.own)
 	}

@@ -38,11 +38,7 @@ func conntrack(_ context.Context, s *Subject) []Finding {
 	// A connection of the proxy is two for the kernel: of the client, and to the real server.
 	g := &s.Conf.Global
 	if asked := 2*g.MaxConnections + 2*g.MaxFlows; s.anyOnProxy() && asked > most {
-		o := g.Origins["maxconnections"]
-		if o.Pos.Line == 0 {
-			o = g.Origins["maxflows"]
-		}
-		return []Finding{found(conntrackSmall, o.Pos, "the proxy may have %d connections and flows, two each for the kernel, which tracks %d", asked/2, most).
+		return []Finding{found(conntrackSmall, s.boundsAt(), "the proxy may have %d connections and flows, two each for the kernel, which tracks %d", asked/2, most).
 			breaks("under load "+breaks).mend("sysctl -w %s=%d", conntrackMax, asked+asked/4)}
 	}
 	return nil

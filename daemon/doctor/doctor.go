@@ -31,7 +31,7 @@ type Subject struct {
 	Process int
 }
 
-// An examination looks at one topic. It returns before ctx is done, or its
+// An examination looks at one topic. It returns when ctx is done, or soon after, or its
 // findings are lost.
 type examination struct {
 	topic string
@@ -59,7 +59,7 @@ var examinations = []examination{
 }
 
 // Examine makes all examinations, side by side, and returns what they have found,
-// the worst first. It takes five seconds at most.
+// the worst first. It takes little more than five seconds at most.
 func Examine(ctx context.Context, s *Subject) Report {
 	found := make([]chan []Finding, len(examinations))
 	for i, e := range examinations {

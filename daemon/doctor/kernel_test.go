@@ -11,7 +11,6 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
-	"io"
 	"math/big"
 	"net"
 	"net/netip"
@@ -65,7 +64,7 @@ func newMachine(t *testing.T) *machine {
 		ln, err := n.Listen("tcp", "0.0.0.0:80")
 		m.must(err)
 		t.Cleanup(func() { _ = ln.Close() })
-		go accept(ln)
+		go netlab.Discard(ln)
 	}
 	l, err := netlink.LinkByName("eth1")
 	m.must(err)
@@ -91,19 +90,6 @@ func newMachine(t *testing.T) *machine {
 		m.set(name, value)
 	}
 	return m
-}
-
-func accept(ln net.Listener) {
-	for {
-		c, err := ln.Accept()
-		if err != nil {
-			return
-		}
-		go func() {
-			_, _ = io.Copy(io.Discard, c)
-			_ = c.Close()
-		}()
-	}
 }
 
 func (m *machine) must(err error) {
@@ -249,7 +235,7 @@ func (m *machine) early() string {
 	ln, err := m.rs1.Listen("tcp", "0.0.0.0:443")
 	m.must(err)
 	m.t.Cleanup(func() { _ = ln.Close() })
-	go accept(tls.NewListener(ln, &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}))
+	go netlab.Discard(tls.NewListener(ln, &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}))
 	roots := filepath.Join(m.t.TempDir(), "roots.pem")
 	m.must(os.WriteFile(roots, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600))
 	return "virtual=10.0.0.100:443\n\treal=10.0.0.2:443 masq\n\tservice=https\n\tverify=" + roots + "\n"

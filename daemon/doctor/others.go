@@ -17,8 +17,11 @@ import (
 
 // others says which other programs direct the same services.
 func others(_ context.Context, s *Subject) (all []Finding) {
-	for pid, name := range directors() {
-		all = append(all, found(otherDirector, config.Pos{}, "%s runs on this host, too (process %d)", name, pid).
+	for _, pid := range directors() {
+		if pid == s.Process {
+			continue // shunt itself, under that name
+		}
+		all = append(all, found(otherDirector, config.Pos{}, "ldirectord runs on this host, too (process %d)", pid).
 			breaks("both write the kernel's table, each as its own checks say").mend("systemctl disable --now ldirectord; or kill %d", pid))
 	}
 	listed, err := ipvs.Listed()
@@ -61,12 +64,11 @@ func (s *Subject) foreign(listed []dataplane.ServiceID) (all []Finding) {
 }
 
 // directors returns the processes of ldirectord in this network namespace.
-func directors() map[int]string {
-	all := map[int]string{}
+func directors() (all []int) {
 	here, err := os.Readlink("/proc/self/ns/net")
 	dirs, globErr := filepath.Glob("/proc/[0-9]*")
 	if errors.Join(err, globErr) != nil {
-		return all
+		return nil
 	}
 	for _, dir := range dirs {
 		pid, _ := strconv.Atoi(filepath.Base(dir))
@@ -75,7 +77,7 @@ func directors() map[int]string {
 			continue
 		}
 		if there, err := os.Readlink(filepath.Join(dir, "ns/net")); err == nil && there == here {
-			all[pid] = "ldirectord"
+			all = append(all, pid)
 		}
 	}
 	return all

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,10 +21,11 @@ const probeTime = 300 * time.Millisecond
 
 // tunnels says which tunnels are too narrow for the largest packets of clients.
 func tunnels(ctx context.Context, s *Subject) []Finding {
-	var mu sync.Mutex
-	var all []Finding
-	var wg sync.WaitGroup
-	slots := make(chan struct{}, maxTrials)
+	type tunnel struct {
+		v *config.Virtual
+		r *config.Real
+	}
+	var ways []tunnel
 	said := map[netip.Addr]bool{}
 	for i := range s.Conf.Virtuals {
 		v := &s.Conf.Virtuals[i]
@@ -33,19 +35,23 @@ func tunnels(ctx context.Context, s *Subject) []Finding {
 				continue
 			}
 			said[r.Addr.Addr()] = true
-			wg.Go(func() {
-				slots <- struct{}{}
-				defer func() { <-slots }()
-				if f, ok := narrow(ctx, v, r); ok {
-					mu.Lock()
-					defer mu.Unlock()
-					all = append(all, f)
-				}
-			})
+			ways = append(ways, tunnel{v, r})
 		}
 	}
+	found := make([][]Finding, len(ways))
+	slots := make(chan struct{}, maxTrials)
+	var wg sync.WaitGroup
+	for i, way := range ways {
+		wg.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			if f, ok := narrow(ctx, way.v, way.r); ok {
+				found[i] = []Finding{f}
+			}
+		})
+	}
 	wg.Wait()
-	return all
+	return slices.Concat(found...)
 }
 
 // narrow compares the way to a real server with the link that clients come by.

@@ -55,7 +55,7 @@ func TestRing(t *testing.T) {
 	})
 }
 
-// Who waits is woken by the next event, gets each of them once, and may give up.
+// A reader that waits is woken by the next event, gets each of them once, and may give up.
 func TestFollow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := ring(8, 1)

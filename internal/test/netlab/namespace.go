@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"runtime"
@@ -83,6 +84,21 @@ func (n *Namespace) Listen(network, address string) (ln net.Listener, err error)
 		return err
 	})
 	return ln, err
+}
+
+// Discard accepts connections and reads what comes until ln is closed. It answers
+// nothing.
+func Discard(ln net.Listener) {
+	for {
+		c, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			_, _ = io.Copy(io.Discard, c)
+			_ = c.Close()
+		}()
+	}
 }
 
 // ListenPacket is net.ListenPacket inside the namespace.
