@@ -57,7 +57,7 @@ func (c orders) unpark(waits bool) {
 		return
 	}
 	for at, o := range c.parked {
-		logKept(c.log, slog.LevelInfo, "order ends: the configuration has no such real server any more", at.stored(o))
+		logKept(c.log.Info, "order ends: the configuration has no such real server any more", at.stored(o))
 	}
 	clear(c.parked)
 	c.version++
@@ -165,22 +165,22 @@ func storedOrders(path string, conf *config.Config, log *slog.Logger) statefile.
 		log.Error("orders of before are lost: the state file is about another configuration", "file", path, "config", s.Config, "now", setAside(path))
 		return statefile.State{}
 	case limit > 0 && age > limit:
-		logKept(log, slog.LevelWarn, "order is too old to count", slices.Concat(s.Orders, s.Fallbacks)...)
+		logKept(log.Warn, "order is too old to count", slices.Concat(s.Orders, s.Fallbacks)...)
 		log.Warn("orders of before do not count: shunt has not run for longer than statemaxage", "file", path, "written", s.Written, "statemaxage", limit, "now", setAside(path))
 		return statefile.State{}
 	}
-	logKept(log, slog.LevelInfo, "order of before counts", slices.Concat(s.Orders, s.Fallbacks)...)
+	logKept(log.Info, "order of before counts", slices.Concat(s.Orders, s.Fallbacks)...)
 	return s
 }
 
-// logKept logs what becomes of kept orders, one by one.
-func logKept(log *slog.Logger, level slog.Level, fate string, kept ...statefile.Order) {
+// logKept logs what becomes of kept orders, one by one, by a method of a logger.
+func logKept(log func(msg string, args ...any), fate string, kept ...statefile.Order) {
 	for _, o := range kept {
 		words := o.State
 		if o.Weight != nil {
 			words = strings.TrimPrefix(fmt.Sprintf("%s, weight %d", words, *o.Weight), ", ")
 		}
-		log.Log(context.Background(), level, fate, "service", o.Service, "real", o.Real, "order", words, "by", o.By, "reason", o.Reason, "at", o.At)
+		log(fate, "service", o.Service, "real", o.Real, "order", words, "by", o.By, "reason", o.Reason, "at", o.At)
 	}
 }
 
