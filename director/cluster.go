@@ -192,8 +192,8 @@ func (c *cluster) tick(now time.Time) {
 
 // applied handles the result of applying want, nil for the removal of the
 // service.
-func (c *cluster) applied(id dataplane.ServiceID, want *dataplane.VirtualService, err error) {
-	c.readyChanged = true
+func (c *cluster) applied(now time.Time, id dataplane.ServiceID, want *dataplane.VirtualService, err error) {
+	c.readyChanged, c.reports.alerts.at = true, now
 	sv := c.byID[id]
 	if sv == nil {
 		if err != nil {

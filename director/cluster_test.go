@@ -197,7 +197,7 @@ func TestStop(t *testing.T) {
 	cut.FallbackCommand, keep.CleanStop = "/bin/notify", false
 	r := newReplay(t, conf(cut, keep))
 	r.down(rs1, "/bin/notify start", "apply 10.0.0.1:80: ", "apply 10.0.0.2:80: ")
-	if kept := r.c.stop(); len(kept) != 1 || kept[0].conf.ID != keep.ID {
+	if kept := r.c.stop(r.now); len(kept) != 1 || kept[0].conf.ID != keep.ID {
 		t.Errorf("kept %v", kept)
 	}
 	r.out.want(t, "stop", "/bin/notify stop", "remove 10.0.0.1:80")

@@ -31,10 +31,10 @@ type Options struct {
 	// Path is the configuration file, read at Start, at Reload and whenever
 	// it changes.
 	Path string
-	// Parse turns the file's text, with those that it includes, into a configuration that can be put in
-	// force as it is, or returns an error. It has no other effect: its result
-	// need not come into force. It is called from one goroutine at a time and
-	// may be slow.
+	// Parse turns the file's text, with those that it includes, into a
+	// configuration that can be put in force as it is, or returns an error. It has
+	// no other effect: its result need not come into force. It is called from one
+	// goroutine at a time and may be slow.
 	Parse func(ctx context.Context, src *config.Source) (*config.Config, error)
 	// Again is Parse for the text of the configuration in force, to look again for
 	// the names and files it waits for. It is never called at the same time as

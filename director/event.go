@@ -23,10 +23,11 @@ type Event struct {
 	// the director.
 	Seq uint64 `json:"seq"`
 	// Event is up, kept, down, drain, maintenance or removed, of a real server;
-	// order, of an operator about one or a fallback; fallbackup, fallbackdown, quorumreached, quorumlost, unusable and usable (of its
-	// real servers the last one has gone, or the first one has come), unserved and served
-	// (by the dataplane, as wanted) and repaired, of a service; and of the director
-	// started, reload, refused, found (what the configuration waited for) and stopping.
+	// order, of an operator about one or a fallback; fallbackup, fallbackdown,
+	// quorumreached, quorumlost, unusable and usable (of its real servers the last one
+	// has gone, or the first one has come), unserved and served (by the dataplane, as
+	// wanted) and repaired, of a service; and of the director started, reload, refused,
+	// found (what the configuration waited for) and stopping.
 	Event string    `json:"event"`
 	Time  time.Time `json:"time"`
 	Host  string    `json:"host"` // the director's

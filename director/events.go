@@ -2,6 +2,7 @@ package director
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -26,16 +27,14 @@ func newEvents(made time.Time) *Events {
 // EventsOf returns the events of d.
 func EventsOf(d *Director) *Events { return d.record }
 
-// About reports whether the event is about the real server and the service that these
-// name, as in Director.History; empty is any.
+// About reports whether the event is about a service and a real server. service is the
+// protocol and address of one, its address or mark alone, or its servicename; real is an
+// address, with the port or without, or "sorry" for that fallback. Empty is any.
 func (e *Event) About(service, real string) bool {
 	_, bare, _ := strings.Cut(e.Service, " ")
-	host, _, _ := strings.Cut(e.Real, "]:")
-	if !strings.HasPrefix(e.Real, "[") {
-		host, _, _ = strings.Cut(e.Real, ":")
-	}
+	addr, err := netip.ParseAddrPort(e.Real)
 	return (service == "" || service == e.Service || service == bare || service == e.Name) &&
-		(real == "" || real == e.Real || real == strings.TrimPrefix(host, "["))
+		(real == "" || real == e.Real || err == nil && real == addr.Addr().String())
 }
 
 // note keeps an event of the director itself. It runs in the loop, or before it.

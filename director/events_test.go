@@ -38,20 +38,21 @@ func TestEvents(t *testing.T) {
 		{"one is back", func() { r.result(rs1, nil) }, "up " + one + ", usable"},
 		{"enough are back", func() { r.result(rs2, nil) }, "up " + two + ", quorumreached, fallbackdown 127.0.0.1"},
 		{"maintenance", func() { orders{r.c}.maintain(r.now, map[string]string{rs1: "/m/web1"}) }, "maintenance " + one + ", quorumlost, fallbackup 127.0.0.1"},
-		{"not served", func() { r.c.applied(v.ID, r.c.services[0].asked, errBad) }, "unserved"},
-		{"still not", func() { r.c.applied(v.ID, r.c.services[0].asked, errBad) }, ""},
-		{"served again", func() { r.c.applied(v.ID, r.c.services[0].asked, nil) }, "served"},
+		{"not served", func() { r.c.applied(r.now, v.ID, r.c.services[0].asked, errBad) }, "unserved"},
+		{"still not", func() { r.c.applied(r.now, v.ID, r.c.services[0].asked, errBad) }, ""},
+		{"served again", func() { r.c.applied(r.now, v.ID, r.c.services[0].asked, nil) }, "served"},
 		{"changed by hand", func() { r.c.repaired(r.now, v.ID, "real server removed") }, "repaired"},
 		{"refused", func() { note(r.c, r.now, refusedEvent(errors.New("a\nb\nc"))) }, "refused"},
 		{"a server is gone", func() { next := virtual(vip, rs1); r.c.configure(r.now, conf(next), nil) }, "fallbackdown 127.0.0.1, removed " + two + ", unusable"},
 		{"an order", func() {
-			_, err := orders{r.c}.give(r.now, Order{Verb: VerbDrain, Real: one, By: "alice", Reason: "deploy"})
+			err := orders{r.c}.give(r.now, Order{Verb: VerbDrain, Real: one, By: "alice", Reason: "deploy"})
 			if e := r.out.events; err != nil || len(e) == 0 || e[0].By != "alice" || e[0].Reason != "deploy" {
 				t.Errorf("order: %v, %+v", err, e)
 			}
 		}, "order " + one},
-		{"stop", func() { r.c.stop() }, "stopping"},
+		{"stop", func() { r.c.stop(r.now) }, "stopping"},
 	} {
+		r.now = r.now.Add(time.Second)
 		step.do()
 		all := r.out.events
 		if got := r.out.kinds(); got != step.want {

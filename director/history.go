@@ -79,6 +79,6 @@ func (c *cluster) forceUp(now time.Time, sv *service, s *server) {
 	before := s.state()
 	s.setHealth(true)
 	if s.state() != before {
-		c.reports.changed(now, sv, s, before, "checktype="+sv.conf.CheckType.String())
+		c.reports.changed(now, sv, s, before, s.causeOr("checktype="+sv.conf.CheckType.String()))
 	}
 }

@@ -157,7 +157,7 @@ func TestQuorumCommandsOfReloads(t *testing.T) {
 	r.out.want(t, "no service", gone, "remove "+vip)
 
 	r = allUp(t, v)
-	r.c.stop()
+	r.c.stop(r.now)
 	r.out.want(t, "a stop", gone, "remove "+vip)
 }
 

@@ -3,10 +3,12 @@ package director
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/shunt-lb/shunt/config"
@@ -45,6 +47,7 @@ func (c orders) unpark(waits bool) {
 			if o := c.parked[at]; o != nil && s.order() == nil {
 				s.setOrder(new(*o))
 				s.request = s.checks.request(s.fullWeight())
+				s.cause = s.causeOr(s.cause)
 			}
 			known[at] = true
 		}
@@ -54,7 +57,7 @@ func (c orders) unpark(waits bool) {
 		return
 	}
 	for at, o := range c.parked {
-		c.log.Info("order ends: the configuration has no such real server any more", "service", at.service, "real", at.real, "by", o.By, "reason", o.Reason)
+		logKept(c.log.Info, "order ends: the configuration has no such real server any more", at.stored(o))
 	}
 	clear(c.parked)
 	c.version++
@@ -87,15 +90,19 @@ func (c orders) save() {
 			return // the service has the server twice
 		}
 		seen[at] = true
-		one := statefile.Order{Service: at.service, Real: at.real, State: string(o.State), Weight: o.Weight, By: o.By, Reason: o.Reason, At: o.At}
 		if at.real == "" {
-			s.Fallbacks = append(s.Fallbacks, one)
+			s.Fallbacks = append(s.Fallbacks, at.stored(o))
 		} else {
-			s.Orders = append(s.Orders, one)
+			s.Orders = append(s.Orders, at.stored(o))
 		}
 	})
 	s.Config = c.path
 	c.out.save(c.version, s)
+}
+
+// stored returns an order as the state file has it.
+func (at place) stored(o *order) statefile.Order {
+	return statefile.Order{Service: at.service, Real: at.real, State: string(o.State), Weight: o.Weight, By: o.By, Reason: o.Reason, At: o.At}
 }
 
 // saved takes in that the orders of a version are in the state file, or why not.
@@ -158,16 +165,23 @@ func storedOrders(path string, conf *config.Config, log *slog.Logger) statefile.
 		log.Error("orders of before are lost: the state file is about another configuration", "file", path, "config", s.Config, "now", setAside(path))
 		return statefile.State{}
 	case limit > 0 && age > limit:
-		for _, o := range slices.Concat(s.Orders, s.Fallbacks) {
-			log.Warn("order is too old to count", "service", o.Service, "real", o.Real, "order", o.State, "by", o.By, "reason", o.Reason, "at", o.At)
-		}
+		logKept(log.Warn, "order is too old to count", slices.Concat(s.Orders, s.Fallbacks)...)
 		log.Warn("orders of before do not count: shunt has not run for longer than statemaxage", "file", path, "written", s.Written, "statemaxage", limit, "now", setAside(path))
 		return statefile.State{}
 	}
-	for _, o := range slices.Concat(s.Orders, s.Fallbacks) {
-		log.Info("order of before counts", "service", o.Service, "real", o.Real, "order", o.State, "by", o.By, "reason", o.Reason, "at", o.At)
-	}
+	logKept(log.Info, "order of before counts", slices.Concat(s.Orders, s.Fallbacks)...)
 	return s
+}
+
+// logKept logs what becomes of kept orders, one by one, by a method of a logger.
+func logKept(log func(msg string, args ...any), fate string, kept ...statefile.Order) {
+	for _, o := range kept {
+		words := o.State
+		if o.Weight != nil {
+			words = strings.TrimPrefix(fmt.Sprintf("%s, weight %d", words, *o.Weight), ", ")
+		}
+		log(fate, "service", o.Service, "real", o.Real, "order", words, "by", o.By, "reason", o.Reason, "at", o.At)
+	}
 }
 
 // setAside returns where a state file is now.

@@ -79,7 +79,7 @@ func TestLevels(t *testing.T) {
 			[]string{"INFO slow start begins", "INFO real=" + rs1 + " from=down to=up"},
 		},
 		{
-			"not served as wanted", with(plain), bothUp, func(r *replay) { r.c.applied(r.c.services[0].conf.ID, nil, errBad) },
+			"not served as wanted", with(plain), bothUp, func(r *replay) { r.c.applied(r.now, r.c.services[0].conf.ID, nil, errBad) },
 			[]string{"ERROR not served as wanted"},
 		},
 	} {

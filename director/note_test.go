@@ -30,7 +30,7 @@ func (r *replay) note(addr string, n checks.Note, want ...string) {
 // been applied.
 func (r *replay) first() ServerStatus {
 	sv := r.c.services[0]
-	r.c.applied(sv.conf.ID, sv.asked, nil)
+	r.c.applied(r.now, sv.conf.ID, sv.asked, nil)
 	return sv.status().Servers[0]
 }
 

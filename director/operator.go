@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/shunt-lb/shunt/dataplane"
@@ -170,33 +169,20 @@ type OrderStatus struct {
 	persistent time.Duration
 	rule       drained.Rule
 	moves      bool
-	left       bool
-	listed     bool // in the dataplane
 	slow       bool // in the first step of a slow start
 }
 
 // An Operator gives orders to a director, for any number of people at once.
-type Operator struct {
-	d *Director
-
-	mu      sync.Mutex
-	watches map[place]*watch // of those who wait for the end of a drain
-}
-
-// A watch is that of one order.
-type watch struct {
-	drained.Watch
-	at time.Time // of the order
-}
+type Operator struct{ d *Director }
 
 // OperatorOf returns the operator of a director. Orders wait until it has started.
-func OperatorOf(d *Director) *Operator { return &Operator{d: d, watches: map[place]*watch{}} }
+func OperatorOf(d *Director) *Operator { return &Operator{d} }
 
 // Order carries out an order and returns what it has made of each real server that it
 // names, when the dataplane has that, or after five seconds, and when it is saved, or
 // after two. An *OrderError means that nothing was done.
 func (o *Operator) Order(ctx context.Context, given Order) ([]OrderStatus, error) {
-	err := o.change(ctx, func(c orders) error { _, err := c.give(time.Now(), given); return err })
+	err := o.change(ctx, func(c orders) error { return c.give(time.Now(), given) })
 	if err != nil {
 		return nil, err
 	}
@@ -260,27 +246,42 @@ func (o *Operator) Orders(ctx context.Context, service, real string) ([]OrderSta
 	if err := o.d.do(ctx, func() { all = orders{o.d.cluster}.status(service, real) }); err != nil {
 		return nil, err
 	}
-	seen := map[dataplane.ServiceID]dataplane.ServiceStatus{}
+	type reading struct {
+		dataplane.ServiceStatus
+		err error
+	}
+	read := map[dataplane.ServiceID]reading{}
+	looks := map[place][]look{}
 	for i := range all {
 		st := &all[i]
-		served, known := seen[st.id]
+		one, known := read[st.id]
 		if !known {
-			var err error
-			if served, err = dataplane.Look(ctx, o.d.o.Dataplane, st.id); err != nil {
-				st.Note = "the dataplane cannot be read: " + err.Error()
-				continue
-			}
-			seen[st.id] = served
+			one.ServiceStatus, one.err = dataplane.Look(ctx, o.d.o.Dataplane, st.id)
+			read[st.id] = one
 		}
-		o.complete(ctx, st, served)
+		if one.err != nil {
+			st.Note = "the dataplane cannot be read: " + one.err.Error()
+			continue
+		}
+		st.complete(one.ServiceStatus, looks)
 	}
-	o.forget(all, real == "" && service == "")
+	if len(looks) > 0 {
+		_ = o.d.do(ctx, func() { orders{o.d.cluster}.watch(looks) }) // without it nothing is over
+	}
 	return all, nil
 }
 
-// complete adds what the dataplane says of a server.
-func (o *Operator) complete(ctx context.Context, st *OrderStatus, served dataplane.ServiceStatus) {
-	l := drained.Look{At: time.Now(), Since: st.At, Left: true, Lag: served.Lag}
+// A look is what the dataplane says of a server that an order keeps out.
+type look struct {
+	drained.Look
+	of    *OrderStatus
+	moves bool // as order.moves
+}
+
+// complete adds what the dataplane says of a server, and a look at it if an order keeps
+// it out.
+func (st *OrderStatus) complete(served dataplane.ServiceStatus, looks map[place][]look) {
+	l := look{Look: drained.Look{At: time.Now(), Since: st.At, Left: true, Lag: served.Lag}, of: st}
 	for i, list := range [][]dataplane.ServerStatus{served.Servers, served.Left} {
 		for _, s := range list {
 			if s.Addr == st.addr {
@@ -299,52 +300,9 @@ func (o *Operator) complete(ctx context.Context, st *OrderStatus, served datapla
 		return
 	case st.rule == drained.Flows && !st.moves && served.Holds != "":
 		st.Note = served.Holds
-	case st.rule == drained.Flows && !st.moves && served.Service.ID == st.id:
-		o.allowMove(ctx, st)
+	case st.rule == drained.Flows && !st.moves:
+		l.moves = served.Service.ID == st.id
 	}
-	st.Over = st.InForce && o.over(st, l)
-}
-
-// allowMove has a drained server leave a UDP service, so that its flows move.
-func (o *Operator) allowMove(ctx context.Context, st *OrderStatus) {
-	_ = o.d.do(ctx, func() {
-		for _, m := range (orders{o.d.cluster}).find(st.Service, st.Real) {
-			if order := m.s.order(); order != nil {
-				order.moves = true
-			}
-		}
-	}) // the next look tries again
-}
-
-// over reports whether a server that gets no clients has none left.
-func (o *Operator) over(st *OrderStatus, l drained.Look) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
 	at := place{st.Service, st.Real}
-	w := o.watches[at]
-	if w == nil || !w.at.Equal(st.At) {
-		w = &watch{at: st.At}
-		o.watches[at] = w
-	}
-	return w.Over(st.rule, l)
-}
-
-// forget drops the watches of orders that have ended; all says whether those in force
-// are all there are.
-func (o *Operator) forget(seen []OrderStatus, all bool) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	stays := map[place]bool{}
-	for _, st := range seen {
-		at := place{st.Service, st.Real}
-		if st.State == Ready {
-			delete(o.watches, at)
-		}
-		stays[at] = true
-	}
-	for at := range o.watches {
-		if all && !stays[at] {
-			delete(o.watches, at)
-		}
-	}
+	looks[at] = append(looks[at], l)
 }

@@ -18,8 +18,10 @@ type order struct {
 	// version is that of the cluster's orders since when it is as it is.
 	version uint64
 	// moves reports that flows to a server that leaves the service go to another one
-	// with their next datagram; left that a drain has made it leave.
+	// with their next datagram; left that an order has made it leave.
 	moves, left bool
+	// watch is told of each look at what the server has left.
+	watch drained.Watch
 }
 
 // order returns what an operator has said about the server, nil for nothing.
@@ -40,6 +42,24 @@ func (h *serverHistory) ordered() State {
 
 // keptOut reports whether an operator keeps the server from getting clients.
 func (h *serverHistory) keptOut() bool { return h.maintenance != "" || h.ordered() != "" }
+
+// why is the cause of a state by the order.
+func (o *order) why() string {
+	given := Order{Verb: VerbDrain, By: o.By, Reason: o.Reason}
+	if o.State == Maintenance {
+		given.Verb = VerbMaint
+	}
+	return given.why()
+}
+
+// causeOr returns why the server is in its state: the order that keeps it there, or else
+// other.
+func (s *server) causeOr(other string) string {
+	if s.state() == s.ordered() {
+		return s.order().why()
+	}
+	return other
+}
 
 // fullWeight returns the weight of the server when nothing takes any of it: that of an
 // order or the configured one.
@@ -122,15 +142,15 @@ func (c orders) moved(now time.Time, sv *service, s *server, before State, why s
 	c.reports.changed(now, sv, s, before, why)
 }
 
-// give carries out an order, for each server that it names, and returns them. An error
-// says why it cannot be, for whoever has given it.
-func (c orders) give(now time.Time, o Order) ([]OrderStatus, error) {
+// give carries out an order, for each server that it names. An error says why it cannot
+// be, for whoever has given it.
+func (c orders) give(now time.Time, o Order) error {
 	if err := o.check(); err != nil {
-		return nil, err
+		return err
 	}
 	found := c.find(o.Service, o.Real)
 	if len(found) == 0 {
-		return nil, c.unknown(o)
+		return c.unknown(o)
 	}
 	c.version++
 	for _, m := range found {
@@ -140,7 +160,7 @@ func (c orders) give(now time.Time, o Order) ([]OrderStatus, error) {
 		c.refresh(now, m.sv)
 	}
 	c.save()
-	return c.statusOf(found), nil
+	return nil
 }
 
 // find returns the servers that a name means, by their place in the configuration; ""
@@ -232,7 +252,7 @@ func (c orders) set(now time.Time, sv *service, s *server, given Order) {
 		o.Weight = given.weightOf(s.conf.Weight)
 	}
 	if o.State != was || o.At.IsZero() || given.Verb == VerbWeight {
-		o.At = now
+		o.At, o.watch = now, drained.Watch{}
 	}
 	if o.State != was {
 		o.left, o.Reason = false, ""
@@ -289,31 +309,40 @@ func (c orders) setFallbackOrder(now time.Time, o FallbackOrder) error {
 	return nil
 }
 
-// due has the drained servers of a UDP service leave when the answers under way have
-// come back, and reports whether one has to.
+// due has the servers of a UDP service that an order keeps out leave when the answers
+// under way have come back, if that moves their flows, and reports whether one has to.
 func (c orders) due(now time.Time, sv *service) (leave bool) {
 	if sv.conf.ID.Protocol != dataplane.UDP {
 		return false
 	}
 	for _, s := range sv.servers {
-		if o := s.order(); o != nil && o.State == Drain && o.moves && !o.left && now.Sub(o.At) >= drained.Answers {
+		if o := s.order(); o != nil && o.State != "" && o.moves && !o.left && now.Sub(o.At) >= drained.Answers {
 			o.left, leave = true, true
 		}
 	}
 	return leave
 }
 
+// watch has orders take in looks, each at the server of an order as it was then, and
+// notes which servers have no clients left.
+func (c orders) watch(looks map[place][]look) {
+	c.each(func(at place, o *order) {
+		for _, l := range looks[at] {
+			if o.State != "" && o.At.Equal(l.Since) {
+				o.moves = o.moves || l.moves
+				l.of.Over = l.of.InForce && o.watch.Over(l.of.rule, l.Look)
+			}
+		}
+	})
+}
+
 // status returns what is known in the loop of the servers that a name means, "" for
-// those with an order.
-func (c orders) status(service, real string) []OrderStatus {
-	found := c.find(service, real)
+// those with an order, in a service that a name means, "" for all.
+func (c orders) status(in, real string) []OrderStatus {
+	found := c.find(in, real)
 	if real == "" {
 		found = slices.DeleteFunc(found, func(m member) bool { return m.s.order() == nil })
 	}
-	return c.statusOf(found)
-}
-
-func (c orders) statusOf(found []member) []OrderStatus {
 	all := make([]OrderStatus, 0, len(found)) // JSON shows an empty list
 	var serving map[netip.AddrPort]int
 	var of *service
@@ -342,7 +371,7 @@ func (m member) orderStatus(serving map[netip.AddrPort]int) OrderStatus {
 		st.Server = Pending
 	}
 	if o := s.order(); o != nil {
-		st.By, st.Reason, st.At, st.Saved, st.moves, st.left = o.By, o.Reason, o.At, o.Saved, o.moves, o.left
+		st.By, st.Reason, st.At, st.Saved, st.moves = o.By, o.Reason, o.At, o.Saved, o.moves
 		st.State = cmp.Or(o.State, Ready)
 		if o.Weight != nil {
 			st.Ordered, st.Weight = true, *o.Weight
@@ -350,6 +379,5 @@ func (m member) orderStatus(serving map[netip.AddrPort]int) OrderStatus {
 	}
 	st.MaintenanceFile = s.maintenance
 	st.slow = s.seldom().ramp.step == 1
-	_, st.listed = serving[s.addr]
 	return st
 }

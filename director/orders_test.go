@@ -15,13 +15,11 @@ import (
 )
 
 // order gives an order as alice.
-func (r *replay) order(verb Verb, real, weight string) []OrderStatus {
+func (r *replay) order(verb Verb, real, weight string) {
 	r.t.Helper()
-	all, err := orders{r.c}.give(r.now, Order{Verb: verb, Real: real, Weight: weight, Reason: "deploy 4711", By: "alice (sudo)"})
-	if err != nil {
+	if err := (orders{r.c}).give(r.now, Order{Verb: verb, Real: real, Weight: weight, Reason: "deploy 4711", By: "alice (sudo)"}); err != nil {
 		r.t.Fatalf("%s %s %s: %v", verb, real, weight, err)
 	}
-	return all
 }
 
 // With random results, orders, maintenance files and reloads, the servers in use are
@@ -152,9 +150,9 @@ func TestOrderNames(t *testing.T) {
 		{"mail", "web2", "no real server is called web2 in mail: there is 192.168.80.110:25, 192.168.80.120:80"},
 		{"wwv", rs1, "no virtual service is called wwv: there is www, mail, tcp 10.0.0.100:25"},
 	} {
-		all, err := orders{r.c}.give(r.now, Order{Verb: VerbDrain, Real: tt.real, Service: tt.service, By: "alice"})
+		err := orders{r.c}.give(r.now, Order{Verb: VerbDrain, Real: tt.real, Service: tt.service, By: "alice"})
 		var got []string
-		for _, st := range all {
+		for _, st := range (orders{r.c}).status(tt.service, tt.real) {
 			got = append(got, strings.TrimPrefix(st.Service, "tcp ")+" "+st.Real)
 		}
 		if err != nil {
@@ -181,8 +179,8 @@ func TestWrongOrders(t *testing.T) {
 		{Verb: VerbDrain, Real: rs1, Reason: "two\nlines"},
 		{Verb: VerbDrain, Real: rs1, Reason: strings.Repeat("x", 201)},
 	} {
-		if all, err := (orders{r.c}).give(r.now, o); err == nil {
-			t.Errorf("%+v: %+v, want an error", o, all)
+		if err := (orders{r.c}).give(r.now, o); err == nil {
+			t.Errorf("%+v: %+v, want an error", o, orders{r.c}.status(o.Service, o.Real))
 		}
 	}
 	if s := r.c.services[0].servers[0]; s.few != nil {
@@ -226,8 +224,8 @@ func TestOrdersOverReloads(t *testing.T) {
 	}
 }
 
-// A drained server of a UDP service leaves it after three seconds, if that moves its
-// flows, and is back with ready.
+// A server of a UDP service that is drained, or in maintenance by order, leaves it after
+// three seconds, if that moves its flows, and is back with ready.
 func TestDrainedFlowsMove(t *testing.T) {
 	v := virtual(vip, rs1, rs2)
 	v.ID.Protocol, v.Quiescent = dataplane.UDP, true
@@ -254,6 +252,12 @@ func TestDrainedFlowsMove(t *testing.T) {
 	r.out.want(t, "it leaves", "apply "+vip+": "+rs2+"=1")
 	r.order(VerbReady, rs1, "")
 	r.out.want(t, "ready", "apply "+vip+": "+rs1+"=1 "+rs2+"=1")
+	r.order(VerbMaint, rs1, "")
+	r.c.services[0].servers[0].order().moves = true
+	r.out.want(t, "maint", "apply "+vip+": "+rs1+"=0 "+rs2+"=1")
+	r.now = r.now.Add(3 * time.Second)
+	r.c.tick(r.now)
+	r.out.want(t, "it leaves by maint too", "apply "+vip+": "+rs2+"=1")
 }
 
 // A fallback answers by order although servers are usable, which keep their

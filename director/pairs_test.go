@@ -251,7 +251,7 @@ func (l *harness) consequences() []any {
 	orders{l.cluster}.maintain(l.now, map[string]string{"192.168.80.110:80": "rs1"})
 	orders{l.cluster}.maintain(l.now, nil)
 	l.check()
-	l.stop()
+	l.stop(l.now)
 	return l.w.told
 }
 

@@ -211,7 +211,7 @@ func TestPurgedMails(t *testing.T) {
 		"mail reloading ops@example.test: Purged real server (start): 192.168.80.120:80 (10.0.0.100:80)",
 		"mail reloading ops@example.test: Purged real server (start): 192.168.80.110:80 (10.0.0.101:80)",
 		"remove 10.0.0.101:80", "apply 10.0.0.100:80: "+rs1+"=1")
-	r.c.stop()
+	r.c.stop(r.now)
 	r.out.want(t, "stop",
 		"mail stopping ops@example.test: Purged real server (stop): 192.168.80.110:80 (10.0.0.100:80)",
 		"remove 10.0.0.100:80")

@@ -83,7 +83,7 @@ func TestFailedRemoveIsLogged(t *testing.T) {
 	gone := virtual(vip)
 	c.configure(t0, conf(gone), nil)
 	c.configure(t0, conf([]config.Virtual{}...), nil)
-	c.applied(gone.ID, nil, errors.New("no memory"))
+	c.applied(t0, gone.ID, nil, errors.New("no memory"))
 	if !strings.Contains(log.String(), `level=ERROR msg="virtual service that has left the configuration is still there" service="tcp 10.0.0.100:80" err="no memory"`) {
 		t.Error(log.String())
 	}

@@ -34,8 +34,8 @@ func (d *Director) Status(ctx context.Context) (Status, error) {
 }
 
 // History returns what the latest checks have found of the real servers that
-// real names, an address with or without a port, in the service that service
-// names, as the status does; empty is all of them.
+// real names, an address or a host name, with a port or without, in the service
+// that service names, as the status does; empty is all of them.
 func (d *Director) History(ctx context.Context, service, real string) ([]ServerHistory, error) {
 	found := []ServerHistory{} // JSON shows an empty list
 	err := d.do(ctx, func() {
@@ -56,9 +56,9 @@ func (sv *service) named(name string) bool {
 
 func (sv *service) histories(real string) (found []ServerHistory) {
 	for _, s := range sv.servers {
-		if a := s.conf.Addr; real == "" || real == a.String() || real == a.Addr().String() || real == s.conf.Name {
+		if real == "" || s.named(real) {
 			found = append(found, ServerHistory{
-				Service: sv.conf.ID.String(), Name: sv.conf.ServiceName, Server: a.String(),
+				Service: sv.conf.ID.String(), Name: sv.conf.ServiceName, Server: s.conf.Addr.String(),
 				State: s.state(), Since: s.since, Cause: s.cause, Checks: resultsOf(&s.recent, sv.names),
 			})
 		}

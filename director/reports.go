@@ -110,7 +110,7 @@ func (r *reporter) report(sv *service, s *server) {
 	case to == Down && p.from == Kept:
 		p.why = "its checks fail, and nothing keeps it in use any more" + why
 	}
-	r.changed(p.at, sv, s, p.from, p.why)
+	r.changed(p.at, sv, s, p.from, s.causeOr(p.why))
 }
 
 func (r *reporter) reportFallback(now time.Time, sv *service, on bool) {

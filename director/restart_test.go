@@ -1,6 +1,10 @@
 package director
 
 import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -8,6 +12,9 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/director/internal/statefile"
 )
 
 // orderedStates are the states of all servers, with who has ordered them.
@@ -108,6 +115,95 @@ func TestStateFileOfAnother(t *testing.T) {
 	}
 }
 
+// TestKeptOrdersAreLogged: the log says which orders count again after a start, which end
+// and which are too old, and what each is, also where that is a weight.
+func TestKeptOrdersAreLogged(t *testing.T) {
+	const service = "tcp " + vip
+	kept := statefile.State{
+		Orders: []statefile.Order{
+			{Service: service, Real: rs1, Weight: new(5), By: "alice", Reason: "deploy 4711"},
+			{Service: service, Real: rs2, State: "drain", By: "bob"},
+			{Service: service, Real: rs3, State: "maintenance", Weight: new(0), By: "bob"},
+		},
+		Fallbacks: []statefile.Order{{Service: service, State: "active", By: "carol"}},
+	}
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "state")
+		w := statefile.NewWriter(statefile.Options{Path: path, Log: quiet(), Done: func(uint64, error) {}})
+		w.Save(1, kept)
+		w.Close()
+		w.Wait(t.Context())
+		var log bytes.Buffer
+		logger := slog.New(slog.NewTextHandler(&log, nil))
+		said := func(text string) {
+			t.Helper()
+			for _, words := range []string{
+				"real=" + rs1 + ` order="weight 5" by=alice reason="deploy 4711"`, "real=" + rs2 + " order=drain by=bob",
+				"real=" + rs3 + ` order="maintenance, weight 0" by=bob`, `real="" order=active by=carol`,
+			} {
+				if line := text + ` service="` + service + `" ` + words; !strings.Contains(log.String(), line) {
+					t.Errorf("not %s in\n%s", line, log.String())
+				}
+			}
+			log.Reset()
+		}
+		other := conf(virtual("10.0.0.200:80", rs1))
+		other.Path, other.Global.StateMaxAge = "", time.Hour
+		c := newCluster(&effectLog{}, logger)
+		orders{c}.restore(storedOrders(path, other, logger))
+		said(`level=INFO msg="order of before counts"`)
+		c.configure(time.Now(), other, nil)
+		said(`level=INFO msg="order ends: the configuration has no such real server any more"`)
+		time.Sleep(2 * time.Hour)
+		storedOrders(path, other, logger)
+		said(`level=WARN msg="order is too old to count"`)
+	})
+}
+
+// After a restart the order is the cause of the state of a server that it keeps out, in
+// the status and in events, whatever the dataplane had of it and its checks find.
+func TestOrderIsTheCauseAfterARestart(t *testing.T) {
+	for _, weight := range []int{0, 1} {
+		for _, first := range []error{nil, errBad} {
+			out := &effectLog{}
+			r := &replay{t: t, c: newCluster(out, quiet()), out: out, now: t0}
+			orders{r.c}.restore(statefile.State{Orders: []statefile.Order{
+				{Service: "tcp " + vip, Real: rs1, State: "drain", By: "alice", Reason: "deploy 4711"},
+				{Service: "tcp " + vip, Real: rs2, State: "maintenance", By: "bob"},
+			}})
+			v := virtual(vip, rs1, rs2)
+			found := dataplane.VirtualService{ID: v.ID}
+			for i := range v.Reals {
+				found.RealServers = append(found.RealServers, dataplane.RealServer{Addr: v.Reals[i].Addr, Weight: weight})
+			}
+			r.c.configure(r.now, conf(v), []dataplane.VirtualService{found})
+			causes := map[State]string{Drain: "drain by alice: deploy 4711", Maintenance: "maint by bob"}
+			check := func(when string) {
+				for _, s := range r.c.services[0].servers {
+					if want := causes[s.state()]; want != "" && s.cause != want {
+						t.Errorf("%s: %s is %s because of %q, want %q", when, s.conf.Addr, s.state(), s.cause, want)
+					}
+				}
+				for _, e := range out.events {
+					if want := causes[State(e.Event)]; want != "" && e.Reason != want {
+						t.Errorf("%s: event %s because of %q, want %q", when, e.Event, e.Reason, want)
+					}
+				}
+				out.events = nil
+			}
+			check("started")
+			for _, err := range []error{first, nil, errBad, errBad, nil, nil} {
+				r.result(rs1, err)
+				r.result(rs2, err)
+				check(cause(err))
+			}
+			if s := r.c.services[0].servers; s[0].state() != Drain || s[1].state() != Maintenance {
+				t.Errorf("%s and %s", s[0].state(), s[1].state())
+			}
+		}
+	}
+}
+
 // TestStateFileUnwritable: an order counts although it cannot be saved; the order and
 // the status say so.
 func TestStateFileUnwritable(t *testing.T) {
@@ -174,8 +270,83 @@ func TestOrderEnds(t *testing.T) {
 		if all, err := op.Order(t.Context(), Order{Verb: VerbReady, Real: rs1, By: "bob"}); err != nil || !all[0].Over || all[0].Server != Up {
 			t.Errorf("ready: %+v, %v", all, err)
 		}
-		if len(op.watches) > 0 {
-			t.Errorf("%d watches are left", len(op.watches))
+		if err := r.do(t.Context(), func() {
+			if o := r.cluster.services[0].servers[0].order(); o != nil {
+				t.Errorf("an order with its watch is left: %+v", o)
+			}
+		}); err != nil {
+			t.Error(err)
 		}
 	})
+}
+
+// A blind plane cannot be read.
+type blind struct {
+	*plane
+	looks int
+}
+
+func (p *blind) Look(context.Context, dataplane.ServiceID) (dataplane.ServiceStatus, error) {
+	p.looks++
+	return dataplane.ServiceStatus{}, errors.New("no netlink")
+}
+
+// A dataplane that cannot be read is asked once for each service, and each order says
+// why nothing is known.
+func TestOrdersOfABlindDataplane(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newFixture(t, conf(virtual(vip, rs1, rs2), virtual("10.0.0.200:80", rs1, rs2)))
+		p := &blind{plane: r.plane}
+		r.o.Dataplane = p
+		r.start()
+		defer r.stop()
+		time.Sleep(2 * time.Second)
+		op := OperatorOf(r.Director)
+		for _, real := range []string{rs1, rs2} {
+			if _, err := op.Order(t.Context(), Order{Verb: VerbDrain, Real: real, By: "alice"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p.looks = 0
+		all, err := op.Orders(t.Context(), "", "")
+		if err != nil || len(all) != 4 || p.looks != 2 {
+			t.Fatalf("%d looks for %+v, %v", p.looks, all, err)
+		}
+		for _, st := range all {
+			if st.Over || st.Note != "the dataplane cannot be read: no netlink" {
+				t.Errorf("%+v", st)
+			}
+		}
+	})
+}
+
+// A server of a UDP service that an order keeps out has no clients left when its flows
+// have moved, for which it has to leave the service.
+func TestOrderOfFlowsEnds(t *testing.T) {
+	for _, verb := range []Verb{VerbDrain, VerbMaint} {
+		synctest.Test(t, func(t *testing.T) {
+			v := virtual(vip, rs1, rs2)
+			v.ID.Protocol, v.Quiescent = dataplane.UDP, true
+			r := newFixture(t, conf(v)).start()
+			defer r.stop()
+			time.Sleep(2 * time.Second)
+			op := OperatorOf(r.Director)
+			if all, err := op.Order(t.Context(), Order{Verb: verb, Real: rs1, By: "alice"}); err != nil || all[0].Over {
+				t.Fatalf("%s: %+v, %v", verb, all, err)
+			}
+			r.want(v, vip+": "+rs1+"=0 "+rs2+"=1")
+			over := false
+			for range 10 {
+				time.Sleep(time.Second)
+				all, err := op.Orders(t.Context(), "", rs1)
+				if err != nil || len(all) != 1 || all[0].Over && r.plane.now(v) != vip+": "+rs2+"=1" {
+					t.Fatalf("%s: %+v, %v while there is %s", verb, all, err, r.plane.now(v))
+				}
+				over = all[0].Over
+			}
+			if !over {
+				t.Errorf("%s: not over after ten seconds", verb)
+			}
+		})
+	}
 }

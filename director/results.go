@@ -58,7 +58,7 @@ func (d *Director) endPhase() {
 // applied brings the result of a call of the dataplane into the loop.
 func (d *Director) applied(ctx context.Context, id dataplane.ServiceID, want *dataplane.VirtualService, err error) {
 	_ = d.do(ctx, func() {
-		d.cluster.applied(id, want, err)
+		d.cluster.applied(time.Now(), id, want, err)
 		close(d.applies)
 		d.applies = make(chan struct{})
 	})

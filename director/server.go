@@ -30,7 +30,7 @@ type server struct {
 
 // A serverHistory is the state of a real server that a reload keeps.
 type serverHistory struct {
-	health health.Health // by all checks, see healthOf
+	health health.Health // by all checks, see checkList.health
 	// assumed reports that the server is up by initstate=up alone.
 	assumed bool
 	// maintenance names the file that keeps the server out, "" for none.
@@ -44,7 +44,7 @@ type serverHistory struct {
 	cause       string
 	since       time.Time
 	transitions uint64
-	request     *request.Request // of all checks, see requestOf
+	request     *request.Request // of all checks, see checkList.request
 	recent      recent.Results
 	// awaited is the time since which the first result is awaited.
 	awaited   time.Time
@@ -145,8 +145,8 @@ func (s *server) settled() bool {
 	return s.state() != Down || s.keptOut() || s.health.Failed || !s.checks.unchecked()
 }
 
-// foundDown reports whether a check has found the server down, and nothing else
-// keeps it out.
+// foundDown reports whether the server is down because a check has found it so, also one
+// that an operator drains.
 func (s *server) foundDown() bool { return s.state() == Down && s.health.Failed }
 
 // weight returns the weight in force.

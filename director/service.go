@@ -16,7 +16,7 @@ import (
 type service struct {
 	conf    *config.Virtual
 	servers []*server
-	names   []string // of the checks of a server, see namesOf
+	names   []string // of the checks of a server, see spec.NamesOf
 	serviceHistory
 }
 
@@ -34,7 +34,7 @@ type serviceHistory struct {
 	quorum quorum
 	opened bool
 	// fallbackOn reports that the fallback answers, because too few real servers are
-	// usable.
+	// usable or an operator has ordered it.
 	fallbackOn bool
 	// fallbackOrder has the fallback answer whatever the real servers are, nil for none.
 	fallbackOrder *order
@@ -85,7 +85,7 @@ func (sv *service) adopt(found dataplane.VirtualService) {
 	for _, s := range sv.servers {
 		if !s.health.Up && weights[s.addr.String()] > 0 {
 			s.setHealth(true)
-			s.cause = "found in the dataplane with weight above 0"
+			s.cause = s.causeOr("found in the dataplane with weight above 0")
 			sv.quorum.reached = true // as far as anybody knows
 		}
 	}

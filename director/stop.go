@@ -42,7 +42,7 @@ func (d *Director) Retire() (wait time.Duration) {
 
 func (d *Director) retire() {
 	_ = d.do(context.Background(), func() {
-		staying := d.cluster.stop()
+		staying := d.cluster.stop(time.Now())
 		d.staying.Store(&staying)
 	})
 	_ = d.applier.Flush(context.Background())
@@ -145,9 +145,9 @@ func linger(ctx context.Context, grace time.Duration) (context.Context, context.
 // stop removes the services with cleanstop=yes and runs their fallbackcommand
 // with stop. It returns the others, which stay. Decisions of the cluster after
 // that have no effects: a removed service must not come back.
-func (c *cluster) stop() (kept []*service) {
+func (c *cluster) stop(now time.Time) (kept []*service) {
 	c.reports.alerts.phase, c.readyChanged = config.AlertStopping, true
-	note(c, c.reports.alerts.at, Event{Event: "stopping", Text: "Stopping"})
+	note(c, now, Event{Event: "stopping", Text: "Stopping"})
 	for _, sv := range c.services {
 		if !sv.conf.CleanStop {
 			kept = append(kept, sv)

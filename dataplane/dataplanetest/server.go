@@ -65,10 +65,11 @@ func (s *fixture) serveTCP(i int, port uint16) *server {
 	return srv
 }
 
-// place returns where a real server of host is reached and where it listens.
+// place returns where a real server of host is reached and where it listens: on port, or
+// on a port of its own where that may be or port is 0.
 func (s *fixture) place(host Host, port uint16) (addr, listen netip.AddrPort) {
 	s.Helper()
-	if s.ownPorts() {
+	if port == 0 || s.ownPorts() {
 		port = process.FreeAddr(s).Port()
 	}
 	return netip.AddrPortFrom(host.addr(s.six), port), netip.AddrPortFrom(host.bind(s.six), port)

@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/shunt-lb/shunt/internal/test/process"
 )
 
 var timing = []promise{
@@ -89,7 +87,7 @@ func connectTimeout(s *fixture) {
 func (s *fixture) silent(i int) netip.AddrPort {
 	s.Helper()
 	host := s.lab.Servers[i]
-	at, _ := s.place(host, process.FreeAddr(s).Port())
+	at, _ := s.place(host, 0)
 	var ln net.Listener
 	s.check("listen and never accept", host.do(func() (err error) {
 		ln, err = net.Listen("tcp", at.String())

@@ -4,7 +4,6 @@ package events
 
 import (
 	"context"
-	"slices"
 	"sync"
 )
 
@@ -61,8 +60,12 @@ func (r *Ring[E]) After(seq uint64) (found []E, lost, last uint64) {
 	if seq < before {
 		lost, seq = before-seq, before
 	}
-	all := slices.Concat(r.kept[r.at:], r.kept[:r.at])
-	return all[seq-before:], lost, r.last
+	found = make([]E, 0, r.last-seq)
+	from := r.at + int(seq-before) // as if the ring were a line
+	if end := len(r.kept); from < end {
+		found, from = append(found, r.kept[from:]...), end
+	}
+	return append(found, r.kept[from-len(r.kept):r.at]...), lost, r.last
 }
 
 // Wait waits until there is an event with a number above seq, or for ctx, whose error it

@@ -89,7 +89,11 @@ func (w *Writer) run() {
 		if ends {
 			return
 		}
-		again.Reset(map[bool]time.Duration{true: renewPause, false: retryPause}[failed == ""])
+		pause := renewPause
+		if failed != "" {
+			pause = retryPause
+		}
+		again.Reset(pause)
 	}
 }
 

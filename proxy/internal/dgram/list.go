@@ -10,9 +10,6 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/engine"
 )
 
-// listShare is the number of slots that are looked at before events are handled again.
-const listShare = 256
-
 // Connections iterates over the flows of all services; see [dataplane.Lister].
 func (f *Forwarder) Connections(ctx context.Context) iter.Seq2[dataplane.Connection, error] {
 	return engine.Collect(ctx, f.engine, func(w *engine.Worker, from int32) ([]dataplane.Connection, int32) {
@@ -22,24 +19,16 @@ func (f *Forwarder) Connections(ctx context.Context) iter.Seq2[dataplane.Connect
 
 // list returns the flows in the slots from a number on, and the next number.
 func (h *handler) list(from int32) (found []dataplane.Connection, next int32) {
-	to := min(from+listShare, h.flows.slots.Size())
-	for i := from; i < to; i++ {
-		if f := h.flows.at(i); h.flows.slots.RefsAt(i).port != nil && f.fd != engine.None { // a new slot has no index yet
-			if found == nil {
-				found = make([]dataplane.Connection, 0, to-i)
-			}
-			found = append(found, h.describe(f))
-		}
-	}
-	if to == h.flows.slots.Size() {
-		return found, engine.None
-	}
-	return found, to
+	return engine.Slots(from, h.flows.slots.Size(), func(i int32) (dataplane.Connection, bool) {
+		return h.describe(h.flows.at(i), h.flows.slots.RefsAt(i)) // a new slot has no index yet
+	})
 }
 
-// describe returns what is known of a flow.
-func (h *handler) describe(f *flow) dataplane.Connection {
-	t := h.flows.refs(f)
+// describe returns what is known of a flow with its references, false if there is none.
+func (h *handler) describe(f *flow, t *refs) (dataplane.Connection, bool) {
+	if t.port == nil || f.fd == engine.None {
+		return dataplane.Connection{}, false
+	}
 	who := h.partiesAt(t.port, &f.origin)
 	left := int32(t.port.limit() - (h.worker.Tick - f.last))
 	d := dataplane.Connection{
@@ -52,5 +41,5 @@ func (h *handler) describe(f *flow) dataplane.Connection {
 	if t.claim.Server() != nil {
 		d.Server = t.claim.Addr()
 	}
-	return d
+	return d, true
 }

@@ -10,6 +10,29 @@ import (
 // shareWait is how long a worker may take for a share before it counts as stuck.
 const shareWait = 5 * time.Second
 
+// slotShare is the number of slots that a worker looks at before it handles events
+// again.
+const slotShare = 256
+
+// Slots returns what describe says of the slots with the numbers from on, of size in
+// all, and the number from which on there are more, None for none: a share for Collect.
+// describe returns false for a slot that holds nothing to tell of.
+func Slots[T any](from, size int32, describe func(i int32) (T, bool)) (found []T, next int32) {
+	to := min(from+slotShare, size)
+	for i := from; i < to; i++ {
+		if one, ok := describe(i); ok {
+			if found == nil {
+				found = make([]T, 0, to-i)
+			}
+			found = append(found, one)
+		}
+	}
+	if to == size {
+		return found, None
+	}
+	return found, to
+}
+
 // Collect iterates over what the workers hold, one worker after the other. share returns
 // some of what a worker has from a number on, and the number from which on there may be
 // more, None for the end. The worker calls it between events, and not before the caller

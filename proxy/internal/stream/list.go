@@ -10,9 +10,6 @@ import (
 	"github.com/shunt-lb/shunt/proxy/internal/virtual"
 )
 
-// listShare is the number of slots that are looked at before events are handled again.
-const listShare = 256
-
 // Connections iterates over the connections of all services, but for those on the
 // built-in sorry server; see [dataplane.Lister].
 func (f *Forwarder) Connections(ctx context.Context) iter.Seq2[dataplane.Connection, error] {
@@ -23,27 +20,15 @@ func (f *Forwarder) Connections(ctx context.Context) iter.Seq2[dataplane.Connect
 
 // list returns the connections in the slots from a number on, and the next number.
 func (h *handler) list(from int32) (found []dataplane.Connection, next int32) {
-	to := min(from+listShare, h.conns.slots.Size())
-	for i := from; i < to; i++ {
-		c := h.conns.at(i)
-		if c.state == free {
-			continue
-		}
-		if one, ok := h.describe(c); ok {
-			if found == nil {
-				found = make([]dataplane.Connection, 0, to-i)
-			}
-			found = append(found, one)
-		}
-	}
-	if to == h.conns.slots.Size() {
-		return found, engine.None
-	}
-	return found, to
+	return engine.Slots(from, h.conns.slots.Size(), func(i int32) (dataplane.Connection, bool) { return h.describe(h.conns.at(i)) })
 }
 
-// describe returns what is known of a connection, false if its client has reset it.
+// describe returns what is known of a connection, false if there is none, or its client
+// has reset it.
 func (h *handler) describe(c *conn) (dataplane.Connection, bool) {
+	if c.state == free {
+		return dataplane.Connection{}, false
+	}
 	o := h.conns.refs(c)
 	from, ok := h.clientOf(c)
 	if !ok {
