@@ -14,7 +14,11 @@ import (
 
 // A listing is /proc/net/ip_vs of the network namespace it was opened in: all
 // services with the methods and weights of their real servers. It costs a
-// fiftieth of asking for each of them.
+// fiftieth of asking for each of them. Where several namespaces have services,
+// the kernel may leave some out at the border of two pages: where a page begins is
+// counted among the services of this namespace, where the one before ended among
+// those of all (Linux 6.1, net/netfilter/ipvs/ip_vs_ctl.c, ip_vs_info_array and
+// ip_vs_info_seq_next). What is not listed has to be asked for.
 type listing struct {
 	home string // the network namespace
 	file *os.File
