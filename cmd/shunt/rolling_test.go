@@ -53,8 +53,8 @@ done
 `
 
 // rollingNginx is the configuration of one of them. It ends connections that its clients
-// keep open, so that a drain has an end.
-const rollingNginx = `daemon on; pid %[1]s/pid; error_log stderr crit; user root; worker_processes 1;
+// keep open, so that a drain has an end. Its log says who has sent it which signal.
+const rollingNginx = `daemon on; pid %[1]s/pid; error_log %[1]s/log notice; user root; worker_processes 1;
 events { worker_connections 1024; }
 http {
   access_log off; client_body_temp_path %[1]s/b; proxy_temp_path %[1]s/p; fastcgi_temp_path %[1]s/f;
@@ -111,6 +111,12 @@ func (f *rollingFixture) startAll() {
 		}
 		write(f.t, filepath.Join(dir, "html", "index.html"), fmt.Sprintf("real %d\n", n))
 		write(f.t, filepath.Join(dir, "nginx.conf"), fmt.Sprintf(rollingNginx, dir, n))
+		f.t.Cleanup(func() {
+			if f.t.Failed() {
+				text, err := os.ReadFile(filepath.Join(dir, "log"))
+				f.t.Logf("real server %d: %v\n%s", n, err, text)
+			}
+		})
 	}
 	f.script(startAllScript, "")
 	for n := 1; n <= rollingServers; n++ {
