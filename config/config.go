@@ -141,6 +141,7 @@ type Settings struct {
 	SlowStart    time.Duration
 	DrainTimeout time.Duration // how long a graceful stop waits for connections
 	SorryPage    string        // file or folder, "" the built-in page
+	SorryTitle   string        // of the built-in page, "" its own
 	SorryStatus  int           // HTTP status of the sorry page, 503 unless set
 	// Verify says what checks over TLS verify in a certificate: "yes", "no", or
 	// the file that Roots were read from; "" where no check speaks TLS.

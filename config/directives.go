@@ -156,6 +156,7 @@ var table = []directive{
 	{name: "expirequiescent", scope: both, own: true, def: "no", doc: "persistence does not keep clients on a server of weight 0", value: yesNo(func(t target) *bool { return &t.s.ExpireQuiescent })},
 	{name: "draintimeout", scope: both, own: true, def: "30", doc: "how long a stop with cleanstop=no waits for connections", value: wait(func(t target) *time.Duration { return &t.s.DrainTimeout })},
 	{name: "sorrypage", scope: both, own: true, def: "the built-in page", doc: "page of the sorry server", value: page(func(t target) *string { return &t.s.SorryPage })},
+	{name: "sorrytitle", scope: both, own: true, def: "This service is temporarily unavailable", doc: "title and headline of the built-in page", value: rest(func(t target) *string { return &t.s.SorryTitle })},
 	{name: "sorrystatus", scope: both, own: true, def: "503", doc: "HTTP status of the sorry page", value: status(func(t target) *int { return &t.s.SorryStatus })},
 }
 

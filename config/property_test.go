@@ -181,6 +181,7 @@ var bothValues = map[string]generator{
 	"maxdown":          of("0%", "50", "100%"),
 	"failopen":         of("yes", "no"),
 	"sorrypage":        of("testdata/page", `"testdata/page/index.html"`),
+	"sorrytitle":       of("The shop is closed"),
 	"sorrystatus":      of("200", "203", "206", "503", "599"),
 }
 

@@ -138,6 +138,6 @@ func (d *Daemon) follow(conf *config.Config) {
 func site(v *config.Virtual) sorry.Site {
 	return sorry.Site{
 		Protocol: v.Service, UDP: v.ID.Protocol == dataplane.UDP,
-		Page: v.SorryPage, Status: v.SorryStatus, Name: v.ServiceName,
+		Page: v.SorryPage, Status: v.SorryStatus, Title: v.SorryTitle,
 	}
 }

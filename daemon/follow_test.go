@@ -75,8 +75,8 @@ func TestReloadWithoutThePage(t *testing.T) {
 		{"another protocol", text(name+".no", "ftp\n\tchecktype = connect"), "421", ""},
 		{"and back", text(name+".no", "http"), "503", "our page"},
 		{"its own page again", text(name, "http\n\tsorrystatus = 505"), "505", "our page"},
-		{"without one", strings.Replace(text("", "http\n\tservicename = The Shop"), "\tsorrypage = \n", "", 1), "503", "The Shop"},
-		{"not there, and the name changed", text(name+".no", "http\n\tservicename = The Store\n\tsorrystatus = 504"), "504", "The Store"},
+		{"without one", strings.Replace(text("", "http\n\tsorrytitle = The Shop"), "\tsorrypage = \n", "", 1), "503", "The Shop"},
+		{"not there, and the title changed", text(name+".no", "http\n\tservicename = internal 7\n\tsorrytitle = The Store\n\tsorrystatus = 504"), "504", "The Store"},
 	} {
 		b.write(step.text)
 		if err := b.Reload(t.Context()); err != nil {
@@ -84,7 +84,7 @@ func TestReloadWithoutThePage(t *testing.T) {
 		}
 		said := ""
 		until(t, func() string { said = request(b.vip); return step.name + ": " + said }, func(string) bool { return said != "" })
-		if !strings.Contains(strings.SplitN(said, "\n", 2)[0], step.want) || !strings.Contains(said, step.page) {
+		if !strings.Contains(strings.SplitN(said, "\n", 2)[0], step.want) || !strings.Contains(said, step.page) || strings.Contains(said, "internal 7") {
 			t.Errorf("%s: the answer is %q, want %s and %q", step.name, said, step.want, step.page)
 		}
 	}

@@ -52,7 +52,7 @@ var pairVariants = []string{
 	"V connecttimeout=3s", "V idletimeout=60s", "U idletimeout=9s", "V allow=192.0.2.0/24", "V deny=192.0.2.0/24", "V sourceconnections=5", "V sourcerate=5/1s",
 	"V sourceconnections=5\n\tsourceprefix=24", "V maxconn=9", "V maxconn=9\n\tmaxqueue=9", "V queuetimeout=9s", "V keepalive=90", "V tcpusertimeout=9s", "V proxyprotocol=v2", "U proxyprotocol=v2",
 	"V trustedproxies=192.0.2.0/24", "V transparent=yes", "V expirequiescent=yes", "V ondown=cut",
-	"S sorrypage=%D/page.html", "S sorrypage=%D", "S sorrystatus=200", "service=http -> service=smtp", "service=http -> service=dns", "S servicename=shop",
+	"S sorrypage=%D/page.html", "S sorrypage=%D", "S sorrystatus=200", "service=http -> service=smtp", "service=http -> service=dns", "S servicename=shop", "S sorrytitle=The Shop",
 	"S\nvirtual=10.99.0.1:8004\n\tinterface=lo\n\tchecktype=on", "S\nvirtual=10.99.0.2:8004\n\tinterface=lo\n\tchecktype=on",
 	"S\nvirtual=127.0.0.1:8005\n\treal=192.0.2.1:80 masq\n\tchecktype=on", "127.0.0.1:8001 -> 127.0.0.1:8006",
 }

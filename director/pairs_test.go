@@ -72,7 +72,7 @@ var variants = []string{
 	"V tunneltype=gre", "V tunneltype=gue\n\ttunnelport=6080", "V tunneltype=gre\n\ttunnelchecksum=yes",
 	"V connecttimeout=3s", "V idletimeout=60s", "V allow=192.0.2.0/24", "V deny=192.0.2.0/24", "V sourceconnections=5", "V sourcerate=5/1s", "V sourceprefix=24",
 	"V sourceprefix6=48", "V maxconn=9", "V maxqueue=9", "V queuetimeout=9s", "V keepalive=90", "V tcpusertimeout=9s", "V ondown=cut", "V proxyprotocol=v2",
-	"V trustedproxies=192.0.2.0/24", "V transparent=yes", "V expirequiescent=yes", "V draintimeout=5", "V sorrypage=%D", "V sorrystatus=200",
+	"V trustedproxies=192.0.2.0/24", "V transparent=yes", "V expirequiescent=yes", "V draintimeout=5", "V sorrypage=%D", "V sorrystatus=200", "V sorrytitle=The Shop",
 }
 
 // variantText is the file of a variant; dir is a folder for its paths.

@@ -35,12 +35,12 @@ var source string
 var tmpl = template.Must(template.New("page").Parse(source))
 
 // builtin renders the page that comes with shunt.
-func builtin(name string, retry int64) page {
+func builtin(title string, retry int64) page {
 	var b bytes.Buffer
 	err := tmpl.Execute(&b, struct {
-		Name  string
+		Title string
 		Retry int64
-	}{name, retry})
+	}{title, retry})
 	if err != nil {
 		panic(err) // the template is part of the program
 	}

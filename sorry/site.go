@@ -29,8 +29,8 @@ type Site struct {
 	// RetryAfter tells clients when to try again. It is rounded up to whole
 	// seconds; 0 means ten seconds.
 	RetryAfter time.Duration
-	// Name is what the built-in page calls the service; empty for no name.
-	Name string
+	// Title is the title and the headline of the built-in page; "" for its own.
+	Title string
 }
 
 const retryDefault = 10 * time.Second
@@ -73,7 +73,7 @@ func prepare(w Site) (*site, error) {
 	service, _ := services.Named(w.Protocol) // none for an unknown name
 	s := &site{talk: talkOf(service), dns: w.UDP && service.Sorry == services.SorryDNS, status: w.Status, retry: strconv.FormatInt(retry, 10)}
 	if w.Page == "" {
-		s.page = builtin(w.Name, retry)
+		s.page = builtin(w.Title, retry)
 		return s, nil
 	}
 	var err error

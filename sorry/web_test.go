@@ -80,13 +80,13 @@ func checkSorry(t *testing.T, r *http.Response) {
 }
 
 func TestStatus(t *testing.T) {
-	s := newServer(t, sorry.New(sorry.Options{}), sorry.Site{Protocol: "http", Status: 200, Name: "<Shop> & Co"})
+	s := newServer(t, sorry.New(sorry.Options{}), sorry.Site{Protocol: "http", Status: 200, Title: "<Shop> & Co: closed"})
 	answer, err := exchange(t, front(t, s, "tcp4"), "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 	if err != nil {
 		t.Fatal(err)
 	}
 	r, body := parse(t, answer, "GET")
-	if r.StatusCode != 200 || !strings.Contains(body, "&lt;Shop&gt; &amp; Co is temporarily unavailable") {
+	if r.StatusCode != 200 || !strings.Contains(body, "<h1>&lt;Shop&gt; &amp; Co: closed</h1>") {
 		t.Errorf("status %d, body %q", r.StatusCode, body)
 	}
 	if r.Header.Get("Retry-After") != "10" || !strings.Contains(body, `content="10"`) {
