@@ -68,7 +68,8 @@ func encode(s State) ([]byte, error) {
 	return fmt.Appendf(nil, "%s%s%s\n%s", title, digest, hex.EncodeToString(sum[:]), body), nil
 }
 
-// decode is the opposite of encode.
+// decode is the opposite of encode. What a newer version has added to the JSON is
+// passed over; what an older one would misread needs another title.
 func decode(text []byte) (s State, err error) {
 	rest, ok := bytes.CutPrefix(text, []byte(title))
 	if !ok {
@@ -79,9 +80,7 @@ func decode(text []byte) (s State, err error) {
 	if string(line) != digest+hex.EncodeToString(sum[:]) {
 		return s, fmt.Errorf("%w: its checksum is another one", ErrDamaged)
 	}
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&s); err != nil {
+	if err := json.Unmarshal(body, &s); err != nil {
 		return State{}, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	return s, nil

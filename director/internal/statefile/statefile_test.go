@@ -2,7 +2,9 @@ package statefile
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -247,6 +249,21 @@ func TestWriter(t *testing.T) {
 			t.Error(done)
 		}
 	})
+}
+
+// TestStateFileOfANewerVersion: after a downgrade the orders still count, and what this
+// version does not know is passed over.
+func TestStateFileOfANewerVersion(t *testing.T) {
+	text, err := encode(drainOf("192.168.80.110:80"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, body, _ := strings.Cut(strings.TrimPrefix(string(text), title), "\n")
+	body = strings.ReplaceAll(strings.Replace(body, "{", `{"colour":"red",`, 1), `"by":`, `"ticket":[4711],"by":`)
+	text = fmt.Appendf(nil, "%s%s%x\n%s", title, digest, sha256.Sum256([]byte(body)), body)
+	if got, err := decode(text); err != nil || !reflect.DeepEqual(got, drainOf("192.168.80.110:80")) {
+		t.Errorf("%s is read as %+v, %v", text, got, err)
+	}
 }
 
 func FuzzDecode(f *testing.F) {
