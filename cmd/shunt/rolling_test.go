@@ -28,10 +28,11 @@ import (
 // rollingServers are the real servers of a rolling deploy.
 const rollingServers = 10
 
-// startScript starts one, which has a session of its own when its pid file is there.
+// startScript starts one, in a session of its own: Debian's nginx writes the pid file
+// before its daemon has left the script's process group, which ends with the script.
 const startScript = `
 start() {
-	nginx -c %[3]s/$1/nginx.conf -p %[3]s/$1 -e stderr
+	setsid nginx -c %[3]s/$1/nginx.conf -p %[3]s/$1 -e stderr
 	while ! [ -s %[3]s/$1/pid ]; do sleep 0.02; done
 }
 `
