@@ -16,7 +16,8 @@ import (
 	"github.com/shunt-lb/shunt/director"
 )
 
-// Orders carries out what operators order; [director.Operator] does. All methods are
+// Orders carries out what operators order, and says why real servers are in use or not;
+// [director.Operator] does. All methods are
 // called from many goroutines at once and return soon after ctx is done. An
 // *director.OrderError says that nothing was done.
 type Orders interface {
@@ -27,6 +28,8 @@ type Orders interface {
 	// Orders returns the real servers that a name means, and without one those with an
 	// order.
 	Orders(ctx context.Context, service, real string) ([]director.OrderStatus, error)
+	// Explain explains the virtual services or the real servers that name means.
+	Explain(ctx context.Context, name, service string) (director.Explanation, error)
 }
 
 // maxOrder bounds the text of an order.
@@ -44,6 +47,16 @@ func (s *Server) getOrders(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	all, err := s.orders.Orders(ctx, q.Get("service"), q.Get("real"))
 	s.answerOrder(w, r, all, err)
+}
+
+// getExplanation answers why what the parameter name means is in use or not; service
+// narrows it down.
+func (s *Server) getExplanation(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), patience)
+	defer cancel()
+	q := r.URL.Query()
+	e, err := s.orders.Explain(ctx, q.Get("name"), q.Get("service"))
+	s.answerOrder(w, r, e, err)
 }
 
 func (s *Server) postOrder(w http.ResponseWriter, r *http.Request) {
@@ -166,4 +179,13 @@ func (c *Client) Orders(ctx context.Context, service, real string) ([]director.O
 	q := url.Values{"service": {service}, "real": {real}}
 	err := c.do(ctx, http.MethodGet, "/api/v1/orders?"+q.Encode(), &all)
 	return all, err
+}
+
+// Explain explains the virtual services or the real servers that name means, these in
+// the services that service names, "" for all.
+func (c *Client) Explain(ctx context.Context, name, service string) (director.Explanation, error) {
+	var e director.Explanation
+	q := url.Values{"name": {name}, "service": {service}}
+	err := c.do(ctx, http.MethodGet, "/api/v1/explain?"+q.Encode(), &e)
+	return e, err
 }

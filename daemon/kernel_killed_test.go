@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shunt-lb/shunt/dataplane"
+	"github.com/shunt-lb/shunt/director"
 	"github.com/shunt-lb/shunt/internal/test/netlab"
 	"github.com/shunt-lb/shunt/internal/test/wait"
 	"github.com/shunt-lb/shunt/ipvs"
@@ -207,6 +208,11 @@ func TestDriftOnIPVS(t *testing.T) {
 	c.repaired(before)
 	c.must(somebody.Remove(t.Context(), id))
 	c.repaired(before)
+	e, err := director.OperatorOf(d.director).Explain(t.Context(), "tcp "+id.Addr.String(), "")
+	c.must(err)
+	if len(e.Services) != 1 || len(e.Services[0].Repairs) == 0 || !strings.Contains(e.Services[0].Repairs[0].Changes, "weight") {
+		t.Errorf("the changes are explained by %+v", e.Services)
+	}
 	if s, err := d.Status(t.Context()); err != nil || s.Dataplane.Repairs < 2 {
 		t.Errorf("%d repairs were counted, %v", s.Dataplane.Repairs, err)
 	}

@@ -141,6 +141,9 @@ func (r *renderer) problems(all []Problem) {
 	if n := len(all) - len(shown); n > 0 {
 		r.detail("  ", plain, fmt.Sprintf("and %d more; --all shows them, --service, --real and --down choose", n))
 	}
+	if slices.ContainsFunc(shown, func(p Problem) bool { return p.Service != "" && p.Level > Note }) {
+		r.detail("  ", faint, "`shunt explain REAL`, or a service, says why, and what happens next")
+	}
 }
 
 func (r *renderer) problem(p Problem) {

@@ -5,7 +5,9 @@ import (
 )
 
 // askCommands answer questions about a running shunt.
-func askCommands() []*cli.Command { return []*cli.Command{eventsCommand(), connectionsCommand()} }
+func askCommands() []*cli.Command {
+	return []*cli.Command{explainCommand(), eventsCommand(), connectionsCommand()}
+}
 
 func serviceFlag(usage string) cli.Flag { return &cli.StringFlag{Name: "service", Usage: usage} }
 

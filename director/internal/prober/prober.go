@@ -235,6 +235,18 @@ func (p *Prober) Hasten(id spec.ID) {
 	p.driver.Wake()
 }
 
+// Due returns when a probe is due to run next, false if it runs or nothing of that id is
+// probed. One that is over waits for others to end.
+func (p *Prober) Due(id spec.ID) (time.Time, bool) {
+	pr := p.probes[id]
+	if pr == nil {
+		return time.Time{}, false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.base.Add(pr.due), !pr.running
+}
+
 // finish takes the result of a check, whose probe may have ended. That of one in
 // a goroutine is told at once, those of the loop by look.
 func (p *Prober) finish(pr *Probe, err error, note *checks.Note) {
