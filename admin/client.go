@@ -76,10 +76,17 @@ func (c *Client) History(ctx context.Context, service, real string) ([]director.
 	return servers, err
 }
 
-// Reload makes the director read its configuration again and returns nil when it
-// is in force, a *RefusedError if it was refused.
-func (c *Client) Reload(ctx context.Context) error {
-	return c.do(ctx, http.MethodPost, "/api/v1/reload", new(struct{}))
+// Reload makes the director read its configuration again and returns what has changed
+// when it is in force, a *RefusedError if it was refused. With dry nothing changes, and
+// what it returns is what would.
+func (c *Client) Reload(ctx context.Context, dry bool) (director.Plan, error) {
+	path := "/api/v1/reload"
+	if dry {
+		path += "?dry"
+	}
+	var p director.Plan
+	err := c.do(ctx, http.MethodPost, path, &p)
+	return p, err
 }
 
 // Process returns the id of the process that listens on the control socket. It does

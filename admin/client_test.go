@@ -47,12 +47,12 @@ func TestReload(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := admin.Dial(path)
-	if err := c.Reload(t.Context()); err != nil {
+	if _, err := c.Reload(t.Context(), false); err != nil {
 		t.Errorf("a reload that succeeds: %v", err)
 	}
 	answer = errors.New("a.cf:1: error: <this>\na.cf:2: error: that")
 	var refused *admin.RefusedError
-	if err := c.Reload(t.Context()); !errors.As(err, &refused) || refused.Text != answer.Error() {
+	if _, err := c.Reload(t.Context(), false); !errors.As(err, &refused) || refused.Text != answer.Error() {
 		t.Errorf("got %#v, want %q", err, answer)
 	}
 }
@@ -66,7 +66,7 @@ func TestReloadWhileStopping(t *testing.T) {
 		t.Fatal(err)
 	}
 	var refused *admin.RefusedError
-	err := admin.Dial(path).Reload(t.Context())
+	_, err := admin.Dial(path).Reload(t.Context(), false)
 	if want := "shunt answers: shunt is stopping: the director is not running"; err == nil || errors.As(err, &refused) || err.Error() != want {
 		t.Errorf("got %#v, want %q", err, want)
 	}
@@ -79,7 +79,7 @@ func TestReloadCancelled(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	if err := admin.Dial(path).Reload(ctx); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := admin.Dial(path).Reload(ctx, false); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -98,7 +98,7 @@ func TestReloadDuringClose(t *testing.T) {
 		t.Fatal(err)
 	}
 	result := make(chan error)
-	go func() { result <- admin.Dial(path).Reload(t.Context()) }()
+	go func() { _, err := admin.Dial(path).Reload(t.Context(), false); result <- err }()
 	<-asked
 	if err := s.Close(); err != nil {
 		t.Error(err)

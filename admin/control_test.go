@@ -81,7 +81,7 @@ func TestControlAddressed(t *testing.T) {
 			if _, err := c.Status(t.Context()); err != nil {
 				t.Errorf("%s, asked for as %s: %v", own, asked, err)
 			}
-			if err := c.Reload(t.Context()); err != nil || reloads.Load() != before+1 {
+			if _, err := c.Reload(t.Context(), false); err != nil || reloads.Load() != before+1 {
 				t.Errorf("%s, asked for as %s: reload: %v", own, asked, err)
 			}
 		}
@@ -95,7 +95,7 @@ func TestControlAddressed(t *testing.T) {
 			if err := c.Connections(t.Context(), admin.ConnectionFilter{}, nil); err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("connections of %q at %s: %v, want %s", asked, own, err, want)
 			}
-			if err := c.Reload(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
+			if _, err := c.Reload(t.Context(), false); err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("reload of %q at %s: %v, want %s", asked, own, err, want)
 			}
 		}
@@ -232,7 +232,7 @@ func TestControlFolder(t *testing.T) {
 		if _, err := admin.Dial(path).Status(t.Context()); err == nil || !strings.Contains(err.Error(), "folder "+filepath.Dir(path)) {
 			t.Errorf("%s: status: %v", name, err)
 		}
-		if err := admin.Dial(path).Reload(t.Context()); err == nil || reloads.Load() > 0 {
+		if _, err := admin.Dial(path).Reload(t.Context(), false); err == nil || reloads.Load() > 0 {
 			t.Errorf("%s: reload: %v", name, err)
 		}
 		second, _ := newFor(t, admin.Options{Config: "/etc/two.cf"})

@@ -107,16 +107,32 @@ func (s *Server) getHistory(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, r, http.StatusOK, servers)
 }
 
+// postReload reloads and answers with what that has changed; with the parameter dry it
+// answers with what it would change.
 func (s *Server) postReload(w http.ResponseWriter, r *http.Request) {
-	err := s.source.Reload(r.Context())
+	plan, err := s.reload(r.Context(), r.URL.Query().Has("dry"))
 	switch {
 	case err == nil:
-		writeJSON(w, r, http.StatusOK, struct{}{})
+		writeJSON(w, r, http.StatusOK, plan)
 	case r.Context().Err() != nil, errors.Is(err, director.ErrStopped):
 		writeJSON(w, r, http.StatusServiceUnavailable, failure{"shunt is stopping: " + err.Error()})
 	default:
 		writeJSON(w, r, http.StatusConflict, failure{err.Error()})
 	}
+}
+
+func (s *Server) reload(ctx context.Context, dry bool) (director.Plan, error) {
+	if dry && s.orders != nil {
+		return s.orders.Plan(ctx)
+	}
+	if dry {
+		return director.Plan{}, errors.New("this shunt has no plans")
+	}
+	if err := s.source.Reload(ctx); err != nil {
+		return director.Plan{}, err
+	}
+	st, err := s.source.Status(ctx)
+	return director.Plan{Changes: st.Config.Changes, Warnings: st.Config.Warnings, Waiting: st.Config.Waiting}, err
 }
 
 const jsonType = "application/json; charset=utf-8"

@@ -30,6 +30,9 @@ type Orders interface {
 	Orders(ctx context.Context, service, real string) ([]director.OrderStatus, error)
 	// Explain explains the virtual services or the real servers that name means.
 	Explain(ctx context.Context, name, service string) (director.Explanation, error)
+	// Plan returns what a reload would change now. Its error says why it would be
+	// refused, a problem a line.
+	Plan(ctx context.Context) (director.Plan, error)
 }
 
 // maxOrder bounds the text of an order.

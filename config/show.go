@@ -3,6 +3,7 @@ package config
 import (
 	"bytes"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"net/netip"
 	"strings"
@@ -34,6 +35,8 @@ type ExplainedLine struct {
 	Value string `json:"value"`
 	// Origin is "line 12", "global line 3", "default", "from port 80".
 	Origin string `json:"origin"`
+	// Print tells values apart, also those that are not shown, within one process.
+	Print uint64 `json:"-"`
 }
 
 // An ExplainedReal is one real server with its check.
@@ -57,7 +60,13 @@ type ExplainedReal struct {
 	// Further are the other checks, as Check is the ordinary one.
 	Further []string `json:"further_checks,omitempty"`
 	Line    int      `json:"line"`
+	// Print differs where anything but the line does, as that of an ExplainedLine.
+	Print uint64 `json:"-"`
 }
+
+var prints = maphash.MakeSeed()
+
+func printOf(text string) uint64 { return maphash.String(prints, text) }
 
 // Explain returns the settings in force with their origins, the globals first.
 // Directives without a value are left out.
@@ -99,7 +108,7 @@ func explain(t target, where scope) []ExplainedLine {
 			continue
 		}
 		for i, v := range d.get(t) {
-			origin := t.o[d.name]
+			origin, whole := t.o[d.name], printOf(v)
 			switch {
 			case d.name == "header":
 				v = headerText(v)
@@ -110,7 +119,7 @@ func explain(t target, where scope) []ExplainedLine {
 			case d.secret && v != "none": // a password in quotes
 				v = "***"
 			}
-			lines = append(lines, ExplainedLine{Directive: d.name, Value: v, Origin: origin.String()})
+			lines = append(lines, ExplainedLine{Directive: d.name, Value: v, Origin: origin.String(), Print: whole})
 		}
 	}
 	return lines
@@ -150,7 +159,13 @@ func explainReal(v *Virtual, r *Real) ExplainedReal {
 	for i := range all {
 		e.Further = append(e.Further, v.furtherText(&all[i], r))
 	}
+	e.Print = printOf(fmt.Sprint(e.String(), v.checkText(r), e.Receive)) // credentials count
 	return e
+}
+
+// String returns all but the address and the line.
+func (r ExplainedReal) String() string {
+	return strings.TrimPrefix(r.text(), r.Addr+" ") + "; " + r.checked()
 }
 
 // furtherText says what a further check of r does.

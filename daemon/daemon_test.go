@@ -220,14 +220,14 @@ func TestReload(t *testing.T) {
 	}
 	b.write(strings.NewReplacer("%VIP%", b.vip, "%PAGE%", page, "%LOG%", filepath.Join(b.dir, "log")).Replace(
 		"logfile = \"%LOG%\"\nvirtual = %VIP%\n\tservice = http\n\tfallback = sorry\n\tsorrypage = %PAGE%\n"))
-	if err := client.Reload(t.Context()); err != nil {
+	if _, err := client.Reload(t.Context(), false); err != nil {
 		t.Fatal(err)
 	}
 	if body := get(t, b.vip); !strings.Contains(body, "be patient") {
 		t.Errorf("the sorry page is %q", body)
 	}
 	b.write("virtual = nonsense\n")
-	if err := client.Reload(t.Context()); err == nil || !strings.Contains(err.Error(), "test.cf:1:") {
+	if _, err := client.Reload(t.Context(), false); err == nil || !strings.Contains(err.Error(), "test.cf:1:") {
 		t.Errorf("bad file: %v", err)
 	}
 	if body := get(t, b.vip); !strings.Contains(body, "be patient") {

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/shunt-lb/shunt/config"
+	"github.com/shunt-lb/shunt/config/changes"
+	"github.com/shunt-lb/shunt/director/internal/conffile"
 )
 
 // Reload reads the configuration and puts it in force. On an error the old one
@@ -32,6 +34,40 @@ func (d *Director) Reload(ctx context.Context) error {
 		return ErrStopped
 	}
 	return err
+}
+
+// A Plan is what a reload would do now, or has done.
+type Plan struct {
+	changes.Changes
+	// Warnings are about the configuration, and Waiting is what it names and is not
+	// there.
+	Warnings []string `json:"warnings,omitempty"`
+	Waiting  []string `json:"waiting,omitempty"`
+}
+
+// Plan reads the configuration as Reload does, and returns what that would change. It
+// changes nothing; its errors are those of Reload.
+func (o *Operator) Plan(ctx context.Context) (Plan, error) {
+	l := o.d.loader
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(l.ctx, cancel)()
+	entered := l.search.Preempt()
+	err := l.lock(ctx)
+	entered()
+	if err != nil {
+		return Plan{}, err
+	}
+	defer l.unlock()
+	src, err := (&conffile.File{Path: l.file.Path}).Load() // autoreload has not seen it by this
+	if err != nil {
+		return Plan{}, err
+	}
+	conf, err := l.o.Parse(ctx, src)
+	if err != nil {
+		return Plan{}, err
+	}
+	return Plan{Changes: changes.Between(l.current, conf), Warnings: texts(conf.Warnings), Waiting: texts(conf.Waiting)}, nil
 }
 
 // settleTime is how long Reload waits for a slow dataplane.
@@ -86,9 +122,10 @@ func (l *loader) replace(ctx context.Context, conf *config.Config, src *config.S
 		return err
 	}
 	l.setPaths(ctx, conf, true)
+	changed := changes.Between(l.current, conf)
 	l.setCurrent(conf, src)
 	defer l.setPaths(ctx, conf, false)
-	return l.do(l.ctx, func() { l.reloaded(conf, files, found) })
+	return l.do(l.ctx, func() { l.reloaded(conf, changed, files, found) })
 }
 
 // refused records a configuration that cannot be put in force. It runs in the
@@ -113,7 +150,7 @@ func (d *Director) refused(err error) {
 }
 
 // reloaded puts conf in force. It runs in the loop.
-func (d *Director) reloaded(conf *config.Config, files map[string]string, found bool) {
+func (d *Director) reloaded(conf *config.Config, changed changes.Changes, files map[string]string, found bool) {
 	if d.ctx.Err() != nil {
 		return // Stop has removed services, which must not come back
 	}
@@ -122,6 +159,7 @@ func (d *Director) reloaded(conf *config.Config, files map[string]string, found 
 		d.conf.Reloads++
 		d.conf.ReloadError = ""
 	}
+	d.conf.Changes = changed
 	d.cluster.reports.alerts.phase = config.AlertReloading
 	if d.o.InForce != nil {
 		d.o.InForce(conf)
@@ -137,7 +175,8 @@ func (d *Director) reloaded(conf *config.Config, files map[string]string, found 
 		d.log.Info("found what the configuration was waiting for", "waiting", len(conf.Waiting))
 		return
 	}
-	d.log.Info("configuration reloaded", "services", len(conf.Virtuals), "warnings", len(conf.Warnings), "waiting", len(conf.Waiting))
+	added, other, removed := changed.Count()
+	d.log.Info("configuration reloaded", "services", len(conf.Virtuals), "added", added, "changed", other, "removed", removed, "warnings", len(conf.Warnings), "waiting", len(conf.Waiting))
 }
 
 // searchPeriod is the time between two looks whether it is time for a search.

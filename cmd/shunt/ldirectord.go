@@ -278,7 +278,7 @@ func (f *face) reload() int {
 	}
 	client, err := f.client()
 	if err == nil {
-		err = client.Reload(context.Background())
+		_, err = client.Reload(context.Background(), false)
 	}
 	if refused, ok := errors.AsType[*admin.RefusedError](err); ok {
 		fmt.Fprintln(f.stderr, refused)
