@@ -47,6 +47,10 @@ type realServer struct {
 	http *http.Server
 	// broken: checks fail, clients still get the name.
 	broken atomic.Bool
+	// closes has the connection of each eighth request end, so that clients that keep
+	// theirs leave some time.
+	closes   atomic.Bool
+	requests atomic.Uint64
 }
 
 // network is the addresses of one family.
@@ -150,6 +154,9 @@ func (s *realServer) listen(t *testing.T, addr string) {
 		t.Fatal(err)
 	}
 	s.http = &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if s.requests.Add(1)%8 == 0 && s.closes.Load() {
+			w.Header().Set("Connection", "close")
+		}
 		if s.broken.Load() {
 			w.WriteHeader(http.StatusInternalServerError)
 		}
