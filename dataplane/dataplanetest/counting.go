@@ -6,6 +6,7 @@ var counting = []promise{
 	{"count/connections", "connections and bytes are counted for each real server and the service", countConnections},
 	{"count/datagrams", "flows and bytes of UDP are counted", countDatagrams},
 	{"count/only grows", "a service's counters grow, also when real servers leave", countOnlyGrows},
+	{"count/returns", "a real server that leaves and comes back goes on counting", countReturns},
 	{"count/active", "connections are active as long as they last", countActive},
 	{"count/refused", "clients that no real server could take are counted", countRefused},
 }
@@ -73,6 +74,21 @@ func countOnlyGrows(s *fixture) {
 		last = now
 	}
 	p.counts("the service", func() dataplane.Counters { return p.own().Counters }, total, total*sentIn, total*sentOut)
+}
+
+func countReturns(s *fixture) {
+	p := s.tcpService("rr", 1, 1)
+	p.apply()
+	total := 0
+	for range 3 {
+		s.check("four connections", p.visits(0, 4))
+		total += 2
+		p.counts("real server b", func() dataplane.Counters { return p.server(1).Counters }, total, total*sentIn, total*sentOut)
+		p.weigh(1, absent)
+		s.check("a connection without b", p.visits(0, 1))
+		p.weigh(1, 1)
+	}
+	p.counts("real server b, back again", func() dataplane.Counters { return p.server(1).Counters }, total, total*sentIn, total*sentOut)
 }
 
 func countActive(s *fixture) {

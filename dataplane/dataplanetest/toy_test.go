@@ -166,6 +166,11 @@ func (s *toyService) change(want dataplane.VirtualService) error {
 		s.total = dataplane.Counters{}
 	}
 	s.want = want
+	for addr := range s.reals {
+		if s.is("forgets who leaves") && s.index(addr) < 0 {
+			delete(s.reals, addr)
+		}
+	}
 	s.at, s.level = -1, 0
 	for c := range s.conns {
 		i := s.index(c.to)
