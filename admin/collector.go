@@ -73,6 +73,9 @@ func (s *Server) expose(out io.Writer, all []family) {
 		return
 	}
 	text := exposition.NewWriter(out)
+	if s.omit.Zero {
+		text.LeaveZero()
+	}
 	for _, f := range all {
 		f.write(text)
 	}
@@ -105,18 +108,21 @@ func (s *Server) families() []family {
 	up := err == nil
 	all := append(families(directorMetrics, loop.labelled(&up)), s.sorry.families()...)
 	if up {
-		all = append(all, statusFamilies(&st)...)
+		all = append(all, s.statusFamilies(&st)...)
 	}
 	slices.SortFunc(all, func(a, b family) int { return strings.Compare(a.name, b.name) })
 	return all
 }
 
-func statusFamilies(st *director.Status) []family {
+func (s *Server) statusFamilies(st *director.Status) []family {
 	all := families(statusMetrics, whole.labelled(st))
 	if st.Dataplane.Load != nil {
 		all = append(all, families(loadMetrics, load.labelled(st.Dataplane.Load))...)
 	}
 	services, servers := itemsOf(st)
+	if s.omit.Reals {
+		servers = nil
+	}
 	all = append(all, families(serviceMetrics, services...)...)
 	all = append(all, families(serverMetrics, servers...)...)
 	all = append(all, checkDurations(services))

@@ -69,7 +69,7 @@ func newServer(t testing.TB, src admin.Source) *admin.Server {
 		Version: "1.2.3", Commit: "0123abcd",
 		Sorry: func() map[string]admin.SorryStats {
 			return map[string]admin.SorryStats{"tcp 10.0.0.100:80": {
-				Connections: 31, Active: 1, Refused: 2, Requests: 40, Lines: 3, Queries: 4, Resets: 5, Ignored: 6,
+				Connections: 31, Active: 1, Refused: 2, Requests: 40, Lines: 3, Queries: 4, Resets: 5, Ignored: 6, Bytes: 70_000,
 			}}
 		},
 	})

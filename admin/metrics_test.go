@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -44,6 +45,65 @@ func own(text string) string {
 		}
 	}
 	return b.String()
+}
+
+// TestMetricsOmit: what is left out is what the words say, and the rest stays as it is.
+func TestMetricsOmit(t *testing.T) {
+	lines := func(words string) (all []string) {
+		omit, err := admin.ParseOmit(words)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := admin.New(admin.Options{Source: tells(cluster2000()), Log: slog.New(slog.DiscardHandler), Omit: omit})
+		t.Cleanup(func() { closing(t, s) })
+		for line := range strings.Lines(get(s, "/metrics").Body.String()) {
+			if strings.HasPrefix(line, "shunt_") {
+				all = append(all, line)
+			}
+		}
+		return all
+	}
+	full := lines("full")
+	for words, left := range map[string]func(line string) bool{
+		"nozero":          func(l string) bool { return strings.HasSuffix(l, " 0\n") },
+		"services":        func(l string) bool { return strings.Contains(l, "real=") },
+		"nozero,services": func(l string) bool { return strings.HasSuffix(l, " 0\n") || strings.Contains(l, "real=") },
+	} {
+		some := lines(words)
+		there := map[string]bool{}
+		for _, l := range some {
+			if name, _, _ := strings.Cut(l, "{"); left(l) && (strings.HasSuffix(name, "_total") || strings.Contains(l, "real=") && words != "nozero") {
+				t.Errorf("%s has %s", words, l)
+			}
+			there[l] = true
+		}
+		for _, l := range full {
+			if !there[l] && !left(l) {
+				t.Errorf("%s has lost %s", words, l)
+			}
+		}
+		for _, l := range []string{"shunt_real_server_up{", "shunt_service_up{"} {
+			if n := count(some, l); words == "nozero" && n != count(full, l) {
+				t.Errorf("nozero has %d of %d %s…}", n, count(full, l), l)
+			}
+		}
+		t.Logf("%s: %d of %d samples, %d of %d bytes", words, len(some), len(full), len(strings.Join(some, "")), len(strings.Join(full, "")))
+		if len(some) > len(full)*9/10 {
+			t.Errorf("%s leaves out %d of %d samples", words, len(full)-len(some), len(full))
+		}
+	}
+	if _, err := admin.ParseOmit("zero"); err == nil {
+		t.Error("zero is no word")
+	}
+}
+
+func count(lines []string, prefix string) (n int) {
+	for _, l := range lines {
+		if strings.HasPrefix(l, prefix) {
+			n++
+		}
+	}
+	return n
 }
 
 func TestMetricsGolden(t *testing.T) {

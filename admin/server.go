@@ -7,6 +7,7 @@ import (
 	"iter"
 	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"time"
 
@@ -43,6 +44,29 @@ type Source interface {
 	Reload(ctx context.Context) error
 }
 
+// Omit says what scrapes leave out of what there is; the zero value is nothing.
+type Omit struct {
+	Zero  bool // counters and histograms that are 0
+	Reals bool // all that is about single real servers
+}
+
+// ParseOmit reads words with commas between them: "nozero" leaves out zeros, "services"
+// leaves services and nothing about their real servers, "full" is everything.
+func ParseOmit(words string) (o Omit, err error) {
+	for word := range strings.SplitSeq(words, ",") {
+		switch strings.TrimSpace(word) {
+		case "nozero":
+			o.Zero = true
+		case "services":
+			o.Reals = true
+		case "full", "":
+		default:
+			return o, fmt.Errorf("metrics %q: want full, nozero, services, or nozero,services", words)
+		}
+	}
+	return o, nil
+}
+
 // Options configure a Server. Source and Log are needed.
 type Options struct {
 	Source Source
@@ -55,6 +79,8 @@ type Options struct {
 	// ControlGroup is the number of a group that may open the control socket
 	// beside the user that shunt runs as; 0 for none.
 	ControlGroup int
+	// Omit says what scrapes leave out.
+	Omit Omit
 	// Sorry reads the built-in sorry server's counters, by service, at every
 	// scrape; nil where there is none. It is called from many goroutines at
 	// once and the map is the caller's.
@@ -82,6 +108,7 @@ type Server struct {
 	orders      Orders
 	views       views
 	events      *director.Events
+	omit        Omit
 	leaving     context.Context // done when Close begins
 	leave       context.CancelFunc
 	pace        time.Duration
@@ -100,7 +127,7 @@ func New(o Options) *Server {
 	life, end := context.WithCancel(context.Background())
 	leaving, leave := context.WithCancel(life)
 	s := &Server{
-		source: o.Source, log: o.Log, version: o.Version, config: o.Config, group: o.ControlGroup, connections: o.Connections, orders: o.Orders, life: life, end: end,
+		source: o.Source, log: o.Log, version: o.Version, config: o.Config, group: o.ControlGroup, omit: o.Omit, connections: o.Connections, orders: o.Orders, life: life, end: end,
 		pace: pace, asking: make(chan struct{}, maxAsking),
 		events: o.Events, leaving: leaving, leave: leave,
 	}

@@ -16,6 +16,7 @@ type SorryStats struct {
 	Queries     uint64 // DNS queries answered
 	Resets      uint64 // connections reset because their protocol has no answer
 	Ignored     uint64 // datagrams without an answer
+	Bytes       uint64 // sent in answers
 }
 
 // A sorryCollector reads the counters by service at each scrape.
@@ -30,6 +31,8 @@ var sorryMetrics = []metric[SorryStats]{
 		func(s *SorryStats) float64 { return float64(s.Active) }),
 	sorry.counter("refused_connections_total", "Connections that the sorry server has reset because it had too many.",
 		func(s *SorryStats) uint64 { return s.Refused }),
+	sorry.counter("sent_bytes_total", "Bytes that the sorry server has sent in answers, with the heads of HTTP.",
+		func(s *SorryStats) uint64 { return s.Bytes }),
 	sorry.metric(counterKind, "answers_total",
 		"Answers of the sorry server by kind: page (HTTP), line (another protocol), dns, reset, none (a datagram that it ignored).",
 		[]string{"answer"}, sorryAnswers),

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -38,6 +39,8 @@ type Options struct {
 	Dataplane string
 	// Admin is the address of metrics, status page and API; "" for none.
 	Admin string
+	// Metrics are words for admin.ParseOmit.
+	Metrics string
 	// State is the path of the file that keeps orders of operators over restarts, ""
 	// for none.
 	State string
@@ -179,8 +182,12 @@ func (d *Daemon) openAdmin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	omit, err := admin.ParseOmit(d.o.Metrics)
+	if err != nil {
+		return err
+	}
 	s := admin.New(admin.Options{
-		Source: d, Log: d.log, Version: d.o.Version, Commit: d.o.Commit, Sorry: d.sorryStats,
+		Omit: omit, Source: d, Log: d.log, Version: d.o.Version, Commit: d.o.Commit, Sorry: d.sorryStats,
 		Orders: director.OperatorOf(d.director), Events: director.EventsOf(d.director), Connections: d.plane.Connections, Config: d.o.Config, ControlGroup: group,
 	})
 	d.onStop("admin", 1200*time.Millisecond, func(context.Context) error { return s.Close() })
@@ -202,7 +209,16 @@ func (d *Daemon) openAdmin(ctx context.Context) error {
 	}
 	d.admin = addr.String()
 	d.log.Info("admin address", "addr", d.admin)
+	if reachable(addr) {
+		d.log.Warn("other hosts can reach the admin address, and read all of status and metrics: keep them away with a firewall, or listen on 127.0.0.1", "addr", d.admin)
+	}
 	return nil
+}
+
+// reachable reports whether other hosts may reach what listens on addr.
+func reachable(addr net.Addr) bool {
+	a, ok := addr.(*net.TCPAddr)
+	return ok && !a.IP.IsLoopback()
 }
 
 func listenControl(ctx context.Context, s *admin.Server, path string) error {

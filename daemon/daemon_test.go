@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -343,6 +344,17 @@ func readablePassword(t *testing.T, file string, text []byte) {
 		var b strings.Builder
 		if err := config.Report(&b, conf.Warnings); err != nil || strings.Contains(b.String(), "s3cret") {
 			t.Errorf("the password is in %s, %v", b.String(), err)
+		}
+	}
+}
+
+func TestReachable(t *testing.T) {
+	for addr, want := range map[string]bool{
+		"127.0.0.1:9910": false, "127.8.8.8:1": false, "[::1]:9910": false,
+		"0.0.0.0:9910": true, "[::]:9910": true, "192.0.2.1:9910": true, "[fe80::1]:9910": true,
+	} {
+		if got := reachable(net.TCPAddrFromAddrPort(netip.MustParseAddrPort(addr))); got != want {
+			t.Errorf("%s: %t", addr, got)
 		}
 	}
 }

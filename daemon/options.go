@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/shunt-lb/shunt/admin"
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/internal/logs"
 )
@@ -21,6 +22,9 @@ func (o Options) Validate() error {
 		return err
 	}
 	if _, err := groupID(o.ControlGroup); err != nil {
+		return err
+	}
+	if _, err := admin.ParseOmit(o.Metrics); err != nil {
 		return err
 	}
 	return checkListen(o.Admin)

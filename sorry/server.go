@@ -156,6 +156,7 @@ func (s *Server) Answer(service string, datagram []byte) []byte {
 		return nil
 	}
 	sv.queries.Add(1)
+	sv.bytes.Add(uint64(len(answer)))
 	return answer
 }
 

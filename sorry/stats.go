@@ -12,11 +12,12 @@ type Stats struct {
 	Queries     uint64 // DNS queries answered, by TCP and UDP
 	Resets      uint64 // connections reset because their protocol has no answer
 	Ignored     uint64 // datagrams without an answer
+	Bytes       uint64 // sent in answers, with their heads
 }
 
 type counters struct {
-	connections, refused, requests, lines, queries, resets, ignored atomic.Uint64
-	active                                                          atomic.Int64
+	connections, refused, requests, lines, queries, resets, ignored, bytes atomic.Uint64
+	active                                                                 atomic.Int64
 }
 
 func (c *counters) stats() Stats {
@@ -29,5 +30,6 @@ func (c *counters) stats() Stats {
 		Queries:     c.queries.Load(),
 		Resets:      c.resets.Load(),
 		Ignored:     c.ignored.Load(),
+		Bytes:       c.bytes.Load(),
 	}
 }

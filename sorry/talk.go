@@ -16,6 +16,13 @@ type client struct {
 	site *site
 }
 
+// Write implements net.Conn, and counts.
+func (c *client) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	c.sv.bytes.Add(uint64(n))
+	return n, err
+}
+
 // A talk answers one client. The caller closes the connection afterwards.
 type talk func(*client)
 

@@ -89,6 +89,9 @@ func TestStatus(t *testing.T) {
 	if r.StatusCode != 200 || !strings.Contains(body, "<h1>&lt;Shop&gt; &amp; Co: closed</h1>") {
 		t.Errorf("status %d, body %q", r.StatusCode, body)
 	}
+	if n := s.Stats()[service].Bytes; n != uint64(len(answer)) {
+		t.Errorf("%d bytes were counted, %d have come", n, len(answer))
+	}
 	if r.Header.Get("Retry-After") != "10" || !strings.Contains(body, `content="10"`) {
 		t.Errorf("retry after %s, body %q", r.Header.Get("Retry-After"), body)
 	}

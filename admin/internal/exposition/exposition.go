@@ -25,6 +25,7 @@ type Writer struct {
 	buf              []byte
 	name, kind, help string // of the family
 	begun            bool
+	leaveZero        bool
 }
 
 // NewWriter returns a Writer on out. The caller calls Flush at the end.
@@ -45,12 +46,24 @@ func (w *Writer) Family(name, kind, help string) {
 	w.name, w.kind, w.help, w.begun = name, kind, help, false
 }
 
+// LeaveZero has counters and histograms that are 0 left out from now on. Gauges stay: their
+// 0 is a statement.
+func (w *Writer) LeaveZero() { w.leaveZero = true }
+
 // Sample writes a sample with labels as Label and Join write them.
-func (w *Writer) Sample(labels string, value float64) { w.sample("", labels, value) }
+func (w *Writer) Sample(labels string, value float64) {
+	if w.leaveZero && value == 0 && w.kind == "counter" {
+		return
+	}
+	w.sample("", labels, value)
+}
 
 // Histogram writes a histogram with a count for each upper bound, which includes
 // those below.
 func (w *Writer) Histogram(labels string, count uint64, sum float64, buckets map[float64]uint64) {
+	if w.leaveZero && count == 0 {
+		return
+	}
 	for _, bound := range slices.Sorted(maps.Keys(buckets)) {
 		w.bucket(labels, bound, buckets[bound])
 	}
