@@ -226,7 +226,7 @@ func (c *Client) explain(err error) error {
 }
 
 func refusal(resp *http.Response) error {
-	var f failure
+	var f Failure
 	if err := json.NewDecoder(resp.Body).Decode(&f); err != nil || f.Error == "" {
 		return fmt.Errorf("shunt answered %s", resp.Status)
 	}

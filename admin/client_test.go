@@ -19,6 +19,7 @@ import (
 
 	"github.com/shunt-lb/shunt/admin"
 	"github.com/shunt-lb/shunt/admin/internal/fixture"
+	"github.com/shunt-lb/shunt/admin/schema"
 	"github.com/shunt-lb/shunt/director"
 )
 
@@ -32,6 +33,7 @@ func TestRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	want.API, want.Version = schema.Version, "1.2.3" // the server's
 	opts := cmp.Options{cmpopts.EquateComparable(netip.AddrPort{}), cmpopts.IgnoreUnexported(director.ServerStatus{}, director.ServiceStatus{})}
 	if diff := cmp.Diff(want, got, opts); diff != "" {
 		t.Errorf("status (-sent +received):\n%s", diff)

@@ -102,14 +102,15 @@ func endOf(what, text string) (func(netip.AddrPort) bool, error) {
 	return func(a netip.AddrPort) bool { return a.Addr() == addr }, nil
 }
 
-// A connectionLine is one line of the answer: a connection, or the end, which
+// A ConnectionLine is one line of the answer: a connection, or the end, which
 // tells a whole answer from one that was cut.
-type connectionLine struct {
+type ConnectionLine struct {
 	*Connection
-	End *connectionsEnd `json:"end,omitempty"`
+	End *ConnectionsEnd `json:"end,omitempty"`
 }
 
-type connectionsEnd struct {
+// A ConnectionsEnd is the end of the answer, with what kept it from being whole.
+type ConnectionsEnd struct {
 	Error string `json:"error,omitempty"`
 }
 
@@ -119,18 +120,18 @@ func (s *Server) getConnections(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	match, err := ConnectionFilter{Service: q.Get("service"), Real: q.Get("real")}.match()
 	if err != nil {
-		writeJSON(w, r, http.StatusBadRequest, failure{err.Error()})
+		writeJSON(w, r, http.StatusBadRequest, Failure{err.Error()})
 		return
 	}
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	out := json.NewEncoder(w)
-	end := connectionsEnd{}
+	end := ConnectionsEnd{}
 	if s.connections != nil {
 		if err := sendConnections(r, out, s.connections(r.Context()), match); err != nil {
 			end.Error = err.Error()
 		}
 	}
-	_ = out.Encode(connectionLine{End: &end}) // the client has gone: there is nobody to tell
+	_ = out.Encode(ConnectionLine{End: &end}) // the client has gone: there is nobody to tell
 }
 
 func sendConnections(r *http.Request, out *json.Encoder, all iter.Seq2[dataplane.Connection, error], match func(*dataplane.Connection) bool) error {
@@ -140,7 +141,7 @@ func sendConnections(r *http.Request, out *json.Encoder, all iter.Seq2[dataplane
 		}
 		if err == nil && match(&c) {
 			line := NewConnection(c)
-			err = out.Encode(connectionLine{Connection: &line})
+			err = out.Encode(ConnectionLine{Connection: &line})
 		}
 		if err != nil {
 			return err

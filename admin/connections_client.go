@@ -24,7 +24,7 @@ func (c *Client) Connections(ctx context.Context, f ConnectionFilter, each func(
 	defer resp.Body.Close()
 	in := json.NewDecoder(resp.Body)
 	for {
-		var l connectionLine
+		var l ConnectionLine
 		err := in.Decode(&l)
 		switch {
 		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):

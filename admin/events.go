@@ -70,7 +70,7 @@ func (s *Server) getEvents() http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case s.events == nil:
-			writeJSON(w, r, http.StatusNotImplemented, failure{"this shunt keeps no events"})
+			writeJSON(w, r, http.StatusNotImplemented, Failure{"this shunt keeps no events"})
 		case !r.URL.Query().Has("follow"):
 			kept(w, r)
 		default:
@@ -87,7 +87,7 @@ func (s *Server) followEvents() http.HandlerFunc {
 		case followers <- struct{}{}:
 			defer func() { <-followers }()
 		default:
-			writeJSON(w, r, http.StatusServiceUnavailable, failure{fmt.Sprintf("%d clients follow the events already", maxFollowers)})
+			writeJSON(w, r, http.StatusServiceUnavailable, Failure{fmt.Sprintf("%d clients follow the events already", maxFollowers)})
 			return
 		}
 		ctx, cancel := context.WithCancel(r.Context())
@@ -103,7 +103,7 @@ func (s *Server) followEvents() http.HandlerFunc {
 func (s *Server) sendEvents(w http.ResponseWriter, r *http.Request) {
 	q, err := queryOf(r)
 	if err != nil {
-		writeJSON(w, r, http.StatusBadRequest, failure{err.Error()})
+		writeJSON(w, r, http.StatusBadRequest, Failure{err.Error()})
 		return
 	}
 	out := newEventWriter(w, r, s.pace)

@@ -8,6 +8,7 @@ import (
 	"net/http"
 
 	"github.com/shunt-lb/shunt/admin/page"
+	"github.com/shunt-lb/shunt/admin/schema"
 	"github.com/shunt-lb/shunt/director"
 )
 
@@ -23,6 +24,7 @@ func (s *Server) public() http.Handler {
 	mux.HandleFunc("GET /healthz", s.healthz)
 	mux.HandleFunc("GET /readyz", s.readyz)
 	mux.HandleFunc("GET /api/v1/status", s.bounded(s.getStatus))
+	mux.HandleFunc("GET /api/v1/schema", getSchema)
 	mux.HandleFunc("GET /api/v1/history", s.bounded(s.getHistory))
 	mux.HandleFunc("GET /api/v1/orders", s.bounded(s.ordered(s.getOrders)))
 	mux.HandleFunc("GET /api/v1/explain", s.bounded(s.ordered(s.getExplanation)))
@@ -36,6 +38,7 @@ func (s *Server) public() http.Handler {
 func (s *Server) control() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /api/v1/status", s.bounded(s.getStatus))
+	mux.HandleFunc("GET /api/v1/schema", getSchema)
 	mux.HandleFunc("GET /api/v1/history", s.bounded(s.getHistory))
 	mux.HandleFunc("GET /api/v1/connections", s.getConnections)
 	mux.HandleFunc("GET /api/v1/events", s.getEvents())
@@ -57,7 +60,7 @@ func (s *Server) addressed(next http.Handler) http.Handler {
 			return
 		}
 		writeJSON(w, r, http.StatusMisdirectedRequest,
-			failure{fmt.Sprintf("this shunt runs %s, not %s", s.config, meant)})
+			Failure{fmt.Sprintf("this shunt runs %s, not %s", s.config, meant)})
 	})
 }
 
@@ -74,15 +77,15 @@ func secure(next http.Handler) http.Handler {
 	})
 }
 
-// A failure is the JSON of every answer that is not the one asked for.
-type failure struct {
+// A Failure is the JSON of every answer that is not the one asked for.
+type Failure struct {
 	Error string `json:"error"`
 }
 
 func (s *Server) getStatus(w http.ResponseWriter, r *http.Request) {
 	st, err := s.status(r.Context())
 	if err != nil {
-		writeJSON(w, r, http.StatusServiceUnavailable, failure{err.Error()})
+		writeJSON(w, r, http.StatusServiceUnavailable, Failure{err.Error()})
 		return
 	}
 	if r.URL.Query().Has("pretty") {
@@ -93,6 +96,12 @@ func (s *Server) getStatus(w http.ResponseWriter, r *http.Request) {
 	_ = writeStatus(w, st) // the client has gone: there is nobody to tell
 }
 
+// getSchema answers with the JSON Schema of all answers.
+func getSchema(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/schema+json")
+	_, _ = w.Write(schema.V1) // the client has gone: there is nobody to tell
+}
+
 // getHistory answers with the latest checks of the real servers that the
 // parameters real and service name.
 func (s *Server) getHistory(w http.ResponseWriter, r *http.Request) {
@@ -101,7 +110,7 @@ func (s *Server) getHistory(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	servers, err := s.source.History(ctx, q.Get("service"), q.Get("real"))
 	if err != nil {
-		writeJSON(w, r, http.StatusServiceUnavailable, failure{err.Error()})
+		writeJSON(w, r, http.StatusServiceUnavailable, Failure{err.Error()})
 		return
 	}
 	writeJSON(w, r, http.StatusOK, servers)
@@ -115,9 +124,9 @@ func (s *Server) postReload(w http.ResponseWriter, r *http.Request) {
 	case err == nil:
 		writeJSON(w, r, http.StatusOK, plan)
 	case r.Context().Err() != nil, errors.Is(err, director.ErrStopped):
-		writeJSON(w, r, http.StatusServiceUnavailable, failure{"shunt is stopping: " + err.Error()})
+		writeJSON(w, r, http.StatusServiceUnavailable, Failure{"shunt is stopping: " + err.Error()})
 	default:
-		writeJSON(w, r, http.StatusConflict, failure{err.Error()})
+		writeJSON(w, r, http.StatusConflict, Failure{err.Error()})
 	}
 }
 

@@ -85,9 +85,9 @@ func (s *Server) postFallback(w http.ResponseWriter, r *http.Request) {
 // answerOrder answers with v, or says why there is none.
 func (s *Server) answerOrder(w http.ResponseWriter, r *http.Request, v any, err error) {
 	if _, refused := errors.AsType[*director.OrderError](err); refused {
-		writeJSON(w, r, http.StatusConflict, failure{err.Error()})
+		writeJSON(w, r, http.StatusConflict, Failure{err.Error()})
 	} else if err != nil {
-		writeJSON(w, r, http.StatusServiceUnavailable, failure{err.Error()})
+		writeJSON(w, r, http.StatusServiceUnavailable, Failure{err.Error()})
 	} else {
 		writeJSON(w, r, http.StatusOK, v)
 	}
@@ -97,7 +97,7 @@ func (s *Server) answerOrder(w http.ResponseWriter, r *http.Request, v any, err 
 func (s *Server) ordered(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if s.orders == nil {
-			writeJSON(w, r, http.StatusNotImplemented, failure{"this shunt takes no orders"})
+			writeJSON(w, r, http.StatusNotImplemented, Failure{"this shunt takes no orders"})
 			return
 		}
 		next(w, r)
@@ -115,7 +115,7 @@ func readOrder(w http.ResponseWriter, r *http.Request, o any) bool {
 		}
 	}
 	if err != nil {
-		writeJSON(w, r, http.StatusBadRequest, failure{"not an order in JSON: " + err.Error()})
+		writeJSON(w, r, http.StatusBadRequest, Failure{"not an order in JSON: " + err.Error()})
 	}
 	return err == nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/shunt-lb/shunt/admin/schema"
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/director"
 )
@@ -230,5 +231,6 @@ func (s *Server) status(ctx context.Context) (director.Status, error) {
 	if err != nil {
 		return st, fmt.Errorf("the director does not tell its status: %w", err)
 	}
+	st.API, st.Version = schema.Version, s.version
 	return st, nil
 }

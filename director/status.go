@@ -13,6 +13,10 @@ import (
 // A Status is the state of the director at one moment. It is a copy that belongs
 // to the caller. Its JSON form is that of the API.
 type Status struct {
+	// API is the version of the API, and Version that of shunt. Both are set by the
+	// server of the API, and 0 and "" elsewhere.
+	API       int             `json:"api"`
+	Version   string          `json:"version"`
 	Started   time.Time       `json:"started"`
 	Dataplane DataplaneStatus `json:"dataplane"`
 	Config    ConfigStatus    `json:"config"`

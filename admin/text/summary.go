@@ -20,13 +20,14 @@ type Summary struct {
 	// Servers in each state; a pending one is up.
 	Up, Kept, Down, Drained, Maintained int
 
+	Version string // of shunt, "" if that is not known
 	// Unready is why the director is not ready, "" if it is.
 	Unready string
 }
 
 // Summarize counts what st has.
 func Summarize(st director.Status) Summary {
-	s := Summary{Services: len(st.Services)}
+	s := Summary{Services: len(st.Services), Version: st.Version}
 	if err := Unready(st); err != nil {
 		s.Unready = err.Error()
 	}
@@ -152,5 +153,6 @@ func (s Summary) Line(host string, now time.Time) string {
 	if s.Unready != "" {
 		ready = "NOT READY"
 	}
-	return fmt.Sprintf("shunt on %s: %s; %s; %s; as of %s", host, s.OfServices(), s.OfServers(), ready, Clock(now))
+	name := strings.TrimSpace("shunt " + s.Version)
+	return fmt.Sprintf("%s on %s: %s; %s; %s; as of %s", name, host, s.OfServices(), s.OfServers(), ready, Clock(now))
 }
