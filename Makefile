@@ -221,7 +221,7 @@ INSTALLED = \
   644:packaging/ldirectord.cf.template:$(PREFIX)/share/doc/shunt/ldirectord.cf \
   644:LICENSE:$(PREFIX)/share/doc/shunt/copyright \
   $(foreach f,$(DOCUMENTS),644:$(f):$(PREFIX)/share/doc/shunt/$(f))
-DOCUMENTS = README.md CHANGELOG.md CONFIGURATION.md METRICS.md
+DOCUMENTS = README.md CHANGELOG.md CONFIGURATION.md METRICS.md MIGRATION.md $(wildcard examples/README.md examples/*/*)
 
 .PHONY: unit
 unit:
@@ -241,7 +241,7 @@ uninstall:
 	  if [[ $$place == $(SYSCONFDIR)/* ]] && ! cmp -s "$$file" "$(DESTDIR)$$place"; then continue; fi; \
 	  rm -f "$(DESTDIR)$$place"; \
 	done
-	@rmdir --ignore-fail-on-non-empty "$(DESTDIR)$(PREFIX)/share/doc/shunt" 2>/dev/null || true
+	@find "$(DESTDIR)$(PREFIX)/share/doc/shunt" -depth -type d -empty -delete 2>/dev/null || true
 
 # Two packages: shunt, and shunt-ldirectord, which stands in place of ldirectord.
 PACKAGED := bin/packages
