@@ -221,7 +221,7 @@ INSTALLED = \
   644:packaging/ldirectord.cf.template:$(PREFIX)/share/doc/shunt/ldirectord.cf \
   644:LICENSE:$(PREFIX)/share/doc/shunt/copyright \
   $(foreach f,$(DOCUMENTS),644:$(f):$(PREFIX)/share/doc/shunt/$(f))
-DOCUMENTS = README.md CHANGELOG.md CONFIGURATION.md METRICS.md MIGRATION.md $(wildcard examples/README.md examples/*/*)
+DOCUMENTS = README.md CHANGELOG.md CONFIGURATION.md METRICS.md MIGRATION.md TROUBLESHOOTING.md SECURITY.md $(wildcard examples/README.md examples/*/*)
 
 .PHONY: unit
 unit:
