@@ -202,6 +202,11 @@ man: need-go $(MD2MAN)
 	{ printf '%% ldirectord.cf 5\n\n# NAME\n\nldirectord.cf - the configuration of shunt\n\n# DESCRIPTION\n'; sed 1d CONFIGURATION.md; } \
 	  | $(MD2MAN) > bin/man/ldirectord.cf.5
 
+# The terms of all that is linked, for the packages.
+.PHONY: licenses
+licenses: need-go
+	$(GO) test ./cmd/shunt -run TestLicenses -update
+
 # --- installing ------------------------------------------------------------
 
 SYSCONFDIR ?= /etc
@@ -220,6 +225,7 @@ INSTALLED = \
   644:packaging/shunt.logrotate:$(SYSCONFDIR)/logrotate.d/shunt \
   644:packaging/ldirectord.cf.template:$(PREFIX)/share/doc/shunt/ldirectord.cf \
   644:LICENSE:$(PREFIX)/share/doc/shunt/copyright \
+  644:packaging/licenses.txt:$(PREFIX)/share/doc/shunt/licenses.txt \
   $(foreach f,$(DOCUMENTS),644:$(f):$(PREFIX)/share/doc/shunt/$(f))
 DOCUMENTS = README.md CHANGELOG.md CONFIGURATION.md METRICS.md MIGRATION.md TROUBLESHOOTING.md SECURITY.md $(wildcard examples/README.md examples/*/*)
 
