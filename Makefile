@@ -261,6 +261,19 @@ deb rpm: build man $(NFPM)
 	  STAGE=$(PACKAGED)/stage VERSION=$(VERSION) ARCH=$$($(GO) env GOARCH) $(NFPM) package --config packaging/$$p.yaml --packager $@ --target $(PACKAGED)/; \
 	done
 
+# An image with shunt alone, not as root: see Containerfile.
+BUILDAH ?= buildah
+
+.PHONY: container
+container: build
+	rm -rf bin/container
+	install -D bin/shunt bin/container/root/usr/sbin/shunt
+	install -d bin/container/root/etc/ha.d bin/container/own/run/shunt bin/container/own/var/lib/shunt
+	install -d -m 1777 bin/container/root/tmp
+	echo 'shunt:x:65532:65532::/:/usr/sbin/nologin' > bin/container/root/etc/passwd
+	echo 'shunt:x:65532:' > bin/container/root/etc/group
+	$(BUILDAH) bud --format docker -t shunt:$(VERSION) -t shunt -f Containerfile bin/container
+
 .PHONY: clean
 clean:
 	rm -rf bin
@@ -287,7 +300,7 @@ deps-programs: PACKAGES += postgresql redis-server redis-tools iperf3 openssh-se
   dovecot-imapd dovecot-pop3d postfix vsftpd kamailio inn2 ldap-utils apache2 squid \
   resource-agents libxml2-utils chromium tmux
 
-deps-packages: PACKAGES += systemd systemd-container rpm logrotate procps
+deps-packages: PACKAGES += systemd systemd-container rpm logrotate procps buildah
 
 deps-kernel: PACKAGES += qemu-system-x86
 
