@@ -120,9 +120,12 @@ func readOrder(w http.ResponseWriter, r *http.Request, o any) bool {
 	return err == nil
 }
 
-// author returns who has sent a request on the control socket: a user of this host, and
-// if that is root, by whom root says that it was asked.
+// author returns who has sent a request: by the name of its token, or on the control
+// socket a user of this host, and if that is root, by whom root says that it was asked.
 func author(r *http.Request) string {
+	if sender, ok := r.Context().Value(senderKey{}).(string); ok {
+		return sender
+	}
 	uid := -1
 	if c, ok := r.Context().Value(connKey{}).(net.Conn); ok {
 		uid = peerUser(c)

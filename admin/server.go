@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/shunt-lb/shunt/admin/schema"
+	"github.com/shunt-lb/shunt/admin/token"
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/director"
 )
@@ -86,6 +87,8 @@ type Options struct {
 	// scrape; nil where there is none. It is called from many goroutines at
 	// once and the map is the caller's.
 	Sorry func() map[string]SorryStats
+	// Tokens are those that the TCP address takes orders by; nil: it takes none.
+	Tokens *token.Tokens
 	// Orders carries out what operators order; nil if nobody does.
 	Orders Orders
 	// Events are the latest of the director; nil refuses who asks for them.
@@ -110,6 +113,8 @@ type Server struct {
 	views       views
 	events      *director.Events
 	omit        Omit
+	tokens      *token.Tokens // nil: no orders over TCP
+	refusals    refusals
 	leaving     context.Context // done when Close begins
 	leave       context.CancelFunc
 	pace        time.Duration
@@ -128,7 +133,7 @@ func New(o Options) *Server {
 	life, end := context.WithCancel(context.Background())
 	leaving, leave := context.WithCancel(life)
 	s := &Server{
-		source: o.Source, log: o.Log, version: o.Version, config: o.Config, group: o.ControlGroup, omit: o.Omit, connections: o.Connections, orders: o.Orders, life: life, end: end,
+		source: o.Source, log: o.Log, version: o.Version, config: o.Config, group: o.ControlGroup, omit: o.Omit, tokens: o.Tokens, connections: o.Connections, orders: o.Orders, life: life, end: end,
 		pace: pace, asking: make(chan struct{}, maxAsking),
 		events: o.Events, leaving: leaving, leave: leave,
 	}
@@ -138,8 +143,8 @@ func New(o Options) *Server {
 }
 
 // ListenTCP serves metrics, health, status and page on addr, in the form
-// host:port, and returns the address it got. Nothing there changes anything,
-// but everybody who reaches it can read all of it.
+// host:port, and returns the address it got. Nothing there changes anything without
+// one of Options.Tokens, but everybody who reaches it can read all of it.
 func (s *Server) ListenTCP(ctx context.Context, addr string) (net.Addr, error) {
 	var lc net.ListenConfig
 	ln, err := lc.Listen(ctx, "tcp", addr)

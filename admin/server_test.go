@@ -78,8 +78,10 @@ func TestRoutes(t *testing.T) {
 		{"POST", "/", 405, "text/plain", ""},
 		{"POST", "/metrics", 405, "text/plain", ""},
 		{"DELETE", "/api/v1/status", 405, "text/plain", ""},
-		{"POST", "/api/v1/reload", 404, "text/plain", ""},
-		{"GET", "/api/v1/reload", 404, "text/plain", ""},
+		{"POST", "/api/v1/reload", 403, "application/json", "this address takes no orders"},
+		{"POST", "/api/v1/orders", 403, "application/json", "this address takes no orders"},
+		{"POST", "/api/v1/fallback", 403, "application/json", "this address takes no orders"},
+		{"GET", "/api/v1/reload", 405, "text/plain", ""},
 		{"GET", "/debug/pprof/", 404, "text/plain", ""},
 		{"GET", "/index.html", 404, "text/plain", ""},
 	} {

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/shunt-lb/shunt/admin"
+	"github.com/shunt-lb/shunt/admin/token"
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/director"
@@ -39,6 +40,9 @@ type Options struct {
 	Dataplane string
 	// Admin is the address of metrics, status page and API; "" for none.
 	Admin string
+	// AdminWrite is a file of tokens by which the admin address takes orders; "" for
+	// none. The address has to be a loopback one.
+	AdminWrite string
 	// Metrics are words for admin.ParseOmit.
 	Metrics string
 	// State is the path of the file that keeps orders of operators over restarts, ""
@@ -186,8 +190,17 @@ func (d *Daemon) openAdmin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var tokens *token.Tokens
+	if d.o.AdminWrite != "" && d.o.Admin != "" {
+		tokens, err = token.Read(d.o.AdminWrite, func(err error) {
+			d.log.Warn("the file of tokens has errors, those from before stay in force", "err", err)
+		})
+		if err != nil {
+			return err
+		}
+	}
 	s := admin.New(admin.Options{
-		Omit: omit, Source: d, Log: d.log, Version: d.o.Version, Commit: d.o.Commit, Sorry: d.sorryStats,
+		Omit: omit, Tokens: tokens, Source: d, Log: d.log, Version: d.o.Version, Commit: d.o.Commit, Sorry: d.sorryStats,
 		Orders: director.OperatorOf(d.director), Events: director.EventsOf(d.director), Connections: d.plane.Connections, Config: d.o.Config, ControlGroup: group,
 	})
 	d.onStop("admin", 1200*time.Millisecond, func(context.Context) error { return s.Close() })

@@ -27,7 +27,23 @@ func (o Options) Validate() error {
 	if _, err := admin.ParseOmit(o.Metrics); err != nil {
 		return err
 	}
-	return checkListen(o.Admin)
+	if err := checkListen(o.Admin); err != nil || o.AdminWrite == "" {
+		return err
+	}
+	return checkPrivate(o.Admin)
+}
+
+// checkPrivate returns an error if other hosts may reach addr, which is empty or an
+// address to listen on.
+func checkPrivate(addr string) error {
+	if addr == "" {
+		return nil
+	}
+	host, _, _ := net.SplitHostPort(addr)
+	if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !ip.IsLoopback()) {
+		return fmt.Errorf("admin address %q: tokens would travel in the clear: listen on 127.0.0.1 or [::1], behind a proxy with TLS for other hosts, or leave out --admin-write", addr)
+	}
+	return nil
 }
 
 // checkListen returns an error if addr is neither empty nor an address to listen

@@ -50,6 +50,7 @@ func runCommand() *cli.Command {
 			&cli.StringFlag{Name: "control-group", EnvVars: []string{"SHUNT_CONTROL_GROUP"}, Usage: "let the members of `GROUP` use the control socket: status, reload and orders about real servers"},
 			dataplaneFlag(""),
 			&cli.StringFlag{Name: "admin", Value: "127.0.0.1:9910", EnvVars: []string{"SHUNT_ADMIN"}, Usage: "`ADDRESS` of metrics and status page; empty for none"},
+			&cli.StringFlag{Name: "admin-write", EnvVars: []string{"SHUNT_ADMIN_WRITE"}, Usage: "take orders on the admin address, which has to be a loopback one, by the tokens in `FILE`: lines NAME TOKEN"},
 			&cli.StringFlag{Name: "metrics", Value: "full", EnvVars: []string{"SHUNT_METRICS"}, Usage: "`WHAT` metrics have: full; nozero, without counters that are 0; services, without single real servers; or nozero,services"},
 			&cli.StringFlag{Name: "state", EnvVars: []string{"SHUNT_STATE"}, Usage: "`PATH` of the file that keeps operators' orders over restarts; empty for none (default: one for each configuration file, in /var/lib/shunt)"},
 			&cli.StringFlag{Name: "log-format", Value: "text", EnvVars: []string{"SHUNT_LOG_FORMAT"}, Usage: "text or json"},
@@ -62,7 +63,7 @@ func runCommand() *cli.Command {
 
 func options(c *cli.Context) (daemon.Options, error) {
 	o := daemon.Options{
-		Strict: c.Bool("strict"), Dataplane: c.String("dataplane"), Admin: c.String("admin"), Metrics: c.String("metrics"),
+		Strict: c.Bool("strict"), Dataplane: c.String("dataplane"), Admin: c.String("admin"), Metrics: c.String("metrics"), AdminWrite: c.String("admin-write"),
 		LogFormat: c.String("log-format"), Version: version.Number, Commit: version.Commit(),
 		Asked: configName(c), ControlGroup: c.String("control-group"),
 	}
