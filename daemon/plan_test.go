@@ -32,7 +32,7 @@ func TestPlan(t *testing.T) {
 		{"as it is", "checkinterval=10\n" + service, 0, 0, 0, "0 added, 0 changed, 0 removed, 1 kept; warnings: 0"},
 		{"a global", "checkinterval=9\n" + service, 0, 0, 0, "~ checkinterval  10 -> 9"},
 		{"a scheduler", "checkinterval=9\n" + service + "\tscheduler=lc\n", 0, 1, 0, "~ scheduler  wrr -> lc"},
-		{"a weight", "checkinterval=9\n" + strings.Replace(service, "masq", "masq 7", 1), 0, 1, 0, "masq 1; check connect " + real + " -> masq 7"},
+		{"a weight", "checkinterval=9\n" + strings.Replace(service, "masq", "masq 7", 1), 0, 1, 0, "masq 1 -> masq 7"},
 		{"another service", "virtual=127.0.0.1:1\n\tchecktype=off\n" + service, 1, 1, 0, "tcp 127.0.0.1:1: added, real servers: 0"},
 		{"none", "checkinterval=9\n", 0, 0, 2, ": removed, real servers: 1"},
 	} {

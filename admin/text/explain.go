@@ -72,7 +72,8 @@ func (r *renderer) explainService(sv director.ServiceExplanation) {
 	r.fact("is", c, word)
 	for _, p := range Problems(director.Status{Services: []director.ServiceStatus{s}, Ready: true}, r.Now) {
 		if p.Service != "" && p.Server == "" {
-			r.fact("why", colours[p.Level], strings.Join(append([]string{p.Text}, p.Details...), "; "))
+			why := append([]string{strings.TrimPrefix(p.Text, word+": ")}, p.Details...)
+			r.fact("why", colours[p.Level], strings.Join(why, "; "))
 		}
 	}
 	if q := s.Quorum; q != nil && q.Reached {

@@ -3,6 +3,7 @@ package text
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/shunt-lb/shunt/config/changes"
 	"github.com/shunt-lb/shunt/director"
@@ -61,7 +62,23 @@ func (r *renderer) section(s changes.Section) {
 		case v.Before == v.After:
 			r.detail("    ", plain, "~ "+v.Directive+"  another value, which is not shown")
 		default:
-			r.detail("    ", plain, "~ "+v.Directive+"  "+v.Before+" -> "+v.After)
+			before, after := apart(v.Before, v.After)
+			r.detail("    ", plain, "~ "+v.Directive+"  "+before+" -> "+after)
 		}
 	}
+}
+
+// apart leaves out what two real servers have in common: the check, or all before it.
+func apart(before, after string) (string, string) {
+	b, checkBefore, _ := strings.Cut(before, "; ")
+	a, checkAfter, _ := strings.Cut(after, "; ")
+	switch {
+	case checkBefore == "" || checkAfter == "":
+		return before, after
+	case checkBefore == checkAfter:
+		return b, a
+	case a == b:
+		return checkBefore, checkAfter
+	}
+	return before, after
 }
