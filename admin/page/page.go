@@ -41,7 +41,8 @@ var pageJS string
 
 // pages has the page, and a template for each of its parts.
 var pages = template.Must(template.Must(template.New("page").Funcs(template.FuncMap{
-	"about":    text.About,
+	"about":    about,
+	"explain":  explain,
 	"bounds":   text.Bounds,
 	"clock":    text.Clock,
 	"size":     text.Size,
@@ -52,6 +53,23 @@ var pages = template.Must(template.Must(template.New("page").Funcs(template.Func
 	"machine":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	"critical": func(l text.Level) bool { return l == text.Critical },
 }).Parse(pageHTML)).New("parts").Parse(partsHTML)).Lookup("page")
+
+// about says what stands below the heading, which has the name.
+func about(sv director.ServiceStatus) string {
+	sv.Name = ""
+	return text.About(sv)
+}
+
+// explain returns the command that explains a problem, "" for one of the director itself.
+func explain(p text.Problem) string {
+	switch {
+	case p.Service == "":
+		return ""
+	case p.Server == "":
+		return fmt.Sprintf("shunt explain '%s'", p.Service)
+	}
+	return fmt.Sprintf("shunt explain %s --virtual '%s'", p.Server, p.Service)
+}
 
 // Policy lets the page run its own script and style and nothing else, so that nothing
 // a real server answers can be more than text on it.
