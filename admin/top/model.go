@@ -9,6 +9,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"github.com/shunt-lb/shunt/admin/text"
 	"github.com/shunt-lb/shunt/director"
 )
 
@@ -35,6 +36,7 @@ type Model struct {
 	sort      int  // one of sorts
 	help      bool
 	detail    bool
+	explained []string // in place of the list, nil for nothing
 	prompt    *prompt
 	message   string // the end of the latest order
 }
@@ -86,6 +88,8 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		if msg.Err != nil {
 			m.message = fmt.Sprintf("%s of %s: %v", msg.Order.Verb, msg.Order.Real, msg.Err)
 		}
+	case Explained:
+		m.understood(msg)
 	case tea.KeyPressMsg:
 		cmd = m.key(msg)
 	}
@@ -101,6 +105,17 @@ func (m *Model) told(t Told) {
 	}
 	m.status, m.at = t.Status, t.At
 	m.meters = m.meters.look(t.Status, t.At)
+}
+
+// understood takes an explanation, which stands in place of the list until Esc.
+func (m *Model) understood(e Explained) {
+	if e.Err != nil {
+		m.message = e.Err.Error()
+		return
+	}
+	var out strings.Builder
+	_ = text.RenderExplanation(&out, e.Explanation, text.Options{Width: m.width, Color: m.o.Color}) // a builder takes all
+	m.explained = strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
 }
 
 func (m *Model) rateOf(k key) rate {
@@ -148,8 +163,13 @@ func (m *Model) key(k tea.KeyPressMsg) tea.Cmd {
 		m.help = !m.help
 	case "enter":
 		m.detail = !m.detail
+	case "e":
+		return m.explain()
 	case "esc":
-		m.help, m.detail, m.search = false, false, ""
+		if m.explained == nil {
+			m.help, m.detail, m.search = false, false, ""
+		}
+		m.explained = nil
 	case "d", "m", "r", "w":
 		m.begin(verbs[name])
 	}

@@ -26,6 +26,7 @@ const (
 type Source interface {
 	Status(ctx context.Context) (director.Status, error)
 	Order(ctx context.Context, o director.Order) ([]director.OrderStatus, error)
+	Explain(ctx context.Context, name, service string) (director.Explanation, error)
 }
 
 // Options say how a screen looks.
@@ -56,6 +57,30 @@ type Told struct {
 type Ordered struct {
 	Order director.Order
 	Err   error
+}
+
+// An Explained is the answer to the question why a row is as it is: a message of a Model.
+type Explained struct {
+	Explanation director.Explanation
+	Err         error
+}
+
+// explain asks why the row of the cursor is as it is.
+func (m *Model) explain() tea.Cmd {
+	r := m.current()
+	if r == nil {
+		return nil
+	}
+	name, service := r.service, ""
+	if r.rs != nil {
+		name, service = r.rs.Server, r.service
+	}
+	return func() tea.Msg {
+		ctx, cancel := context.WithTimeout(m.ctx, patience)
+		defer cancel()
+		e, err := m.src.Explain(ctx, name, service)
+		return Explained{e, err}
+	}
 }
 
 // ask asks for the status now.

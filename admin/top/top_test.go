@@ -28,7 +28,14 @@ func TestMain(m *testing.M) {
 // A source keeps the orders that it is given.
 type source struct {
 	orders []director.Order
+	asked  []string // name and service
 	err    error
+}
+
+func (s *source) Explain(_ context.Context, name, service string) (director.Explanation, error) {
+	s.asked = append(s.asked, name+" in "+service)
+	sv := fixture.Troubled().Services[0]
+	return director.Explanation{At: fixture.Now, Services: []director.ServiceExplanation{{Service: sv, Whole: true, Line: "ldirectord.cf:9"}}}, s.err
 }
 
 func (s *source) Status(context.Context) (director.Status, error) {
@@ -274,4 +281,32 @@ func TestNoAnswer(t *testing.T) {
 	fresh := &screen{t, top.New(t.Context(), &source{}, top.Options{Host: "lvs1"}), nil}
 	fresh.m.Update(top.Told{Err: errors.New("no shunt is running")})
 	fresh.has("no shunt is running")
+}
+
+// TestExplain: e asks about the row of the cursor and shows the answer in place of the
+// list until Esc, on any screen.
+func TestExplain(t *testing.T) {
+	for _, width := range []int{1, 20, 80, 200} {
+		s := newScreen(t, busy(0), width, 24, false)
+		list := s.m.Screen()
+		s.press("e", "esc", "down", "e")
+		sv := busy(0).Services[0]
+		if want := []string{sv.Service + " in ", sv.Servers[0].Server + " in " + sv.Service}; strings.Join(s.src.asked, "; ") != strings.Join(want, "; ") {
+			t.Errorf("asked was %q, want %q", s.src.asked, want)
+		}
+		if width >= 80 {
+			s.has("ldirectord.cf:9", "server   "+sv.Servers[0].Server, "Esc goes back")
+		}
+		if n := strings.Count(s.m.Screen(), "\n"); n != 23 {
+			t.Errorf("%d lines on a screen of 24", n+1)
+		}
+		s.press("esc", "up")
+		if now := s.m.Screen(); now != list {
+			t.Errorf("after Esc the screen is\n%s\nwas\n%s", now, list)
+		}
+	}
+	s := newScreen(t, busy(0), 80, 24, false)
+	s.src.err = errors.New("no virtual service is called so")
+	s.press("e")
+	s.has("no virtual service is called so", "SERVICE / REAL SERVER")
 }

@@ -28,9 +28,12 @@ func (m *Model) View() tea.View {
 // Screen is the text on the screen: as many lines as it has, none wider than it.
 func (m *Model) Screen() string {
 	all := []string{m.summary()}
-	if m.help {
+	switch {
+	case m.help:
 		all = append(all, strings.Split(helpText, "\n")...)
-	} else {
+	case m.explained != nil:
+		all = append(append(all, ""), m.explained...)
+	default:
 		all = append(all, m.heading())
 		details := m.details()
 		for i, end := m.top, min(len(m.rows), m.top+m.lines(details)); i < end; i++ {
@@ -58,7 +61,8 @@ const helpText = `
   up down k j    choose a row             /    search, Esc ends it
   PgUp PgDn      a screen further         f    only what is not up
   g G            first, last              s    sort by the next column
-  enter          why the row is so        q    quit
+  enter          details of the row       q    quit
+  e              why the row is so, and what happens next; Esc goes back
 
   on a real server, each with a question before anything is done:
   d  drain: no new connections, the old ones go on
@@ -373,6 +377,8 @@ func (m *Model) foot() string {
 		return m.ending("search: ", m.search)
 	case m.message != "":
 		return text.Printable(m.message)
+	case m.explained != nil:
+		return "Esc goes back  e asks again  d drain  m maint  r ready  w weight  q quit"
 	case m.search != "":
 		return text.Printable("found of \"" + m.search + "\" (Esc shows all)")
 	}

@@ -14,7 +14,7 @@ func topCommand() *cli.Command {
 		Name:  "top",
 		Usage: "show what a running shunt does, with rates, and take orders by keys",
 		Description: "Shows virtual services and real servers with their rates, once a second. Keys choose, search,\n" +
-			"sort, and give the orders of drain, maint, ready and weight after a question; ? lists them.\n" +
+			"sort, explain a row, and give the orders of drain, maint, ready and weight after a question; ? lists them.\n" +
 			"NO_COLOR is respected. It needs a terminal: `shunt status --watch` does not.",
 		Flags:  []cli.Flag{configFlag(), controlFlag()},
 		Action: showTop,
