@@ -227,7 +227,8 @@ INSTALLED = \
   644:LICENSE:$(PREFIX)/share/doc/shunt/copyright \
   644:packaging/licenses.txt:$(PREFIX)/share/doc/shunt/licenses.txt \
   $(foreach f,$(DOCUMENTS),644:$(f):$(PREFIX)/share/doc/shunt/$(f))
-DOCUMENTS = README.md CHANGELOG.md CONFIGURATION.md METRICS.md MIGRATION.md TROUBLESHOOTING.md SECURITY.md $(wildcard examples/README.md examples/*/*)
+DOCUMENTS = README.md CHANGELOG.md CONFIGURATION.md METRICS.md MIGRATION.md TROUBLESHOOTING.md SECURITY.md \
+  contrib/prometheus/shunt.rules.yml contrib/grafana/shunt.json $(wildcard examples/README.md examples/*/*)
 
 .PHONY: unit
 unit:
