@@ -207,6 +207,12 @@ man: need-go $(MD2MAN)
 licenses: need-go
 	$(GO) test ./cmd/shunt -run TestLicenses -update
 
+# What has shells complete commands and options.
+.PHONY: completions
+completions: build
+	mkdir -p bin/completions
+	for s in bash zsh fish; do bin/shunt completion $$s > bin/completions/shunt.$$s; done
+
 # --- installing ------------------------------------------------------------
 
 SYSCONFDIR ?= /etc
@@ -219,6 +225,9 @@ INSTALLED = \
   644:bin/man/shunt.8:$(PREFIX)/share/man/man8/shunt.8 \
   644:bin/man/ldirectord.cf.5:$(PREFIX)/share/man/man5/ldirectord.cf.5 \
   644:bin/shunt.service:$(UNITDIR)/shunt.service \
+  644:bin/completions/shunt.bash:$(PREFIX)/share/bash-completion/completions/shunt \
+  644:bin/completions/shunt.zsh:$(PREFIX)/share/zsh/site-functions/_shunt \
+  644:bin/completions/shunt.fish:$(PREFIX)/share/fish/vendor_completions.d/shunt.fish \
   644:packaging/shunt.sysusers:$(PREFIX)/lib/sysusers.d/shunt.conf \
   644:packaging/shunt.tmpfiles:$(PREFIX)/lib/tmpfiles.d/shunt.conf \
   644:packaging/shunt.default:$(SYSCONFDIR)/default/shunt \
@@ -236,7 +245,7 @@ unit:
 	sed 's|@SBINDIR@|$(PREFIX)/sbin|' packaging/shunt.service.in > bin/shunt.service
 
 .PHONY: install
-install: build man unit
+install: build man completions unit
 	@for f in $(INSTALLED); do IFS=: read -r mode file place <<< "$$f"; \
 	  if [[ $$place == $(SYSCONFDIR)/* && -e "$(DESTDIR)$$place" ]]; then echo "$(DESTDIR)$$place is left as it is"; \
 	  else echo "$(DESTDIR)$$place"; install -D -m $$mode "$$file" "$(DESTDIR)$$place"; fi; \
@@ -254,9 +263,9 @@ uninstall:
 PACKAGED := bin/packages
 
 .PHONY: deb rpm
-deb rpm: build man $(NFPM)
+deb rpm: build man completions $(NFPM)
 	rm -rf $(PACKAGED)/stage
-	$(MAKE) -s -o build -o man install DESTDIR=$(abspath $(PACKAGED))/stage PREFIX=/usr SYSCONFDIR=/etc UNITDIR=/usr/lib/systemd/system > /dev/null
+	$(MAKE) -s -o build -o man -o completions install DESTDIR=$(abspath $(PACKAGED))/stage PREFIX=/usr SYSCONFDIR=/etc UNITDIR=/usr/lib/systemd/system > /dev/null
 	gzip -n9 $(PACKAGED)/stage/usr/share/man/man?/*
 	for p in nfpm nfpm-ldirectord; do \
 	  STAGE=$(PACKAGED)/stage VERSION=$(VERSION) ARCH=$$($(GO) env GOARCH) $(NFPM) package --config packaging/$$p.yaml --packager $@ --target $(PACKAGED)/; \
@@ -299,7 +308,7 @@ deps-programs: PACKAGES += postgresql redis-server redis-tools iperf3 openssh-se
   nghttp2-client nghttp2-server ngtcp2-client ngtcp2-server python3-websockets python3-aiosmtpd swaks socat \
   mariadb-server slapd freeradius openssl prometheus \
   dovecot-imapd dovecot-pop3d postfix vsftpd kamailio inn2 ldap-utils apache2 squid \
-  resource-agents libxml2-utils chromium tmux
+  resource-agents libxml2-utils chromium tmux zsh fish
 
 deps-packages: PACKAGES += systemd systemd-container rpm logrotate procps buildah
 

@@ -21,7 +21,7 @@ func TestInstall(t *testing.T) {
 		makes(t, goal, "DESTDIR="+root, "PREFIX=/opt/lb")
 	}
 	install("install")
-	for _, path := range []string{"opt/lb/sbin/shunt", "opt/lb/share/man/man5/ldirectord.cf.5", "opt/lb/lib/sysusers.d/shunt.conf", "etc/logrotate.d/shunt"} {
+	for _, path := range []string{"opt/lb/sbin/shunt", "opt/lb/share/man/man5/ldirectord.cf.5", "opt/lb/lib/sysusers.d/shunt.conf", "etc/logrotate.d/shunt", "opt/lb/share/bash-completion/completions/shunt", "opt/lb/share/doc/shunt/examples/dr/ldirectord.cf"} {
 		if _, err := os.Stat(filepath.Join(root, path)); err != nil {
 			t.Error(err)
 		}

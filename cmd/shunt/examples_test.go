@@ -11,8 +11,8 @@ import (
 
 const examples = "../../examples"
 
-// TestExamples: config check has no error and no warning for any example, on the
-// dataplanes that the README names for it.
+// TestExamples: config check --strict has no error and no warning for any example,
+// on the dataplanes that the README names for it.
 func TestExamples(t *testing.T) {
 	readme, err := os.ReadFile(filepath.Join(examples, "README.md"))
 	if err != nil {
@@ -30,7 +30,7 @@ func TestExamples(t *testing.T) {
 		}
 		for _, dataplane := range on[row[3]] {
 			file := filepath.Join(examples, row[1], "ldirectord.cf")
-			out, err := exec.Command(shuntBinary, "config", "check", "--dataplane", dataplane, file).CombinedOutput()
+			out, err := exec.Command(shuntBinary, "config", "check", "--strict", "--dataplane", dataplane, file).CombinedOutput()
 			if err != nil || !strings.Contains(string(out), ", 0 warnings") {
 				t.Errorf("%s on %s: %v\n%s", file, dataplane, err, out)
 			}

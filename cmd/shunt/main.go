@@ -67,7 +67,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 
 // runCommands are those about this program and its files.
 func runCommands() []*cli.Command {
-	return []*cli.Command{runCommand(), configCommand(), checkCommand(), demoCommand(), versionCommand()}
+	return []*cli.Command{runCommand(), configCommand(), checkCommand(), demoCommand(), completionCommand(), versionCommand()}
 }
 
 // viewCommands show what a running shunt does.
