@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"io"
+	"log/slog"
 	"net/http"
 	"runtime"
 	"slices"
@@ -69,7 +70,7 @@ func gzipped(accept string) bool {
 
 // expose writes all metrics. An error says that the client is gone.
 func (s *Server) expose(out io.Writer, all []family) {
-	if _, err := out.Write(s.programMetrics()); err != nil {
+	if _, err := out.Write(programMetrics(s.registry, s.log)); err != nil {
 		return
 	}
 	text := exposition.NewWriter(out)
@@ -83,10 +84,10 @@ func (s *Server) expose(out io.Writer, all []family) {
 }
 
 // programMetrics returns what the registry has.
-func (s *Server) programMetrics() []byte {
-	all, err := s.registry.Gather()
+func programMetrics(registry *prometheus.Registry, log *slog.Logger) []byte {
+	all, err := registry.Gather()
 	if err != nil {
-		s.log.Warn("metrics are incomplete", "err", err)
+		log.Warn("metrics are incomplete", "err", err)
 	}
 	var b bytes.Buffer
 	for _, f := range all {
@@ -108,19 +109,19 @@ func (s *Server) families() []family {
 	up := err == nil
 	all := append(families(directorMetrics, loop.labelled(&up)), s.sorry.families()...)
 	if up {
-		all = append(all, s.statusFamilies(&st)...)
+		all = append(all, statusFamilies(&st, s.omit)...)
 	}
 	slices.SortFunc(all, func(a, b family) int { return strings.Compare(a.name, b.name) })
 	return all
 }
 
-func (s *Server) statusFamilies(st *director.Status) []family {
+func statusFamilies(st *director.Status, omit Omit) []family {
 	all := families(statusMetrics, whole.labelled(st))
 	if st.Dataplane.Load != nil {
 		all = append(all, families(loadMetrics, load.labelled(st.Dataplane.Load))...)
 	}
 	services, servers := itemsOf(st)
-	if s.omit.Reals {
+	if omit.Reals {
 		servers = nil
 	}
 	all = append(all, families(serviceMetrics, services...)...)

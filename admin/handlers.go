@@ -5,11 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
-	"net"
 	"net/http"
-	"sync"
-	"time"
 
 	"github.com/shunt-lb/shunt/admin/page"
 	"github.com/shunt-lb/shunt/admin/schema"
@@ -35,55 +31,10 @@ func (s *Server) public() http.Handler {
 	mux.HandleFunc("GET /{$}", s.bounded(s.views.page.ServeHTTP))
 	mux.HandleFunc("GET /api/v1/stream", s.views.page.Stream)
 	mux.HandleFunc("GET /api/v1/events", s.getEvents())
-	mux.HandleFunc("POST /api/v1/orders", s.byToken(s.ordered(s.postOrder)))
-	mux.HandleFunc("POST /api/v1/fallback", s.byToken(s.ordered(s.postFallback)))
-	mux.HandleFunc("POST /api/v1/reload", s.byToken(s.postReload))
+	mux.HandleFunc("POST /api/v1/orders", s.gate.admit(s.ordered(s.postOrder)))
+	mux.HandleFunc("POST /api/v1/fallback", s.gate.admit(s.ordered(s.postFallback)))
+	mux.HandleFunc("POST /api/v1/reload", s.gate.admit(s.postReload))
 	return secure(mux)
-}
-
-// byToken serves a request that has a token, and refuses others.
-func (s *Server) byToken(next http.HandlerFunc) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		if s.tokens == nil {
-			writeJSON(w, r, http.StatusForbidden, Failure{"this address takes no orders: use the control socket, or start shunt with --admin-write"})
-			return
-		}
-		name, refused := s.tokens.Sender(r)
-		if refused != nil {
-			s.refusals.tell(s.log, r, refused.Text)
-			if refused.Code == http.StatusUnauthorized {
-				w.Header().Set("WWW-Authenticate", `Bearer realm="shunt"`)
-			}
-			writeJSON(w, r, refused.Code, Failure{refused.Text})
-			return
-		}
-		host, _, _ := net.SplitHostPort(r.RemoteAddr)
-		next(w, r.WithContext(context.WithValue(r.Context(), senderKey{}, "token "+name+" from "+host)))
-	}
-}
-
-// senderKey is that of who has sent a request with a token, in its context.
-type senderKey struct{}
-
-// refusalPeriod is how often the log has a line about requests without a good token.
-const refusalPeriod = 10 * time.Second
-
-// refusals count those requests between two lines of the log.
-type refusals struct {
-	mu   sync.Mutex
-	told time.Time
-	more int
-}
-
-func (c *refusals) tell(log *slog.Logger, r *http.Request, why string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if time.Since(c.told) < refusalPeriod {
-		c.more++
-		return
-	}
-	log.Warn("order over the admin address refused", "from", r.RemoteAddr, "path", r.URL.Path, "reason", why, "more_before", c.more)
-	c.told, c.more = time.Now(), 0
 }
 
 // control is what the control socket serves.

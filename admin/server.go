@@ -113,8 +113,7 @@ type Server struct {
 	views       views
 	events      *director.Events
 	omit        Omit
-	tokens      *token.Tokens // nil: no orders over TCP
-	refusals    refusals
+	gate        gate            // of orders over TCP
 	leaving     context.Context // done when Close begins
 	leave       context.CancelFunc
 	pace        time.Duration
@@ -133,7 +132,7 @@ func New(o Options) *Server {
 	life, end := context.WithCancel(context.Background())
 	leaving, leave := context.WithCancel(life)
 	s := &Server{
-		source: o.Source, log: o.Log, version: o.Version, config: o.Config, group: o.ControlGroup, omit: o.Omit, tokens: o.Tokens, connections: o.Connections, orders: o.Orders, life: life, end: end,
+		source: o.Source, log: o.Log, version: o.Version, config: o.Config, group: o.ControlGroup, omit: o.Omit, gate: gate{tokens: o.Tokens, log: o.Log}, connections: o.Connections, orders: o.Orders, life: life, end: end,
 		pace: pace, asking: make(chan struct{}, maxAsking),
 		events: o.Events, leaving: leaving, leave: leave,
 	}

@@ -88,8 +88,12 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		if msg.Err != nil {
 			m.message = fmt.Sprintf("%s of %s: %v", msg.Order.Verb, msg.Order.Real, msg.Err)
 		}
-	case Explained:
-		m.understood(msg)
+	case Explained: // in place of the list, until Esc
+		if msg.Err != nil {
+			m.message = msg.Err.Error()
+		} else {
+			m.explained = msg.lines(text.Options{Width: m.width, Color: m.o.Color})
+		}
 	case tea.KeyPressMsg:
 		cmd = m.key(msg)
 	}
@@ -105,17 +109,6 @@ func (m *Model) told(t Told) {
 	}
 	m.status, m.at = t.Status, t.At
 	m.meters = m.meters.look(t.Status, t.At)
-}
-
-// understood takes an explanation, which stands in place of the list until Esc.
-func (m *Model) understood(e Explained) {
-	if e.Err != nil {
-		m.message = e.Err.Error()
-		return
-	}
-	var out strings.Builder
-	_ = text.RenderExplanation(&out, e.Explanation, text.Options{Width: m.width, Color: m.o.Color}) // a builder takes all
-	m.explained = strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
 }
 
 func (m *Model) rateOf(k key) rate {
@@ -164,7 +157,7 @@ func (m *Model) key(k tea.KeyPressMsg) tea.Cmd {
 	case "enter":
 		m.detail = !m.detail
 	case "e":
-		return m.explain()
+		return explain(m.ctx, m.src, m.current())
 	case "esc":
 		if m.explained == nil {
 			m.help, m.detail, m.search = false, false, ""

@@ -6,10 +6,12 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
 
+	"github.com/shunt-lb/shunt/admin/text"
 	"github.com/shunt-lb/shunt/director"
 )
 
@@ -65,9 +67,8 @@ type Explained struct {
 	Err         error
 }
 
-// explain asks why the row of the cursor is as it is.
-func (m *Model) explain() tea.Cmd {
-	r := m.current()
+// explain asks why a row is as it is.
+func explain(ctx context.Context, src Source, r *row) tea.Cmd {
 	if r == nil {
 		return nil
 	}
@@ -76,11 +77,18 @@ func (m *Model) explain() tea.Cmd {
 		name, service = r.rs.Server, r.service
 	}
 	return func() tea.Msg {
-		ctx, cancel := context.WithTimeout(m.ctx, patience)
+		ctx, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
-		e, err := m.src.Explain(ctx, name, service)
+		e, err := src.Explain(ctx, name, service)
 		return Explained{e, err}
 	}
+}
+
+// lines returns an explanation as a screen shows it.
+func (e Explained) lines(o text.Options) []string {
+	var out strings.Builder
+	_ = text.RenderExplanation(&out, e.Explanation, o) // a builder takes all
+	return strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
 }
 
 // ask asks for the status now.
