@@ -193,7 +193,7 @@ func (d *Daemon) openAdmin(ctx context.Context) error {
 	var tokens *token.Tokens
 	if d.o.AdminWrite != "" && d.o.Admin != "" {
 		tokens, err = token.Read(d.o.AdminWrite, func(err error) {
-			d.log.Warn("the file of tokens has errors, those from before stay in force", "err", err)
+			d.log.Warn("nobody has a token until the file is mended", "err", err)
 		})
 		if err != nil {
 			return err

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/shunt-lb/shunt/admin"
+	"github.com/shunt-lb/shunt/admin/token"
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/internal/logs"
 )
@@ -30,7 +31,11 @@ func (o Options) Validate() error {
 	if err := checkListen(o.Admin); err != nil || o.AdminWrite == "" {
 		return err
 	}
-	return checkPrivate(o.Admin)
+	if err := checkPrivate(o.Admin); err != nil || o.Admin == "" {
+		return err
+	}
+	_, err := token.Read(o.AdminWrite, nil)
+	return err
 }
 
 // checkPrivate returns an error if other hosts may reach addr, which is empty or an

@@ -26,8 +26,9 @@ const (
 )
 
 // Tokens are those of a file: a line for each, its name and the token, and lines that
-// begin with #. A changed file counts within a second; one that has errors leaves the
-// tokens from before in force. All methods may be called from any goroutine.
+// begin with #. A changed file counts within a second. While it is gone or has errors
+// nobody has a token: a line that was taken out must not count on because of another
+// one. All methods may be called from any goroutine.
 type Tokens struct {
 	path string
 	log  func(err error) // of a changed file
@@ -42,12 +43,13 @@ type Tokens struct {
 type stamp struct {
 	changed time.Time
 	size    int64
+	mode    fs.FileMode
 }
 
-func stampOf(info fs.FileInfo) stamp { return stamp{info.ModTime(), info.Size()} }
+func stampOf(info fs.FileInfo) stamp { return stamp{info.ModTime(), info.Size(), info.Mode()} }
 
 // Read reads a file of tokens. Nobody but its owner may read it. log hears of each new
-// reason why a later version of the file is not in force.
+// reason why a later version of the file has none.
 func Read(path string, log func(error)) (*Tokens, error) {
 	t := &Tokens{path: path, log: log}
 	var err error
@@ -59,7 +61,7 @@ func Read(path string, log func(error)) (*Tokens, error) {
 func read(path string) (map[[sha256.Size]byte]string, stamp, error) {
 	info, err := files.Stat(path)
 	if err != nil {
-		return nil, stamp{}, fmt.Errorf("tokens: %w", err)
+		return nil, stamp{}, fmt.Errorf("tokens: %w: make it with (umask 077; echo \"deploy $(openssl rand -hex 16)\" > %s)", err, path)
 	}
 	at := stampOf(info)
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {
@@ -120,10 +122,13 @@ func (t *Tokens) look() {
 	if err == nil && stampOf(info) == t.stamp {
 		return
 	}
-	names, at, err := read(t.path)
-	if t.stamp = at; err == nil {
-		t.names, t.told = names, ""
-	} else if t.told != err.Error() {
+	t.names, t.stamp, err = read(t.path)
+	if err == nil {
+		t.told = ""
+		return
+	}
+	t.names, t.stamp = nil, stamp{} // it is read again
+	if t.told != err.Error() {
 		t.told = err.Error()
 		t.log(err)
 	}
@@ -140,6 +145,9 @@ type Refusal struct {
 // by itself. A request that a page of another site has a browser send is refused even so.
 func (t *Tokens) Sender(r *http.Request) (string, *Refusal) {
 	if site := r.Header.Get("Sec-Fetch-Site"); site == "cross-site" || site == "same-site" {
+		return "", &Refusal{http.StatusForbidden, "a page of another site has sent this"}
+	}
+	if origin := r.Header.Get("Origin"); origin != "" && origin != "http://"+r.Host && origin != "https://"+r.Host {
 		return "", &Refusal{http.StatusForbidden, "a page of another site has sent this"}
 	}
 	kind, word, _ := strings.Cut(r.Header.Get("Authorization"), " ")

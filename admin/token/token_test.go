@@ -68,24 +68,29 @@ func TestSender(t *testing.T) {
 	for _, c := range []struct {
 		authorization, site, name string
 		code                      int
+		origin                    string
 	}{
-		{"Bearer " + first, "", "deploy", 0},
-		{"bearer " + second, "", "night", 0},
-		{"Bearer  " + first, "none", "deploy", 0},
-		{"Bearer " + first, "same-origin", "deploy", 0},
-		{"", "", "", 401},
-		{"Bearer", "", "", 401},
-		{"Bearer ", "", "", 401},
-		{"Basic " + first, "", "", 401},
-		{"Bearer " + first[1:], "", "", 401},
-		{"Bearer " + first + second, "", "", 401},
-		{first, "", "", 401},
-		{"Bearer " + first, "cross-site", "", 403},
-		{"Bearer " + first, "same-site", "", 403},
+		{"Bearer " + first, "", "deploy", 0, ""},
+		{"bearer " + second, "", "night", 0, ""},
+		{"Bearer  " + first, "none", "deploy", 0, ""},
+		{"Bearer " + first, "same-origin", "deploy", 0, ""},
+		{"", "", "", 401, ""},
+		{"Bearer", "", "", 401, ""},
+		{"Bearer ", "", "", 401, ""},
+		{"Basic " + first, "", "", 401, ""},
+		{"Bearer " + first[1:], "", "", 401, ""},
+		{"Bearer " + first + second, "", "", 401, ""},
+		{first, "", "", 401, ""},
+		{"Bearer " + first, "cross-site", "", 403, ""},
+		{"Bearer " + first, "same-site", "", 403, ""},
+		{"Bearer " + first, "", "deploy", 0, "http://example.com"},
+		{"Bearer " + first, "", "", 403, "http://evil.example"},
+		{"Bearer " + first, "", "", 403, "null"},
 	} {
 		r := httptest.NewRequest(http.MethodPost, "/", nil)
 		r.Header.Set("Authorization", c.authorization)
 		r.Header.Set("Sec-Fetch-Site", c.site)
+		r.Header.Set("Origin", c.origin)
 		name, refused := tokens.Sender(r)
 		code := 0
 		if refused != nil {
@@ -97,8 +102,8 @@ func TestSender(t *testing.T) {
 	}
 }
 
-// TestChangedFile: a changed file counts, and one with errors changes nothing and is told
-// once.
+// TestChangedFile: a changed file counts. While it has errors, may be read by others or is
+// gone nobody gets in, and that is told once.
 func TestChangedFile(t *testing.T) {
 	path := fileOf(t, "deploy "+first+"\n", 0o600)
 	var told []string
@@ -118,8 +123,9 @@ func TestChangedFile(t *testing.T) {
 	is("at first", first, "deploy")
 	for i, step := range []struct{ text, first, second string }{
 		{"deploy " + second + "\n", "", "deploy"},
-		{"deploy short\n", "", "deploy"},
-		{"deploy short\n\n", "", "deploy"},
+		{"deploy " + second + "\nnight short\n", "", ""},
+		{"deploy " + second + "\nnight short\n\n", "", ""},
+		{"# nobody any more\n", "", ""},
 		{"a " + first + "\nb " + second + "\n", "a", "b"},
 	} {
 		if err := os.WriteFile(path, []byte(step.text), 0o600); err != nil {
@@ -132,11 +138,20 @@ func TestChangedFile(t *testing.T) {
 		is(step.text, first, step.first)
 		is(step.text, second, step.second)
 	}
+	if err := os.Chmod(path, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	is("for everybody to read", first, "")
+	if err := os.Chmod(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	is("for its owner again", first, "a")
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	is("without the file", first, "a")
-	if len(told) != 2 {
+	is("without the file", first, "")
+	is("still without it", first, "")
+	if len(told) != 4 {
 		t.Errorf("what is told is %q", told)
 	}
 }
