@@ -1,11 +1,14 @@
 package director
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/director/internal/events"
 )
@@ -51,12 +54,19 @@ func (c *cluster) repaired(now time.Time, id dataplane.ServiceID, changes string
 	}
 }
 
-// refusedEvent is that of a configuration that is not put in force.
+// refusedEvent is that of a configuration that is not put in force. Of several problems
+// it has the first one that is an error.
 func refusedEvent(err error) Event {
-	first, rest, _ := strings.Cut(err.Error(), "\n")
+	all := strings.Split(err.Error(), "\n")
+	first := all[0]
+	if problems, ok := errors.AsType[config.Problems](err); ok {
+		if i := slices.IndexFunc(problems, func(p config.Problem) bool { return p.Severity == config.Error }); i >= 0 {
+			first = problems[i].String()
+		}
+	}
 	text := "Configuration refused: " + first
-	if rest != "" {
-		text += fmt.Sprintf(" and %d more", strings.Count(rest, "\n")+1)
+	if more := len(all) - 1; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
 	}
 	return Event{Event: "refused", Reason: first, Text: text}
 }

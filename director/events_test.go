@@ -134,3 +134,19 @@ func TestEventsOfADirector(t *testing.T) {
 		}
 	})
 }
+
+// TestRefusedEventHasTheError: the event of a refused configuration has its first error, although a
+// warning stands before it.
+func TestRefusedEventHasTheError(t *testing.T) {
+	_, err := config.Parse(t.Context(), "a.cf", []byte("virtual=10.0.0.1:80\n\tservice=none\n\tquorm=2\n\tcheckcont=3\n"), config.Options{})
+	if err == nil || strings.Count(err.Error(), "\n") == 0 {
+		t.Fatalf("%v, want several problems", err)
+	}
+	e := refusedEvent(err)
+	if !strings.Contains(e.Reason, "a.cf:3:") || strings.Contains(e.Reason, "warning") || !strings.Contains(e.Text, "more") {
+		t.Errorf("%+v of\n%v", e, err)
+	}
+	if e := refusedEvent(errors.New("no such file")); e.Reason != "no such file" || e.Text != "Configuration refused: no such file" {
+		t.Errorf("%+v", e)
+	}
+}
