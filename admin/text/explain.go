@@ -82,7 +82,8 @@ func (r *renderer) explainService(sv director.ServiceExplanation) {
 	shown := slices.Clone(s.Servers)
 	slices.SortStableFunc(shown, func(a, b director.ServerStatus) int { return cmp.Compare(one(a.Current > 0), one(b.Current > 0)) })
 	for _, rs := range shown[:min(len(shown), explainedServers)] {
-		text := fmt.Sprintf("%s %s, weight %d", rs.Server, r.state(rs), rs.Current)
+		word, _ := stateWord(rs.State)
+		text := fmt.Sprintf("%s %s %s, weight %d", rs.Server, word, Ago(r.Now, rs.Since), rs.Current)
 		if t := Trouble(r.Now, rs); t != "" {
 			text += ": " + t
 		}

@@ -263,20 +263,25 @@ func Wrapped(rs director.ServerStatus) string {
 
 // state returns the state of rs, and since when it has it.
 func (r *renderer) state(rs director.ServerStatus) string {
-	word, c := string(rs.State), plain
-	switch rs.State {
-	case director.Up:
-		c = green
-	case director.Down:
-		word, c = "DOWN", red
-	case director.Kept:
-		word, c = "KEPT", red
-	case director.Pending, director.Drain:
-		c = yellow
-	case director.Maintenance:
-		word, c = "maint", yellow
-	}
+	word, c := stateWord(rs.State)
 	return r.paint(c, word) + " " + Ago(r.Now, rs.Since)
+}
+
+// stateWord returns the word for a state on screens, and its colour.
+func stateWord(s director.State) (string, colour) {
+	switch s {
+	case director.Up:
+		return "up", green
+	case director.Down:
+		return "DOWN", red
+	case director.Kept:
+		return "KEPT", red
+	case director.Pending, director.Drain:
+		return string(s), yellow
+	case director.Maintenance:
+		return "maint", yellow
+	}
+	return string(s), plain
 }
 
 func (r *renderer) fallback(sv director.ServiceStatus) row {
