@@ -73,27 +73,26 @@ const (
 // address or a host name, with the port or without, in the services that service names,
 // "" for all. An *OrderError says that the configuration has nothing of that name.
 func (o *Operator) Explain(ctx context.Context, name, service string) (Explanation, error) {
-	st, err := o.d.Status(ctx)
-	if err != nil {
-		return Explanation{}, err
-	}
-	e := Explanation{At: time.Now(), Services: []ServiceExplanation{}}
+	e := Explanation{At: time.Now()}
 	var unknown error
-	err = o.d.do(ctx, func() {
+	err := o.d.do(ctx, func() {
 		e.Waiting = slices.DeleteFunc(slices.Clone(o.d.conf.Waiting), func(line string) bool { return !names(line, name) })
-		if e.Services = o.explain(st, name, service); len(e.Services)+len(e.Waiting) == 0 {
+		if e.Services = o.explain(name, service); len(e.Services)+len(e.Waiting) == 0 {
 			unknown = orders{o.d.cluster}.nothing(name, service)
 		}
 	})
-	if err == nil {
-		err = unknown
-	}
-	if err != nil {
+	if err = cmp.Or(err, unknown); err != nil {
 		return Explanation{}, err
 	}
 	repairs, _, _ := o.d.record.After(0)
 	for i := range e.Services {
-		e.Services[i].repairs(repairs)
+		one := &e.Services[i]
+		if served, err := dataplane.Look(ctx, o.d.o.Dataplane, one.Service.ID); err == nil { // without it there are no counters
+			st := Status{Services: []ServiceStatus{one.Service}}
+			st.count([]dataplane.ServiceStatus{served})
+			one.Service = st.Services[0]
+		}
+		one.repairs(repairs)
 	}
 	return e, nil
 }
@@ -107,38 +106,38 @@ func names(line, host string) bool {
 	}), whole)
 }
 
-// explain runs in the loop, a moment after st was copied.
-func (o *Operator) explain(st Status, name, service string) []ServiceExplanation {
-	var wholes, parts []ServiceExplanation
-	byID := make(map[dataplane.ServiceID]*ServiceStatus, len(st.Services))
-	for i := range st.Services {
-		byID[st.Services[i].ID] = &st.Services[i]
-	}
+// explain runs in the loop.
+func (o *Operator) explain(name, service string) []ServiceExplanation {
+	wholes, parts := []ServiceExplanation{}, []ServiceExplanation{} // JSON shows an empty list
 	for _, sv := range o.d.cluster.services {
-		at := byID[sv.conf.ID]
-		if at == nil || len(at.Servers) != len(sv.servers) || service != "" && !sv.named(service) {
-			continue // it is about to come or to change
+		if service != "" && !sv.named(service) {
+			continue
 		}
-		whole := sv.named(name)
-		one := ServiceExplanation{Service: *at, Whole: whole, Line: sv.conf.Pos.String(), Servers: []ServerExplanation{}}
-		one.Service.Servers = nil
-		for i, s := range sv.servers {
-			if whole || s.named(name) {
-				one.Service.Servers = append(one.Service.Servers, at.Servers[i])
-				one.Servers = append(one.Servers, o.explainServer(sv, s))
-			}
-		}
-		switch {
-		case whole:
-			wholes = append(wholes, one)
-		case len(one.Servers) > 0:
-			parts = append(parts, one)
+		if sv.named(name) {
+			wholes = append(wholes, o.explainService(sv, func(*server) bool { return true }))
+			wholes[len(wholes)-1].Whole = true
+		} else if slices.ContainsFunc(sv.servers, func(s *server) bool { return s.named(name) }) {
+			parts = append(parts, o.explainService(sv, func(s *server) bool { return s.named(name) }))
 		}
 	}
 	if len(wholes) > 0 {
 		return wholes
 	}
 	return parts
+}
+
+// explainService explains the servers of a service that are meant.
+func (o *Operator) explainService(sv *service, meant func(*server) bool) ServiceExplanation {
+	e := ServiceExplanation{Service: sv.status(), Line: sv.conf.Pos.String(), Servers: []ServerExplanation{}}
+	all := e.Service.Servers
+	e.Service.Servers = []ServerStatus{}
+	for i, s := range sv.servers {
+		if meant(s) {
+			e.Service.Servers = append(e.Service.Servers, all[i])
+			e.Servers = append(e.Servers, o.explainServer(sv, s))
+		}
+	}
+	return e
 }
 
 func (o *Operator) explainServer(sv *service, s *server) ServerExplanation {
@@ -180,16 +179,10 @@ func (e *ServiceExplanation) repairs(all []Event) {
 }
 
 // nothing says that a name means nothing.
-func (c orders) nothing(name, in string) error {
-	if in != "" && !slices.ContainsFunc(c.services, func(sv *service) bool { return sv.named(in) }) {
-		return c.unknownService(in)
+func (c orders) nothing(name, service string) error {
+	there, err := c.serversOf(service)
+	if err != nil {
+		return err
 	}
-	var there []string
-	for _, m := range c.find(in, "") {
-		there = append(there, m.s.conf.Addr.String())
-	}
-	for _, sv := range c.services {
-		there = append(there, cmp.Or(sv.conf.ServiceName, sv.conf.ID.String()))
-	}
-	return orderErrorf("no virtual service and no real server is called %s%s", name, nearest(name, there))
+	return orderErrorf("no virtual service and no real server is called %s%s", name, nearest(name, append(there, c.serviceNames()...)))
 }

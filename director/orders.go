@@ -189,12 +189,9 @@ func (s *server) named(name string) bool {
 
 // unknown says that an order names no server, and which ones are nearest.
 func (c orders) unknown(o Order) error {
-	if o.Service != "" && !slices.ContainsFunc(c.services, func(sv *service) bool { return sv.named(o.Service) }) {
-		return c.unknownService(o.Service)
-	}
-	var names []string
-	for _, m := range c.find(o.Service, "") {
-		names = append(names, m.s.conf.Addr.String())
+	names, err := c.serversOf(o.Service)
+	if err != nil {
+		return err
 	}
 	where := ""
 	if o.Service != "" {
@@ -203,14 +200,31 @@ func (c orders) unknown(o Order) error {
 	return orderErrorf("no real server is called %s%s%s", o.Real, where, nearest(o.Real, names))
 }
 
-func (c orders) unknownService(name string) error {
-	var names []string
+// serversOf returns the addresses of the real servers of the services that a name means,
+// "" of all. It is an error if it means none.
+func (c orders) serversOf(name string) (addrs []string, err error) {
+	if name != "" && !slices.ContainsFunc(c.services, func(sv *service) bool { return sv.named(name) }) {
+		return nil, c.unknownService(name)
+	}
+	for _, m := range c.find(name, "") {
+		addrs = append(addrs, m.s.conf.Addr.String())
+	}
+	return addrs, nil
+}
+
+// serviceNames returns the names of all virtual services.
+func (c orders) serviceNames() (names []string) {
 	for _, sv := range c.services {
 		names = append(names, sv.conf.ID.String())
 		if sv.conf.ServiceName != "" {
 			names = append(names, sv.conf.ServiceName)
 		}
 	}
+	return names
+}
+
+func (c orders) unknownService(name string) error {
+	names := c.serviceNames()
 	return orderErrorf("no virtual service is called %s%s", name, nearest(name, names))
 }
 

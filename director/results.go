@@ -2,7 +2,6 @@ package director
 
 import (
 	"context"
-	"log/slog"
 	"time"
 
 	"github.com/shunt-lb/shunt/checks"
@@ -92,7 +91,7 @@ func (c *cluster) applyNote(now time.Time, m member, n *checks.Note) {
 		c.stale[sv] = now
 	}
 	if s.request.String() != said {
-		s.logRequest(c.log, sv)
+		c.log.Info("real server asks for its state", "cause", s.requested(), "service", sv.conf.ID.String(), "real", s.conf.Addr.String(), "weight", s.weight())
 	}
 }
 
@@ -103,8 +102,4 @@ func (s *server) requested() string {
 		return "asked for by the real server: " + q
 	}
 	return "the real server asks for nothing any more"
-}
-
-func (s *server) logRequest(log *slog.Logger, sv *service) {
-	log.Info("real server asks for its state", "cause", s.requested(), "service", sv.conf.ID.String(), "real", s.conf.Addr.String(), "weight", s.weight())
 }
