@@ -175,7 +175,7 @@ var bothValues = map[string]generator{
 	"observe":          of("none", "connect"),
 	"errorlimit":       number(1, 65535),
 	"initstate":        of("kernel", "down", "up"),
-	"quorum":           of("1", "5\nhysteresis=5", "9\nhysteresis=2"),
+	"quorum":           of("1\nhysteresis=0", "5\nhysteresis=5", "9\nhysteresis=2"),
 	"quorumup":         inQuotes,
 	"quorumdown":       inQuotes,
 	"maxdown":          of("0%", "50", "100%"),
