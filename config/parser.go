@@ -105,10 +105,10 @@ func timeouts(s *Settings, o Origins) {
 	switch {
 	case check.set() && !negotiate.set():
 		s.NegotiateTimeout = s.CheckTimeout
-		o["negotiatetimeout"] = Origin{Pos: check.Pos, Note: "from checktimeout"}
+		o["negotiatetimeout"] = Origin{Pos: check.Pos, Note: derived + "checktimeout"}
 	case negotiate.set() && !check.set():
 		s.CheckTimeout = s.NegotiateTimeout
-		o["checktimeout"] = Origin{Pos: negotiate.Pos, Note: "from negotiatetimeout"}
+		o["checktimeout"] = Origin{Pos: negotiate.Pos, Note: derived + "negotiatetimeout"}
 	}
 }
 
@@ -126,7 +126,7 @@ func intervals(s *Settings, o Origins) {
 
 func derive(o Origins, name, from string) {
 	if src, ok := o[from]; ok {
-		o[name] = Origin{Pos: src.Pos, Note: "from " + from}
+		o[name] = Origin{Pos: src.Pos, Note: derived + from}
 	}
 }
 

@@ -35,6 +35,10 @@ type ExplainedLine struct {
 	Value string `json:"value"`
 	// Origin is "line 12", "global line 3", "default", "from port 80".
 	Origin string `json:"origin"`
+	// Own reports that a line of the section itself has set the value, and From is the
+	// directive that it follows from, "" for none.
+	Own  bool   `json:"-"`
+	From string `json:"-"`
 	// Print tells values apart, also those that are not shown, within one process.
 	Print uint64 `json:"-"`
 }
@@ -119,11 +123,26 @@ func explain(t target, where scope) []ExplainedLine {
 			case d.secret && v != "none": // a password in quotes
 				v = "***"
 			}
-			lines = append(lines, ExplainedLine{Directive: d.name, Value: v, Origin: origin.String(), Print: whole})
+			lines = append(lines, ExplainedLine{Directive: d.name, Value: v, Origin: origin.String(), Own: origin.own(), From: origin.from(), Print: whole})
 		}
 	}
 	return lines
 }
+
+// own reports whether a line of the section itself has set the value.
+func (o Origin) own() bool { return o.Note == "" && o.Pos.Line > 0 }
+
+// from returns the directive that the value follows from, "" for none.
+func (o Origin) from() string {
+	what, _ := strings.CutPrefix(o.Note, derived)
+	if what == o.Note || byName[what] == nil {
+		return ""
+	}
+	return what
+}
+
+// derived begins the note of a value that follows from something.
+const derived = "from "
 
 // String returns the origin of the value: "line 12", "global line 3", "default",
 // "from port 80", "from checktimeout (line 3)".
@@ -159,7 +178,7 @@ func explainReal(v *Virtual, r *Real) ExplainedReal {
 	for i := range all {
 		e.Further = append(e.Further, v.furtherText(&all[i], r))
 	}
-	e.Print = printOf(fmt.Sprint(e.String(), v.checkText(r), e.Receive)) // credentials count
+	e.Print = printOf(e.String() + v.checkText(r)) // credentials count
 	return e
 }
 

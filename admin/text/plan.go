@@ -49,7 +49,7 @@ func (r *renderer) section(s changes.Section) {
 	switch {
 	case s.What != changes.Changed:
 		line += fmt.Sprintf(", real servers: %d", s.Reals)
-	case s.Name == "global":
+	case s.Name == changes.Global:
 		line += ", also in services without a value of their own"
 	}
 	r.detail("", changeColours[s.What], line)

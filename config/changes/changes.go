@@ -21,7 +21,7 @@ type Changes struct {
 
 // A Section is the globals or a virtual service.
 type Section struct {
-	// Name is "global", or the service as the status names it.
+	// Name is Global, or the service as the status names it.
 	Name string `json:"name"`
 	What What   `json:"what"`
 	// Reals is how many real servers the service has, or had if it is gone.
@@ -31,10 +31,13 @@ type Section struct {
 	Values []Value `json:"values,omitempty"`
 }
 
+// Global is the name of the globals, as [config.Explain] has it.
+const Global = "global"
+
 // A What says what has become of a section.
 type What string
 
-// What becomes of sections.
+// The fates of sections.
 const (
 	Added   What = "added"
 	Changed What = "changed"
@@ -54,8 +57,8 @@ func Between(before, after *config.Config) Changes {
 	old, fresh := config.Explain(before), config.Explain(after)
 	c := Changes{Sections: []Section{}}
 	inherited := map[string]bool{}
-	if values := settings(old[0], fresh[0], nil); len(values) > 0 {
-		c.Sections = append(c.Sections, Section{Name: old[0].Name, What: Changed, Values: values})
+	if values := settings(old[0], fresh[0], inherited); len(values) > 0 {
+		c.Sections = append(c.Sections, Section{Name: Global, What: Changed, Values: values})
 		for _, v := range values {
 			inherited[v.Directive] = true
 		}
@@ -101,10 +104,7 @@ func collect(e config.Explained) (all map[string]setting, order []string) {
 			order = append(order, l.Directive)
 		}
 		s.values, s.prints = append(s.values, l.Value), append(s.prints, l.Print)
-		s.own = s.own || strings.HasPrefix(l.Origin, "line ")
-		if from, ok := strings.CutPrefix(l.Origin, "from "); ok {
-			s.from, _, _ = strings.Cut(from, " ")
-		}
+		s.own, s.from = s.own || l.Own, l.From
 		all[l.Directive] = s
 	}
 	return all, order
@@ -118,9 +118,6 @@ func settings(before, after config.Explained, inherited map[string]bool) (found 
 	fresh, order := collect(after)
 	gone = slices.DeleteFunc(gone, func(name string) bool { return fresh[name].values != nil })
 	changed := maps.Clone(inherited)
-	if changed == nil {
-		changed = map[string]bool{}
-	}
 	for _, name := range append(order, gone...) {
 		o, f := old[name], fresh[name]
 		if slices.Equal(o.prints, f.prints) || inherited[name] && !o.own && !f.own {
@@ -182,7 +179,7 @@ func (c Changes) Count() (added, changed, removed int) {
 			added++
 		case s.What == Removed:
 			removed++
-		case s.Name != "global":
+		case s.Name != Global:
 			changed++
 		}
 	}
