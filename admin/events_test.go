@@ -173,7 +173,7 @@ func TestEventStream(t *testing.T) {
 	})
 }
 
-// Those who follow on the TCP address, all that may, do not keep the operator from it.
+// Followers on the TCP address, as many as there may be, do not keep the operator from it.
 func TestEventFollowersOfEachListener(t *testing.T) {
 	s := newAsked(t, someEvents())
 	base, client := listen(t, s)

@@ -30,12 +30,7 @@ func TestExecuteFollows(t *testing.T) {
 	write(t, one, fmt.Sprintf("execute = %s\nvirtual = %s\n\tfallback = sorry\n\tservice = http\n", two, first))
 	write(t, two, fmt.Sprintf(patient, second))
 	env := append(os.Environ(), "RUNTIME_DIRECTORY="+dir, "SHUNT_CONTROL=")
-	cmd := exec.CommandContext(t.Context(), shuntBinary, "run", "--config", one, "--admin", "")
-	cmd.Env, cmd.Stderr = env, os.Stderr
-	inGroup(cmd)
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	cmd := startRun(t, env, one)
 	defer killGroup(cmd)
 	wait.Until(t, "both services", func() bool { return listening(first) && listening(second) })
 
@@ -79,12 +74,7 @@ func TestReloadOfExecute(t *testing.T) {
 	write(t, one, section(first))
 	write(t, two, section(second))
 	env := append(os.Environ(), "RUNTIME_DIRECTORY="+dir, "SHUNT_CONTROL=")
-	cmd := exec.CommandContext(t.Context(), shuntBinary, "run", "--config", one, "--admin", "")
-	cmd.Env, cmd.Stderr = env, os.Stderr
-	inGroup(cmd)
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	cmd := startRun(t, env, one)
 	defer func() {
 		killGroup(cmd)
 		_ = cmd.Wait()
@@ -113,12 +103,7 @@ func TestExecuteLeavesTheStateFile(t *testing.T) {
 	write(t, two, "virtual = "+second+"\n\treal = 127.0.0.1:1 masq\n\tchecktype = on\n")
 	env := append(os.Environ(), "RUNTIME_DIRECTORY="+dir, "STATE_DIRECTORY="+dir, "SHUNT_CONTROL=", "SHUNT_STATE="+state)
 	for try := range 2 {
-		cmd := exec.CommandContext(t.Context(), shuntBinary, "run", "--config", one, "--admin", "")
-		cmd.Env, cmd.Stderr = env, os.Stderr
-		inGroup(cmd)
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
+		cmd := startRun(t, env, one)
 		defer killGroup(cmd)
 		wait.Until(t, "both services", func() bool { return listening(first) && listening(second) })
 		if try == 0 {
@@ -137,4 +122,16 @@ func TestExecuteLeavesTheStateFile(t *testing.T) {
 	if _, err := os.Stat(state + ".bad"); err == nil {
 		t.Error("the state file was set aside")
 	}
+}
+
+// startRun starts a director without an admin address, in a process group of its own.
+func startRun(t *testing.T, env []string, config string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), shuntBinary, "run", "--config", config, "--admin", "")
+	cmd.Env, cmd.Stderr = env, os.Stderr
+	inGroup(cmd)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return cmd
 }

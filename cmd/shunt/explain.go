@@ -15,8 +15,7 @@ func explainCommand() *cli.Command {
 		Description: "REAL is an address or a host name as the configuration has it, with the port or without;\n" +
 			"VIRTUAL is [tcp|udp ]ADDRESS[:PORT], a firewall mark or a servicename.",
 		Flags: []cli.Flag{
-			configFlag(), controlFlag(),
-			&cli.StringFlag{Name: "virtual", Usage: "only in the virtual service `[tcp|udp ]ADDRESS[:PORT]`, or servicename"},
+			configFlag(), controlFlag(), virtualFlag(),
 			&cli.BoolFlag{Name: "json", Usage: "print the API's JSON"},
 		},
 		Action: explain,

@@ -41,6 +41,10 @@ const stays = "REAL is an address or a host name as the configuration has it, wi
 	"not the order. Exit codes beside the usual ones: 1, somebody has ordered something else meanwhile; 6, the\n" +
 	"time of --wait was over first. A restart of shunt is waited for as well."
 
+func virtualFlag() cli.Flag {
+	return &cli.StringFlag{Name: "virtual", Usage: "only in the virtual service `[tcp|udp ]ADDRESS[:PORT]`, or servicename"}
+}
+
 func reasonFlag() cli.Flag {
 	return &cli.StringFlag{Name: "reason", Usage: "`TEXT` that the status, the log and events show"}
 }
@@ -50,7 +54,7 @@ func orderCommand(verb director.Verb, arguments, usage, description string) *cli
 		Name: string(verb), Usage: usage, ArgsUsage: arguments, Description: description + "\n\n" + stays,
 		Flags: []cli.Flag{
 			configFlag(), controlFlag(), reasonFlag(),
-			&cli.StringFlag{Name: "virtual", Usage: "only in the virtual service `[tcp|udp ]ADDRESS[:PORT]`, or servicename"},
+			virtualFlag(),
 			&cli.DurationFlag{Name: "wait", Usage: "wait for its end, for `DURATION` at most, such as 5m"},
 			&cli.BoolFlag{Name: "json", Usage: "print the API's JSON, at the end of the wait"},
 		},
