@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 
 	"github.com/shunt-lb/shunt/admin/page"
 	"github.com/shunt-lb/shunt/admin/schema"
@@ -108,15 +109,9 @@ func getSchema(w http.ResponseWriter, _ *http.Request) {
 // getHistory answers with the latest checks of the real servers that the
 // parameters real and service name.
 func (s *Server) getHistory(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), patience)
-	defer cancel()
-	q := r.URL.Query()
-	servers, err := s.source.History(ctx, q.Get("service"), q.Get("real"))
-	if err != nil {
-		writeJSON(w, r, http.StatusServiceUnavailable, Failure{err.Error()})
-		return
-	}
-	writeJSON(w, r, http.StatusOK, servers)
+	s.answer(w, r, func(ctx context.Context, q url.Values) (any, error) {
+		return s.source.History(ctx, q.Get("service"), q.Get("real"))
+	})
 }
 
 // postReload reloads and answers with what that has changed; with the parameter dry it
@@ -134,17 +129,16 @@ func (s *Server) postReload(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) reload(ctx context.Context, dry bool) (director.Plan, error) {
-	if dry && s.orders != nil {
+	switch {
+	case dry && s.orders == nil:
+		return director.Plan{}, errors.New("this shunt has no plans")
+	case dry:
 		return s.orders.Plan(ctx)
 	}
-	if dry {
-		return director.Plan{}, errors.New("this shunt has no plans")
-	}
-	if err := s.source.Reload(ctx); err != nil {
+	if err := s.source.Reload(ctx); err != nil || s.orders == nil {
 		return director.Plan{}, err
 	}
-	st, err := s.source.Status(ctx)
-	return director.Plan{Changes: st.Config.Changes, Warnings: st.Config.Warnings, Waiting: st.Config.Waiting}, err
+	return s.orders.Reloaded(ctx)
 }
 
 const jsonType = "application/json; charset=utf-8"

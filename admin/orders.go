@@ -33,6 +33,8 @@ type Orders interface {
 	// Plan returns what a reload would change now. Its error says why it would be
 	// refused, a problem a line.
 	Plan(ctx context.Context) (director.Plan, error)
+	// Reloaded returns what the latest reload has changed.
+	Reloaded(ctx context.Context) (director.Plan, error)
 }
 
 // maxOrder bounds the text of an order.
@@ -45,21 +47,17 @@ const sudoHeader = "X-Shunt-Sudo-User"
 // getOrders answers with the real servers that the parameters real and service name,
 // and without them with those that an order is about.
 func (s *Server) getOrders(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), patience)
-	defer cancel()
-	q := r.URL.Query()
-	all, err := s.orders.Orders(ctx, q.Get("service"), q.Get("real"))
-	s.answerOrder(w, r, all, err)
+	s.answer(w, r, func(ctx context.Context, q url.Values) (any, error) {
+		return s.orders.Orders(ctx, q.Get("service"), q.Get("real"))
+	})
 }
 
 // getExplanation answers why what the parameter name means is in use or not; service
 // narrows it down.
 func (s *Server) getExplanation(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), patience)
-	defer cancel()
-	q := r.URL.Query()
-	e, err := s.orders.Explain(ctx, q.Get("name"), q.Get("service"))
-	s.answerOrder(w, r, e, err)
+	s.answer(w, r, func(ctx context.Context, q url.Values) (any, error) {
+		return s.orders.Explain(ctx, q.Get("name"), q.Get("service"))
+	})
 }
 
 func (s *Server) postOrder(w http.ResponseWriter, r *http.Request) {
@@ -80,6 +78,15 @@ func (s *Server) postFallback(w http.ResponseWriter, r *http.Request) {
 	o.By = author(r)
 	err := s.orders.Fallback(r.Context(), o)
 	s.answerOrder(w, r, struct{}{}, err)
+}
+
+// answer answers with what ask finds by the parameters of a request within the time
+// patience.
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, ask func(ctx context.Context, q url.Values) (any, error)) {
+	ctx, cancel := context.WithTimeout(r.Context(), patience)
+	defer cancel()
+	v, err := ask(ctx, r.URL.Query())
+	s.answerOrder(w, r, v, err)
 }
 
 // answerOrder answers with v, or says why there is none.

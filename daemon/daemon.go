@@ -43,8 +43,8 @@ type Options struct {
 	// AdminWrite is a file of tokens by which the admin address takes orders; "" for
 	// none. The address has to be a loopback one.
 	AdminWrite string
-	// Metrics are words for admin.ParseOmit.
-	Metrics string
+	// Omit says what scrapes of the metrics leave out.
+	Omit admin.Omit
 	// State is the path of the file that keeps orders of operators over restarts, ""
 	// for none.
 	State string
@@ -186,10 +186,6 @@ func (d *Daemon) openAdmin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	omit, err := admin.ParseOmit(d.o.Metrics)
-	if err != nil {
-		return err
-	}
 	var tokens *token.Tokens
 	if d.o.AdminWrite != "" && d.o.Admin != "" {
 		tokens, err = token.Read(d.o.AdminWrite, func(err error) {
@@ -200,7 +196,7 @@ func (d *Daemon) openAdmin(ctx context.Context) error {
 		}
 	}
 	s := admin.New(admin.Options{
-		Omit: omit, Tokens: tokens, Source: d, Log: d.log, Version: d.o.Version, Commit: d.o.Commit, Sorry: d.sorryStats,
+		Omit: d.o.Omit, Tokens: tokens, Source: d, Log: d.log, Version: d.o.Version, Commit: d.o.Commit, Sorry: d.sorryStats,
 		Orders: director.OperatorOf(d.director), Events: director.EventsOf(d.director), Connections: d.plane.Connections, Config: d.o.Config, ControlGroup: group,
 	})
 	d.onStop("admin", 1200*time.Millisecond, func(context.Context) error { return s.Close() })

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/shunt-lb/shunt/admin"
 	"github.com/shunt-lb/shunt/admin/token"
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/internal/logs"
@@ -23,9 +22,6 @@ func (o Options) Validate() error {
 		return err
 	}
 	if _, err := groupID(o.ControlGroup); err != nil {
-		return err
-	}
-	if _, err := admin.ParseOmit(o.Metrics); err != nil {
 		return err
 	}
 	if err := checkListen(o.Admin); err != nil || o.AdminWrite == "" {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/shunt-lb/shunt/checks"
 	"github.com/shunt-lb/shunt/config"
+	"github.com/shunt-lb/shunt/config/changes"
 	"github.com/shunt-lb/shunt/dataplane"
 	"github.com/shunt-lb/shunt/director/internal/applier"
 	"github.com/shunt-lb/shunt/director/internal/hooks"
@@ -84,6 +85,7 @@ type Director struct {
 	// Owned by the loop.
 	cluster *cluster
 	conf    ConfigStatus
+	changes changes.Changes // by the latest configuration that was put in force
 	started time.Time
 	unready string        // the latest argument of Ready
 	applies chan struct{} // closed and replaced with each answer of the dataplane

@@ -70,6 +70,12 @@ func (o *Operator) Plan(ctx context.Context) (Plan, error) {
 	return Plan{Changes: changes.Between(l.current, conf), Warnings: texts(conf.Warnings), Waiting: texts(conf.Waiting)}, nil
 }
 
+// Reloaded returns what the latest reload has done.
+func (o *Operator) Reloaded(ctx context.Context) (p Plan, err error) {
+	err = o.d.do(ctx, func() { p = Plan{Changes: o.d.changes, Warnings: o.d.conf.Warnings, Waiting: o.d.conf.Waiting} })
+	return p, err
+}
+
 // settleTime is how long Reload waits for a slow dataplane.
 const settleTime = 5 * time.Second
 
@@ -159,7 +165,7 @@ func (d *Director) reloaded(conf *config.Config, changed changes.Changes, files 
 		d.conf.Reloads++
 		d.conf.ReloadError = ""
 	}
-	d.conf.Changes = changed
+	d.changes = changed
 	d.cluster.reports.alerts.phase = config.AlertReloading
 	if d.o.InForce != nil {
 		d.o.InForce(conf)

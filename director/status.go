@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/shunt-lb/shunt/checks"
-	"github.com/shunt-lb/shunt/config/changes"
 	"github.com/shunt-lb/shunt/dataplane"
 )
 
@@ -60,8 +59,6 @@ type ConfigStatus struct {
 	ReloadError string    `json:"reload_error,omitempty"`
 	ReloadTried time.Time `json:"reload_tried,omitzero"`
 	Warnings    []string  `json:"warnings,omitempty"`
-	// Changes are what the latest one that was put in force has changed.
-	Changes changes.Changes `json:"-"`
 	// Waiting are the names without an address and the missing files that the
 	// configuration in force refers to. The director looks for them again.
 	Waiting []string `json:"waiting,omitempty"`

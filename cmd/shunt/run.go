@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
+	"github.com/shunt-lb/shunt/admin"
 	"github.com/shunt-lb/shunt/config"
 	"github.com/shunt-lb/shunt/daemon"
 	"github.com/shunt-lb/shunt/internal/version"
@@ -63,17 +64,20 @@ func runCommand() *cli.Command {
 
 func options(c *cli.Context) (daemon.Options, error) {
 	o := daemon.Options{
-		Strict: c.Bool("strict"), Dataplane: c.String("dataplane"), Admin: c.String("admin"), Metrics: c.String("metrics"), AdminWrite: c.String("admin-write"),
+		Strict: c.Bool("strict"), Dataplane: c.String("dataplane"), Admin: c.String("admin"), AdminWrite: c.String("admin-write"),
 		LogFormat: c.String("log-format"), Version: version.Number, Commit: version.Commit(),
 		Asked: configName(c), ControlGroup: c.String("control-group"),
 	}
 	if err := o.LogLevel.UnmarshalText([]byte(c.String("log-level"))); err != nil {
 		return o, usage("log level %q: want debug, info, warn or error", c.String("log-level"))
 	}
-	if err := o.Validate(); err != nil {
+	var err error
+	if o.Omit, err = admin.ParseOmit(c.String("metrics")); err == nil {
+		err = o.Validate()
+	}
+	if err != nil {
 		return o, usage("%v", err)
 	}
-	var err error
 	if o.Config, err = daemon.FindConfig(o.Asked); err != nil {
 		return o, fmt.Errorf("%w; name another with --config", err)
 	}
